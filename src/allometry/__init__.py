@@ -1,0 +1,58 @@
+"""Allometry: a workbench for neural scaling laws.
+
+Say what to train, train it fast, keep every result, fit laws honestly, show it::
+
+    import allometry as al
+
+    outcome = al.run("mlp_parameter_scaling", size="quick")
+    outcome.table
+    al.fit(outcome.table, "power", {"x": "n_params", "y": "htse"}).parameters["alpha"]
+
+Names are loaded when first used, so that importing the package is quick and
+touches nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from allometry.fit import fit as fit
+    from allometry.report import write_report as write_report
+    from allometry.run import run as run
+    from allometry.spec import RunSpec as RunSpec
+    from allometry.spec import TrainSpec as TrainSpec
+    from allometry.store import Store as Store
+    from allometry.studies import study as study
+    from allometry.study import Finding as Finding
+    from allometry.study import Study as Study
+    from allometry.table import Table as Table
+
+_HOME = {
+    "Finding": "study",
+    "RunSpec": "spec",
+    "Store": "store",
+    "Study": "study",
+    "Table": "table",
+    "TrainSpec": "spec",
+    "fit": "fit",
+    "run": "run",
+    "study": "studies",
+    "table": "results",
+    "write_report": "report",
+}
+
+__all__ = [*sorted(_HOME), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("allometry")
+    if name not in _HOME:
+        raise AttributeError(f"module 'allometry' has no attribute {name!r}")
+    return getattr(import_module(f"allometry.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

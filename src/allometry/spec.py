@@ -1,0 +1,166 @@
+"""What to train, as frozen values, and the name computed from their content."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
+
+from allometry.errors import DataError, UsageError
+
+__all__ = ["RUN_SCHEMA", "RunSpec", "Spec", "TrainSpec", "check_same", "differences", "replace"]
+
+RUN_SCHEMA = "allometry/run/1"
+
+
+class Spec(BaseModel):
+    """A frozen value made of fields; unknown fields and wrong types are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def document(self, *, defaults: bool = True) -> dict[str, Any]:
+        """Plain JSON data with the class name under ``kind``.
+
+        Args:
+            defaults: keep fields that equal their default. They are left out of
+                the text a `run_id` is made from, so that a field added later
+                does not orphan old results.
+        """
+        fields = type(self).model_fields
+        out: dict[str, Any] = {"kind": type(self).__name__}
+        for name, field in fields.items():
+            value = getattr(self, name)
+            if (
+                defaults
+                or field.is_required()
+                or value != field.get_default(call_default_factory=True)
+            ):
+                out[name] = _plain(value, defaults)
+        return out
+
+
+class TrainSpec(Spec):
+    """How to train.
+
+    Attributes:
+        optimizer: update rule with its own hyperparameters (`allometry.optimizers`).
+        epochs: passes over the training set; the last batch of a pass may be smaller.
+        batch_size: examples an update.
+        batch_order: ``shared`` draws one order for a seed, so that runs of all sizes see
+            the same batches and share a program; ``torch`` repeats the shuffles of a
+            PyTorch DataLoader made after the model, so that a run follows a notebook's
+            batch for batch. Such runs train one by one.
+        measure_every: epochs between points of the trajectory (0: no trajectory).
+    """
+
+    optimizer: SerializeAsAny[Spec]
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    batch_order: Literal["shared", "torch"] = "shared"
+    measure_every: int = Field(default=0, ge=0)
+
+
+class RunSpec(Spec):
+    """One network to train.
+
+    Attributes:
+        model: the network (`allometry.models`).
+        data: the data set and the part of it trained on (`allometry.datasets`).
+        train: optimiser, batch size and length.
+        seed: of every random draw of the run: subset, start, batch order, sampled nodes.
+        measures: names of the measures taken; `Study` fills them in.
+    """
+
+    model: SerializeAsAny[Spec]
+    data: SerializeAsAny[Spec]
+    train: TrainSpec
+    seed: int = Field(ge=0, lt=2**32)
+    measures: tuple[str, ...] = ()
+
+    schema_name: ClassVar[str] = RUN_SCHEMA
+
+    @property
+    def run_id(self) -> str:
+        """SHA-256 (64 hex digits) of the schema and of every field that is not at its default."""
+        content = {"schema": self.schema_name, "spec": self.document(defaults=False)}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def differences(stored: Any, present: Any, path: str = "") -> Iterator[str]:
+    """Sentences naming each field whose stored value differs from the present one.
+
+    A field the stored document lacks is one added since, whose default stands
+    for the old behaviour: no difference.
+    """
+    if isinstance(stored, dict) and isinstance(present, dict):
+        for name, old in stored.items():
+            where = f"{path}.{name}" if path else name
+            if name not in present:
+                yield f"{where} was {old!r} and is no longer a field"
+            else:
+                yield from differences(old, present[name], where)
+    elif stored != present:
+        yield f"{path} was {stored!r} and is {present!r} now"
+
+
+def check_same(run_id: str, stored: dict[str, Any], present: dict[str, Any]) -> None:
+    """Refuse a stored result whose full spec is no longer what its name stands for.
+
+    Raises:
+        DataError: naming every field that changed.
+    """
+    changed = list(differences(stored, present))
+    if changed:
+        raise DataError(
+            f"run {run_id[:12]} is stored with another spec: {'; '.join(changed)}. A default has "
+            "changed since; set the field explicitly, or use a new store (--store FILE)"
+        )
+
+
+def replace(spec: RunSpec, field: str, text: str) -> RunSpec:
+    """A copy with one field changed, as ``--set train.epochs=3`` asks.
+
+    Args:
+        field: dotted path from the run, such as ``train.optimizer.learning_rate``.
+        text: the new value, JSON where it parses as JSON, a string otherwise.
+
+    Raises:
+        UsageError: naming the fields there are, or what the field expects.
+    """
+    return _replaced(spec, field.split("."), _value(text), field)  # type: ignore[return-value]
+
+
+def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
+    name, *rest = path
+    names = list(type(spec).model_fields)
+    if name not in names:
+        raise UsageError(f"no field {field!r}: {type(spec).__name__} has {', '.join(names)}")
+    if rest:
+        inner = getattr(spec, name)
+        if not isinstance(inner, Spec):
+            raise UsageError(f"no field {field!r}: {name} is the value {inner!r}")
+        value = _replaced(inner, rest, value, field)
+    try:
+        # Validated anew: model_copy alone would take any value of any type.
+        fields = {n: getattr(spec, n) for n in names}
+        return type(spec).model_validate({**fields, name: value})
+    except ValidationError as error:
+        reason = "; ".join(e["msg"] for e in error.errors())
+        raise UsageError(f"--set {field}={value!r} does not fit: {reason}") from error
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _plain(value: Any, defaults: bool) -> Any:
+    if isinstance(value, Spec):
+        return value.document(defaults=defaults)
+    if isinstance(value, tuple | list):
+        return [_plain(item, defaults) for item in value]
+    return value

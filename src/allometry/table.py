@@ -1,0 +1,163 @@
+"""A table: runs by columns, held as named NumPy arrays of one length."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from allometry.errors import DataError, UsageError
+
+__all__ = ["Table"]
+
+
+class Table:
+    """Runs by columns.
+
+    Args:
+        columns: name to values; all of one length. Numbers become float64 or
+            int64 arrays, anything else an array of objects. A missing value
+            (None) in a column of numbers becomes NaN.
+        trajectories: run_id to named arrays along training, for the runs that have any.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, ArrayLike],
+        trajectories: Mapping[str, Mapping[str, NDArray]] | None = None,
+    ):
+        self.trajectories = trajectories or {}
+        self._columns = {name: _as_column(values) for name, values in columns.items()}
+        lengths = {name: len(column) for name, column in self._columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"columns of one length expected, got {lengths}")
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> "Table":
+        """One mapping a row; a column is every key seen, in order of first sight."""
+        rows = list(rows)
+        names = dict.fromkeys(name for row in rows for name in row)
+        columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in names}
+        return cls(columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self._columns)
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values()), ()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    def __getitem__(self, name: str) -> NDArray:
+        """The column of that name, shape ``(rows,)``."""
+        try:
+            return self._columns[name]
+        except KeyError:
+            raise UsageError(
+                f"no column {name!r} in this table; it has {', '.join(self._columns) or 'none'}"
+            ) from None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Rows as dicts of plain Python values."""
+        lists = {name: column.tolist() for name, column in self._columns.items()}
+        for i in range(len(self)):
+            yield {name: values[i] for name, values in lists.items()}
+
+    def take(self, rows: ArrayLike) -> "Table":
+        """The rows selected by a boolean mask or by integer positions."""
+        index = np.asarray(rows)
+        columns = {name: column[index] for name, column in self._columns.items()}
+        return Table(columns, self.trajectories)
+
+    def where(self, **equals: Any) -> "Table":
+        """The rows whose columns equal all the values given."""
+        mask = np.ones(len(self), dtype=bool)
+        for name, value in equals.items():
+            mask &= self[name] == value
+        return self.take(mask)
+
+    def sort(self, *names: str) -> "Table":
+        """Rows in rising order of the named columns, the first the slowest."""
+        return self.take(np.lexsort([self[name] for name in reversed(names)]))
+
+    def groups(self, *names: str) -> Iterator[tuple[tuple[Any, ...], "Table"]]:
+        """Pairs of (values of the named columns, their rows), in order of first sight."""
+        keys = list(zip(*(self[name].tolist() for name in names), strict=True))
+        for key in dict.fromkeys(keys):
+            yield key, self.take([i for i, k in enumerate(keys) if k == key])
+
+    def with_columns(self, **columns: ArrayLike) -> "Table":
+        """A copy with columns added or replaced."""
+        return Table({**self._columns, **columns}, self.trajectories)
+
+    def to_csv(self, path: str | Path | None = None) -> str:
+        """RFC 4180 text (and a file, where a path is given); numbers round-trip exactly."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self.columns)
+        for row in self:
+            writer.writerow([_cell(value) for value in row.values()])
+        if path is not None:
+            Path(path).write_text(out.getvalue(), encoding="utf-8")
+        return out.getvalue()
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame (needs the extra `pandas`)."""
+        import pandas
+
+        return pandas.DataFrame(self._columns)
+
+    def __repr__(self) -> str:
+        return f"Table({len(self)} rows: {', '.join(self.columns)})"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(v))}</td>" for v in row.values()) + "</tr>"
+            for row in self
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _as_column(values: ArrayLike) -> NDArray:
+    array = np.asarray(values) if not isinstance(values, list) else _from_list(values)
+    if array.ndim != 1:
+        raise DataError(f"a column of one dimension expected, got shape {array.shape}")
+    if array.dtype.kind in "iub":
+        return array if array.dtype.kind == "b" else array.astype(np.int64)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(object)
+
+
+def _from_list(values: list[Any]) -> NDArray:
+    present = [v for v in values if v is not None]
+    numbers = present and all(
+        isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in present
+    )
+    if numbers and len(present) < len(values):
+        return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+    if numbers or (present and len(present) == len(values) and _all_bool(values)):
+        return np.array(values)
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _all_bool(values: list[Any]) -> bool:
+    return all(isinstance(v, bool | np.bool_) for v in values)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,37 @@
+"""What every test may rely on: where the reference data lie, real images, small specs."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from allometry.errors import UnavailableError
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist():
+    """The real images; a machine that cannot get them says so."""
+    from allometry.datasets.images import load_images
+
+    try:
+        return load_images("fashion-mnist")
+    except UnavailableError as error:
+        pytest.skip(f"FashionMNIST cannot be had here: {error}")
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of published data sets, `ALLOMETRY_REFERENCE` or ../shared/reference."""
+    beside = Path(__file__).parents[2] / "shared" / "reference"
+    folder = Path(os.environ.get("ALLOMETRY_REFERENCE", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder}; set ALLOMETRY_REFERENCE")
+    return folder
+
+
+# A shared machine may stall any single example; how long one takes is not what is tested.
+settings.register_profile("allometry", deadline=None)
+settings.load_profile("allometry")
