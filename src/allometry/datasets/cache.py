@@ -1,0 +1,258 @@
+"""The cache of data sets: nothing enters or leaves it without its SHA-256.
+
+Files lie decompressed in `<root>/datasets/<name>/`.
+"""
+
+import errno
+import gzip
+import hashlib
+import logging
+import os
+import secrets
+import tarfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO
+
+import platformdirs
+
+from allometry.datasets.description import DataFile, DataSet
+from allometry.datasets.sources import Source
+from allometry.errors import DataError, DiskError, UnavailableError
+
+__all__ = ["cache_root", "fetch", "folder_of", "is_whole", "read"]
+
+Progress = Callable[[str], None]
+
+_log = logging.getLogger(__name__)
+
+_BLOCK = 1 << 20
+_STALE_SECONDS = 24 * 3600
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# What a damaged archive raises while it is read; a broken connection raises others.
+_DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
+
+
+def cache_root() -> Path:
+    """The folder `$ALLOMETRY_CACHE`, or where this system keeps a user's caches."""
+    chosen = os.environ.get("ALLOMETRY_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("allometry")
+
+
+def folder_of(data_set: DataSet, root: Path) -> Path:
+    """Where the files of a data set lie in the cache."""
+    return root / "datasets" / data_set.name
+
+
+def is_whole(data_set: DataSet, root: Path) -> bool:
+    """Whether every file is in the cache with the right hash. Changes nothing."""
+    folder = folder_of(data_set, root)
+    return all(_hash_on_disk(folder / file.name) == file.sha256 for file in data_set.files)
+
+
+def fetch(data_set: DataSet, root: Path, progress: Progress | None = None) -> Path:
+    """The folder of a data set in the cache, every file there and checked.
+
+    Files that are missing or damaged are fetched from the sources in their order.
+
+    Args:
+        data_set: what to get, with its sources.
+        root: the cache folder.
+        progress: told what happens, a line at a time; without it the log is.
+
+    Raises:
+        UnavailableError: no source could serve; every one is listed with its reason.
+        DiskError: a file could not be read, written or removed.
+    """
+    tell = progress or _log.info
+    folder = folder_of(data_set, root)
+    wanted = _wanted(data_set, folder, progress or _log.warning)
+    if not wanted:
+        return folder
+    missing = ", ".join(file.name for file in wanted.values())
+    tried = [f"the cache {folder}: without {missing}"]
+    with _disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
+    for source in data_set.sources:
+        tell(f"{data_set.name}: trying {source.where}")
+        for reason in _take(source, wanted, folder):
+            tell(f"{data_set.name}: {source.where}: {reason}")
+            tried.append(f"{source.where}: {reason}")
+        if not wanted:
+            tell(f"{data_set.name}: whole in {folder}")
+            return folder
+    raise UnavailableError(_by_hand(data_set, tuple(wanted.values()), folder, tried))
+
+
+def read(data_set: DataSet, root: Path, progress: Progress | None = None) -> dict[str, bytes]:
+    """The bytes of every file by name, fetched where needed.
+
+    The hash is taken of the very bytes returned, so that a file damaged since it was
+    fetched is replaced, and never used.
+
+    Raises:
+        DataError: a file changes while it is read.
+        UnavailableError, DiskError: as for `fetch`.
+    """
+    folder = folder_of(data_set, root)
+    contents = _whole_contents(data_set, folder)
+    if len(contents) < len(data_set.files):
+        contents.clear()
+        fetch(data_set, root, progress)
+        contents = _whole_contents(data_set, folder)
+    for file in data_set.files:
+        if file.name not in contents:
+            raise DataError(
+                f"{folder / file.name} was whole a moment ago and is not now: "
+                f"expected SHA-256 {file.sha256}; something else writes there, "
+                "choose another cache folder with ALLOMETRY_CACHE"
+            )
+    return contents
+
+
+def _whole_contents(data_set: DataSet, folder: Path) -> dict[str, bytes]:
+    contents = {}
+    for file in data_set.files:
+        path = folder / file.name
+        with _disk_errors(path):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue
+        if hashlib.sha256(content).hexdigest() == file.sha256:
+            contents[file.name] = content
+    return contents
+
+
+def _wanted(data_set: DataSet, folder: Path, warn: Progress) -> dict[str, DataFile]:
+    """The files to fetch by name; a damaged one is reported and removed."""
+    wanted = {}
+    for file in data_set.files:
+        path = folder / file.name
+        found = _hash_on_disk(path)
+        if found == file.sha256:
+            continue
+        wanted[file.name] = file
+        if found is not None:
+            warn(
+                f"{data_set.name}: {path} is damaged: expected SHA-256 {file.sha256}, "
+                f"found {found}; removed, to be fetched again"
+            )
+            with _disk_errors(path):
+                path.unlink(missing_ok=True)
+    return wanted
+
+
+def _take(source: Source, wanted: dict[str, DataFile], folder: Path) -> list[str]:
+    """Keep what one source serves whole, taking it off `wanted`; reasons for the rest."""
+    reasons = []
+    try:
+        with closing(source.open(tuple(wanted))) as opened:
+            for name, stream in opened:
+                damage = _keep(wanted[name], stream, folder)
+                if damage is None:
+                    del wanted[name]
+                else:
+                    reasons.append(f"{name} is damaged: {damage}")
+    except (UnavailableError, HTTPException, OSError, *_DAMAGE) as error:
+        if isinstance(error, OSError) and error.errno in _FULL_DISK:
+            raise DiskError(f"no room for the files of {source.where}: {error}") from error
+        reasons.append(" ".join(str(error).split()) or type(error).__name__)
+    return reasons
+
+
+def _keep(file: DataFile, stream: IO[bytes], folder: Path) -> str | None:
+    """Write a stream to the cache if it is the file expected, else say what is wrong."""
+    path = folder / file.name
+    part = folder / f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.part"
+    with _disk_errors(path):
+        try:
+            with part.open("xb") as out:
+                damage = _copy(file, stream, out)
+                out.flush()
+                os.fsync(out.fileno())
+            if damage is None:
+                part.replace(path)
+                _sync_folder(folder)
+        finally:
+            part.unlink(missing_ok=True)
+    return damage
+
+
+def _copy(file: DataFile, stream: IO[bytes], out: IO[bytes]) -> str | None:
+    """Copy block by block, hashing; stop where the stream is longer than the file.
+
+    Only writing raises OSError: the reader's becomes UnavailableError, so that a
+    broken connection is never taken for a full disk.
+    """
+    digest, size = hashlib.sha256(), 0
+    expected = f"expected SHA-256 {file.sha256}"
+    while size <= file.size:
+        try:
+            block = stream.read(_BLOCK)
+        except _DAMAGE as error:
+            return f"{expected}, found a broken archive after {size} bytes: {error}"
+        except OSError as error:
+            raise UnavailableError(f"{file.name} broke off after {size} bytes: {error}") from error
+        if not block:
+            found = digest.hexdigest()
+            return None if found == file.sha256 else f"{expected}, found {found} ({size} bytes)"
+        digest.update(block)
+        size += len(block)
+        out.write(block)
+    return f"{expected} of {file.size} bytes, found a longer file"
+
+
+def _hash_on_disk(path: Path) -> str | None:
+    """Hex SHA-256 of a file; None where there is none."""
+    with _disk_errors(path):
+        try:
+            with path.open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a killed download left; a young one may still be another process's."""
+    for part in folder.glob(".*.part"):
+        with suppress(FileNotFoundError):  # another process was quicker
+            if time.time() - part.stat().st_mtime > _STALE_SECONDS:
+                part.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut, where folders can be synced (not on Windows)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(
+            f"{path}: {error.strerror or error}; make room or give rights there, "
+            "or choose another cache folder with ALLOMETRY_CACHE"
+        ) from error
+
+
+def _by_hand(
+    data_set: DataSet, missing: tuple[DataFile, ...], folder: Path, tried: list[str]
+) -> str:
+    lines = [f"{data_set.name} could not be fetched. Tried in turn:"]
+    lines += [f"  - {reason}" for reason in tried]
+    lines.append(f"To place the files by hand, put them decompressed into {folder}:")
+    lines += [f"  {file.name}  {file.size} bytes  SHA-256 {file.sha256}" for file in missing]
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+"""Which examples a run trains and is tested on, as frozen values."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from allometry.datasets.images import load_images
+from allometry.datasets.moons import make_moons
+from allometry.draws import TorchDraws
+from allometry.spec import Spec
+
+__all__ = ["Data", "ImageSubset", "Moons", "Split"]
+
+
+class Split(NamedTuple):
+    """Examples and labels: x ``(n, ...)`` float32, y ``(n,)`` int32."""
+
+    train_x: NDArray[np.float32]
+    train_y: NDArray[np.int32]
+    test_x: NDArray[np.float32]
+    test_y: NDArray[np.int32]
+
+
+class Data(Spec):
+    """A data set and the part of it trained on."""
+
+    @property
+    def n_data(self) -> int:
+        """Distinct training examples, D."""
+        raise NotImplementedError
+
+    def load(self, draws: TorchDraws) -> Split:
+        """The examples; a random subset uses the first draws of the run's stream."""
+        raise NotImplementedError
+
+
+class ImageSubset(Data):
+    """The first `n_train` of ``torch.randperm`` over a set of images, tested on its test set.
+
+    Pixels are scaled to [0, 1] and not standardised, classes are not balanced,
+    as in seed 000.
+
+    Attributes:
+        n_test: test images used, from the first on (10,000: all of them).
+    """
+
+    name: Literal["fashion-mnist", "mnist"]
+    n_train: int = Field(ge=1, le=60_000)
+    n_test: int = Field(default=10_000, ge=1, le=10_000)
+
+    @property
+    def n_data(self) -> int:
+        return self.n_train
+
+    def load(self, draws: TorchDraws) -> Split:
+        images = load_images(self.name)
+        chosen = draws.randperm(len(images.train_x))[: self.n_train]
+        return Split(
+            _scaled(images.train_x[chosen]),
+            images.train_y[chosen].astype(np.int32),
+            _scaled(images.test_x[: self.n_test]),
+            images.test_y[: self.n_test].astype(np.int32),
+        )
+
+
+def _scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+class Moons(Data):
+    """Two interleaved half circles with Gaussian noise, the same for every seed.
+
+    There is no test set in the source (`logarithmic_dynamics_demo`): the test
+    columns are of the training examples.
+    """
+
+    n_samples: int = Field(default=2000, ge=2)
+    noise: float = Field(default=0.1, ge=0)
+    random_state: int = 42
+
+    @property
+    def n_data(self) -> int:
+        return self.n_samples
+
+    def load(self, draws: TorchDraws) -> Split:
+        points, labels = make_moons(self.n_samples, self.noise, self.random_state)
+        x, y = points.astype(np.float32), labels.astype(np.int32)
+        return Split(x, y, x, y)
