@@ -1,0 +1,9 @@
+"""Models: networks as frozen values."""
+
+from allometry.models.frozen_cnn import FrozenCNN as FrozenCNN
+from allometry.models.frozen_vit import FrozenViT as FrozenViT
+from allometry.models.mlp import MLP as MLP
+from allometry.models.model import Counts as Counts
+from allometry.models.model import Model as Model
+
+__all__ = ["MLP", "Counts", "FrozenCNN", "FrozenViT", "Model"]

@@ -1,0 +1,67 @@
+"""Multilayer perceptrons of any depth and widths."""
+
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from allometry.draws import TorchDraws
+from allometry.models.model import Counts, Model, Params
+
+__all__ = ["ACTIVATIONS", "MLP"]
+
+ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
+
+
+class MLP(Model):
+    """Linear layers with an activation between them, PyTorch's default start.
+
+    Attributes:
+        widths: units of every layer from input to output, (784, 43, 22, 10) say.
+        activation: between layers, none after the last. Both fix zero, so units
+            that pad a pack stay exactly zero.
+    """
+
+    widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
+    activation: Literal["relu", "tanh"] = "relu"
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        return self.widths[1:-1]
+
+    def family(self) -> tuple[Any, ...]:
+        return (
+            type(self).__name__,
+            self.widths[0],
+            self.widths[-1],
+            len(self.widths),
+            self.activation,
+        )
+
+    def counts(self) -> Counts:
+        pairs = list(zip(self.widths[:-1], self.widths[1:], strict=True))
+        weights = sum(a * b for a, b in pairs)
+        biases = sum(self.widths[1:])
+        inner = weights - pairs[0][0] * pairs[0][1]
+        return Counts(
+            weights + biases, weights, 2 * weights + biases, 2 * weights + 2 * inner + biases
+        )
+
+    def init(self, draws: TorchDraws) -> Params:
+        params: dict[str, NDArray[np.float32]] = {}
+        for i, (fan_in, fan_out) in enumerate(zip(self.widths[:-1], self.widths[1:], strict=True)):
+            params[f"weight{i}"], params[f"bias{i}"] = draws.linear(fan_in, fan_out)
+        return params
+
+    def apply(self, params: Any, x: jax.Array) -> jax.Array:
+        last = len(self.widths) - 2
+        for i in range(last + 1):
+            x = x @ params[f"weight{i}"].T + params[f"bias{i}"]
+            x = x if i == last else ACTIVATIONS[self.activation](x)
+        return x
+
+    def weights(self, params: Params) -> list[NDArray[np.float32]]:
+        return [params[f"weight{i}"] for i in range(len(self.widths) - 1)]

@@ -1,0 +1,68 @@
+"""What a model is to the rest of the package."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.draws import TorchDraws
+from allometry.spec import Spec
+
+__all__ = ["Counts", "Model", "Params"]
+
+# A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch.
+Params = Mapping[str, NDArray[np.float32]]
+
+
+class Counts(NamedTuple):
+    """Sizes of one network.
+
+    Attributes:
+        n_params: trained numbers, weights and biases.
+        n_params_no_biases: trained weights alone.
+        forward_flop: of one example through the trained part, a multiply-add as two.
+        backward_flop: of one example: gradients of all weights, and of all inputs but
+            the first layer's, which nothing needs.
+    """
+
+    n_params: int
+    n_params_no_biases: int
+    forward_flop: int
+    backward_flop: int
+
+
+class Model(Spec):
+    """A network as a frozen value: how it starts, what it computes, how big it is.
+
+    A subclass gives the four methods for ONE network; packing many is the
+    library's work (`allometry.packing`). `family` names what members of a pack
+    must have in common.
+    """
+
+    def family(self) -> tuple[Any, ...]:
+        """Networks with equal families may be trained in one program."""
+        raise NotImplementedError
+
+    def counts(self) -> Counts:
+        raise NotImplementedError
+
+    def init(self, draws: TorchDraws) -> Params:
+        """Start values, drawn in the order PyTorch would."""
+        raise NotImplementedError
+
+    def features(self, draws: TorchDraws, inputs: list[NDArray[np.float32]]) -> list[NDArray[Any]]:
+        """What the trained part sees of each array of inputs ``(n, ...)``.
+
+        A model with a frozen part draws it here, before `init`, and runs it once.
+        """
+        return [x.reshape(len(x), -1) for x in inputs]
+
+    def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
+        """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
+        raise NotImplementedError
+
+    def weights(self, params: Params) -> list[NDArray[np.float32]]:
+        """The trained weight matrices ``(fan_out, fan_in)`` from input to output."""
+        raise NotImplementedError

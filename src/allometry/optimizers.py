@@ -1,0 +1,47 @@
+"""Update rules: a frozen spec with its hyperparameters, and the Optax transformation it means."""
+
+from typing import ClassVar
+
+import optax
+from pydantic import Field
+
+from allometry.spec import Spec
+
+__all__ = ["SGD", "Adam", "Optimizer"]
+
+
+class Optimizer(Spec):
+    """An update ``params - learning_rate * direction(gradient)``.
+
+    The learning rate stays outside the direction, so that the members of a
+    pack may each have their own.
+    """
+
+    learning_rate: float = Field(gt=0)
+
+    def direction(self) -> optax.GradientTransformation:
+        """The Optax transformation from gradient to direction, learning rate left out."""
+        raise NotImplementedError
+
+    own_per_run: ClassVar[tuple[str, ...]] = ("learning_rate",)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba, 1412.6980, algorithm 1), defaults as in PyTorch."""
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    b1: float = Field(default=0.9, ge=0, lt=1)
+    b2: float = Field(default=0.999, ge=0, lt=1)
+    eps: float = Field(default=1e-8, gt=0)
+
+    def direction(self) -> optax.GradientTransformation:
+        return optax.scale_by_adam(self.b1, self.b2, self.eps)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent without momentum."""
+
+    learning_rate: float = Field(default=0.05, gt=0)
+
+    def direction(self) -> optax.GradientTransformation:
+        return optax.identity()

@@ -1,0 +1,204 @@
+"""How the members of a pack lie side by side in memory.
+
+A form turns the start values of several networks into arrays of one program
+and back. `Padded` serves every model: zero-padded stacks under ``vmap``.
+`SideBySide` serves perceptrons on shared inputs: their first layers, where
+nearly all the work is, are the columns of one matrix product with nothing
+padded, and only the small later layers are padded, in buckets of like width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from allometry.models.mlp import ACTIVATIONS, MLP
+from allometry.models.model import Model, Params
+
+__all__ = ["Form", "Padded", "SideBySide", "form_for"]
+
+
+def form_for(models: Sequence[Model], starts: Sequence[Params]) -> "Form":
+    """The form that serves these models (of one family) with these start values."""
+    perceptrons = [model for model in models if isinstance(model, MLP)]
+    if len(perceptrons) == len(models):
+        return SideBySide(tuple(m.widths for m in perceptrons), perceptrons[0].activation)
+    return Padded.of(models[0], starts)
+
+
+class Form:
+    """Frozen, hashable layout of a pack of K members; an argument known when compiling."""
+
+    def stack(self, members: Sequence[Params]) -> Any:
+        """The members' parameters as the arrays of the program."""
+        raise NotImplementedError
+
+    def unstack(self, packed: Any) -> list[Params]:
+        """The inverse of `stack`: NumPy arrays of the members' own shapes."""
+        raise NotImplementedError
+
+    def apply(self, packed: Any, x: jax.Array) -> jax.Array:
+        """Outputs ``(K, B, n_out)`` of all members for shared features ``(B, n_in)``."""
+        raise NotImplementedError
+
+    def per_member(self, values: jax.Array) -> Any:
+        """One number a member ``(K,)``, spread to broadcast against the packed arrays."""
+        raise NotImplementedError
+
+    def finite(self, packed: Any) -> jax.Array:
+        """Whether every parameter of each member is finite, ``(K,)``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Padded(Form):
+    """Each array padded with zeros to the largest member's and stacked on a leading axis.
+
+    `model.apply` must go by the shapes of the parameters it is given and fix
+    zero units (zero in, zero out), as networks of ReLU or tanh do.
+    """
+
+    model: Model
+    shapes: tuple[tuple[tuple[str, tuple[int, ...]], ...], ...]
+
+    @classmethod
+    def of(cls, model: Model, starts: Sequence[Params]) -> "Padded":
+        return cls(model, tuple(tuple((n, a.shape) for n, a in p.items()) for p in starts))
+
+    def stack(self, members: Sequence[Params]) -> Any:
+        return {name: _pad_stack([m[name] for m in members]) for name in members[0]}
+
+    def unstack(self, packed: Any) -> list[Params]:
+        host = {name: np.asarray(array) for name, array in packed.items()}
+        return [
+            {name: host[name][k][tuple(slice(n) for n in shape)].copy() for name, shape in shapes}
+            for k, shapes in enumerate(self.shapes)
+        ]
+
+    def apply(self, packed: Any, x: jax.Array) -> jax.Array:
+        return jax.vmap(self.model.apply, in_axes=(0, None))(packed, x)
+
+    def per_member(self, values: jax.Array) -> Any:
+        return {name: values.reshape((-1,) + (1,) * len(shape)) for name, shape in self.shapes[0]}
+
+    def finite(self, packed: Any) -> jax.Array:
+        rows = [jnp.isfinite(a).reshape(a.shape[0], -1).all(axis=1) for a in packed.values()]
+        return jnp.stack(rows).all(axis=0)
+
+
+@dataclass(frozen=True)
+class SideBySide(Form):
+    """Perceptrons of equal depth; `widths` of each member from input to output."""
+
+    widths: tuple[tuple[int, ...], ...]
+    activation: str
+
+    @cached_property
+    def buckets(self) -> tuple[tuple[int, ...], ...]:
+        """Members by the power of two above their widest hidden layer, narrow first."""
+        caps = [max(8, 1 << (max(w[1:-1], default=1) - 1).bit_length()) for w in self.widths]
+        return tuple(
+            tuple(k for k, cap in enumerate(caps) if cap == size) for size in sorted(set(caps))
+        )
+
+    @cached_property
+    def columns(self) -> tuple[slice, ...]:
+        """Each member's columns of the first product; buckets lie together."""
+        ends = np.cumsum([0] + [self.widths[k][1] for k in self._order])
+        place = {k: slice(int(ends[i]), int(ends[i + 1])) for i, k in enumerate(self._order)}
+        return tuple(place[k] for k in range(len(self.widths)))
+
+    @cached_property
+    def _order(self) -> tuple[int, ...]:
+        return tuple(k for bucket in self.buckets for k in bucket)
+
+    def stack(self, members: Sequence[Params]) -> Any:
+        depth = len(self.widths[0]) - 1
+        first = (
+            np.concatenate([members[k]["weight0"].T for k in self._order], axis=1),
+            np.concatenate([members[k]["bias0"] for k in self._order]),
+        )
+        later = [
+            [
+                (
+                    _pad_stack([members[k][f"weight{i}"].T for k in bucket]),
+                    _pad_stack([members[k][f"bias{i}"] for k in bucket]),
+                )
+                for i in range(1, depth)
+            ]
+            for bucket in self.buckets
+        ]
+        return {"first": first, "later": later}
+
+    def unstack(self, packed: Any) -> list[Params]:
+        host = jax.tree.map(np.asarray, packed)
+        members: list[Params] = [{}] * len(self.widths)
+        for bucket, layers in zip(self.buckets, host["later"], strict=True):
+            for j, k in enumerate(bucket):
+                params = {
+                    "weight0": np.ascontiguousarray(host["first"][0][:, self.columns[k]].T),
+                    "bias0": host["first"][1][self.columns[k]].copy(),
+                }
+                for i, (weight, bias) in enumerate(layers, start=1):
+                    fan_in, fan_out = self.widths[k][i], self.widths[k][i + 1]
+                    params[f"weight{i}"] = np.ascontiguousarray(weight[j, :fan_in, :fan_out].T)
+                    params[f"bias{i}"] = bias[j, :fan_out].copy()
+                members[k] = params
+        return members
+
+    def apply(self, packed: Any, x: jax.Array) -> jax.Array:
+        weight, bias = packed["first"]
+        product = x @ weight + bias
+        outputs = [
+            self._later(bucket, layers, product)
+            for bucket, layers in zip(self.buckets, packed["later"], strict=True)
+        ]
+        together = jnp.concatenate(outputs)
+        if self._order == tuple(range(len(self.widths))):
+            return together
+        return together[np.argsort(self._order)]
+
+    def _later(self, bucket: tuple[int, ...], layers: Any, product: jax.Array) -> jax.Array:
+        act = ACTIVATIONS[self.activation]
+        widest = max(self.widths[k][1] for k in bucket)
+        own = [product[:, self.columns[k]] for k in bucket]
+        x = jnp.stack([jnp.pad(a, ((0, 0), (0, widest - a.shape[1]))) for a in own])
+        for weight, bias in layers:
+            x = jnp.einsum("kbi,kij->kbj", act(x), weight) + bias[:, None]
+        return x
+
+    def per_member(self, values: jax.Array) -> Any:
+        counts = np.array([self.widths[k][1] for k in self._order])
+        column = jnp.repeat(
+            values[np.array(self._order)], counts, total_repeat_length=int(counts.sum())
+        )
+        later = [
+            [(values[np.array(bucket)][:, None, None], values[np.array(bucket)][:, None])]
+            * (len(self.widths[0]) - 2)
+            for bucket in self.buckets
+        ]
+        return {"first": (column, column), "later": later}
+
+    def finite(self, packed: Any) -> jax.Array:
+        weight, bias = packed["first"]
+        column = jnp.isfinite(weight).all(axis=0) & jnp.isfinite(bias)
+        flags: list[jax.Array] = [jnp.array(True)] * len(self.widths)
+        for bucket, layers in zip(self.buckets, packed["later"], strict=True):
+            for j, k in enumerate(bucket):
+                arrays = [column[self.columns[k]]] + [
+                    jnp.isfinite(a[j]) for pair in layers for a in pair
+                ]
+                flags[k] = jnp.stack([a.all() for a in arrays]).all()
+        return jnp.stack(flags)
+
+
+def _pad_stack(arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    shape = tuple(max(sizes) for sizes in zip(*(a.shape for a in arrays), strict=True))
+    out = np.zeros((len(arrays), *shape), dtype=arrays[0].dtype)
+    for k, array in enumerate(arrays):
+        out[k][tuple(slice(n) for n in array.shape)] = array
+    return out
