@@ -1,0 +1,238 @@
+"""Run a study: what it declares, minus what is stored, is trained and stored."""
+
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Protocol, Self
+
+from allometry.engines import Engine
+from allometry.result import RunResult
+from allometry.spec import RunSpec
+from allometry.store import Store
+from allometry.study import Finding, Study, findings_html, variant
+from allometry.table import Table
+
+__all__ = ["Outcome", "Progress", "Silent", "run"]
+
+
+class Progress(Protocol):
+    """Told how far a run of a study is."""
+
+    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
+        """Before training: runs to train, those stored already, packs and updates to come."""
+        ...
+
+    def advance(self, model_steps: int) -> None:
+        """Optimiser updates made, summed over the runs of a pack."""
+        ...
+
+    def finished(self, results: Sequence[RunResult]) -> None:
+        """A pack is stored: it is on disk and will not be trained again."""
+        ...
+
+    def draining(self) -> None:
+        """Asked to stop: the pack in flight is finished and stored first."""
+        ...
+
+    def end(self) -> None:
+        """Always last, also after an error."""
+        ...
+
+
+class Silent:
+    """Progress nobody watches."""
+
+    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None: ...
+    def advance(self, model_steps: int) -> None: ...
+    def finished(self, results: Sequence[RunResult]) -> None: ...
+    def draining(self) -> None: ...
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of running a study.
+
+    Attributes:
+        study: what was run.
+        table: the stored runs among those asked for.
+        trained: runs trained now.
+        stored_before: runs that were stored already.
+        diverged: of the stored runs asked for, how many diverged.
+        pending: of the runs asked for, how many are still to be trained.
+        seconds: this took, all in all.
+        signal: what asked to stop before the end (SIGINT, SIGTERM), 0 for nothing.
+        quarantined: runs found damaged and trained again.
+    """
+
+    study: Study
+    table: Table
+    trained: int
+    stored_before: int
+    diverged: int
+    pending: int
+    seconds: float
+    signal: int = 0
+    quarantined: int = 0
+
+    @property
+    def interrupted(self) -> bool:
+        return self.signal != 0
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What the study's analysis says of the runs; none before all of them are done."""
+        return self.study.analyse(self.table) if not self.pending else []
+
+    def _repr_html_(self) -> str:
+        said = f"{self.trained} runs trained, {self.stored_before} stored before, "
+        said += f"{self.diverged} diverged, {self.pending} pending"
+        return f"<p><b>{escape(self.study.title)}</b>: {said}</p>{findings_html(self.findings)}"
+
+    @property
+    def exit_code(self) -> int:
+        """0, or what a shell shows for the signal: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + self.signal if self.signal else 0
+
+
+def run(
+    study: Study | str | Path,
+    size: str = "quick",
+    *,
+    seeds: int | None = None,
+    store: str | Path = "allometry.db",
+    changes: Mapping[str, str] | None = None,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Train the runs of a study that are not stored yet, and store each pack at once.
+
+    Ctrl-C, or SIGTERM, finishes and stores the pack in flight; a second one stops
+    at once. Stopped in any way, the next call goes on where this one was.
+
+    Args:
+        study: a study, or its name or the path of its file.
+        size: one of its sizes.
+        seeds: how many, counted from its first; None for its own.
+        store: file the results are kept in.
+        changes: dotted field to new value, for every run.
+        engine: where to train; None for this process.
+        progress: told how far it is.
+
+    Raises:
+        UsageError, DataError, DiskError, StoreBusyError: in words for people.
+        KeyboardInterrupt: after the second signal.
+    """
+    began = time.perf_counter()
+    study = study if isinstance(study, Study) else _named(study)
+    specs = study.specs(size, seeds, changes)
+    name = variant(changes or {})
+    with Store(store, write=True) as keep:
+        damaged = keep.check(specs)
+        if damaged:
+            # What is damaged besides these runs is mended in the same go.
+            keep.quarantine(keep.verify().damaged)
+        pending = keep.pending(specs)
+        keep.declare(study.name, size, name, specs)
+        stopped = 0
+        if pending:
+            engine = engine or _local_engine()
+            stored = len(specs) - len(pending)
+            stopped = _train(keep, study, pending, stored, engine, progress or Silent())
+        left = len(keep.pending(pending))
+        table = keep.table(study.name, size, name, only={spec.run_id for spec in specs})
+    return Outcome(
+        study=study,
+        table=table,
+        trained=len(pending) - left,
+        stored_before=len(specs) - len(pending),
+        diverged=int((table["status"] == "diverged").sum()),
+        pending=left,
+        seconds=time.perf_counter() - began,
+        signal=stopped,
+        quarantined=len(damaged),
+    )
+
+
+def _train(
+    keep: Store,
+    study: Study,
+    pending: Sequence[RunSpec],
+    stored: int,
+    engine: Engine,
+    progress: Progress,
+) -> int:
+    """Train and store; the signal that asked to stop, 0 for none."""
+    packs = engine.packs(pending)
+    record = engine.provenance()
+    progress.begin(len(pending), stored, len(packs), engine.updates(pending))
+    try:
+        with _Drain(progress) as drain:
+            for results in engine.run(packs, study, drain.advance, drain.asked):
+                keep.commit(results, record)
+                progress.finished(results)
+            return drain.signal
+    finally:
+        progress.end()
+
+
+class _Drain:
+    """The first signal asks to stop after the pack in flight, the second stops at once."""
+
+    def __init__(self, progress: Progress):
+        self.signal = 0
+        self._progress = progress
+        self._told = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        # Python delivers signals to the main thread alone. One that is ignored
+        # stays so: that is how a shell keeps Ctrl-C from its background jobs.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def asked(self) -> bool:
+        return self.signal != 0
+
+    def advance(self, model_steps: int) -> None:
+        self._progress.advance(model_steps)
+        if self.signal and not self._told:
+            self._told = True
+            self._progress.draining()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+
+
+def _named(study: str | Path) -> Study:
+    # Studies import nearly everything, so they are loaded when one is asked for.
+    from allometry import studies
+
+    return studies.study(study)
+
+
+def _local_engine() -> Engine:
+    # Brings JAX and takes a second, which a finished study does not need.
+    from allometry.engines.local import LocalEngine
+
+    return LocalEngine()

@@ -1,0 +1,366 @@
+"""Every result, kept: one SQLite file, one writer.
+
+What is to be trained is declared, what was trained is stored, and nothing else
+is: what is pending is the difference, so no state can go stale. A pack's runs
+are committed together or not at all. Readers work while the writer does.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from numpy.typing import NDArray
+
+from allometry import store_verify
+from allometry.errors import DataError, UsageError
+from allometry.result import RunResult
+from allometry.spec import RunSpec, check_same
+from allometry.store_lock import WriterLock, check_place, filesystem_type
+from allometry.store_record import (
+    Record,
+    canonical,
+    damage,
+    decode_arrays,
+    decode_row,
+    digest,
+    record,
+)
+from allometry.store_schema import copy_to, open_reader, open_writer, sqlite_errors
+from allometry.store_verify import DECLARED, RUNS, Damage, Verification
+from allometry.table import Table
+
+__all__ = ["Damage", "Store", "StudyStatus", "Verification"]
+
+
+class StudyStatus(NamedTuple):
+    """How far the runs declared by one size of a study are; the last three add up to `declared`."""
+
+    study: str
+    size: str
+    variant: str
+    declared: int
+    done: int
+    diverged: int
+    pending: int
+
+
+class Store:
+    """One store, open until `close`; use it in a ``with`` statement.
+
+    Args:
+        path: of the SQLite file.
+        write: be its one writer, making the file when there is none.
+        filesystem: what tells the kind of filesystem below a folder.
+
+    Raises:
+        StoreBusyError: another process writes it: who, since when, what to do.
+        UsageError: there is no store to read, or no folder to make one in.
+        DataError: the file is no store, is damaged, or comes from a newer version.
+        DiskError: the place cannot be written or is on a network filesystem.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        write: bool = False,
+        *,
+        filesystem: Callable[[Path], str | None] = filesystem_type,
+    ):
+        # Resolved, so that two names of one file share one lock.
+        self.path = Path(path).expanduser().resolve()
+        self._lock: WriterLock | None = None
+        if not write:
+            self._connection = open_reader(self.path)
+            return
+        if not self.path.parent.is_dir():
+            raise UsageError(f"no folder {self.path.parent} to make store {self.path.name} in")
+        check_place(self.path, filesystem(self.path.parent))
+        self._lock = WriterLock(self.path)
+        try:
+            self._connection = open_writer(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, then let the next writer in."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # ---- write -------------------------------------------------------------------------------
+
+    def declare(self, study: str, size: str, variant: str, specs: Sequence[RunSpec]) -> None:
+        """Say which runs belong to a size of a study, in the order of its table.
+
+        Saying it again changes nothing, and more seeds add runs. Runs declared
+        earlier that differ from one of `specs` only in their seed stay, behind
+        the others; any other is of a study since edited and is no longer
+        declared. Its result stays stored.
+        """
+        key = (study, size, variant)
+        if any(name != name.encode("utf-8", "replace").decode() for name in key):
+            raise UsageError(f"names in Unicode expected, got {key!r}")
+        documents = [(spec.run_id, spec.document()) for spec in specs]
+        query = (
+            f"SELECT {DECLARED} FROM declared WHERE (study, size, variant) = (?, ?, ?) "
+            "ORDER BY position"
+        )
+        before = {row[3]: row for row in self._all(query, key)}
+        for row in before.values():
+            self._refuse(row[3], store_verify.declaration_damage(row))
+        texts = {run_id: canonical(document) for run_id, document in documents}
+        kinds = {_without_seed(document) for _, document in documents}
+        for run_id, row in before.items():
+            if run_id not in texts and _without_seed(json.loads(row[5])) in kinds:
+                texts[run_id] = row[5]
+        after = {}
+        for position, (run_id, text) in enumerate(texts.items()):
+            fields = (*key, run_id, position, text)
+            after[run_id] = (*fields, digest(*fields))
+        gone = [(*key, run_id) for run_id in before if run_id not in after]
+        new = [row for run_id, row in after.items() if before.get(run_id) != row]
+        if gone or new:
+            with self._transaction() as connection:
+                connection.executemany(
+                    "DELETE FROM declared WHERE (study, size, variant, run_id) = (?, ?, ?, ?)", gone
+                )
+                connection.executemany(
+                    "INSERT OR REPLACE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", new
+                )
+
+    def commit(self, results: Sequence[RunResult], provenance: Mapping[str, Any]) -> int:
+        """Store finished runs, all or none; on disk when this returns.
+
+        Args:
+            results: a run stored already is left as it is.
+            provenance: JSON data saying what trained them (`allometry.provenance`).
+
+        Returns:
+            how many were not stored before.
+        """
+        document = canonical(provenance)
+        name = hashlib.sha256(document.encode()).hexdigest()
+        records = [record(result, name, _now()) for result in results]
+        places = ", ".join("?" * len(Record._fields))
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO provenance VALUES (?, ?) ON CONFLICT DO NOTHING", (name, document)
+            )
+            return connection.executemany(
+                f"INSERT INTO runs VALUES ({places}) ON CONFLICT (run_id) DO NOTHING", records
+            ).rowcount
+
+    def quarantine(self, damaged: Sequence[Damage]) -> None:
+        """Set damaged runs aside, as they were found, so that they are pending again.
+
+        Raises:
+            DataError: when the file itself is too damaged to be mended in place.
+        """
+        with self._transaction() as connection:
+            store_verify.set_aside(connection, damaged, _now())
+
+    # ---- read --------------------------------------------------------------------------------
+
+    def pending(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
+        """Those of the runs that are not stored.
+
+        Raises:
+            DataError: a run is stored under the same name with another spec,
+                naming the field that changed.
+        """
+        names = [spec.run_id for spec in specs]
+        query = (
+            "SELECT r.run_id, r.spec FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
+        )
+        stored = dict(self._all(query, (json.dumps(names),)))
+        for name, spec in zip(names, specs, strict=True):
+            present = spec.document()
+            if name in stored and stored[name] != canonical(present):
+                check_same(name, self._json(name, stored[name]), present)
+        return [s for name, s in zip(names, specs, strict=True) if name not in stored]
+
+    def check(self, specs: Sequence[RunSpec]) -> tuple[Damage, ...]:
+        """Damage of these runs and of declarations, by their hashes: quick, for every start."""
+        names = json.dumps([spec.run_id for spec in specs])
+        with sqlite_errors(self.path):
+            return tuple(store_verify.check_runs(self._connection, names))
+
+    def table(
+        self,
+        study: str,
+        size: str,
+        variant: str = "",
+        only: Collection[str] | None = None,
+    ) -> Table:
+        """The stored runs of a size of a study, one row each, in declared order.
+
+        Columns: run_id, study, seed, those the measures gave, status, seconds.
+
+        Args:
+            only: the run_ids wanted, all declared ones when None.
+
+        Raises:
+            UsageError: when nothing was declared so.
+            DataError: when a run is not as it was written, naming it.
+        """
+        declared = ", ".join(f"d.{name}" for name in DECLARED.split(", "))
+        query = (
+            f"SELECT {declared}, r.rowid, {RUNS} FROM declared d "
+            "LEFT JOIN runs r ON r.run_id = d.run_id "
+            "WHERE (d.study, d.size, d.variant) = (?, ?, ?) ORDER BY d.position"
+        )
+        found = self._all(query, (study, size, variant))
+        if not found:
+            raise UsageError(self._not_declared(study, size, variant))
+        runs = []
+        for row in found:
+            declaration, rowid, stored = row[:7], row[7], Record(*row[8:])
+            what = store_verify.declaration_damage(declaration)
+            if what is None and rowid is not None:
+                what = damage(stored)
+            self._refuse(declaration[3], what)
+            if rowid is not None and (only is None or stored.run_id in only):
+                runs.append(stored)
+        return _table(study, runs)
+
+    def trajectories(self, run_id: str) -> dict[str, NDArray[Any]]:
+        """The arrays of one run by name, first axis the point along training; {} for none.
+
+        Raises:
+            UsageError: when no such run is stored.
+            DataError: when it is not as it was written.
+        """
+        rows = self._all(f"SELECT {RUNS} FROM runs r WHERE r.run_id = ?", (run_id,))
+        if not rows:
+            raise UsageError(f"no run {run_id!r} in store {self.path}")
+        stored = Record(*rows[0])
+        self._refuse(run_id, damage(stored))
+        return decode_arrays(stored.trajectories)
+
+    def provenance(
+        self, study: str, size: str, variant: str = ""
+    ) -> list[tuple[dict[str, Any], int]]:
+        """What trained the runs of a study: each document with its number of runs, oldest first."""
+        query = (
+            "SELECT p.id, p.document, count(*) FROM declared d JOIN runs r ON r.run_id = d.run_id "
+            "JOIN provenance p ON p.id = r.provenance "
+            "WHERE (d.study, d.size, d.variant) = (?, ?, ?) "
+            "GROUP BY p.id ORDER BY min(r.finished_at)"
+        )
+        rows = self._all(query, (study, size, variant))
+        return [(self._json(name, document), runs) for name, document, runs in rows]
+
+    def status(self) -> list[StudyStatus]:
+        """One entry for each size of each study that was declared."""
+        query = (
+            "SELECT d.study, d.size, d.variant, count(*), count(r.status = 'done' OR NULL), "
+            "count(r.status = 'diverged' OR NULL) FROM declared d "
+            "LEFT JOIN runs r ON r.run_id = d.run_id "
+            "GROUP BY d.study, d.size, d.variant"
+        )
+        return [
+            StudyStatus(study, size, variant, declared, done, diverged, declared - done - diverged)
+            for study, size, variant, declared, done, diverged in self._all(query)
+        ]
+
+    def verify(self) -> Verification:
+        """Re-read and hash all there is; works on a damaged file as far as it can be read."""
+        with sqlite_errors(self.path):
+            return store_verify.verify(self._connection)
+
+    # ---- copies ------------------------------------------------------------------------------
+
+    def backup(self, path: str | Path) -> None:
+        """A compact copy in a new file; a copy of the file itself may miss its last runs."""
+        with sqlite_errors(self.path):
+            copy_to(self._connection, Path(path).expanduser().resolve())
+
+    def salvage(self, path: str | Path) -> Verification:
+        """Copy what is whole into a new store: how many runs, and what was left behind."""
+        target = Path(path).expanduser().resolve()
+        if target.exists():
+            raise UsageError(f"{target} exists: name a file that does not, or move it away")
+        with Store(target, write=True) as fresh, fresh._transaction() as connection:
+            return store_verify.salvage(self._connection, connection)
+
+    # ---- SQLite ------------------------------------------------------------------------------
+
+    def _all(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with sqlite_errors(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._lock is None:
+            raise UsageError(f"store {self.path} is open for reading; open it with write=True")
+        with sqlite_errors(self.path):
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _refuse(self, run_id: Any, what: str | None) -> None:
+        if what is not None:
+            Verification(1, (Damage(str(run_id), what),)).refuse_damage(self.path)
+
+    def _json(self, name: str, text: str) -> dict[str, Any]:
+        try:
+            return dict(json.loads(text))
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"store {self.path}: the text kept with {name[:12]} is damaged ({error}); "
+                f"`allometry verify --store {self.path}` lists all that is"
+            ) from error
+
+    def _not_declared(self, study: str, size: str, variant: str) -> str:
+        there = [f"{s.study} {s.size} {s.variant}".strip() for s in self.status()]
+        asked = f"{study} {size} {variant}".strip()
+        return (
+            f"no runs of {asked!r} in store {self.path}; it has {', '.join(there) or 'none'}. "
+            f"Train them with `allometry run {study} --size {size} --store {self.path}`"
+        )
+
+
+def _table(study: str, runs: Sequence[Record]) -> Table:
+    rows = [decode_row(stored.row) for stored in runs]
+    measured = dict.fromkeys(name for row in rows for name in row)
+    columns: dict[str, list[Any]] = {
+        "run_id": [stored.run_id for stored in runs],
+        "study": [study] * len(runs),
+        "seed": [json.loads(stored.spec)["seed"] for stored in runs],
+        **{name: [row.get(name) for row in rows] for name in measured},
+        "status": [stored.status for stored in runs],
+        "seconds": [stored.seconds for stored in runs],
+    }
+    arrays = {s.run_id: decode_arrays(s.trajectories) for s in runs if s.trajectories is not None}
+    return Table(columns, arrays)
+
+
+def _without_seed(document: Mapping[str, Any]) -> str:
+    return canonical({name: value for name, value in document.items() if name != "seed"})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

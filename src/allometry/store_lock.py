@@ -1,0 +1,126 @@
+"""Who may write a store, and where a store may lie."""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from allometry.errors import DiskError, StoreBusyError
+
+__all__ = ["NETWORK", "WriterLock", "check_place", "filesystem_type"]
+
+NETWORK = re.compile(
+    r"nfs\d?|cifs|smb\d?|smbfs|ncpfs|afs|coda|ceph|lustre|beegfs|gpfs|panfs|pvfs2|orangefs|ocfs2"
+    r"|gfs2?|glusterfs|9p|davfs2?|webdav"
+    r"|fuse\.(sshfs|rclone|s3fs|gcsfuse|glusterfs|juicefs|ceph(-fuse)?|beegfs|davfs2?|mount-s3|.*nfs.*)"
+)
+"""Kinds of filesystem, as the kernel names them, that several hosts may share."""
+
+
+class WriterLock:
+    """The right to write one store, held through ``flock`` on a file beside it.
+
+    The kernel gives the lock back when its holder dies, however it dies, so a
+    stale lock cannot be. The file itself stays: removing it would let two
+    processes lock two different files of one name. Its text says who holds it.
+
+    Raises:
+        StoreBusyError: saying who holds the store, since when and what to do.
+        DiskError: when the lock file cannot be written.
+    """
+
+    def __init__(self, store: Path):
+        self._store = store
+        self.path = store.with_name(store.name + ".lock")
+        try:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._sign()
+        except OSError as error:
+            os.close(self._file)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StoreBusyError(self._who_holds_it()) from error
+            raise _unwritable(self.path, error) from error
+
+    def release(self) -> None:
+        """Give the right back; a second call does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _sign(self) -> None:
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": " ".join(sys.orig_argv[1:]),
+        }
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps(holder).encode(), 0)
+
+    def _who_holds_it(self) -> str:
+        try:
+            holder = json.loads(self.path.read_text(encoding="utf-8"))
+            who = (
+                f"process {holder['pid']} on {holder['host']} since {holder['since']} "
+                f"({holder['command']})"
+            )
+            stop = f"stop it (kill {holder['pid']})"
+        # Between taking the lock and signing it a holder has no name for a moment.
+        except (OSError, ValueError, KeyError, TypeError):
+            who, stop = "another process", "stop it"
+        return (
+            f"store {self._store} is in use by {who}. Only one process writes a store: wait for "
+            f"it, {stop}, or use another store (--store FILE). Reading it works meanwhile"
+        )
+
+
+def _unwritable(path: Path, error: OSError) -> DiskError:
+    return DiskError(
+        f"cannot write {path}: {error.strerror}; make room or choose a folder of yours with "
+        "--store FILE"
+    )
+
+
+def filesystem_type(path: Path) -> str | None:
+    """The kernel's name for the kind of filesystem below `path`; None where it does not say.
+
+    Args:
+        path: an existing folder or file.
+    """
+    mounts = Path("/proc/self/mountinfo")
+    if not mounts.exists():
+        return None
+    kind, longest = None, -1
+    for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        # proc(5): the mount point is field 5, the type the first field after " - ".
+        left, _, right = line.partition(" - ")
+        point = re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), left.split()[4])
+        # The last of several mounts on one point hides the others.
+        if path.is_relative_to(point) and len(point) >= longest:
+            kind, longest = right.split()[0], len(point)
+    return kind
+
+
+def check_place(store: Path, kind: str | None) -> None:
+    """Refuse a place where SQLite's write-ahead log is not safe.
+
+    Its index is memory shared by processes of one host, which a network
+    filesystem does not give (https://www.sqlite.org/wal.html, section 1).
+
+    Raises:
+        DiskError: naming the filesystem and what to do.
+    """
+    if kind is not None and NETWORK.fullmatch(kind):
+        raise DiskError(
+            f"store {store} lies on a network filesystem ({kind}), where SQLite can lose or damage "
+            "results; keep it on a disk of this machine (--store FILE) and copy it when done"
+        )

@@ -1,0 +1,178 @@
+"""One run as the store keeps it: strict JSON, safetensors bytes and a SHA-256 over all of it."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from allometry.errors import DataError, UsageError
+from allometry.result import Cell, RunResult
+
+__all__ = [
+    "RESERVED", "Record", "canonical", "damage", "decode_arrays", "decode_row", "digest",
+    "encode_arrays", "encode_row", "record",
+]  # fmt: skip
+
+RESERVED = ("run_id", "study", "seed", "status", "seconds")
+"""Columns the store itself fills in; a measure cannot have these names."""
+
+# What safetensors writes and reads back bit for bit with NumPy alone.
+_DTYPES = frozenset(
+    ["bool", "float16", "float32", "float64", "complex64"]
+    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+)
+
+
+class Record(NamedTuple):
+    """The columns of table ``runs``, in order.
+
+    Attributes:
+        provenance: SHA-256 of the provenance document.
+        arrays_sha256: SHA-256 of `trajectories`, empty when there are none. With it a
+            row can be checked without reading its arrays.
+        sha256: over every other field (`digest`).
+        trajectories: safetensors bytes, None when there are none.
+    """
+
+    run_id: str
+    spec: str
+    status: str
+    row: str
+    seconds: float
+    provenance: str
+    finished_at: str
+    arrays_sha256: str
+    sha256: str
+    trajectories: bytes | None
+
+
+def record(result: RunResult, provenance: str, finished_at: str) -> Record:
+    """The record of a finished run.
+
+    Raises:
+        UsageError: when a value cannot be kept: naming the column or array.
+    """
+    if not math.isfinite(result.seconds):
+        raise UsageError(f"seconds of a run: a finite number expected, got {result.seconds!r}")
+    arrays = encode_arrays(result.trajectories)
+    fields = (
+        result.spec.run_id,
+        canonical(result.spec.document()),
+        result.status,
+        encode_row(result.row),
+        float(result.seconds),
+        provenance,
+        finished_at,
+        "" if arrays is None else hashlib.sha256(arrays).hexdigest(),
+    )
+    return Record(*fields, digest(*fields), arrays)
+
+
+def digest(*fields: str | float) -> str:
+    """SHA-256 (hex) of a JSON array of the fields in ASCII: anyone can recompute it."""
+    text = json.dumps(fields, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def damage(stored: Record, *, arrays: bool = True) -> str | None:
+    """What no longer matches the hashes of a stored run; None when all does.
+
+    Args:
+        stored: values as SQLite gave them, of any type.
+        arrays: check the bytes of the trajectories too.
+    """
+    texts = (*stored[:4], *stored[5:9])
+    if not all(isinstance(text, str) for text in texts) or type(stored.seconds) is not float:
+        return "a field is no longer of its type"
+    if digest(*stored[:8]) != stored.sha256:
+        return "its content no longer matches its SHA-256"
+    if arrays:
+        blob = stored.trajectories
+        if not isinstance(blob, bytes | None):
+            return "its trajectories are no longer bytes"
+        if (hashlib.sha256(blob).hexdigest() if blob is not None else "") != stored.arrays_sha256:
+            return "its trajectories no longer match their SHA-256"
+    return None
+
+
+def canonical(document: Mapping[str, Any]) -> str:
+    """Strict JSON with sorted keys: equal documents have equal text."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def encode_row(row: Mapping[str, Cell]) -> str:
+    """Strict JSON, columns in their order; a non-finite float becomes ``{"float": "nan"}``.
+
+    Raises:
+        UsageError: naming a column whose name is taken or whose value is no number or string.
+    """
+    taken = [name for name in RESERVED if name in row]
+    if taken:
+        raise UsageError(
+            f"a measure gave column {taken[0]!r}, which every table has already; rename it"
+        )
+    cells = {name: _encode_cell(name, value) for name, value in row.items()}
+    return json.dumps(cells, separators=(",", ":"), allow_nan=False)
+
+
+def _encode_cell(name: str, value: Any) -> Any:
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        value = value.item()
+    if not isinstance(name, str) or not isinstance(value, bool | int | float | str | None):
+        raise UsageError(
+            f"column {name!r}: a number or a string expected, got {type(value).__name__}; "
+            "arrays belong to a trajectory"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    return value
+
+
+def decode_row(text: str) -> dict[str, Cell]:
+    """The inverse of `encode_row`."""
+    return {
+        name: float(value["float"]) if isinstance(value, dict) else value
+        for name, value in json.loads(text).items()
+    }
+
+
+def encode_arrays(arrays: Mapping[str, Any]) -> bytes | None:
+    """Safetensors bytes, None for no arrays.
+
+    Raises:
+        UsageError: naming an array that safetensors cannot keep exactly.
+    """
+    if not arrays:
+        return None
+    # safetensors reads a contiguous block from the array's address whatever its
+    # strides are, so a transposed view would be written as wrong numbers.
+    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    for name, array in dense.items():
+        if array.dtype.name not in _DTYPES:
+            raise UsageError(
+                f"trajectory {name!r}: numbers of {', '.join(sorted(_DTYPES))} expected, got "
+                f"{array.dtype}; convert it in the measure"
+            )
+    try:
+        return bytes(save(dense))
+    except (SafetensorError, UnicodeEncodeError) as error:
+        raise UsageError(f"trajectories {', '.join(map(repr, dense))}: {error}") from error
+
+
+def decode_arrays(data: bytes | None) -> dict[str, np.ndarray[Any, Any]]:
+    """The inverse of `encode_arrays`.
+
+    Raises:
+        DataError: for bytes that are not safetensors.
+    """
+    if data is None:
+        return {}
+    try:
+        return dict(load(data))
+    except SafetensorError as error:
+        raise DataError(f"trajectories are not readable: {error}") from error

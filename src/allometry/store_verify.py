@@ -1,0 +1,247 @@
+"""Re-reading everything a store holds, however damaged it is."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from allometry.errors import DataError
+from allometry.store_record import Record, damage, digest
+from allometry.store_schema import MIGRATIONS, tables
+
+__all__ = [
+    "DECLARED", "RUNS", "Damage", "Verification", "check_runs", "declaration_damage", "salvage",
+    "set_aside", "verify",
+]  # fmt: skip
+
+RUNS = ", ".join(f"r.{name}" for name in Record._fields)
+DECLARED = "study, size, variant, run_id, position, spec, sha256"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing that is not as it was written.
+
+    Attributes:
+        run_id: of the run it touches; empty for the file itself.
+        what: what is wrong, in words.
+        rowid: where the run lies in table ``runs``; None when it is no row of it.
+    """
+
+    run_id: str
+    what: str
+    rowid: int | None = None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What re-reading a store found.
+
+    Attributes:
+        runs: how many runs could be read.
+        damaged: what is not as it was written, empty when all is well.
+    """
+
+    runs: int
+    damaged: tuple[Damage, ...]
+
+    def refuse_damage(self, path: Path) -> None:
+        """Do nothing when all is well.
+
+        Raises:
+            DataError: naming the first thing that is damaged and what to do.
+        """
+        if not self.damaged:
+            return
+        first = self.damaged[0]
+        where = f"run {first.run_id[:12]}: {first.what}" if first.run_id else first.what
+        more = f" (and {len(self.damaged) - 1} more)" if len(self.damaged) > 1 else ""
+        raise DataError(
+            f"store {path} is damaged: {where}{more}. `allometry verify --store {path}` lists all; "
+            "the next `allometry run` sets damaged runs aside and trains them again"
+        )
+
+
+def verify(connection: sqlite3.Connection) -> Verification:
+    """Hash every run, declaration and provenance document, and let SQLite check its file."""
+    found: list[Damage] = []
+    documents = _documents(connection, found)
+    judged = list(_judged(connection, documents.keys(), found))
+    found += [Damage(_text(r.run_id), what, rowid) for rowid, r, what in judged if what]
+    found += _declarations(connection)
+    return Verification(len(judged), (*found, *_schema(connection), *_file(connection)))
+
+
+def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
+    """Damage of some runs and of the declarations: the quick look before resuming.
+
+    Args:
+        run_ids: JSON array of names.
+    """
+    documents = _documents(connection, [])
+    query = f"SELECT r.rowid, {RUNS} FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
+    found = []
+    for rowid, *fields in connection.execute(query, (run_ids,)):
+        stored = Record(*fields)
+        what = _judge(stored, documents)
+        if what:
+            found.append(Damage(_text(stored.run_id), what, rowid))
+    return found + _declarations(connection)
+
+
+def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: str) -> None:
+    """Move damaged runs to the quarantine and drop damaged declarations and provenance.
+
+    Call inside a transaction. What a study declares it declares again, and runs
+    that are not stored are pending again.
+    """
+    for one in damaged:
+        if one.rowid is not None:
+            connection.execute(
+                f"INSERT INTO quarantine SELECT ?, ?, {RUNS} FROM runs r WHERE rowid = ?",
+                (one.what, when, one.rowid),
+            )
+            connection.execute("DELETE FROM runs WHERE rowid = ?", (one.rowid,))
+    # Written anew rather than picked out: a damaged text cannot always be searched for.
+    rows = connection.execute(f"SELECT {DECLARED} FROM declared").fetchall()
+    whole = [row for row in rows if declaration_damage(row) is None]
+    if len(whole) < len(rows):
+        connection.execute("DELETE FROM declared")
+        connection.executemany("INSERT INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", whole)
+    documents = json.dumps(list(_documents(connection, [])))
+    connection.execute(
+        "DELETE FROM provenance WHERE id NOT IN (SELECT value FROM json_each(?))", (documents,)
+    )
+    # An index entry without its row, or a row without its entry, would hide a run for ever.
+    connection.execute("REINDEX")
+
+
+def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verification:
+    """Copy what is whole into an empty store, inside a transaction of the caller's.
+
+    Returns:
+        how many runs were copied, and what was left behind.
+    """
+    found: list[Damage] = []
+    documents = _documents(source, found)
+    target.executemany("INSERT INTO provenance VALUES (?, ?)", documents.items())
+    places = ", ".join("?" * len(Record._fields))
+    runs = 0
+    for rowid, stored, what in _judged(source, documents.keys(), found):
+        if what:
+            found.append(Damage(_text(stored.run_id), what, rowid))
+        else:
+            done = target.execute(f"INSERT OR IGNORE INTO runs VALUES ({places})", stored)
+            runs += done.rowcount
+    for row in _each(source, f"SELECT {DECLARED} FROM declared", found):
+        what = declaration_damage(row)
+        if what:
+            found.append(Damage(_text(row[3]), what))
+        else:
+            target.execute("INSERT OR IGNORE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    return Verification(runs, tuple(found))
+
+
+def _declarations(connection: sqlite3.Connection) -> list[Damage]:
+    found: list[Damage] = []
+    for row in _each(connection, f"SELECT {DECLARED} FROM declared", found):
+        what = declaration_damage(row)
+        if what:
+            found.append(Damage(_text(row[3]), what))
+    return found
+
+
+def declaration_damage(row: tuple[Any, ...]) -> str | None:
+    """What is wrong with a row of table ``declared``; None when nothing is."""
+    *fields, sha256 = row
+    kinds = all(isinstance(field, str | int) for field in fields)
+    return None if kinds and digest(*fields) == sha256 else "its declaration is damaged"
+
+
+def _documents(connection: sqlite3.Connection, found: list[Damage]) -> dict[str, str]:
+    """The provenance documents that are what their name, a SHA-256, says."""
+    whole = {}
+    for name, document in _each(connection, "SELECT id, document FROM provenance", found):
+        if isinstance(document, str) and name == _sha256(document):
+            whole[name] = document
+        else:
+            found.append(Damage("", f"provenance document {_text(name)[:12]} is damaged"))
+    return whole
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _judge(stored: Record, documents: Container[str]) -> str | None:
+    what = damage(stored)
+    if what is None and stored.provenance not in documents:
+        return "its provenance is damaged"
+    return what
+
+
+def _judged(
+    connection: sqlite3.Connection, documents: Container[str], found: list[Damage]
+) -> Iterator[tuple[int, Record, str | None]]:
+    """Every run that can be read: its place, itself, its damage; the unreadable to `found`.
+
+    A page that cannot be read ends a walk, so a second walk comes from the other
+    end, and a third takes what lies between, one by one, from the index.
+    """
+    query = f"SELECT rowid, {RUNS} FROM runs r NOT INDEXED"
+    broken: list[Damage] = []
+    seen = set()
+    for order in ("ASC", "DESC"):
+        for rowid, *fields in _each(connection, f"{query} ORDER BY rowid {order}", broken):
+            if rowid not in seen:
+                seen.add(rowid)
+                yield rowid, Record(*fields), _judge(Record(*fields), documents)
+        if not broken:
+            return
+    found.append(broken[0])
+    for rowid, run_id in _each(connection, "SELECT rowid, run_id FROM runs ORDER BY run_id", []):
+        if rowid in seen:
+            continue
+        own: list[Damage] = []
+        for _, *fields in _each(connection, f"{query} WHERE rowid = {int(rowid)}", own):
+            yield rowid, Record(*fields), _judge(Record(*fields), documents)
+        found += [Damage(_text(run_id), one.what, rowid) for one in own]
+
+
+def _each(
+    connection: sqlite3.Connection, query: str, broken: list[Damage]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query as far as they can be read."""
+    try:
+        yield from connection.execute(query)
+    # A damaged length can ask for more memory than there is, and SQLite's message
+    # can quote damaged text that Python cannot decode.
+    except (sqlite3.Error, MemoryError, UnicodeDecodeError) as error:
+        broken.append(Damage("", f"a part of the file is not readable: {error}"))
+
+
+def _schema(connection: sqlite3.Connection) -> list[Damage]:
+    """Tables that are not as the migrations make them."""
+    model = sqlite3.connect(":memory:")
+    for statement in (s for statements in MIGRATIONS for s in statements):
+        model.execute(statement)
+    expected, there = tables(model), tables(connection)
+    model.close()
+    differing = {n for n in expected.keys() | there.keys() if expected.get(n) != there.get(n)}
+    return [Damage("", f"table {_text(n)} is not as allometry makes it") for n in sorted(differing)]
+
+
+def _file(connection: sqlite3.Connection) -> list[Damage]:
+    found: list[Damage] = []
+    said = [_text(row[0]) for row in _each(connection, "PRAGMA integrity_check", found)]
+    return found + [Damage("", f"the file: {line}") for line in said if line != "ok"]
+
+
+def _text(value: Any) -> str:
+    """Fit to be printed, whatever it became."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return repr(value)

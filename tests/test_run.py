@@ -1,0 +1,236 @@
+"""A study is trained once, and goes on where it stopped, however it was stopped."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from allometry.errors import DataError, StoreBusyError, UsageError
+from allometry.run import run
+from allometry.spec import RunSpec
+from allometry.store import Store
+from tests.store_cases import Imagined, Net, result, specs, study
+
+
+class Heard:
+    """Progress that keeps what it is told."""
+
+    def __init__(self):
+        self.said = []
+        self.steps = 0
+
+    def begin(self, runs, stored, packs, steps):
+        self.said.append(("begin", runs, stored, packs, steps))
+
+    def advance(self, model_steps):
+        self.steps += model_steps
+
+    def finished(self, results):
+        self.said.append(("finished", len(results)))
+
+    def draining(self):
+        self.said.append(("draining",))
+
+    def end(self):
+        self.said.append(("end",))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "s.db"
+
+
+def _content(table):
+    """What must be equal between two ways to the same table: all but the time it took."""
+    return {n: table[n].tolist() for n in table.columns if n != "seconds"}.__repr__()
+
+
+def test_a_study_is_trained_then_found_stored(path):
+    heard = Heard()
+    first = run(study(), store=path, engine=Imagined(), progress=heard)
+    assert (first.trained, first.stored_before, first.pending, first.diverged) == (24, 0, 0, 2)
+    assert (first.interrupted, first.exit_code) == (False, 0)
+    assert heard.said == [("begin", 24, 0, 8, 240), *[("finished", 3)] * 8, ("end",)]
+    assert heard.steps == 240
+    nothing, heard = Imagined(), Heard()
+    second = run(study(), store=path, engine=nothing, progress=heard)
+    assert (second.trained, second.stored_before, nothing.trained) == (0, 24, [])
+    assert heard.said == []
+    assert _content(second.table) == _content(first.table)
+    assert first.table["run_id"].tolist() == [s.run_id for s in study().specs("quick")]
+
+
+def test_more_seeds_train_only_what_is_new_and_fewer_show_what_was_asked(path):
+    run(study(5), store=path, seeds=1, engine=Imagined())
+    more = run(study(5), store=path, seeds=3, engine=Imagined())
+    assert (more.trained, more.stored_before, len(more.table)) == (10, 5, 15)
+    fewer = run(study(5), store=path, seeds=1, engine=Imagined())
+    assert (fewer.trained, len(fewer.table)) == (0, 5)
+    assert set(fewer.table["seed"]) == {42}
+
+
+def test_changed_runs_are_a_variant_beside_the_study(path):
+    run(study(4, 1), store=path, engine=Imagined())
+    changed = run(study(4, 1), store=path, changes={"train.epochs": "9"}, engine=Imagined())
+    assert changed.trained == 4
+    with Store(path) as store:
+        assert [s.variant for s in store.status()] == ["", "train.epochs=9"]
+        assert len(store.table("tiny", "quick")) == 4
+
+
+def test_an_engine_that_fails_loses_no_finished_pack(path):
+    def fail_on_the_third(pack):
+        if len(engine.trained) == 6:
+            raise RuntimeError("out of memory")
+
+    engine, heard = Imagined(before=fail_on_the_third), Heard()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run(study(), store=path, engine=engine, progress=heard)
+    assert heard.said[-1] == ("end",)
+    again = run(study(), store=path, engine=Imagined())
+    assert (again.stored_before, again.trained) == (6, 18)
+
+
+def test_a_damaged_run_is_set_aside_and_trained_again(path):
+    whole = run(study(), store=path, engine=Imagined())
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE runs SET row = replace(row, '0.', '1.') WHERE rowid = 5")
+    raw.close()
+    engine = Imagined()
+    mended = run(study(), store=path, engine=engine)
+    assert (mended.quarantined, mended.trained, len(engine.trained)) == (1, 1, 1)
+    assert _content(mended.table) == _content(whole.table)
+    with Store(path) as store:
+        assert store.verify().damaged == ()
+
+
+def test_a_changed_default_stops_the_run_and_leaves_the_store_as_it_was(path, monkeypatch):
+    run(study(3, 1), store=path, engine=Imagined())
+    with Store(path) as store:
+        before = store.status()
+
+    def other_default(self, *, defaults=True):
+        document = plain(self, defaults=defaults)
+        return {**document, "activation": "tanh"} if defaults else document
+
+    plain = Net.document
+    monkeypatch.setattr(Net, "document", other_default)
+    with pytest.raises(DataError, match=r"model\.activation was 'relu' and is 'tanh'"):
+        run(study(3, 1), store=path, engine=Imagined())
+    with Store(path) as store:
+        assert store.status() == before
+
+
+def test_a_second_run_on_the_same_store_is_refused(path):
+    def start_another(pack):
+        with pytest.raises(StoreBusyError):
+            run(study(), store=path, engine=Imagined())
+
+    run(study(2, 1), store=path, engine=Imagined(before=start_another))
+
+
+def test_a_name_that_is_no_study_is_told(path):
+    with pytest.raises(UsageError, match="no study 'unheard'"):
+        run("unheard", store=path)
+
+
+# ---- signals -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_one_signal_finishes_and_stores_the_pack_in_flight(path, number, code):
+    def interrupt_the_second(pack: list[RunSpec]) -> None:
+        if len(engine.trained) == 3:
+            os.kill(os.getpid(), number)
+
+    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    engine, heard = Imagined(before=interrupt_the_second), Heard()
+    stopped = run(study(), store=path, engine=engine, progress=heard)
+    assert (stopped.interrupted, stopped.exit_code) == (True, code)
+    assert (stopped.trained, stopped.pending, len(stopped.table)) == (6, 18, 6)
+    assert heard.said.count(("draining",)) == 1
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
+    assert run(study(), store=path, engine=Imagined()).trained == 18
+
+
+def test_a_second_signal_stops_at_once_and_loses_no_finished_pack(path):
+    def interrupt_twice(pack):
+        if len(engine.trained) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    engine = Imagined(before=interrupt_twice)
+    with pytest.raises(KeyboardInterrupt):
+        run(study(), store=path, engine=engine)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert run(study(), store=path, engine=Imagined()).stored_before == 3
+
+
+def test_an_ignored_signal_stays_ignored(path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        engine = Imagined(before=lambda pack: os.kill(os.getpid(), signal.SIGINT))
+        assert not run(study(), store=path, engine=engine).interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_outside_the_main_thread_signals_are_left_alone(path):
+    handlers = []
+    engine = Imagined(before=lambda pack: handlers.append(signal.getsignal(signal.SIGINT)))
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=lambda: run(study(3, 1), store=path, engine=engine))
+    thread.start()
+    thread.join()
+    assert handlers == [before]
+    with Store(path) as store:
+        assert store.pending(specs(3)) == []
+
+
+# ---- what is loaded ------------------------------------------------------------------------
+
+
+LIGHT = """
+import sys
+from allometry.run import run
+from tests.store_cases import study
+outcome = run(study(), store=sys.argv[1])
+assert (outcome.stored_before, outcome.trained) == (24, 0)
+assert "jax" not in sys.modules, "a finished study loaded JAX"
+"""
+
+
+def test_resuming_a_finished_study_does_not_load_jax(path, pytestconfig):
+    run(study(), store=path, engine=Imagined())
+    subprocess.run([sys.executable, "-c", LIGHT, path], check=True, cwd=pytestconfig.rootpath)
+
+
+def test_the_local_engine_trains_each_pack_with_the_studys_measures(path, monkeypatch):
+    from allometry import packing
+    from allometry.engines import local
+
+    calls = []
+
+    def train(pack, measures, trajectory, advance):
+        calls.append((pack.specs, measures, trajectory))
+        advance(10 * len(pack.specs))
+        return [result(s) for s in pack.specs]
+
+    monkeypatch.setattr(
+        local, "make_packs", lambda s: [packing.Pack(tuple(s[:7])), packing.Pack(tuple(s[7:]))]
+    )
+    monkeypatch.setattr(local.LocalEngine, "updates", lambda self, s: 10 * len(s))
+    tiny = study(5)
+    heard = Heard()
+    outcome = run(tiny, store=path, engine=local.LocalEngine(train), progress=heard)
+    assert [len(pack) for pack, _, _ in calls] == [7, 3]
+    assert all(m is tiny.measures and t is tiny.trajectory for _, m, t in calls)
+    assert (outcome.trained, heard.steps) == (10, 100)
+    with Store(path) as store:
+        ((document, runs),) = store.provenance("tiny", "quick")
+    assert runs == 10 and document["platform"] == "cpu"
