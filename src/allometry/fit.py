@@ -1,0 +1,280 @@
+"""Fit a law to a table: all starts at once, the best polished, every resample refitted."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry import laws, objectives
+from allometry.errors import UsageError
+from allometry.fit_document import Certificate, Fit, Status
+from allometry.fit_rows import Rows, select
+from allometry.intervals import Estimate, Interval
+from allometry.laws import Law
+from allometry.problem import surface
+from allometry.profile import of_fit
+from allometry.resample import Plan, estimates, resample, rounded
+from allometry.search import certify, search, start_points
+from allometry.table import Table
+from allometry.variance import components
+
+__all__ = ["fit"]
+
+
+# Starts far from the data overflow; what is not finite is judged by the solver, not raised.
+@np.errstate(all="ignore")
+def fit(
+    table: Table,
+    law: str | Law,
+    columns: Mapping[str, str],
+    *,
+    objective: str = "huber_log",
+    delta: float = 1e-3,
+    starts: int | None = None,
+    resamples: int = 1000,
+    cluster: str | tuple[str, ...] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    drop_largest: Mapping[str, int] | None = None,
+    weights: str | None = None,
+    noise: str | None = None,
+    where: Sequence[str] = (),
+    fixed: Mapping[str, float] | None = None,
+    interval: str = "pairs",
+) -> Fit:
+    """Fit one law.
+
+    Args:
+        table: the runs.
+        law: a name from `allometry.laws.available()`, or a Law of your own.
+        columns: law symbol -> column, e.g. {"N": "params", "D": "tokens", "L": "loss"}.
+            C may stand in for D, which is then C / (6 N).
+        objective: huber_log, squared_log, squared, absolute_log, asymmetric_absolute.
+        delta: of huber_log.
+        starts: how many; None takes the law's own number.
+        resamples: of the bootstrap; 0 gives no intervals.
+        cluster: column(s) whose groups are resampled whole (seeds of one size,
+            checkpoints of one run); several are drawn in turn and multiplied.
+        level: of the intervals.
+        seed: of starts and resamples.
+        drop_largest: symbol -> how many rows with its largest values to leave out.
+        weights: column of row weights. noise: column of standard deviations, used
+            as weights 1/noise^2. Both are scaled to mean 1.
+        where: conditions "COLUMN<=VALUE" a row must meet.
+        fixed: parameters held at a raw value; None takes the law's own.
+        interval: pairs, residual (wild where clustered), profile (with pairs for
+            draws and derived quantities) or none.
+
+    Raises:
+        UsageError: names or values that do not fit. DataError: rows that cannot be used.
+    """
+    began = time.perf_counter()
+    form = laws.named(law) if isinstance(law, str) else law
+    if form.companion is not None and form.companion.response in columns:
+        return _both(
+            form,
+            table,
+            columns,
+            {
+                "objective": objective,
+                "delta": delta,
+                "starts": starts,
+                "resamples": resamples,
+                "cluster": cluster,
+                "level": level,
+                "seed": seed,
+                "drop_largest": drop_largest,
+                "weights": weights,
+                "noise": noise,
+                "where": where,
+                "interval": interval,
+            },
+        )
+    aim = objectives.named(objective, delta)
+    _check(resamples, starts, level, interval, form, fixed)
+    rows = select(
+        table,
+        form,
+        columns,
+        logs=aim.logs,
+        drop_largest=drop_largest or {},
+        where=where,
+        weights=weights,
+        noise=noise,
+    )
+    held = form.fixed if fixed is None else fixed
+    problem = surface(form, aim, rows.sizes, rows.y, held)
+    ended = search(
+        problem, start_points(problem, starts or form.default_starts, seed), rows.weights
+    )
+    best, certificate = certify(problem, ended, rows.weights)
+    solved = time.perf_counter()
+    names = (cluster,) if isinstance(cluster, str) else tuple(cluster or ())
+    plan = Plan(
+        "residual" if interval == "residual" else "pairs",
+        0 if interval == "none" else resamples,
+        level,
+        {name: table[name][rows.kept] for name in names},
+        seed,
+    )
+    draws, how = resample(problem, rows, best, plan)
+    parameters, derived = estimates(problem, best, draws, level)
+    raw = {name: e.value for name, e in parameters.items()}
+    residuals = aim.residuals(rows.y, form.evaluate(raw, rows.sizes)[0])
+    made = Fit(
+        law=form.name,
+        formula=form.formula,
+        columns=dict(columns),
+        parameters=parameters,
+        derived=derived,
+        objective={
+            "name": aim.name,
+            "delta": delta if aim.name == "huber_log" else None,
+            "value": float(aim.total(residuals, rows.weights)),
+        },
+        rows=len(rows.y),
+        dropped=rows.dropped,
+        status=_status(certificate, parameters, how),
+        certificate=certificate,
+        interval=how,
+        data_hash=rows.digest(),
+        draws=rounded(problem.raw(draws)) if len(draws) else {},
+        data=_data(rows, form),
+        endings=np.sort(ended.value) * (2.0 if np.isinf(aim.delta) else 1.0),
+        form=form,
+        notes=rows.notes,
+        variance=components(rows.points(), residuals, len(problem.free)),
+        seconds={
+            "starts": round(solved - began, 4),
+            "resamples": round(time.perf_counter() - solved, 4),
+        },
+    )
+    return _with_profiles(made) if interval == "profile" else made
+
+
+def _data(rows: Rows, form: Law) -> dict[str, NDArray]:
+    """The used rows by symbol, with their weights where these differ."""
+    weighted = {"weight": rows.weights} if np.ptp(rows.weights) > 0 else {}
+    return {**rows.sizes, form.response: rows.y, **weighted}
+
+
+def _with_profiles(made: Fit) -> Fit:
+    """The fit with the ends of its profiles; derived quantities keep the bootstrap's."""
+    walked = of_fit(made)
+    parameters = {
+        name: Estimate(e.value, walked[name].low, walked[name].high, walked[name].verdict)
+        if name in walked
+        else e
+        for name, e in made.parameters.items()
+    }
+    how = replace(made.interval, method="profile")
+    status = _status(made.certificate, parameters, how)
+    return replace(made, parameters=parameters, interval=how, status=status)
+
+
+def _both(form: Law, table: Table, columns: Mapping[str, str], options: dict[str, Any]) -> Fit:
+    """A law and its companion, fitted to the same rows and told as one."""
+    second = form.companion
+    assert second is not None
+    first = fit(
+        table,
+        replace(form, companion=None),
+        {s: c for s, c in columns.items() if s != second.response},
+        **options,
+    )
+    other = fit(
+        table,
+        second,
+        {s: c for s, c in columns.items() if s in (*second.sizes, second.response)},
+        **options,
+    )
+    graver = other if first.status.code == "converged" else first
+    return replace(
+        first,
+        form=form,
+        columns=dict(columns),
+        status=graver.status,
+        parameters={**first.parameters, **other.parameters},
+        objective={**first.objective, "value": first.objective["value"] + other.objective["value"]},
+        dropped=first.dropped + [d for d in other.dropped if d not in first.dropped],
+        draws={**first.draws, **other.draws},
+        data={**other.data, **first.data},
+        notes=(*first.notes, f"{second.formula} was fitted to the same rows"),
+    )
+
+
+def _check(
+    resamples: int,
+    starts: int | None,
+    level: float,
+    interval: str,
+    law: Law,
+    fixed: Mapping[str, float] | None,
+) -> None:
+    if resamples < 0 or (starts is not None and starts < 1):
+        raise UsageError(
+            "at least 1 start and 0 resamples are needed, got "
+            f"starts={starts}, resamples={resamples}"
+        )
+    if not 0 < level < 1:
+        raise UsageError(f"level is between 0 and 1, e.g. 0.95; got {level}")
+    if interval not in ("pairs", "residual", "profile", "none"):
+        raise UsageError(f"interval is pairs, residual, profile or none; got {interval!r}")
+    unknown = set(fixed or ()) - set(law.names)
+    if unknown:
+        raise UsageError(
+            f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
+            f"it has {', '.join(law.names)}"
+        )
+
+
+def _status(c: Certificate, parameters: Mapping[str, Estimate], how: Interval) -> Status:
+    """The gravest finding gives the code; every finding gives a sentence."""
+    weak = [
+        f"{name} ({e.verdict.replace('_', ' ')})"
+        for name, e in parameters.items()
+        if e.verdict in ("lower_bound_only", "upper_bound_only", "not_identified")
+    ]
+    findings = {
+        "not_converged": (
+            not c.polished,
+            (
+                f"The gradient is {c.gradient_norm:.2g} at the best point: not an optimum. "
+                "Use more starts or a larger delta."
+            ),
+        ),
+        "found_once": (
+            c.best_basin_share * c.starts < 2 <= c.starts,
+            (
+                f"Only one of {c.starts} starts reached the best value: there may be a better one. "
+                "Use more starts."
+            ),
+        ),
+        "bound_active": (
+            bool(c.active_bounds),
+            (
+                f"{', '.join(c.active_bounds)} ran into the solver's bound: the data do not "
+                "contain this part of the law; use a simpler law."
+            ),
+        ),
+        "not_identified": (
+            bool(weak),
+            (f"The data do not fix {', '.join(weak)}: do not quote as numbers."),
+        ),
+        "resamples_weak": (
+            how.converged < 0.99,
+            (
+                f"{100 * (1 - how.converged):.1f}% of resamples did not converge; "
+                "intervals may be off."
+            ),
+        ),
+    }
+    found = {code: text for code, (holds, text) in findings.items() if holds}
+    if not found:
+        return Status(
+            "converged", (f"{c.best_basin_share:.0%} of {c.starts} starts agree on this optimum.")
+        )
+    return Status(next(iter(found)), " ".join(found.values()))

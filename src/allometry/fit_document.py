@@ -1,0 +1,257 @@
+"""A fit as a value: parameters with intervals, certificate, prediction, JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from allometry import laws
+from allometry.errors import DataError, UsageError
+from allometry.intervals import Estimate, Interval
+from allometry.laws import Law
+
+__all__ = ["Certificate", "Fit", "Status"]
+
+SCHEMA = "allometry/fit/1"
+
+
+@dataclass(frozen=True)
+class Status:
+    """What to think of a fit, as a code and as advice in words."""
+
+    code: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The evidence that the optimum was reached.
+
+    Attributes:
+        starts: lanes begun. converged: share of them that converged.
+        best_basin_share: share of starts that ended at the best value.
+        runner_up_value: the next best distinct optimum, None if none was seen.
+        gradient_norm: largest component at the polished optimum, of the sum
+            objective in solver coordinates.
+        polished: the gradient is flat, relative to the objective.
+        active_bounds: parameters that sit on a bound of the solver.
+    """
+
+    starts: int
+    converged: float
+    best_basin_share: float
+    runner_up_value: float | None
+    gradient_norm: float
+    polished: bool = True
+    active_bounds: tuple[str, ...] = ()
+    runner_up: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law fitted to rows. Frozen; equal fits compare equal.
+
+    Attributes:
+        parameters, derived: name -> Estimate, for raw sizes.
+        objective: name, delta and value, the sum over rows.
+        rows: used. dropped: pairs (row number from 1, rule).
+        draws: resampled parameters, name -> (resamples,).
+        data: the used rows by symbol, so that a saved fit can be drawn.
+        endings: objective at which each start ended, rising.
+        notes: what was done to the data on the way, in words.
+    """
+
+    law: str
+    formula: str
+    columns: dict[str, str]
+    parameters: dict[str, Estimate]
+    derived: dict[str, Estimate]
+    objective: dict[str, Any]
+    rows: int
+    dropped: list[tuple[int, str]]
+    status: Status
+    certificate: Certificate
+    interval: Interval
+    data_hash: str
+    draws: dict[str, NDArray] = field(repr=False, compare=False)
+    data: dict[str, NDArray] = field(repr=False, compare=False)
+    form: Law = field(repr=False, compare=False)
+    endings: NDArray = field(repr=False, compare=False, default_factory=lambda: np.zeros(0))
+    notes: tuple[str, ...] = ()
+    variance: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Name -> fitted number."""
+        return {name: e.value for name, e in self.parameters.items()}
+
+    def predict(self, sizes: Mapping[str, ArrayLike]) -> NDArray:
+        """The law at these sizes, by symbol or by column name; shape (n,)."""
+        return self.form.evaluate(self.values, self._points(sizes))[0]
+
+    def predict_interval(
+        self, sizes: Mapping[str, ArrayLike], level: float | None = None, of: str = "mean"
+    ) -> tuple[NDArray, NDArray]:
+        """Ends of the interval at these sizes, each (n,).
+
+        Args:
+            of: "mean", the law itself; or "run", a new run, which adds the
+                residuals seen in the fit. Neither covers an error of the law's
+                form: back-test with `allometry.compare`.
+        """
+        if of not in ("mean", "run"):
+            raise UsageError(f"of must be 'mean' or 'run', got {of!r}")
+        points = self._points(sizes)
+        if not self.draws:
+            raise UsageError("this fit has no resamples; fit with resamples=1000")
+        predicted = self.form.evaluate(self.draws, points)
+        if of == "run":
+            predicted = predicted * self._noise(len(predicted))[:, None]
+        tail = (1 - (self.interval.level if level is None else level)) / 2
+        low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
+        return low, high
+
+    def residuals(self) -> NDArray:
+        """log y - log f of the used rows (y - f where the objective is not in logs)."""
+        y, f = self.data[self.form.response], self.predict(self.data)
+        return np.log(y) - np.log(f) if self._in_logs() else y - f
+
+    def _in_logs(self) -> bool:
+        return "log" in self.objective["name"]
+
+    def _noise(self, draws: int) -> NDArray:
+        """Factors a new run may differ by: residuals, blown up for the parameters spent."""
+        y, f = self.data[self.form.response], self.predict(self.data)
+        spent = np.sqrt(self.rows / max(1, self.rows - len(self.parameters)))
+        log_error = np.log(y / f) * spent
+        return np.exp(np.random.default_rng(0).choice(log_error, draws))
+
+    def _points(self, sizes: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
+        points = {}
+        for symbol in self.form.sizes:
+            key = symbol if symbol in sizes else self.columns.get(symbol, symbol)
+            if key not in sizes:
+                raise UsageError(f"law {self.law} needs {symbol!r}, got {', '.join(sizes)}")
+            points[symbol] = np.atleast_1d(np.asarray(sizes[key], float))
+        return dict(zip(points, np.broadcast_arrays(*points.values()), strict=True))
+
+    def to_document(self) -> dict[str, Any]:
+        """The fit document: plain values only."""
+        document = {
+            "schema": SCHEMA,
+            "law": self.law,
+            "formula": self.formula,
+            "columns": self.columns,
+            "rows": self.rows,
+            "dropped": [{"row": row, "rule": rule} for row, rule in self.dropped],
+            "objective": self.objective,
+            "parameters": {name: asdict(e) for name, e in self.parameters.items()},
+            "derived": {name: asdict(e) for name, e in self.derived.items()},
+            "status": asdict(self.status),
+            "certificate": asdict(self.certificate),
+            "interval": asdict(self.interval),
+            "variance": self.variance,
+            "notes": list(self.notes),
+            "data_hash": self.data_hash,
+            "seconds": self.seconds,
+            "data": {s: v.tolist() for s, v in self.data.items()},
+            "endings": [float(f"{x:.9g}") for x in self.endings],
+            "draws": {name: v.tolist() for name, v in self.draws.items()},
+        }
+        return {key: _plain(value) for key, value in document.items()}
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The fit document as JSON; numbers that are not finite become null."""
+        return json.dumps(self.to_document(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, law: Law | None = None) -> "Fit":
+        """Read a fit document; `law` is needed for a law of the user's own."""
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"a fit document (JSON) was expected: line {error.lineno}: {error.msg}"
+            ) from error
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            came = document.get("schema") if isinstance(document, dict) else type(document).__name__
+            raise DataError(
+                f"schema {SCHEMA!r} was expected, got {came!r}; "
+                "make one with `allometry fit ... --json`"
+            )
+        try:
+            return _from_document(cls, document, law or laws.named(document["law"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"the fit document is incomplete or damaged at {error}") from error
+
+    def plot(self, ax: Any = None, residuals_ax: Any = None) -> Any:
+        """Data, fit and band on log axes; returns the Axes."""
+        from allometry.fit_pictures import draw_fit
+
+        return draw_fit(self, ax, residuals_ax)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{e.value:.6g}</td><td>{e.low:.4g}</td>"
+            f"<td>{e.high:.4g}</td><td>{escape(e.verdict.replace('_', ' '))}</td></tr>"
+            for name, e in {**self.parameters, **self.derived}.items()
+        )
+        level = f"{100 * self.interval.level:g}%"
+        return (
+            f"<p><b>{escape(self.law)}</b> {escape(self.formula)}: {self.rows} rows, "
+            f"{escape(self.objective['name'])} {self.objective['value']:.6g}</p>"
+            f"<table><tr><th></th><th>value</th><th colspan=2>{level} interval</th>"
+            f"<th></th></tr>{rows}</table><p>{escape(self.status.advice)}</p>"
+        )
+
+
+def _from_document(cls: type[Fit], d: dict[str, Any], law: Law) -> Fit:
+    def estimates(part: dict[str, Any]) -> dict[str, Estimate]:
+        return {
+            name: Estimate(_number(e["value"]), _number(e["low"]), _number(e["high"]), e["verdict"])
+            for name, e in part.items()
+        }
+
+    certificate = {**d["certificate"], "active_bounds": tuple(d["certificate"]["active_bounds"])}
+    interval = {**d["interval"], "cluster": tuple(d["interval"]["cluster"])}
+    return cls(
+        law=d["law"],
+        formula=d["formula"],
+        columns=d["columns"],
+        parameters=estimates(d["parameters"]),
+        derived=estimates(d["derived"]),
+        objective=d["objective"],
+        rows=d["rows"],
+        dropped=[(item["row"], item["rule"]) for item in d["dropped"]],
+        status=Status(**d["status"]),
+        certificate=Certificate(**certificate),
+        interval=Interval(**interval),
+        data_hash=d["data_hash"],
+        draws={name: np.array([_number(x) for x in v]) for name, v in d["draws"].items()},
+        data={s: np.array(v, float) for s, v in d["data"].items()},
+        form=law,
+        endings=np.array([_number(x) for x in d["endings"]]),
+        notes=tuple(d["notes"]),
+        variance=d["variance"],
+        seconds=d["seconds"],
+    )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _plain(value: Any) -> Any:
+    """Nested plain Python values, with None for a number that is not finite."""
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,57 @@
+"""Fit and compare from files: what the command line calls, one function a command."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from allometry import laws
+from allometry.compare import compare, document
+from allometry.fit import fit
+from allometry.fit_document import Fit
+from allometry.laws import Law
+from allometry.read_table import read_table
+
+__all__ = ["compare_file", "fit_file"]
+
+
+def fit_file(
+    path: str | Path,
+    law: str,
+    columns: Mapping[str, str],
+    *,
+    save_to: str | Path | None = None,
+    figure: str | Path | None = None,
+    **options: Any,
+) -> Fit:
+    """Read a table and fit a law; `.to_document()` of the result is the fit document.
+
+    Args:
+        law: a name, or the path of a Python file that defines `LAW` (it is run).
+        save_to: where to write the fit document. figure: where to draw data and fit.
+        options: of `allometry.fit.fit`.
+    """
+    made = fit(read_table(path), _law(law), columns, **options)
+    if save_to is not None:
+        Path(save_to).write_text(made.to_json(indent=1) + "\n", encoding="utf-8")
+    if figure is not None:
+        from matplotlib.figure import Figure
+
+        page = Figure(figsize=(9, 4), layout="constrained")
+        made.plot(*page.subplots(1, 2))
+        page.savefig(figure)
+    return made
+
+
+def compare_file(
+    path: str | Path, columns: Mapping[str, str], names: Sequence[str], **options: Any
+) -> dict[str, Any]:
+    """Read a table and compare laws; returns the compare document.
+
+    Args:
+        names: laws or law files. options: of `allometry.compare.compare`.
+    """
+    return document(compare(read_table(path), columns, [_law(n) for n in names], **options))
+
+
+def _law(name: str) -> Law:
+    return laws.from_file(name) if name.endswith(".py") else laws.named(name)

@@ -1,0 +1,38 @@
+"""Loss as a floor, a term in parameters and a term in data."""
+
+from numpy.typing import NDArray
+
+from allometry.laws.law import Law, Parameter, Term, Values
+
+__all__ = ["LAW"]
+
+
+def derived(values: Values) -> dict[str, NDArray]:
+    """Exponents of compute-optimal N and D: N ~ C^a, D ~ C^b (Hoffmann et al., eq. 4)."""
+    total = values["alpha"] + values["beta"]
+    return {"a": values["beta"] / total, "b": values["alpha"] / total}
+
+
+LAW = Law(
+    name="chinchilla",
+    formula="L = E + A N^-alpha + B D^-beta",
+    source="Hoffmann et al. 2203.15556, eq. 2 and 10",
+    sizes=("N", "D"),
+    response="L",
+    parameters=(
+        Parameter(
+            "E", "loss at infinite N and D", positive=True, bounds=(1e-6, 1e3), start=(0.05, 1.0)
+        ),
+        Parameter(
+            "A", "loss due to N at N = 1", positive=True, bounds=(1e-9, 1e6), start=(0.01, 1.0)
+        ),
+        Parameter(
+            "B", "loss due to D at D = 1", positive=True, bounds=(1e-9, 1e6), start=(0.01, 1.0)
+        ),
+        Parameter("alpha", "exponent of N", bounds=(1e-4, 20.0), start=(0.02, 2.0)),
+        Parameter("beta", "exponent of D", bounds=(1e-4, 20.0), start=(0.02, 2.0)),
+    ),
+    terms=(Term("E"), Term("A", (("N", "alpha"),)), Term("B", (("D", "beta"),))),
+    derived=derived,
+    valid="N > 0, D > 0, L > E > 0; N and D must vary apart from each other",
+)

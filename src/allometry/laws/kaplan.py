@@ -1,0 +1,77 @@
+"""Loss of N and D with one joint bend and no floor."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.laws.law import Law, Parameter, Values
+
+__all__ = ["LAW"]
+
+
+def _parts(p: Values, sizes: Values) -> tuple[NDArray, NDArray, NDArray]:
+    """log(N_c/N), share of the N part in the bracket, log of the bracket."""
+    far = np.log(p["N_c"]) - np.log(sizes["N"])
+    by_n = far * p["alpha_N"] / p["alpha_D"]
+    bracket = np.logaddexp(by_n, np.log(p["D_c"]) - np.log(sizes["D"]))
+    return far, np.exp(by_n - bracket), bracket
+
+
+def value(p: Values, sizes: Values) -> NDArray:
+    """((N_c/N)^(alpha_N/alpha_D) + D_c/D)^alpha_D."""
+    return np.exp(p["alpha_D"] * _parts(p, sizes)[2])
+
+
+def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+    """Derivatives by every parameter."""
+    far, share, bracket = _parts(p, sizes)
+    loss = np.exp(p["alpha_D"] * bracket)
+    return {
+        "N_c": loss * p["alpha_N"] * share / p["N_c"],
+        "D_c": loss * p["alpha_D"] * (1 - share) / p["D_c"],
+        "alpha_N": loss * share * far,
+        "alpha_D": loss * (bracket - share * far * p["alpha_N"] / p["alpha_D"]),
+    }
+
+
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+    """N_c and D_c in units of N and D; both carry the scale of the loss."""
+    y = centre["L"]
+    return {
+        **p,
+        "N_c": p["N_c"] * centre["N"] * y ** (1 / p["alpha_N"]),
+        "D_c": p["D_c"] * centre["D"] * y ** (1 / p["alpha_D"]),
+    }
+
+
+def starts(uniform: NDArray, sizes: Values, y: NDArray) -> NDArray:
+    """Exponents over their range; N's share of the bracket at the centre, 2 to 98%."""
+    alpha_n, alpha_d = 0.02 * 50 ** uniform[:, 2], 0.02 * 50 ** uniform[:, 3]
+    share = 0.02 + 0.96 * uniform[:, 0]
+    return np.stack([share ** (alpha_d / alpha_n), 1 - share, alpha_n, alpha_d], 1)
+
+
+LAW = Law(
+    name="kaplan",
+    formula="L = ((N_c/N)^(alpha_N/alpha_D) + D_c/D)^alpha_D",
+    source="Kaplan et al. 2001.08361, eq. 1.5",
+    sizes=("N", "D"),
+    response="L",
+    parameters=(
+        Parameter(
+            "N_c", "N at which the loss is 1 with infinite D", positive=True, bounds=(1e-60, 1e60)
+        ),
+        Parameter(
+            "D_c", "D at which the loss is 1 with infinite N", positive=True, bounds=(1e-60, 1e60)
+        ),
+        Parameter("alpha_N", "exponent of N", positive=True, bounds=(1e-3, 10.0)),
+        Parameter("alpha_D", "exponent of D", positive=True, bounds=(1e-3, 10.0)),
+    ),
+    value=value,
+    gradient=gradient,
+    uncentre=uncentre,
+    starts=starts,
+    valid="N > 0, D > 0, L > 0; goes to zero: not far beyond the data",
+    default_starts=128,
+)

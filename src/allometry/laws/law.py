@@ -1,0 +1,151 @@
+"""What a law is: a formula with named parameters, and how a solver may hold it.
+
+A law is a frozen value. It is written either as `terms`, a sum of powers of
+sizes (then values, derivatives, start guesses and units follow from the terms),
+or as a plain function `value` of parameters and sizes.
+
+Solvers see *centred* sizes: each size is divided by its geometric mean x0 and
+the response by y0, so that a coefficient is a contribution at the middle of the
+data and does not trade off against its exponent. `uncentre` turns centred
+parameters into those of raw sizes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Law", "Parameter", "Term", "Values"]
+
+Values = Mapping[str, NDArray]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One named number of a law.
+
+    Attributes:
+        name: as in the paper.
+        meaning: one line, with the unit in words.
+        positive: solved (and drawn) on a log scale.
+        bounds: where the solver may go, for centred sizes.
+        start: range of start guesses, for centred sizes.
+    """
+
+    name: str
+    meaning: str
+    positive: bool = False
+    bounds: tuple[float, float] = (-1e6, 1e6)
+    start: tuple[float, float] = (-1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Term:
+    """coefficient * prod over sizes of (factor * size) ** (sign * exponent).
+
+    Attributes:
+        coefficient: name of a positive parameter.
+        powers: pairs (size symbol, name of the exponent).
+        sign: -1 for falling powers, as in loss laws.
+        factor: multiplies the product of sizes before the power is taken.
+    """
+
+    coefficient: str
+    powers: tuple[tuple[str, str], ...] = ()
+    sign: float = -1.0
+    factor: float = 1.0
+
+
+def _nothing_derived(values: Values) -> dict[str, NDArray]:
+    return {}
+
+
+def _same(values: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+    return dict(values)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A functional form.
+
+    Attributes:
+        name: as typed.
+        formula: in the parameters' names.
+        source: paper and equation.
+        sizes: symbols of the columns it is a function of.
+        response: symbol of the column it predicts.
+        parameters: in the order they are shown.
+        terms: the sum of powers, or empty where `value` is given.
+        value: (parameters, each of shape (k, 1); sizes, each (n,)) -> (k, n).
+        gradient: same arguments -> derivative by each parameter, each (k, n);
+            without it central differences are taken.
+        uncentre: (centred parameters, centre of each symbol) -> raw parameters.
+        starts: (uniform draws (k, p), centred sizes, centred response) -> centred
+            parameters (k, p); without it draws fill the parameters' start ranges.
+        linear: names in which the value is linear, for variable projection.
+        derived: raw parameters -> further quantities worth an interval.
+        fixed: parameters held at these raw values unless the caller frees them.
+        centring: how each size is centred: geometric mean ("ratio"), mean and
+            standard deviation ("affine"), or not ("none").
+        valid: where the law may be used, in words.
+        companion: a second law of the same rows, fitted where its response is mapped.
+        positive_sizes: whether rows with a size <= 0 are dropped.
+        per_row: whether a row's value needs that row's sizes only (a law of a
+            whole learning curve does not, so its rows are not resampled).
+    """
+
+    name: str
+    formula: str
+    source: str
+    sizes: tuple[str, ...]
+    response: str
+    parameters: tuple[Parameter, ...]
+    terms: tuple[Term, ...] = ()
+    value: Callable[[Values, Values], NDArray] | None = None
+    gradient: Callable[[Values, Values], Values] | None = None
+    uncentre: Callable[[Values, Mapping[str, float]], dict[str, NDArray]] = _same
+    starts: Callable[[NDArray, Values, NDArray], NDArray] | None = None
+    linear: tuple[str, ...] = ()
+    derived: Callable[[Values], dict[str, NDArray]] = _nothing_derived
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    centring: Literal["ratio", "affine", "none"] = "ratio"
+    valid: str = "all sizes positive"
+    positive_sizes: bool = True
+    per_row: bool = True
+    companion: "Law | None" = None
+    default_starts: int = 200
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.parameters)
+
+    def evaluate(self, values: Mapping[str, float | NDArray], sizes: Values) -> NDArray:
+        """The law's value, shape (k, n), for parameters (k,) or scalars and sizes (n,)."""
+        columns = {
+            name: np.atleast_1d(np.asarray(values[name], float))[:, None] for name in self.names
+        }
+        points = {s: np.atleast_1d(np.asarray(sizes[s], float)) for s in self.sizes}
+        if self.value is not None:
+            return self.value(columns, points)
+        total: NDArray = np.zeros(())
+        for term in self.terms:
+            exponent = sum((columns[e] * np.log(points[s]) for s, e in term.powers), np.zeros(1))
+            if term.powers:
+                exponent = exponent + columns[term.powers[0][1]] * np.log(term.factor)
+            total = total + columns[term.coefficient] * np.exp(term.sign * exponent)
+        n = max((len(points[s]) for s in self.sizes), default=1)
+        return np.broadcast_to(total, (total.shape[0], n))
+
+    def to_raw(self, values: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+        """Parameters of raw sizes from those of centred sizes."""
+        if not self.terms:
+            return self.uncentre(values, centre)
+        raw = dict(values)
+        for term in self.terms:
+            log_c = np.log(values[term.coefficient]) + np.log(centre[self.response])
+            for size, exponent in term.powers:
+                log_c = log_c - term.sign * values[exponent] * np.log(centre[size])
+            raw[term.coefficient] = np.exp(log_c)
+        return raw

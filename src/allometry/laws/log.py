@@ -1,0 +1,46 @@
+"""A straight line in log x."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.laws.law import Law, Parameter, Values
+
+__all__ = ["LAW"]
+
+
+def value(p: Values, sizes: Values) -> NDArray:
+    """a - b log x, natural logarithm."""
+    return p["a"] - p["b"] * np.log(sizes["x"])
+
+
+def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+    """Derivatives by a and b."""
+    shape = (p["a"].shape[0], len(sizes["x"]))
+    return {"a": np.ones(shape), "b": np.broadcast_to(-np.log(sizes["x"]), shape)}
+
+
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+    """a and b for raw x and y."""
+    y0 = centre["y"]
+    return {"a": y0 * (p["a"] + p["b"] * np.log(centre["x"])), "b": y0 * p["b"]}
+
+
+LAW = Law(
+    name="log",
+    formula="y = a - b log x",
+    source="Hestness et al. 1712.00409 (small-data region); natural logarithm",
+    sizes=("x",),
+    response="y",
+    parameters=(
+        Parameter("a", "y at x = 1", start=(0.5, 1.5)),
+        Parameter("b", "fall of y for each factor e in x", start=(-0.5, 0.5)),
+    ),
+    value=value,
+    gradient=gradient,
+    uncentre=uncentre,
+    linear=("a", "b"),
+    valid="x > 0; falls below zero at x = exp(a/b)",
+    default_starts=8,
+)

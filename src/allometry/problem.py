@@ -1,0 +1,342 @@
+"""One fit as a surface to minimise: rows, a law and an objective, in solver coordinates.
+
+Solver coordinates u: the log of a positive parameter, another parameter itself,
+all for centred sizes, without the parameters held fixed.
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.laws.law import Law
+from allometry.objectives import Objective
+
+__all__ = ["PlainSurface", "PowerSumSurface", "Problem", "penalty", "surface"]
+
+# Absolute values are minimised as Huber with these deltas (y is centred to about 1),
+# by all lanes and by the polished ones. Rows outside delta are shifted alike, so the
+# place of the optimum moves far less than its value.
+BLUNT, SHARP = 1e-4, 1e-8
+
+
+def penalty(
+    r: NDArray, weights: NDArray, delta: NDArray, objective: Objective
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Sum of penalties (k,), their slope by r and their curvature, each (k, n).
+
+    Squares enter as r^2/2; absolute values as Huber divided by its delta.
+    """
+    if np.isinf(objective.delta):
+        slope, curvature = weights * r, np.broadcast_to(weights, r.shape)
+        return (slope * r).sum(1) * 0.5, slope, curvature
+    w: NDArray = weights
+    if objective.over != 1.0:
+        w = w * np.where(r < 0, objective.over, 1.0)
+    if objective.delta == 0:
+        w = w / delta
+    clipped = np.clip(r, -delta, delta)
+    slope = w * clipped
+    value = np.einsum("kn,kn->k", slope, r - 0.5 * clipped)
+    return value, slope, w * (clipped == r)
+
+
+def _shifted(weights: NDArray, r: NDArray) -> tuple[NDArray, NDArray]:
+    """Weights, and residuals of each lane's own response, of weights (K, 2, n)."""
+    return (weights[:, 0], r + weights[:, 1]) if weights.ndim == 3 else (weights, r)
+
+
+class Problem:
+    """Coordinates: from solver vectors to parameters and back."""
+
+    exact = False
+
+    def __init__(
+        self,
+        law: Law,
+        objective: Objective,
+        sizes: Mapping[str, NDArray],
+        y: NDArray,
+        fixed: Mapping[str, float] | None = None,
+        centred: bool = True,
+    ):
+        self.law, self.objective = law, objective
+        self.fixed = dict(fixed or {})
+        self.centre = dict.fromkeys((*law.sizes, law.response), 1.0)
+        if centred:
+            self.centre |= _centres(law, sizes, y, self.fixed)
+        self.sizes = {s: _centred(v, s, law, self.centre) for s, v in sizes.items()}
+        self.y = y / self.centre[law.response]
+        self.rows = len(y)
+        self.work = len(y) * (1 if law.per_row else 30)
+        self.final_delta = {0.0: BLUNT}.get(objective.delta, objective.delta)
+        self.free = tuple(p for p in law.parameters if p.name not in self.fixed)
+        self.places = [j for j, p in enumerate(law.parameters) if p.name not in self.fixed]
+        self.positive = np.array([p.positive for p in self.free])
+        bounds = np.array([p.bounds for p in self.free], float).reshape(-1, 2).T
+        self.low, self.high = (self.to_u(b) for b in bounds)
+        if not centred and law.centring != "none":  # bounds are for centred sizes
+            loose = np.array(
+                [p.positive or law.centring == "affine" or not law.terms for p in self.free]
+            )
+            self.low = np.where(loose, np.where(self.positive, -300.0, -1e12), self.low)
+            self.high = np.where(loose, np.where(self.positive, 300.0, 1e12), self.high)
+
+    def to_u(self, values: NDArray) -> NDArray:
+        """Solver coordinates of centred free parameters (..., p)."""
+        safe = np.where(self.positive, np.maximum(values, 1e-300), 1.0)
+        return np.where(self.positive, np.log(safe), values)
+
+    def to_u_all(self, values: NDArray) -> NDArray:
+        """Solver coordinates of centred parameters given for all of the law's, (k, all)."""
+        return self.to_u(values[:, self.places])
+
+    def values(self, u: NDArray) -> dict[str, NDArray]:
+        """Centred parameters, each (k,), of solver vectors (k, p)."""
+        held = {name: np.full(len(u), value) for name, value in self.fixed.items()}
+        free = {p.name: np.exp(u[:, j]) if p.positive else u[:, j] for j, p in enumerate(self.free)}
+        return {name: held[name] if name in held else free[name] for name in self.law.names}
+
+    def raw(self, u: NDArray) -> dict[str, NDArray]:
+        """Parameters for raw sizes, each (k,)."""
+        centred = self.values(u)
+        if self._plain():
+            return centred
+        held = {name: centred[name] for name in self.fixed}
+        return {**self.law.to_raw(centred, self.centre), **held}
+
+    def with_curvature(self) -> Self:
+        """The same problem with exact curvature."""
+        view = copy.copy(self)
+        view.exact = True
+        return view
+
+    def sharpened(self) -> Self:
+        """With exact curvature, and absolute values as sharp as numbers allow."""
+        view = self.with_curvature()
+        view.final_delta = SHARP if self.objective.delta == 0 else self.final_delta
+        return view
+
+    def _plain(self) -> bool:
+        return all(c == 1.0 for c in self.centre.values())
+
+
+def _centres(
+    law: Law, sizes: Mapping[str, NDArray], y: NDArray, fixed: Mapping[str, float]
+) -> dict[str, float]:
+    """The middle of each symbol; 1 where a parameter is fixed in raw units."""
+    loose = {t.coefficient for t in law.terms if not t.powers}
+    loose |= {e for t in law.terms for _, e in t.powers}
+    centre = dict.fromkeys((*law.sizes, law.response), 1.0)
+    if fixed and not (law.terms and set(fixed) <= loose):
+        return centre
+    if law.centring == "ratio":
+        for s in law.sizes:
+            positive = sizes[s][sizes[s] > 0]
+            centre[s] = float(np.exp(np.log(positive).mean())) if len(positive) else 1.0
+    if law.centring == "affine":
+        for s in law.sizes:
+            centre[s], centre[f"{s} spread"] = float(sizes[s].mean()), float(sizes[s].std())
+    if law.centring != "none" and not fixed:
+        typical = np.exp(np.log(y).mean()) if (y > 0).all() else np.abs(y).mean()
+        centre[law.response] = float(typical) or 1.0
+    return centre
+
+
+def _centred(values: NDArray, symbol: str, law: Law, centre: Mapping[str, float]) -> NDArray:
+    spread = centre.get(f"{symbol} spread")
+    return values / centre[symbol] if spread is None else (values - centre[symbol]) / spread
+
+
+class PowerSumSurface(Problem):
+    """A sum of powers, with exact second derivatives, against y or log y.
+
+    In logs, with p_c the share of term c in the prediction and phi_c its features
+    (d log term / du), the slope of log f is g = sum_c p_c phi_c and its second
+    derivative sum_c p_c phi_c phi_c' - g g'. Without logs the terms stand in for
+    their shares and - g g' falls away. Both need only products of shares, so a
+    sweep costs one exponential a term and one logarithm a row.
+    """
+
+    def __init__(
+        self,
+        law: Law,
+        objective: Objective,
+        sizes: Mapping[str, NDArray],
+        y: NDArray,
+        fixed: Mapping[str, float] | None = None,
+        centred: bool = True,
+    ):
+        super().__init__(law, objective, sizes, y, fixed, centred)
+        place = {p.name: j for j, p in enumerate(self.free)}
+        self._where, self._features, self._offsets = [], [], []
+        for term in law.terms:
+            columns = {term.coefficient: np.ones(self.rows)}
+            for i, (size, exponent) in enumerate(term.powers):
+                log_size = np.log(self.sizes[size]) + (np.log(term.factor) if i == 0 else 0.0)
+                columns[exponent] = columns.get(exponent, 0.0) + term.sign * log_size
+            offset = -np.log(self.y) if objective.logs else np.zeros(self.rows)
+            for name, column in columns.items():
+                if name in self.fixed:
+                    held = self.fixed[name]
+                    offset = offset + column * (np.log(held) if name == term.coefficient else held)
+            free = [name for name in columns if name in place]
+            self._where.append([place[name] for name in free])
+            self._features.append(np.array([columns[n] for n in free]).reshape(-1, self.rows))
+            self._offsets.append(offset)
+        self._outer = {
+            (c, d): np.ascontiguousarray(
+                (self._features[c][:, None] * self._features[d][None]).reshape(-1, self.rows).T
+            )
+            for c in range(len(law.terms))
+            for d in range(c, len(law.terms))
+        }
+
+    def shares(self, u: NDArray) -> tuple[list[NDArray], NDArray]:
+        """Each term (k, n), over y in logs, and their sum."""
+        terms = []
+        for where, features, offset in zip(self._where, self._features, self._offsets, strict=True):
+            if len(where) == 1 and (features == 1.0).all():
+                terms.append(np.exp(u[:, where]) * np.exp(offset))
+                continue
+            exponent = u[:, where] @ features
+            exponent += offset
+            np.minimum(exponent, 300.0, out=exponent)
+            terms.append(np.exp(exponent, out=exponent))
+        total = terms[0] + terms[1] if len(terms) > 1 else terms[0].copy()
+        for term in terms[2:]:
+            total += term
+        return terms, total
+
+    exact = True
+
+    def evaluate(
+        self, u: NDArray, weights: NDArray, delta: NDArray
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        """Value, gradient and exact (generalised) Hessian; see `solver.Surface`."""
+        shares, total = self.shares(u)
+        if self.objective.logs:
+            r = -np.log(total)
+            inverse = 1.0 / total
+            for share in shares:
+                share *= inverse
+        else:
+            r = self.y - total
+        weights, r = _shifted(weights, r)
+        value, slope, curvature = penalty(r, weights, delta, self.objective)
+        k, p = u.shape
+        g, h = np.zeros((k, p)), np.zeros((k, p, p))
+        kappa = curvature + slope if self.objective.logs else curvature
+        for c, share in enumerate(shares):
+            pulled = slope * share
+            g[:, self._where[c]] -= pulled @ self._features[c].T
+            bent = kappa * share
+            for d in range(c, len(shares)):
+                mass = bent * shares[d]
+                if c == d:
+                    mass -= pulled
+                block = (mass @ self._outer[c, d]).reshape(
+                    k, len(self._where[c]), len(self._where[d])
+                )
+                rows, columns = np.ix_(self._where[c], self._where[d])
+                h[:, rows, columns] += block
+                if c != d:
+                    rows, columns = np.ix_(self._where[d], self._where[c])
+                    h[:, rows, columns] += block.transpose(0, 2, 1)
+        return value, g, h
+
+
+class PlainSurface(Problem):
+    """Any law: residuals with first derivatives; Gauss-Newton curvature, or exact.
+
+    `exact` adds the residuals' own curvature by differences of the slopes: one
+    more sweep for each parameter, for the few lanes that are polished.
+    """
+
+    exact = False
+
+    def evaluate(
+        self, u: NDArray, weights: NDArray, delta: NDArray
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        """Value, gradient and curvature; see `solver.Surface`."""
+        f, jacobian = self._compared(u)
+        r = (np.log(self.y) if self.objective.logs else self.y) - f
+        weights, r = _shifted(weights, r)
+        value, slope, curvature = penalty(r, weights, delta, self.objective)
+        g = -np.matmul(jacobian, slope[:, :, None])[:, :, 0]
+        h = np.matmul(jacobian * curvature[:, None, :], jacobian.transpose(0, 2, 1))
+        if self.exact:
+            h = h - self._bend(u, slope)
+        return value, g, h
+
+    def _compared(self, u: NDArray) -> tuple[NDArray, NDArray]:
+        """What is compared with y or log y, and its derivatives by u."""
+        f, jacobian = self.predict(u)
+        return (np.log(f), jacobian / f[:, None, :]) if self.objective.logs else (f, jacobian)
+
+    def _bend(self, u: NDArray, slope: NDArray) -> NDArray:
+        """Second derivatives of the prediction summed with `slope`, (k, p, p)."""
+        k, p = u.shape
+        nudges = 1e-4 * np.concatenate([np.eye(p), -np.eye(p)])
+        around = self._compared((u[:, None] + nudges).reshape(-1, p))[1]
+        ahead, behind = np.moveaxis(around.reshape(k, 2, p, p, -1), 1, 0)
+        bend = np.matmul(ahead - behind, slope[:, None, :, None])[..., 0] / 2e-4
+        return (bend + bend.transpose(0, 2, 1)) / 2
+
+    def predict(self, u: NDArray) -> tuple[NDArray, NDArray]:
+        """Centred values (k, n) and their derivatives by u, (k, p, n)."""
+        f = self._value(u)
+        if self.law.gradient is None and not self.law.terms:
+            return f, self._differences(u)
+        columns = {name: v[:, None] for name, v in self.values(u).items()}
+        slopes = self._slopes(columns)
+        jacobian = np.empty((len(u), len(self.free), self.rows))
+        for j, p in enumerate(self.free):
+            jacobian[:, j] = slopes[p.name] * columns[p.name] if p.positive else slopes[p.name]
+        return f, jacobian
+
+    def _value(self, u: NDArray) -> NDArray:
+        return self.law.evaluate(self.values(u), self.sizes)
+
+    def _slopes(self, columns: dict[str, NDArray]) -> dict[str, NDArray]:
+        if self.law.gradient is not None:
+            return dict(self.law.gradient(columns, self.sizes))
+        slopes: dict[str, NDArray] = {name: np.zeros((1, 1)) for name in self.law.names}
+        for term in self.law.terms:
+            log_size = {s: np.log(self.sizes[s]) for s, _ in term.powers}
+            exponent = sum((columns[e] * log_size[s] for s, e in term.powers), np.zeros((1, 1)))
+            if term.powers:
+                exponent = exponent + columns[term.powers[0][1]] * np.log(term.factor)
+            power = np.exp(term.sign * exponent)
+            slopes[term.coefficient] = slopes[term.coefficient] + power
+            for i, (s, e) in enumerate(term.powers):
+                by = log_size[s] + (np.log(term.factor) if i == 0 else 0.0)
+                slopes[e] = slopes[e] + columns[term.coefficient] * power * term.sign * by
+        return slopes
+
+    def _differences(self, u: NDArray) -> NDArray:
+        """Central differences by u: for laws that give no derivative."""
+        step = 1e-5 * np.maximum(1.0, np.abs(u))
+        jacobian = np.empty((len(u), u.shape[1], self.rows))
+        for j in range(u.shape[1]):
+            ahead, behind = u.copy(), u.copy()
+            ahead[:, j] += step[:, j]
+            behind[:, j] -= step[:, j]
+            span = (ahead - behind)[:, j, None]
+            jacobian[:, j] = (self._value(ahead) - self._value(behind)) / span
+        return jacobian
+
+
+def surface(
+    law: Law,
+    objective: Objective,
+    sizes: Mapping[str, NDArray],
+    y: NDArray,
+    fixed: Mapping[str, float] | None = None,
+    centred: bool = True,
+) -> "PowerSumSurface | PlainSurface":
+    """The surface with the best derivatives this law and objective allow."""
+    chosen = PowerSumSurface if law.terms else PlainSurface
+    return chosen(law, objective, sizes, y, fixed, centred)

@@ -1,0 +1,301 @@
+"""Many small nonlinear fits at once: damped Newton steps over live lanes.
+
+A *lane* is one start or one resample. All lanes take a step together; finished
+lanes leave, so no lane waits for the slowest. A near-absolute penalty (Huber
+with a small delta) is reached through a falling series of deltas, each lane at
+its own pace, because Newton steps converge only where many rows are still in
+the quadratic zone. Levenberg-Marquardt damping after Nielsen (1999), scaling
+after More (1978).
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Solution", "Surface", "minimise", "solve_positive"]
+
+BLOCK = 32_000  # lane-rows evaluated at once: the working set stays in the L2 cache
+SHRINK = 0.2  # each stage's delta over the last
+STAGE_TOL = 1e-2  # relative decrease still expected when a stage may end
+
+
+class Surface(Protocol):
+    """What is minimised."""
+
+    work: int  # numbers made for each lane in a sweep
+    final_delta: float
+    low: NDArray
+    high: NDArray
+
+    def evaluate(
+        self, u: NDArray, weights: NDArray, delta: NDArray
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        """Value (k,), gradient (k, p) and curvature (k, p, p) at u (k, p)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where each lane ended.
+
+    Attributes:
+        u: parameters, shape (K, p).
+        value: objective (K,). gradient: (K, p).
+        converged: the next full Newton step would gain less than the tolerance.
+        sweeps: rounds each lane was alive.
+    """
+
+    u: NDArray
+    value: NDArray
+    gradient: NDArray
+    converged: NDArray
+    sweeps: NDArray
+
+
+def minimise(
+    surface: Surface,
+    u: NDArray,
+    weights: NDArray,
+    *,
+    first_delta: float,
+    damping: float = 1e-2,
+    tol: float = 1e-10,
+    rounds: int = 100,
+    low: NDArray | None = None,
+    high: NDArray | None = None,
+) -> Solution:
+    """Minimise every lane from its start `u` (K, p).
+
+    Args:
+        surface: the problem.
+        weights: of rows, (n,) for all lanes, (K, n), or (K, 2, n) with what is added
+            to the residuals beside.
+        first_delta: where the falling series of Huber deltas begins.
+        damping: relative, at the first step; 0 starts with a full Newton step.
+        tol: relative decrease of the objective below which a lane has converged.
+        rounds: after these a lane is given up, and says so.
+        low, high: bounds of each lane, (K, p), where they are not the surface's.
+    """
+    lanes = np.arange(len(u))
+    out = Solution(
+        u.copy(),
+        np.full(len(u), np.inf),
+        np.zeros_like(u),
+        np.zeros(len(u), bool),
+        np.full(len(u), rounds),
+    )
+    with ThreadPoolExecutor(max_workers=_threads()) as pool:
+        bounds = (
+            np.broadcast_to(surface.low if low is None else low, u.shape),
+            np.broadcast_to(surface.high if high is None else high, u.shape),
+        )
+        state = _State.begin(
+            surface, u, weights, max(first_delta, surface.final_delta), damping, pool, *bounds
+        )
+        for sweep in range(1, rounds + 1):
+            done, converged = state.advance(tol)
+            if done.any() or sweep == rounds:
+                ended = lanes[done] if sweep < rounds else lanes
+                which = done if sweep < rounds else np.ones_like(done)
+                out.u[ended], out.value[ended] = state.u[which], state.f[which]
+                out.gradient[ended] = state.free_gradient()[which]
+                out.converged[ended] = converged[which]
+                out.sweeps[ended] = sweep
+                lanes = lanes[~which]
+                state.keep(~which)
+            if not len(lanes):
+                break
+    return out
+
+
+def _threads() -> int:
+    return min(
+        8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+
+
+@dataclass
+class _State:
+    """The live lanes: place, value, slope, curvature, damping and stage of each."""
+
+    surface: Surface
+    pool: ThreadPoolExecutor
+    weights: NDArray
+    u: NDArray
+    f: NDArray
+    g: NDArray
+    h: NDArray
+    scale: NDArray
+    damping: NDArray
+    delta: NDArray
+    low: NDArray
+    high: NDArray
+
+    @classmethod
+    def begin(
+        cls,
+        surface: Surface,
+        u: NDArray,
+        weights: NDArray,
+        delta: float,
+        damping: float,
+        pool: ThreadPoolExecutor,
+        low: NDArray,
+        high: NDArray,
+    ) -> "_State":
+        u = np.clip(u, low, high)
+        deltas = np.full(len(u), delta)
+        f, g, h = _evaluate(surface, pool, u, weights, deltas)
+        diagonal = np.abs(np.diagonal(h, axis1=1, axis2=2))
+        damped = np.full(len(u), damping)
+        return cls(surface, pool, weights, u, f, g, h, diagonal, damped, deltas, low, high)
+
+    def keep(self, live: NDArray) -> None:
+        """Forget the lanes that are not live."""
+        for name in ("u", "f", "g", "h", "scale", "damping", "delta", "low", "high"):
+            setattr(self, name, getattr(self, name)[live])
+        if self.weights.ndim > 1:
+            self.weights = self.weights[live]
+
+    def at_bound(self) -> NDArray:
+        """Parameters that sit on a bound and are pushed against it."""
+        return ((self.u <= self.low) & (self.g > 0)) | ((self.u >= self.high) & (self.g < 0))
+
+    def free_gradient(self) -> NDArray:
+        return np.where(self.at_bound(), 0.0, self.g)
+
+    def advance(self, tol: float) -> tuple[NDArray, NDArray]:
+        """One step of every live lane: (lanes that end here, lanes that converged)."""
+        step, gain = self._step()
+        last = self.delta <= self.surface.final_delta
+        sane = np.isfinite(self.f)
+        small = sane & (gain <= np.where(last, tol, STAGE_TOL) * self.f + 1e-300)
+        settled = small & (self.damping <= 1e-2)
+        switch = settled & ~last
+        delta = np.where(
+            switch, np.maximum(self.delta * SHRINK, self.surface.final_delta), self.delta
+        )
+        trial = np.clip(self.u + step, self.low, self.high)
+        f, g, h = _evaluate(self.surface, self.pool, trial, self.weights, delta)
+        with np.errstate(invalid="ignore"):
+            level = settled & last & (f <= self.f * (1 + 1e-12))  # below rounding: trust Newton
+            better = np.isfinite(f) & ((f < self.f) | switch | level)
+            ratio = (self.f - f) / np.where(gain > 0, gain, np.inf)
+        stuck = ~better & ((gain <= 1e-13 * self.f) | (self.damping > 1e12))
+        converged = last & sane & (settled | (stuck & (self.damping <= 1.0)))
+        self._accept(better, ratio, switch, trial, f, g, h, delta)
+        stuck_early = stuck & ~last & sane  # a stage that cannot improve gives way to the next
+        self.delta[stuck_early] = np.maximum(
+            self.delta[stuck_early] * SHRINK, self.surface.final_delta
+        )
+        if stuck_early.any():
+            self._refresh(stuck_early)
+        return ((converged | stuck) & last) | ~sane, converged
+
+    def _refresh(self, which: NDArray) -> None:
+        weights = self.weights[which] if self.weights.ndim > 1 else self.weights
+        self.f[which], self.g[which], self.h[which] = _evaluate(
+            self.surface, self.pool, self.u[which], weights, self.delta[which]
+        )
+        self.damping[which] = 1e-2
+
+    def _step(self) -> tuple[NDArray, NDArray]:
+        """Damped Newton step and the decrease its quadratic model promises."""
+        held = self.at_bound()
+        g = np.where(held, 0.0, self.g)
+        h = np.where(held[:, :, None] | held[:, None, :], 0.0, self.h)
+        diagonal = np.arange(g.shape[1])
+        h[:, diagonal, diagonal] += held
+        size = np.maximum(np.abs(h[:, diagonal, diagonal]), 0.3 * self.scale)
+        self.scale = np.maximum(size, 1e-10 * size.max(1, keepdims=True) + 1e-300)
+        step = np.zeros_like(g)
+        todo = np.arange(len(g))
+        for _ in range(40):
+            damped = h[todo]
+            damped[:, diagonal, diagonal] += self.damping[todo, None] * self.scale[todo]
+            solved, ok = solve_positive(damped, -g[todo])
+            step[todo[ok]] = solved[ok]
+            todo = todo[~ok]
+            if not len(todo):
+                break
+            self.damping[todo] = np.maximum(10 * self.damping[todo], 1e-4)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gain = -(g * step).sum(1) - 0.5 * np.einsum("ki,kij,kj->k", step, h, step)
+        return step, np.where(np.isfinite(gain), gain, np.inf)
+
+    def _accept(
+        self,
+        better: NDArray,
+        ratio: NDArray,
+        switch: NDArray,
+        trial: NDArray,
+        f: NDArray,
+        g: NDArray,
+        h: NDArray,
+        delta: NDArray,
+    ) -> None:
+        good, poor = better & (ratio > 0.5), better & (ratio < 0.1) & ~switch
+        self.damping[good] = np.where(self.damping[good] > 1e-7, 0.1 * self.damping[good], 0.0)
+        self.damping[poor] = np.maximum(4 * self.damping[poor], 1e-6)
+        self.damping[~better] = np.maximum(10 * self.damping[~better], 1e-5)
+        self.u = np.where(better[:, None], trial, self.u)
+        self.f = np.where(better, f, self.f)
+        self.g = np.where(better[:, None], g, self.g)
+        self.h = np.where(better[:, None, None], h, self.h)
+        self.delta = np.where(better, delta, self.delta)
+
+
+def _evaluate(
+    surface: Surface, pool: ThreadPoolExecutor, u: NDArray, weights: NDArray, delta: NDArray
+) -> tuple[NDArray, NDArray, NDArray]:
+    """The surface at every lane, in cache-sized blocks on all cores."""
+    lanes = max(1, BLOCK // surface.work)
+    blocks = [slice(i, i + lanes) for i in range(0, len(u), lanes)]
+
+    def one(block: slice) -> tuple[NDArray, NDArray, NDArray]:
+        with np.errstate(all="ignore"):
+            w = weights[block] if weights.ndim > 1 else weights
+            return surface.evaluate(u[block], w, delta[block, None])
+
+    parts = list(pool.map(one, blocks)) if len(blocks) > 2 else [one(b) for b in blocks]
+    f, g, h = (np.concatenate(part) for part in zip(*parts, strict=True))
+    broken = ~(np.isfinite(f) & np.isfinite(g).all(1) & np.isfinite(h).all((1, 2)))
+    if broken.any():
+        f[broken], g[broken], h[broken] = np.inf, 0.0, np.eye(u.shape[1])
+    return f, g, h
+
+
+def solve_positive(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray]:
+    """Cholesky solution of many small systems; also which `a` were positive definite.
+
+    Written over lanes, because LAPACK's overhead per tiny matrix would rule.
+
+    Args:
+        a: symmetric, shape (K, p, p). b: shape (K, p).
+    """
+    p = b.shape[1]
+    lower = np.ascontiguousarray(a.transpose(1, 2, 0))
+    x = np.ascontiguousarray(b.T)
+    ok = np.ones(len(b), bool)
+    floor = 1e-14 * np.abs(lower[np.arange(p), np.arange(p)])
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _eliminated(lower, x, floor, ok)
+
+
+def _eliminated(lower: NDArray, x: NDArray, floor: NDArray, ok: NDArray) -> tuple[NDArray, NDArray]:
+    """Cholesky and both substitutions, in place; lanes with a poor pivot are not ok."""
+    p = len(x)
+    for j in range(p):
+        pivot = lower[j, j] - (lower[j, :j] ** 2).sum(0)
+        ok &= pivot > floor[j]
+        lower[j, j] = np.sqrt(np.where(ok, pivot, 1.0))
+        for i in range(j + 1, p):
+            lower[i, j] = (lower[i, j] - (lower[i, :j] * lower[j, :j]).sum(0)) / lower[j, j]
+        x[j] = (x[j] - (lower[j, :j] * x[:j]).sum(0)) / lower[j, j]
+    for j in reversed(range(p)):
+        x[j] = (x[j] - (lower[j + 1 :, j] * x[j + 1 :]).sum(0)) / lower[j, j]
+    return x.T, ok

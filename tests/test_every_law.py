@@ -1,0 +1,153 @@
+"""What every law must do: one test each, run over all laws found in the package."""
+
+import numpy as np
+import pytest
+
+from allometry import laws, objectives
+from allometry.fit import fit
+from allometry.problem import PlainSurface, surface
+from allometry.search import start_points
+from allometry.table import Table
+
+LAWS = laws.available()
+RNG = np.random.default_rng(7)
+
+N = np.geomspace(1e3, 1e6, 24)
+SIZES = {
+    "x": N,
+    "N": N,
+    "D": RNG.permutation(np.geomspace(1e5, 1e9, 24)),
+    "step": np.arange(1, 25.0) * 50,
+    "lr": 1e-3 * np.cos(np.linspace(0, 1.4, 24)),
+}
+SIZES["U"] = SIZES["D"] / RNG.choice([1.0, 2.0, 10.0], 24)
+TRUTHS = {
+    "power": dict(A=30, alpha=0.3),
+    "m1": dict(A=30, alpha=0.3),
+    "power_floor": dict(E=0.8, A=30, alpha=0.4),
+    "m2": dict(E=0.8, A=30, alpha=0.4),
+    "m3": dict(A=20, gamma=1e-5, alpha=0.3),
+    "m4": dict(E=0.5, y0=4.0, A=2000.0, alpha=0.8, g=0.7),
+    "log": dict(a=5.0, b=0.3),
+    "exponential": dict(E=0.5, A=2.0, s=1e5),
+    "sigmoid": dict(lo=0.9, hi=0.2, k=1.2e-5, z0=2e5),
+    "bnsl1": dict(a=0.5, b=8.0, c0=0.05, c1=0.7, d1=3e4, f1=0.2),
+    "bnsl2": dict(a=0.3, b=8.0, c0=0.05, c1=0.6, d1=8e3, f1=0.15, c2=-0.4, d2=2e5, f2=0.15),
+    "bnsl3": dict(
+        a=0.3,
+        b=8.0,
+        c0=0.05,
+        c1=0.6,
+        d1=6e3,
+        f1=0.1,
+        c2=-0.5,
+        d2=3e4,
+        f2=0.1,
+        c3=0.8,
+        d3=2e5,
+        f3=0.1,
+    ),
+    "chinchilla": dict(E=1.7, A=40, B=300, alpha=0.34, beta=0.28),
+    "chinchilla_tied": dict(E=1.7, A=40, B=300, alpha=0.31),
+    "kaplan": dict(N_c=8e7, D_c=5e8, alpha_N=0.2, alpha_D=0.3),
+    "overtraining": dict(E=1.5, alpha=40, beta=100, eta=-0.28),
+    "data_constrained": dict(laws.named("data_constrained").fixed, R_N=5.0, R_D=15.0),
+    "lr_batch": dict(c=2.0, a=-0.7, b=0.3),
+    "multi_power": dict(L0=2.5, A=0.6, alpha=0.45, B=300, C=2.0, beta=0.6, gamma=0.6),
+}
+EASY = sorted(set(LAWS) - {"bnsl2", "bnsl3", "multi_power"})
+
+
+def made_of(law):
+    sizes = {s: SIZES[s] for s in law.sizes}
+    return sizes, law.evaluate(TRUTHS[law.name], sizes)[0]
+
+
+def test_every_named_law_is_there_and_has_a_known_truth_here():
+    named = [
+        "power",
+        "power_floor",
+        "log",
+        "exponential",
+        "m1",
+        "m2",
+        "m3",
+        "m4",
+        "bnsl1",
+        "bnsl2",
+        "bnsl3",
+        "sigmoid",
+        "chinchilla",
+        "kaplan",
+        "chinchilla_tied",
+        "data_constrained",
+        "overtraining",
+        "lr_batch",
+        "multi_power",
+    ]
+    assert set(named) == set(LAWS) == set(TRUTHS)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_it_is_documented(name):
+    law = LAWS[name]
+    assert laws.named(name) == law and law.formula and law.source and law.valid
+    assert all(p.meaning and p.bounds[0] < p.bounds[1] for p in law.parameters)
+    assert all(s in law.formula for s in law.names)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_raw_parameters_predict_what_centred_ones_do(name):
+    law = LAWS[name]
+    sizes, y = made_of(law)
+    problem = PlainSurface(law, objectives.named("squared"), sizes, y, law.fixed)
+    u = start_points(problem, 5, 0)
+    centred = law.evaluate(problem.values(u), problem.sizes) * problem.centre[law.response]
+    raw = law.evaluate(problem.raw(u), sizes)
+    assert np.isfinite(raw).all()
+    np.testing.assert_allclose(raw, centred, rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_its_derivatives_are_those_of_its_value(name):
+    law = LAWS[name]
+    sizes, y = made_of(law)
+    problem = PlainSurface(law, objectives.named("squared"), sizes, y, law.fixed)
+    u = start_points(problem, 5, 1)
+    given = problem.predict(u)[1]
+    np.testing.assert_allclose(
+        given, problem._differences(u), rtol=2e-5, atol=2e-6 * np.abs(given).max()
+    )
+
+
+@pytest.mark.parametrize("objective", ["huber_log", "squared_log", "absolute_log"])
+@pytest.mark.parametrize("name", LAWS)
+def test_the_gradient_is_that_of_the_objective(name, objective):
+    law = LAWS[name]
+    sizes, y = made_of(law)
+    problem = surface(law, objectives.named(objective), sizes, y, law.fixed)
+    u = np.clip(start_points(problem, 4, 2) + 0.02, problem.low, problem.high)
+    weights, delta = np.linspace(0.5, 2, len(y)), np.full((len(u), 1), 0.3)
+    value, gradient, _ = problem.evaluate(u, weights, delta)
+    good = np.isfinite(value)
+    assert good.any()
+    for j in range(u.shape[1]):
+        nudge = np.zeros(u.shape[1])
+        nudge[j] = 1e-5
+        ahead, behind = (problem.evaluate(u + s * nudge, weights, delta)[0] for s in (1, -1))
+        np.testing.assert_allclose(
+            gradient[good, j],
+            ((ahead - behind) / 2e-5)[good],
+            rtol=1e-3,
+            atol=1e-5 * np.abs(gradient[good]).max(),
+        )
+
+
+@pytest.mark.parametrize("name", EASY)
+def test_it_is_recovered_from_its_own_noiseless_values(name):
+    law = LAWS[name]
+    sizes, y = made_of(law)
+    table = Table({**sizes, law.response: y})
+    found = fit(table, law, {s: s for s in (*law.sizes, law.response)}, resamples=0)
+    np.testing.assert_allclose(found.predict(sizes), y, rtol=1e-4)
+    assert found.values == pytest.approx(TRUTHS[name], rel=5e-2)
