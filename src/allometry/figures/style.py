@@ -1,0 +1,279 @@
+"""The house style of figures: one look at 89 and 183 mm, applied only inside `with paper()`.
+
+Text is DejaVu Sans, which comes with Matplotlib and has a matching mathematics
+font: every machine draws the same picture, and SVG text becomes outlines, so a
+page looks the same with whatever fonts its reader has.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from allometry.errors import UsageError
+from allometry.figures.words import to_mathtext
+
+__all__ = [
+    "BLUE",
+    "COLUMN",
+    "GREEN",
+    "GREY",
+    "GRID",
+    "GROUND",
+    "INK",
+    "ORANGE",
+    "PAGE",
+    "PINK",
+    "SKY",
+    "VERMILLION",
+    "dress",
+    "equal_decades",
+    "headline",
+    "letters",
+    "panels",
+    "paper",
+    "ramp",
+    "readable",
+    "save_figure",
+    "stacked",
+]
+
+COLUMN, PAGE = 89.0, 183.0  # mm: one and two columns of a journal page
+MM = 1 / 25.4  # inch
+PNG_DPI = 200
+
+# Okabe and Ito 2008, "Color universal design": told apart with any colour vision.
+BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
+SKY, PINK, YELLOW = "#56B4E9", "#CC79A7", "#F0E442"
+INK, GREY, GROUND = "#1c1c1c", "#5f5f5f", "#f3f1ea"
+GRID, FINE_GRID = "#e2e2e2", "#f0f0f0"
+
+RC: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "font.size": 8.0,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlepad": 5.0,
+    "axes.labelsize": 8.0,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, GREEN, ORANGE, PINK, SKY, INK]),
+    "figure.titlesize": 9.0,
+    "figure.titleweight": "bold",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "image.cmap": "viridis",
+    "lines.linewidth": 1.2,
+    "text.color": INK,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "allometry",
+    "figure.constrained_layout.use": False,
+}
+
+
+@contextmanager
+def paper(**changes: Any) -> Iterator[None]:
+    """The house style while the block runs; afterwards Matplotlib is as it was."""
+    settings: dict[Any, Any] = {**RC, **changes}
+    with mpl.rc_context(settings):
+        yield
+
+
+def panels(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    width: float = PAGE,
+    height: float = 62.0,
+    sharex: bool = False,
+    sharey: bool = False,
+) -> tuple[Figure, NDArray]:
+    """A figure of `width` x `height` mm and its axes, shape (rows, columns)."""
+    with paper():
+        figure = Figure(figsize=(width * MM, height * MM), layout="constrained")
+        _margins(figure)
+        axes = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
+    return figure, axes
+
+
+def stacked(
+    columns: int = 1, *, width: float = PAGE, height: float = 85.0, sharey: bool = False
+) -> tuple[Figure, NDArray, NDArray]:
+    """A figure whose every panel has a lower one for residuals, on the same x.
+
+    Returns:
+        figure, upper axes (columns,), residual axes (columns,).
+    """
+    with paper():
+        figure = Figure(figsize=(width * MM, height * MM), layout="constrained")
+        _margins(figure)
+        grid = figure.add_gridspec(2, columns, height_ratios=(3.2, 1))
+        tops: list[Axes] = []
+        for column in range(columns):
+            same = tops[0] if sharey and tops else None
+            tops.append(figure.add_subplot(grid[0, column], sharey=same))
+        lower = [figure.add_subplot(grid[1, c], sharex=top) for c, top in enumerate(tops)]
+        for top in tops:
+            top.tick_params(labelbottom=False)
+    return figure, np.array(tops), np.array(lower)
+
+
+def _margins(figure: Figure) -> None:
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(w_pad=1.5 * MM, h_pad=1.2 * MM, wspace=0.02, hspace=0.02)  # type: ignore[call-arg]
+
+
+def headline(figure: Figure, text: str) -> None:
+    """The finding in words over the figure; the report makes a heading of it."""
+    figure.set_label(text)
+    with paper():
+        figure.suptitle(to_mathtext(text, bold=True), x=0.004, ha="left")
+
+
+def letters(axes: Sequence[Axes] | NDArray) -> None:
+    """Panel letters a, b, c in the upper left corner of the axes given."""
+    with paper():
+        for i, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):
+            ax.annotate(
+                chr(ord("a") + i),
+                (0, 1),
+                xycoords="axes fraction",
+                xytext=(-14, 5),
+                textcoords="offset points",
+                fontsize=9,
+                fontweight="bold",
+                ha="right",
+                va="baseline",
+                annotation_clip=False,
+            )
+
+
+def ramp(values: ArrayLike, log: bool = True) -> NDArray:
+    """Colours (n, 4) of ordered sizes: viridis without its palest fifth.
+
+    Args:
+        values: (n,) positive where `log`.
+    """
+    v = np.asarray(values, float)
+    v = np.log(v) if log else v
+    span = np.ptp(v)
+    place = (v - v.min()) / span if span > 0 else np.zeros(len(v))
+    return np.asarray(mpl.colormaps["viridis"](0.82 * place))
+
+
+def readable(color: Any) -> tuple[float, ...]:
+    """The colour, darkened until text in it has a contrast of 4.5 on white."""
+    rgb = np.array(to_rgb(color))
+    while 1.05 / (0.05 + _luminance(rgb)) < 4.5:
+        rgb = rgb * 0.95
+    return tuple(rgb.tolist())
+
+
+def _luminance(rgb: NDArray) -> float:
+    """Relative luminance, WCAG 2.2."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def dress(ax: Axes, *, xlog: bool = False, ylog: bool = False, grid: bool = True) -> Axes:
+    """Scales, sparse ticks and light grid; also on axes made outside the style."""
+    for axis, log in ((ax.xaxis, xlog), (ax.yaxis, ylog)):
+        if log:
+            (ax.set_xscale if axis is ax.xaxis else ax.set_yscale)("log")
+            axis.set_major_locator(_SparseLog())
+            axis.set_major_formatter(FuncFormatter(_decimal))
+            axis.set_minor_locator(LogLocator(subs=tuple(range(2, 10)), numticks=99))
+            axis.set_minor_formatter(NullFormatter())
+        else:
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+            axis.set_major_formatter(FuncFormatter(_decimal))
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_linewidth(0.6)
+        spine.set_edgecolor(GREY)
+    ax.tick_params(which="major", labelsize=8, width=0.6, length=3, color=GREY, labelcolor=INK)
+    ax.tick_params(which="minor", width=0.4, length=1.8, color=GREY)
+    ax.set_axisbelow(True)
+    if grid:
+        ax.grid(True, which="major", color=GRID, linewidth=0.5)
+        ax.grid(True, which="minor", color=FINE_GRID, linewidth=0.4)
+    return ax
+
+
+def equal_decades(axes: Sequence[Axes] | NDArray, which: str = "x") -> None:
+    """The same number of decades on each of these log axes, each kept in its middle."""
+    if which not in ("x", "y"):
+        raise UsageError(f"which is 'x' or 'y', got {which!r}")
+    flat = list(np.ravel(np.asarray(axes, dtype=object)))
+    limits = [np.log10(getattr(ax, f"get_{which}lim")()) for ax in flat]
+    span = max(high - low for low, high in limits)
+    for ax, (low, high) in zip(flat, limits, strict=True):
+        middle = (low + high) / 2
+        getattr(ax, f"set_{which}lim")(10 ** (middle - span / 2), 10 ** (middle + span / 2))
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write .png (200 dpi) or .svg; equal figures give equal bytes."""
+    metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
+    with paper(**{"svg.hashsalt": path.stem}):
+        figure.savefig(path, dpi=PNG_DPI, metadata=metadata)
+    return path
+
+
+class _SparseLog(Locator):
+    """Decades where there are enough of them, else 1-3, 1-2-5 and finer steps."""
+
+    STEPS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 7))
+
+    def __call__(self) -> Sequence[float]:
+        assert self.axis is not None
+        low, high = sorted(self.axis.get_view_interval())
+        return self.tick_values(low, high)
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        """Between three and seven ticks, on as round numbers as the range allows."""
+        first, last = math.floor(math.log10(vmin)), math.ceil(math.log10(vmax))
+        decades = np.arange(first, last + 1)
+        sparse = decades[:: max(1, math.ceil((last - first) / 6))]
+        for steps in self.STEPS:
+            ticks = np.ravel(np.outer(10.0 ** (sparse if steps == (1,) else decades), steps))
+            inside = ticks[(ticks >= vmin * 0.999) & (ticks <= vmax * 1.001)]
+            if len(inside) >= 3:
+                return list(inside)
+        return list(MaxNLocator(4).tick_values(vmin, vmax))
+
+
+def _decimal(value: float, position: int | None = None) -> str:
+    """1000 as 1k, 0.5 as 0.5, and powers of ten beyond."""
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if 1e3 <= size < 1e6:
+        return f"{value / 1e3:.4g}k".replace("-", "\N{MINUS SIGN}")
+    if 1e-3 <= size < 1e3:
+        return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    exponent = math.floor(math.log10(size) + 1e-9)
+    front = value / 10.0**exponent
+    times = "" if math.isclose(front, 1) else rf"{front:.3g} \times "
+    return rf"${times}10^{{{exponent}}}$"

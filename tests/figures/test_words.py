@@ -1,0 +1,51 @@
+"""One plain notation becomes mathematics on pages and in drawings, and nothing else does."""
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.mathtext import MathTextParser
+
+from allometry.figures.words import to_html, to_mathtext
+
+
+@pytest.mark.parametrize(
+    ("plain", "html", "drawn"),
+    [
+        ("H'_TSE falls", "H′<sub>TSE</sub> falls", r"$H'_{\mathrm{TSE}}$ falls"),
+        ("as N^-0.34.", "as N<sup>−0.34</sup>.", "as $N^{-0.34}$."),
+        ("R^2 of L_inf", "R<sup>2</sup> of L<sub>∞</sub>", r"$R^{2}$ of $L_{\infty}$"),
+        ("A x^-alpha", "A x<sup>−α</sup>", r"A $x^{-\alpha}$"),
+        ("alpha = -1.5", "α = −1.5", "α = -1.5"),
+        ("test_loss of n_params", "test_loss of n_params", "test_loss of n_params"),
+        ("a < b & c", "a &lt; b &amp; c", "a < b & c"),
+        ("0.3 [-0.4, 0.5]", "0.3 [−0.4,\N{NO-BREAK SPACE}0.5]", "0.3 [-0.4, 0.5]"),
+        ("10-20 runs, 1e-05", "10-20 runs, 1e-05", "10-20 runs, 1e-05"),
+        ("$x_1$ stays", "$x_1$ stays", "$x_1$ stays"),
+    ],
+)
+def test_notation(plain, html, drawn):
+    assert to_html(plain) == html
+    assert to_mathtext(plain) == drawn
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add((tag, len(attrs)))
+
+
+@given(st.text(alphabet=st.sampled_from("<>\"'&/_^{}HTx-0.5 script=onload"), max_size=40))
+def test_no_text_becomes_other_markup(text):
+    tags = Tags()
+    tags.feed(to_html(text))
+    assert tags.seen <= {("sup", 0), ("sub", 0)}
+
+
+@given(st.text(alphabet=st.sampled_from("HNLx'_^-0.35{} ,abT"), max_size=30), st.booleans())
+def test_drawn_words_are_always_drawable(text, bold):
+    MathTextParser("path").parse(to_mathtext(text, bold))
