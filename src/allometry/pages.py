@@ -1,0 +1,67 @@
+"""From a store to a page: findings, figures, fits and runs of one study."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from allometry import results
+from allometry.report import save_figures, write_report
+from allometry.store import Store
+from allometry.study import Finding, Study, variant
+
+__all__ = ["Page", "publish"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What was written: the page first, then figures and table."""
+
+    files: tuple[Path, ...]
+    findings: tuple[Finding, ...]
+    size: str
+
+
+def publish(
+    study: Study,
+    path: Path,
+    *,
+    store: str | Path,
+    size: str | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> Page:
+    """Write `path` (HTML), beside it the first figure (PNG) and the runs (CSV), and a folder with
+    every figure (PNG, SVG), the runs and the findings.
+
+    Args:
+        size: None for the largest size stored.
+        changes: as given to `run` (``--set``).
+    """
+    with Store(Path(store)) as opened:
+        size = size or results.stored_size(opened, study.name)
+        which = (study.name, size, variant(changes or {}))
+        table = opened.table(*which)
+        trained_by = opened.provenance(*which)
+        declared = sum(e.declared for e in opened.status() if (e.study, e.size, e.variant) == which)
+    findings = study.analyse(table)
+    seeds = len(set(table["seed"].tolist()))
+    settings = "".join(f" --set {name}={value}" for name, value in (changes or {}).items())
+    page = write_report(
+        study,
+        table,
+        path,
+        findings=findings,
+        size=size,
+        provenance=[{**document, "runs": runs} for document, runs in trained_by],
+        command=f"allometry run {study.name} --size {size} --seeds {seeds}{settings}",
+        declared=declared,
+    )
+    drawn = save_figures(study, table, findings, path.with_suffix(""))
+    runs = path.with_suffix(".csv")
+    table.to_csv(runs)
+    beside = [runs]
+    if study.figures:
+        headline = path.with_suffix(".png")
+        shutil.copyfile(drawn[0], headline)
+        beside.insert(0, headline)
+    return Page((page, *beside, *drawn), tuple(findings), size)

@@ -1,0 +1,297 @@
+"""Do the path entropies of a trained network follow laws of the number of examples?
+
+The D-scaling notebook of the Cognitive Investment Model, beside seed 000: one
+network, 25 sizes of training set, with seeds, intervals and the control the
+notebook lacks: the same network before training, whose entropies do not know D.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from allometry import measures, reducible
+from allometry.datasets.splits import ImageSubset
+from allometry.figures import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    headline,
+    interval_panel,
+    letters,
+    panels,
+    residual_panel,
+    runs_panel,
+    stacked,
+)
+from allometry.figures import Interval as Row
+from allometry.figures.law_curves import exponential_curve, fit_curve, power_curve
+from allometry.fit import fit
+from allometry.fit_document import Fit
+from allometry.models import MLP
+from allometry.optimizers import Adam
+from allometry.reducible import Curves, Grid, Interval, Line
+from allometry.sizes import log_spaced
+from allometry.spec import RunSpec, TrainSpec
+from allometry.study import Finding, Study, at_least
+from allometry.table import Table
+
+SOURCE = "Z. Liu 2025, First-Principles-Scaling-Laws, Zenodo 10.5281/zenodo.17118793"
+D_LABEL = "training examples D"
+STRAIGHT = 0.9  # R^2 from which on we grant that a line describes the means over seeds
+END = 5  # sizes at either end whose mean is the notebook's baseline
+
+
+def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
+    """784-512-256-10 on 100 to 50,118 images; fewer sizes, a smaller network and fewer passes at
+    the quick size."""
+    sizes, widths, epochs = {
+        "quick": (log_spaced(2, 3.5, 12), (784, 64, 32, 10), 20),
+        "notebook": (log_spaced(2, 4.7, 25), (784, 512, 256, 10), 60),
+    }[size]
+    return [
+        RunSpec(
+            model=MLP(widths=widths),
+            data=ImageSubset(name="fashion-mnist", n_train=n_train),
+            train=TrainSpec(optimizer=Adam(learning_rate=1e-3), epochs=epochs, batch_size=128),
+            seed=seed,
+        )
+        for seed in seeds
+        for n_train in sizes
+    ]
+
+
+# ---- the notebook's analysis -------------------------------------------------------------
+
+
+def reduced(curves: Curves) -> Curves:
+    """Distances from the notebook's baselines: the last five losses and H'_SIE, the first five
+    H'_TSE; `ideal` is L_ideal of the reduced entropies."""
+    loss = curves["test_loss"] - curves["test_loss"][-END:].mean()
+    hsie = curves["hsie"] - curves["hsie"][-END:].mean()
+    htse = curves["htse"] - curves["htse"][:END].mean()
+    ideal = np.sqrt(0.5 * np.maximum(htse, 0) ** 2 + 0.5 * np.maximum(hsie, 0) ** 2)
+    return Curves(curves.size, {"loss": loss, "htse": htse, "hsie": hsie, "ideal": ideal})
+
+
+def notebook_laws(curves: Curves) -> dict[str, Line]:
+    """Power laws of loss and H'_TSE, exponential decay of H'_SIE, the core law; with R^2 and p."""
+    part = reduced(curves)
+    positive = part["hsie"] > 0
+    return {
+        "loss": reducible.log_line(part.size, part["loss"]),
+        "htse": reducible.log_line(part.size, part["htse"]),
+        "hsie": reducible.line(part.size[positive], np.log(part["hsie"][positive])),
+        "core": reducible.log_line(part["ideal"], part["loss"]),
+    }
+
+
+def statistics(curves: Curves) -> dict[str, float]:
+    """Every number the findings use, of one set of curves; resampled as a whole."""
+    out: dict[str, float] = {}
+    for law, fitted in notebook_laws(curves).items():
+        out |= {law: fitted.slope, f"{law}_r2": fitted.r2}
+    for name in ("htse", "hsie"):
+        out[f"{name}_change"] = float(curves[name][-END:].mean() - curves[name][:END].mean())
+    return out
+
+
+COLUMNS = ("test_loss", "htse", "hsie", "htse_untrained", "hsie_untrained")
+
+
+# ---- what was found ----------------------------------------------------------------------
+
+
+def analyse(table: Table) -> list[Finding]:
+    """The author's claims beside the measurement; untrained networks do not depend on D."""
+    grid = Grid.of(table, "n_data", COLUMNS)
+    by = reducible.intervals(grid, statistics)
+    return [
+        _more_than_the_seed(by["htse_change"], grid, "htse", "H'_TSE"),
+        _more_than_the_seed(by["hsie_change"], grid, "hsie", "H'_SIE"),
+        _law(by, "htse", "H'_TSE rises as a power law of D", "H'_TSE - H_0 is a power of D"),
+        _law(by, "hsie", "H'_SIE decays exponentially in D",
+             "ln(H'_SIE - H_inf) falls linearly in D", "an example"),
+        _law(by, "loss", "L - L_inf falls as a power law of D", "L - L_inf is a power of D"),
+        _law(by, "core", "The core law in D: reducible loss is a power of the ideal norm",
+             "L - L_inf is a power of L_ideal"),
+    ]  # fmt: skip
+
+
+def _more_than_the_seed(change: Interval, grid: Grid, name: str, symbol: str) -> Finding:
+    """What more data do to an entropy, in units of its spread between seeds before training."""
+    untrained = grid.columns[f"{name}_untrained"]
+    spread = float(np.std(untrained.mean(axis=1), ddof=1)) if len(grid.seeds) > 1 else np.nan
+    between = (
+        "one seed does not tell what another would change"
+        if np.isnan(spread)
+        else f"between untrained networks of different seeds its standard deviation is {spread:.2g}"
+    )
+    low, high = sorted(np.abs([change.low, change.high]))
+    if change.low < 0 < change.high:
+        low, high = 0.0, max(low, high)
+    return Finding(
+        claim=f"The amount of data sets {symbol}: more data move it more than another seed would",
+        prediction="the path entropies of the trained network are laws of D (ratio above 1)",
+        source=SOURCE,
+        measured=abs(change.value) / spread,
+        low=low / spread,
+        high=high / spread,
+        verdict=at_least(low / spread, high / spread, 1.0),
+        answer=f"From the {END} smallest to the {END} largest sizes {symbol} moves by "
+        f"{change.value:+.2g} [{change.low:+.2g}, {change.high:+.2g}], "
+        f"{change.value / untrained.mean():+.2%}; {between}.",
+        control=f"untrained networks: {untrained.mean():.3g} at every D; {between}",
+        unit="of the spread over seeds",
+    )
+
+
+def _law(
+    by: Mapping[str, Interval], name: str, claim: str, prediction: str, unit: str = "exponent"
+) -> Finding:
+    slope, r2 = by[name], by[f"{name}_r2"]
+    return Finding(
+        claim=claim,
+        prediction=f"{prediction} (R² of {STRAIGHT} or more)",
+        source=SOURCE,
+        measured=slope.value,
+        low=slope.low,
+        high=slope.high,
+        verdict=at_least(r2.low, r2.high, STRAIGHT),
+        answer=f"{slope.value:.3g} [{slope.low:.3g}, {slope.high:.3g}], R² {r2.value:.2f} "
+        f"[{r2.low:.2f}, {r2.high:.2f}], above the notebook's baselines.",
+        control="untrained: no dependence on D"
+        if name in ("htse", "hsie")
+        else "none: an untrained network predicts by chance",
+        unit=unit,
+    )
+
+
+def fits(table: Table) -> dict[str, Fit]:
+    """The loss, and what training adds to the entropies, through the fitter: all runs, no baseline,
+    sizes and seeds resampled."""
+    done = _with_changes(table)
+    every = partial(fit, done, cluster=("n_data", "seed"))
+    straight = partial(every, "log", objective="squared")
+    return {
+        "Test loss, power law with a floor": every(
+            "power_floor", {"x": "n_data", "y": "test_loss"}, objective="squared_log"
+        ),
+        "H'_TSE added by training, logarithm": straight({"x": "n_data", "y": "htse_added"}),
+        "H'_SIE added by training (bits), logarithm": straight({"x": "n_data", "y": "hsie_added"}),
+    }
+
+
+def _with_changes(table: Table) -> Table:
+    """The finished runs, with what training added to each entropy of the network it began with."""
+    done = table.where(status="done")
+    added = {f"{n}_added": done[n] - done[f"{n}_untrained"] for n in ("htse", "hsie")}
+    return done.with_columns(**added)
+
+
+# ---- figures -----------------------------------------------------------------------------
+
+
+def added_by_training(table: Table, findings: Sequence[Finding]) -> Figure:
+    """What training on D examples adds to H'_TSE and H'_SIE of the network it began with, every
+    run; thin lines join a seed, red: no change. Lines: a + b log D by least squares, bands: 95%
+    from 1,000 resamples of sizes and seeds. Below: residuals."""
+    done, fitted = _with_changes(table), fits(table)
+    ends = float(done["n_data"].min()), float(done["n_data"].max())
+    figure, tops, residuals = stacked(2)
+    for name, law, label, top, below in (
+        ("htse_added", "H'_TSE added by training, logarithm", "H'_TSE added", tops[0],
+         residuals[0]),
+        ("hsie_added", "H'_SIE added by training (bits), logarithm", "H'_SIE added (bits)", tops[1],
+         residuals[1]),
+    ):  # fmt: skip
+        found = fitted[law]
+        line = fit_curve(found, ends)
+        top.axhline(0, color=VERMILLION, lw=0.8)
+        runs_panel(
+            done["n_data"], done[name], ax=top, seed=done["seed"], join=True, curves=[line],
+            color=BLUE, ylog=False, ylabel=label,
+        )  # fmt: skip
+        residual_panel(
+            done["n_data"], done[name], found.predict({"x": done["n_data"]}), ax=below,
+            relative=False, color=BLUE, xlabel=D_LABEL,
+        )  # fmt: skip
+    letters(tops)
+    headline(figure, "What training on more data adds to the path entropies")
+    return figure
+
+
+def laws_above_their_baselines(table: Table, findings: Sequence[Finding]) -> Figure:
+    """The notebook's four laws on means over seeds: loss and H'_TSE above their baselines against
+    D, H'_SIE above its baseline against D (linear D, as an exponential is a line), and the core
+    law. Lines: least squares, as in the notebook."""
+    mean = Grid.of(table, "n_data", COLUMNS).mean()
+    part, laws = reduced(mean), notebook_laws(mean)
+    figure, axes = panels(2, 2, height=118)
+    for ax, name, label in (
+        (axes[0, 0], "loss", "test loss above baseline (nats)"),
+        (axes[0, 1], "htse", "H'_TSE above baseline"),
+        (axes[1, 0], "hsie", "H'_SIE above baseline (bits)"),
+        (axes[1, 1], "core", "test loss above baseline (nats)"),
+    ):
+        x = part["ideal"] if name == "core" else part.size
+        y = part["loss"] if name == "core" else part[name]
+        law, linear = laws[name], name == "hsie"
+        seen = (x > 0) & (y > 0)
+        if not seen.any():
+            ax.text(0.5, 0.5, "nothing above the baseline", ha="center", color=GREY)
+            continue
+        ends = float(x[seen].min()), float(x[seen].max())
+        drawn = exponential_curve(law, ends) if linear else power_curve(law, ends)
+        runs_panel(
+            x[seen], y[seen], ax=ax, curves=[drawn], xlog=not linear, ylabel=label,
+            xlabel="ideal norm above baseline (bits)" if name == "core" else D_LABEL,
+            note=f"slope {law.slope:.2g}, R² {law.r2:.2f}",
+        )  # fmt: skip
+    letters(axes)
+    headline(figure, "The notebook's four laws of D")
+    return figure
+
+
+def exponents(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Exponents of the notebook's power laws in D with 95% intervals from 1,000 resamples of seeds
+    and sizes, and each seed by itself."""
+    grid = Grid.of(table, "n_data", COLUMNS)
+    by = reducible.intervals(grid, statistics)
+    figure, axes = panels(1, 2, height=60)
+    for ax, name, label in zip(
+        axes[0],
+        ("loss", "htse"),
+        ("exponent of L - L_inf", "exponent of H'_TSE - H_0"),
+        strict=True,
+    ):
+        rows = [Row("means over seeds", *by[name])]
+        for seed, curves in grid.each_seed():
+            value = statistics(curves)[name]
+            rows.append(Row(f"seed {seed}", value, np.nan, np.nan, group="each seed"))
+        interval_panel(rows, ax=ax, xlabel=label, zero=False)
+    letters(axes)
+    headline(figure, "How far the exponents in D can be told")
+    return figure
+
+
+STUDY = Study(
+    name="mlp_data_scaling",
+    title="D-scaling of a perceptron on FashionMNIST, with path entropies",
+    question="Do the path entropies of a trained network follow laws of the number D of examples?",
+    prediction="H'_TSE rises as a power law of D, H'_SIE decays exponentially, and the loss is a "
+    "power of both: the core law",
+    source=SOURCE,
+    runs=runs,
+    seeds={"quick": (42, 43, 44), "notebook": (42, 43, 44)},
+    measures={"losses": measures.losses, "path_entropies": measures.path_entropies},
+    analyse=analyse,
+    fits=fits,
+    figures=(added_by_training, laws_above_their_baselines, exponents),
+    notes=(
+        "Passes are fixed at 60, so a network on more data also makes more updates: D and training "
+        "time grow together here, as in the notebook.",
+        "The sizes of a seed are prefixes of one permutation: smaller sets lie within larger ones.",
+    ),
+)

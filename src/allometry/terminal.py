@@ -1,0 +1,116 @@
+"""What a person sees in the terminal: one line while training, a table at the end."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Self
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from allometry.result import RunResult
+from allometry.study import Finding
+
+__all__ = ["Bar", "show_findings"]
+
+MARKS = {"agrees": "✓ agrees", "disagrees": "✗ disagrees", "undecided": "? undecided"}
+COLOURS = {"agrees": "green", "disagrees": "red", "undecided": "yellow"}
+QUIET_SECONDS = 10.0  # between plain lines, where there is no terminal to draw on
+
+
+class Bar:
+    """Progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("eta"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._runs = self._steps = self._done = self._diverged = self._advanced = 0
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
+        """Told once: runs to train and runs stored before, packs, and model-steps in all."""
+        self._runs, self._steps = runs, steps
+        self._began = self._said = time.monotonic()
+        if not runs:
+            return
+        self._line(
+            f"{runs} runs to train in {packs} packs ({steps:,} model-steps); {stored} stored"
+        )
+        if self._live:
+            self._bar.start()
+            self._task = self._bar.add_task("training", total=steps, rate="")
+
+    def advance(self, model_steps: int) -> None:
+        self._advanced += model_steps
+        rate = self._advanced / max(time.monotonic() - self._began, 1e-9)
+        if self._live:
+            self._bar.update(self._task, advance=model_steps, rate=self._state(rate))
+        elif time.monotonic() - self._said > QUIET_SECONDS:
+            self._said = time.monotonic()
+            left = (self._steps - self._advanced) / rate
+            self._line(f"{self._state(rate)}, about {left:.0f} s left")
+
+    def finished(self, results: Sequence[RunResult]) -> None:
+        self._done += len(results)
+        self._diverged += sum(r.status == "diverged" for r in results)
+
+    def draining(self) -> None:
+        self._line("stopping after the pack in flight; once more stops at once")
+
+    def end(self) -> None:
+        if self._runs:
+            seconds = time.monotonic() - self._began
+            self._bar.stop()
+            self._line(f"{self._done} of {self._runs} runs trained in {seconds:.1f} s")
+
+    def _state(self, rate: float) -> str:
+        lost = f", {self._diverged} diverged" if self._diverged else ""
+        return f"{self._done}/{self._runs} runs, {rate:,.0f} model-steps/s{lost}"
+
+    def _line(self, text: str) -> None:
+        self._console.print(Text(text), highlight=False, soft_wrap=True)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """A table of claims, measurements and verdicts, and the answer under each, on stdout."""
+    if not findings:
+        return
+    console = Console(file=sys.stdout)
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_lines=False)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("claim, and what was found", overflow="fold", ratio=1)
+    table.add_column("measured [95% interval]", max_width=26)
+    for finding in findings:
+        table.add_row(
+            Text(MARKS[finding.verdict], style=COLOURS[finding.verdict]),
+            Text(finding.claim, style="bold").append(f"\n{finding.answer}\n", style="not bold"),
+            Text(finding.shown),
+        )
+    console.print(table)
