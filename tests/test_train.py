@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allometry import measures
+from allometry import measures, train
 from allometry.datasets.batches import batches, shared_order
 from allometry.datasets.splits import Data, ImageSubset, Moons, Split
 from allometry.draws import TorchDraws
+from allometry.errors import UsageError
 from allometry.models import MLP
 from allometry.optimizers import SGD, Adam
 from allometry.pack_forms import Padded, SideBySide
@@ -139,15 +140,21 @@ def test_both_layouts_compute_the_same_and_give_the_members_back(hidden, seed):
 
 
 def test_padding_stays_exactly_zero():
-    models = [MLP(widths=(7, 3, 2, 3)), MLP(widths=(7, 6, 5, 3))]
-    specs = [small(m.widths, epochs=5) for m in models]
-    form = SideBySide(tuple(m.widths for m in models), "relu")
-    start = form.stack([m.init(TorchDraws(0)) for m in models])
-    own = form.stack(trained_params(specs, 5))
-    outside = start["later"][0][0][0][0] == 0
-    assert outside.any() and (own["later"][0][0][0][0][outside] == 0).all()
-    # The members' outputs are those of the unpadded networks, so nothing leaked in training.
-    assert_same_as_trained_alone(specs)
+    """What fills the smaller member up is outside its own shapes before and after training."""
+    specs = [small((7, 3, 2, 3), epochs=5), small((7, 6, 5, 3), epochs=5)]
+    job = train._prepare(Pack(tuple(specs)))
+    state = job.state
+    for _, n, index, weight in train._chunks(job):
+        state, _ = train._updates(
+            job.form, job.optimizer, state, job.rates, job.x, job.y, index, weight, n
+        )
+    (weight1, bias1), (weight2, _) = jax.tree.map(np.asarray, state.params["later"][0])
+    assert weight1.shape == (2, 5, 6) and weight2.shape == (2, 3, 5)
+    padding = np.ones((5, 6), dtype=bool)
+    padding[:2, :3] = False
+    assert (weight1[0][padding] == 0).all() and (bias1[0][2:] == 0).all()
+    assert (weight2[0][:, 2:] == 0).all()
+    assert (weight1[1] != 0).all() and (weight1[0][:2, :3] != 0).all()
 
 
 def adam_by_hand(params, gradients, rate, b1=0.9, b2=0.999, eps=1e-8):
@@ -340,3 +347,9 @@ def test_a_subset_is_the_prefix_of_the_notebook_permutation(fashion_mnist):
     np.testing.assert_array_equal(split.train_y, fashion_mnist.train_y[chosen])
     np.testing.assert_array_equal(split.train_x, fashion_mnist.train_x[chosen] / np.float32(255))
     assert split.train_x.min() >= 0 and split.train_x.max() == 1
+
+
+@pytest.mark.parametrize("widths", [(8, 5, 3), (7, 5, 2)])
+def test_a_network_that_does_not_fit_its_data_is_refused_in_words(widths):
+    with pytest.raises(UsageError, match=r"7 inputs and 3 classes"):
+        train_pack(Pack((small(widths),)), {}, {})

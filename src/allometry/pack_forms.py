@@ -3,7 +3,7 @@
 A form turns the start values of several networks into arrays of one program
 and back. `Padded` serves every model: zero-padded stacks under ``vmap``.
 `SideBySide` serves perceptrons on shared inputs: their first layers, where
-nearly all the work is, are the columns of one matrix product with nothing
+nearly all the work is, are the rows of one matrix product with nothing
 padded, and only the small later layers are padded, in buckets of like width.
 """
 
@@ -106,8 +106,8 @@ class SideBySide(Form):
         )
 
     @cached_property
-    def columns(self) -> tuple[slice, ...]:
-        """Each member's columns of the first product; buckets lie together."""
+    def rows(self) -> tuple[slice, ...]:
+        """Each member's rows of the first product; buckets lie together."""
         ends = np.cumsum([0] + [self.widths[k][1] for k in self._order])
         place = {k: slice(int(ends[i]), int(ends[i + 1])) for i, k in enumerate(self._order)}
         return tuple(place[k] for k in range(len(self.widths)))
@@ -118,15 +118,13 @@ class SideBySide(Form):
 
     def stack(self, members: Sequence[Params]) -> Any:
         depth = len(self.widths[0]) - 1
-        first = (
-            np.concatenate([members[k]["weight0"].T for k in self._order], axis=1),
-            np.concatenate([members[k]["bias0"] for k in self._order]),
+        first = tuple(
+            np.concatenate([members[k][name] for k in self._order]) for name in ("weight0", "bias0")
         )
         later = [
             [
-                (
-                    _pad_stack([members[k][f"weight{i}"].T for k in bucket]),
-                    _pad_stack([members[k][f"bias{i}"] for k in bucket]),
+                tuple(
+                    _pad_stack([members[k][f"{n}{i}"] for k in bucket]) for n in ("weight", "bias")
                 )
                 for i in range(1, depth)
             ]
@@ -136,62 +134,62 @@ class SideBySide(Form):
 
     def unstack(self, packed: Any) -> list[Params]:
         host = jax.tree.map(np.asarray, packed)
+        weight0, bias0 = host["first"]
         members: list[Params] = [{}] * len(self.widths)
         for bucket, layers in zip(self.buckets, host["later"], strict=True):
             for j, k in enumerate(bucket):
-                params = {
-                    "weight0": np.ascontiguousarray(host["first"][0][:, self.columns[k]].T),
-                    "bias0": host["first"][1][self.columns[k]].copy(),
-                }
+                rows = self.rows[k]
+                params = {"weight0": weight0[rows].copy(), "bias0": bias0[rows].copy()}
                 for i, (weight, bias) in enumerate(layers, start=1):
                     fan_in, fan_out = self.widths[k][i], self.widths[k][i + 1]
-                    params[f"weight{i}"] = np.ascontiguousarray(weight[j, :fan_in, :fan_out].T)
+                    params[f"weight{i}"] = weight[j, :fan_out, :fan_in].copy()
                     params[f"bias{i}"] = bias[j, :fan_out].copy()
                 members[k] = params
         return members
 
     def apply(self, packed: Any, x: jax.Array) -> jax.Array:
         weight, bias = packed["first"]
-        product = x @ weight + bias
+        # Units by examples: a member's units are then rows, cut out and padded as blocks.
+        product = jnp.einsum("hd,bd->hb", weight, x) + bias[:, None]
+        # One split, whose gradient is one concatenation; slices would each give a padded copy.
+        own = jax.lax.split(product, [self.widths[k][1] for k in self._order])
+        parts = dict(zip(self._order, own, strict=True))
         outputs = [
-            self._later(bucket, layers, product)
+            self._later([parts[k] for k in bucket], layers)
             for bucket, layers in zip(self.buckets, packed["later"], strict=True)
         ]
-        together = jnp.concatenate(outputs)
+        together = jnp.swapaxes(jnp.concatenate(outputs), 1, 2)
         if self._order == tuple(range(len(self.widths))):
             return together
         return together[np.argsort(self._order)]
 
-    def _later(self, bucket: tuple[int, ...], layers: Any, product: jax.Array) -> jax.Array:
+    def _later(self, parts: Sequence[jax.Array], layers: Any) -> jax.Array:
+        """The layers after the first of one bucket, ``(members, n_out, B)``."""
         act = ACTIVATIONS[self.activation]
-        widest = max(self.widths[k][1] for k in bucket)
-        own = [product[:, self.columns[k]] for k in bucket]
-        x = jnp.stack([jnp.pad(a, ((0, 0), (0, widest - a.shape[1]))) for a in own])
+        widest = max(len(part) for part in parts)
+        x = jnp.stack([jnp.pad(part, ((0, widest - len(part)), (0, 0))) for part in parts])
         for weight, bias in layers:
-            x = jnp.einsum("kbi,kij->kbj", act(x), weight) + bias[:, None]
+            x = jnp.einsum("kji,kib->kjb", weight, act(x)) + bias[:, :, None]
         return x
 
     def per_member(self, values: jax.Array) -> Any:
         counts = np.array([self.widths[k][1] for k in self._order])
-        column = jnp.repeat(
-            values[np.array(self._order)], counts, total_repeat_length=int(counts.sum())
-        )
-        later = [
-            [(values[np.array(bucket)][:, None, None], values[np.array(bucket)][:, None])]
-            * (len(self.widths[0]) - 2)
-            for bucket in self.buckets
-        ]
-        return {"first": (column, column), "later": later}
+        ordered = values[np.array(self._order)]
+        row = jnp.repeat(ordered, counts, total_repeat_length=int(counts.sum()))
+        later = []
+        for bucket in self.buckets:
+            own = values[np.array(bucket)]
+            later.append([(own[:, None, None], own[:, None])] * (len(self.widths[0]) - 2))
+        return {"first": (row[:, None], row), "later": later}
 
     def finite(self, packed: Any) -> jax.Array:
         weight, bias = packed["first"]
-        column = jnp.isfinite(weight).all(axis=0) & jnp.isfinite(bias)
+        row = jnp.isfinite(weight).all(axis=1) & jnp.isfinite(bias)
         flags: list[jax.Array] = [jnp.array(True)] * len(self.widths)
         for bucket, layers in zip(self.buckets, packed["later"], strict=True):
             for j, k in enumerate(bucket):
-                arrays = [column[self.columns[k]]] + [
-                    jnp.isfinite(a[j]) for pair in layers for a in pair
-                ]
+                arrays = [row[self.rows[k]]]
+                arrays += [jnp.isfinite(array[j]) for pair in layers for array in pair]
                 flags[k] = jnp.stack([a.all() for a in arrays]).all()
         return jnp.stack(flags)
 

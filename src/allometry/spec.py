@@ -17,7 +17,7 @@ RUN_SCHEMA = "allometry/run/1"
 class Spec(BaseModel):
     """A frozen value made of fields; unknown fields and wrong types are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def document(self, *, defaults: bool = True) -> dict[str, Any]:
         """Plain JSON data with the class name under ``kind``.
@@ -129,6 +129,8 @@ def replace(spec: RunSpec, field: str, text: str) -> RunSpec:
     Raises:
         UsageError: naming the fields there are, or what the field expects.
     """
+    if field == "measures":
+        raise UsageError("measures are the study's own; write a study of yours to take others")
     return _replaced(spec, field.split("."), _value(text), field)  # type: ignore[return-value]
 
 
@@ -142,6 +144,9 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
         if not isinstance(inner, Spec):
             raise UsageError(f"no field {field!r}: {name} is the value {inner!r}")
         value = _replaced(inner, rest, value, field)
+    elif isinstance(getattr(spec, name), Spec):
+        inner_names = ", ".join(f"{field}.{n}" for n in type(getattr(spec, name)).model_fields)
+        raise UsageError(f"{field} is not one value; set {inner_names or 'nothing in it'}")
     try:
         # Validated anew: model_copy alone would take any value of any type.
         fields = {n: getattr(spec, n) for n in names}

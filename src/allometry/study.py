@@ -50,6 +50,8 @@ class Finding:
         if math.isnan(self.measured):
             return ""
         unit = f" {self.unit}" if self.unit else ""
+        if math.isnan(self.low) or math.isnan(self.high):
+            return f"{self.measured:.3g}{unit}, no interval"
         return f"{self.measured:.3g} [{self.low:.3g}, {self.high:.3g}]{unit}"
 
 

@@ -136,6 +136,8 @@ def _prepare(pack: Pack) -> _Job:
     models = [model_of(s) for s in pack.specs]
     train_x, test_x = models[0].features(draws, [split.train_x, split.test_x])
     split = split._replace(train_x=train_x, test_x=test_x)
+    for model in models:
+        model.check(train_x.shape[1], int(split.train_y.max()) + 1)
     own = [draws.copy() for _ in models]
     starts = [model.init(stream) for model, stream in zip(models, own, strict=True)]
     form = form_for(models, starts)

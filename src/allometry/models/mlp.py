@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from allometry.draws import TorchDraws
+from allometry.errors import UsageError
 from allometry.models.model import Counts, Model, Params
 
 __all__ = ["ACTIVATIONS", "MLP"]
@@ -55,6 +56,13 @@ class MLP(Model):
         for i, (fan_in, fan_out) in enumerate(zip(self.widths[:-1], self.widths[1:], strict=True)):
             params[f"weight{i}"], params[f"bias{i}"] = draws.linear(fan_in, fan_out)
         return params
+
+    def check(self, n_in: int, n_classes: int) -> None:
+        if self.widths[0] != n_in or self.widths[-1] < n_classes:
+            raise UsageError(
+                f"widths {self.widths[0]}, ..., {self.widths[-1]} do not fit the data: {n_in} "
+                f"inputs and {n_classes} classes or more expected"
+            )
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
         last = len(self.widths) - 2

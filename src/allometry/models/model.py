@@ -59,6 +59,14 @@ class Model(Spec):
         """
         return [x.reshape(len(x), -1) for x in inputs]
 
+    def check(self, n_in: int, n_classes: int) -> None:
+        """Refuse examples of `n_in` features in `n_classes` classes that do not fit.
+
+        Raises:
+            UsageError: saying what was expected.
+        """
+        raise NotImplementedError
+
     def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
         """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
         raise NotImplementedError

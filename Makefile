@@ -1,0 +1,56 @@
+# Two commands: `make run` sets everything up and runs the main job to a report; `make test` sets
+# everything up and passes the tests. Both can be run again at no cost.
+PYTHON ?= python3
+BIN := .venv/bin
+STORE ?= allometry.db
+TEST_READY := .venv/.test-ready
+
+.PHONY: run test test-all setup lint bench clean help
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 12
+
+run: setup  ## set up, train the studies at notebook size, write reports/
+	$(BIN)/allometry run mlp_parameter_scaling --size notebook --seeds 5 --store $(STORE)
+	$(BIN)/allometry report mlp_parameter_scaling --size notebook --store $(STORE) -o reports/mlp_parameter_scaling.html
+
+test: lint $(TEST_READY) .venv/.data  ## set up, check style and types, run the fast tests
+	$(BIN)/python -m pytest -q
+
+test-all: lint $(TEST_READY) .venv/.data  ## all tests, the long ones too
+	$(BIN)/python -m pytest -q -m 'not network'
+
+setup: .venv/.ready .venv/.data  ## virtual environment, package and data, nothing else
+
+lint: $(TEST_READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (PyTorch, CPU); quiet machine!
+	$(BIN)/python benchmarks/notebook_mlp.py
+
+.venv/.ready: pyproject.toml
+	@echo "setting up .venv (about 700 MB of packages, a minute or two)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(TEST_READY): .venv/.ready
+	@echo "adding the test tools"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@tests/install-chromium
+	@touch $@
+
+.venv/.bench-ready: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
+.venv/.data: .venv/.ready
+	$(BIN)/allometry data get fashion-mnist
+	@touch $@
+
+clean:  ## remove the environment and the reports; the store and the data cache stay
+	rm -rf .venv reports

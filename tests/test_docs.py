@@ -1,0 +1,220 @@
+"""The pages run: Python with its output, commands, links, and the tree of the README."""
+
+import doctest
+import os
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+
+from allometry import cli
+from allometry.run import run
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "allometry"
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+
+
+def named(page):
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page, *kinds):
+    """The fenced blocks of a page that are of one of these kinds."""
+    text = page.read_text(encoding="utf-8")
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+    return [body for kind, body in fenced if kind in kinds]
+
+
+class Near(doctest.OutputChecker):
+    """Output as printed, or the same words with numbers within ten percent: training on another
+    machine moves the last digits, and a page shows real ones."""
+
+    def check_output(self, want, got, optionflags):
+        if super().check_output(want, got, optionflags):
+            return True
+        shape = [" ".join(NUMBER.sub("#", text).split()) for text in (want, got)]
+        pairs = zip(*(map(float, NUMBER.findall(text)) for text in (want, got)), strict=False)
+        return shape[0] == shape[1] and all(abs(a - b) <= 0.1 * abs(a) + 0.01 for a, b in pairs)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory, fashion_mnist):
+    """A folder as a reader has it after the quick run of the first study."""
+    folder = tmp_path_factory.mktemp("docs")
+    run("mlp_parameter_scaling", store=folder / "allometry.db")
+    shutil.copy(ROOT / "docs" / "examples" / "my_study.py", folder)
+    return folder
+
+
+# ---- code -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=named)
+def test_the_python_of_a_page_runs(page, quick, tmp_path, monkeypatch):
+    """In the order it stands there; the README's first run is a real one."""
+    there = tmp_path / "reader"
+    ignored = shutil.ignore_patterns("*.db*") if page.name == "README.md" else None
+    shutil.copytree(quick, there, ignore=ignored)
+    monkeypatch.chdir(there)
+    names, said = {"__name__": "page"}, []
+    runner = doctest.DocTestRunner(Near(), optionflags=FLAGS)
+    for i, code in enumerate(blocks(page, "python")):
+        if ">>>" in code:
+            part = doctest.DocTestParser().get_doctest(code, names, f"block {i}", named(page), 0)
+            runner.run(part, out=said.append, clear_globs=False)
+            names = part.globs
+        else:
+            exec(compile(code, f"{named(page)}, block {i}", "exec"), names)
+    assert not runner.failures, "".join(said)
+
+
+def test_the_checker_of_output_rejects_other_words_and_other_numbers():
+    check = Near().check_output
+    assert check("alpha 0.298 (0.18, 0.38)\n", "alpha 0.301 (0.19, 0.37)\n", FLAGS)
+    assert not check("alpha 0.298\n", "alpha 0.5\n", FLAGS)
+    assert not check("alpha 0.298\n", "beta 0.298\n", FLAGS)
+    assert not check("1 2\n", "1\n", FLAGS)
+
+
+def test_the_example_study_is_the_one_the_page_shows():
+    """The runs of the page and of the file are the same runs."""
+    page, file = {}, {}
+    code = blocks(ROOT / "docs" / "write-a-study.md", "python")[0]
+    exec(compile(code, "page", "exec"), page)
+    source = (ROOT / "docs" / "examples" / "my_study.py").read_text(encoding="utf-8")
+    exec(compile(source, "file", "exec"), file)
+    assert [s.run_id for s in page["runs"]("quick", [0, 1])] == [
+        s.run_id for s in file["runs"]("quick", [0, 1])
+    ]
+    assert len([line for line in source.splitlines() if line.strip()]) <= 60
+
+
+# ---- commands -------------------------------------------------------------------------------
+
+
+def command_lines(page):
+    """`allometry ...` and `make ...` lines of shell blocks, indented blocks and inline code."""
+    text = page.read_text(encoding="utf-8")
+    lines = [line for body in blocks(page, "sh") for line in body.splitlines()]
+    lines += re.findall(r"^    (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)
+    lines += re.findall(r"`([^`\n]+)`", text)
+    return [
+        line.removeprefix("$ ").removeprefix(".venv/bin/")
+        for line in lines
+        if re.match(r"(\$ )?(\.venv/bin/)?(allometry|make) [a-z]", line)
+    ]
+
+
+def test_there_are_commands_to_check():
+    assert sum(len(command_lines(page)) for page in PAGES) > 30
+    assert "allometry list" in command_lines(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_command_on_a_page_is_one(page):
+    for line in command_lines(page):
+        program, *words = shlex.split(line, comments=True)
+        if program == "make":
+            makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+            assert re.search(rf"^{words[0]}:", makefile, re.M), line
+            continue
+        command = cli.commands
+        while isinstance(command, click.Group):
+            assert words[0] in command.commands, f"{line}: no such command"
+            command = command.commands[words.pop(0)]
+        if words or page.name != "command-line.md":
+            parse(command, words, line)
+
+
+def parse(command, words, line):
+    """Let click read the words without running anything; inline code may leave arguments out."""
+    try:
+        command.make_context(line, list(words))
+    except click.MissingParameter as missing:
+        assert not any(word.startswith("-") for word in words), (
+            f"{line}: {missing.format_message()}"
+        )
+    except click.ClickException as error:
+        pytest.fail(f"{line}: {error.format_message()}")
+
+
+# ---- links and names ------------------------------------------------------------------------
+
+
+def anchors(page):
+    """GitHub's anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        if path.startswith("https://"):
+            continue
+        assert not re.match(r"\w+:|/", path), f"{link}: a relative path or https:// expected"
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{named(page)}: {link} leads nowhere"
+        if anchor:
+            assert anchor in anchors(target), f"{named(page)}: no heading {anchor} in {path}"
+
+
+def test_every_page_is_reached_from_the_index():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        if page.name != "index.md":
+            assert str(page.relative_to(ROOT / "docs")) in index, (
+                f"{page.name} is not in docs/index.md"
+            )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_no_machine_is_named(page):
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"(?<![\w.])/(work|home|root|tmp|mnt|Users)/", text)
+    assert not re.search(r"\blocalhost\b|\b\d{1,3}(\.\d{1,3}){3}\b", text)
+    assert os.uname().nodename not in text
+
+
+def test_pictures_are_small():
+    for picture in (ROOT / "docs" / "figures").iterdir():
+        assert picture.stat().st_size <= 150_000, picture.name
+
+
+# ---- README ---------------------------------------------------------------------------------
+
+
+def tree():
+    """Paths named in the README's tree, relative to the project."""
+    (body,) = blocks(ROOT / "README.md", "text")
+    folder, paths = "", []
+    for line in body.splitlines():
+        names = re.split(r"  +", line.strip())[0].split()
+        if not line.startswith(" "):
+            folder = names[0] if names[0].endswith("/") and line.strip() == names[0] else ""
+            paths += names
+        else:
+            paths += [folder + name for name in names]
+    return paths
+
+
+def test_the_tree_shows_what_is_there():
+    for path in tree():
+        assert (ROOT / path).exists(), f"README: {path} does not exist"
+    named_there = {p.removeprefix("src/allometry/").rstrip("/") for p in tree()}
+    there = {p.name for p in SOURCE.iterdir() if p.name != "__pycache__"}
+    assert not there - named_there, f"README's tree lacks {', '.join(sorted(there - named_there))}"
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150

@@ -1,0 +1,104 @@
+"""A study gives its runs, and refuses what it cannot give."""
+
+import math
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allometry import studies
+from allometry.errors import UsageError
+from allometry.study import Finding, at_least
+from tests.store_cases import study
+
+FINDING = Finding(
+    claim="c", prediction="p", source="s", measured=0.5, low=0.25, high=0.751, verdict="agrees",
+    answer="a",
+)  # fmt: skip
+
+
+def test_a_study_gives_its_own_seeds_or_as_many_as_asked_for():
+    assert sorted({s.seed for s in study(n=3, seeds=2).specs("quick")}) == [42, 43]
+    asked = study(n=3).specs("quick", seeds=4)
+    assert sorted({s.seed for s in asked}) == [42, 43, 44, 45]
+    assert len(asked) == 12
+
+
+def test_more_seeds_leave_the_first_ones_as_they_are():
+    few, many = study().specs("quick", seeds=1), study().specs("quick", seeds=3)
+    assert [s.run_id for s in many][: len(few)] == [s.run_id for s in few]
+
+
+def test_what_is_measured_is_part_of_the_run():
+    plain = study(n=2)
+    more = replace(plain, measures={"losses": dict}, trajectory={"paths": dict})
+    assert more.specs("quick")[0].measures == ("losses", "trajectory:paths")
+    assert more.specs("quick")[0].run_id != plain.specs("quick")[0].run_id
+
+
+def test_changes_reach_every_run():
+    changed = study(n=3).specs("quick", None, {"train.epochs": "9"})
+    assert {s.train.epochs for s in changed} == {9}
+
+
+def test_two_equal_runs_are_refused():
+    with pytest.raises(UsageError, match="two runs of size 'quick' are the same"):
+        study(n=3).specs("quick", None, {"model.width": "5"})
+
+
+def test_a_size_there_is_not_is_refused_with_those_there_are():
+    with pytest.raises(UsageError, match=r"no size 'paper'; it has quick"):
+        study().specs("paper")
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5), st.floats(-5, 5))
+def test_a_verdict_says_what_the_interval_says(a, b, bound):
+    low, high = sorted((a, b))
+    expected = "agrees" if low >= bound else "disagrees" if high < bound else "undecided"
+    assert at_least(low, high, bound) == expected
+
+
+def test_without_an_interval_nothing_is_decided():
+    assert at_least(math.nan, math.nan, 0.0) == "undecided"
+
+
+def test_a_finding_shows_value_interval_and_unit():
+    assert FINDING.shown == "0.5 [0.25, 0.751]"
+    assert replace(FINDING, unit="bits").shown == "0.5 [0.25, 0.751] bits"
+    assert replace(FINDING, measured=math.nan).shown == ""
+    with pytest.raises(FrozenInstanceError):
+        FINDING.verdict = "disagrees"
+
+
+def test_a_name_there_is_not_is_answered_with_those_there_are():
+    with pytest.raises(UsageError, match="mlp_parameter_scaling") as refused:
+        studies.study("mlp")
+    assert "./mine.py" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("STUDY = 1", "STUDY = Study"),
+        ("", "STUDY = Study"),
+        ("def broken(:", r"line 1: not Python"),
+        ("x = '\0'", "not Python"),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused_in_words(tmp_path, text, word):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=word):
+        studies.study(path)
+
+
+def test_a_file_of_ones_own_is_a_study(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("from tests.store_cases import study\nSTUDY = study()\n")
+    assert studies.study(path).specs("quick")[0].run_id == study().specs("quick")[0].run_id
+
+
+def test_no_file_is_said_so(tmp_path):
+    with pytest.raises(UsageError, match="no study file"):
+        studies.study(tmp_path / "none.py")
