@@ -11,35 +11,32 @@ from allometry.fit_document import Fit
 from allometry.laws import Law
 from allometry.read_table import read_table
 
-__all__ = ["compare_file", "fit_file"]
+__all__ = ["compare_file", "draw_fit", "fit_file", "save_fit"]
 
 
-def fit_file(
-    path: str | Path,
-    law: str,
-    columns: Mapping[str, str],
-    *,
-    save_to: str | Path | None = None,
-    figure: str | Path | None = None,
-    **options: Any,
-) -> Fit:
+def fit_file(path: str | Path, law: str, columns: Mapping[str, str], **options: Any) -> Fit:
     """Read a table and fit a law; `.to_document()` of the result is the fit document.
 
     Args:
         law: a name, or the path of a Python file that defines `LAW` (it is run).
-        save_to: where to write the fit document. figure: where to draw data and fit.
         options: of `allometry.fit.fit`.
     """
-    made = fit(read_table(path), _law(law), columns, **options)
-    if save_to is not None:
-        Path(save_to).write_text(made.to_json(indent=1) + "\n", encoding="utf-8")
-    if figure is not None:
-        from matplotlib.figure import Figure
+    return fit(read_table(path), _law(law), columns, **options)
 
-        page = Figure(figsize=(9, 4), layout="constrained")
-        made.plot(*page.subplots(1, 2))
-        page.savefig(figure)
-    return made
+
+def save_fit(made: Fit, path: str | Path) -> None:
+    """Write the fit document."""
+    Path(path).write_text(made.to_json(indent=1) + "\n", encoding="utf-8")
+
+
+def draw_fit(made: Fit, path: str | Path) -> None:
+    """Draw data, fit and residuals into a file of the kind its name says (SVG, PNG, PDF)."""
+    from matplotlib.figure import Figure
+
+    page = Figure(figsize=(7.2, 3.2), layout="constrained")
+    made.plot(*page.subplots(1, 2))
+    page.suptitle(f"{made.law}: {made.formula}", fontsize=9)
+    page.savefig(path)
 
 
 def compare_file(

@@ -36,7 +36,8 @@ def search(problem: AnySurface, u: NDArray, weights: NDArray) -> Solution:
     A lane that is not carried on counts as not converged.
     """
     if problem.exact:
-        return minimise(problem, u, weights, first_delta=FIRST_DELTA)
+        rounds = 60 if problem.objective.delta else 100  # absolute values: more stages
+        return minimise(problem, u, weights, first_delta=FIRST_DELTA, rounds=rounds)
     ended = minimise(problem, u, weights, first_delta=FIRST_DELTA, rounds=FIRST_ROUNDS)
     open_lanes = np.flatnonzero(~ended.converged & np.isfinite(ended.value))
     carried = open_lanes[np.argsort(ended.value[open_lanes])[:CARRIED]]
@@ -46,7 +47,7 @@ def search(problem: AnySurface, u: NDArray, weights: NDArray) -> Solution:
             ended.u[carried],
             weights,
             first_delta=problem.final_delta,
-            rounds=30,
+            rounds=20,
         )
         for name in ("u", "value", "gradient", "converged"):
             getattr(ended, name)[carried] = getattr(more, name)
@@ -98,25 +99,33 @@ def project(problem: AnySurface, u: NDArray) -> NDArray:
     return u
 
 
-def certify(problem: AnySurface, ended: Solution, weights: NDArray) -> tuple[NDArray, Certificate]:
-    """The polished best (1, p), and the evidence."""
-    order = np.argsort(ended.value)
-    polished = minimise(
+def _polish(problem: AnySurface, u: NDArray, weights: NDArray, rounds: int) -> Solution:
+    return minimise(
         problem.sharpened(),
-        ended.u[order[:3]],
+        u,
         weights,
         first_delta=problem.final_delta,
         damping=1e-4,
         tol=1e-15,
-        rounds=600 if problem.objective.delta == 0 else 50,
+        rounds=rounds,
     )
-    winner = int(np.argmin(polished.value))
-    best, value = polished.u[winner : winner + 1], float(polished.value[winner])
+
+
+def certify(problem: AnySurface, ended: Solution, weights: NDArray) -> tuple[NDArray, Certificate]:
+    """The polished best (1, p), and the evidence."""
+    order = np.argsort(ended.value)
+    rounds = 600 if problem.objective.delta == 0 else 50
+    polished = _polish(problem, ended.u[order[:3]], weights, rounds)
+    winner = np.array([np.argmin(polished.value)])
+    norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
+    if norm > FLAT * polished.value[winner][0]:  # a ridge: the winner alone goes on
+        polished, winner = _polish(problem, polished.u[winner], weights, 150), np.array([0])
+        norm = float(np.abs(polished.gradient).max(initial=0.0))
+    best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), problem.final_delta)
     reached = min(value, float(problem.evaluate(best, weights, delta)[0][0]))
     same = ended.value <= max(value, reached) * (1 + SAME) + 1e-300
     others = order[ended.converged[order] & ~same[order]]
-    norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
     scale = 2.0 if np.isinf(problem.objective.delta) else 1.0
     on_bound = (best[0] <= problem.low) | (best[0] >= problem.high)
     runner = problem.raw(ended.u[others[:1]]) if len(others) else {}

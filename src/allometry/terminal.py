@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,10 +18,12 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from allometry.fit_document import Fit
+from allometry.report_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.result import RunResult
 from allometry.study import Finding
 
-__all__ = ["Bar", "show_findings"]
+__all__ = ["Bar", "show_comparison", "show_findings", "show_fit"]
 
 MARKS = {"agrees": "✓ agrees", "disagrees": "✗ disagrees", "undecided": "? undecided"}
 COLOURS = {"agrees": "green", "disagrees": "red", "undecided": "yellow"}
@@ -114,3 +116,44 @@ def show_findings(findings: Sequence[Finding]) -> None:
             Text(finding.shown),
         )
     console.print(table)
+
+
+def show_fit(fit: Fit) -> None:
+    """Formula, parameters with intervals and verdicts, certificate and advice, on stdout."""
+    console = Console(file=sys.stdout)
+    console.print(Text(f"{fit.formula}   ({summary_of_fit(fit)})", style="bold"))
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in (
+        "parameter",
+        f"value [{fit.interval.level:.0%} interval]",
+        "verdict",
+        "meaning",
+    ):
+        table.add_column(heading, overflow="fold")
+    for row in estimate_rows(fit):
+        style = "" if row.sure else "yellow"
+        table.add_row(row.name, row.shown, Text(row.verdict, style=style), row.meaning)
+    console.print(table)
+    for line in certificate_lines(fit):
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"{fit.status.code}: {fit.status.advice}", style="bold"), soft_wrap=True)
+
+
+def show_comparison(document: Mapping[str, Any]) -> None:
+    """A table of laws for each group: extrapolation and back-test errors, weight, choice."""
+    console = Console(file=sys.stdout)
+    for group in document["groups"]:
+        title = ", ".join(f"{name} = {value}" for name, value in group["by"].items())
+        table = RichTable(
+            box=SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left"
+        )
+        for heading in ("law", "extrapolation RMSLE", "back-test RMSLE", "weight", ""):
+            table.add_column(heading)
+        for name, score in group["laws"].items():
+            chosen = "chosen" if name == group["chosen"]["law"] else score["reason"]
+            errors = [score["extrapolation_rmsle"], score["backtest_rmsle"]]
+            shown = ["-" if e is None else f"{e:.4g}" for e in errors]
+            table.add_row(name, *shown, f"{score['weight']:.3f}", chosen)
+        averaged = group["averaged"]["extrapolation_rmsle"]
+        table.add_row("averaged", "-" if averaged is None else f"{averaged:.4g}", "", "", "")
+        console.print(table)

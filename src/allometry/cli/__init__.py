@@ -1,0 +1,65 @@
+"""The command line: parse, one library call, print.
+
+Data go to stdout, talk to stderr; with ``--json`` stdout holds one document
+with a ``schema``. Libraries are imported inside the commands, so that
+``--help`` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from allometry.cli import data, laws, runs
+from allometry.cli.output import say
+from allometry.errors import AllometryError
+
+__all__ = ["commands", "main"]
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit with its code; errors meant for people have no traceback."""
+    try:
+        code = commands.main(args=arguments, prog_name="allometry", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        say("interrupted; what was finished is stored, the same command goes on from there")
+        code = INTERRUPTED
+    except AllometryError as error:
+        say(f"allometry: {error}")
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="allometry")
+def commands() -> None:
+    """A workbench for neural scaling laws: train many small networks, keep every result, fit
+    laws honestly, show it."""
+
+
+for _command in (
+    runs.list_,
+    runs.run,
+    runs.status,
+    runs.verify,
+    runs.backup,
+    runs.table,
+    runs.report,
+    laws.fit,
+    laws.compare,
+    data.data,
+):
+    commands.add_command(_command)

@@ -1,0 +1,48 @@
+"""Commands about data sets."""
+
+import click
+
+from allometry.cli.options import as_json
+from allometry.cli.output import columns, print_json, say
+
+__all__ = ["data"]
+
+
+@click.group()
+def data() -> None:
+    """Data sets: what there is, and getting them."""
+
+
+@data.command("list")
+@as_json
+def data_list(as_json: bool) -> None:
+    """Data sets, and where their files lie when they are here."""
+    from allometry import datasets
+
+    rows = [(d, datasets.find(d.name)) for d in datasets.available()]
+    if as_json:
+        print_json(
+            "data",
+            data_sets=[
+                {"name": d.name, "title": d.title, "licence": d.licence,
+                 "folder": str(path) if path else None}
+                for d, path in rows
+            ],
+        )  # fmt: skip
+    else:
+        shown = [(d.name, f"{path or 'not here yet'}  {d.title}") for d, path in rows]
+        columns("Data sets", shown)
+
+
+@data.command("get")
+@click.argument("name")
+@as_json
+def data_get(name: str, as_json: bool) -> None:
+    """Get a data set, checked byte for byte; nothing is done where it is here already."""
+    from allometry import datasets
+
+    path = datasets.get(name, progress=say)
+    if as_json:
+        print_json("data", name=name, folder=str(path))
+    else:
+        click.echo(path)

@@ -1,0 +1,148 @@
+"""Commands on a table of finished runs: fit a law, compare laws."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from allometry.cli.options import as_json, pairs, to_file
+from allometry.cli.output import print_json, write
+from allometry.errors import UsageError
+
+__all__ = ["compare", "fit"]
+
+OBJECTIVES = ("huber_log", "squared_log", "squared", "absolute_log", "asymmetric_absolute")
+INTERVALS = ("pairs", "residual", "profile", "none")
+
+mapped = click.option(
+    "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
+    help="Which column is which symbol of the law, N=params say; may be repeated.",
+)  # fmt: skip
+objective = click.option(
+    "--objective", type=click.Choice(OBJECTIVES), default="huber_log", show_default=True
+)
+delta = click.option("--delta", type=float, default=1e-3, show_default=True, help="Of huber_log.")
+
+
+@click.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--law", required=True, help="A name from `allometry list`, or a file with a LAW.")
+@mapped
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar='"COLUMN<=VALUE"',
+    help="Rows to keep; may be repeated.",
+)
+@click.option(
+    "--drop-largest",
+    multiple=True,
+    metavar="SYMBOL:K",
+    help="Leave out the K rows with the largest values; may be repeated.",
+)
+@objective
+@delta
+@click.option("--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number.")
+@click.option("--resamples", type=click.IntRange(0, 1_000_000), default=1000, show_default=True)
+@click.option(
+    "--cluster",
+    multiple=True,
+    metavar="COLUMN",
+    help="Resample groups of equal value whole; several are drawn in turn.",
+)
+@click.option("--interval", type=click.Choice(INTERVALS), default="pairs", show_default=True)
+@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--weights", metavar="COLUMN", help="Weight of each row.")
+@click.option("--noise", metavar="COLUMN", help="Standard deviation of each row.")
+@click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
+@click.option(
+    "--figure",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw data, fit and residuals into this file.",
+)
+@to_file
+@as_json
+def fit(
+    table: Path, law: str, mapping: Sequence[str], filters: Sequence[str],
+    drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
+    figure: Path | None, output: Path | None, as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
+    from allometry.from_files import draw_fit, fit_file, save_fit
+    from allometry.terminal import show_fit
+
+    made = fit_file(
+        table, law, pairs("--map", mapping, "SYMBOL=COLUMN"), where=filters,
+        drop_largest=_counts("--drop-largest", drop_largest), cluster=tuple(cluster) or None,
+        fixed={n: _number("--fixed", v) for n, v in pairs("--fixed", fixed).items()} or None,
+        **options,
+    )  # fmt: skip
+    if output:
+        write(output, lambda path: save_fit(made, path))
+    if figure:
+        write(figure, lambda path: draw_fit(made, path))
+    if as_json:
+        document = made.to_document()
+        print_json(document.pop("schema").split("/")[1], **document)
+    else:
+        show_fit(made)
+
+
+@click.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--laws", required=True, metavar="LAW,LAW,...", help="Names or files with a LAW.")
+@mapped
+@click.option(
+    "--fit-where",
+    multiple=True,
+    metavar='"COLUMN==VALUE"',
+    help="Rows to fit to; the others test the extrapolation.",
+)
+@click.option("--by", multiple=True, metavar="COLUMN", help="One comparison for each value.")
+@click.option(
+    "--hold-out",
+    metavar="largest:K",
+    help="Set the K largest sizes of each group aside as the extrapolation test.",
+)
+@objective
+@delta
+@as_json
+def compare(
+    table: Path, laws: str, mapping: Sequence[str], fit_where: Sequence[str], by: Sequence[str],
+    hold_out: str | None, objective: str, delta: float, as_json: bool,
+) -> None:  # fmt: skip
+    """Compare laws on TABLE by how well they extrapolate; choose one, and average them."""
+    from allometry.from_files import compare_file
+    from allometry.terminal import show_comparison
+
+    kept = _counts("--hold-out", [hold_out]) if hold_out else {"largest": 0}
+    if set(kept) != {"largest"}:
+        raise UsageError(f"--hold-out largest:K expected, got {hold_out!r}")
+    document = compare_file(
+        table, pairs("--map", mapping, "SYMBOL=COLUMN"), [n for n in laws.split(",") if n],
+        fit_where=fit_where, by=by, hold_out=kept["largest"], objective=objective, delta=delta,
+    )  # fmt: skip
+    if as_json:
+        print_json(document.pop("schema").split("/")[1], **document)
+    else:
+        show_comparison(document)
+
+
+def _counts(option: str, texts: Sequence[str]) -> dict[str, int]:
+    found = {}
+    for text in texts:
+        name, _, count = text.rpartition(":")
+        if not name or not count.isdigit():
+            raise UsageError(f"{option} NAME:K with a whole number K expected, got {text!r}")
+        found[name] = int(count)
+    return found
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{option}: a number expected, got {text!r}") from None

@@ -1,0 +1,45 @@
+"""Options several commands share, and how their values are read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from allometry.errors import UsageError
+
+__all__ = ["SIZES", "as_json", "in_store", "of_size", "pairs", "to_file", "with_changes"]
+
+SIZES = ("quick", "notebook", "paper")
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+in_store = click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("allometry.db"),
+    envvar="ALLOMETRY_STORE",
+    show_default=True,
+    help="The SQLite file that holds the runs.",
+)
+of_size = click.option("--size", type=click.Choice(SIZES), help="Default: the largest one stored.")
+to_file = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write."
+)
+with_changes = click.option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE",
+    help="Change a field of every run, train.epochs=3 say; may be repeated.",
+)  # fmt: skip
+
+
+def pairs(option: str, texts: Sequence[str], form: str = "NAME=VALUE") -> dict[str, str]:
+    """``NAME=VALUE`` words of an option that may be repeated.
+
+    Raises:
+        UsageError: for a word without a name or without an equals sign.
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} {form} expected, got {text!r}")
+        found[name] = value
+    return found

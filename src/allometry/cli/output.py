@@ -1,0 +1,53 @@
+"""What commands write: one JSON document or columns on stdout, talk on stderr, files."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from allometry.errors import DiskError
+
+__all__ = ["columns", "finding_document", "plain", "print_json", "say", "write"]
+
+
+def write(path: Path, make: Callable[[Path], Any]) -> Any:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return make(path)
+    except OSError as error:
+        raise DiskError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def print_json(schema: str, **fields: Any) -> None:
+    document = {"schema": f"allometry/{schema}/1", **plain(fields)}
+    click.echo(json.dumps(document, allow_nan=False, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """JSON data; what is not a finite number is null."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def finding_document(finding: Any) -> dict[str, Any]:
+    return asdict(finding)
+
+
+def columns(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    width = max((len(name) for name, _ in rows), default=0)
+    click.echo(title)
+    for name, text in rows:
+        click.echo(f"  {name:<{width}}  {text}")
+
+
+def say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,233 @@
+"""Commands that train, keep and show: list, run, status, verify, backup, table, report."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from allometry.cli.options import (
+    SIZES,
+    as_json,
+    in_store,
+    of_size,
+    pairs,
+    to_file,
+    with_changes,
+)
+from allometry.cli.output import columns, finding_document, plain, print_json, say, write
+
+__all__ = ["backup", "list_", "report", "run", "status", "table", "verify"]
+
+
+@click.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """Studies, laws and data sets there are."""
+    from allometry import datasets, laws, studies
+
+    shipped = [studies.study(name) for name in studies.names()]
+    known, sets = laws.available(), datasets.available()
+    if as_json:
+        print_json(
+            "list",
+            studies=[
+                {"name": s.name, "title": s.title, "question": s.question, "sizes": s.sizes}
+                for s in shipped
+            ],
+            laws=[{"name": name, "formula": law.formula} for name, law in sorted(known.items())],
+            data_sets=[{"name": d.name, "title": d.title} for d in sets],
+        )
+        return
+    columns("Studies", [(s.name, f"{s.title} ({', '.join(s.sizes)})") for s in shipped])
+    columns("Laws", [(name, law.formula) for name, law in sorted(known.items())])
+    columns("Data sets", [(d.name, d.title) for d in sets])
+
+
+@click.command()
+@click.argument("study")
+@click.option("--size", type=click.Choice(SIZES), default="quick", show_default=True)
+@click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")
+@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True)
+@with_changes
+@in_store
+@as_json
+def run(
+    study: str, size: str, seeds: int | None, engine: str, changes: Sequence[str], store: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
+    from allometry.run import run as run_study
+    from allometry.studies import study as find
+    from allometry.terminal import Bar, show_findings
+
+    chosen = find(study)
+    with Bar() as bar:
+        outcome = run_study(
+            chosen,
+            size,
+            seeds=seeds,
+            store=store,
+            changes=pairs("--set", changes, "FIELD=VALUE"),
+            progress=bar,
+        )
+    findings = outcome.findings
+    if as_json:
+        print_json(
+            "outcome",
+            study=chosen.name,
+            size=size,
+            store=str(store),
+            runs=len(outcome.table),
+            trained=outcome.trained,
+            stored_before=outcome.stored_before,
+            diverged=outcome.diverged,
+            pending=outcome.pending,
+            interrupted=outcome.interrupted,
+            seconds=outcome.seconds,
+            findings=[finding_document(f) for f in findings],
+        )
+    else:
+        say(
+            f"{chosen.name} ({size}): {outcome.trained} runs trained, {outcome.stored_before} "
+            f"were stored, {outcome.diverged} diverged, {outcome.pending} pending; {store}"
+        )
+        show_findings(findings)
+    if outcome.interrupted:
+        say("stopped; the same command goes on from here")
+        sys.exit(outcome.exit_code)
+
+
+@click.command()
+@in_store
+@as_json
+def status(store: Path, as_json: bool) -> None:
+    """What was declared, what is done and what is pending, for each study in the store."""
+    from allometry.store import Store
+
+    with Store(store) as opened:
+        entries = [entry._asdict() for entry in opened.status()]
+    if as_json:
+        print_json("status", store=str(store), studies=entries)
+    else:
+        columns(
+            str(store),
+            [
+                (
+                    " ".join(filter(None, (e["study"], e["size"], e["variant"]))),
+                    f"{e['done']} of {e['declared']} done, {e['diverged']} diverged, "
+                    f"{e['pending']} pending",
+                )
+                for e in entries
+            ],
+        )
+
+
+@click.command()
+@in_store
+@click.option(
+    "--salvage",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Copy what is whole into this new store.",
+)
+@as_json
+def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
+    """Re-hash every run in the store; exits 65 where something is damaged."""
+    from allometry.store import Store
+
+    with Store(store) as opened:
+        found = opened.salvage(salvage) if salvage else opened.verify()
+    damaged = [{"run_id": d.run_id, "what": d.what} for d in found.damaged]
+    if as_json:
+        print_json("verify", store=str(store), runs=found.runs, damaged=damaged)
+    else:
+        say(f"{store}: {found.runs} runs, {len(damaged)} damaged")
+        for entry in damaged:
+            click.echo(f"{entry['run_id']}  {entry['what']}")
+    if damaged:
+        say(
+            f"what is whole is in {salvage}"
+            if salvage
+            else "damaged runs are set aside and trained again by the next `allometry run`; where "
+            "the file itself is damaged, `allometry verify --salvage NEW.db` copies what is whole"
+        )
+        sys.exit(65)
+
+
+@click.command()
+@click.argument("copy", type=click.Path(dir_okay=False, path_type=Path))
+@in_store
+def backup(copy: Path, store: Path) -> None:
+    """Copy the store into a new file COPY, also while a run writes to it."""
+    from allometry.store import Store
+
+    with Store(store) as opened:
+        opened.backup(copy)
+    click.echo(copy)
+
+
+@click.command()
+@click.argument("study")
+@of_size
+@with_changes
+@in_store
+@to_file
+@as_json
+def table(
+    study: str, size: str | None, changes: Sequence[str], store: Path, output: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """The runs of STUDY as CSV, one row a run, to stdout or a file."""
+    from allometry import results
+
+    rows = results.table(
+        _stored_name(study), store=store, size=size, changes=pairs("--set", changes, "FIELD=VALUE")
+    )
+    text = write(output, lambda path: rows.to_csv(path)) if output else rows.to_csv()
+    if as_json:
+        print_json("table", study=study, rows=[plain(row) for row in rows])
+    elif output:
+        say(f"{output}: {len(rows)} runs, {len(rows.columns)} columns")
+    else:
+        click.echo(text, nl=False)
+
+
+@click.command()
+@click.argument("study")
+@of_size
+@with_changes
+@in_store
+@to_file
+@as_json
+def report(
+    study: str, size: str | None, changes: Sequence[str], store: Path, output: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """One HTML page about STUDY, with its figures as PNG and SVG and its runs as CSV beside it."""
+    from allometry.pages import publish
+    from allometry.studies import study as find
+
+    chosen = find(study)
+    asked = pairs("--set", changes, "FIELD=VALUE")
+    path = output or Path("reports") / f"{chosen.name}.html"
+    page = write(path, lambda path: publish(chosen, path, store=store, size=size, changes=asked))
+    if as_json:
+        print_json(
+            "report",
+            study=chosen.name,
+            size=page.size,
+            files=[str(f) for f in page.files],
+            findings=[finding_document(f) for f in page.findings],
+        )
+        return
+    for file in page.files:
+        click.echo(file)
+
+
+def _stored_name(study: str) -> str:
+    """A study's name in the store: its own file, where a path is given, says it."""
+    if not study.endswith(".py"):
+        return study
+    from allometry.studies import study as find
+
+    return find(study).name
