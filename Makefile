@@ -29,7 +29,7 @@ lint: $(TEST_READY)
 	$(BIN)/mypy
 
 bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (PyTorch, CPU); quiet machine!
-	$(BIN)/python benchmarks/notebook_mlp.py
+	$(BIN)/python benchmarks/notebook_mlp.py --json benchmarks/results/notebook_mlp.json | tee benchmarks/results/notebook_mlp.txt
 
 .venv/.ready: pyproject.toml
 	@echo "setting up .venv (about 700 MB of packages, a minute or two)"

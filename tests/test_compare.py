@@ -7,7 +7,7 @@ import pytest
 
 from allometry.compare import compare, document, rmsle
 from allometry.errors import DataError, UsageError
-from allometry.from_files import compare_file, fit_file
+from allometry.from_files import compare_file, draw_fit, fit_file, save_fit
 from allometry.table import Table
 
 XY = {"x": "x", "y": "y"}
@@ -106,9 +106,9 @@ def test_the_documents_of_the_commands(tmp_path):
         XY,
         where=["name==floor"],
         resamples=50,
-        save_to=tmp_path / "fit.json",
-        figure=tmp_path / "fit.svg",
     )
+    save_fit(made, tmp_path / "fit.json")
+    draw_fit(made, tmp_path / "fit.svg")
     assert json.loads((tmp_path / "fit.json").read_text())["rows"] == made.rows == 40
     assert "<svg" in (tmp_path / "fit.svg").read_text()
 

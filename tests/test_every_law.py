@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from allometry import laws, objectives
+from allometry import laws
 from allometry.fit import fit
-from allometry.problem import PlainSurface, surface
-from allometry.search import start_points
+from allometry.fitting import objectives
+from allometry.fitting.problem import PlainSurface, surface
+from allometry.fitting.search import start_points
 from allometry.table import Table
 
 LAWS = laws.available()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from allometry import laws
 from allometry.errors import DataError, UsageError
 from allometry.fit import fit
-from allometry.fit_document import Fit
+from allometry.fitting.document import Fit
 from allometry.table import Table
 
 N19 = np.geomspace(100, 1e5, 19).round()
@@ -67,7 +67,7 @@ def test_noiseless_power_with_floor_is_recovered(alpha, floor, scale):
 def test_no_nudge_of_any_parameter_does_better(law, objective):
     table = sweep(floor=0.1)
     made = fit(table, law, XY, objective=objective, resamples=0)
-    from allometry import objectives
+    from allometry.fitting import objectives
 
     aim = objectives.named(objective)
     form, sizes, y = laws.named(law), {"x": table["n_params"]}, table["test_loss"]
@@ -229,8 +229,8 @@ def test_a_loaded_document_that_is_damaged_is_refused():
 
 
 def test_pictures_of_profile_basins_and_held_out_rows():
-    from allometry.fit_pictures import draw_basins, draw_held_out, draw_profile
-    from allometry.profile import of_fit
+    from allometry.fitting.pictures import draw_basins, draw_held_out, draw_profile
+    from allometry.fitting.profile import of_fit
 
     made = fit(sweep(floor=0.1), "power_floor", XY, resamples=100)
     walked = of_fit(made)["alpha"]

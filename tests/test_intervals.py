@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from allometry.errors import DataError
 from allometry.fit import fit
+from allometry.fitting.profile import of_fit
+from allometry.fitting.variance import components
 from allometry.intervals import ends, multiplicities, verdict
 from allometry.laws import Parameter
-from allometry.profile import of_fit
 from allometry.table import Table
-from allometry.variance import components
 
 RNG = np.random.default_rng
 

@@ -21,27 +21,27 @@ LAYERS = (
     ("errors",),
     ("table", "read_table"),
     # Fitting: a table and nothing of training.
-    ("laws", "objectives", "solver", "problem", "variance"),
-    ("intervals", "fit_rows", "fit_document"),
-    ("search", "profile", "resample"),
-    ("fit", "fit_*", "compare", "influence", "multiverse", "published"),
-    ("plan", "plan_*", "from_files"),
-    ("reducible", "path_laws", "path_courses"),
+    ("laws",),
+    ("intervals",),
+    ("fitting",),
+    ("fit", "compare", "influence", "multiverse", "published"),
+    ("plan", "from_files"),
+    ("analyses",),
     # Saying what to train, and training it.
     ("spec", "draws", "sizes"),
     ("datasets", "models", "optimizers"),
     ("packing", "pack_forms", "measures"),
     ("result",),
-    ("train", "train_*"),
+    ("train",),
     ("study",),
     # Keeping it.
-    ("provenance", "store", "store_*"),
-    ("engines", "run", "run_*", "results"),
+    ("provenance", "store"),
+    ("engines", "run", "results"),
     # Showing it.
     ("figures",),
-    ("report", "report_*", "pages", "serve"),
+    ("report", "report_words", "pages", "serve"),
     ("studies",),
-    ("terminal", "cli", "cli_*", "__main__"),
+    ("terminal", "cli", "__main__"),
 )
 FITTING = LAYERS[:7]
 TRAINING = {"jax", "jaxlib", "optax", "allometry.train", "allometry.models", "allometry.measures"}
@@ -49,7 +49,6 @@ TRAINING = {"jax", "jaxlib", "optax", "allometry.train", "allometry.models", "al
 # Upward, inside a function, so that what is above is loaded only when it is asked for.
 WHEN_ASKED = {
     ("run", "studies"): "a study may be given by its name",
-    ("fit_document", "fit_pictures"): "a fit draws itself in a notebook",
 }
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from allometry.analyses.reducible import Curves, Grid, intervals, line, log_line, up_to_best
 from allometry.errors import DataError
-from allometry.reducible import Curves, Grid, intervals, line, log_line, up_to_best
 from allometry.table import Table
 
 SIZES = np.geomspace(1e3, 1e5, 9)

@@ -22,9 +22,9 @@ from allometry.errors import DataError, DiskError, StoreBusyError, UsageError
 from allometry.result import RunResult
 from allometry.spec import RunSpec, Spec
 from allometry.store import Store, StudyStatus
-from allometry.store_lock import filesystem_type
-from allometry.store_record import RESERVED, decode_arrays, decode_row, encode_arrays, encode_row
-from allometry.store_schema import APPLICATION_ID, MIGRATIONS, open_reader, open_writer
+from allometry.store.lock import filesystem_type
+from allometry.store.record import RESERVED, decode_arrays, decode_row, encode_arrays, encode_row
+from allometry.store.schema import APPLICATION_ID, MIGRATIONS, open_reader, open_writer
 from tests.store_cases import PROVENANCE, Net, result, specs
 
 

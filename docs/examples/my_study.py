@@ -1,11 +1,12 @@
 """Does the loss of a small network on two moons fall as a power of its width?"""
 
-from allometry import Finding, RunSpec, Study, TrainSpec, measures, reducible
+from allometry import Finding, RunSpec, Study, TrainSpec, measures
+from allometry.analyses import reducible
+from allometry.analyses.reducible import Grid
 from allometry.datasets.splits import Moons
 from allometry.figures import curve, panels, runs_panel
 from allometry.models import MLP
 from allometry.optimizers import Adam
-from allometry.reducible import Grid
 from allometry.study import at_least
 
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from allometry import laws
 from allometry.errors import DataError, UsageError
 from allometry.fit import fit
-from allometry.fit_document import Fit
-from allometry.fit_rows import condition, sizes_of
+from allometry.fitting.document import Fit
+from allometry.fitting.rows import condition, sizes_of
 from allometry.laws import Law
 from allometry.table import Table
 

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry import laws, objectives
+from allometry import laws
 from allometry.errors import UsageError
-from allometry.fit_document import Certificate, Fit, Status
-from allometry.fit_rows import Rows, select
+from allometry.fitting import objectives
+from allometry.fitting.document import Certificate, Fit, Status
+from allometry.fitting.problem import surface
+from allometry.fitting.profile import of_fit
+from allometry.fitting.resample import Plan, estimates, resample, rounded
+from allometry.fitting.rows import Rows, select
+from allometry.fitting.search import certify, search, start_points
+from allometry.fitting.variance import components
 from allometry.intervals import Estimate, Interval
 from allometry.laws import Law
-from allometry.problem import surface
-from allometry.profile import of_fit
-from allometry.resample import Plan, estimates, resample, rounded
-from allometry.search import certify, search, start_points
 from allometry.table import Table
-from allometry.variance import components
 
 __all__ = ["fit"]
 

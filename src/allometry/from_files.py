@@ -7,7 +7,7 @@ from typing import Any
 from allometry import laws
 from allometry.compare import compare, document
 from allometry.fit import fit
-from allometry.fit_document import Fit
+from allometry.fitting.document import Fit
 from allometry.laws import Law
 from allometry.read_table import read_table
 

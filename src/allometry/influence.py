@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from allometry import laws, objectives
+from allometry import laws
 from allometry.errors import UsageError
 from allometry.fit import fit
-from allometry.fit_rows import select
+from allometry.fitting import objectives
+from allometry.fitting.problem import surface
+from allometry.fitting.rows import select
+from allometry.fitting.solver import minimise
 from allometry.laws import Law
-from allometry.problem import surface
-from allometry.solver import minimise
 from allometry.table import Table
 
 __all__ = ["influence"]

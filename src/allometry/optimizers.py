@@ -1,11 +1,13 @@
 """Update rules: a frozen spec with its hyperparameters, and the Optax transformation it means."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import optax
 from pydantic import Field
 
 from allometry.spec import Spec
+
+if TYPE_CHECKING:
+    import optax
 
 __all__ = ["SGD", "Adam", "Optimizer"]
 
@@ -19,7 +21,7 @@ class Optimizer(Spec):
 
     learning_rate: float = Field(gt=0)
 
-    def direction(self) -> optax.GradientTransformation:
+    def direction(self) -> "optax.GradientTransformation":
         """The Optax transformation from gradient to direction, learning rate left out."""
         raise NotImplementedError
 
@@ -34,7 +36,9 @@ class Adam(Optimizer):
     b2: float = Field(default=0.999, ge=0, lt=1)
     eps: float = Field(default=1e-8, gt=0)
 
-    def direction(self) -> optax.GradientTransformation:
+    def direction(self) -> "optax.GradientTransformation":
+        import optax  # here: a study that trains nothing need not load it
+
         return optax.scale_by_adam(self.b1, self.b2, self.eps)
 
 
@@ -43,5 +47,7 @@ class SGD(Optimizer):
 
     learning_rate: float = Field(default=0.05, gt=0)
 
-    def direction(self) -> optax.GradientTransformation:
+    def direction(self) -> "optax.GradientTransformation":
+        import optax
+
         return optax.identity()

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from allometry import objectives
 from allometry.fit import fit
-from allometry.fit_document import Fit, Status
+from allometry.fitting import objectives
+from allometry.fitting.document import Fit, Status
+from allometry.fitting.problem import surface
 from allometry.laws import Law
-from allometry.problem import surface
 from allometry.table import Table
 
 __all__ = ["Published", "check"]

@@ -19,7 +19,7 @@ from allometry.figures.digits import shown, shown_integer, shown_interval
 from allometry.figures.style import paper, save_figure
 from allometry.figures.svg import inline_svg
 from allometry.figures.words import to_html
-from allometry.fit_document import Fit
+from allometry.fitting.document import Fit
 from allometry.report_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.study import Finding, Study
 from allometry.table import Table

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from allometry.figures.digits import shown, shown_interval
-from allometry.fit_document import Fit
+from allometry.fitting.document import Fit
 
 __all__ = ["VERDICTS", "EstimateRow", "certificate_lines", "estimate_rows", "summary_of_fit"]
 

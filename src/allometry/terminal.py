@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from allometry.fit_document import Fit
+from allometry.fitting.document import Fit
 from allometry.report_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.result import RunResult
 from allometry.study import Finding

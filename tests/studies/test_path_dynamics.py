@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import stats
 
+from allometry.analyses.path_courses import compression, courses, forms, over_seeds
 from allometry.datasets.splits import Moons
 from allometry.draws import TorchDraws
 from allometry.errors import DataError
 from allometry.measures.paths import path_entropies_of
 from allometry.models import MLP
 from allometry.packing import make_packs
-from allometry.path_courses import compression, courses, forms, over_seeds
 from allometry.spec import RunSpec
 from allometry.studies.path_dynamics import STUDY, ShuffledMoons
 from allometry.table import Table

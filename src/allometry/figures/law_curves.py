@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.analyses.reducible import Line
 from allometry.figures.marks import Curve
 from allometry.figures.scaling import curve
-from allometry.fit_document import Fit
-from allometry.reducible import Line
+from allometry.fitting.document import Fit
 
 __all__ = ["exponential_curve", "fit_curve", "logarithm_curve", "power_curve"]
 

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from allometry import reducible
+from allometry.analyses import reducible
+from allometry.analyses.path_courses import courses, evenly
 from allometry.figures.style import BLUE, INK, VERMILLION, dress, headline, letters, panels, paper
 from allometry.figures.words import to_mathtext
-from allometry.path_courses import courses, evenly
 from allometry.study import Finding
 from allometry.table import Table
 

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from allometry import reducible
+from allometry.analyses import reducible
+from allometry.analyses.path_laws import COLUMNS, fits, notebook_laws, reduced, statistics
+from allometry.analyses.reducible import Grid
 from allometry.figures.law_curves import fit_curve, logarithm_curve, power_curve
 from allometry.figures.marks import Interval as Row
 from allometry.figures.scaling import interval_panel, residual_panel, runs_panel
 from allometry.figures.style import BLUE, VERMILLION, headline, letters, panels, stacked
-from allometry.path_laws import COLUMNS, fits, notebook_laws, reduced, statistics
-from allometry.reducible import Grid
 from allometry.study import Finding
 from allometry.table import Table
 

@@ -11,7 +11,9 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from allometry import measures, reducible
+from allometry import measures
+from allometry.analyses import reducible
+from allometry.analyses.reducible import Curves, Grid, Interval, Line
 from allometry.datasets.splits import ImageSubset
 from allometry.figures import (
     BLUE,
@@ -28,10 +30,9 @@ from allometry.figures import (
 from allometry.figures import Interval as Row
 from allometry.figures.law_curves import exponential_curve, fit_curve, power_curve
 from allometry.fit import fit
-from allometry.fit_document import Fit
+from allometry.fitting.document import Fit
 from allometry.models import MLP
 from allometry.optimizers import Adam
-from allometry.reducible import Curves, Grid, Interval, Line
 from allometry.sizes import log_spaced
 from allometry.spec import RunSpec, TrainSpec
 from allometry.study import Finding, Study, at_least

@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from allometry import measures, reducible
+from allometry import measures
+from allometry.analyses import reducible
+from allometry.analyses.path_laws import COLUMNS, fits, statistics
+from allometry.analyses.reducible import Grid, Interval
 from allometry.datasets.splits import ImageSubset
 from allometry.figures.path_laws import (
     as_in_the_notebook,
@@ -19,8 +22,6 @@ from allometry.figures.path_laws import (
 )
 from allometry.models import MLP
 from allometry.optimizers import Adam
-from allometry.path_laws import COLUMNS, fits, statistics
-from allometry.reducible import Grid, Interval
 from allometry.sizes import halving_pairs
 from allometry.spec import RunSpec, TrainSpec
 from allometry.study import Finding, Study, Verdict, at_least

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from allometry import measures, reducible
+from allometry import measures
+from allometry.analyses import reducible
+from allometry.analyses.path_courses import LEARNT, courses, over_seeds, statistics
 from allometry.datasets.moons import make_moons
 from allometry.datasets.splits import Moons, Split
 from allometry.draws import TorchDraws
@@ -22,13 +24,12 @@ from allometry.figures.path_courses import (
     information_along_training,
 )
 from allometry.fit import fit
-from allometry.fit_document import Fit
+from allometry.fitting.document import Fit
 from allometry.measures import Network
 from allometry.measures.information import first_unit_information
 from allometry.measures.paths import path_entropies_of
 from allometry.models import MLP
 from allometry.optimizers import SGD
-from allometry.path_courses import LEARNT, courses, over_seeds, statistics
 from allometry.spec import RunSpec, TrainSpec
 from allometry.study import Finding, Study, Verdict, at_least
 from allometry.table import Table

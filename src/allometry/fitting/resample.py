@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fit_rows import Rows
+from allometry.fitting.problem import PlainSurface, PowerSumSurface
+from allometry.fitting.rows import Rows
+from allometry.fitting.search import FIRST_DELTA
+from allometry.fitting.solver import Solution, minimise
 from allometry.intervals import Estimate, Interval, ends, multiplicities, verdict
-from allometry.problem import PlainSurface, PowerSumSurface
-from allometry.search import FIRST_DELTA
-from allometry.solver import Solution, minimise
 
 __all__ = ["Plan", "estimates", "resample", "rounded"]
 

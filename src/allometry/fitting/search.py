@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fit_document import Certificate
-from allometry.problem import PlainSurface, PowerSumSurface
-from allometry.solver import Solution, minimise, solve_positive
+from allometry.fitting.document import Certificate
+from allometry.fitting.problem import PlainSurface, PowerSumSurface
+from allometry.fitting.solver import Solution, minimise, solve_positive
 
 __all__ = ["FIRST_DELTA", "certify", "search", "start_points"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from allometry import reducible
+from allometry.analyses import reducible
 from allometry.errors import DataError
 from allometry.table import Table
 

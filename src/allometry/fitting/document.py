@@ -191,7 +191,7 @@ class Fit:
 
     def plot(self, ax: Any = None, residuals_ax: Any = None) -> Any:
         """Data, fit and band on log axes; returns the Axes."""
-        from allometry.fit_pictures import draw_fit
+        from allometry.fitting.pictures import draw_fit
 
         return draw_fit(self, ax, residuals_ax)
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import UsageError
-from allometry.fit_document import Fit
-from allometry.profile import Profile
+from allometry.fitting.document import Fit
+from allometry.fitting.profile import Profile
 
 __all__ = ["draw_basins", "draw_fit", "draw_held_out", "draw_profile"]
 

@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from allometry import reducible
+from allometry.analyses import reducible
+from allometry.analyses.reducible import Curves
 from allometry.fit import fit
-from allometry.fit_document import Fit
-from allometry.reducible import Curves
+from allometry.fitting.document import Fit
 from allometry.table import Table
 
 __all__ = ["COLUMNS", "fits", "notebook_laws", "reduced", "statistics"]

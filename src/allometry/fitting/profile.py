@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry import objectives
-from allometry.fit_document import Fit
+from allometry.fitting import objectives
+from allometry.fitting.document import Fit
+from allometry.fitting.problem import PlainSurface, PowerSumSurface, penalty, surface
+from allometry.fitting.solver import minimise
 from allometry.laws.law import Parameter
-from allometry.problem import PlainSurface, PowerSumSurface, penalty, surface
-from allometry.solver import minimise
 
 __all__ = ["Profile", "of_fit", "profile"]
 

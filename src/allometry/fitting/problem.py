@@ -11,8 +11,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.fitting.objectives import Objective
 from allometry.laws.law import Law
-from allometry.objectives import Objective
 
 __all__ = ["PlainSurface", "PowerSumSurface", "Problem", "penalty", "surface"]
 

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple, Self
 
 from numpy.typing import NDArray
 
-from allometry import store_verify
 from allometry.errors import DataError, UsageError
 from allometry.result import RunResult
 from allometry.spec import RunSpec, check_same
-from allometry.store_lock import WriterLock, check_place, filesystem_type
-from allometry.store_record import (
+from allometry.store import verify as store_verify
+from allometry.store.lock import WriterLock, check_place, filesystem_type
+from allometry.store.record import (
     Record,
     canonical,
     damage,
@@ -31,8 +31,8 @@ from allometry.store_record import (
     digest,
     record,
 )
-from allometry.store_schema import copy_to, open_reader, open_writer, sqlite_errors
-from allometry.store_verify import DECLARED, RUNS, Damage, Verification
+from allometry.store.schema import copy_to, open_reader, open_writer, sqlite_errors
+from allometry.store.verify import DECLARED, RUNS, Damage, Verification
 from allometry.table import Table
 
 __all__ = ["Damage", "Store", "StudyStatus", "Verification"]

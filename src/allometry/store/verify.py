@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import DataError
-from allometry.store_record import Record, damage, digest
-from allometry.store_schema import MIGRATIONS, tables
+from allometry.store.record import Record, damage, digest
+from allometry.store.schema import MIGRATIONS, tables
 
 __all__ = [
     "DECLARED", "RUNS", "Damage", "Verification", "check_runs", "declaration_damage", "salvage",

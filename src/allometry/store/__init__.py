@@ -1,0 +1,8 @@
+"""Every result, kept: one SQLite file, one writer."""
+
+from allometry.store.store import Store as Store
+from allometry.store.store import StudyStatus as StudyStatus
+from allometry.store.verify import Damage as Damage
+from allometry.store.verify import Verification as Verification
+
+__all__ = ["Damage", "Store", "StudyStatus", "Verification"]
