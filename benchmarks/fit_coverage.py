@@ -56,7 +56,7 @@ def covered(
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    interval = sys.argv[2] if len(sys.argv) > 2 else "pairs"
+    interval = sys.argv[2] if len(sys.argv) > 2 else "auto"
     objective = sys.argv[3] if len(sys.argv) > 3 else "huber_log"
     delta = float(sys.argv[4]) if len(sys.argv) > 4 else 1e-3
     only = [int(sys.argv[5])] if len(sys.argv) > 5 else [30, 81]

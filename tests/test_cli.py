@@ -396,6 +396,7 @@ BAD = [
     ("table own --size quick --set train.epochs=7 --store {store}", 2, "train.epochs=7"),
     ("table own --store {store} -o {folder}", 2, "directory"),
     ("table own --store {store} -o {text}/x.csv", 74, "cannot write"),
+    ("report --size quick --store {store}", 2, "name it"),
     ("report nobody --store {store}", 2, "no study"),
     ("report {own} --store {folder}/none.db", 2, "no store"),
     ("report {own} --store {store} -o {text}/x.html", 74, "cannot write"),

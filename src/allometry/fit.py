@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from allometry import laws
 from allometry.errors import UsageError
 from allometry.fitting import objectives
 from allometry.fitting.document import Certificate, Fit, Status
+from allometry.fitting.objectives import Objective
 from allometry.fitting.problem import surface
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import Plan, estimates, resample, rounded
@@ -22,8 +23,9 @@ from allometry.intervals import Estimate, Interval
 from allometry.laws import Law
 from allometry.table import Table
 
-__all__ = ["fit"]
+__all__ = ["INTERVALS", "fit"]
 
+INTERVALS = ("auto", "pairs", "fractional", "residual", "profile", "none")
 
 # Starts far from the data overflow; what is not finite is judged by the solver, not raised.
 @np.errstate(all="ignore")
@@ -44,7 +46,7 @@ def fit(
     noise: str | None = None,
     where: Sequence[str] = (),
     fixed: Mapping[str, float] | None = None,
-    interval: str = "pairs",
+    interval: str = "auto",
 ) -> Fit:
     """Fit one law.
 
@@ -66,76 +68,101 @@ def fit(
             as weights 1/noise^2. Both are scaled to mean 1.
         where: conditions "COLUMN<=VALUE" a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
-        interval: pairs, residual (wild where clustered), profile (with pairs for
-            draws and derived quantities) or none.
+        interval: pairs (rows drawn with replacement), fractional (rows given random
+            weights), auto (whichever of these two covers better, see
+            `allometry.fitting.resample`), residual (wild where clustered), profile
+            (with pairs for draws and derived quantities) or none.
 
     Raises:
         UsageError: names or values that do not fit. DataError: rows that cannot be used.
     """
-    began = time.perf_counter()
     form = laws.named(law) if isinstance(law, str) else law
-    if form.companion is not None and form.companion.response in columns:
-        return _both(
-            form,
-            table,
-            columns,
-            {
-                "objective": objective,
-                "delta": delta,
-                "starts": starts,
-                "resamples": resamples,
-                "cluster": cluster,
-                "level": level,
-                "seed": seed,
-                "drop_largest": drop_largest,
-                "weights": weights,
-                "noise": noise,
-                "where": where,
-                "interval": interval,
-            },
-        )
-    aim = objectives.named(objective, delta)
     _check(resamples, starts, level, interval, form, fixed)
-    rows = select(
-        table,
-        form,
-        columns,
-        logs=aim.logs,
-        drop_largest=drop_largest or {},
-        where=where,
-        weights=weights,
-        noise=noise,
+    asked = _Asked(
+        objectives.named(objective, delta),
+        starts,
+        resamples,
+        (cluster,) if isinstance(cluster, str) else tuple(cluster or ()),
+        level,
+        seed,
+        drop_largest or {},
+        weights,
+        noise,
+        where,
+        fixed,
+        interval,
     )
-    held = form.fixed if fixed is None else fixed
-    problem = surface(form, aim, rows.sizes, rows.y, held)
-    ended = search(
-        problem, start_points(problem, starts or form.default_starts, seed), rows.weights
-    )
+    if form.companion is not None and form.companion.response in columns:
+        return _both(form, table, columns, asked)
+    return _one(form, table, columns, asked)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The options of a fit, as `fit` explains them."""
+
+    aim: Objective
+    starts: int | None
+    resamples: int
+    cluster: tuple[str, ...]
+    level: float
+    seed: int
+    drop_largest: Mapping[str, int]
+    weights: str | None
+    noise: str | None
+    where: Sequence[str]
+    fixed: Mapping[str, float] | None
+    interval: str
+
+    def rows(self, table: Table, law: Law, columns: Mapping[str, str]) -> Rows:
+        return select(
+            table,
+            law,
+            columns,
+            logs=self.aim.logs,
+            drop_largest=self.drop_largest,
+            where=self.where,
+            weights=self.weights,
+            noise=self.noise,
+        )
+
+    def held(self, law: Law) -> Mapping[str, float]:
+        """The parameters of this law that are held fixed."""
+        if self.fixed is None:
+            return law.fixed
+        return {name: value for name, value in self.fixed.items() if name in law.names}
+
+    def plan(self, table: Table, rows: Rows) -> Plan:
+        """How to resample; profile takes its draws and derived quantities from pairs."""
+        return Plan(
+            "pairs" if self.interval == "profile" else self.interval,
+            0 if self.interval == "none" else self.resamples,
+            self.level,
+            {name: table[name][rows.kept] for name in self.cluster},
+            self.seed,
+        )
+
+
+def _one(form: Law, table: Table, columns: Mapping[str, str], asked: _Asked) -> Fit:
+    """Search, certify, resample, tell."""
+    began = time.perf_counter()
+    rows = asked.rows(table, form, columns)
+    problem = surface(form, asked.aim, rows.sizes, rows.y, asked.held(form))
+    starts = start_points(problem, asked.starts or form.default_starts, asked.seed)
+    ended = search(problem, starts, rows.weights)
     best, certificate = certify(problem, ended, rows.weights)
     solved = time.perf_counter()
-    names = (cluster,) if isinstance(cluster, str) else tuple(cluster or ())
-    plan = Plan(
-        "residual" if interval == "residual" else "pairs",
-        0 if interval == "none" else resamples,
-        level,
-        {name: table[name][rows.kept] for name in names},
-        seed,
-    )
-    draws, how = resample(problem, rows, best, plan)
-    parameters, derived = estimates(problem, best, draws, level)
+    draws, how = resample(problem, rows, best, asked.plan(table, rows))
+    parameters, derived = estimates(problem, best, draws, asked.level)
     raw = {name: e.value for name, e in parameters.items()}
-    residuals = aim.residuals(rows.y, form.evaluate(raw, rows.sizes)[0])
+    residuals = asked.aim.residuals(rows.y, form.evaluate(raw, rows.sizes)[0])
     made = Fit(
         law=form.name,
         formula=form.formula,
         columns=dict(columns),
         parameters=parameters,
         derived=derived,
-        objective={
-            "name": aim.name,
-            "delta": delta if aim.name == "huber_log" else None,
-            "value": float(aim.total(residuals, rows.weights)),
-        },
+        objective=_objective(asked.aim, residuals, rows),
         rows=len(rows.y),
         dropped=rows.dropped,
         status=_status(certificate, parameters, how),
@@ -144,7 +171,7 @@ def fit(
         data_hash=rows.digest(),
         draws=rounded(problem.raw(draws)) if len(draws) else {},
         data=_data(rows, form),
-        endings=np.sort(ended.value) * (2.0 if np.isinf(aim.delta) else 1.0),
+        endings=np.sort(ended.value) * (2.0 if np.isinf(asked.aim.delta) else 1.0),
         form=form,
         notes=rows.notes,
         variance=components(rows.points(), residuals, len(problem.free)),
@@ -153,7 +180,14 @@ def fit(
             "resamples": round(time.perf_counter() - solved, 4),
         },
     )
-    return _with_profiles(made) if interval == "profile" else made
+    return _with_profiles(made) if asked.interval == "profile" else made
+
+
+def _objective(aim: Objective, residuals: NDArray, rows: Rows) -> dict[str, Any]:
+    """Name, delta where it has a meaning, and the sum over rows."""
+    delta = aim.delta if aim.name == "huber_log" else None
+    value = float(aim.total(residuals, rows.weights))
+    return {"name": aim.name, "delta": delta, "value": value}
 
 
 def _data(rows: Rows, form: Law) -> dict[str, NDArray]:
@@ -176,22 +210,14 @@ def _with_profiles(made: Fit) -> Fit:
     return replace(made, parameters=parameters, interval=how, status=status)
 
 
-def _both(form: Law, table: Table, columns: Mapping[str, str], options: dict[str, Any]) -> Fit:
+def _both(form: Law, table: Table, columns: Mapping[str, str], asked: _Asked) -> Fit:
     """A law and its companion, fitted to the same rows and told as one."""
     second = form.companion
     assert second is not None
-    first = fit(
-        table,
-        replace(form, companion=None),
-        {s: c for s, c in columns.items() if s != second.response},
-        **options,
-    )
-    other = fit(
-        table,
-        second,
-        {s: c for s, c in columns.items() if s in (*second.sizes, second.response)},
-        **options,
-    )
+    own = {s: c for s, c in columns.items() if s != second.response}
+    shared = {s: c for s, c in columns.items() if s in (*second.sizes, second.response)}
+    first = _one(replace(form, companion=None), table, own, asked)
+    other = _one(second, table, shared, asked)
     graver = other if first.status.code == "converged" else first
     return replace(
         first,
@@ -222,13 +248,14 @@ def _check(
         )
     if not 0 < level < 1:
         raise UsageError(f"level is between 0 and 1, e.g. 0.95; got {level}")
-    if interval not in ("pairs", "residual", "profile", "none"):
-        raise UsageError(f"interval is pairs, residual, profile or none; got {interval!r}")
-    unknown = set(fixed or ()) - set(law.names)
+    if interval not in INTERVALS:
+        raise UsageError(f"interval is one of {', '.join(INTERVALS)}; got {interval!r}")
+    known = law.names + (law.companion.names if law.companion else ())
+    unknown = set(fixed or ()) - set(known)
     if unknown:
         raise UsageError(
             f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
-            f"it has {', '.join(law.names)}"
+            f"it has {', '.join(known)}"
         )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from allometry.errors import DataError
 from allometry.laws.law import Parameter
 
-__all__ = ["Estimate", "Interval", "ends", "multiplicities", "verdict"]
+__all__ = ["Estimate", "Interval", "ends", "fractions", "multiplicities", "verdict"]
 
 # An end farther than this factor from the value says nothing useful about a
 # positive parameter: the data bound it from the other side only.
@@ -34,7 +34,7 @@ class Interval:
     """How the intervals were made.
 
     Attributes:
-        method: pairs, residual, profile or none.
+        method: pairs, fractional, residual, profile or none.
         level: coverage aimed at.
         resamples: fits they rest on. converged: share of these that converged.
         cluster: columns whose groups were resampled whole; empty for single rows.
@@ -91,6 +91,20 @@ def multiplicities(
         "nearly every resample has too few distinct rows to fit this law; "
         "resample single rows, or fit a law with fewer parameters"
     )
+
+
+def fractions(
+    rng: np.random.Generator, resamples: int, rows: int, clusters: Sequence[NDArray] = ()
+) -> NDArray:
+    """Exponential weights of each row in each resample, (resamples, rows), mean 1.
+
+    No row vanishes, so every resample can fit the law. Rows of one cluster share
+    their weight; with several clusterings the weights multiply.
+    """
+    weights = np.ones((resamples, rows))
+    for labels in [_labels(c) for c in clusters] or [np.arange(rows)]:
+        weights *= rng.exponential(size=(resamples, int(labels.max()) + 1))[:, labels]
+    return weights / weights.mean(1, keepdims=True)
 
 
 def _labels(column: NDArray) -> NDArray:

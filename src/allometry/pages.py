@@ -1,25 +1,28 @@
 """From a store to a page: findings, figures, fits and runs of one study."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from allometry import results
-from allometry.report import save_figures, write_report
+from allometry.errors import UsageError
+from allometry.report import IndexEntry, save_figures, write_index, write_report
 from allometry.store import Store
 from allometry.study import Finding, Study, variant
 
-__all__ = ["Page", "publish"]
+__all__ = ["Page", "publish", "publish_all"]
 
 
 @dataclass(frozen=True)
 class Page:
     """What was written: the page first, then figures and table."""
 
+    study: Study
     files: tuple[Path, ...]
     findings: tuple[Finding, ...]
     size: str
+    runs: int
 
 
 def publish(
@@ -64,4 +67,27 @@ def publish(
         headline = path.with_suffix(".png")
         shutil.copyfile(drawn[0], headline)
         beside.insert(0, headline)
-    return Page((page, *beside, *drawn), tuple(findings), size)
+    return Page(study, (page, *beside, *drawn), tuple(findings), size, len(table))
+
+
+def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) -> list[Page]:
+    """Publish every study with a finished run, and ``index.html`` that sets them side by side.
+
+    Raises:
+        UsageError: none of these studies has a finished run in the store.
+    """
+    with Store(Path(store)) as opened:
+        held = {entry.study for entry in opened.status() if entry.done}
+    pages = [
+        publish(study, folder / f"{study.name}.html", store=store)
+        for study in studies
+        if study.name in held
+    ]
+    if not pages:
+        raise UsageError(f"no finished run of a shipped study in {store}; train some first")
+    entries = [
+        IndexEntry(page.study, page.findings, page.files[0].name, page.size, page.runs)
+        for page in pages
+    ]
+    write_index(entries, folder / "index.html")
+    return pages

@@ -13,7 +13,7 @@ from allometry.errors import UsageError
 __all__ = ["compare", "fit"]
 
 OBJECTIVES = ("huber_log", "squared_log", "squared", "absolute_log", "asymmetric_absolute")
-INTERVALS = ("pairs", "residual", "profile", "none")
+INTERVALS = ("auto", "pairs", "fractional", "residual", "profile", "none")
 
 mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
@@ -52,7 +52,7 @@ delta = click.option("--delta", type=float, default=1e-3, show_default=True, hel
     metavar="COLUMN",
     help="Resample groups of equal value whole; several are drawn in turn.",
 )
-@click.option("--interval", type=click.Choice(INTERVALS), default="pairs", show_default=True)
+@click.option("--interval", type=click.Choice(INTERVALS), default="auto", show_default=True)
 @click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--weights", metavar="COLUMN", help="Weight of each row.")

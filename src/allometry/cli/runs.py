@@ -16,6 +16,7 @@ from allometry.cli.options import (
     with_changes,
 )
 from allometry.cli.output import columns, finding_document, plain, print_json, say, write
+from allometry.errors import UsageError
 
 __all__ = ["backup", "list_", "report", "run", "status", "table", "verify"]
 
@@ -193,20 +194,35 @@ def table(
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", required=False)
 @of_size
 @with_changes
 @in_store
 @to_file
 @as_json
 def report(
-    study: str, size: str | None, changes: Sequence[str], store: Path, output: Path | None,
+    study: str | None, size: str | None, changes: Sequence[str], store: Path, output: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """One HTML page about STUDY, with its figures as PNG and SVG and its runs as CSV beside it."""
-    from allometry.pages import publish
+    """One HTML page about STUDY, with its figures as PNG and SVG and its runs as CSV beside it.
+
+    Without STUDY: a folder of pages about every study in the store, and an index of them.
+    """
+    from allometry.pages import publish, publish_all
+    from allometry.studies import names
     from allometry.studies import study as find
 
+    if study is None:
+        if size or changes:
+            raise UsageError("--size and --set are for one study: name it")
+        folder, shipped = output or Path("reports"), [find(name) for name in names()]
+        pages = write(folder / "index.html", lambda path: publish_all(shipped, folder, store=store))
+        written = [str(folder / "index.html"), *(str(page.files[0]) for page in pages)]
+        if as_json:
+            print_json("reports", files=written, studies=[page.study.name for page in pages])
+        for file in [] if as_json else written:
+            click.echo(file)
+        return
     chosen = find(study)
     asked = pairs("--set", changes, "FIELD=VALUE")
     path = output or Path("reports") / f"{chosen.name}.html"

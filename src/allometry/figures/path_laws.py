@@ -64,7 +64,8 @@ def entropies_before_training(table: Table, findings: Sequence[Finding]) -> Figu
                 relative=ylog, color=color, marker=marker, xlabel=N_LABEL,
             )  # fmt: skip
     letters(tops)
-    headline(figure, "The laws of the path entropies are there before any training")
+    shares = (f"{100 * finding.measured:.0f}%" for finding in findings[:2])
+    headline(figure, "Before training H'_TSE has {} of its slope, H'_SIE {}".format(*shares))
     return figure
 
 
@@ -86,7 +87,13 @@ def slopes_beside_the_control(table: Table, findings: Sequence[Finding]) -> Figu
         ]
         interval_panel(rows, ax=ax, xlabel=unit, title=symbol, zero=False)
     letters(axes)
-    headline(figure, "Training hardly moves the slopes; subtracting a minimum moves them more")
+    moved = by["htse"].value / by["htse_untrained"].value - 1
+    cut = by["htse_reducible"].value / by["htse"].value
+    headline(
+        figure,
+        f"Training changes the exponent of H'_TSE by {moved:+.0%}, "
+        f"subtracting its minimum makes it {cut:.1f} times as steep",
+    )
     return figure
 
 
@@ -118,7 +125,12 @@ def loss_and_the_cut(table: Table, findings: Sequence[Finding]) -> Figure:
         rows.append(Row(label, own["loss_reducible"], np.nan, np.nan, group="each seed"))
     interval_panel(rows, ax=axes[0, 1], xlabel="exponent of L - L_inf in N", zero=False)
     letters(axes)
-    headline(figure, "The lowest loss, where the notebook cuts, moves from seed to seed")
+    cuts = [statistics(curves)["valid_sizes"] for _, curves in grid.each_seed()]
+    headline(
+        figure,
+        f"The cut at the lowest loss keeps {min(cuts):.0f} to {max(cuts):.0f} of "
+        f"{len(grid.size)} sizes, by seed",
+    )
     return figure
 
 
@@ -141,7 +153,8 @@ def core_law(table: Table, findings: Sequence[Finding]) -> Figure:
             note_at="upper right",
         )  # fmt: skip
     letters(axes)
-    headline(figure, "The core law holds as well with entropies of networks never trained")
+    r2 = (notebook_laws(mean, suffix)["core"].r2 for _, suffix, _, _ in KINDS)
+    headline(figure, "The core law: R² {:.2f} after training, {:.2f} before".format(*r2))
     return figure
 
 

@@ -41,6 +41,7 @@ from allometry.table import Table
 SOURCE = "Z. Liu 2025, First-Principles-Scaling-Laws, Zenodo 10.5281/zenodo.17118793"
 D_LABEL = "training examples D"
 STRAIGHT = 0.9  # R^2 from which on we grant that a line describes the means over seeds
+WORDS = {"loss": "loss", "htse": "H'_TSE", "hsie": "H'_SIE", "core": "core law"}
 END = 5  # sizes at either end whose mean is the notebook's baseline
 
 
@@ -219,7 +220,14 @@ def added_by_training(table: Table, findings: Sequence[Finding]) -> Figure:
             relative=False, color=BLUE, xlabel=D_LABEL,
         )  # fmt: skip
     letters(tops)
-    headline(figure, "What training on more data adds to the path entropies")
+    mean = Grid.of(table, "n_data", COLUMNS).mean()
+    moved = (
+        statistics(mean)[f"{name}_change"] / mean[f"{name}_untrained"].mean()
+        for name in ("htse", "hsie")
+    )
+    headline(
+        figure, "From least to most data H'_TSE moves by {:+.2%}, H'_SIE by {:+.2%}".format(*moved)
+    )
     return figure
 
 
@@ -251,7 +259,8 @@ def laws_above_their_baselines(table: Table, findings: Sequence[Finding]) -> Fig
             note=f"slope {law.slope:.2g}, R² {law.r2:.2f}",
         )  # fmt: skip
     letters(axes)
-    headline(figure, "The notebook's four laws of D")
+    r2 = ", ".join(f"{word} {laws[name].r2:.2f}" for name, word in WORDS.items())
+    headline(figure, f"R² of the notebook's four laws of D: {r2}")
     return figure
 
 
@@ -273,7 +282,8 @@ def exponents(table: Table, findings: Sequence[Finding]) -> Figure:
             rows.append(Row(f"seed {seed}", value, np.nan, np.nan, group="each seed"))
         interval_panel(rows, ax=ax, xlabel=label, zero=False)
     letters(axes)
-    headline(figure, "How far the exponents in D can be told")
+    shown = (f"{by[n].value:.2f} [{by[n].low:.2f}, {by[n].high:.2f}]" for n in ("loss", "htse"))
+    headline(figure, "Exponents in D: loss {}, H'_TSE {}".format(*shown))
     return figure
 
 

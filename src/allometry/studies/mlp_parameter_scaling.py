@@ -78,6 +78,11 @@ def _made_by_training(by: Mapping[str, Interval], name: str, symbol: str, number
     share = by[f"{name}_share"]
     flipped: dict[Verdict, Verdict] = {"agrees": "disagrees", "disagrees": "agrees"}
     found = at_least(share.low, share.high, 0.5)
+    meaning: dict[Verdict, str] = {
+        "agrees": "the law is mostly the architecture's, there before any training",
+        "disagrees": "the law is mostly made by training",
+        "undecided": "how much of the law training makes is open",
+    }
     return Finding(
         claim=f"The law of {symbol} in N is made by training",
         prediction="the path entropies follow laws of N because training abstracts and compresses; "
@@ -88,8 +93,7 @@ def _made_by_training(by: Mapping[str, Interval], name: str, symbol: str, number
         high=share.high,
         verdict=flipped.get(found, found),
         answer=f"Untrained networks show {100 * share.value:.0f}% of the trained {number} of "
-        f"{symbol} [{100 * share.low:.0f}%, {100 * share.high:.0f}%]: the law is mostly the "
-        "architecture's, there before any training.",
+        f"{symbol} [{100 * share.low:.0f}%, {100 * share.high:.0f}%]: {meaning[found]}.",
         control=f"untrained {_shown(by[name + '_untrained'])} against trained {_shown(by[name])}",
         unit="of the trained slope",
     )

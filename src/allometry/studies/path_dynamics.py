@@ -155,8 +155,8 @@ def _shape(
         answer=f"From its highest H'_SIE (epoch {min(phase):.0f} to {max(phase):.0f}) on, the "
         f"logarithm reaches R² {r2['log']:.3f}, a power {r2['power']:.3f}, a straight line "
         f"{r2['linear']:.3f}; of these three with two parameters each the logarithm is best (also "
-        f"by AIC) in {wins} of {len(each)} seeds. The whole change is only "
-        f"{100 * by[f'{name}_change'].value:+.2g}%, too small to tell it from a weak power. The "
+        f"by AIC) in {wins} of {len(each)} seeds. The whole change is "
+        f"{100 * by[f'{name}_change'].value:+.2g}%. The "
         f"exponent depends on the points taken: from epoch {LEARNT} on "
         f"{_shown(by, f'{name}_bend_late')}, evenly in log time {_shown(by, f'{name}_bend_even')}.",
         control=f"shuffled labels: p {_shown(control, f'{name}_bend')}; squared weights: "
