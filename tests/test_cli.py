@@ -391,6 +391,8 @@ BAD = [
     ("verify --store {text}", 65, "no allometry store"),
     ("verify --store {empty}", 2, "no store"),
     ("table own --store {folder}/none.db", 2, "no store"),
+    ("table own --view upside-down --store {store}", 2, "no study 'own'"),
+    ("table {own} --view upside-down --store {store}", 2, "no view 'upside-down'"),
     ("table nobody --store {store}", 2, "no finished run of nobody"),
     ("table own --size notebook --store {store}", 2, "own quick"),
     ("table own --size quick --set train.epochs=7 --store {store}", 2, "train.epochs=7"),

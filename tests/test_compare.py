@@ -31,7 +31,7 @@ def curves(seed=0):
 
 
 def run(table, **options):
-    options = {"fit_where": ["use==1"], "by": ["name"], **options}
+    options = {"fit_where": ["use==1"], "by": ["name"], "backtest": True, **options}
     return {
         c.by["name"]: c
         for c in compare(table, XY, ["power", "power_floor", "exponential"], **options)

@@ -12,7 +12,7 @@ RMSLE is the root mean squared difference of natural logs.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,7 @@ def compare(
     fit_where: Sequence[str] = (),
     by: Sequence[str] = (),
     hold_out: int = 0,
-    backtest: bool = True,
+    backtest: bool | None = None,
     rule: str = "aicc",
     objective: str = "huber_log",
     delta: float = 0.05,
@@ -127,7 +127,8 @@ def compare(
             as well.
         objective, delta: squares of log residuals, robust beyond a twentieth: learning
             curves of one run are smooth but for a few points.
-        backtest: also fit to the smaller sizes only (rolling origin).
+        backtest: also fit to the smaller sizes only (rolling origin), three fits a law
+            more; None does so where no rows are set aside or the rule needs it.
         rule: of choice and weights: aicc, or backtest.
 
     Raises:
@@ -135,8 +136,10 @@ def compare(
     """
     if not names:
         raise UsageError("name at least one law to compare")
+    if backtest is None:
+        backtest = rule == "backtest" or not (fit_where or hold_out)
     if rule not in ("aicc", "backtest") or (rule == "backtest" and not backtest):
-        raise UsageError(f"rule is aicc, or backtest with backtest=True; got {rule!r}")
+        raise UsageError(f"rule is aicc, or backtest with its back-test; got {rule!r}")
     forms = [laws.named(name) if isinstance(name, str) else name for name in names]
     inside = np.ones(len(table), bool)
     for text in fit_where:
@@ -200,9 +203,7 @@ def _group(
     if not inside.any():
         raise UsageError(f"no rows to fit{where}: check --fit-where and --hold-out")
     train, test = table.take(inside), table.take(~inside)
-    scores = {}
-    for form in forms:
-        scores[form.name] = _score(form, train, size[inside], columns, how)
+    scores = _scores(forms, train, size[inside], columns, how)
     fits = {name: made for name, (made, _, _) in scores.items() if made is not None}
     if not fits:
         raise DataError(f"none of the laws could be fitted{where}: {scores[forms[0].name][1]}")
@@ -242,6 +243,25 @@ def _size(table: Table, form: Law, columns: Mapping[str, str]) -> NDArray:
         return parts[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.sum([np.log(part) for part in parts], axis=0)
+
+
+def _scores(
+    forms: Sequence[Law], train: Table, size: NDArray, columns: Mapping[str, str], how: "_How"
+) -> dict[str, tuple[Fit | None, str, float]]:
+    """Every law's fit and back-test; one law under two names (m2, power_floor) is solved once."""
+    solved: list[tuple[Law, tuple[Fit | None, str, float]]] = []
+    scores = {}
+    for form in forms:
+        twin = next(
+            (s for f, s in solved if replace(f, name=form.name, source=form.source) == form), None
+        )
+        if twin is None:
+            twin = _score(form, train, size, columns, how)
+            solved.append((form, twin))
+        made, reason, tested = twin
+        named = None if made is None else replace(made, law=form.name, form=form)
+        scores[form.name] = (named, reason, tested)
+    return scores
 
 
 def _score(

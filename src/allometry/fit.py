@@ -27,6 +27,7 @@ __all__ = ["INTERVALS", "fit"]
 
 INTERVALS = ("auto", "pairs", "fractional", "residual", "profile", "none")
 
+
 # Starts far from the data overflow; what is not finite is judged by the solver, not raised.
 @np.errstate(all="ignore")
 def fit(

@@ -86,6 +86,8 @@ class Study:
         figures: functions ``(table, findings) -> matplotlib Figure``; the first line
             of their docstring is the caption.
         fits: table to named fits shown in the report with their certificates.
+        views: name to function of the table giving another table, such as the source's own
+            columns (``allometry table --view``).
         notes: what was not reached and how this differs from its source, in sentences.
     """
 
@@ -102,7 +104,19 @@ class Study:
     trajectory: Mapping[str, Callable[..., Mapping[str, Any]]] = field(default_factory=dict)
     figures: tuple[Callable[..., Any], ...] = ()
     fits: Callable[[Table], Mapping[str, Any]] | None = None
+    views: Mapping[str, Callable[[Table], Table]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def view(self, name: str, table: Table) -> Table:
+        """A table in another form.
+
+        Raises:
+            UsageError: for a view there is not.
+        """
+        if name not in self.views:
+            there = ", ".join(self.views) or "none"
+            raise UsageError(f"study {self.name} has no view {name!r}; it has {there}")
+        return self.views[name](table)
 
     def _repr_html_(self) -> str:
         sizes = ", ".join(f"{size} ({len(self.specs(size))} runs)" for size in self.sizes)

@@ -10,12 +10,20 @@ from functools import partial
 import numpy as np
 
 from allometry.analyses import reducible
-from allometry.analyses.reducible import Curves
+from allometry.analyses.reducible import Curves, Grid
 from allometry.fit import fit
 from allometry.fitting.document import Fit
 from allometry.table import Table
 
-__all__ = ["COLUMNS", "fits", "notebook_laws", "reduced", "statistics"]
+__all__ = [
+    "COLUMNS",
+    "fits",
+    "laws_by_seed",
+    "notebook_columns",
+    "notebook_laws",
+    "reduced",
+    "statistics",
+]
 
 COLUMNS = ("test_loss", "htse", "hsie", "htse_untrained", "hsie_untrained")
 
@@ -79,3 +87,31 @@ def fits(table: Table) -> dict[str, Fit]:
         "H'_SIE, trained (bits)": straight("log", {"x": "n_params", "y": "hsie"}),
         "H'_SIE, untrained (bits)": straight("log", {"x": "n_params", "y": "hsie_untrained"}),
     }
+
+
+def notebook_columns(table: Table) -> Table:
+    """The finished runs under the notebook's own column names, by seed and N."""
+    done = table.where(status="done").sort("seed", "n_params")
+    own = {
+        "seed": "seed",
+        "hidden_sizes": "hidden_sizes",
+        "num_params_N": "n_params",
+        "final_test_loss": "test_loss",
+        "final_htse": "htse",
+        "final_hsie": "hsie",
+    }
+    return Table({name: done[column] for name, column in own.items()})
+
+
+def laws_by_seed(table: Table) -> Table:
+    """The notebook's five lines of every seed, of trained and of untrained networks: slope,
+    intercept (of log10, where the law is a power), R^2, p, and the sizes up to the lowest loss."""
+    rows = []
+    for seed, curves in Grid.of(table, "n_params", COLUMNS).each_seed():
+        kept = len(reducible.up_to_best(curves, "test_loss").size)
+        for kind, suffix in (("trained", ""), ("untrained", "_untrained")):
+            for law, fitted in notebook_laws(curves, suffix).items():
+                rows.append(
+                    {"seed": seed, "networks": kind, "law": law, **fitted._asdict(), "sizes": kept}
+                )
+    return Table.from_rows(rows)

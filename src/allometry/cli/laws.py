@@ -1,6 +1,6 @@
 """Commands on a table of finished runs: fit a law, compare laws."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,13 @@ mapped = click.option(
 objective = click.option(
     "--objective", type=click.Choice(OBJECTIVES), default="huber_log", show_default=True
 )
-delta = click.option("--delta", type=float, default=1e-3, show_default=True, help="Of huber_log.")
+
+
+def _delta(default: float) -> Callable[[Any], Any]:
+    """Curves of one run are compared with a wider Huber than runs are fitted with."""
+    return click.option(
+        "--delta", type=float, default=default, show_default=True, help="Of huber_log."
+    )
 
 
 @click.command()
@@ -43,7 +49,7 @@ delta = click.option("--delta", type=float, default=1e-3, show_default=True, hel
     help="Leave out the K rows with the largest values; may be repeated.",
 )
 @objective
-@delta
+@_delta(1e-3)
 @click.option("--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number.")
 @click.option("--resamples", type=click.IntRange(0, 1_000_000), default=1000, show_default=True)
 @click.option(
@@ -107,12 +113,18 @@ def fit(
     metavar="largest:K",
     help="Set the K largest sizes of each group aside as the extrapolation test.",
 )
+@click.option(
+    "--backtest/--no-backtest",
+    default=None,
+    help="Also fit to the smaller sizes only and score the others. "
+    "Default: only where no rows are set aside.",
+)
 @objective
-@delta
+@_delta(0.05)
 @as_json
 def compare(
     table: Path, laws: str, mapping: Sequence[str], fit_where: Sequence[str], by: Sequence[str],
-    hold_out: str | None, objective: str, delta: float, as_json: bool,
+    hold_out: str | None, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Compare laws on TABLE by how well they extrapolate; choose one, and average them."""
     from allometry.from_files import compare_file
@@ -123,7 +135,7 @@ def compare(
         raise UsageError(f"--hold-out largest:K expected, got {hold_out!r}")
     document = compare_file(
         table, pairs("--map", mapping, "SYMBOL=COLUMN"), [n for n in laws.split(",") if n],
-        fit_where=fit_where, by=by, hold_out=kept["largest"], objective=objective, delta=delta,
+        fit_where=fit_where, by=by, hold_out=kept["largest"], **options,
     )  # fmt: skip
     if as_json:
         print_json(document.pop("schema").split("/")[1], **document)

@@ -170,13 +170,14 @@ def backup(copy: Path, store: Path) -> None:
 @click.command()
 @click.argument("study")
 @of_size
+@click.option("--view", help="Another form of the table that the study offers.")
 @with_changes
 @in_store
 @to_file
 @as_json
 def table(
-    study: str, size: str | None, changes: Sequence[str], store: Path, output: Path | None,
-    as_json: bool,
+    study: str, size: str | None, view: str | None, changes: Sequence[str], store: Path,
+    output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The runs of STUDY as CSV, one row a run, to stdout or a file."""
     from allometry import results
@@ -184,13 +185,18 @@ def table(
     rows = results.table(
         _stored_name(study), store=store, size=size, changes=pairs("--set", changes, "FIELD=VALUE")
     )
-    text = write(output, lambda path: rows.to_csv(path)) if output else rows.to_csv()
+    if view:
+        from allometry.studies import study as find
+
+        rows = find(study).view(view, rows)
+    if output:
+        write(output, rows.to_csv)
     if as_json:
-        print_json("table", study=study, rows=[plain(row) for row in rows])
+        print_json("table", study=study, view=view, rows=[plain(row) for row in rows])
     elif output:
-        say(f"{output}: {len(rows)} runs, {len(rows.columns)} columns")
+        say(f"{output}: {len(rows)} rows, {len(rows.columns)} columns")
     else:
-        click.echo(text, nl=False)
+        click.echo(rows.to_csv(), nl=False)
 
 
 @click.command()

@@ -10,7 +10,13 @@ import numpy as np
 
 from allometry import measures
 from allometry.analyses import reducible
-from allometry.analyses.path_laws import COLUMNS, fits, statistics
+from allometry.analyses.path_laws import (
+    COLUMNS,
+    fits,
+    laws_by_seed,
+    notebook_columns,
+    statistics,
+)
 from allometry.analyses.reducible import Grid, Interval
 from allometry.datasets.splits import ImageSubset
 from allometry.figures.path_laws import (
@@ -185,6 +191,7 @@ STUDY = Study(
         core_law,
         as_in_the_notebook,
     ),
+    views={"notebook": notebook_columns, "laws": laws_by_seed},
     notes=(
         "Batch order is shared by all sizes of a seed; the notebook draws another for each size. "
         "Starts, subset and sampled units are the notebook's own.",
