@@ -1,6 +1,6 @@
 """How often 95% intervals hold the truth: Chinchilla's law, simulated many times.
 
-    python benchmarks/fit_coverage.py [SIMULATIONS] [INTERVAL] [OBJECTIVE] [DELTA] [ROWS]
+    python benchmarks/fit_coverage.py [SIMULATIONS] [INTERVAL] [OBJECTIVE] [DELTA] [ROWS] [NOISE]
 
 Runs lie on budgets times model sizes, D = C/(6 N); noise of log L is Gaussian or
 Student t with 2 degrees of freedom, both of scale 0.004.
@@ -64,13 +64,18 @@ def main() -> None:
         f"{count} simulations, {interval}, {objective} {delta:g}; columns E alpha beta a loss(10 C)"
     )
     for rows in only:
-        for noise in ("Gaussian", "t(2)"):
+        for noise in sys.argv[6:] or ("Gaussian", "t(2)"):
             began = time.perf_counter()
             shares = np.mean(
                 [covered(rows, noise, i, interval, objective, delta) for i in range(count)], axis=0
             )
             took = time.perf_counter() - began
-            print(f"n={rows} {noise:9s}", " ".join(f"{s:.3f}" for s in shares), f"{took:.0f} s")
+            print(
+                f"n={rows} {noise:9s}",
+                " ".join(f"{s:.3f}" for s in shares),
+                f"{took:.0f} s",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

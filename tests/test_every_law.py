@@ -6,7 +6,7 @@ import pytest
 from allometry import laws
 from allometry.fit import fit
 from allometry.fitting import objectives
-from allometry.fitting.problem import PlainSurface, surface
+from allometry.fitting.problem import surface
 from allometry.fitting.search import start_points
 from allometry.table import Table
 
@@ -101,7 +101,7 @@ def test_it_is_documented(name):
 def test_raw_parameters_predict_what_centred_ones_do(name):
     law = LAWS[name]
     sizes, y = made_of(law)
-    problem = PlainSurface(law, objectives.named("squared"), sizes, y, law.fixed)
+    problem = surface(law, objectives.named("squared"), sizes, y, law.fixed)
     u = start_points(problem, 5, 0)
     centred = law.evaluate(problem.values(u), problem.sizes) * problem.centre[law.response]
     raw = law.evaluate(problem.raw(u), sizes)
@@ -113,12 +113,21 @@ def test_raw_parameters_predict_what_centred_ones_do(name):
 def test_its_derivatives_are_those_of_its_value(name):
     law = LAWS[name]
     sizes, y = made_of(law)
-    problem = PlainSurface(law, objectives.named("squared"), sizes, y, law.fixed)
+    problem = surface(law, objectives.named("squared"), sizes, y, law.fixed).with_curvature()
     u = start_points(problem, 5, 1)
-    given = problem.predict(u)[1]
-    np.testing.assert_allclose(
-        given, problem._differences(u), rtol=2e-5, atol=2e-6 * np.abs(given).max()
-    )
+    ones, delta = np.ones(len(y)), np.full((5, 1), problem.final_delta)
+    _, slope, bend = problem.evaluate(u, ones, delta)
+    for j in range(u.shape[1]):
+        step = 1e-5 * np.maximum(1.0, np.abs(u[:, j]))
+        nudge = np.zeros_like(u)
+        nudge[:, j] = step
+        (ahead, above, _), (behind, below, _) = (
+            problem.evaluate(u + side * nudge, ones, delta) for side in (1, -1)
+        )
+        by_value, by_slope = (ahead - behind) / (2 * step), (above - below) / (2 * step)[:, None]
+        size, size2 = np.abs(slope).max(), np.abs(bend).max()
+        np.testing.assert_allclose(slope[:, j], by_value, rtol=2e-5, atol=2e-6 * size)
+        np.testing.assert_allclose(bend[:, j], by_slope, rtol=1e-3, atol=1e-4 * size2)
 
 
 @pytest.mark.parametrize("objective", ["huber_log", "squared_log", "absolute_log"])

@@ -154,6 +154,23 @@ def test_a_floor_the_data_cannot_see_is_an_upper_bound_only():
     assert made.status.code in ("not_identified", "bound_active")
 
 
+def test_as_many_rows_as_parameters_are_no_evidence():
+    made = fit(Table({"x": [1.0, 2.0], "y": [3.0, 1.0]}), "power", {"x": "x", "y": "y"})
+    assert made.status.code == "no_spare_rows" and "Add rows" in made.status.advice
+    assert {e.verdict for e in made.parameters.values()} == {"no_interval"}
+    more = fit(Table({"x": [1.0, 2, 4], "y": [3.0, 1, 0.4]}), "power", {"x": "x", "y": "y"})
+    assert more.status.code == "converged"
+
+
+def test_a_law_too_rich_for_the_data_says_that_its_resamples_did_not_converge():
+    x = np.geomspace(1e2, 1e6, 40)
+    bent = (0.5 + 8 * x**-0.3) * (1 + (x / 3e3) ** 2) ** -0.1
+    y = bent * np.exp(0.01 * np.random.default_rng(0).normal(size=40))
+    made = fit(Table({"x": x, "y": y}), "bnsl2", {"x": "x", "y": "y"}, resamples=50, starts=40)
+    assert made.interval.converged < 0.99 and made.status.code != "converged"
+    assert "50 resamples did not converge" in made.status.advice
+
+
 def test_a_picture_has_curve_band_and_points():
     made = fit(sweep(floor=0.1), "power_floor", XY, resamples=100)
     from matplotlib.figure import Figure

@@ -266,7 +266,13 @@ PORIAN = {  # dataset, hparams, warmup, decay, param_count -> exponent by Akima 
     ("rw", "base", "short", "kaplan", "attention"): 0.6223,
     ("rw", "base", "short", "chinchilla", "attention"): 0.5778,
     ("rw", "tuned", "short", "const", "attention"): 0.5056,
+    ("rw", "tuned", "long", "const", "kaplan"): 0.7115,  # by the published optimal pairs
 }
+# The same settings in the same order; the last is not printed, and found as the others are.
+PORIAN_PRINTED = (
+    *(0.8353, 0.7065, 0.6020, 0.5715, 0.4969, 0.8635, 0.6985, 0.6032, 0.5743, 0.5185),
+    *(0.7171, 0.6223, 0.5772, 0.5053, 0.7115),
+)
 
 
 @pytest.mark.parametrize("setting", PORIAN)
@@ -295,6 +301,21 @@ def test_porians_exponents(setting):
         resamples=0,
     )
     assert -made.values["alpha"] == pytest.approx(PORIAN[setting], abs=2e-3)
+
+
+@pytest.mark.parametrize(("setting", "printed"), list(zip(PORIAN, PORIAN_PRINTED, strict=True)))
+def test_a_weighted_line_through_porians_optimal_pairs_gives_the_printed_exponent(setting, printed):
+    names = ("dataset", "hparams", "warmup", "decay", "param_count")
+    pairs = reference("porian/optimal_pairs.csv").where(**dict(zip(names, setting, strict=True)))
+    made = fit(
+        pairs,
+        "power",
+        {"x": "flops", "y": "n_star"},
+        objective="squared_log",
+        noise="n_star_std",
+        resamples=0,
+    )
+    assert -made.values["alpha"] == pytest.approx(printed, abs=6e-5)
 
 
 def test_llama_3_isoflop_exponent():

@@ -81,6 +81,18 @@ def test_bad_json_lines_are_refused_by_line(tmp_path, text, said):
         read_table(write(tmp_path, text, "t.jsonl"))
 
 
+def test_text_like_numbers_is_text_where_numbers_are_not_needed(tmp_path):
+    path = write(tmp_path, "model,note,n,loss\n7B,3,1,2\n13B,x,2,1\n")
+    table = read_table(path, {"n", "loss"})
+    assert table["model"].tolist() == ["7B", "13B"] and table["note"].tolist() == ["3", "x"]
+    with pytest.raises(DataError, match="line 2, column 'model'"):
+        read_table(path, {"model", "loss"})
+    lines = write(tmp_path, '{"x": 1, "note": 3}\n{"x": 2, "note": "a"}\n', "t.jsonl")
+    assert read_table(lines, {"x"})["note"].tolist() == [3, "a"]
+    with pytest.raises(DataError, match="line 2, column 'note'"):
+        read_table(lines, {"note"})
+
+
 def test_no_file_and_an_unknown_ending(tmp_path):
     with pytest.raises(UsageError, match="no file"):
         read_table(tmp_path / "none.csv")

@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from allometry import laws
 from allometry.errors import UsageError
 from allometry.fitting import objectives
-from allometry.fitting.document import Certificate, Fit, Status
+from allometry.fitting.document import Fit
 from allometry.fitting.objectives import Objective
 from allometry.fitting.problem import surface
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import Plan, estimates, resample, rounded
 from allometry.fitting.rows import Rows, select
 from allometry.fitting.search import certify, search, start_points
+from allometry.fitting.status import judged
 from allometry.fitting.variance import components
-from allometry.intervals import Estimate, Interval
+from allometry.intervals import Estimate
 from allometry.laws import Law
 from allometry.table import Table
 
@@ -133,11 +134,15 @@ class _Asked:
             return law.fixed
         return {name: value for name, value in self.fixed.items() if name in law.names}
 
-    def plan(self, table: Table, rows: Rows) -> Plan:
-        """How to resample; profile takes its draws and derived quantities from pairs."""
+    def plan(self, table: Table, rows: Rows, free: int) -> Plan:
+        """How to resample; profile takes its draws and derived quantities from pairs.
+
+        With no more rows than free parameters every resample would say the same.
+        """
+        spare = len(rows.y) > free
         return Plan(
             "pairs" if self.interval == "profile" else self.interval,
-            0 if self.interval == "none" else self.resamples,
+            self.resamples if spare and self.interval != "none" else 0,
             self.level,
             {name: table[name][rows.kept] for name in self.cluster},
             self.seed,
@@ -153,7 +158,7 @@ def _one(form: Law, table: Table, columns: Mapping[str, str], asked: _Asked) -> 
     ended = search(problem, starts, rows.weights)
     best, certificate = certify(problem, ended, rows.weights)
     solved = time.perf_counter()
-    draws, how = resample(problem, rows, best, asked.plan(table, rows))
+    draws, how = resample(problem, rows, best, asked.plan(table, rows, len(problem.free)))
     parameters, derived = estimates(problem, best, draws, asked.level)
     raw = {name: e.value for name, e in parameters.items()}
     residuals = asked.aim.residuals(rows.y, form.evaluate(raw, rows.sizes)[0])
@@ -166,7 +171,7 @@ def _one(form: Law, table: Table, columns: Mapping[str, str], asked: _Asked) -> 
         objective=_objective(asked.aim, residuals, rows),
         rows=len(rows.y),
         dropped=rows.dropped,
-        status=_status(certificate, parameters, how),
+        status=judged(certificate, parameters, how, len(rows.y)),
         certificate=certificate,
         interval=how,
         data_hash=rows.digest(),
@@ -207,7 +212,7 @@ def _with_profiles(made: Fit) -> Fit:
         for name, e in made.parameters.items()
     }
     how = replace(made.interval, method="profile")
-    status = _status(made.certificate, parameters, how)
+    status = judged(made.certificate, parameters, how, made.rows)
     return replace(made, parameters=parameters, interval=how, status=status)
 
 
@@ -258,52 +263,3 @@ def _check(
             f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
             f"it has {', '.join(known)}"
         )
-
-
-def _status(c: Certificate, parameters: Mapping[str, Estimate], how: Interval) -> Status:
-    """The gravest finding gives the code; every finding gives a sentence."""
-    weak = [
-        f"{name} ({e.verdict.replace('_', ' ')})"
-        for name, e in parameters.items()
-        if e.verdict in ("lower_bound_only", "upper_bound_only", "not_identified")
-    ]
-    findings = {
-        "not_converged": (
-            not c.polished,
-            (
-                f"The gradient is {c.gradient_norm:.2g} at the best point: not an optimum. "
-                "Use more starts or a larger delta."
-            ),
-        ),
-        "found_once": (
-            c.best_basin_share * c.starts < 2 <= c.starts,
-            (
-                f"Only one of {c.starts} starts reached the best value: there may be a better one. "
-                "Use more starts."
-            ),
-        ),
-        "bound_active": (
-            bool(c.active_bounds),
-            (
-                f"{', '.join(c.active_bounds)} ran into the solver's bound: the data do not "
-                "contain this part of the law; use a simpler law."
-            ),
-        ),
-        "not_identified": (
-            bool(weak),
-            (f"The data do not fix {', '.join(weak)}: do not quote as numbers."),
-        ),
-        "resamples_weak": (
-            how.converged < 0.99,
-            (
-                f"{100 * (1 - how.converged):.1f}% of resamples did not converge; "
-                "intervals may be off."
-            ),
-        ),
-    }
-    found = {code: text for code, (holds, text) in findings.items() if holds}
-    if not found:
-        return Status(
-            "converged", (f"{c.best_basin_share:.0%} of {c.starts} starts agree on this optimum.")
-        )
-    return Status(next(iter(found)), " ".join(found.values()))

@@ -21,7 +21,9 @@ def fit_file(path: str | Path, law: str, columns: Mapping[str, str], **options: 
         law: a name, or the path of a Python file that defines `LAW` (it is run).
         options: of `allometry.fit.fit`.
     """
-    return fit(read_table(path), _law(law), columns, **options)
+    beside = (options.get("weights"), options.get("noise"))
+    needed = {*columns.values(), *(column for column in beside if column)}
+    return fit(read_table(path, needed), _law(law), columns, **options)
 
 
 def save_fit(made: Fit, path: str | Path) -> None:
@@ -47,7 +49,8 @@ def compare_file(
     Args:
         names: laws or law files. options: of `allometry.compare.compare`.
     """
-    return document(compare(read_table(path), columns, [_law(n) for n in names], **options))
+    table = read_table(path, set(columns.values()))
+    return document(compare(table, columns, [_law(n) for n in names], **options))
 
 
 def _law(name: str) -> Law:

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry import laws
 from allometry.errors import UsageError
 from allometry.fit import fit
 from allometry.fitting import objectives
+from allometry.fitting.document import Fit
+from allometry.fitting.objectives import Objective
 from allometry.fitting.problem import surface
-from allometry.fitting.rows import select
+from allometry.fitting.rows import Rows, select
 from allometry.fitting.solver import minimise
 from allometry.laws import Law
 from allometry.table import Table
@@ -44,15 +47,16 @@ def influence(
         without it, and `shift`: the largest change in standard errors.
     """
     form = laws.named(law) if isinstance(law, str) else law
+    dropped = drop_largest or {}
     options: dict[str, Any] = {"objective": objective, "delta": delta, "seed": seed}
-    made = fit(table, form, columns, drop_largest=drop_largest, resamples=resamples, **options)
+    made = fit(table, form, columns, drop_largest=dropped, resamples=resamples, **options)
     aim = objectives.named(objective, delta)
     rows = select(
         table,
         form,
         columns,
         logs=aim.logs,
-        drop_largest=drop_largest or {},
+        drop_largest=dropped,
         where=(),
         weights=None,
         noise=None,
@@ -61,32 +65,44 @@ def influence(
     groups, place = np.unique(labels, return_inverse=True)
     if len(groups) < 2:
         raise UsageError(f"column {leave_out!r} has one value only: nothing can be left out")
-    problem = surface(form, aim, rows.sizes, rows.y, form.fixed)
-    raw = surface(form, aim, rows.sizes, rows.y, form.fixed, centred=False)
-    start = raw.to_u_all(np.array([[made.values[name] for name in form.names]]))
-    weights = (np.arange(len(groups))[:, None] != place[None, :]).astype(float)
-    ended = minimise(
-        raw.with_curvature(),
-        np.tile(start, (len(groups), 1)),
-        weights,
-        first_delta=4 * problem.final_delta,
-        tol=1e-9,
-    )
-    without = raw.raw(ended.u)
-    without |= form.derived(without)
-    shift = np.zeros(len(groups))
-    spread = {**made.draws, **form.derived(made.draws)}
-    whole = {**made.values, **{name: e.value for name, e in made.derived.items()}}
-    for name, values in without.items():
-        error = float(np.std(spread[name])) if name in spread else 0.0
-        if error > 0:
-            shift = np.maximum(shift, np.abs(values - whole[name]) / error)
+    without, converged = _without(made, rows, aim, place)
+    shift = _shift(made, without)
     order = np.argsort(-shift, kind="stable")
     return Table(
         {
             "left_out": groups[order],
             "shift": shift[order],
-            "converged": ended.converged[order],
+            "converged": converged[order],
             **{name: values[order] for name, values in without.items()},
         }
     )
+
+
+def _without(
+    made: Fit, rows: Rows, aim: Objective, place: NDArray
+) -> tuple[dict[str, NDArray], NDArray]:
+    """Parameters and derived quantities without each group, and which refits converged."""
+    form, count = made.form, int(place.max()) + 1
+    problem = surface(form, aim, rows.sizes, rows.y, form.fixed, centred=False)
+    start = problem.to_u_all(np.array([[made.values[name] for name in form.names]]))
+    ended = minimise(
+        problem.with_curvature(),
+        np.tile(start, (count, 1)),
+        (np.arange(count)[:, None] != place[None, :]).astype(float),
+        first_delta=4 * problem.final_delta,
+        tol=1e-9,
+    )
+    found = problem.raw(ended.u)
+    return {**found, **form.derived(found)}, ended.converged
+
+
+def _shift(made: Fit, without: Mapping[str, NDArray]) -> NDArray:
+    """The largest change of any quantity, in bootstrap standard errors."""
+    spread = {**made.draws, **made.form.derived(made.draws)}
+    whole = {**made.values, **{name: e.value for name, e in made.derived.items()}}
+    shifts = [np.zeros(len(next(iter(without.values()))))]
+    for name, values in without.items():
+        error = float(np.std(spread[name])) if name in spread else 0.0
+        if error > 0:
+            shifts.append(np.abs(values - whole[name]) / error)
+    return np.max(shifts, axis=0)

@@ -9,11 +9,22 @@ from numpy.typing import NDArray
 from allometry.errors import DataError
 from allometry.laws.law import Parameter
 
-__all__ = ["Estimate", "Interval", "ends", "fractions", "multiplicities", "verdict"]
+__all__ = [
+    "FRACTION_SCALE",
+    "Estimate",
+    "Interval",
+    "ends",
+    "fractions",
+    "multiplicities",
+    "verdict",
+]
 
 # An end farther than this factor from the value says nothing useful about a
 # positive parameter: the data bound it from the other side only.
 OPEN_FACTOR = 100.0
+
+# One over the standard deviation of the weights of `fractions`.
+FRACTION_SCALE = 2.0**0.5
 
 
 @dataclass(frozen=True)
@@ -96,14 +107,15 @@ def multiplicities(
 def fractions(
     rng: np.random.Generator, resamples: int, rows: int, clusters: Sequence[NDArray] = ()
 ) -> NDArray:
-    """Exponential weights of each row in each resample, (resamples, rows), mean 1.
+    """Weights of each row in each resample, (resamples, rows): gamma, mean 1, variance 1/2.
 
     No row vanishes, so every resample can fit the law. Rows of one cluster share
-    their weight; with several clusterings the weights multiply.
+    their weight; with several clusterings the weights multiply. Draws made with them
+    spread `FRACTION_SCALE` times too little.
     """
     weights = np.ones((resamples, rows))
     for labels in [_labels(c) for c in clusters] or [np.arange(rows)]:
-        weights *= rng.exponential(size=(resamples, int(labels.max()) + 1))[:, labels]
+        weights *= rng.gamma(2.0, 0.5, (resamples, int(labels.max()) + 1))[:, labels]
     return weights / weights.mean(1, keepdims=True)
 
 

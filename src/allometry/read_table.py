@@ -2,14 +2,15 @@
 
 A number is a plain Python float: `1500000` or `1.5e6`, never `1.5M`, `1,500,000`
 or `0x5f`. An empty cell is a missing value. A column is of numbers where every
-cell present is a number; a column with numbers and other text is refused.
+cell present is a number; a column with numbers and other text, or of numbers with
+units, is refused, or is text where the caller does not need its numbers.
 """
 
 import csv
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,12 @@ LONGEST_CELL = 100_000
 LONGEST_NUMBER = 400
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path, numbers: Collection[str] | None = None) -> Table:
     """The table in a CSV, TSV, JSON-lines or Parquet file, told by its ending.
+
+    Args:
+        numbers: columns whose numbers are needed; the others may hold text that looks
+            like damaged numbers ("7B" as the name of a model). None: all are.
 
     Raises:
         UsageError: no such file, or an ending that is none of these.
@@ -42,9 +47,9 @@ def read_table(path: str | Path) -> Table:
         raise UsageError(f"no file {path}")
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv"):
-        return _from_cells(path, *_csv(path, "\t" if ending == ".tsv" else ","))
+        return _from_cells(path, *_csv(path, "\t" if ending == ".tsv" else ","), numbers)
     if ending in (".jsonl", ".ndjson"):
-        return _json_lines(path)
+        return _json_lines(path, numbers)
     if ending == ".parquet":
         return _parquet(path)
     raise UsageError(
@@ -100,17 +105,22 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise DataError(f"{path}, line 1: a header of column names was expected, got numbers")
 
 
-def _from_cells(path: Path, header: list[str], rows: list[tuple[int, list[str]]]) -> Table:
+def _from_cells(
+    path: Path,
+    header: list[str],
+    rows: list[tuple[int, list[str]]],
+    numbers: Collection[str] | None,
+) -> Table:
     if not rows:
         raise DataError(f"{path} has a header but no rows")
     columns = {}
     for place, name in enumerate(header):
         cells = [(line, row[place].strip()) for line, row in rows]
-        columns[name] = _column(path, name, cells)
+        columns[name] = _column(path, name, cells, numbers is None or name in numbers)
     return Table(columns)
 
 
-def _column(path: Path, name: str, cells: list[tuple[int, str]]) -> list[Any]:
+def _column(path: Path, name: str, cells: list[tuple[int, str]], strict: bool) -> list[Any]:
     present = [(line, cell) for line, cell in cells if cell not in MISSING]
     kinds = [_number(cell) is not None for _, cell in present]
     if not present or not any(kinds):
@@ -119,8 +129,10 @@ def _column(path: Path, name: str, cells: list[tuple[int, str]]) -> list[Any]:
                 raise DataError(
                     f"{path}, line {line}, column {name!r}: a cell of {len(cell)} characters"
                 )
-            if _looks_numeric(cell):
+            if strict and _looks_numeric(cell):
                 raise _not_plain(path, line, name, cell)
+        return [None if cell in MISSING else cell for _, cell in cells]
+    if not all(kinds) and not strict:
         return [None if cell in MISSING else cell for _, cell in cells]
     if not all(kinds):
         line, cell = present[kinds.index(False)]
@@ -155,7 +167,7 @@ def _not_plain(path: Path, line: int, name: str, cell: str) -> DataError:
     )
 
 
-def _json_lines(path: Path) -> Table:
+def _json_lines(path: Path, numbers: Collection[str] | None) -> Table:
     rows = list(_json_rows(path))
     if not rows:
         raise DataError(f"{path} is empty: a JSON object on each line was expected")
@@ -164,7 +176,8 @@ def _json_lines(path: Path) -> Table:
         raise DataError(f"{path}: its objects have no columns")
     _check_header(path, names)
     for name in names:
-        _one_kind(path, name, rows)
+        if numbers is None or name in numbers:
+            _one_kind(path, name, rows)
     return Table({name: [_within_64_bits(row.get(name)) for _, row in rows] for name in names})
 
 

@@ -130,12 +130,12 @@ def compare(
     from allometry.from_files import compare_file
     from allometry.terminal import show_comparison
 
-    kept = _counts("--hold-out", [hold_out]) if hold_out else {"largest": 0}
-    if set(kept) != {"largest"}:
-        raise UsageError(f"--hold-out largest:K expected, got {hold_out!r}")
+    name, _, count = (hold_out or "largest:0").partition(":")
+    if name != "largest" or not count.isdecimal():
+        raise UsageError(f"--hold-out largest:K with a whole number K expected, got {hold_out!r}")
     document = compare_file(
         table, pairs("--map", mapping, "SYMBOL=COLUMN"), [n for n in laws.split(",") if n],
-        fit_where=fit_where, by=by, hold_out=kept["largest"], **options,
+        fit_where=fit_where, by=by, hold_out=int(count), **options,
     )  # fmt: skip
     if as_json:
         print_json(document.pop("schema").split("/")[1], **document)
@@ -147,7 +147,7 @@ def _counts(option: str, texts: Sequence[str]) -> dict[str, int]:
     found = {}
     for text in texts:
         name, _, count = text.rpartition(":")
-        if not name or not count.isdigit():
+        if not name or not count.isdecimal():
             raise UsageError(f"{option} NAME:K with a whole number K expected, got {text!r}")
         found[name] = int(count)
     return found

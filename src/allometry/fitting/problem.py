@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.fitting.objectives import Objective
-from allometry.laws.law import Law
+from allometry.laws.law import Law, Term
 
 __all__ = ["PlainSurface", "PowerSumSurface", "Problem", "penalty", "surface"]
 
@@ -171,21 +171,15 @@ class PowerSumSurface(Problem):
     ):
         super().__init__(law, objective, sizes, y, fixed, centred)
         place = {p.name: j for j, p in enumerate(self.free)}
-        self._where, self._features, self._offsets = [], [], []
+        self._where: list[list[int]] = []
+        self._features: list[NDArray] = []
+        self._offsets: list[NDArray] = []
         for term in law.terms:
-            columns = {term.coefficient: np.ones(self.rows)}
-            for i, (size, exponent) in enumerate(term.powers):
-                log_size = np.log(self.sizes[size]) + (np.log(term.factor) if i == 0 else 0.0)
-                columns[exponent] = columns.get(exponent, 0.0) + term.sign * log_size
-            offset = -np.log(self.y) if objective.logs else np.zeros(self.rows)
-            for name, column in columns.items():
-                if name in self.fixed:
-                    held = self.fixed[name]
-                    offset = offset + column * (np.log(held) if name == term.coefficient else held)
+            columns = self._columns(term)
             free = [name for name in columns if name in place]
             self._where.append([place[name] for name in free])
             self._features.append(np.array([columns[n] for n in free]).reshape(-1, self.rows))
-            self._offsets.append(offset)
+            self._offsets.append(self._offset(term, columns))
         self._outer = {
             (c, d): np.ascontiguousarray(
                 (self._features[c][:, None] * self._features[d][None]).reshape(-1, self.rows).T
@@ -193,6 +187,22 @@ class PowerSumSurface(Problem):
             for c in range(len(law.terms))
             for d in range(c, len(law.terms))
         }
+
+    def _columns(self, term: Term) -> dict[str, NDArray]:
+        """What the log of a term is linear in, by parameter, each (n,)."""
+        columns = {term.coefficient: np.ones(self.rows)}
+        for i, (size, exponent) in enumerate(term.powers):
+            log_size = np.log(self.sizes[size]) + (np.log(term.factor) if i == 0 else 0.0)
+            columns[exponent] = columns.get(exponent, 0.0) + term.sign * log_size
+        return columns
+
+    def _offset(self, term: Term, columns: Mapping[str, NDArray]) -> NDArray:
+        """What is added to the log of a term: parameters held fixed, and y out of it in logs."""
+        offset = -np.log(self.y) if self.objective.logs else np.zeros(self.rows)
+        for name in set(columns) & set(self.fixed):
+            held = self.fixed[name]
+            offset = offset + columns[name] * (np.log(held) if name == term.coefficient else held)
+        return offset
 
     def shares(self, u: NDArray) -> tuple[list[NDArray], NDArray]:
         """Each term (k, n), over y in logs, and their sum."""
@@ -249,7 +259,7 @@ class PowerSumSurface(Problem):
 
 
 class PlainSurface(Problem):
-    """Any law: residuals with first derivatives; Gauss-Newton curvature, or exact.
+    """Any law with a value of its own: residuals with first derivatives; Gauss-Newton curvature, or exact.
 
     `exact` adds the residuals' own curvature by differences of the slopes: one
     more sweep for each parameter, for the few lanes that are polished.
@@ -288,10 +298,10 @@ class PlainSurface(Problem):
     def predict(self, u: NDArray) -> tuple[NDArray, NDArray]:
         """Centred values (k, n) and their derivatives by u, (k, p, n)."""
         f = self._value(u)
-        if self.law.gradient is None and not self.law.terms:
+        if self.law.gradient is None:
             return f, self._differences(u)
         columns = {name: v[:, None] for name, v in self.values(u).items()}
-        slopes = self._slopes(columns)
+        slopes = self.law.gradient(columns, self.sizes)
         jacobian = np.empty((len(u), len(self.free), self.rows))
         for j, p in enumerate(self.free):
             jacobian[:, j] = slopes[p.name] * columns[p.name] if p.positive else slopes[p.name]
@@ -299,22 +309,6 @@ class PlainSurface(Problem):
 
     def _value(self, u: NDArray) -> NDArray:
         return self.law.evaluate(self.values(u), self.sizes)
-
-    def _slopes(self, columns: dict[str, NDArray]) -> dict[str, NDArray]:
-        if self.law.gradient is not None:
-            return dict(self.law.gradient(columns, self.sizes))
-        slopes: dict[str, NDArray] = {name: np.zeros((1, 1)) for name in self.law.names}
-        for term in self.law.terms:
-            log_size = {s: np.log(self.sizes[s]) for s, _ in term.powers}
-            exponent = sum((columns[e] * log_size[s] for s, e in term.powers), np.zeros((1, 1)))
-            if term.powers:
-                exponent = exponent + columns[term.powers[0][1]] * np.log(term.factor)
-            power = np.exp(term.sign * exponent)
-            slopes[term.coefficient] = slopes[term.coefficient] + power
-            for i, (s, e) in enumerate(term.powers):
-                by = log_size[s] + (np.log(term.factor) if i == 0 else 0.0)
-                slopes[e] = slopes[e] + columns[term.coefficient] * power * term.sign * by
-        return slopes
 
     def _differences(self, u: NDArray) -> NDArray:
         """Central differences by u: for laws that give no derivative."""

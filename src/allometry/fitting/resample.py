@@ -2,8 +2,9 @@
 
 Rows drawn with replacement (pairs) make intervals that are too wide where the
 objective is nearly absolute and rows are few: a median of whole rows jumps. There,
-exponential weights of mean 1 take their place (fractional-random-weight bootstrap,
-Rubin 1981; Xu et al. 2020). `benchmarks/fit_coverage.py` measures both.
+random weights of variance 1/2 take their place, and the draws are spread about the
+optimum by sqrt 2 in return, in the solver's coordinates (weighted bootstrap,
+Praestgaard and Wellner 1993). `benchmarks/fit_coverage.py` measures both.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,15 @@ from allometry.fitting.problem import PlainSurface, PowerSumSurface
 from allometry.fitting.rows import Rows
 from allometry.fitting.search import FIRST_DELTA
 from allometry.fitting.solver import Solution, minimise
-from allometry.intervals import Estimate, Interval, ends, fractions, multiplicities, verdict
+from allometry.intervals import (
+    FRACTION_SCALE,
+    Estimate,
+    Interval,
+    ends,
+    fractions,
+    multiplicities,
+    verdict,
+)
 
 __all__ = ["Plan", "estimates", "resample", "rounded"]
 
@@ -71,6 +80,8 @@ def resample(
         problem, warm, weights, first_delta=problem.final_delta, damping=1e-3, tol=TOL, rounds=40
     )
     u, converged = _carry_on(problem, solved, best, weights)
+    if method == "fractional":
+        u = np.clip(best + FRACTION_SCALE * (u - best), problem.low, problem.high)
     share = float(converged.mean())
     names = tuple(plan.clusters)
     return u, Interval(method, plan.level, plan.resamples, share, names, redrawn)

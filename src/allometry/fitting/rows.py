@@ -194,8 +194,8 @@ def _refuse_uninformative(
         if law.per_row and np.ptp(used[symbol]) == 0:
             raise DataError(
                 f"column {columns.get(symbol, symbol)!r} ({symbol}) is constant "
-                f"({used[symbol][0]:g}): it cannot tell its exponent; use a law "
-                f"without {symbol}"
+                f"({used[symbol][0]:g}): it cannot tell its exponent; "
+                + (f"use a law without {symbol}" if len(law.sizes) > 1 else "map another column")
             )
     for i, first in enumerate(law.sizes):
         for second in law.sizes[i + 1 :]:

@@ -18,7 +18,6 @@ from allometry.datasets.splits import ImageSubset
 from allometry.figures import (
     BLUE,
     GREY,
-    VERMILLION,
     headline,
     interval_panel,
     letters,
@@ -94,7 +93,9 @@ def statistics(curves: Curves) -> dict[str, float]:
     out: dict[str, float] = {}
     for law, fitted in notebook_laws(curves).items():
         out |= {law: fitted.slope, f"{law}_r2": fitted.r2}
-    for name in ("htse", "hsie"):
+    for name, sign in (("htse", 1), ("hsie", -1)):
+        moved = reducible.log_line(curves.size, sign * (curves[name] - curves[f"{name}_untrained"]))
+        out |= {f"{name}_moved": moved.slope, f"{name}_moved_r2": moved.r2}
         out[f"{name}_change"] = float(curves[name][-END:].mean() - curves[name][:END].mean())
     return out
 
@@ -112,6 +113,18 @@ def analyse(table: Table) -> list[Finding]:
     return [
         _more_than_the_seed(by["htse_change"], grid, "htse", "H'_TSE"),
         _more_than_the_seed(by["hsie_change"], grid, "hsie", "H'_SIE"),
+        _law(
+            by,
+            "htse_moved",
+            "What training adds to H'_TSE is a power of D",
+            "H'_TSE less that of the network before training is a power of D",
+        ),
+        _law(
+            by,
+            "hsie_moved",
+            "What training takes from H'_SIE is a power of D",
+            "H'_SIE before training less that after it is a power of D",
+        ),
         _law(by, "htse", "H'_TSE rises as a power law of D", "H'_TSE - H_0 is a power of D"),
         _law(by, "hsie", "H'_SIE decays exponentially in D",
              "ln(H'_SIE - H_inf) falls linearly in D", "an example"),
@@ -124,7 +137,8 @@ def analyse(table: Table) -> list[Finding]:
 def _more_than_the_seed(change: Interval, grid: Grid, name: str, symbol: str) -> Finding:
     """What more data do to an entropy, in units of its spread between seeds before training."""
     untrained = grid.columns[f"{name}_untrained"]
-    spread = float(np.std(untrained.mean(axis=1), ddof=1)) if len(grid.seeds) > 1 else np.nan
+    spread = float(np.std(np.nanmean(untrained, axis=1), ddof=1)) if len(grid.seeds) > 1 else np.nan
+    level = float(np.nanmean(untrained))
     between = (
         "one seed does not tell what another would change"
         if np.isnan(spread)
@@ -143,8 +157,8 @@ def _more_than_the_seed(change: Interval, grid: Grid, name: str, symbol: str) ->
         verdict=at_least(low / spread, high / spread, 1.0),
         answer=f"From the {END} smallest to the {END} largest sizes {symbol} moves by "
         f"{change.value:+.2g} [{change.low:+.2g}, {change.high:+.2g}], "
-        f"{change.value / untrained.mean():+.2%}; {between}.",
-        control=f"untrained networks: {untrained.mean():.3g} at every D; {between}",
+        f"{change.value / level:+.2%}; {between}.",
+        control=f"untrained networks: {level:.3g} at every D; {between}",
         unit="of the spread over seeds",
     )
 
@@ -153,6 +167,11 @@ def _law(
     by: Mapping[str, Interval], name: str, claim: str, prediction: str, unit: str = "exponent"
 ) -> Finding:
     slope, r2 = by[name], by[f"{name}_r2"]
+    above = (
+        "from the same networks before training"
+        if name.endswith("_moved")
+        else "above the notebook's baselines"
+    )
     return Finding(
         claim=claim,
         prediction=f"{prediction} (R² of {STRAIGHT} or more)",
@@ -162,9 +181,9 @@ def _law(
         high=slope.high,
         verdict=at_least(r2.low, r2.high, STRAIGHT),
         answer=f"{slope.value:.3g} [{slope.low:.3g}, {slope.high:.3g}], R² {r2.value:.2f} "
-        f"[{r2.low:.2f}, {r2.high:.2f}], above the notebook's baselines.",
+        f"[{r2.low:.2f}, {r2.high:.2f}], {above}.",
         control="untrained: no dependence on D"
-        if name in ("htse", "hsie")
+        if name.startswith(("htse", "hsie"))
         else "none: an untrained network predicts by chance",
         unit=unit,
     )
@@ -172,62 +191,59 @@ def _law(
 
 def fits(table: Table) -> dict[str, Fit]:
     """The loss, and what training adds to the entropies, through the fitter: all runs, no baseline,
-    sizes and seeds resampled."""
-    done = _with_changes(table)
-    every = partial(fit, done, cluster=("n_data", "seed"))
-    straight = partial(every, "log", objective="squared")
+    sizes and seeds resampled. Runs where training moved an entropy the other way are left out."""
+    every = partial(fit, _with_changes(table), cluster=("n_data", "seed"), objective="squared_log")
     return {
         "Test loss, power law with a floor": every(
-            "power_floor", {"x": "n_data", "y": "test_loss"}, objective="squared_log"
+            "power_floor", {"x": "n_data", "y": "test_loss"}
         ),
-        "H'_TSE added by training, logarithm": straight({"x": "n_data", "y": "htse_added"}),
-        "H'_SIE added by training (bits), logarithm": straight({"x": "n_data", "y": "hsie_added"}),
+        "H'_TSE added by training, power law": every("power", {"x": "n_data", "y": "htse_added"}),
+        "H'_SIE removed by training (bits), power law": every(
+            "power", {"x": "n_data", "y": "hsie_removed"}
+        ),
     }
 
 
 def _with_changes(table: Table) -> Table:
-    """The finished runs, with what training added to each entropy of the network it began with."""
+    """The finished runs, with what training changed in the network it began with."""
     done = table.where(status="done")
-    added = {f"{n}_added": done[n] - done[f"{n}_untrained"] for n in ("htse", "hsie")}
-    return done.with_columns(**added)
+    added = done["htse"] - done["htse_untrained"]
+    return done.with_columns(htse_added=added, hsie_removed=done["hsie_untrained"] - done["hsie"])
 
 
 # ---- figures -----------------------------------------------------------------------------
 
 
 def added_by_training(table: Table, findings: Sequence[Finding]) -> Figure:
-    """What training on D examples adds to H'_TSE and H'_SIE of the network it began with, every
-    run; thin lines join a seed, red: no change. Lines: a + b log D by least squares, bands: 95%
-    from 1,000 resamples of sizes and seeds. Below: residuals."""
+    """What training on D examples adds to H'_TSE, and takes from H'_SIE, of the network it began
+    with; every run, thin lines join a seed. Lines: powers of D by least squares on logarithms,
+    bands: 95% from 1,000 resamples of sizes and seeds. Below: residuals."""
     done, fitted = _with_changes(table), fits(table)
     ends = float(done["n_data"].min()), float(done["n_data"].max())
     figure, tops, residuals = stacked(2)
-    for name, law, label, top, below in (
-        ("htse_added", "H'_TSE added by training, logarithm", "H'_TSE added", tops[0],
-         residuals[0]),
-        ("hsie_added", "H'_SIE added by training (bits), logarithm", "H'_SIE added (bits)", tops[1],
-         residuals[1]),
-    ):  # fmt: skip
-        found = fitted[law]
-        line = fit_curve(found, ends)
-        top.axhline(0, color=VERMILLION, lw=0.8)
+    exponents = []
+    for name, law, label, top, below in zip(
+        ("htse_added", "hsie_removed"),
+        list(fitted)[1:],
+        ("H'_TSE added", "H'_SIE removed (bits)"),
+        tops,
+        residuals,
+        strict=True,
+    ):
+        found, y = fitted[law], np.where(done[name] > 0, done[name], np.nan)
+        exponent = found.parameters["alpha"]
+        exponents.append(f"D^{-exponent.value:.2f}")
         runs_panel(
-            done["n_data"], done[name], ax=top, seed=done["seed"], join=True, curves=[line],
-            color=BLUE, ylog=False, ylabel=label,
+            done["n_data"], y, ax=top, seed=done["seed"], join=True,
+            curves=[fit_curve(found, ends)], color=BLUE, ylabel=label,
+            note=f"exponent {-exponent.value:.2f} [{-exponent.high:.2f}, {-exponent.low:.2f}]",
         )  # fmt: skip
         residual_panel(
-            done["n_data"], done[name], found.predict({"x": done["n_data"]}), ax=below,
-            relative=False, color=BLUE, xlabel=D_LABEL,
+            done["n_data"], y, found.predict({"x": done["n_data"]}), ax=below, color=BLUE,
+            xlabel=D_LABEL,
         )  # fmt: skip
     letters(tops)
-    mean = Grid.of(table, "n_data", COLUMNS).mean()
-    moved = (
-        statistics(mean)[f"{name}_change"] / mean[f"{name}_untrained"].mean()
-        for name in ("htse", "hsie")
-    )
-    headline(
-        figure, "From least to most data H'_TSE moves by {:+.2%}, H'_SIE by {:+.2%}".format(*moved)
-    )
+    headline(figure, "Training adds to H'_TSE as {} and takes from H'_SIE as {}".format(*exponents))
     return figure
 
 

@@ -1,0 +1,89 @@
+"""The verdict on a fit in one code and in words: what was found, and what to do about it."""
+
+from collections.abc import Mapping
+
+from allometry.fitting.document import Certificate, Status
+from allometry.intervals import Estimate, Interval
+
+__all__ = ["judged"]
+
+WEAK = ("lower_bound_only", "upper_bound_only", "not_identified")
+ENOUGH = 0.99  # share of resamples that must have converged
+
+
+def judged(
+    certificate: Certificate, parameters: Mapping[str, Estimate], how: Interval, rows: int
+) -> Status:
+    """The gravest finding gives the code; every finding gives a sentence.
+
+    Args:
+        certificate: of the search. parameters: with their verdicts.
+        how: the intervals were made. rows: used in the fit.
+    """
+    found = {
+        **_search(certificate),
+        **_spare(parameters, rows),
+        **_parameters(certificate, parameters),
+        **_resamples(how),
+    }
+    if not found:
+        share, starts = certificate.best_basin_share, certificate.starts
+        return Status("converged", f"{share:.0%} of {starts} starts agree on this optimum.")
+    return Status(next(iter(found)), " ".join(found.values()))
+
+
+def _search(c: Certificate) -> dict[str, str]:
+    found = {}
+    if not c.polished:
+        found["not_converged"] = (
+            f"The gradient is {c.gradient_norm:.2g} at the best point: not proven an optimum. "
+            "Use more starts, a larger delta of huber_log, squared_log, or a simpler law."
+        )
+    reached = round(c.best_basin_share * c.starts)
+    if reached < 2 <= c.starts:
+        who = (
+            f"Only one of {c.starts} starts" if reached else f"None of {c.starts} starts by itself"
+        )
+        found["found_once"] = (
+            f"{who} reached the best value: there may be a better one. Use more starts."
+        )
+    return found
+
+
+def _spare(parameters: Mapping[str, Estimate], rows: int) -> dict[str, str]:
+    free = sum(e.verdict != "fixed" for e in parameters.values())
+    if rows > free:
+        return {}
+    text = (
+        f"{rows} rows for {free} free parameters: the law passes through every row, so nothing "
+        "tells how sure it is. Add rows or use a simpler law."
+    )
+    return {"no_spare_rows": text}
+
+
+def _parameters(c: Certificate, parameters: Mapping[str, Estimate]) -> dict[str, str]:
+    found = {}
+    if c.active_bounds:
+        found["bound_active"] = (
+            f"{', '.join(c.active_bounds)} ran into the solver's bound: the data do not "
+            "contain this part of the law; use a simpler law."
+        )
+    weak = [
+        f"{name} ({e.verdict.replace('_', ' ')})"
+        for name, e in parameters.items()
+        if e.verdict in WEAK
+    ]
+    if weak:
+        found["not_identified"] = f"The data do not fix {', '.join(weak)}: do not quote as numbers."
+    return found
+
+
+def _resamples(how: Interval) -> dict[str, str]:
+    if how.converged >= ENOUGH:
+        return {}
+    text = (
+        f"{100 * (1 - how.converged):.1f}% of {how.resamples} resamples did not converge in the "
+        "steps allowed: the intervals rest on unfinished fits; a larger delta of huber_log, "
+        "squared_log or a simpler law makes them firm."
+    )
+    return {"resamples_weak": text}
