@@ -280,12 +280,13 @@ def test_moons_are_trained_with_tanh():
     assert result.row["test_accuracy"] > 0.95 > 0.8 > result.row["test_accuracy_untrained"]
 
 
+# Rounding tips a ReLU now and then in 6,320 updates, and another processor rounds another way.
 TOLERANCE = {
-    "test_loss": 0.01,
-    "train_loss": 0.01,
-    "test_accuracy": 0.005,
-    "htse": 1e-3,
-    "hsie": 0.03,
+    "test_loss": 0.02,
+    "train_loss": 0.02,
+    "test_accuracy": 0.01,
+    "htse": 2e-3,
+    "hsie": 0.05,
 }
 
 

@@ -199,7 +199,7 @@ class PowerSumSurface(Problem):
     def _offset(self, term: Term, columns: Mapping[str, NDArray]) -> NDArray:
         """What is added to the log of a term: parameters held fixed, and y out of it in logs."""
         offset = -np.log(self.y) if self.objective.logs else np.zeros(self.rows)
-        for name in set(columns) & set(self.fixed):
+        for name in (n for n in columns if n in self.fixed):
             held = self.fixed[name]
             offset = offset + columns[name] * (np.log(held) if name == term.coefficient else held)
         return offset
@@ -259,7 +259,7 @@ class PowerSumSurface(Problem):
 
 
 class PlainSurface(Problem):
-    """Any law with a value of its own: residuals with first derivatives; Gauss-Newton curvature, or exact.
+    """Any law with a value of its own: first derivatives; Gauss-Newton curvature, or exact.
 
     `exact` adds the residuals' own curvature by differences of the slopes: one
     more sweep for each parameter, for the few lanes that are polished.
