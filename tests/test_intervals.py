@@ -9,7 +9,7 @@ from allometry.errors import DataError
 from allometry.fit import fit
 from allometry.fitting.profile import of_fit
 from allometry.fitting.variance import components
-from allometry.intervals import ends, multiplicities, verdict
+from allometry.intervals import FRACTION_SCALE, ends, fractions, multiplicities, verdict
 from allometry.laws import Parameter
 from allometry.table import Table
 
@@ -77,7 +77,7 @@ def test_ends_are_percentiles():
     assert ends(np.arange(1001.0), 0.9) == pytest.approx((50.0, 950.0))
 
 
-@pytest.mark.parametrize("interval", ["pairs", "residual", "profile"])
+@pytest.mark.parametrize("interval", ["pairs", "fractional", "residual", "profile"])
 def test_a_line_by_squares_gets_the_textbook_interval(interval):
     table = line(sizes=60)
     x, y = np.log(table["x"]), np.log(table["y"])
@@ -105,6 +105,29 @@ def test_clusters_widen_the_interval_where_rows_share_their_error():
     assert width(whole) > 1.6 * width(alone)
     assert width(wild) > 1.6 * width(alone)
     assert whole.interval.cluster == ("x",)
+
+
+def test_fractions_have_mean_one_and_the_spread_that_is_made_good():
+    weights = fractions(RNG(0), 4000, 50)
+    assert (weights > 0).all()
+    np.testing.assert_allclose(weights.mean(1), 1.0)
+    assert weights.std() * FRACTION_SCALE == pytest.approx(1.0, abs=0.02)
+    shared = fractions(RNG(0), 10, 6, [np.array([0, 0, 1, 1, 2, 2])])
+    assert (shared[:, ::2] == shared[:, 1::2]).all()
+
+
+def test_auto_takes_fractions_only_for_few_rows_under_a_nearly_absolute_penalty():
+    def taken(sizes=12, **options):
+        return fit(line(sizes=sizes), "power", XY, resamples=200, **options)
+
+    assert taken().interval.method == "fractional"
+    assert taken(sizes=40).interval.method == "pairs"
+    assert taken(delta=0.5).interval.method == "pairs"
+    assert taken(objective="squared_log").interval.method == "pairs"
+    assert taken(cluster="x").interval.method == "pairs"
+    few, whole = (taken(interval=kind).parameters["alpha"] for kind in ("fractional", "pairs"))
+    assert few.verdict == "identified" and few.low < few.value < few.high
+    assert few.high - few.low < 1.3 * (whole.high - whole.low)
 
 
 def test_profiles_touch_zero_at_the_fit_and_cross_at_the_ends():

@@ -186,7 +186,8 @@ def _one(form: Law, table: Table, columns: Mapping[str, str], asked: _Asked) -> 
             "resamples": round(time.perf_counter() - solved, 4),
         },
     )
-    return _with_profiles(made) if asked.interval == "profile" else made
+    spare = len(rows.y) > len(problem.free)
+    return _with_profiles(made) if asked.interval == "profile" and spare else made
 
 
 def _objective(aim: Objective, residuals: NDArray, rows: Rows) -> dict[str, Any]:

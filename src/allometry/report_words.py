@@ -84,6 +84,8 @@ def _interval_line(fit: Fit) -> str:
         if how.cluster
         else "residuals"
         if how.method == "residual"
+        else "single rows, weighted at random"
+        if how.method == "fractional"
         else "single rows"
     )
     return (

@@ -78,7 +78,6 @@ def fit(
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
     from allometry.from_files import draw_fit, fit_file, save_fit
-    from allometry.terminal import show_fit
 
     made = fit_file(
         table, law, pairs("--map", mapping, "SYMBOL=COLUMN"), where=filters,
@@ -94,6 +93,8 @@ def fit(
         document = made.to_document()
         print_json(document.pop("schema").split("/")[1], **document)
     else:
+        from allometry.terminal import show_fit
+
         show_fit(made)
 
 
@@ -128,7 +129,6 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare laws on TABLE by how well they extrapolate; choose one, and average them."""
     from allometry.from_files import compare_file
-    from allometry.terminal import show_comparison
 
     name, _, count = (hold_out or "largest:0").partition(":")
     if name != "largest" or not count.isdecimal():
@@ -140,6 +140,8 @@ def compare(
     if as_json:
         print_json(document.pop("schema").split("/")[1], **document)
     else:
+        from allometry.terminal import show_comparison
+
         show_comparison(document)
 
 

@@ -297,11 +297,11 @@ class PlainSurface(Problem):
 
     def predict(self, u: NDArray) -> tuple[NDArray, NDArray]:
         """Centred values (k, n) and their derivatives by u, (k, p, n)."""
-        f = self._value(u)
         if self.law.gradient is None:
-            return f, self._differences(u)
+            return self._value(u), self._differences(u)
         columns = {name: v[:, None] for name, v in self.values(u).items()}
         slopes = self.law.gradient(columns, self.sizes)
+        f = slopes[self.law.response] if self.law.response in slopes else self._value(u)
         jacobian = np.empty((len(u), len(self.free), self.rows))
         for j, p in enumerate(self.free):
             jacobian[:, j] = slopes[p.name] * columns[p.name] if p.positive else slopes[p.name]

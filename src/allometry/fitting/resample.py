@@ -26,6 +26,7 @@ from allometry.intervals import (
     multiplicities,
     verdict,
 )
+from allometry.laws import Parameter
 
 __all__ = ["Plan", "estimates", "resample", "rounded"]
 
@@ -170,6 +171,12 @@ def _new_responses(
 def estimates(
     problem: AnySurface, best: NDArray, draws: NDArray, level: float
 ) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+    """Parameters and derived quantities for raw sizes, with percentile ends and verdicts.
+
+    Args:
+        best: the optimum (1, p). draws: (resamples, p), perhaps none; both in
+            solver coordinates.
+    """
     value, drawn = problem.raw(best), problem.raw(draws) if len(draws) else {}
     place = {p.name: j for j, p in enumerate(problem.free)}
     parameters = {}
@@ -180,26 +187,33 @@ def estimates(
         elif not drawn:
             parameters[p.name] = Estimate(centre, np.nan, np.nan, "no_interval")
         else:
-            low, high = ends(drawn[p.name], level)
-            u = draws[:, place[p.name]]
-            at_low = float((u <= problem.low[place[p.name]]).mean())
-            at_high = float((u >= problem.high[place[p.name]]).mean())
-            parameters[p.name] = Estimate(
-                centre,
-                low,
-                high,
-                verdict(
-                    p, centre, float(np.median(drawn[p.name])), low, high, at_low, at_high, level
-                ),
-            )
-    derived = {}
+            j = place[p.name]
+            stuck = (draws[:, j] <= problem.low[j], draws[:, j] >= problem.high[j])
+            parameters[p.name] = _estimate(p, centre, drawn[p.name], stuck, level)
+    return parameters, _derived(problem, value, drawn, level)
+
+
+def _estimate(
+    parameter: Parameter, value: float, drawn: NDArray, stuck: tuple[NDArray, NDArray], level: float
+) -> Estimate:
+    """One free parameter; `stuck` are the draws at its lower and upper bound."""
+    low, high = ends(drawn, level)
+    at_low, at_high = (float(side.mean()) for side in stuck)
+    median = float(np.median(drawn))
+    said = verdict(parameter, value, median, low, high, at_low, at_high, level)
+    return Estimate(value, low, high, said)
+
+
+def _derived(
+    problem: AnySurface, value: Mapping[str, NDArray], drawn: Mapping[str, NDArray], level: float
+) -> dict[str, Estimate]:
     spread = problem.law.derived(drawn) if drawn else {}
+    derived = {}
     for name, middle in problem.law.derived(value).items():
         low, high = ends(spread[name], level) if drawn else (np.nan, np.nan)
-        derived[name] = Estimate(
-            float(middle[0]), low, high, "identified" if np.isfinite(low) else "no_interval"
-        )
-    return parameters, derived
+        said = "identified" if np.isfinite(low) else "no_interval"
+        derived[name] = Estimate(float(middle[0]), low, high, said)
+    return derived
 
 
 def rounded(values: Mapping[str, NDArray]) -> dict[str, NDArray]:

@@ -290,12 +290,17 @@ def _eliminated(lower: NDArray, x: NDArray, floor: NDArray, ok: NDArray) -> tupl
     """Cholesky and both substitutions, in place; lanes with a poor pivot are not ok."""
     p = len(x)
     for j in range(p):
-        pivot = lower[j, j] - (lower[j, :j] ** 2).sum(0)
-        ok &= pivot > floor[j]
-        lower[j, j] = np.sqrt(np.where(ok, pivot, 1.0))
-        for i in range(j + 1, p):
-            lower[i, j] = (lower[i, j] - (lower[i, :j] * lower[j, :j]).sum(0)) / lower[j, j]
-        x[j] = (x[j] - (lower[j, :j] * x[:j]).sum(0)) / lower[j, j]
+        ok &= lower[j, j] > floor[j]
+        pivot = np.sqrt(np.where(ok, lower[j, j], 1.0))
+        lower[j, j] = pivot
+        x[j] /= pivot
+        if j + 1 < p:
+            below = lower[j + 1 :, j]
+            below /= pivot
+            x[j + 1 :] -= below * x[j]
+            lower[j + 1 :, j + 1 :] -= below[:, None] * below
     for j in reversed(range(p)):
-        x[j] = (x[j] - (lower[j + 1 :, j] * x[j + 1 :]).sum(0)) / lower[j, j]
+        if j + 1 < p:
+            x[j] -= (lower[j + 1 :, j] * x[j + 1 :]).sum(0)
+        x[j] /= lower[j, j]
     return x.T, ok

@@ -35,9 +35,14 @@ def value(p: Values, sizes: Values) -> NDArray:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
-    """Derivatives by every parameter."""
+    """The value, and derivatives by every parameter."""
     power, breaks = _parts(p, sizes)
-    slopes = {"a": np.ones_like(power), "b": power / p["b"], "c0": -np.log(sizes["x"]) * power}
+    slopes = {
+        "y": p["a"] + power,
+        "a": np.ones_like(power),
+        "b": power / p["b"],
+        "c0": -np.log(sizes["x"]) * power,
+    }
     for i, (z, bend) in enumerate(breaks, start=1):
         past = np.exp(z - bend)
         c, f = p[f"c{i}"], p[f"f{i}"]

@@ -79,8 +79,9 @@ class Law:
         parameters: in the order they are shown.
         terms: the sum of powers, or empty where `value` is given.
         value: (parameters, each of shape (k, 1); sizes, each (n,)) -> (k, n).
-        gradient: same arguments -> derivative by each parameter, each (k, n);
-            without it central differences are taken.
+        gradient: same arguments -> derivative by each parameter, each (k, n), and
+            the value by the response's symbol where it is made on the way;
+            without a gradient central differences are taken.
         uncentre: (centred parameters, centre of each symbol) -> raw parameters.
         starts: (uniform draws (k, p), centred sizes, centred response) -> centred
             parameters (k, p); without it draws fill the parameters' start ranges.

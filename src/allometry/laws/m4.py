@@ -49,12 +49,13 @@ def value(p: Values, sizes: Values) -> NDArray:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
-    """Derivatives through the implicit equation."""
+    """The value, and derivatives through the implicit equation."""
     z, slope, above = _share(p, sizes)
     span = p["y0"] - p["E"]
     by_log_q = span * z * (1 - z) * slope
     pull = by_log_q * (p["g"] - 1) / span
     return {
+        "y": p["E"] + span * z,
         "E": 1 - z - pull,
         "y0": z + pull,
         "A": by_log_q / p["A"],
