@@ -159,6 +159,14 @@ def test_a_fit_with_seeds_reports_them():
     assert made.variance["misfit"] < 0.02
 
 
+def test_a_known_evaluation_noise_is_told_apart_from_seeds():
+    table = line(noise=0.05, seeds=5, sizes=30)
+    table = table.with_columns(error=np.full(len(table), 0.03))
+    made = fit(table, "power", XY, resamples=0, noise="error")
+    assert made.variance["evaluation"] == pytest.approx(0.03)
+    assert made.variance["seed"] == pytest.approx(0.04, rel=0.2)
+
+
 def test_a_new_run_varies_more_than_the_law():
     made = fit(line(sizes=60), "power", XY, objective="squared_log", resamples=500)
     mean, run = (made.predict_interval({"x": [100.0]}, of=of) for of in ("mean", "run"))

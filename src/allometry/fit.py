@@ -66,8 +66,10 @@ def fit(
         level: of the intervals.
         seed: of starts and resamples.
         drop_largest: symbol -> how many rows with its largest values to leave out.
-        weights: column of row weights. noise: column of standard deviations, used
-            as weights 1/noise^2. Both are scaled to mean 1.
+        weights: column of row weights. noise: column of the standard error of each
+            row's evaluation, in units of the residuals (of log y where the objective
+            is in logs), used as weights 1/noise^2 and told apart from the scatter of
+            seeds in `Fit.variance`. Both are scaled to mean 1.
         where: conditions "COLUMN<=VALUE" a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
         interval: pairs (rows drawn with replacement), fractional (rows given random
@@ -128,6 +130,12 @@ class _Asked:
             noise=self.noise,
         )
 
+    def evaluation(self, table: Table, rows: Rows) -> NDArray | None:
+        """The standard error of each used row's evaluation, where it is known."""
+        if self.noise is None:
+            return None
+        return np.asarray(table[self.noise], float)[rows.kept]
+
     def held(self, law: Law) -> Mapping[str, float]:
         """The parameters of this law that are held fixed."""
         if self.fixed is None:
@@ -180,7 +188,9 @@ def _one(form: Law, table: Table, columns: Mapping[str, str], asked: _Asked) -> 
         endings=np.sort(ended.value) * (2.0 if np.isinf(asked.aim.delta) else 1.0),
         form=form,
         notes=rows.notes,
-        variance=components(rows.points(), residuals, len(problem.free)),
+        variance=components(
+            rows.points(), residuals, len(problem.free), asked.evaluation(table, rows)
+        ),
         seconds={
             "starts": round(solved - began, 4),
             "resamples": round(time.perf_counter() - solved, 4),

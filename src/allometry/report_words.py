@@ -71,6 +71,10 @@ def certificate_lines(fit: Fit) -> list[str]:
             + "."
         )
     lines.append(_interval_line(fit))
+    if fit.variance:
+        unit = "in log " if "log" in fit.objective["name"] else ""
+        parts = ", ".join(f"{name} {shown(v, 2)}" for name, v in fit.variance.items())
+        lines.append(f"Standard deviations {unit}told apart: {parts}.")
     lines.extend(note if note.endswith(".") else f"{note}." for note in fit.notes)
     return lines
 
