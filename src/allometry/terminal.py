@@ -100,11 +100,16 @@ class Bar:
         self._console.print(Text(text), highlight=False, soft_wrap=True)
 
 
+def _stdout() -> Console:
+    """A console as wide as the terminal; where there is none, wide enough for the tables."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 110)
+
+
 def show_findings(findings: Sequence[Finding]) -> None:
     """A table of claims, measurements and verdicts, and the answer under each, on stdout."""
     if not findings:
         return
-    console = Console(file=sys.stdout)
+    console = _stdout()
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_lines=False)
     table.add_column("verdict", no_wrap=True)
     table.add_column("claim, and what was found", overflow="fold", ratio=1)
@@ -120,7 +125,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 def show_fit(fit: Fit) -> None:
     """Formula, parameters with intervals and verdicts, certificate and advice, on stdout."""
-    console = Console(file=sys.stdout)
+    console = _stdout()
     console.print(Text(f"{fit.formula}   ({summary_of_fit(fit)})", style="bold"))
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     for heading in (
@@ -141,7 +146,7 @@ def show_fit(fit: Fit) -> None:
 
 def show_comparison(document: Mapping[str, Any]) -> None:
     """A table of laws for each group: extrapolation and back-test errors, weight, choice."""
-    console = Console(file=sys.stdout)
+    console = _stdout()
     for group in document["groups"]:
         title = ", ".join(f"{name} = {value}" for name, value in group["by"].items())
         table = RichTable(
