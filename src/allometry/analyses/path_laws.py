@@ -17,6 +17,8 @@ from allometry.table import Table
 
 __all__ = [
     "COLUMNS",
+    "SOURCE",
+    "STRAIGHT",
     "fits",
     "laws_by_seed",
     "notebook_columns",
@@ -25,6 +27,8 @@ __all__ = [
     "statistics",
 ]
 
+SOURCE = "Z. Liu 2025, First-Principles-Scaling-Laws, Zenodo 10.5281/zenodo.17118793"
+STRAIGHT = 0.9  # R^2 from which on we grant that a line describes the means over seeds
 COLUMNS = ("test_loss", "htse", "hsie", "htse_untrained", "hsie_untrained")
 
 

@@ -41,8 +41,8 @@ def _signed(value: float) -> str:
 
 def entropies_before_training(table: Table, findings: Sequence[Finding]) -> Figure:
     """H'_TSE and H'_SIE of every trained network (blue) and of the same network before its first
-    update (red squares); lines: least squares on the means over seeds, bands: 95% from 1,000
-    resamples of seeds and sizes; below, residuals of the runs."""
+    update (red squares); lines: least squares on all runs, bands: 95% from 1,000 resamples of
+    seeds and sizes; below, residuals of the runs."""
     done = table.where(status="done")
     fitted = fits(table)
     figure, tops, residuals = stacked(2)

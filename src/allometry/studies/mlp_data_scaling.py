@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from allometry import measures
 from allometry.analyses import reducible
+from allometry.analyses.path_laws import COLUMNS, SOURCE, STRAIGHT
 from allometry.analyses.reducible import Curves, Grid, Interval, Line
 from allometry.datasets.splits import ImageSubset
 from allometry.figures import (
@@ -37,9 +38,7 @@ from allometry.spec import RunSpec, TrainSpec
 from allometry.study import Finding, Study, at_least
 from allometry.table import Table
 
-SOURCE = "Z. Liu 2025, First-Principles-Scaling-Laws, Zenodo 10.5281/zenodo.17118793"
 D_LABEL = "training examples D"
-STRAIGHT = 0.9  # R^2 from which on we grant that a line describes the means over seeds
 WORDS = {"loss": "loss", "htse": "H'_TSE", "hsie": "H'_SIE", "core": "core law"}
 END = 5  # sizes at either end whose mean is the notebook's baseline
 
@@ -98,9 +97,6 @@ def statistics(curves: Curves) -> dict[str, float]:
         out |= {f"{name}_moved": moved.slope, f"{name}_moved_r2": moved.r2}
         out[f"{name}_change"] = float(curves[name][-END:].mean() - curves[name][:END].mean())
     return out
-
-
-COLUMNS = ("test_loss", "htse", "hsie", "htse_untrained", "hsie_untrained")
 
 
 # ---- what was found ----------------------------------------------------------------------

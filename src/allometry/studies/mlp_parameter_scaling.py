@@ -12,6 +12,8 @@ from allometry import measures
 from allometry.analyses import reducible
 from allometry.analyses.path_laws import (
     COLUMNS,
+    SOURCE,
+    STRAIGHT,
     fits,
     laws_by_seed,
     notebook_columns,
@@ -33,8 +35,6 @@ from allometry.spec import RunSpec, TrainSpec
 from allometry.study import Finding, Study, Verdict, at_least
 from allometry.table import Table
 
-SOURCE = "Z. Liu 2025, First-Principles-Scaling-Laws, Zenodo 10.5281/zenodo.17118793"
-
 # Targets of N between 800 and 35,000; 0.5 h^2 + 789 h is the notebook's estimate of N.
 PAIRS = halving_pairs(800, 35_000, 25, 0.5, 789)
 
@@ -55,9 +55,6 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
         for seed in seeds
         for h1, h2 in pairs
     ]
-
-
-STRAIGHT = 0.9  # R^2 from which on we grant that a line describes the means over seeds
 
 
 def analyse(table: Table) -> list[Finding]:
