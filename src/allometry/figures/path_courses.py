@@ -44,17 +44,23 @@ def entropies_along_training(table: Table, findings: Sequence[Finding]) -> Figur
 
 
 def entropies_against_weights(table: Table, findings: Sequence[Finding]) -> Figure:
-    """Each seed along its training, on true (blue) and shuffled (orange) labels."""
+    """Each seed along its training, on true (blue dots) and shuffled (orange squares) labels."""
+    kinds = ((True, VERMILLION, "s", "shuffled"), (False, BLUE, ".", "true"))
     figure, axes = panels(1, 2, height=70.0)
     for ax, name, unit in zip(axes[0], SYMBOL, ("", " (bits)"), strict=True):
         with paper():
             dress(ax)
-            for shuffled, color in ((True, VERMILLION), (False, BLUE)):
+            # The corner the courses leave free: they rise in one panel and fall in the other.
+            left = 0.06 if name == "htse" else 0.7
+            for place, (shuffled, color, marker, label) in enumerate(kinds):
+                y = 0.84 + 0.09 * place
+                ax.plot(left, y, marker, color=color, transform=ax.transAxes)
+                ax.text(left + 0.03, y, label, color=color, va="center", transform=ax.transAxes)
                 for course in courses(table, shuffled=shuffled):
                     some = evenly(course["epoch"])
                     ax.plot(
                         course["weight_norm2"][some], course[name][some],
-                        color=color, lw=0.8, marker=".", ms=2.5,
+                        color=color, lw=0.8, marker=marker, ms=2.5,
                     )  # fmt: skip
             ax.set_xlabel("sum of squared weights after layer 1")
             ax.set_ylabel(to_mathtext(SYMBOL[name] + unit))
