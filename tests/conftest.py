@@ -13,13 +13,22 @@ ASSETS = Path(__file__).parent / "assets"
 
 @pytest.fixture(scope="session")
 def fashion_mnist():
+    return images("fashion-mnist")
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    return images("mnist")
+
+
+def images(name: str):
     """The real images; a machine that cannot get them says so."""
     from allometry.datasets.images import load_images
 
     try:
-        return load_images("fashion-mnist")
+        return load_images(name)
     except UnavailableError as error:
-        pytest.skip(f"FashionMNIST cannot be had here: {error}")
+        pytest.skip(f"{name} cannot be had here: {error}")
 
 
 @pytest.fixture(scope="session")

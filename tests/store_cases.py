@@ -73,10 +73,10 @@ class Imagined:
         self.before = before or (lambda pack: None)
         self.trained: list[str] = []
 
-    def packs(self, specs: Sequence[RunSpec]) -> list[Sequence[RunSpec]]:
+    def packs(self, specs: Sequence[RunSpec], study: Study) -> list[Sequence[RunSpec]]:
         return [specs[i : i + self.size] for i in range(0, len(specs), self.size)]
 
-    def updates(self, specs: Sequence[RunSpec]) -> int:
+    def updates(self, specs: Sequence[RunSpec], study: Study) -> int:
         return 10 * len(specs)
 
     def provenance(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -210,24 +211,27 @@ def test_resuming_a_finished_study_does_not_load_jax(path, pytestconfig):
     subprocess.run([sys.executable, "-c", LIGHT, path], check=True, cwd=pytestconfig.rootpath)
 
 
-def test_the_local_engine_trains_each_pack_with_the_studys_measures(path, monkeypatch):
-    from allometry import packing
-    from allometry.engines import local
+def test_the_local_engine_makes_each_pack_by_the_studys_procedure(path):
+    from allometry.engines.local import LocalEngine
+    from allometry.procedure import Pack
 
     calls = []
 
-    def train(pack, measures, trajectory, advance):
-        calls.append((pack.specs, measures, trajectory))
-        advance(10 * len(pack.specs))
-        return [result(s) for s in pack.specs]
+    class TwoPacks:
+        def packs(self, specs):
+            return [Pack(tuple(specs[:7])), Pack(tuple(specs[7:]))]
 
-    monkeypatch.setattr(
-        local, "make_packs", lambda s: [packing.Pack(tuple(s[:7])), packing.Pack(tuple(s[7:]))]
-    )
-    monkeypatch.setattr(local.LocalEngine, "updates", lambda self, s: 10 * len(s))
-    tiny = study(5)
+        def updates(self, spec):
+            return 10
+
+        def run(self, pack, measures, trajectory, advance):
+            calls.append((pack.specs, measures, trajectory))
+            advance(10 * len(pack.specs))
+            return [result(s) for s in pack.specs]
+
+    tiny = replace(study(5), procedure=TwoPacks())
     heard = Heard()
-    outcome = run(tiny, store=path, engine=local.LocalEngine(train), progress=heard)
+    outcome = run(tiny, store=path, engine=LocalEngine(), progress=heard)
     assert [len(pack) for pack, _, _ in calls] == [7, 3]
     assert all(m is tiny.measures and t is tiny.trajectory for _, m, t in calls)
     assert (outcome.trained, heard.steps) == (10, 100)

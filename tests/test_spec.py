@@ -161,7 +161,7 @@ def test_replace_changes_one_field_and_nothing_else(field, text, value):
 @pytest.mark.parametrize(
     ("field", "text", "word"),
     [
-        ("epochs", "3", "RunSpec has model, data, train, seed, measures"),
+        ("epochs", "3", "RunSpec has seed, measures, model, data, train"),
         ("train.epoch", "3", "TrainSpec has optimizer, epochs"),
         ("seed.x", "3", "seed is the value 42"),
         ("train.epochs", "three", "integer"),

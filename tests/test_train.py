@@ -16,7 +16,8 @@ from allometry.errors import UsageError
 from allometry.models import MLP
 from allometry.optimizers import SGD, Adam
 from allometry.pack_forms import Padded, SideBySide
-from allometry.packing import Pack, make_packs
+from allometry.packing import make_packs
+from allometry.procedure import Pack
 from allometry.spec import RunSpec, TrainSpec
 from allometry.studies import study
 from allometry.train import describe, train_pack, updates

@@ -2,23 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from allometry.models.model import Model
 from allometry.optimizers import Optimizer
+from allometry.procedure import Pack
 from allometry.spec import RunSpec, Spec
 
-__all__ = ["Pack", "make_packs", "model_of", "optimizer_of"]
+__all__ = ["make_packs", "model_of", "optimizer_of"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Pack:
-    """Runs trained together: one family, the same data and seed, so the same batches."""
-
-    specs: tuple[RunSpec, ...]
 
 
 def make_packs(specs: Sequence[RunSpec]) -> list[Pack]:

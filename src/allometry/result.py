@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from allometry.spec import RunSpec
+from allometry.spec import Experiment
 
 __all__ = ["Cell", "RunResult", "Status"]
 
@@ -28,7 +28,7 @@ class RunResult:
         seconds: of training and measuring, this run's share of its pack.
     """
 
-    spec: RunSpec
+    spec: Experiment
     status: Status
     row: Mapping[str, Cell]
     seconds: float

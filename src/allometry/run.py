@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from allometry.engines import Engine
 from allometry.result import RunResult
-from allometry.spec import RunSpec
+from allometry.spec import Experiment
 from allometry.store import Store
 from allometry.study import Finding, Study, findings_html, variant
 from allometry.table import Table
@@ -163,15 +163,15 @@ def run(
 def _train(
     keep: Store,
     study: Study,
-    pending: Sequence[RunSpec],
+    pending: Sequence[Experiment],
     stored: int,
     engine: Engine,
     progress: Progress,
 ) -> int:
     """Train and store; the signal that asked to stop, 0 for none."""
-    packs = engine.packs(pending)
+    packs = engine.packs(pending, study)
     record = engine.provenance()
-    progress.begin(len(pending), stored, len(packs), engine.updates(pending))
+    progress.begin(len(pending), stored, len(packs), engine.updates(pending, study))
     try:
         with _Drain(progress) as drain:
             for results in engine.run(packs, study, drain.advance, drain.asked):

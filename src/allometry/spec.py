@@ -3,15 +3,20 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from allometry.errors import DataError, UsageError
 
-__all__ = ["RUN_SCHEMA", "RunSpec", "Spec", "TrainSpec", "check_same", "differences", "replace"]
+__all__ = [
+    "RUN_SCHEMA", "Experiment", "RunSpec", "Spec", "TrainSpec", "check_same", "differences",
+    "replace",
+]  # fmt: skip
 
 RUN_SCHEMA = "allometry/run/1"
+
+E = TypeVar("E", bound="Experiment")
 
 
 class Spec(BaseModel):
@@ -61,20 +66,17 @@ class TrainSpec(Spec):
     measure_every: int = Field(default=0, ge=0)
 
 
-class RunSpec(Spec):
-    """One network to train.
+class Experiment(Spec):
+    """One thing to do, with a name computed from its content.
+
+    Subclasses add what is done: `RunSpec` trains a network on a data set; a study
+    with a procedure of its own has its own.
 
     Attributes:
-        model: the network (`allometry.models`).
-        data: the data set and the part of it trained on (`allometry.datasets`).
-        train: optimiser, batch size and length.
-        seed: of every random draw of the run: subset, start, batch order, sampled nodes.
+        seed: of every random draw of the run.
         measures: names of the measures taken; `Study` fills them in.
     """
 
-    model: SerializeAsAny[Spec]
-    data: SerializeAsAny[Spec]
-    train: TrainSpec
     seed: int = Field(ge=0, lt=2**32)
     measures: tuple[str, ...] = ()
 
@@ -86,6 +88,21 @@ class RunSpec(Spec):
         content = {"schema": self.schema_name, "spec": self.document(defaults=False)}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class RunSpec(Experiment):
+    """One network to train.
+
+    Attributes:
+        model: the network (`allometry.models`).
+        data: the data set and the part of it trained on (`allometry.datasets`).
+        train: optimiser, batch size and length.
+        seed: of every random draw of the run: subset, start, batch order, sampled nodes.
+    """
+
+    model: SerializeAsAny[Spec]
+    data: SerializeAsAny[Spec]
+    train: TrainSpec
 
 
 def differences(stored: Any, present: Any, path: str = "") -> Iterator[str]:
@@ -119,7 +136,7 @@ def check_same(run_id: str, stored: dict[str, Any], present: dict[str, Any]) -> 
         )
 
 
-def replace(spec: RunSpec, field: str, text: str) -> RunSpec:
+def replace(spec: E, field: str, text: str) -> E:
     """A copy with one field changed, as ``--set train.epochs=3`` asks.
 
     Args:

@@ -7,7 +7,8 @@ from html import escape
 from typing import Any, Literal
 
 from allometry.errors import UsageError
-from allometry.spec import RunSpec, replace
+from allometry.procedure import Procedure
+from allometry.spec import Experiment, replace
 from allometry.table import Table
 
 __all__ = ["SIZES", "Finding", "Study", "Verdict", "at_least", "findings_html", "variant"]
@@ -80,8 +81,10 @@ class Study:
             after another; called as ``runs(size, seeds)``, with `seeds` a sequence.
         sizes: the sizes there are.
         seeds: size to the seeds it takes when nobody says otherwise.
-        measures: name to function of one trained `Network` giving columns.
-        trajectory: name to function of one `Network`, taken along training.
+        procedure: how runs are made; None trains every `RunSpec` by gradient descent.
+        measures: name to function giving columns, of one trained `Network` or of what
+            the procedure hands it.
+        trajectory: the same, taken along training.
         analyse: table to findings.
         figures: functions ``(table, findings) -> matplotlib Figure``; the first line
             of their docstring is the caption.
@@ -96,12 +99,13 @@ class Study:
     question: str
     prediction: str
     source: str
-    runs: Callable[[str, Sequence[int]], list[RunSpec]]
+    runs: Callable[[str, Sequence[int]], Sequence[Experiment]]
     measures: Mapping[str, Callable[..., Mapping[str, Any]]]
     analyse: Callable[[Table], list[Finding]]
     sizes: tuple[str, ...] = ("quick", "notebook")
     seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     trajectory: Mapping[str, Callable[..., Mapping[str, Any]]] = field(default_factory=dict)
+    procedure: Procedure | None = None
     figures: tuple[Callable[..., Any], ...] = ()
     fits: Callable[[Table], Mapping[str, Any]] | None = None
     views: Mapping[str, Callable[[Table], Table]] = field(default_factory=dict)
@@ -128,7 +132,7 @@ class Study:
 
     def specs(
         self, size: str, seeds: int | None = None, changes: Mapping[str, str] | None = None
-    ) -> list[RunSpec]:
+    ) -> list[Any]:
         """The runs of one size.
 
         Args:

@@ -1,7 +1,7 @@
 """The training loop, for every study: all members of a pack in one program."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,16 +18,34 @@ from allometry.measures.network import Losses, Network
 from allometry.models.model import Model
 from allometry.optimizers import Optimizer
 from allometry.pack_forms import Form, form_for
-from allometry.packing import Pack, model_of, optimizer_of
+from allometry.packing import make_packs, model_of, optimizer_of
+from allometry.procedure import Measures, Pack
 from allometry.result import Cell, RunResult
 from allometry.spec import RunSpec
 
-__all__ = ["Measures", "describe", "train_pack", "updates"]
-
-Measures = Mapping[str, Callable[[Network], Mapping[str, Any]]]
+__all__ = ["Training", "describe", "train_pack", "updates"]
 
 CHUNK_BYTES = 64 << 20  # of gathered batches held by one call of the compiled program
 EVALUATION_BATCH = 1000
+
+
+class Training:
+    """The procedure of every `RunSpec`: packs of one family, data and seed, trained here."""
+
+    def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
+        return make_packs(specs)
+
+    def updates(self, spec: RunSpec) -> int:
+        return updates(spec)
+
+    def run(
+        self,
+        pack: Pack,
+        measures: Measures,
+        trajectory: Measures,
+        advance: Callable[[int], None],
+    ) -> list[RunResult]:
+        return train_pack(pack, measures, trajectory, advance)
 
 
 def train_pack(

@@ -20,7 +20,8 @@ from allometry.measures import losses, path_entropies
 from allometry.models import MLP, FrozenCNN, FrozenViT
 from allometry.models.frozen import CHUNK
 from allometry.optimizers import Adam
-from allometry.packing import Pack, make_packs
+from allometry.packing import make_packs
+from allometry.procedure import Pack
 from allometry.spec import RunSpec, TrainSpec
 from allometry.train import train_pack
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from allometry.result import RunResult
-from allometry.spec import RunSpec
+from allometry.spec import Experiment
 from allometry.study import Study
 
 __all__ = ["Engine"]
@@ -13,11 +13,11 @@ __all__ = ["Engine"]
 class Engine(Protocol):
     """Trains runs somewhere and hands them back; it never touches the store."""
 
-    def packs(self, specs: Sequence[RunSpec]) -> Sequence[Any]:
+    def packs(self, specs: Sequence[Experiment], study: Study) -> Sequence[Any]:
         """Which runs are trained, and handed back, together."""
         ...
 
-    def updates(self, specs: Sequence[RunSpec]) -> int:
+    def updates(self, specs: Sequence[Experiment], study: Study) -> int:
         """Optimiser updates summed over runs: the total that `advance` counts up to."""
         ...
 

@@ -1,38 +1,33 @@
 """The default engine: one pack after another in this process."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from allometry import train
-from allometry.packing import Pack, make_packs
+from allometry.procedure import Pack, Procedure
 from allometry.provenance import collect
 from allometry.result import RunResult
-from allometry.spec import RunSpec
+from allometry.spec import Experiment
 from allometry.study import Study
+from allometry.train import Training
 
 __all__ = ["LocalEngine"]
-
-Trainer = Callable[
-    [Pack, Mapping[str, Any], Mapping[str, Any], Callable[[int], None]], list[RunResult]
-]
 
 
 class LocalEngine:
     """Trains here.
 
     Args:
-        train: function of a pack, measures, trajectory and `advance`, such as
-            `allometry.train.train_pack`.
+        procedure: instead of every study's own.
     """
 
-    def __init__(self, train: Trainer = train.train_pack):
-        self._train = train
+    def __init__(self, procedure: Procedure | None = None):
+        self._instead = procedure
 
-    def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
-        return make_packs(specs)
+    def packs(self, specs: Sequence[Experiment], study: Study) -> list[Pack]:
+        return self._procedure(study).packs(specs)
 
-    def updates(self, specs: Sequence[RunSpec]) -> int:
-        return sum(train.updates(spec) for spec in specs)
+    def updates(self, specs: Sequence[Experiment], study: Study) -> int:
+        return sum(self._procedure(study).updates(spec) for spec in specs)
 
     def provenance(self) -> dict[str, Any]:
         return collect()
@@ -44,7 +39,11 @@ class LocalEngine:
         advance: Callable[[int], None],
         stop: Callable[[], bool],
     ) -> Iterator[list[RunResult]]:
+        procedure = self._procedure(study)
         for pack in packs:
             if stop():
                 return
-            yield self._train(pack, study.measures, study.trajectory, advance)
+            yield procedure.run(pack, study.measures, study.trajectory, advance)
+
+    def _procedure(self, study: Study) -> Procedure:
+        return self._instead or study.procedure or Training()

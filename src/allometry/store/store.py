@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
 from allometry.result import RunResult
-from allometry.spec import RunSpec, check_same
+from allometry.spec import Experiment, check_same
 from allometry.store import verify as store_verify
 from allometry.store.lock import WriterLock, check_place, filesystem_type
 from allometry.store.record import (
@@ -36,6 +36,8 @@ from allometry.store.verify import DECLARED, RUNS, Damage, Verification
 from allometry.table import Table
 
 __all__ = ["Damage", "Store", "StudyStatus", "Verification"]
+
+E = TypeVar("E", bound=Experiment)
 
 
 class StudyStatus(NamedTuple):
@@ -107,7 +109,7 @@ class Store:
 
     # ---- write -------------------------------------------------------------------------------
 
-    def declare(self, study: str, size: str, variant: str, specs: Sequence[RunSpec]) -> None:
+    def declare(self, study: str, size: str, variant: str, specs: Sequence[Experiment]) -> None:
         """Say which runs belong to a size of a study, in the order of its table.
 
         Saying it again changes nothing, and more seeds add runs. Runs declared
@@ -179,7 +181,7 @@ class Store:
 
     # ---- read --------------------------------------------------------------------------------
 
-    def pending(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
+    def pending(self, specs: Sequence[E]) -> list[E]:
         """Those of the runs that are not stored.
 
         Raises:
@@ -197,7 +199,7 @@ class Store:
                 check_same(name, self._json(name, stored[name]), present)
         return [s for name, s in zip(names, specs, strict=True) if name not in stored]
 
-    def check(self, specs: Sequence[RunSpec]) -> tuple[Damage, ...]:
+    def check(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
         """Damage of these runs and of declarations, by their hashes: quick, for every start."""
         names = json.dumps([spec.run_id for spec in specs])
         with sqlite_errors(self.path):

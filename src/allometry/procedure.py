@@ -1,0 +1,53 @@
+"""How the runs of a study are made from their specs.
+
+The default, `allometry.train.Training`, trains networks by gradient descent on a
+data set. A study that needs something else (kernels at initialisation, samples
+drawn inside the compiled step) brings a procedure of its own; store, engines,
+fits and report do not see the difference.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from allometry.result import RunResult
+
+__all__ = ["Measures", "Pack", "Procedure"]
+
+# Name to function giving columns; of what, the procedure says.
+Measures = Mapping[str, Callable[..., Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Runs made together, in one program."""
+
+    specs: tuple[Any, ...]
+
+
+class Procedure(Protocol):
+    """Makes runs, many at once where that is faster."""
+
+    def packs(self, specs: Sequence[Any]) -> list[Pack]:
+        """Which runs share a program; a function of the specs alone."""
+        ...
+
+    def updates(self, spec: Any) -> int:
+        """Units of work in a run, which `advance` counts: optimiser updates, say."""
+        ...
+
+    def run(
+        self,
+        pack: Pack,
+        measures: Measures,
+        trajectory: Measures,
+        advance: Callable[[int], None],
+    ) -> list[RunResult]:
+        """Make every run of a pack, one result a spec.
+
+        Args:
+            measures: `Study.measures`, functions of what this procedure hands them.
+            trajectory: `Study.trajectory`, the same, taken along the way.
+            advance: told of units of work done, summed over the pack.
+        """
+        ...
