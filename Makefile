@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= allometry.db
 TEST_READY := .venv/.test-ready
+NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
 .PHONY: run test test-all setup lint bench clean help
 .DEFAULT_GOAL := help
@@ -11,9 +12,12 @@ TEST_READY := .venv/.test-ready
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 12
 
-run: setup  ## set up, train the studies at notebook size, write reports/
-	$(BIN)/allometry run mlp_parameter_scaling --size notebook --seeds 5 --store $(STORE)
-	$(BIN)/allometry report mlp_parameter_scaling --size notebook --store $(STORE) -o reports/mlp_parameter_scaling.html
+run: setup  ## set up, train the five notebooks' studies, write reports/index.html
+	@for study in $(NOTEBOOKS); do \
+	  echo "== $$study"; \
+	  $(BIN)/allometry run $$study --size notebook --store $(STORE) || exit $$?; \
+	done
+	$(BIN)/allometry report --store $(STORE) -o reports
 
 test: lint $(TEST_READY) .venv/.data  ## set up, check style and types, run the fast tests
 	$(BIN)/python -m pytest -q
@@ -50,6 +54,7 @@ $(TEST_READY): .venv/.ready
 
 .venv/.data: .venv/.ready
 	$(BIN)/allometry data get fashion-mnist
+	$(BIN)/allometry data get mnist
 	@touch $@
 
 clean:  ## remove the environment and the reports; the store and the data cache stay

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from allometry.engines import Finished
 from allometry.result import RunResult
 from allometry.spec import RunSpec, Spec, TrainSpec
 from allometry.study import Study
@@ -79,20 +80,17 @@ class Imagined:
     def updates(self, specs: Sequence[RunSpec], study: Study) -> int:
         return 10 * len(specs)
 
-    def provenance(self) -> dict[str, str]:
-        return PROVENANCE
-
     def run(
         self,
         packs: Sequence[Sequence[RunSpec]],
         study: Study,
         advance: Callable[[int], None],
         stop: Callable[[], bool],
-    ) -> Iterator[list[RunResult]]:
+    ) -> Iterator[Finished]:
         for pack in packs:
             if stop():
                 return
             self.before(pack)
             advance(10 * len(pack))
             self.trained += [spec.run_id for spec in pack]
-            yield [result(spec) for spec in pack]
+            yield Finished([result(spec) for spec in pack], PROVENANCE)

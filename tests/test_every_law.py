@@ -22,6 +22,8 @@ SIZES = {
     "lr": 1e-3 * np.cos(np.linspace(0, 1.4, 24)),
 }
 SIZES["U"] = SIZES["D"] / RNG.choice([1.0, 2.0, 10.0], 24)
+SIZES["L"] = np.tile(np.arange(2.0, 10.0), 3)
+SIZES["M"] = np.repeat([10.0, 100.0, 1000.0], 8)
 TRUTHS = {
     "power": dict(A=30, alpha=0.3),
     "m1": dict(A=30, alpha=0.3),
@@ -54,6 +56,8 @@ TRUTHS = {
     "overtraining": dict(E=1.5, alpha=40, beta=100, eta=-0.28),
     "data_constrained": dict(laws.named("data_constrained").fixed, R_N=5.0, R_D=15.0),
     "lr_batch": dict(c=2.0, a=-0.7, b=0.3),
+    "quanta": dict(a=0.02, b=1.0, alpha=0.4, C=3e3, tau_D=1e5, tau_S=5.0, K=1e9),
+    "power_product": dict(A=0.3, alpha_L=1.17, alpha_D=0.05, alpha_N=0.9, alpha_M=1.0),
     "multi_power": dict(L0=2.5, A=0.6, alpha=0.45, B=300, C=2.0, beta=0.6, gamma=0.6),
 }
 EASY = sorted(set(LAWS) - {"bnsl2", "bnsl3", "multi_power"})
@@ -85,6 +89,8 @@ def test_every_named_law_is_there_and_has_a_known_truth_here():
         "overtraining",
         "lr_batch",
         "multi_power",
+        "quanta",
+        "power_product",
     ]
     assert set(named) == set(LAWS) == set(TRUTHS)
 

@@ -67,10 +67,10 @@ class Counted(LocalEngine):
         self.packs_done = 0
 
     def run(self, packs, study, advance, stop):
-        for results_of_pack in super().run(packs, study, advance, stop):
+        for finished in super().run(packs, study, advance, stop):
             self.packs_done += 1
-            self.trained += [r.spec.run_id for r in results_of_pack]
-            yield results_of_pack
+            self.trained += [r.spec.run_id for r in finished.results]
+            yield finished
             if self.only_one:
                 return
 
@@ -192,7 +192,7 @@ def test_what_was_trained_after_the_stop_is_what_training_gives_at_once(trained)
     left = [s for s in trained.study.specs("quick") if s.run_id in missing]
     packs = engine.packs(left, trained.study)
     (again,) = engine.run(packs[:1], trained.study, lambda steps: None, lambda: False)
-    assert_trained_again_equals(trained, again)
+    assert_trained_again_equals(trained, again.results)
 
 
 @pytest.mark.slow

@@ -32,12 +32,12 @@ LAYERS = (
     ("datasets", "models", "optimizers"),
     ("result",),
     ("procedure",),
-    ("packing", "pack_forms", "measures"),
-    ("train", "ntk", "sparse_parity", "addition"),
+    ("packing", "pack_forms", "pack_cost", "pack_calibration", "pack_plan", "measures"),
+    ("train", "descent", "functions", "evaluate", "ntk", "sparse_parity", "addition"),
     ("study",),
     # Keeping it.
     ("provenance", "store"),
-    ("engines", "run", "results"),
+    ("programs", "engines", "run", "results"),
     # Showing it.
     ("figures",),
     ("report", "report_words", "pages", "serve"),
@@ -50,6 +50,7 @@ TRAINING = {"jax", "jaxlib", "optax", "allometry.train", "allometry.models", "al
 # Upward, inside a function, so that what is above is loaded only when it is asked for.
 WHEN_ASKED = {
     ("run", "studies"): "a study may be given by its name",
+    ("engines.orders", "studies"): "a worker loads the study it is told of",
 }
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from allometry.errors import DataError, StoreBusyError, UsageError
 from allometry.run import run
-from allometry.spec import RunSpec
+from allometry.spec import RunSpec, Spec
 from allometry.store import Store
-from tests.store_cases import Imagined, Net, result, specs, study
+from tests.store_cases import Imagined, result, specs, study
 
 
 class Heard:
@@ -109,19 +109,26 @@ def test_a_damaged_run_is_set_aside_and_trained_again(path):
         assert store.verify().damaged == ()
 
 
-def test_a_changed_default_stops_the_run_and_leaves_the_store_as_it_was(path, monkeypatch):
-    run(study(3, 1), store=path, engine=Imagined())
+def test_a_changed_default_stops_the_run_and_leaves_the_store_as_it_was(path):
+    class Layer(Spec):
+        width: int
+        activation: str = "relu"
+
+    class Renewed(Spec):
+        width: int
+        activation: str = "tanh"
+
+    Renewed.__name__ = "Layer"
+
+    def of(kind):
+        own = [s.model_copy(update={"model": kind(width=3)}) for s in specs(1, (42, 43))]
+        return replace(study(1), runs=lambda size, seeds: own)
+
+    run(of(Layer), store=path, engine=Imagined())
     with Store(path) as store:
         before = store.status()
-
-    def other_default(self, *, defaults=True):
-        document = plain(self, defaults=defaults)
-        return {**document, "activation": "tanh"} if defaults else document
-
-    plain = Net.document
-    monkeypatch.setattr(Net, "document", other_default)
     with pytest.raises(DataError, match=r"model\.activation was 'relu' and is 'tanh'"):
-        run(study(3, 1), store=path, engine=Imagined())
+        run(of(Renewed), store=path, engine=Imagined())
     with Store(path) as store:
         assert store.status() == before
 

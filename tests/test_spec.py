@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from allometry.errors import DataError, UsageError
-from allometry.spec import RunSpec, Spec, TrainSpec, check_same, differences, replace
+from allometry.spec import RunSpec, Spec, TrainSpec, check_same, differences, replace, texts
 from allometry.study import variant
 
 
@@ -182,3 +182,51 @@ def test_replace_refuses_in_words(field, text, word):
 def test_a_variant_is_named_by_its_changes_in_any_order():
     assert variant({"b": "2", "a": "1"}) == variant({"a": "1", "b": "2"}) == "a=1,b=2"
     assert variant({}) == ""
+
+
+# ---- names of many runs at once ---------------------------------------------------------------
+
+
+class Inner(Spec):
+    value: float = 0.5
+    seed: int = 0
+
+
+class Outer(Spec):
+    inner: Inner = Inner()
+    sizes: tuple[int, ...] = (1, 2)
+    pairs: tuple[Inner, ...] = ()
+    name: str = 'é"seed":5'
+    seed: int
+    flag: bool = False
+
+
+VALUES = {
+    "inner": st.builds(Inner, value=st.floats(allow_nan=False, allow_infinity=False),
+                       seed=st.integers(0, 60)),
+    "sizes": st.lists(st.integers(-5, 10**12), max_size=3).map(tuple),
+    "name": st.text(max_size=5),
+    "flag": st.booleans(),
+}  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"seed": st.integers(0, 60)}, optional=VALUES),
+        min_size=1,
+        max_size=5,
+    ),
+    st.lists(st.integers(0, 60), max_size=5),
+    st.booleans(),
+)
+def test_texts_of_many_specs_are_the_documents_of_each_as_strict_json(fields, seeds, defaults):
+    own = [Outer(**f) for f in fields]
+    # The same spec again with other seeds shares all it holds.
+    own += [own[0].model_copy(update={"seed": seed}) for seed in seeds]
+    expected = [
+        json.dumps(
+            s.document(defaults=defaults), sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
+        for s in own
+    ]
+    assert texts(own, defaults=defaults) == expected

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from allometry import measures, train
 from allometry.datasets.batches import batches, shared_order
 from allometry.datasets.splits import Data, ImageSubset, Moons, Split
+from allometry.descent import in_chunks
 from allometry.draws import TorchDraws
 from allometry.errors import UsageError
-from allometry.models import MLP
-from allometry.optimizers import SGD, Adam
+from allometry.models import MLP, ConvNet
+from allometry.optimizers import SGD, Adam, AdamW
 from allometry.pack_forms import Padded, SideBySide
 from allometry.packing import make_packs
 from allometry.procedure import Pack
@@ -53,11 +54,23 @@ class Params:
         return {}
 
 
-def small(widths, *, rate=0.01, epochs=3, seed=0, batch=32, optimizer=Adam, **data):
+def small(
+    widths,
+    *,
+    rate=0.01,
+    epochs=3,
+    seed=0,
+    batch=32,
+    optimizer=Adam,
+    loss="cross_entropy",
+    **data,
+):
     return RunSpec(
         model=MLP(widths=widths),
         data=Noise(**data),
-        train=TrainSpec(optimizer=optimizer(learning_rate=rate), epochs=epochs, batch_size=batch),
+        train=TrainSpec(
+            optimizer=optimizer(learning_rate=rate), epochs=epochs, batch_size=batch, loss=loss
+        ),
         seed=seed,
     )
 
@@ -145,10 +158,8 @@ def test_padding_stays_exactly_zero():
     specs = [small((7, 3, 2, 3), epochs=5), small((7, 6, 5, 3), epochs=5)]
     job = train._prepare(Pack(tuple(specs)))
     state = job.state
-    for _, n, index, weight in train._chunks(job):
-        state, _ = train._updates(
-            job.form, job.optimizer, state, job.rates, job.x, job.y, index, weight, n
-        )
+    for _, _, update in train._calls(job):
+        state, _ = update(state)
     (weight1, bias1), (weight2, _) = jax.tree.map(np.asarray, state.params["later"][0])
     assert weight1.shape == (2, 5, 6) and weight2.shape == (2, 3, 5)
     padding = np.ones((5, 6), dtype=bool)
@@ -158,8 +169,8 @@ def test_padding_stays_exactly_zero():
     assert (weight1[1] != 0).all() and (weight1[0][:2, :3] != 0).all()
 
 
-def adam_by_hand(params, gradients, rate, b1=0.9, b2=0.999, eps=1e-8):
-    """Kingma & Ba, algorithm 1, in NumPy float64."""
+def adam_by_hand(params, gradients, rate, b1=0.9, b2=0.999, eps=1e-8, decay=0.0):
+    """Kingma & Ba, algorithm 1, in NumPy float64; with `decay` as ``torch.optim.AdamW`` does it."""
     m = {n: np.zeros_like(a) for n, a in params.items()}
     v = {n: np.zeros_like(a) for n, a in params.items()}
     for t, (index, weight) in enumerate(gradients.batches, start=1):
@@ -168,39 +179,64 @@ def adam_by_hand(params, gradients, rate, b1=0.9, b2=0.999, eps=1e-8):
             m[n] = b1 * m[n] + (1 - b1) * g[n]
             v[n] = b2 * v[n] + (1 - b2) * g[n] ** 2
             step = m[n] / (1 - b1**t) / (np.sqrt(v[n] / (1 - b2**t)) + eps)
-            params[n] = params[n] - rate * step
+            params[n] = params[n] * (1 - rate * decay) - rate * step
     return params
 
 
 class GradientsByHand:
-    """Back-propagation of mean cross-entropy through one hidden ReLU layer, in NumPy float64."""
+    """Back-propagation of a mean loss through one hidden ReLU layer, in NumPy float64."""
 
-    def __init__(self, split, batches):
+    def __init__(self, split, batches, loss="cross_entropy"):
         self.x, self.y, self.batches = split.train_x.astype(float), split.train_y, batches
+        self.loss = loss
 
     def __call__(self, p, index, weight):
         x, y = self.x[index], np.eye(3)[self.y[index]]
         z = x @ p["weight0"].T + p["bias0"]
         h = np.maximum(z, 0)
         logits = h @ p["weight1"].T + p["bias1"]
-        soft = np.exp(logits - logits.max(1, keepdims=True))
-        d = (soft / soft.sum(1, keepdims=True) - y) * (weight / weight.sum())[:, None]
+        if self.loss == "cross_entropy":
+            soft = np.exp(logits - logits.max(1, keepdims=True))
+            d = soft / soft.sum(1, keepdims=True) - y
+        else:
+            d = 2 * (logits - y) / logits.shape[1]
+        d = d * (weight / weight.sum())[:, None]
         dz = (d @ p["weight1"]) * (z > 0)
         return {"weight0": dz.T @ x, "bias0": dz.sum(0), "weight1": d.T @ h, "bias1": d.sum(0)}
 
 
-def test_the_loop_is_adam_on_cross_entropy_with_a_smaller_last_batch():
-    spec = small((7, 5, 3), n=50, epochs=2)  # 50 = 32 + 18
+@pytest.mark.parametrize("optimizer", [Adam, AdamW])
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_the_loop_is_the_optimizer_on_the_loss_with_a_smaller_last_batch(loss, optimizer):
+    spec = small((7, 5, 3), n=50, epochs=2, loss=loss, optimizer=optimizer)  # 50 = 32 + 18
     draws = TorchDraws(0)
     split = spec.data.load(draws)
     start = {n: a.astype(float) for n, a in spec.model.init(draws).items()}
     passes = [batches(shared_order(0, epoch, 50), 32) for epoch in range(2)]
     steps = [step for one in passes for step in zip(*one, strict=True)]
     assert [weight.sum() for _, weight in steps] == [32, 18, 32, 18]
-    expected = adam_by_hand(start, GradientsByHand(split, steps), 0.01)
+    decay = spec.train.optimizer.document().get("weight_decay", 0.0)
+    assert decay == (0.01 if optimizer is AdamW else 0)
+    expected = adam_by_hand(start, GradientsByHand(split, steps, loss), 0.01, decay=decay)
     (found,) = trained_params([spec], 2)
     for name, array in expected.items():
         np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-6)
+
+
+def test_the_losses_reported_are_of_the_loss_trained_on():
+    split, collected = small((7, 5, 3)).data.load(TorchDraws(0)), Params()
+    for loss in ("cross_entropy", "squared_error"):
+        result, *_ = train_pack(
+            Pack((small((7, 5, 3), loss=loss),)), {"losses": measures.losses, "p": collected}, {}
+        )
+        p = collected.of[3].pop()
+        out = np.maximum(split.test_x @ p["weight0"].T + p["bias0"], 0) @ p["weight1"].T
+        out, label = out + p["bias1"], np.eye(3)[split.test_y]
+        each = {
+            "cross_entropy": np.log(np.exp(out).sum(1)) - (out * label).sum(1),
+            "squared_error": ((out - label) ** 2).mean(1),
+        }[loss]
+        assert result.row["test_loss"] == pytest.approx(each.mean(), rel=1e-5)
 
 
 def test_a_member_that_diverges_is_marked_and_its_neighbours_are_bit_equal():
@@ -279,6 +315,119 @@ def test_moons_are_trained_with_tanh():
     )
     (result,) = train_pack(Pack((spec,)), MEASURES, {})
     assert result.row["test_accuracy"] > 0.95 > 0.8 > result.row["test_accuracy_untrained"]
+
+
+# ---- networks that train alone, chunk by chunk ----------------------------------------------
+
+
+class RandomImages(Data):
+    """Random images of 28 x 28 with random labels."""
+
+    n: int = 75
+
+    @property
+    def n_data(self) -> int:
+        return self.n
+
+    def load(self, draws: TorchDraws) -> Split:
+        x = draws.uniform((self.n + 40, 28, 28), -1, 1)
+        y = (draws.randperm(self.n + 40) % 10).astype(np.int32)
+        return Split(x[: self.n], y[: self.n], x[self.n :], y[self.n :])
+
+
+def convnet(*, batch, optimizer=SGD, rates="equal", dropout=0.0, epochs=1, seed=0):
+    return RunSpec(
+        model=ConvNet(channels=3, dropout=dropout),
+        data=RandomImages(),
+        train=TrainSpec(
+            optimizer=optimizer(learning_rate=0.1), epochs=epochs, batch_size=batch,
+            layer_rates=rates,
+        ),
+        seed=seed,
+    )  # fmt: skip
+
+
+def in_whole_batches(spec):
+    """The same training with each batch's gradient taken at once; parameters after it."""
+    draws = TorchDraws(spec.seed)
+    split = spec.data.load(draws)
+    params = {n: jax.numpy.array(a) for n, a in spec.model.init(draws).items()}
+    x, y = split.train_x.reshape(len(split.train_x), -1), split.train_y
+
+    def loss(params, rows):
+        logits = spec.model.apply(params, x[rows])
+        return -jax.nn.log_softmax(logits)[np.arange(len(rows)), y[rows]].mean()
+
+    for epoch in range(spec.train.epochs):
+        order = shared_order(spec.seed, epoch, len(x))
+        for first in range(0, len(x), spec.train.batch_size):
+            gradient = jax.grad(loss)(params, order[first : first + spec.train.batch_size])
+            for name in params:
+                fan_in = spec.model.fan_in(name) if spec.train.layer_rates == "fan_in" else 1
+                params[name] = params[name] - 0.1 / np.sqrt(fan_in) * gradient[name]
+    return params
+
+
+@pytest.mark.parametrize(("batch", "rates"), [(75, "equal"), (40, "equal"), (40, "fan_in")])
+def test_chunks_add_up_to_whole_batches(batch, rates):
+    """75 images in one batch (chunks of 32, 32, 11), and in batches of 40 and 35 (32, 8, 32, 3)."""
+    spec = convnet(batch=batch, rates=rates, epochs=2)
+    (found,) = trained_params([spec], 2)
+    for name, array in in_whole_batches(spec).items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_losses_by_chunks_are_those_of_all_examples():
+    spec, collected = convnet(batch=75), Params()
+    (result,) = train_pack(Pack((spec,)), {"losses": measures.losses, "p": collected}, {})
+    params, split = collected.of[1][0], spec.data.load(TorchDraws(0))
+    for part, x, y in (("train", *split[:2]), ("test", *split[2:])):
+        logits = np.asarray(spec.model.apply(params, jax.numpy.array(x.reshape(len(x), -1))))
+        each = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(y)), y]
+        assert result.row[f"{part}_loss"] == pytest.approx(each.mean(), rel=1e-5)
+        assert result.row[f"{part}_accuracy"] == pytest.approx((logits.argmax(1) == y).mean())
+
+
+def test_dropout_changes_training_and_two_trainings_are_equal():
+    specs = [convnet(batch=40, dropout=share) for share in (0.2, 0.2, 0.0)]
+    one, again, without = (trained_params([s], 1)[0] for s in specs)
+    assert all((one[n] == again[n]).all() for n in one)
+    assert any((one[n] != without[n]).any() for n in one)
+
+
+def test_a_network_that_trains_in_chunks_is_a_pack_of_its_own():
+    specs = [convnet(batch=40, optimizer=o) for o in (SGD, Adam)]
+    assert [len(p.specs) for p in make_packs([*specs, convnet(batch=40, seed=1)])] == [1, 1, 1]
+
+
+def test_rates_by_layer_are_refused_for_packs():
+    spec = small((7, 5, 3))
+    train_spec = spec.train.model_copy(update={"layer_rates": "fan_in"})
+    with pytest.raises(UsageError, match="ConvNet"):
+        train_pack(Pack((spec.model_copy(update={"train": train_spec}),)), {}, {})
+
+
+def test_measures_before_training_can_be_left_out():
+    spec = small((7, 5, 3))
+    (with_control,) = train.Training().run(Pack((spec,)), MEASURES, {}, lambda n: None)
+    (without,) = train.Training(untrained=False).run(Pack((spec,)), MEASURES, {}, lambda n: None)
+    kept = {n: v for n, v in with_control.row.items() if not n.endswith("_untrained")}
+    assert without.row == kept and len(kept) < len(with_control.row)
+
+
+@given(st.integers(1, 400), st.integers(1, 100), st.integers(1, 40))
+def test_chunks_show_every_example_once_and_weigh_each_batch_by_one(n, batch, size):
+    ready = list(zip(*batches(np.arange(n), batch), strict=True))
+    seen, shares, updates_made = [], [], 0
+    for count, chunks in in_chunks(ready, size):
+        updates_made += count
+        assert chunks.last[: chunks.n].sum() == count and chunks.last[chunks.n - 1]
+        used = chunks.weight > 0
+        assert not used[chunks.n :].any()
+        seen += chunks.rows[used].tolist()
+        shares.append(float(chunks.weight.sum()))
+    assert sorted(seen) == list(range(n))
+    assert sum(shares) == pytest.approx(updates_made) and updates_made == -(-n // batch)
 
 
 # Rounding tips a ReLU now and then in 6,320 updates, and another processor rounds another way.

@@ -9,7 +9,7 @@ from allometry.spec import Spec
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
 
 
 class Optimizer(Spec):
@@ -40,6 +40,21 @@ class Adam(Optimizer):
         import optax  # here: a study that trains nothing need not load it
 
         return optax.scale_by_adam(self.b1, self.b2, self.eps)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 1711.05101), defaults as in PyTorch.
+
+    Each update also takes ``learning_rate * weight_decay * params`` off, biases included.
+    """
+
+    weight_decay: float = Field(default=0.01, ge=0)
+
+    def direction(self) -> "optax.GradientTransformation":
+        import optax
+
+        # The decay joins the direction, so the learning rate outside multiplies it too.
+        return optax.chain(super().direction(), optax.add_decayed_weights(self.weight_decay))
 
 
 class SGD(Optimizer):

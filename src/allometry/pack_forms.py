@@ -5,6 +5,7 @@ and back. `Padded` serves every model: zero-padded stacks under ``vmap``.
 `SideBySide` serves perceptrons on shared inputs: their first layers, where
 nearly all the work is, are the rows of one matrix product with nothing
 padded, and only the small later layers are padded, in buckets of like width.
+`Alone` holds one network that needs no company to keep the machine busy.
 """
 
 from collections.abc import Sequence
@@ -16,14 +17,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from allometry.draws import TorchDraws
+from allometry.errors import UsageError
 from allometry.models.mlp import ACTIVATIONS, MLP
 from allometry.models.model import Model, Params
+from allometry.pack_cost import bucket_width
 
-__all__ = ["Form", "Padded", "SideBySide", "form_for"]
+__all__ = ["Alone", "Form", "Padded", "SideBySide", "form_for"]
 
 
-def form_for(models: Sequence[Model], starts: Sequence[Params]) -> "Form":
-    """The form that serves these models (of one family) with these start values."""
+def form_for(
+    models: Sequence[Model], starts: Sequence[Params], layer_rates: str = "equal"
+) -> "Form":
+    """The form that serves these models (of one family) with these start values.
+
+    Raises:
+        UsageError: rates by fan-in for models that train in a pack.
+    """
+    if models[0].chunk:
+        return Alone(models[0], layer_rates)
+    if layer_rates != "equal":
+        raise UsageError(
+            f"train.layer_rates={layer_rates!r} is for networks that train alone, such as "
+            f"ConvNet; {type(models[0]).__name__} trains in packs: choose 'equal'"
+        )
     perceptrons = [model for model in models if isinstance(model, MLP)]
     if len(perceptrons) == len(models):
         return SideBySide(tuple(m.widths for m in perceptrons), perceptrons[0].activation)
@@ -45,6 +62,10 @@ class Form:
         """Outputs ``(K, B, n_out)`` of all members for shared features ``(B, n_in)``."""
         raise NotImplementedError
 
+    def apply_training(self, packed: Any, x: jax.Array, key: jax.Array) -> jax.Array:
+        """The same while training, where a model with dropout draws from `key`."""
+        return self.apply(packed, x)
+
     def per_member(self, values: jax.Array) -> Any:
         """One number a member ``(K,)``, spread to broadcast against the packed arrays."""
         raise NotImplementedError
@@ -52,6 +73,49 @@ class Form:
     def finite(self, packed: Any) -> jax.Array:
         """Whether every parameter of each member is finite, ``(K,)``."""
         raise NotImplementedError
+
+    @property
+    def chunk(self) -> int:
+        """Examples worked on at once, 0 for a whole batch (`Model.chunk`)."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Alone(Form):
+    """One network, its arrays as they are.
+
+    Attributes:
+        layer_rates: as in `TrainSpec`: which rate each layer has.
+    """
+
+    model: Model
+    layer_rates: str = "equal"
+
+    @property
+    def chunk(self) -> int:
+        return self.model.chunk
+
+    def stack(self, members: Sequence[Params]) -> Any:
+        (params,) = members
+        return dict(params)
+
+    def unstack(self, packed: Any) -> list[Params]:
+        return [{name: np.array(array) for name, array in packed.items()}]
+
+    def apply(self, packed: Any, x: jax.Array) -> jax.Array:
+        return self.model.apply(packed, x)[None]
+
+    def apply_training(self, packed: Any, x: jax.Array, key: jax.Array) -> jax.Array:
+        return self.model.apply_training(packed, x, key)[None]
+
+    def per_member(self, values: jax.Array) -> Any:
+        names = self.model.init(TorchDraws(0))
+        if self.layer_rates == "equal":
+            return dict.fromkeys(names, values[0])
+        return {name: values[0] / np.sqrt(np.float32(self.model.fan_in(name))) for name in names}
+
+    def finite(self, packed: Any) -> jax.Array:
+        return jnp.stack([jnp.isfinite(array).all() for array in packed.values()]).all()[None]
 
 
 @dataclass(frozen=True)
@@ -99,8 +163,8 @@ class SideBySide(Form):
 
     @cached_property
     def buckets(self) -> tuple[tuple[int, ...], ...]:
-        """Members by the power of two above their widest hidden layer, narrow first."""
-        caps = [max(8, 1 << (max(w[1:-1], default=1) - 1).bit_length()) for w in self.widths]
+        """Members by the `bucket_width` of their widths, narrow first."""
+        caps = [bucket_width(widths) for widths in self.widths]
         return tuple(
             tuple(k for k, cap in enumerate(caps) if cap == size) for size in sorted(set(caps))
         )
@@ -152,22 +216,27 @@ class SideBySide(Form):
         # Units by examples: a member's units are then rows, cut out and padded as blocks.
         product = jnp.einsum("hd,bd->hb", weight, x) + bias[:, None]
         # One split, whose gradient is one concatenation; slices would each give a padded copy.
-        own = jax.lax.split(product, [self.widths[k][1] for k in self._order])
-        parts = dict(zip(self._order, own, strict=True))
+        sizes = [sum(self.widths[k][1] for k in bucket) for bucket in self.buckets]
         outputs = [
-            self._later([parts[k] for k in bucket], layers)
-            for bucket, layers in zip(self.buckets, packed["later"], strict=True)
+            self._later(part, [self.widths[k][1] for k in bucket], layers)
+            for part, bucket, layers in zip(
+                jax.lax.split(product, sizes), self.buckets, packed["later"], strict=True
+            )
         ]
         together = jnp.swapaxes(jnp.concatenate(outputs), 1, 2)
         if self._order == tuple(range(len(self.widths))):
             return together
         return together[np.argsort(self._order)]
 
-    def _later(self, parts: Sequence[jax.Array], layers: Any) -> jax.Array:
+    def _later(self, rows: jax.Array, sizes: Sequence[int], layers: Any) -> jax.Array:
         """The layers after the first of one bucket, ``(members, n_out, B)``."""
         act = ACTIVATIONS[self.activation]
-        widest = max(len(part) for part in parts)
-        x = jnp.stack([jnp.pad(part, ((0, widest - len(part)), (0, 0))) for part in parts])
+        widest = max(sizes)
+        if min(sizes) == widest:
+            x = rows.reshape(len(sizes), widest, -1)
+        else:
+            own = jax.lax.split(rows, sizes)
+            x = jnp.stack([jnp.pad(part, ((0, widest - len(part)), (0, 0))) for part in own])
         for weight, bias in layers:
             x = jnp.einsum("kji,kib->kjb", weight, act(x)) + bias[:, :, None]
         return x
@@ -185,13 +254,18 @@ class SideBySide(Form):
     def finite(self, packed: Any) -> jax.Array:
         weight, bias = packed["first"]
         row = jnp.isfinite(weight).all(axis=1) & jnp.isfinite(bias)
-        flags: list[jax.Array] = [jnp.array(True)] * len(self.widths)
-        for bucket, layers in zip(self.buckets, packed["later"], strict=True):
-            for j, k in enumerate(bucket):
-                arrays = [row[self.rows[k]]]
-                arrays += [jnp.isfinite(array[j]) for pair in layers for array in pair]
-                flags[k] = jnp.stack([a.all() for a in arrays]).all()
-        return jnp.stack(flags)
+        counts = np.array([self.widths[k][1] for k in self._order])
+        member = np.repeat(np.arange(len(counts)), counts)
+        bad = jnp.zeros(len(counts), jnp.int32).at[member].add(~row)
+        later = [
+            jnp.stack([jnp.isfinite(a).reshape(len(a), -1).all(axis=1) for p in layers for a in p])
+            for layers in packed["later"]
+            if layers
+        ]
+        fine = bad == 0
+        if later:
+            fine &= jnp.concatenate([flags.all(axis=0) for flags in later])
+        return fine[np.argsort(self._order)]
 
 
 def _pad_stack(arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:

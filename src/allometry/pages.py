@@ -86,7 +86,14 @@ def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) ->
     if not pages:
         raise UsageError(f"no finished run of a shipped study in {store}; train some first")
     entries = [
-        IndexEntry(page.study, page.findings, page.files[0].name, page.size, page.runs)
+        IndexEntry(
+            page.study,
+            page.findings,
+            page.files[0].name,
+            page.size,
+            page.runs,
+            figure=page.files[1].name if page.study.figures else "",
+        )
         for page in pages
     ]
     write_index(entries, folder / "index.html")

@@ -37,7 +37,9 @@ class IndexEntry:
     """One study of an index page.
 
     Attributes:
-        href: its report, relative to the index. runs: how many are finished.
+        href: its report, relative to the index.
+        runs: how many are finished.
+        figure: a picture of it, relative to the index; empty for none.
     """
 
     study: Study
@@ -45,6 +47,7 @@ class IndexEntry:
     href: str
     size: str
     runs: int
+    figure: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,19 @@ def write_report(
 
 
 def write_index(entries: Sequence[IndexEntry], path: Path) -> Path:
-    """Write the page that sets studies side by side, each with its answer and a link."""
-    for entry in entries:
-        if re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*:|//)", entry.href):
-            raise UsageError(f"a report's href is a relative path, got {entry.href!r}")
-    return _write(_render("index.html.j2", entries=list(entries)), path, [])
+    """Write the page that sets studies side by side, each with its answer and a link.
+
+    Studies that repeat a notebook come first, in the order of the notebooks, with what it printed.
+    """
+    for place in (place for entry in entries for place in (entry.href, entry.figure)):
+        if re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*:|//)", place):
+            raise UsageError(f"a report's href is a relative path, got {place!r}")
+    repeated = sorted(
+        (e for e in entries if e.study.notebook),
+        key=lambda e: e.study.notebook.number if e.study.notebook else 0,
+    )
+    others = [e for e in entries if not e.study.notebook]
+    return _write(_render("index.html.j2", notebooks=repeated, others=others), path, [])
 
 
 def save_figures(

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
-from allometry.engines import Engine
+from allometry.engines import Engine, Failure
 from allometry.result import RunResult
 from allometry.spec import Experiment
 from allometry.store import Store
@@ -19,6 +19,8 @@ from allometry.study import Finding, Study, findings_html, variant
 from allometry.table import Table
 
 __all__ = ["Outcome", "Progress", "Silent", "run"]
+
+FAILED = 70  # EX_SOFTWARE of sysexits.h
 
 
 class Progress(Protocol):
@@ -69,6 +71,7 @@ class Outcome:
         seconds: this took, all in all.
         signal: what asked to stop before the end (SIGINT, SIGTERM), 0 for nothing.
         quarantined: runs found damaged and trained again.
+        failures: packs that could not be made, with what they wrote; their runs are pending.
     """
 
     study: Study
@@ -80,6 +83,7 @@ class Outcome:
     seconds: float
     signal: int = 0
     quarantined: int = 0
+    failures: tuple[Failure, ...] = ()
 
     @property
     def interrupted(self) -> bool:
@@ -93,12 +97,15 @@ class Outcome:
     def _repr_html_(self) -> str:
         said = f"{self.trained} runs trained, {self.stored_before} stored before, "
         said += f"{self.diverged} diverged, {self.pending} pending"
+        said += f", {len(self.failures)} packs failed" if self.failures else ""
         return f"<p><b>{escape(self.study.title)}</b>: {said}</p>{findings_html(self.findings)}"
 
     @property
     def exit_code(self) -> int:
-        """0, or what a shell shows for the signal: 130 after Ctrl-C, 143 after SIGTERM."""
-        return 128 + self.signal if self.signal else 0
+        """0; 130 after Ctrl-C, 143 after SIGTERM, as a shell shows it; 70 where runs failed."""
+        if self.signal:
+            return 128 + self.signal
+        return FAILED if self.failures else 0
 
 
 def run(
@@ -108,7 +115,7 @@ def run(
     seeds: int | None = None,
     store: str | Path = "allometry.db",
     changes: Mapping[str, str] | None = None,
-    engine: Engine | None = None,
+    engine: Engine | Callable[[], Engine] | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Train the runs of a study that are not stored yet, and store each pack at once.
@@ -122,7 +129,8 @@ def run(
         seeds: how many, counted from its first; None for its own.
         store: file the results are kept in.
         changes: dotted field to new value, for every run.
-        engine: where to train; None for this process.
+        engine: where to train, or what gives it once there is something to train; None
+            for this process.
         progress: told how far it is.
 
     Raises:
@@ -140,11 +148,11 @@ def run(
             keep.quarantine(keep.verify().damaged)
         pending = keep.pending(specs)
         keep.declare(study.name, size, name, specs)
-        stopped = 0
+        stopped, failures = 0, tuple[Failure, ...]()
         if pending:
-            engine = engine or _local_engine()
+            chosen = engine() if callable(engine) else engine or _local_engine()
             stored = len(specs) - len(pending)
-            stopped = _train(keep, study, pending, stored, engine, progress or Silent())
+            stopped, failures = _train(keep, study, pending, stored, chosen, progress or Silent())
         left = len(keep.pending(pending))
         table = keep.table(study.name, size, name, only={spec.run_id for spec in specs})
     return Outcome(
@@ -157,6 +165,7 @@ def run(
         seconds=time.perf_counter() - began,
         signal=stopped,
         quarantined=len(damaged),
+        failures=failures,
     )
 
 
@@ -167,17 +176,19 @@ def _train(
     stored: int,
     engine: Engine,
     progress: Progress,
-) -> int:
-    """Train and store; the signal that asked to stop, 0 for none."""
+) -> tuple[int, tuple[Failure, ...]]:
+    """Train and store; the signal that asked to stop, 0 for none, and what failed."""
     packs = engine.packs(pending, study)
-    record = engine.provenance()
+    failures: list[Failure] = []
     progress.begin(len(pending), stored, len(packs), engine.updates(pending, study))
     try:
         with _Drain(progress) as drain:
-            for results in engine.run(packs, study, drain.advance, drain.asked):
-                keep.commit(results, record)
-                progress.finished(results)
-            return drain.signal
+            for finished in engine.run(packs, study, drain.advance, drain.asked):
+                failures += finished.failures
+                if finished.results:
+                    keep.commit(finished.results, finished.provenance)
+                    progress.finished(finished.results)
+            return drain.signal, tuple(failures)
     finally:
         progress.end()
 
@@ -213,7 +224,9 @@ class _Drain:
         return self.signal != 0
 
     def advance(self, model_steps: int) -> None:
-        self._progress.advance(model_steps)
+        # Workers elsewhere say only that they still work.
+        if model_steps:
+            self._progress.advance(model_steps)
         if self.signal and not self._told:
             self._told = True
             self._progress.draining()

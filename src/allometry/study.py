@@ -8,10 +8,19 @@ from typing import Any, Literal
 
 from allometry.errors import UsageError
 from allometry.procedure import Procedure
-from allometry.spec import Experiment, replace
+from allometry.spec import Experiment, replace, run_ids
 from allometry.table import Table
 
-__all__ = ["SIZES", "Finding", "Study", "Verdict", "at_least", "findings_html", "variant"]
+__all__ = [
+    "SIZES",
+    "Finding",
+    "Notebook",
+    "Study",
+    "Verdict",
+    "at_least",
+    "findings_html",
+    "variant",
+]
 
 SIZES = ("quick", "notebook", "paper")
 Verdict = Literal["agrees", "disagrees", "undecided"]
@@ -56,6 +65,21 @@ class Finding:
         return f"{self.measured:.3g} [{self.low:.3g}, {self.high:.3g}]{unit}"
 
 
+@dataclass(frozen=True)
+class Notebook:
+    """The notebook a study repeats.
+
+    Attributes:
+        number: its place among the five that Allometry began with, from 0.
+        name: what its author calls it.
+        printed: what it printed, one or two sentences.
+    """
+
+    number: int
+    name: str
+    printed: str
+
+
 def findings_html(findings: Sequence[Finding]) -> str:
     """Findings as a table for notebooks: claim, what was measured, verdict, answer."""
     rows = "".join(
@@ -91,7 +115,10 @@ class Study:
         fits: table to named fits shown in the report with their certificates.
         views: name to function of the table giving another table, such as the source's own
             columns (``allometry table --view``).
+        notebook: the notebook it repeats, for the page that sets notebooks side by side.
         notes: what was not reached and how this differs from its source, in sentences.
+        origin: where other processes find the study: its shipped name or the path of its
+            file. `allometry.studies.study` fills it in; empty for one made in memory.
     """
 
     name: str
@@ -109,7 +136,9 @@ class Study:
     figures: tuple[Callable[..., Any], ...] = ()
     fits: Callable[[Table], Mapping[str, Any]] | None = None
     views: Mapping[str, Callable[[Table], Table]] = field(default_factory=dict)
+    notebook: Notebook | None = None
     notes: tuple[str, ...] = ()
+    origin: str = ""
 
     def view(self, name: str, table: Table) -> Table:
         """A table in another form.
@@ -130,6 +159,11 @@ class Study:
             f"<i>Sizes:</i> {sizes}</p>"
         )
 
+    @property
+    def measure_names(self) -> tuple[str, ...]:
+        """As they stand in each spec, and so in its `run_id`."""
+        return (*sorted(self.measures), *sorted(f"trajectory:{n}" for n in self.trajectory))
+
     def specs(
         self, size: str, seeds: int | None = None, changes: Mapping[str, str] | None = None
     ) -> list[Any]:
@@ -149,11 +183,11 @@ class Study:
             )
         own = self.seeds[size]
         chosen = own if seeds is None else tuple(range(own[0], own[0] + seeds))
-        names = (*sorted(self.measures), *sorted(f"trajectory:{n}" for n in self.trajectory))
-        specs = [spec.model_copy(update={"measures": names}) for spec in self.runs(size, chosen)]
+        names = {"measures": self.measure_names}
+        specs = [spec.model_copy(update=names) for spec in self.runs(size, chosen)]
         for path, value in (changes or {}).items():
             specs = [replace(spec, path, value) for spec in specs]
-        if len({spec.run_id for spec in specs}) < len(specs):
+        if len(set(run_ids(specs))) < len(specs):
             raise UsageError(f"study {self.name}: two runs of size {size!r} are the same")
         return specs
 

@@ -95,13 +95,20 @@ class Table:
         """A copy with columns added or replaced."""
         return Table({**self._columns, **columns}, self.trajectories)
 
-    def to_csv(self, path: str | Path | None = None) -> str:
-        """RFC 4180 text (and a file, where a path is given); numbers round-trip exactly."""
-        rows = ([_cell(value) for value in row.values()] for row in self)
-        text = "".join(",".join(map(_quoted, row)) + "\n" for row in (self.columns, *rows))
-        if path is not None:
-            Path(path).write_bytes(text.encode())
-        return text
+    def to_csv(self, path: str | Path | None = None) -> str | None:
+        """RFC 4180 text, or a file where a path is given; numbers round-trip exactly."""
+        if path is None:
+            return "".join(self._csv())
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            file.writelines(self._csv())
+        return None
+
+    def _csv(self, rows: int = 10_000) -> Iterator[str]:
+        """The text in pieces, so that a million rows are not held as one."""
+        yield ",".join(map(_quoted, self.columns)) + "\n"
+        for first in range(0, len(self), rows):
+            parts = [_cells(column[first : first + rows]) for column in self._columns.values()]
+            yield "".join(",".join(row) + "\n" for row in zip(*parts, strict=True))
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame (needs the extra `pandas`)."""
@@ -146,6 +153,16 @@ def _from_list(values: list[Any]) -> NDArray:
 
 def _all_bool(values: list[Any]) -> bool:
     return all(isinstance(v, bool | np.bool_) for v in values)
+
+
+def _cells(column: NDArray) -> list[str]:
+    """Each value as it stands in a CSV file; a missing number is empty."""
+    values = column.tolist()
+    if column.dtype.kind == "f":
+        return ["" if value != value else repr(value) for value in values]
+    if column.dtype.kind in "ib":
+        return list(map(str, values))
+    return [_quoted(_cell(value)) for value in values]
 
 
 def _cell(value: Any) -> str:

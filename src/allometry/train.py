@@ -2,35 +2,45 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from numpy.typing import NDArray
 
 from allometry.datasets.batches import batches, epoch_batches, shared_order
-from allometry.datasets.splits import Data, Split
+from allometry.datasets.resident import Resident, resident
+from allometry.datasets.splits import Split
+from allometry.descent import Chunks, State, in_chunks, update_batches, update_chunks
 from allometry.draws import TorchDraws
+from allometry.evaluate import evaluate
 from allometry.measures.network import Losses, Network
 from allometry.models.model import Model
 from allometry.optimizers import Optimizer
+from allometry.pack_cost import CHUNK_BYTES
 from allometry.pack_forms import Form, form_for
-from allometry.packing import make_packs, model_of, optimizer_of
+from allometry.packing import data_of, make_packs, model_of, optimizer_of
 from allometry.procedure import Measures, Pack
 from allometry.result import Cell, RunResult
 from allometry.spec import RunSpec
 
 __all__ = ["Training", "describe", "train_pack", "updates"]
 
-CHUNK_BYTES = 64 << 20  # of gathered batches held by one call of the compiled program
-EVALUATION_BATCH = 1000
+_Update = Callable[[State], tuple[State, jax.Array]]
 
 
+@dataclass(frozen=True)
 class Training:
-    """The procedure of every `RunSpec`: packs of one family, data and seed, trained here."""
+    """The procedure of every `RunSpec`: packs of one family, data and seed, trained here.
+
+    Attributes:
+        untrained: take the measures before the first update too, the control.
+    """
+
+    untrained: bool = True
 
     def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
         return make_packs(specs)
@@ -45,7 +55,7 @@ class Training:
         trajectory: Measures,
         advance: Callable[[int], None],
     ) -> list[RunResult]:
-        return train_pack(pack, measures, trajectory, advance)
+        return train_pack(pack, measures, trajectory, advance, untrained=self.untrained)
 
 
 def train_pack(
@@ -53,6 +63,8 @@ def train_pack(
     measures: Measures,
     trajectory: Measures,
     advance: Callable[[int], None] = lambda model_steps: None,
+    *,
+    untrained: bool = True,
 ) -> list[RunResult]:
     """Train every run of a pack and take its measures, at the start and at the end.
 
@@ -61,16 +73,15 @@ def train_pack(
             ``_untrained`` behind the name, measured before the first update.
         trajectory: the same, taken every `measure_every` epochs.
         advance: told of updates made, summed over members.
+        untrained: False leaves the measures before the first update out.
     """
     began = time.perf_counter()
     job = _prepare(pack)
-    start = _networks(job, job.state.params, epoch=0)
-    points = [start] if job.every else []
+    start = _networks(job, job.state.params, epoch=0) if untrained or job.every else None
+    points = [start] if start and job.every else []
     state, finite_until, step = job.state, np.zeros(len(pack.specs), dtype=np.int64), 0
-    for epoch, n, index, weight in _chunks(job):
-        state, finite = _updates(
-            job.form, job.optimizer, state, job.rates, job.x, job.y, index, weight, n
-        )
+    for epoch, n, update in _calls(job):
+        state, finite = update(state)
         step += n
         finite_until = np.where(np.asarray(finite), step, finite_until)
         advance(n * len(pack.specs))
@@ -80,8 +91,8 @@ def train_pack(
     seconds = (time.perf_counter() - began) / len(pack.specs)
     return [
         _result(
-            start[k], final[k], [p[k] for p in points], measures, trajectory,
-            int(finite_until[k]), seconds,
+            start[k] if start and untrained else None, final[k], [p[k] for p in points],
+            measures, trajectory, int(finite_until[k]), seconds,
         )
         for k in range(len(pack.specs))
     ]  # fmt: skip
@@ -89,7 +100,7 @@ def train_pack(
 
 def updates(spec: RunSpec) -> int:
     """Optimiser updates the run makes."""
-    return spec.train.epochs * epoch_batches(_data_of(spec).n_data, spec.train.batch_size)
+    return spec.train.epochs * epoch_batches(data_of(spec).n_data, spec.train.batch_size)
 
 
 def describe(spec: RunSpec) -> dict[str, Cell]:
@@ -99,7 +110,7 @@ def describe(spec: RunSpec) -> dict[str, Cell]:
     `Model.counts`; `compute_6nd` the usual estimate 6 N D of Kaplan et al. (2001.08361).
     """
     model, counts = model_of(spec), model_of(spec).counts()
-    data = _data_of(spec)
+    data = data_of(spec)
     seen = spec.train.epochs * data.n_data
     row: dict[str, Cell] = {
         "model": type(model).__name__,
@@ -119,11 +130,6 @@ def describe(spec: RunSpec) -> dict[str, Cell]:
     return row
 
 
-class _State(NamedTuple):
-    params: Any
-    optimizer: Any
-
-
 class _Job(NamedTuple):
     """A pack made ready: arrays on the device, one layout for all its members."""
 
@@ -131,26 +137,21 @@ class _Job(NamedTuple):
     models: list[Model]
     form: Form
     optimizer: Optimizer
+    loss: str
     rates: jax.Array
-    state: _State
+    state: State
     split: Split
-    x: jax.Array
-    y: jax.Array
+    x: Resident
+    y: Resident
     order: Callable[[int], NDArray[np.int64]]
     epochs: int
     every: int
 
 
-def _data_of(spec: RunSpec) -> Data:
-    if not isinstance(spec.data, Data):
-        raise TypeError(f"data: a Data expected, got {type(spec.data).__name__}")
-    return spec.data
-
-
 def _prepare(pack: Pack) -> _Job:
     spec = pack.specs[0]
     draws = TorchDraws(spec.seed)
-    split = _data_of(spec).load(draws)
+    split = data_of(spec).load(draws)
     models = [model_of(s) for s in pack.specs]
     train_x, test_x = models[0].features(draws, [split.train_x, split.test_x])
     split = split._replace(train_x=train_x, test_x=test_x)
@@ -158,7 +159,7 @@ def _prepare(pack: Pack) -> _Job:
         model.check(train_x.shape[1], int(split.train_y.max()) + 1)
     own = [draws.copy() for _ in models]
     starts = [model.init(stream) for model, stream in zip(models, own, strict=True)]
-    form = form_for(models, starts)
+    form = form_for(models, starts, spec.train.layer_rates)
     params = jax.tree.map(jnp.asarray, form.stack(starts))
     optimizer = optimizer_of(spec)
     rates = jnp.array([optimizer_of(s).learning_rate for s in pack.specs], dtype=jnp.float32)
@@ -168,11 +169,12 @@ def _prepare(pack: Pack) -> _Job:
         form=form,
         # The rate is an argument, so packs that differ in it alone share one program.
         optimizer=optimizer.model_copy(update={"learning_rate": 1.0}),
+        loss=spec.train.loss,
         rates=rates,
-        state=_State(params, optimizer.direction().init(params)),
+        state=State(params, optimizer.direction().init(params)),
         split=split,
-        x=jnp.asarray(split.train_x),
-        y=jnp.asarray(split.train_y),
+        x=resident(split.train_x) if form.chunk else Resident(jnp.asarray(split.train_x), 0),
+        y=resident(split.train_y) if form.chunk else Resident(jnp.asarray(split.train_y), 0),
         order=_order(spec, own[0], len(split.train_x)),
         epochs=spec.train.epochs,
         every=spec.train.measure_every,
@@ -186,7 +188,38 @@ def _order(spec: RunSpec, draws: TorchDraws, n: int) -> Callable[[int], NDArray[
     return lambda epoch: shared_order(spec.seed, epoch, n)
 
 
-def _chunks(
+def _calls(job: _Job) -> Iterator[tuple[int | None, int, _Update]]:
+    """(epoch just ended or None, updates, what makes them) for each call of a program."""
+    if not job.form.chunk:
+        for epoch, n, index, weight in _batch_calls(job):
+            yield epoch, n, partial(_whole, job, index, weight, n)
+        return
+    key, size = jax.random.key(job.specs[0].seed), job.form.chunk
+    for epoch in range(job.epochs):
+        ready = list(zip(*batches(job.order(epoch), job.specs[0].train.batch_size), strict=True))
+        calls = list(in_chunks(ready, size))
+        for i, (n, chunks) in enumerate(calls):
+            own = jax.random.fold_in(jax.random.fold_in(key, epoch), i)
+            end = epoch + 1 if i + 1 == len(calls) else None
+            yield end, n, partial(_by_chunks, job, chunks, own)
+
+
+def _whole(
+    job: _Job, index: NDArray[np.int32], weight: NDArray[np.float32], n: int, state: State
+) -> tuple[State, jax.Array]:
+    x, y = job.x.array, job.y.array
+    return update_batches(
+        job.form, job.optimizer, job.loss, state, job.rates, x, y, index, weight, n
+    )
+
+
+def _by_chunks(job: _Job, chunks: Chunks, key: jax.Array, state: State) -> tuple[State, jax.Array]:
+    return update_chunks(
+        job.form, job.optimizer, job.loss, state, job.rates, job.x, job.y, chunks, key
+    )
+
+
+def _batch_calls(
     job: _Job,
 ) -> Iterator[tuple[int | None, int, NDArray[np.int32], NDArray[np.float32]]]:
     """(epoch just ended or None, updates, positions, weights) for each call of the program.
@@ -214,71 +247,10 @@ def _chunks(
             yield (epoch + 1 if due and not waiting else None), len(part), index, weight
 
 
-@partial(jax.jit, static_argnames=("form", "optimizer"), donate_argnames=("state",))
-def _updates(
-    form: Form,
-    optimizer: Optimizer,
-    state: _State,
-    rates: jax.Array,
-    x: jax.Array,
-    y: jax.Array,
-    index: jax.Array,
-    weight: jax.Array,
-    n: jax.Array,
-) -> tuple[_State, jax.Array]:
-    """The first n updates of a chunk, and which members are finite after them, ``(K,)``."""
-    direction = optimizer.direction()
-    scale = form.per_member(-rates)
-    # Gathered once for all members and all updates of the chunk.
-    batch_x, batch_y = x[index], y[index]
-
-    def total_loss(params: Any, x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
-        # A sum over members: the gradient of each is its own.
-        loss = _cross_entropy(form.apply(params, x), y)
-        return (loss * weight).sum() / weight.sum()
-
-    def update(i: jax.Array, state: _State) -> _State:
-        gradient = jax.grad(total_loss)(state.params, batch_x[i], batch_y[i], weight[i])
-        step, optimizer_state = direction.update(gradient, state.optimizer, state.params)
-        step = jax.tree.map(lambda d, s: d * s, step, scale)
-        return _State(optax.apply_updates(state.params, step), optimizer_state)
-
-    state = jax.lax.fori_loop(0, n, update, state)
-    return state, form.finite(state.params)
-
-
-def _cross_entropy(logits: jax.Array, y: jax.Array) -> jax.Array:
-    """Nats, ``(K, B)``, of logits ``(K, B, classes)`` and labels ``(B,)``."""
-    chosen = (logits * jax.nn.one_hot(y, logits.shape[-1])).sum(axis=-1)
-    return jax.nn.logsumexp(logits, axis=-1) - chosen
-
-
-@partial(jax.jit, static_argnames=("form",))
-def _sums(
-    form: Form, params: Any, x: jax.Array, y: jax.Array, weight: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Loss and number right summed over a batch, ``(K,)`` each."""
-    logits = form.apply(params, x)
-    right = (logits.argmax(axis=-1) == y) * weight
-    return (_cross_entropy(logits, y) * weight).sum(axis=-1), right.sum(axis=-1)
-
-
-def _evaluate(form: Form, params: Any, x: Any, y: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Mean loss and share right of each member over all examples, ``(K,)`` each."""
-    loss, right = np.zeros(()), np.zeros(())
-    size = min(EVALUATION_BATCH, len(x))
-    for first in range(0, len(x), size):
-        rows = np.arange(first, first + size)
-        inside = rows < len(x)
-        rows = np.minimum(rows, len(x) - 1)
-        one, two = _sums(form, params, x[rows], y[rows], inside.astype(np.float32))
-        loss, right = loss + np.asarray(one, np.float64), right + np.asarray(two, np.float64)
-    return loss / len(x), right / len(x)
-
-
 def _networks(job: _Job, params: Any, epoch: int) -> list[Network]:
-    train_loss, train_accuracy = _evaluate(job.form, params, job.split.train_x, job.split.train_y)
-    test_loss, test_accuracy = _evaluate(job.form, params, job.split.test_x, job.split.test_y)
+    loss, split = job.loss, job.split
+    train_loss, train_accuracy = evaluate(job.form, loss, params, split.train_x, split.train_y)
+    test_loss, test_accuracy = evaluate(job.form, loss, params, split.test_x, split.test_y)
     columns = zip(train_loss, test_loss, train_accuracy, test_accuracy, strict=True)
     return [
         Network(spec, model, own, Losses(*map(float, losses)), job.split, epoch)
@@ -289,7 +261,7 @@ def _networks(job: _Job, params: Any, epoch: int) -> list[Network]:
 
 
 def _result(
-    start: Network,
+    start: Network | None,
     final: Network,
     points: list[Network],
     measures: Measures,
@@ -301,10 +273,10 @@ def _result(
     diverged = finite_until < updates(final.spec) or not np.isfinite(final.losses).all()
     row = describe(final.spec)
     for measure in measures.values():
-        untrained = measure(start)
+        before = measure(start) if start else {}
         # Nothing can be measured on weights that are not numbers.
-        row |= dict.fromkeys(untrained, np.nan) if diverged else measure(final)
-        row |= {f"{name}_untrained": value for name, value in untrained.items()}
+        row |= dict.fromkeys(before, np.nan) if diverged else measure(final)
+        row |= {f"{name}_untrained": value for name, value in before.items()}
     if diverged:
         row["finite_until_step"] = finite_until
     arrays = _along(points, trajectory) if points else {}

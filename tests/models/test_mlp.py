@@ -99,3 +99,24 @@ def test_widths_that_make_no_network_are_refused(widths: tuple[int, ...]) -> Non
 def test_an_unknown_activation_is_refused_by_name() -> None:
     with pytest.raises(ValidationError, match="'relu' or 'tanh'"):
         MLP(widths=(2, 3, 2), activation="sigmoid")  # type: ignore[arg-type]
+
+
+@given(widths=WIDTHS, scale=st.sampled_from([0.5, 8.0, 9.0]), seed=st.integers(0, 2**31))
+def test_a_scale_multiplies_every_weight_and_bias_of_the_same_start(
+    widths: tuple[int, ...], scale: float, seed: int
+) -> None:
+    """Omnigrok multiplies `mlp.parameters()`, biases among them."""
+    plain = MLP(widths=widths).init(TorchDraws(seed))
+    scaled = MLP(widths=widths, init_scale=scale).init(TorchDraws(seed))
+    assert plain.keys() == scaled.keys()
+    for name, array in plain.items():
+        assert scaled[name].dtype == np.float32
+        np.testing.assert_array_equal(scaled[name], array * np.float32(scale))
+
+
+def test_a_scale_of_one_leaves_stored_runs_their_names_and_another_renames() -> None:
+    plain = MLP(widths=(2, 3, 2))
+    assert "init_scale" not in plain.document(defaults=False)
+    assert plain == MLP(widths=(2, 3, 2), init_scale=1.0)
+    assert "init_scale" in MLP(widths=(2, 3, 2), init_scale=9.0).document(defaults=False)
+    assert plain.family() == MLP(widths=(2, 3, 2), init_scale=9.0).family()

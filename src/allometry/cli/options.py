@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from allometry.errors import UsageError
 
-__all__ = ["SIZES", "as_json", "in_store", "of_size", "pairs", "to_file", "with_changes"]
+if TYPE_CHECKING:
+    from allometry.engines import Engine
 
+__all__ = [
+    "SIZES", "as_json", "by_engine", "engine_of", "in_store", "of_size", "pairs", "to_file",
+    "with_changes", "with_workers",
+]  # fmt: skip
+
+ENGINES = ("local", "ray", "slurm")
 SIZES = ("quick", "notebook", "paper")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -28,6 +36,36 @@ with_changes = click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
     help="Change a field of every run, train.epochs=3 say; may be repeated.",
 )  # fmt: skip
+by_engine = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    show_default=True,
+    help="Where to train.",
+)
+with_workers = click.option(
+    "--workers", type=click.IntRange(1, 100_000),
+    help="Packs at once: processes here, processors for ray, jobs for slurm.",
+)  # fmt: skip
+
+
+def engine_of(name: str, workers: int | None) -> "Engine":
+    """The engine of ``--engine`` and ``--workers``; brings what it needs, JAX first of all.
+
+    Raises:
+        UsageError: where its extra is not installed.
+    """
+    if name == "ray":
+        from allometry.engines.ray import RayEngine
+
+        return RayEngine(workers)
+    if name == "slurm":
+        from allometry.engines.slurm import SlurmEngine
+
+        return SlurmEngine(workers)
+    from allometry.engines.local import LocalEngine
+
+    return LocalEngine(workers=workers or 0)
 
 
 def pairs(option: str, texts: Sequence[str], form: str = "NAME=VALUE") -> dict[str, str]:

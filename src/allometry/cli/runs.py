@@ -2,23 +2,34 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from allometry.cli.explain import explain as explain_packs
 from allometry.cli.options import (
     SIZES,
     as_json,
+    by_engine,
+    engine_of,
     in_store,
     of_size,
     pairs,
     to_file,
     with_changes,
+    with_workers,
 )
 from allometry.cli.output import columns, finding_document, plain, print_json, say, write
 from allometry.errors import UsageError
 
+if TYPE_CHECKING:
+    from allometry.engines import Failure
+
 __all__ = ["backup", "list_", "report", "run", "status", "table", "verify"]
+
+LOGS_SHOWN, LINES_SHOWN = 3, 30  # of failures; --json has all
 
 
 @click.command("list")
@@ -49,13 +60,15 @@ def list_(as_json: bool) -> None:
 @click.argument("study")
 @click.option("--size", type=click.Choice(SIZES), default="quick", show_default=True)
 @click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")
-@click.option("--engine", type=click.Choice(["local"]), default="local", show_default=True)
+@by_engine
+@with_workers
+@click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
 @with_changes
 @in_store
 @as_json
 def run(
-    study: str, size: str, seeds: int | None, engine: str, changes: Sequence[str], store: Path,
-    as_json: bool,
+    study: str, size: str, seeds: int | None, engine: str, workers: int | None, explain: bool,
+    changes: Sequence[str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.run import run as run_study
@@ -63,6 +76,9 @@ def run(
     from allometry.terminal import Bar, show_findings
 
     chosen = find(study)
+    if explain:
+        explain_packs(chosen, size, seeds, pairs("--set", changes, "FIELD=VALUE"), store, as_json)
+        return
     with Bar() as bar:
         outcome = run_study(
             chosen,
@@ -70,6 +86,7 @@ def run(
             seeds=seeds,
             store=store,
             changes=pairs("--set", changes, "FIELD=VALUE"),
+            engine=lambda: engine_of(engine, workers),
             progress=bar,
         )
     findings = outcome.findings
@@ -85,6 +102,7 @@ def run(
             diverged=outcome.diverged,
             pending=outcome.pending,
             interrupted=outcome.interrupted,
+            failures=[asdict(failure) for failure in outcome.failures],
             seconds=outcome.seconds,
             findings=[finding_document(f) for f in findings],
         )
@@ -94,9 +112,27 @@ def run(
             f"were stored, {outcome.diverged} diverged, {outcome.pending} pending; {store}"
         )
         show_findings(findings)
+    _say_failures(outcome.failures)
     if outcome.interrupted:
         say("stopped; the same command goes on from here")
+    if outcome.exit_code:
         sys.exit(outcome.exit_code)
+
+
+def _say_failures(failures: "Sequence[Failure]") -> None:
+    """Each with its runs and reason, the first few with what they wrote."""
+    for i, failure in enumerate(failures):
+        names = ", ".join(run_id[:12] for run_id in failure.run_ids[:4])
+        more = f" and {len(failure.run_ids) - 4} more" if len(failure.run_ids) > 4 else ""
+        say(f"failed: {names}{more}: {failure.reason}")
+        if i < LOGS_SHOWN:
+            say(
+                "".join(
+                    f"    {line}\n" for line in failure.log.splitlines()[-LINES_SHOWN:]
+                ).rstrip()
+            )
+    if failures:
+        say("these runs stay pending: the same command tries them again")
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """Which examples a run trains and is tested on, as frozen values."""
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from allometry.datasets.moons import make_moons
 from allometry.draws import TorchDraws
 from allometry.spec import Spec
 
-__all__ = ["Data", "ImageSubset", "Moons", "Split"]
+__all__ = ["Data", "ImageSubset", "LeadingImages", "Moons", "Split"]
 
 
 class Split(NamedTuple):
@@ -67,6 +68,51 @@ class ImageSubset(Data):
 
 def _scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return pixels.astype(np.float32) / np.float32(255)
+
+
+class LeadingImages(Data):
+    """The first share of a set of images in the order of its file, standardised.
+
+    ``Dataset.load`` of seed 001: pixels less the mean of all pixels, over their unbiased
+    standard deviation, training and test set each by its own; those of the training set are of
+    all its images, whatever the share. Nothing is drawn.
+
+    Attributes:
+        fraction: f; int(f n) images of the n there are.
+        n_test: test images used, from the first on (10,000: all of them).
+    """
+
+    name: Literal["fashion-mnist", "mnist"] = "mnist"
+    fraction: float = Field(gt=0, le=1)
+    n_test: int = Field(default=10_000, ge=1, le=10_000)
+
+    @property
+    def n_data(self) -> int:
+        return max(1, int(self.fraction * 60_000))
+
+    def load(self, draws: TorchDraws) -> Split:
+        x, y = _standardised(self.name)
+        n, test = self.n_data, slice(60_000, 60_000 + self.n_test)
+        return Split(x[:n], y[:n], x[test], y[test])
+
+
+@lru_cache(maxsize=1)
+def _standardised(name: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Images and labels, training set before test set, read-only: all runs see this one copy."""
+    images = load_images(name)
+    x = np.concatenate([_standard(images.train_x), _standard(images.test_x)])
+    y = np.concatenate([images.train_y, images.test_y]).astype(np.int32)
+    x.setflags(write=False)
+    y.setflags(write=False)
+    return x, y
+
+
+def _standard(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    x = pixels.astype(np.float32)
+    # Sums of so many float32 are made in float64.
+    x -= np.float32(x.mean(dtype=np.float64))
+    x /= np.float32(x.std(ddof=1, dtype=np.float64))
+    return x
 
 
 class Moons(Data):

@@ -1,28 +1,61 @@
-"""Where packs are trained."""
+"""Where packs are made: in this process, in others, on other machines.
+
+`local` is this process or a pool of processes beside it, `ray` a Ray cluster,
+`slurm` a SLURM cluster, `executor` anything with a ``submit`` as in
+`concurrent.futures`. All but the first send an order (`orders`) and get a delivery
+(`deliveries`) back, as bytes; `coordinator` keeps account of them for all.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from allometry.result import RunResult
 from allometry.spec import Experiment
 from allometry.study import Study
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Failure", "Finished"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Runs that could not be made; they stay pending.
+
+    Attributes:
+        run_ids: of the pack that failed.
+        reason: one line: the exception, or how the worker died.
+        log: the last lines it wrote, its traceback among them.
+    """
+
+    run_ids: tuple[str, ...]
+    reason: str
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What an engine hands back: one pack, or several that came in together.
+
+    Attributes:
+        results: stored in one transaction.
+        provenance: what made them, as JSON data (`allometry.provenance`).
+        failures: packs that could not be made.
+    """
+
+    results: Sequence[RunResult]
+    provenance: Mapping[str, Any]
+    failures: tuple[Failure, ...] = ()
 
 
 class Engine(Protocol):
-    """Trains runs somewhere and hands them back; it never touches the store."""
+    """Makes runs somewhere and hands them back; it never touches the store."""
 
     def packs(self, specs: Sequence[Experiment], study: Study) -> Sequence[Any]:
-        """Which runs are trained, and handed back, together."""
+        """Which runs are made, and handed back, together."""
         ...
 
     def updates(self, specs: Sequence[Experiment], study: Study) -> int:
-        """Optimiser updates summed over runs: the total that `advance` counts up to."""
-        ...
-
-    def provenance(self) -> Mapping[str, Any]:
-        """What trains the runs, as JSON data."""
+        """Units of work summed over runs: the total that `advance` counts up to."""
         ...
 
     def run(
@@ -31,13 +64,13 @@ class Engine(Protocol):
         study: Study,
         advance: Callable[[int], None],
         stop: Callable[[], bool],
-    ) -> Iterator[list[RunResult]]:
-        """Finished packs, one after another.
+    ) -> Iterator[Finished]:
+        """Finished packs, in the order they come in.
 
         Args:
             packs: as `packs` gave them.
-            study: whose measures to take.
-            advance: told of updates made since it was last told.
+            study: whose procedure and measures to use.
+            advance: told of units of work done since it was last told.
             stop: when true, finish what is in flight, hand it back and start no more.
         """
         ...

@@ -1,36 +1,44 @@
-"""The default engine: one pack after another in this process."""
+"""The default engine: one pack after another in this process, or a pool of processes."""
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
+from allometry.engines import Failure, Finished
+from allometry.engines.coordinator import Coordinator
+from allometry.engines.orders import procedure_of
+from allometry.engines.pool import pool
+from allometry.errors import UsageError
+from allometry.functions import Function
 from allometry.procedure import Pack, Procedure
 from allometry.provenance import collect
-from allometry.result import RunResult
-from allometry.spec import Experiment
+from allometry.spec import Experiment, run_ids
 from allometry.study import Study
-from allometry.train import Training
 
 __all__ = ["LocalEngine"]
 
 
 class LocalEngine:
-    """Trains here.
+    """Makes runs here.
 
     Args:
-        procedure: instead of every study's own.
+        procedure: instead of every study's own; then without workers.
+        workers: processes to make packs in, with the processors shared out between
+            them; 0 for this process. A study that trains by a function of its own
+            always gets a process of its own, so that what fails there fails there.
     """
 
-    def __init__(self, procedure: Procedure | None = None):
+    def __init__(self, procedure: Procedure | None = None, workers: int = 0):
+        if procedure is not None and workers:
+            raise UsageError("a procedure from memory cannot be sent to workers: put it in a study")
         self._instead = procedure
+        self._workers = workers
 
     def packs(self, specs: Sequence[Experiment], study: Study) -> list[Pack]:
         return self._procedure(study).packs(specs)
 
     def updates(self, specs: Sequence[Experiment], study: Study) -> int:
-        return sum(self._procedure(study).updates(spec) for spec in specs)
-
-    def provenance(self) -> dict[str, Any]:
-        return collect()
+        procedure = self._procedure(study)
+        return sum(procedure.updates(spec) for spec in specs)
 
     def run(
         self,
@@ -38,12 +46,28 @@ class LocalEngine:
         study: Study,
         advance: Callable[[int], None],
         stop: Callable[[], bool],
-    ) -> Iterator[list[RunResult]]:
+    ) -> Iterator[Finished]:
         procedure = self._procedure(study)
+        alone = isinstance(procedure, Function)
+        workers = self._workers or int(alone and bool(study.origin))
+        if workers:
+            processes = Coordinator(lambda: pool(workers), "local")
+            yield from processes.run(packs, study, advance, stop)
+            return
+        provenance = collect()
         for pack in packs:
             if stop():
                 return
-            yield procedure.run(pack, study.measures, study.trajectory, advance)
+            try:
+                results = procedure.run(pack, study.measures, study.trajectory, advance)
+            except Exception as error:
+                if not alone:
+                    raise
+                reason = f"{type(error).__name__}: {error}".split("\n")[0]
+                failure = Failure(tuple(run_ids(pack.specs)), reason, traceback.format_exc())
+                yield Finished((), provenance, (failure,))
+            else:
+                yield Finished(results, provenance)
 
     def _procedure(self, study: Study) -> Procedure:
-        return self._instead or study.procedure or Training()
+        return self._instead or procedure_of(study)

@@ -24,10 +24,13 @@ class MLP(Model):
         widths: units of every layer from input to output, (784, 43, 22, 10) say.
         activation: between layers, none after the last. Both fix zero, so units
             that pad a pack stay exactly zero.
+        init_scale: what every weight and bias is multiplied by at the start (Liu et al.,
+            Omnigrok, 2210.01117).
     """
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
     activation: Literal["relu", "tanh"] = "relu"
+    init_scale: float = Field(default=1.0, gt=0)
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -55,7 +58,7 @@ class MLP(Model):
         params: dict[str, NDArray[np.float32]] = {}
         for i, (fan_in, fan_out) in enumerate(zip(self.widths[:-1], self.widths[1:], strict=True)):
             params[f"weight{i}"], params[f"bias{i}"] = draws.linear(fan_in, fan_out)
-        return params
+        return {name: array * np.float32(self.init_scale) for name, array in params.items()}
 
     def check(self, n_in: int, n_classes: int) -> None:
         if self.widths[0] != n_in or self.widths[-1] < n_classes:

@@ -1,13 +1,14 @@
 """What a model is to the rest of the package."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from allometry.draws import TorchDraws
+from allometry.errors import UsageError
 from allometry.spec import Spec
 
 __all__ = ["Counts", "Model", "Params"]
@@ -39,7 +40,14 @@ class Model(Spec):
     A subclass gives the four methods for ONE network; packing many is the
     library's work (`allometry.packing`). `family` names what members of a pack
     must have in common.
+
+    Attributes:
+        chunk: examples worked on at once, so that what lies between the layers stays in
+            the cache; gradients are added up over the chunks of a batch. Such a model
+            trains alone. 0: the whole batch at once, packed.
     """
+
+    chunk: ClassVar[int] = 0
 
     def family(self) -> tuple[Any, ...]:
         """Networks with equal families may be trained in one program."""
@@ -70,6 +78,16 @@ class Model(Spec):
     def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
         """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
         raise NotImplementedError
+
+    def apply_training(
+        self, params: Mapping[str, jax.Array], x: jax.Array, key: jax.Array
+    ) -> jax.Array:
+        """The same while training, where a model with dropout draws from `key`."""
+        return self.apply(params, x)
+
+    def fan_in(self, name: str) -> int:
+        """Inputs of a unit of the layer that a parameter belongs to."""
+        raise UsageError(f"{type(self).__name__} does not say the fan-in of {name}")
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
         """The trained weight matrices ``(fan_out, fan_in)`` from input to output."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
 from allometry.result import RunResult
-from allometry.spec import Experiment, check_same
+from allometry.spec import Experiment, check_same, run_ids, texts
 from allometry.store import verify as store_verify
 from allometry.store.lock import WriterLock, check_place, filesystem_type
 from allometry.store.record import (
@@ -29,7 +29,7 @@ from allometry.store.record import (
     decode_arrays,
     decode_row,
     digest,
-    record,
+    records,
 )
 from allometry.store.schema import copy_to, open_reader, open_writer, sqlite_errors
 from allometry.store.verify import DECLARED, RUNS, Damage, Verification
@@ -120,7 +120,6 @@ class Store:
         key = (study, size, variant)
         if any(name != name.encode("utf-8", "replace").decode() for name in key):
             raise UsageError(f"names in Unicode expected, got {key!r}")
-        documents = [(spec.run_id, spec.document()) for spec in specs]
         query = (
             f"SELECT {DECLARED} FROM declared WHERE (study, size, variant) = (?, ?, ?) "
             "ORDER BY position"
@@ -128,13 +127,13 @@ class Store:
         before = {row[3]: row for row in self._all(query, key)}
         for row in before.values():
             self._refuse(row[3], store_verify.declaration_damage(row))
-        texts = {run_id: canonical(document) for run_id, document in documents}
-        kinds = {_without_seed(document) for _, document in documents}
-        for run_id, row in before.items():
-            if run_id not in texts and _without_seed(json.loads(row[5])) in kinds:
-                texts[run_id] = row[5]
+        named = dict(zip(run_ids(specs), texts(specs), strict=True))
+        others = [row for run_id, row in before.items() if run_id not in named]
+        if others:
+            kinds = {_without_seed(text) for text in named.values()}
+            named |= {row[3]: row[5] for row in others if _without_seed(row[5]) in kinds}
         after = {}
-        for position, (run_id, text) in enumerate(texts.items()):
+        for position, (run_id, text) in enumerate(named.items()):
             fields = (*key, run_id, position, text)
             after[run_id] = (*fields, digest(*fields))
         gone = [(*key, run_id) for run_id in before if run_id not in after]
@@ -160,14 +159,14 @@ class Store:
         """
         document = canonical(provenance)
         name = hashlib.sha256(document.encode()).hexdigest()
-        records = [record(result, name, _now()) for result in results]
+        finished = records(results, name, _now())
         places = ", ".join("?" * len(Record._fields))
         with self._transaction() as connection:
             connection.execute(
                 "INSERT INTO provenance VALUES (?, ?) ON CONFLICT DO NOTHING", (name, document)
             )
             return connection.executemany(
-                f"INSERT INTO runs VALUES ({places}) ON CONFLICT (run_id) DO NOTHING", records
+                f"INSERT INTO runs VALUES ({places}) ON CONFLICT (run_id) DO NOTHING", finished
             ).rowcount
 
     def quarantine(self, damaged: Sequence[Damage]) -> None:
@@ -188,20 +187,28 @@ class Store:
             DataError: a run is stored under the same name with another spec,
                 naming the field that changed.
         """
-        names = [spec.run_id for spec in specs]
-        query = (
-            "SELECT r.run_id, r.spec FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
+        names = run_ids(specs)
+        left = dict(zip(names, texts(specs), strict=True))
+        for name, stored in self._specs_of(names):
+            present = left.pop(name, stored)
+            if stored != present:
+                check_same(name, self._json(name, stored), self._json(name, present))
+        return [spec for name, spec in zip(names, specs, strict=True) if name in left]
+
+    def _specs_of(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """(run_id, spec) of the runs of these names, and maybe of others."""
+        ((stored,),) = self._all("SELECT count(*) FROM runs")
+        # Read in the order they lie in, a million runs take a third of looking each one up.
+        if len(names) * 3 > stored:
+            return self._each("SELECT run_id, spec FROM runs")
+        return self._each(
+            "SELECT r.run_id, r.spec FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value",
+            (json.dumps(names),),
         )
-        stored = dict(self._all(query, (json.dumps(names),)))
-        for name, spec in zip(names, specs, strict=True):
-            present = spec.document()
-            if name in stored and stored[name] != canonical(present):
-                check_same(name, self._json(name, stored[name]), present)
-        return [s for name, s in zip(names, specs, strict=True) if name not in stored]
 
     def check(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
         """Damage of these runs and of declarations, by their hashes: quick, for every start."""
-        names = json.dumps([spec.run_id for spec in specs])
+        names = json.dumps(run_ids(specs))
         with sqlite_errors(self.path):
             return tuple(store_verify.check_runs(self._connection, names))
 
@@ -229,19 +236,20 @@ class Store:
             "LEFT JOIN runs r ON r.run_id = d.run_id "
             "WHERE (d.study, d.size, d.variant) = (?, ?, ?) ORDER BY d.position"
         )
-        found = self._all(query, (study, size, variant))
-        if not found:
-            raise UsageError(self._not_declared(study, size, variant))
-        runs = []
-        for row in found:
+        rows = _Rows()
+        declared_any = False
+        for row in self._each(query, (study, size, variant)):
+            declared_any = True
             declaration, rowid, stored = row[:7], row[7], Record(*row[8:])
             what = store_verify.declaration_damage(declaration)
             if what is None and rowid is not None:
                 what = damage(stored)
             self._refuse(declaration[3], what)
             if rowid is not None and (only is None or stored.run_id in only):
-                runs.append(stored)
-        return _table(study, runs)
+                rows.add(stored)
+        if not declared_any:
+            raise UsageError(self._not_declared(study, size, variant))
+        return rows.table(study)
 
     def trajectories(self, run_id: str) -> dict[str, NDArray[Any]]:
         """The arrays of one run by name, first axis the point along training; {} for none.
@@ -306,8 +314,11 @@ class Store:
     # ---- SQLite ------------------------------------------------------------------------------
 
     def _all(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return list(self._each(query, values))
+
+    def _each(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         with sqlite_errors(self.path):
-            return self._connection.execute(query, values).fetchall()
+            yield from self._connection.execute(query, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -345,23 +356,39 @@ class Store:
         )
 
 
-def _table(study: str, runs: Sequence[Record]) -> Table:
-    rows = [decode_row(stored.row) for stored in runs]
-    measured = dict.fromkeys(name for row in rows for name in row)
-    columns: dict[str, list[Any]] = {
-        "run_id": [stored.run_id for stored in runs],
-        "study": [study] * len(runs),
-        "seed": [json.loads(stored.spec)["seed"] for stored in runs],
-        **{name: [row.get(name) for row in rows] for name in measured},
-        "status": [stored.status for stored in runs],
-        "seconds": [stored.seconds for stored in runs],
-    }
-    arrays = {s.run_id: decode_arrays(s.trajectories) for s in runs if s.trajectories is not None}
-    return Table(columns, arrays)
+class _Rows:
+    """Rows gathered as columns at once: a row as a dict takes several times its memory."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._own: dict[str, list[Any]] = {n: [] for n in ("run_id", "seed", "status", "seconds")}
+        self._measured: dict[str, list[Any]] = {}
+        self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
+
+    def add(self, stored: Record) -> None:
+        seed = json.loads(stored.spec)["seed"]
+        own = (stored.run_id, seed, stored.status, stored.seconds)
+        for column, value in zip(self._own.values(), own, strict=True):
+            column.append(value)
+        row = decode_row(stored.row)
+        if row.keys() != self._measured.keys():
+            for name in row:
+                self._measured.setdefault(name, [None] * self._count)
+        for name, column in self._measured.items():
+            column.append(row.get(name))
+        if stored.trajectories is not None:
+            self._arrays[stored.run_id] = decode_arrays(stored.trajectories)
+        self._count += 1
+
+    def table(self, study: str) -> Table:
+        own = self._own
+        columns = {"run_id": own["run_id"], "study": [study] * self._count, "seed": own["seed"]}
+        columns |= {**self._measured, "status": own["status"], "seconds": own["seconds"]}
+        return Table(columns, self._arrays)
 
 
-def _without_seed(document: Mapping[str, Any]) -> str:
-    return canonical({name: value for name, value in document.items() if name != "seed"})
+def _without_seed(text: str) -> str:
+    return canonical({n: value for n, value in json.loads(text).items() if n != "seed"})
 
 
 def _now() -> str:

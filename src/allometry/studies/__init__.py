@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -29,13 +30,14 @@ def study(name: str | Path) -> Study:
     """
     text = str(name)
     if text.endswith(".py"):
-        return _study_of(_module_at(Path(text)), text)
+        found = _study_of(_module_at(Path(text)), text)
+        return replace(found, origin=str(Path(text).resolve()))
     if text not in names():
         raise UsageError(
             f"no study {text!r}; there are {', '.join(names())}, and your own by the path of "
             "its file, ./mine.py"
         )
-    return _study_of(importlib.import_module(f"{__name__}.{text}"), text)
+    return replace(_study_of(importlib.import_module(f"{__name__}.{text}"), text), origin=text)
 
 
 def _module_at(path: Path) -> ModuleType:

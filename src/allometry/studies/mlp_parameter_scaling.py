@@ -32,7 +32,7 @@ from allometry.models import MLP
 from allometry.optimizers import Adam
 from allometry.sizes import halving_pairs
 from allometry.spec import RunSpec, TrainSpec
-from allometry.study import Finding, Study, Verdict, at_least
+from allometry.study import Finding, Notebook, Study, Verdict, at_least
 from allometry.table import Table
 
 # Targets of N between 800 and 35,000; 0.5 h^2 + 789 h is the notebook's estimate of N.
@@ -189,6 +189,12 @@ STUDY = Study(
         as_in_the_notebook,
     ),
     views={"notebook": notebook_columns, "laws": laws_by_seed},
+    notebook=Notebook(
+        number=0,
+        name="N-scaling of the Cognitive Investment Model",
+        printed="no number that is kept: five straight lines through one seed, with their R², on "
+        "which the core law rests.",
+    ),
     notes=(
         "Batch order is shared by all sizes of a seed; the notebook draws another for each size. "
         "Starts, subset and sampled units are the notebook's own.",

@@ -1,0 +1,217 @@
+"""How fast the cells of the CNN notebook (seed 001) train: PyTorch at its best, and ours.
+
+A cell is a network CNN(c), one full-batch AdamW step, then loss and accuracy on training and test
+images. The notebook pushes all images through at once (70 GB at c = 67); here PyTorch adds
+gradients up over chunks, as the package does, and gets the chunk, the memory format and the
+threads that a trial finds fastest. Both start from the same weights and end at the same losses,
+which is checked.
+
+The sample is every width on the first 1,875 training and 2,000 test images: 2.1 images are
+evaluated for each trained on, where the 80 cells evaluate 1.8. Ways take turns within a round.
+
+    python benchmarks/notebook_cnn.py --json speed.json
+    python benchmarks/notebook_cnn.py --whole              # ours, all 80 cells, compiling included
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from allometry.datasets.splits import LeadingImages
+from allometry.draws import TorchDraws
+from allometry.procedure import Pack
+from allometry.studies import cnn_size_by_data as study
+
+__all__ = ["SAMPLE", "main", "ours", "pytorch"]
+
+SAMPLE = LeadingImages(fraction=2.0**-5, n_test=2_000)
+SEED = 654
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How PyTorch runs: images a chunk, memory format, threads."""
+
+    chunk: int
+    channels_last: bool
+    threads: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Seconds a cell took, and its losses after the step."""
+
+    seconds: float
+    train_loss: float
+    test_loss: float
+
+
+def pytorch(width: int, setting: Setting, data: Sequence[Tensor]) -> Cell:
+    """One cell by PyTorch, its gradient added up over chunks."""
+    torch.set_num_threads(setting.threads)
+    torch.manual_seed(SEED)
+    model = nn.Sequential(
+        nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(49 * width, 64), nn.ReLU(), nn.Linear(64, 10),
+    )  # fmt: skip
+    if setting.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    train_x, train_y, test_x, test_y = data
+    began = time.perf_counter()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for x, y in _chunks(train_x, train_y, setting):
+        (nn.functional.cross_entropy(model(x), y, reduction="sum") / len(train_x)).backward()
+    optimiser.step()
+    with torch.no_grad():
+        losses = [
+            _mean_loss(model, *pair, setting) for pair in ((train_x, train_y), (test_x, test_y))
+        ]
+    return Cell(time.perf_counter() - began, *losses)
+
+
+def ours(width: int) -> Cell:
+    """The same cell by the study's own procedure."""
+    spec = study.one_step(width, SAMPLE.fraction, SEED, SAMPLE.n_test)
+    began = time.perf_counter()
+    (result,) = study.STUDY.procedure.run(Pack((spec,)), {"cell": study.cell}, {}, lambda n: None)
+    row = result.row
+    return Cell(time.perf_counter() - began, float(row["train_loss"]), float(row["test_loss"]))
+
+
+def whole() -> None:
+    """All 80 cells in this process, from a cold start: seconds and the most memory used."""
+    began = time.perf_counter()
+    for spec in study.STUDY.specs("notebook")[:80]:
+        study.STUDY.procedure.run(Pack((spec,)), {"cell": study.cell}, {}, lambda n: None)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    sys.stdout.write(f"80 cells: {time.perf_counter() - began:.0f} s, at most {peak:.2f} GiB\n")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure both in turn, several times over; print a table and write JSON."""
+    options = _options(argv)
+    if options.whole:
+        whole()
+        return
+    data = _tensors()
+    setting = _best_setting(data)
+    for width in study.WIDTHS:
+        theirs, own = pytorch(width, setting, data), ours(width)
+        assert abs(theirs.train_loss - own.train_loss) < 5e-4, (width, theirs, own)
+        assert abs(theirs.test_loss - own.test_loss) < 5e-4, (width, theirs, own)
+    seconds = np.array(
+        [
+            [[pytorch(w, setting, data).seconds, ours(w).seconds] for w in study.WIDTHS]
+            for _ in range(options.repeats)
+        ]
+    )
+    document = _summary(seconds, setting)
+    sys.stdout.write(_table(document))
+    if options.json:
+        Path(options.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _tensors() -> list[Tensor]:
+    train_x, train_y, test_x, test_y = SAMPLE.load(TorchDraws(0))
+    return [
+        torch.from_numpy(train_x[:, None].copy()), torch.from_numpy(train_y.astype(np.int64)),
+        torch.from_numpy(test_x[:, None].copy()), torch.from_numpy(test_y.astype(np.int64)),
+    ]  # fmt: skip
+
+
+def _chunks(x: Tensor, y: Tensor, setting: Setting) -> Any:
+    form = torch.channels_last if setting.channels_last else torch.contiguous_format
+    for one, labels in zip(x.split(setting.chunk), y.split(setting.chunk), strict=True):
+        yield one.contiguous(memory_format=form), labels
+
+
+def _mean_loss(model: nn.Module, x: Tensor, y: Tensor, setting: Setting) -> float:
+    total = right = 0.0
+    for one, labels in _chunks(x, y, setting):
+        logits = model(one)
+        total += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+        right += (logits.argmax(1) == labels).sum().item()
+    assert right <= len(x)
+    return total / len(x)
+
+
+def _best_setting(data: Sequence[Tensor]) -> Setting:
+    """The fastest over three widths, each candidate judged by the better of two tries."""
+    few = [part[:500] for part in data]
+    tried = {}
+    for chunk in (25, 50, 100, 250):
+        for channels_last in (False, True):
+            for threads in sorted({1, os.cpu_count() or 1}):
+                setting = Setting(chunk, channels_last, threads)
+                tries = [
+                    sum(pytorch(w, setting, few).seconds for w in (6, 23, 67)) for _ in range(2)
+                ]
+                tried[setting] = min(tries)
+                sys.stderr.write(f"{setting}: {tried[setting]:.2f} s\n")
+    return min(tried, key=tried.__getitem__)
+
+
+def _summary(seconds: NDArray[np.float64], setting: Setting) -> dict[str, Any]:
+    """Seconds ``(rounds, widths, 2)``, PyTorch's and ours."""
+    total = seconds.sum(axis=1)
+    return {
+        "schema": "allometry/benchmark/notebook_cnn/1",
+        "rounds": len(seconds),
+        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "torch": torch.__version__,
+        "pytorch_setting": setting.__dict__,
+        "sample": "every width, 1,875 training and 2,000 test images",
+        "seconds": {
+            str(width): {"pytorch": _spread(seconds[:, i, 0]), "ours": _spread(seconds[:, i, 1])}
+            for i, width in enumerate(study.WIDTHS)
+        },
+        "total": {"pytorch": _spread(total[:, 0]), "ours": _spread(total[:, 1])},
+        "times_faster": _spread(total[:, 0] / total[:, 1]),
+    }
+
+
+def _spread(values: NDArray[np.float64]) -> dict[str, float]:
+    low, median, high = map(float, np.percentile(values, (0, 50, 100)))
+    return {"median": median, "low": low, "high": high}
+
+
+def _table(document: dict[str, Any]) -> str:
+    def cell(s: dict[str, float]) -> str:
+        return f"{s['median']:.3f} [{s['low']:.3f}, {s['high']:.3f}]".rjust(26)
+
+    lines = ["seconds a cell, compiled before: median [lowest, highest round]"]
+    lines.append("width".ljust(8) + "PyTorch".rjust(26) + "ours".rjust(26))
+    rows = {**document["seconds"], "all": document["total"]}
+    lines += [f"{n:8}{cell(both['pytorch'])}{cell(both['ours'])}" for n, both in rows.items()]
+    ratio = document["times_faster"]
+    shown = f"{ratio['median']:.1f} [{ratio['low']:.1f}, {ratio['high']:.1f}]"
+    lines.append(f"PyTorch takes {shown} times as long")
+    return "\n".join(lines) + "\n"
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--json", help="write the numbers to this file")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--whole", action="store_true", help="only time ours on all 80 cells")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Addition modulo p as examples: a table of sums, a part of which is shown."""
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from allometry.datasets.splits import Data, Split
+from allometry.draws import TorchDraws
+
+__all__ = ["ModularAddition"]
+
+
+class ModularAddition(Data):
+    """Pairs (a, b) with the answer (a + b) mod p, every pair either shown or tested.
+
+    The table of Power et al. 2201.02177 (section 3): all p^2 ordered pairs, so that b + a
+    may be tested where a + b was shown. Which are shown is drawn at random.
+
+    Attributes:
+        p: the modulus. fraction: the part of all pairs trained on.
+    """
+
+    p: int = Field(ge=2, le=4096)
+    fraction: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _both_parts_have_examples(self) -> "ModularAddition":
+        if not 0 < self.n_data < self.p**2:
+            raise ValueError(
+                f"a fraction that leaves pairs on both sides expected, got {self.fraction} of "
+                f"{self.p**2}"
+            )
+        return self
+
+    @property
+    def n_data(self) -> int:
+        return round(self.fraction * self.p**2)
+
+    def load(self, draws: TorchDraws) -> Split:
+        order = draws.randperm(self.p**2)
+        pairs = np.stack(np.divmod(order, self.p), axis=1)
+        x = pairs.astype(np.float32)
+        y = (pairs.sum(axis=1) % self.p).astype(np.int32)
+        n = self.n_data
+        return Split(x[:n], y[:n], x[n:], y[n:])

@@ -1,0 +1,177 @@
+"""The coordinator's account of what was ordered, for every engine with workers.
+
+It keeps as many packs in flight as the workers want, checks each delivery against its
+order, orders anew what was lost, and hands back what came in together as one, so
+that a thousand workers cost a few transactions a second. What is delivered twice, or
+was never ordered, is dropped. It holds no more than the packs in flight.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from allometry.engines import Failure, Finished
+from allometry.engines.deliveries import Delivery, read_delivery
+from allometry.engines.orders import Orders, procedure_of
+from allometry.errors import DataError
+from allometry.procedure import Pack
+from allometry.result import RunResult
+from allometry.spec import Experiment, run_ids
+from allometry.study import Study
+
+__all__ = ["TRIES", "Coordinator", "Lost", "Workers"]
+
+TRIES = 3  # of a pack whose worker dies, before the pack is blamed
+TICK = 0.2  # seconds between looks at whether somebody asked to stop
+BATCH = 1000  # runs handed back, and so committed, at once
+
+
+class Lost(NamedTuple):
+    """A pack that did not come back: why, and the last its worker wrote."""
+
+    reason: str
+    log: str = ""
+
+
+class Workers(Protocol):
+    """Whoever makes orders: processes, a cluster, an executor."""
+
+    @property
+    def slots(self) -> int:
+        """How many orders to have in flight; it may change."""
+        ...
+
+    def submit(self, name: str, order: bytes) -> None:
+        """Take an order; `name` is its SHA-256. It may be submitted again once lost."""
+        ...
+
+    def arrived(self, seconds: float) -> Sequence[tuple[str, bytes | Lost]]:
+        """What has come in, each with the name of its order; waits so long for a first one."""
+        ...
+
+    def withdraw(self) -> Sequence[str]:
+        """Take back what nobody has begun; the names of those orders."""
+        ...
+
+    def close(self) -> None:
+        """Stop all work at once."""
+        ...
+
+
+@dataclass
+class _Flight:
+    pack: Pack
+    order: bytes
+    tries: int = 1
+
+
+class Coordinator:
+    """An engine whose packs are made by workers.
+
+    Args:
+        start: starts the workers; they are closed when the run ends.
+        name: of the engine, for the provenance of each run.
+    """
+
+    def __init__(self, start: Callable[[], Workers], name: str):
+        self._start = start
+        self._name = name
+
+    def packs(self, specs: Sequence[Experiment], study: Study) -> list[Pack]:
+        return procedure_of(study).packs(specs)
+
+    def updates(self, specs: Sequence[Experiment], study: Study) -> int:
+        procedure = procedure_of(study)
+        return sum(procedure.updates(spec) for spec in specs)
+
+    def run(
+        self,
+        packs: Sequence[Pack],
+        study: Study,
+        advance: Callable[[int], None],
+        stop: Callable[[], bool],
+    ) -> Iterator[Finished]:
+        if not packs:
+            return
+        orders = Orders(study)
+        orders.write(packs[0])  # refused before anything is started
+        waiting, account = iter(packs), _Account(self._name)
+        flights: dict[str, _Flight] = {}
+        more = True
+        with closing(self._start()) as workers:
+            while flights or (more and not stop()):
+                if stop():
+                    for name in workers.withdraw():
+                        flights.pop(name, None)
+                while more and len(flights) < workers.slots and not stop():
+                    pack = next(waiting, None)
+                    more = pack is not None
+                    if pack is not None:
+                        self._send(_Flight(pack, orders.write(pack)), flights, workers)
+                for name, data in workers.arrived(TICK):
+                    flight = flights.pop(name, None)
+                    if flight is None:
+                        continue
+                    if self._taken(flight, data, account):
+                        advance(self.updates(flight.pack.specs, study))
+                    elif not stop():
+                        flight.tries += 1
+                        self._send(flight, flights, workers)
+                    if account.runs >= BATCH:
+                        yield from account.settle()
+                yield from account.settle()
+                advance(0)
+
+    def _send(self, flight: _Flight, flights: dict[str, _Flight], workers: Workers) -> None:
+        name = hashlib.sha256(flight.order).hexdigest()
+        flights[name] = flight
+        workers.submit(name, flight.order)
+
+    def _taken(self, flight: _Flight, data: bytes | Lost, account: "_Account") -> bool:
+        """Enter what came in into the account; False when the pack is to be ordered anew."""
+        if not isinstance(data, Lost):
+            try:
+                account.enter(read_delivery(data, flight.order, flight.pack))
+                return True
+            except DataError as error:
+                data = Lost(str(error))
+        if flight.tries < TRIES:
+            return False
+        tries = f"{data.reason} ({flight.tries} times)"
+        account.failures.append(Failure(tuple(run_ids(flight.pack.specs)), tries, data.log))
+        return True
+
+
+class _Account:
+    """What came in since the last time it was handed back, by what made it."""
+
+    def __init__(self, engine: str):
+        self.runs = 0
+        self.failures: list[Failure] = []
+        self._results: dict[str, list[RunResult]] = {}
+        # Of the coordinator, so that runs made alike have one provenance.
+        self._own = {
+            "engine": engine,
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def enter(self, delivery: Delivery) -> None:
+        if delivery.failure is not None:
+            self.failures.append(delivery.failure)
+            return
+        key = json.dumps({**delivery.provenance, **self._own}, sort_keys=True)
+        self._results.setdefault(key, []).extend(delivery.results)
+        self.runs += len(delivery.results)
+
+    def settle(self) -> Iterator[Finished]:
+        failures, self.failures = tuple(self.failures), []
+        results, self._results, self.runs = self._results, {}, 0
+        for provenance, runs in results.items():
+            document: dict[str, Any] = json.loads(provenance)
+            yield Finished(runs, document)
+        if failures:
+            yield Finished((), {}, failures)

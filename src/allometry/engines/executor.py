@@ -1,0 +1,43 @@
+"""Any executor in the way of `concurrent.futures`: Dask's ``client.get_executor()``, say."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, Protocol
+
+from allometry.engines.coordinator import Coordinator
+from allometry.engines.futures import Futures
+from allometry.engines.work import work
+
+__all__ = ["ExecutorEngine"]
+
+
+class Executor(Protocol):
+    """What is asked of an executor."""
+
+    def submit(self, call: Callable[[bytes], bytes], order: bytes, /) -> "Future[Any]": ...
+
+
+class ExecutorEngine(Coordinator):
+    """Packs made by an executor of yours, which stays open.
+
+    Its workers need this package and, for a study of your own, its file at the same
+    path. An executor that breaks when a worker dies (`ProcessPoolExecutor`) ends the
+    run; what came in before is stored.
+
+    Args:
+        executor: anything with ``submit(function, argument) -> Future``.
+        workers: orders to have in flight.
+    """
+
+    def __init__(self, executor: Executor, workers: int = 64):
+        recall = isinstance(executor, ThreadPoolExecutor | ProcessPoolExecutor)
+
+        def start() -> Futures:
+            return Futures(
+                lambda order: executor.submit(work, order),
+                lambda: workers,
+                lambda: None,
+                recall=recall,
+            )
+
+        super().__init__(start, "executor")

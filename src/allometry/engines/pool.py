@@ -1,0 +1,136 @@
+"""Worker processes on this machine: each keeps to its processors, and is replaced when it dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Lock
+from typing import IO
+
+from allometry.engines.futures import Died, Futures
+from allometry.engines.work import LOG_CHARACTERS, pin_threads
+from allometry.engines.worker import read_frame, write_frame
+
+__all__ = ["pool"]
+
+WORKER = "allometry.engines.worker"
+
+
+def pool(workers: int) -> Futures:
+    """So many processes, started when they are first needed."""
+    cpus = _cpus()
+    share = max(1, len(cpus) // workers)
+    processes = [
+        _Process([cpus[(i * share + k) % len(cpus)] for k in range(share)], _gpu(i))
+        for i in range(workers)
+    ]
+    idle: SimpleQueue[_Process] = SimpleQueue()
+    for process in processes:
+        idle.put(process)
+
+    def ask(order: bytes) -> bytes:
+        process = idle.get()
+        try:
+            return process.ask(order)
+        finally:
+            idle.put(process)
+
+    # A thread waits for each process; the pipes carry bytes.
+    threads = ThreadPoolExecutor(workers)
+
+    def close() -> None:
+        for process in processes:
+            process.close()
+        threads.shutdown(cancel_futures=True)
+        for process in processes:
+            process.release()
+
+    return Futures(lambda order: threads.submit(ask, order), lambda: workers, close, recall=True)
+
+
+def _cpus() -> list[int]:
+    """The processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _gpu(worker: int) -> str | None:
+    """The device of a worker: those of CUDA_VISIBLE_DEVICES in turn, where it names any."""
+    devices = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
+    return devices[worker % len(devices)] if devices else None
+
+
+class _Process:
+    """One worker process, started anew when it has died."""
+
+    def __init__(self, cpus: list[int], gpu: str | None):
+        self._cpus = cpus
+        self._environment = dict(os.environ)
+        pin_threads(self._environment, len(cpus))
+        if gpu is not None:
+            self._environment["CUDA_VISIBLE_DEVICES"] = gpu
+        self._child: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._closed = False
+        self._starting = Lock()
+
+    def ask(self, order: bytes) -> bytes:
+        """The delivery of an order.
+
+        Raises:
+            Died: when the process does.
+        """
+        child = self._running()
+        assert child.stdin is not None and child.stdout is not None and self._log is not None
+        self._log.truncate(0)
+        try:
+            write_frame(child.stdin, order)
+            delivery = read_frame(child.stdout)
+        except BrokenPipeError:
+            delivery = None
+        if delivery is None:
+            self._child = None
+            raise self._death(child)
+        return delivery
+
+    def close(self) -> None:
+        """End the process, whatever it is doing; whoever waits for it hears of its death."""
+        with self._starting:
+            self._closed = True
+            if self._child is not None:
+                self._child.kill()
+
+    def release(self) -> None:
+        """Close pipes and log, once nobody waits any more."""
+        if self._child is not None:
+            self._death(self._child)
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        with self._starting:
+            if self._closed:
+                raise Died("the pool was closed", "")
+            if self._child is None:
+                # Appending: each order's log begins at the start of the file.
+                self._log = tempfile.NamedTemporaryFile(mode="a+b")  # noqa: SIM115
+                self._child = subprocess.Popen(  # noqa: S603
+                    [sys.executable, "-m", WORKER, ",".join(map(str, self._cpus))],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
+                    env=self._environment,
+                )  # fmt: skip
+            return self._child
+
+    def _death(self, child: "subprocess.Popen[bytes]") -> Died:
+        for stream in (child.stdin, child.stdout):
+            assert stream is not None
+            stream.close()
+        code = child.wait()
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        assert self._log is not None
+        self._log.seek(0)
+        log = self._log.read()[-LOG_CHARACTERS:].decode("utf-8", "replace")
+        self._log.close()
+        return Died(f"the worker process died: {how}", log)

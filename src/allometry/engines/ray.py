@@ -1,0 +1,105 @@
+"""Packs made on a Ray cluster, as Ray Core tasks (extra ``ray``).
+
+Ray places tasks by the processors and GPUs they ask for, and starts nodes where
+its autoscaler may. A task whose worker or node is lost is ordered anew by the
+coordinator, which has to know about losses anyway; so Ray's own retries are off.
+A Ray cluster runs the code of whoever reaches it: keep it in a network you trust.
+"""
+
+import math
+import os
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import ModuleType
+from typing import Any
+
+from allometry.engines.coordinator import Coordinator
+from allometry.engines.futures import Futures
+from allometry.errors import UsageError
+
+__all__ = ["RayEngine"]
+
+AHEAD = 1.25  # packs in flight for each that can run: work at hand for who is done, and a queue
+# for the autoscaler to see
+
+
+class RayEngine(Coordinator):
+    """Makes packs on a Ray cluster: the one that is running, or one started here.
+
+    Args:
+        workers: packs to run at once in a cluster started here, and to have in flight;
+            None for as many as there are processors in the cluster.
+        cpus: processors a pack takes; it trains with so many threads.
+        gpus: GPUs a pack takes; a fraction shares one.
+        address: of the cluster; None for `RAY_ADDRESS`, one on this machine, or a new one.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        cpus: float = 1.0,
+        gpus: float = 0.0,
+        address: str | None = None,
+    ):
+        _ray()
+        self._workers = workers
+        self._address = address
+        self._resources = {"num_cpus": cpus, "num_gpus": gpus}
+        super().__init__(self._connect, "ray")
+
+    def _connect(self) -> Futures:
+        ray = _ray()
+        ours = not ray.is_initialized()
+        if ours:
+            self._init(ray)
+        task = ray.remote(_work).options(**self._resources, max_retries=0)
+        threads = max(1, math.floor(self._resources["num_cpus"]))
+
+        def submit(order: bytes) -> "Future[bytes]":
+            future: Future[bytes] = task.remote(order, threads).future()
+            return future
+
+        close = ray.shutdown if ours else lambda: None
+        return Futures(submit, self._slots(ray), close, recall=False)
+
+    def _init(self, ray: ModuleType) -> None:
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        try:
+            ray.init(address=self._address or "auto", **quiet)
+        except ConnectionError:
+            if self._address or os.environ.get("RAY_ADDRESS"):
+                raise
+            cpus = self._workers and math.ceil(self._workers * self._resources["num_cpus"])
+            with warnings.catch_warnings():
+                # JAX warns of forks; what Ray forks here becomes another program at once.
+                warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called")
+                ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
+
+    def _slots(self, ray: ModuleType) -> Callable[[], int]:
+        def slots() -> int:
+            if self._workers:
+                return self._workers
+            there = ray.cluster_resources().get("CPU", 0.0) / max(self._resources["num_cpus"], 0.01)
+            return math.ceil(AHEAD * there) + 1
+
+        return slots
+
+
+def _work(order: bytes, threads: int) -> bytes:
+    """What runs on the cluster."""
+    from allometry.engines.work import pin_threads, work
+
+    pin_threads(os.environ, threads)
+    return work(order)
+
+
+def _ray() -> ModuleType:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("engine ray needs Ray: pip install 'allometry[ray]'") from error
+    found: ModuleType = ray
+    return found

@@ -1,0 +1,266 @@
+"""Packs made by jobs of a SLURM cluster, submitted as arrays through submitit (extra ``slurm``).
+
+Orders and deliveries are files in a folder all nodes share, named by their SHA-256 and
+put in place whole:
+
+    orders/ORDER.json          what to make
+    deliveries/ORDER-DELIVERY  what was made, until the coordinator has it
+    jobs/                      submitit's scripts and logs
+
+A job that is preempted or requeued makes its pack again; one that is cancelled, or
+whose node dies, is ordered anew. A delivery that comes in while no coordinator runs
+is found by the next one. submitit writes its calls with pickle; they hold the name of
+a function of this package and of an order, and nothing it writes back is read.
+"""
+
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from uuid import uuid4
+
+from allometry.engines.coordinator import Coordinator, Lost
+from allometry.engines.work import LOG_CHARACTERS, THREADS, pin_threads
+from allometry.errors import UnavailableError, UsageError
+
+__all__ = ["SlurmEngine", "make"]
+
+ARRAY = 1000  # jobs in flight, and in an array: SLURM's MaxArraySize is 1001 unless changed
+GATHER = 10.0  # seconds that orders wait for others to share an array with
+LOOK = 5.0  # seconds between looks at the queue: one call for all jobs
+GRACE = 30.0  # seconds a delivery may take to be seen, by network file systems, after its job ended
+DEAF = 20  # looks at the queue that fail one after another before giving up
+HASH = 64
+
+
+class SlurmEngine(Coordinator):
+    """Makes packs in jobs of a SLURM cluster.
+
+    What a job asks for beyond this is said with sbatch's own variables, which go
+    before the options here: `SBATCH_PARTITION`, `SBATCH_ACCOUNT`, `SBATCH_TIMELIMIT`.
+
+    Args:
+        workers: jobs in the queue at once, running or waiting.
+        folder: shared by this machine and the nodes.
+        cpus: processors of a job; it trains with so many threads.
+        gpus: GPUs of a job.
+        minutes: a job may take.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        folder: str | Path = "allometry-slurm",
+        cpus: int = 1,
+        gpus: int = 0,
+        minutes: int = 60,
+    ):
+        _submitit()
+        asks: dict[str, Any] = {"cpus_per_task": cpus, "time": minutes}
+        if gpus:
+            asks["gpus_per_node"] = gpus
+        threads = [f"export {name}={cpus}" for name in THREADS]
+        asks["setup"] = threads
+        place = Path(folder).expanduser().resolve()
+        super().__init__(lambda: _Jobs(place, workers or ARRAY, asks), "slurm")
+
+
+def make(folder: str, name: str) -> None:
+    """What a job does: an order's file in, a delivery's file out."""
+    from allometry.engines.work import work
+
+    pin_threads(os.environ, int(os.environ.get("SLURM_CPUS_PER_TASK", "1")))
+    file = _order_file(Path(folder), name)
+    if not file.exists():
+        return  # delivered before this job was requeued
+    order = file.read_bytes()
+    if hashlib.sha256(order).hexdigest() != name:
+        raise ValueError(f"order {name[:12]} does not match its SHA-256")
+    delivery = work(order)
+    digest = hashlib.sha256(delivery).hexdigest()
+    _put(_deliveries(Path(folder)) / f"{name}-{digest}", delivery)
+
+
+class _Jobs:
+    """The jobs in the queue, as the coordinator's workers."""
+
+    def __init__(self, folder: Path, workers: int, asks: dict[str, Any]):
+        submitit = _submitit()
+        self.slots = workers
+        self._folder = folder
+        for part in (folder / "orders", _deliveries(folder), folder / "jobs"):
+            part.mkdir(parents=True, exist_ok=True)
+        # Told from everyone else's, and from those of another run of ours.
+        self._title = f"allometry-{uuid4().hex[:8]}"
+        try:
+            self._executor = submitit.SlurmExecutor(folder=folder / "jobs")
+        except RuntimeError as error:
+            raise UnavailableError(f"engine slurm: {error}") from error
+        self._executor.update_parameters(job_name=self._title, **asks)
+        self._gathered: list[str] = []
+        self._since = 0.0
+        self._jobs: dict[str, Any] = {}  # order to submitit job
+        self._ended: dict[str, float] = {}  # order to when its job was first missed
+        self._looked = 0.0
+        self._withdrew = -LOOK
+        self._deaf = 0
+
+    def submit(self, name: str, order: bytes) -> None:
+        file = _order_file(self._folder, name)
+        if not file.exists():
+            _put(file, order)
+        if not self._gathered:
+            self._since = time.monotonic()
+        self._gathered.append(name)
+
+    def arrived(self, seconds: float) -> Sequence[tuple[str, bytes | Lost]]:
+        until = time.monotonic() + seconds
+        while True:
+            found = [*self._delivered(), *self._lost()]
+            self._send()
+            if found or time.monotonic() >= until:
+                return found
+            time.sleep(seconds / 4)
+
+    def withdraw(self) -> Sequence[str]:
+        taken, self._gathered = self._gathered, []
+        waiting: list[str] = []
+        if time.monotonic() - self._withdrew > LOOK:
+            self._withdrew = time.monotonic()
+            states = self._queue() or {}
+            waiting = [n for n, job in self._jobs.items() if states.get(job.job_id) == "PENDING"]
+        if waiting:
+            # Only those that still wait: one that has begun meanwhile goes on.
+            _call("scancel", "--state=PENDING", *(self._jobs.pop(n).job_id for n in waiting))
+        return [*taken, *waiting]
+
+    def close(self) -> None:
+        if self._jobs:
+            _call("scancel", f"--name={self._title}")
+
+    def _send(self) -> None:
+        """Submit what was gathered, when it is much, or old, or nothing else is on its way."""
+        much = len(self._gathered) >= max(1, min(self.slots, ARRAY) // 4)
+        old = time.monotonic() - self._since > GATHER
+        if not self._gathered or not (much or old or not self._jobs):
+            return
+        names, self._gathered = self._gathered[:ARRAY], self._gathered[ARRAY:]
+        try:
+            jobs = self._executor.map_array(make, [str(self._folder)] * len(names), names)
+        except (subprocess.CalledProcessError, OSError) as error:
+            raise UnavailableError(f"engine slurm: sbatch refused: {_said(error)}") from error
+        except _submitit().core.utils.FailedJobError as error:
+            raise UnavailableError(f"engine slurm: sbatch refused: {error}") from error
+        self._jobs.update(zip(names, jobs, strict=True))
+        self._looked = time.monotonic()
+
+    def _delivered(self) -> list[tuple[str, bytes | Lost]]:
+        """Deliveries in the folder, each taken away; also those of an earlier coordinator."""
+        found: list[tuple[str, bytes | Lost]] = []
+        known = self._jobs.keys() | set(self._gathered)
+        for file in list(_deliveries(self._folder).iterdir()):
+            name, _, digest = file.name.partition("-")
+            if name not in known or len(digest) != HASH:
+                continue
+            data = file.read_bytes()
+            whole = hashlib.sha256(data).hexdigest() == digest
+            found.append((name, data if whole else Lost("a delivery does not match its name")))
+            file.unlink()
+            if whole:
+                _order_file(self._folder, name).unlink(missing_ok=True)
+            self._forget(name)
+        return found
+
+    def _forget(self, name: str) -> None:
+        self._jobs.pop(name, None)
+        self._ended.pop(name, None)
+        self._gathered = [other for other in self._gathered if other != name]
+
+    def _lost(self) -> list[tuple[str, bytes | Lost]]:
+        """Orders whose jobs are gone from the queue and left no delivery."""
+        if not self._jobs or time.monotonic() - self._looked < LOOK:
+            return []
+        states, now = self._queue(), time.monotonic()
+        if states is None:
+            return []
+        found: list[tuple[str, bytes | Lost]] = []
+        for name, job in list(self._jobs.items()):
+            if job.job_id in states:
+                self._ended.pop(name, None)
+            elif now - self._ended.setdefault(name, now) > GRACE:
+                found.append((name, Lost(f"SLURM job {job.job_id} ended early", _log(job))))
+                self._forget(name)
+        return found
+
+    def _queue(self) -> dict[str, str] | None:
+        """Job id to state of what is in the queue, waiting or running; None for no answer.
+
+        Not by submitit's watcher: it asks ``sacct``, which many clusters do not keep.
+        """
+        self._looked = time.monotonic()
+        line = "%i %T"
+        said = _call("squeue", "--noheader", "--array", f"--name={self._title}", "--format", line)
+        if said is None:
+            self._deaf += 1
+            if self._deaf >= DEAF:
+                raise UnavailableError(
+                    "engine slurm: squeue does not answer; what came in is stored, the jobs go on: "
+                    "run the same study again when it does"
+                )
+            return None
+        self._deaf = 0
+        return dict(line.split() for line in said.splitlines() if line.strip())
+
+
+def _call(*words: str) -> str | None:
+    """What a command says; None when it fails."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout if done.returncode == 0 else None
+
+
+def _said(error: Exception) -> str:
+    output = getattr(error, "stderr", None) or getattr(error, "output", None) or str(error)
+    return output.decode("utf-8", "replace") if isinstance(output, bytes) else str(output)
+
+
+def _log(job: Any) -> str:
+    parts = [path.read_text("utf-8", "replace") for path in (job.paths.stdout, job.paths.stderr)
+             if path.exists()]  # fmt: skip
+    return "".join(parts)[-LOG_CHARACTERS:]
+
+
+def _order_file(folder: Path, name: str) -> Path:
+    return folder / "orders" / f"{name}.json"
+
+
+def _deliveries(folder: Path) -> Path:
+    return folder / "deliveries"
+
+
+def _put(path: Path, data: bytes) -> None:
+    """A file that is whole whenever it can be seen under its name."""
+    part = path.with_name(f".{uuid4().hex}")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _submitit() -> ModuleType:
+    try:
+        import submitit
+    except ImportError as error:
+        raise UsageError("engine slurm needs submitit: pip install 'allometry[slurm]'") from error
+    found: ModuleType = submitit
+    return found

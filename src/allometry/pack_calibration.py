@@ -1,0 +1,245 @@
+"""What this machine takes for the pieces of a training step, measured once and kept.
+
+The pieces are those `pack_cost` adds up: matrix products, alone and in batches,
+passes over the optimiser's arrays inside and outside the cache, the fixed price of
+an operation, compiling. Two or three seconds the first time a pack is chosen; then
+a small JSON file in the cache folder, one for each kind of device, number of
+processors and release of JAX.
+"""
+
+import json
+import logging
+import math
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from allometry.datasets.cache import cache_root
+
+__all__ = ["Calibration", "Points", "calibration", "measure"]
+
+SCHEMA = "allometry/calibration/1"
+# Where the measurements lie; between them the model draws straight lines of logarithms.
+ROWS = (16, 64, 256, 1024, 4096)  # of a product with 128 examples of 784 features
+WIDTHS = (8, 32, 128)  # of square layers, 512 units of them side by side
+FLOATS = (1 << 16, 1 << 19, 1 << 21, 1 << 23)  # a parameter array: 1 MB to 128 MB of working set
+EXAMPLES, FEATURES = 128, 784
+ROUNDS, ATTEMPT = 4, 0.02  # and seconds a piece and round
+FAR = 10  # a processor's memory beside its cache, an element of a pass
+
+_log = logging.getLogger(__name__)
+Points = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Rates of one machine; `Points` are (where, value), increasing in the first.
+
+    Attributes:
+        products: FLOP of one matrix product to FLOP a second, for one product after another.
+        batched: the same where many equal products are one operation, FLOP of each.
+        passes: bytes in use at once to seconds an element for one Adam update of an array.
+        operation: seconds an operation of a compiled loop takes however small it is.
+        compile_operation: seconds to compile an operation.
+        memory: bytes of the device.
+    """
+
+    products: Points
+    batched: Points
+    passes: Points
+    operation: float
+    compile_operation: float
+    memory: int
+
+    def __post_init__(self) -> None:
+        for points in (self.products, self.batched, self.passes):
+            where = [x for x, _ in points]
+            if where != sorted(set(where)) or not where:
+                raise ValueError("points must increase")
+        numbers = [v for p in (self.products, self.batched, self.passes) for xy in p for v in xy]
+        numbers += [self.operation, self.compile_operation, self.memory]
+        if not all(math.isfinite(v) and v > 0 for v in numbers):
+            raise ValueError("positive numbers expected")
+
+
+@cache
+def calibration(root: Path | None = None) -> Calibration:
+    """The calibration of this machine, measured where none is kept.
+
+    Args:
+        root: the cache folder; None for the user's.
+    """
+    path = (root or cache_root()) / "calibration" / f"{_machine()}.json"
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        _log.info("measuring this machine once, for choosing packs: %s", path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.warning("%s cannot be used (%s): measured again", path, error)
+    found = measure()
+    try:
+        _write(path, found)
+    except OSError as error:
+        _log.warning("%s cannot be written (%s): to be measured again", path, error)
+    return found
+
+
+def measure() -> Calibration:
+    """Two or three seconds of the default device's time.
+
+    Each piece is timed in several rounds, so that somebody else's moment on the machine
+    spoils none for good, and the best counts. Beyond that a larger product is taken to be no
+    slower, FLOP for FLOP, and the memory no more than `FAR` times slower than the cache.
+    """
+    products = [_product(rows) for rows in ROWS]
+    batched = [_batched(width) for width in WIDTHS]
+    passes = [_pass(n) for n in FLOATS]
+    operation = _operation()
+    pieces = [*products, *batched, *passes, operation]
+    for _ in range(ROUNDS):
+        for piece in pieces:
+            piece.time()
+    beside = [p.seconds / n for p, n in zip(passes, FLOATS, strict=True)]
+    beside = np.minimum(np.maximum.accumulate(beside), FAR * beside[0]).tolist()
+    return Calibration(
+        products=_rates(products),
+        batched=_rates(batched),
+        passes=tuple((4.0 * 4 * n, s) for n, s in zip(FLOATS, beside, strict=True)),
+        operation=operation.seconds / 3,  # product, maximum, quotient
+        # About eight operations each, loop and all.
+        compile_operation=float(np.median([p.compiled for p in pieces])) / 8,
+        memory=_memory(),
+    )
+
+
+# ---- the pieces --------------------------------------------------------------------------
+
+
+class _Piece:
+    """A compiled loop of one step again and again; `compiled` is in seconds.
+
+    Args:
+        step: from the loop's index, its state and what is fixed to the next state.
+        guess: seconds a step, roughly.
+        flop: of a step; `each`, of one product among them.
+    """
+
+    def __init__(
+        self, step: Callable[..., Any], start: Any, fixed: Any, guess: float,
+        flop: float = 0, each: float = 0,
+    ):  # fmt: skip
+        n = max(2, min(256, int(ATTEMPT / 2 / guess)))
+        self.flop, self.each, self.seconds, self._steps = flop, each, math.inf, n
+        self._arguments = jax.tree.map(jnp.asarray, (start, fixed))
+        loop = jax.jit(lambda s, f: jax.lax.fori_loop(0, n, lambda i, s: step(s, f), s))
+        began = time.perf_counter()
+        self._run = loop.lower(*self._arguments).compile()
+        self.compiled = time.perf_counter() - began
+        jax.block_until_ready(self._run(*self._arguments))
+
+    def time(self) -> None:
+        """One round; `seconds` of a step is the best so far."""
+        began = before = time.perf_counter()
+        while before - began < ATTEMPT:
+            jax.block_until_ready(self._run(*self._arguments))
+            now = time.perf_counter()
+            self.seconds = min(self.seconds, (now - before) / self._steps)
+            before = now
+
+
+def _rates(pieces: Sequence[_Piece]) -> Points:
+    best = np.maximum.accumulate([p.flop / p.seconds for p in pieces]).tolist()
+    return tuple((p.each, rate) for p, rate in zip(pieces, best, strict=True))
+
+
+def _product(rows: int) -> _Piece:
+    """Forward product and weight gradient of a first layer, as one step of power iteration."""
+
+    def step(z: Any, x: Any) -> Any:
+        gradient = jnp.einsum("hb,bd->hd", z, x)
+        z = jnp.einsum("hd,bd->hb", gradient, x)
+        return z / jnp.abs(z).max()  # neither too large nor denormal, whatever the number of steps
+
+    flop = 2.0 * rows * EXAMPLES * FEATURES
+    start = _noise(rows, EXAMPLES)
+    return _Piece(step, start, _noise(EXAMPLES, FEATURES), 2 * flop / 1e11, 2 * flop, flop)
+
+
+def _batched(width: int) -> _Piece:
+    """Square layers of several networks, 512 units or more in all."""
+    members = max(1, 512 // width)
+
+    def step(x: Any, weight: Any) -> Any:
+        x = jnp.einsum("kji,kib->kjb", weight, x)
+        return x / jnp.abs(x).max()
+
+    flop = 2.0 * width * width * EXAMPLES
+    start, weight = _noise(members, width, EXAMPLES), _noise(members, width, width)
+    return _Piece(step, start, weight, members * flop / 5e10, members * flop, flop)
+
+
+def _pass(n: int) -> _Piece:
+    """One update of Adam: parameters and two moments read and written, gradients read."""
+
+    def step(state: Any, g: Any) -> Any:
+        p, m, v = state
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        return p - 1e-3 * m / (jnp.sqrt(v) + 1e-8), m, v
+
+    g = _noise(n)
+    return _Piece(step, (g, g, g * g), g, n * 1e-9)
+
+
+def _operation() -> _Piece:
+    """A layer of eight units for one network: three operations with next to nothing to do."""
+
+    def step(x: Any, weight: Any) -> Any:
+        x = jnp.einsum("kji,kib->kjb", weight, x)
+        return x / jnp.abs(x).max()
+
+    return _Piece(step, _noise(1, 8, EXAMPLES), _noise(1, 8, 8), 1e-5)
+
+
+def _noise(*shape: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).uniform(0.5, 1, shape).astype(np.float32)
+
+
+def _memory() -> int:
+    """Bytes of the device; of the machine where the device does not say."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return int(stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+# ---- kept in the cache -------------------------------------------------------------------
+
+
+def _machine() -> str:
+    kind = re.sub(r"\W+", "-", jax.devices()[0].device_kind).strip("-").lower()
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return f"{kind}-{processors or os.cpu_count()}-jax-{jax.__version__}"
+
+
+def _read(path: Path) -> Calibration:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"schema {document['schema']!r}")
+    values = {f.name: document[f.name] for f in fields(Calibration)}
+    for name in ("products", "batched", "passes"):
+        values[name] = tuple((float(x), float(y)) for x, y in values[name])
+    return Calibration(**values)
+
+
+def _write(path: Path, found: Calibration) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_suffix(f".{os.getpid()}")
+    new.write_text(json.dumps({"schema": SCHEMA, **asdict(found)}, indent=1) + "\n", "utf-8")
+    new.replace(path)

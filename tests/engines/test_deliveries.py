@@ -1,0 +1,151 @@
+"""A delivery keeps every bit, and nothing that was altered gets in."""
+
+import hashlib
+import json
+import random
+
+import numpy as np
+import pytest
+
+from allometry.engines.deliveries import (
+    HASH,
+    LENGTH,
+    fail,
+    read_delivery,
+    write_delivery,
+)
+from allometry.engines.orders import Orders
+from allometry.engines.work import work
+from allometry.errors import DataError
+from allometry.procedure import Pack
+from allometry.store.record import records
+from tests.engines.cases import packs
+from tests.engines.imagined import made
+
+LIES = 1000  # altered deliveries, each of which must be refused
+
+
+@pytest.fixture(scope="module")
+def sent():
+    mine, all_packs = packs()
+    pack = all_packs[0]
+    order = Orders(mine).write(pack)
+    return order, pack, write_delivery(order, [made(s) for s in pack.specs], {"device": "none"})
+
+
+def resealed(head, blobs=b""):
+    """A delivery with a right hash: what a lying worker can make."""
+    text = json.dumps(head).encode()
+    body = len(text).to_bytes(LENGTH, "little") + text + blobs
+    return hashlib.sha256(body).hexdigest().encode() + body
+
+
+def parts(data):
+    size = int.from_bytes(data[HASH : HASH + LENGTH], "little")
+    first = HASH + LENGTH
+    return json.loads(data[first : first + size]), data[first + size :]
+
+
+def test_what_comes_out_is_stored_as_what_went_in(sent):
+    order, pack, data = sent
+    read = read_delivery(data, order, pack)
+    assert read.failure is None and read.provenance == {"device": "none"}
+    before = records([made(spec) for spec in pack.specs], "p", "now")
+    assert records(read.results, "p", "now") == before
+
+
+def test_numbers_that_are_not_finite_and_every_dtype_survive():
+    mine, all_packs = packs()
+    seventh = Pack(tuple(s for s in all_packs[2].specs if s.width == 7))
+    order = Orders(mine).write(seventh)
+    (result,) = read_delivery(work(order), order, seventh).results
+    assert result.status == "diverged" and np.isnan(result.row["test_loss"])
+    assert result.trajectories["loss"].dtype == np.float32
+    np.testing.assert_array_equal(
+        result.trajectories["loss"], made(seventh.specs[0]).trajectories["loss"]
+    )
+
+
+def test_a_failure_comes_with_its_reason_and_log(sent):
+    order, pack, _ = sent
+    read = read_delivery(fail(order, "ValueError: no", "line\n"), order, pack)
+    assert read.results == () and read.failure is not None
+    assert (read.failure.reason, read.failure.log) == ("ValueError: no", "line\n")
+    assert read.failure.run_ids == tuple(s.run_id for s in pack.specs)
+
+
+def test_any_damaged_delivery_is_refused(sent):
+    """Flipped bits, cuts, additions and swaps at random places."""
+    order, pack, data = sent
+    draw = random.Random(2026)
+    for _ in range(LIES):
+        altered = bytearray(data)
+        match draw.randrange(4):
+            case 0:
+                altered[draw.randrange(len(altered))] ^= 1 << draw.randrange(8)
+            case 1:
+                del altered[draw.randrange(len(altered)) :]
+            case 2:
+                altered += draw.randbytes(draw.randrange(1, 50))
+            case 3:
+                at = draw.randrange(len(altered) - 1)
+                altered[at:at] = draw.randbytes(1)
+        with pytest.raises(DataError):
+            read_delivery(bytes(altered), order, pack)
+
+
+def test_any_lie_under_a_right_hash_is_refused_or_harmless(sent):
+    """A worker that lies cannot stop the sweep: its delivery is refused, or can be stored."""
+    order, pack, data = sent
+    draw = random.Random(2027)
+    lies = [
+        None,
+        [],
+        {},
+        "",
+        -1,
+        1e999,
+        "diverged ",
+        {"float": "x"},
+        "x" * 99,
+        True,
+        [1],
+        {"a": [1]},
+    ]
+    refused = 0
+    for _ in range(LIES):
+        head, blobs = parts(data)
+        run = draw.choice(head["runs"])
+        where = draw.choice([head, run])
+        where[draw.choice(list(where))] = draw.choice(lies)
+        if draw.random() < 0.3:
+            run["row"] = json.dumps({"seed": 1, "x": draw.choice([1, [2], {"y": 3}])})
+        try:
+            read = read_delivery(resealed(head, blobs), order, pack)
+        except DataError:
+            refused += 1
+            continue
+        records(read.results, "p", "now")
+    assert refused > 0.8 * LIES
+
+
+def test_another_orders_delivery_is_refused(sent):
+    _, _, data = sent
+    mine, all_packs = packs()
+    other = all_packs[1]
+    with pytest.raises(DataError, match="another order"):
+        read_delivery(data, Orders(mine).write(other), other)
+
+
+@pytest.mark.parametrize("change", ["swap", "drop", "twice"])
+def test_other_runs_than_ordered_are_refused(sent, change):
+    order, pack, data = sent
+    head, blobs = parts(data)
+    runs = head["runs"]
+    head["runs"] = {
+        "swap": [runs[1], runs[0], *runs[2:]],
+        "drop": runs[:-1],
+        "twice": [*runs[:-1], runs[0]],
+    }[change]
+    with pytest.raises(DataError, match="other runs than were ordered"):
+        read_delivery(resealed(head, blobs), order, pack)

@@ -1,0 +1,156 @@
+"""Worker processes on this machine, for real: same runs, deaths, stops, pinned processors."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from allometry.engines.local import LocalEngine
+from allometry.engines.pool import pool
+from allometry.errors import UsageError
+from allometry.run import run
+from tests.engines.cases import FILE, RUNS, InterruptOnce, content, made_here
+
+TOGETHER = {"per_pack": "6"}  # four packs
+
+
+def in_pool(path, trouble="", workers=2, progress=None, **changes):
+    changes = {**TOGETHER, "trouble": trouble, "folder": str(path.parent), **changes}
+    engine = LocalEngine(workers=workers)
+    return run(FILE, store=path, engine=engine, changes=changes, progress=progress)
+
+
+def test_a_pool_stores_what_this_process_stores(tmp_path):
+    assert in_pool(tmp_path / "s.db").pending == 0
+    changes = {**TOGETHER, "trouble": "", "folder": str(tmp_path)}
+    assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)
+
+
+def test_a_worker_that_dies_once_costs_nothing(tmp_path):
+    outcome = in_pool(tmp_path / "s.db", "die_once_at_5")
+    assert (outcome.trained, outcome.pending, outcome.failures) == (RUNS, 0, ())
+
+
+def test_a_pack_that_kills_its_workers_is_reported_and_costs_no_other(tmp_path):
+    outcome = in_pool(tmp_path / "s.db", "exit_at_5")
+    assert (outcome.trained, outcome.pending, outcome.exit_code) == (RUNS - 12, 12, 70)
+    assert len(outcome.failures) == 2
+    assert all("exit code 3 (3 times)" in failure.reason for failure in outcome.failures)
+    assert "making width 5" in outcome.failures[0].log
+
+
+def test_an_exception_comes_back_with_its_traceback_and_what_was_written(tmp_path):
+    outcome = in_pool(tmp_path / "s.db", "raise_at_5")
+    assert (outcome.trained, outcome.pending) == (RUNS - 12, 12)
+    failure = outcome.failures[0]
+    assert failure.reason == "ValueError: width 5 cannot be"
+    assert "making width 4" in failure.log and "raise ValueError" in failure.log
+
+
+def test_each_worker_keeps_to_its_processors():
+    """As many as there are, shared out: what numerical libraries see before they start."""
+    workers = pool(2)
+    share = max(1, len(os.sched_getaffinity(0)) // 2)
+    try:
+        workers.submit("x", b"{}")
+        workers.arrived(30)
+        children = _children(os.getpid())
+        threads = [
+            dict(e.split("=", 1) for e in Path(f"/proc/{c}/environ").read_text().split("\0") if e)
+            for c in children
+        ]
+        assert {t["OMP_NUM_THREADS"] for t in threads} == {t["NPROC"] for t in threads}
+        assert {int(t["OMP_NUM_THREADS"]) for t in threads} == {share}
+        assert {len(os.sched_getaffinity(c)) for c in children} == {share}
+    finally:
+        workers.close()
+    assert not _children(os.getpid())
+
+
+def _children(pid):
+    """Worker processes of a process."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            words = (stat.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z" and "allometry.engines.worker" in words:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def test_one_signal_drains_the_packs_in_flight(tmp_path):
+    outcome = in_pool(tmp_path / "s.db", "slow", workers=2, progress=InterruptOnce(), per_pack="1")
+    begun = (tmp_path / "made").read_text().splitlines()
+    assert outcome.exit_code == 130
+    assert outcome.trained == len(begun), "everything begun was stored, nothing else begun"
+    assert 1 <= outcome.trained <= 6
+    assert not _children(os.getpid())
+
+
+COORDINATOR = """
+import sys
+from allometry.engines.local import LocalEngine
+from allometry.run import run
+changes = {"trouble": "slow", "folder": sys.argv[2], "per_pack": "1"}
+run(sys.argv[1], store=sys.argv[2] + "/s.db", engine=LocalEngine(workers=2), changes=changes)
+"""
+
+
+def test_workers_end_when_the_coordinator_is_killed(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", COORDINATOR, str(FILE), str(tmp_path)])
+    until = time.monotonic() + 30
+    while not (tmp_path / "made").exists():
+        assert child.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    workers = _children(child.pid)
+    assert len(workers) == 2
+    child.kill()
+    child.wait()
+    until = time.monotonic() + 5
+    while any(_alive(pid) for pid in workers):
+        assert time.monotonic() < until, "a worker outlived its coordinator"
+        time.sleep(0.05)
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_procedure_from_memory_is_not_sent():
+    with pytest.raises(UsageError, match="put it in a study"):
+        LocalEngine(procedure=object(), workers=2)
+
+
+def test_the_command_line_says_which_runs_failed_and_exits_70(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "allometry", "run", str(FILE), "--workers", "2", "--json",
+            "--store", str(tmp_path / "s.db"), "--set", "trouble=raise_at_5",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 70, done.stderr
+    assert "ValueError: width 5 cannot be" in done.stderr and "tries them again" in done.stderr
+    (first, second) = json.loads(done.stdout)["failures"]
+    assert len(first["run_ids"]) == 3 and "Traceback" in second["log"]
+
+
+@pytest.mark.slow
+def test_a_real_study_in_a_pool_is_that_of_this_process(tmp_path, fashion_mnist):
+    """The quick size of the first study: two processes of one processor each, bit for bit."""
+    name = "mlp_parameter_scaling"
+    outcome = run(name, store=tmp_path / "s.db", seeds=4, engine=LocalEngine(workers=2))
+    assert outcome.pending == 0
+    here = tmp_path / "here.db"
+    run(name, store=here, seeds=4, engine=LocalEngine())
+    assert content(tmp_path / "s.db") == content(here)

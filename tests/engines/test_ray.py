@@ -1,0 +1,102 @@
+"""A real Ray: several worker processes, one killed in the middle of a pack, a node lost."""
+
+import os
+import signal
+
+import pytest
+
+from allometry.engines.ray import RayEngine
+from allometry.run import run
+from tests.engines.cases import FILE, RUNS, InterruptOnce, begun, content, made_here, when
+
+pytestmark = [
+    pytest.mark.slow,
+    # Of Ray's own: it warns of its future and leaves sockets to the interpreter.
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'allometry[ray]'")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without processors and two nodes with one each, in processes of their own."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    nodes = [made.add_node(num_cpus=1) for _ in range(2)]
+    made.wait_for_nodes()
+    ray.init(address=made.address, log_to_driver=False, logging_level="error")
+    yield made, nodes
+    ray.shutdown()
+    made.shutdown()
+
+
+def slowly(folder, **more):
+    """Changes that give 24 packs of a tenth of a second, each noted with its process."""
+    return {"trouble": "slow", "folder": str(folder), "per_pack": "1", **more}
+
+
+def test_ray_stores_what_this_process_stores(cluster, tmp_path):
+    outcome = run(FILE, store=tmp_path / "s.db", engine=RayEngine(), changes=slowly(tmp_path))
+    assert (outcome.trained, outcome.pending) == (RUNS, 0)
+    assert len({pid for _, pid in begun(tmp_path)}) >= 2, "several processes"
+    (tmp_path / "made").unlink()
+    assert content(tmp_path / "s.db") == made_here(tmp_path, **slowly(tmp_path))
+
+
+def test_an_exception_and_a_death_are_reported_and_cost_no_other(cluster, tmp_path):
+    for trouble, word in (("raise_at_5", "ValueError"), ("die_at_5", "WorkerCrashedError")):
+        path = tmp_path / f"{trouble}.db"
+        changes = slowly(tmp_path, trouble=trouble)
+        outcome = run(FILE, store=path, engine=RayEngine(), changes=changes)
+        assert (outcome.trained, outcome.pending) == (RUNS - 2, 2)
+        assert all(word in failure.reason for failure in outcome.failures)
+
+
+def test_a_worker_killed_in_the_middle_of_a_pack_costs_nothing(cluster, tmp_path):
+    thread, killed = when(
+        lambda: len(begun(tmp_path)) > 3, lambda: os.kill(begun(tmp_path)[-1][1], signal.SIGKILL)
+    )
+    changes = slowly(tmp_path)
+    outcome = run(FILE, store=tmp_path / "s.db", engine=RayEngine(workers=2), changes=changes)
+    thread.join()
+    assert killed and (outcome.trained, outcome.failures) == (RUNS, ())
+    assert len(begun(tmp_path)) > RUNS, "the pack that was killed was made again"
+    assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)
+
+
+def test_one_signal_drains_what_is_in_flight(cluster, tmp_path):
+    changes = slowly(tmp_path)
+    engine = RayEngine(workers=2)
+    outcome = run(
+        FILE, store=tmp_path / "s.db", engine=engine, changes=changes, progress=InterruptOnce()
+    )
+    assert outcome.exit_code == 130 and 0 < outcome.trained < RUNS
+    assert outcome.trained == len(begun(tmp_path))
+
+
+def test_a_node_lost_in_the_middle_of_a_pack_costs_nothing(cluster, tmp_path):
+    """Last of the cluster's tests: what is left has one node."""
+    made, nodes = cluster
+    thread, lost = when(
+        lambda: len({pid for _, pid in begun(tmp_path)}) > 1,
+        lambda: made.remove_node(nodes[0], allow_graceful=False),
+    )
+    changes = slowly(tmp_path)
+    outcome = run(FILE, store=tmp_path / "s.db", engine=RayEngine(workers=2), changes=changes)
+    thread.join()
+    assert lost and (outcome.trained, outcome.pending, outcome.failures) == (RUNS, 0, ())
+    assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)
+    assert sum(node["Alive"] for node in ray.nodes()) == 2, "the head and one node"
+
+
+def test_without_a_cluster_one_is_started_and_ended(tmp_path, fashion_mnist):
+    """A real study on it is that of this process, bit for bit."""
+    if ray.is_initialized():
+        ray.shutdown()
+    name = "path_dynamics"
+    outcome = run(name, store=tmp_path / "s.db", engine=RayEngine(workers=2, address="local"))
+    assert outcome.pending == 0 and not ray.is_initialized()
+    run(name, store=tmp_path / "here.db")
+    assert content(tmp_path / "s.db") == content(tmp_path / "here.db")
