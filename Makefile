@@ -22,7 +22,8 @@ run: setup  ## set up, train the five notebooks' studies, write reports/index.ht
 test: lint $(TEST_READY) .venv/.data  ## set up, check style and types, run the fast tests
 	$(BIN)/python -m pytest -q
 
-test-all: lint $(TEST_READY) .venv/.data  ## all tests, the long ones too
+test-all: lint $(TEST_READY) .venv/.data  ## all tests, the long ones too, engines included
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm]'
 	$(BIN)/python -m pytest -q -m 'not network'
 
 setup: .venv/.ready .venv/.data  ## virtual environment, package and data, nothing else
@@ -33,7 +34,10 @@ lint: $(TEST_READY)
 	$(BIN)/mypy
 
 bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (PyTorch, CPU); quiet machine!
-	$(BIN)/python benchmarks/notebook_mlp.py --json benchmarks/results/notebook_mlp.json | tee benchmarks/results/notebook_mlp.txt
+	@for bench in notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid; do \
+	  echo "== $$bench"; \
+	  $(BIN)/python benchmarks/$$bench.py --json benchmarks/results/$$bench.json | tee benchmarks/results/$$bench.txt; \
+	done
 
 .venv/.ready: pyproject.toml
 	@echo "setting up .venv (about 700 MB of packages, a minute or two)"

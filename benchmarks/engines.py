@@ -12,9 +12,10 @@ deliveries is the workers' and is taken off; both rates are printed.
 The first pack brings the start of processes and imports; it is printed apart. `slurm` starts
 a SLURM of its own (`tests/engines/slurm_cluster.py`; root, Debian's packages).
 
-`plan`: trains one pack of the notebook size of `mlp_parameter_scaling` on the processors it is
-given (`taskset -c 0` for the cost on one), measures its bytes in orders, deliveries and store, and
-multiplies; the coordinator's load is against the rate that `coordinator` measured (`--rate`).
+`plan`: trains one pack of the notebook size of `mlp_parameter_scaling` (on one processor with
+`taskset -c 0`), measures its processor seconds and its bytes in orders, deliveries and store, and
+multiplies, for workers of one processor each; the coordinator's load is against the rate that
+`coordinator` measured (`--rate`).
 
 This file is itself the study whose runs take no time: workers load it by its path.
 """
@@ -246,18 +247,17 @@ def plan(total: int, rate: float, folder: Path) -> dict[str, Any]:
     mine = studies.study("mlp_parameter_scaling")
     engine = LocalEngine()
     (pack,) = engine.packs(mine.specs("notebook", 1), mine)
-    engine.packs(mine.specs("quick", 1), mine)
     order = Orders(mine).write(pack)
-    began = time.perf_counter()
+    # Processor seconds, so that what else runs on the machine does not count.
+    began = time.process_time()
     delivery = work(order)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     from allometry.engines.deliveries import read_delivery
 
     read = read_delivery(delivery, order, pack)
     size = _store_bytes(Store, read, pack, mine, folder)
     n = len(pack.specs)
     packs = -(-total // n)
-    core_seconds = seconds * len(os.sched_getaffinity(0)) * packs
     table = []
     for workers in (2, 16, 256, 1000):
         hours = seconds * packs / workers / 3600
@@ -269,7 +269,7 @@ def plan(total: int, rate: float, folder: Path) -> dict[str, Any]:
         })  # fmt: skip
     return {
         "runs": total, "runs_per_pack": n, "packs": packs, "seconds_per_pack": seconds,
-        "processors": len(os.sched_getaffinity(0)), "core_hours": core_seconds / 3600,
+        "core_hours": seconds * packs / 3600,
         "order_bytes": len(order), "delivery_bytes": len(delivery), "store_bytes_per_run": size,
         "store_gib": size * total / 2**30, "coordinator_rate": rate, "plan": table,
     }  # fmt: skip

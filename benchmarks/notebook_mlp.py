@@ -51,6 +51,7 @@ from allometry.optimizers import Adam
 from allometry.packing import make_packs
 from allometry.spec import RunSpec, TrainSpec
 from allometry.train import train_pack
+from width_count_grid import matmul_rate
 
 __all__ = ["SIZES", "Images", "main", "notebook_way", "ours", "read_images", "tight_way"]
 
@@ -239,9 +240,10 @@ def ours(epochs: int, seed: int) -> Pace:
         train = TrainSpec(optimizer=Adam(learning_rate=LEARNING_RATE), epochs=n, batch_size=BATCH)
         data = ImageSubset(name="fashion-mnist", n_train=N_TRAIN)
         models = [MLP(widths=(784, h1, h2, 10)) for h1, h2 in SIZES]
-        (pack,) = make_packs([RunSpec(model=m, data=data, train=train, seed=seed) for m in models])
+        packs = make_packs([RunSpec(model=m, data=data, train=train, seed=seed) for m in models])
         started = _now()
-        train_pack(pack, {}, {})
+        for pack in packs:
+            train_pack(pack, {}, {})
         return _now() - started
 
     first, _, short, long = (timed(n) for n in (1 + epochs, 1, 1, 1 + epochs))
@@ -257,12 +259,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     ways = _best_settings(data, options.seed, compiled=options.compiled)
     rivals: dict[str, list[NDArray[np.float64]]] = {way.name: [] for way in ways}
     own: list[Pace] = []
+    rates: list[float] = []
     for number in range(options.repeats):
         for way in ways:
             rivals[way.name].append(_paces(way, SIZES, 1 + options.epochs, options.seed, data))
         own.append(ours(options.our_epochs, options.seed))
+        rates.append(matmul_rate())
         sys.stderr.write(f"round {number + 1} of {options.repeats} done\n")
-    document = _summary(rivals, own, {way.name: way.threads for way in ways})
+    document = _summary(rivals, own, {way.name: way.threads for way in ways}, rates)
     sys.stdout.write(_table(document))
     if options.json:
         Path(options.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -341,7 +345,10 @@ def _best_settings(data: Images, seed: int, *, compiled: bool) -> list[_Way]:
 
 
 def _summary(
-    rivals: dict[str, list[NDArray[np.float64]]], own: list[Pace], threads: dict[str, int]
+    rivals: dict[str, list[NDArray[np.float64]]],
+    own: list[Pace],
+    threads: dict[str, int],
+    rates: list[float],
 ) -> dict[str, Any]:
     """Microseconds a step of one network by way and size; each round's ratio to ours."""
     wall, processor = (np.array([getattr(p, n) for p in own]) for n in ("wall", "processor"))
@@ -368,10 +375,19 @@ def _summary(
             "processor_us_per_step": _spread(1e6 * processor),
             "us_per_step_whole_call": _spread(np.array([1e6 * p.whole_call for p in own])),
             "first_call_seconds": own[0].first_call,
+            "useful_gflops": _spread(_useful_flop() / wall / 1e9),
+            "share_of_matmul_rate": _spread(_useful_flop() / wall / np.array(rates)),
         },
+        "matmul_gflops": _spread(np.array(rates) / 1e9),
         "times_faster_than": ratios,
         "times_less_processor_time_than": processor_ratios,
     }
+
+
+def _useful_flop() -> float:
+    """Forward and backward, of a batch, the mean over the networks; without any padding."""
+    counts = [MLP(widths=(784, h1, h2, 10)).counts() for h1, h2 in SIZES]
+    return BATCH * float(np.mean([c.forward_flop + c.backward_flop for c in counts]))
 
 
 def _spread(values: NDArray[np.float64]) -> dict[str, float]:
@@ -399,6 +415,11 @@ def _table(document: dict[str, Any]) -> str:
         cells = [cell(way[key]) for way in ways.values()]
         lines.append(title.ljust(12) + "".join(cells) + cell(own[key], 1))
         lines.append("  / ours".ljust(12) + "".join(cell(document[ratio][n], 1) for n in ways))
+    share, rate = own["share_of_matmul_rate"], document["matmul_gflops"]
+    lines.append(
+        f"ours: {cell(own['useful_gflops'])} useful GFLOP/s, {share['median']:.0%} "
+        f"[{share['low']:.0%}, {share['high']:.0%}] of {cell(rate)} of 1024 x 1024 products"
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -24,6 +24,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,7 @@ def ours(w: int, k: int) -> tuple[Callable[[], float], str]:
         for pack in packs:
             short = type(pack)(tuple(s.model_copy(update={"train": train}) for s in pack.specs))
             marks: list[tuple[float, int]] = []
-            train_pack(
-                short,
-                {},
-                {},
-                lambda n: marks.append((time.perf_counter(), n)),
-                untrained=False,  # noqa: B023
-            )
+            train_pack(short, {}, {}, partial(_mark, marks), untrained=False)
             spans = np.diff([t for t, _ in marks]) / [n / len(pack.specs) for _, n in marks[1:]]
             seconds += float(min(spans))
         return seconds
@@ -180,7 +175,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         rounds = [{name: pace() for name, pace in ways.items()} for _ in range(options.repeats)]
         rates.append(matmul_rate())
         cells.append(_cell(w, k, packs, rounds))
-        sys.stderr.write(f"{w} x {k} done\n")
+        ratio = cells[-1]["times_faster"]["median"]
+        sys.stderr.write(f"{w} x {k}: {ratio:.2f} times {cells[-1]['best_rival']}\n")
     document = _summary(cells, rates, options.repeats, notes)
     sys.stdout.write(_table(document))
     if options.json:
@@ -196,6 +192,10 @@ def _vmapped(w: int, k: int, data: Any) -> tuple[Callable[[], float], str]:
         note = f"torch.compile failed here: {str(error).strip().splitlines()[0]}"
         return torch_vmap(w, k, *data, compiled=False), note
     return pace, ""
+
+
+def _mark(marks: list[tuple[float, int]], updates: int) -> None:
+    marks.append((time.perf_counter(), updates))
 
 
 def _module(w: int) -> nn.Module:

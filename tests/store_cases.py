@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from allometry.engines import Finished
+from allometry.procedure import Pack
 from allometry.result import RunResult
 from allometry.spec import RunSpec, Spec, TrainSpec
 from allometry.study import Study
@@ -74,15 +75,16 @@ class Imagined:
         self.before = before or (lambda pack: None)
         self.trained: list[str] = []
 
-    def packs(self, specs: Sequence[RunSpec], study: Study) -> list[Sequence[RunSpec]]:
-        return [specs[i : i + self.size] for i in range(0, len(specs), self.size)]
+    def packs(self, specs: Sequence[RunSpec], study: Study) -> list[Pack]:
+        starts = range(0, len(specs), self.size)
+        return [Pack(tuple(specs[i : i + self.size])) for i in starts]
 
     def updates(self, specs: Sequence[RunSpec], study: Study) -> int:
         return 10 * len(specs)
 
     def run(
         self,
-        packs: Sequence[Sequence[RunSpec]],
+        packs: Sequence[Pack],
         study: Study,
         advance: Callable[[int], None],
         stop: Callable[[], bool],
@@ -90,7 +92,7 @@ class Imagined:
         for pack in packs:
             if stop():
                 return
-            self.before(pack)
-            advance(10 * len(pack))
-            self.trained += [spec.run_id for spec in pack]
-            yield Finished([result(spec) for spec in pack], PROVENANCE)
+            self.before(pack.specs)
+            advance(10 * len(pack.specs))
+            self.trained += [spec.run_id for spec in pack.specs]
+            yield Finished([result(spec) for spec in pack.specs], PROVENANCE)

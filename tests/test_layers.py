@@ -6,6 +6,7 @@ that a string or a comment might contain for good reason.
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import tokenize

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from allometry.pack_calibration import Calibration, calibration
 from allometry.pack_cost import LENGTHS, Load, cheapest, cost, slots
 from allometry.pack_plan import plans
 from allometry.packing import load_of, make_packs, model_of
-from allometry.procedure import Pack
+from allometry.procedure import Pack, pending_packs
 from allometry.spec import RunSpec
 from allometry.train import Training, train_pack
 from tests.test_train import small
@@ -164,6 +165,16 @@ def test_what_was_chosen_for_one_group_is_not_mixed_with_another():
     assert [[s.seed for s in pack.specs] for pack in packs] == [[0, 0], [1, 1]]
 
 
+def test_whichever_packs_are_left_a_resumed_run_makes_them_as_they_were():
+    """Done in any order, as by several workers: the choice is made for all that was declared."""
+    specs = [small((7, h, 3), seed=s) for s in range(3) for h in (3, 9)]
+    packs = make_packs(specs, MACHINE)
+    left = [*packs[1].specs]
+    assert pending_packs(packs, left) == [packs[1]]
+    assert pending_packs(packs, specs) == packs
+    assert pending_packs(packs, []) == []
+
+
 # ---- every study -------------------------------------------------------------------------
 
 
@@ -296,7 +307,8 @@ def _timed(specs):
     marks = [[] for _ in range(3)]
     for own in marks:
         train_pack(Pack(specs), {}, {}, lambda n, own=own: own.append(time.perf_counter()))
-    return min(b - a for own in marks for a, b in zip(own, own[1:-1], strict=False))
+    # The last call of the program makes fewer updates.
+    return min(b - a for own in marks for a, b in pairwise(own[:-1]))
 
 
 def _seconds(specs):

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from allometry.result import RunResult
 
-__all__ = ["Measures", "Pack", "Procedure"]
+__all__ = ["Measures", "Pack", "Procedure", "pending_packs"]
 
 # Name to function giving columns; of what, the procedure says.
 Measures = Mapping[str, Callable[..., Mapping[str, Any]]]
@@ -23,6 +23,20 @@ class Pack:
     """Runs made together, in one program."""
 
     specs: tuple[Any, ...]
+
+
+def pending_packs(packs: Sequence[Pack], pending: Sequence[Any]) -> list[Pack]:
+    """What is left of packs chosen for all runs: so the rest is made as it would have been.
+
+    Packs chosen for the rest alone may be others, once packs are done in any order.
+
+    Args:
+        packs: of all runs.
+        pending: some of these, the same objects.
+    """
+    wanted = {id(spec) for spec in pending}
+    left = (Pack(tuple(s for s in pack.specs if id(s) in wanted)) for pack in packs)
+    return [pack for pack in left if pack.specs]
 
 
 class Procedure(Protocol):

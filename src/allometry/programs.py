@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import re
+import zlib
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from allometry.datasets.cache import cache_root
 
 __all__ = ["keep_programs"]
 
-LARGEST = 1 << 30  # bytes; the programs not used for longest go first
+LARGEST = 1 << 30  # bytes of all programs; the oldest go first
+ZLIB = 0x78  # first byte of what JAX packs with zlib
 
 
 def keep_programs(environ: MutableMapping[str, str] = os.environ) -> Path:
@@ -25,11 +27,38 @@ def keep_programs(environ: MutableMapping[str, str] = os.environ) -> Path:
         that another lacks.
     """
     folder = cache_root() / "programs" / _processor()
-    environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-    environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(LARGEST))
+    if "JAX_COMPILATION_CACHE_DIR" not in environ:
+        environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+        _sweep(folder)
     # Most of our programs take less than the second below which JAX keeps none.
     environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     return Path(environ["JAX_COMPILATION_CACHE_DIR"])
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process left half written, and the oldest of too many.
+
+    JAX writes in place, and a program cut short would be warned of at every start.
+    """
+    files = [(path, path.stat()) for path in folder.glob("*-cache")]
+    left = sum(status.st_size for _, status in files)
+    for path, status in sorted(files, key=lambda file: file[1].st_mtime):
+        if left > LARGEST or not _is_whole(path):
+            # Another process may sweep as well.
+            path.unlink(missing_ok=True)
+            left -= status.st_size
+
+
+def _is_whole(path: Path) -> bool:
+    content = path.read_bytes()
+    if not content or content[0] != ZLIB:
+        return bool(content)
+    unpacked = zlib.decompressobj()
+    try:
+        unpacked.decompress(content)
+    except zlib.error:
+        return False
+    return unpacked.eof
 
 
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -12,6 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
 from allometry.engines import Engine, Failure
+from allometry.procedure import pending_packs
 from allometry.result import RunResult
 from allometry.spec import Experiment
 from allometry.store import Store
@@ -151,8 +152,7 @@ def run(
         stopped, failures = 0, tuple[Failure, ...]()
         if pending:
             chosen = engine() if callable(engine) else engine or _local_engine()
-            stored = len(specs) - len(pending)
-            stopped, failures = _train(keep, study, pending, stored, chosen, progress or Silent())
+            stopped, failures = _train(keep, study, specs, pending, chosen, progress or Silent())
         left = len(keep.pending(pending))
         table = keep.table(study.name, size, name, only={spec.run_id for spec in specs})
     return Outcome(
@@ -172,15 +172,16 @@ def run(
 def _train(
     keep: Store,
     study: Study,
+    specs: Sequence[Experiment],
     pending: Sequence[Experiment],
-    stored: int,
     engine: Engine,
     progress: Progress,
 ) -> tuple[int, tuple[Failure, ...]]:
     """Train and store; the signal that asked to stop, 0 for none, and what failed."""
-    packs = engine.packs(pending, study)
+    packs = pending_packs(engine.packs(specs, study), pending)
     failures: list[Failure] = []
-    progress.begin(len(pending), stored, len(packs), engine.updates(pending, study))
+    stored, steps = len(specs) - len(pending), engine.updates(pending, study)
+    progress.begin(len(pending), stored, len(packs), steps)
     try:
         with _Drain(progress) as drain:
             for finished in engine.run(packs, study, drain.advance, drain.asked):

@@ -55,21 +55,21 @@ class Drop:
     """The two largest widths beside each other, in percentage points.
 
     Attributes:
-        widths: the second largest and the largest. seeds: of the one with fewer.
+        widths: the second largest and the largest. runs: of the one with fewer.
         drop: mean test accuracy of the largest less that of the other.
         gap: of the largest, mean accuracy on training images less that on test images.
-        spread: standard deviation of the test accuracy from seed to seed.
+        spread: standard deviation of the test accuracy from run to run.
     """
 
     widths: tuple[int, int]
-    seeds: int
+    runs: int
     drop: Interval
     gap: Interval
     spread: float
 
 
 def drop_at_the_top(repeats: Table) -> Drop:
-    """With 95% intervals of Student's t (Welch's for the difference); NaN for too few seeds."""
+    """With 95% intervals of Student's t (Welch's for the difference); NaN for too few runs."""
     sizes = sorted(set(repeats["model_size"].tolist()))
     if len(sizes) < 2:
         return Drop((0, 0), 0, NOTHING, NOTHING, float("nan"))
@@ -81,7 +81,7 @@ def drop_at_the_top(repeats: Table) -> Drop:
     test = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
     return Drop(
         widths=(int(pair[0]), int(pair[1])),
-        seeds=min(len(a), len(b)),
+        runs=min(len(a), len(b)),
         drop=Interval(float(b.mean() - a.mean()), float(test.low), float(test.high)),
         gap=mean_interval(large["train_accuracy"] - b),
         spread=float(np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)),

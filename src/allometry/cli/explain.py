@@ -23,15 +23,16 @@ def explain(
     """Show the packs of the runs that are not stored yet; trains and writes nothing."""
     from allometry.engines.orders import procedure_of
     from allometry.pack_plan import plans
+    from allometry.procedure import pending_packs
     from allometry.store import Store
     from allometry.train import Training
 
-    specs = study.specs(size, seeds, changes)
+    specs = declared = study.specs(size, seeds, changes)
     if store.exists():
         with Store(store) as opened:
-            specs = opened.pending(specs)
+            specs = opened.pending(declared)
     procedure = procedure_of(study)
-    packs = procedure.packs(specs)
+    packs = pending_packs(procedure.packs(declared), specs)
     known = isinstance(procedure, Training)
     chosen = plans(packs) if known else []
     if as_json:

@@ -71,6 +71,9 @@ def run(
     changes: Sequence[str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
+    from allometry.programs import keep_programs
+
+    keep_programs()  # before anything below brings JAX
     from allometry.run import run as run_study
     from allometry.studies import study as find
     from allometry.terminal import Bar, show_findings

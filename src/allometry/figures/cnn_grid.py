@@ -139,7 +139,8 @@ def loss_and_compute(table: Table, findings: Sequence[Finding]) -> Figure:
     gain = slopes(grid)["r2_gain"]
     headline(
         figure,
-        f"In FLOP compute explains {gain.value:+.2f} more of the loss's variance than width x share"
+        f"In FLOP compute explains {gain.value:.2f} more of the loss's variance than "
+        "width \N{MULTIPLICATION SIGN} share"
         if math.isfinite(gain.value)
         else "Too few cells to compare FLOP with width x share",
     )
@@ -155,9 +156,12 @@ def _by_width(ax: Axes, rows: Table, x: str, *, ylog: bool = False) -> None:
             own = rows.where(model_size=width).sort(x)
             ax.plot(own[x], own["test_loss"], "-o", color=color, lw=0.8, ms=2.2)
             if width in (widths[0], widths[-1]):
+                # The small ones reach furthest to the left, the large ones to the right.
+                end, side = (0, -1) if width == widths[0] else (-1, 1)
                 ax.annotate(
-                    f"{width:g}", (own[x][-1], own["test_loss"][-1]), xytext=(4, 0), color=color,
-                    textcoords="offset points", va="center", annotation_clip=False,
+                    f"{width:g}", (own[x][end], own["test_loss"][end]), xytext=(4 * side, 0),
+                    textcoords="offset points", va="center", ha="right" if side < 0 else "left",
+                    color=color, annotation_clip=False,
                 )  # fmt: skip
 
 
@@ -210,11 +214,11 @@ def accuracy_by_width(table: Table, findings: Sequence[Finding]) -> Figure:
             ax.set_xlabel("width (channels)")
     axes[0, 0].set_ylabel(QUANTITIES["test_accuracy"])
     letters(axes)
-    drop = drop_at_the_top(part.repeats).drop if len(part.repeats) else None
+    drop = drop_at_the_top(part.repeats if len(part.repeats) else part.grid).drop
     headline(
         figure,
         "Too few seeds to say whether accuracy falls at the largest width"
-        if drop is None or not math.isfinite(drop.low)
+        if not math.isfinite(drop.low)
         else f"At the largest width accuracy changes by {drop.value:+.1f} points "
         f"[{drop.low:+.1f}, {drop.high:+.1f}]",
     )

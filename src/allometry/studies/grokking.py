@@ -29,7 +29,7 @@ from allometry.figures.grokking import (
     representation_moving,
     theory_beside_the_network,
 )
-from allometry.study import Finding, Study, Verdict, at_least
+from allometry.study import Finding, Notebook, Study, Verdict, at_least
 from allometry.table import Table
 
 NAMES = {"C": "comprehension", "G": "grokking", "M": "memorisation", "X": "confusion"}
@@ -228,6 +228,12 @@ STUDY = Study(
         as_in_the_notebook,
     ),
     views={"trajectories": trajectories},
+    notebook=Notebook(
+        number=4,
+        name="Grokking, a toy model of addition",
+        printed="its loss every 100 epochs, 0.82493395 to 0.00004924, and neither accuracy nor "
+        "RQI: whether it understands is not printed.",
+    ),
     notes=(
         "The notebook prints its loss alone; accuracies and RQI are measured at every epoch here.",
         "Each run is trained twice, with its learning rates as given and exchanged; columns of the "
