@@ -276,4 +276,6 @@ def test_nothing_is_left_for_later(module):
             if token.type in (tokenize.COMMENT, tokenize.STRING)
         ]
     for word in ("TODO", "FIXME", "XXX", "HACK"):
-        assert not [w for w in words if word in w], f"{module}: {word}"
+        # Words of their own: a map of phases is written in letters, X among them.
+        marks = re.compile(rf"\b{word}\b")
+        assert not [w for w in words if marks.search(w)], f"{module}: {word}"
