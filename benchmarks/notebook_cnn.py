@@ -112,16 +112,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = _tensors()
     setting = _best_setting(data)
     for width in study.WIDTHS:
-        theirs, own = pytorch(width, setting, data), ours(width)
-        assert abs(theirs.train_loss - own.train_loss) < 5e-4, (width, theirs, own)
-        assert abs(theirs.test_loss - own.test_loss) < 5e-4, (width, theirs, own)
-    seconds = np.array(
-        [
-            [[pytorch(w, setting, data).seconds, ours(w).seconds] for w in study.WIDTHS]
-            for _ in range(options.repeats)
-        ]
-    )
-    document = _summary(seconds, setting)
+        one, two = pytorch(width, setting, data), ours(width)
+        assert abs(one.train_loss - two.train_loss) < 5e-4, (width, one, two)
+        assert abs(one.test_loss - two.test_loss) < 5e-4, (width, one, two)
+    rounds = []
+    for k in range(options.repeats):
+        rounds.append([[pytorch(w, setting, data).seconds, ours(w).seconds] for w in study.WIDTHS])
+        theirs, own = np.sum(rounds[-1], axis=0)
+        sys.stderr.write(f"round {k + 1}: PyTorch {theirs:.2f} s, ours {own:.2f} s\n")
+    document = _summary(np.array(rounds), setting)
     sys.stdout.write(_table(document))
     if options.json:
         Path(options.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -161,8 +161,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     split = ImageSubset(name="fashion-mnist", n_train=N_TRAIN).load(TorchDraws(0))
     index = np.random.default_rng(0).integers(0, N_TRAIN, (STEPS, BATCH))
     data = (np.asarray(split.train_x).reshape(N_TRAIN, 784), np.asarray(split.train_y), index)
-    rates, cells, notes = [matmul_rate()], [], ""
+    rates, cells = [matmul_rate()], []
     for w, k in GRID:
+        if options.only and w not in options.only:
+            continue
         own, packs = ours(w, k)
         ways: dict[str, Callable[[], float]] = {
             "ours": own,
@@ -171,13 +173,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             "JAX vmap": jax_scan(w, k, *data, k),
         }
         ways["PyTorch vmap"], note = _vmapped(w, k, data)
-        notes = note or notes
         rounds = [{name: pace() for name, pace in ways.items()} for _ in range(options.repeats)]
         rates.append(matmul_rate())
-        cells.append(_cell(w, k, packs, rounds))
+        cells.append(_cell(w, k, packs, rounds) | {"note": note})
+        cells[-1]["share_of_matmul_rate"] = (
+            cells[-1]["useful_gflops"]["median"] * 1e9 / float(np.median(rates[-2:]))
+        )
         ratio = cells[-1]["times_faster"]["median"]
         sys.stderr.write(f"{w} x {k}: {ratio:.2f} times {cells[-1]['best_rival']}\n")
-    document = _summary(cells, rates, options.repeats, notes)
+    cells = _merged(cells, options.json)
+    document = _summary(cells, rates, options.repeats)
     sys.stdout.write(_table(document))
     if options.json:
         Path(options.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -192,6 +197,15 @@ def _vmapped(w: int, k: int, data: Any) -> tuple[Callable[[], float], str]:
         note = f"torch.compile failed here: {str(error).strip().splitlines()[0]}"
         return torch_vmap(w, k, *data, compiled=False), note
     return pace, ""
+
+
+def _merged(cells: list[dict[str, Any]], path: str | None) -> list[dict[str, Any]]:
+    """The cells measured now, and before them in the file those that were not."""
+    file = Path(path) if path else None
+    before = json.loads(file.read_text())["cells"] if file and file.exists() else []
+    now = {cell["width"] for cell in cells}
+    kept = [cell for cell in before if cell["width"] not in now]
+    return sorted([*kept, *cells], key=lambda cell: cell["width"])
 
 
 def _mark(marks: list[tuple[float, int]], updates: int) -> None:
@@ -234,12 +248,7 @@ def _cell(w: int, k: int, packs: str, rounds: list[dict[str, float]]) -> dict[st
     }
 
 
-def _summary(
-    cells: list[dict[str, Any]], rates: list[float], rounds: int, note: str
-) -> dict[str, Any]:
-    rate = float(np.median(rates))
-    for cell in cells:
-        cell["share_of_matmul_rate"] = cell["useful_gflops"]["median"] * 1e9 / rate
+def _summary(cells: list[dict[str, Any]], rates: list[float], rounds: int) -> dict[str, Any]:
     ratios = [cell["times_faster"]["median"] for cell in cells]
     return {
         "schema": "allometry/benchmark/width_count_grid/1",
@@ -247,7 +256,7 @@ def _summary(
         "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
         "torch": torch.__version__,
         "jax": jax.__version__,
-        "note": note,
+        "note": next((cell["note"] for cell in cells if cell["note"]), ""),
         "matmul_gflops": _spread(np.array(rates) / 1e9),
         "cells": cells,
         "geometric_mean": float(np.exp(np.mean(np.log(ratios)))),
@@ -283,6 +292,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", help="write the numbers to this file")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--only", type=int, action="append", help="a width; the other cells stay as in the file"
+    )
     return parser.parse_args(argv)
 
 

@@ -70,11 +70,11 @@ def when(condition, action, seconds=60):
 
 
 class InterruptOnce(Silent):
-    """Ctrl-C when the first pack is stored."""
+    """Asked to stop when the first pack is stored."""
 
     asked = False
 
     def finished(self, results):
         if not self.asked:
             self.asked = True
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -178,13 +178,13 @@ def test_progress_hears_of_work_alone_and_of_stopping_at_once(tmp_path):
     def turn(hands):
         turns.append(1)
         if len(turns) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
         return all_at_once(hands) if len(turns) > 4 else []
 
     turns, heard = [], Heard()
     engine = Coordinator(lambda: Hands(turn, slots=2), "hands")
     outcome = run(FILE, store=tmp_path / "s.db", engine=engine, progress=heard)
-    assert (outcome.exit_code, outcome.trained) == (130, 6)
+    assert (outcome.exit_code, outcome.trained) == (143, 6)
     assert heard.said == [0] and heard.steps == [30, 30]
 
 

@@ -72,7 +72,7 @@ def test_one_signal_drains_what_is_in_flight(cluster, tmp_path):
     outcome = run(
         FILE, store=tmp_path / "s.db", engine=engine, changes=changes, progress=InterruptOnce()
     )
-    assert outcome.exit_code == 130 and 0 < outcome.trained < RUNS
+    assert outcome.exit_code == 143 and 0 < outcome.trained < RUNS
     assert outcome.trained == len(begun(tmp_path))
 
 

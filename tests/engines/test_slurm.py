@@ -128,7 +128,7 @@ def test_a_job_that_goes_back_to_the_queue_makes_its_pack_again(empty, tmp_path,
 def test_one_signal_takes_waiting_jobs_back_and_drains_the_running_ones(empty, tmp_path):
     changes = {"trouble": "slow", "per_pack": "1"}
     outcome = in_slurm(tmp_path, progress=InterruptOnce(), **changes)
-    assert outcome.exit_code == 130
+    assert outcome.exit_code == 143
     assert 0 < outcome.trained < RUNS
     assert outcome.trained == len(begun(tmp_path)), "what had begun was stored"
     assert "allometry" not in empty.call("squeue", "--noheader", "-t", "PD", "-o", "%j")

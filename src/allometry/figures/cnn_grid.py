@@ -62,7 +62,7 @@ def four_heatmaps(table: Table, findings: Sequence[Finding]) -> Figure:
             _empty(ax, label)
     for ax in axes[1]:
         ax.set_xlabel("share of the 60,000 images, $2^{k}$")
-    for ax in axes[:, 0]:
+    for ax in axes.ravel():
         ax.set_ylabel("width (channels)")
     letters(axes)
     if len(grid):
@@ -157,11 +157,11 @@ def _by_width(ax: Axes, rows: Table, x: str, *, ylog: bool = False) -> None:
             ax.plot(own[x], own["test_loss"], "-o", color=color, lw=0.8, ms=2.2)
             if width in (widths[0], widths[-1]):
                 # The small ones reach furthest to the left, the large ones to the right.
-                end, side = (0, -1) if width == widths[0] else (-1, 1)
+                end, away = (0, (0, 5)) if width == widths[0] else (-1, (5, 0))
                 ax.annotate(
-                    f"{width:g}", (own[x][end], own["test_loss"][end]), xytext=(4 * side, 0),
-                    textcoords="offset points", va="center", ha="right" if side < 0 else "left",
-                    color=color, annotation_clip=False,
+                    f"{width:g}", (own[x][end], own["test_loss"][end]), xytext=away,
+                    textcoords="offset points", va="bottom" if away[1] else "center",
+                    ha="left" if away[0] else "center", color=color, annotation_clip=False,
                 )  # fmt: skip
 
 
