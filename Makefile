@@ -20,7 +20,7 @@ run: setup  ## set up, train the five notebooks' studies, write reports/index.ht
 	$(BIN)/allometry report --store $(STORE) -o reports
 
 test: lint $(TEST_READY) .venv/.data  ## set up, check style and types, run the fast tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 test-all: lint $(TEST_READY) .venv/.data  ## all tests, the long ones too, engines included
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm]'

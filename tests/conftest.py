@@ -44,3 +44,13 @@ def reference() -> Path:
 # A shared machine may stall any single example; how long one takes is not what is tested.
 settings.register_profile("allometry", deadline=None)
 settings.load_profile("allometry")
+
+
+def pytest_collection_modifyitems(config, items):
+    """With `-n 2`: a file stays with one worker, whose fixtures it shares; of the conformance
+    tests each study does, since its quick runs are trained once."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        trained = getattr(item, "callspec", None) and item.callspec.params.get("trained")
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {trained or ''}"))

@@ -210,7 +210,7 @@ def _no_freedom(done: Table) -> Finding:
         prediction="linear if and only if the training set leaves no free direction (lambda_3 "
         "above 0): a difference of 1",
         source=SOURCE,
-        measured=gap.value,
+        measured=gap.value if np.isfinite(gap.low) else np.nan,
         low=gap.low,
         high=gap.high,
         verdict=at_least(gap.low, gap.high, 0.5),
