@@ -1,9 +1,13 @@
 """From a store to a page: findings, figures, fits and runs of one study."""
 
+import base64
+import io
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from PIL import Image
 
 from allometry import results
 from allometry.errors import UsageError
@@ -92,9 +96,19 @@ def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) ->
             page.files[0].name,
             page.size,
             page.runs,
-            figure=page.files[1].name if page.study.figures else "",
+            figure=_thumbnail(page.files[1]) if page.study.figures else "",
         )
         for page in pages
     ]
     write_index(entries, folder / "index.html")
     return pages
+
+
+def _thumbnail(picture: Path, width: int = 640) -> str:
+    """A small copy of a PNG as a data address: the index is one file, as every page is."""
+    with Image.open(picture) as whole:
+        small = whole.convert("RGB")
+    small.thumbnail((width, width))
+    packed = io.BytesIO()
+    small.quantize(48).save(packed, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()

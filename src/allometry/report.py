@@ -39,7 +39,7 @@ class IndexEntry:
     Attributes:
         href: its report, relative to the index.
         runs: how many are finished.
-        figure: a picture of it, relative to the index; empty for none.
+        figure: a small picture of it as a data address; empty for none.
     """
 
     study: Study
@@ -119,9 +119,9 @@ def write_index(entries: Sequence[IndexEntry], path: Path) -> Path:
 
     Studies that repeat a notebook come first, in the order of the notebooks, with what it printed.
     """
-    for place in (place for entry in entries for place in (entry.href, entry.figure)):
-        if re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*:|//)", place):
-            raise UsageError(f"a report's href is a relative path, got {place!r}")
+    for entry in entries:
+        if re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*:|//)", entry.href):
+            raise UsageError(f"a report's href is a relative path, got {entry.href!r}")
     repeated = sorted(
         (e for e in entries if e.study.notebook),
         key=lambda e: e.study.notebook.number if e.study.notebook else 0,

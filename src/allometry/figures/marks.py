@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 # More marks than this become pixels inside the SVG: a page stays under a megabyte.
-VECTOR_MARKS = 2000
+VECTOR_MARKS = 500
 
 SMALL, LARGE = 2.6, 5.0  # points: a run, a mean (or a run that is alone at its size)
 
