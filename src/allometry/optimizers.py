@@ -1,6 +1,6 @@
 """Update rules: a frozen spec with its hyperparameters, and the Optax transformation it means."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -24,8 +24,6 @@ class Optimizer(Spec):
     def direction(self) -> "optax.GradientTransformation":
         """The Optax transformation from gradient to direction, learning rate left out."""
         raise NotImplementedError
-
-    own_per_run: ClassVar[tuple[str, ...]] = ("learning_rate",)
 
 
 class Adam(Optimizer):

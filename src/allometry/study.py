@@ -19,7 +19,9 @@ __all__ = [
     "Verdict",
     "at_least",
     "findings_html",
+    "holds",
     "variant",
+    "within",
 ]
 
 SIZES = ("quick", "notebook", "paper")
@@ -201,6 +203,20 @@ def at_least(low: float, high: float, bound: float) -> Verdict:
     if low >= bound:
         return "agrees"
     return "disagrees" if high < bound else "undecided"
+
+
+def holds(low: float, high: float, value: float) -> Verdict:
+    """Does an interval hold a predicted value? Undecided where there is no interval (NaN)."""
+    if math.isnan(low):
+        return "undecided"
+    return "agrees" if low <= value <= high else "disagrees"
+
+
+def within(low: float, high: float, least: float, most: float) -> Verdict:
+    """Does an interval lie in a range? agrees: all of it; disagrees: none of it."""
+    if least <= low and high <= most:
+        return "agrees"
+    return "disagrees" if low > most or high < least else "undecided"
 
 
 def variant(changes: Mapping[str, str]) -> str:

@@ -41,7 +41,7 @@ from allometry.measures.norms import weight_norm
 from allometry.models import MLP
 from allometry.optimizers import AdamW
 from allometry.spec import RunSpec, TrainSpec
-from allometry.study import Finding, Study, Verdict, at_least
+from allometry.study import Finding, Study, at_least, holds, within
 from allometry.table import Table
 
 SOURCE = (
@@ -216,7 +216,7 @@ def _inverse(large: Sequence[Course]) -> Finding:
         measured=slope.value,
         low=slope.low,
         high=slope.high,
-        verdict=_between(slope, -1 - INVERSE, -1 + INVERSE),
+        verdict=within(slope.low, slope.high, -1 - INVERSE, -1 + INVERSE),
         answer=f"Over weight decays {decays[0]:g} to {decays[-1]:g} the time until "
         f"{GENERALISED:.0%} of the test set is right goes as their power {in_words(slope)}."
         if laws
@@ -253,7 +253,7 @@ def _own_decay(large: Sequence[Course]) -> Finding:
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
-        verdict=_holds(ratio, 1.0),
+        verdict=holds(ratio.low, ratio.high, 1.0),
         answer=f"At weight decay {OWN[0]}, one seed, {GENERALISED:.0%} of the test set is right "
         f"after {in_words(Interval(times[0], np.nan, np.nan))} updates; the law fitted above it "
         f"says {in_words(expected)}."
@@ -288,26 +288,13 @@ def _one_norm(large: Sequence[Course]) -> Finding:
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
-        verdict=_between(ratio, 1 / ONE_NORM, ONE_NORM),
+        verdict=within(ratio.low, ratio.high, 1 / ONE_NORM, ONE_NORM),
         answer=f"Norm of all weights when it generalises, by weight decay: {norms}."
         if decays
         else "No run generalises.",
         control=f"at the start: {in_words(started)}",
         unit="ratio" if there else "",
     )
-
-
-def _between(interval: Interval, low: float, high: float) -> Verdict:
-    if low <= interval.low and interval.high <= high:
-        return "agrees"
-    return "disagrees" if interval.low > high or interval.high < low else "undecided"
-
-
-def _holds(interval: Interval, value: float) -> Verdict:
-    """Does an interval hold a value? Undecided where there is no interval."""
-    if not np.isfinite(interval.low):
-        return "undecided"
-    return "agrees" if interval.low <= value <= interval.high else "disagrees"
 
 
 def fits(table: Table) -> dict[str, Fit]:

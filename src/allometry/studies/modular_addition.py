@@ -43,7 +43,7 @@ from allometry.measures.norms import weight_norm
 from allometry.models import OneLayerTransformer
 from allometry.optimizers import AdamW
 from allometry.spec import RunSpec, TrainSpec
-from allometry.study import Finding, Study, Verdict, at_least
+from allometry.study import Finding, Study, Verdict, at_least, holds
 from allometry.table import Table
 
 LIU = (
@@ -183,7 +183,7 @@ def _critical(found: Sequence[Course]) -> Finding:
         measured=ends.value,
         low=ends.low,
         high=ends.high,
-        verdict=_inside(CRITICAL, ends),
+        verdict=holds(ends.low, ends.high, CRITICAL),
         answer=f"Within {max(c.step[-1] for c in found):,.0f} updates the edge lies between "
         + ", ".join(f"{low:.0%} and {high:.0%}" for low, high in edges)
         + " of the table, by seed (the interval is their range)."
@@ -340,12 +340,6 @@ def _nothing_but_its_pairs(own: Sequence[Course]) -> Finding:
         control=f"chance: {1 / float(own[0].row['p']):.2g}",
         unit="more right",
     )
-
-
-def _inside(value: float, ends: Interval) -> Verdict:
-    if not np.isfinite(ends.low):
-        return "undecided"
-    return "agrees" if ends.low <= value <= ends.high else "disagrees"
 
 
 def times(table: Table) -> Table:

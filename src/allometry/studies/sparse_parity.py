@@ -19,7 +19,7 @@ from allometry.errors import DataError
 from allometry.figures import sparse_parity as drawn
 from allometry.sparse_parity import Course as Trained
 from allometry.sparse_parity import ParityRun, SparseParity
-from allometry.study import Finding, Notebook, Study, Verdict, at_least
+from allometry.study import Finding, Notebook, Study, Verdict, at_least, within
 from allometry.table import Table
 
 PAPER = "Michaud, Liu, Girit, Tegmark 2023, The Quantization Model of Neural Scaling, 2303.13506"
@@ -135,12 +135,9 @@ def _finding(by: Interval, **words: Any) -> Finding:
     return Finding(measured=value, low=by.low, high=by.high, **words)
 
 
-def _near(interval: Interval, expected: float, within: float) -> Verdict:
+def _near(interval: Interval, expected: float, granted: float) -> Verdict:
     """agrees: all of the interval is so near; disagrees: none of it is."""
-    low, high = expected - within, expected + within
-    if low <= interval.low and interval.high <= high:
-        return "agrees"
-    return "disagrees" if interval.low > high or interval.high < low else "undecided"
+    return within(interval.low, interval.high, expected - granted, expected + granted)
 
 
 def _as_printed(same: Sequence[Course]) -> Finding:
