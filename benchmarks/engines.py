@@ -2,6 +2,7 @@
 
     python benchmarks/engines.py coordinator          1,000 fake workers, fake packs, a real store
     python benchmarks/engines.py overhead local pool executor ray slurm
+    python benchmarks/engines.py programs slurm       packs of a study, compiled anew and kept
     python benchmarks/engines.py plan                 a million runs of the first study
 
 `coordinator`: the real coordinator and the real store on a disk; the workers are imagined:
@@ -11,6 +12,9 @@ deliveries is the workers' and is taken off; both rates are printed.
 `overhead`: packs of 20 runs whose making takes no time, so all that is measured is the engine.
 The first pack brings the start of processes and imports; it is printed apart. `slurm` starts
 a SLURM of its own (`tests/engines/slurm_cluster.py`; root, Debian's packages).
+
+`programs`: packs of the quick size of `mlp_parameter_scaling`, one a seed and all of one shape,
+two at a time; once with JAX's cache of programs switched off and once with an empty one.
 
 `plan`: trains one pack of the notebook size of `mlp_parameter_scaling` (on one processor with
 `taskset -c 0`), measures its processor seconds and its bytes in orders, deliveries and store, and
@@ -235,6 +239,35 @@ def with_slurm(folder: Path) -> Iterator[None]:
         cluster.stop()
 
 
+# ---- compiled programs kept on disk ------------------------------------------------------------
+
+
+def programs(name: str, n: int, folder: Path) -> dict[str, Any]:
+    """Seconds a pack, two at a time, of workers that compile every program and that share them."""
+    mine = studies.study("mlp_parameter_scaling")
+    (folder / "programs").mkdir()
+    ways = {
+        "anew": {"JAX_ENABLE_COMPILATION_CACHE": "false"},
+        "kept": {"JAX_COMPILATION_CACHE_DIR": str(folder / "programs")},
+    }
+    found: dict[str, Any] = {"engine": name, "packs": n}
+    for way, settings in ways.items():
+        before = dict(os.environ)
+        os.environ.update(settings)
+        try:
+            engine = engines(folder)[name]()
+            packs = engine.packs(mine.specs("quick", n), mine)
+            began = time.perf_counter()
+            made = [r for f in engine.run(packs, mine, lambda units: None, lambda: False)
+                    for r in f.results]  # fmt: skip
+            assert len(made) == sum(len(pack.specs) for pack in packs), f"{way}: {len(made)} runs"
+            found[f"seconds_per_pack_{way}"] = (time.perf_counter() - began) / len(packs)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    return found
+
+
 # ---- a million runs --------------------------------------------------------------------------
 
 
@@ -294,7 +327,7 @@ def _store_bytes(store_class: Any, read: Any, pack: Pack, mine: Study, folder: P
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("coordinator", "overhead", "plan"))
+    parser.add_argument("what", choices=("coordinator", "overhead", "programs", "plan"))
     parser.add_argument("engines", nargs="*", help="local, pool, executor, ray, slurm")
     parser.add_argument("--runs", type=int, help="default 200,000, or a million to plan")
     parser.add_argument("--workers", type=int, default=1000)
@@ -308,12 +341,13 @@ def main() -> None:
         if asked.what == "coordinator":
             n = asked.runs or 200_000
             found: Any = [coordinator(n, k, asked.workers, folder) for k in asked.per_pack]
-        elif asked.what == "overhead":
+        elif asked.what in ("overhead", "programs"):
             found = []
             for name in asked.engines or ["local", "pool", "executor"]:
                 slurm = with_slurm(folder) if name == "slurm" else iter(())
                 next(slurm, None)
-                found.append(overhead(name, folder))
+                overheads = asked.what == "overhead"
+                found.append(overhead(name, folder) if overheads else programs(name, 16, folder))
                 next(slurm, None)
         else:
             found = plan(asked.runs or 1_000_000, asked.rate, folder)

@@ -17,6 +17,7 @@ from typing import Any
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.futures import Futures
 from allometry.errors import UsageError
+from allometry.programs import keep_programs
 
 __all__ = ["RayEngine"]
 
@@ -92,6 +93,7 @@ def _work(order: bytes, threads: int) -> bytes:
     from allometry.engines.work import pin_threads, work
 
     pin_threads(os.environ, threads)
+    keep_programs(sweep=False)
     return work(order)
 
 

@@ -26,6 +26,7 @@ from uuid import uuid4
 from allometry.engines.coordinator import Coordinator, Lost
 from allometry.engines.work import LOG_CHARACTERS, THREADS, pin_threads
 from allometry.errors import UnavailableError, UsageError
+from allometry.programs import keep_programs
 
 __all__ = ["SlurmEngine", "make"]
 
@@ -72,6 +73,8 @@ class SlurmEngine(Coordinator):
 
 def make(folder: str, name: str) -> None:
     """What a job does: an order's file in, a delivery's file out."""
+    # The queue brings the coordinator's environment; the processor may be another.
+    keep_programs(sweep=False)
     from allometry.engines.work import work
 
     pin_threads(os.environ, int(os.environ.get("SLURM_CPUS_PER_TASK", "1")))

@@ -14,6 +14,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import IO
 
+from allometry.programs import keep_programs
+
 __all__ = ["main", "read_frame", "write_frame"]
 
 LENGTH = 8  # bytes of a frame's length, little endian
@@ -37,6 +39,7 @@ def main() -> None:
     # Ctrl-C in a terminal reaches every process there; the coordinator alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
+    keep_programs(sweep=False)
     if len(sys.argv) > 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[1].split(",")})
     orders = os.fdopen(os.dup(0), "rb")
