@@ -24,17 +24,11 @@ import numpy as np
 __all__ = ["conv_relu_pool", "image_relu_pool"]
 
 Arrays = list[jax.Array]
-# From 3 weights to 4 of a tile: G of Lavin & Gray, equation 8.
-G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], dtype=np.float32)
 # From the 16 products of a tile to its 4 outputs, A^T m A.
 A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], dtype=np.float32)
 OUTPUTS = np.kron(A, A)
 # Which of the 4 inputs of a tile each of the 3 weights is on, for each of the 2 outputs.
 PLACES = np.array([np.eye(3, 4), np.eye(3, 4, 1)], dtype=np.float32)
-
-# Barriers below keep XLA from computing a transform anew at every element that reads it.
-_made = jax.lax.optimization_barrier
-
 
 # ---- the convolution of many channels ---------------------------------------------------
 
@@ -51,25 +45,24 @@ def conv_relu_pool(x: jax.Array, weight: jax.Array, bias: jax.Array) -> jax.Arra
 
 
 def _forward(x: jax.Array, weight: jax.Array, bias: jax.Array) -> tuple[jax.Array, Any]:
-    weights = jnp.einsum("ar,oirs,bs->aboi", G, weight, G, precision="highest")
-    weights = weights.reshape(16, *weight.shape[:2])
     tiles = _input_tiles(x)
-    products = jnp.einsum("koi,kin->kon", weights, tiles)
+    # XLA multiplies matrices such as these faster if the summed index is not the last of the
+    # first factor; so weights (16, in, out) here and (16, out, in) for the gradient.
+    products = jnp.einsum("kio,kin->kon", _weights_to_tile(weight.transpose(2, 3, 1, 0)), tiles)
     outputs = _outputs(products)
     pooled = _pool(outputs, bias, _pooled_shape(x, weight))
-    return pooled, (tiles, weights, _first_largest(outputs), pooled)
+    weights = _weights_to_tile(weight.transpose(2, 3, 0, 1))
+    return pooled, (tiles, weights, _chosen(outputs, pooled))
 
 
 def _backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    tiles, weights, chosen, pooled = kept
-    of_outputs = _to_chosen(gradient, chosen, pooled)
-    of_products = (OUTPUTS.T @ of_outputs.reshape(4, -1)).reshape(16, len(pooled), -1)
-    of_weights = jnp.einsum("kon,kin->koi", of_products, tiles)
-    of_weights = of_weights.reshape(4, 4, *weights.shape[1:])
-    of_weight = jnp.einsum("ar,aboi,bs->oirs", G, of_weights, G, precision="highest")
+    tiles, weights, chosen = kept
+    of_outputs, of_bias = _to_chosen(gradient, chosen)
+    of_products = (OUTPUTS.T @ of_outputs.reshape(4, -1)).reshape(16, *chosen.shape)
+    of_weight = _weight_gradient(jnp.einsum("kon,kin->koi", of_products, tiles))
     of_tiles = jnp.einsum("koi,kon->kin", weights, of_products)
-    of_x = _input_gradient(of_tiles, (weights.shape[2], *pooled.shape[1:]))
-    return of_x, of_weight, of_outputs.sum(axis=(0, 2))
+    of_x = _input_gradient(of_tiles, (weights.shape[2], *gradient.shape[1:]))
+    return of_x, of_weight, of_bias
 
 
 conv_relu_pool.defvjp(_forward, _backward)
@@ -93,22 +86,22 @@ def image_relu_pool(x: jax.Array, weight: jax.Array, bias: jax.Array) -> jax.Arr
 
 
 def _image_forward(x: jax.Array, weight: jax.Array, bias: jax.Array) -> tuple[jax.Array, Any]:
-    tiles = _made(_image_tiles(x))
+    tiles = _image_tiles(x)
     placed = jnp.einsum("pra,qsb,ors->pqoab", PLACES, PLACES, weight[:, 0], precision="highest")
     outputs = (placed.reshape(-1, 16) @ tiles).reshape(4, len(weight), -1)
     pooled = _pool(list(outputs), bias, _pooled_shape(x[None], weight))
-    return pooled, (tiles, _first_largest(list(outputs)), pooled)
+    return pooled, (tiles, _chosen(list(outputs), pooled))
 
 
 def _image_backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    tiles, chosen, pooled = kept
-    out, height, width, batch = pooled.shape
-    of_outputs = _to_chosen(gradient, chosen, pooled)
+    tiles, chosen = kept
+    out, height, width, batch = gradient.shape
+    of_outputs, of_bias = _to_chosen(gradient, chosen)
     of_placed = jnp.einsum("kn,tn->kt", of_outputs.reshape(4 * out, -1), tiles)
     of_placed = of_placed.reshape(2, 2, out, 4, 4)
     of_weight = jnp.einsum("pra,qsb,pqoab->ors", PLACES, PLACES, of_placed, precision="highest")
     nothing = jnp.zeros((2 * height, 2 * width, batch), gradient.dtype)
-    return nothing, of_weight[:, None], of_outputs.sum(axis=(0, 2))
+    return nothing, of_weight[:, None], of_bias
 
 
 image_relu_pool.defvjp(_image_forward, _image_backward)
@@ -131,19 +124,23 @@ def _largest(outputs: Arrays) -> jax.Array:
     return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
 
 
-def _first_largest(outputs: Arrays) -> jax.Array:
-    """Which of the four is the largest, the first where several are."""
+def _chosen(outputs: Arrays, pooled: jax.Array) -> jax.Array:
+    """Which of the four outputs the pooled one is, the first where several are; 4 for none
+    (it did not pass the ReLU), ``(out, n)``."""
     top = _largest(outputs)
     a, b, c, _ = outputs
-    later = jnp.where(b == top, 1, jnp.where(c == top, 2, 3))
-    return jnp.where(a == top, 0, later).astype(jnp.int8)
+    later = jnp.where(b == top, 1.0, jnp.where(c == top, 4.0, 9.0))
+    squares = jnp.where(pooled.reshape(top.shape) > 0, jnp.where(a == top, 0.0, later), 16.0)
+    # The root keeps XLA from computing all this anew, from the products on, for each element
+    # that reads it: what is cheap it computes again, a root it keeps. This halves the time.
+    return jnp.sqrt(squares)
 
 
-def _to_chosen(gradient: jax.Array, chosen: jax.Array, pooled: jax.Array) -> jax.Array:
-    """Gradient of the four outputs ``(4, out, n)``: what passes the ReLU, to the chosen one."""
-    passed = jnp.where(pooled > 0, gradient, 0).reshape(len(pooled), -1)
+def _to_chosen(gradient: jax.Array, chosen: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Gradients ``(4, out, n)`` of the four outputs and ``(out,)`` of the bias."""
+    passed = jnp.where(chosen < 4, gradient.reshape(chosen.shape), 0)
     four = jnp.arange(4, dtype=chosen.dtype)[:, None, None]
-    return jnp.where(chosen == four, passed, 0)
+    return jnp.where(chosen == four, passed, 0), passed.sum(axis=1)
 
 
 # ---- tiles of 4 x 4 inputs, two apart ---------------------------------------------------
@@ -155,7 +152,7 @@ def _quarters(x: jax.Array) -> jax.Array:
     channels, height, width, batch = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     parted = padded.reshape(channels, height // 2 + 1, 2, width // 2 + 1, 2, batch)
-    return _made(parted.transpose(2, 4, 0, 1, 3, 5))
+    return parted.transpose(2, 4, 0, 1, 3, 5)
 
 
 def _image_tiles(x: jax.Array) -> jax.Array:
@@ -177,8 +174,8 @@ def _four(parts: jax.Array, axis: int) -> Arrays:
 
 def _input_tiles(x: jax.Array) -> jax.Array:
     """``(16, in, H/2 W/2 B)``: B^T d B of tiles d."""
-    rows = _made(jnp.stack(_inputs_to_tile(_four(_quarters(x), axis=3)), axis=1))
-    both = _made(jnp.stack(_inputs_to_tile(_four(rows, axis=4)), axis=1))
+    rows = jnp.stack(_inputs_to_tile(_four(_quarters(x), axis=3)), axis=1)
+    both = jnp.stack(_inputs_to_tile(_four(rows, axis=4)), axis=1)
     return both.reshape(16, len(x), -1)
 
 
@@ -189,6 +186,28 @@ def _inputs_to_tile(d: Sequence[jax.Array]) -> Arrays:
 def _tile_to_inputs(v: Sequence[jax.Array]) -> Arrays:
     """`_inputs_to_tile` transposed."""
     return [v[0], v[1] - v[2] + v[3], v[1] + v[2] - v[0], -v[3]]
+
+
+def _weights_to_tile(w: jax.Array) -> jax.Array:
+    """``(16, a, b)`` of weights ``(3, 3, a, b)``: G w G^T, G of Lavin & Gray, equation 8."""
+    rows = jnp.stack(_three_to_four(w), axis=1)
+    return jnp.stack(_three_to_four(rows), axis=1).reshape(16, *w.shape[2:])
+
+
+def _three_to_four(w: jax.Array) -> Arrays:
+    outer = 0.5 * (w[0] + w[2])
+    return [w[0], outer + 0.5 * w[1], outer - 0.5 * w[1], w[2]]
+
+
+def _weight_gradient(of_weights: jax.Array) -> jax.Array:
+    """Gradient ``(out, in, 3, 3)`` from ``(16, out, in)``: `_weights_to_tile` transposed."""
+    of_rows = jnp.stack(_four_to_three(of_weights.reshape(4, 4, *of_weights.shape[1:])), axis=1)
+    return jnp.stack(_four_to_three(of_rows), axis=1).transpose(2, 3, 0, 1)
+
+
+def _four_to_three(v: jax.Array) -> Arrays:
+    inner = 0.5 * (v[1] + v[2])
+    return [v[0] + inner, 0.5 * (v[1] - v[2]), inner + v[3]]
 
 
 def _outputs(products: jax.Array) -> Arrays:
@@ -208,7 +227,7 @@ def _input_gradient(of_tiles: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     channels, height, width, batch = shape
     tiles = of_tiles.reshape(4, 4, *shape)
     columns = _tile_to_inputs([tiles[:, k] for k in range(4)])
-    inner = _made(jnp.stack(_overlap(columns, axis=3), axis=4))
+    inner = jnp.stack(_overlap(columns, axis=3), axis=4)
     whole = jnp.stack(_overlap(_tile_to_inputs(list(inner)), axis=1), axis=2)
     return whole.reshape(channels, 2 * height, 2 * width, batch)
 
