@@ -32,9 +32,10 @@ LAYERS = (
     ("spec", "draws", "sizes"),
     ("datasets", "models", "optimizers"),
     ("result",),
-    ("procedure",),
+    ("procedure", "checkpoints"),
     ("packing", "pack_forms", "pack_cost", "pack_calibration", "pack_plan", "measures"),
-    ("train", "descent", "functions", "evaluate", "ntk", "sparse_parity", "addition"),
+    ("train", "pack_job", "course", "descent", "evaluate"),
+    ("functions", "ntk", "sparse_parity", "addition"),
     ("study",),
     # Keeping it.
     ("provenance", "store"),

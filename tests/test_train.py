@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allometry import measures, train
+from allometry import measures, pack_job, train
 from allometry.datasets.batches import batches, shared_order
 from allometry.datasets.splits import Data, ImageSubset, Moons, Split
 from allometry.descent import in_chunks
@@ -156,10 +156,10 @@ def test_both_layouts_compute_the_same_and_give_the_members_back(hidden, seed):
 def test_padding_stays_exactly_zero():
     """What fills the smaller member up is outside its own shapes before and after training."""
     specs = [small((7, 3, 2, 3), epochs=5), small((7, 6, 5, 3), epochs=5)]
-    job = train._prepare(Pack(tuple(specs)))
+    job = pack_job.prepare(Pack(tuple(specs)))
     state = job.state
-    for _, _, update in train._calls(job):
-        state, _ = update(state)
+    for _, _, update in pack_job.calls(job):
+        state, _ = update(job, state)
     (weight1, bias1), (weight2, _) = jax.tree.map(np.asarray, state.params["later"][0])
     assert weight1.shape == (2, 5, 6) and weight2.shape == (2, 3, 5)
     padding = np.ones((5, 6), dtype=bool)

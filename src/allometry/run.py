@@ -1,5 +1,6 @@
 """Run a study: what it declares, minus what is stored, is trained and stored."""
 
+import math
 import signal
 import threading
 import time
@@ -11,10 +12,12 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
-from allometry.engines import Engine, Failure
+from allometry.checkpoints import Checkpoints
+from allometry.engines import Engine, Failure, KeepsCheckpoints
+from allometry.errors import UsageError
 from allometry.procedure import pending_packs
 from allometry.result import RunResult
-from allometry.spec import Experiment
+from allometry.spec import Experiment, run_ids
 from allometry.store import Store
 from allometry.study import Finding, Study, findings_html, variant
 from allometry.table import Table
@@ -22,6 +25,7 @@ from allometry.table import Table
 __all__ = ["Outcome", "Progress", "Silent", "run"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
+CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
 
 
 class Progress(Protocol):
@@ -118,11 +122,13 @@ def run(
     changes: Mapping[str, str] | None = None,
     engine: Engine | Callable[[], Engine] | None = None,
     progress: Progress | None = None,
+    checkpoint_every: float | None = None,
 ) -> Outcome:
     """Train the runs of a study that are not stored yet, and store each pack at once.
 
     Ctrl-C, or SIGTERM, finishes and stores the pack in flight; a second one stops
-    at once. Stopped in any way, the next call goes on where this one was.
+    at once. Stopped in any way, the next call goes on where this one was; a long pack
+    goes on from its last checkpoint, in a folder beside the store.
 
     Args:
         study: a study, or its name or the path of its file.
@@ -133,6 +139,8 @@ def run(
         engine: where to train, or what gives it once there is something to train; None
             for this process.
         progress: told how far it is.
+        checkpoint_every: minutes between the checkpoints of a pack under way, 0 for none;
+            None for five where the engine keeps any (`local` does).
 
     Raises:
         UsageError, DataError, DiskError, StoreBusyError: in words for people.
@@ -150,9 +158,23 @@ def run(
         pending = keep.pending(specs)
         keep.declare(study.name, size, name, specs)
         stopped, failures = 0, tuple[Failure, ...]()
+        checkpoints = _checkpoints(Path(store), checkpoint_every)
+        if checkpoints.any():
+            # Left by a process that was killed between storing a pack and removing its own.
+            checkpoints.remove(set(run_ids(specs)) - set(run_ids(pending)))
+        checkpoints.sweep()
         if pending:
             chosen = engine() if callable(engine) else engine or _local_engine()
-            stopped, failures = _train(keep, study, specs, pending, chosen, progress or Silent())
+            if isinstance(chosen, KeepsCheckpoints):
+                chosen.checkpoints = checkpoints
+            elif checkpoint_every is not None:
+                raise UsageError(
+                    "checkpoints of packs under way (--checkpoint-every) are kept by the local "
+                    "engine alone: leave them out"
+                )
+            told = progress or Silent()
+            stopped, failures = _train(keep, study, specs, pending, chosen, told, checkpoints)
+            checkpoints.sweep()
         left = len(keep.pending(pending))
         table = keep.table(study.name, size, name, only={spec.run_id for spec in specs})
     return Outcome(
@@ -176,6 +198,7 @@ def _train(
     pending: Sequence[Experiment],
     engine: Engine,
     progress: Progress,
+    checkpoints: Checkpoints,
 ) -> tuple[int, tuple[Failure, ...]]:
     """Train and store; the signal that asked to stop, 0 for none, and what failed."""
     packs = pending_packs(engine.packs(specs, study), pending)
@@ -188,10 +211,19 @@ def _train(
                 failures += finished.failures
                 if finished.results:
                     keep.commit(finished.results, finished.provenance)
+                    if checkpoints.any():
+                        checkpoints.remove(run_ids([r.spec for r in finished.results]))
                     progress.finished(finished.results)
             return drain.signal, tuple(failures)
     finally:
         progress.end()
+
+
+def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:
+    every = CHECKPOINT_MINUTES if minutes is None else minutes
+    if not 0 <= every < math.inf:
+        raise UsageError(f"checkpoint_every: minutes, 0 or more, expected, got {minutes!r}")
+    return Checkpoints(store.with_name(store.name + ".checkpoints"), 60 * every or math.inf)
 
 
 class _Drain:

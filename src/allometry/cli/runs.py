@@ -62,13 +62,20 @@ def list_(as_json: bool) -> None:
 @click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")
 @by_engine
 @with_workers
+@click.option(
+    "--checkpoint-every",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    help="Keep a pack under way so often; 0 for never. Default: 5, for the local engine.",
+)
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
 @with_changes
 @in_store
 @as_json
 def run(
-    study: str, size: str, seeds: int | None, engine: str, workers: int | None, explain: bool,
-    changes: Sequence[str], store: Path, as_json: bool,
+    study: str, size: str, seeds: int | None, engine: str, workers: int | None,
+    checkpoint_every: float | None, explain: bool, changes: Sequence[str], store: Path,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.programs import keep_programs
@@ -91,6 +98,7 @@ def run(
             changes=pairs("--set", changes, "FIELD=VALUE"),
             engine=lambda: engine_of(engine, workers),
             progress=bar,
+            checkpoint_every=checkpoint_every,
         )
     findings = outcome.findings
     if as_json:
@@ -243,7 +251,12 @@ def table(
 @of_size
 @with_changes
 @in_store
-@to_file
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Page to write (.html), or folder of pages.",
+)
 @as_json
 def report(
     study: str | None, size: str | None, changes: Sequence[str], store: Path, output: Path | None,
@@ -270,7 +283,8 @@ def report(
         return
     chosen = find(study)
     asked = pairs("--set", changes, "FIELD=VALUE")
-    path = output or Path("reports") / f"{chosen.name}.html"
+    place = output or Path("reports")
+    path = place if place.suffix == ".html" else place / f"{chosen.name}.html"
     page = write(path, lambda path: publish(chosen, path, store=store, size=size, changes=asked))
     if as_json:
         print_json(

@@ -8,13 +8,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from allometry.checkpoints import Checkpoints
 from allometry.result import RunResult
 from allometry.spec import Experiment
 from allometry.study import Study
 
-__all__ = ["Engine", "Failure", "Finished"]
+__all__ = ["Engine", "Failure", "Finished", "KeepsCheckpoints"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,14 @@ class Engine(Protocol):
             stop: when true, finish what is in flight, hand it back and start no more.
         """
         ...
+
+
+@runtime_checkable
+class KeepsCheckpoints(Protocol):
+    """An engine that keeps packs under way on disk, where the procedure can (`checkpoints`).
+
+    Attributes:
+        checkpoints: where; `run` sets it to a folder beside the store. None for nowhere.
+    """
+
+    checkpoints: Checkpoints | None

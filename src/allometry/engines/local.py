@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
+from allometry.checkpoints import Checkpoints, keeping
 from allometry.engines import Failure, Finished
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.orders import procedure_of
@@ -30,6 +31,7 @@ class LocalEngine:
     def __init__(self, procedure: Procedure | None = None, workers: int = 0):
         if procedure is not None and workers:
             raise UsageError("a procedure from memory cannot be sent to workers: put it in a study")
+        self.checkpoints: Checkpoints | None = None
         self._instead = procedure
         self._workers = workers
 
@@ -51,9 +53,13 @@ class LocalEngine:
         alone = isinstance(procedure, Function)
         workers = self._workers or int(alone and bool(study.origin))
         if workers:
-            processes = Coordinator(lambda: pool(workers), "local")
+            if self.checkpoints:
+                # Here, since what a worker writes is shown only when it fails.
+                self.checkpoints.warn()
+            processes = Coordinator(lambda: pool(workers, self.checkpoints), "local")
             yield from processes.run(packs, study, advance, stop)
             return
+        procedure = keeping(procedure, self.checkpoints)
         provenance = collect()
         for pack in packs:
             if stop():

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import IO
 
+from allometry.checkpoints import Checkpoints
 from allometry.engines.futures import Died, Futures
 from allometry.engines.work import LOG_CHARACTERS, pin_threads
 from allometry.engines.worker import read_frame, write_frame
@@ -19,12 +20,17 @@ __all__ = ["pool"]
 WORKER = "allometry.engines.worker"
 
 
-def pool(workers: int) -> Futures:
-    """So many processes, started when they are first needed."""
+def pool(workers: int, checkpoints: Checkpoints | None = None) -> Futures:
+    """So many processes, started when they are first needed.
+
+    Args:
+        checkpoints: where they keep packs under way; they are on this machine.
+    """
+    kept = [str(checkpoints.folder.resolve()), str(checkpoints.seconds)] if checkpoints else []
     cpus = _cpus()
     share = max(1, len(cpus) // workers)
     processes = [
-        _Process([cpus[(i * share + k) % len(cpus)] for k in range(share)], _gpu(i))
+        _Process([cpus[(i * share + k) % len(cpus)] for k in range(share)], _gpu(i), kept)
         for i in range(workers)
     ]
     idle: SimpleQueue[_Process] = SimpleQueue()
@@ -67,8 +73,8 @@ def _gpu(worker: int) -> str | None:
 class _Process:
     """One worker process, started anew when it has died."""
 
-    def __init__(self, cpus: list[int], gpu: str | None):
-        self._cpus = cpus
+    def __init__(self, cpus: list[int], gpu: str | None, checkpoints: list[str]):
+        self._arguments = [",".join(map(str, cpus)), *checkpoints]
         self._environment = dict(os.environ)
         pin_threads(self._environment, len(cpus))
         if gpu is not None:
@@ -117,7 +123,7 @@ class _Process:
                 # Appending: each order's log begins at the start of the file.
                 self._log = tempfile.NamedTemporaryFile(mode="a+b")  # noqa: SIM115
                 self._child = subprocess.Popen(  # noqa: S603
-                    [sys.executable, "-m", WORKER, ",".join(map(str, self._cpus))],
+                    [sys.executable, "-m", WORKER, *self._arguments],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
                     env=self._environment,
                 )  # fmt: skip

@@ -9,6 +9,7 @@ from functools import cache
 from io import TextIOBase
 from typing import Any, TextIO
 
+from allometry.checkpoints import Checkpoints, keeping
 from allometry.engines.deliveries import fail, write_delivery
 from allometry.engines.orders import procedure_of, read_order
 
@@ -19,8 +20,8 @@ LOG_CHARACTERS = 8000  # of what a failed pack wrote: a traceback and the lines 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 
 
-def work(order: bytes) -> bytes:
-    """Make the runs of an order.
+def work(order: bytes, checkpoints: Checkpoints | None = None) -> bytes:
+    """Make the runs of an order, and keep them there under way.
 
     What goes wrong comes back as a delivery too, with its traceback and what was
     written before; only the death of the process does not.
@@ -28,9 +29,8 @@ def work(order: bytes) -> bytes:
     with _last_words() as said:
         try:
             study, pack = read_order(order)
-            results = procedure_of(study).run(
-                pack, study.measures, study.trajectory, lambda units: None
-            )
+            procedure = keeping(procedure_of(study), checkpoints)
+            results = procedure.run(pack, study.measures, study.trajectory, lambda units: None)
             return write_delivery(order, results, _provenance())
         except Exception as error:
             log = (said.text + traceback.format_exc())[-LOG_CHARACTERS:]

@@ -1,15 +1,17 @@
 """A worker process of the local pool: orders come on stdin, deliveries go to stdout.
 
-    python -m allometry.engines.worker [CPU,CPU...]
+    python -m allometry.engines.worker [CPU,CPU... [FOLDER SECONDS]]
 
-It keeps to the processors named. What a study prints goes to stderr. It ends when
-stdin does, also in the middle of a pack: whoever ordered it is gone.
+It keeps to the processors named, and keeps packs under way in the folder (`Checkpoints`).
+What a study prints goes to stderr. It ends when stdin does, also in the middle of a pack:
+whoever ordered it is gone.
 """
 
 import faulthandler
 import os
 import signal
 import sys
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import IO
@@ -51,10 +53,12 @@ def main() -> None:
     waiting: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(orders, waiting), daemon=True).start()
     # After the processors are chosen: JAX counts them when it is loaded.
+    from allometry.checkpoints import Checkpoints
     from allometry.engines.work import work
 
+    kept = Checkpoints(Path(sys.argv[2]), float(sys.argv[3])) if len(sys.argv) > 2 else None
     while True:
-        write_frame(deliveries, work(waiting.get()))
+        write_frame(deliveries, work(waiting.get(), kept))
 
 
 def _listen(orders: IO[bytes], waiting: "SimpleQueue[bytes]") -> None:
