@@ -1,6 +1,7 @@
 """Models: networks as frozen values."""
 
 from allometry.models.convnet import ConvNet as ConvNet
+from allometry.models.embedding_decoder import EmbeddingDecoder as EmbeddingDecoder
 from allometry.models.frozen_cnn import FrozenCNN as FrozenCNN
 from allometry.models.frozen_vit import FrozenViT as FrozenViT
 from allometry.models.mlp import MLP as MLP
@@ -8,4 +9,7 @@ from allometry.models.model import Counts as Counts
 from allometry.models.model import Model as Model
 from allometry.models.transformer import OneLayerTransformer as OneLayerTransformer
 
-__all__ = ["MLP", "ConvNet", "Counts", "FrozenCNN", "FrozenViT", "Model", "OneLayerTransformer"]
+__all__ = [
+    "MLP", "ConvNet", "Counts", "EmbeddingDecoder", "FrozenCNN", "FrozenViT", "Model",
+    "OneLayerTransformer",
+]  # fmt: skip

@@ -1,0 +1,93 @@
+"""Symbols looked up in a table, added, and decoded by a perceptron."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from allometry.draws import TorchDraws
+from allometry.errors import UsageError
+from allometry.models.mlp import ACTIVATIONS
+from allometry.models.model import Counts, Model, Params
+
+__all__ = ["EmbeddingDecoder"]
+
+
+class EmbeddingDecoder(Model):
+    """Each symbol's vector from a trained table, their sum through a perceptron.
+
+    The kind of network Liu et al. study in 2205.10343: embeddings and decoder are
+    trained together, and what is learned shows in how the embeddings lie. All start as
+    in PyTorch: normal vectors as `nn.Embedding`, layers as `nn.Linear`.
+
+    Attributes:
+        p: symbols, 0 to p - 1, and as many outputs.
+        d_embed: numbers of a symbol's vector. hidden: units of the decoder's layers.
+            Members of a pack may differ in both: what is zero stays zero.
+        activation: between the decoder's layers, none after the last.
+    """
+
+    p: int = Field(ge=2)
+    d_embed: int = Field(ge=1)
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+    activation: Literal["relu", "tanh"] = "relu"
+
+    @model_validator(mode="after")
+    def _enough_to_draw(self) -> "EmbeddingDecoder":
+        if self.p * self.d_embed < 16:
+            raise ValueError(
+                f"a table of 16 numbers or more expected (PyTorch draws fewer otherwise), got "
+                f"{self.p} x {self.d_embed}"
+            )
+        return self
+
+    @property
+    def _widths(self) -> tuple[int, ...]:
+        return (self.d_embed, *self.hidden, self.p)
+
+    def family(self) -> tuple[Any, ...]:
+        return type(self).__name__, self.p, len(self.hidden), self.activation
+
+    def counts(self) -> Counts:
+        """Two vectors looked up and added, forward; their gradients added up, backward.
+
+        `apply` does the lookup as a matrix product, which costs more but packs.
+        """
+        layers = sum(a * b for a, b in pairwise(self._widths))
+        biases, d = sum(self._widths[1:]), self.d_embed
+        return Counts(
+            n_params=self.p * d + layers + biases,
+            n_params_no_biases=self.p * d + layers,
+            forward_flop=d + 2 * layers + biases,
+            backward_flop=2 * d + 4 * layers + biases,
+        )
+
+    def init(self, draws: TorchDraws) -> Params:
+        params: dict[str, NDArray[np.float32]] = {"embed": draws.randn((self.p, self.d_embed))}
+        for i, (fan_in, fan_out) in enumerate(pairwise(self._widths)):
+            params[f"weight{i}"], params[f"bias{i}"] = draws.linear(fan_in, fan_out)
+        return params
+
+    def check(self, n_in: int, n_classes: int) -> None:
+        if n_in != 2 or n_classes > self.p:
+            raise UsageError(
+                f"p = {self.p} does not fit the data: pairs of symbols below p with answers below "
+                f"p expected, got {n_in} features and {n_classes} classes"
+            )
+
+    def apply(self, params: Any, x: jax.Array) -> jax.Array:
+        """Outputs ``(B, p)`` for pairs of symbols ``(B, 2)``, whole numbers kept as floats."""
+        # A gather would be a scatter backwards; 2 where a pair is one symbol twice.
+        chosen = jax.nn.one_hot(x.astype(jnp.int32), params["embed"].shape[0]).sum(axis=1)
+        x = chosen @ params["embed"]
+        for i in range(len(self.hidden) + 1):
+            x = x @ params[f"weight{i}"].T + params[f"bias{i}"]
+            x = ACTIVATIONS[self.activation](x) if i < len(self.hidden) else x
+        return x
+
+    def weights(self, params: Params) -> list[NDArray[np.float32]]:
+        return [params["embed"].T, *(params[f"weight{i}"] for i in range(len(self.hidden) + 1))]
