@@ -262,6 +262,17 @@ def test_report_writes_a_page_and_names_its_files(own, allometry, tmp_path):
     assert {".html", ".png", ".csv", ".svg"} <= {f.suffix for f in files}
 
 
+def test_reports_are_made_again_into_the_same_folder(own, allometry, tmp_path):
+    store, folder = own[0] / "own.db", tmp_path / "pages"
+    # `make run` twice: the folder is there the second time.
+    for _ in range(2):
+        said = allometry("report", own[0] / "own.py", "--store", store, "-o", folder)
+        assert said.code == 0 and (folder / "own.html").is_file()
+    # The store has no shipped study, and says so; but the folder is no reason to stop.
+    said = allometry("report", "--store", store, "-o", folder)
+    assert "no finished run of a shipped study" in said.err
+
+
 def test_status_and_list_and_data(own, allometry):
     folder, _ = own
     (entry,) = allometry("status", "--store", folder / "own.db", "--json").document["studies"]
