@@ -7,7 +7,15 @@ import pytest
 from tests.conftest import ASSETS
 
 from allometry.analyses.ntk_printed import PRINTED
-from allometry.analyses.ntk_slopes import Cells, plane, rms, slopes, slopes_view
+from allometry.analyses.ntk_slopes import (
+    COLUMNS,
+    Cells,
+    plane,
+    rms,
+    slopes,
+    slopes_view,
+    tables_view,
+)
 from allometry.ntk import KernelDraw, KernelDraws
 from allometry.run import run
 from allometry.studies.ntk_depth import GRANTED, STUDY
@@ -108,6 +116,26 @@ def test_other_slopes_would_be_seen(sample):
     """The matched correction's own slopes over depth are far from the printed ones."""
     wrong = sample.with_columns(spectral_radius=sample["matched_spectral_radius"])
     assert rms(slopes(Cells.of(wrong)).over("L")).value > 5 * GRANTED["L"]
+
+
+def test_tables_are_set_beside_the_printed_one_and_beside_each_other():
+    """Slopes known: a radius of L^s in table s, on a printed line over L."""
+    line = next(row for row in PRINTED if row.over == "L")
+    powers = np.repeat([1.0, 1.5, 3.0], 10)
+    rows = [
+        {"n_points": n, "d_in": d, "width": m, "depth": depth, "draw": draw, "seed": draw,
+         **dict.fromkeys(COLUMNS, float(depth) ** power), "status": "done"}
+        for n, d, m, depth in line.cells
+        for draw, power in enumerate(powers)
+    ]  # fmt: skip
+    found = tables_view(Table.from_rows(rows))
+    by_name = dict(zip(found["of"], found["rms_L"], strict=True))
+    for table, power in enumerate((1.0, 1.5, 3.0), start=1):
+        assert by_name[f"table {table}"] == pytest.approx(abs(power - line.slope))
+    assert by_name["medians"] == pytest.approx(abs(1.5 - line.slope))
+    assert by_name["table 1 from table 2"] == pytest.approx(0.5)
+    assert by_name["table 2 from table 3"] == pytest.approx(1.5)
+    assert np.isnan(found["rms_N"]).all()
 
 
 def test_the_mean_of_the_diagonal_is_exact(sample):

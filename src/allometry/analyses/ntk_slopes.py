@@ -8,6 +8,7 @@ have heavy tails (Hanin and Nica 1909.05989).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,10 @@ class Cells:
     def only(self, chosen: NDArray[np.bool_]) -> "Cells":
         return Cells(self.sizes[chosen], {n: c[chosen] for n, c in self.columns.items()})
 
+    def some(self, draws: NDArray[np.int64]) -> "Cells":
+        """Some of the draws of every cell."""
+        return replace(self, columns={n: c[:, draws] for n, c in self.columns.items()})
+
     def resample(self, rng: np.random.Generator) -> "Cells":
         """Draws of each cell drawn anew with replacement."""
         shape = self.columns["diagonal"].shape
@@ -134,11 +139,15 @@ def slopes(cells: Cells) -> Slopes:
     return Slopes(tuple(rows), *found.T)
 
 
+def _parts(draws: int) -> list[NDArray[np.int64]]:
+    """Which draws make up each table of ten."""
+    return np.array_split(np.arange(draws), max(1, draws // DRAWS))
+
+
 def _tables(values: Array) -> list[Array]:
     """Means over each ten draws, ``(cells,)``."""
-    parts = np.array_split(np.arange(values.shape[1]), max(1, values.shape[1] // DRAWS))
     whole = np.nanmean(values, axis=1)
-    return [_mean(values[:, part], whole) for part in parts]
+    return [_mean(values[:, part], whole) for part in _parts(values.shape[1])]
 
 
 def _mean(values: Array, otherwise: Array) -> Array:
@@ -160,24 +169,37 @@ def slopes_view(table: Table) -> Table:
 
 def tables_view(table: Table) -> Table:
     """Root mean square difference from the printed slopes, over L and over N, of each ten draws by
-    themselves, of the medians over them, and of means over all draws at once."""
+    themselves, of the medians over them, and of means over all draws at once; and, what chance
+    alone makes of it, of each two of the tables from one another."""
     cells = Cells.of(table)
-    draws = np.arange(cells.draws)
-    parts = np.array_split(draws, max(1, len(draws) // DRAWS))
-    rows = []
-    for name, part in [(f"table {i + 1}", p) for i, p in enumerate(parts)] + [("medians", draws)]:
-        columns = {n: c[:, part] for n, c in cells.columns.items()}
-        found = slopes(replace(cells, columns=columns))
-        rows.append({"draws": len(part), "of": name, **_rms_by_kind(found)})
+    tables = [slopes(cells.some(part)) for part in _parts(cells.draws)]
     whole = {n: np.nanmean(c, axis=1, keepdims=True) for n, c in cells.columns.items()}
-    found = slopes(replace(cells, columns=whole))
-    return Table.from_rows([
-        *rows, {"draws": len(draws), "of": "one mean over all", **_rms_by_kind(found)}
-    ])  # fmt: skip
+    at_once = slopes(replace(cells, columns=whole))
+    tens = list(enumerate(tables, start=1))
+    rows = [
+        {"draws": min(DRAWS, cells.draws), "of": f"table {i}", **_rms_by_kind(found)}
+        for i, found in tens
+    ]
+    rows += [
+        {"draws": cells.draws, "of": "medians", **_rms_by_kind(slopes(cells))},
+        {"draws": cells.draws, "of": "one mean over all", **_rms_by_kind(at_once)},
+    ]
+    rows += [
+        {"draws": DRAWS, "of": f"table {i} from table {j}", **_rms_by_kind(one, other.slope)}
+        for (i, one), (j, other) in combinations(tens, 2)
+    ]
+    return Table.from_rows(rows)
 
 
-def _rms_by_kind(found: Slopes) -> dict[str, float]:
-    return {f"rms_{over}": rms(found.over(over)).value for over in "LN"}
+def _rms_by_kind(found: Slopes, target: Array | None = None) -> dict[str, float]:
+    square = (found.slope - (found.target if target is None else target)) ** 2
+    over = np.array([row.over for row in found.printed])
+    return {
+        f"rms_{which}": float(np.sqrt(square[over == which].mean()))
+        if (over == which).any()
+        else np.nan
+        for which in "LN"
+    }
 
 
 def rms(found: Slopes, *, limit: bool = False, resamples: int = 2000) -> Interval:
