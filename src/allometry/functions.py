@@ -70,17 +70,25 @@ class Function:
         """
         results = []
         for spec in pack.specs:
-            results.append(self._one(spec, measures, trajectory))
+            results.append(self._one(spec, measures, trajectory, advance))
             advance(self._updates(spec))
         return results
 
-    def _one(self, spec: Experiment, measures: Measures, trajectory: Measures) -> RunResult:
+    def _one(
+        self,
+        spec: Experiment,
+        measures: Measures,
+        trajectory: Measures,
+        advance: Callable[[int], None],
+    ) -> RunResult:
         began = time.perf_counter()
         pin_seeds(spec.seed)
         given = self._train(spec)
         points: list[tuple[float, Values]] = []
         if isinstance(given, Iterator):
-            points = [(step, dict(values)) for step, values in given]
+            for step, values in given:
+                points.append((step, dict(values)))
+                advance(0)  # a sign of life
             given = points[-1][1] if points else {}
         if not isinstance(given, Mapping) or not given:
             raise UsageError(

@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -93,6 +94,19 @@ def sleep_the_first_time(spec):
     time.sleep(8 if first else 0)
 
 
+def hang(spec):
+    """For ever, and without a word: until somebody ends the process."""
+    note(spec, "made")
+    threading.Event().wait()
+
+
+def dawdle(spec):
+    """Six seconds, with a sign of life in each."""
+    for _ in range(6):
+        sys.stdout.write("still here\n")
+        time.sleep(1)
+
+
 TROUBLE = {
     "": lambda spec: None,
     "note": lambda spec: note(spec, "made"),
@@ -101,6 +115,8 @@ TROUBLE = {
     "die_at_5": lambda spec: die(spec) if spec.width == 5 else None,
     "die_once_at_5": lambda spec: die_once(spec) if spec.width == 5 else None,
     "exit_at_5": lambda spec: os._exit(3) if spec.width == 5 else None,
+    "hang_at_5": lambda spec: hang(spec) if spec.width == 5 else None,
+    "dawdle_at_5": lambda spec: dawdle(spec) if spec.width == 5 else None,
     "long": lambda spec: sleep_the_first_time(spec) if spec.width % 6 == 1 else None,
     "slow": lambda spec: (note(spec, "made"), time.sleep(0.1)),
 }

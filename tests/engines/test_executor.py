@@ -8,7 +8,7 @@ import pytest
 from allometry.engines.executor import ExecutorEngine
 from allometry.errors import UnavailableError
 from allometry.run import run
-from tests.engines.cases import FILE, RUNS, content, made_here
+from tests.engines.cases import FILE, RUNS, begun, content, made_here
 
 
 def spawned(workers):
@@ -31,6 +31,17 @@ def test_an_executor_that_broke_is_said_in_words_and_nothing_stored_is_lost(tmp_
         with pytest.raises(UnavailableError, match="takes no more work"):
             run(FILE, store=tmp_path / "s.db", engine=engine, changes=changes)
     assert len(content(tmp_path / "s.db")) == 3, "the pack before the one that killed it"
+
+
+def test_an_order_that_takes_too_long_is_given_up_and_made_elsewhere(tmp_path):
+    """A thread cannot be ended: its order goes to another; what it still delivers is dropped."""
+    changes = {"trouble": "long", "folder": str(tmp_path), "per_pack": "6"}
+    with ThreadPoolExecutor(4) as executor:
+        engine = ExecutorEngine(executor, workers=1, hung_after=3 / 60)
+        outcome = run(FILE, store=tmp_path / "s.db", engine=engine, changes=changes)
+    assert (outcome.trained, outcome.failures) == (RUNS, ())
+    assert len(begun(tmp_path)) == 8, "each of the four packs twice"
+    assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,14 +14,15 @@ from allometry.engines.local import LocalEngine
 from allometry.engines.pool import pool
 from allometry.errors import UsageError
 from allometry.run import run
-from tests.engines.cases import FILE, RUNS, InterruptOnce, content, made_here
+from tests.engines.cases import FILE, RUNS, InterruptOnce, begun, content, made_here, when
 
 TOGETHER = {"per_pack": "6"}  # four packs
+SIX_SECONDS = 0.1  # minutes
 
 
-def in_pool(path, trouble="", workers=2, progress=None, **changes):
+def in_pool(path, trouble="", workers=2, progress=None, hung_after=60.0, **changes):
     changes = {**TOGETHER, "trouble": trouble, "folder": str(path.parent), **changes}
-    engine = LocalEngine(workers=workers)
+    engine = LocalEngine(workers=workers, hung_after=hung_after)
     return run(FILE, store=path, engine=engine, changes=changes, progress=progress)
 
 
@@ -49,6 +51,38 @@ def test_an_exception_comes_back_with_its_traceback_and_what_was_written(tmp_pat
     failure = outcome.failures[0]
     assert failure.reason == "ValueError: width 5 cannot be"
     assert "making width 4" in failure.log and "raise ValueError" in failure.log
+
+
+def test_a_worker_that_is_stopped_is_noticed_and_costs_nothing(tmp_path):
+    """As by SIGSTOP, or a debugger: it cannot say so itself."""
+    thread, stopped = when(
+        lambda: len(begun(tmp_path)) > 3, lambda: os.kill(begun(tmp_path)[-1][1], signal.SIGSTOP)
+    )
+    changes = {"per_pack": "1", "folder": str(tmp_path), "trouble": "slow"}
+    outcome = in_pool(tmp_path / "s.db", hung_after=SIX_SECONDS, **changes)
+    thread.join()
+    assert stopped and (outcome.trained, outcome.failures) == (RUNS, ())
+    assert len(begun(tmp_path)) > RUNS, "the pack that was stopped was made again"
+    assert not _children(os.getpid())
+    assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)
+
+
+@pytest.mark.slow
+def test_a_pack_that_hangs_is_ended_three_times_and_costs_no_other(tmp_path):
+    path = tmp_path / "s.db"
+    outcome = in_pool(path, "hang_at_5", hung_after=SIX_SECONDS)
+    assert (outcome.trained, outcome.pending, outcome.exit_code) == (RUNS - 12, 12, 70)
+    assert [width for width, _ in begun(tmp_path)] == [5] * 6, "two packs, three times each"
+    for failure in outcome.failures:
+        assert "no sign of life for 0.1 minutes" in failure.reason
+        assert "(3 times)" in failure.reason
+        assert "making width 5" in failure.log
+        assert "in hang" in failure.log, "where it hung"
+
+
+def test_a_worker_that_takes_long_and_says_so_is_left_alone(tmp_path):
+    outcome = in_pool(tmp_path / "s.db", "dawdle_at_5", hung_after=4 / 60)
+    assert (outcome.trained, outcome.failures) == (RUNS, ())
 
 
 def test_each_worker_keeps_to_its_processors():

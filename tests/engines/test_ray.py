@@ -66,6 +66,15 @@ def test_a_worker_killed_in_the_middle_of_a_pack_costs_nothing(cluster, tmp_path
     assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)
 
 
+def test_a_pack_that_hangs_ends_its_worker_and_costs_no_other(cluster, tmp_path):
+    engine = RayEngine(hung_after=0.1)
+    changes = slowly(tmp_path, trouble="hang_at_5")
+    outcome = run(FILE, store=tmp_path / "s.db", engine=engine, changes=changes)
+    assert (outcome.trained, outcome.pending, outcome.exit_code) == (RUNS - 2, 2, 70)
+    assert [width for width, _ in begun(tmp_path)] == [5] * 6, "two packs, three times each"
+    assert all("(3 times)" in failure.reason for failure in outcome.failures)
+
+
 def test_one_signal_drains_what_is_in_flight(cluster, tmp_path):
     changes = slowly(tmp_path)
     engine = RayEngine(workers=2)

@@ -48,11 +48,15 @@ def empty(cluster):
     return cluster
 
 
-def in_slurm(folder, progress=None, workers=None, **changes):
+def slurm_engine(folder, workers=None, **options):
     from allometry.engines.slurm import SlurmEngine
 
+    return SlurmEngine(workers, folder=folder / "shared", **options)
+
+
+def in_slurm(folder, progress=None, workers=None, **changes):
     changes = {"folder": str(folder), **changes}
-    engine = SlurmEngine(workers, folder=folder / "shared")
+    engine = slurm_engine(folder, workers)
     return run(FILE, store=folder / "s.db", engine=engine, changes=changes, progress=progress)
 
 
@@ -93,6 +97,16 @@ def test_an_exception_and_a_death_are_reported_with_their_logs(empty, tmp_path):
         assert (outcome.trained, outcome.pending, outcome.exit_code) == (RUNS - 6, 6, 70)
         failure = outcome.failures[0]
         assert words[0] in failure.reason and words[1] in failure.log
+
+
+def test_a_job_that_hangs_ends_itself_and_says_where(empty, tmp_path):
+    engine = slurm_engine(tmp_path, hung_after=0.1)
+    changes = {"folder": str(tmp_path), "trouble": "hang_at_5", "per_pack": "6"}
+    outcome = run(FILE, store=tmp_path / "s.db", engine=engine, changes=changes)
+    assert (outcome.trained, outcome.pending, outcome.exit_code) == (RUNS - 12, 12, 70)
+    for failure in outcome.failures:
+        assert "ended early (3 times)" in failure.reason
+        assert "Timeout (0:00:06)" in failure.log and "in hang" in failure.log
 
 
 def test_a_cancelled_job_is_submitted_again(empty, tmp_path):

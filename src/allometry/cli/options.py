@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SIZES", "as_json", "by_engine", "engine_of", "in_store", "of_size", "pairs", "to_file",
-    "with_changes", "with_workers",
+    "with_changes", "with_hung_after", "with_workers",
 ]  # fmt: skip
 
 ENGINES = ("local", "ray", "slurm")
@@ -48,9 +48,14 @@ with_workers = click.option(
     help="Packs at once: processes here, processors for ray, jobs for slurm.",
 )  # fmt: skip
 
+with_hung_after = click.option(
+    "--hung-after", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
+    metavar="MINUTES", help="End a worker that gives no sign of life for so long.",
+)  # fmt: skip
 
-def engine_of(name: str, workers: int | None) -> "Engine":
-    """The engine of ``--engine`` and ``--workers``; brings what it needs, JAX first of all.
+
+def engine_of(name: str, workers: int | None, hung_after: float) -> "Engine":
+    """The engine of these options; brings what it needs, JAX first of all.
 
     Raises:
         UsageError: where its extra is not installed.
@@ -58,14 +63,14 @@ def engine_of(name: str, workers: int | None) -> "Engine":
     if name == "ray":
         from allometry.engines.ray import RayEngine
 
-        return RayEngine(workers)
+        return RayEngine(workers, hung_after=hung_after)
     if name == "slurm":
         from allometry.engines.slurm import SlurmEngine
 
-        return SlurmEngine(workers)
+        return SlurmEngine(workers, hung_after=hung_after)
     from allometry.engines.local import LocalEngine
 
-    return LocalEngine(workers=workers or 0)
+    return LocalEngine(workers=workers or 0, hung_after=hung_after)
 
 
 def pairs(option: str, texts: Sequence[str], form: str = "NAME=VALUE") -> dict[str, str]:

@@ -19,6 +19,7 @@ from allometry.cli.options import (
     pairs,
     to_file,
     with_changes,
+    with_hung_after,
     with_workers,
 )
 from allometry.cli.output import columns, finding_document, plain, print_json, say, write
@@ -62,6 +63,7 @@ def list_(as_json: bool) -> None:
 @click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")
 @by_engine
 @with_workers
+@with_hung_after
 @click.option(
     "--checkpoint-every",
     type=click.FloatRange(min=0),
@@ -74,8 +76,8 @@ def list_(as_json: bool) -> None:
 @as_json
 def run(
     study: str, size: str, seeds: int | None, engine: str, workers: int | None,
-    checkpoint_every: float | None, explain: bool, changes: Sequence[str], store: Path,
-    as_json: bool,
+    hung_after: float, checkpoint_every: float | None, explain: bool, changes: Sequence[str],
+    store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.programs import keep_programs
@@ -96,7 +98,7 @@ def run(
             seeds=seeds,
             store=store,
             changes=pairs("--set", changes, "FIELD=VALUE"),
-            engine=lambda: engine_of(engine, workers),
+            engine=lambda: engine_of(engine, workers, hung_after),
             progress=bar,
             checkpoint_every=checkpoint_every,
         )

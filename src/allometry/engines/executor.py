@@ -27,9 +27,11 @@ class ExecutorEngine(Coordinator):
     Args:
         executor: anything with ``submit(function, argument) -> Future``.
         workers: orders to have in flight.
+        hung_after: minutes an order may take once begun, until it is given up and ordered
+            anew; what hangs goes on hanging, since only its owner can end it. None: for ever.
     """
 
-    def __init__(self, executor: Executor, workers: int = 64):
+    def __init__(self, executor: Executor, workers: int = 64, *, hung_after: float | None = None):
         recall = isinstance(executor, ThreadPoolExecutor | ProcessPoolExecutor)
 
         def start() -> Futures:
@@ -38,6 +40,7 @@ class ExecutorEngine(Coordinator):
                 lambda: workers,
                 lambda: None,
                 recall=recall,
+                limit=None if hung_after is None else 60 * hung_after,
             )
 
         super().__init__(start, "executor")

@@ -8,6 +8,7 @@ from allometry.engines import Failure, Finished
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.orders import procedure_of
 from allometry.engines.pool import pool
+from allometry.engines.watch import HUNG_AFTER
 from allometry.errors import UsageError
 from allometry.functions import Function
 from allometry.procedure import Pack, Procedure
@@ -26,14 +27,22 @@ class LocalEngine:
         workers: processes to make packs in, with the processors shared out between
             them; 0 for this process. A study that trains by a function of its own
             always gets a process of its own, so that what fails there fails there.
+        hung_after: minutes without a sign of life after which a worker is ended (`watch`).
     """
 
-    def __init__(self, procedure: Procedure | None = None, workers: int = 0):
+    def __init__(
+        self,
+        procedure: Procedure | None = None,
+        workers: int = 0,
+        *,
+        hung_after: float = HUNG_AFTER,
+    ):
         if procedure is not None and workers:
             raise UsageError("a procedure from memory cannot be sent to workers: put it in a study")
         self.checkpoints: Checkpoints | None = None
         self._instead = procedure
         self._workers = workers
+        self._hung_after = hung_after
 
     def packs(self, specs: Sequence[Experiment], study: Study) -> list[Pack]:
         return self._procedure(study).packs(specs)
@@ -56,7 +65,9 @@ class LocalEngine:
             if self.checkpoints:
                 # Here, since what a worker writes is shown only when it fails.
                 self.checkpoints.warn()
-            processes = Coordinator(lambda: pool(workers, self.checkpoints), "local")
+            processes = Coordinator(
+                lambda: pool(workers, self.checkpoints, self._hung_after), "local"
+            )
             yield from processes.run(packs, study, advance, stop)
             return
         procedure = keeping(procedure, self.checkpoints)

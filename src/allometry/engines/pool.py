@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Lock
@@ -12,25 +13,36 @@ from typing import IO
 
 from allometry.checkpoints import Checkpoints
 from allometry.engines.futures import Died, Futures
+from allometry.engines.watch import HUNG_AFTER
 from allometry.engines.work import LOG_CHARACTERS, pin_threads
 from allometry.engines.worker import read_frame, write_frame
 
 __all__ = ["pool"]
 
 WORKER = "allometry.engines.worker"
+LAST_WORDS = 3.0  # seconds for a hung process to say where it is
 
 
-def pool(workers: int, checkpoints: Checkpoints | None = None) -> Futures:
+def pool(
+    workers: int, checkpoints: Checkpoints | None = None, hung_after: float = HUNG_AFTER
+) -> Futures:
     """So many processes, started when they are first needed.
 
     Args:
+        workers: processes.
         checkpoints: where they keep packs under way; they are on this machine.
+        hung_after: minutes without a sign of life until a process is ended (`watch`).
     """
     kept = [str(checkpoints.folder.resolve()), str(checkpoints.seconds)] if checkpoints else []
     cpus = _cpus()
     share = max(1, len(cpus) // workers)
     processes = [
-        _Process([cpus[(i * share + k) % len(cpus)] for k in range(share)], _gpu(i), kept)
+        _Process(
+            [cpus[(i * share + k) % len(cpus)] for k in range(share)],
+            _gpu(i),
+            kept,
+            60 * hung_after,
+        )
         for i in range(workers)
     ]
     idle: SimpleQueue[_Process] = SimpleQueue()
@@ -47,6 +59,10 @@ def pool(workers: int, checkpoints: Checkpoints | None = None) -> Futures:
     # A thread waits for each process; the pipes carry bytes.
     threads = ThreadPoolExecutor(workers)
 
+    def look() -> None:
+        for process in processes:
+            process.end_if_hung()
+
     def close() -> None:
         for process in processes:
             process.close()
@@ -54,7 +70,9 @@ def pool(workers: int, checkpoints: Checkpoints | None = None) -> Futures:
         for process in processes:
             process.release()
 
-    return Futures(lambda order: threads.submit(ask, order), lambda: workers, close, recall=True)
+    return Futures(
+        lambda order: threads.submit(ask, order), lambda: workers, close, recall=True, look=look
+    )
 
 
 def _cpus() -> list[int]:
@@ -73,8 +91,11 @@ def _gpu(worker: int) -> str | None:
 class _Process:
     """One worker process, started anew when it has died."""
 
-    def __init__(self, cpus: list[int], gpu: str | None, checkpoints: list[str]):
-        self._arguments = [",".join(map(str, cpus)), *checkpoints]
+    def __init__(self, cpus: list[int], gpu: str | None, checkpoints: list[str], hung_after: float):
+        self._hung_after = hung_after  # seconds
+        self._heard: float | None = None  # when a sign of life came; None while it has no order
+        self._hung = False
+        self._arguments = [",".join(map(str, cpus)), str(hung_after), *checkpoints]
         self._environment = dict(os.environ)
         pin_threads(self._environment, len(cpus))
         if gpu is not None:
@@ -93,15 +114,37 @@ class _Process:
         child = self._running()
         assert child.stdin is not None and child.stdout is not None and self._log is not None
         self._log.truncate(0)
+        delivery: bytes | None = b""
         try:
+            self._heard = time.monotonic()
             write_frame(child.stdin, order)
-            delivery = read_frame(child.stdout)
+            while delivery == b"":
+                delivery = read_frame(child.stdout)
+                self._heard = time.monotonic()
         except BrokenPipeError:
             delivery = None
+        finally:
+            self._heard = None
         if delivery is None:
             self._child = None
             raise self._death(child)
         return delivery
+
+    def end_if_hung(self) -> None:
+        """End a process that has given no sign of life for too long; its order is lost.
+
+        First so that it writes where it is (`faulthandler`), which one that is stopped
+        cannot; then for good.
+        """
+        child, heard = self._child, self._heard
+        if child is None or heard is None:
+            return
+        silent = time.monotonic() - heard
+        if silent > self._hung_after and not self._hung:
+            self._hung = True
+            child.send_signal(signal.SIGABRT)
+        elif silent > self._hung_after + LAST_WORDS:
+            child.kill()
 
     def close(self) -> None:
         """End the process, whatever it is doing; whoever waits for it hears of its death."""
@@ -134,9 +177,15 @@ class _Process:
             assert stream is not None
             stream.close()
         code = child.wait()
-        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        how = f"died: exit code {code}" if code >= 0 else f"died: {signal.Signals(-code).name}"
+        if self._hung:
+            how = (
+                f"was ended: no sign of life for {self._hung_after / 60:g} minutes (what a study "
+                "writes or yields is one; see --hung-after)"
+            )
+        self._hung = False
         assert self._log is not None
         self._log.seek(0)
         log = self._log.read()[-LOG_CHARACTERS:].decode("utf-8", "replace")
         self._log.close()
-        return Died(f"the worker process died: {how}", log)
+        return Died(f"the worker process {how}", log)

@@ -16,6 +16,7 @@ from typing import Any
 
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.futures import Futures
+from allometry.engines.watch import HUNG_AFTER, watched
 from allometry.errors import UsageError
 from allometry.programs import keep_programs
 
@@ -34,6 +35,7 @@ class RayEngine(Coordinator):
         cpus: processors a pack takes; it trains with so many threads.
         gpus: GPUs a pack takes; a fraction shares one.
         address: of the cluster; None for `RAY_ADDRESS`, one on this machine, or a new one.
+        hung_after: minutes without a sign of life after which a worker ends itself (`watch`).
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class RayEngine(Coordinator):
         cpus: float = 1.0,
         gpus: float = 0.0,
         address: str | None = None,
+        hung_after: float = HUNG_AFTER,
     ):
         _ray()
         self._workers = workers
         self._address = address
+        self._hung_after = hung_after
         self._resources = {"num_cpus": cpus, "num_gpus": gpus}
         super().__init__(self._connect, "ray")
 
@@ -59,7 +63,7 @@ class RayEngine(Coordinator):
         threads = max(1, math.floor(self._resources["num_cpus"]))
 
         def submit(order: bytes) -> "Future[bytes]":
-            future: Future[bytes] = task.remote(order, threads).future()
+            future: Future[bytes] = task.remote(order, threads, 60 * self._hung_after).future()
             return future
 
         close = ray.shutdown if ours else lambda: None
@@ -88,13 +92,14 @@ class RayEngine(Coordinator):
         return slots
 
 
-def _work(order: bytes, threads: int) -> bytes:
-    """What runs on the cluster."""
+def _work(order: bytes, threads: int, hung_after: float) -> bytes:
+    """What runs on the cluster; `hung_after` in seconds."""
     from allometry.engines.work import pin_threads, work
 
     pin_threads(os.environ, threads)
     keep_programs(sweep=False)
-    return work(order)
+    with watched(hung_after) as sign:
+        return work(order, sign=sign)
 
 
 def _ray() -> ModuleType:

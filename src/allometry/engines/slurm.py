@@ -24,6 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 from allometry.engines.coordinator import Coordinator, Lost
+from allometry.engines.watch import HUNG_AFTER, watched
 from allometry.engines.work import LOG_CHARACTERS, THREADS, pin_threads
 from allometry.errors import UnavailableError, UsageError
 from allometry.programs import keep_programs
@@ -50,6 +51,7 @@ class SlurmEngine(Coordinator):
         cpus: processors of a job; it trains with so many threads.
         gpus: GPUs of a job.
         minutes: a job may take.
+        hung_after: minutes without a sign of life after which a job ends itself (`watch`).
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class SlurmEngine(Coordinator):
         cpus: int = 1,
         gpus: int = 0,
         minutes: int = 60,
+        hung_after: float = HUNG_AFTER,
     ):
         _submitit()
         asks: dict[str, Any] = {"cpus_per_task": cpus, "time": minutes}
@@ -68,11 +71,11 @@ class SlurmEngine(Coordinator):
         threads = [f"export {name}={cpus}" for name in THREADS]
         asks["setup"] = threads
         place = Path(folder).expanduser().resolve()
-        super().__init__(lambda: _Jobs(place, workers or ARRAY, asks), "slurm")
+        super().__init__(lambda: _Jobs(place, workers or ARRAY, asks, hung_after), "slurm")
 
 
-def make(folder: str, name: str) -> None:
-    """What a job does: an order's file in, a delivery's file out."""
+def make(folder: str, name: str, hung_after: float) -> None:
+    """What a job does: an order's file in, a delivery's file out; `hung_after` in minutes."""
     # The queue brings the coordinator's environment; the processor may be another.
     keep_programs(sweep=False)
     from allometry.engines.work import work
@@ -84,7 +87,8 @@ def make(folder: str, name: str) -> None:
     order = file.read_bytes()
     if hashlib.sha256(order).hexdigest() != name:
         raise ValueError(f"order {name[:12]} does not match its SHA-256")
-    delivery = work(order)
+    with watched(60 * hung_after) as sign:
+        delivery = work(order, sign=sign)
     digest = hashlib.sha256(delivery).hexdigest()
     _put(_deliveries(Path(folder)) / f"{name}-{digest}", delivery)
 
@@ -92,8 +96,9 @@ def make(folder: str, name: str) -> None:
 class _Jobs:
     """The jobs in the queue, as the coordinator's workers."""
 
-    def __init__(self, folder: Path, workers: int, asks: dict[str, Any]):
+    def __init__(self, folder: Path, workers: int, asks: dict[str, Any], hung_after: float):
         submitit = _submitit()
+        self._hung_after = hung_after
         self.slots = workers
         self._folder = folder
         for part in (folder / "orders", _deliveries(folder), folder / "jobs"):
@@ -154,7 +159,9 @@ class _Jobs:
             return
         names, self._gathered = self._gathered[:ARRAY], self._gathered[ARRAY:]
         try:
-            jobs = self._executor.map_array(make, [str(self._folder)] * len(names), names)
+            jobs = self._executor.map_array(
+                make, [str(self._folder)] * len(names), names, [self._hung_after] * len(names)
+            )
         except (subprocess.CalledProcessError, OSError) as error:
             raise UnavailableError(f"engine slurm: sbatch refused: {_said(error)}") from error
         except _submitit().core.utils.FailedJobError as error:

@@ -3,7 +3,7 @@
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from io import TextIOBase
@@ -20,17 +20,26 @@ LOG_CHARACTERS = 8000  # of what a failed pack wrote: a traceback and the lines 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 
 
-def work(order: bytes, checkpoints: Checkpoints | None = None) -> bytes:
-    """Make the runs of an order, and keep them there under way.
+def work(
+    order: bytes,
+    checkpoints: Checkpoints | None = None,
+    sign: Callable[[int], None] = lambda units: None,
+) -> bytes:
+    """Make the runs of an order.
 
     What goes wrong comes back as a delivery too, with its traceback and what was
     written before; only the death of the process does not.
+
+    Args:
+        order: as `Orders.write` gave it.
+        checkpoints: where packs under way are kept; None for nowhere.
+        sign: told of signs of life: units of work done, or 0 for something written.
     """
-    with _last_words() as said:
+    with _last_words(sign) as said:
         try:
             study, pack = read_order(order)
             procedure = keeping(procedure_of(study), checkpoints)
-            results = procedure.run(pack, study.measures, study.trajectory, lambda units: None)
+            results = procedure.run(pack, study.measures, study.trajectory, sign)
             return write_delivery(order, results, _provenance())
         except Exception as error:
             log = (said.text + traceback.format_exc())[-LOG_CHARACTERS:]
@@ -55,11 +64,13 @@ def _provenance() -> dict[str, Any]:
 class _Tail(TextIOBase):
     """Passes text on and remembers the end of it."""
 
-    def __init__(self, through: TextIO):
+    def __init__(self, through: TextIO, sign: Callable[[int], None]):
         self.text = ""
         self._through = through
+        self._sign = sign
 
     def write(self, text: str) -> int:
+        self._sign(0)
         self.text = (self.text + text)[-LOG_CHARACTERS:]
         return self._through.write(text)
 
@@ -68,9 +79,9 @@ class _Tail(TextIOBase):
 
 
 @contextmanager
-def _last_words() -> Iterator[_Tail]:
+def _last_words(sign: Callable[[int], None]) -> Iterator[_Tail]:
     """What is written to stdout and stderr, remembered in case of failure."""
-    tail = _Tail(sys.stderr)
+    tail = _Tail(sys.stderr, sign)
     # The streams belong to the whole process: two threads would put back each other's.
     if threading.current_thread() is not threading.main_thread():
         yield tail

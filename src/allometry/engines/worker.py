@@ -1,8 +1,9 @@
 """A worker process of the local pool: orders come on stdin, deliveries go to stdout.
 
-    python -m allometry.engines.worker [CPU,CPU... [FOLDER SECONDS]]
+    python -m allometry.engines.worker CPU,CPU... SIGN [FOLDER SECONDS]
 
 It keeps to the processors named, and keeps packs under way in the folder (`Checkpoints`).
+While it works, empty frames between the deliveries are signs of life, a few within SIGN seconds.
 What a study prints goes to stderr. It ends when stdin does, also in the middle of a pack:
 whoever ordered it is gone.
 """
@@ -13,7 +14,7 @@ import signal
 import sys
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import IO
 
 from allometry.programs import keep_programs
@@ -42,8 +43,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
     keep_programs(sweep=False)
-    if len(sys.argv) > 1 and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {int(cpu) for cpu in sys.argv[1].split(",")})
+    cpus, signs, *checkpoints = sys.argv[1:]
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(cpu) for cpu in cpus.split(",")})
     orders = os.fdopen(os.dup(0), "rb")
     deliveries = os.fdopen(os.dup(1), "wb")
     # From here on what a study, or a library of it, prints is its log.
@@ -54,11 +56,19 @@ def main() -> None:
     Thread(target=_listen, args=(orders, waiting), daemon=True).start()
     # After the processors are chosen: JAX counts them when it is loaded.
     from allometry.checkpoints import Checkpoints
+    from allometry.engines.watch import now_and_then
     from allometry.engines.work import work
 
-    kept = Checkpoints(Path(sys.argv[2]), float(sys.argv[3])) if len(sys.argv) > 2 else None
+    kept = Checkpoints(Path(checkpoints[0]), float(checkpoints[1])) if checkpoints else None
+    writing = Lock()  # a thread that the study left behind may write as well
+
+    def deliver(data: bytes) -> None:
+        with writing:
+            write_frame(deliveries, data)
+
+    sign = now_and_then(lambda: deliver(b""), float(signs))
     while True:
-        write_frame(deliveries, work(waiting.get(), kept))
+        deliver(work(waiting.get(), kept, sign))
 
 
 def _listen(orders: IO[bytes], waiting: "SimpleQueue[bytes]") -> None:
