@@ -129,6 +129,27 @@ def test_a_real_sweep_asked_to_stop_drains_and_goes_on(tmp_path, fashion_mnist, 
 
 
 @pytest.mark.slow
+def test_asked_twice_it_stops_at_once_in_the_midst_of_compiled_programs(tmp_path, fashion_mnist):
+    path = tmp_path / "s.db"
+    child = subprocess.Popen(
+        _run(path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not _stored(path):
+        assert child.poll() is None, child.communicate()[1]
+        time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=120)[1]
+    assert child.returncode == 130, said
+    assert "Traceback" not in said and "Fatal" not in said
+    assert time.monotonic() - began < 15
+    stored = len(_stored(path))
+    assert _finish(path)["stored_before"] == stored
+
+
+@pytest.mark.slow
 def test_a_finished_real_study_is_resumed_within_three_seconds(tmp_path, fashion_mnist):
     path = tmp_path / "s.db"
     _finish(path)

@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         say("interrupted; what was finished is stored, the same command goes on from there")
-        code = INTERRUPTED
+        sys.stdout.flush()
+        # Threads still inside a compiled program would hold up a usual exit, or crash in it.
+        os._exit(INTERRUPTED)
     except AllometryError as error:
         say(f"allometry: {error}")
         code = error.exit_code

@@ -1,4 +1,4 @@
-"""The default engine: one pack after another in this process, or a pool of processes."""
+"""The default engine: packs in threads of this process, or in a pool of processes."""
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +7,8 @@ from allometry.checkpoints import Checkpoints, keeping
 from allometry.engines import Failure, Finished
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.orders import procedure_of
-from allometry.engines.pool import pool
+from allometry.engines.pool import cpus, pool
+from allometry.engines.threads import at_once, in_threads
 from allometry.engines.watch import HUNG_AFTER
 from allometry.errors import UsageError
 from allometry.functions import Function
@@ -25,8 +26,9 @@ class LocalEngine:
     Args:
         procedure: instead of every study's own; then without workers.
         workers: processes to make packs in, with the processors shared out between
-            them; 0 for this process. A study that trains by a function of its own
-            always gets a process of its own, so that what fails there fails there.
+            them; 0 for this process, with a thread for each processor. A study that
+            trains by a function of its own always gets a process of its own, so that what
+            fails there fails there.
         hung_after: minutes without a sign of life after which a worker is ended (`watch`).
     """
 
@@ -70,21 +72,22 @@ class LocalEngine:
             )
             yield from processes.run(packs, study, advance, stop)
             return
-        procedure = keeping(procedure, self.checkpoints)
-        provenance = collect()
-        for pack in packs:
-            if stop():
-                return
+        kept, provenance = keeping(procedure, self.checkpoints), collect()
+
+        def make(pack: Pack, tell: Callable[[int], None]) -> Finished:
             try:
-                results = procedure.run(pack, study.measures, study.trajectory, advance)
+                results = kept.run(pack, study.measures, study.trajectory, tell)
             except Exception as error:
                 if not alone:
                     raise
                 reason = f"{type(error).__name__}: {error}".split("\n")[0]
                 failure = Failure(tuple(run_ids(pack.specs)), reason, traceback.format_exc())
-                yield Finished((), provenance, (failure,))
-            else:
-                yield Finished(results, provenance)
+                return Finished((), provenance, (failure,))
+            return Finished(results, provenance)
+
+        # A person's own function need not bear a second thread.
+        threads = 1 if alone else at_once(packs, len(cpus()))
+        yield from in_threads(packs, make, advance, stop, threads)
 
     def _procedure(self, study: Study) -> Procedure:
         return self._instead or procedure_of(study)

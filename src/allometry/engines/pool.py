@@ -17,7 +17,7 @@ from allometry.engines.watch import HUNG_AFTER
 from allometry.engines.work import LOG_CHARACTERS, pin_threads
 from allometry.engines.worker import read_frame, write_frame
 
-__all__ = ["pool"]
+__all__ = ["cpus", "pool"]
 
 WORKER = "allometry.engines.worker"
 LAST_WORDS = 3.0  # seconds for a hung process to say where it is
@@ -34,11 +34,11 @@ def pool(
         hung_after: minutes without a sign of life until a process is ended (`watch`).
     """
     kept = [str(checkpoints.folder.resolve()), str(checkpoints.seconds)] if checkpoints else []
-    cpus = _cpus()
-    share = max(1, len(cpus) // workers)
+    own = cpus()
+    share = max(1, len(own) // workers)
     processes = [
         _Process(
-            [cpus[(i * share + k) % len(cpus)] for k in range(share)],
+            [own[(i * share + k) % len(own)] for k in range(share)],
             _gpu(i),
             kept,
             60 * hung_after,
@@ -75,7 +75,7 @@ def pool(
     )
 
 
-def _cpus() -> list[int]:
+def cpus() -> list[int]:
     """The processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))

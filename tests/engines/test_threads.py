@@ -1,0 +1,99 @@
+"""Packs in threads: all are made, one at a time is told of, none is waited for in vain."""
+
+import threading
+import time
+
+import pytest
+
+from allometry.engines.threads import at_once, in_threads
+from allometry.procedure import Pack
+
+PACKS = [Pack((i,)) for i in range(12)]
+
+
+def number(pack):
+    return pack.specs[0]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_every_pack_is_made_once_and_no_more_at_a_time_than_asked(threads):
+    running, most, lock = 0, 0, threading.Lock()
+
+    def make(pack, tell):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.005)
+        with lock:
+            running -= 1
+        return number(pack)
+
+    made = list(in_threads(PACKS, make, lambda n: None, lambda: False, threads))
+    assert sorted(made) == list(range(12))
+    assert most == threads
+
+
+def test_units_of_work_are_told_one_thread_at_a_time():
+    inside, total = 0, 0
+
+    def advance(units):
+        nonlocal inside, total
+        inside += 1
+        assert inside == 1
+        time.sleep(0.0005)
+        total += units
+        inside -= 1
+
+    def make(pack, tell):
+        for _ in range(20):
+            tell(3)
+
+    list(in_threads(PACKS, make, advance, lambda: False, 4))
+    assert total == 12 * 20 * 3
+
+
+def test_asked_to_stop_it_finishes_what_it_has_started():
+    started = []
+
+    def make(pack, tell):
+        started.append(number(pack))
+        time.sleep(0.01)
+        return number(pack)
+
+    made = list(in_threads(PACKS, make, lambda n: None, lambda: len(started) >= 3, 2))
+    assert sorted(made) == sorted(started) and 3 <= len(made) <= 4
+
+
+def test_an_error_is_raised_and_leaves_no_thread_behind():
+    def make(pack, tell):
+        if number(pack) == 1:
+            raise ValueError("no such thing")
+        while True:  # until told that nobody waits
+            time.sleep(0.001)
+            tell(1)
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="no such thing"):
+        list(in_threads(PACKS, make, lambda n: None, lambda: False, 3))
+    assert threading.active_count() == before
+
+
+def test_one_who_stops_listening_leaves_no_thread_behind():
+    def make(pack, tell):
+        for _ in range(1000 if number(pack) else 1):
+            time.sleep(0.001)
+            tell(1)
+
+    before = threading.active_count()
+    results = in_threads(PACKS, make, lambda n: None, lambda: False, 3)
+    next(results)
+    results.close()
+    assert threading.active_count() == before
+
+
+def test_one_a_processor_but_never_more_than_packs_or_than_pays():
+    assert at_once(PACKS, 1) == 1
+    assert at_once(PACKS, 2) == 2
+    assert at_once(PACKS[:1], 2) == 1
+    assert at_once(PACKS, 64) == 4
