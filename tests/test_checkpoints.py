@@ -52,6 +52,8 @@ PACKS = {
         changed(small((7, h, 3), epochs=12), measure_every=3) for h in (3, 12, 5)
     ],
     "side by side, one diverging": [small((7, 5, 3), rate=r, epochs=40) for r in (1e-3, 1e30)],
+    "float64": [changed(small((7, h, 3), epochs=40), precision="float64") for h in (3, 5)],
+    "bfloat16": [changed(small((7, h, 3), epochs=40), precision="bfloat16") for h in (3, 5)],
     "torch's order": [changed(small((7, 5, 4, 3), epochs=40), batch_order="torch")],
     "stacked transformers": [addition(d_mlp) for d_mlp in (8, 12)],
     "chunks with dropout": [

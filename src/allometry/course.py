@@ -28,7 +28,7 @@ class Course:
         finite_until: the last update after which each member was known to be finite, ``(K,)``.
         calls: made so far, and `step` the updates in them.
         points: of the trajectory behind the start: at each, the networks of all members.
-        seconds: trained so far, before this sitting.
+        seconds: trained so far, in all sittings.
     """
 
     state: State
@@ -42,12 +42,8 @@ class Course:
     def begin(cls, job: Job) -> "Course":
         return cls(job.state, np.zeros(len(job.specs), dtype=np.int64))
 
-    def saved(self, seconds: float) -> Saved:
-        """As a checkpoint keeps it.
-
-        Args:
-            seconds: trained so far, this sitting included.
-        """
+    def saved(self) -> Saved:
+        """As a checkpoint keeps it."""
         arrays = {name: np.asarray(leaf) for name, leaf in _leaves(self.state)}
         arrays["finite_until"] = self.finite_until
         for i, networks in enumerate(self.points):
@@ -60,7 +56,7 @@ class Course:
             "epochs": [networks[0].epoch for networks in self.points],
             # A measure may sum over the arrays in their order, which decides its last bit.
             "names": [list(net.params) for net in self.points[0]] if self.points else [],
-            "seconds": seconds,
+            "seconds": self.seconds,
         }
         return Saved(facts, arrays)
 

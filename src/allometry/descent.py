@@ -19,6 +19,7 @@ from allometry.datasets.resident import Resident
 from allometry.evaluate import LOSSES
 from allometry.optimizers import Optimizer
 from allometry.pack_forms import Form
+from allometry.precision import low
 
 __all__ = ["Chunks", "State", "in_chunks", "update_batches", "update_chunks"]
 
@@ -42,16 +43,19 @@ class Chunks(NamedTuple):
     """
 
     rows: NDArray[np.int32]
-    weight: NDArray[np.float32]
+    weight: NDArray[np.floating[Any]]
     last: NDArray[np.bool_]
     n: int
 
 
-@partial(jax.jit, static_argnames=("form", "optimizer", "loss"), donate_argnames=("state",))
+@partial(
+    jax.jit, static_argnames=("form", "optimizer", "loss", "precision"), donate_argnames=("state",)
+)
 def update_batches(
     form: Form,
     optimizer: Optimizer,
     loss: str,
+    precision: str,
     state: State,
     rates: jax.Array,
     x: jax.Array,
@@ -67,7 +71,7 @@ def update_batches(
 
     def total_loss(params: Any, x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
         # A sum over members: the gradient of each is its own.
-        each = LOSSES[loss](form.apply(params, x), y)
+        each = LOSSES[loss](_outputs(form.apply, form, precision, params, x), y)
         return (each * weight).sum() / weight.sum()
 
     def update(i: jax.Array, state: State) -> State:
@@ -77,11 +81,14 @@ def update_batches(
     return state, form.finite(state.params)
 
 
-@partial(jax.jit, static_argnames=("form", "optimizer", "loss"), donate_argnames=("state",))
+@partial(
+    jax.jit, static_argnames=("form", "optimizer", "loss", "precision"), donate_argnames=("state",)
+)
 def update_chunks(
     form: Form,
     optimizer: Optimizer,
     loss: str,
+    precision: str,
     state: State,
     rates: jax.Array,
     x: Resident,
@@ -97,7 +104,8 @@ def update_chunks(
     step = _step(form, optimizer, rates)
 
     def total_loss(params: Any, rows: jax.Array, weight: jax.Array, key: jax.Array) -> jax.Array:
-        outputs = form.apply_training(params, x.array[x.first + rows], key)
+        apply = partial(form.apply_training, key=key)
+        outputs = _outputs(apply, form, precision, params, x.array[x.first + rows])
         each = LOSSES[loss](outputs, y.array[y.first + rows])
         return (each * weight).sum()
 
@@ -117,34 +125,53 @@ def update_chunks(
     return state, form.finite(state.params)
 
 
+def _outputs(
+    apply: Callable[[Any, jax.Array], jax.Array],
+    form: Form,
+    precision: str,
+    params: Any,
+    x: jax.Array,
+) -> jax.Array:
+    """What the members answer, ``(K, B, n_out)``, worked out in this precision."""
+    if precision != "bfloat16":
+        return apply(params, x)
+    return apply(low(params), x if form.symbols else low(x)).astype(jnp.float32)
+
+
 def in_chunks(
-    batches: Sequence[tuple[NDArray[np.int32], NDArray[np.float32]]], size: int
+    batches: Sequence[tuple[NDArray[np.int32], NDArray[np.float32]]],
+    size: int,
+    held: type[np.floating[Any]] = np.float32,
 ) -> Iterator[tuple[int, Chunks]]:
     """(updates, their chunks) for each call of `update_chunks`, from batches of one length.
 
     Args:
         batches: positions and weights (1, or 0 for what fills a batch up), ``(B,)`` each.
         size: examples a chunk.
+        held: type of their shares in the mean.
     """
     width = -(-len(batches[0][0]) // size)
     at_once = max(1, MOST_CHUNKS // width)
     for first in range(0, len(batches), at_once):
         part = batches[first : first + at_once]
-        yield len(part), _chunks(part, size, max(MOST_CHUNKS, width))
+        yield len(part), _chunks(part, size, max(MOST_CHUNKS, width), held)
 
 
 def _chunks(
-    batches: Sequence[tuple[NDArray[np.int32], NDArray[np.float32]]], size: int, length: int
+    batches: Sequence[tuple[NDArray[np.int32], NDArray[np.float32]]],
+    size: int,
+    length: int,
+    held: type[np.floating[Any]],
 ) -> Chunks:
     index = np.zeros((length, size), dtype=np.int32)
-    weight = np.zeros((length, size), dtype=np.float32)
+    weight = np.zeros((length, size), dtype=held)
     last = np.zeros(length, dtype=bool)
     n = 0
     for rows, ones in batches:
         count = int(ones.sum())
         end = n - (-count // size)
         index[n:end].reshape(-1)[:count] = rows[:count]
-        weight[n:end].reshape(-1)[:count] = np.float32(1 / count)
+        weight[n:end].reshape(-1)[:count] = held(1 / count)
         last[end - 1] = True
         n = end
     return Chunks(index, weight, last, n)

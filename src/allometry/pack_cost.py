@@ -48,6 +48,7 @@ class Load:
         features: of an example; 0 where only the data would tell.
         n_data: examples trained on.
         slots: arrays of the optimiser beside each parameter (`slots`).
+        float_bytes: of a number; rates were measured with 4, and 8 take twice as long.
     """
 
     updates: int
@@ -55,6 +56,7 @@ class Load:
     features: int
     n_data: int
     slots: int
+    float_bytes: int = FLOAT
 
 
 @dataclass(frozen=True)
@@ -194,15 +196,17 @@ def _prices(
     shown = load.batch * load.features
     held = p.params * (2 + load.slots)  # the gradient counts as one
     touched = p.params + p.units * load.batch + shown
-    step = machine.operation * p.operations + p.later_seconds
-    step += touched * _at(machine.passes, FLOAT * (held + p.units * load.batch + shown))
+    slower = load.float_bytes / FLOAT
+    step = machine.operation * p.operations + slower * p.later_seconds
+    used = load.float_bytes * (held + p.units * load.batch + shown)
+    step += slower * touched * _at(machine.passes, used)
     product = np.maximum(1, 2 * p.rows * shown)
-    step += load.batch * p.first / _at(machine.products, product)
+    step += slower * load.batch * p.first / _at(machine.products, product)
     compiling = machine.compile_operation * p.compiled
-    chunk = min(CHUNK_BYTES, FLOAT * shown * load.updates)
-    data = FLOAT * load.n_data * load.features
+    chunk = min(CHUNK_BYTES, load.float_bytes * shown * load.updates)
+    data = load.float_bytes * load.n_data * load.features
     # An activation, its gradient, and a copy in another order.
-    memory = FLOAT * (held + 3 * p.units * load.batch) + chunk + data
+    memory = load.float_bytes * (held + 3 * p.units * load.batch) + chunk + data
     return load.updates * step + compiling, compiling, memory
 
 

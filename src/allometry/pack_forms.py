@@ -8,6 +8,7 @@ padded, and only the small later layers are padded, in buckets of like width.
 `Alone` holds one network that needs no company to keep the machine busy.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,6 +80,11 @@ class Form:
         """Examples worked on at once, 0 for a whole batch (`Model.chunk`)."""
         return 0
 
+    @property
+    def symbols(self) -> bool:
+        """Whether features are names written as numbers (`Model.symbols`)."""
+        return False
+
 
 @dataclass(frozen=True)
 class Alone(Form):
@@ -94,6 +100,10 @@ class Alone(Form):
     @property
     def chunk(self) -> int:
         return self.model.chunk
+
+    @property
+    def symbols(self) -> bool:
+        return self.model.symbols
 
     def stack(self, members: Sequence[Params]) -> Any:
         (params,) = members
@@ -112,7 +122,7 @@ class Alone(Form):
         names = self.model.init(TorchDraws(0))
         if self.layer_rates == "equal":
             return dict.fromkeys(names, values[0])
-        return {name: values[0] / np.sqrt(np.float32(self.model.fan_in(name))) for name in names}
+        return {name: values[0] / math.sqrt(self.model.fan_in(name)) for name in names}
 
     def finite(self, packed: Any) -> jax.Array:
         return jnp.stack([jnp.isfinite(array).all() for array in packed.values()]).all()[None]
@@ -132,6 +142,10 @@ class Padded(Form):
     @classmethod
     def of(cls, model: Model, starts: Sequence[Params]) -> "Padded":
         return cls(model, tuple(tuple((n, a.shape) for n, a in p.items()) for p in starts))
+
+    @property
+    def symbols(self) -> bool:
+        return self.model.symbols
 
     def stack(self, members: Sequence[Params]) -> Any:
         return {name: _pad_stack([m[name] for m in members]) for name in members[0]}

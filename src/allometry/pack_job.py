@@ -19,6 +19,7 @@ from allometry.optimizers import Optimizer
 from allometry.pack_cost import CHUNK_BYTES
 from allometry.pack_forms import Form, form_for
 from allometry.packing import data_of, model_of, optimizer_of
+from allometry.precision import held_in, scope
 from allometry.procedure import Pack
 from allometry.spec import RunSpec
 
@@ -35,6 +36,7 @@ class Job(NamedTuple):
     form: Form
     optimizer: Optimizer
     loss: str
+    precision: str
     rates: jax.Array
     state: State
     split: Split
@@ -46,21 +48,28 @@ class Job(NamedTuple):
 
 
 def prepare(pack: Pack) -> Job:
-    """Load the data, draw the starts, lay the members side by side."""
+    """Load the data, draw the starts, lay the members side by side.
+
+    Within the `scope` of the pack's precision, as all that is done with the job.
+    """
     spec = pack.specs[0]
+    held = held_in(spec.train.precision)
     draws = TorchDraws(spec.seed)
-    split = data_of(spec).load(draws)
     models = [model_of(s) for s in pack.specs]
-    train_x, test_x = models[0].features(draws, [split.train_x, split.test_x])
+    with scope("float32"):
+        split = data_of(spec).load(draws)
+        features = models[0].features(draws, [split.train_x, split.test_x])
+    train_x, test_x = (x.astype(held, copy=False) for x in features)
     split = split._replace(train_x=train_x, test_x=test_x)
     for model in models:
         model.check(train_x.shape[1], int(split.train_y.max()) + 1)
     own = [draws.copy() for _ in models]
     starts = [model.init(stream) for model, stream in zip(models, own, strict=True)]
     form = form_for(models, starts, spec.train.layer_rates)
-    params = jax.tree.map(jnp.asarray, form.stack(starts))
+    stacked = form.stack(starts)
+    params = jax.tree.map(partial(jnp.asarray, dtype=held), stacked)
     optimizer = optimizer_of(spec)
-    rates = jnp.array([optimizer_of(s).learning_rate for s in pack.specs], dtype=jnp.float32)
+    rates = jnp.array([optimizer_of(s).learning_rate for s in pack.specs], dtype=held)
     return Job(
         specs=pack.specs,
         models=models,
@@ -68,6 +77,7 @@ def prepare(pack: Pack) -> Job:
         # The rate is an argument, so packs that differ in it alone share one program.
         optimizer=optimizer.model_copy(update={"learning_rate": 1.0}),
         loss=spec.train.loss,
+        precision=spec.train.precision,
         rates=rates,
         state=State(params, optimizer.direction().init(params)),
         split=split,
@@ -98,7 +108,7 @@ def calls(job: Job) -> Iterator[tuple[int | None, int, Update]]:
     key, size = jax.random.key(job.specs[0].seed), job.form.chunk
     for epoch in range(job.epochs):
         ready = list(zip(*batches(job.order(epoch), job.specs[0].train.batch_size), strict=True))
-        parts = list(in_chunks(ready, size))
+        parts = list(in_chunks(ready, size, held_in(job.precision)))
         for i, (n, chunks) in enumerate(parts):
             own = jax.random.fold_in(jax.random.fold_in(key, epoch), i)
             end = epoch + 1 if i + 1 == len(parts) else None
@@ -110,13 +120,22 @@ def _whole(
 ) -> tuple[State, jax.Array]:
     x, y = job.x.array, job.y.array
     return update_batches(
-        job.form, job.optimizer, job.loss, state, job.rates, x, y, index, weight, n
+        job.form, job.optimizer, job.loss, job.precision, state, job.rates, x, y, index, weight, n
     )
 
 
 def _by_chunks(chunks: Chunks, key: jax.Array, job: Job, state: State) -> tuple[State, jax.Array]:
     return update_chunks(
-        job.form, job.optimizer, job.loss, state, job.rates, job.x, job.y, chunks, key
+        job.form,
+        job.optimizer,
+        job.loss,
+        job.precision,
+        state,
+        job.rates,
+        job.x,
+        job.y,
+        chunks,
+        key,
     )
 
 

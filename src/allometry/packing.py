@@ -49,6 +49,7 @@ def load_of(spec: RunSpec) -> Load:
         features=model.widths[0] if isinstance(model, MLP) else 0,
         n_data=n_data,
         slots=slots(optimizer_of(spec)),
+        float_bytes=8 if spec.train.precision == "float64" else 4,
     )
 
 

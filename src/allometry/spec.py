@@ -61,6 +61,14 @@ class TrainSpec(Spec):
             outputs of the squared distance to the one-hot label (``nn.MSELoss``).
         layer_rates: ``equal``, or ``fan_in``: the learning rate of each layer is divided by
             the square root of its fan-in.
+        precision: of training. ``float32``: everything. ``float64``: everything; start values
+            and examples are the float32 ones, and a frozen encoder works in float32. ``bfloat16``:
+            mixed precision, as the policy ``params=float32,compute=bfloat16,output=float32`` of
+            DeepMind's jmp: weights, gradients summed up, optimiser state and losses are float32;
+            for each pass forward and backward weights and examples are rounded to bfloat16, and
+            every product and what lies between the layers is bfloat16; the outputs become
+            float32 before the loss. The losses measured are those of the float32 weights, in
+            float32.
     """
 
     optimizer: SerializeAsAny[Spec]
@@ -70,6 +78,7 @@ class TrainSpec(Spec):
     measure_every: int = Field(default=0, ge=0)
     loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
     layer_rates: Literal["equal", "fan_in"] = "equal"
+    precision: Literal["float32", "bfloat16", "float64"] = "float32"
 
 
 class Experiment(Spec):

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.checkpoints import Checkpoints
+from allometry.checkpoints import Checkpoint, Checkpoints
 from allometry.course import Course
 from allometry.datasets.batches import epoch_batches
 from allometry.evaluate import evaluate
 from allometry.measures.network import Losses, Network
 from allometry.pack_job import Job, Update, calls, prepare
 from allometry.packing import data_of, make_packs, model_of, optimizer_of
+from allometry.precision import scope
 from allometry.procedure import Measures, Pack
 from allometry.result import Cell, RunResult
 from allometry.spec import RunSpec
@@ -79,8 +80,24 @@ def train_pack(
     Raises:
         DiskError: when a checkpoint cannot be written.
     """
-    began, members = time.perf_counter(), len(pack.specs)
     kept = checkpoints.of(pack) if checkpoints else None
+    with scope(pack.specs[0].train.precision):
+        start, points, final, course = _trained(pack, kept, advance, untrained)
+    seconds = course.seconds / len(pack.specs)
+    return [
+        _result(
+            start[k] if start and untrained else None, final[k], [p[k] for p in points],
+            measures, trajectory, int(course.finite_until[k]), seconds,
+        )
+        for k in range(len(pack.specs))
+    ]  # fmt: skip
+
+
+def _trained(
+    pack: Pack, kept: Checkpoint | None, advance: Callable[[int], None], untrained: bool
+) -> tuple[list[Network] | None, list[list[Network]], list[Network], Course]:
+    """The members before training, at the points of the trajectory, after it; and the whole way."""
+    began, members = time.perf_counter(), len(pack.specs)
     job = prepare(pack)
     start = _networks(job, job.state.params, epoch=0) if untrained or job.every else None
     saved = kept.read() if kept else None
@@ -91,18 +108,12 @@ def train_pack(
         if call >= made:
             _go_on(course, job, epoch, n, update)
             if kept and kept.due():
-                kept.write(*course.saved(time.perf_counter() - began))
+                course.seconds = time.perf_counter() - began
+                kept.write(*course.saved())
         advance(n * members)
     final = _networks(job, course.state.params, epoch=job.epochs)
-    points = [start, *course.points] if start and job.every else []
-    seconds = (time.perf_counter() - began) / members
-    return [
-        _result(
-            start[k] if start and untrained else None, final[k], [p[k] for p in points],
-            measures, trajectory, int(course.finite_until[k]), seconds,
-        )
-        for k in range(members)
-    ]  # fmt: skip
+    course.seconds = time.perf_counter() - began
+    return start, [start, *course.points] if start and job.every else [], final, course
 
 
 def _go_on(course: Course, job: Job, epoch: int | None, n: int, update: Update) -> None:
@@ -144,6 +155,8 @@ def describe(spec: RunSpec) -> dict[str, Cell]:
         "compute": float(seen * (counts.forward_flop + counts.backward_flop)),
         "compute_6nd": float(6 * counts.n_params * seen),
     }
+    if spec.train.precision != "float32":
+        row["precision"] = spec.train.precision
     return row
 
 

@@ -93,10 +93,27 @@ class ConvNet(Model):
 
 def _features(params: Any, x: jax.Array) -> jax.Array:
     """Outputs ``(49 c, B)`` of the convolutions, channel by channel as PyTorch flattens them."""
+    if params["weight1"].dtype == jnp.bfloat16:
+        # By definition: the sums of Winograd's transforms cancel, and bfloat16 has 8 bits.
+        once = _conv_relu_pool(x.reshape(-1, SIDE, SIDE, 1), params["weight1"], params["bias1"])
+        twice = _conv_relu_pool(once, params["weight2"], params["bias2"])
+        return twice.transpose(3, 1, 2, 0).reshape(-1, len(x))
     # Turned before anything reads it: the rest works on rows of whole batches.
     images = jax.lax.optimization_barrier(x.T).reshape(SIDE, SIDE, len(x))
     once = image_relu_pool(images, params["weight1"], params["bias1"])
     return conv_relu_pool(once, params["weight2"], params["bias2"]).reshape(-1, len(x))
+
+
+def _conv_relu_pool(x: jax.Array, weight: jax.Array, bias: jax.Array) -> jax.Array:
+    """Pooled outputs ``(B, H/2, W/2, out)`` of x ``(B, H, W, in)``, weight as in PyTorch."""
+    outputs = jax.lax.conv_general_dilated(
+        x, weight, (1, 1), "SAME", dimension_numbers=("NHWC", "OIHW", "NHWC")
+    )
+    # Of equal values the first gets the gradient, as in PyTorch.
+    largest = jax.lax.reduce_window(
+        outputs, -np.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"
+    )
+    return jax.nn.relu(largest + bias)
 
 
 def _hidden(params: Any, features: jax.Array) -> jax.Array:
@@ -108,5 +125,6 @@ def _outputs(params: Any, features: jax.Array) -> jax.Array:
 
 
 def _dropped(x: jax.Array, share: float, key: jax.Array) -> jax.Array:
-    kept = jax.random.bernoulli(key, 1 - share, x.shape)
+    # The same draws in every precision.
+    kept = jax.random.bernoulli(key, np.float32(1 - share), x.shape)
     return jnp.where(kept, x / (1 - share), 0)

@@ -1,7 +1,7 @@
 """Symbols looked up in a table, added, and decoded by a perceptron."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,8 @@ class EmbeddingDecoder(Model):
     d_embed: int = Field(ge=1)
     hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     activation: Literal["relu", "tanh"] = "relu"
+
+    symbols: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _enough_to_draw(self) -> "EmbeddingDecoder":
@@ -82,8 +84,9 @@ class EmbeddingDecoder(Model):
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
         """Outputs ``(B, p)`` for pairs of symbols ``(B, 2)``, whole numbers kept as floats."""
         # A gather would be a scatter backwards; 2 where a pair is one symbol twice.
-        chosen = jax.nn.one_hot(x.astype(jnp.int32), params["embed"].shape[0]).sum(axis=1)
-        x = chosen @ params["embed"]
+        embed = params["embed"]
+        chosen = jax.nn.one_hot(x.astype(jnp.int32), len(embed), dtype=embed.dtype).sum(axis=1)
+        x = chosen @ embed
         for i in range(len(self.hidden) + 1):
             x = x @ params[f"weight{i}"].T + params[f"bias{i}"]
             x = ACTIVATIONS[self.activation](x) if i < len(self.hidden) else x

@@ -13,8 +13,9 @@ from allometry.spec import Spec
 
 __all__ = ["Counts", "Model", "Params"]
 
-# A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch.
-Params = Mapping[str, NDArray[np.float32]]
+# A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
+# start as float32 and are float64 where they train so.
+Params = Mapping[str, NDArray[Any]]
 
 
 class Counts(NamedTuple):
@@ -45,9 +46,12 @@ class Model(Spec):
         chunk: examples worked on at once, so that what lies between the layers stays in
             the cache; gradients are added up over the chunks of a batch. Such a model
             trains alone. 0: the whole batch at once, packed.
+        symbols: features are whole numbers that name something, kept as floats; such are
+            never rounded.
     """
 
     chunk: ClassVar[int] = 0
+    symbols: ClassVar[bool] = False
 
     def family(self) -> tuple[Any, ...]:
         """Networks with equal families may be trained in one program."""

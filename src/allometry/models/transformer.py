@@ -1,7 +1,7 @@
 """A transformer of one layer that reads "a b =" and answers a symbol."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,8 @@ class OneLayerTransformer(Model):
     d_model: int = Field(ge=8)
     n_heads: int = Field(default=4, ge=1)
     d_mlp: int = Field(ge=2)
+
+    symbols: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _heads_fit(self) -> "OneLayerTransformer":
@@ -92,8 +94,9 @@ class OneLayerTransformer(Model):
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
         """Outputs ``(B, p)`` for pairs of symbols ``(B, 2)``, whole numbers kept as floats."""
-        tokens = params["embed"].shape[0]
-        mixed = self._attention(params, jax.nn.one_hot(x.astype(jnp.int32), tokens))
+        embed = params["embed"]
+        chosen = jax.nn.one_hot(x.astype(jnp.int32), len(embed), dtype=embed.dtype)
+        mixed = self._attention(params, chosen)
         stream = params["embed"][-1] + params["position"][-1] + mixed @ params["mix"].T
         units = jax.nn.relu(stream @ params["inner"].T + params["inner_bias"])
         stream = stream + units @ params["outer"].T + params["outer_bias"]
