@@ -113,7 +113,7 @@ class FakeWorkers:
         self._draw = random.Random(0)
         self._flying: dict[str, bytes] = {}
 
-    def submit(self, name: str, order: bytes) -> None:
+    def submit(self, name: str, order: bytes, needs: Any) -> None:
         self._flying[name] = order
 
     def arrived(self, seconds: float) -> list[tuple[str, bytes]]:

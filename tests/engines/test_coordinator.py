@@ -25,7 +25,7 @@ class Hands:
         self.closed = 0
         self.withdrawn = []
 
-    def submit(self, name, order):
+    def submit(self, name, order, needs):
         assert name not in self.flying
         self.flying[name] = order
         self.submitted.append(name)

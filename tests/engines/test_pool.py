@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from allometry.engines.local import LocalEngine
+from allometry.engines.needs import Needs
 from allometry.engines.pool import pool
 from allometry.errors import UsageError
 from allometry.run import run
@@ -90,7 +91,7 @@ def test_each_worker_keeps_to_its_processors():
     workers = pool(2)
     share = max(1, len(os.sched_getaffinity(0)) // 2)
     try:
-        workers.submit("x", b"{}")
+        workers.submit("x", b"{}", Needs())
         workers.arrived(30)
         children = _children(os.getpid())
         threads = [

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -97,7 +98,10 @@ def test_a_node_lost_in_the_middle_of_a_pack_costs_nothing(cluster, tmp_path):
     thread.join()
     assert lost and (outcome.trained, outcome.pending, outcome.failures) == (RUNS, 0, ())
     assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)
-    assert sum(node["Alive"] for node in ray.nodes()) == 2, "the head and one node"
+    until = time.monotonic() + 30  # Ray may find out after the last pack has come in
+    while sum(node["Alive"] for node in ray.nodes()) > 2:
+        assert time.monotonic() < until, "the head and one node are left"
+        time.sleep(0.2)
 
 
 def test_without_a_cluster_one_is_started_and_ended(tmp_path, fashion_mnist):

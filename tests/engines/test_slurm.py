@@ -189,3 +189,7 @@ def test_a_real_study_in_slurm_is_that_of_this_process(empty, tmp_path, fashion_
     assert run(name, store=tmp_path / "s.db", engine=engine).pending == 0
     run(name, store=tmp_path / "here.db")
     assert content(tmp_path / "s.db") == content(tmp_path / "here.db")
+    scripts = [f.read_text() for f in (tmp_path / "shared" / "jobs").glob("*submission*.sh")]
+    assert scripts, "submitit keeps them"
+    for script in scripts:
+        assert "--cpus-per-task=1\n" in script and "--mem=2048M\n" in script

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from allometry.engines import Failure, Finished
 from allometry.engines.deliveries import Delivery, read_delivery
+from allometry.engines.needs import Asking, Needs
 from allometry.engines.orders import Orders, procedure_of
 from allometry.errors import DataError
 from allometry.procedure import Pack
@@ -45,7 +46,7 @@ class Workers(Protocol):
         """How many orders to have in flight; it may change."""
         ...
 
-    def submit(self, name: str, order: bytes) -> None:
+    def submit(self, name: str, order: bytes, needs: Needs) -> None:
         """Take an order; `name` is its SHA-256. It may be submitted again once lost."""
         ...
 
@@ -66,6 +67,7 @@ class Workers(Protocol):
 class _Flight:
     pack: Pack
     order: bytes
+    needs: Needs
     tries: int = 1
 
 
@@ -75,10 +77,17 @@ class Coordinator:
     Args:
         start: starts the workers; they are closed when the run ends.
         name: of the engine, for the provenance of each run.
+        ask: what each pack needs of the workers.
     """
 
-    def __init__(self, start: Callable[[], Workers], name: str):
+    def __init__(
+        self,
+        start: Callable[[], Workers],
+        name: str,
+        ask: Asking = lambda pack, study: Needs(),
+    ):
         self._start = start
+        self._ask = ask
         self._name = name
 
     def packs(self, specs: Sequence[Experiment], study: Study) -> list[Pack]:
@@ -111,16 +120,17 @@ class Coordinator:
                     pack = next(waiting, None)
                     more = pack is not None
                     if pack is not None:
-                        self._send(_Flight(pack, orders.write(pack)), flights, workers)
-                for name, data in workers.arrived(TICK):
-                    flight = flights.pop(name, None)
-                    if flight is None:
-                        continue
-                    if self._taken(flight, data, account):
-                        advance(self.updates(flight.pack.specs, study))
-                    elif not stop():
-                        flight.tries += 1
+                        flight = _Flight(pack, orders.write(pack), self._ask(pack, study))
                         self._send(flight, flights, workers)
+                for name, data in workers.arrived(TICK):
+                    flown = flights.pop(name, None)
+                    if flown is None:
+                        continue
+                    if self._taken(flown, data, account):
+                        advance(self.updates(flown.pack.specs, study))
+                    elif not stop():
+                        flown.tries += 1
+                        self._send(flown, flights, workers)
                     if account.runs >= BATCH:
                         yield from account.settle()
                 yield from account.settle()
@@ -129,7 +139,7 @@ class Coordinator:
     def _send(self, flight: _Flight, flights: dict[str, _Flight], workers: Workers) -> None:
         name = hashlib.sha256(flight.order).hexdigest()
         flights[name] = flight
-        workers.submit(name, flight.order)
+        workers.submit(name, flight.order, flight.needs)
 
     def _taken(self, flight: _Flight, data: bytes | Lost, account: "_Account") -> bool:
         """Enter what came in into the account; False when the pack is to be ordered anew."""

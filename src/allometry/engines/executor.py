@@ -36,7 +36,7 @@ class ExecutorEngine(Coordinator):
 
         def start() -> Futures:
             return Futures(
-                lambda order: executor.submit(work, order),
+                lambda order, needs: executor.submit(work, order),
                 lambda: workers,
                 lambda: None,
                 recall=recall,

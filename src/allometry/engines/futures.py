@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
 from allometry.engines.coordinator import Lost
+from allometry.engines.needs import Needs
 from allometry.errors import UnavailableError
 
 __all__ = ["Died", "Futures"]
@@ -23,7 +24,8 @@ class Futures:
     """Keeps the futures of what was submitted.
 
     Args:
-        submit: order to future of a delivery; what the future raises is a lost pack.
+        submit: an order, and what it needs, to the future of a delivery; what that raises is
+            a lost pack.
         slots: how many orders to have in flight, asked again and again.
         close: called once at the end.
         look: called again and again while nothing comes in.
@@ -34,7 +36,7 @@ class Futures:
 
     def __init__(
         self,
-        submit: Callable[[bytes], "Future[bytes]"],
+        submit: Callable[[bytes, Needs], "Future[bytes]"],
         slots: Callable[[], int],
         close: Callable[[], None],
         *,
@@ -56,9 +58,9 @@ class Futures:
     def slots(self) -> int:
         return self._slots()
 
-    def submit(self, name: str, order: bytes) -> None:
+    def submit(self, name: str, order: bytes, needs: Needs) -> None:
         try:
-            future = self._submit(order)
+            future = self._submit(order, needs)
         except RuntimeError as error:
             raise UnavailableError(
                 f"the executor takes no more work ({error}); what came in is stored: start it "

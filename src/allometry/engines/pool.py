@@ -71,7 +71,11 @@ def pool(
             process.release()
 
     return Futures(
-        lambda order: threads.submit(ask, order), lambda: workers, close, recall=True, look=look
+        lambda order, needs: threads.submit(ask, order),
+        lambda: workers,
+        close,
+        recall=True,
+        look=look,
     )
 
 

@@ -8,20 +8,23 @@ A Ray cluster runs the code of whoever reaches it: keep it in a network you trus
 
 import math
 import os
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import ModuleType
 from typing import Any
 
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.futures import Futures
+from allometry.engines.needs import Needs, asking
 from allometry.engines.watch import HUNG_AFTER, watched
 from allometry.errors import UsageError
 from allometry.programs import keep_programs
 
 __all__ = ["RayEngine"]
 
+LOOK = 5.0  # seconds for which it is taken to be known which nodes there are
 AHEAD = 1.25  # packs in flight for each that can run: work at hand for who is done, and a queue
 # for the autoscaler to see
 
@@ -31,9 +34,10 @@ class RayEngine(Coordinator):
 
     Args:
         workers: packs to run at once in a cluster started here, and to have in flight;
-            None for as many as there are processors in the cluster.
-        cpus: processors a pack takes; it trains with so many threads.
-        gpus: GPUs a pack takes; a fraction shares one.
+            None for as many as there is room for in the cluster.
+        cpus: processors a pack takes; it trains with so many threads. None for what the
+            model of costs says of each pack (`needs`), as far as the largest node has it.
+        gpus: GPUs a pack takes; a fraction shares one. None for what the model says.
         address: of the cluster; None for `RAY_ADDRESS`, one on this machine, or a new one.
         hung_after: minutes without a sign of life after which a worker ends itself (`watch`).
     """
@@ -42,8 +46,8 @@ class RayEngine(Coordinator):
         self,
         workers: int | None = None,
         *,
-        cpus: float = 1.0,
-        gpus: float = 0.0,
+        cpus: float | None = None,
+        gpus: float | None = None,
         address: str | None = None,
         hung_after: float = HUNG_AFTER,
     ):
@@ -51,19 +55,23 @@ class RayEngine(Coordinator):
         self._workers = workers
         self._address = address
         self._hung_after = hung_after
-        self._resources = {"num_cpus": cpus, "num_gpus": gpus}
-        super().__init__(self._connect, "ray")
+        self._cpus = cpus
+        self._share = math.inf  # processors of a pack, where they are shared out
+        super().__init__(self._connect, "ray", asking(cpus, gpus))
 
     def _connect(self) -> Futures:
         ray = _ray()
         ours = not ray.is_initialized()
         if ours:
             self._init(ray)
-        task = ray.remote(_work).options(**self._resources, max_retries=0)
-        threads = max(1, math.floor(self._resources["num_cpus"]))
+        task = ray.remote(_work)
+        nodes = _Now(ray.nodes)
 
-        def submit(order: bytes) -> "Future[bytes]":
-            future: Future[bytes] = task.remote(order, threads, 60 * self._hung_after).future()
+        def submit(order: bytes, needs: Needs) -> "Future[bytes]":
+            given = _as_there_is(needs, nodes(), self._share)
+            threads = max(1, math.floor(given["num_cpus"]))
+            placed = task.options(**given, max_retries=0)
+            future: Future[bytes] = placed.remote(order, threads, 60 * self._hung_after).future()
             return future
 
         close = ray.shutdown if ours else lambda: None
@@ -76,7 +84,11 @@ class RayEngine(Coordinator):
         except ConnectionError:
             if self._address or os.environ.get("RAY_ADDRESS"):
                 raise
-            cpus = self._workers and math.ceil(self._workers * self._resources["num_cpus"])
+            cpus = None
+            if self._workers:
+                # So many packs at once, whatever the model says of each.
+                self._share = self._cpus or max(1, (os.cpu_count() or 1) // self._workers)
+                cpus = math.ceil(self._workers * self._share)
             with warnings.catch_warnings():
                 # JAX warns of forks; what Ray forks here becomes another program at once.
                 warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called")
@@ -86,10 +98,42 @@ class RayEngine(Coordinator):
         def slots() -> int:
             if self._workers:
                 return self._workers
-            there = ray.cluster_resources().get("CPU", 0.0) / max(self._resources["num_cpus"], 0.01)
+            there = ray.cluster_resources().get("CPU", 0.0) / max(self._cpus or 1, 0.01)
             return math.ceil(AHEAD * there) + 1
 
         return slots
+
+
+class _Now:
+    """What a call answered within the last seconds."""
+
+    def __init__(self, ask: Callable[[], Any]):
+        self._ask = ask
+        self._at = -math.inf
+
+    def __call__(self) -> Any:
+        if time.monotonic() - self._at > LOOK:
+            self._at, self._answer = time.monotonic(), self._ask()
+        return self._answer
+
+
+def _as_there_is(
+    needs: Needs, nodes: Sequence[Mapping[str, Any]], share: float = math.inf
+) -> dict[str, float]:
+    """Ray's words for it, no more than the largest node has: Ray would wait for a larger one.
+
+    Where there is no node to work on yet, an autoscaler is taken to bring one that is
+    large enough.
+    """
+    given = {"num_cpus": float(min(needs.cpus, share)), "num_gpus": needs.gpus}
+    if needs.memory is not None:
+        given["memory"] = float(needs.memory)
+    working = [n["Resources"] for n in nodes if n["Alive"] and n["Resources"].get("CPU")]
+    for name, said in (("num_cpus", "CPU"), ("memory", "memory")):
+        if working and name in given:
+            most = max(node.get(said, 0.0) for node in working)
+            given[name] = min(given[name], most)
+    return given
 
 
 def _work(order: bytes, threads: int, hung_after: float) -> bytes:

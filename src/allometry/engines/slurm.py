@@ -14,6 +14,7 @@ a function of this package and of an order, and nothing it writes back is read.
 """
 
 import hashlib
+import math
 import os
 import subprocess
 import time
@@ -24,6 +25,7 @@ from typing import Any
 from uuid import uuid4
 
 from allometry.engines.coordinator import Coordinator, Lost
+from allometry.engines.needs import Needs, asking
 from allometry.engines.watch import HUNG_AFTER, watched
 from allometry.engines.work import LOG_CHARACTERS, THREADS, pin_threads
 from allometry.errors import UnavailableError, UsageError
@@ -48,8 +50,9 @@ class SlurmEngine(Coordinator):
     Args:
         workers: jobs in the queue at once, running or waiting.
         folder: shared by this machine and the nodes.
-        cpus: processors of a job; it trains with so many threads.
-        gpus: GPUs of a job.
+        cpus: processors of a job; it trains with so many threads. None for what the model of
+            costs says of each pack (`needs`), as far as the largest node has it.
+        gpus: GPUs of a job. None for one where this machine trains on one, else none.
         minutes: a job may take.
         hung_after: minutes without a sign of life after which a job ends itself (`watch`).
     """
@@ -59,19 +62,16 @@ class SlurmEngine(Coordinator):
         workers: int | None = None,
         *,
         folder: str | Path = "allometry-slurm",
-        cpus: int = 1,
-        gpus: int = 0,
+        cpus: int | None = None,
+        gpus: int | None = None,
         minutes: int = 60,
         hung_after: float = HUNG_AFTER,
     ):
         _submitit()
-        asks: dict[str, Any] = {"cpus_per_task": cpus, "time": minutes}
-        if gpus:
-            asks["gpus_per_node"] = gpus
-        threads = [f"export {name}={cpus}" for name in THREADS]
-        asks["setup"] = threads
         place = Path(folder).expanduser().resolve()
-        super().__init__(lambda: _Jobs(place, workers or ARRAY, asks, hung_after), "slurm")
+        super().__init__(
+            lambda: _Jobs(place, workers or ARRAY, minutes, hung_after), "slurm", asking(cpus, gpus)
+        )
 
 
 def make(folder: str, name: str, hung_after: float) -> None:
@@ -96,8 +96,9 @@ def make(folder: str, name: str, hung_after: float) -> None:
 class _Jobs:
     """The jobs in the queue, as the coordinator's workers."""
 
-    def __init__(self, folder: Path, workers: int, asks: dict[str, Any], hung_after: float):
+    def __init__(self, folder: Path, workers: int, minutes: int, hung_after: float):
         submitit = _submitit()
+        self._minutes = minutes
         self._hung_after = hung_after
         self.slots = workers
         self._folder = folder
@@ -109,8 +110,8 @@ class _Jobs:
             self._executor = submitit.SlurmExecutor(folder=folder / "jobs")
         except RuntimeError as error:
             raise UnavailableError(f"engine slurm: {error}") from error
-        self._executor.update_parameters(job_name=self._title, **asks)
-        self._gathered: list[str] = []
+        self._most = _largest_node()
+        self._gathered: dict[str, Needs] = {}  # order to what it asks for
         self._since = 0.0
         self._jobs: dict[str, Any] = {}  # order to submitit job
         self._ended: dict[str, float] = {}  # order to when its job was first missed
@@ -118,13 +119,13 @@ class _Jobs:
         self._withdrew = -LOOK
         self._deaf = 0
 
-    def submit(self, name: str, order: bytes) -> None:
+    def submit(self, name: str, order: bytes, needs: Needs) -> None:
         file = _order_file(self._folder, name)
         if not file.exists():
             _put(file, order)
         if not self._gathered:
             self._since = time.monotonic()
-        self._gathered.append(name)
+        self._gathered[name] = needs
 
     def arrived(self, seconds: float) -> Sequence[tuple[str, bytes | Lost]]:
         until = time.monotonic() + seconds
@@ -136,7 +137,7 @@ class _Jobs:
             time.sleep(seconds / 4)
 
     def withdraw(self) -> Sequence[str]:
-        taken, self._gathered = self._gathered, []
+        taken, self._gathered = self._gathered, {}
         waiting: list[str] = []
         if time.monotonic() - self._withdrew > LOOK:
             self._withdrew = time.monotonic()
@@ -157,7 +158,15 @@ class _Jobs:
         old = time.monotonic() - self._since > GATHER
         if not self._gathered or not (much or old or not self._jobs):
             return
-        names, self._gathered = self._gathered[:ARRAY], self._gathered[ARRAY:]
+        # The jobs of an array all ask for the same; the others follow at the next look.
+        needs = next(iter(self._gathered.values()))
+        names = [name for name, other in self._gathered.items() if other == needs][:ARRAY]
+        for name in names:
+            del self._gathered[name]
+        self._executor.update_parameters(
+            job_name=self._title, time=self._minutes, array_parallelism=ARRAY,
+            **_as_there_is(needs, *self._most),
+        )  # fmt: skip
         try:
             jobs = self._executor.map_array(
                 make, [str(self._folder)] * len(names), names, [self._hung_after] * len(names)
@@ -172,7 +181,7 @@ class _Jobs:
     def _delivered(self) -> list[tuple[str, bytes | Lost]]:
         """Deliveries in the folder, each taken away; also those of an earlier coordinator."""
         found: list[tuple[str, bytes | Lost]] = []
-        known = self._jobs.keys() | set(self._gathered)
+        known = self._jobs.keys() | self._gathered.keys()
         for file in list(_deliveries(self._folder).iterdir()):
             name, _, digest = file.name.partition("-")
             if name not in known or len(digest) != HASH:
@@ -189,7 +198,7 @@ class _Jobs:
     def _forget(self, name: str) -> None:
         self._jobs.pop(name, None)
         self._ended.pop(name, None)
-        self._gathered = [other for other in self._gathered if other != name]
+        self._gathered.pop(name, None)
 
     def _lost(self) -> list[tuple[str, bytes | Lost]]:
         """Orders whose jobs are gone from the queue and left no delivery."""
@@ -225,6 +234,34 @@ class _Jobs:
             return None
         self._deaf = 0
         return dict(line.split() for line in said.splitlines() if line.strip())
+
+
+def _as_there_is(needs: Needs, cpus: int, mebibytes: int) -> dict[str, Any]:
+    """submitit's words for it, no more than the largest node has: SLURM refuses what none has."""
+    threads = min(max(1, math.floor(needs.cpus)), cpus)
+    memory = None
+    if needs.memory is not None:
+        memory = f"{min(needs.memory >> 20, mebibytes)}M"
+    return {
+        "cpus_per_task": threads,
+        "mem": memory,
+        "gpus_per_node": math.ceil(needs.gpus) or None,
+        "setup": [f"export {name}={threads}" for name in THREADS],
+    }
+
+
+def _largest_node() -> tuple[int, int]:
+    """Processors and MiB of a node, the most of each that the partitions offer."""
+    partition = os.environ.get("SBATCH_PARTITION")
+    chosen = [f"--partition={partition}"] if partition else []
+    said = _call("sinfo", "--noheader", "--exact", "--format=%c %m", *chosen)
+    # Where nodes differ, a plus says that there are larger ones.
+    sizes = [[int(word.rstrip("+")) for word in line.split()] for line in (said or "").splitlines()]
+    if not sizes:
+        raise UnavailableError(
+            f"engine slurm: sinfo names no nodes{f' in {partition}' if partition else ''}"
+        )
+    return max(cpus for cpus, _ in sizes), max(memory for _, memory in sizes)
 
 
 def _call(*words: str) -> str | None:
