@@ -2,12 +2,14 @@
 
 A cell is a network CNN(c), one full-batch AdamW step, then loss and accuracy on training and test
 images. The notebook pushes all images through at once (70 GB at c = 67); here PyTorch adds
-gradients up over chunks, as the package does, and gets the chunk, the memory format and the
-threads that a trial finds fastest. Both start from the same weights and end at the same losses,
-which is checked.
+gradients up over chunks, as the package does, and gets the chunk and the threads that a trial finds
+fastest, once in its usual memory format and once with channels last. Both start from the same
+weights and end at the same losses, which is checked.
 
 The sample is every width on the first 1,875 training and 2,000 test images: 2.1 images are
-evaluated for each trained on, where the 80 cells evaluate 1.8. Ways take turns within a round.
+evaluated for each trained on, where the 80 cells evaluate 1.8. Ways take turns within a round. A
+cell of ours is timed by itself, and all of them at two seeds as `allometry run` makes them, a cell
+a processor at once: that is what PyTorch's sum is set beside.
 
     python benchmarks/notebook_cnn.py --json speed.json
     python benchmarks/notebook_cnn.py --whole              # ours, all 80 cells, compiling included
@@ -34,6 +36,9 @@ from torch import Tensor, nn
 
 from allometry.datasets.splits import LeadingImages
 from allometry.draws import TorchDraws
+from allometry.engines.local import LocalEngine
+from allometry.engines.pool import cpus
+from allometry.engines.threads import at_once, in_threads
 from allometry.procedure import Pack
 from allometry.studies import cnn_size_by_data as study
 
@@ -41,6 +46,7 @@ __all__ = ["SAMPLE", "main", "ours", "pytorch"]
 
 SAMPLE = LeadingImages(fraction=2.0**-5, n_test=2_000)
 SEED = 654
+Seconds = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,33 @@ def ours(width: int) -> Cell:
     return Cell(time.perf_counter() - began, float(row["train_loss"]), float(row["test_loss"]))
 
 
+def ours_at_once() -> float:
+    """Seconds for one cell of every width, the mean of two seeds made at once."""
+    specs = [
+        study.one_step(width, SAMPLE.fraction, seed, SAMPLE.n_test)
+        for seed in (SEED, SEED + 1)
+        for width in study.WIDTHS
+    ]
+    packs = [Pack((spec,)) for spec in specs]
+    began = time.perf_counter()
+    made = in_threads(
+        packs,
+        lambda pack, tell: study.STUDY.procedure.run(pack, {"cell": study.cell}, {}, tell),
+        lambda n: None,
+        lambda: False,
+        at_once(packs, len(cpus())),
+    )
+    assert len(list(made)) == len(packs)
+    return (time.perf_counter() - began) / 2
+
+
 def whole() -> None:
     """All 80 cells in this process, from a cold start: seconds and the most memory used."""
     began = time.perf_counter()
-    for spec in study.STUDY.specs("notebook"):
-        study.STUDY.procedure.run(Pack((spec,)), {"cell": study.cell}, {}, lambda n: None)
+    engine, specs = LocalEngine(), study.STUDY.specs("notebook")
+    packs = engine.packs(specs, study.STUDY)
+    made = list(engine.run(packs, study.STUDY, lambda n: None, lambda: False))
+    assert sum(len(finished.results) for finished in made) == 80
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     sys.stdout.write(f"80 cells: {time.perf_counter() - began:.0f} s, at most {peak:.2f} GiB\n")
 
@@ -110,17 +138,25 @@ def main(argv: Sequence[str] | None = None) -> None:
         whole()
         return
     data = _tensors()
-    setting = _best_setting(data)
+    settings = [_best_setting(data, channels_last) for channels_last in (False, True)]
     for width in study.WIDTHS:
-        one, two = pytorch(width, setting, data), ours(width)
-        assert abs(one.train_loss - two.train_loss) < 5e-4, (width, one, two)
-        assert abs(one.test_loss - two.test_loss) < 5e-4, (width, one, two)
-    rounds = []
+        two = ours(width)
+        for one in (pytorch(width, setting, data) for setting in settings):
+            assert abs(one.train_loss - two.train_loss) < 5e-4, (width, one, two)
+            assert abs(one.test_loss - two.test_loss) < 5e-4, (width, one, two)
+    ours_at_once()
+    rounds, together = [], []
     for k in range(options.repeats):
-        rounds.append([[pytorch(w, setting, data).seconds, ours(w).seconds] for w in study.WIDTHS])
-        theirs, own = np.sum(rounds[-1], axis=0)
-        sys.stderr.write(f"round {k + 1}: PyTorch {theirs:.2f} s, ours {own:.2f} s\n")
-    document = _summary(np.array(rounds), setting)
+        rounds.append(
+            [
+                [*(pytorch(w, setting, data).seconds for setting in settings), ours(w).seconds]
+                for w in study.WIDTHS
+            ]
+        )
+        together.append(ours_at_once())
+        sums = ", ".join(f"{total:.2f}" for total in np.sum(rounds[-1], axis=0))
+        sys.stderr.write(f"round {k + 1}: {sums} s one by one, ours at once {together[-1]:.2f} s\n")
+    document = _summary(np.array(rounds), np.array(together), settings)
     sys.stdout.write(_table(document))
     if options.json:
         Path(options.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -150,42 +186,47 @@ def _mean_loss(model: nn.Module, x: Tensor, y: Tensor, setting: Setting) -> floa
     return total / len(x)
 
 
-def _best_setting(data: Sequence[Tensor]) -> Setting:
+def _best_setting(data: Sequence[Tensor], channels_last: bool) -> Setting:
     """The fastest over three widths, each candidate judged by the better of two tries."""
     few = [part[:500] for part in data]
     tried = {}
     for chunk in (25, 50, 100, 250):
-        for channels_last in (False, True):
-            for threads in sorted({1, os.cpu_count() or 1}):
-                setting = Setting(chunk, channels_last, threads)
-                tries = [
-                    sum(pytorch(w, setting, few).seconds for w in (6, 23, 67)) for _ in range(2)
-                ]
-                tried[setting] = min(tries)
-                sys.stderr.write(f"{setting}: {tried[setting]:.2f} s\n")
+        for threads in sorted({1, os.cpu_count() or 1}):
+            setting = Setting(chunk, channels_last, threads)
+            tries = [sum(pytorch(w, setting, few).seconds for w in (6, 23, 67)) for _ in range(2)]
+            tried[setting] = min(tries)
+            sys.stderr.write(f"{setting}: {tried[setting]:.2f} s\n")
     return min(tried, key=tried.__getitem__)
 
 
-def _summary(seconds: NDArray[np.float64], setting: Setting) -> dict[str, Any]:
-    """Seconds ``(rounds, widths, 2)``, PyTorch's and ours."""
+WAYS = ("pytorch", "pytorch_channels_last", "ours")
+
+
+def _summary(seconds: Seconds, together: Seconds, settings: Sequence[Setting]) -> dict[str, Any]:
+    """Seconds ``(rounds, widths, ways)`` one by one, and ``(rounds,)`` of ours at once."""
     total = seconds.sum(axis=1)
     return {
-        "schema": "allometry/benchmark/notebook_cnn/1",
+        "schema": "allometry/benchmark/notebook_cnn/2",
         "rounds": len(seconds),
         "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
         "torch": torch.__version__,
-        "pytorch_setting": setting.__dict__,
+        "pytorch_settings": [setting.__dict__ for setting in settings],
         "sample": "every width, 1,875 training and 2,000 test images",
         "seconds": {
-            str(width): {"pytorch": _spread(seconds[:, i, 0]), "ours": _spread(seconds[:, i, 1])}
+            str(width): {way: _spread(seconds[:, i, j]) for j, way in enumerate(WAYS)}
             for i, width in enumerate(study.WIDTHS)
         },
-        "total": {"pytorch": _spread(total[:, 0]), "ours": _spread(total[:, 1])},
-        "times_faster": _spread(total[:, 0] / total[:, 1]),
+        "total": {way: _spread(total[:, j]) for j, way in enumerate(WAYS)},
+        "ours_at_once": _spread(together),
+        "times_faster": {
+            f"{how} than {way}": _spread(total[:, j] / own)
+            for how, own in (("at once", together), ("one by one", total[:, 2]))
+            for j, way in enumerate(WAYS[:2])
+        },
     }
 
 
-def _spread(values: NDArray[np.float64]) -> dict[str, float]:
+def _spread(values: Seconds) -> dict[str, float]:
     low, median, high = map(float, np.percentile(values, (0, 50, 100)))
     return {"median": median, "low": low, "high": high}
 
@@ -195,12 +236,14 @@ def _table(document: dict[str, Any]) -> str:
         return f"{s['median']:.3f} [{s['low']:.3f}, {s['high']:.3f}]".rjust(26)
 
     lines = ["seconds a cell, compiled before: median [lowest, highest round]"]
-    lines.append("width".ljust(8) + "PyTorch".rjust(26) + "ours".rjust(26))
+    lines.append("width".ljust(8) + "".join(way.rjust(26) for way in WAYS))
     rows = {**document["seconds"], "all": document["total"]}
-    lines += [f"{n:8}{cell(both['pytorch'])}{cell(both['ours'])}" for n, both in rows.items()]
-    ratio = document["times_faster"]
-    shown = f"{ratio['median']:.1f} [{ratio['low']:.1f}, {ratio['high']:.1f}]"
-    lines.append(f"PyTorch takes {shown} times as long")
+    lines += [f"{n:8}" + "".join(cell(row[way]) for way in WAYS) for n, row in rows.items()]
+    lines.append("all, ours a cell a processor at once".ljust(60) + cell(document["ours_at_once"]))
+    lines += [
+        f"ours {name}: {r['median']:.1f} [{r['low']:.1f}, {r['high']:.1f}] times as fast"
+        for name, r in document["times_faster"].items()
+    ]
     return "\n".join(lines) + "\n"
 
 

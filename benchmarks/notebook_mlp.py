@@ -8,7 +8,9 @@ FashionMNIST images, 79 steps an epoch with the last partial batch kept):
   does; and the same with ready tensors in the loader.
 * `tight_way`: one network after another, but with the images in one tensor, index tensors instead
   of a loader, the faster kind of Adam, and `torch.compile` if asked for.
-* `ours`: all networks in one call of `allometry.train.train_pack`.
+* `ours`: all networks of a seed in one call of `allometry.train.train_pack`, four seeds of the
+  notebook's study in turn, a seed a processor at once, as `allometry run` makes them; and one seed
+  by itself.
 
 All draws follow the notebook's order (seed, `randperm`, model, loader), so the first two ways see
 the same batches from the same start and end at the same losses.
@@ -46,6 +48,8 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from allometry.datasets.images import load_images
 from allometry.datasets.splits import ImageSubset
+from allometry.engines.pool import cpus
+from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
 from allometry.optimizers import Adam
 from allometry.packing import make_packs
@@ -61,6 +65,7 @@ SIZES = (
     (12, 6), (15, 8), (17, 8), (20, 10), (23, 12), (27, 14), (32, 16), (37, 18), (43, 22),
 )  # fmt: skip
 BATCH = 128
+SEEDS = 4  # of the study, for the package
 N_TRAIN = 10_000
 STEPS_PER_EPOCH = -(-N_TRAIN // BATCH)
 LEARNING_RATE = 1e-3
@@ -229,8 +234,8 @@ def tight_way(
     return _finish(model, data, chosen, seconds)
 
 
-def ours(epochs: int, seed: int) -> Pace:
-    """Time the package on all sizes at once, without measures.
+def ours(epochs: int, seeds: Sequence[int]) -> Pace:
+    """Time the package on all sizes of these seeds, without measures.
 
     A long and a short call pay for loading and compiling; then both are timed again. Their
     difference is the pace of training alone; the long one is what a user waits for.
@@ -240,14 +245,23 @@ def ours(epochs: int, seed: int) -> Pace:
         train = TrainSpec(optimizer=Adam(learning_rate=LEARNING_RATE), epochs=n, batch_size=BATCH)
         data = ImageSubset(name="fashion-mnist", n_train=N_TRAIN)
         models = [MLP(widths=(784, h1, h2, 10)) for h1, h2 in SIZES]
-        packs = make_packs([RunSpec(model=m, data=data, train=train, seed=seed) for m in models])
+        packs = make_packs(
+            [RunSpec(model=m, data=data, train=train, seed=seed) for seed in seeds for m in models]
+        )
+        threads = at_once(packs, len(cpus()))
         started = _now()
-        for pack in packs:
-            train_pack(pack, {}, {})
+        made = in_threads(
+            packs,
+            lambda p, tell: train_pack(p, {}, {}, tell),
+            lambda n: None,
+            lambda: False,
+            threads,
+        )
+        assert len(list(made)) == len(seeds)
         return _now() - started
 
     first, _, short, long = (timed(n) for n in (1 + epochs, 1, 1, 1 + epochs))
-    steps = STEPS_PER_EPOCH * len(SIZES)
+    steps = STEPS_PER_EPOCH * len(SIZES) * len(seeds)
     training = (long - short) / (epochs * steps)
     return Pace(training[0], training[1], long[0] / ((1 + epochs) * steps), first[0])
 
@@ -259,14 +273,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     ways = _best_settings(data, options.seed, compiled=options.compiled)
     rivals: dict[str, list[NDArray[np.float64]]] = {way.name: [] for way in ways}
     own: list[Pace] = []
+    alone: list[Pace] = []
     rates: list[float] = []
     for number in range(options.repeats):
         for way in ways:
             rivals[way.name].append(_paces(way, SIZES, 1 + options.epochs, options.seed, data))
-        own.append(ours(options.our_epochs, options.seed))
+        own.append(ours(options.our_epochs, range(options.seed, options.seed + SEEDS)))
+        alone.append(ours(options.our_epochs, [options.seed]))
         rates.append(matmul_rate())
         sys.stderr.write(f"round {number + 1} of {options.repeats} done\n")
-    document = _summary(rivals, own, {way.name: way.threads for way in ways}, rates)
+    document = _summary(rivals, (own, alone), {way.name: way.threads for way in ways}, rates)
     sys.stdout.write(_table(document))
     if options.json:
         Path(options.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -346,11 +362,12 @@ def _best_settings(data: Images, seed: int, *, compiled: bool) -> list[_Way]:
 
 def _summary(
     rivals: dict[str, list[NDArray[np.float64]]],
-    own: list[Pace],
+    paces: tuple[list[Pace], list[Pace]],
     threads: dict[str, int],
     rates: list[float],
 ) -> dict[str, Any]:
     """Microseconds a step of one network by way and size; each round's ratio to ours."""
+    own, alone = paces
     wall, processor = (np.array([getattr(p, n) for p in own]) for n in ("wall", "processor"))
     ways, ratios, processor_ratios = {}, {}, {}
     for name, rounds in rivals.items():
@@ -374,6 +391,7 @@ def _summary(
             "us_per_step": _spread(1e6 * wall),
             "processor_us_per_step": _spread(1e6 * processor),
             "us_per_step_whole_call": _spread(np.array([1e6 * p.whole_call for p in own])),
+            "us_per_step_one_seed_alone": _spread(np.array([1e6 * p.wall for p in alone])),
             "first_call_seconds": own[0].first_call,
             "useful_gflops": _spread(_useful_flop() / wall / 1e9),
             "share_of_matmul_rate": _spread(_useful_flop() / wall / np.array(rates)),
@@ -405,7 +423,7 @@ def _table(document: dict[str, Any]) -> str:
     ways, own = document["ways"], document["ours"]
     lines = ["microseconds a step of one network: median [lowest, highest round]", "size".ljust(12)]
     lines[1] += "".join(f"{name}, {way['threads']} thr".rjust(28) for name, way in ways.items())
-    lines[1] += "ours, all at once".rjust(28)
+    lines[1] += "ours".rjust(28)
     for size in map(str, SIZES):
         lines.append(size.ljust(12) + "".join(cell(way["by_size"][size]) for way in ways.values()))
     for title, key, ratio in (
@@ -415,6 +433,7 @@ def _table(document: dict[str, Any]) -> str:
         cells = [cell(way[key]) for way in ways.values()]
         lines.append(title.ljust(12) + "".join(cells) + cell(own[key], 1))
         lines.append("  / ours".ljust(12) + "".join(cell(document[ratio][n], 1) for n in ways))
+    lines.append(f"ours, one seed by itself: {cell(own['us_per_step_one_seed_alone'], 1).strip()}")
     share, rate = own["share_of_matmul_rate"], document["matmul_gflops"]
     lines.append(
         f"ours: {cell(own['useful_gflops'])} useful GFLOP/s, {share['median']:.0%} "

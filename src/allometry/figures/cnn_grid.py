@@ -53,30 +53,25 @@ def four_heatmaps(table: Table, findings: Sequence[Finding]) -> Figure:
     """The notebook's four heatmaps: loss and accuracy after one update, every width by every share
     of the data, one seed a cell (the mean where more were run). Shares in their order, not the
     alphabet's."""
-    figure, axes = panels(2, 2, height=150.0, sharex=True, sharey=True)
     grid = parts(table).grid
+    if not len(grid):
+        return _nothing("No grid of single updates at this size; run --size notebook")
+    figure, axes = panels(2, 2, height=150.0, sharex=True, sharey=True)
     for ax, (name, label) in zip(axes.ravel(), QUANTITIES.items(), strict=True):
-        if len(grid):
-            _heatmap(ax, grid, name, label)
-        else:
-            _empty(ax, label)
+        _heatmap(ax, grid, name, label)
     for ax in axes[1]:
         ax.set_xlabel("share of the 60,000 images, $2^{k}$")
     for ax in axes.ravel():
         ax.set_ylabel("width (channels)")
     letters(axes)
-    if len(grid):
-        by = slopes(grid)
-        width, data = by["width"].value, by["data"].value
-        said = (
-            f"After one step loss follows the width ({width:+.3f} each factor e), "
-            f"hardly the data ({data:+.3f})"
-        )
+    by = slopes(grid)
+    width, data = by["width"].value, by["data"].value
     headline(
         figure,
-        said
-        if len(grid) and math.isfinite(width)
-        else "No grid of single updates at this size; run --size notebook",
+        f"After one step loss follows the width ({width:+.3f} each factor e), "
+        f"hardly the data ({data:+.3f})"
+        if math.isfinite(width)
+        else "Too few cells for slopes in width and data",
     )
     return figure
 
@@ -116,13 +111,10 @@ def loss_and_compute(table: Table, findings: Sequence[Finding]) -> Figure:
     """Test loss after one update. a: as in the notebook, cells joined in order of width x share;
     b: the same cells in FLOP, a colour a width. c, d: means over shares and over widths with
     95% intervals of Student's t, as the notebook draws them without."""
-    figure, axes = panels(2, 2, height=120.0, sharey=True)
     grid = parts(table).grid
     if not len(grid):
-        for ax in axes.ravel():
-            _empty(ax, "")
-        headline(figure, "No grid of single updates at this size; run --size notebook")
-        return figure
+        return _nothing("No grid of single updates at this size; run --size notebook")
+    figure, axes = panels(2, 2, height=120.0, sharey=True)
     joined = grid.sort("notebook_compute")
     with paper():
         dress(axes[0, 0], xlog=True)
@@ -192,17 +184,15 @@ def _whiskers(ax: Axes, x: NDArray, by: Sequence[tuple[float, float, float]], co
 
 def accuracy_by_width(table: Table, findings: Sequence[Finding]) -> Figure:
     """Test accuracy after one update by width: the notebook's panel (a: means over shares, one seed
-    a cell) beside networks of many seeds on 600 images (b). Dots: runs; whiskers: 95% intervals of
-    the mean."""
-    figure, axes = panels(1, 2, height=70.0, sharey=True)
+    a cell) beside networks of many seeds on 600 images (b), those of them that were run. Dots:
+    runs; whiskers: 95% intervals of the mean."""
     part = parts(table)
-    for ax, rows, title in (
-        (axes[0, 0], part.grid, "the notebook's cells"),
-        (axes[0, 1], part.repeats, "many seeds, 600 images"),
-    ):
-        if not len(rows):
-            _empty(ax, title)
-            continue
+    both = (part.grid, "the notebook's cells"), (part.repeats, "many seeds, 600 images")
+    shown = [(rows, title) for rows, title in both if len(rows)]
+    if not shown:
+        return _nothing("No single updates at this size; run --size notebook")
+    figure, axes = panels(1, len(shown), height=70.0, sharey=True)
+    for ax, (rows, title) in zip(axes[0], shown, strict=True):
         widths = np.array(sorted(set(rows["model_size"].tolist())), float)
         by = [mean_interval(rows.where(model_size=w)["test_accuracy"]) for w in widths]
         with paper():
@@ -213,7 +203,8 @@ def accuracy_by_width(table: Table, findings: Sequence[Finding]) -> Figure:
             ax.set_title(title)
             ax.set_xlabel("width (channels)")
     axes[0, 0].set_ylabel(QUANTITIES["test_accuracy"])
-    letters(axes)
+    if len(shown) > 1:
+        letters(axes)
     drop = drop_at_the_top(part.repeats if len(part.repeats) else part.grid).drop
     headline(
         figure,
@@ -234,12 +225,9 @@ def training_frontier(table: Table, findings: Sequence[Finding]) -> Figure:
     same cells against width x share. c: exponents of the frontier with 95% intervals from widths
     and seeds drawn anew; squares: with 20% dropout."""
     part = parts(table)
-    figure, axes = panels(1, 3, height=75.0)
     if not len(part.trained):
-        for ax in axes[0]:
-            _empty(ax, "")
-        headline(figure, "No real training at this size; run --size paper")
-        return figure
+        return _nothing("No real training at this size; run --size paper")
+    figure, axes = panels(1, 3, height=75.0)
     by = frontier_exponents(part.trained)
     for ax, name, label in (
         (axes[0, 0], "compute", FLOP),
@@ -280,12 +268,12 @@ def _exponents(ax: Axes, trained: Table, dropout: Table) -> None:
     if rows:
         interval_panel(rows, ax=ax, xlabel="exponent of the frontier", digits=False, zero=False)
     else:
-        _empty(ax, "exponent of the frontier")
-
-
-def _empty(ax: Axes, label: str) -> None:
-    with paper():
-        ax.text(0.5, 0.5, "not run at this size", ha="center", va="center", color=GREY,
-                transform=ax.transAxes)  # fmt: skip
-        ax.set_title(label)
         ax.set_axis_off()
+
+
+def _nothing(why: str) -> Figure:
+    """One line in the place of a figure whose runs are not of this size."""
+    figure, axes = panels(height=12.0)
+    axes[0, 0].set_axis_off()
+    headline(figure, why)
+    return figure

@@ -235,9 +235,10 @@ def _allocation(trained: Table) -> Finding:
         a = law.derived["a"]
         found = Interval(a.value, a.low, a.high)
         alpha, beta = law.parameters["alpha"], law.parameters["beta"]
+        powers = [_plain(Interval(e.value, e.low, e.high), ".2f") for e in (alpha, beta)]
         words = (
-            f"L = E + A N^-{alpha.value:.2f} + B D^-{beta.value:.2f} on {len(trained)} runs of one "
-            f"epoch; the best N grows as C^{_plain(found)}."
+            f"L = E + A N^-alpha + B D^-beta on {len(trained)} runs of one epoch: alpha "
+            f"{powers[0]}, beta {powers[1]}; the best N grows as C^{_plain(found)}."
         )
         if {alpha.verdict, beta.verdict} != {"identified"}:
             found = Interval(math.nan, math.nan, math.nan)
