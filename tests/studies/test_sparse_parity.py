@@ -150,6 +150,19 @@ def test_one_more_run_is_expected_as_far_off_as_runs_differ():
     assert np.isnan(author.as_one_more(near[:2]).value)
 
 
+def test_what_seeds_allow_is_told_by_one_of_ours_in_the_authors_place():
+    same = [printed(), printed(), printed(1.05)]
+    first, second, third = author.in_the_authors_place(same)
+    # The mean of the others is 2.5% above the first two: too far on the plateau (2%) alone.
+    plateau = int((author.PRINTED[:, 0] <= 41).sum())
+    assert first == second == len(author.PRINTED) - plateau
+    # And 4.8% below the third: within the 8% and the 12%, neither within 2% nor 4%.
+    middle = int(((author.PRINTED[:, 0] >= 114) & (author.PRINTED[:, 0] <= 450)).sum())
+    assert third == len(author.PRINTED) - plateau - middle
+    assert "of its 38 losses" in author.what_seeds_allow(same)
+    assert author.what_seeds_allow(same[:2]) == ""
+
+
 # ---- the discrete curve -----------------------------------------------------------------------
 
 

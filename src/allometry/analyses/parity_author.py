@@ -16,7 +16,8 @@ from allometry.analyses.reducible import Interval
 
 __all__ = [
     "BANDS", "HALF_LEARNT", "PRINTED", "STEPS_AN_EPOCH", "as_one_more", "deviation", "farthest",
-    "in_tolerances", "is_notebook", "tolerance",
+    "in_the_authors_place", "in_tolerances", "is_notebook", "tolerance",
+    "what_seeds_allow",
 ]  # fmt: skip
 
 STEPS_AN_EPOCH = 5  # 100,000 samples in batches of 20,000
@@ -81,6 +82,28 @@ def farthest(found: Sequence[Course], resamples: int = 1000) -> Interval:
     drawn = [in_tolerances([found[i] for i in pick]).max() for pick in picks]
     low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
     return Interval(value, min(value, low), max(value, high))
+
+
+def in_the_authors_place(found: Sequence[Course]) -> NDArray[np.int64]:
+    """For each run: how many of its losses at the printed epochs the mean of the others meets
+    within the tolerances there. What seeds alone allow, ``(runs,)``; empty for fewer than 3."""
+    losses = np.array([course.loss[_at()] for course in found])
+    if len(losses) < 3:
+        return np.array([], dtype=np.int64)
+    others = (losses.sum(axis=0) - losses) / (len(losses) - 1)
+    met = np.abs(others / losses - 1) <= tolerance(PRINTED[:, 0])
+    return np.asarray(met.sum(axis=1))
+
+
+def what_seeds_allow(found: Sequence[Course]) -> str:
+    """`in_the_authors_place` in words; none where there are too few runs."""
+    met = in_the_authors_place(found)
+    if not len(met):
+        return ""
+    return (
+        f"each of our own runs in the author's place: the mean of the others meets {met.min()} to "
+        f"{met.max()} of its {len(PRINTED)} losses"
+    )
 
 
 def as_one_more(found: Sequence[Course]) -> Interval:

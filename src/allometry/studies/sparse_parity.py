@@ -143,7 +143,7 @@ def _near(interval: Interval, expected: float, granted: float) -> Verdict:
 def _as_printed(same: Sequence[Course]) -> Finding:
     """The mean loss over seeds against the author's one run, in units of the tolerance."""
     by, off = author.farthest(same), author.in_tolerances(same)
-    each = [float(np.mean(author.in_tolerances([c]) <= 1)) for c in same]
+    each = [int((author.in_tolerances([c]) <= 1).sum()) for c in same]
     worst = int(np.argmax(off))
     start = float(np.mean([c.loss[author.STEPS_AN_EPOCH - 1] for c in same]))
     verdict: Verdict = "agrees" if by.value <= 1 else "disagrees"
@@ -158,7 +158,8 @@ def _as_printed(same: Sequence[Course]) -> Finding:
         answer=f"{int((off <= 1).sum())} of {len(off)} printed losses are met within their "
         f"tolerance by the mean of {len(same)} seeds; farthest off is epoch "
         f"{author.PRINTED[worst, 0]:.0f}, by {author.deviation(same)[worst]:+.1%}. "
-        f"Single seeds meet {min(each):.0%} to {max(each):.0%}. Epoch 0 ends at {start:.4f}.",
+        f"Single seeds meet {min(each)} to {max(each)}. Epoch 0 ends at {start:.4f}.",
+        control=author.what_seeds_allow(same),
         unit="tolerances",
     )
 
