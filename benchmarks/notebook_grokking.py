@@ -38,10 +38,13 @@ from torch import Tensor, nn
 from allometry.addition import ToyModel, addition_task, coefficients, train_runs
 from allometry.addition.start import draw_start
 from allometry.analyses.grokking_published import RATES
+from width_count_grid import matmul_rate
 
 __all__ = ["main", "notebook_way", "ours", "tight_way"]
 
 SEED = 4
+# An epoch's products: all 55 questions forward, and twice as much for the gradient.
+FLOP = 3 * 2 * 55 * (1 * 200 + 200 * 200 + 200 * 10)
 Paces = NDArray[np.float64]
 
 
@@ -156,6 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     threads = _best_threads()
     ways = ("as_it_stands", "notebook", "tight", "one", "diagram")
     paces: dict[str, list[float]] = {name: [] for name in ways}
+    rates: list[float] = []
     for number in range(options.repeats):
         torch.set_num_threads(default)
         paces["as_it_stands"].append(notebook_way(options.epochs)[0])
@@ -166,8 +170,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         paces["tight"].append(tight_way(4 * options.epochs)[0])
         paces["one"].append(ours(1, options.our_epochs))
         paces["diagram"].append(ours(100, options.our_epochs // 20))
+        rates.append(matmul_rate())
         sys.stderr.write(f"round {number + 1} of {options.repeats} done\n")
-    document = _summary({n: np.array(p) for n, p in paces.items()}, (threads, default), first_call)
+    measured = {name: np.array(pace) for name, pace in paces.items()}
+    document = _summary(measured, (threads, default), first_call, np.array(rates))
     sys.stdout.write(_table(document))
     if options.json:
         Path(options.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -182,7 +188,7 @@ def _best_threads() -> int:
 
 
 def _summary(
-    paces: dict[str, Paces], threads: tuple[int, int], first_call: float
+    paces: dict[str, Paces], threads: tuple[int, int], first_call: float, rates: Paces
 ) -> dict[str, Any]:
     """Milliseconds an epoch of one cell, and each round's ratio to ours."""
     return {
@@ -194,6 +200,9 @@ def _summary(
         "torch_threads_by_default": threads[1],
         "ms_per_epoch": {name: _spread(1e3 * pace) for name, pace in paces.items()},
         "first_call_seconds": first_call,
+        "matmul_gflops": _spread(rates / 1e9),
+        "gflops": {n: _spread(FLOP / paces[n] / 1e9) for n in ("one", "diagram")},
+        "share_of_matmul_rate": {n: _spread(FLOP / paces[n] / rates) for n in ("one", "diagram")},
         "times_faster_than_notebook": {
             name: _spread(paces["notebook"] / paces[name]) for name in ("tight", "one", "diagram")
         },
@@ -210,8 +219,8 @@ def _spread(values: Paces) -> dict[str, float]:
 
 def _table(document: dict[str, Any]) -> str:
     names = {
-        "as_it_stands": f"notebook's, {document['torch_threads_by_default']} threads",
-        "notebook": f"notebook's, {document['torch_threads']} threads",
+        "as_it_stands": f"notebook, PyTorch's {document['torch_threads_by_default']} threads",
+        "notebook": f"notebook, best: {document['torch_threads']} thread(s)",
         "tight": "PyTorch, RQI at once",
         "one": "ours, one run",
         "diagram": "ours, 100 cells",
@@ -219,11 +228,17 @@ def _table(document: dict[str, Any]) -> str:
     lines = ["milliseconds an epoch of one cell: median [lowest, highest round]"]
     for name, title in names.items():
         pace = document["ms_per_epoch"][name]
-        line = f"{title:24}{pace['median']:9.3f} [{pace['low']:.3f}, {pace['high']:.3f}]"
+        line = f"{title:32}{pace['median']:9.3f} [{pace['low']:.3f}, {pace['high']:.3f}]"
         ratio = document["times_faster_than_notebook"].get(name)
         if ratio:
             line += f"{ratio['median']:9.0f} times [{ratio['low']:.0f}, {ratio['high']:.0f}]"
         lines.append(line)
+    for name in ("one", "diagram"):
+        rate, share = document["gflops"][name], document["share_of_matmul_rate"][name]
+        lines.append(
+            f"{names[name]}: {rate['median']:.0f} GFLOP/s in products, {share['median']:.0%} of "
+            f"{document['matmul_gflops']['median']:.0f} of 1024 x 1024 products"
+        )
     lines.append(f"first call of ours, compiling: {document['first_call_seconds']:.1f} s")
     return "\n".join(lines) + "\n"
 
