@@ -42,7 +42,7 @@ LAYERS = (
         "precision",
         "measures",
     ),
-    ("train", "pack_job", "course", "descent", "evaluate"),
+    ("train", "pack_job", "course", "diverged", "descent", "evaluate"),
     ("functions", "ntk", "sparse_parity", "addition"),
     ("study",),
     # Keeping it.

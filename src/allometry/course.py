@@ -12,7 +12,7 @@ from allometry.checkpoints import Saved
 from allometry.descent import State
 from allometry.errors import DataError
 from allometry.measures.network import Losses, Network
-from allometry.pack_job import Job
+from allometry.pack_job import Job, narrowed
 
 __all__ = ["Course"]
 
@@ -25,57 +25,80 @@ class Course:
 
     Attributes:
         state: parameters and optimiser.
+        members: those still trained, by their places in the pack.
         finite_until: the last update after which each member was known to be finite, ``(K,)``.
         calls: made so far, and `step` the updates in them.
         points: of the trajectory behind the start: at each, the networks of all members.
+        lost: members that diverged and left, as they were then.
+        weighed: how many diverged when leaving was last weighed and did not pay.
         seconds: trained so far, in all sittings.
     """
 
     state: State
+    members: list[int]
     finite_until: NDArray[np.int64]
     calls: int = 0
     step: int = 0
     points: list[list[Network]] = field(default_factory=list)
+    lost: dict[int, Network] = field(default_factory=dict)
+    weighed: int = 0
     seconds: float = 0.0
 
     @classmethod
     def begin(cls, job: Job) -> "Course":
-        return cls(job.state, np.zeros(len(job.specs), dtype=np.int64))
+        members = len(job.specs)
+        return cls(job.state, list(range(members)), np.zeros(members, dtype=np.int64))
 
     def saved(self) -> Saved:
         """As a checkpoint keeps it."""
         arrays = {name: np.asarray(leaf) for name, leaf in _leaves(self.state)}
         arrays["finite_until"] = self.finite_until
+        names: dict[int, list[str]] = {}
+        kept = [(f"lost/{k}", k, net) for k, net in self.lost.items()]
         for i, networks in enumerate(self.points):
-            arrays[f"losses/{i}"] = np.array([net.losses for net in networks], dtype=np.float64)
-            for k, net in enumerate(networks):
-                arrays |= {f"point/{i}/{k}/{name}": own for name, own in net.params.items()}
+            kept += [(f"point/{i}/{k}", k, net) for k, net in enumerate(networks)]
+        for where, k, net in kept:
+            arrays[f"{where} losses"] = np.array(net.losses, dtype=np.float64)
+            arrays |= {f"{where}/{name}": array for name, array in net.params.items()}
+            names[k] = list(net.params)
         facts = {
+            "members": self.members,
             "calls": self.calls,
             "step": self.step,
             "epochs": [networks[0].epoch for networks in self.points],
+            "lost": {k: net.epoch for k, net in self.lost.items()},
             # A measure may sum over the arrays in their order, which decides its last bit.
-            "names": [list(net.params) for net in self.points[0]] if self.points else [],
+            "names": names,
             "seconds": self.seconds,
         }
         return Saved(facts, arrays)
 
     @classmethod
-    def restored(cls, saved: Saved, job: Job) -> "Course":
-        """The inverse of `saved`, bit for bit.
+    def restored(cls, saved: Saved, job: Job) -> tuple["Course", Job]:
+        """The inverse of `saved`, bit for bit, and the job of the members that still train.
+
+        Args:
+            job: of all members, nothing trained yet.
 
         Raises:
             DataError: for arrays that are not of this pack.
         """
         facts, arrays = saved
-        points = [
-            _networks(job, arrays, i, epoch, facts["names"])
-            for i, epoch in enumerate(facts["epochs"])
-        ]
-        return cls(
-            _state(job.state, arrays), arrays["finite_until"], facts["calls"], facts["step"],
-            points, facts["seconds"],
+        course = cls(
+            job.state, facts["members"], arrays["finite_until"], facts["calls"], facts["step"],
+            seconds=facts["seconds"],
         )  # fmt: skip
+        for i, epoch in enumerate(facts["epochs"]):
+            members = range(len(job.specs))
+            course.points.append(
+                [_network(job, saved, f"point/{i}/{k}", k, epoch) for k in members]
+            )
+        for k, epoch in facts["lost"].items():
+            course.lost[int(k)] = _network(job, saved, f"lost/{k}", int(k), epoch)
+        if course.lost:
+            job = narrowed(job, job.state, course.members)
+        course.state = _state(job.state, arrays)
+        return course, job
 
 
 def _leaves(state: State) -> list[tuple[str, Any]]:
@@ -100,13 +123,8 @@ def _state(like: State, arrays: Any) -> State:
     return restored
 
 
-def _networks(job: Job, arrays: Any, i: int, epoch: int, names: list[list[str]]) -> list[Network]:
-    """The members at point i, their arrays in the order of `names`."""
-    losses = arrays[f"losses/{i}"]
-    return [
-        Network(
-            spec, model, {name: arrays[f"point/{i}/{k}/{name}"] for name in names[k]},
-            Losses(*map(float, losses[k])), job.split, epoch,
-        )
-        for k, (spec, model) in enumerate(zip(job.specs, job.models, strict=True))
-    ]  # fmt: skip
+def _network(job: Job, saved: Saved, where: str, k: int, epoch: int) -> Network:
+    facts, arrays = saved
+    params = {name: arrays[f"{where}/{name}"] for name in facts["names"][str(k)]}
+    losses = Losses(*map(float, arrays[f"{where} losses"]))
+    return Network(job.specs[k], job.models[k], params, losses, job.split, epoch)

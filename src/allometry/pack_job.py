@@ -1,8 +1,8 @@
 """A pack made ready to train: its arrays on the device, and the calls that train it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from allometry.precision import held_in, scope
 from allometry.procedure import Pack
 from allometry.spec import RunSpec
 
-__all__ = ["Job", "Update", "calls", "prepare"]
+__all__ = ["Job", "Update", "calls", "narrowed", "prepare"]
 
 Update = Callable[["Job", State], tuple[State, jax.Array]]
 
@@ -86,6 +86,36 @@ def prepare(pack: Pack) -> Job:
         order=_order(spec, own[0], len(split.train_x)),
         epochs=spec.train.epochs,
         every=spec.train.measure_every,
+    )
+
+
+def narrowed(job: Job, state: State, places: Sequence[int]) -> Job:
+    """The job with some of its members alone, each with its part of this state.
+
+    Args:
+        places: of the members that stay, in the order of the job.
+    """
+    models = [job.models[i] for i in places]
+    own = job.form.unstack(state.params)
+    form = form_for(models, [own[i] for i in places], job.specs[0].train.layer_rates)
+    structure: Any = jax.tree.structure(state.params)
+
+    def is_packed(part: Any) -> bool:
+        return bool(jax.tree.structure(part) == structure)
+
+    def again(part: Any) -> Any:
+        # An optimiser keeps arrays that lie as the parameters do, and counts that all share.
+        if not is_packed(part):
+            return part
+        members = job.form.unstack(part)
+        return jax.tree.map(jnp.asarray, form.stack([members[i] for i in places]))
+
+    return job._replace(
+        specs=tuple(job.specs[i] for i in places),
+        models=models,
+        form=form,
+        rates=job.rates[np.array(places)],
+        state=State(*(jax.tree.map(again, part, is_leaf=is_packed) for part in state)),
     )
 
 

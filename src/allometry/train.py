@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from allometry.checkpoints import Checkpoint, Checkpoints
 from allometry.course import Course
 from allometry.datasets.batches import epoch_batches
+from allometry.diverged import leave
 from allometry.evaluate import evaluate
 from allometry.measures.network import Losses, Network
 from allometry.pack_job import Job, Update, calls, prepare
@@ -98,32 +99,50 @@ def _trained(
 ) -> tuple[list[Network] | None, list[list[Network]], list[Network], Course]:
     """The members before training, at the points of the trajectory, after it; and the whole way."""
     began, members = time.perf_counter(), len(pack.specs)
-    job = prepare(pack)
+    job = whole = prepare(pack)
     start = _networks(job, job.state.params, epoch=0) if untrained or job.every else None
     saved = kept.read() if kept else None
-    course = Course.restored(saved, job) if saved else Course.begin(job)
-    made = course.calls
+    course, job = Course.restored(saved, job) if saved else (Course.begin(job), job)
+    made, told = course.calls, 0
     began -= course.seconds
-    for call, (epoch, n, update) in enumerate(calls(job)):
+    for call, (epoch, n, update) in enumerate(calls(whole)):
         if call >= made:
-            _go_on(course, job, epoch, n, update)
+            job = _go_on(course, job, epoch, n, update)
+            if not course.members:
+                break
             if kept and kept.due():
                 course.seconds = time.perf_counter() - began
                 kept.write(*course.saved())
         advance(n * members)
-    final = _networks(job, course.state.params, epoch=job.epochs)
+        told += n * members
+    if not course.members:
+        advance(members * updates(pack.specs[0]) - told)
+    if job.every:
+        # What is left of the trajectory once no member lives.
+        for epoch in range((len(course.points) + 1) * job.every, job.epochs + 1, job.every):
+            course.points.append(_members(course, job, epoch))
+    final = _members(course, job, job.epochs)
     course.seconds = time.perf_counter() - began
     return start, [start, *course.points] if start and job.every else [], final, course
 
 
-def _go_on(course: Course, job: Job, epoch: int | None, n: int, update: Update) -> None:
-    """One call, and the point of the trajectory that is due after it."""
+def _go_on(course: Course, job: Job, epoch: int | None, n: int, update: Update) -> Job:
+    """One call, the point of the trajectory that is due after it, and who goes on from there."""
     course.state, finite = update(job, course.state)
     course.calls += 1
     course.step += n
-    course.finite_until = np.where(np.asarray(finite), course.step, course.finite_until)
+    course.finite_until[np.array(course.members)[np.asarray(finite)]] = course.step
     if epoch is not None and job.every and epoch % job.every == 0:
-        course.points.append(_networks(job, course.state.params, epoch))
+        course.points.append(_members(course, job, epoch))
+    return leave(job, course, n, lambda: _networks(job, course.state.params, epoch or 0))
+
+
+def _members(course: Course, job: Job, epoch: int) -> list[Network]:
+    """All members now; those that left, as they were when they did."""
+    found = {k: replace(net, epoch=epoch) for k, net in course.lost.items()}
+    if course.members:
+        found |= zip(course.members, _networks(job, course.state.params, epoch), strict=True)
+    return [found[k] for k in sorted(found)]
 
 
 def updates(spec: RunSpec) -> int:
