@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= allometry.db
 TEST_READY := .venv/.test-ready
+BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
 .PHONY: run test test-all setup lint bench clean help
@@ -34,10 +35,12 @@ lint: $(TEST_READY)
 	$(BIN)/mypy
 
 bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (PyTorch, CPU); quiet machine!
-	@for bench in notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid; do \
-	  echo "== $$bench"; \
-	  $(BIN)/python benchmarks/$$bench.py --json benchmarks/results/$$bench.json | tee benchmarks/results/$$bench.txt; \
-	done
+	@failed=; for bench in $(BENCHMARKS); do \
+	  echo "== $$bench"; result=benchmarks/results/$$bench; \
+	  if $(BIN)/python benchmarks/$$bench.py --json $$result.json > $$result.new; \
+	  then mv $$result.new $$result.txt; cat $$result.txt; \
+	  else cat $$result.new; rm $$result.new; failed="$$failed $$bench"; fi; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 .venv/.ready: pyproject.toml
 	@echo "setting up .venv (about 700 MB of packages, a minute or two)"
