@@ -66,8 +66,6 @@ def update_batches(
 ) -> tuple[State, jax.Array]:
     """The first n updates of a chunk, and which members are finite after them, ``(K,)``."""
     step = _step(form, optimizer, rates)
-    # Gathered once for all members and all updates of the chunk.
-    batch_x, batch_y = x[index], y[index]
 
     def total_loss(params: Any, x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
         # A sum over members: the gradient of each is its own.
@@ -75,7 +73,9 @@ def update_batches(
         return (each * weight).sum() / weight.sum()
 
     def update(i: jax.Array, state: State) -> State:
-        return step(state, jax.grad(total_loss)(state.params, batch_x[i], batch_y[i], weight[i]))
+        # Gathered once for all members, a batch at a time: it is in the cache when it is used.
+        rows = index[i]
+        return step(state, jax.grad(total_loss)(state.params, x[rows], y[rows], weight[i]))
 
     state = jax.lax.fori_loop(0, n, update, state)
     return state, form.finite(state.params)
