@@ -1,6 +1,7 @@
 """A table: runs by columns, held as named NumPy arrays of one length."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -138,21 +139,20 @@ def _as_column(values: ArrayLike) -> NDArray:
 
 
 def _from_list(values: list[Any]) -> NDArray:
-    present = [v for v in values if v is not None]
-    numbers = present and all(
-        isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in present
-    )
-    if numbers and len(present) < len(values):
-        return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
-    if numbers or (present and len(present) == len(values) and _all_bool(values)):
+    kinds = {*map(type, values)}
+    present = kinds - {type(None)}
+    if present and all(issubclass(k, int | float | np.number) and k is not bool for k in present):
+        if present < kinds:
+            return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+        return np.array(values)
+    if kinds and kinds <= {bool, np.bool_}:
         return np.array(values)
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
 
 
-def _all_bool(values: list[Any]) -> bool:
-    return all(isinstance(v, bool | np.bool_) for v in values)
+_SPECIAL = re.compile('[,"\r\n]')  # what a cell of a CSV file is quoted for
 
 
 def _cells(column: NDArray) -> list[str]:
@@ -162,6 +162,8 @@ def _cells(column: NDArray) -> list[str]:
         return ["" if value != value else repr(value) for value in values]
     if column.dtype.kind in "ib":
         return list(map(str, values))
+    if {*map(type, values)} == {str} and not _SPECIAL.search("".join(values)):
+        return values
     return [_quoted(_cell(value)) for value in values]
 
 
@@ -173,7 +175,7 @@ def _cell(value: Any) -> str:
 
 def _quoted(cell: str) -> str:
     # The csv module of Python 3.11 leaves a carriage return bare, and readers split there.
-    return '"' + cell.replace('"', '""') + '"' if set(cell) & set(',"\r\n') else cell
+    return '"' + cell.replace('"', '""') + '"' if _SPECIAL.search(cell) else cell
 
 
 def _shown(value: Any) -> str:

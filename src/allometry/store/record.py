@@ -17,7 +17,7 @@ from allometry.spec import run_ids, texts
 
 __all__ = [
     "RESERVED", "Record", "canonical", "damage", "decode_arrays", "decode_row", "digest",
-    "encode_arrays", "encode_row", "records",
+    "encode_arrays", "encode_row", "parsed", "records",
 ]  # fmt: skip
 
 RESERVED = ("run_id", "study", "seed", "status", "seconds")
@@ -30,6 +30,7 @@ _DTYPES = frozenset(
 )
 
 _CELLS = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_DECODER = json.JSONDecoder()
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -99,7 +100,7 @@ def damage(stored: Record, *, arrays: bool = True) -> str | None:
         arrays: check the bytes of the trajectories too.
     """
     texts = (*stored[:4], *stored[5:9])
-    if not all(isinstance(text, str) for text in texts) or type(stored.seconds) is not float:
+    if {*map(type, texts)} != {str} or type(stored.seconds) is not float:
         return "a field is no longer of its type"
     if digest(*stored[:8]) != stored.sha256:
         return "its content no longer matches its SHA-256"
@@ -144,9 +145,14 @@ def _encode_cell(name: str, value: Any) -> Any:
     return value
 
 
+def parsed(text: str) -> Any:
+    """JSON that its hash has proved to be as we wrote it: nothing stands around it."""
+    return _DECODER.raw_decode(text)[0]
+
+
 def decode_row(text: str) -> dict[str, Cell]:
     """The inverse of `encode_row`."""
-    row: dict[str, Any] = json.loads(text)
+    row: dict[str, Any] = parsed(text)
     if '{"float":' in text:
         row = {n: float(v["float"]) if isinstance(v, dict) else v for n, v in row.items()}
     return row

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from allometry.errors import AllometryError, DataError, DiskError, StoreBusyError, UsageError
@@ -187,7 +188,7 @@ def _connect(path: Path, mode: str, more: str = "") -> sqlite3.Connection:
     connection.execute("PRAGMA cell_size_check = ON")
     connection.execute("PRAGMA mmap_size = 0")
     # A damaged text need not be UTF-8; it is found by its hash, not by an exception.
-    connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     return connection
 
 

@@ -29,6 +29,7 @@ from allometry.store.record import (
     decode_arrays,
     decode_row,
     digest,
+    parsed,
     records,
 )
 from allometry.store.schema import copy_to, open_reader, open_writer, sqlite_errors
@@ -366,7 +367,7 @@ class _Rows:
         self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
 
     def add(self, stored: Record) -> None:
-        seed = json.loads(stored.spec)["seed"]
+        seed = parsed(stored.spec)["seed"]
         own = (stored.run_id, seed, stored.status, stored.seconds)
         for column, value in zip(self._own.values(), own, strict=True):
             column.append(value)

@@ -157,7 +157,7 @@ def _declarations(connection: sqlite3.Connection) -> list[Damage]:
 def declaration_damage(row: tuple[Any, ...]) -> str | None:
     """What is wrong with a row of table ``declared``; None when nothing is."""
     *fields, sha256 = row
-    kinds = all(isinstance(field, str | int) for field in fields)
+    kinds = {*map(type, fields)} <= {str, int}
     return None if kinds and digest(*fields) == sha256 else "its declaration is damaged"
 
 
