@@ -8,11 +8,11 @@ fits and report do not see the difference.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from allometry.result import RunResult
 
-__all__ = ["Measures", "Pack", "Procedure", "pending_packs"]
+__all__ = ["Concurrent", "Measures", "Pack", "Procedure", "pending_packs"]
 
 # Name to function giving columns; of what, the procedure says.
 Measures = Mapping[str, Callable[..., Mapping[str, Any]]]
@@ -64,4 +64,18 @@ class Procedure(Protocol):
             trajectory: `Study.trajectory`, the same, taken along the way.
             advance: told of units of work done, summed over the pack.
         """
+        ...
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """A procedure whose packs may be made by several threads of one process at once.
+
+    Not one whose programs call LAPACK for a batch of matrices (`jax.numpy.linalg`): on a CPU such a
+    call holds one of XLA's threads while it waits for others, and as many calls at once as
+    there are threads wait for each other for ever.
+    """
+
+    def concurrent(self, packs: Sequence[Pack]) -> bool:
+        """Whether these may."""
         ...

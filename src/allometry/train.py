@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,10 @@ from allometry.spec import RunSpec
 __all__ = ["Training", "describe", "train_pack", "updates"]
 
 
+# Measures are anybody's: they need not bear a second thread (`Concurrent`).
+_MEASURING = Lock()
+
+
 @dataclass(frozen=True)
 class Training:
     """The procedure of every `RunSpec`: packs of one family, data and seed, trained here.
@@ -41,6 +46,12 @@ class Training:
 
     def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
         return make_packs(specs)
+
+    def concurrent(self, packs: Sequence[Pack]) -> bool:
+        """Where all is the package's own, which is known to keep off LAPACK."""
+        runs = (spec for pack in packs for spec in pack.specs)
+        parts = {type(part) for r in runs for part in (r.model, r.data, r.train.optimizer)}
+        return all(part.__module__.startswith("allometry.") for part in parts)
 
     def updates(self, spec: RunSpec) -> int:
         return updates(spec)
@@ -85,13 +96,14 @@ def train_pack(
     with scope(pack.specs[0].train.precision):
         start, points, final, course = _trained(pack, kept, advance, untrained)
     seconds = course.seconds / len(pack.specs)
-    return [
-        _result(
-            start[k] if start and untrained else None, final[k], [p[k] for p in points],
-            measures, trajectory, int(course.finite_until[k]), seconds,
-        )
-        for k in range(len(pack.specs))
-    ]  # fmt: skip
+    with _MEASURING:
+        return [
+            _result(
+                start[k] if start and untrained else None, final[k], [p[k] for p in points],
+                measures, trajectory, int(course.finite_until[k]), seconds,
+            )
+            for k in range(len(pack.specs))
+        ]  # fmt: skip
 
 
 def _trained(

@@ -5,8 +5,13 @@ import time
 
 import pytest
 
+from allometry import studies
+from allometry.engines.local import LocalEngine
+from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
-from allometry.procedure import Pack
+from allometry.models import MLP
+from allometry.procedure import Concurrent, Pack
+from allometry.train import Training
 
 PACKS = [Pack((i,)) for i in range(12)]
 
@@ -18,13 +23,15 @@ def number(pack):
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_every_pack_is_made_once_and_no_more_at_a_time_than_asked(threads):
     running, most, lock = 0, 0, threading.Lock()
+    all_there = threading.Barrier(threads)
 
     def make(pack, tell):
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.005)
+        if number(pack) < threads:  # the first ones wait until as many are there
+            all_there.wait(timeout=10)
         with lock:
             running -= 1
         return number(pack)
@@ -97,3 +104,52 @@ def test_one_a_processor_but_never_more_than_packs_or_than_pays():
     assert at_once(PACKS, 2) == 2
     assert at_once(PACKS[:1], 2) == 1
     assert at_once(PACKS, 64) == 4
+
+
+def test_only_what_is_known_to_keep_off_lapack_is_made_at_once():
+    class Own(MLP):
+        pass
+
+    def packs(name):
+        study = studies.study(name)
+        specs = study.specs("quick", seeds=2)
+        return (study.procedure or Training()), LocalEngine().packs(specs, study)
+
+    procedure, ours = packs("mlp_parameter_scaling")
+    assert isinstance(procedure, Concurrent) and procedure.concurrent(ours)
+    model = Own(**ours[0].specs[0].model.model_dump())
+    foreign = [Pack((ours[0].specs[0].model_copy(update={"model": model}),))]
+    assert not procedure.concurrent(foreign)
+    # Kernels: batches of matrices are solved, and two such programs at once never ended.
+    assert not isinstance(packs("ntk_depth")[0], Concurrent)
+
+
+def test_packs_of_a_procedure_that_says_nothing_go_one_after_another():
+    inside, most, expected = 0, 0, 1
+    all_there = threading.Barrier(at_once(PACKS, len(cpus())))
+
+    class Quiet:
+        def packs(self, specs):
+            return PACKS
+
+        def updates(self, spec):
+            return 1
+
+        def run(self, pack, measures, trajectory, advance):
+            nonlocal inside, most
+            inside += 1
+            most = max(most, inside)
+            if expected > 1 and number(pack) < expected:
+                all_there.wait(timeout=10)
+            inside -= 1
+            return []
+
+    class Loud(Quiet):
+        def concurrent(self, packs):
+            return True
+
+    study = studies.study("mlp_parameter_scaling")
+    for procedure, expected in ((Quiet(), 1), (Loud(), at_once(PACKS, len(cpus())))):
+        most = 0
+        list(LocalEngine(procedure).run(PACKS, study, lambda n: None, lambda: False))
+        assert most == expected

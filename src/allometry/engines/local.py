@@ -12,7 +12,7 @@ from allometry.engines.threads import at_once, in_threads
 from allometry.engines.watch import HUNG_AFTER
 from allometry.errors import UsageError
 from allometry.functions import Function
-from allometry.procedure import Pack, Procedure
+from allometry.procedure import Concurrent, Pack, Procedure
 from allometry.provenance import collect
 from allometry.spec import Experiment, run_ids
 from allometry.study import Study
@@ -85,8 +85,8 @@ class LocalEngine:
                 return Finished((), provenance, (failure,))
             return Finished(results, provenance)
 
-        # A person's own function need not bear a second thread.
-        threads = 1 if alone else at_once(packs, len(cpus()))
+        several = isinstance(kept, Concurrent) and kept.concurrent(packs)
+        threads = at_once(packs, len(cpus())) if several else 1
         yield from in_threads(packs, make, advance, stop, threads)
 
     def _procedure(self, study: Study) -> Procedure:

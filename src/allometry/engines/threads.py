@@ -2,7 +2,8 @@
 processors idle, another beside it does not.
 
 Compiled programs run outside Python's lock and share one set of worker threads, so two
-at once take as long as one where neither fills the machine.
+at once take little longer than one where neither fills the machine. For which procedures:
+`allometry.procedure.Concurrent`.
 """
 
 import threading
