@@ -192,7 +192,7 @@ def test_it_pays_when_much_is_left_and_much_is_lost():
     assert not diverged.worth(models, models, many), "nobody left, nothing is won"
 
 
-@pytest.mark.parametrize("name", ["side by side", "stacked"])
+@pytest.mark.parametrize("name", ["side by side", pytest.param("stacked", marks=pytest.mark.slow)])
 def test_stopped_anywhere_it_ends_with_the_same_bits(name, tmp_path, always, made):
     """Also after the lost have left: the checkpoint says who goes on."""
     specs = [changed(s, measure_every=10) for s in PACKS[name]]

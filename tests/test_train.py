@@ -368,7 +368,10 @@ def in_whole_batches(spec):
     return params
 
 
-@pytest.mark.parametrize(("batch", "rates"), [(75, "equal"), (40, "equal"), (40, "fan_in")])
+@pytest.mark.parametrize(
+    ("batch", "rates"),
+    [(75, "equal"), pytest.param(40, "equal", marks=pytest.mark.slow), (40, "fan_in")],
+)
 def test_chunks_add_up_to_whole_batches(batch, rates):
     """75 images in one batch (chunks of 32, 32, 11), and in batches of 40 and 35 (32, 8, 32, 3)."""
     spec = convnet(batch=batch, rates=rates, epochs=2)
