@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "allometry"
 
 # From low to high: a module imports from its own layer or from a lower one.
 LAYERS = (
-    ("errors",),
+    ("errors", "durable"),
     ("table", "read_table"),
     # Fitting: a table and nothing of training.
     ("laws",),

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from allometry.durable import put
 from allometry.errors import DataError, DiskError
 from allometry.procedure import Pack, Procedure
 from allometry.spec import Spec, run_ids
@@ -154,9 +155,7 @@ class Checkpoint:
         try:
             path.parent.mkdir(exist_ok=True)
             save_file(dense, part, {"document": text, "sha256": _digest(text, dense)})
-            _flush(part)
-            part.replace(path)
-            _flush(path.parent)
+            put(part, path)
         except (OSError, SafetensorError) as error:
             # safetensors tells a full disk by an error of its own.
             if part.is_file():
@@ -234,14 +233,6 @@ def _digest(document: str, arrays: Mapping[str, NDArray[Any]]) -> str:
         digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ---- what wrote it ---------------------------------------------------------------------------

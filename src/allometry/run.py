@@ -165,13 +165,7 @@ def run(
         checkpoints.sweep()
         if pending:
             chosen = engine() if callable(engine) else engine or _local_engine()
-            if isinstance(chosen, KeepsCheckpoints):
-                chosen.checkpoints = checkpoints
-            elif checkpoint_every is not None:
-                raise UsageError(
-                    "checkpoints of packs under way (--checkpoint-every) are kept by the local "
-                    "engine alone: leave them out"
-                )
+            _keep_under_way(chosen, checkpoints, asked=checkpoint_every is not None)
             told = progress or Silent()
             stopped, failures = _train(keep, study, specs, pending, chosen, told, checkpoints)
             checkpoints.sweep()
@@ -224,6 +218,17 @@ def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:
     if not 0 <= every < math.inf:
         raise UsageError(f"checkpoint_every: minutes, 0 or more, expected, got {minutes!r}")
     return Checkpoints(store.with_name(store.name + ".checkpoints"), 60 * every or math.inf)
+
+
+def _keep_under_way(engine: Engine, checkpoints: Checkpoints, *, asked: bool) -> None:
+    """Have the engine keep packs under way; one that cannot need not, unless it was asked for."""
+    if isinstance(engine, KeepsCheckpoints):
+        engine.checkpoints = checkpoints
+    elif asked:
+        raise UsageError(
+            "checkpoints of packs under way (--checkpoint-every) are kept by the local "
+            "engine alone: leave them out"
+        )
 
 
 class _Drain:

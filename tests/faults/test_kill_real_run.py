@@ -109,16 +109,22 @@ def test_a_real_sweep_killed_at_random_ends_as_if_never_stopped(tmp_path, fashio
     assert hit == KILLS
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_real_sweep_asked_to_stop_drains_and_goes_on(tmp_path, fashion_mnist, number, code):
-    path = tmp_path / "s.db"
+def _under_way(path: Path) -> "subprocess.Popen[str]":
+    """The command, some of whose packs are stored and others are not."""
     child = subprocess.Popen(
         _run(path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     while not _stored(path):
         assert child.poll() is None, child.communicate()[1]
         time.sleep(0.1)
+    return child
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_real_sweep_asked_to_stop_drains_and_goes_on(tmp_path, fashion_mnist, number, code):
+    path = tmp_path / "s.db"
+    child = _under_way(path)
     child.send_signal(number)
     said = child.communicate(timeout=120)[1]
     assert child.returncode == code, said
@@ -131,12 +137,7 @@ def test_a_real_sweep_asked_to_stop_drains_and_goes_on(tmp_path, fashion_mnist, 
 @pytest.mark.slow
 def test_asked_twice_it_stops_at_once_in_the_midst_of_compiled_programs(tmp_path, fashion_mnist):
     path = tmp_path / "s.db"
-    child = subprocess.Popen(
-        _run(path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while not _stored(path):
-        assert child.poll() is None, child.communicate()[1]
-        time.sleep(0.1)
+    child = _under_way(path)
     child.send_signal(signal.SIGINT)
     time.sleep(0.3)
     began = time.monotonic()

@@ -23,6 +23,7 @@ import platformdirs
 
 from allometry.datasets.description import DataFile, DataSet
 from allometry.datasets.sources import Source
+from allometry.durable import put
 from allometry.errors import DataError, DiskError, UnavailableError
 
 __all__ = ["cache_root", "fetch", "folder_of", "is_whole", "read"]
@@ -175,11 +176,8 @@ def _keep(file: DataFile, stream: IO[bytes], folder: Path) -> str | None:
         try:
             with part.open("xb") as out:
                 damage = _copy(file, stream, out)
-                out.flush()
-                os.fsync(out.fileno())
             if damage is None:
-                part.replace(path)
-                _sync_folder(folder)
+                put(part, path)
         finally:
             part.unlink(missing_ok=True)
     return damage
@@ -225,16 +223,6 @@ def _remove_stale(folder: Path) -> None:
         with suppress(FileNotFoundError):  # another process was quicker
             if time.time() - part.stat().st_mtime > _STALE_SECONDS:
                 part.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where folders can be synced (not on Windows)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
+from allometry.durable import put
 from allometry.engines.coordinator import Coordinator, Lost
 from allometry.engines.needs import Needs, asking
 from allometry.engines.watch import HUNG_AFTER, watched
@@ -292,16 +293,8 @@ def _deliveries(folder: Path) -> Path:
 def _put(path: Path, data: bytes) -> None:
     """A file that is whole whenever it can be seen under its name."""
     part = path.with_name(f".{uuid4().hex}")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    part.write_bytes(data)
+    put(part, path)
 
 
 def _submitit() -> ModuleType:

@@ -1,7 +1,7 @@
 """Symbols looked up in a table, added, and decoded by a perceptron."""
 
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from allometry.draws import TorchDraws
-from allometry.errors import UsageError
 from allometry.models.mlp import ACTIVATIONS
-from allometry.models.model import Counts, Model, Params
+from allometry.models.model import Counts, PairModel, Params
 
 __all__ = ["EmbeddingDecoder"]
 
 
-class EmbeddingDecoder(Model):
+class EmbeddingDecoder(PairModel):
     """Each symbol's vector from a trained table, their sum through a perceptron.
 
     The kind of network Liu et al. study in 2205.10343: embeddings and decoder are
@@ -31,12 +30,9 @@ class EmbeddingDecoder(Model):
         activation: between the decoder's layers, none after the last.
     """
 
-    p: int = Field(ge=2)
     d_embed: int = Field(ge=1)
     hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     activation: Literal["relu", "tanh"] = "relu"
-
-    symbols: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _enough_to_draw(self) -> "EmbeddingDecoder":
@@ -73,13 +69,6 @@ class EmbeddingDecoder(Model):
         for i, (fan_in, fan_out) in enumerate(pairwise(self._widths)):
             params[f"weight{i}"], params[f"bias{i}"] = draws.linear(fan_in, fan_out)
         return params
-
-    def check(self, n_in: int, n_classes: int) -> None:
-        if n_in != 2 or n_classes > self.p:
-            raise UsageError(
-                f"p = {self.p} does not fit the data: pairs of symbols below p with answers below "
-                f"p expected, got {n_in} features and {n_classes} classes"
-            )
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
         """Outputs ``(B, p)`` for pairs of symbols ``(B, 2)``, whole numbers kept as floats."""

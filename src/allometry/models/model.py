@@ -6,12 +6,13 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from allometry.draws import TorchDraws
 from allometry.errors import UsageError
 from allometry.spec import Spec
 
-__all__ = ["Counts", "Model", "Params"]
+__all__ = ["Counts", "Model", "PairModel", "Params"]
 
 # A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
 # start as float32 and are float64 where they train so.
@@ -96,3 +97,22 @@ class Model(Spec):
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
         """The trained weight matrices ``(fan_out, fan_in)`` from input to output."""
         raise NotImplementedError
+
+
+class PairModel(Model):
+    """A network that answers a symbol for two.
+
+    Attributes:
+        p: symbols, 0 to p - 1, and as many outputs.
+    """
+
+    p: int = Field(ge=2)
+
+    symbols: ClassVar[bool] = True
+
+    def check(self, n_in: int, n_classes: int) -> None:
+        if n_in != 2 or n_classes > self.p:
+            raise UsageError(
+                f"p = {self.p} does not fit the data: pairs of symbols below p with answers below "
+                f"p expected, got {n_in} features and {n_classes} classes"
+            )

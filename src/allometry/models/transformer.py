@@ -1,7 +1,7 @@
 """A transformer of one layer that reads "a b =" and answers a symbol."""
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from allometry.draws import TorchDraws
-from allometry.errors import UsageError
-from allometry.models.model import Counts, Model, Params
+from allometry.models.model import Counts, PairModel, Params
 
 __all__ = ["OneLayerTransformer"]
 
 POSITIONS = 3  # a, b, =
 
 
-class OneLayerTransformer(Model):
+class OneLayerTransformer(PairModel):
     """Decoder of one layer without layer norm, read at its last token.
 
     The network of Nanda et al. 2301.05217 (section 3, their published code): learned
@@ -33,12 +32,9 @@ class OneLayerTransformer(Model):
         d_mlp: ReLU units. Members of a pack may differ in it: a unit of zeros stays zero.
     """
 
-    p: int = Field(ge=2)
     d_model: int = Field(ge=8)
     n_heads: int = Field(default=4, ge=1)
     d_mlp: int = Field(ge=2)
-
-    symbols: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _heads_fit(self) -> "OneLayerTransformer":
@@ -84,13 +80,6 @@ class OneLayerTransformer(Model):
         params["inner_bias"] = np.zeros(m, dtype=np.float32)
         params["outer_bias"] = np.zeros(d, dtype=np.float32)
         return params
-
-    def check(self, n_in: int, n_classes: int) -> None:
-        if n_in != 2 or n_classes > self.p:
-            raise UsageError(
-                f"p = {self.p} does not fit the data: pairs of symbols below p with answers below "
-                f"p expected, got {n_in} features and {n_classes} classes"
-            )
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
         """Outputs ``(B, p)`` for pairs of symbols ``(B, 2)``, whole numbers kept as floats."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from allometry.durable import put
 from allometry.errors import AllometryError, DataError, DiskError, StoreBusyError, UsageError
 
 __all__ = [
@@ -177,7 +178,7 @@ def _make(path: Path, migrations: Sequence[Sequence[str]]) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
     finally:
         connection.close()
-    _put(part, path)
+    put(part, path)
 
 
 def _connect(path: Path, mode: str, more: str = "") -> sqlite3.Connection:
@@ -250,22 +251,7 @@ def copy_to(connection: sqlite3.Connection, path: Path) -> None:
     part.unlink(missing_ok=True)
     with sqlite_errors(path):
         connection.execute("VACUUM INTO ?", (str(part),))
-        _put(part, path)
-
-
-def _put(part: Path, path: Path) -> None:
-    """Give a finished file its name, so that it survives a loss of power."""
-    _flush(part)
-    part.rename(path)
-    _flush(path.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        put(part, path)
 
 
 def _beside(path: Path, suffix: str) -> Path:
