@@ -27,7 +27,7 @@ from allometry import RunSpec, Study, TrainSpec
 from allometry.datasets.splits import Moons
 from allometry.measures import losses
 from allometry.models import MLP
-from allometry.optimizers import Adam
+from allometry.spec.optimizers import Adam
 
 RUNS = (10, 100, 1000, 10_000)
 WIDTHS = tuple(range(2, 22, 2))

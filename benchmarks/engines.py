@@ -42,9 +42,9 @@ from typing import Any
 import numpy as np
 
 from allometry import Study, studies
-from allometry.procedure import Pack
-from allometry.result import RunResult
 from allometry.spec import Experiment
+from allometry.training.procedure import Pack
+from allometry.training.result import RunResult
 
 PER_PACK = 20
 COLUMNS = 24  # as many as a row of the first study has, nearly

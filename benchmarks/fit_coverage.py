@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from allometry import laws
-from allometry.fit import fit
-from allometry.table import Table
+from allometry.fitting.fit import fit
+from allometry.tables.table import Table
 
 TRUTH = {"E": 1.82, "A": 480.0, "B": 2100.0, "alpha": 0.347, "beta": 0.367}
 LAW = laws.named("chinchilla")

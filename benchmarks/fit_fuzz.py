@@ -11,8 +11,8 @@ import warnings
 from pathlib import Path
 
 from allometry.errors import AllometryError
-from allometry.fit import fit
-from allometry.read_table import read_table
+from allometry.fitting.fit import fit
+from allometry.tables.read import read_table
 
 CELLS = [
     "",

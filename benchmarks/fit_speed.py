@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 COLD = """
-from allometry.from_files import fit_file
+from allometry.fitting.files import fit_file
 made = fit_file({path!r}, "chinchilla", {{"N": "Model Size", "C": "Training FLOP", "L": "loss"}},
                 drop_largest={{"L": 5}}, starts=4500, resamples=4000)
 made.to_json()
@@ -26,9 +26,9 @@ def main() -> None:
     subprocess.run([sys.executable, "-c", COLD.format(path=path)], check=True)
     print(f"cold process, 4,500 starts + 4,000 resamples: {time.perf_counter() - began:.2f} s")
 
-    from allometry.compare import compare
-    from allometry.from_files import fit_file
-    from allometry.read_table import read_table
+    from allometry.fitting.compare import compare
+    from allometry.fitting.files import fit_file
+    from allometry.tables.read import read_table
 
     for _ in range(2):
         began = time.perf_counter()

@@ -18,10 +18,10 @@ import numpy as np
 
 from allometry.datasets.splits import ImageSubset
 from allometry.models import MLP
-from allometry.optimizers import Adam
-from allometry.result import RunResult
 from allometry.spec import RunSpec, TrainSpec
+from allometry.spec.optimizers import Adam
 from allometry.store import Store
+from allometry.training.result import RunResult
 
 PACK = 1000
 WIDTHS = 100

@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from allometry.datasets.splits import LeadingImages
-from allometry.draws import TorchDraws
 from allometry.engines.local import LocalEngine
 from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
-from allometry.procedure import Pack
-from allometry.studies import cnn_size_by_data as study
+from allometry.spec.torch_draws import TorchDraws
+from allometry.studies.cnn_size_by_data.study import study
+from allometry.training.procedure import Pack
 
 __all__ = ["SAMPLE", "main", "ours", "pytorch"]
 

@@ -6,7 +6,7 @@ test questions, both accuracies by nearest template, RQI over 70 parallelograms)
 * `notebook_way`: `toy_model_nn.ipynb` as it stands, RQI in a Python loop at every epoch.
 * `tight_way`: the same in PyTorch with RQI as one array operation and nothing kept back: what a
   careful user would write.
-* `ours`: `allometry.addition.train_runs`, for one run and for 100 cells of a phase diagram.
+* `ours`: `allometry.studies.grokking.train_runs`, for one run and for 100 cells of a phase diagram.
 
 All follow the notebook's draws, so the losses agree; the benchmark checks that they do.
 
@@ -35,9 +35,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from allometry.addition import ToyModel, addition_task, coefficients, train_runs
-from allometry.addition.start import draw_start
-from allometry.analyses.grokking_published import RATES
+from allometry.studies.grokking.algebra import coefficients
+from allometry.studies.grokking.phases_published import RATES
+from allometry.studies.grokking.procedure import train_runs
+from allometry.studies.grokking.spec import ToyModel
+from allometry.studies.grokking.start import draw_start
+from allometry.studies.grokking.task import addition_task
 from width_count_grid import matmul_rate
 
 __all__ = ["main", "notebook_way", "ours", "tight_way"]

@@ -8,7 +8,7 @@ FashionMNIST images, 79 steps an epoch with the last partial batch kept):
   does; and the same with ready tensors in the loader.
 * `tight_way`: one network after another, but with the images in one tensor, index tensors instead
   of a loader, the faster kind of Adam, and `torch.compile` if asked for.
-* `ours`: all networks of a seed in one call of `allometry.train.train_pack`, four seeds of the
+* `ours`: all networks of a seed in one call of `loop.train_pack`, four seeds of the
   notebook's study in turn, a seed a processor at once, as `allometry run` makes them; and one seed
   by itself.
 
@@ -51,10 +51,10 @@ from allometry.datasets.splits import ImageSubset
 from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
-from allometry.optimizers import Adam
-from allometry.packing import make_packs
 from allometry.spec import RunSpec, TrainSpec
-from allometry.train import train_pack
+from allometry.spec.optimizers import Adam
+from allometry.training.loop import train_pack
+from allometry.training.packing.choose import make_packs
 from width_count_grid import matmul_rate
 
 __all__ = ["SIZES", "Images", "main", "notebook_way", "ours", "read_images", "tight_way"]

@@ -8,7 +8,7 @@ fresh samples each.
   one-hot a float64 matrix, ten evaluations one after another.
 * `tight_way`: the same work without what PyTorch does not need: float32 throughout, tasks drawn by
   PyTorch, one evaluation of 10,000 samples, the fused kind of Adam.
-* `ours`: `allometry.sparse_parity`, everything in one compiled loop.
+* `ours`: `allometry.studies.sparse_parity`, everything in one compiled loop.
 
 All three draw different samples of one distribution; each says what loss it ends at.
 
@@ -39,8 +39,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from allometry.sparse_parity import ParityRun
-from allometry.sparse_parity.procedure import train
+from allometry.studies.sparse_parity.procedure import train
+from allometry.studies.sparse_parity.spec import ParityRun
 
 __all__ = ["main", "notebook_way", "ours", "product_rate", "tight_way"]
 

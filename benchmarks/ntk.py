@@ -5,7 +5,7 @@
   and `eigvalsh`. The network function is compiled anew for every cell (its shapes differ), and
   called once for each draw; both are timed apart. Measured on cells drawn at random from the
   table, and scaled to all of its cells.
-* `ours`: ten draws of every cell of the table through `allometry.ntk.KernelDraws` with the
+* `ours`: ten draws of every cell of the table through `KernelDraws` with the
   study's measures: the first call with its compilation, and again.
 
     python benchmarks/ntk.py --json ntk.json
@@ -30,9 +30,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from allometry.analyses.ntk_printed import PRINTED
-from allometry.ntk import KernelDraw, KernelDraws, limit_ntk
-from allometry.studies.ntk_depth import STUDY
+from allometry.studies.ntk_depth.limit import limit_ntk
+from allometry.studies.ntk_depth.printed import PRINTED
+from allometry.studies.ntk_depth.procedure import KernelDraws
+from allometry.studies.ntk_depth.spec import KernelDraw
+from allometry.studies.ntk_depth.study import STUDY
 
 __all__ = ["TABLE", "main", "one_by_one", "ours"]
 

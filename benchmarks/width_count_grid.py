@@ -3,7 +3,7 @@
 The networks are 784-w-w/2-10, ReLU, Adam 1e-3, batch 128, FashionMNIST, all on the same batches.
 The number of first-layer units is 4,096 in every cell of the grid but the last (512 x 4: 2,048).
 
-* `ours`: `packing.make_packs` and `allometry.train.train_pack`, a pack a processor at once, as
+* `ours`: `packing.make_packs` and `loop.train_pack`, a pack a processor at once, as
   `allometry run` makes them.
 * `PyTorch loop`: one network after another, index tensors, fused Adam, whatever number of threads
   is faster; one network is timed and multiplied by K.
@@ -37,15 +37,15 @@ from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from allometry.datasets.splits import ImageSubset
-from allometry.draws import TorchDraws
 from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
-from allometry.optimizers import Adam
-from allometry.packing import make_packs
-from allometry.procedure import Pack
 from allometry.spec import RunSpec, TrainSpec
-from allometry.train import train_pack
+from allometry.spec.optimizers import Adam
+from allometry.spec.torch_draws import TorchDraws
+from allometry.training.loop import train_pack
+from allometry.training.packing.choose import make_packs
+from allometry.training.procedure import Pack
 
 __all__ = ["GRID", "main", "matmul_rate"]
 

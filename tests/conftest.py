@@ -1,14 +1,12 @@
 """What every test may rely on: where the reference data lie, real images, small specs."""
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from allometry.errors import UnavailableError
-
-ASSETS = Path(__file__).parent / "assets"
+from tests import REFERENCE
 
 
 @pytest.fixture(scope="session")
@@ -34,11 +32,9 @@ def images(name: str):
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of published data sets, `ALLOMETRY_REFERENCE` or ../shared/reference."""
-    beside = Path(__file__).parents[2] / "shared" / "reference"
-    folder = Path(os.environ.get("ALLOMETRY_REFERENCE", beside))
-    if not folder.is_dir():
-        pytest.skip(f"no reference data at {folder}; set ALLOMETRY_REFERENCE")
-    return folder
+    if not REFERENCE.is_dir():
+        pytest.skip(f"no reference data at {REFERENCE}; set ALLOMETRY_REFERENCE")
+    return REFERENCE
 
 
 # A shared machine may stall any single example; how long one takes is not what is tested.
@@ -53,4 +49,4 @@ def pytest_collection_modifyitems(config, items):
         return
     for item in items:
         trained = getattr(item, "callspec", None) and item.callspec.params.get("trained")
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.name} {trained or ''}"))
+        item.add_marker(pytest.mark.xdist_group(f"{item.path} {trained or ''}"))

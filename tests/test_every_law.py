@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from allometry import laws
-from allometry.fit import fit
 from allometry.fitting import objectives
-from allometry.fitting.problem import surface
+from allometry.fitting.fit import fit
 from allometry.fitting.search import start_points
-from allometry.table import Table
+from allometry.fitting.surface import surface
+from allometry.tables.table import Table
 
 LAWS = laws.available()
 RNG = np.random.default_rng(7)

@@ -17,17 +17,17 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from allometry import results, studies
+from allometry import studies
 from allometry.engines.local import LocalEngine
 from allometry.figures.words import to_html
-from allometry.pages import publish
-from allometry.result import RunResult
+from allometry.report.publish import publish
 from allometry.run import run
 from allometry.spec import RunSpec
-from allometry.store import Store
+from allometry.store import Store, results
 from allometry.study import SIZES, Study
-from allometry.table import Table
-from tests.conftest import ASSETS
+from allometry.tables.table import Table
+from allometry.training.result import RunResult
+from tests import ASSETS
 
 RUN_IDS = ASSETS / "run_ids.json"
 EVERY = studies.names()

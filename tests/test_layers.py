@@ -10,57 +10,37 @@ import re
 import subprocess
 import sys
 import tokenize
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "src" / "allometry"
+from tests import ROOT
 
-# From low to high: a module imports from its own layer or from a lower one.
+PACKAGE = ROOT / "src" / "allometry"
+
+# From low to high: a folder, or a module at the root, imports from lower layers alone.
 LAYERS = (
     ("errors", "durable"),
-    ("table", "read_table"),
-    # Fitting: a table and nothing of training.
-    ("laws",),
-    ("intervals",),
-    ("fitting",),
-    ("fit", "compare", "influence", "multiverse", "published"),
-    ("plan", "from_files"),
-    ("analyses",),
-    # Saying what to train, and training it.
-    ("spec", "draws", "sizes"),
-    ("datasets", "models", "optimizers"),
-    ("result",),
-    ("procedure", "checkpoints"),
-    (
-        "packing",
-        "pack_forms",
-        "pack_cost",
-        "pack_calibration",
-        "pack_plan",
-        "precision",
-        "measures",
-    ),
-    ("train", "pack_job", "course", "diverged", "descent", "evaluate"),
-    ("functions", "ntk", "sparse_parity", "addition"),
-    ("study",),
-    # Keeping it.
-    ("provenance", "store"),
-    ("programs", "engines", "run", "results"),
-    # Showing it.
-    ("figures",),
-    ("report", "report_words", "pages", "serve"),
+    ("tables", "laws", "spec"),
+    ("stats", "datasets", "models"),
+    ("fitting", "measures", "findings"),
+    ("figures", "training"),
+    ("study", "store"),
     ("studies",),
-    ("terminal", "cli", "__main__"),
+    ("engines", "report"),
+    ("run",),
+    ("cli",),
 )
-FITTING = LAYERS[:7]
-TRAINING = {"jax", "jaxlib", "optax", "allometry.train", "allometry.models", "allometry.measures"}
-
-# Upward, inside a function, so that what is above is loaded only when it is asked for.
-WHEN_ASKED = {
-    ("run", "studies"): "a study may be given by its name",
-    ("engines.orders", "studies"): "a worker loads the study it is told of",
+LONGEST_CHAIN = 11  # units, the entry point `__main__` among them
+MOST_AT_THE_ROOT = 8  # modules
+FITTING = ("errors", "durable", "tables", "laws", "stats", "fitting")
+TRAINING = {
+    "jax",
+    "jaxlib",
+    "optax",
+    "allometry.training",
+    "allometry.models",
+    "allometry.measures",
 }
 
 
@@ -78,85 +58,102 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 BELOW_THE_NAMES = [name for name in MODULES if name]  # all but the file of public names
 
 
-def layer(module):
-    """Position of a module's layer; a subpackage stands as one, by its first name."""
-    top = module.partition(".")[0]
-    exact = [i for i, names in enumerate(LAYERS) if top in names]
-    matching = [i for i, names in enumerate(LAYERS) if any(fnmatch(top, n) for n in names)]
-    assert exact or matching, f"module {top} is in no layer: say in LAYERS where it belongs"
-    return (exact or matching)[0]
+def unit(module):
+    """The folder or the module at the root that a module belongs to."""
+    return module.partition(".")[0]
 
 
 def imported(module):
-    """Modules of the package that this one imports anywhere, as (module, inside a function)."""
-
-    def visit(node, lazy):
+    """Modules of the package that this one imports anywhere, inside functions too."""
+    for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] == "allometry":
-                    yield alias.name.removeprefix("allometry.").removeprefix("allometry"), lazy
+                    yield alias.name.removeprefix("allometry.").removeprefix("allometry")
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: imports are absolute"
             if node.module.split(".")[0] == "allometry":
                 base = node.module.removeprefix("allometry").removeprefix(".")
                 for alias in node.names:
                     inner = f"{base}.{alias.name}".removeprefix(".")
-                    yield (inner if inner in MODULES else base), lazy
-        lazy = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for child in ast.iter_child_nodes(node):
-            yield from visit(child, lazy)
+                    yield inner if inner in MODULES else base
 
-    return set(visit(TREES[module], False))
+
+IMPORTS = {module: set(imported(module)) for module in BELOW_THE_NAMES}
+UNITS = {
+    name: {unit(o) for m in BELOW_THE_NAMES if unit(m) == name for o in IMPORTS[m]} - {name}
+    for name in map(unit, BELOW_THE_NAMES)
+}
 
 
 def test_the_parser_sees_imports():
-    assert ("errors", False) in imported("table")
-    assert ("studies", True) in imported("run")
-    assert ("figures.style", False) in imported("report")
-    assert ("laws", False) in imported("fit")
+    assert "errors" in IMPORTS["tables.table"]
+    assert "studies" in IMPORTS["run"]  # inside a function
+    assert "figures.style" in IMPORTS["report.page"]
+    assert "laws" in UNITS["fitting"]
 
 
-@pytest.mark.parametrize("module", BELOW_THE_NAMES)
-def test_imports_point_down(module):
+def test_every_unit_has_a_layer():
+    layered = {name for names in LAYERS for name in names} | {"__main__"}
+    assert layered == UNITS.keys(), f"say in LAYERS where {layered ^ UNITS.keys()} belongs"
+
+
+def test_imports_point_down():
+    heights = {name: i for i, names in enumerate(LAYERS) for name in names}
     up = [
-        other
-        for other, lazy in imported(module)
-        if layer(other) > layer(module) and not (lazy and (module, other) in WHEN_ASKED)
+        f"{module} imports {other}"
+        for module in BELOW_THE_NAMES
+        for other in IMPORTS[module]
+        if unit(other) != unit(module) and module != "__main__"
+        if heights[unit(other)] >= heights[unit(module)]
     ]
-    assert not up, f"{module} imports {', '.join(up)}, of a higher layer"
+    assert not up, "of the same or a higher layer: " + "; ".join(up)
 
 
-def test_the_exceptions_are_still_needed():
-    for pair in WHEN_ASKED:
-        assert (pair[1], True) in imported(pair[0]), f"{pair}: no longer imported"
+def longest(ways, name, path=()):
+    """The longest chain of imports that starts at a node; refuses a circle."""
+    assert name not in path, "circle: " + " -> ".join((*path, name))
+    chains = [longest(ways, other, (*path, name)) for other in sorted(ways.get(name, ()))]
+    return (name, *max(chains, key=len, default=()))
 
 
-def test_no_ring_of_imports():
-    ways = {m: {other for other, lazy in imported(m) if not lazy} for m in BELOW_THE_NAMES}
+def test_the_chain_of_units_is_short():
+    chain = max((longest(UNITS, name) for name in UNITS), key=len)
+    assert len(chain) <= LONGEST_CHAIN, " -> ".join(chain)
+
+
+def test_no_circle_of_modules():
     finished = set()
 
     def walk(module, path):
         assert module not in path, " -> ".join((*path, module))
         if module not in finished:
-            for other in ways.get(module, ()):
+            for other in IMPORTS.get(module, ()):
                 walk(other, (*path, module))
             finished.add(module)
 
-    for module in ways:
+    for module in BELOW_THE_NAMES:
         walk(module, ())
 
 
+def test_the_root_holds_few_modules():
+    modules = [path.name for path in PACKAGE.glob("*.py")]
+    assert len(modules) <= MOST_AT_THE_ROOT, sorted(modules)
+
+
+def test_a_study_is_imported_by_nothing_outside_its_folder():
+    for module in BELOW_THE_NAMES:
+        for other in IMPORTS[module]:
+            if other.startswith("studies.") and not module.startswith("studies."):
+                raise AssertionError(f"{module} imports {other}")
+            if other.startswith("studies.") and other.split(".")[1] != module.split(".")[1]:
+                raise AssertionError(f"{module} imports {other}, of another study's folder")
+
+
 def test_fitting_imports_nothing_of_training_by_any_way():
-    ways = {m: {other for other, _ in imported(m)} for m in BELOW_THE_NAMES}
-    for start in (m for m in BELOW_THE_NAMES if layer(m) < len(FITTING)):
-        reached, waiting = set(), [start]
-        while waiting:
-            module = waiting.pop()
-            if module not in reached:
-                reached.add(module)
-                waiting += ways.get(module, ())
-        high = {m for m in reached if layer(m) >= len(FITTING) and not m.startswith("figures")}
-        assert not high, f"{start} reaches {', '.join(sorted(high))}"
+    for name in FITTING:
+        beyond = UNITS[name] - set(FITTING)
+        assert not beyond, f"{name} imports {', '.join(sorted(beyond))}"
 
 
 # ---- what importing does -------------------------------------------------------------------
@@ -212,14 +209,15 @@ def test_importing_every_module_uses_no_network_and_no_random_state():
 
 
 def test_fitting_loads_no_training_code():
-    names = ["fit", "read_table", *(m for m in ("compare", "from_files", "plan") if m in MODULES)]
+    names = [m for m in BELOW_THE_NAMES if unit(m) in FITTING]
     loaded = in_a_fresh_interpreter(
         f"import importlib, json, sys\n"
         f"for name in {names!r}: importlib.import_module('allometry.' + name)\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
     assert "numpy" in loaded
-    assert not TRAINING & set(loaded)
+    training = [m for m in loaded if m in TRAINING or m.startswith("allometry.training")]
+    assert not training
 
 
 def test_public_names_stay_what_they_are():
@@ -228,7 +226,7 @@ def test_public_names_stay_what_they_are():
         "import importlib, json, types\n"
         "import allometry as al\n"
         "for name in al.__all__: getattr(al, name)\n"
-        "for name in ('run', 'fit', 'study', 'table'):\n"
+        "for name in ('run', 'study', 'findings'):\n"
         "    importlib.import_module('allometry.' + name)\n"
         "print(json.dumps([n for n in al.__all__ if isinstance(getattr(al, n), types.ModuleType)]))"
     )

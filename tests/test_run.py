@@ -14,7 +14,7 @@ from allometry.errors import DataError, StoreBusyError, UsageError
 from allometry.run import run
 from allometry.spec import RunSpec, Spec
 from allometry.store import Store
-from tests.store_cases import Imagined, result, specs, study
+from tests.store.cases import Imagined, result, specs, study
 
 
 class Heard:
@@ -206,7 +206,7 @@ def test_outside_the_main_thread_signals_are_left_alone(path):
 LIGHT = """
 import sys
 from allometry.run import run
-from tests.store_cases import study
+from tests.store.cases import study
 outcome = run(study(), store=sys.argv[1])
 assert (outcome.stored_before, outcome.trained) == (24, 0)
 assert "jax" not in sys.modules, "a finished study loaded JAX"
@@ -220,7 +220,7 @@ def test_resuming_a_finished_study_does_not_load_jax(path, pytestconfig):
 
 def test_the_local_engine_makes_each_pack_by_the_studys_procedure(path):
     from allometry.engines.local import LocalEngine
-    from allometry.procedure import Pack
+    from allometry.training.procedure import Pack
 
     calls = []
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from allometry import studies
 from allometry.errors import UsageError
-from allometry.study import Finding, at_least
-from tests.store_cases import study
+from allometry.findings import Finding, at_least
+from tests.store.cases import study
 
 FINDING = Finding(
     claim="c", prediction="p", source="s", measured=0.5, low=0.25, high=0.751, verdict="agrees",
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_study_is_refused_in_words(tmp_path, text, word):
 
 def test_a_file_of_ones_own_is_a_study(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text("from tests.store_cases import study\nSTUDY = study()\n")
+    path.write_text("from tests.store.cases import study\nSTUDY = study()\n")
     assert studies.study(path).specs("quick")[0].run_id == study().specs("quick")[0].run_id
 
 

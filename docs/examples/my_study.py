@@ -1,13 +1,13 @@
 """Does the loss of a small network on two moons fall as a power of its width?"""
 
 from allometry import Finding, RunSpec, Study, TrainSpec, measures
-from allometry.analyses import reducible
-from allometry.analyses.reducible import Grid
 from allometry.datasets.splits import Moons
 from allometry.figures import curve, panels, runs_panel
+from allometry.findings import at_least
 from allometry.models import MLP
-from allometry.optimizers import Adam
-from allometry.study import at_least
+from allometry.spec.optimizers import Adam
+from allometry.stats import lines
+from allometry.stats.grid import Grid
 
 
 def runs(size, seeds):
@@ -22,12 +22,12 @@ def runs(size, seeds):
 
 def law(curves):
     """Exponent and R² of L = A N^alpha on the means over seeds."""
-    line = reducible.log_line(curves.size, curves["train_loss"])
+    line = lines.log_line(curves.size, curves["train_loss"])
     return {"alpha": line.slope, "r2": line.r2}
 
 
 def analyse(table):
-    by = reducible.intervals(Grid.of(table, "n_params", ("train_loss",)), law)
+    by = Grid.of(table, "n_params", ("train_loss",)).intervals(law)
     return [Finding(
         claim="The loss falls as a power of the parameter count",
         prediction="R² of 0.9 or more on log axes", source="a guess of mine",
@@ -41,7 +41,7 @@ def analyse(table):
 def loss_against_size(table, findings):
     """Training loss of every run against its parameter count; the line is the fitted power."""
     mean = Grid.of(table, "n_params", ("train_loss",)).mean()
-    line = reducible.log_line(mean.size, mean["train_loss"])
+    line = lines.log_line(mean.size, mean["train_loss"])
     figure, axes = panels(1, 1)
     drawn = curve(lambda n: 10**line.intercept * n**line.slope, (mean.size[0], mean.size[-1]))
     runs_panel(

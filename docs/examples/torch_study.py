@@ -4,12 +4,12 @@ import torch
 from torch import nn
 
 from allometry import Finding, Study
-from allometry.analyses import reducible
-from allometry.analyses.reducible import Grid
 from allometry.figures import curve, panels, runs_panel
-from allometry.functions import Function
+from allometry.findings import at_least
 from allometry.spec import Experiment
-from allometry.study import at_least
+from allometry.stats import lines
+from allometry.stats.grid import Grid
+from allometry.training.function import Function
 
 TEACHER = 32  # hidden units of the network to be imitated
 
@@ -58,12 +58,12 @@ def runs(size, seeds):
 
 def law(curves):
     """Exponent and R² of L = A N^alpha on the means over seeds."""
-    line = reducible.log_line(curves.size, curves["test_loss"])
+    line = lines.log_line(curves.size, curves["test_loss"])
     return {"alpha": line.slope, "r2": line.r2}
 
 
 def analyse(table):
-    by = reducible.intervals(Grid.of(table, "n_params", ("test_loss",)), law)
+    by = Grid.of(table, "n_params", ("test_loss",)).intervals(law)
     return [Finding(
         claim="The test loss falls as a power of the parameter count",
         prediction="R² of 0.9 or more on log axes", source="a guess of mine",
@@ -77,7 +77,7 @@ def analyse(table):
 def loss_against_size(table, findings):
     """Test loss of every student against its parameter count; the line is the fitted power."""
     mean = Grid.of(table, "n_params", ("test_loss",)).mean()
-    line = reducible.log_line(mean.size, mean["test_loss"])
+    line = lines.log_line(mean.size, mean["test_loss"])
     figure, axes = panels(1, 1)
     drawn = curve(lambda n: 10**line.intercept * n**line.slope, (mean.size[0], mean.size[-1]))
     runs_panel(

@@ -18,29 +18,31 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from allometry.fit import fit as fit
-    from allometry.report import write_report as write_report
+    from allometry.findings import Finding as Finding
+    from allometry.fitting.fit import fit as fit
+    from allometry.report.page import write_report as write_report
     from allometry.run import run as run
     from allometry.spec import RunSpec as RunSpec
     from allometry.spec import TrainSpec as TrainSpec
     from allometry.store import Store as Store
+    from allometry.store.results import table as table
     from allometry.studies import study as study
-    from allometry.study import Finding as Finding
     from allometry.study import Study as Study
-    from allometry.table import Table as Table
+    from allometry.tables.table import Table as Table
 
+# Public name to the module that has it.
 _HOME = {
-    "Finding": "study",
+    "Finding": "findings",
     "RunSpec": "spec",
     "Store": "store",
     "Study": "study",
-    "Table": "table",
+    "Table": "tables.table",
     "TrainSpec": "spec",
-    "fit": "fit",
+    "fit": "fitting.fit",
     "run": "run",
     "study": "studies",
-    "table": "results",
-    "write_report": "report",
+    "table": "store.results",
+    "write_report": "report.page",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

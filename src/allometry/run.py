@@ -12,15 +12,16 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
-from allometry.checkpoints import Checkpoints
 from allometry.engines import Engine, Failure, KeepsCheckpoints
 from allometry.errors import UsageError
-from allometry.procedure import pending_packs
-from allometry.result import RunResult
-from allometry.spec import Experiment, run_ids
+from allometry.findings import Finding, findings_html
+from allometry.spec import Experiment, run_ids, variant
 from allometry.store import Store
-from allometry.study import Finding, Study, findings_html, variant
-from allometry.table import Table
+from allometry.study import Study
+from allometry.tables.table import Table
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import pending_packs
+from allometry.training.result import RunResult
 
 __all__ = ["Outcome", "Progress", "Silent", "run"]
 

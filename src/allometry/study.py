@@ -1,70 +1,19 @@
 """A study: a question with its runs, measures, analysis and figures."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
 from allometry.errors import UsageError
-from allometry.procedure import Procedure
+from allometry.findings import Finding
 from allometry.spec import Experiment, replace, run_ids
-from allometry.table import Table
+from allometry.tables.table import Table
+from allometry.training.procedure import Procedure
 
-__all__ = [
-    "SIZES",
-    "Finding",
-    "Notebook",
-    "Study",
-    "Verdict",
-    "at_least",
-    "findings_html",
-    "holds",
-    "variant",
-    "within",
-]
+__all__ = ["SIZES", "Notebook", "Study", "procedure_of"]
 
 SIZES = ("quick", "notebook", "paper")
-Verdict = Literal["agrees", "disagrees", "undecided"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A prediction beside what was measured.
-
-    Attributes:
-        claim: what is asked, in words that stand alone.
-        prediction: what the source says, in words, with its number where it has one.
-        source: where the prediction stands.
-        measured: the number measured (NaN where the answer is only words).
-        low, high: its 95% interval.
-        verdict: does the measurement agree with the prediction?
-        answer: one sentence saying what was found.
-        control: the same measured where there can be no effect (untrained
-            networks, say), in words with its number.
-        unit: of `measured`, empty for a pure number.
-    """
-
-    claim: str
-    prediction: str
-    source: str
-    measured: float
-    low: float
-    high: float
-    verdict: Verdict
-    answer: str
-    control: str = ""
-    unit: str = ""
-
-    @property
-    def shown(self) -> str:
-        """Value and interval as a person reads them."""
-        if math.isnan(self.measured):
-            return ""
-        unit = f" {self.unit}" if self.unit else ""
-        if math.isnan(self.low) or math.isnan(self.high):
-            return f"{self.measured:.3g}{unit}, no interval"
-        return f"{self.measured:.3g} [{self.low:.3g}, {self.high:.3g}]{unit}"
 
 
 @dataclass(frozen=True)
@@ -80,17 +29,6 @@ class Notebook:
     number: int
     name: str
     printed: str
-
-
-def findings_html(findings: Sequence[Finding]) -> str:
-    """Findings as a table for notebooks: claim, what was measured, verdict, answer."""
-    rows = "".join(
-        f"<tr><td>{escape(f.claim)}</td><td>{escape(f.shown)}</td><td>{f.verdict}</td>"
-        f"<td>{escape(f.answer)}</td></tr>"
-        for f in findings
-    )
-    head = "<tr><th>claim</th><th>measured [95%]</th><th>verdict</th><th>answer</th></tr>"
-    return f"<table>{head}{rows}</table>" if rows else ""
 
 
 @dataclass(frozen=True)
@@ -194,31 +132,11 @@ class Study:
         return specs
 
 
-def at_least(low: float, high: float, bound: float) -> Verdict:
-    """Does an interval say that a number reaches a bound?
+def procedure_of(study: Study) -> Procedure:
+    """The study's own procedure, or training by gradient descent."""
+    if study.procedure is not None:
+        return study.procedure
+    # Brings JAX, which a study with a procedure of its own may not need.
+    from allometry.training.loop import Training
 
-    agrees: all of it does; disagrees: none of it does; undecided: part of it, or
-    there is no interval (NaN).
-    """
-    if low >= bound:
-        return "agrees"
-    return "disagrees" if high < bound else "undecided"
-
-
-def holds(low: float, high: float, value: float) -> Verdict:
-    """Does an interval hold a predicted value? Undecided where there is no interval (NaN)."""
-    if math.isnan(low):
-        return "undecided"
-    return "agrees" if low <= value <= high else "disagrees"
-
-
-def within(low: float, high: float, least: float, most: float) -> Verdict:
-    """Does an interval lie in a range? agrees: all of it; disagrees: none of it."""
-    if least <= low and high <= most:
-        return "agrees"
-    return "disagrees" if low > most or high < least else "undecided"
-
-
-def variant(changes: Mapping[str, str]) -> str:
-    """The name under which changed runs are declared: empty for the study as shipped."""
-    return ",".join(f"{path}={changes[path]}" for path in sorted(changes))
+    return Training()

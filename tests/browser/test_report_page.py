@@ -8,7 +8,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from allometry.report import IndexEntry, write_index, write_report
+from allometry.report.page import IndexEntry, write_index, write_report
 from tests.browser.chromium import browse, executable, served
 from tests.figures.fake_study import COMMAND, PROVENANCE, STUDY, laws_of, runs
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from allometry.datasets.modular import ModularAddition
-from allometry.draws import TorchDraws
+from allometry.spec.torch_draws import TorchDraws
 
 DATA = st.builds(
     lambda p, fraction: ModularAddition(p=p, fraction=fraction),

@@ -5,7 +5,7 @@ import pytest
 
 from allometry.datasets.resident import resident
 from allometry.datasets.splits import LeadingImages
-from allometry.draws import TorchDraws
+from allometry.spec.torch_draws import TorchDraws
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from allometry import studies
 from allometry.engines.local import LocalEngine
-from allometry.procedure import Pack
 from allometry.run import Silent, run
+from allometry.training.procedure import Pack
 
 FILE = Path(__file__).with_name("imagined.py")
 RUNS = 24

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from allometry import Study
-from allometry.procedure import Pack
-from allometry.result import RunResult
 from allometry.spec import Experiment, Spec
+from allometry.training.procedure import Pack
+from allometry.training.result import RunResult
 
 
 class Inner(Spec):

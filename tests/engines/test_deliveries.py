@@ -17,8 +17,8 @@ from allometry.engines.deliveries import (
 from allometry.engines.orders import Orders
 from allometry.engines.work import work
 from allometry.errors import DataError
-from allometry.procedure import Pack
 from allometry.store.record import records
+from allometry.training.procedure import Pack
 from tests.engines.cases import packs
 from tests.engines.imagined import made
 

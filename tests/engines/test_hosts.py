@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.engines.cases import RUNS, begun, content, made_here, when
 from tests.engines.hosts import Hosts
 from tests.engines.slurm_cluster import free_ports
@@ -123,7 +124,7 @@ def test_two_hosts_store_what_this_process_stores(hosts, tmp_path):
     thread, _ = when(both_work, lambda: None)
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, hosts.cluster, str(tmp_path)],
-        env=hosts.environment, cwd=Path(__file__).parents[2], capture_output=True, text=True,
+        env=hosts.environment, cwd=ROOT, capture_output=True, text=True,
         timeout=90, check=False,
     )  # fmt: skip
     thread.join()

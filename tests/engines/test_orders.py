@@ -9,9 +9,9 @@ import pytest
 from allometry import studies
 from allometry.engines.orders import Orders, read_order
 from allometry.errors import DataError, UsageError
-from allometry.packing import make_packs
-from allometry.procedure import Pack
 from allometry.spec import Spec
+from allometry.training.packing.choose import make_packs
+from allometry.training.procedure import Pack
 from tests.engines.cases import FILE, packs, study
 
 

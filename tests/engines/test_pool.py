@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from allometry.engines.local import LocalEngine
-from allometry.engines.needs import Needs
 from allometry.engines.pool import pool
+from allometry.engines.resources import Needs
 from allometry.errors import UsageError
 from allometry.run import run
 from tests.engines.cases import FILE, RUNS, InterruptOnce, begun, content, made_here, when
@@ -115,7 +115,7 @@ def _children(pid):
             words = (stat.parent / "cmdline").read_text()
         except OSError:
             continue
-        if int(fields[1]) == pid and fields[0] != "Z" and "allometry.engines.worker" in words:
+        if int(fields[1]) == pid and fields[0] != "Z" and "allometry.engines.pool_worker" in words:
             found.append(int(stat.parent.name))
     return found
 

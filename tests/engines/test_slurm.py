@@ -3,12 +3,12 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from allometry.errors import UnavailableError
 from allometry.run import run
+from tests import ROOT
 from tests.engines.cases import FILE, RUNS, InterruptOnce, begun, content, made_here, when
 from tests.engines.slurm_cluster import Cluster
 
@@ -157,7 +157,7 @@ in_slurm(Path(sys.argv[1]), **LONG)
 
 
 def test_what_jobs_deliver_while_no_coordinator_runs_is_taken_in_by_the_next(empty, tmp_path):
-    root = Path(__file__).parents[2]
+    root = ROOT
     child = subprocess.Popen([sys.executable, "-c", COORDINATOR, str(tmp_path)], cwd=root)
     until = time.monotonic() + 60
     while not begun(tmp_path):

@@ -10,8 +10,8 @@ from allometry.engines.local import LocalEngine
 from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
-from allometry.procedure import Concurrent, Pack
-from allometry.train import Training
+from allometry.training.loop import Training
+from allometry.training.procedure import Concurrent, Pack
 
 PACKS = [Pack((i,)) for i in range(12)]
 

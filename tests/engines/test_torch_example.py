@@ -1,16 +1,15 @@
 """The example of a study in PyTorch: learns its teacher, and the same on every way to run it."""
 
-from pathlib import Path
-
 import pytest
 
 from allometry.engines.local import LocalEngine
 from allometry.run import run
+from tests import ROOT
 from tests.engines.cases import content
 
 pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'allometry[torch]'")
 pytestmark = pytest.mark.slow
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "torch_study.py"
+EXAMPLE = ROOT / "docs" / "examples" / "torch_study.py"
 
 
 def test_the_example_learns_and_is_the_same_in_one_process_and_in_two(tmp_path):

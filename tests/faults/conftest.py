@@ -14,7 +14,7 @@ import pytest
 
 from allometry.errors import UsageError
 from allometry.store import Store
-from tests.store_cases import result, study
+from tests.store.cases import result, study
 
 HERE = Path(__file__).parent
 

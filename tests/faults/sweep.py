@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import AllometryError
-from allometry.result import RunResult
 from allometry.run import Silent, run
 from allometry.spec import RunSpec
-from tests.store_cases import Imagined, study
+from allometry.training.result import RunResult
+from tests.store.cases import Imagined, study
 
 
 class Log(Silent):

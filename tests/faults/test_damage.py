@@ -13,7 +13,7 @@ import pytest
 from allometry.errors import AllometryError, DataError
 from allometry.run import run
 from allometry.store import Store
-from tests.store_cases import PROVENANCE, Imagined, result, study
+from tests.store.cases import PROVENANCE, Imagined, result, study
 
 RUNS = 20
 FLIPS = 400

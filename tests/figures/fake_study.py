@@ -4,9 +4,10 @@ import numpy as np
 
 from allometry.figures import Interval as Row
 from allometry.figures import curve, headline, interval_panel, letters, panels, runs_panel
-from allometry.fit import fit
-from allometry.study import Finding, Study
-from allometry.table import Table
+from allometry.findings import Finding
+from allometry.fitting.fit import fit
+from allometry.study import Study
+from allometry.tables.table import Table
 
 ALPHA = 0.5
 PROVENANCE = [

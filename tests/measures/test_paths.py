@@ -4,7 +4,6 @@ import csv
 import math
 from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from allometry.draws import TorchDraws
 from allometry.errors import DataError
 from allometry.measures.losses import losses
 from allometry.measures.network import Losses, Network
@@ -24,9 +22,10 @@ from allometry.measures.paths import (
     unit_entropies,
 )
 from allometry.models import MLP
+from allometry.spec.torch_draws import TorchDraws
+from tests import ASSETS
 
 Weights = list[NDArray[np.float64]]
-ASSETS = Path(__file__).parents[1] / "assets"
 FLOOR = 1e-9  # added to q inside the logarithm of H'_SIE
 
 widths = st.lists(st.integers(1, 5), min_size=3, max_size=5)  # one to three hidden layers

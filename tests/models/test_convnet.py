@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from allometry.draws import TorchDraws
 from allometry.errors import UsageError
 from allometry.models import ConvNet
 from allometry.models.convolution import conv_relu_pool, image_relu_pool
+from allometry.spec.torch_draws import TorchDraws
 
 
 def by_definition(x, weight, bias):

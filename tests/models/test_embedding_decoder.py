@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from allometry.datasets.modular import ModularAddition
-from allometry.draws import TorchDraws
 from allometry.errors import UsageError
 from allometry.models import EmbeddingDecoder
 from allometry.models.model import Params
-from allometry.optimizers import AdamW
-from allometry.pack_forms import Padded
-from allometry.packing import make_packs
-from allometry.procedure import Pack
 from allometry.spec import RunSpec, TrainSpec
-from allometry.train import train_pack
+from allometry.spec.optimizers import AdamW
+from allometry.spec.torch_draws import TorchDraws
+from allometry.training.loop import train_pack
+from allometry.training.packing.choose import make_packs
+from allometry.training.packing.layouts import Padded
+from allometry.training.procedure import Pack
 
 SIZES = st.builds(
     lambda p, d, hidden, act: EmbeddingDecoder(

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,20 +13,19 @@ from pydantic import ValidationError
 
 from allometry.datasets.images import ImageArrays
 from allometry.datasets.splits import ImageSubset, Moons
-from allometry.draws import TorchDraws
 from allometry.errors import UsageError
 from allometry.measures import losses, path_entropies
 from allometry.models import MLP, FrozenCNN, FrozenViT
 from allometry.models.frozen import CHUNK
-from allometry.optimizers import Adam
-from allometry.packing import make_packs
-from allometry.procedure import Pack
 from allometry.spec import RunSpec, TrainSpec
-from allometry.train import train_pack
+from allometry.spec.optimizers import Adam
+from allometry.spec.torch_draws import TorchDraws
+from allometry.training.loop import train_pack
+from allometry.training.packing.choose import make_packs
+from allometry.training.procedure import Pack
+from tests import ASSETS
 
-GOLDEN: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "assets" / "torch_draws.json").read_text()
-)["seeds"]
+GOLDEN: dict[str, Any] = json.loads((ASSETS / "torch_draws.json").read_text())["seeds"]
 SEEDS = sorted(GOLDEN)
 HEADS = ("5,2", "43,22")
 MEASURES = {"losses": losses, "path_entropies": path_entropies}

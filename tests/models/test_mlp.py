@@ -3,7 +3,6 @@
 import hashlib
 import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from allometry.draws import TorchDraws
 from allometry.models import MLP
+from allometry.spec.torch_draws import TorchDraws
+from tests import ASSETS
 
-GOLDEN: dict[str, Any] = json.loads(
-    (Path(__file__).parents[1] / "assets" / "torch_draws.json").read_text()
-)["seeds"]
+GOLDEN: dict[str, Any] = json.loads((ASSETS / "torch_draws.json").read_text())["seeds"]
 WIDTHS = st.lists(st.integers(1, 12), min_size=2, max_size=6).map(tuple)
 ACTIVATIONS = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
 

@@ -10,8 +10,8 @@ import click
 from allometry.cli.output import print_json
 
 if TYPE_CHECKING:
-    from allometry.pack_plan import Plan
     from allometry.study import Study
+    from allometry.training.packing.explain import Plan
 
 __all__ = ["explain"]
 
@@ -21,11 +21,11 @@ def explain(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Show the packs of the runs that are not stored yet; trains and writes nothing."""
-    from allometry.engines.orders import procedure_of
-    from allometry.pack_plan import plans
-    from allometry.procedure import pending_packs
     from allometry.store import Store
-    from allometry.train import Training
+    from allometry.study import procedure_of
+    from allometry.training.loop import Training
+    from allometry.training.packing.explain import plans
+    from allometry.training.procedure import pending_packs
 
     specs = declared = study.specs(size, seeds, changes)
     if store.exists():

@@ -77,7 +77,8 @@ def fit(
     figure: Path | None, output: Path | None, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
-    from allometry.from_files import draw_fit, fit_file, save_fit
+    from allometry.figures.fits import save_fit_figure
+    from allometry.fitting.files import fit_file, save_fit
 
     made = fit_file(
         table, law, pairs("--map", mapping, "SYMBOL=COLUMN"), where=filters,
@@ -88,12 +89,12 @@ def fit(
     if output:
         write(output, lambda path: save_fit(made, path))
     if figure:
-        write(figure, lambda path: draw_fit(made, path))
+        write(figure, lambda path: save_fit_figure(made, path))
     if as_json:
         document = made.to_document()
         print_json(document.pop("schema").split("/")[1], **document)
     else:
-        from allometry.terminal import show_fit
+        from allometry.cli.terminal import show_fit
 
         show_fit(made)
 
@@ -128,7 +129,7 @@ def compare(
     hold_out: str | None, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Compare laws on TABLE by how well they extrapolate; choose one, and average them."""
-    from allometry.from_files import compare_file
+    from allometry.fitting.files import compare_file
 
     name, _, count = (hold_out or "largest:0").partition(":")
     if name != "largest" or not count.isdecimal():
@@ -140,7 +141,7 @@ def compare(
     if as_json:
         print_json(document.pop("schema").split("/")[1], **document)
     else:
-        from allometry.terminal import show_comparison
+        from allometry.cli.terminal import show_comparison
 
         show_comparison(document)
 

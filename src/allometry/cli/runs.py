@@ -80,12 +80,12 @@ def run(
     store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
-    from allometry.programs import keep_programs
+    from allometry.training.compile_cache import keep_programs
 
     keep_programs()  # before anything below brings JAX
+    from allometry.cli.terminal import Bar, show_findings
     from allometry.run import run as run_study
     from allometry.studies import study as find
-    from allometry.terminal import Bar, show_findings
 
     chosen = find(study)
     if explain:
@@ -229,7 +229,7 @@ def table(
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The runs of STUDY as CSV, one row a run, to stdout or a file."""
-    from allometry import results
+    from allometry.store import results
 
     rows = results.table(
         _stored_name(study), store=store, size=size, changes=pairs("--set", changes, "FIELD=VALUE")
@@ -268,7 +268,7 @@ def report(
 
     Without STUDY: a folder of pages about every study in the store, and an index of them.
     """
-    from allometry.pages import publish, publish_all
+    from allometry.report.publish import publish, publish_all
     from allometry.studies import names
     from allometry.studies import study as find
 

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from allometry.datasets.splits import Data, Split
-from allometry.draws import TorchDraws
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["ModularAddition"]
 

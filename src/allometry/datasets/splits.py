@@ -9,8 +9,8 @@ from pydantic import Field
 
 from allometry.datasets.images import load_images
 from allometry.datasets.moons import make_moons
-from allometry.draws import TorchDraws
 from allometry.spec import Spec
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["Data", "ImageSubset", "LeadingImages", "Moons", "Split"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from allometry.checkpoints import Checkpoints
-from allometry.result import RunResult
 from allometry.spec import Experiment
 from allometry.study import Study
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.result import RunResult
 
 __all__ = ["Engine", "Failure", "Finished", "KeepsCheckpoints"]
 
@@ -39,7 +39,7 @@ class Finished:
 
     Attributes:
         results: stored in one transaction.
-        provenance: what made them, as JSON data (`allometry.provenance`).
+        provenance: what made them, as JSON data (`allometry.engines.provenance`).
         failures: packs that could not be made.
     """
 

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, Protocol
 
 from allometry.engines import Failure, Finished
 from allometry.engines.deliveries import Delivery, read_delivery
-from allometry.engines.needs import Asking, Needs
-from allometry.engines.orders import Orders, procedure_of
+from allometry.engines.orders import Orders
+from allometry.engines.resources import Asking, Needs
 from allometry.errors import DataError
-from allometry.procedure import Pack
-from allometry.result import RunResult
 from allometry.spec import Experiment, run_ids
-from allometry.study import Study
+from allometry.study import Study, procedure_of
+from allometry.training.procedure import Pack
+from allometry.training.result import RunResult
 
 __all__ = ["TRIES", "Coordinator", "Lost", "Workers"]
 

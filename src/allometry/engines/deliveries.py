@@ -14,8 +14,6 @@ from typing import Any
 
 from allometry.engines import Failure
 from allometry.errors import DataError
-from allometry.procedure import Pack
-from allometry.result import Cell, RunResult
 from allometry.spec import run_ids
 from allometry.store.record import (
     RESERVED,
@@ -24,6 +22,8 @@ from allometry.store.record import (
     encode_arrays,
     encode_row,
 )
+from allometry.training.procedure import Pack
+from allometry.training.result import Cell, RunResult
 
 __all__ = ["Delivery", "fail", "read_delivery", "write_delivery"]
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
 from allometry.engines.coordinator import Lost
-from allometry.engines.needs import Needs
+from allometry.engines.resources import Needs
 from allometry.errors import UnavailableError
 
 __all__ = ["Died", "Futures"]

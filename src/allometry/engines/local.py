@@ -3,19 +3,18 @@
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from allometry.checkpoints import Checkpoints, keeping
 from allometry.engines import Failure, Finished
 from allometry.engines.coordinator import Coordinator
-from allometry.engines.orders import procedure_of
+from allometry.engines.hung import HUNG_AFTER
 from allometry.engines.pool import cpus, pool
+from allometry.engines.provenance import collect
 from allometry.engines.threads import at_once, in_threads
-from allometry.engines.watch import HUNG_AFTER
 from allometry.errors import UsageError
-from allometry.functions import Function
-from allometry.procedure import Concurrent, Pack, Procedure
-from allometry.provenance import collect
 from allometry.spec import Experiment, run_ids
-from allometry.study import Study
+from allometry.study import Study, procedure_of
+from allometry.training.checkpoints import Checkpoints, keeping
+from allometry.training.function import Function
+from allometry.training.procedure import Concurrent, Pack, Procedure
 
 __all__ = ["LocalEngine"]
 

@@ -17,23 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import DataError, UsageError
-from allometry.procedure import Pack, Procedure
 from allometry.spec import Spec, differences, run_ids, texts
 from allometry.study import Study
+from allometry.training.procedure import Pack
 
-__all__ = ["SCHEMA", "Orders", "procedure_of", "read_order"]
+__all__ = ["SCHEMA", "Orders", "read_order"]
 
 SCHEMA = "allometry/order/1"
-
-
-def procedure_of(study: Study) -> Procedure:
-    """The study's own procedure, or training by gradient descent."""
-    if study.procedure is not None:
-        return study.procedure
-    # Brings JAX, which a study with a procedure of its own may not need.
-    from allometry.train import Training
-
-    return Training()
 
 
 class Orders:
@@ -104,17 +94,26 @@ def _reference(origin: str, name: str) -> dict[str, str]:
 
 
 def _source_sha256(origin: str) -> str:
-    """Of the file a study stands in."""
+    """Of the file a study stands in, or of every file of a shipped study's folder."""
     if origin.endswith(".py"):
-        file = Path(origin)
+        files = [Path(origin)]
     else:
-        found = find_spec(f"allometry.studies.{origin}")
+        # Studies import nearly everything, so they are looked for when one is asked for.
+        from allometry import studies
+
+        module = studies.modules().get(origin)
+        found = find_spec(module) if module else None
         if found is None or found.origin is None:
             raise UsageError(f"no study {origin!r} here; install the same allometry everywhere")
         file = Path(found.origin)
-    if not file.is_file():
-        raise UsageError(f"no study file at {file}: it must be there on every machine")
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+        is_shared = file.parent.name != "studies"
+        files = sorted(file.parent.glob("*.py")) if is_shared else [file]
+    digest = hashlib.sha256()
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"no study file at {file}: it must be there on every machine")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=4)

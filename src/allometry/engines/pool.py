@@ -11,15 +11,15 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import IO
 
-from allometry.checkpoints import Checkpoints
 from allometry.engines.futures import Died, Futures
-from allometry.engines.watch import HUNG_AFTER
+from allometry.engines.hung import HUNG_AFTER
+from allometry.engines.pool_worker import read_frame, write_frame
 from allometry.engines.work import LOG_CHARACTERS, pin_threads
-from allometry.engines.worker import read_frame, write_frame
+from allometry.training.checkpoints import Checkpoints
 
 __all__ = ["cpus", "pool"]
 
-WORKER = "allometry.engines.worker"
+WORKER = "allometry.engines.pool_worker"
 LAST_WORDS = 3.0  # seconds for a hung process to say where it is
 
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.futures import Futures
-from allometry.engines.needs import Needs, asking
-from allometry.engines.watch import HUNG_AFTER, watched
+from allometry.engines.hung import HUNG_AFTER, watched
+from allometry.engines.resources import Needs, asking
 from allometry.errors import UsageError
-from allometry.programs import keep_programs
+from allometry.training.compile_cache import keep_programs
 
 __all__ = ["RayEngine"]
 

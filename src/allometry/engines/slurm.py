@@ -26,11 +26,11 @@ from uuid import uuid4
 
 from allometry.durable import put
 from allometry.engines.coordinator import Coordinator, Lost
-from allometry.engines.needs import Needs, asking
-from allometry.engines.watch import HUNG_AFTER, watched
+from allometry.engines.hung import HUNG_AFTER, watched
+from allometry.engines.resources import Needs, asking
 from allometry.engines.work import LOG_CHARACTERS, THREADS, pin_threads
 from allometry.errors import UnavailableError, UsageError
-from allometry.programs import keep_programs
+from allometry.training.compile_cache import keep_programs
 
 __all__ = ["SlurmEngine", "make"]
 

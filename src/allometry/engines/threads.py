@@ -3,7 +3,7 @@ processors idle, another beside it does not.
 
 Compiled programs run outside Python's lock and share one set of worker threads, so two
 at once take little longer than one where neither fills the machine. For which procedures:
-`allometry.procedure.Concurrent`.
+`allometry.training.procedure.Concurrent`.
 """
 
 import threading
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import TypeVar
 
-from allometry.procedure import Pack
+from allometry.training.procedure import Pack
 
 __all__ = ["at_once", "in_threads"]
 

@@ -9,9 +9,10 @@ from functools import cache
 from io import TextIOBase
 from typing import Any, TextIO
 
-from allometry.checkpoints import Checkpoints, keeping
 from allometry.engines.deliveries import fail, write_delivery
-from allometry.engines.orders import procedure_of, read_order
+from allometry.engines.orders import read_order
+from allometry.study import procedure_of
+from allometry.training.checkpoints import Checkpoints, keeping
 
 __all__ = ["LOG_CHARACTERS", "pin_threads", "work"]
 
@@ -56,7 +57,7 @@ def pin_threads(environment: MutableMapping[str, str], threads: int) -> None:
 @cache
 def _provenance() -> dict[str, Any]:
     # Brings JAX.
-    from allometry.provenance import collect
+    from allometry.engines.provenance import collect
 
     return collect()
 

@@ -1,7 +1,7 @@
 """Figures: the house style and panels that take plain arrays."""
 
 from allometry.figures.marks import Curve, Interval
-from allometry.figures.scaling import (
+from allometry.figures.panels import (
     control_panels,
     curve,
     fit_panel,

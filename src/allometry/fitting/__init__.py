@@ -1,1 +1,1 @@
-"""The parts of `allometry.fit`: rows, objectives, the batched solver, resamples, the document."""
+"""Fitting laws to tables: rows, objectives, the batched solver, resamples, the document."""

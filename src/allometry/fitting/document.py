@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from allometry import laws
 from allometry.errors import DataError, UsageError
-from allometry.intervals import Estimate, Interval
+from allometry.fitting.intervals import Estimate, Interval
 from allometry.laws import Law
 
 __all__ = ["Certificate", "Fit", "Status"]
@@ -102,7 +102,7 @@ class Fit:
         Args:
             of: "mean", the law itself; or "run", a new run, which adds the
                 residuals seen in the fit. Neither covers an error of the law's
-                form: back-test with `allometry.compare`.
+                form: back-test with `allometry.fitting.compare`.
         """
         if of not in ("mean", "run"):
             raise UsageError(f"of must be 'mean' or 'run', got {of!r}")
@@ -188,12 +188,6 @@ class Fit:
             return _from_document(cls, document, law or laws.named(document["law"]))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"the fit document is incomplete or damaged at {error}") from error
-
-    def plot(self, ax: Any = None, residuals_ax: Any = None) -> Any:
-        """Data, fit and band on log axes; returns the Axes."""
-        from allometry.fitting.pictures import draw_fit
-
-        return draw_fit(self, ax, residuals_ax)
 
     def _repr_html_(self) -> str:
         rows = "".join(

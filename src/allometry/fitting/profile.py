@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from allometry.fitting import objectives
 from allometry.fitting.document import Fit
-from allometry.fitting.problem import PlainSurface, PowerSumSurface, penalty, surface
 from allometry.fitting.solver import minimise
+from allometry.fitting.surface import PlainSurface, PowerSumSurface, penalty, surface
 from allometry.laws.law import Parameter
 
 __all__ = ["Profile", "of_fit", "profile"]

@@ -13,20 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.fitting.problem import PlainSurface, PowerSumSurface
+from allometry.fitting.intervals import Estimate, Interval, verdict
 from allometry.fitting.rows import Rows
 from allometry.fitting.search import FIRST_DELTA
 from allometry.fitting.solver import Solution, minimise
-from allometry.intervals import (
-    FRACTION_SCALE,
-    Estimate,
-    Interval,
-    ends,
-    fractions,
-    multiplicities,
-    verdict,
-)
+from allometry.fitting.surface import PlainSurface, PowerSumSurface
 from allometry.laws import Parameter
+from allometry.stats.resample import FRACTION_SCALE, ends, fractions, multiplicities
 
 __all__ = ["Plan", "estimates", "resample", "rounded"]
 

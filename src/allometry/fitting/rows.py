@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
 from allometry.laws import Law
-from allometry.table import Table
+from allometry.tables.table import Table
 
 __all__ = ["Rows", "condition", "select", "sizes_of"]
 

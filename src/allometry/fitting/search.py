@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.fitting.document import Certificate
-from allometry.fitting.problem import PlainSurface, PowerSumSurface
 from allometry.fitting.solver import Solution, minimise, solve_positive
+from allometry.fitting.surface import PlainSurface, PowerSumSurface
 
 __all__ = ["FIRST_DELTA", "certify", "search", "start_points"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from allometry.fitting.document import Certificate, Status
-from allometry.intervals import Estimate, Interval
+from allometry.fitting.intervals import Estimate, Interval
 
 __all__ = ["judged"]
 

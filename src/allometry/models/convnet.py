@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from allometry.draws import TorchDraws
 from allometry.errors import UsageError
 from allometry.models.convolution import conv_relu_pool, image_relu_pool
 from allometry.models.model import Counts, Model, Params
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["ConvNet"]
 

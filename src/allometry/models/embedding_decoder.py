@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from allometry.draws import TorchDraws
 from allometry.models.mlp import ACTIVATIONS
 from allometry.models.model import Counts, PairModel, Params
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["EmbeddingDecoder"]
 

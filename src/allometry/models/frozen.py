@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from allometry.draws import TorchDraws
 from allometry.errors import UsageError
 from allometry.models.mlp import MLP
 from allometry.models.model import Params
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["FrozenEncoder"]
 

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from allometry.draws import TorchDraws
 from allometry.models.frozen import FrozenEncoder
 from allometry.models.model import Params
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["FrozenCNN"]
 

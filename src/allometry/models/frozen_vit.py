@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from allometry.draws import TorchDraws
 from allometry.models.frozen import FrozenEncoder
 from allometry.models.model import Params
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["FrozenViT"]
 

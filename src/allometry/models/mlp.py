@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from allometry.draws import TorchDraws
 from allometry.errors import UsageError
 from allometry.models.model import Counts, Model, Params
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["ACTIVATIONS", "MLP"]
 

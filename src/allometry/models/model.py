@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from allometry.draws import TorchDraws
 from allometry.errors import UsageError
 from allometry.spec import Spec
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["Counts", "Model", "PairModel", "Params"]
 
@@ -40,7 +40,7 @@ class Model(Spec):
     """A network as a frozen value: how it starts, what it computes, how big it is.
 
     A subclass gives the four methods for ONE network; packing many is the
-    library's work (`allometry.packing`). `family` names what members of a pack
+    library's work (`allometry.training.packing.choose`). `family` names what members of a pack
     must have in common.
 
     Attributes:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from allometry.draws import TorchDraws
 from allometry.models.model import Counts, PairModel, Params
+from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["OneLayerTransformer"]
 

@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from allometry.errors import DataError, UsageError
-from allometry.result import Cell, RunResult
 from allometry.spec import run_ids, texts
+from allometry.training.result import Cell, RunResult
 
 __all__ = [
     "RESERVED", "Record", "canonical", "damage", "decode_arrays", "decode_row", "digest",

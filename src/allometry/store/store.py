@@ -18,7 +18,6 @@ from typing import Any, NamedTuple, Self, TypeVar
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
-from allometry.result import RunResult
 from allometry.spec import Experiment, check_same, run_ids, texts
 from allometry.store import verify as store_verify
 from allometry.store.lock import WriterLock, check_place, filesystem_type
@@ -34,7 +33,8 @@ from allometry.store.record import (
 )
 from allometry.store.schema import copy_to, open_reader, open_writer, sqlite_errors
 from allometry.store.verify import DECLARED, RUNS, Damage, Verification
-from allometry.table import Table
+from allometry.tables.table import Table
+from allometry.training.result import RunResult
 
 __all__ = ["Damage", "Store", "StudyStatus", "Verification"]
 
@@ -153,7 +153,7 @@ class Store:
 
         Args:
             results: a run stored already is left as it is.
-            provenance: JSON data saying what trained them (`allometry.provenance`).
+            provenance: JSON data saying what trained them (`allometry.engines.provenance`).
 
         Returns:
             how many were not stored before.

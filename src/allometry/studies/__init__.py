@@ -1,5 +1,10 @@
-"""The shipped studies, one a file; adding a study is adding a file."""
+"""The shipped studies: a file or a folder each; adding a study is adding one.
 
+A study is ``NAME.py`` or ``NAME/study.py`` with a module-level `STUDY`. A folder that holds
+several studies names their modules in ``STUDIES``.
+"""
+
+import ast
 import importlib
 import importlib.util
 import pkgutil
@@ -11,12 +16,28 @@ from types import ModuleType
 from allometry.errors import UsageError
 from allometry.study import Study
 
-__all__ = ["names", "study"]
+__all__ = ["modules", "names", "study"]
+
+
+def modules() -> dict[str, str]:
+    """Name of each shipped study to the module it stands in, no study imported."""
+    found = {}
+    for entry in pkgutil.iter_modules(__path__):
+        module = f"{__name__}.{entry.name}"
+        if not entry.ispkg:
+            found[entry.name] = module
+            continue
+        several = getattr(importlib.import_module(module), "STUDIES", None)
+        if several is None:
+            found[entry.name] = f"{module}.study"
+        else:
+            found |= {name: f"{module}.{name}" for name in several}
+    return dict(sorted(found.items()))
 
 
 def names() -> list[str]:
-    """Names of the shipped studies, without importing them."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    """Names of the shipped studies."""
+    return list(modules())
 
 
 def study(name: str | Path) -> Study:
@@ -30,14 +51,15 @@ def study(name: str | Path) -> Study:
     """
     text = str(name)
     if text.endswith(".py"):
-        found = _study_of(_module_at(Path(text)), text)
-        return replace(found, origin=str(Path(text).resolve()))
-    if text not in names():
+        loaded = _study_of(_module_at(Path(text)), text)
+        return replace(loaded, origin=str(Path(text).resolve()))
+    shipped = modules()
+    if text not in shipped:
         raise UsageError(
-            f"no study {text!r}; there are {', '.join(names())}, and your own by the path of "
+            f"no study {text!r}; there are {', '.join(shipped)}, and your own by the path of "
             "its file, ./mine.py"
         )
-    return replace(_study_of(importlib.import_module(f"{__name__}.{text}"), text), origin=text)
+    return replace(_study_of(importlib.import_module(shipped[text]), text), origin=text)
 
 
 def _module_at(path: Path) -> ModuleType:
@@ -45,14 +67,22 @@ def _module_at(path: Path) -> ModuleType:
         raise UsageError(f"no study file at {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None, path
+    _check_syntax(path)
     module = importlib.util.module_from_spec(spec)
     # Known by name while it runs, as dataclasses and pydantic models in it require.
     sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _check_syntax(path: Path) -> None:
+    """Refuse a file that Python cannot compile; what it does when it runs is its own matter."""
     try:
-        spec.loader.exec_module(module)
+        ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         raise UsageError(f"{path}, line {error.lineno}: not Python: {error.msg}") from error
-    return module
+    except ValueError as error:  # a null byte, before Python 3.11.4
+        raise UsageError(f"{path}: not Python: {error}") from error
 
 
 def _study_of(module: ModuleType, where: str) -> Study:

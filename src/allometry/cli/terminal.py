@@ -1,0 +1,164 @@
+"""What a person sees in the terminal: one line while training, a table at the end."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from allometry.findings import Finding
+from allometry.fitting.document import Fit
+from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
+from allometry.training.result import RunResult
+
+__all__ = ["Bar", "show_comparison", "show_findings", "show_fit"]
+
+MARKS = {"agrees": "✓ agrees", "disagrees": "✗ disagrees", "undecided": "? undecided"}
+COLOURS = {"agrees": "green", "disagrees": "red", "undecided": "yellow"}
+QUIET_SECONDS = 10.0  # between plain lines, where there is no terminal to draw on
+
+
+class Bar:
+    """Progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("eta"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._runs = self._steps = self._done = self._diverged = self._advanced = 0
+        self._began = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
+        """Told once: runs to train and runs stored before, packs, and model-steps in all."""
+        self._runs, self._steps = runs, steps
+        self._began = self._said = time.monotonic()
+        if not runs:
+            return
+        self._line(
+            f"{runs} runs to train in {packs} packs ({steps:,} model-steps); {stored} stored"
+        )
+        if self._live:
+            self._bar.start()
+            self._task = self._bar.add_task("training", total=steps, rate="")
+
+    def advance(self, model_steps: int) -> None:
+        self._advanced += model_steps
+        rate = self._advanced / max(time.monotonic() - self._began, 1e-9)
+        if self._live:
+            self._bar.update(self._task, advance=model_steps, rate=self._state(rate))
+        elif time.monotonic() - self._said > QUIET_SECONDS:
+            self._said = time.monotonic()
+            left = (self._steps - self._advanced) / rate
+            self._line(f"{self._state(rate)}, about {left:.0f} s left")
+
+    def finished(self, results: Sequence[RunResult]) -> None:
+        self._done += len(results)
+        self._diverged += sum(r.status == "diverged" for r in results)
+
+    def draining(self) -> None:
+        self._line("stopping after the pack in flight; once more stops at once")
+
+    def end(self) -> None:
+        if self._runs:
+            seconds = time.monotonic() - self._began
+            self._bar.stop()
+            self._line(f"{self._done} of {self._runs} runs trained in {seconds:.1f} s")
+
+    def _state(self, rate: float) -> str:
+        lost = f", {self._diverged} diverged" if self._diverged else ""
+        return f"{self._done}/{self._runs} runs, {rate:,.0f} model-steps/s{lost}"
+
+    def _line(self, text: str) -> None:
+        self._console.print(Text(text), highlight=False, soft_wrap=True)
+
+
+def _stdout() -> Console:
+    """A console as wide as the terminal; where there is none, wide enough for the tables."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 110)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """A table of claims, measurements and verdicts, and the answer under each, on stdout."""
+    if not findings:
+        return
+    console = _stdout()
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_lines=False)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("claim, and what was found", overflow="fold", ratio=1)
+    table.add_column("measured [95% interval]", max_width=26)
+    for finding in findings:
+        table.add_row(
+            Text(MARKS[finding.verdict], style=COLOURS[finding.verdict]),
+            Text(finding.claim, style="bold").append(f"\n{finding.answer}\n", style="not bold"),
+            Text(finding.shown),
+        )
+    console.print(table)
+
+
+def show_fit(fit: Fit) -> None:
+    """Formula, parameters with intervals and verdicts, certificate and advice, on stdout."""
+    console = _stdout()
+    console.print(Text(f"{fit.formula}   ({summary_of_fit(fit)})", style="bold"))
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in (
+        "parameter",
+        f"value [{fit.interval.level:.0%} interval]",
+        "verdict",
+        "meaning",
+    ):
+        table.add_column(heading, overflow="fold")
+    for row in estimate_rows(fit):
+        style = "" if row.sure else "yellow"
+        table.add_row(row.name, row.shown, Text(row.verdict, style=style), row.meaning)
+    console.print(table)
+    for line in certificate_lines(fit):
+        console.print(Text(line), soft_wrap=True)
+    console.print(Text(f"{fit.status.code}: {fit.status.advice}", style="bold"), soft_wrap=True)
+
+
+def show_comparison(document: Mapping[str, Any]) -> None:
+    """A table of laws for each group: extrapolation and back-test errors, weight, choice."""
+    console = _stdout()
+    for group in document["groups"]:
+        title = ", ".join(f"{name} = {value}" for name, value in group["by"].items())
+        table = RichTable(
+            box=SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left"
+        )
+        for heading in ("law", "extrapolation RMSLE", "back-test RMSLE", "weight", ""):
+            table.add_column(heading)
+        for name, score in group["laws"].items():
+            chosen = "chosen" if name == group["chosen"]["law"] else score["reason"]
+            errors = [score["extrapolation_rmsle"], score["backtest_rmsle"]]
+            shown = ["-" if e is None else f"{e:.4g}" for e in errors]
+            table.add_row(name, *shown, f"{score['weight']:.3f}", chosen)
+        averaged = group["averaged"]["extrapolation_rmsle"]
+        table.add_row("averaged", "-" if averaged is None else f"{averaged:.4g}", "", "", "")
+        console.print(table)

@@ -1,0 +1,68 @@
+"""What trained a run: versions, commit, device. No name of a person or a machine."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from allometry.training.source import package_root
+
+__all__ = ["collect", "git_state"]
+
+GIT_SECONDS = 5.0  # before a commit is given up as unknown
+
+
+def collect() -> dict[str, Any]:
+    """JSON data kept with every run: `when` is the start of the process's training, in UTC."""
+    device = jax.devices()[0]
+    return {
+        "allometry": version("allometry"),
+        **git_state(package_root()),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "jax": jax.__version__,
+        "jaxlib": version("jaxlib"),
+        "platform": device.platform,
+        "device": device.device_kind,
+        "devices": jax.device_count(),
+        "dtype": str(jnp.zeros(()).dtype),
+        "cpus": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """The commit of the package's own source, and whether it was changed since.
+
+    Both are None for an installed package, also one installed inside another
+    project's repository, and where git does not answer.
+    """
+    tracked = _git(folder, "ls-files", "--error-unmatch", "__init__.py")
+    if tracked is None:
+        return {"git_commit": None, "git_dirty": None}
+    changes = _git(folder, "status", "--porcelain", "--", ".")
+    return {
+        "git_commit": _git(folder, "rev-parse", "HEAD"),
+        "git_dirty": None if changes is None else bool(changes),
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    # A hook sets GIT_DIR and the like, which would name another repository.
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(folder), *arguments],  # noqa: S607
+            capture_output=True, text=True, timeout=GIT_SECONDS, env=plain, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

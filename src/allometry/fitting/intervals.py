@@ -1,0 +1,82 @@
+"""How sure a fit is: resamples of its rows, intervals and a verdict per parameter."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from allometry.laws.law import Parameter
+
+__all__ = [
+    "Estimate",
+    "Interval",
+    "verdict",
+]
+
+# An end farther than this factor from the value says nothing useful about a
+# positive parameter: the data bound it from the other side only.
+OPEN_FACTOR = 100.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with the ends of its interval and what may be said of it."""
+
+    value: float
+    low: float
+    high: float
+    verdict: str
+
+    def __repr__(self) -> str:
+        return f"{self.value:.6g} ({self.low:.4g}, {self.high:.4g}) {self.verdict}"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """How the intervals were made.
+
+    Attributes:
+        method: pairs, fractional, residual, profile or none.
+        level: coverage aimed at.
+        resamples: fits they rest on. converged: share of these that converged.
+        cluster: columns whose groups were resampled whole; empty for single rows.
+        redrawn: draws thrown back for having too few distinct rows to fit the law.
+    """
+
+    method: str
+    level: float
+    resamples: int
+    converged: float
+    cluster: tuple[str, ...] = ()
+    redrawn: int = 0
+
+
+def verdict(
+    parameter: Parameter,
+    value: float,
+    median: float,
+    low: float,
+    high: float,
+    at_low: float,
+    at_high: float,
+    level: float,
+) -> str:
+    """identified | lower_bound_only | upper_bound_only | not_identified.
+
+    Args:
+        median: of the resamples.
+        at_low, at_high: shares of resamples that ran into the solver's bounds.
+    """
+    tail = (1 - level) / 2
+    open_low, open_high = at_low > tail, at_high > tail
+    if parameter.positive and value > 0:
+        open_low |= not low > min(value, median) / OPEN_FACTOR
+        # A value that has itself vanished says nothing about how far the top is.
+        open_high |= at_low < 0.25 and not high < max(value, median) * OPEN_FACTOR
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "not_identified"
+    return {
+        (False, False): "identified",
+        (False, True): "lower_bound_only",
+        (True, False): "upper_bound_only",
+        (True, True): "not_identified",
+    }[bool(open_low), bool(open_high)]

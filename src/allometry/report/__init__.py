@@ -1,0 +1,1 @@
+"""The page that shows a study: findings, figures, fits and runs in one file."""

@@ -1,0 +1,98 @@
+"""A fit in plain words: what the report and a person say of its evidence."""
+
+from collections import Counter
+from typing import NamedTuple
+
+from allometry.fitting.document import Fit
+from allometry.stats.digits import shown, shown_interval
+
+__all__ = ["VERDICTS", "EstimateRow", "certificate_lines", "estimate_rows", "summary_of_fit"]
+
+VERDICTS = {
+    "identified": "identified by these data",
+    "lower_bound_only": "bounded from below only",
+    "upper_bound_only": "bounded from above only",
+    "not_identified": "not identified by these data",
+    "fixed": "held fixed",
+    "no_interval": "no interval taken",
+}
+
+
+class EstimateRow(NamedTuple):
+    """One parameter as the report shows it."""
+
+    name: str
+    meaning: str
+    shown: str
+    verdict: str
+    sure: bool
+
+
+def estimate_rows(fit: Fit) -> list[EstimateRow]:
+    """Parameters in the law's order, then what is derived from them."""
+    meanings = {p.name: p.meaning for p in fit.form.parameters}
+    return [
+        EstimateRow(
+            name,
+            meanings.get(name, "derived"),
+            shown(e.value) if e.verdict == "fixed" else shown_interval(e.value, e.low, e.high),
+            VERDICTS.get(e.verdict, e.verdict.replace("_", " ")),
+            e.verdict in ("identified", "fixed"),
+        )
+        for name, e in {**fit.parameters, **fit.derived}.items()
+    ]
+
+
+def summary_of_fit(fit: Fit) -> str:
+    """What was fitted to what."""
+    columns = ", ".join(f"{symbol} = {column}" for symbol, column in fit.columns.items())
+    return f"{fit.rows} rows; {columns}"
+
+
+def certificate_lines(fit: Fit) -> list[str]:
+    """Search, rows left out, intervals, notes: a sentence each."""
+    c, lines = fit.certificate, []
+    lines.append(
+        f"Search: {c.starts} starts, {c.converged:.0%} converged, {c.best_basin_share:.0%} at the "
+        f"best value ({fit.objective['name'].replace('_', ' ')}, sum over rows "
+        f"{shown(float(fit.objective['value']))}); gradient there {shown(c.gradient_norm, 2)}."
+    )
+    if c.runner_up_value is not None:
+        at = ", ".join(f"{name} = {shown(v)}" for name, v in c.runner_up.items())
+        where = f" at {at}" if at else ""
+        lines.append(f"Next best optimum: {shown(c.runner_up_value)}{where}.")
+    if c.active_bounds:
+        lines.append(f"At the solver's bound: {', '.join(c.active_bounds)}.")
+    if fit.dropped:
+        rules = Counter(rule for _, rule in fit.dropped)
+        lines.append(
+            f"{len(fit.dropped)} rows left out: "
+            + "; ".join(f"{n} {rule}" for rule, n in rules.items())
+            + "."
+        )
+    lines.append(_interval_line(fit))
+    if fit.variance:
+        unit = "in log " if "log" in fit.objective["name"] else ""
+        parts = ", ".join(f"{name} {shown(v, 2)}" for name, v in fit.variance.items())
+        lines.append(f"Standard deviations {unit}told apart: {parts}.")
+    lines.extend(note if note.endswith(".") else f"{note}." for note in fit.notes)
+    return lines
+
+
+def _interval_line(fit: Fit) -> str:
+    how = fit.interval
+    if not how.resamples:
+        return "No intervals were taken."
+    what = (
+        f"whole groups of equal {' and of equal '.join(how.cluster)}"
+        if how.cluster
+        else "residuals"
+        if how.method == "residual"
+        else "single rows, weighted at random"
+        if how.method == "fractional"
+        else "single rows"
+    )
+    return (
+        f"Intervals: {100 * how.level:g}% from {how.resamples} resamples of {what}; "
+        f"{how.converged:.1%} of the refits converged."
+    )

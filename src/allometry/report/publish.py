@@ -1,0 +1,115 @@
+"""From a store to a page: findings, figures, fits and runs of one study."""
+
+import base64
+import io
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from allometry.errors import UsageError
+from allometry.findings import Finding
+from allometry.report.page import IndexEntry, save_figures, write_index, write_report
+from allometry.spec import variant
+from allometry.store import Store, results
+from allometry.study import Study
+
+__all__ = ["Page", "publish", "publish_all"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What was written: the page first, then figures and table."""
+
+    study: Study
+    files: tuple[Path, ...]
+    findings: tuple[Finding, ...]
+    size: str
+    runs: int
+
+
+def publish(
+    study: Study,
+    path: Path,
+    *,
+    store: str | Path,
+    size: str | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> Page:
+    """Write `path` (HTML), beside it the first figure (PNG) and the runs (CSV), and a folder with
+    every figure (PNG, SVG), the runs and the findings.
+
+    Args:
+        size: None for the largest size stored.
+        changes: as given to `run` (``--set``).
+    """
+    with Store(Path(store)) as opened:
+        size = size or results.stored_size(opened, study.name)
+        which = (study.name, size, variant(changes or {}))
+        table = opened.table(*which)
+        trained_by = opened.provenance(*which)
+        declared = sum(e.declared for e in opened.status() if (e.study, e.size, e.variant) == which)
+    findings = study.analyse(table)
+    seeds = len(set(table["seed"].tolist()))
+    settings = "".join(f" --set {name}={value}" for name, value in (changes or {}).items())
+    page = write_report(
+        study,
+        table,
+        path,
+        findings=findings,
+        size=size,
+        provenance=[{**document, "runs": runs} for document, runs in trained_by],
+        command=f"allometry run {study.name} --size {size} --seeds {seeds}{settings}",
+        declared=declared,
+    )
+    drawn = save_figures(study, table, findings, path.with_suffix(""))
+    runs = path.with_suffix(".csv")
+    table.to_csv(runs)
+    beside = [runs]
+    if study.figures:
+        headline = path.with_suffix(".png")
+        shutil.copyfile(drawn[0], headline)
+        beside.insert(0, headline)
+    return Page(study, (page, *beside, *drawn), tuple(findings), size, len(table))
+
+
+def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) -> list[Page]:
+    """Publish every study with a finished run, and ``index.html`` that sets them side by side.
+
+    Raises:
+        UsageError: none of these studies has a finished run in the store.
+    """
+    with Store(Path(store)) as opened:
+        held = {entry.study for entry in opened.status() if entry.done}
+    pages = [
+        publish(study, folder / f"{study.name}.html", store=store)
+        for study in studies
+        if study.name in held
+    ]
+    if not pages:
+        raise UsageError(f"no finished run of a shipped study in {store}; train some first")
+    entries = [
+        IndexEntry(
+            page.study,
+            page.findings,
+            page.files[0].name,
+            page.size,
+            page.runs,
+            figure=_thumbnail(page.files[1]) if page.study.figures else "",
+        )
+        for page in pages
+    ]
+    write_index(entries, folder / "index.html")
+    return pages
+
+
+def _thumbnail(picture: Path, width: int = 640) -> str:
+    """A small copy of a PNG as a data address: the index is one file, as every page is."""
+    with Image.open(picture) as whole:
+        small = whole.convert("RGB")
+    small.thumbnail((width, width))
+    packed = io.BytesIO()
+    small.quantize(48).save(packed, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()

@@ -1,0 +1,87 @@
+"""Specs as strict JSON text, from which their names are computed."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from allometry.spec.value import Spec
+
+__all__ = ["texts"]
+
+
+def texts(specs: Sequence[Spec], *, defaults: bool = True) -> list[str]:
+    """The document of each spec as strict JSON with sorted keys: equal specs have equal text.
+
+    What specs share (a model, a data set) is written once and used again.
+    """
+    writer = _Writer(defaults)
+    # By identity, which is safe while the specs hold what they share. What differs in nothing
+    # but its seed is written once, with a gap for the seed.
+    around: dict[tuple[Any, ...], list[str]] = {}
+    out = []
+    for spec in specs:
+        values = spec.__dict__
+        same = (type(spec), *[id(value) for name, value in values.items() if name != "seed"])
+        halves = around.get(same)
+        if halves is None:
+            text = writer.text(spec)
+            gap = f'"seed":{values.get("seed")}'
+            # Twice where something inside has a seed of its own: then there is no one gap.
+            if text.count(gap) == 1:
+                around[same] = text.split(gap)
+            out.append(text)
+        else:
+            out.append(f'{halves[0]}"seed":{values["seed"]}{halves[1]}')
+    return out
+
+
+class _Writer:
+    """Specs as JSON text, remembering by identity what several of them hold."""
+
+    def __init__(self, defaults: bool):
+        self._defaults = defaults
+        self._written: dict[int, str] = {}
+        self._kinds: dict[type[Spec], list[tuple[str, str, bool, Any]]] = {}
+
+    def text(self, spec: Spec) -> str:
+        kind = type(spec)
+        fields = self._kinds.get(kind)
+        if fields is None:
+            fields = self._kinds[kind] = _sorted_fields(kind)
+        values, written, parts = spec.__dict__, self._written, []
+        for name, key, optional, default in fields:
+            value = values[name] if name else default
+            if optional and not self._defaults and value == default:
+                continue
+            if type(value) is int:
+                parts.append(f"{key}{value}")
+            elif isinstance(value, Spec | tuple | list):
+                text = written.get(id(value))
+                if text is None:
+                    text = written[id(value)] = self._nested(value)
+                parts.append(key + text)
+            else:
+                parts.append(key + _json(value))
+        return "{" + ",".join(parts) + "}"
+
+    def _nested(self, value: Any) -> str:
+        if isinstance(value, Spec):
+            return self.text(value)
+        if isinstance(value, tuple | list):
+            return "[" + ",".join(map(self._nested, value)) + "]"
+        return _json(value)
+
+
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def _sorted_fields(kind: type[Spec]) -> list[tuple[str, str, bool, Any]]:
+    """(name, key as JSON, may be left out, default) of each field and of ``kind``, sorted by key.
+
+    ``kind`` is no field: it has no name here, and what is written stands as its default.
+    """
+    rows = [
+        (name, f"{_json(name)}:", not f.is_required(), f.get_default(call_default_factory=True))
+        for name, f in kind.model_fields.items()
+    ]
+    return sorted([*rows, ("", '"kind":', False, kind.__name__)], key=lambda row: row[1])

@@ -1,0 +1,112 @@
+"""Runs on a grid of seeds by sizes, and statistics of the curves they make.
+
+The analysis of the Cognitive Investment notebooks (seed 000) subtracts a baseline, takes
+logarithms and draws a line. The intervals, which the notebooks lack, come from resampling
+seeds and sizes and repeating the whole analysis on each resample, baselines and cut included.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.errors import DataError
+from allometry.stats.interval import Interval
+from allometry.stats.resample import bootstrap
+from allometry.tables.table import Table
+
+__all__ = ["Curves", "Grid"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One value a size: the sizes themselves and the columns measured, ``(sizes,)`` each."""
+
+    size: Array
+    columns: Mapping[str, Array]
+
+    def __getitem__(self, name: str) -> Array:
+        return self.columns[name]
+
+    def rows(self, index: slice) -> "Curves":
+        return Curves(self.size[index], {n: c[index] for n, c in self.columns.items()})
+
+    def up_to_lowest(self, name: str) -> "Curves":
+        """The sizes up to and including the lowest value of a column.
+
+        Of the test loss this is the notebooks' "valid regime".
+        """
+        return self.rows(slice(0, int(np.argmin(self[name])) + 1))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Runs on a grid of seeds by sizes; a run that diverged is missing (NaN).
+
+    Attributes:
+        size: rising, ``(sizes,)``.
+        seeds: ``(seeds,)``.
+        columns: name to ``(seeds, sizes)``.
+    """
+
+    size: Array
+    seeds: NDArray[np.int64]
+    columns: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, table: Table, size: str, columns: tuple[str, ...]) -> "Grid":
+        """The finished runs of a table.
+
+        Raises:
+            DataError: when there are none, or two of one seed and size.
+        """
+        done = table.where(status="done")
+        if not len(done):
+            raise DataError("no finished run to analyse; `allometry run` trains them")
+        sizes, at_size = np.unique(done[size], return_inverse=True)
+        seeds, at_seed = np.unique(done["seed"], return_inverse=True)
+        if len(set(zip(at_seed, at_size, strict=True))) < len(done):
+            raise DataError(f"one run for each seed and {size} expected, some come twice")
+        grids = {}
+        for name in columns:
+            grids[name] = np.full((len(seeds), len(sizes)), np.nan)
+            grids[name][at_seed, at_size] = done[name]
+        return cls(sizes.astype(float), seeds, grids)
+
+    def mean(self) -> Curves:
+        """Means over seeds."""
+        return self._mean(np.arange(len(self.seeds)), np.arange(len(self.size)))
+
+    def each_seed(self) -> Iterator[tuple[int, Curves]]:
+        """Every seed's own curves, the sizes it finished."""
+        for i, seed in enumerate(self.seeds.tolist()):
+            yield seed, self._mean(np.array([i]), np.arange(len(self.size)))
+
+    def resample(self, rng: np.random.Generator) -> Curves:
+        """Means over seeds drawn with replacement, at sizes drawn with replacement."""
+        seeds = rng.integers(len(self.seeds), size=len(self.seeds))
+        sizes = np.sort(rng.integers(len(self.size), size=len(self.size)))
+        return self._mean(seeds, sizes)
+
+    def intervals(
+        self,
+        statistics: Callable[[Curves], Mapping[str, float]],
+        *,
+        resamples: int = 1000,
+        seed: int = 0,
+    ) -> dict[str, Interval]:
+        """Each statistic of the mean over seeds, with its 95% bootstrap interval.
+
+        Args:
+            statistics: the whole analysis, from curves to named numbers.
+        """
+        return bootstrap(self.mean(), statistics, self.resample, resamples=resamples, seed=seed)
+
+    def _mean(self, seeds: NDArray[np.int64], sizes: NDArray[np.int64]) -> Curves:
+        block = {n: c[np.ix_(seeds, sizes)] for n, c in self.columns.items()}
+        present = np.all([np.isfinite(c).any(axis=0) for c in block.values()], axis=0)
+        means = {n: np.nanmean(c[:, present], axis=0) for n, c in block.items()}
+        return Curves(self.size[sizes][present], means)

@@ -1,0 +1,45 @@
+"""A number with the ends of its interval, and how both are written."""
+
+import math
+from typing import NamedTuple
+
+from allometry.stats.digits import shown_interval
+
+__all__ = ["NO_VALUE", "Interval"]
+
+
+class Interval(NamedTuple):
+    """A value and the ends of its 95% interval; ends are NaN where there is no interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def has_ends(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def clipped(self, least: float, most: float) -> "Interval":
+        """The ends cut to the range that the quantity can have, a share's 0 and 1 say."""
+        return Interval(self.value, max(self.low, least), min(self.high, most))
+
+    def with_value_inside(self) -> "Interval":
+        """The interval widened to its own value, which a percentile interval may leave out."""
+        return Interval(self.value, min(self.low, self.value), max(self.high, self.value))
+
+    def shown(self, form: str = "", unit: str = "") -> str:
+        """The text "value [low, high] unit"; the value alone where there are no ends.
+
+        Args:
+            form: format of each number, such as ``.2f``; empty for as many digits as the
+                width of the interval warrants.
+        """
+        unit = f" {unit}" if unit else ""
+        if not form:
+            return shown_interval(*self) + unit
+        if not self.has_ends:
+            return f"{self.value:{form}}{unit}"
+        return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]{unit}"
+
+
+NO_VALUE = Interval(math.nan, math.nan, math.nan)

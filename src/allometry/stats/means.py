@@ -1,0 +1,60 @@
+"""Means over seeds and shares of cases, with their exact 95% intervals."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from allometry.stats.interval import NO_VALUE, Interval
+
+__all__ = ["mean", "mean_logarithm", "mean_share", "over_seeds", "share"]
+
+
+def mean(values: ArrayLike) -> Interval:
+    """Mean of the finite values with Student's 95% interval; no ends from fewer than two."""
+    finite = np.asarray(values, float)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite):
+        return NO_VALUE
+    middle = float(finite.mean())
+    if len(finite) < 2:
+        return Interval(middle, np.nan, np.nan)
+    error = float(finite.std(ddof=1)) / np.sqrt(len(finite))
+    reach = float(stats.t.ppf(0.975, len(finite) - 1)) * error
+    return Interval(middle, middle - reach, middle + reach)
+
+
+def mean_share(values: ArrayLike) -> Interval:
+    """The mean of shares, its interval cut to 0 and 1."""
+    return mean(values).clipped(0.0, 1.0)
+
+
+def mean_logarithm(values: ArrayLike) -> Interval:
+    """Geometric mean of positive values, Student's interval on their logarithms."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Interval(*np.exp(mean(np.log(np.asarray(values, float)))).tolist())
+
+
+def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
+    """Each statistic's mean over runs with Student's interval; no ends from one run.
+
+    A name with ``_r2_`` in it is an R^2: these are averaged as ln(1 - R^2), so that their
+    interval stays within 0 and 1.
+    """
+    out = {}
+    for name in each[0] if each else ():
+        values = np.array([statistics[name] for statistics in each])
+        if "_r2_" in name:
+            missed = np.array(mean(-np.log(np.maximum(1 - values, 1e-12))))
+            out[name] = Interval(*np.maximum(1 - np.exp(-missed), 0).tolist())
+        else:
+            out[name] = mean(values)
+    return out
+
+
+def share(hits: int, cases: int) -> Interval:
+    """A share with Clopper and Pearson's 95% interval, as if its cases were independent."""
+    low = float(stats.beta.ppf(0.025, hits, cases - hits + 1)) if hits else 0.0
+    high = float(stats.beta.ppf(0.975, hits + 1, cases - hits)) if hits < cases else 1.0
+    return Interval(hits / cases, low, high)

@@ -1,0 +1,1 @@
+"""Convolutional networks of many widths, trained on many shares of FashionMNIST."""

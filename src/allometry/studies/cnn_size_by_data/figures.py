@@ -1,0 +1,279 @@
+"""Figures of convolutional networks on a grid of widths by shares of the data."""
+
+import math
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from allometry.figures.panels import Interval, interval_panel
+from allometry.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    VERMILLION,
+    dress,
+    headline,
+    letters,
+    panels,
+    paper,
+    ramp,
+)
+from allometry.findings import Finding
+from allometry.stats.means import mean as mean_of
+from allometry.studies.cnn_size_by_data.analysis import (
+    drop_at_the_top,
+    frontier_exponents,
+    frontier_rows,
+    means,
+    parts,
+    slopes,
+)
+from allometry.tables.table import Table
+
+__all__ = ["accuracy_by_width", "four_heatmaps", "loss_and_compute", "training_frontier"]
+
+QUANTITIES = {
+    "train_loss": "train loss (nats)",
+    "test_loss": "test loss (nats)",
+    "train_accuracy": "train accuracy (%)",
+    "test_accuracy": "test accuracy (%)",
+}
+FEWEST = 4  # cells of a frontier that a line is drawn through
+FLOP = "training compute (FLOP)"
+
+
+# ---- one update a cell ----------------------------------------------------------------------
+
+
+def four_heatmaps(table: Table, findings: Sequence[Finding]) -> Figure:
+    """The notebook's four heatmaps: loss and accuracy after one update, every width by every share
+    of the data, one seed a cell (the mean where more were run). Shares in their order, not the
+    alphabet's."""
+    grid = parts(table).grid
+    if not len(grid):
+        return _nothing("No grid of single updates at this size; run --size notebook")
+    figure, axes = panels(2, 2, height=150.0, sharex=True, sharey=True)
+    for ax, (name, label) in zip(axes.ravel(), QUANTITIES.items(), strict=True):
+        _heatmap(ax, grid, name, label)
+    for ax in axes[1]:
+        ax.set_xlabel("share of the 60,000 images, $2^{k}$")
+    for ax in axes.ravel():
+        ax.set_ylabel("width (channels)")
+    letters(axes)
+    by = slopes(grid)
+    width, data = by["width"].value, by["data"].value
+    headline(
+        figure,
+        f"After one step loss follows the width ({width:+.3f} each factor e), "
+        f"hardly the data ({data:+.3f})"
+        if math.isfinite(width)
+        else "Too few cells for slopes in width and data",
+    )
+    return figure
+
+
+def _heatmap(ax: Axes, grid: Table, name: str, label: str) -> None:
+    widths = sorted(set(grid["model_size"].tolist()))
+    powers = sorted({round(math.log2(f)) for f in grid["dataset_fraction"].tolist()})
+    values = np.full((len(widths), len(powers)), np.nan)
+    for (width, fraction), cell in grid.groups("model_size", "dataset_fraction"):
+        place = widths.index(width), powers.index(round(math.log2(fraction)))
+        values[place] = cell[name].mean()
+    with paper():
+        low, high = np.nanmin(values), np.nanmax(values)
+        scale = mpl.colors.Normalize(low, high if high > low else low + 1)
+        ax.imshow(values, norm=scale, cmap="viridis", aspect="auto", origin="lower")
+        decimals = 3 if name.endswith("loss") else 1
+        for (i, j), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                ink = _on(np.asarray(mpl.colormaps["viridis"](scale(value))))
+                ax.text(
+                    j, i, f"{value:.{decimals}f}", color=ink, fontsize=7, ha="center", va="center"
+                )
+        ax.set_xticks(range(len(powers)), [str(p).replace("-", "\N{MINUS SIGN}") for p in powers])
+        ax.set_yticks(range(len(widths)), [str(w) for w in widths])
+        ax.tick_params(labelsize=8, length=0)
+        ax.set_title(label)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+
+
+def _on(color: NDArray) -> str:
+    """Black or white, whichever reads better on the colour ``(4,)``."""
+    return "black" if np.dot(color[:3], (0.299, 0.587, 0.114)) > 0.5 else "white"
+
+
+def loss_and_compute(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Test loss after one update. a: as in the notebook, cells joined in order of width x share;
+    b: the same cells in FLOP, a colour a width. c, d: means over shares and over widths with
+    95% intervals of Student's t, as the notebook draws them without."""
+    grid = parts(table).grid
+    if not len(grid):
+        return _nothing("No grid of single updates at this size; run --size notebook")
+    figure, axes = panels(2, 2, height=120.0, sharey=True)
+    joined = grid.sort("notebook_compute")
+    with paper():
+        dress(axes[0, 0], xlog=True)
+        axes[0, 0].plot(joined["notebook_compute"], joined["test_loss"], "-o", ms=2, lw=0.8)
+    _by_width(axes[0, 1], grid, "compute")
+    _marginal(axes[1, 0], grid, "model_size")
+    _marginal(axes[1, 1], grid, "dataset_fraction")
+    labels = "width x share of the images", FLOP, "width (channels)", "share of the images"
+    for ax, label in zip(axes.ravel(), labels, strict=True):
+        ax.set_xlabel(label.replace(" x ", " \N{MULTIPLICATION SIGN} "))
+    for ax in axes[:, 0]:
+        ax.set_ylabel(QUANTITIES["test_loss"])
+    letters(axes)
+    gain = slopes(grid)["r2_gain"]
+    headline(
+        figure,
+        f"In FLOP compute explains {gain.value:.2f} more of the loss's variance than "
+        "width \N{MULTIPLICATION SIGN} share"
+        if math.isfinite(gain.value)
+        else "Too few cells to compare FLOP with width x share",
+    )
+    return figure
+
+
+def _by_width(ax: Axes, rows: Table, x: str, *, ylog: bool = False) -> None:
+    """A line of cells a width, in one ramp, the smallest and the largest named."""
+    widths = sorted(set(rows["model_size"].tolist()))
+    with paper():
+        dress(ax, xlog=True, ylog=ylog)
+        for width, color in zip(widths, ramp(widths), strict=True):
+            own = rows.where(model_size=width).sort(x)
+            ax.plot(own[x], own["test_loss"], "-o", color=color, lw=0.8, ms=2.2)
+            if width in (widths[0], widths[-1]):
+                # The small ones reach furthest to the left, the large ones to the right.
+                end, away = (0, (0, 5)) if width == widths[0] else (-1, (5, 0))
+                ax.annotate(
+                    f"{width:g}", (own[x][end], own["test_loss"][end]), xytext=away,
+                    textcoords="offset points", va="bottom" if away[1] else "center",
+                    ha="left" if away[0] else "center", color=color, annotation_clip=False,
+                )  # fmt: skip
+
+
+def _marginal(ax: Axes, grid: Table, name: str) -> None:
+    """Every cell, and the mean at each value with its interval."""
+    values = np.array(sorted(set(grid[name].tolist())))
+    by = [mean_of(grid.where(**{name: v})["test_loss"]) for v in values]
+    with paper():
+        dress(ax, xlog=True)
+        ax.plot(grid[name], grid["test_loss"], ".", color=GREY, ms=3, alpha=0.6)
+        _whiskers(ax, values, by, BLUE)
+        if name == "model_size":
+            _ticks(ax, values)
+
+
+def _ticks(ax: Axes, widths: NDArray) -> None:
+    """The widths themselves on the axis, no others."""
+    ax.set_xticks(widths, [f"{width:g}" for width in widths])
+    ax.set_xticks([], minor=True)
+
+
+def _whiskers(ax: Axes, x: NDArray, by: Sequence[tuple[float, float, float]], color: str) -> None:
+    value, low, high = np.array(by).T
+    ax.plot(x, value, "-o", color=color, lw=1.2, ms=4, zorder=4)
+    seen = np.isfinite(low)
+    ax.vlines(x[seen], low[seen], high[seen], color=color, lw=1.2, zorder=3)
+
+
+def accuracy_by_width(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Test accuracy after one update by width: the notebook's panel (a: means over shares, one seed
+    a cell) beside networks of many seeds on 600 images (b), those of them that were run. Dots:
+    runs; whiskers: 95% intervals of the mean."""
+    part = parts(table)
+    both = (part.grid, "the notebook's cells"), (part.repeats, "many seeds, 600 images")
+    shown = [(rows, title) for rows, title in both if len(rows)]
+    if not shown:
+        return _nothing("No single updates at this size; run --size notebook")
+    figure, axes = panels(1, len(shown), height=70.0, sharey=True)
+    for ax, (rows, title) in zip(axes[0], shown, strict=True):
+        widths = np.array(sorted(set(rows["model_size"].tolist())), float)
+        by = [mean_of(rows.where(model_size=w)["test_accuracy"]) for w in widths]
+        with paper():
+            dress(ax, xlog=True)
+            ax.plot(rows["model_size"], rows["test_accuracy"], ".", color=GREY, ms=3, alpha=0.6)
+            _whiskers(ax, widths, by, VERMILLION)
+            _ticks(ax, widths)
+            ax.set_title(title)
+            ax.set_xlabel("width (channels)")
+    axes[0, 0].set_ylabel(QUANTITIES["test_accuracy"])
+    if len(shown) > 1:
+        letters(axes)
+    drop = drop_at_the_top(part.repeats if len(part.repeats) else part.grid).drop
+    headline(
+        figure,
+        "Too few seeds to say whether accuracy falls at the largest width"
+        if not math.isfinite(drop.low)
+        else f"At the largest width accuracy changes by {drop.value:+.1f} points "
+        f"[{drop.low:+.1f}, {drop.high:+.1f}]",
+    )
+    return figure
+
+
+# ---- real training --------------------------------------------------------------------------
+
+
+def training_frontier(table: Table, findings: Sequence[Finding]) -> Figure:
+    """One epoch in minibatches, means over seeds, a colour a width. a: test loss against FLOP,
+    ringed where no cell of as little compute is better, and the power law through those; b: the
+    same cells against width x share. c: exponents of the frontier with 95% intervals from widths
+    and seeds drawn anew; squares: with 20% dropout."""
+    part = parts(table)
+    if not len(part.trained):
+        return _nothing("No real training at this size; run --size paper")
+    figure, axes = panels(1, 3, height=75.0)
+    by = frontier_exponents(part.trained)
+    for ax, name, label in (
+        (axes[0, 0], "compute", FLOP),
+        (axes[0, 1], "notebook_compute", "width \N{MULTIPLICATION SIGN} share"),
+    ):
+        _by_width(ax, means(part.trained), name, ylog=True)
+        _edge(ax, frontier_rows(part.trained, name), name)
+        ax.set_xlabel(label)
+        ax.set_ylabel(QUANTITIES["test_loss"])
+    _exponents(axes[0, 2], part.trained, part.dropout)
+    letters(axes[0, :2])
+    exponent = by["compute"]
+    headline(
+        figure,
+        f"One epoch: the frontier of test loss falls as C^{exponent.value:.2f} in FLOP"
+        if math.isfinite(exponent.value)
+        else "One epoch: too few cells for a frontier",
+    )
+    return figure
+
+
+def _edge(ax: Axes, edge: Table, name: str) -> None:
+    x, y = edge[name], edge["test_loss"]
+    with paper():
+        ax.plot(x, y, "o", ms=6, mfc="none", mec=INK, mew=0.8, zorder=5)
+        if len(x) >= FEWEST:
+            slope, start = np.polyfit(np.log(x), np.log(y), 1)
+            ax.plot(x, np.exp(start + slope * np.log(x)), "--", color=INK, lw=1)
+
+
+def _exponents(ax: Axes, trained: Table, dropout: Table) -> None:
+    rows = []
+    for runs, control, label in ((trained, False, ""), (dropout, True, ", dropout")):
+        by = frontier_exponents(runs) if len(runs) else {}
+        for name, unit in (("compute", "FLOP"), ("notebook_compute", "w\N{MULTIPLICATION SIGN}s")):
+            if name in by and math.isfinite(by[name].value):
+                rows.append(Interval(unit + label, *by[name], control=control))
+    if rows:
+        interval_panel(rows, ax=ax, xlabel="exponent of the frontier", digits=False, zero=False)
+    else:
+        ax.set_axis_off()
+
+
+def _nothing(why: str) -> Figure:
+    """One line in the place of a figure whose runs are not of this size."""
+    figure, axes = panels(height=12.0)
+    axes[0, 0].set_axis_off()
+    headline(figure, why)
+    return figure

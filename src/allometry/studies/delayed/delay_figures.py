@@ -1,0 +1,78 @@
+"""Panels of networks that generalise late: accuracies on one logarithmic axis of time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from allometry.figures.marks import spread
+from allometry.figures.style import INK, dress, paper, readable
+from allometry.figures.words import to_mathtext
+from allometry.studies.delayed.delay import Course
+
+__all__ = ["bundle", "course_panel", "lag_arrow"]
+
+
+def course_panel(
+    ax: Axes, *, xlabel: str = "", ylabel: str = "", title: str = "", ylog: bool = False
+) -> Axes:
+    """Axes of the house with updates made on a logarithmic x."""
+    with paper():
+        dress(ax, xlog=True, ylog=ylog)
+        if xlabel:
+            ax.set_xlabel(xlabel)
+        if ylabel:
+            ax.set_ylabel(to_mathtext(ylabel))
+        if title:
+            ax.set_title(to_mathtext(title, bold=True), loc="left")
+    return ax
+
+
+def bundle(ax: Axes, found: Sequence[Course], columns: Sequence[tuple[str, str, str, str]]) -> None:
+    """Seeds thin and their mean thick, named at the right end, none over another.
+
+    Args:
+        columns: (column, label, colour, line style) of each line.
+    """
+    if not found:
+        return
+    step = found[0].step
+    ends: list[float] = []
+    with paper():
+        for name, _, color, style in columns:
+            lines = np.array([_on(c, name, found[0].step) for c in found])
+            ax.plot(step[1:], lines.T[1:], color=color, lw=0.5, alpha=0.5, ls=style)
+            ax.plot(step[1:], lines.mean(axis=0)[1:], color=color, lw=1.7, ls=style)
+            ends.append(float(lines[:, -1].mean()))
+        lifts = spread(ax, ends)
+        for (_, label, color, _), end, lift in zip(columns, ends, lifts, strict=True):
+            ax.annotate(
+                to_mathtext(label), (step[-1], end), xytext=(4, lift), textcoords="offset points",
+                color=readable(color), va="center", annotation_clip=False,
+            )  # fmt: skip
+
+
+def lag_arrow(ax: Axes, t_train: float, t_test: float, height: float) -> None:
+    """An arrow from learning by heart to generalising, with the updates between them."""
+    if not (np.isfinite(t_train) and np.isfinite(t_test) and t_test > 1.3 * t_train):
+        return
+    with paper():
+        ax.annotate(
+            "", (t_test, height), xytext=(t_train, height),
+            arrowprops={"arrowstyle": "->", "color": INK, "lw": 0.8, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+        ax.annotate(
+            f"{t_test - t_train:,.0f} updates",
+            (np.sqrt(t_test * t_train), height),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            color=INK,
+            fontsize=7.5,
+        )
+
+
+def _on(course: Course, name: str, step: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A column at other steps; seeds of one setting are measured at the same."""
+    return np.interp(step, course.step, np.asarray(course.along[name], float))

@@ -1,0 +1,139 @@
+"""What a training set allows: which parallelograms it forces, and which answers follow from them.
+
+Liu et al. 2022 (2205.10343), section 3.1: training pairs of one sum force a parallelogram
+E_i + E_j = E_m + E_n on the representation; linear dependence spreads it further; and a test
+pair is answered where a parallelogram joins it to a training pair.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.studies.grokking.task import Task, addition_task
+
+__all__ = [
+    "Ideal", "coefficients", "counts_unique", "ideal", "joined", "nullity", "predicted_accuracy",
+    "residuals", "set_hessians",
+]  # fmt: skip
+
+Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+ZERO = 1e-8  # eigenvalues below it are zero, as in the published code
+
+
+def coefficients(task: Task) -> NDArray[np.int64]:
+    """A: a row e_i + e_j - e_m - e_n for each parallelogram, ``(parallelograms, n_symbols)``."""
+    rows = np.zeros((len(task.parallelograms), task.n_symbols), dtype=np.int64)
+    place = np.arange(len(rows))
+    for corner, sign in zip(task.corners.T, (1, 1, -1, -1), strict=True):
+        np.add.at(rows, (place, corner), sign)
+    return rows
+
+
+def nullity(rows: NDArray) -> int:
+    """Dimensions of the representations that satisfy all rows: n - rank.
+
+    Two of them, a shift and a scale, are always free; more, and the linear representation is
+    not the only one.
+    """
+    gram = rows.T.astype(float) @ rows
+    return int((np.linalg.eigvalsh(gram) < ZERO).sum())
+
+
+class Ideal(NamedTuple):
+    """What a training set D allows at best.
+
+    Attributes:
+        given: P0(D), parallelograms with both pairs in D, ``(parallelograms,)`` bool.
+        forced: P(D), these and all that depend on them linearly.
+        nullity: of the rows of P0(D).
+        rqi: share of P0 in P(D).
+        answered: training questions, and test questions joined to one, ``(questions,)`` bool.
+        test_accuracy, accuracy: share answered of the test questions, of all.
+    """
+
+    given: Bools
+    forced: Bools
+    nullity: int
+    rqi: float
+    answered: Bools
+    test_accuracy: float
+    accuracy: float
+
+
+def ideal(task: Task, train: NDArray[np.int64]) -> Ideal:
+    """The algebra of one training set, given as positions in ``task.pairs``."""
+    mask = task.train_mask(train)
+    given = np.asarray(mask[task.parallelograms].all(axis=1))
+    rows = coefficients(task).astype(float)
+    forced = given | _in_span(rows[given], rows)
+    answered = joined(task, mask, forced)
+    return Ideal(
+        given=given,
+        forced=forced,
+        nullity=nullity(rows[given]),
+        rqi=float(forced.mean()),
+        answered=answered,
+        test_accuracy=float(answered[~mask].mean()),
+        accuracy=float(answered.mean()),
+    )
+
+
+def _in_span(basis: Array, rows: Array) -> Bools:
+    """Which rows are linear combinations of the basis: projecting them changes nothing."""
+    if not len(basis):
+        return np.zeros(len(rows), dtype=bool)
+    _, size, directions = np.linalg.svd(basis, full_matrices=False)
+    kept = directions[size**2 > ZERO]
+    return np.abs(rows - rows @ kept.T @ kept).max(axis=1) < 1e-6
+
+
+def joined(task: Task, mask: Bools, closed: Bools) -> Bools:
+    """The closure D-bar: training questions and those a closed parallelogram joins to one."""
+    out = mask.copy()
+    for one, other in ((0, 1), (1, 0)):
+        near = closed & mask[task.parallelograms[:, one]]
+        out[task.parallelograms[near, other]] = True
+    return out
+
+
+def residuals(task: Task, latent: NDArray) -> Array:
+    """Mean squared gap of each parallelogram, the representation scaled to unit deviation.
+
+    Args:
+        latent: ``(..., n_symbols, latent_dim)``; addition alone.
+
+    Returns:
+        ``(..., parallelograms)``.
+    """
+    scaled = latent / latent.std(axis=-2, ddof=1, keepdims=True)
+    gap = np.einsum("qs,...sd->...qd", coefficients(task), scaled)
+    return np.asarray((gap**2).mean(axis=-1), float)
+
+
+def predicted_accuracy(task: Task, train: NDArray[np.int64], closed: Bools) -> tuple[float, float]:
+    """Accuracy that the realised parallelograms P(R) predict: of test questions, of all."""
+    mask = task.train_mask(train)
+    answered = joined(task, mask, closed)
+    return float(answered[~mask].mean()), float(answered.mean())
+
+
+def set_hessians(task: Task, masks: Bools) -> Array:
+    """Sum of outer products of the rows of P0(D), ``(sets, n, n)``, of many sets at once."""
+    rows = coefficients(task).astype(float)
+    given = masks[:, task.parallelograms].all(axis=2).astype(float)
+    outer = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+    return (given @ outer).reshape(len(masks), task.n_symbols, task.n_symbols)
+
+
+def counts_unique(n_train: int, draws: int, seed: int, p: int = 10) -> int:
+    """Random training sets, of `draws`, whose only representation is the linear one.
+
+    The count behind Figure 4a (`effective_linear_eq.ipynb`): third eigenvalue of A'A above zero.
+    """
+    task, rng = addition_task(p), np.random.default_rng(seed)
+    order = rng.random((draws, len(task.pairs))).argsort(axis=1)
+    masks = order < n_train
+    third = np.linalg.eigvalsh(set_hessians(task, masks))[:, 2]
+    return int((third > ZERO).sum())

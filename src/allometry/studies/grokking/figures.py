@@ -1,0 +1,247 @@
+"""Figures of the grokking study: courses, the representation moving, and the theory beside it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from allometry.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    VERMILLION,
+    dress,
+    headline,
+    letters,
+    panels,
+    paper,
+    ramp,
+    stacked,
+)
+from allometry.findings import Finding
+from allometry.studies.grokking.analysis import (
+    PRINTED,
+    courses,
+    follows_the_notebook,
+    off_the_print,
+)
+from allometry.studies.grokking.measures import unit_deviation
+from allometry.studies.grokking.task import addition_task
+from allometry.studies.grokking.theory import EffectiveTheory
+from allometry.tables.table import Table
+
+__all__ = [
+    "along_training",
+    "as_in_the_notebook",
+    "representation_moving",
+    "theory_beside_the_network",
+]
+
+PHASE = {"C": "comprehension", "G": "grokking", "M": "memorisation", "X": "confusion"}
+KINDS = (("", "rates as in the notebook"), ("swapped_", "rates exchanged (control)"))
+SHARES = (
+    ("train_accuracy", "training", BLUE, "-"),
+    ("test_accuracy", "test", VERMILLION, "-"),
+    ("rqi", "RQI", GREEN, (0, (4, 1.5))),
+)
+POINTS = 400  # drawn of a course: more make a page heavy, not clearer
+
+
+def along_training(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Loss (above), accuracies and RQI, the share of parallelograms that close (below), of one
+    start at the notebook's learning rates (left) and with the two exchanged (right); the first
+    seed thick, the others thin; dotted: the level of 0.9 that counts as learnt."""
+    found = courses(table)
+    figure, axes = panels(2, 2, height=105, sharex=True)
+    for column, (prefix, kind) in enumerate(KINDS):
+        top, low = axes[:, column]
+        with paper():
+            dress(top, xlog=True, ylog=True)
+            dress(low, xlog=True)
+            for place, (_, along) in reversed(list(enumerate(found))):
+                _course(top, low, along, prefix, first=place == 0)
+            low.axhline(0.9, color=GREY, lw=0.8, ls=":")
+            _name_ends(low, found[0][1], prefix)
+            low.set_ylim(-0.04, 1.3)
+            low.set_xlabel("epoch + 1")
+            top.set_title(f"{kind}: {_phase_of(found[0][0], prefix)}", loc="left")
+            if not column:
+                top.set_ylabel("training loss (mean square)")
+                low.set_ylabel("share")
+    for pair in axes:
+        ends = [ax.get_ylim() for ax in pair]
+        for ax in pair:
+            ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+        pair[1].tick_params(labelleft=False)
+    letters(axes)
+    headline(figure, _what_decides(found))
+    return figure
+
+
+def _course(top: Axes, low: Axes, along: Mapping[str, Any], prefix: str, *, first: bool) -> None:
+    epoch = along[f"{prefix}epoch"]
+    some = _evenly(len(epoch))
+    style: dict[str, Any] = {"lw": 1.6 if first else 0.5, "alpha": 1.0 if first else 0.5}
+    top.plot(epoch[some] + 1, along[f"{prefix}train_loss"][some], color=INK, **style)
+    for name, _, color, dash in SHARES:
+        values = along[f"{prefix}{name}"]
+        low.plot(epoch[some] + 1, values[some], color=color, ls=dash, **style)
+
+
+def _name_ends(ax: Axes, along: Mapping[str, Any], prefix: str) -> None:
+    """The names of the shares at their right ends, none over another."""
+    ends = [float(along[f"{prefix}{name}"][-1]) for name, *_ in SHARES]
+    order = sorted(range(len(ends)), key=lambda k: (ends[k], -k))
+    height = -1.0
+    for k in order:
+        height = max(ends[k], height + 0.11)
+        ax.annotate(
+            SHARES[k][1], (along[f"{prefix}epoch"][-1] + 1, height), xytext=(3, 0), va="center",
+            textcoords="offset points", color=SHARES[k][2], annotation_clip=False,
+        )  # fmt: skip
+
+
+def _phase_of(row: Mapping[str, Any], prefix: str) -> str:
+    return PHASE[row["phase_swapped" if prefix else "phase"]]
+
+
+def _what_decides(found: Sequence[tuple[Mapping[str, Any], Any]]) -> str:
+    row = found[0][0]
+    return (
+        f"One start, two ends: {_phase_of(row, '')} at the rates given, "
+        f"{_phase_of(row, 'swapped_')} exchanged"
+    )
+
+
+def _evenly(n: int) -> NDArray[np.int64]:
+    """Places about evenly spaced in log time, the ends among them."""
+    return np.unique(np.geomspace(1, n, POINTS).round().astype(np.int64)) - 1
+
+
+def representation_moving(table: Table, findings: Sequence[Finding]) -> Figure:
+    """The ten trained coordinates at six moments of training (above: the notebook's rates, below:
+    exchanged), shifted to mean zero and scaled to unit deviation; evenly on a line, all
+    parallelograms close. Updates made and RQI stand in each panel."""
+    row, along = courses(table)[0]
+    columns = 6
+    figure, axes = panels(2, columns, height=92, sharex=True, sharey=True)
+    for line, (prefix, _) in enumerate(KINDS):
+        latent, update = along[f"{prefix}latent"], along[f"{prefix}latent_update"]
+        for k, place in enumerate(_moments(update, columns)):
+            ax = axes[line, k]
+            with paper():
+                dress(ax)
+                values = unit_deviation(latent[place, :, 0])
+                # A mirrored line is the same line.
+                values = values * (1 if values[-1] >= values[0] else -1)
+                number = np.arange(len(values))
+                ax.plot(number, values, color=GREY, lw=0.7, zorder=1)
+                ax.scatter(number, values, c=ramp(number + 1, log=False), s=16, zorder=2)
+                made = int(update[place])
+                rqi = along[f"{prefix}rqi"][made - 1] if made else row["rqi_untrained"]
+                ax.set_title(f"{made:,}" + (" updates" if not k else ""), loc="left", fontsize=8)
+                ax.text(0.97, 0.05, f"RQI {rqi:.2f}", transform=ax.transAxes, ha="right")
+                ax.set_ylim(-2.7, 2.1)
+                ax.set_xticks([0, len(values) - 1])
+                if line:
+                    ax.set_xlabel("number")
+                if not k:
+                    ax.set_ylabel(("as given" if not prefix else "exchanged") + "\ncoordinate")
+    said = " and ".join(
+        f"{row['rqi' + s]:.2f} {w}" for s, w in (("", "as given"), ("_swapped", "exchanged"))
+    )
+    headline(figure, f"The representation moves: RQI ends at {said}")
+    return figure
+
+
+def _moments(update: NDArray[Any], n: int) -> list[int]:
+    """Places of the start, the end, and moments evenly spaced in log time between."""
+    wanted = [0, *np.geomspace(update[-1] / 30, update[-1], n - 1)]
+    return [int(np.abs(update - w).argmin()) for w in wanted]
+
+
+def theory_beside_the_network(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Left: the ten coordinates of the network with exchanged rates (lines) and the effective
+    theory integrated from the same start at the same rate (dashed), mean zero, unit deviation.
+    Right: the theory's energy, the squared gaps of all parallelograms over Z_0, along both."""
+    row, along = courses(table)[0]
+    task = addition_task(row["p"], bool(row["modulo"]))
+    latent, update = along["swapped_latent"][:, :, 0], along["swapped_latent_update"]
+    theory = EffectiveTheory.published(task)
+    inside = update <= 3 * max(row["t_rqi_swapped"], 300)
+    network = np.array([unit_deviation(one) for one in latent[inside]])
+    # Exchanged, the representation learns at the decoder's rate.
+    course = theory.integrate(network[0], row["eta_dec"], int(update[inside][-1]) + 1)
+    drawn = np.array([unit_deviation(one) for one in course[update[inside]]])
+    figure, axes = panels(1, 2, height=75)
+    with paper():
+        _coordinates(axes[0, 0], update[inside], network, drawn)
+        ax = dress(axes[0, 1], ylog=True)
+        energies = ((network, BLUE, "-", "network"), (course[update[inside]], INK, "--", "theory"))
+        for values, color, dash, label in energies:
+            energy = theory.energy(values)
+            ax.plot(update[inside], energy, color=color, ls=dash)
+            # Named where it leaves the panel, or at its end.
+            seen = np.flatnonzero(energy > 1e-7)[-1]
+            ax.annotate(
+                label, (update[inside][seen], energy[seen]), xytext=(3, 0), color=color,
+                textcoords="offset points", annotation_clip=False,
+                va="center" if seen == len(energy) - 1 else "bottom",
+            )  # fmt: skip
+        ax.set_ylim(bottom=1e-7)
+        ax.set_xlabel("updates")
+        ax.set_ylabel("energy of the theory")
+    letters(axes)
+    at, foreseen = row["t_rqi_swapped"], row["t_rqi_theory_swapped"]
+    when = f"at epoch {at:,}" if at < row["epochs"] - 1 else "never"
+    headline(figure, f"The network is linear {when}, the theory foresees epoch {foreseen:,}")
+    return figure
+
+
+def _coordinates(ax: Axes, update: NDArray, network: NDArray, theory: NDArray) -> None:
+    dress(ax)
+    colors = ramp(np.arange(1, network.shape[1] + 1), log=False)
+    for k, color in enumerate(colors):
+        ax.plot(update, network[:, k], color=color, lw=1.2)
+        ax.plot(update, theory[:, k], color=color, lw=0.9, ls="--")
+        ax.annotate(
+            str(k), (update[-1], network[-1, k]), xytext=(3, 0), textcoords="offset points",
+            color=color, va="center", annotation_clip=False,
+        )  # fmt: skip
+    ax.set_xlabel("updates")
+    ax.set_ylabel("coordinate (unit deviation)")
+
+
+def as_in_the_notebook(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Training loss of the first seed (line) and every value the notebook printed (rings); below,
+    how far the run is from them. The notebook draws no figure: this is its output."""
+    found = courses(table)
+    own = [pair for pair in found if follows_the_notebook(pair[0])]
+    row, along = (own or found)[0]
+    loss = along["train_loss"]
+    epochs = np.arange(0, min(len(loss), 100 * len(PRINTED)), 100)
+    printed = PRINTED[: len(epochs)]
+    figure, tops, lower = stacked(1, height=88)
+    with paper():
+        top, low = dress(tops[0], ylog=True), dress(lower[0])
+        top.plot(np.arange(epochs[-1] + 1), loss[: epochs[-1] + 1], color=BLUE, lw=1.0)
+        top.plot(epochs, printed, "o", ms=4.5, mfc="none", mec=INK, mew=0.8)
+        top.annotate("printed", (epochs[8], printed[8]), xytext=(8, 8), textcoords="offset points")
+        top.set_ylabel("training loss")
+        low.axhline(0, color=GREY, lw=0.8)
+        low.plot(epochs, 100 * (loss[epochs] / printed - 1), "o-", color=BLUE, ms=3, lw=0.8)
+        low.set_ylabel("off (%)")
+        low.set_ylim(-100, 100)
+        low.set_xlabel("epoch")
+    off = f"{100 * off_the_print(loss, 1_500):.1f}%"
+    headline(
+        figure,
+        f"The printed loss, within {off} up to epoch 1,500"
+        if own
+        else f"Seed {row['seed']} at these settings is not the run the notebook printed",
+    )
+    return figure

@@ -1,0 +1,270 @@
+"""The compiled training program: full-batch updates with everything measured at every one.
+
+A chunk of epochs is one call. Forward passes run over all questions, so that training and
+test outputs come from one product; the loss takes the training questions by weight. RQI is
+one product of the parallelograms' coefficients with the representation.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from allometry.studies.grokking.algebra import coefficients
+from allometry.studies.grokking.spec import ToyModel
+from allometry.studies.grokking.start import Start
+from allometry.studies.grokking.task import Task, addition_task, permutation_task
+
+__all__ = [
+    "CHUNK",
+    "Fixed",
+    "Form",
+    "Record",
+    "State",
+    "begin",
+    "latent_of",
+    "right_now",
+    "train_chunk",
+]
+
+CHUNK = 500  # epochs a call: the records of a call stay small, and a signal is heard soon
+B1, B2, EPS = 0.9, 0.999, 1e-8  # PyTorch's defaults of Adam
+LOG_B1, LOG_B2 = math.log(B1), math.log(B2)
+CLOSE = {"addition": 0.01, "permutations": 0.5}  # mean squared residual of a parallelogram
+
+Params = Any
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a program is compiled for; runs of one form share it."""
+
+    operation: str
+    p: int
+    modulo: bool
+    latent_dim: int
+    outputs: int
+    width: int
+    encoder: str
+    loss: str
+    centred: bool
+
+    @classmethod
+    def of(cls, spec: ToyModel) -> "Form":
+        return cls(
+            spec.operation, spec.p, spec.modulo, spec.latent_dim, spec.outputs, spec.width,
+            spec.encoder, spec.loss, spec.protocol == "published",
+        )  # fmt: skip
+
+    @property
+    def task(self) -> Task:
+        adds = self.operation == "addition"
+        return addition_task(self.p, self.modulo) if adds else permutation_task()
+
+
+class Fixed(NamedTuple):
+    """What stays as it is during a run.
+
+    Attributes:
+        order: positions of the questions, those trained on first and as drawn, ``(questions,)``.
+        weight: of each of these in the loss, 0 for test, ``(questions,)``.
+        templates: ``(n_answers, outputs)``. inputs: of the encoder, or None.
+        rates: learning rate and weight decay of representation and decoder, ``(2, 2)``.
+        sparsity: weight of the mean absolute representation, a scalar.
+    """
+
+    order: jax.Array
+    weight: jax.Array
+    templates: jax.Array
+    inputs: jax.Array | None
+    rates: jax.Array
+    sparsity: jax.Array
+
+
+class State(NamedTuple):
+    """What an update changes: (representation, decoder), Adam's two moments, updates made."""
+
+    params: Params
+    first: Params
+    second: Params
+    step: jax.Array
+
+
+class Record(NamedTuple):
+    """What each epoch of a chunk leaves behind, ``(CHUNK, ...)``.
+
+    `loss`, `train_right` and `test_right` are of the outputs before the epoch's update,
+    `parallelograms` (realised ones) and `latent` of the representation after it.
+    """
+
+    loss: jax.Array
+    train_right: jax.Array
+    test_right: jax.Array
+    parallelograms: jax.Array
+    latent: jax.Array
+
+
+def begin(spec: ToyModel, start: Start, *, swapped: bool = False) -> tuple[Fixed, State]:
+    """Arrays of a run before its first update.
+
+    Args:
+        swapped: exchange the two learning rates.
+    """
+    form = Form.of(spec)
+    rates = [[spec.eta_repr, spec.weight_decay_repr], [spec.eta_dec, spec.weight_decay]]
+    if swapped:
+        rates[0][0], rates[1][0] = rates[1][0], rates[0][0]
+    # Sums over questions then run as PyTorch's do, which keeps their rounding.
+    mask = form.task.train_mask(start.train)
+    order = np.concatenate([start.train, np.flatnonzero(~mask)])
+    fixed = Fixed(
+        order=jnp.asarray(order, jnp.int32),
+        weight=jnp.asarray(mask[order], jnp.float32),
+        templates=jnp.asarray(start.templates),
+        inputs=None if start.inputs is None else jnp.asarray(start.inputs),
+        rates=jnp.asarray(rates, jnp.float32),
+        sparsity=jnp.float32(spec.sparsity),
+    )
+    decoder = jax.tree.map(jnp.asarray, start.decoder)
+    encoder: Params = start.latent
+    if start.encoder is not None:
+        encoder = jax.tree.map(jnp.asarray, start.encoder)
+        encoder = encoder if form.encoder == "network" else _perceptron(encoder, fixed.inputs)
+    params = (jax.tree.map(jnp.asarray, encoder), decoder)
+    zero = jax.tree.map(jnp.zeros_like, params)
+    # Donated buffers must be distinct.
+    return fixed, State(params, zero, jax.tree.map(jnp.copy, zero), jnp.int32(0))
+
+
+def _perceptron(layers: Params, x: Any) -> jax.Array:
+    (w1, b1), (w2, b2), (w3, b3) = layers
+    return jnp.tanh(jnp.tanh(x @ w1 + b1) @ w2 + b2) @ w3 + b3
+
+
+def latent_of(form: Form, fixed: Fixed, params: Params) -> jax.Array:
+    """The representation, ``(n_symbols, latent_dim)``."""
+    return _perceptron(params[0], fixed.inputs) if form.encoder == "network" else params[0]
+
+
+def _combined(form: Form, latent: jax.Array) -> jax.Array:
+    """What the decoder sees of each question, ``(questions, latent_dim)``."""
+    first, second = np.ascontiguousarray(form.task.pairs.T)
+    if form.operation == "addition":
+        # Exact sums also where products are made of shortened numbers (GPU).
+        both = np.zeros((len(first), form.task.n_symbols), np.float32)
+        np.add.at(both, (np.arange(len(first)), first), 1)
+        np.add.at(both, (np.arange(len(first)), second), 1)
+        return jnp.matmul(both, latent, precision="highest")
+    side = round(form.latent_dim**0.5)
+    matrices = latent.reshape(-1, side, side)
+    return (matrices[first] @ matrices[second]).reshape(len(first), -1)
+
+
+def _loss(form: Form, fixed: Fixed, params: Params) -> tuple[jax.Array, jax.Array]:
+    """Training loss, and the outputs of all questions ``(questions, outputs)``."""
+    latent = latent_of(form, fixed, params)
+    outputs = _perceptron(params[1], _combined(form, latent)[fixed.order])
+    answer = jnp.asarray(form.task.answer)[fixed.order]
+    if form.loss == "mse":
+        each = jnp.square(outputs - fixed.templates[answer]).mean(axis=1)
+    else:
+        chosen = jax.nn.one_hot(answer, form.outputs)
+        each = jax.nn.logsumexp(outputs, axis=1) - (outputs * chosen).sum(axis=1)
+    loss = (each * fixed.weight).sum() / fixed.weight.sum()
+    return loss + fixed.sparsity * jnp.abs(latent).mean(), outputs
+
+
+def _right(form: Form, fixed: Fixed, outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Training and test questions whose nearest template (or largest output) is the answer."""
+    if form.loss == "mse":
+        t = fixed.templates
+        # Squared distance less the outputs' own norm, which does not change the nearest.
+        score = 2 * outputs @ t.T - jnp.square(t).sum(axis=1)
+    else:
+        score = outputs
+    right = (score.argmax(axis=1) == jnp.asarray(form.task.answer)[fixed.order]).astype(jnp.float32)
+    return (right * fixed.weight).sum(), (right * (1 - fixed.weight)).sum()
+
+
+def _realised(form: Form, latent: jax.Array) -> jax.Array:
+    """How many parallelograms of P0 the representation closes."""
+    if form.operation == "addition":
+        if form.centred:
+            latent = latent - latent.mean(axis=0)
+        scaled = latent / latent.std(axis=0, ddof=1)
+        gap = jnp.matmul(coefficients(form.task).astype(np.float32), scaled, precision="highest")
+    else:
+        scaled = latent / jnp.sqrt(jnp.square(latent).mean())
+        products = _combined(form, scaled)
+        one, other = form.task.parallelograms.T
+        gap = products[one] - products[other]
+    return (jnp.square(gap).mean(axis=1) < CLOSE[form.operation]).sum()
+
+
+def _adam(state: State, gradient: Params, rates: jax.Array) -> State:
+    """One update of torch.optim.AdamW: decay first, then the corrected step."""
+    step = state.step + 1
+    t = step.astype(jnp.float32)
+    # 1 - b^t loses its digits in float32 while b^t is nearly 1.
+    correct1, correct2 = -jnp.expm1(t * LOG_B1), jnp.sqrt(-jnp.expm1(t * LOG_B2))
+    first = jax.tree.map(lambda m, g: m + (1 - B1) * (g - m), state.first, gradient)
+    second = jax.tree.map(lambda v, g: B2 * v + (1 - B2) * g * g, state.second, gradient)
+
+    def moved(p: jax.Array, m: jax.Array, v: jax.Array, rate: jax.Array) -> jax.Array:
+        decayed = p * (1 - rate[0] * rate[1])
+        return decayed - (rate[0] / correct1) * m / (jnp.sqrt(v) / correct2 + EPS)
+
+    params = tuple(
+        jax.tree.map(partial(moved, rate=rates[k]), state.params[k], first[k], second[k])
+        for k in range(2)
+    )
+    return State(params, first, second, step)
+
+
+def _epoch(form: Form, fixed: Fixed, state: State) -> tuple[State, Record]:
+    loss = partial(_loss, form, fixed)
+    (value, outputs), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
+    state = _adam(state, gradient, fixed.rates)
+    train_right, test_right = _right(form, fixed, outputs)
+    latent = latent_of(form, fixed, state.params)
+    count = jnp.uint16
+    return state, Record(
+        value, train_right.astype(count), test_right.astype(count),
+        _realised(form, latent).astype(count), latent,
+    )  # fmt: skip
+
+
+@partial(jax.jit, static_argnames=("form",), donate_argnames=("state",))
+def train_chunk(form: Form, fixed: Fixed, state: State, n: jax.Array) -> tuple[State, Record]:
+    """`n` epochs, at most `CHUNK`, of runs stacked along the first axis of every array.
+
+    Returns:
+        state, and the record of each run ``(runs, CHUNK, ...)``, zero beyond `n`.
+    """
+
+    def one(fixed: Fixed, state: State) -> tuple[State, Record]:
+        shapes = jax.eval_shape(partial(_epoch, form, fixed), state)[1]
+        record = jax.tree.map(lambda s: jnp.zeros((CHUNK, *s.shape), s.dtype), shapes)
+
+        def body(i: jax.Array, carry: tuple[State, Record]) -> tuple[State, Record]:
+            state, record = carry
+            state, now = _epoch(form, fixed, state)
+            return state, jax.tree.map(lambda every, this: every.at[i].set(this), record, now)
+
+        return jax.lax.fori_loop(0, n, body, (state, record))
+
+    return jax.vmap(one)(fixed, state)
+
+
+@partial(jax.jit, static_argnames=("form",))
+def right_now(form: Form, fixed: Fixed, state: State) -> tuple[jax.Array, jax.Array]:
+    """Training and test questions answered rightly by each of the stacked runs as it stands."""
+
+    def one(fixed: Fixed, state: State) -> tuple[jax.Array, jax.Array]:
+        return _right(form, fixed, _loss(form, fixed, state.params)[1])
+
+    return jax.vmap(one)(fixed, state)

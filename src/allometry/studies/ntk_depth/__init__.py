@@ -1,0 +1,1 @@
+"""Neural tangent kernels of deep ReLU perceptrons at initialisation: their limit, and draws."""

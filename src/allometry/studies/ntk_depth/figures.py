@@ -1,0 +1,212 @@
+"""Figures of the NTK study: what its correction is made of, and the matched one beside it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from allometry.figures.marks import Curve
+from allometry.figures.marks import Interval as Row
+from allometry.figures.panels import interval_panel, runs_panel, trajectory_panel
+from allometry.figures.style import BLUE, GREEN, GREY, VERMILLION, headline, letters, panels, ramp
+from allometry.findings import Finding
+from allometry.fitting.document import Fit
+from allometry.studies.ntk_depth.analysis import (
+    Cells,
+    heavy_tail,
+    moments_by_depth,
+    plane,
+    rms,
+    slopes,
+)
+from allometry.tables.table import Table
+
+__all__ = [
+    "exponents_beside_theory",
+    "heavy_tails",
+    "radius_by_depth",
+    "slopes_beside_the_printed",
+    "the_limit_alone",
+]
+
+EXPONENTS = (("depth L", "alpha_L"), ("input dimension D", "alpha_D"),
+             ("points N", "alpha_N"), ("width M", "alpha_M"))  # fmt: skip
+PRINTED_PLANE = {"alpha_L": 1.171, "alpha_D": 0.047, "alpha_N": 0.900, "alpha_M": -1.009}
+MATCHED = {"alpha_L": 0.5, "alpha_D": 0.0, "alpha_N": 0.0, "alpha_M": -0.5}
+
+
+def _identity(values: np.ndarray) -> Curve:
+    ends = np.array([values.min(), values.max()])
+    return Curve(ends, ends, label="equal", color=GREY)
+
+
+def the_limit_alone(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Left: mean spectral radius of the plotted quantity M(K - K_inf) of each cell (blue) against
+    that of M K_inf of the same inputs, which knows no weights; grey: equal. Right: the correction
+    relative to the matched limit, |K - (2/D) K_inf^(L+1)| by |(2/D) K_inf^(L+1)|, against L/M;
+    line: the square root that fluctuations of one draw follow."""
+    cells = Cells.of(table)
+    radius, alone = cells.mean("spectral_radius"), cells.mean("limit_spectral_radius")
+    relative = (
+        cells.columns["matched_spectral_radius"] / cells.columns["matched_limit_spectral_radius"]
+    )
+    ratio = cells.size("depth") / cells.size("width")
+    figure, axes = panels(1, 2, height=72)
+    runs_panel(
+        alone, radius, ax=axes[0, 0], means=False, curves=[_identity(alone)],
+        xlabel="radius of M K_inf, no network", ylabel="radius of M(K - K_inf), mean of draws",
+        title="as plotted: the limit kernel",
+    )  # fmt: skip
+    x = np.geomspace(ratio.min(), ratio.max(), 50)
+    mean = np.nanmean(relative, axis=1)
+    few = ratio <= 0.1
+    level = np.exp(np.mean(np.log(mean[few] / np.sqrt(ratio[few])))) if few.any() else 1.0
+    runs_panel(
+        ratio, mean, ax=axes[0, 1], means=False, color=GREEN,
+        curves=[Curve(x, level * np.sqrt(x), between=(x[0], 0.1), label="square root")],
+        xlabel="depth / width, L/M", ylabel="matched correction / limit",
+        title="matched: falls with width",
+    )  # fmt: skip
+    letters(axes)
+    share = np.exp(np.mean(np.log(radius / alone)))
+    headline(
+        figure,
+        f"The plotted correction is {100 * share:.0f}% of the limit kernel alone; "
+        "the matched one is of finite width",
+    )
+    return figure
+
+
+def slopes_beside_the_printed(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Each printed slope of ln(radius) over ln L (left) and over ln N (right) against ours, medians
+    over tables of ten draws (blue), and against the slope of K_inf alone, without any network
+    (red squares). Grey: equal."""
+    found = slopes(Cells.of(table))
+    figure, axes = panels(1, 2, height=74)
+    for ax, which, name in zip(axes[0], "LN", ("depth L", "points N"), strict=True):
+        part = found.over(which)
+        if not part.printed:
+            ax.set_axis_off()
+            continue
+        runs_panel(
+            part.target, part.limit, ax=ax, means=False, xlog=False, ylog=False,
+            color=VERMILLION, marker="s",
+        )  # fmt: skip
+        runs_panel(
+            part.target, part.slope, ax=ax, means=False, xlog=False, ylog=False,
+            curves=[_identity(part.target)],
+            xlabel=f"slope over {name}, as printed", ylabel="slope, ours",
+            title=f"{len(part.printed)} slopes over {name}",
+            note=f"rms {rms(part).value:.3f} (circles)\n"
+            f"K_inf alone {rms(part, limit=True).value:.3f} (squares)",
+            note_at="upper left",
+        )  # fmt: skip
+    letters(axes)
+    ours, alone = rms(found).value, rms(found, limit=True).value
+    headline(
+        figure,
+        f"{len(found.printed)} printed slopes, within {ours:.3f} by networks and "
+        f"{alone:.3f} by K_inf alone",
+    )
+    return figure
+
+
+def radius_by_depth(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Mean spectral radius by M against depth, for the smallest number of points and input
+    dimension, a line a width: of the plotted correction (left) and of the matched one (right).
+    Left the lines lie on each other, since it is the limit kernel; right they part by width."""
+    cells = Cells.of(table)
+    first = (cells.size("n_points") == cells.size("n_points").min()) & (
+        cells.size("d_in") == cells.size("d_in").min()
+    )
+    cells = cells.only(first)
+    depth, width = cells.size("depth"), cells.size("width")
+    shared = np.unique(depth)
+    figure, axes = panels(1, 2, height=70, sharey=True)
+    columns = ("spectral_radius", "matched_spectral_radius")
+    apart: list[float] = []
+    for ax, column, title in zip(axes[0], columns, ("as plotted", "matched"), strict=True):
+        widths = np.unique(width)
+        lines = np.full((len(widths), len(shared)), np.nan)
+        lines[np.searchsorted(widths, width), np.searchsorted(shared, depth)] = (
+            cells.mean(column) / width
+        )
+        trajectory_panel(
+            shared, lines, ax=ax, sizes=widths, xlog=True, ylog=True, xlabel="depth L",
+            ylabel="mean radius / M" if ax is axes[0, 0] else "", title=title,
+        )  # fmt: skip
+        apart.append(float(np.nanmax(lines[:, 0]) / np.nanmin(lines[:, 0])))
+        colors = ramp(widths)
+        for i in dict.fromkeys((0, len(widths) - 1)):
+            end = np.flatnonzero(np.isfinite(lines[i]))[-1]
+            ax.annotate(
+                f"M {widths[i]:.0f}", (shared[end], lines[i, end]), xytext=(4, 0),
+                textcoords="offset points", color=colors[i] * [0.8, 0.8, 0.8, 1], va="center",
+                annotation_clip=False, fontsize=8,
+            )  # fmt: skip
+    letters(axes)
+    headline(
+        figure,
+        f"From width to width the radius by M differs {apart[0]:.2f}-fold as plotted, "
+        f"{apart[1]:.0f}-fold matched (L = {shared[0]:.0f})",
+    )
+    return figure
+
+
+def _rows(
+    found: Fit, group: str, predicted: dict[str, float], *, control: bool = False
+) -> list[Row]:
+    values = found.parameters
+    return [
+        Row(label, values[name].value, values[name].low, values[name].high,
+            control=control, predicted=predicted.get(name), group=group)
+        for label, name in EXPONENTS
+    ]  # fmt: skip
+
+
+def exponents_beside_theory(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Exponents of one power law in L, D, N and M, with 95% intervals from configurations drawn
+    anew. Left: of the plotted radius beside the author's regression (diamonds), and of K_inf alone.
+    Right: of the matched correction relative to its limit, where M is 10 L or more, beside the
+    fluctuations of one draw, the square root of L/M (diamonds)."""
+    cells = Cells.of(table)
+    wide = cells.only(cells.size("width") >= 10 * cells.size("depth"))
+    plotted = plane(cells, "spectral_radius")
+    matched = plane(wide, "matched_spectral_radius", "matched_limit_spectral_radius")
+    figure, axes = panels(1, 2, height=84)
+    interval_panel(
+        _rows(plotted, "as plotted", PRINTED_PLANE)
+        + _rows(plane(cells, "limit_spectral_radius"), "K_inf alone", {}, control=True),
+        ax=axes[0, 0], xlabel="exponent",
+    )  # fmt: skip
+    interval_panel(_rows(matched, "matched / limit", MATCHED), ax=axes[0, 1], xlabel="exponent")
+    letters(axes)
+    a, b = plotted.parameters["alpha_M"].value, matched.parameters["alpha_M"].value
+    headline(
+        figure,
+        f"Radius grows as M^{a:.2f}, printed is M^-1.01; the matched relative one as M^{b:.2f}",
+    )
+    return figure
+
+
+def heavy_tails(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Second moment of K(x, x) over draws by its squared mean, against exp(5L/M): a mark for each
+    depth and width, over all draws; line: least squares through 0 where 5L/M is up to 1, dashed
+    beyond; grey: exp(5L/M). Where it is large, ten draws seldom hold the rare large ones that make
+    the mean."""
+    cells = Cells.of(table)
+    beta, log_ratio, _ = moments_by_depth(cells)
+    slope = heavy_tail(cells)["heavy_tail"]
+    figure, axes = panels(1, 1, width=120, height=74)
+    x = np.geomspace(beta.min(), min(beta.max(), 10.0), 60)
+    seen = beta <= 10
+    runs_panel(
+        beta[seen], np.exp(log_ratio)[seen], ax=axes[0, 0], means=False, color=BLUE,
+        curves=[
+            Curve(x, np.exp(slope * x), between=(x[0], 1.0), label=f"exp({slope:.2f} · 5L/M)"),
+            Curve(x[x <= 4], np.exp(x[x <= 4]), label="exp(5L/M)", color=GREY),
+        ],
+        xlabel="5 L/M", ylabel="E[K²] / E[K]² on the diagonal",
+    )  # fmt: skip
+    headline(figure, f"Second moments grow as exp({slope:.2f} · 5L/M) while 5L/M is up to 1")
+    return figure

@@ -1,0 +1,96 @@
+"""Kernels at initialisation as runs of a study: one run, one draw of data and weights."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.studies.ntk_depth.sampled import kernels
+from allometry.studies.ntk_depth.spec import KernelDraw, Shape, batch, shape_for
+from allometry.training.procedure import Measures, Pack
+from allometry.training.result import Cell, RunResult
+
+__all__ = ["KernelDraws", "Kernels"]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """What measures of this procedure see: the kernels of one draw, each (N, N), float32.
+
+    Attributes:
+        ntk: the empirical NTK of the network in NTK parameterisation.
+        limit: K_inf^(L), normalised to 1 a layer. limit_next: K_inf^(L+1).
+    """
+
+    spec: KernelDraw
+    ntk: NDArray[np.float32]
+    limit: NDArray[np.float32]
+    limit_next: NDArray[np.float32]
+
+
+class KernelDraws:
+    """The procedure of every `KernelDraw`: draws of like shape in one program."""
+
+    def packs(self, specs: Sequence[KernelDraw]) -> list[Pack]:
+        groups: dict[Shape, list[KernelDraw]] = defaultdict(list)
+        for spec in specs:
+            groups[shape_for(spec)].append(spec)
+        return [Pack(tuple(sorted(group, key=_order))) for group in groups.values()]
+
+    def updates(self, spec: KernelDraw) -> int:
+        """Layers passed."""
+        return spec.depth
+
+    def run(
+        self,
+        pack: Pack,
+        measures: Measures,
+        trajectory: Measures,
+        advance: Callable[[int], None],
+    ) -> list[RunResult]:
+        """Draw a pack; `measures` are functions of one `Kernels`, and there is no trajectory."""
+        out, shape = [], shape_for(pack.specs[0])
+        for start in range(0, len(pack.specs), shape.networks):
+            began = time.perf_counter()
+            specs = pack.specs[start : start + shape.networks]
+            rows = [_row(one, measures) for one in _drawn(specs, shape)]
+            seconds = (time.perf_counter() - began) / len(specs)
+            out += [_result(*pair, seconds) for pair in zip(specs, rows, strict=True)]
+            advance(sum(spec.depth for spec in specs))
+        return out
+
+
+def _order(spec: KernelDraw) -> tuple[int, ...]:
+    """By depth first: a batch goes as deep as its deepest."""
+    return spec.depth, spec.width, spec.n_points, spec.d_in, spec.seed
+
+
+def _drawn(specs: Sequence[KernelDraw], shape: Shape) -> list[Kernels]:
+    arrays = [np.asarray(kernel) for kernel in kernels(batch(specs, shape))]
+    return [
+        Kernels(spec, *(array[i, : spec.n_points, : spec.n_points] for array in arrays))
+        for i, spec in enumerate(specs)
+    ]
+
+
+def _row(one: Kernels, measures: Measures) -> dict[str, Cell]:
+    """The spec's own columns and those of the measures."""
+    spec = one.spec
+    row: dict[str, Cell] = {
+        "depth": spec.depth,
+        "width": spec.width,
+        "d_in": spec.d_in,
+        "n_points": spec.n_points,
+        "draw": spec.seed,
+    }
+    for measure in measures.values():
+        row |= measure(one)
+    return row
+
+
+def _result(spec: KernelDraw, row: dict[str, Cell], seconds: float) -> RunResult:
+    finite = np.isfinite([value for value in row.values() if not isinstance(value, str)]).all()
+    return RunResult(spec=spec, status="done" if finite else "diverged", row=row, seconds=seconds)

@@ -1,0 +1,119 @@
+"""Laws of the path entropies in the parameter count N, as the N-scaling notebook finds them.
+
+The analysis of the Cognitive Investment Model (Liu 2025, Zenodo
+10.5281/zenodo.17118793, seed 000): its cut, its baselines, its five lines; and
+the same on the networks before training, and without cut or baseline.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit
+from allometry.stats import lines
+from allometry.stats.grid import Curves, Grid
+from allometry.tables.table import Table
+
+__all__ = [
+    "COLUMNS",
+    "SOURCE",
+    "STRAIGHT",
+    "fits",
+    "laws_by_seed",
+    "notebook_columns",
+    "notebook_laws",
+    "reduced",
+    "statistics",
+]
+
+SOURCE = "Z. Liu 2025, First-Principles-Scaling-Laws, Zenodo 10.5281/zenodo.17118793"
+STRAIGHT = 0.9  # R^2 from which on we grant that a line describes the means over seeds
+COLUMNS = ("test_loss", "htse", "hsie", "htse_untrained", "hsie_untrained")
+
+
+def reduced(curves: Curves, suffix: str = "") -> Curves:
+    """What lies above the lowest value within the sizes up to the lowest test loss.
+
+    `ideal` is the notebook's L_ideal = sqrt(H'_TSE^2 / 2 + H'_SIE^2 / 2) of the reduced
+    entropies. With `suffix` "_untrained" the entropies are those before training.
+    """
+    valid = curves.up_to_lowest("test_loss")
+    loss, htse, hsie = (
+        valid[name] - valid[name].min() for name in ("test_loss", f"htse{suffix}", f"hsie{suffix}")
+    )
+    ideal = np.sqrt(0.5 * htse**2 + 0.5 * hsie**2)
+    return Curves(valid.size, {"loss": loss, "htse": htse, "hsie": hsie, "ideal": ideal})
+
+
+def notebook_laws(curves: Curves, suffix: str = "") -> dict[str, lines.Line]:
+    """The notebook's five panels as lines, with R^2 and p."""
+    part = reduced(curves, suffix)
+    return {
+        "loss": lines.log_line(part.size, part["loss"]),
+        "htse": lines.log_line(part.size, part["htse"]),
+        "hsie": lines.line(np.log10(part.size), part["hsie"]),
+        "ideal": lines.log_line(part.size, part["ideal"]),
+        "core": lines.log_line(part["ideal"], part["loss"]),
+    }
+
+
+def statistics(curves: Curves) -> dict[str, float]:
+    """Every number the findings use, of one set of curves; resampled as a whole."""
+    out: dict[str, float] = {"valid_sizes": float(len(curves.up_to_lowest("test_loss").size))}
+    for suffix in ("", "_untrained"):
+        for law, fitted in notebook_laws(curves, suffix).items():
+            out[f"{law}_reducible{suffix}"] = fitted.slope
+            out[f"{law}_reducible_r2{suffix}"] = fitted.r2
+        htse = lines.log_line(curves.size, curves[f"htse{suffix}"])
+        hsie = lines.line(np.log10(curves.size), curves[f"hsie{suffix}"])
+        out |= {f"htse{suffix}": htse.slope, f"htse_r2{suffix}": htse.r2}
+        out |= {f"hsie{suffix}": hsie.slope, f"hsie_r2{suffix}": hsie.r2}
+    out["htse_share"] = out["htse_untrained"] / out["htse"]
+    out["hsie_share"] = out["hsie_untrained"] / out["hsie"]
+    out["core_r2_gain"] = out["core_reducible_r2"] - out["core_reducible_r2_untrained"]
+    return out
+
+
+def fits(table: Table) -> dict[str, Fit]:
+    """The same laws through the fitter: all runs, no baseline or cut, sizes and seeds resampled."""
+    done = table.where(status="done")
+    fitted = partial(fit, done, cluster=("n_params", "seed"), objective="squared_log")
+    straight = partial(fit, done, cluster=("n_params", "seed"), objective="squared")
+    return {
+        "Test loss, power law with a floor": fitted(
+            "power_floor", {"x": "n_params", "y": "test_loss"}
+        ),
+        "H'_TSE, trained": fitted("power", {"x": "n_params", "y": "htse"}),
+        "H'_TSE, untrained": fitted("power", {"x": "n_params", "y": "htse_untrained"}),
+        "H'_SIE, trained (bits)": straight("log", {"x": "n_params", "y": "hsie"}),
+        "H'_SIE, untrained (bits)": straight("log", {"x": "n_params", "y": "hsie_untrained"}),
+    }
+
+
+def notebook_columns(table: Table) -> Table:
+    """The finished runs under the notebook's own column names, by seed and N."""
+    done = table.where(status="done").sort("seed", "n_params")
+    own = {
+        "seed": "seed",
+        "hidden_sizes": "hidden_sizes",
+        "num_params_N": "n_params",
+        "final_test_loss": "test_loss",
+        "final_htse": "htse",
+        "final_hsie": "hsie",
+    }
+    return Table({name: done[column] for name, column in own.items()})
+
+
+def laws_by_seed(table: Table) -> Table:
+    """The notebook's five lines of every seed, of trained and of untrained networks: slope,
+    intercept (of log10, where the law is a power), R^2, p, and the sizes up to the lowest loss."""
+    rows = []
+    for seed, curves in Grid.of(table, "n_params", COLUMNS).each_seed():
+        kept = len(curves.up_to_lowest("test_loss").size)
+        for kind, suffix in (("trained", ""), ("untrained", "_untrained")):
+            for law, fitted in notebook_laws(curves, suffix).items():
+                rows.append(
+                    {"seed": seed, "networks": kind, "law": law, **fitted._asdict(), "sizes": kept}
+                )
+    return Table.from_rows(rows)

@@ -1,0 +1,111 @@
+"""Figures of the study of path entropies along training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from allometry.figures.style import BLUE, INK, VERMILLION, dress, headline, letters, panels, paper
+from allometry.figures.words import to_mathtext
+from allometry.findings import Finding
+from allometry.stats.lines import line
+from allometry.studies.path_entropies.trajectories import courses, evenly
+from allometry.tables.table import Table
+
+__all__ = [
+    "SYMBOL",
+    "entropies_against_weights",
+    "entropies_along_training",
+    "information_along_training",
+]
+
+SYMBOL = {"htse": "H'_TSE", "hsie": "H'_SIE"}
+
+
+def entropies_along_training(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Networks 2-10-7-2 on two moons: seeds thin, mean thick, its fitted logarithm dashed."""
+    figure, axes = panels(2, 2, height=110.0, sharex=True)
+    columns = {
+        "htse": "H'_TSE",
+        "hsie": "H'_SIE (bits)",
+        "train_loss": "cross-entropy (nats)",
+        "train_accuracy": "share of labels right",
+    }
+    for ax, (name, ylabel) in zip(axes.ravel(), columns.items(), strict=True):
+        _bundles(ax, table, name, ylabel, ylog=name == "train_loss", fitted=name in SYMBOL)
+    letters(axes)
+    words = {"agrees": "as", "disagrees": "but not as", "undecided": "perhaps as"}
+    falls, grows = (words[finding.verdict] for finding in findings[:2])
+    headline(
+        figure, f"H'_SIE falls {falls} the logarithm of training time, H'_TSE grows {grows} it"
+    )
+    return figure
+
+
+def entropies_against_weights(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Each seed along its training, on true (blue dots) and shuffled (orange squares) labels."""
+    kinds = ((True, VERMILLION, "s", "shuffled"), (False, BLUE, ".", "true"))
+    figure, axes = panels(1, 2, height=70.0)
+    for ax, name, unit in zip(axes[0], SYMBOL, ("", " (bits)"), strict=True):
+        with paper():
+            dress(ax)
+            # The corner the courses leave free: they rise in one panel and fall in the other.
+            left = 0.06 if name == "htse" else 0.7
+            for place, (shuffled, color, marker, label) in enumerate(kinds):
+                y = 0.84 + 0.09 * place
+                ax.plot(left, y, marker, color=color, transform=ax.transAxes)
+                ax.text(left + 0.03, y, label, color=color, va="center", transform=ax.transAxes)
+                for course in courses(table, shuffled=shuffled):
+                    some = evenly(course["epoch"])
+                    ax.plot(
+                        course["weight_norm2"][some], course[name][some],
+                        color=color, lw=0.8, marker=marker, ms=2.5,
+                    )  # fmt: skip
+            ax.set_xlabel("sum of squared weights after layer 1")
+            ax.set_ylabel(to_mathtext(SYMBOL[name] + unit))
+    letters(axes)
+    hsie, htse = (f"R^2 {finding.measured:.4f}" for finding in findings[4:6])
+    headline(figure, f"The size of the weights accounts for H'_TSE ({htse}) and H'_SIE ({hsie})")
+    return figure
+
+
+def information_along_training(table: Table, findings: Sequence[Finding]) -> Figure:
+    """Bits the first hidden unit shares with the first input (a) and the label (b), 30 cells."""
+    figure, axes = panels(1, 2, sharex=True)
+    for ax, name, label in zip(
+        axes[0], ("information_input", "information_label"), ("I(X; T)", "I(T; Y)"), strict=True
+    ):
+        _bundles(ax, table, name, f"{label} (bits)")
+    letters(axes)
+    headline(figure, f"I(X; T) changes by {findings[6].shown} from start to end of training")
+    return figure
+
+
+def _bundles(
+    ax: Axes, table: Table, name: str, ylabel: str, *, ylog: bool = False, fitted: bool = False
+) -> None:
+    """Seeds thin and their mean thick, on shuffled labels and on the true ones."""
+    with paper():
+        dress(ax, xlog=True, ylog=ylog)
+        ax.set_xlabel("epoch + 1")
+        ax.set_ylabel(to_mathtext(ylabel))
+        for shuffled, color, label in ((True, VERMILLION, "shuffled"), (False, BLUE, "true")):
+            found = courses(table, shuffled=shuffled)
+            if not found:
+                continue
+            some = evenly(found[0]["epoch"])
+            passes = found[0]["epoch"][some] + 1
+            lines = np.array([course[name][some] for course in found])
+            mean = lines.mean(axis=0)
+            ax.plot(passes, lines.T, color=color, lw=0.6, alpha=0.5)
+            ax.plot(passes, mean, color=color, lw=1.8)
+            ax.annotate(
+                label, (passes[-1], mean[-1]), xytext=(3, 0), textcoords="offset points",
+                color=color, va="center", annotation_clip=False,
+            )  # fmt: skip
+            if fitted and not shuffled:
+                whole = np.mean([course[name] for course in found], axis=0)
+                law = line(np.log1p(found[0]["epoch"]), whole)
+                fit_line = law.intercept + law.slope * np.log(passes)
+                ax.plot(passes, fit_line, color=INK, lw=1, ls="--")

@@ -1,0 +1,1 @@
+"""Multitask sparse parity: its samples, its networks, and how they are trained."""

@@ -1,0 +1,189 @@
+"""How sparse-parity runs are made: networks that differ in width alone share a program."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.studies.sparse_parity import network, program
+from allometry.studies.sparse_parity.program import Arrays, Shape
+from allometry.studies.sparse_parity.spec import ParityRun
+from allometry.studies.sparse_parity.task import Task, fixed_samples, stream
+from allometry.training.procedure import Measures, Pack
+from allometry.training.result import Cell, RunResult
+
+__all__ = ["Course", "SparseParity", "packs_of"]
+
+Float = NDArray[np.float32]
+
+CALL_UPDATES = 50  # of one call of the program, so that progress is seen and a stop heard
+
+
+@dataclass(frozen=True)
+class Course:
+    """One run along its training; what measures are functions of.
+
+    Attributes:
+        spec: the run. tasks: its tasks.
+        step: updates made at each point, ``(points,)``.
+        loss: of the training batch of that update, ``(points,)``, nats.
+        test_loss: of the test set, or of the tasks by frequency, ``(points,)``, nats.
+        task_loss: of each task, ``(points, n_tasks)``, nats.
+    """
+
+    spec: ParityRun
+    tasks: Task
+    step: NDArray[np.int32]
+    loss: Float
+    test_loss: Float
+    task_loss: Float
+
+
+class SparseParity:
+    """The procedure of every `ParityRun`.
+
+    Measures are functions of a `Course`. The program keeps losses along training by itself, at
+    every `measure_every` updates: trajectories `step`, `loss`, `test_loss` and `task_loss`
+    (half precision: its rounding is far below what a thousand samples leave open). So there is
+    nothing for `Study.trajectory` to add.
+    """
+
+    def packs(self, specs: Sequence[ParityRun]) -> list[Pack]:
+        return packs_of(specs)
+
+    def updates(self, spec: ParityRun) -> int:
+        return spec.steps
+
+    def run(
+        self,
+        pack: Pack,
+        measures: Measures,
+        trajectory: Measures,
+        advance: Callable[[int], None],
+    ) -> list[RunResult]:
+        began = time.perf_counter()
+        courses = train(pack.specs, advance)
+        seconds = (time.perf_counter() - began) / len(courses)
+        return [_result(course, measures, seconds) for course in courses]
+
+
+def packs_of(specs: Sequence[ParityRun]) -> list[Pack]:
+    """Runs that differ in nothing but their width read the same samples, so they share a pack."""
+    groups: dict[str, list[ParityRun]] = {}
+    for spec in specs:
+        groups.setdefault(spec.model_copy(update={"width": 1}).run_id, []).append(spec)
+    return [Pack(tuple(group)) for group in groups.values()]
+
+
+def train(specs: Sequence[ParityRun], advance: Callable[[int], None]) -> list[Course]:
+    """Train networks that differ in their width alone, and record their losses."""
+    spec, tasks = specs[0], Task.of(specs[0])
+    shape, arrays = _shape(specs), _arrays(spec, tasks)
+    state = program.begin(network.start(specs))
+    parts: list[tuple[Float, ...]] = []
+    order = _order(spec, shape)
+    left = spec.steps // spec.measure_every
+    while left:
+        n = min(left, shape.points)
+        state, points = program.stretch(shape, state, arrays, next(order), jnp.int32(n))
+        parts.append(tuple(np.asarray(a)[:n] for a in points))
+        left -= n
+        advance(n * spec.measure_every * len(specs))
+    loss, test_loss, task_loss = (np.concatenate(a) for a in zip(*parts, strict=True))
+    return [
+        _course(s, tasks, loss[:, k], test_loss[:, k], task_loss[..., k])
+        for k, s in enumerate(specs)
+    ]
+
+
+def _shape(specs: Sequence[ParityRun]) -> Shape:
+    spec = specs[0]
+    return Shape(
+        widths=tuple(s.width for s in specs),
+        n_bits=spec.n_bits,
+        batch_size=spec.batch_size,
+        every=spec.measure_every,
+        task_samples=spec.task_samples,
+        finite=spec.n_samples > 0,
+        points=min(spec.steps // spec.measure_every, max(1, CALL_UPDATES // spec.measure_every)),
+    )
+
+
+def _arrays(spec: ParityRun, tasks: Task) -> Arrays:
+    return Arrays(
+        thresholds=jnp.asarray(tasks.thresholds),
+        masks=jnp.asarray(tasks.masks),
+        samples=stream(spec.seed, "training"),
+        evaluation=stream(spec.seed, "evaluation"),
+        test=fixed_samples(stream(spec.seed, "set of tests"), tasks, spec.test_size),
+        learning_rate=jnp.float32(spec.learning_rate),
+    )
+
+
+def _order(spec: ParityRun, shape: Shape) -> Iterator[Any]:
+    """For each call, the numbers of its samples: passes in new orders, one behind another."""
+    if not shape.finite:
+        while True:
+            yield jnp.zeros(0, jnp.int32)
+    random = np.random.default_rng((spec.seed, 0x6F726465))
+    size = (shape.points, shape.every, shape.batch_size)
+    waiting = np.zeros(0, dtype=np.int32)
+    while True:
+        passes = [waiting]
+        while sum(map(len, passes)) < np.prod(size):
+            passes.append(random.permutation(spec.n_samples).astype(np.int32))
+        line = np.concatenate(passes)
+        yield jnp.asarray(line[: np.prod(size)].reshape(size))
+        waiting = line[np.prod(size) :]
+
+
+def _course(
+    spec: ParityRun, tasks: Task, loss: Float, test_loss: Float, task_loss: Float
+) -> Course:
+    weighted = (task_loss @ tasks.frequencies).astype(np.float32)
+    return Course(
+        spec=spec,
+        tasks=tasks,
+        step=np.arange(1, len(loss) + 1, dtype=np.int32) * spec.measure_every,
+        loss=loss,
+        test_loss=test_loss if spec.test_size else weighted,
+        task_loss=task_loss,
+    )
+
+
+def _result(course: Course, measures: Measures, seconds: float) -> RunResult:
+    spec = course.spec
+    finite = bool(np.isfinite(course.task_loss).all() and np.isfinite(course.loss).all())
+    row = _fields(spec) | {"n_params": spec.n_params}
+    for measure in measures.values():
+        columns = measure(course)
+        row |= columns if finite else dict.fromkeys(columns, np.nan)
+    return RunResult(
+        spec=spec,
+        status="done" if finite else "diverged",
+        row=row,
+        seconds=seconds,
+        trajectories={
+            "step": course.step,
+            "loss": course.loss,
+            "test_loss": course.test_loss,
+            "task_loss": course.task_loss.astype(np.float16),
+        },
+    )
+
+
+def _fields(spec: ParityRun) -> dict[str, Cell]:
+    """The spec's own fields as columns."""
+    row: Mapping[str, Any] = {
+        name: getattr(spec, name)
+        for name in type(spec).model_fields
+        if name not in ("seed", "measures")
+    }
+    return {
+        name: int(v) if isinstance(v, bool) else str(v) if isinstance(v, tuple) else v
+        for name, v in row.items()
+    }

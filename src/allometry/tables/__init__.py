@@ -1,0 +1,5 @@
+"""A table, and reading one from a file."""
+
+from allometry.tables.table import Table as Table
+
+__all__ = ["Table"]

@@ -1,0 +1,81 @@
+"""How the runs of a study are made from their specs.
+
+The default, `allometry.training.loop.Training`, trains networks by gradient descent on a
+data set. A study that needs something else (kernels at initialisation, samples
+drawn inside the compiled step) brings a procedure of its own; store, engines,
+fits and report do not see the difference.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from allometry.training.result import RunResult
+
+__all__ = ["Concurrent", "Measures", "Pack", "Procedure", "pending_packs"]
+
+# Name to function giving columns; of what, the procedure says.
+Measures = Mapping[str, Callable[..., Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Runs made together, in one program."""
+
+    specs: tuple[Any, ...]
+
+
+def pending_packs(packs: Sequence[Pack], pending: Sequence[Any]) -> list[Pack]:
+    """What is left of packs chosen for all runs: so the rest is made as it would have been.
+
+    Packs chosen for the rest alone may be others, once packs are done in any order.
+
+    Args:
+        packs: of all runs.
+        pending: some of these, the same objects.
+    """
+    wanted = {id(spec) for spec in pending}
+    left = (Pack(tuple(s for s in pack.specs if id(s) in wanted)) for pack in packs)
+    return [pack for pack in left if pack.specs]
+
+
+class Procedure(Protocol):
+    """Makes runs, many at once where that is faster."""
+
+    def packs(self, specs: Sequence[Any]) -> list[Pack]:
+        """Which runs share a program; a function of the specs alone."""
+        ...
+
+    def updates(self, spec: Any) -> int:
+        """Units of work in a run, which `advance` counts: optimiser updates, say."""
+        ...
+
+    def run(
+        self,
+        pack: Pack,
+        measures: Measures,
+        trajectory: Measures,
+        advance: Callable[[int], None],
+    ) -> list[RunResult]:
+        """Make every run of a pack, one result a spec.
+
+        Args:
+            measures: `Study.measures`, functions of what this procedure hands them.
+            trajectory: `Study.trajectory`, the same, taken along the way.
+            advance: told of units of work done, summed over the pack.
+        """
+        ...
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """A procedure whose packs may be made by several threads of one process at once.
+
+    Not one whose programs call LAPACK for a batch of matrices (`jax.numpy.linalg`): on a CPU such a
+    call holds one of XLA's threads while it waits for others, and as many calls at once as
+    there are threads wait for each other for ever.
+    """
+
+    def concurrent(self, packs: Sequence[Pack]) -> bool:
+        """Whether these may."""
+        ...

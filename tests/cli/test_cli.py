@@ -1,0 +1,445 @@
+"""The command line as a person and a script meet it: output, exit codes, no traceback."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+
+from allometry import cli, studies
+from allometry.store import Store
+from tests import ROOT
+
+# Trains in a second, needs no file; a learning rate of 1e30 diverges.
+OWN = '''
+import numpy as np
+from allometry import Finding, RunSpec, Study, TrainSpec, measures
+from allometry.datasets.splits import Data, Split
+from allometry.figures import panels
+from allometry.models import MLP
+from allometry.spec.optimizers import SGD
+
+
+class Noise(Data):
+    n: int = 40
+
+    @property
+    def n_data(self):
+        return self.n
+
+    def load(self, draws):
+        x = draws.uniform((2 * self.n, 3), -1, 1)
+        y = (draws.randperm(2 * self.n) % 2).astype(np.int32)
+        return Split(x[: self.n], y[: self.n], x[self.n :], y[self.n :])
+
+
+def runs(size, seeds):
+    train = TrainSpec(optimizer=SGD(learning_rate=0.1), epochs=2, batch_size=20)
+    return [
+        RunSpec(model=MLP(widths=(3, width, 2)), data=Noise(), train=train, seed=seed)
+        for seed in seeds
+        for width in (2, 4)
+    ]
+
+
+def analyse(table):
+    loss = table["test_loss"].mean()
+    numbers = {"measured": loss, "low": loss, "high": loss}
+    return [Finding("Noise cannot be learnt", "as by chance", "none", **numbers, verdict="agrees",
+                    answer="So it is.")]
+
+
+def empty(table, findings):
+    """Nothing is drawn."""
+    return panels(1, 1)[0]
+
+
+STUDY = Study(
+    name="own", title="Own", question="Can noise be learnt?", prediction="No.", source="none",
+    runs=runs, sizes=("quick",), seeds={"quick": (1, 2)}, measures={"losses": measures.losses},
+    analyse=analyse, figures=(empty,),
+)
+'''
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self):
+        """Stdout as the one JSON document it must be."""
+        document = json.loads(self.out)
+        assert self.out.endswith("\n") and self.out.count("\n") == 1
+        assert re.fullmatch(r"allometry/[a-z]+/1", document["schema"])
+        return document
+
+
+@pytest.fixture
+def allometry(capfd, monkeypatch):
+    """Call the command line in this process."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return Said(int(ended.value.code or 0), out, err)
+
+    return call
+
+
+def in_a_process(*arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "allometry", *map(str, arguments)],
+        capture_output=True, text=True, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A study file and a store with its runs, trained once."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own.py").write_text(OWN)
+    first = in_a_process("run", folder / "own.py", "--store", folder / "own.db", "--json")
+    assert first.code == 0, first.err
+    return folder, first
+
+
+@pytest.fixture
+def store(own, tmp_path):
+    """A copy of the trained store, to be damaged."""
+    with Store(own[0] / "own.db") as trained:
+        trained.backup(tmp_path / "copy.db")
+    return tmp_path / "copy.db"
+
+
+def commands(group=cli.commands, path=()):
+    """(words, command) of every command, groups included."""
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+EVERY = dict(commands())
+
+
+# ---- help -----------------------------------------------------------------------------------
+
+
+def test_the_commands_of_the_contract_are_there():
+    assert {("run",), ("table",), ("report",), ("status",), ("verify",), ("list",)} <= set(EVERY)
+    assert {("data", "list"), ("data", "get")} <= set(EVERY)
+
+
+def test_help_lists_every_command(allometry):
+    said = allometry("--help")
+    assert said.code == 0 and not said.err
+    for words in EVERY:
+        if len(words) == 1:
+            assert re.search(rf"^  {words[0]} +\w", said.out, re.M), words[0]
+    assert allometry("-h").out == said.out
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_command_explains_itself_and_its_options(allometry, words):
+    said = allometry(*words, "--help")
+    assert said.code == 0
+    assert (EVERY[words].help or "").strip().endswith("."), "one sentence of help expected"
+    for option in EVERY[words].params:
+        if isinstance(option, click.Option):
+            assert all(o in said.out for o in option.opts)
+            explained = option.help or not isinstance(option.type, click.types.StringParamType)
+            assert explained, f"{words}: {option.name} has no help"
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_every_command_and_option_is_documented(words):
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## `allometry ([^`]*)`\n(.*?)(?=^## |\Z)", page, re.M | re.S))
+    title = next(
+        (t for t in sections if words == tuple(re.findall(r"^[a-z ]+", t)[0].split())), None
+    )
+    group = isinstance(EVERY[words], click.Group)
+    assert title is not None or group, (
+        f"docs/command-line.md: no section `allometry {' '.join(words)}`"
+    )
+    for option in EVERY[words].params:
+        if isinstance(option, click.Option) and not group:
+            longest = max(option.opts, key=len)
+            assert f"`{longest}" in sections[title] or longest in title, f"{words}: {longest}"
+
+
+def test_version():
+    assert re.fullmatch(r"allometry, version \S+\n", in_a_process("--version").out)
+
+
+# ---- what goes well -------------------------------------------------------------------------
+
+
+def test_run_says_what_it_did_as_one_document(own):
+    document = own[1].document
+    assert document["schema"] == "allometry/outcome/1"
+    assert (document["runs"], document["trained"], document["pending"]) == (4, 4, 0)
+    assert document["interrupted"] is False
+    (finding,) = document["findings"]
+    assert (
+        finding["verdict"] == "agrees" and finding["low"] <= finding["measured"] <= finding["high"]
+    )
+    assert "4 of 4 runs trained" in own[1].err
+
+
+def test_again_it_trains_nothing(own, allometry):
+    folder, _ = own
+    said = allometry("run", folder / "own.py", "--store", folder / "own.db", "--json")
+    assert (said.document["trained"], said.document["stored_before"]) == (0, 4)
+
+
+def test_talk_goes_to_stderr_and_findings_to_stdout(own, allometry):
+    folder, _ = own
+    said = allometry("run", folder / "own.py", "--store", folder / "own.db")
+    assert said.code == 0
+    assert "agrees" in said.out and "Noise cannot be learnt" in said.out
+    assert "0 runs trained, 4 were stored" in said.err and "stored" not in said.out
+
+
+def test_more_seeds_train_only_what_is_new(store, own, allometry):
+    said = allometry("run", own[0] / "own.py", "--seeds", 3, "--store", store, "--json")
+    assert (said.document["trained"], said.document["stored_before"]) == (2, 4)
+
+
+def test_changed_runs_are_kept_apart(store, own, allometry):
+    change = ("--set", "train.epochs=1")
+    said = allometry("run", own[0] / "own.py", *change, "--store", store, "--json")
+    assert said.document["trained"] == 4
+    assert len(allometry("table", "own", "--store", store, "--json").document["rows"]) == 4
+    rows = allometry("table", "own", *change, "--store", store, "--json").document["rows"]
+    assert {row["epochs"] for row in rows} == {1}
+
+
+def test_what_diverged_is_null_in_json(store, own, allometry):
+    change = ("--set", "train.optimizer.learning_rate=1e30")
+    said = allometry("run", own[0] / "own.py", *change, "--store", store, "--json")
+    assert said.document["diverged"] == 4
+    rows = allometry("table", "own", *change, "--store", store, "--json").document["rows"]
+    assert {row["status"] for row in rows} == {"diverged"}
+    assert rows[0]["test_loss"] is None
+
+
+def test_the_table_is_csv_on_stdout_or_in_a_file(own, allometry, tmp_path):
+    folder, _ = own
+    on_stdout = allometry("table", "own", "--store", folder / "own.db")
+    assert on_stdout.out.startswith("run_id,study,seed,") and not on_stdout.err
+    assert on_stdout.out.count("\n") == 5
+    path = tmp_path / "new" / "folder" / "runs.csv"
+    in_file = allometry("table", "own", "--store", folder / "own.db", "-o", path)
+    assert in_file.code == 0 and in_file.out == ""
+    assert path.read_text() == on_stdout.out
+    by_path = allometry("table", folder / "own.py", "--store", folder / "own.db")
+    assert by_path.out == on_stdout.out
+
+
+def test_report_writes_a_page_and_names_its_files(own, allometry, tmp_path):
+    folder, _ = own
+    page = tmp_path / "r" / "own.html"
+    said = allometry(
+        "report", folder / "own.py", "--store", folder / "own.db", "-o", page, "--json"
+    )
+    files = [Path(f) for f in said.document["files"]]
+    assert files[0] == page and all(f.is_file() for f in files)
+    assert {".html", ".png", ".csv", ".svg"} <= {f.suffix for f in files}
+
+
+def test_reports_are_made_again_into_the_same_folder(own, allometry, tmp_path):
+    store, folder = own[0] / "own.db", tmp_path / "pages"
+    # `make run` twice: the folder is there the second time.
+    for _ in range(2):
+        said = allometry("report", own[0] / "own.py", "--store", store, "-o", folder)
+        assert said.code == 0 and (folder / "own.html").is_file()
+    # The store has no shipped study, and says so; but the folder is no reason to stop.
+    said = allometry("report", "--store", store, "-o", folder)
+    assert "no finished run of a shipped study" in said.err
+
+
+def test_status_and_list_and_data(own, allometry):
+    folder, _ = own
+    (entry,) = allometry("status", "--store", folder / "own.db", "--json").document["studies"]
+    assert (entry["study"], entry["declared"], entry["done"], entry["pending"]) == ("own", 4, 4, 0)
+    listed = allometry("list", "--json").document
+    assert [s["name"] for s in listed["studies"]] == studies.names()
+    assert {"power", "chinchilla"} <= {law["name"] for law in listed["laws"]}
+    assert "fashion-mnist" in {d["name"] for d in listed["data_sets"]}
+    sets = allometry("data", "list", "--json").document["data_sets"]
+    assert all({"name", "title", "licence", "folder"} == set(entry) for entry in sets)
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("verify",), ("list",), ("data", "list")], ids=" ".join
+)
+def test_without_json_people_read_it(own, allometry, words):
+    place = ("--store", own[0] / "own.db") if words in (("status",), ("verify",)) else ()
+    said = allometry(*words, *place)
+    assert said.code == 0 and (said.out + said.err).strip()
+
+
+def test_the_store_may_come_from_the_environment(own):
+    said = in_a_process("status", "--json", ALLOMETRY_STORE=str(own[0] / "own.db"))
+    assert said.document["studies"][0]["study"] == "own"
+
+
+# ---- terminals ------------------------------------------------------------------------------
+
+ESCAPE = "\x1b"
+
+
+def test_no_colour_and_no_bar_off_a_terminal(own):
+    said = in_a_process("run", own[0] / "own.py", "--store", own[0] / "own.db")
+    assert ESCAPE not in said.out + said.err and "\r" not in said.err
+
+
+def test_no_color_is_honoured_where_colour_is_forced(own):
+    arguments = ("run", own[0] / "own.py", "--store", own[0] / "own.db")
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-9]m")
+    assert colour.search(in_a_process(*arguments, FORCE_COLOR="1", TERM="xterm").out)
+    assert not colour.search(
+        in_a_process(*arguments, FORCE_COLOR="1", NO_COLOR="1", TERM="xterm").out
+    )
+
+
+def test_a_reader_that_leaves_early_is_no_error(own):
+    command = f"{sys.executable} -m allometry table own --store {own[0] / 'own.db'} | head -c 10"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr and done.stdout.startswith("run_id")
+
+
+# ---- what goes wrong ------------------------------------------------------------------------
+
+
+def damage(path):
+    """Change one number in one stored row, as a bad disk or a hand would."""
+    with sqlite3.connect(path) as connection:
+        run_id, row = connection.execute("SELECT run_id, row FROM runs LIMIT 1").fetchone()
+        changed = re.sub(r'("test_loss":\D*\d\.\d)', r"\g<1>1", row, count=1)
+        assert changed != row
+        connection.execute("UPDATE runs SET row = ? WHERE run_id = ?", (changed, run_id))
+    connection.close()
+    return run_id
+
+
+def test_verify_names_what_is_damaged_and_exits_65(store, allometry, own):
+    whole = allometry("verify", "--store", store, "--json")
+    assert whole.code == 0
+    assert (whole.document["runs"], whole.document["damaged"]) == (4, [])
+    run_id = damage(store)
+    said = allometry("verify", "--store", store, "--json")
+    assert said.code == 65
+    assert [d["run_id"] for d in said.document["damaged"]] == [run_id]
+    assert allometry("verify", "--store", store).code == 65
+    refused = allometry("table", "own", "--store", store)
+    assert refused.code == 65 and run_id[:12] in refused.err and not refused.out
+
+
+def test_a_damaged_run_is_trained_again(store, allometry, own):
+    damage(store)
+    said = allometry("run", own[0] / "own.py", "--store", store, "--json")
+    assert said.document["trained"] == 1
+    assert allometry("verify", "--store", store).code == 0
+
+
+def test_a_second_writer_is_told_who_holds_the_store(store, allometry, own):
+    with Store(store, write=True):
+        said = allometry("run", own[0] / "own.py", "--store", store)
+        assert said.code == 75
+        assert f"process {os.getpid()}" in said.err
+        assert allometry("status", "--store", store).code == 0, "reading works meanwhile"
+
+
+BAD = [
+    # command, exit code, what the message says
+    ("frob", 2, "frob"),
+    ("run", 2, "STUDY"),
+    ("run nobody", 2, "mlp_parameter_scaling"),
+    ("run ./nobody.py", 2, "no study file"),
+    ("run {folder}", 2, "no study"),
+    ("run {text}.py", 2, "STUDY = Study"),
+    ("run {own} --size huge", 2, "quick"),
+    ("run {own} --size paper", 2, "no size 'paper'"),
+    ("run {own} --seeds 0", 2, "--seeds"),
+    ("run {own} --seeds many", 2, "--seeds"),
+    ("run {own} --seeds 99999999999", 2, "--seeds"),
+    ("run {own} --engine cloud", 2, "local"),
+    ("run {own} --set nonsense", 2, "FIELD=VALUE"),
+    ("run {own} --set =3", 2, "FIELD=VALUE"),
+    ("run {own} --set nothing=3", 2, "RunSpec has"),
+    ("run {own} --set train.nothing=3", 2, "TrainSpec has"),
+    ("run {own} --set train.epochs=three", 2, "integer"),
+    ("run {own} --set train.epochs=0", 2, "greater"),
+    ("run {own} --set model=MLP", 2, "model"),
+    ("run {own} --set data={{}}", 2, "data"),
+    ("run {own} --set train.optimizer={{}}", 2, "optimizer"),
+    ("run {own} --set train.optimizer.learning_rate=1e400", 2, "finite"),
+    ("run {own} --set train.optimizer.learning_rate=NaN", 2, "learning_rate"),
+    ("run {own} --set seed=1", 2, "the same"),
+    ("run {own} --store {folder}", 2, "directory"),
+    ("run {own} --store {folder}/none/x.db", 2, "no folder"),
+    ("run {own} --store {text}", 65, "no allometry store"),
+    ("status --store {folder}/none.db", 2, "no store"),
+    ("verify --store {folder}/none.db", 2, "no store"),
+    ("verify --store {text}", 65, "no allometry store"),
+    ("verify --store {empty}", 2, "no store"),
+    ("table own --store {folder}/none.db", 2, "no store"),
+    ("table own --view upside-down --store {store}", 2, "no study 'own'"),
+    ("table {own} --view upside-down --store {store}", 2, "no view 'upside-down'"),
+    ("table nobody --store {store}", 2, "no finished run of nobody"),
+    ("table own --size notebook --store {store}", 2, "own quick"),
+    ("table own --size quick --set train.epochs=7 --store {store}", 2, "train.epochs=7"),
+    ("table own --store {store} -o {folder}", 2, "directory"),
+    ("table own --store {store} -o {text}/x.csv", 74, "cannot write"),
+    ("report --size quick --store {store}", 2, "name it"),
+    ("report nobody --store {store}", 2, "no study"),
+    ("report {own} --store {folder}/none.db", 2, "no store"),
+    ("report {own} --store {store} -o {text}/x.html", 74, "cannot write"),
+    ("report path_dynamics --store {store}", 2, "allometry run path_dynamics"),
+    ("data get nobody", 2, "fashion-mnist"),
+    ("data frob", 2, "frob"),
+    ("list --nothing", 2, "--nothing"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "words"), BAD, ids=[line for line, _, _ in BAD])
+def test_bad_input_is_answered_in_words(line, code, words, allometry, own, tmp_path):
+    (tmp_path / "text").write_text("no database, no study " * 100)
+    (tmp_path / "text.py").write_text("STUDY = 'none'")
+    (tmp_path / "empty.db").touch()
+    places = {
+        "folder": tmp_path,
+        "own": own[0] / "own.py",
+        "store": own[0] / "own.db",
+        "text": tmp_path / "text",
+        "empty": tmp_path / "empty.db",
+    }
+    arguments = line.format(**places).split()
+    if line.startswith("run") and "--store" not in line:
+        arguments += ["--store", str(tmp_path / "new.db")]
+    said = allometry(*arguments)
+    assert said.code == code, said.err
+    assert words in said.err
+    assert not said.out, "what went wrong is said on stderr"
+
+
+def test_json_keeps_stdout_empty_where_nothing_came_of_it(own, allometry):
+    said = allometry("run", "nobody", "--json")
+    assert said.code == 2 and not said.out and said.err.startswith("allometry: ")

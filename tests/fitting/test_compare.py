@@ -1,0 +1,141 @@
+"""Comparing laws: the right one wins, and the test rows are never looked at."""
+
+import json
+
+import numpy as np
+import pytest
+
+from allometry.errors import DataError, UsageError
+from allometry.figures.fits import save_fit_figure
+from allometry.fitting.compare import compare, document, rmsle
+from allometry.fitting.files import compare_file, fit_file, save_fit
+from allometry.tables.table import Table
+
+XY = {"x": "x", "y": "y"}
+
+
+def curves(seed=0):
+    """One curve with a floor, one without; the largest sizes are the test."""
+    rng = np.random.default_rng(seed)
+    x = np.geomspace(1e2, 1e6, 40)
+    parts = []
+    for name, y in (("floor", 0.7 + 20 * x**-0.5), ("pure", 9 * x**-0.3)):
+        parts.append(
+            {
+                "name": [name] * 40,
+                "x": x,
+                "y": y * np.exp(0.005 * rng.normal(size=40)),
+                "use": (x < 5e4).astype(int),
+            }
+        )
+    return Table({k: np.concatenate([p[k] for p in parts]) for k in parts[0]})
+
+
+def run(table, **options):
+    options = {"fit_where": ["use==1"], "by": ["name"], "backtest": True, **options}
+    return {
+        c.by["name"]: c
+        for c in compare(table, XY, ["power", "power_floor", "exponential"], **options)
+    }
+
+
+@pytest.mark.parametrize("rule", ["aicc", "backtest"])
+def test_the_law_that_made_the_data_is_chosen(rule):
+    groups = run(curves(), rule=rule)
+    assert groups["floor"].chosen == "power_floor"
+    floor = groups["floor"].laws
+    assert floor["power_floor"].extrapolation_rmsle < 0.01 < floor["power"].extrapolation_rmsle
+    assert floor["power_floor"].backtest_rmsle < floor["power"].backtest_rmsle
+    assert groups["pure"].laws["power"].extrapolation_rmsle < 0.02
+    for group in groups.values():
+        assert sum(s.weight for s in group.laws.values()) == pytest.approx(1.0)
+        assert group.averaged_rmsle < 0.05
+
+
+def test_choice_and_weights_never_look_at_the_test_rows():
+    table = curves()
+    spoilt = table.with_columns(y=np.where(table["use"] == 1, table["y"], 1e3))
+    before, after = run(table), run(spoilt)
+    for name in before:
+        assert before[name].chosen == after[name].chosen
+        for law in before[name].laws:
+            assert before[name].laws[law].weight == after[name].laws[law].weight
+            assert before[name].laws[law].backtest_rmsle == after[name].laws[law].backtest_rmsle
+        assert after[name].averaged_rmsle > 1
+
+
+def test_exact_duplicate_rows_count_once():
+    table = curves()
+    double = table.take(np.r_[np.arange(len(table)), np.arange(0, len(table), 3)])
+    before, after = run(table, backtest=False), run(double, backtest=False)
+    for name in before:
+        assert after[name].duplicates > 0
+        assert after[name].rows == before[name].rows
+        assert after[name].averaged_rmsle == before[name].averaged_rmsle
+
+
+def test_hold_out_sets_the_largest_sizes_aside():
+    table = curves().where(name="floor")
+    group = compare(table, XY, ["power_floor"], hold_out=3, backtest=False)[0]
+    assert (group.rows, group.test_rows) == (37, 3)
+    assert group.laws["power_floor"].extrapolation_rmsle < 0.02
+
+
+def test_a_law_that_cannot_be_fitted_says_why_and_weighs_nothing():
+    table = Table({"x": [1.0, 2, 4, 8], "y": [8.0, 4.1, 2.0, 1.0]})
+    group = compare(table, XY, ["power", "bnsl1"])[0]
+    assert group.chosen == "power" and group.laws["bnsl1"].weight == 0
+    assert "6 parameters" in group.laws["bnsl1"].reason
+    with pytest.raises(DataError, match="none of the laws"):
+        compare(table, XY, ["bnsl1"])
+
+
+def test_the_documents_of_the_commands(tmp_path):
+    path = tmp_path / "t.csv"
+    curves().to_csv(path)
+    told = compare_file(path, XY, ["power", "power_floor"], fit_where=["use==1"], by=["name"])
+    again = json.loads(json.dumps(told, allow_nan=False))
+    assert again["schema"] == "allometry/compare/1"
+    group = again["groups"][0]
+    assert group["by"] == {"name": "floor"}
+    assert {"extrapolation_rmsle", "weight"} <= set(group["laws"]["power"])
+    assert set(group["chosen"]) == {"law", "extrapolation_rmsle"}
+    assert set(group["averaged"]) == {"extrapolation_rmsle"}
+    made = fit_file(
+        path,
+        "power_floor",
+        XY,
+        where=["name==floor"],
+        resamples=50,
+    )
+    save_fit(made, tmp_path / "fit.json")
+    save_fit_figure(made, tmp_path / "fit.svg")
+    assert json.loads((tmp_path / "fit.json").read_text())["rows"] == made.rows == 40
+    assert "<svg" in (tmp_path / "fit.svg").read_text()
+
+
+def test_a_law_file_of_the_users_own(tmp_path):
+    curves().where(name="floor").to_csv(tmp_path / "t.csv")
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "from allometry.laws import Law, Parameter\n"
+        "LAW = Law(name='mine', formula='y = E + A x^-1/2', source='me', sizes=('x',),\n"
+        "    response='y', centring='none', linear=('E', 'A'),\n"
+        "    parameters=(Parameter('E', 'floor', start=(0, 1)),\n"
+        "                Parameter('A', 'scale', start=(0, 30))),\n"
+        "    value=lambda p, s: p['E'] + p['A'] * s['x'] ** -0.5)\n"
+    )
+    made = fit_file(tmp_path / "t.csv", str(tmp_path / "mine.py"), XY, resamples=50)
+    assert made.values == pytest.approx({"E": 0.7, "A": 20}, rel=0.02)
+    (tmp_path / "bad.py").write_text("1/0\n")
+    with pytest.raises(UsageError, match="ZeroDivisionError"):
+        fit_file(tmp_path / "t.csv", str(tmp_path / "bad.py"), XY)
+    (tmp_path / "none.py").write_text("x = 1\n")
+    with pytest.raises(UsageError, match="define LAW"):
+        fit_file(tmp_path / "t.csv", str(tmp_path / "none.py"), XY)
+
+
+def test_rmsle_is_of_natural_logs_and_infinite_for_impossible_values():
+    assert rmsle(np.array([1.0, np.e]), np.array([1.0, 1.0])) == pytest.approx(np.sqrt(0.5))
+    assert rmsle(np.array([-1.0]), np.array([1.0])) == np.inf
+    assert document([])["groups"] == []

@@ -1,0 +1,175 @@
+"""Resampling, verdicts, profiles and variance components."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from allometry.errors import DataError
+from allometry.fitting.fit import fit
+from allometry.fitting.intervals import verdict
+from allometry.fitting.profile import of_fit
+from allometry.fitting.variance import components
+from allometry.laws import Parameter
+from allometry.stats.resample import FRACTION_SCALE, ends, fractions, multiplicities
+from allometry.tables.table import Table
+
+RNG = np.random.default_rng
+
+
+def line(noise=0.05, seed=0, sizes=12, seeds=1, group=0.0):
+    rng = RNG(seed)
+    x = np.repeat(np.geomspace(1, 1e4, sizes), seeds)
+    shared = np.repeat(rng.normal(size=sizes), seeds)
+    y = 5 * x**-0.3 * np.exp(noise * rng.normal(size=len(x)) + group * shared)
+    return Table({"x": x, "y": y, "seed": np.tile(np.arange(seeds), sizes)})
+
+
+XY = {"x": "x", "y": "y"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.integers(4, 30), groups=st.integers(2, 4))
+def test_clusters_are_drawn_whole_and_counts_add_up(rows, groups):
+    labels = np.arange(rows) % groups
+    counts, _ = multiplicities(RNG(0), 50, rows, [labels])
+    for g in range(groups):
+        assert (np.ptp(counts[:, labels == g], axis=1) == 0).all()
+    per_group = np.stack([counts[:, labels == g][:, 0] for g in range(groups)])
+    assert (per_group.sum(0) == groups).all()
+    plain, _ = multiplicities(RNG(0), 50, rows)
+    assert (plain.sum(1) == rows).all()
+
+
+def test_two_ways_multiply():
+    sizes, seeds = np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6)
+    counts, _ = multiplicities(RNG(1), 20, 24, [sizes, seeds])
+    square = counts.reshape(20, 6, 4)
+    for table in square:
+        assert np.linalg.matrix_rank(table) == 1
+        assert table.sum() == 24
+
+
+def test_a_draw_that_cannot_fit_the_law_is_drawn_again_and_counted():
+    distinct = np.array([0, 0, 0, 0, 0, 1, 2])
+    counts, redrawn = multiplicities(RNG(0), 200, 7, distinct=distinct, needed=3)
+    seen = np.stack([counts[:, distinct == d].sum(1) > 0 for d in range(3)])
+    assert seen.all() and redrawn > 0
+    with pytest.raises(DataError, match="3 distinct rows"):
+        multiplicities(RNG(0), 5, 4, distinct=np.array([0, 0, 1, 1]), needed=3)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "at_low", "at_high", "said"),
+    [
+        (2.0, 1.0, 3.0, 0, 0, "identified"),
+        (95.0, 6.5, 3e9, 0, 0, "lower_bound_only"),
+        (95.0, 6.5, 200.0, 0, 0.04, "lower_bound_only"),
+        (0.5, 1e-7, 0.7, 0.2, 0, "upper_bound_only"),
+        (5.0, 1e-6, 1e9, 0, 0, "not_identified"),
+    ],
+)
+def test_verdicts(value, low, high, at_low, at_high, said):
+    parameter = Parameter("R", "", positive=True)
+    assert verdict(parameter, value, value, low, high, at_low, at_high, 0.95) == said
+
+
+def test_ends_are_percentiles():
+    assert ends(np.arange(1001.0), 0.9) == pytest.approx((50.0, 950.0))
+
+
+@pytest.mark.parametrize("interval", ["pairs", "fractional", "residual", "profile"])
+def test_a_line_by_squares_gets_the_textbook_interval(interval):
+    table = line(sizes=60)
+    x, y = np.log(table["x"]), np.log(table["y"])
+    slope, intercept = np.polyfit(x, y, 1)
+    r = y - intercept - slope * x
+    error = np.sqrt((r @ r) / 58 / ((x - x.mean()) ** 2).sum())
+    made = fit(table, "power", XY, objective="squared_log", interval=interval, resamples=4000)
+    alpha = made.parameters["alpha"]
+    rel = 0.005 if interval == "profile" else 0.12
+    assert alpha.low == pytest.approx(-slope - 2.0017 * error, abs=rel * 4 * error)
+    assert alpha.high == pytest.approx(-slope + 2.0017 * error, abs=rel * 4 * error)
+    assert made.interval.method == interval and alpha.verdict == "identified"
+
+
+def test_clusters_widen_the_interval_where_rows_share_their_error():
+    table = line(noise=0.01, seeds=5, group=0.1)
+    alone, whole, wild = (
+        fit(table, "power", XY, objective="squared_log", cluster=cluster, interval=interval)
+        for cluster, interval in ((None, "pairs"), ("x", "pairs"), ("x", "residual"))
+    )
+
+    def width(made):
+        return made.parameters["alpha"].high - made.parameters["alpha"].low
+
+    assert width(whole) > 1.6 * width(alone)
+    assert width(wild) > 1.6 * width(alone)
+    assert whole.interval.cluster == ("x",)
+
+
+def test_fractions_have_mean_one_and_the_spread_that_is_made_good():
+    weights = fractions(RNG(0), 4000, 50)
+    assert (weights > 0).all()
+    np.testing.assert_allclose(weights.mean(1), 1.0)
+    assert weights.std() * FRACTION_SCALE == pytest.approx(1.0, abs=0.02)
+    shared = fractions(RNG(0), 10, 6, [np.array([0, 0, 1, 1, 2, 2])])
+    assert (shared[:, ::2] == shared[:, 1::2]).all()
+
+
+def test_auto_takes_fractions_only_for_few_rows_under_a_nearly_absolute_penalty():
+    def taken(sizes=12, **options):
+        return fit(line(sizes=sizes), "power", XY, resamples=200, **options)
+
+    assert taken().interval.method == "fractional"
+    assert taken(sizes=40).interval.method == "pairs"
+    assert taken(delta=0.5).interval.method == "pairs"
+    assert taken(objective="squared_log").interval.method == "pairs"
+    assert taken(cluster="x").interval.method == "pairs"
+    few, whole = (taken(interval=kind).parameters["alpha"] for kind in ("fractional", "pairs"))
+    assert few.verdict == "identified" and few.low < few.value < few.high
+    assert few.high - few.low < 1.3 * (whole.high - whole.low)
+
+
+def test_profiles_touch_zero_at_the_fit_and_cross_at_the_ends():
+    made = fit(
+        line(sizes=40), "power_floor", XY, objective="squared_log", interval="profile", resamples=50
+    )
+    for name, walked in of_fit(made).items():
+        assert walked.statistic.min() < 1e-6
+        assert (walked.values[1:] > walked.values[:-1]).all()
+        assert walked.low <= made.values[name] <= walked.high
+
+
+def test_seed_and_misfit_are_told_apart():
+    rng = RNG(3)
+    points = np.repeat(np.arange(400), 5)
+    r = 0.03 * rng.normal(size=2000) + np.repeat(0.05 * rng.normal(size=400), 5)
+    found = components(points, r, 3)
+    assert found["seed"] == pytest.approx(0.03, rel=0.05)
+    assert found["misfit"] == pytest.approx(0.05, rel=0.1)
+    measured = components(points, r, 3, np.full(2000, 0.02))
+    assert measured["evaluation"] == pytest.approx(0.02)
+    assert measured["seed"] == pytest.approx(np.sqrt(0.03**2 - 0.02**2), rel=0.1)
+    assert components(np.arange(5), np.ones(5), 2) == {}
+
+
+def test_a_fit_with_seeds_reports_them():
+    made = fit(line(noise=0.04, seeds=5, sizes=30), "power", XY, resamples=0)
+    assert made.variance["seed"] == pytest.approx(0.04, rel=0.2)
+    assert made.variance["misfit"] < 0.02
+
+
+def test_a_known_evaluation_noise_is_told_apart_from_seeds():
+    table = line(noise=0.05, seeds=5, sizes=30)
+    table = table.with_columns(error=np.full(len(table), 0.03))
+    made = fit(table, "power", XY, resamples=0, noise="error")
+    assert made.variance["evaluation"] == pytest.approx(0.03)
+    assert made.variance["seed"] == pytest.approx(0.04, rel=0.2)
+
+
+def test_a_new_run_varies_more_than_the_law():
+    made = fit(line(sizes=60), "power", XY, objective="squared_log", resamples=500)
+    mean, run = (made.predict_interval({"x": [100.0]}, of=of) for of in ("mean", "run"))
+    assert run[0][0] < mean[0][0] < made.predict({"x": [100.0]})[0] < mean[1][0] < run[1][0]
+    assert np.log(run[1][0] / run[0][0]) == pytest.approx(4 * 0.05, rel=0.35)

@@ -1,0 +1,72 @@
+"""Pages from a store: one study's, and the index of all of them."""
+
+from dataclasses import replace
+
+import pytest
+
+from allometry import measures
+from allometry.datasets.splits import Moons
+from allometry.errors import UsageError
+from allometry.findings import Finding
+from allometry.models import MLP
+from allometry.report.publish import publish_all
+from allometry.run import run
+from allometry.spec import RunSpec, TrainSpec
+from allometry.spec.optimizers import SGD
+from allometry.study import Study
+
+
+def runs(size, seeds):
+    train = TrainSpec(optimizer=SGD(), epochs=1)
+    data = Moons(n_samples=64)
+    return [RunSpec(model=MLP(widths=(2, 3, 2)), data=data, train=train, seed=s) for s in seeds]
+
+
+def analyse(table):
+    loss = table["test_loss"]
+    return [
+        Finding(
+            claim="The loss is finite",
+            prediction="finite",
+            source="here",
+            measured=loss.mean(),
+            low=loss.min(),
+            high=loss.max(),
+            verdict="agrees",
+            answer=f"Mean loss {loss.mean():.2f}.",
+        )
+    ]
+
+
+ONE = Study(
+    name="one",
+    title="The first",
+    question="Is there a loss?",
+    prediction="There is",
+    source="here",
+    runs=runs,
+    sizes=("quick",),
+    seeds={"quick": (1, 2)},
+    measures={"losses": measures.losses},
+    analyse=analyse,
+)
+
+
+def test_the_index_links_the_studies_that_have_runs_and_no_others(tmp_path):
+    two = replace(ONE, name="two", title="The second")
+    never = replace(ONE, name="never", title="The third")
+    for study in (ONE, two):
+        run(study, store=tmp_path / "s.db")
+    pages = publish_all([ONE, two, never], tmp_path / "out", store=tmp_path / "s.db")
+    index = (tmp_path / "out" / "index.html").read_text()
+    assert [page.study.name for page in pages] == ["one", "two"]
+    for page in pages:
+        assert page.files[0].is_file() and f'href="{page.files[0].name}"' in index
+        assert page.findings[0].answer in index
+    assert "The third" not in index
+
+
+def test_an_index_of_nothing_is_refused(tmp_path):
+    run(ONE, store=tmp_path / "s.db")
+    with pytest.raises(UsageError, match="no finished run"):
+        publish_all([replace(ONE, name="two")], tmp_path / "out", store=tmp_path / "s.db")

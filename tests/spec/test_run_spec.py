@@ -1,0 +1,241 @@
+"""A run's name is its content: stable for what it was, another for what it is not."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, ValidationError
+
+from allometry.errors import DataError, UsageError
+from allometry.spec import (
+    RunSpec,
+    Spec,
+    TrainSpec,
+    check_same,
+    differences,
+    replace,
+    texts,
+    variant,
+)
+from tests import ROOT
+
+
+class Net(Spec):
+    widths: tuple[int, ...]
+    activation: str = "relu"
+
+
+class Points(Spec):
+    n: int = Field(default=100, ge=1)
+
+
+class Descent(Spec):
+    learning_rate: float = 0.1
+
+
+def spec(**changes):
+    fields = {
+        "model": Net(widths=(4, 3, 2)),
+        "data": Points(),
+        "train": TrainSpec(optimizer=Descent(), epochs=3),
+        "seed": 42,
+    }
+    return RunSpec(**{**fields, **changes})
+
+
+def test_the_name_is_the_one_it_has_always_been():
+    # Written down on 2026-11-22: results in people's stores are found by this name.
+    assert spec().run_id == ("64fae6ee1f372a5b5ec215d379db7aded734ce57a204216376251cdb17b18f35")
+
+
+def test_the_name_is_the_same_in_another_process():
+    code = "from tests.spec.test_run_spec import spec; import sys; sys.stdout.write(spec().run_id)"
+    there = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={"PYTHONHASHSEED": "7"}, cwd=ROOT,
+    )  # fmt: skip
+    assert there.stdout == spec().run_id
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        spec(seed=43),
+        spec(model=Net(widths=(4, 2, 3))),
+        spec(model=Net(widths=(4, 3, 2), activation="tanh")),
+        spec(data=Points(n=101)),
+        spec(train=TrainSpec(optimizer=Descent(), epochs=4)),
+        spec(train=TrainSpec(optimizer=Descent(learning_rate=0.2), epochs=3)),
+        spec(measures=("losses",)),
+    ],
+)
+def test_every_field_is_in_the_name(other):
+    assert other.run_id != spec().run_id
+
+
+def test_two_kinds_with_equal_fields_have_two_names():
+    class Ascent(Spec):
+        learning_rate: float = 0.1
+
+    assert spec(train=TrainSpec(optimizer=Ascent(), epochs=3)).run_id != spec().run_id
+
+
+def test_saying_a_default_changes_nothing():
+    loud = spec(
+        model=Net(widths=(4, 3, 2), activation="relu"),
+        train=TrainSpec(optimizer=Descent(learning_rate=0.1), epochs=3, batch_size=128),
+        measures=(),
+    )
+    assert loud.run_id == spec().run_id
+
+
+@given(st.permutations(["model", "data", "train", "seed"]))
+def test_the_order_of_fields_is_not_in_the_name(order):
+    fields = {name: getattr(spec(), name) for name in order}
+    assert RunSpec(**fields).run_id == spec().run_id
+
+
+def grown(default_rate=0.1, **new_fields):
+    """The same spec as a later version of the package would write it."""
+    fields = {"learning_rate": (float, default_rate), **new_fields}
+    annotations = {name: kind for name, (kind, _) in fields.items()}
+    defaults = {name: default for name, (_, default) in fields.items()}
+    namespace = {"__module__": __name__, "__annotations__": annotations, **defaults}
+    later = type("Descent", (Spec,), namespace)
+    return spec(train=TrainSpec(optimizer=later(), epochs=3))
+
+
+def test_a_field_added_later_orphans_nothing():
+    later = grown(momentum=(float, 0.0))
+    assert later.run_id == spec().run_id
+    check_same(later.run_id, spec().document(), later.document())
+
+
+def test_a_changed_default_is_refused_by_the_name_of_its_field():
+    later = grown(default_rate=0.3)
+    assert later.run_id == spec().run_id, "the hazard: the name alone would not tell"
+    with pytest.raises(DataError, match=r"optimizer\.learning_rate was 0\.1 and is 0\.3 now"):
+        check_same(later.run_id, spec().document(), later.document())
+
+
+def test_a_field_that_is_gone_is_named():
+    stored = {"a": 1, "b": {"c": 2, "d": 3}}
+    (only,) = differences(stored, {"a": 1, "b": {"c": 2}})
+    assert only == "b.d was 3 and is no longer a field"
+    assert list(differences(stored, stored)) == []
+
+
+def test_the_full_document_keeps_every_default():
+    document = spec().document()
+    assert document["train"]["batch_size"] == 128
+    assert document["model"] == {"kind": "Net", "widths": [4, 3, 2], "activation": "relu"}
+    assert "batch_size" not in spec().document(defaults=False)["train"]
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_a_spec_is_frozen_and_refuses_what_it_does_not_know():
+    with pytest.raises(ValidationError):
+        spec().seed = 1
+    with pytest.raises(ValidationError):
+        Net(widths=(1,), depth=3)
+    with pytest.raises(ValidationError):
+        spec(seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("seed", "7", 7),
+        ("train.epochs", "9", 9),
+        ("train.optimizer.learning_rate", "0.5", 0.5),
+        ("train.optimizer.learning_rate", "1e-3", 1e-3),
+        ("model.activation", "tanh", "tanh"),
+        ("model.activation", '"tanh"', "tanh"),
+        ("model.widths", "[4, 8, 2]", (4, 8, 2)),
+    ],
+)
+def test_replace_changes_one_field_and_nothing_else(field, text, value):
+    changed = replace(spec(), field, text)
+    inner = changed
+    for name in field.split("."):
+        inner = getattr(inner, name)
+    assert inner == value
+    (only,) = differences(spec().document(), changed.document())
+    assert only.startswith(field)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "word"),
+    [
+        ("epochs", "3", "RunSpec has seed, measures, model, data, train"),
+        ("train.epoch", "3", "TrainSpec has optimizer, epochs"),
+        ("seed.x", "3", "seed is the value 42"),
+        ("train.epochs", "three", "integer"),
+        ("train.epochs", "0", "greater than or equal to 1"),
+        ("train.epochs", "null", "integer"),
+        ("data.n", "[1]", "integer"),
+        ("model", "{}", "model"),
+        ("train", "{}", "train"),
+        ("", "3", "no field"),
+        ("train.", "3", "no field"),
+    ],
+)
+def test_replace_refuses_in_words(field, text, word):
+    with pytest.raises(UsageError, match=word):
+        replace(spec(), field, text)
+
+
+def test_a_variant_is_named_by_its_changes_in_any_order():
+    assert variant({"b": "2", "a": "1"}) == variant({"a": "1", "b": "2"}) == "a=1,b=2"
+    assert variant({}) == ""
+
+
+# ---- names of many runs at once ---------------------------------------------------------------
+
+
+class Inner(Spec):
+    value: float = 0.5
+    seed: int = 0
+
+
+class Outer(Spec):
+    inner: Inner = Inner()
+    sizes: tuple[int, ...] = (1, 2)
+    pairs: tuple[Inner, ...] = ()
+    name: str = 'é"seed":5'
+    seed: int
+    flag: bool = False
+
+
+VALUES = {
+    "inner": st.builds(Inner, value=st.floats(allow_nan=False, allow_infinity=False),
+                       seed=st.integers(0, 60)),
+    "sizes": st.lists(st.integers(-5, 10**12), max_size=3).map(tuple),
+    "name": st.text(max_size=5),
+    "flag": st.booleans(),
+}  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"seed": st.integers(0, 60)}, optional=VALUES),
+        min_size=1,
+        max_size=5,
+    ),
+    st.lists(st.integers(0, 60), max_size=5),
+    st.booleans(),
+)
+def test_texts_of_many_specs_are_the_documents_of_each_as_strict_json(fields, seeds, defaults):
+    own = [Outer(**f) for f in fields]
+    # The same spec again with other seeds shares all it holds.
+    own += [own[0].model_copy(update={"seed": seed}) for seed in seeds]
+    expected = [
+        json.dumps(
+            s.document(defaults=defaults), sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
+        for s in own
+    ]
+    assert texts(own, defaults=defaults) == expected

@@ -1,0 +1,98 @@
+"""A study whose training takes no time, for the tests of store, run and faults."""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from allometry.engines import Finished
+from allometry.spec import RunSpec, Spec, TrainSpec
+from allometry.study import Study
+from allometry.training.procedure import Pack
+from allometry.training.result import RunResult
+
+PROVENANCE = {"allometry": "0", "device": "imagined", "when": "2026-01-01T00:00:00+00:00"}
+
+
+class Net(Spec):
+    width: int
+    activation: str = "relu"
+
+
+class Points(Spec):
+    n: int = 100
+
+
+class Descent(Spec):
+    learning_rate: float = 0.1
+
+
+def specs(n: int, seeds: Sequence[int] = (42,), activation: str = "relu") -> list[RunSpec]:
+    train = TrainSpec(optimizer=Descent(), epochs=3)
+    return [
+        RunSpec(model=Net(width=w, activation=activation), data=Points(), train=train, seed=s)
+        for s in seeds
+        for w in range(1, n + 1)
+    ]
+
+
+def result(spec: RunSpec) -> RunResult:
+    """A result that follows from the spec alone; every seventh width diverges."""
+    draw = np.random.default_rng(int(hashlib.sha256(spec.run_id.encode()).hexdigest()[:8], 16))
+    width = spec.model.width  # type: ignore[attr-defined]
+    bad = width % 7 == 0
+    row = {
+        "n_params": width,
+        "test_loss": math.nan if bad else float(draw.random()),
+        "train_loss": math.inf if bad else float(draw.random()),
+        "hidden_sizes": f"({width}, {width}) é\N{SNOWMAN}",
+    }
+    along = {"epoch": np.arange(4), "test_loss": draw.random((4, 3)).astype(np.float32)}
+    return RunResult(spec, "diverged" if bad else "done", row, 0.25, along)
+
+
+def study(n: int = 12, seeds: int = 2) -> Study:
+    return Study(
+        name="tiny",
+        title="Tiny",
+        question="Does the store keep what it is given?",
+        prediction="Yes.",
+        source="none",
+        runs=lambda size, chosen: specs(n, chosen),
+        measures={},
+        analyse=lambda table: [],
+        sizes=("quick",),
+        seeds={"quick": tuple(range(42, 42 + seeds))},
+    )
+
+
+class Imagined:
+    """An engine that trains in no time, `size` runs a pack."""
+
+    def __init__(self, size: int = 3, before: Callable[[Sequence[RunSpec]], None] | None = None):
+        self.size = size
+        self.before = before or (lambda pack: None)
+        self.trained: list[str] = []
+
+    def packs(self, specs: Sequence[RunSpec], study: Study) -> list[Pack]:
+        starts = range(0, len(specs), self.size)
+        return [Pack(tuple(specs[i : i + self.size])) for i in starts]
+
+    def updates(self, specs: Sequence[RunSpec], study: Study) -> int:
+        return 10 * len(specs)
+
+    def run(
+        self,
+        packs: Sequence[Pack],
+        study: Study,
+        advance: Callable[[int], None],
+        stop: Callable[[], bool],
+    ) -> Iterator[Finished]:
+        for pack in packs:
+            if stop():
+                return
+            self.before(pack.specs)
+            advance(10 * len(pack.specs))
+            self.trained += [spec.run_id for spec in pack.specs]
+            yield Finished([result(spec) for spec in pack.specs], PROVENANCE)

@@ -1,0 +1,236 @@
+"""The grokking studies: what other programs read, what is said, and what is drawn."""
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from PIL import Image
+
+from allometry import studies
+from allometry.errors import UsageError
+from allometry.run import run
+from allometry.studies.grokking import phases as maps
+from allometry.studies.grokking.analysis import courses, off_the_print, share_right
+from allometry.studies.grokking.animation import animate
+from allometry.studies.grokking.phases_published import (
+    FIGURE_3,
+    FIGURE_4,
+    MAPS,
+    RATES,
+    ROWS,
+    TRAIN_SIZES,
+)
+from allometry.studies.grokking.procedure import ToyTraining
+from allometry.studies.grokking.spec import ToyModel
+from allometry.study import Study
+from allometry.tables.table import Table
+
+GROKKING, PHASES = studies.study("grokking"), studies.study("grokking_phases")
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """The notebook's runs cut to 1,501 epochs."""
+    store = tmp_path_factory.mktemp("grokking") / "short.db"
+    return run(GROKKING, "quick", seeds=3, changes={"epochs": "1501"}, store=store)
+
+
+# ---- contract -------------------------------------------------------------------------------
+
+
+def test_the_notebook_size_is_one_run_of_seed_4_at_its_settings():
+    (spec,) = GROKKING.specs("notebook")
+    assert (spec.seed, spec.epochs, spec.eta_repr, spec.eta_dec) == (4, 10_000, 1e-4, 1e-3)
+    assert (spec.p, spec.n_train, spec.width, spec.output_dim) == (10, 45, 200, 10)
+
+
+def test_the_control_can_be_run_by_hand():
+    changes = {"eta_repr": "1e-3", "eta_dec": "1e-4"}
+    (spec,) = GROKKING.specs("notebook", changes=changes)
+    assert (spec.eta_repr, spec.eta_dec) == (1e-3, 1e-4)
+
+
+def test_the_table_has_the_columns_of_the_contract(short):
+    wanted = (
+        "seed", "eta_repr", "eta_dec", "t_train", "t_test", "t_rqi", "test_accuracy", "rqi",
+        "ideal_accuracy", "phase",
+    )  # fmt: skip
+    assert all(name in short.table for name in wanted)
+    assert set(short.table["phase"]) <= set("CGMX")
+
+
+def test_the_trajectories_have_every_epoch(short):
+    view = GROKKING.view("trajectories", short.table)
+    assert view.columns == (
+        "seed", "epoch", "train_loss", "train_accuracy", "test_accuracy", "rqi",
+    )  # fmt: skip
+    mine = view.where(seed=4)
+    np.testing.assert_array_equal(mine["epoch"], np.arange(1501))
+    assert mine["train_loss"][[0, 100]] == pytest.approx([0.82493395, 0.76302254], rel=1e-7)
+    last = short.table.where(seed=4)
+    for name in ("train_accuracy", "test_accuracy", "rqi"):
+        assert mine[name][-1] == last[name][0]
+        assert ((mine[name] >= 0) & (mine[name] <= 1)).all()
+
+
+def test_a_diagram_of_110_cells_takes_less_than_20_megabytes():
+    """From one short cell: what the store keeps grows with the epochs alone."""
+    specs = [ToyModel(seed=58, epochs=n) for n in (50, 550)]
+    sizes = []
+    for spec in specs:
+        (result,) = ToyTraining().run(ToyTraining().packs([spec])[0], {}, {}, lambda n: None)
+        sizes.append(sum(array.nbytes for array in result.trajectories.values()))
+    growing = sum(a.nbytes for n, a in result.trajectories.items() if "latent" not in n) / 550
+    assert 110 * (sizes[1] + growing * 10_000) < 20e6
+
+
+# ---- what is said ---------------------------------------------------------------------------
+
+
+def test_findings_say_memorised_and_found_the_line(short):
+    found = {f.claim: f for f in short.findings}
+    (understands,) = (f for claim, f in found.items() if "understand addition" in claim)
+    assert understands.verdict == "disagrees"
+    assert understands.measured < 0.5
+    (printed,) = (f for claim, f in found.items() if "printed" in claim)
+    assert printed.verdict == "agrees"
+    (decided,) = (f for claim, f in found.items() if "learning rates decide" in claim)
+    assert decided.measured > 0.4
+
+
+def test_a_wrong_start_would_not_pass_for_the_notebooks(short):
+    (_, seed_4), (_, seed_5), _ = courses(short.table)
+    assert off_the_print(seed_4["train_loss"], 1_500) < 0.03
+    assert off_the_print(seed_5["train_loss"], 1_500) > 0.2
+
+
+def test_the_share_of_one_run_has_the_interval_of_its_questions():
+    value, low, high = share_right(np.array([0.2]), 10)
+    assert (value, round(low, 3), round(high, 3)) == (0.2, 0.025, 0.556)  # Clopper and Pearson
+    assert share_right(np.array([1.0]), 10).high == 1
+
+
+def test_the_theory_column_names_a_step(short):
+    assert (short.table["t_rqi_theory_swapped"] < short.table["t_rqi_theory"]).all()
+    assert (short.table["lambda_3"] > 0).all()
+    ratio = short.table["n_h"] / short.table["n_h_swapped"]
+    np.testing.assert_allclose(ratio, 10)  # n_h = 1 / (lambda_3 eta)
+
+
+# ---- published maps -------------------------------------------------------------------------
+
+
+def test_the_published_maps_have_their_shape():
+    for part, rows in MAPS.items():
+        assert len(rows) == len(ROWS[part])
+        assert {len(row) for row in rows} == {len(RATES)}
+        assert set("".join(rows)) <= set("CGMX")
+    assert FIGURE_3.shape == FIGURE_4.shape == (len(TRAIN_SIZES), 3)
+    assert RATES[0] == 1e-5 and RATES[3] == 1e-4 and RATES[-1] == 1e-2
+
+
+def invented(part="5a", seeds=(58, 59), wrong=()):
+    """A table whose first seed has the published phases but for the cells given."""
+    rows = []
+    for seed in seeds:
+        for i, value in enumerate(ROWS[part]):
+            for j, rate in enumerate(RATES):
+                letter = MAPS[part][i][j]
+                flip = (i, j) in wrong and seed == seeds[0]
+                rows.append({
+                    "part": part, "seed": seed, "status": "done", "eta_repr": value,
+                    "eta_dec": rate, "phase": ("X" if letter != "X" else "C") if flip else letter,
+                })  # fmt: skip
+    return Table.from_rows(rows)
+
+
+def test_cells_that_disagree_are_counted():
+    a = maps.agreement_of(invented(wrong=[(0, 0), (5, 5), (9, 9)]), "5a")
+    assert (a.cells, a.same) == (100, 97)
+    assert a.between_seeds == pytest.approx(0.97)
+    assert 0.3 < a.chance < 0.7
+
+
+def test_cells_not_run_do_not_count():
+    table = invented(seeds=(58,))
+    a = maps.agreement_of(table.take(np.arange(len(table)) % 3 == 0), "5a")
+    assert (a.cells, a.same) == (34, 34)
+    assert np.isnan(a.between_seeds)
+
+
+def test_published_rows_are_in_order_and_shuffled_ones_are_not():
+    in_order, rows, shuffled = maps.ordered_rows(invented(seeds=(58,)), "5a")
+    assert (in_order, rows) == (10, 10)
+    assert shuffled < 0.6
+
+
+@pytest.mark.parametrize("middle", [17.5, 32.5])
+def test_the_critical_size_is_recovered(middle):
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "part": "4", "seed": seed, "n_train": n, "status": "done", "epochs": 10_000,
+            "t_rqi": 900 if rng.random() < 1 / (1 + np.exp(-(n - middle) / 2)) else 9_999,
+        }
+        for seed in range(12)
+        for n in TRAIN_SIZES
+    ]  # fmt: skip
+    value, low, high = maps.critical_size(Table.from_rows(rows))
+    assert value == pytest.approx(middle, abs=2.5)
+    assert low <= middle <= high
+    assert high - low < 8
+
+
+def test_sizes_that_never_divide_have_no_critical_one():
+    rows = [
+        {"part": "4", "seed": s, "n_train": 5, "status": "done", "epochs": 10, "t_rqi": 9}
+        for s in range(3)
+    ]
+    assert np.isnan(maps.critical_size(Table.from_rows(rows)).value)
+
+
+def test_the_paper_size_has_every_cell_and_every_published_seed():
+    specs = PHASES.specs("paper", seeds=1)
+    count = {
+        part: sum(s.part == part for s in specs) for part in ("5a", "5b", "5c", "5d", "3", "4")
+    }
+    assert count == {"5a": 100, "5b": 110, "5c": 110, "5d": 110, "3": 33, "4": 33}
+    assert {s.seed for s in specs if s.part == "3"} == {0, 1, 2}
+    assert {s.seed for s in specs if s.part == "5a"} == {58}
+
+
+@pytest.mark.slow
+def test_a_corner_of_the_map_is_as_published(tmp_path):
+    """Every third row and column of 5a, and four sizes of training set: the quick size."""
+    outcome = run(PHASES, "quick", store=tmp_path / "phases.db")
+    a = maps.agreement_of(outcome.table, "5a")
+    assert a.same >= 0.8 * a.cells
+    same, compared, off = maps.times_apart(outcome.table)
+    assert same == compared
+    assert off < 0.1
+
+
+# ---- what is drawn --------------------------------------------------------------------------
+
+
+def test_the_animation_moves(short, tmp_path):
+    path = animate(short.table, tmp_path / "moving.gif", frames=12)
+    with Image.open(path) as film:
+        assert film.n_frames >= 12
+        first = np.asarray(film.convert("L"), dtype=int)
+        film.seek(11)
+        assert np.abs(np.asarray(film.convert("L"), dtype=int) - first).max() > 50
+    assert path.stat().st_size < 1_000_000
+    assert not plt.get_fignums()
+
+
+def test_an_animation_needs_a_gif_and_a_run(short, tmp_path):
+    with pytest.raises(UsageError, match="gif"):
+        animate(short.table, tmp_path / "moving.mp4")
+    with pytest.raises(UsageError, match="seed 99"):
+        animate(short.table, tmp_path / "moving.gif", seed=99)
+
+
+@pytest.mark.parametrize("study", [GROKKING, PHASES], ids=lambda s: s.name)
+def test_captions_and_notes_stand(study: Study):
+    assert all(figure.__doc__ for figure in study.figures)
+    assert study.notes
