@@ -229,7 +229,7 @@ def test_the_table_has_the_columns_other_programs_read(trained):
 
 
 def test_findings_say_what_was_measured_and_how_surely(trained):
-    findings = trained.study.analyse(trained.table)
+    findings = trained.study.analysis(trained.table).findings
     assert findings
     assert len({f.claim for f in findings}) == len(findings)
     for f in findings:
@@ -248,7 +248,7 @@ def test_findings_say_what_was_measured_and_how_surely(trained):
 def test_one_seed_alone_is_answered_in_words_too(trained):
     """`--seeds 1` is allowed: what cannot be said of one seed is left out, not printed as nan."""
     first = trained.table["seed"] == trained.table["seed"].min()
-    for f in trained.study.analyse(trained.table.take(first)):
+    for f in trained.study.analysis(trained.table.take(first)).findings:
         for text in (f.claim, f.answer, f.control, f.shown):
             assert not re.search(r"\bnan\b", text, re.I), f"{f.claim}: {text}"
         if not (math.isfinite(f.low) and math.isfinite(f.high)):
@@ -260,29 +260,29 @@ def test_a_run_that_is_missing_leaves_numbers_and_words(trained):
     if len(trained.table) < 8:
         pytest.skip("too few runs to miss one")
     without = trained.table.take(np.arange(len(trained.table)) != len(trained.table) // 2)
-    for f in trained.study.analyse(without):
+    for f in trained.study.analysis(without).findings:
         assert not re.search(r"\bnan\b", f"{f.answer} {f.control} {f.shown}", re.I), f.claim
         assert math.isfinite(f.measured) or f.verdict == "undecided"
 
 
 def test_findings_are_the_same_each_time(trained):
-    once, twice = (trained.study.analyse(trained.table) for _ in range(2))
+    once, twice = (trained.study.analysis(trained.table).findings for _ in range(2))
     assert repr(once) == repr(twice)
 
 
 def test_findings_do_not_hang_on_the_order_of_rows(trained):
     order = np.random.default_rng(0).permutation(len(trained.table))
-    shuffled = trained.study.analyse(trained.table.take(order))
-    for one, other in zip(trained.study.analyse(trained.table), shuffled, strict=True):
+    shuffled = trained.study.analysis(trained.table.take(order)).findings
+    for one, other in zip(trained.study.analysis(trained.table).findings, shuffled, strict=True):
         assert one.verdict == other.verdict
         assert one.measured == pytest.approx(other.measured, nan_ok=True)
 
 
 def test_figures_are_figures(trained):
-    findings = trained.study.analyse(trained.table)
+    analysis = trained.study.analysis(trained.table)
     before = plt.get_fignums()
     for draw in trained.study.figures:
-        figure = draw(trained.table, findings)
+        figure = draw(trained.table, analysis)
         assert isinstance(figure, Figure), draw.__name__
         assert figure.axes, f"{draw.__name__} is empty"
         for ax in figure.axes:
@@ -299,7 +299,7 @@ def test_the_report_holds_every_finding_and_every_figure(trained):
     path = trained.folder / "report.html"
     page = publish(trained.study, path, store=trained.folder / "quick.db")
     text = path.read_text(encoding="utf-8")
-    findings = trained.study.analyse(trained.table)
+    findings = trained.study.analysis(trained.table).findings
     assert len(text.encode()) <= 1_000_000
     assert text.count("<svg") >= len(trained.study.figures)
     assert [f.claim for f in page.findings] == [f.claim for f in findings]

@@ -38,7 +38,7 @@ def analyse(table):
     )]  # fmt: skip
 
 
-def loss_against_size(table, findings):
+def loss_against_size(table, analysis):
     """Training loss of every run against its parameter count; the line is the fitted power."""
     mean = Grid.of(table, "n_params", ("train_loss",)).mean()
     line = lines.log_line(mean.size, mean["train_loss"])

@@ -74,7 +74,7 @@ def analyse(table):
     )]  # fmt: skip
 
 
-def loss_against_size(table, findings):
+def loss_against_size(table, analysis):
     """Test loss of every student against its parameter count; the line is the fitted power."""
     mean = Grid.of(table, "n_params", ("test_loss",)).mean()
     line = lines.log_line(mean.size, mean["test_loss"])

@@ -1,12 +1,14 @@
-"""A finding: a prediction beside what was measured, and the verdict between them."""
+"""A finding: a prediction beside what was measured, and the verdict between them; an analysis."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["Finding", "Verdict", "at_least", "findings_html", "holds", "within"]
+from allometry.fitting.document import Fit
+
+__all__ = ["Analysis", "Finding", "Verdict", "at_least", "findings_html", "holds", "within"]
 
 Verdict = Literal["agrees", "disagrees", "undecided"]
 
@@ -48,6 +50,21 @@ class Finding:
         if math.isnan(self.low) or math.isnan(self.high):
             return f"{self.measured:.3g}{unit}, no interval"
         return f"{self.measured:.3g} [{self.low:.3g}, {self.high:.3g}]{unit}"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a study makes of its runs, computed once for the page and for every figure.
+
+    Attributes:
+        findings: the headline first.
+        numbers: by name, whatever the figures draw: arrays, intervals, fitted lines.
+        fits: by name, shown in the report with their certificates.
+    """
+
+    findings: Sequence[Finding] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    fits: Mapping[str, Fit] = field(default_factory=dict)
 
 
 def findings_html(findings: Sequence[Finding]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 
 from allometry.engines import Engine, Failure, KeepsCheckpoints
 from allometry.errors import UsageError
-from allometry.findings import Finding, findings_html
+from allometry.findings import Analysis, Finding, findings_html
 from allometry.spec import Experiment, run_ids, variant
 from allometry.store import Store
 from allometry.study import Study
@@ -96,9 +96,14 @@ class Outcome:
         return self.signal != 0
 
     @cached_property
+    def analysis(self) -> Analysis:
+        """What the study makes of the runs; empty before all of them are done."""
+        return self.study.analysis(self.table) if not self.pending else Analysis()
+
+    @property
     def findings(self) -> list[Finding]:
-        """What the study's analysis says of the runs; none before all of them are done."""
-        return self.study.analyse(self.table) if not self.pending else []
+        """Of the analysis."""
+        return list(self.analysis.findings)
 
     def _repr_html_(self) -> str:
         said = f"{self.trained} runs trained, {self.stored_before} stored before, "

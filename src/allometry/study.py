@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_field
 from html import escape
 from typing import Any
 
 from allometry.errors import UsageError
-from allometry.findings import Finding
+from allometry.findings import Analysis, Finding
 from allometry.spec import Experiment, replace, run_ids
 from allometry.tables.table import Table
 from allometry.training.procedure import Procedure
@@ -49,8 +50,8 @@ class Study:
         measures: name to function giving columns, of one trained `Network` or of what
             the procedure hands it.
         trajectory: the same, taken along training.
-        analyse: table to findings.
-        figures: functions ``(table, findings) -> matplotlib Figure``; the first line
+        analyse: table to an `Analysis`, or to a list of findings.
+        figures: functions ``(table, analysis) -> matplotlib Figure``; the first line
             of their docstring is the caption.
         fits: table to named fits shown in the report with their certificates.
         views: name to function of the table giving another table, such as the source's own
@@ -68,7 +69,7 @@ class Study:
     source: str
     runs: Callable[[str, Sequence[int]], Sequence[Experiment]]
     measures: Mapping[str, Callable[..., Mapping[str, Any]]]
-    analyse: Callable[[Table], list[Finding]]
+    analyse: Callable[[Table], Analysis | Sequence[Finding]]
     sizes: tuple[str, ...] = ("quick", "notebook")
     seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     trajectory: Mapping[str, Callable[..., Mapping[str, Any]]] = field(default_factory=dict)
@@ -79,6 +80,14 @@ class Study:
     notebook: Notebook | None = None
     notes: tuple[str, ...] = ()
     origin: str = ""
+
+    def analysis(self, table: Table) -> Analysis:
+        """What `analyse` gives for these runs, as an `Analysis` in any case."""
+        given = self.analyse(table)
+        analysis = given if isinstance(given, Analysis) else Analysis(tuple(given))
+        if self.fits is not None:
+            analysis = replace_field(analysis, fits=self.fits(table))
+        return analysis
 
     def view(self, name: str, table: Table) -> Table:
         """A table in another form.

@@ -10,7 +10,7 @@ import pytest
 
 from allometry.report.page import IndexEntry, write_index, write_report
 from tests.browser.chromium import browse, executable, served
-from tests.figures.fake_study import COMMAND, PROVENANCE, STUDY, laws_of, runs
+from tests.figures.fake_study import COMMAND, PROVENANCE, STUDY, runs
 
 pytestmark = pytest.mark.skipif(
     executable() is None, reason="no Chromium here: install one to see the report in a browser"
@@ -59,10 +59,10 @@ def folder(tmp_path_factory):
         size="quick",
         provenance=PROVENANCE,
         command=COMMAND,
-        fits=laws_of(table),
     )
     write_index(
-        [IndexEntry(STUDY, STUDY.analyse(table), "fake.html", "quick", 17)], place / "index.html"
+        [IndexEntry(STUDY, STUDY.analysis(table).findings, "fake.html", "quick", 17)],
+        place / "index.html",
     )
     for width in (390, 1280):
         (place / f"around{width}.html").write_text(AROUND.format(width=width, height=900))

@@ -55,7 +55,7 @@ def analyse(table):
                     answer="So it is.")]
 
 
-def empty(table, findings):
+def empty(table, analysis):
     """Nothing is drawn."""
     return panels(1, 1)[0]
 

@@ -28,4 +28,4 @@ def test_the_example_learns_and_is_the_same_in_one_process_and_in_two(tmp_path):
 def test_its_figure_draws(tmp_path):
     outcome = run(EXAMPLE, store=tmp_path / "s.db", seeds=2)
     (figure,) = outcome.study.figures
-    assert figure(outcome.table, outcome.findings).axes
+    assert figure(outcome.table, outcome.analysis).axes

@@ -4,7 +4,7 @@ import numpy as np
 
 from allometry.figures import Interval as Row
 from allometry.figures import curve, headline, interval_panel, letters, panels, runs_panel
-from allometry.findings import Finding
+from allometry.findings import Analysis, Finding
 from allometry.fitting.fit import fit
 from allometry.study import Study
 from allometry.tables.table import Table
@@ -53,9 +53,10 @@ def laws_of(table: Table):
     return {"Loss of all done runs": law(table)}
 
 
-def analyse(table: Table) -> list[Finding]:
-    alpha = law(table).parameters["alpha"]
-    return [
+def analyse(table: Table) -> Analysis:
+    fits = laws_of(table)
+    alpha = fits["Loss of all done runs"].parameters["alpha"]
+    findings = [
         Finding(
             claim="Does loss fall as a power of N?",
             prediction="L falls as N^-0.5",
@@ -78,15 +79,16 @@ def analyse(table: Table) -> list[Finding]:
             answer="Untrained networks have it too.",
         ),
     ]
+    return Analysis(findings, fits=fits)
 
 
-def loss_figure(table, findings):
+def loss_figure(table, analysis):
     """Test loss of 18 runs against N, three seeds at each of six sizes; the line is the power law
     of all done runs, the band its 95% interval from resampling seeds.
 
     This second paragraph is no part of the caption.
     """
-    fitted = law(table)
+    (fitted,) = analysis.fits.values()
     figure, axes = panels(1, 2)
     line = curve(
         lambda x: fitted.predict({"x": x}),
@@ -110,10 +112,10 @@ def loss_figure(table, findings):
     return figure
 
 
-def exponent_figure(table, findings):
+def exponent_figure(table, analysis):
     """The exponent with its interval."""
     figure, axes = panels(width=89)
-    f = findings[0]
+    f = analysis.findings[0]
     interval_panel([Row("trained", f.measured, f.low, f.high, predicted=0.5)], ax=axes[0, 0])
     headline(figure, "The exponent is a half")
     return figure
@@ -129,6 +131,5 @@ STUDY = Study(
     measures={},
     analyse=analyse,
     figures=(loss_figure, exponent_figure),
-    fits=laws_of,
     notes=("Nothing larger than N = 32,000 was trained.",),
 )

@@ -10,11 +10,11 @@ from allometry.figures.svg import inline_svg
 from tests.figures.fake_study import STUDY, runs
 
 TABLE = runs()
-FINDINGS = STUDY.analyse(TABLE)
+ANALYSIS = STUDY.analysis(TABLE)
 
 
 def picture(name="f1", title="A title", text="A caption"):
-    return inline_svg(STUDY.figures[0](TABLE, FINDINGS), name, title, text)
+    return inline_svg(STUDY.figures[0](TABLE, ANALYSIS), name, title, text)
 
 
 def test_says_what_it_shows():

@@ -14,22 +14,20 @@ import pytest
 from allometry.errors import DataError, DiskError, UsageError
 from allometry.figures import panels
 from allometry.figures.words import to_html
+from allometry.findings import Analysis
 from allometry.report.page import LIMIT, IndexEntry, save_figures, write_index, write_report
 from allometry.tables.table import Table
-from tests.figures.fake_study import COMMAND, PROVENANCE, STUDY, laws_of, runs
+from tests.figures.fake_study import COMMAND, PROVENANCE, STUDY, runs
 from tests.figures.test_style import contrast
 
 TABLE = runs()
-FITS = laws_of(TABLE)
 VOID = {"meta", "link", "path", "use", "br", "image", "rect", "circle"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}]]><!--"
 
 
-def report(
-    path, study=STUDY, table=TABLE, fits=FITS, provenance=PROVENANCE, command=COMMAND, **words
-):
+def report(path, study=STUDY, table=TABLE, provenance=PROVENANCE, command=COMMAND, **words):
     return write_report(
-        study, table, path, size="quick", provenance=provenance, command=command, fits=fits, **words
+        study, table, path, size="quick", provenance=provenance, command=command, **words
     ).read_text(encoding="utf-8")
 
 
@@ -81,7 +79,7 @@ def test_is_one_well_formed_small_file(page):
 
 def test_holds_every_finding_figure_fit_and_note(page):
     text = Document(page).text
-    for finding in STUDY.analyse(TABLE):
+    for finding in STUDY.analysis(TABLE).findings:
         for words in (finding.claim, finding.answer, finding.prediction, finding.control):
             assert to_html(words) in page
         assert finding.source in text and finding.verdict in text
@@ -198,10 +196,10 @@ def test_text_contrasts_with_every_ground_it_stands_on(which):
 
 
 def hostile_study():
-    finding = STUDY.analyse(TABLE)[0]
+    finding = STUDY.analysis(TABLE).findings[0]
     words = dict.fromkeys(("claim", "prediction", "source", "answer", "control", "unit"), HOSTILE)
 
-    def figure(table, findings):
+    def figure(table, analysis):
         drawn, axes = panels()
         drawn.set_label(HOSTILE)
         axes[0, 0].set_xlabel("<script>alert(1)</script>")
@@ -225,7 +223,7 @@ def test_hostile_text_stays_text(tmp_path, page):
     table = runs().with_columns(
         **{HOSTILE: [HOSTILE + str(i) for i in range(len(TABLE))], "same": [HOSTILE] * len(TABLE)}
     )
-    fit = FITS["Loss of all done runs"]
+    fit = STUDY.analysis(TABLE).fits["Loss of all done runs"]
     fit = replace(
         fit,
         notes=(HOSTILE,),
@@ -234,15 +232,15 @@ def test_hostile_text_stays_text(tmp_path, page):
         status=replace(fit.status, advice=HOSTILE),
         dropped=[(1, HOSTILE)],
     )
+    findings = hostile_study().analyse(TABLE)
     text = report(
         tmp_path / "hostile.html",
-        hostile_study(),
+        replace(hostile_study(), analyse=lambda table: Analysis(findings, fits={HOSTILE: fit})),
         table,
-        {HOSTILE: fit},
         [{HOSTILE: words, "same": [HOSTILE]} for words in (HOSTILE, "b")],
         HOSTILE,
     )
-    entry = IndexEntry(hostile_study(), hostile_study().analyse(TABLE), "x.html", HOSTILE, 3)
+    entry = IndexEntry(hostile_study(), findings, "x.html", HOSTILE, 3)
     index = write_index([entry], tmp_path / "index.html").read_text(encoding="utf-8")
     for made in (text, index):
         document = Document(made)
@@ -268,7 +266,7 @@ def test_without_a_finished_run_there_is_no_report(tmp_path):
 
 
 def test_a_figure_that_fails_fails_the_report(tmp_path):
-    def broken(table, findings):
+    def broken(table, analysis):
         """Cannot be drawn."""
         raise RuntimeError("no such column")
 
@@ -281,7 +279,7 @@ def test_a_figure_that_fails_fails_the_report(tmp_path):
 
 
 def test_a_figure_too_large_is_named(tmp_path):
-    def cloud(table, findings):
+    def cloud(table, analysis):
         """Far too many marks."""
         figure, axes = panels()
         axes[0, 0].scatter(*np.random.default_rng(0).normal(size=(2, 20_000)))
@@ -299,7 +297,7 @@ def test_a_long_table_is_cut_and_says_so(tmp_path):
         ]
     )
     page = report(
-        tmp_path / "a.html", study=replace(STUDY, figures=()), table=table, fits={}, findings=[]
+        tmp_path / "a.html", study=replace(STUDY, figures=()), table=table, analysis=Analysis()
     )
     assert len(page.encode()) <= LIMIT
     shown = page.split('class="runs"')[1].split("</table>")[0].count("<tr>") - 1
@@ -307,25 +305,23 @@ def test_a_long_table_is_cut_and_says_so(tmp_path):
     assert f"The first {shown} of 20000 runs are shown" in Document(page).text
 
 
-def test_study_gives_its_fits_and_findings_when_nobody_else_does(tmp_path):
+def test_a_study_is_analysed_once_and_not_at_all_where_the_analysis_is_given(tmp_path):
     asked = []
-    study = replace(
-        STUDY,
-        fits=lambda t: asked.append("fits") or FITS,
-        analyse=lambda t: asked.append("analyse") or STUDY.analyse(t),
-    )
-    report(tmp_path / "a.html", study=study, fits=None)
-    report(tmp_path / "b.html", study=study, findings=STUDY.analyse(TABLE))
-    assert asked == ["analyse", "fits"]
+    study = replace(STUDY, analyse=lambda t: asked.append("analyse") or STUDY.analyse(t))
+    report(tmp_path / "a.html", study=study)
+    report(tmp_path / "b.html", study=study, analysis=STUDY.analysis(TABLE))
+    assert asked == ["analyse"]
 
 
 def test_a_study_without_findings_still_has_a_page(tmp_path):
-    page = report(tmp_path / "a.html", replace(STUDY, figures=()), findings=[], provenance=[])
+    page = report(
+        tmp_path / "a.html", replace(STUDY, figures=()), analysis=Analysis(), provenance=[]
+    )
     assert "No finding yet." in page and "No provenance was kept" in page
 
 
 def test_figures_and_their_numbers_are_saved(tmp_path):
-    written = save_figures(STUDY, TABLE, STUDY.analyse(TABLE), tmp_path / "figures")
+    written = save_figures(STUDY, TABLE, STUDY.analysis(TABLE), tmp_path / "figures")
     assert sorted(p.name for p in written) == sorted(
         [
             "loss_figure.png",
@@ -345,7 +341,7 @@ def test_figures_and_their_numbers_are_saved(tmp_path):
 
 
 def test_index_sets_answers_side_by_side(tmp_path):
-    entry = IndexEntry(STUDY, STUDY.analyse(TABLE), "fake.html", "quick", 17)
+    entry = IndexEntry(STUDY, STUDY.analysis(TABLE).findings, "fake.html", "quick", 17)
     page = write_index(
         [entry, replace(entry, href="a b/other.html", findings=[])],
         tmp_path / "deep" / "index.html",

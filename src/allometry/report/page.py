@@ -18,7 +18,7 @@ from allometry.errors import DataError, DiskError, UsageError
 from allometry.figures.style import paper, save_figure
 from allometry.figures.svg import inline_svg
 from allometry.figures.words import to_html
-from allometry.findings import Finding
+from allometry.findings import Analysis, Finding
 from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.stats.digits import shown, shown_integer, shown_interval
@@ -68,8 +68,7 @@ def write_report(
     size: str,
     provenance: Sequence[Mapping[str, Any]],
     command: str,
-    fits: Mapping[str, Fit] | None = None,
-    findings: Sequence[Finding] | None = None,
+    analysis: Analysis | None = None,
     declared: int | None = None,
 ) -> Path:
     """Write the report of one study.
@@ -79,8 +78,7 @@ def write_report(
         size: quick, notebook or paper.
         provenance: what trained the runs, one mapping for each that differs.
         command: the shell line that makes this report again.
-        fits: name to fit; None asks the study.
-        findings: the headline first; None asks the study.
+        analysis: of the table; None asks the study.
         declared: how many runs the study has, where that is more than the table's.
 
     Raises:
@@ -93,20 +91,18 @@ def write_report(
             + (f" ({counts['diverged']} diverged)" if counts["diverged"] else "")
             + f": run `allometry run {study.name} --size {size}` first"
         )
-    found = list(study.analyse(table) if findings is None else findings)
-    if fits is None:
-        fits = study.fits(table) if study.fits is not None else {}
+    analysis = analysis or study.analysis(table)
     pictures = [
-        _picture(function, table, found, f"f{i}")
+        _picture(function, table, analysis, f"f{i}")
         for i, function in enumerate(study.figures, start=1)
     ]
     page = _render(
         "report.html.j2",
         study=study,
-        findings=found,
+        findings=analysis.findings,
         pictures=pictures,
         size=size,
-        fits=[_fit_section(name, fit) for name, fit in fits.items()],
+        fits=[_fit_section(name, fit) for name, fit in analysis.fits.items()],
         counts=counts,
         command=command,
         runs=_runs_section(table),
@@ -131,9 +127,7 @@ def write_index(entries: Sequence[IndexEntry], path: Path) -> Path:
     return _write(_render("index.html.j2", notebooks=repeated, others=others), path, [])
 
 
-def save_figures(
-    study: Study, table: Table, findings: Sequence[Finding], folder: Path
-) -> list[Path]:
+def save_figures(study: Study, table: Table, analysis: Analysis, folder: Path) -> list[Path]:
     """PNG and SVG of every figure, and the numbers behind them as CSV.
 
     Returns:
@@ -144,13 +138,13 @@ def save_figures(
     written = []
     for function in study.figures:
         with paper():
-            figure = function(table, list(findings))
+            figure = function(table, analysis)
         written += [
             save_figure(figure, folder / f"{function.__name__}{kind}") for kind in (".png", ".svg")
         ]
     runs, found = (folder / f"{study.name}_{what}.csv" for what in ("runs", "findings"))
     table.to_csv(runs)
-    Table.from_rows(vars(f) for f in findings).to_csv(found)
+    Table.from_rows(vars(f) for f in analysis.findings).to_csv(found)
     return [*written, runs, found]
 
 
@@ -166,10 +160,10 @@ def _counts(table: Table, declared: int | None) -> dict[str, Any]:
     }
 
 
-def _picture(function: Any, table: Table, findings: list[Finding], name: str) -> _Picture:
+def _picture(function: Any, table: Table, analysis: Analysis, name: str) -> _Picture:
     """Draw one figure; its headline is the heading, its docstring's first paragraph the caption."""
     with paper():
-        figure: Figure = function(table, findings)
+        figure: Figure = function(table, analysis)
         heading = figure.get_suptitle()
         title = str(figure.get_label()) or heading or function.__name__.replace("_", " ")
         caption = " ".join((function.__doc__ or "").strip().partition("\n\n")[0].split())

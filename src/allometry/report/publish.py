@@ -51,20 +51,20 @@ def publish(
         table = opened.table(*which)
         trained_by = opened.provenance(*which)
         declared = sum(e.declared for e in opened.status() if (e.study, e.size, e.variant) == which)
-    findings = study.analyse(table)
+    analysis = study.analysis(table)
     seeds = len(set(table["seed"].tolist()))
     settings = "".join(f" --set {name}={value}" for name, value in (changes or {}).items())
     page = write_report(
         study,
         table,
         path,
-        findings=findings,
+        analysis=analysis,
         size=size,
         provenance=[{**document, "runs": runs} for document, runs in trained_by],
         command=f"allometry run {study.name} --size {size} --seeds {seeds}{settings}",
         declared=declared,
     )
-    drawn = save_figures(study, table, findings, path.with_suffix(""))
+    drawn = save_figures(study, table, analysis, path.with_suffix(""))
     runs = path.with_suffix(".csv")
     table.to_csv(runs)
     beside = [runs]
@@ -72,7 +72,7 @@ def publish(
         headline = path.with_suffix(".png")
         shutil.copyfile(drawn[0], headline)
         beside.insert(0, headline)
-    return Page(study, (page, *beside, *drawn), tuple(findings), size, len(table))
+    return Page(study, (page, *beside, *drawn), tuple(analysis.findings), size, len(table))
 
 
 def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) -> list[Page]:

@@ -161,7 +161,7 @@ def test_a_planted_law_of_width_and_data_is_found_through_the_findings():
         0.01 * np.random.default_rng(1).normal(size=len(n))
     )
     planted = table.with_columns(test_loss=loss)
-    (finding,) = (f for f in STUDY.analyse(planted) if "grows as fast" in f.claim)
+    (finding,) = (f for f in STUDY.analysis(planted).findings if "grows as fast" in f.claim)
     assert finding.low <= 0.6 / 1.1 <= finding.high
     law = fit(planted, "chinchilla", {"N": "n_params", "D": "n_data", "L": "test_loss"})
     assert law.derived["a"].value == pytest.approx(0.6 / 1.1, abs=0.1)
@@ -179,6 +179,10 @@ def test_an_accuracy_that_surely_falls_is_called_overfitting_and_one_that_rises_
     falling = Table.from_rows(rows)
     verdicts = []
     for table in (falling, falling.where(model_size=33)):
-        verdicts.append(STUDY.analyse(table)[0].verdict)
+        verdicts.append(STUDY.analysis(table).findings[0].verdict)
     rising = falling.with_columns(test_accuracy=60 - falling["test_accuracy"])
-    assert [*verdicts, STUDY.analyse(rising)[0].verdict] == ["agrees", "undecided", "disagrees"]
+    assert [*verdicts, STUDY.analysis(rising).findings[0].verdict] == [
+        "agrees",
+        "undecided",
+        "disagrees",
+    ]

@@ -71,7 +71,7 @@ def table(
 
 
 def verdicts(made: Table) -> Mapping[str, str]:
-    found = STUDY.analyse(made)
+    found = STUDY.analysis(made).findings
     assert len(found) == len(NAMES)
     return dict(zip(NAMES, (finding.verdict for finding in found), strict=True))
 
@@ -81,7 +81,7 @@ def test_courses_as_the_sources_say_agree() -> None:
 
 
 def test_the_numbers_that_were_put_in_come_back() -> None:
-    late, gain, slope, own, norm = STUDY.analyse(table())
+    late, gain, slope, own, norm = STUDY.analysis(table()).findings
     assert late.measured == pytest.approx(7_500 - 500, rel=0.02)
     assert gain.measured == pytest.approx(0.6 * np.log(11_250) / np.log(7_500) - 0.2, abs=0.02)
     assert slope.measured == pytest.approx(-1, abs=1e-3)
@@ -119,7 +119,7 @@ def test_the_held_out_run_can_fail_the_law() -> None:
     ids=["one seed", "little of it", "one decay"],
 )
 def test_too_little_decides_nothing_and_prints_no_nan(made: Table) -> None:
-    for finding in STUDY.analyse(made):
+    for finding in STUDY.analysis(made).findings:
         text = f"{finding.answer} {finding.control} {finding.shown}"
         assert "nan" not in text
         if not np.isfinite(finding.low):
@@ -128,7 +128,7 @@ def test_too_little_decides_nothing_and_prints_no_nan(made: Table) -> None:
 
 
 def test_a_network_that_never_generalises_says_so() -> None:
-    got = STUDY.analyse(table(lambda decay, seed: 1e12, own=0))
+    got = STUDY.analysis(table(lambda decay, seed: 1e12, own=0)).findings
     assert "never" in got[0].answer
     assert {finding.verdict for finding in got} <= {"undecided", "disagrees"}
 
@@ -156,7 +156,7 @@ def test_times_are_a_view_with_phases() -> None:
 def test_figures_are_drawn_with_their_finding_on_top(
     figure: Callable[..., Figure], made: Table
 ) -> None:
-    drawn = figure(made, STUDY.analyse(made))
+    drawn = figure(made, STUDY.analysis(made).findings)
     drawn.draw_without_rendering()
     assert drawn.get_suptitle()
     assert all(ax.lines and (ax.get_ylabel() or ax.get_xlabel()) for ax in drawn.axes[-1:])
@@ -166,7 +166,7 @@ def test_figures_are_drawn_with_their_finding_on_top(
 def test_a_table_without_trajectories_is_refused() -> None:
     made = table()
     with pytest.raises(DataError, match="without trajectories"):
-        STUDY.analyse(Table({name: made[name] for name in made.columns}))
+        STUDY.analysis(Table({name: made[name] for name in made.columns}))
 
 
 # ---- runs --------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def table(
 
 
 def verdicts(made: Table) -> Mapping[str, str]:
-    found = STUDY.analyse(made)
+    found = STUDY.analysis(made).findings
     assert len(found) == len(NAMES)
     return dict(zip(NAMES, (finding.verdict for finding in found), strict=True))
 
@@ -96,7 +96,7 @@ def test_courses_as_the_sources_say_agree() -> None:
 
 
 def test_the_numbers_that_were_put_in_come_back() -> None:
-    found = dict(zip(NAMES, STUDY.analyse(table()), strict=True))
+    found = dict(zip(NAMES, STUDY.analysis(table()).findings, strict=True))
     assert found["late"].measured == pytest.approx(3_020 - 200, abs=110)
     assert found["critical"].low == 0.3 and found["critical"].high == 0.4
     assert found["more data"].measured == pytest.approx(-4, abs=0.2)
@@ -108,7 +108,7 @@ def test_the_numbers_that_were_put_in_come_back() -> None:
 
 
 def test_knowing_that_order_does_not_matter_is_more_than_the_pairs_shown() -> None:
-    finding = STUDY.analyse(table())[-1]
+    finding = STUDY.analysis(table()).findings[-1]
     assert finding.verdict == "disagrees"
     assert finding.measured == pytest.approx(0.95, abs=0.03)
 
@@ -132,7 +132,7 @@ def test_an_edge_elsewhere_disagrees_and_none_is_left_open() -> None:
     assert verdicts(late)["critical"] == "disagrees"
     alike = table(lambda fraction, seed: 3_000.0)
     assert verdicts(alike)["critical"] == "undecided"
-    assert "the edge is not among" in STUDY.analyse(alike)[1].answer
+    assert "the edge is not among" in STUDY.analysis(alike).findings[1].answer
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_an_edge_elsewhere_disagrees_and_none_is_left_open() -> None:
     ids=["one seed", "little of it", "none generalises"],
 )
 def test_too_little_decides_nothing_and_prints_no_nan(made: Table) -> None:
-    for finding in STUDY.analyse(made):
+    for finding in STUDY.analysis(made).findings:
         assert "nan" not in f"{finding.answer} {finding.control} {finding.shown}"
         if not np.isfinite(finding.low):
             assert finding.verdict == "undecided"
@@ -164,7 +164,7 @@ def test_too_little_decides_nothing_and_prints_no_nan(made: Table) -> None:
 def test_figures_are_drawn_with_their_finding_on_top(
     figure: Callable[..., Figure], made: Table
 ) -> None:
-    drawn = figure(made, STUDY.analyse(made))
+    drawn = figure(made, STUDY.analysis(made).findings)
     drawn.draw_without_rendering()
     assert drawn.get_suptitle()
     assert "nan" not in drawn.get_suptitle()
@@ -181,7 +181,7 @@ def test_times_are_a_view_with_phases() -> None:
 def test_a_table_without_trajectories_is_refused() -> None:
     made = table()
     with pytest.raises(DataError, match="without trajectories"):
-        STUDY.analyse(Table({name: made[name] for name in made.columns}))
+        STUDY.analysis(Table({name: made[name] for name in made.columns}))
 
 
 # ---- runs --------------------------------------------------------------------------------
@@ -225,4 +225,4 @@ def test_a_short_training_gives_what_the_analysis_reads() -> None:
     assert one["pca_entropy"][0] == two["pca_entropy"][0]
     assert one["weight_norm"][-1] < two["weight_norm"][-1]
     # In sixty updates nothing is learnt: nothing is claimed.
-    assert {f.verdict for f in STUDY.analyse(made)} == {"undecided"}
+    assert {f.verdict for f in STUDY.analysis(made).findings} == {"undecided"}

@@ -135,7 +135,7 @@ def falling(random: np.random.Generator) -> Array:
 
 
 def verdicts(made: Table) -> Mapping[str, str]:
-    found = STUDY.analyse(made)
+    found = STUDY.analysis(made).findings
     assert len(found) == len(NAMES)
     return dict(zip(NAMES, (finding.verdict for finding in found), strict=True))
 
@@ -176,7 +176,7 @@ def test_one_seed_decides_nothing() -> None:
 
 
 def test_a_study_without_its_control_says_so() -> None:
-    found = STUDY.analyse(table(rising, falling, control=False))
+    found = STUDY.analysis(table(rising, falling, control=False)).findings
     assert all("not run" in finding.control for finding in found)
 
 
@@ -187,7 +187,7 @@ def test_the_compression_phase_begins_at_the_highest_entropy() -> None:
     def late(random: np.random.Generator) -> Array:
         return np.where(EPOCH < 200, 2.0 + EPOCH / 1000, falling(random))
 
-    found = STUDY.analyse(table(rising, late))[0]
+    found = STUDY.analysis(table(rising, late)).findings[0]
     assert "epoch 200 to 200" in found.answer
     assert found.verdict == "agrees"
 
@@ -198,13 +198,13 @@ def test_diverged_runs_are_left_out() -> None:
     assert len(courses(made, shuffled=False)) == 5
     assert len(courses(broken, shuffled=False)) == 4
     with pytest.raises(DataError, match="no finished run on the true labels"):
-        STUDY.analyse(made.with_columns(status=["diverged"] * len(made)))
+        STUDY.analysis(made.with_columns(status=["diverged"] * len(made)))
 
 
 def test_a_table_without_trajectories_is_refused() -> None:
     made = table(rising, falling)
     with pytest.raises(DataError, match="5 runs come without trajectories"):
-        STUDY.analyse(Table({name: made[name] for name in made.columns}))
+        STUDY.analysis(Table({name: made[name] for name in made.columns}))
 
 
 def test_runs_measured_at_other_epochs_are_not_averaged() -> None:
@@ -212,7 +212,7 @@ def test_runs_measured_at_other_epochs_are_not_averaged() -> None:
     first = {name: values[:100] for name, values in made.trajectories["0t"].items()}
     mixed = Table({n: made[n] for n in made.columns}, {**made.trajectories, "0t": first})
     with pytest.raises(DataError, match="measured at the same epochs"):
-        STUDY.analyse(mixed)
+        STUDY.analysis(mixed)
 
 
 def test_fits_are_the_demos_two() -> None:
@@ -228,7 +228,7 @@ def test_figures_are_drawn_with_their_finding_on_top(
     figure: Callable[..., Figure], control: bool
 ) -> None:
     made = table(rising, falling, control=control)
-    drawn = figure(made, STUDY.analyse(made))
+    drawn = figure(made, STUDY.analysis(made))
     assert drawn.get_suptitle()
     assert all(ax.lines and ax.get_ylabel() for ax in drawn.axes)
     assert figure.__doc__ is not None
@@ -294,4 +294,4 @@ def test_a_short_training_gives_what_the_analysis_reads() -> None:
     assert true[0]["htse"][0] == pytest.approx(start["htse_all"], rel=1e-7)
     assert true[0]["hsie"][0] == pytest.approx(start["hsie_all"], rel=1e-7)
     # Four points are too few for any form: nothing about shape is claimed.
-    assert STUDY.analyse(made)[0].verdict == "undecided"
+    assert STUDY.analysis(made).findings[0].verdict == "undecided"

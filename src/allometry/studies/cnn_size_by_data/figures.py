@@ -22,7 +22,7 @@ from allometry.figures.style import (
     paper,
     ramp,
 )
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.stats.means import mean as mean_of
 from allometry.studies.cnn_size_by_data.analysis import (
     drop_at_the_top,
@@ -49,7 +49,7 @@ FLOP = "training compute (FLOP)"
 # ---- one update a cell ----------------------------------------------------------------------
 
 
-def four_heatmaps(table: Table, findings: Sequence[Finding]) -> Figure:
+def four_heatmaps(table: Table, analysis: Analysis) -> Figure:
     """The notebook's four heatmaps: loss and accuracy after one update, every width by every share
     of the data, one seed a cell (the mean where more were run). Shares in their order, not the
     alphabet's."""
@@ -107,7 +107,7 @@ def _on(color: NDArray) -> str:
     return "black" if np.dot(color[:3], (0.299, 0.587, 0.114)) > 0.5 else "white"
 
 
-def loss_and_compute(table: Table, findings: Sequence[Finding]) -> Figure:
+def loss_and_compute(table: Table, analysis: Analysis) -> Figure:
     """Test loss after one update. a: as in the notebook, cells joined in order of width x share;
     b: the same cells in FLOP, a colour a width. c, d: means over shares and over widths with
     95% intervals of Student's t, as the notebook draws them without."""
@@ -182,7 +182,7 @@ def _whiskers(ax: Axes, x: NDArray, by: Sequence[tuple[float, float, float]], co
     ax.vlines(x[seen], low[seen], high[seen], color=color, lw=1.2, zorder=3)
 
 
-def accuracy_by_width(table: Table, findings: Sequence[Finding]) -> Figure:
+def accuracy_by_width(table: Table, analysis: Analysis) -> Figure:
     """Test accuracy after one update by width: the notebook's panel (a: means over shares, one seed
     a cell) beside networks of many seeds on 600 images (b), those of them that were run. Dots:
     runs; whiskers: 95% intervals of the mean."""
@@ -219,7 +219,7 @@ def accuracy_by_width(table: Table, findings: Sequence[Finding]) -> Figure:
 # ---- real training --------------------------------------------------------------------------
 
 
-def training_frontier(table: Table, findings: Sequence[Finding]) -> Figure:
+def training_frontier(table: Table, analysis: Analysis) -> Figure:
     """One epoch in minibatches, means over seeds, a colour a width. a: test loss against FLOP,
     ringed where no cell of as little compute is better, and the power law through those; b: the
     same cells against width x share. c: exponents of the frontier with 95% intervals from widths

@@ -19,7 +19,7 @@ from allometry.figures.style import (
     panels,
     paper,
 )
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.stats.means import mean, mean_logarithm
 from allometry.studies.delayed.delay import (
     Course,
@@ -41,7 +41,7 @@ LINES = (
 )
 
 
-def accuracies_and_norm(table: Table, findings: Sequence[Finding]) -> Figure:
+def accuracies_and_norm(table: Table, analysis: Analysis) -> Figure:
     """Share of digits right (above) and norm of all weights (below) along training: a large start
     with weight decay, without it, and a start of the usual size. Seeds thin, means thick; arrow:
     from 90% of the training set to 60% of the test set."""
@@ -90,7 +90,7 @@ def _title(own: Sequence[Course]) -> str:
     return f"A large start generalises {in_words(lag, 2)} updates after it has learnt by heart"
 
 
-def time_by_weight_decay(table: Table, findings: Sequence[Finding]) -> Figure:
+def time_by_weight_decay(table: Table, analysis: Analysis) -> Figure:
     """Updates until 60% of the test set and 90% of the training set are right (a), what is left of
     the former beside its law (b), and norm of all weights then (c), against weight decay, large
     start. Every run a mark, means large; line: geometric mean of the seeds' power laws, its band
@@ -148,7 +148,7 @@ def _line(decay: np.ndarray, laws: Sequence[tuple[float, float]]) -> list[Curve]
     return [Curve(x, ends[:, 0], ends[:, 1], ends[:, 2], between)]
 
 
-def as_in_the_source(table: Table, findings: Sequence[Finding]) -> Figure:
+def as_in_the_source(table: Table, analysis: Analysis) -> Figure:
     """The source's own panel at its smallest weight decay here, one seed, axes as in Omnigrok's
     notebook: shares right at the left, norm of all weights (purple there, grey here) at right."""
     found = courses(table, GENERALISED)

@@ -26,7 +26,7 @@ from allometry.figures.style import (
     ramp,
     readable,
 )
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.stats.interval import Interval
 from allometry.stats.means import mean
 from allometry.studies.delayed.delay import Course, courses, in_words
@@ -41,7 +41,7 @@ __all__ = [
 GENERALISED = 0.9  # share of the pairs not shown (2205.10343, Table 1)
 
 
-def sums_along_training(table: Table, findings: Sequence[Finding]) -> Figure:
+def sums_along_training(table: Table, analysis: Analysis) -> Figure:
     """Share of sums right along training. a: of pairs not shown, by the part of the table shown;
     means over seeds. b: one fraction, training and test; dashed: test without weight decay.
     c: the same networks on pairs they were shown the other way round, and on the rest."""
@@ -120,7 +120,7 @@ def _labels_inside(ax: Axes, step: NDArray[Any], ends: Sequence[tuple[float, Any
         )  # fmt: skip
 
 
-def time_by_fraction(table: Table, findings: Sequence[Finding]) -> Figure:
+def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
     """Updates until 90% of the pairs shown (orange) and of the rest (blue) are right, against the
     part of the table shown; every run a mark, means large. Hollow, at the top: runs that never
     generalise within their updates."""
@@ -161,7 +161,7 @@ def time_by_fraction(table: Table, findings: Sequence[Finding]) -> Figure:
     return figure
 
 
-def embeddings_on_a_ring(table: Table, findings: Sequence[Finding]) -> Figure:
+def embeddings_on_a_ring(table: Table, analysis: Analysis) -> Figure:
     """The embeddings of all numbers on their first two principal components, of the network whose
     embeddings come nearest to a circle after it generalises: untrained, when it knows its part by
     heart, when they are roundest, at the end. Colour and line: the order a, a + 1/k, ... in which
@@ -227,7 +227,7 @@ def _plane(ax: Axes, points: NDArray[Any], k: int, *, numbers: bool) -> None:
         ax.set_aspect("equal")
 
 
-def frequencies_before_and_after(table: Table, findings: Sequence[Finding]) -> Figure:
+def frequencies_before_and_after(table: Table, analysis: Analysis) -> Figure:
     """Share of the variance of the embeddings at each frequency, in falling order (a), means over
     the runs of each kind: untrained, trained without weight decay, generalised. b: entropy of
     the spectrum of principal components along training, at one fraction. Seeds thin."""

@@ -22,7 +22,7 @@ from allometry.figures.style import (
     ramp,
     stacked,
 )
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.studies.grokking.analysis import (
     PRINTED,
     courses,
@@ -51,7 +51,7 @@ SHARES = (
 POINTS = 400  # drawn of a course: more make a page heavy, not clearer
 
 
-def along_training(table: Table, findings: Sequence[Finding]) -> Figure:
+def along_training(table: Table, analysis: Analysis) -> Figure:
     """Loss (above), accuracies and RQI, the share of parallelograms that close (below), of one
     start at the notebook's learning rates (left) and with the two exchanged (right); the first
     seed thick, the others thin; dotted: the level of 0.9 that counts as learnt."""
@@ -122,7 +122,7 @@ def _evenly(n: int) -> NDArray[np.int64]:
     return np.unique(np.geomspace(1, n, POINTS).round().astype(np.int64)) - 1
 
 
-def representation_moving(table: Table, findings: Sequence[Finding]) -> Figure:
+def representation_moving(table: Table, analysis: Analysis) -> Figure:
     """The ten trained coordinates at six moments of training (above: the notebook's rates, below:
     exchanged), shifted to mean zero and scaled to unit deviation; evenly on a line, all
     parallelograms close. Updates made and RQI stand in each panel."""
@@ -164,7 +164,7 @@ def _moments(update: NDArray[Any], n: int) -> list[int]:
     return [int(np.abs(update - w).argmin()) for w in wanted]
 
 
-def theory_beside_the_network(table: Table, findings: Sequence[Finding]) -> Figure:
+def theory_beside_the_network(table: Table, analysis: Analysis) -> Figure:
     """Left: the ten coordinates of the network with exchanged rates (lines) and the effective
     theory integrated from the same start at the same rate (dashed), mean zero, unit deviation.
     Right: the theory's energy, the squared gaps of all parallelograms over Z_0, along both."""
@@ -216,7 +216,7 @@ def _coordinates(ax: Axes, update: NDArray, network: NDArray, theory: NDArray) -
     ax.set_ylabel("coordinate (unit deviation)")
 
 
-def as_in_the_notebook(table: Table, findings: Sequence[Finding]) -> Figure:
+def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     """Training loss of the first seed (line) and every value the notebook printed (rings); below,
     how far the run is from them. The notebook draws no figure: this is its output."""
     found = courses(table)

@@ -1,7 +1,5 @@
 """Figures of the phase diagrams: our maps beside the published ones, and the training size."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
@@ -22,7 +20,7 @@ from allometry.figures.style import (
     panels,
     paper,
 )
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.studies.grokking.algebra import counts_unique
 from allometry.studies.grokking.phases import (
     agreements,
@@ -47,7 +45,7 @@ TITLES = {"5a": "two learning rates", "5b": "squared error", "5c": "cross-entrop
           "5d": "permutations"}  # fmt: skip
 
 
-def phase_maps(table: Table, findings: Sequence[Finding]) -> Figure:
+def phase_maps(table: Table, analysis: Analysis) -> Figure:
     """Our phases at the published seed (left) beside the published ones (right) after 10,000
     steps: comprehension C, grokking G, memorisation M, confusion X. Framed: cells of ours in
     another phase than published; italic: cells in which our own seeds differ."""
@@ -135,7 +133,7 @@ def _power(value: float) -> str:
     return rf"$10^{{{round(np.log10(value))}}}$"
 
 
-def critical_fraction(table: Table, findings: Sequence[Finding]) -> Figure:
+def critical_fraction(table: Table, analysis: Analysis) -> Figure:
     """Left: share of networks whose representation becomes linear (RQI above 0.95 within 10,000
     steps) against the share of questions trained on, and the share of 2,000 random training sets
     of each size whose only representation is the line. Right: the step at which RQI passes 0.95;
@@ -183,7 +181,7 @@ def _times(ax: Axes, table: Table) -> None:
     ax.set_ylabel("steps until linear")
 
 
-def accuracy_as_predicted(table: Table, findings: Sequence[Finding]) -> Figure:
+def accuracy_as_predicted(table: Table, analysis: Analysis) -> Figure:
     """Accuracy on all 55 questions against what the parallelograms of the learnt representation
     predict; circles ours (figure 3: after 5,000 steps; otherwise the runs of figure 4), line:
     equal. Right: the same accuracies against the size of the training set; crosses: published."""

@@ -1,7 +1,5 @@
 """Figures of the NTK study: what its correction is made of, and the matched one beside it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -9,7 +7,7 @@ from allometry.figures.marks import Curve
 from allometry.figures.marks import Interval as Row
 from allometry.figures.panels import interval_panel, runs_panel, trajectory_panel
 from allometry.figures.style import BLUE, GREEN, GREY, VERMILLION, headline, letters, panels, ramp
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.fitting.document import Fit
 from allometry.studies.ntk_depth.analysis import (
     Cells,
@@ -40,7 +38,7 @@ def _identity(values: np.ndarray) -> Curve:
     return Curve(ends, ends, label="equal", color=GREY)
 
 
-def the_limit_alone(table: Table, findings: Sequence[Finding]) -> Figure:
+def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
     """Left: mean spectral radius of the plotted quantity M(K - K_inf) of each cell (blue) against
     that of M K_inf of the same inputs, which knows no weights; grey: equal. Right: the correction
     relative to the matched limit, |K - (2/D) K_inf^(L+1)| by |(2/D) K_inf^(L+1)|, against L/M;
@@ -77,7 +75,7 @@ def the_limit_alone(table: Table, findings: Sequence[Finding]) -> Figure:
     return figure
 
 
-def slopes_beside_the_printed(table: Table, findings: Sequence[Finding]) -> Figure:
+def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
     """Each printed slope of ln(radius) over ln L (left) and over ln N (right) against ours, medians
     over tables of ten draws (blue), and against the slope of K_inf alone, without any network
     (red squares). Grey: equal."""
@@ -111,7 +109,7 @@ def slopes_beside_the_printed(table: Table, findings: Sequence[Finding]) -> Figu
     return figure
 
 
-def radius_by_depth(table: Table, findings: Sequence[Finding]) -> Figure:
+def radius_by_depth(table: Table, analysis: Analysis) -> Figure:
     """Mean spectral radius by M against depth, for the smallest number of points and input
     dimension, a line a width: of the plotted correction (left) and of the matched one (right).
     Left the lines lie on each other, since it is the limit kernel; right they part by width."""
@@ -164,7 +162,7 @@ def _rows(
     ]  # fmt: skip
 
 
-def exponents_beside_theory(table: Table, findings: Sequence[Finding]) -> Figure:
+def exponents_beside_theory(table: Table, analysis: Analysis) -> Figure:
     """Exponents of one power law in L, D, N and M, with 95% intervals from configurations drawn
     anew. Left: of the plotted radius beside the author's regression (diamonds), and of K_inf alone.
     Right: of the matched correction relative to its limit, where M is 10 L or more, beside the
@@ -189,7 +187,7 @@ def exponents_beside_theory(table: Table, findings: Sequence[Finding]) -> Figure
     return figure
 
 
-def heavy_tails(table: Table, findings: Sequence[Finding]) -> Figure:
+def heavy_tails(table: Table, analysis: Analysis) -> Figure:
     """Second moment of K(x, x) over draws by its squared mean, against exp(5L/M): a mark for each
     depth and width, over all draws; line: least squares through 0 where 5L/M is up to 1, dashed
     beyond; grey: exp(5L/M). Where it is large, ten draws seldom hold the rare large ones that make

@@ -1,7 +1,5 @@
 """Figures of the parameter-scaling studies: path entropies, loss and the core law against N."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +8,7 @@ from allometry.figures.curves import fit_curve, logarithm_curve, power_curve
 from allometry.figures.marks import Interval as Row
 from allometry.figures.panels import interval_panel, residual_panel, runs_panel
 from allometry.figures.style import BLUE, VERMILLION, headline, letters, panels, stacked
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.stats.grid import Grid
 from allometry.studies.path_entropies.laws import COLUMNS, fits, notebook_laws, reduced, statistics
 from allometry.tables.table import Table
@@ -38,7 +36,7 @@ def _signed(value: float) -> str:
     return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
-def entropies_before_training(table: Table, findings: Sequence[Finding]) -> Figure:
+def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
     """H'_TSE and H'_SIE of every trained network (blue) and of the same network before its first
     update (red squares); lines: least squares on all runs, bands: 95% from 1,000 resamples of
     seeds and sizes; below, residuals of the runs."""
@@ -63,12 +61,12 @@ def entropies_before_training(table: Table, findings: Sequence[Finding]) -> Figu
                 relative=ylog, color=color, marker=marker, xlabel=N_LABEL,
             )  # fmt: skip
     letters(tops)
-    shares = (f"{100 * finding.measured:.0f}%" for finding in findings[:2])
+    shares = (f"{100 * finding.measured:.0f}%" for finding in analysis.findings[:2])
     headline(figure, "Before training H'_TSE has {} of its slope, H'_SIE {}".format(*shares))
     return figure
 
 
-def slopes_beside_the_control(table: Table, findings: Sequence[Finding]) -> Figure:
+def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
     """Slopes of the path entropies in N, trained networks (blue) beside untrained ones (red): over
     all sizes, and above the minimum within the valid regime as the notebook fits them. 95%
     intervals from 1,000 resamples of seeds and sizes, cut and baselines found anew in each."""
@@ -96,7 +94,7 @@ def slopes_beside_the_control(table: Table, findings: Sequence[Finding]) -> Figu
     return figure
 
 
-def loss_and_the_cut(table: Table, findings: Sequence[Finding]) -> Figure:
+def loss_and_the_cut(table: Table, analysis: Analysis) -> Figure:
     """Left: test loss of every run, thin lines join a seed, rings mark each seed's lowest loss,
     where the notebook cuts; line: the notebook's law on the means up to their lowest. Right: the
     exponent each seed gives by itself, and of the means with its 95% interval."""
@@ -133,7 +131,7 @@ def loss_and_the_cut(table: Table, findings: Sequence[Finding]) -> Figure:
     return figure
 
 
-def core_law(table: Table, findings: Sequence[Finding]) -> Figure:
+def core_law(table: Table, analysis: Analysis) -> Figure:
     """Reducible loss against the reducible ideal norm, means over seeds up to the lowest loss: of
     the trained networks (left) and of the same networks before training (right). Lines: least
     squares on the logarithms, the notebook's core law."""
@@ -157,7 +155,7 @@ def core_law(table: Table, findings: Sequence[Finding]) -> Figure:
     return figure
 
 
-def as_in_the_notebook(table: Table, findings: Sequence[Finding]) -> Figure:
+def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     """The notebook's own five panels at its seed 42, on its axes: hollow marks lie beyond the
     lowest loss and were not fitted; dashed in the original, its fits are the lines here."""
     first = int(table["seed"].min())

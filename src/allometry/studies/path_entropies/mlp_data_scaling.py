@@ -26,7 +26,7 @@ from allometry.figures import (
 )
 from allometry.figures import Interval as Row
 from allometry.figures.curves import exponential_curve, fit_curve, power_curve
-from allometry.findings import Finding, at_least
+from allometry.findings import Analysis, Finding, at_least
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.models import MLP
@@ -213,7 +213,7 @@ def _with_changes(table: Table) -> Table:
 # ---- figures -----------------------------------------------------------------------------
 
 
-def added_by_training(table: Table, findings: Sequence[Finding]) -> Figure:
+def added_by_training(table: Table, analysis: Analysis) -> Figure:
     """What training on D examples adds to H'_TSE, and takes from H'_SIE, of the network it began
     with; every run, thin lines join a seed. Lines: powers of D by least squares on logarithms,
     bands: 95% from 1,000 resamples of sizes and seeds. Below: residuals."""
@@ -246,7 +246,7 @@ def added_by_training(table: Table, findings: Sequence[Finding]) -> Figure:
     return figure
 
 
-def laws_above_their_baselines(table: Table, findings: Sequence[Finding]) -> Figure:
+def laws_above_their_baselines(table: Table, analysis: Analysis) -> Figure:
     """The notebook's four laws on means over seeds: loss and H'_TSE above their baselines against
     D, H'_SIE above its baseline against D (linear D, as an exponential is a line), and the core
     law. Lines: least squares, as in the notebook."""
@@ -279,7 +279,7 @@ def laws_above_their_baselines(table: Table, findings: Sequence[Finding]) -> Fig
     return figure
 
 
-def exponents(table: Table, findings: Sequence[Finding]) -> Figure:
+def exponents(table: Table, analysis: Analysis) -> Figure:
     """Exponents of the notebook's power laws in D with 95% intervals from 1,000 resamples of seeds
     and sizes, and each seed by itself."""
     grid = Grid.of(table, "n_data", COLUMNS)

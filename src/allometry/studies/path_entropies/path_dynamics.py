@@ -243,6 +243,8 @@ def fits(table: Table) -> dict[str, Fit]:
     seeds = done["seed"][done["wrong_labels"] == 0]
     found = courses(table, shuffled=False)
     every = slice(None, None, 5)  # neighbouring points say the same
+    if len(found) < 2 or len(found[0]["epoch"][every]) < 2:
+        return {}  # no seeds to resample, or no time to fit against
     points = Table({
         "seed": np.repeat(seeds, len(found[0]["epoch"][every])),
         "passes": np.concatenate([c["epoch"][every] + 1 for c in found]),

@@ -1,14 +1,12 @@
 """Figures of the study of path entropies along training."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from allometry.figures.style import BLUE, INK, VERMILLION, dress, headline, letters, panels, paper
 from allometry.figures.words import to_mathtext
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.stats.lines import line
 from allometry.studies.path_entropies.trajectories import courses, evenly
 from allometry.tables.table import Table
@@ -23,7 +21,7 @@ __all__ = [
 SYMBOL = {"htse": "H'_TSE", "hsie": "H'_SIE"}
 
 
-def entropies_along_training(table: Table, findings: Sequence[Finding]) -> Figure:
+def entropies_along_training(table: Table, analysis: Analysis) -> Figure:
     """Networks 2-10-7-2 on two moons: seeds thin, mean thick, its fitted logarithm dashed."""
     figure, axes = panels(2, 2, height=110.0, sharex=True)
     columns = {
@@ -36,14 +34,14 @@ def entropies_along_training(table: Table, findings: Sequence[Finding]) -> Figur
         _bundles(ax, table, name, ylabel, ylog=name == "train_loss", fitted=name in SYMBOL)
     letters(axes)
     words = {"agrees": "as", "disagrees": "but not as", "undecided": "perhaps as"}
-    falls, grows = (words[finding.verdict] for finding in findings[:2])
+    falls, grows = (words[finding.verdict] for finding in analysis.findings[:2])
     headline(
         figure, f"H'_SIE falls {falls} the logarithm of training time, H'_TSE grows {grows} it"
     )
     return figure
 
 
-def entropies_against_weights(table: Table, findings: Sequence[Finding]) -> Figure:
+def entropies_against_weights(table: Table, analysis: Analysis) -> Figure:
     """Each seed along its training, on true (blue dots) and shuffled (orange squares) labels."""
     kinds = ((True, VERMILLION, "s", "shuffled"), (False, BLUE, ".", "true"))
     figure, axes = panels(1, 2, height=70.0)
@@ -65,12 +63,12 @@ def entropies_against_weights(table: Table, findings: Sequence[Finding]) -> Figu
             ax.set_xlabel("sum of squared weights after layer 1")
             ax.set_ylabel(to_mathtext(SYMBOL[name] + unit))
     letters(axes)
-    hsie, htse = (f"R^2 {finding.measured:.4f}" for finding in findings[4:6])
+    hsie, htse = (f"R^2 {finding.measured:.4f}" for finding in analysis.findings[4:6])
     headline(figure, f"The size of the weights accounts for H'_TSE ({htse}) and H'_SIE ({hsie})")
     return figure
 
 
-def information_along_training(table: Table, findings: Sequence[Finding]) -> Figure:
+def information_along_training(table: Table, analysis: Analysis) -> Figure:
     """Bits the first hidden unit shares with the first input (a) and the label (b), 30 cells."""
     figure, axes = panels(1, 2, sharex=True)
     for ax, name, label in zip(
@@ -78,7 +76,9 @@ def information_along_training(table: Table, findings: Sequence[Finding]) -> Fig
     ):
         _bundles(ax, table, name, f"{label} (bits)")
     letters(axes)
-    headline(figure, f"I(X; T) changes by {findings[6].shown} from start to end of training")
+    headline(
+        figure, f"I(X; T) changes by {analysis.findings[6].shown} from start to end of training"
+    )
     return figure
 
 

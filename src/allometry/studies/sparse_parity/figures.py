@@ -24,7 +24,7 @@ from allometry.figures.style import (
     ramp,
     readable,
 )
-from allometry.findings import Finding
+from allometry.findings import Analysis
 from allometry.laws.quanta import tail
 from allometry.stats.lines import log_line
 from allometry.stats.means import mean as mean_of
@@ -93,7 +93,7 @@ def _smooth(values: np.ndarray, points: int) -> np.ndarray:
     return np.asarray((total[width:] - total[:-width]) / width)
 
 
-def as_in_the_notebook(table: Table, findings: Sequence[Finding]) -> Figure:
+def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     """Each task's loss (coloured by frequency rank, 0 the most frequent) and the loss of all
     (black), first seed: on the notebook's axes (a), and against steps times frequency^x (b), with x
     fitted to the steps at which tasks are half learnt: there the tasks fall on one another."""
@@ -173,7 +173,7 @@ def _collapsed(ax: Axes, course: Course, ranks: np.ndarray, x: float) -> None:
         )
 
 
-def learning_times(table: Table, findings: Sequence[Finding]) -> Figure:
+def learning_times(table: Table, analysis: Analysis) -> Figure:
     """Step at which each task is half learnt against its frequency, every seed; the solid line is
     the mean of the seeds' fits over their leading tasks (filled), hollow ones follow a task that
     was not learnt; dashed: p^-1, a fixed number of samples of each task. Orange: the author's."""
@@ -216,7 +216,7 @@ def learning_times(table: Table, findings: Sequence[Finding]) -> Figure:
     return figure
 
 
-def beside_the_author(table: Table, findings: Sequence[Finding]) -> Figure:
+def beside_the_author(table: Table, analysis: Analysis) -> Figure:
     """Loss of the training batches, every seed (blue) and their mean (black). Where runs have the
     notebook's sizes: the author's printed losses with what is granted around each (orange), and
     below how far the seeds are off."""
@@ -243,7 +243,7 @@ def beside_the_author(table: Table, findings: Sequence[Finding]) -> Figure:
     letters(axes)
     headline(
         figure,
-        findings[0].answer.split(";")[0] if same else
+        analysis.findings[0].answer.split(";")[0] if same else
         f"The loss of {len(found)} seeds from {mean[0]:.2f} to {mean[-1]:.2f} nats",
     )  # fmt: skip
     return figure
@@ -263,7 +263,7 @@ def _beside(left: Axes, right: Axes, same: Sequence[Course]) -> str:
     return "ours over the author's (%)"
 
 
-def three_scalings(table: Table, findings: Sequence[Finding]) -> Figure:
+def three_scalings(table: Table, analysis: Analysis) -> Figure:
     """Test loss in bits against parameters, samples (the lowest along training) and steps, at the
     alpha nearest 0.4; hollow: less than one task learnt. Blue line: power law of the filled ones;
     orange: the discrete curve L_n of the theory, one fit to all panels, K the number of tasks;
@@ -315,7 +315,7 @@ def _scaling(ax: Axes, s: Scaling, fitted: dict, table: Table) -> None:
     )  # fmt: skip
 
 
-def exponents(table: Table, findings: Sequence[Finding]) -> Figure:
+def exponents(table: Table, analysis: Analysis) -> Figure:
     """Exponents of the loss in parameters, samples and steps against alpha, with 95% intervals
     (seeds and sizes drawn anew; seeds alone for steps). Grey: the theory of an endless list of
     quanta. Hollow squares: the same theory with as many quanta as tasks, over the same losses."""
@@ -354,7 +354,7 @@ def _against_alpha(ax: Axes, kind: str, found: Sequence[Scaling]) -> None:
         marks.words(ax, "alpha of the frequencies", "", f"in {SIZES[kind]}")
 
 
-def quanta_against_loss(table: Table, findings: Sequence[Finding]) -> Figure:
+def quanta_against_loss(table: Table, analysis: Analysis) -> Figure:
     """Test loss in bits against the number of tasks learnt (loss below half of chance) along
     training, every seed, by alpha; lines: L_n, the summed frequencies of all tasks but the n most
     frequent."""
