@@ -156,7 +156,7 @@ def test_times_are_a_view_with_phases() -> None:
 def test_figures_are_drawn_with_their_finding_on_top(
     figure: Callable[..., Figure], made: Table
 ) -> None:
-    drawn = figure(made, STUDY.analysis(made).findings)
+    drawn = figure(made, STUDY.analysis(made))
     drawn.draw_without_rendering()
     assert drawn.get_suptitle()
     assert all(ax.lines and (ax.get_ylabel() or ax.get_xlabel()) for ax in drawn.axes[-1:])

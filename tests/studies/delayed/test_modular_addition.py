@@ -164,7 +164,7 @@ def test_too_little_decides_nothing_and_prints_no_nan(made: Table) -> None:
 def test_figures_are_drawn_with_their_finding_on_top(
     figure: Callable[..., Figure], made: Table
 ) -> None:
-    drawn = figure(made, STUDY.analysis(made).findings)
+    drawn = figure(made, STUDY.analysis(made))
     drawn.draw_without_rendering()
     assert drawn.get_suptitle()
     assert "nan" not in drawn.get_suptitle()
