@@ -83,11 +83,11 @@ def select(
     """
     data, notes = _columns(table, law, columns)
     dropped: list[tuple[int, str]] = []
-    keep = np.ones(len(table), bool)
+    usable = np.ones(len(table), bool)
 
     def drop(bad: Mask, rule: str) -> None:
-        dropped.extend((int(i) + 1, rule) for i in np.flatnonzero(bad & keep))
-        keep[bad] = False
+        dropped.extend((int(i) + 1, rule) for i in np.flatnonzero(bad & usable))
+        usable[bad] = False
 
     for text in where:
         drop(~condition(table, text), f"outside {text}")
@@ -98,15 +98,15 @@ def select(
         with np.errstate(invalid="ignore"):
             drop(data[symbol] <= 0, f"{symbol} not positive")
     for symbol, count in drop_largest.items():
-        drop(_largest(data, keep, symbol, count), f"among the {count} largest {symbol}")
+        drop(_largest(data, usable, symbol, count), f"among the {count} largest {symbol}")
     weight = _weights(table, weights, noise)
     drop(~(np.isfinite(weight) & (weight > 0)), "weight missing or not positive")
-    kept = np.flatnonzero(keep)
-    used = {symbol: values[keep] for symbol, values in data.items()}
+    kept = np.flatnonzero(usable)
+    used = {symbol: values[usable] for symbol, values in data.items()}
     _refuse_uninformative(law, columns, used, len(kept), len(table))
     _refuse_absurd(columns, used, kept)
     y = used.pop(law.response)
-    return Rows(used, y, weight[keep] / weight[keep].mean(), kept, dropped, notes)
+    return Rows(used, y, weight[usable] / weight[usable].mean(), kept, dropped, notes)
 
 
 def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, Array]:
@@ -163,13 +163,13 @@ def _numbers(table: Table, column: str, symbol: str) -> Array:
     return np.array([np.nan if cell is None else float(cell) for cell in values])
 
 
-def _largest(data: Mapping[str, Array], keep: Mask, symbol: str, count: int) -> Mask:
+def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -> Mask:
     if symbol not in data:
         raise UsageError(f"cannot drop the largest {symbol!r}; there are {', '.join(data)}")
     if count < 0:
         raise UsageError(f"a number of rows to drop is at least 0, got {count}")
-    bad = np.zeros(len(keep), bool)
-    rows = np.flatnonzero(keep)
+    bad = np.zeros(len(usable), bool)
+    rows = np.flatnonzero(usable)
     if count:
         bad[rows[np.argsort(data[symbol][rows], kind="stable")[-count:]]] = True
     return bad
