@@ -5,12 +5,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Column", "Table"]
 
@@ -113,7 +116,7 @@ class Table:
             parts = [_cells(column[first : first + rows]) for column in self._columns.values()]
             yield "".join(",".join(row) + "\n" for row in zip(*parts, strict=True))
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self) -> "pandas.DataFrame":
         """A pandas DataFrame (needs the extra `pandas`)."""
         import pandas
 
