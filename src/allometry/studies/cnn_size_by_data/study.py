@@ -121,10 +121,10 @@ def cell(net: Network) -> dict[str, float]:
         "dropout": model.dropout,
         "one_step": int(net.spec.train.batch_size == data.n_data),
         "notebook_compute": model.channels * data.fraction,
-        "train_loss": losses.train_loss,
-        "test_loss": losses.test_loss,
-        "train_accuracy": 100 * losses.train_accuracy,
-        "test_accuracy": 100 * losses.test_accuracy,
+        "train_loss": losses["train_loss"],
+        "test_loss": losses["test_loss"],
+        "train_accuracy": 100 * losses["train_accuracy"],
+        "test_accuracy": 100 * losses["test_accuracy"],
     }
 
 
