@@ -92,16 +92,10 @@ class Walk:
     def __init__(self):
         self.modules = []
         self._root = f"{package_root()}/"
-        self._on = False
-
-    def start(self):
-        self._on = True
-
-    def stop(self):
-        self._on = False
+        self.on = False
 
     def __call__(self, frame, event, argument):
-        if not self._on or event not in ("call", "return"):
+        if not self.on or event not in ("call", "return"):
             return
         frame = frame if event == "call" else frame.f_back
         while frame is not None:
@@ -120,11 +114,11 @@ def walk(monkeypatch, tmp_path):
     way, engine_run, commit = Walk(), LocalEngine.run, Store.commit
 
     def watched_run(*arguments):
-        way.start()
+        way.on = True
         yield from engine_run(*arguments)
 
     def watched_commit(*arguments):
-        way.stop()
+        way.on = False
         return commit(*arguments)
 
     run(replace(STUDY, seeds={"quick": (99,)}), store=tmp_path / "compiled.db")
