@@ -15,20 +15,17 @@ from markupsafe import Markup
 
 from allometry.errors import DataError, DiskError, UsageError
 from allometry.figures.words import to_html
-from allometry.findings import Analysis, Finding
+from allometry.findings import MARKS, Analysis, Finding
 from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.report.pictures import Picture, draw_figures, make_folder
 from allometry.report.runs_table import counts_of_runs, provenance_section, runs_section
-from allometry.stats.digits import shown_interval
 from allometry.study import Study
 from allometry.tables.table import Table
 
 __all__ = ["LIMIT", "IndexEntry", "require_finished", "write_index", "write_report"]
 
 LIMIT = 1_000_000  # bytes of a page
-
-SYMBOLS = {"agrees": "✓", "disagrees": "✗", "undecided": "?"}
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,7 @@ def _environment() -> Environment:
     env.filters["mathematics"] = lambda text: _own(to_html(str(text)))
     env.filters["counted"] = _counted
     env.filters["measured"] = _measured
-    env.globals["symbols"] = SYMBOLS
+    env.globals["marks"] = MARKS
     return env
 
 
@@ -165,9 +162,7 @@ def _measured(finding: Finding) -> Markup | str:
     """Value over its interval; empty where the answer is only words."""
     if not finding.shown:
         return ""
-    value, bracket, ends = shown_interval(finding.measured, finding.low, finding.high).partition(
-        " ["
-    )
+    value, bracket, ends = finding.interval.shown().partition(" [")
     unit = _own(f" {to_html(finding.unit)}") if finding.unit else ""
     return Markup("{}{} <small>{}</small>").format(value, unit, (bracket + ends).strip())
 

@@ -145,15 +145,16 @@ def _more_than_the_seed(change: Interval, grid: Grid, name: str, symbol: str) ->
     )
     low, high = sorted(np.abs([change.low, change.high]))
     if change.low < 0 < change.high:
-        low, high = 0.0, max(low, high)
+        low = 0.0
+    ratio = Interval(abs(change.value) / spread, low / spread, high / spread)
     return Finding(
         claim=f"The amount of data sets {symbol}: more data move it more than another seed would",
         prediction="the path entropies of the trained network are laws of D (ratio above 1)",
         source=SOURCE,
-        measured=abs(change.value) / spread,
-        low=low / spread,
-        high=high / spread,
-        verdict=at_least(low / spread, high / spread, 1.0),
+        measured=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        verdict=at_least(ratio, 1.0),
         answer=f"From the {END} smallest to the {END} largest sizes {symbol} moves by "
         f"{change.value:+.2g} [{change.low:+.2g}, {change.high:+.2g}], "
         f"{change.value / level:+.2%}; {between}.",
@@ -178,7 +179,7 @@ def _law(
         measured=slope.value,
         low=slope.low,
         high=slope.high,
-        verdict=at_least(r2.low, r2.high, STRAIGHT),
+        verdict=at_least(r2, STRAIGHT),
         answer=f"{slope.value:.3g} [{slope.low:.3g}, {slope.high:.3g}], R² {r2.value:.2f} "
         f"[{r2.low:.2f}, {r2.high:.2f}], {above}.",
         control="untrained: no dependence on D"

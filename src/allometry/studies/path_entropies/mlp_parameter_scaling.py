@@ -10,7 +10,7 @@ import numpy as np
 
 from allometry import measures
 from allometry.datasets.splits import ImageSubset
-from allometry.findings import Finding, Verdict, at_least
+from allometry.findings import Finding, Verdict, at_least, at_most
 from allometry.models import MLP
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
@@ -80,11 +80,10 @@ def _shown(interval: Interval) -> str:
 def _made_by_training(by: Mapping[str, Interval], name: str, symbol: str, number: str) -> Finding:
     """How much of a law's slope the same networks show before their first update."""
     share = by[f"{name}_share"]
-    flipped: dict[Verdict, Verdict] = {"agrees": "disagrees", "disagrees": "agrees"}
-    found = at_least(share.low, share.high, 0.5)
+    verdict = at_most(share, 0.5)
     meaning: dict[Verdict, str] = {
-        "agrees": "the law is mostly the architecture's, there before any training",
-        "disagrees": "the law is mostly made by training",
+        "agrees": "the law is mostly made by training",
+        "disagrees": "the law is mostly the architecture's, there before any training",
         "undecided": "how much of the law training makes is open",
     }
     return Finding(
@@ -95,9 +94,9 @@ def _made_by_training(by: Mapping[str, Interval], name: str, symbol: str, number
         measured=share.value,
         low=share.low,
         high=share.high,
-        verdict=flipped.get(found, found),
+        verdict=verdict,
         answer=f"Untrained networks show {100 * share.value:.0f}% of the trained {number} of "
-        f"{symbol} [{100 * share.low:.0f}%, {100 * share.high:.0f}%]: {meaning[found]}.",
+        f"{symbol} [{100 * share.low:.0f}%, {100 * share.high:.0f}%]: {meaning[verdict]}.",
         control=f"untrained {_shown(by[name + '_untrained'])} against trained {_shown(by[name])}",
         unit="of the trained slope",
     )
@@ -121,7 +120,7 @@ def _law(by: Mapping[str, Interval], name: str, claim: str, number: str, unit: s
         measured=slope.value,
         low=slope.low,
         high=slope.high,
-        verdict=at_least(r2.low, r2.high, STRAIGHT),
+        verdict=at_least(r2, STRAIGHT),
         answer=f"{number.capitalize()} {_shown(slope)}, R² {_shown(r2)}"
         + ("." if trained_only else f"; above its minimum {_shown(reducible_slope)}."),
         control=control,
@@ -139,7 +138,7 @@ def _core_law(by: Mapping[str, Interval]) -> Finding:
         measured=gain.value,
         low=gain.low,
         high=gain.high,
-        verdict=at_least(gain.low, gain.high, 0.0),
+        verdict=at_least(gain, 0.0),
         answer=f"Exponent {_shown(slope)} with R² {_shown(by['core_reducible_r2'])}; entropies "
         f"of the untrained networks give {_shown(by['core_reducible_untrained'])} with "
         f"R² {_shown(by['core_reducible_r2_untrained'])}.",
