@@ -83,19 +83,19 @@ def _short(numbers: str) -> str:
 
 
 def _unwrap(parent: ElementTree.Element) -> None:
-    """Take away groups that say nothing, from the innermost outwards."""
-    kept: list[ElementTree.Element] = []
+    """Remove groups without attributes and empty definitions, from the innermost outwards."""
+    children: list[ElementTree.Element] = []
     for child in list(parent):
         _unwrap(child)
         if (child.tag == "g" and not child.attrib) or (child.tag == "defs" and not len(child)):
-            kept.extend(child)
+            children.extend(child)
         else:
-            kept.append(child)
-    parent[:] = kept
+            children.append(child)
+    parent[:] = children
 
 
 def _rename(root: ElementTree.Element, name: str) -> None:
-    """Keep the names something points to, each with the figure's before it."""
+    """Keep the ids that something refers to, prefixed with the figure's name."""
     values = [v for e in root.iter() for v in e.attrib.values()]
     pointed = {m for v in values for m in re.findall(r"url\(#([^)]+)\)", v)}
     pointed |= {v[1:] for v in values if v.startswith("#")}

@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from allometry.figures.curves import fit_curve, logarithm_curve, power_curve
-from allometry.figures.marks import Interval as Row
-from allometry.figures.panels import interval_panel, residual_panel, runs_panel
+from allometry.figures.intervals import IntervalRow, interval_panel
+from allometry.figures.panels import residual_panel, runs_panel
 from allometry.figures.style import BLUE, VERMILLION, headline, letters, panels, stacked
 from allometry.findings import Analysis
 from allometry.stats.grid import Grid
@@ -78,7 +78,7 @@ def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
         strict=True,
     ):
         rows = [
-            Row(kind, *by[f"{column}{part}{suffix}"], control=bool(suffix), group=group)
+            IntervalRow(kind, *by[f"{column}{part}{suffix}"], control=bool(suffix), group=group)
             for part, group in (("", "all sizes"), ("_reducible", "above the minimum"))
             for kind, suffix, _, _ in KINDS
         ]
@@ -115,11 +115,11 @@ def loss_and_the_cut(table: Table, analysis: Analysis) -> Figure:
         ],
         xlabel=N_LABEL, ylabel="test loss (nats)",
     )  # fmt: skip
-    rows = [Row("means over seeds", *by["loss_reducible"])]
+    rows = [IntervalRow("means over seeds", *by["loss_reducible"])]
     for seed, curves in grid.each_seed():
         own = statistics(curves)
         label = f"seed {seed}, {own['valid_sizes']:.0f} sizes"
-        rows.append(Row(label, own["loss_reducible"], np.nan, np.nan, group="each seed"))
+        rows.append(IntervalRow(label, own["loss_reducible"], np.nan, np.nan, group="each seed"))
     interval_panel(rows, ax=axes[0, 1], xlabel="exponent of L - L_inf in N", zero=False)
     letters(axes)
     cuts = [statistics(curves)["valid_sizes"] for _, curves in grid.each_seed()]

@@ -16,6 +16,7 @@ from allometry.datasets.splits import ImageSubset
 from allometry.figures import (
     BLUE,
     GREY,
+    IntervalRow,
     headline,
     interval_panel,
     letters,
@@ -24,7 +25,6 @@ from allometry.figures import (
     runs_panel,
     stacked,
 )
-from allometry.figures import Interval as Row
 from allometry.figures.curves import exponential_curve, fit_curve, power_curve
 from allometry.findings import Analysis, Finding, at_least
 from allometry.fitting.document import Fit
@@ -292,10 +292,10 @@ def exponents(table: Table, analysis: Analysis) -> Figure:
         ("exponent of L - L_inf", "exponent of H'_TSE - H_0"),
         strict=True,
     ):
-        rows = [Row("means over seeds", *by[name])]
+        rows = [IntervalRow("means over seeds", *by[name])]
         for seed, curves in grid.each_seed():
             value = statistics(curves)[name]
-            rows.append(Row(f"seed {seed}", value, np.nan, np.nan, group="each seed"))
+            rows.append(IntervalRow(f"seed {seed}", value, np.nan, np.nan, group="each seed"))
         interval_panel(rows, ax=ax, xlabel=label, zero=False)
     letters(axes)
     shown = (f"{by[n].value:.2f} [{by[n].low:.2f}, {by[n].high:.2f}]" for n in ("loss", "htse"))
