@@ -28,7 +28,7 @@ LAYERS = (
     ("study", "store"),
     ("studies",),
     ("engines", "report"),
-    ("run",),
+    ("run", "explanation"),
     ("cli",),
 )
 LONGEST_CHAIN = 11  # units, the entry point `__main__` among them
