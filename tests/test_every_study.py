@@ -22,9 +22,9 @@ from allometry.engines.local import LocalEngine
 from allometry.figures.words import to_html
 from allometry.report.publish import publish
 from allometry.run import run
-from allometry.spec import RunSpec
+from allometry.spec import SIZES, RunSpec
 from allometry.store import Store, results
-from allometry.study import SIZES, Study, procedure_of
+from allometry.study import Study, procedure_of
 from allometry.tables.table import Table
 from allometry.training.result import RunResult
 from tests import ASSETS

@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -15,8 +15,9 @@ from typing import Any, Protocol, Self
 from allometry.engines import Engine, Failure
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, findings_html
-from allometry.spec import Experiment, run_ids, variant
+from allometry.spec import Changes, Experiment, run_ids
 from allometry.store import Store
+from allometry.store.results import stored_variant
 from allometry.study import Study, procedure_of
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
@@ -125,7 +126,7 @@ def run(
     *,
     seeds: int | None = None,
     store: str | Path = "allometry.db",
-    changes: Mapping[str, str] | None = None,
+    changes: Changes | None = None,
     engine: Engine | Callable[[], Engine] | None = None,
     progress: Progress | None = None,
     checkpoint_every: float | None = None,
@@ -141,7 +142,7 @@ def run(
         size: one of its sizes.
         seeds: how many, counted from its first; None for its own.
         store: file the results are kept in.
-        changes: dotted field to new value, for every run.
+        changes: dotted field to new value, for every run: ``{"train.epochs": 3}``.
         engine: where to train, or what gives it once there is something to train; None
             for this process.
         progress: told how far it is.
@@ -155,9 +156,9 @@ def run(
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study)
     specs = study.specs(size, seeds, changes)
-    name = variant(changes or {})
     checkpoints = _checkpoints(Path(store), checkpoint_every)
     with Store(store, write=True) as opened:
+        name = stored_variant(opened, study.name, size, changes or {})
         damaged = opened.check(specs)
         if damaged:
             # What is damaged besides these runs is mended in the same go.
