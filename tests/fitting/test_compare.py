@@ -7,7 +7,8 @@ import pytest
 
 from allometry.errors import DataError, UsageError
 from allometry.figures.fits import save_fit_figure
-from allometry.fitting.compare import compare, document, rmsle
+from allometry.fitting.backtest import rmsle
+from allometry.fitting.compare import compare, document
 from allometry.fitting.files import compare_file, fit_file, save_fit
 from allometry.tables.table import Table
 

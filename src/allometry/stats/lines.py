@@ -3,12 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["Line", "line", "log_line"]
+from allometry.laws import Array
 
-Array = NDArray[np.float64]
+__all__ = ["Line", "line", "log_line"]
 
 
 class Line(NamedTuple):

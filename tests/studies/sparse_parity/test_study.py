@@ -266,7 +266,7 @@ def test_l_n_fits_better_with_as_many_quanta_as_there_are():
         )
         for K in (30.0, 1e9)
     )
-    assert right.objective["value"] < 0.5 * endless.objective["value"]
+    assert right.objective.value < 0.5 * endless.objective.value
 
 
 # ---- verdicts and views -----------------------------------------------------------------------
