@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from allometry import studies
 from allometry.errors import UsageError
 from allometry.findings import Finding, at_least
+from allometry.stats.interval import Interval
 from tests.store.cases import study
 
 FINDING = Finding(
@@ -56,11 +57,11 @@ def test_a_size_there_is_not_is_refused_with_those_there_are():
 def test_a_verdict_says_what_the_interval_says(a, b, bound):
     low, high = sorted((a, b))
     expected = "agrees" if low >= bound else "disagrees" if high < bound else "undecided"
-    assert at_least(low, high, bound) == expected
+    assert at_least(Interval((low + high) / 2, low, high), bound) == expected
 
 
 def test_without_an_interval_nothing_is_decided():
-    assert at_least(math.nan, math.nan, 0.0) == "undecided"
+    assert at_least(Interval(1.0, math.nan, math.nan), 0.0) == "undecided"
 
 
 def test_a_finding_shows_value_interval_and_unit():
@@ -84,12 +85,26 @@ def test_a_name_there_is_not_is_answered_with_those_there_are():
         ("", "STUDY = Study"),
         ("def broken(:", r"line 1: not Python"),
         ("x = '\0'", "not Python"),
+        ("-" * 100_000 + "1", "nested too deeply"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused_in_words(tmp_path, text, word):
     path = tmp_path / "mine.py"
     path.write_text(text)
     with pytest.raises(UsageError, match=word):
+        studies.study(path)
+
+
+def test_a_null_byte_is_refused_by_every_python(tmp_path, monkeypatch):
+    """Before 3.11.4 Python answers it with a ValueError, not with a SyntaxError."""
+    path = tmp_path / "mine.py"
+    path.write_text("x = '\0'")
+
+    def parse(source, name):
+        raise ValueError("source code string cannot contain null bytes")
+
+    monkeypatch.setattr(studies.ast, "parse", parse)
+    with pytest.raises(UsageError, match=r"mine\.py: not Python: source code string"):
         studies.study(path)
 
 

@@ -8,13 +8,11 @@ from typing import Any
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
-from allometry.spec import Experiment, replace, run_ids
+from allometry.spec import Changes, Experiment, replace, run_ids
 from allometry.tables.table import Table
 from allometry.training.procedure import Procedure
 
-__all__ = ["SIZES", "Notebook", "Study", "procedure_of"]
-
-SIZES = ("quick", "notebook", "paper")
+__all__ = ["Notebook", "Study", "procedure_of"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,10 @@ class Study:
         question: one sentence.
         prediction: what its source expects, one sentence.
         source: author, title, identifier.
-        runs: size ("quick", "notebook", "paper") to the list of specs at one seed
-            after another; called as ``runs(size, seeds)``, with `seeds` a sequence.
-        sizes: the sizes there are.
+        runs: size to the list of specs at one seed after another; called as
+            ``runs(size, seeds)``, with `seeds` a sequence.
+        sizes: names of the sizes from small to large; a shipped study has some of
+            ``quick``, ``notebook`` and ``paper``.
         seeds: size to the seeds it takes when nobody says otherwise.
         procedure: how runs are made; None trains every `RunSpec` by gradient descent.
         measures: name to function giving columns, of one trained `Network` or of what
@@ -114,7 +113,7 @@ class Study:
         return (*sorted(self.measures), *sorted(f"trajectory:{n}" for n in self.trajectory))
 
     def specs(
-        self, size: str, seeds: int | None = None, changes: Mapping[str, str] | None = None
+        self, size: str, seeds: int | None = None, changes: Changes | None = None
     ) -> list[Any]:
         """The runs of one size.
 

@@ -50,12 +50,6 @@ def in_threads(
     Raises:
         Exception: what `make` raises; the others are then left at their next sign of life.
     """
-    if threads == 1:  # here, where Ctrl-C is heard in the midst of a pack too
-        for pack in packs:
-            if stop():
-                return
-            yield make(pack, advance)
-        return
     waiting, running = deque(packs), set[threading.Thread]()
     done: SimpleQueue[tuple[threading.Thread, T | None, BaseException | None]] = SimpleQueue()
     abandoned, one_at_a_time = threading.Event(), threading.Lock()

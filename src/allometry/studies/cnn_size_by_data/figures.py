@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from allometry.figures.panels import Interval, interval_panel
+from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.style import (
     BLUE,
     GREY,
@@ -264,7 +264,7 @@ def _exponents(ax: Axes, trained: Table, dropout: Table) -> None:
         by = frontier_exponents(runs) if len(runs) else {}
         for name, unit in (("compute", "FLOP"), ("notebook_compute", "w\N{MULTIPLICATION SIGN}s")):
             if name in by and math.isfinite(by[name].value):
-                rows.append(Interval(unit + label, *by[name], control=control))
+                rows.append(IntervalRow(unit + label, *by[name], control=control))
     if rows:
         interval_panel(rows, ax=ax, xlabel="exponent of the frontier", digits=False, zero=False)
     else:

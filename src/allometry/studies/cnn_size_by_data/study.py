@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from allometry.datasets.splits import LeadingImages
 from allometry.errors import DataError
-from allometry.findings import Finding, Verdict, at_least
+from allometry.findings import Finding, Verdict, at_most
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.measures import Network
@@ -121,10 +121,10 @@ def cell(net: Network) -> dict[str, float]:
         "dropout": model.dropout,
         "one_step": int(net.spec.train.batch_size == data.n_data),
         "notebook_compute": model.channels * data.fraction,
-        "train_loss": losses.train_loss,
-        "test_loss": losses.test_loss,
-        "train_accuracy": 100 * losses.train_accuracy,
-        "test_accuracy": 100 * losses.test_accuracy,
+        "train_loss": losses["train_loss"],
+        "test_loss": losses["test_loss"],
+        "train_accuracy": 100 * losses["train_accuracy"],
+        "test_accuracy": 100 * losses["test_accuracy"],
     }
 
 
@@ -197,7 +197,7 @@ def _data_or_width(grid: Table) -> Finding:
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
-        verdict=at_least(-ratio.high, -ratio.low, -0.5),
+        verdict=at_most(ratio, 0.5),
         answer=answer,
         control="one update in every cell: more data only average its gradient, so nothing else "
         "was to be expected",
@@ -222,7 +222,7 @@ def _flop(grid: Table) -> Finding:
         measured=spread.value,
         low=spread.low,
         high=spread.high,
-        verdict=at_least(-spread.high, -spread.low, -1.1),
+        verdict=at_most(spread, 1.1),
         answer=answer,
         unit="times" if not math.isnan(spread.value) else "",
     )

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from allometry.figures.marks import spread
+from allometry.figures.labels import label_offsets
 from allometry.figures.style import INK, dress, paper, readable
 from allometry.figures.words import to_mathtext
 from allometry.studies.delayed.delay import Course
@@ -45,7 +45,7 @@ def bundle(ax: Axes, found: Sequence[Course], columns: Sequence[tuple[str, str, 
             ax.plot(step[1:], lines.T[1:], color=color, lw=0.5, alpha=0.5, ls=style)
             ax.plot(step[1:], lines.mean(axis=0)[1:], color=color, lw=1.7, ls=style)
             ends.append(float(lines[:, -1].mean()))
-        lifts = spread(ax, ends)
+        lifts = label_offsets(ax, ends)
         for (_, label, color, _), end, lift in zip(columns, ends, lifts, strict=True):
             ax.annotate(
                 to_mathtext(label), (step[-1], end), xytext=(4, lift), textcoords="offset points",

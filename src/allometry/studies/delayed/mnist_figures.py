@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from allometry.figures.marks import Curve
+from allometry.figures.curves import Curve
 from allometry.figures.panels import residual_panel, runs_panel
 from allometry.figures.style import (
     BLUE,

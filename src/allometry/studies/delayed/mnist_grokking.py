@@ -12,7 +12,7 @@ import numpy as np
 
 from allometry import measures
 from allometry.datasets.splits import ImageSubset
-from allometry.findings import Finding, at_least, holds, within
+from allometry.findings import Finding, at_least, contains, inside
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.measures import Network
@@ -147,7 +147,7 @@ def _late(found: Sequence[Course], large: Sequence[Course], decay: float) -> Fin
         measured=lag.value,
         low=lag.low,
         high=lag.high,
-        verdict=at_least(lag.low, lag.high, LAG),
+        verdict=at_least(lag, LAG),
         answer=f"At weight decay {decay:g} it has 90% of its training set right after "
         f"{in_words(mean([c.t_train for c in own]))} updates and {GENERALISED:.0%} of the test "
         f"set after {in_words(mean([c.t_test for c in own]))}: {phases}, by seed.",
@@ -184,7 +184,7 @@ def _needs_decay(large: Sequence[Course], decay: float) -> Finding:
         low=gain.low,
         high=gain.high,
         # No gain at all is none: the bound itself does not count.
-        verdict=at_least(gain.low, gain.high, np.nextafter(0, 1)),
+        verdict=at_least(gain, np.nextafter(0, 1)),
         answer=f"Without decay {never} of {len(without)} runs never have {GENERALISED:.0%} of the "
         f"test set right within {steps:,.0f} updates; weight decay {decay:g} adds "
         f"{in_words(gain, 2)} to the share they end with."
@@ -215,7 +215,7 @@ def _inverse(large: Sequence[Course]) -> Finding:
         measured=slope.value,
         low=slope.low,
         high=slope.high,
-        verdict=within(slope.low, slope.high, -1 - INVERSE, -1 + INVERSE),
+        verdict=inside(slope, -1 - INVERSE, -1 + INVERSE),
         answer=f"Over weight decays {decays[0]:g} to {decays[-1]:g} the time until "
         f"{GENERALISED:.0%} of the test set is right goes as their power {in_words(slope)}."
         if laws
@@ -252,7 +252,7 @@ def _own_decay(large: Sequence[Course]) -> Finding:
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
-        verdict=holds(ratio.low, ratio.high, 1.0),
+        verdict=contains(ratio, 1.0),
         answer=f"At weight decay {OWN[0]}, one seed, {GENERALISED:.0%} of the test set is right "
         f"after {in_words(Interval(times[0], np.nan, np.nan))} updates; the law fitted above it "
         f"says {in_words(expected)}."
@@ -287,7 +287,7 @@ def _one_norm(large: Sequence[Course]) -> Finding:
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
-        verdict=within(ratio.low, ratio.high, 1 / ONE_NORM, ONE_NORM),
+        verdict=inside(ratio, 1 / ONE_NORM, ONE_NORM),
         answer=f"Norm of all weights when it generalises, by weight decay: {norms}."
         if decays
         else "No run generalises.",

@@ -13,7 +13,7 @@ import numpy as np
 
 from allometry import measures
 from allometry.datasets.modular import ModularAddition
-from allometry.findings import Finding, Verdict, at_least, holds
+from allometry.findings import Finding, Verdict, at_least, at_most, contains
 from allometry.measures import Network
 from allometry.measures.norms import weight_norm
 from allometry.models import OneLayerTransformer
@@ -151,7 +151,7 @@ def _late(found: Sequence[Course], without: Sequence[Course], fraction: float) -
         measured=lag.value,
         low=lag.low,
         high=lag.high,
-        verdict=at_least(lag.low, lag.high, LAG),
+        verdict=at_least(lag, LAG),
         answer=f"Shown {fraction:.0%} of the table it has 90% of that right after "
         f"{in_words(mean([c.t_train for c in own]))} updates and {GENERALISED:.0%} of the rest "
         f"after {in_words(mean([c.t_test for c in own]))}: "
@@ -183,7 +183,7 @@ def _critical(found: Sequence[Course]) -> Finding:
         measured=ends.value,
         low=ends.low,
         high=ends.high,
-        verdict=holds(ends.low, ends.high, CRITICAL),
+        verdict=contains(ends, CRITICAL),
         answer=f"Within {max(c.step[-1] for c in found):,.0f} updates the edge lies between "
         + ", ".join(f"{low:.0%} and {high:.0%}" for low, high in edges)
         + " of the table, by seed (the interval is their range)."
@@ -208,7 +208,7 @@ def _more_data(found: Sequence[Course]) -> Finding:
         measured=slope.value,
         low=slope.low,
         high=slope.high,
-        verdict=at_least(-slope.high, -slope.low, 0.0),
+        verdict=at_most(slope, 0.0),
         answer=f"Of the runs that generalise the time goes as the fraction's power "
         f"{in_words(slope)}; runs that never do are left out, so this is the least it falls."
         if laws
@@ -253,7 +253,7 @@ def _sparse(found: Sequence[Course], without: Sequence[Course]) -> Finding:
         measured=share.value,
         low=share.low,
         high=share.high,
-        verdict=at_least(share.low, share.high, SPARSE),
+        verdict=at_least(share, SPARSE),
         answer=f"At the end of the {len(learnt)} runs that generalise the {LARGEST} largest "
         f"frequencies hold {in_words(share)} of the variance of the embeddings, of "
         f"{int(found[0].row['p']) // 2} frequencies there are.",
@@ -281,7 +281,7 @@ def _fewer_components(found: Sequence[Course], without: Sequence[Course]) -> Fin
         measured=change.value,
         low=change.low,
         high=change.high,
-        verdict=at_least(-change.high, -change.low, 0.0),
+        verdict=at_most(change, 0.0),
         answer=f"Between the two the entropy changes by {in_words(change, 2)} nats; at the end it "
         f"is {in_words(ends)}, as of {np.exp(ends.value):.1f} equal components."
         if np.isfinite(change.value)
@@ -304,7 +304,7 @@ def _ring(found: Sequence[Course], without: Sequence[Course]) -> Finding:
         measured=share.value,
         low=share.low,
         high=share.high,
-        verdict=at_least(share.low, share.high, ROUND),
+        verdict=at_least(share, ROUND),
         answer=f"At the end one frequency holds {in_words(share)} of the variance of the first two "
         f"components, a ring in {rings} of {len(learnt)} runs that generalise; at their roundest "
         f"after generalising {in_words(best)}. Frequencies equally strong are mixed in them.",

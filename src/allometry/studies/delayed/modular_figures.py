@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from allometry.figures.marks import spread
+from allometry.figures.labels import label_offsets
 from allometry.figures.panels import runs_panel
 from allometry.figures.style import (
     BLUE,
@@ -104,7 +104,7 @@ def _by_fraction(ax: Axes, found: Sequence[Course]) -> None:
 def _labels_inside(ax: Axes, step: NDArray[Any], ends: Sequence[tuple[float, Any, Any]]) -> None:
     """Each fraction beside its line: at its end, or where it passes three quarters."""
     low = [(f, c, y) for f, c, y in ends if y.max() < GENERALISED]
-    lifts = spread(ax, [float(y[-1]) for _, _, y in low])
+    lifts = label_offsets(ax, [float(y[-1]) for _, _, y in low])
     for (fraction, color, y), lift in zip(low, lifts, strict=True):
         ax.annotate(
             f"{fraction:.0%}", (step[-1], y[-1]), xytext=(4, lift), textcoords="offset points",

@@ -101,7 +101,7 @@ def _understands(done: Table) -> Finding:
         measured=right.value,
         low=right.low,
         high=right.high,
-        verdict=at_least(right.low, right.high, UNDERSTOOD),
+        verdict=at_least(right, UNDERSTOOD),
         answer=f"Seed {first['seed']} ends in {_times(first)}, with {first['test_accuracy']:.2g} "
         f"of its test questions right and RQI {first['rqi']:.2f}; phases by seed: {phases}.",
         control=f"learning rates exchanged: {swapped.value:.2g} "
@@ -122,7 +122,7 @@ def _decided_by_rates(done: Table) -> Finding:
         measured=gain.value,
         low=gain.low,
         high=gain.high,
-        verdict=at_least(gain.low, gain.high, 0.0),
+        verdict=at_least(gain, 0.0),
         answer=f"Exchanging them moves RQI from {done['rqi'].mean():.2f} to "
         f"{done['rqi_swapped'].mean():.2f}; it rises in {better} of {len(done)} seeds"
         + ("." if len(done) > 1 else ", and one seed gives no interval (--seeds 5 does)."),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from allometry.errors import DataError
-from allometry.findings import Finding, Verdict, at_least
+from allometry.findings import Finding, Verdict, at_least, at_most
 from allometry.stats.means import mean, share
 from allometry.studies.grokking.measures import algebra, final, learnt
 from allometry.studies.grokking.phases import (
@@ -141,7 +141,7 @@ def _as_published(a: Agreement) -> Finding:
         measured=same.value,
         low=same.low,
         high=same.high,
-        verdict=at_least(same.low, same.high, ENOUGH),
+        verdict=at_least(same, ENOUGH),
         answer=f"{a.same} of {a.cells} cells are in the published phase; {twice}.",
         control=f"the same phases in random places: {100 * a.chance:.0f}% alike",
         unit="of the cells",
@@ -159,7 +159,7 @@ def _order(done: Table) -> Finding:
         measured=part.value,
         low=part.low,
         high=part.high,
-        verdict=at_least(part.low, part.high, ENOUGH),
+        verdict=at_least(part, ENOUGH),
         answer=f"{in_order} of {rows} rows, over all seeds, are in this order.",
         control=f"the same rows shuffled: {100 * shuffled:.0f}% in order",
         unit="of the rows",
@@ -215,7 +215,7 @@ def _no_freedom(done: Table) -> Finding:
         measured=gap.value if np.isfinite(gap.low) else np.nan,
         low=gap.low,
         high=gap.high,
-        verdict=at_least(gap.low, gap.high, 0.5),
+        verdict=at_least(gap, 0.5),
         answer=f"Linear become {linear[~free].sum()} of {(~free).sum()} networks without a free "
         f"direction and {linear[free].sum()} of {free.sum()} with one.",
         control=f"with free directions: {linear[free].sum()} of {free.sum()}",
@@ -238,7 +238,7 @@ def _predicted(done: Table) -> Finding:
         measured=miss.value,
         low=miss.low,
         high=miss.high,
-        verdict=at_least(-miss.high, -miss.low, -0.05),
+        verdict=at_most(miss, 0.05),
         answer=f"{within} of {len(mine)} networks are within 0.05 of the prediction.{beside}",
         control=f"predicting that only training questions are answered: {shown:.3f} off",
         unit="of all answers",

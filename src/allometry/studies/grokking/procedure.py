@@ -19,7 +19,8 @@ from allometry.studies.grokking.program import CHUNK, Form, begin, latent_of, ri
 from allometry.studies.grokking.spec import ToyModel
 from allometry.studies.grokking.start import draw_start
 from allometry.studies.grokking.trajectory import Course
-from allometry.training.procedure import Measures, Pack
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.result import Cell, RunResult
 
 __all__ = ["POINTS", "ToyTraining", "train_runs"]
@@ -27,7 +28,7 @@ __all__ = ["POINTS", "ToyTraining", "train_runs"]
 POINTS = 200  # representations kept of a run, half evenly spaced and half evenly in log time
 
 
-class ToyTraining:
+class ToyTraining(Procedure):
     """The procedure of every `ToyModel`; measures are functions of one `Course`.
 
     `Study.measures` give columns. Trajectories are kept whole: ``train_loss`` (float32),
@@ -52,6 +53,7 @@ class ToyTraining:
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         began = time.perf_counter()
         courses = train_runs(pack.specs, advance)

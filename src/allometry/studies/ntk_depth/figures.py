@@ -3,10 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from allometry.figures.marks import Curve
-from allometry.figures.marks import Interval as Row
-from allometry.figures.panels import interval_panel, runs_panel, trajectory_panel
+from allometry.figures.curves import Curve
+from allometry.figures.intervals import IntervalRow, interval_panel
+from allometry.figures.panels import runs_panel
 from allometry.figures.style import BLUE, GREEN, GREY, VERMILLION, headline, letters, panels, ramp
+from allometry.figures.trajectories import trajectory_panel
 from allometry.findings import Analysis
 from allometry.fitting.document import Fit
 from allometry.studies.ntk_depth.analysis import (
@@ -153,10 +154,10 @@ def radius_by_depth(table: Table, analysis: Analysis) -> Figure:
 
 def _rows(
     found: Fit, group: str, predicted: dict[str, float], *, control: bool = False
-) -> list[Row]:
+) -> list[IntervalRow]:
     values = found.parameters
     return [
-        Row(label, values[name].value, values[name].low, values[name].high,
+        IntervalRow(label, values[name].value, values[name].low, values[name].high,
             control=control, predicted=predicted.get(name), group=group)
         for label, name in EXPONENTS
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from allometry.findings import Finding, Verdict, at_least
+from allometry.findings import Finding, Verdict, at_most
 from allometry.fitting.document import Fit
 from allometry.stats.interval import Interval
 from allometry.studies.ntk_depth.analysis import (
@@ -157,7 +157,7 @@ def _of_the_limit(cells: Cells, plotted: Fit, alone: Fit) -> Finding:
         measured=m.value - 1,
         low=m.low - 1,
         high=m.high - 1,
-        verdict=at_least(1 - m.high, 1 - m.low, 0.5),
+        verdict=at_most(Interval(m.value, m.low, m.high), 0.5),
         answer=f"K - K_inf goes as M^{m.value - 1:.2f}: it does not vanish. K_inf is normalised to "
         "1 a layer of L layers, K to 2/D a layer of L + 1; their difference is "
         f"{100 * share:.0f}% of the limit kernel alone, and the slopes are the limit's.",
@@ -204,7 +204,7 @@ def _slopes(cells: Cells, over: str, name: str) -> Finding:
         measured=found.value,
         low=found.low,
         high=found.high,
-        verdict=at_least(-found.high, -found.low, -GRANTED[over]) if many else "undecided",
+        verdict=at_most(found, GRANTED[over]) if many else "undecided",
         answer=f"Of {len(part.printed)} printed slopes ours differ by {found.value:.3f} (root mean "
         f"square; medians over {tables} table{'s' * (tables > 1)} of ten draws)."
         if many

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from allometry.figures import marks
-from allometry.figures.marks import Curve
+from allometry.figures.curves import Curve
+from allometry.figures.labels import name_axes
 from allometry.figures.panels import runs_panel
 from allometry.figures.style import (
     BLUE,
@@ -130,7 +130,7 @@ def _tasks(ax: Axes, course: Course, ranks: np.ndarray) -> None:
             "all", (step[4 * len(step) // 5], float(whole[4 * len(step) // 5, 0])), xytext=(0, 4),
             textcoords="offset points", ha="center", va="bottom", fontweight="bold",
         )  # fmt: skip
-        marks.words(ax, "updates", "loss (nats)", "")
+        name_axes(ax, "updates", "loss (nats)", "")
 
 
 def _name_lines(
@@ -168,9 +168,7 @@ def _collapsed(ax: Axes, course: Course, ranks: np.ndarray, x: float) -> None:
         middle = np.nanmedian([half_learnt(course)[r] * course.frequencies[r] ** x for r in reached]
                               or [np.median(time)])  # fmt: skip
         ax.set_xlim(middle / 12, middle * 6)
-        marks.words(
-            ax, f"updates × p^{x:.2f}, p: frequency of the task", "loss of a task (nats)", ""
-        )
+        name_axes(ax, f"updates × p^{x:.2f}, p: frequency of the task", "loss of a task (nats)", "")
 
 
 def learning_times(table: Table, analysis: Analysis) -> Figure:
@@ -233,13 +231,13 @@ def beside_the_author(table: Table, analysis: Analysis) -> Figure:
         for c in found:
             left.plot(c.step[some], c.loss[some], color=BLUE, lw=0.6, alpha=0.6)
         left.plot(step[some], mean[some], color=INK, lw=1.4)
-        marks.words(left, "updates", "loss of the batch (nats)", "")
+        name_axes(left, "updates", "loss of the batch (nats)", "")
         ylabel = _beside(left, right, same) if same else "seed over the mean of seeds (%)"
         if not same:
             for c in found:
                 right.plot(c.step[some], 100 * (c.loss / mean - 1)[some], color=BLUE, lw=0.6)
         right.axhline(0, color=GREY, lw=0.8)
-        marks.words(right, "updates", ylabel, "")
+        name_axes(right, "updates", ylabel, "")
     letters(axes)
     headline(
         figure,
@@ -351,7 +349,7 @@ def _against_alpha(ax: Axes, kind: str, found: Sequence[Scaling]) -> None:
         ax.plot(alpha, [finite_slope(s) for s in found], "s", mfc="none", mec=VERMILLION, ms=5.5)
         ax.vlines(alpha, low, high, color=BLUE, lw=1.3)
         ax.plot(alpha, value, "o", color=BLUE, ms=4.5)
-        marks.words(ax, "alpha of the frequencies", "", f"in {SIZES[kind]}")
+        name_axes(ax, "alpha of the frequencies", "", f"in {SIZES[kind]}")
 
 
 def quanta_against_loss(table: Table, analysis: Analysis) -> Figure:
@@ -383,6 +381,6 @@ def quanta_against_loss(table: Table, analysis: Analysis) -> Figure:
                 textcoords="offset points", color=readable(color), va="center",
             )  # fmt: skip
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        marks.words(ax, "tasks learnt n", "test loss (bits)", "")
+        name_axes(ax, "tasks learnt n", "test loss (bits)", "")
     headline(figure, f"The number of tasks learnt tells the loss to {np.nanmean(gaps):.2f} bits")
     return figure

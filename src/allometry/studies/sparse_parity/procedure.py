@@ -13,7 +13,8 @@ from allometry.studies.sparse_parity import network, program
 from allometry.studies.sparse_parity.program import Arrays, Shape
 from allometry.studies.sparse_parity.spec import ParityRun
 from allometry.studies.sparse_parity.task import Task, fixed_samples, stream
-from allometry.training.procedure import Measures, Pack
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.result import Cell, RunResult
 
 __all__ = ["Course", "SparseParity", "packs_of"]
@@ -43,7 +44,7 @@ class Course:
     task_loss: Float
 
 
-class SparseParity:
+class SparseParity(Procedure):
     """The procedure of every `ParityRun`.
 
     Measures are functions of a `Course`. The program keeps losses along training by itself, at
@@ -64,6 +65,7 @@ class SparseParity:
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         began = time.perf_counter()
         courses = train(pack.specs, advance)

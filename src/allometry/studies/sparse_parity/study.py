@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from allometry.errors import DataError
-from allometry.findings import Finding, Verdict, at_least, within
+from allometry.findings import Finding, Verdict, at_least, at_most, inside
 from allometry.stats.interval import Interval
 from allometry.stats.means import mean as mean_of
 from allometry.studies.sparse_parity import author, laws
@@ -139,7 +139,7 @@ def _finding(by: Interval, **words: Any) -> Finding:
 
 def _near(interval: Interval, expected: float, granted: float) -> Verdict:
     """agrees: all of the interval is so near; disagrees: none of it is."""
-    return within(interval.low, interval.high, expected - granted, expected + granted)
+    return inside(interval, expected - granted, expected + granted)
 
 
 def _as_printed(same: Sequence[Course]) -> Finding:
@@ -173,7 +173,7 @@ def _one_more(same: Sequence[Course]) -> Finding:
         claim="The author's run could be one more of ours",
         prediction="each printed loss lies where another run is expected with 95% (1: the limit)",
         source=REPLICATION,
-        verdict=at_least(-by.high, -by.low, -1.0),
+        verdict=at_most(by, 1.0),
         answer=f"The farthest printed loss lies at {_shown(by)} of the way to the limit (range as "
         "each seed is left out): seeds differ by more than the tolerances allow."
         if np.isfinite(by.value)
@@ -217,7 +217,7 @@ def _order(main: Sequence[Course]) -> Finding:
         prediction="the more frequent task first, always (rank correlation 1 of step and "
         "frequency rank; granted from 0.9)",
         source=PAPER,
-        verdict=at_least(by.low, by.high, 0.9),
+        verdict=at_least(by, 0.9),
         answer=f"The first {along.span(each)} tasks come in order, by seed; of the "
         f"{along.span(counted)} half learnt, ranks and steps correlate by "
         f"{_shown(by)}. Neighbours of nearly equal frequency swap.",
@@ -253,7 +253,7 @@ def _sharp(main: Sequence[Course]) -> Finding:
         prediction="from three to one quarter of chance a task takes far less of a factor in time "
         "than the whole does (ratio below 1)",
         source=PAPER,
-        verdict=at_least(-ratio.high, -ratio.low, -1.0),
+        verdict=at_most(ratio, 1.0),
         answer=f"A task's loss goes from three quarters of chance to one within a factor "
         f"{task:.2f} of its time, the whole within {whole:.1f} or more: ratio {_shown(ratio)}.",
         control="1 for a loss that is the same for all tasks",
@@ -270,7 +270,7 @@ def _unlearnt(main: Sequence[Course]) -> Finding:
         claim="A task that is not learnt costs no more than chance",
         prediction="b = ln 2 nats until it is learnt: nothing above chance (granted up to 0.005)",
         source=PAPER,
-        verdict=at_least(-by.high, -by.low, -0.005),
+        verdict=at_most(by, 0.005),
         answer=f"From the first task on, those not begun stand {_shown(by, 4)} nats above ln 2: "
         "what was learnt for others makes the network sure where it knows nothing."
         if np.isfinite(by.value)
