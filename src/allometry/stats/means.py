@@ -43,7 +43,7 @@ def difference(first: ArrayLike, second: ArrayLike) -> Interval:
     freedom = total**2 / sum(
         square**2 / (len(sample) - 1) for square, sample in zip(squares, samples, strict=True)
     )
-    reach = float(special.stdtrit(freedom, 0.975)) * np.sqrt(total)
+    reach = float(special.stdtrit(freedom, 0.975) * np.sqrt(total))
     return Interval(value, value - reach, value + reach)
 
 
