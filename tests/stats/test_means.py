@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from allometry.stats.means import difference, mean, share
+from allometry.stats.means import difference, mean, next_draw_reach, share
 
 
 def test_a_difference_of_means_has_welchs_interval():
@@ -31,3 +31,12 @@ def test_a_mean_has_students_interval():
 def test_a_share_has_the_interval_of_clopper_and_pearson(hits, cases):
     exact = stats.binomtest(hits, cases).proportion_ci(0.95, method="exact")
     assert share(hits, cases) == pytest.approx((hits / cases, exact.low, exact.high))
+
+
+def test_one_further_draw_lies_within_its_reach_nineteen_times_in_twenty():
+    rng = np.random.default_rng(2)
+    draws = rng.normal(size=(20_000, 6))
+    rest, last = draws[:, :5], draws[:, 5]
+    reach = next_draw_reach(5) * rest.std(axis=1, ddof=1)
+    assert (np.abs(last - rest.mean(axis=1)) <= reach).mean() == pytest.approx(0.95, abs=0.005)
+    assert np.isnan(next_draw_reach(1))

@@ -8,7 +8,15 @@ from scipy import special
 
 from allometry.stats.interval import NO_VALUE, Interval
 
-__all__ = ["difference", "mean", "mean_logarithm", "mean_share", "over_seeds", "share"]
+__all__ = [
+    "difference",
+    "mean",
+    "mean_logarithm",
+    "mean_share",
+    "next_draw_reach",
+    "over_seeds",
+    "share",
+]
 
 
 def mean(values: ArrayLike) -> Interval:
@@ -56,6 +64,17 @@ def mean_logarithm(values: ArrayLike) -> Interval:
     """Geometric mean of positive values, Student's interval on their logarithms."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return Interval(*np.exp(mean(np.log(np.asarray(values, float)))).tolist())
+
+
+def next_draw_reach(n: int) -> float:
+    """Half width of the 95% prediction interval of one further draw, from n draws.
+
+    In standard deviations of these draws (n - 1 in their variance), about their mean; NaN
+    for fewer than two.
+    """
+    if n < 2:
+        return float("nan")
+    return float(special.stdtrit(n - 1, 0.975) * np.sqrt(1 + 1 / n))
 
 
 def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
