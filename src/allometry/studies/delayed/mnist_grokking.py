@@ -38,11 +38,8 @@ PAPER = (
     (0.3, 10_000, (LARGE,)),
     (1.0, 5_000, (LARGE,)),
 )
-OWN = (
-    OWN_DECAY,
-    100_000,
-    (LARGE,),
-)  # the source's own weight decay and length: the first seed alone
+# The source's own weight decay and length: the first seed alone.
+OWN = (OWN_DECAY, 100_000, (LARGE,))
 QUICK = ((0.0, 3_000, (LARGE,)), (0.2, 5_000, (1.0, LARGE)))
 POINTS = {"quick": 25, "paper": 100}  # along each run
 
