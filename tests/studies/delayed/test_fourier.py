@@ -20,8 +20,8 @@ from allometry.spec.torch_draws import TorchDraws
 from allometry.studies.delayed.fourier import (
     LARGEST,
     components,
-    embedding_courses,
     embedding_structure,
+    embedding_trajectories,
     entropy,
     frequencies,
     ring,
@@ -128,7 +128,7 @@ def test_the_measure_is_of_the_numbers_and_leaves_the_equals_sign_out() -> None:
     halves = np.array([0.8, 0.2])
     assert found["fourier_entropy"] == pytest.approx(entropy(halves), abs=1e-4)
     assert found["pca_entropy"] == pytest.approx(entropy(np.repeat(halves / 2, 2)), abs=1e-4)
-    courses = embedding_courses(network(model, embed=embed))
+    courses = embedding_trajectories(network(model, embed=embed))
     assert courses["fourier"].shape == (26,) and courses["plane"].shape == (P, 2)
     assert courses["fourier"].argmax() == 7 - 1
 
