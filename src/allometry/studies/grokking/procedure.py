@@ -30,7 +30,7 @@ from allometry.studies.grokking.start import Start, draw_start
 from allometry.studies.grokking.trajectory import Trajectory
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Measures, Pack, Procedure
-from allometry.training.result import Cell, RunResult
+from allometry.training.result import Cell, RunResult, measured_row
 
 __all__ = ["POINTS", "ToyTraining", "train_runs"]
 
@@ -243,14 +243,13 @@ def _points(epochs: int) -> NDArray[np.int64]:
 
 def _result(run: Trajectory, measures: Measures, seconds: float) -> RunResult:
     spec = run.spec
-    row: dict[str, Cell] = {
+    finite = bool(np.isfinite(run.loss).all())
+    columns: dict[str, Cell] = {
         name: value
         for name, value in spec
         if isinstance(value, int | float | str) and name not in ("seed",)
     }
-    for measure in measures.values():
-        row |= measure(run)
-    finite = bool(np.isfinite(run.loss).all())
+    row = measured_row(columns, measures, run, diverged=not finite)
     arrays = _arrays(run) | (
         {}
         if run.control is None
