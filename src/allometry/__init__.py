@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from allometry import measures as measures
     from allometry import models as models
     from allometry import stats as stats
-    from allometry.explanation import Explanation as Explanation
-    from allometry.explanation import explain as explain
+    from allometry.engines.explanation import Explanation as Explanation
+    from allometry.engines.explanation import explain as explain
     from allometry.findings import Analysis as Analysis
     from allometry.findings import Finding as Finding
     from allometry.fitting.compare import Comparison as Comparison
@@ -61,7 +61,7 @@ _HOME = {
     "Analysis": "findings",
     "Comparison": "fitting.compare",
     "Experiment": "spec",
-    "Explanation": "explanation",
+    "Explanation": "engines.explanation",
     "Finding": "findings",
     "Fit": "fitting.document",
     "Function": "training.function",
@@ -78,7 +78,7 @@ _HOME = {
     "Table": "tables.table",
     "TrainSpec": "spec",
     "compare": "fitting.compare",
-    "explain": "explanation",
+    "explain": "engines.explanation",
     "fit": "fitting.fit",
     "influence": "fitting.influence",
     "multiverse": "fitting.multiverse",

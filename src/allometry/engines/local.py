@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from allometry.engines import Failure, Finished
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.hung import HUNG_AFTER
-from allometry.engines.pool import cpus, pool
+from allometry.engines.pool import pool
 from allometry.engines.provenance import collect
 from allometry.engines.threads import at_once, in_threads
 from allometry.errors import UsageError
+from allometry.processors import processors
 from allometry.spec import Experiment, run_ids
 from allometry.study import Study, procedure_of
 from allometry.training.checkpoints import Checkpoints, keeping
@@ -85,7 +86,7 @@ class LocalEngine:
             return Finished(results, provenance)
 
         several = isinstance(kept, Concurrent) and kept.concurrent(packs)
-        threads = at_once(packs, len(cpus())) if several else 1
+        threads = at_once(packs, len(processors())) if several else 1
         yield from in_threads(packs, make, advance, stop, threads)
 
     def _procedure(self, study: Study) -> Procedure:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from allometry.processors import processors
 from allometry.training.source import package_root
 
 __all__ = ["collect", "git_state"]
@@ -33,7 +34,7 @@ def collect() -> dict[str, Any]:
         "device": device.device_kind,
         "devices": jax.device_count(),
         "dtype": str(jnp.zeros(()).dtype),
-        "cpus": os.cpu_count(),
+        "cpus": len(processors()),
         "system": f"{platform.system()} {platform.machine()}",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }

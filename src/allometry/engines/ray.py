@@ -20,6 +20,7 @@ from allometry.engines.futures import Futures
 from allometry.engines.hung import HUNG_AFTER, watched
 from allometry.engines.resources import Needs, asking
 from allometry.errors import UsageError
+from allometry.processors import processors
 from allometry.training.compile_cache import keep_programs
 
 __all__ = ["RayEngine"]
@@ -87,7 +88,7 @@ class RayEngine(Coordinator):
             cpus = None
             if self._workers:
                 # So many packs at once, whatever the model says of each.
-                self._share = self._cpus or max(1, (os.cpu_count() or 1) // self._workers)
+                self._share = self._cpus or max(1, len(processors()) // self._workers)
                 cpus = math.ceil(self._workers * self._share)
             with warnings.catch_warnings():
                 # JAX warns of forks; what Ray forks here becomes another program at once.

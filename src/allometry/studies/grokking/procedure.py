@@ -1,6 +1,5 @@
 """How runs of the toy model are made: one program for all of a form, several runs at once."""
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.processors import processors
 from allometry.studies.grokking.program import CHUNK, Form, begin, latent_of, right_now, train_chunk
 from allometry.studies.grokking.spec import ToyModel
 from allometry.studies.grokking.start import draw_start
@@ -104,7 +104,7 @@ def _all_lanes(
     lanes = [jobs[i : i + width] for i in range(0, len(jobs), width)]
     told: SimpleQueue[int | BaseException] = SimpleQueue()
     stop = Event()
-    with ThreadPoolExecutor(_cores() if on_cores else 1) as pool:
+    with ThreadPoolExecutor(len(processors()) if on_cores else 1) as pool:
         futures = [pool.submit(_train_lane, lane, told, stop) for lane in lanes]
         try:
             due = sum(job.spec.epochs for job in jobs)
@@ -122,11 +122,6 @@ def _all_lanes(
             raise
         for lane, future in zip(lanes, futures, strict=True):
             yield from zip(lane, future.result(), strict=True)
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _train_lane(
