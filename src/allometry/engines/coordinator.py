@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from allometry.engines import Failure, Finished
 from allometry.engines.deliveries import Delivery, read_delivery
@@ -181,7 +181,7 @@ class _Account:
         failures, self.failures = tuple(self.failures), []
         results, self._results, self.runs = self._results, {}, 0
         for provenance, runs in results.items():
-            document: dict[str, Any] = json.loads(provenance)
+            document: dict[str, object] = json.loads(provenance)
             yield Finished(runs, document)
         if failures:
             yield Finished((), {}, failures)

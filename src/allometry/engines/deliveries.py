@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from allometry.engines import Failure
 from allometry.errors import DataError
@@ -23,12 +23,12 @@ from allometry.store.record import (
     encode_row,
 )
 from allometry.training.procedure import Pack
-from allometry.training.result import Cell, RunResult
+from allometry.training.result import Cell, RunResult, Status
 
 __all__ = ["Delivery", "fail", "read_delivery", "write_delivery"]
 
 SCHEMA = "allometry/delivery/1"
-STATUSES = ("done", "diverged")
+STATUSES = get_args(Status)
 HASH, LENGTH = 64, 8
 
 
@@ -37,12 +37,12 @@ class Delivery:
     """One pack come back: its results, or why there are none."""
 
     results: tuple[RunResult, ...]
-    provenance: Mapping[str, Any]
+    provenance: Mapping[str, object]
     failure: Failure | None = None
 
 
 def write_delivery(
-    order: bytes, results: Sequence[RunResult], provenance: Mapping[str, Any]
+    order: bytes, results: Sequence[RunResult], provenance: Mapping[str, object]
 ) -> bytes:
     """The delivery of the results of an order.
 
@@ -69,7 +69,7 @@ def fail(order: bytes, reason: str, log: str) -> bytes:
     return _sealed(order, {"failure": {"reason": reason, "log": log}}, b"")
 
 
-def _sealed(order: bytes, document: Mapping[str, Any], blobs: bytes) -> bytes:
+def _sealed(order: bytes, document: Mapping[str, object], blobs: bytes) -> bytes:
     whole = {"schema": SCHEMA, "order": hashlib.sha256(order).hexdigest(), **document}
     head = json.dumps(whole, allow_nan=False).encode()
     body = len(head).to_bytes(LENGTH, "little") + head + blobs

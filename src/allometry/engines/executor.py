@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Protocol
 
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.futures import Futures
@@ -14,7 +14,7 @@ __all__ = ["ExecutorEngine"]
 class Executor(Protocol):
     """What is asked of an executor."""
 
-    def submit(self, call: Callable[[bytes], bytes], order: bytes, /) -> "Future[Any]": ...
+    def submit(self, call: Callable[[bytes], bytes], order: bytes, /) -> "Future[bytes]": ...
 
 
 class ExecutorEngine(Coordinator):

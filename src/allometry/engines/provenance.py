@@ -6,7 +6,6 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ __all__ = ["collect", "git_state"]
 GIT_SECONDS = 5.0  # before a commit is given up as unknown
 
 
-def collect() -> dict[str, Any]:
+def collect() -> dict[str, object]:
     """JSON data kept with every run: `when` is the start of the process's training, in UTC."""
     device = jax.devices()[0]
     return {
@@ -40,7 +39,7 @@ def collect() -> dict[str, Any]:
     }
 
 
-def git_state(folder: Path) -> dict[str, Any]:
+def git_state(folder: Path) -> dict[str, object]:
     """The commit of the package's own source, and whether it was changed since.
 
     Both are None for an installed package, also one installed inside another

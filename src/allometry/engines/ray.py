@@ -79,7 +79,7 @@ class RayEngine(Coordinator):
         return Futures(submit, self._slots(ray), close, recall=False)
 
     def _init(self, ray: ModuleType) -> None:
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        quiet: dict[str, object] = {"log_to_driver": False, "logging_level": "error"}
         try:
             ray.init(address=self._address or "auto", **quiet)
         except ConnectionError:
@@ -99,8 +99,8 @@ class RayEngine(Coordinator):
         def slots() -> int:
             if self._workers:
                 return self._workers
-            there = ray.cluster_resources().get("CPU", 0.0) / max(self._cpus or 1, 0.01)
-            return math.ceil(AHEAD * there) + 1
+            cpus = float(ray.cluster_resources().get("CPU", 0.0))
+            return math.ceil(AHEAD * cpus / max(self._cpus or 1, 0.01)) + 1
 
         return slots
 

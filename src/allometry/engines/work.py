@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from io import TextIOBase
-from typing import Any, TextIO
+from typing import TextIO
 
 from allometry.engines.deliveries import fail, write_delivery
 from allometry.engines.orders import read_order
@@ -55,7 +55,7 @@ def pin_threads(environment: MutableMapping[str, str], threads: int) -> None:
 
 
 @cache
-def _provenance() -> dict[str, Any]:
+def _provenance() -> dict[str, object]:
     # Brings JAX.
     from allometry.engines.provenance import collect
 

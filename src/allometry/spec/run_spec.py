@@ -1,8 +1,8 @@
 """What to train, as frozen values, and the name computed from their content."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny
 
@@ -99,7 +99,7 @@ def run_ids(specs: Sequence[Experiment]) -> list[str]:
     ]
 
 
-def differences(stored: Any, present: Any, path: str = "") -> Iterator[str]:
+def differences(stored: object, present: object, path: str = "") -> Iterator[str]:
     """Sentences naming each field whose stored value differs from the present one.
 
     A field the stored document lacks is one added since, whose default stands
@@ -116,7 +116,7 @@ def differences(stored: Any, present: Any, path: str = "") -> Iterator[str]:
         yield f"{path} was {stored!r} and is {present!r} now"
 
 
-def check_same(run_id: str, stored: dict[str, Any], present: dict[str, Any]) -> None:
+def check_same(run_id: str, stored: Mapping[str, object], present: Mapping[str, object]) -> None:
     """Refuse a stored result whose full spec is no longer what its name stands for.
 
     Raises:

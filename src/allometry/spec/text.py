@@ -64,7 +64,7 @@ class _Writer:
                 parts.append(key + _json(value))
         return "{" + ",".join(parts) + "}"
 
-    def _nested(self, value: Any) -> str:
+    def _nested(self, value: object) -> str:
         if isinstance(value, Spec):
             return self.text(value)
         if isinstance(value, tuple | list):

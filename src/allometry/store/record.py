@@ -8,6 +8,7 @@ from json.encoder import encode_basestring_ascii as _ascii
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -113,7 +114,7 @@ def damage(stored: Record, *, arrays: bool = True) -> str | None:
     return None
 
 
-def canonical(document: Mapping[str, Any]) -> str:
+def canonical(document: Mapping[str, object]) -> str:
     """Strict JSON with sorted keys: equal documents have equal text."""
     return _SORTED(document)
 
@@ -132,7 +133,7 @@ def encode_row(row: Mapping[str, Cell]) -> str:
     return _CELLS({name: _encode_cell(name, value) for name, value in row.items()})
 
 
-def _encode_cell(name: str, value: Any) -> Any:
+def _encode_cell(name: str, value: object) -> object:
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if not isinstance(name, str) or not isinstance(value, bool | int | float | str | None):
@@ -158,7 +159,7 @@ def decode_row(text: str) -> dict[str, Cell]:
     return row
 
 
-def encode_arrays(arrays: Mapping[str, Any]) -> bytes | None:
+def encode_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes | None:
     """Safetensors bytes, None for no arrays.
 
     Raises:
@@ -181,7 +182,7 @@ def encode_arrays(arrays: Mapping[str, Any]) -> bytes | None:
         raise UsageError(f"trajectories {', '.join(map(repr, dense))}: {error}") from error
 
 
-def decode_arrays(data: bytes | None) -> dict[str, np.ndarray[Any, Any]]:
+def decode_arrays(data: bytes | None) -> dict[str, NDArray[Any]]:
     """The inverse of `encode_arrays`.
 
     Raises:

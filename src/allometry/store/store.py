@@ -34,7 +34,7 @@ from allometry.store.record import (
 from allometry.store.schema import copy_to, open_reader, open_writer, sqlite_errors
 from allometry.store.verify import DECLARED, RUNS, Damage, Verification
 from allometry.tables.table import Table
-from allometry.training.result import RunResult
+from allometry.training.result import Cell, RunResult
 
 __all__ = ["Damage", "Store", "StudyStatus", "Verification"]
 
@@ -148,7 +148,7 @@ class Store:
                     "INSERT OR REPLACE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", new
                 )
 
-    def commit(self, results: Sequence[RunResult], provenance: Mapping[str, Any]) -> int:
+    def commit(self, results: Sequence[RunResult], provenance: Mapping[str, object]) -> int:
         """Store finished runs, all or none; on disk when this returns.
 
         Args:
@@ -268,7 +268,7 @@ class Store:
 
     def provenance(
         self, study: str, size: str, variant: str = ""
-    ) -> list[tuple[dict[str, Any], int]]:
+    ) -> list[tuple[dict[str, object], int]]:
         """What trained the runs of a study: each document with its number of runs, oldest first."""
         query = (
             "SELECT p.id, p.document, count(*) FROM declared d JOIN runs r ON r.run_id = d.run_id "
@@ -335,7 +335,7 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _refuse(self, run_id: Any, what: str | None) -> None:
+    def _refuse(self, run_id: object, what: str | None) -> None:
         if what is not None:
             Verification(1, (Damage(str(run_id), what),)).refuse_damage(self.path)
 
@@ -363,7 +363,7 @@ class _Rows:
     def __init__(self) -> None:
         self._count = 0
         self._own: dict[str, list[Any]] = {n: [] for n in ("run_id", "seed", "status", "seconds")}
-        self._measured: dict[str, list[Any]] = {}
+        self._measured: dict[str, list[Cell | None]] = {}
         self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
 
     def add(self, stored: Record) -> None:

@@ -240,7 +240,7 @@ def _file(connection: sqlite3.Connection) -> list[Damage]:
     return found + [Damage("", f"the file: {line}") for line in said if line != "ok"]
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """Fit to be printed, whatever it became."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
