@@ -14,7 +14,7 @@ def epoch_batches(n: int, batch_size: int) -> int:
 def shared_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     """The order of one pass, ``(n,)``, from seed, epoch and n alone.
 
-    So runs of all sizes at one seed see the same batches, and a pass can be drawn
+    Runs of all sizes at one seed therefore see the same batches, and a pass can be drawn
     without those before it.
     """
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n)
@@ -23,11 +23,11 @@ def shared_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
 def batches(
     order: NDArray[np.int64], batch_size: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """One pass over the examples of `order`, the last batch filled up.
+    """One pass over the examples of `order`, the last batch padded.
 
     Returns:
         positions ``(batches, batch_size)`` and their weights, 1 for an example and
-        0 for what fills up the last batch.
+        0 for padding.
     """
     n = len(order)
     count = epoch_batches(n, batch_size)

@@ -1,4 +1,4 @@
-"""Examples on the device, put there once however many runs use a part of them."""
+"""Examples on the device, copied there once for all runs that use a part of them."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,10 +19,10 @@ class Resident(NamedTuple):
 
 
 def resident(x: NDArray[Any]) -> Resident:
-    """Where on the device the examples x lie, ``(n, ...)``.
+    """The examples x, ``(n, ...)``, on the device.
 
-    What is cut out of a read-only array, whole rows of it one after another, shares that
-    array's one copy; anything else is copied by itself.
+    Consecutive whole rows of a read-only array share one copy of that array; anything else
+    is copied by itself.
     """
     owner = x.base
     if not isinstance(owner, np.ndarray) or owner.flags.writeable or not len(x):

@@ -22,7 +22,7 @@ from allometry.training.checkpoints import Checkpoints
 __all__ = ["pool"]
 
 WORKER = "allometry.engines.pool_worker"
-LAST_WORDS = 3.0  # seconds for a hung process to say where it is
+TRACEBACK_SECONDS = 3.0  # for a hung process to write where it is
 
 
 def pool(
@@ -58,7 +58,7 @@ def _shares(cpus: list[int], workers: int) -> list[list[int]]:
 
 
 def _gpu(worker: int) -> str | None:
-    """The device of a worker: those of CUDA_VISIBLE_DEVICES in turn, where it names any."""
+    """The GPU of a worker: the devices in CUDA_VISIBLE_DEVICES in turn; None if it names none."""
     devices = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
     return devices[worker % len(devices)] if devices else None
 
@@ -103,7 +103,7 @@ class _Process:
 
     def __init__(self, cpus: list[int], gpu: str | None, checkpoints: list[str], hung_after: float):
         self._hung_after = hung_after  # seconds
-        self._heard: float | None = None  # when a sign of life came; None while it has no order
+        self._heard: float | None = None  # the last sign of life; None without an order
         self._hung = False
         self._arguments = [",".join(map(str, cpus)), str(hung_after), *checkpoints]
         self._environment = dict(os.environ)
@@ -144,7 +144,7 @@ class _Process:
         """End the process if it has given no sign of life for too long; its order is lost.
 
         SIGABRT first, on which it writes its traceback (`faulthandler`). A process that is
-        stopped cannot do so and is killed `LAST_WORDS` seconds later.
+        stopped cannot do so and is killed `TRACEBACK_SECONDS` seconds later.
         """
         child, heard = self._child, self._heard
         if child is None or heard is None:
@@ -153,18 +153,18 @@ class _Process:
         if silent > self._hung_after and not self._hung:
             self._hung = True
             child.send_signal(signal.SIGABRT)
-        elif silent > self._hung_after + LAST_WORDS:
+        elif silent > self._hung_after + TRACEBACK_SECONDS:
             child.kill()
 
     def close(self) -> None:
-        """End the process, whatever it is doing; whoever waits for it hears of its death."""
+        """End the process, whatever it is doing; a thread that waits for it gets `Died`."""
         with self._starting:
             self._closed = True
             if self._child is not None:
                 self._child.kill()
 
     def release(self) -> None:
-        """Close pipes and log, once nobody waits any more."""
+        """Close pipes and log, once no thread waits for the process."""
         if self._child is not None:
             self._death(self._child)
 
@@ -173,7 +173,7 @@ class _Process:
             if self._closed:
                 raise Died("the pool was closed", "")
             if self._child is None:
-                # Appending: each order's log begins at the start of the file.
+                # Appending, so that after a truncation the log starts at the file's start.
                 self._log = tempfile.NamedTemporaryFile(mode="a+b")  # noqa: SIM115
                 self._child = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", WORKER, *self._arguments],

@@ -1,4 +1,4 @@
-"""What trained a run: versions, commit, device. No name of a person or a machine."""
+"""The provenance of a run: versions, commit, device. No name of a person or a machine."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ GIT_SECONDS = 5.0  # before a commit is given up as unknown
 
 
 def collect() -> dict[str, object]:
-    """JSON data kept with every run: `when` is the start of the process's training, in UTC."""
+    """JSON data stored with every run; `when` is the time, in UTC, when its process began."""
     device = jax.devices()[0]
     return {
         "allometry": version("allometry"),

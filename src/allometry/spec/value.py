@@ -1,4 +1,4 @@
-"""A frozen value made of fields, the building block of everything that can be trained."""
+"""A frozen value made of fields, of which models, data sets and runs are made."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -1,4 +1,4 @@
-"""One run as the store keeps it: strict JSON, safetensors bytes and a SHA-256 over all of it."""
+"""One run as it is stored: strict JSON, safetensors bytes and a SHA-256 over all of it."""
 
 import hashlib
 import json
@@ -40,8 +40,8 @@ class Record(NamedTuple):
 
     Attributes:
         provenance: SHA-256 of the provenance document.
-        arrays_sha256: SHA-256 of `trajectories`, empty when there are none. With it a
-            row can be checked without reading its arrays.
+        arrays_sha256: SHA-256 of `trajectories`, empty if there are none. It allows a row
+            to be checked without reading its arrays.
         sha256: over every other field (`digest`).
         trajectories: safetensors bytes, None when there are none.
     """
@@ -62,7 +62,7 @@ def records(results: Sequence[RunResult], provenance: str, finished_at: str) -> 
     """The records of finished runs.
 
     Raises:
-        UsageError: when a value cannot be kept: naming the column or array.
+        UsageError: when a value cannot be stored, naming the column or array.
     """
     specs = [result.spec for result in results]
     named = zip(results, run_ids(specs), texts(specs), strict=True)
@@ -94,7 +94,7 @@ def digest(*fields: str | float) -> str:
 
 
 def damage(stored: Record, *, arrays: bool = True) -> str | None:
-    """What no longer matches the hashes of a stored run; None when all does.
+    """What does not match the hashes of a stored run; None if everything does.
 
     Args:
         stored: values as SQLite gave them, of any type.
@@ -147,7 +147,7 @@ def _encode_cell(name: str, value: object) -> object:
 
 
 def parsed(text: str) -> Any:
-    """JSON that its hash has proved to be as we wrote it: nothing stands around it."""
+    """Parse JSON whose hash has been checked, so nothing can precede or follow the document."""
     return _DECODER.raw_decode(text)[0]
 
 
@@ -163,7 +163,7 @@ def encode_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes | None:
     """Safetensors bytes, None for no arrays.
 
     Raises:
-        UsageError: naming an array that safetensors cannot keep exactly.
+        UsageError: naming an array that safetensors cannot store exactly.
     """
     if not arrays:
         return None
