@@ -267,10 +267,13 @@ def test_every_public_name_is_where_it_is_said_to_be_and_has_a_type():
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
         for target in node.targets
     }
-    (typed,) = [n for n in tree.body if isinstance(n, ast.If) and n.test.id == "TYPE_CHECKING"]
+    (typed,) = [
+        n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"
+    ]
     told = {
         alias.asname: f"{node.module}.{alias.name}".removeprefix("allometry.")
         for node in typed.body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
     names = {name: f"{module}.{name}" for name, module in loaded["_HOME"].items()}

@@ -38,7 +38,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'allometry.datasets' has no attribute {name!r}")
-    return getattr(import_module(f"allometry.datasets.{_HOME[name]}"), name)
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module 'allometry.datasets' has no attribute {name!r}")
+        return getattr(import_module(f"allometry.datasets.{_HOME[name]}"), name)
