@@ -39,7 +39,8 @@ from allometry.engines.local import LocalEngine
 from allometry.engines.threads import at_once, in_threads
 from allometry.processors import processors
 from allometry.spec.torch_draws import TorchDraws
-from allometry.studies.cnn_size_by_data.study import study
+from allometry.studies.cnn_size_by_data import study
+from allometry.study import procedure_of
 from allometry.training.procedure import Pack
 
 __all__ = ["SAMPLE", "main", "ours", "pytorch"]
@@ -124,7 +125,7 @@ def whole() -> None:
     """All 80 cells in this process, from a cold start: seconds and the most memory used."""
     began = time.perf_counter()
     engine, specs = LocalEngine(), study.STUDY.specs("notebook")
-    packs = engine.packs(specs, study.STUDY)
+    packs = procedure_of(study.STUDY).packs(specs)
     made = list(engine.run(packs, study.STUDY, lambda n: None, lambda: False))
     assert sum(len(finished.results) for finished in made) == 80
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -89,7 +89,7 @@ UNITS = {
 def test_the_parser_sees_imports():
     assert "errors" in IMPORTS["tables.table"]
     assert "studies" in IMPORTS["run"]  # inside a function
-    assert "figures.style" in IMPORTS["report.page"]
+    assert "figures.style" in IMPORTS["report.pictures"]
     assert "laws" in UNITS["fitting"]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from allometry import studies
 from allometry.errors import UsageError
 from allometry.findings import Finding, at_least
+from allometry.stats.interval import Interval
 from tests.store.cases import study
 
 FINDING = Finding(
@@ -56,11 +57,11 @@ def test_a_size_there_is_not_is_refused_with_those_there_are():
 def test_a_verdict_says_what_the_interval_says(a, b, bound):
     low, high = sorted((a, b))
     expected = "agrees" if low >= bound else "disagrees" if high < bound else "undecided"
-    assert at_least(low, high, bound) == expected
+    assert at_least(Interval((low + high) / 2, low, high), bound) == expected
 
 
 def test_without_an_interval_nothing_is_decided():
-    assert at_least(math.nan, math.nan, 0.0) == "undecided"
+    assert at_least(Interval(1.0, math.nan, math.nan), 0.0) == "undecided"
 
 
 def test_a_finding_shows_value_interval_and_unit():

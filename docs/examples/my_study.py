@@ -32,7 +32,7 @@ def analyse(table):
         claim="The loss falls as a power of the parameter count",
         prediction="R² of 0.9 or more on log axes", source="a guess of mine",
         measured=by["alpha"].value, low=by["alpha"].low, high=by["alpha"].high,
-        verdict=at_least(by["r2"].low, by["r2"].high, 0.9),
+        verdict=at_least(by["r2"], 0.9),
         answer=f"R² is {by['r2'].value:.2f} [{by['r2'].low:.2f}, {by['r2'].high:.2f}].",
         unit="exponent",
     )]  # fmt: skip

@@ -7,10 +7,25 @@ from html import escape
 from typing import Any, Literal
 
 from allometry.fitting.document import Fit
+from allometry.stats.interval import Interval
 
-__all__ = ["Analysis", "Finding", "Verdict", "at_least", "findings_html", "holds", "within"]
+__all__ = [
+    "MARKS",
+    "Analysis",
+    "Finding",
+    "Verdict",
+    "at_least",
+    "at_most",
+    "contains",
+    "equivalent",
+    "findings_html",
+    "inside",
+]
 
 Verdict = Literal["agrees", "disagrees", "undecided"]
+
+# The sign beside each verdict, on pages and in the terminal.
+MARKS: Mapping[Verdict, str] = {"agrees": "✓", "disagrees": "✗", "undecided": "?"}
 
 
 @dataclass(frozen=True)
@@ -18,15 +33,15 @@ class Finding:
     """A prediction beside what was measured.
 
     Attributes:
-        claim: what is asked, in words that stand alone.
-        prediction: what the source says, in words, with its number where it has one.
-        source: where the prediction stands.
-        measured: the number measured (NaN where the answer is only words).
-        low, high: its 95% interval.
-        verdict: does the measurement agree with the prediction?
-        answer: one sentence saying what was found.
-        control: the same measured where there can be no effect (untrained
-            networks, say), in words with its number.
+        claim: the statement tested, in words that stand alone.
+        prediction: what the source predicts, in words, with its number where it has one.
+        source: the work that makes the prediction.
+        measured: the number measured; NaN where the answer is only words.
+        low, high: ends of its 95% interval; NaN where there is none.
+        verdict: whether the measurement agrees with the prediction.
+        answer: one sentence with the result.
+        control: the same measurement where there can be no effect (untrained
+            networks, for example), in words with its number.
         unit: of `measured`, empty for a pure number.
     """
 
@@ -42,23 +57,26 @@ class Finding:
     unit: str = ""
 
     @property
+    def interval(self) -> Interval:
+        """The number measured with the ends of its interval."""
+        return Interval(self.measured, self.low, self.high)
+
+    @property
     def shown(self) -> str:
-        """Value and interval as a person reads them."""
+        """The text "value [low, high] unit" to three digits; empty where there is no number."""
         if math.isnan(self.measured):
             return ""
-        unit = f" {self.unit}" if self.unit else ""
-        if math.isnan(self.low) or math.isnan(self.high):
-            return f"{self.measured:.3g}{unit}, no interval"
-        return f"{self.measured:.3g} [{self.low:.3g}, {self.high:.3g}]{unit}"
+        text = self.interval.shown(".3g", self.unit)
+        return text if self.interval.has_ends else f"{text}, no interval"
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a study makes of its runs, computed once for the page and for every figure.
+    """Everything a study computes from its runs, once for the page and for all figures.
 
     Attributes:
         findings: the headline first.
-        numbers: by name, whatever the figures draw: arrays, intervals, fitted lines.
+        numbers: by name, what the figures draw: arrays, intervals, fitted lines.
         fits: by name, shown in the report with their certificates.
     """
 
@@ -78,26 +96,42 @@ def findings_html(findings: Sequence[Finding]) -> str:
     return f"<table>{head}{rows}</table>" if rows else ""
 
 
-def at_least(low: float, high: float, bound: float) -> Verdict:
-    """Does an interval say that a number reaches a bound?
+def at_least(interval: Interval, bound: float) -> Verdict:
+    """Is a number at or above a bound?
 
-    agrees: all of it does; disagrees: none of it does; undecided: part of it, or
-    there is no interval (NaN).
+    Like all verdicts of an interval: agrees where the whole interval says so, disagrees where
+    none of it does, and undecided in between or without an interval (NaN).
     """
-    if low >= bound:
+    if interval.low >= bound:
         return "agrees"
-    return "disagrees" if high < bound else "undecided"
+    return "disagrees" if interval.high < bound else "undecided"
 
 
-def holds(low: float, high: float, value: float) -> Verdict:
-    """Does an interval hold a predicted value? Undecided where there is no interval (NaN)."""
-    if math.isnan(low):
+def at_most(interval: Interval, bound: float) -> Verdict:
+    """Is a number at or below a bound?"""
+    if interval.high <= bound:
+        return "agrees"
+    return "disagrees" if interval.low > bound else "undecided"
+
+
+def inside(interval: Interval, low: float, high: float) -> Verdict:
+    """Is a number between two bounds, ends included?"""
+    if low <= interval.low and interval.high <= high:
+        return "agrees"
+    return "disagrees" if interval.low > high or interval.high < low else "undecided"
+
+
+def equivalent(interval: Interval, margin: float) -> Verdict:
+    """Is a number zero but for a margin that is not worth telling from it?
+
+    Agrees where the 95% interval lies within the margin: two one-sided tests at 2.5% each
+    (Schuirmann 1987, doi:10.1007/BF01068419).
+    """
+    return inside(interval, -margin, margin)
+
+
+def contains(interval: Interval, value: float) -> Verdict:
+    """Does the interval contain a predicted value? A wide interval agrees with many values."""
+    if math.isnan(interval.low):
         return "undecided"
-    return "agrees" if low <= value <= high else "disagrees"
-
-
-def within(low: float, high: float, least: float, most: float) -> Verdict:
-    """Does an interval lie in a range? agrees: all of it; disagrees: none of it."""
-    if least <= low and high <= most:
-        return "agrees"
-    return "disagrees" if low > most or high < least else "undecided"
+    return "agrees" if interval.low <= value <= interval.high else "disagrees"

@@ -2,8 +2,15 @@
 
 import numpy as np
 
-from allometry.figures import Interval as Row
-from allometry.figures import curve, headline, interval_panel, letters, panels, runs_panel
+from allometry.figures import (
+    IntervalRow,
+    curve,
+    headline,
+    interval_panel,
+    letters,
+    panels,
+    runs_panel,
+)
 from allometry.findings import Analysis, Finding
 from allometry.fitting.fit import fit
 from allometry.study import Study
@@ -116,7 +123,9 @@ def exponent_figure(table, analysis):
     """The exponent with its interval."""
     figure, axes = panels(width=89)
     f = analysis.findings[0]
-    interval_panel([Row("trained", f.measured, f.low, f.high, predicted=0.5)], ax=axes[0, 0])
+    interval_panel(
+        [IntervalRow("trained", f.measured, f.low, f.high, predicted=0.5)], ax=axes[0, 0]
+    )
     headline(figure, "The exponent is a half")
     return figure
 

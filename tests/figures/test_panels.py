@@ -8,7 +8,7 @@ import pytest
 
 from allometry.errors import UsageError
 from allometry.figures import (
-    Interval,
+    IntervalRow,
     control_panels,
     curve,
     fit_panel,
@@ -19,7 +19,8 @@ from allometry.figures import (
     stacked,
     trajectory_panel,
 )
-from allometry.figures.marks import LARGE, SMALL, emptiest
+from allometry.figures.labels import emptiest_corner
+from allometry.figures.marks import LARGE, SMALL
 
 X = np.repeat([1e3, 1e4, 1e5], 3)
 Y = 2 * X**-0.3 * np.tile([0.9, 1.0, 1.1], 3)
@@ -118,8 +119,8 @@ def test_control_stands_on_the_scale_of_the_trained():
 def test_intervals_are_named_and_numbered():
     ax = interval_panel(
         [
-            Interval("trained", 0.34, 0.30, 0.38, group="alpha", predicted=0.37),
-            Interval("untrained", 0.32, 0.28, 0.36, control=True, group="alpha"),
+            IntervalRow("trained", 0.34, 0.30, 0.38, group="alpha", predicted=0.37),
+            IntervalRow("untrained", 0.32, 0.28, 0.36, control=True, group="alpha"),
         ],
         ax=axes(),
     )
@@ -155,8 +156,8 @@ def test_many_runs_become_pixels():
 
 def test_a_note_goes_where_there_is_room():
     rising = np.linspace(0, 1, 50)
-    assert emptiest(rising, rising) in ("upper left", "lower right")
-    assert emptiest(rising, 1 - rising) in ("upper right", "lower left")
+    assert emptiest_corner(rising, rising) in ("upper left", "lower right")
+    assert emptiest_corner(rising, 1 - rising) in ("upper right", "lower left")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_a_notebook_needs_no_axes():
         runs_panel(X, Y),
         fit_panel(X, Y, lambda x: 2 * x**-0.3)[0],
         control_panels(X, Y, Y)[0],
-        interval_panel([Interval("a", 1, 0, 2)]),
+        interval_panel([IntervalRow("a", 1, 0, 2)]),
     ):
         assert made.figure.number in pyplot.get_fignums()
     pyplot.close("all")

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from allometry.figures import panels, runs_panel
+from allometry.figures.drawing import draw
 from allometry.figures.svg import inline_svg
 from tests.figures.fake_study import STUDY, runs
 
@@ -14,7 +15,7 @@ ANALYSIS = STUDY.analysis(TABLE)
 
 
 def picture(name="f1", title="A title", text="A caption"):
-    return inline_svg(STUDY.figures[0](TABLE, ANALYSIS), name, title, text)
+    return inline_svg(draw(STUDY.figures[0](TABLE, ANALYSIS), name), name, title, text)
 
 
 def test_says_what_it_shows():
@@ -46,7 +47,7 @@ def test_same_bytes_every_time():
 def test_marks_stay_where_they_were():
     figure, axes = panels()
     runs_panel([1.0, 10.0, 100.0], [1.0, 10.0, 100.0], ax=axes[0, 0], means=False)
-    root = ElementTree.fromstring(inline_svg(figure, "f1", "t", "c"))
+    root = ElementTree.fromstring(inline_svg(draw(figure, "f1"), "f1", "t", "c"))
     marks = [
         (float(e.attrib["x"]), float(e.attrib["y"]))
         for e in root.iter("use")

@@ -15,7 +15,8 @@ from allometry.errors import DataError, DiskError, UsageError
 from allometry.figures import panels
 from allometry.figures.words import to_html
 from allometry.findings import Analysis
-from allometry.report.page import LIMIT, IndexEntry, save_figures, write_index, write_report
+from allometry.report.page import LIMIT, IndexEntry, write_index, write_report
+from allometry.report.pictures import save_figures
 from allometry.tables.table import Table
 from tests.figures.fake_study import COMMAND, PROVENANCE, STUDY, runs
 from tests.figures.test_style import contrast
@@ -227,7 +228,7 @@ def test_hostile_text_stays_text(tmp_path, page):
     fit = replace(
         fit,
         notes=(HOSTILE,),
-        formula=HOSTILE,
+        law=replace(fit.law, formula=HOSTILE),
         columns={"x": HOSTILE},
         status=replace(fit.status, advice=HOSTILE),
         dropped=[(1, HOSTILE)],

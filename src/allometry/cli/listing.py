@@ -28,5 +28,9 @@ def list_(as_json: bool) -> None:
         )
         return
     columns("Studies", [(s.name, f"{s.title} ({', '.join(s.sizes)})") for s in shipped])
-    columns("Laws", [(name, law.formula) for name, law in sorted(known.items())])
+    described = {
+        name: law.formula if law.name == name else f"another name of {law.name}"
+        for name, law in known.items()
+    }
+    columns("Laws", sorted(described.items()))
     columns("Data sets", [(d.name, d.title) for d in sets])

@@ -18,15 +18,14 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from allometry.findings import Finding
+from allometry.findings import MARKS, Finding, Verdict
 from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.training.result import RunResult
 
 __all__ = ["Bar", "show_comparison", "show_findings", "show_fit"]
 
-MARKS = {"agrees": "✓ agrees", "disagrees": "✗ disagrees", "undecided": "? undecided"}
-COLOURS = {"agrees": "green", "disagrees": "red", "undecided": "yellow"}
+COLOURS: Mapping[Verdict, str] = {"agrees": "green", "disagrees": "red", "undecided": "yellow"}
 QUIET_SECONDS = 10.0  # between plain lines, where there is no terminal to draw on
 
 
@@ -116,7 +115,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
     table.add_column("measured [95% interval]", max_width=26)
     for finding in findings:
         table.add_row(
-            Text(MARKS[finding.verdict], style=COLOURS[finding.verdict]),
+            Text(f"{MARKS[finding.verdict]} {finding.verdict}", style=COLOURS[finding.verdict]),
             Text(finding.claim, style="bold").append(f"\n{finding.answer}\n", style="not bold"),
             Text(finding.shown),
         )

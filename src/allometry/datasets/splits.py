@@ -9,6 +9,7 @@ from pydantic import Field
 
 from allometry.datasets.images import load_images
 from allometry.datasets.moons import make_moons
+from allometry.datasets.task import CLASSIFICATION, Task
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
@@ -35,6 +36,13 @@ class Data(Spec):
     def load(self, draws: TorchDraws) -> Split:
         """The examples; a random subset uses the first draws of the run's stream."""
         raise NotImplementedError
+
+    def task(self, loss: str) -> Task:
+        """What networks are trained on and judged by here, for a name of `TrainSpec.loss`.
+
+        By default targets are class labels, ``(n,)`` whole numbers from 0.
+        """
+        return CLASSIFICATION[loss]
 
 
 class ImageSubset(Data):

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
-from allometry.engines import Failure, Finished
+from allometry.engines import Engine, Failure, Finished
 from allometry.engines.deliveries import Delivery, read_delivery
 from allometry.engines.orders import Orders
 from allometry.engines.resources import Asking, Needs
 from allometry.errors import DataError
-from allometry.spec import Experiment, run_ids
+from allometry.spec import run_ids
 from allometry.study import Study, procedure_of
+from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Pack
 from allometry.training.result import RunResult
 
@@ -77,7 +78,7 @@ class _Flight:
     tries: int = 1
 
 
-class Coordinator:
+class Coordinator(Engine):
     """An engine whose packs are made by workers elsewhere.
 
     Args:
@@ -96,20 +97,15 @@ class Coordinator:
         self._ask = ask
         self._name = name
 
-    def packs(self, specs: Sequence[Experiment], study: Study) -> list[Pack]:
-        return procedure_of(study).packs(specs)
-
-    def updates(self, specs: Sequence[Experiment], study: Study) -> int:
-        procedure = procedure_of(study)
-        return sum(procedure.updates(spec) for spec in specs)
-
     def run(
         self,
         packs: Sequence[Pack],
         study: Study,
         advance: Callable[[int], None],
         stop: Callable[[], bool],
+        checkpoints: Checkpoints | None = None,
     ) -> Iterator[Finished]:
+        procedure = procedure_of(study)
         if not packs:
             return
         orders = Orders(study)
@@ -133,7 +129,7 @@ class Coordinator:
                     if landed is None:
                         continue
                     if self._taken(landed, data, account):
-                        advance(self.updates(landed.pack.specs, study))
+                        advance(sum(procedure.updates(spec) for spec in landed.pack.specs))
                     elif not stop():
                         landed.tries += 1
                         self._send(landed, flights, workers)

@@ -3,7 +3,7 @@
 One program on small arrays does not use all processors, so several packs run at once, one
 a processor. Compiled programs run outside Python's lock and share one set of worker
 threads, so two at once take little longer than one where neither fills the machine. Which
-procedures allow it: `allometry.training.procedure.Concurrent`.
+procedures allow it: `Procedure.concurrent`.
 """
 
 import threading
@@ -43,18 +43,11 @@ def in_threads(
         make: called with a pack and a function to be told of units of work done.
         advance: told of units of work, by one thread at a time.
         stop: when true, packs that have been started are finished and no more are started.
-        threads: most packs at once; one runs in the caller's thread, so that Ctrl-C
-            interrupts it at once.
+        threads: most packs at once.
 
     Raises:
         Exception: what `make` raises; the other threads end at their next sign of life.
     """
-    if threads == 1:
-        for pack in packs:
-            if stop():
-                return
-            yield make(pack, advance)
-        return
     team, waiting = _Team(make, advance), deque(packs)
     try:
         while True:

@@ -12,7 +12,7 @@ from typing import TextIO
 from allometry.engines.deliveries import fail, write_delivery
 from allometry.engines.orders import read_order
 from allometry.study import procedure_of
-from allometry.training.checkpoints import Checkpoints, keeping
+from allometry.training.checkpoints import Checkpoints
 
 __all__ = ["LOG_CHARACTERS", "pin_threads", "work"]
 
@@ -39,8 +39,8 @@ def work(
     with _tail_of_output(sign) as tail:
         try:
             study, pack = read_order(order)
-            procedure = keeping(procedure_of(study), checkpoints)
-            results = procedure.run(pack, study.measures, study.trajectory, sign)
+            procedure = procedure_of(study)
+            results = procedure.run(pack, study.measures, study.trajectory, sign, checkpoints)
             return write_delivery(order, results, _provenance())
         except Exception as error:
             log = (tail.text + traceback.format_exc())[-LOG_CHARACTERS:]

@@ -1,14 +1,12 @@
 """Figures: the house style and panels that take plain arrays."""
 
-from allometry.figures.marks import Curve, Interval
+from allometry.figures.curves import Curve, curve
+from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.panels import (
     control_panels,
-    curve,
     fit_panel,
-    interval_panel,
     residual_panel,
     runs_panel,
-    trajectory_panel,
 )
 from allometry.figures.style import (
     BLUE,
@@ -31,6 +29,7 @@ from allometry.figures.style import (
     save_figure,
     stacked,
 )
+from allometry.figures.trajectories import trajectory_panel
 
 __all__ = [
     "BLUE",
@@ -44,7 +43,7 @@ __all__ = [
     "SKY",
     "VERMILLION",
     "Curve",
-    "Interval",
+    "IntervalRow",
     "control_panels",
     "curve",
     "dress",

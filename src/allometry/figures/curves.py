@@ -1,16 +1,82 @@
-"""Fitted laws as curves to draw."""
+"""Laws as curves: from a function, from a fit, from a line; and how they are drawn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon
+from numpy.typing import ArrayLike, NDArray
 
-from allometry.figures.marks import Curve
-from allometry.figures.panels import curve
 from allometry.fitting.document import Fit
 from allometry.stats.lines import Line
 
-__all__ = ["exponential_curve", "fit_curve", "logarithm_curve", "power_curve"]
+__all__ = [
+    "Bands",
+    "Curve",
+    "Predict",
+    "curve",
+    "draw_curve",
+    "exponential_curve",
+    "fit_curve",
+    "logarithm_curve",
+    "power_curve",
+]
 
+Predict = Callable[[NDArray], ArrayLike]  # x (points,) to y (points,)
+Bands = Callable[[NDArray], tuple[ArrayLike, ArrayLike]]  # x (points,) to (low, high)
 Ends = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line with its band.
+
+    Attributes:
+        x, y: (points,). low, high: (points,) ends of the interval, or None.
+        between: x range of the data it was fitted to, drawn solid; None for all.
+        label: direct label at the right end. color: empty for the panel's.
+        style: Matplotlib line style inside `between`.
+    """
+
+    x: NDArray
+    y: NDArray
+    low: NDArray | None = None
+    high: NDArray | None = None
+    between: tuple[float, float] | None = None
+    label: str = ""
+    color: str = ""
+    style: str = "-"
+
+
+def curve(
+    predict: Predict,
+    between: Ends,
+    *,
+    beyond: Ends | None = None,
+    interval: Bands | None = None,
+    label: str = "",
+    points: int = 120,
+    log: bool = True,
+) -> Curve:
+    """A law as a line over `between`, and dashed out to `beyond`.
+
+    Args:
+        predict: x (points,) to y (points,). interval: x to (low, high).
+        log: evenly spaced points in log x.
+    """
+    start, stop = beyond or between
+    x = np.geomspace(start, stop, points) if log else np.linspace(start, stop, points)
+    low, high = interval(x) if interval is not None else (None, None)
+    return Curve(
+        x,
+        np.asarray(predict(x), float),
+        None if low is None else np.asarray(low, float),
+        None if high is None else np.asarray(high, float),
+        between,
+        label,
+    )
 
 
 def fit_curve(fit: Fit, between: Ends, *, symbol: str = "x") -> Curve:
@@ -52,3 +118,39 @@ def exponential_curve(line: Line, between: Ends) -> Curve:
         return np.exp(line.intercept + line.slope * x)
 
     return curve(predict, between, log=False)
+
+
+def draw_curve(ax: Axes, line: Curve, color: str) -> None:
+    """Band, then the line: solid where it was fitted, dashed beyond. The band sets no scale."""
+    ink = line.color or color
+    x, y = np.asarray(line.x, float), np.asarray(line.y, float)
+    if line.low is not None and line.high is not None:
+        corners = np.vstack([np.c_[x, line.low], np.c_[x, line.high][::-1]])
+        ax.add_artist(Polygon(corners, closed=True, fc=ink, alpha=0.16, lw=0, zorder=1))
+    start, stop = line.between or (x.min(), x.max())
+    slack = 1e-9 * (abs(start) + abs(stop))
+    inside = (x >= start - slack) & (x <= stop + slack)
+    ax.add_artist(Line2D(x[inside], y[inside], color=ink, lw=1.3, ls=line.style, zorder=2.5))
+    for part in _outside(x, inside):
+        ax.add_artist(Line2D(x[part], y[part], color=ink, lw=1.0, ls=(0, (3.5, 2)), zorder=2.5))
+    ax.update_datalim(np.c_[x, _near(y, ax)])
+    ax.autoscale_view()
+
+
+def _near(y: NDArray, ax: Axes) -> NDArray:
+    """The line where it is near the data: a wild extrapolation does not set the scale."""
+    low, high = ax.dataLim.intervaly
+    if not (np.isfinite(low) and np.isfinite(high) and high > low):
+        return y
+    if ax.get_yscale() == "log":
+        return np.clip(y, low * (low / high) ** 0.3, high * (high / low) ** 0.3)
+    return np.clip(y, low - 0.3 * (high - low), high + 0.3 * (high - low))
+
+
+def _outside(x: NDArray, inside: NDArray) -> list[NDArray]:
+    """The stretches before and after the fitted one, each touching it."""
+    places = np.flatnonzero(inside)
+    if not len(places):
+        return [np.arange(len(x))]
+    parts = [np.arange(0, places[0] + 1), np.arange(places[-1], len(x))]
+    return [part for part in parts if len(part) > 1]

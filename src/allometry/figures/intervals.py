@@ -1,18 +1,91 @@
-"""Rows of an interval chart: a prediction, a whisker and a dot each, under named groups."""
+"""An interval chart: rows with a prediction, a whisker and a dot, under named groups."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import blended_transform_factory
 
-from allometry.figures.marks import Interval
-from allometry.figures.style import BLUE, GREY, VERMILLION
+from allometry.errors import UsageError
+from allometry.figures.labels import name_axes
+from allometry.figures.pyplot_axes import new_axes
+from allometry.figures.style import BLUE, GREY, GRID, VERMILLION, dress, paper, readable
 from allometry.figures.words import to_mathtext
+from allometry.stats.digits import shown_interval
 
-__all__ = ["headings", "interval_row", "places", "row_color"]
+__all__ = ["IntervalRow", "interval_panel"]
 
 
-def places(rows: Sequence[Interval]) -> list[float]:
+@dataclass(frozen=True)
+class IntervalRow:
+    """One row of an interval chart.
+
+    Attributes:
+        label: name at the left. value, low, high: dot and whisker.
+        control: of runs where there can be no effect: hollow, in the control's colour.
+        predicted: by the source, a number or a range; None where it predicts none.
+        group: heading over the first row of each group. color: empty for the default.
+    """
+
+    label: str
+    value: float
+    low: float
+    high: float
+    control: bool = False
+    predicted: float | tuple[float, float] | None = None
+    group: str = ""
+    color: str = ""
+
+
+def interval_panel(
+    rows: Sequence[IntervalRow],
+    *,
+    ax: Axes | None = None,
+    xlabel: str = "",
+    title: str = "",
+    zero: bool = True,
+    digits: bool = True,
+) -> Axes:
+    """Dots with whiskers, a row each, labelled at the left, the number at the right.
+
+    Args:
+        zero: draw the line of no effect.
+        digits: write value and interval at the right.
+    """
+    if not rows:
+        raise UsageError("an interval panel needs at least one row")
+    with paper():
+        ax = dress(ax or new_axes(12.0 + 6.5 * len(rows)), grid=False)
+        ax.grid(True, axis="x", color=GRID, lw=0.5)
+        ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        place = _places(rows)
+        if zero:
+            ax.axvline(0, color=GREY, lw=0.8, zorder=1)
+        side = blended_transform_factory(ax.transAxes, ax.transData)
+        for row, y in zip(rows, place, strict=True):
+            _draw_row(ax, row, y)
+            if digits:
+                ax.text(
+                    1.02,
+                    y,
+                    shown_interval(row.value, row.low, row.high),
+                    transform=side,
+                    va="center",
+                    ha="left",
+                    color=readable(_row_color(row)),
+                )
+        _headings(ax, rows, place, side)
+        ax.set_yticks(place, [to_mathtext(row.label) for row in rows])
+        ax.set_ylim(max(place) + 0.7, (-1.6 if rows[0].group else -0.7))
+        ax.tick_params(axis="y", length=0)
+        ax.spines["left"].set_visible(False)
+        name_axes(ax, xlabel, "", title)
+    return ax
+
+
+def _places(rows: Sequence[IntervalRow]) -> list[float]:
     """Heights of rows, with room for a heading over each new group."""
     out, y = [], 0.0
     for i, row in enumerate(rows):
@@ -23,12 +96,12 @@ def places(rows: Sequence[Interval]) -> list[float]:
     return out
 
 
-def row_color(row: Interval) -> str:
-    """The row's own colour, or its kind's."""
+def _row_color(row: IntervalRow) -> str:
+    """The row's colour, or that of controls or of measurements."""
     return row.color or (VERMILLION if row.control else BLUE)
 
 
-def headings(ax: Axes, rows: Sequence[Interval], place: Sequence[float], side: Any) -> None:
+def _headings(ax: Axes, rows: Sequence[IntervalRow], place: Sequence[float], side: Any) -> None:
     """The name over each group, and once what the grey mark is.
 
     Args:
@@ -63,9 +136,9 @@ def headings(ax: Axes, rows: Sequence[Interval], place: Sequence[float], side: A
         )
 
 
-def interval_row(ax: Axes, row: Interval, y: float) -> None:
+def _draw_row(ax: Axes, row: IntervalRow, y: float) -> None:
     """Prediction in grey, whisker, dot."""
-    color = row_color(row)
+    color = _row_color(row)
     if isinstance(row.predicted, tuple):
         ax.fill_betweenx([y - 0.32, y + 0.32], *row.predicted, color=GREY, alpha=0.22, lw=0)
     elif row.predicted is not None:

@@ -1,4 +1,4 @@
-"""A figure as SVG inside an HTML page.
+"""A drawn figure as SVG inside an HTML page.
 
 Matplotlib's SVG is a whole document: it has a style sheet that would reach the
 page, style attributes that a strict content security policy forbids, and names
@@ -6,14 +6,11 @@ that clash between figures. Here styles become attributes, and the only names
 left are those something points to, prefixed by the figure's.
 """
 
-import io
 import re
 from html import escape
 from xml.etree import ElementTree
 
-from matplotlib.figure import Figure
-
-from allometry.figures.style import paper
+from allometry.figures.drawing import HEADLINE, Drawing
 
 __all__ = ["inline_svg"]
 
@@ -23,38 +20,37 @@ KEPT_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 PIXELS = 1.85
 
 
-def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
-    """SVG markup with role, label and description.
+def inline_svg(drawing: Drawing, name: str, title: str, description: str) -> str:
+    """SVG markup with role, label and description, without the headline: a page has headings.
 
     Args:
         name: letters, digits and hyphens; different for each figure of a page.
         title: the accessible name. description: what a reader who cannot see it needs.
     """
-    root = _drawn(figure, name)
+    root = _tree(drawing.svg)
     for parent in list(root.iter()):
         for child in list(parent):
-            if child.tag in ("metadata", "style", "title"):
+            if child.tag in ("metadata", "style", "title") or child.get("id") == HEADLINE:
                 parent.remove(child)
     _plain_attributes(root)
     _rename(root, name)
     _unwrap(root)
-    points = [float(n) for n in root.attrib["viewBox"].split()[2:]]
+    width, height = (float(n) for n in root.attrib["viewBox"].split()[2:])
+    shown_height = height - drawing.band
     # Dimensions as attributes: without them a page jumps while it is laid out.
     head = (
-        f'<svg class="{"wide" if points[0] > 300 else "narrow"}" role="img" '
+        f'<svg class="{"wide" if width > 300 else "narrow"}" role="img" '
         f'aria-label="{escape(title)}" aria-describedby="{name}-desc" '
-        f'viewBox="{root.attrib["viewBox"]}" width="{points[0] * PIXELS:.0f}" '
-        f'height="{points[1] * PIXELS:.0f}" stroke-linejoin="round" stroke-linecap="butt">'
+        f'viewBox="0 {drawing.band:g} {width:g} {shown_height:g}" width="{width * PIXELS:.0f}" '
+        f'height="{shown_height * PIXELS:.0f}" stroke-linejoin="round" stroke-linecap="butt">'
     )
     body = "".join(ElementTree.tostring(child, encoding="unicode") for child in root)
     return f'{head}<desc id="{name}-desc">{escape(description)}</desc>{body}</svg>'
 
 
-def _drawn(figure: Figure, name: str) -> ElementTree.Element:
-    buffer = io.BytesIO()
-    with paper(**{"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 - Matplotlib wrote it just now
+def _tree(document: bytes) -> ElementTree.Element:
+    """The document as a tree, without namespaces and the white space between elements."""
+    root = ElementTree.fromstring(document)  # noqa: S314 - Matplotlib wrote it just now
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         element.tail = element.text = None
@@ -87,19 +83,19 @@ def _short(numbers: str) -> str:
 
 
 def _unwrap(parent: ElementTree.Element) -> None:
-    """Take away groups that say nothing, from the innermost outwards."""
-    kept: list[ElementTree.Element] = []
+    """Remove groups without attributes and empty definitions, from the innermost outwards."""
+    children: list[ElementTree.Element] = []
     for child in list(parent):
         _unwrap(child)
         if (child.tag == "g" and not child.attrib) or (child.tag == "defs" and not len(child)):
-            kept.extend(child)
+            children.extend(child)
         else:
-            kept.append(child)
-    parent[:] = kept
+            children.append(child)
+    parent[:] = children
 
 
 def _rename(root: ElementTree.Element, name: str) -> None:
-    """Keep the names something points to, each with the figure's before it."""
+    """Keep the ids that something refers to, prefixed with the figure's name."""
     values = [v for e in root.iter() for v in e.attrib.values()]
     pointed = {m for v in values for m in re.findall(r"url\(#([^)]+)\)", v)}
     pointed |= {v[1:] for v in values if v.startswith("#")}

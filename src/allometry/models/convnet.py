@@ -37,7 +37,7 @@ class ConvNet(Model):
     chunk: ClassVar[int] = 32
 
     @property
-    def hidden(self) -> tuple[int, ...]:
+    def hidden_sizes(self) -> tuple[int, ...]:
         return self.channels, self.channels, HIDDEN
 
     def family(self) -> tuple[Any, ...]:

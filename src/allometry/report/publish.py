@@ -2,7 +2,6 @@
 
 import base64
 import io
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from PIL import Image
 
 from allometry.errors import UsageError
 from allometry.findings import Finding
-from allometry.report.page import IndexEntry, save_figures, write_index, write_report
+from allometry.report.page import IndexEntry, require_finished, write_index, write_report
+from allometry.report.pictures import draw_figures, save_figures
 from allometry.spec import Changes
 from allometry.store import Store, results
 from allometry.study import Study
@@ -21,7 +21,7 @@ __all__ = ["Page", "publish", "publish_all"]
 
 @dataclass(frozen=True)
 class Page:
-    """What was written: the page first, then figures and table."""
+    """What was written: the page first, then each figure as PNG and SVG, then the tables."""
 
     study: Study
     files: tuple[Path, ...]
@@ -38,8 +38,8 @@ def publish(
     size: str | None = None,
     changes: Changes | None = None,
 ) -> Page:
-    """Write `path` (HTML), beside it the first figure (PNG) and the runs (CSV), and a folder with
-    every figure (PNG, SVG), the runs and the findings.
+    """Write `path` (HTML) and a folder of the same name with every figure (PNG, SVG), the runs
+    and the findings (CSV).
 
     Args:
         size: None for the largest size stored.
@@ -52,6 +52,8 @@ def publish(
         trained_by = opened.provenance(*which)
         declared = sum(e.declared for e in opened.status() if (e.study, e.size, e.variant) == which)
     analysis = study.analysis(table)
+    require_finished(study, table, size)
+    pictures = draw_figures(study, table, analysis)
     seeds = len(set(table["seed"].tolist()))
     settings = "".join(f" --set {name}={value}" for name, value in (changes or {}).items())
     page = write_report(
@@ -59,20 +61,14 @@ def publish(
         table,
         path,
         analysis=analysis,
+        pictures=pictures,
         size=size,
         provenance=[{**document, "runs": runs} for document, runs in trained_by],
         command=f"allometry run {study.name} --size {size} --seeds {seeds}{settings}",
         declared=declared,
     )
-    drawn = save_figures(study, table, analysis, path.with_suffix(""))
-    runs = path.with_suffix(".csv")
-    table.to_csv(runs)
-    beside = [runs]
-    if study.figures:
-        headline = path.with_suffix(".png")
-        shutil.copyfile(drawn[0], headline)
-        beside.insert(0, headline)
-    return Page(study, (page, *beside, *drawn), tuple(analysis.findings), size, len(table))
+    files = save_figures(study, table, analysis, path.with_suffix(""), pictures=pictures)
+    return Page(study, (page, *files), tuple(analysis.findings), size, len(table))
 
 
 def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) -> list[Page]:

@@ -22,7 +22,8 @@ import numpy as np
 
 from allometry.errors import UsageError
 from allometry.spec import Experiment, Spec
-from allometry.training.procedure import Measures, Pack
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.result import Cell, RunResult
 
 __all__ = ["Function", "pin_seeds"]
@@ -30,7 +31,7 @@ __all__ = ["Function", "pin_seeds"]
 Values = Mapping[str, Any]
 
 
-class Function:
+class Function(Procedure):
     """The procedure of a study that trains by a function of its own.
 
     Before each run the global generators of Python, NumPy and, where the study imports
@@ -42,6 +43,8 @@ class Function:
         updates: of a spec: units of work, for the progress bar.
     """
 
+    isolated = True
+
     def __init__(
         self,
         train: Callable[[Any], Values | Iterator[tuple[float, Values]]],
@@ -49,9 +52,6 @@ class Function:
     ):
         self._train = train
         self._updates = updates
-
-    def packs(self, specs: Sequence[Experiment]) -> list[Pack]:
-        return [Pack((spec,)) for spec in specs]
 
     def updates(self, spec: Experiment) -> int:
         return self._updates(spec)
@@ -62,6 +62,7 @@ class Function:
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         """Make the runs of a pack; `measures` and `trajectory` are functions of what `train` gave.
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from allometry.studies.ntk_depth.sampled import kernels
 from allometry.studies.ntk_depth.spec import KernelDraw, Shape, batch, shape_for
-from allometry.training.procedure import Measures, Pack
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.result import Cell, RunResult
 
 __all__ = ["KernelDraws", "Kernels"]
@@ -31,7 +32,7 @@ class Kernels:
     limit_next: NDArray[np.float32]
 
 
-class KernelDraws:
+class KernelDraws(Procedure):
     """The procedure of every `KernelDraw`: draws of like shape in one program."""
 
     def packs(self, specs: Sequence[KernelDraw]) -> list[Pack]:
@@ -50,6 +51,7 @@ class KernelDraws:
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         """Draw a pack; `measures` are functions of one `Kernels`, and there is no trajectory."""
         out, shape = [], shape_for(pack.specs[0])

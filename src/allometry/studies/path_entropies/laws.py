@@ -1,4 +1,4 @@
-"""Laws of the path entropies in the parameter count N, as the N-scaling notebook finds them.
+"""Laws of the path entropies in the parameter count N, as the N-scaling notebook fits them.
 
 The analysis of the Cognitive Investment Model (Liu 2025, Zenodo
 10.5281/zenodo.17118793, seed 000): its cut, its baselines, its five lines; and
@@ -6,6 +6,7 @@ the same on the networks before training, and without cut or baseline.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -19,21 +20,23 @@ __all__ = [
     "COLUMNS",
     "SOURCE",
     "STRAIGHT",
+    "cluster_columns",
     "fits",
     "laws_by_seed",
     "notebook_columns",
     "notebook_laws",
+    "numbers",
     "reduced",
     "statistics",
 ]
 
 SOURCE = "Z. Liu 2025, First-Principles-Scaling-Laws, Zenodo 10.5281/zenodo.17118793"
-STRAIGHT = 0.9  # R^2 from which on we grant that a line describes the means over seeds
+STRAIGHT = 0.9  # least R^2 at which a line counts as describing the means over seeds
 COLUMNS = ("test_loss", "htse", "hsie", "htse_untrained", "hsie_untrained")
 
 
 def reduced(curves: Curves, suffix: str = "") -> Curves:
-    """What lies above the lowest value within the sizes up to the lowest test loss.
+    """Each column less its lowest value, at the sizes up to the lowest test loss.
 
     `ideal` is the notebook's L_ideal = sqrt(H'_TSE^2 / 2 + H'_SIE^2 / 2) of the reduced
     entropies. With `suffix` "_untrained" the entropies are those before training.
@@ -59,7 +62,7 @@ def notebook_laws(curves: Curves, suffix: str = "") -> dict[str, lines.Line]:
 
 
 def statistics(curves: Curves) -> dict[str, float]:
-    """Every number the findings use, of one set of curves; resampled as a whole."""
+    """All numbers the findings use, of one set of curves: what a resample computes again."""
     out: dict[str, float] = {"valid_sizes": float(len(curves.up_to_lowest("test_loss").size))}
     for suffix in ("", "_untrained"):
         for law, fitted in notebook_laws(curves, suffix).items():
@@ -75,17 +78,43 @@ def statistics(curves: Curves) -> dict[str, float]:
     return out
 
 
-def fits(table: Table) -> dict[str, Fit]:
-    """The same laws through the fitter: all runs, no baseline or cut, sizes and seeds resampled."""
-    done = table.where(status="done")
-    fitted = partial(fit, done, cluster=("n_params", "seed"), objective="squared_log")
-    straight = partial(fit, done, cluster=("n_params", "seed"), objective="squared")
+def numbers(table: Table) -> dict[str, Any]:
+    """Everything that findings and figures use, by name; the one bootstrap of the study.
+
+    Returns:
+        `mean`: means over seeds, `Curves`. `seed_curves`: seed to its `Curves`.
+        `intervals`: each of `statistics` with its 95% interval. `seed_statistics`: seed to
+        `statistics`. `laws`, `laws_untrained`: the five lines through the means.
+    """
+    grid = Grid.of(table, "n_params", COLUMNS)
+    mean, seed_curves = grid.mean(), dict(grid.each_seed())
     return {
-        "Test loss, power law with a floor": fitted(
+        "mean": mean,
+        "seed_curves": seed_curves,
+        "intervals": grid.intervals(statistics),
+        "seed_statistics": {seed: statistics(curves) for seed, curves in seed_curves.items()},
+        "laws": notebook_laws(mean),
+        "laws_untrained": notebook_laws(mean, "_untrained"),
+    }
+
+
+def cluster_columns(runs: Table, *columns: str) -> tuple[str, ...]:
+    """The columns to resample by: those with several values, so that one seed has fits too."""
+    return tuple(name for name in columns if len(set(runs[name].tolist())) > 1)
+
+
+def fits(table: Table) -> dict[str, Fit]:
+    """The same laws by `allometry.fit`: all runs, no baseline or cut, sizes and seeds resampled."""
+    done = table.where(status="done")
+    fit_runs = partial(fit, done, cluster=cluster_columns(done, "n_params", "seed"))
+    power = partial(fit_runs, objective="squared_log")
+    straight = partial(fit_runs, objective="squared")
+    return {
+        "Test loss, power law with a floor": power(
             "power_floor", {"x": "n_params", "y": "test_loss"}
         ),
-        "H'_TSE, trained": fitted("power", {"x": "n_params", "y": "htse"}),
-        "H'_TSE, untrained": fitted("power", {"x": "n_params", "y": "htse_untrained"}),
+        "H'_TSE, trained": power("power", {"x": "n_params", "y": "htse"}),
+        "H'_TSE, untrained": power("power", {"x": "n_params", "y": "htse_untrained"}),
         "H'_SIE, trained (bits)": straight("log", {"x": "n_params", "y": "hsie"}),
         "H'_SIE, untrained (bits)": straight("log", {"x": "n_params", "y": "hsie_untrained"}),
     }
@@ -94,7 +123,7 @@ def fits(table: Table) -> dict[str, Fit]:
 def notebook_columns(table: Table) -> Table:
     """The finished runs under the notebook's own column names, by seed and N."""
     done = table.where(status="done").sort("seed", "n_params")
-    own = {
+    columns = {
         "seed": "seed",
         "hidden_sizes": "hidden_sizes",
         "num_params_N": "n_params",
@@ -102,7 +131,7 @@ def notebook_columns(table: Table) -> Table:
         "final_htse": "htse",
         "final_hsie": "hsie",
     }
-    return Table({name: done[column] for name, column in own.items()})
+    return Table({name: done[column] for name, column in columns.items()})
 
 
 def laws_by_seed(table: Table) -> Table:
@@ -110,10 +139,9 @@ def laws_by_seed(table: Table) -> Table:
     intercept (of log10, where the law is a power), R^2, p, and the sizes up to the lowest loss."""
     rows = []
     for seed, curves in Grid.of(table, "n_params", COLUMNS).each_seed():
-        kept = len(curves.up_to_lowest("test_loss").size)
+        valid_sizes = len(curves.up_to_lowest("test_loss").size)
         for kind, suffix in (("trained", ""), ("untrained", "_untrained")):
-            for law, fitted in notebook_laws(curves, suffix).items():
-                rows.append(
-                    {"seed": seed, "networks": kind, "law": law, **fitted._asdict(), "sizes": kept}
-                )
+            for law, line in notebook_laws(curves, suffix).items():
+                row = {"seed": seed, "networks": kind, "law": law, **line._asdict()}
+                rows.append({**row, "sizes": valid_sizes})
     return Table.from_rows(rows)

@@ -1,16 +1,20 @@
 """Figures of the parameter-scaling studies: path entropies, loss and the core law against N."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from allometry.figures.curves import fit_curve, logarithm_curve, power_curve
-from allometry.figures.marks import Interval as Row
-from allometry.figures.panels import interval_panel, residual_panel, runs_panel
+from allometry.figures.intervals import IntervalRow, interval_panel
+from allometry.figures.panels import residual_panel, runs_panel
 from allometry.figures.style import BLUE, VERMILLION, headline, letters, panels, stacked
 from allometry.findings import Analysis
-from allometry.stats.grid import Grid
-from allometry.studies.path_entropies.laws import COLUMNS, fits, notebook_laws, reduced, statistics
+from allometry.stats.grid import Curves
+from allometry.stats.interval import Interval
+from allometry.stats.lines import Line
+from allometry.studies.path_entropies.laws import notebook_laws, reduced
 from allometry.tables.table import Table
 
 __all__ = [
@@ -26,7 +30,7 @@ KINDS = (("trained", "", BLUE, "o"), ("untrained", "_untrained", VERMILLION, "s"
 
 
 def _name_kind(ax: Axes, kind: str, color: str, marker: str, *, high: bool) -> None:
-    """The kind's name and mark in the corner the points leave free: their ends lie too close."""
+    """The name and mark of a kind in the empty corner; the ends of the lines are too close."""
     y = (0.9 if high else 0.2) - (0.1 if kind == "untrained" else 0)
     ax.plot(0.66, y, marker, color=color, transform=ax.transAxes)
     ax.text(0.69, y, kind, color=color, va="center", transform=ax.transAxes)
@@ -36,28 +40,30 @@ def _signed(value: float) -> str:
     return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
+def _note(line: Line, number: str) -> str:
+    return f"{number} {_signed(line.slope)}\nR² {line.r2:.2f}, p {line.p:.0e}"
+
+
 def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
     """H'_TSE and H'_SIE of every trained network (blue) and of the same network before its first
     update (red squares); lines: least squares on all runs, bands: 95% from 1,000 resamples of
     seeds and sizes; below, residuals of the runs."""
     done = table.where(status="done")
-    fitted = fits(table)
+    n_params = done["n_params"]
+    ends = float(n_params.min()), float(n_params.max())
     figure, tops, residuals = stacked(2)
     laws = (("htse", "H'_TSE", "H'_TSE", True), ("hsie", "H'_SIE (bits)", "H'_SIE", False))
-    for (column, label, law, ylog), top, below in zip(laws, tops, residuals, strict=True):
+    for (column, label, symbol, ylog), top, below in zip(laws, tops, residuals, strict=True):
         for kind, suffix, color, marker in KINDS:
-            name = f"{law}, {kind}" + ("" if ylog else " (bits)")
-            found = fitted[name]
-            ends = float(done["n_params"].min()), float(done["n_params"].max())
-            line = fit_curve(found, ends)
+            fit = analysis.fits[f"{symbol}, {kind}" + ("" if ylog else " (bits)")]
             y = done[column + suffix]
             runs_panel(
-                done["n_params"], y, ax=top, curves=[line], color=color, marker=marker,
+                n_params, y, ax=top, curves=[fit_curve(fit, ends)], color=color, marker=marker,
                 ylabel=label, ylog=ylog,
             )  # fmt: skip
             _name_kind(top, kind, color, marker, high=ylog)
             residual_panel(
-                done["n_params"], y, found.predict({"x": done["n_params"]}), ax=below,
+                n_params, y, fit.predict({"x": n_params}), ax=below,
                 relative=ylog, color=color, marker=marker, xlabel=N_LABEL,
             )  # fmt: skip
     letters(tops)
@@ -69,8 +75,8 @@ def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
 def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
     """Slopes of the path entropies in N, trained networks (blue) beside untrained ones (red): over
     all sizes, and above the minimum within the valid regime as the notebook fits them. 95%
-    intervals from 1,000 resamples of seeds and sizes, cut and baselines found anew in each."""
-    by = Grid.of(table, "n_params", COLUMNS).intervals(statistics)
+    intervals from 1,000 resamples of seeds and sizes, cut and baselines recomputed in each."""
+    intervals: Mapping[str, Interval] = analysis.numbers["intervals"]
     figure, axes = panels(1, 2, height=58)
     for ax, (column, symbol, unit) in zip(
         axes[0],
@@ -78,18 +84,21 @@ def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
         strict=True,
     ):
         rows = [
-            Row(kind, *by[f"{column}{part}{suffix}"], control=bool(suffix), group=group)
+            IntervalRow(
+                kind, *intervals[f"{column}{part}{suffix}"], control=bool(suffix), group=group
+            )
             for part, group in (("", "all sizes"), ("_reducible", "above the minimum"))
             for kind, suffix, _, _ in KINDS
         ]
         interval_panel(rows, ax=ax, xlabel=unit, title=symbol, zero=False)
     letters(axes)
-    moved = by["htse"].value / by["htse_untrained"].value - 1
-    cut = by["htse_reducible"].value / by["htse"].value
+    trained = intervals["htse"].value
+    change = trained / intervals["htse_untrained"].value - 1
+    steeper = intervals["htse_reducible"].value / trained
     headline(
         figure,
-        f"Training changes the exponent of H'_TSE by {moved:+.0%}, "
-        f"subtracting its minimum makes it {cut:.1f} times as steep",
+        f"Training changes the exponent of H'_TSE by {change:+.0%}, "
+        f"subtracting its minimum makes it {steeper:.1f} times as steep",
     )
     return figure
 
@@ -98,59 +107,61 @@ def loss_and_the_cut(table: Table, analysis: Analysis) -> Figure:
     """Left: test loss of every run, thin lines join a seed, rings mark each seed's lowest loss,
     where the notebook cuts; line: the notebook's law on the means up to their lowest. Right: the
     exponent each seed gives by itself, and of the means with its 95% interval."""
-    done, grid = table.where(status="done"), Grid.of(table, "n_params", COLUMNS)
-    mean, by = grid.mean(), grid.intervals(statistics)
-    law, floor = notebook_laws(mean)["loss"], float(mean["test_loss"].min())
-    last = mean.up_to_lowest("test_loss").size[-1]
-    best = [row["test_loss"] == done.where(seed=row["seed"])["test_loss"].min() for row in done]
+    mean, seed_statistics = analysis.numbers["mean"], analysis.numbers["seed_statistics"]
     figure, axes = panels(1, 2, height=68)
+    _losses(axes[0, 0], table.where(status="done"), mean, analysis.numbers["laws"]["loss"])
+    rows = [IntervalRow("means over seeds", *analysis.numbers["intervals"]["loss_reducible"])]
+    for seed, statistics in seed_statistics.items():
+        label, exponent = f"seed {seed}, {statistics['valid_sizes']:.0f} sizes", "loss_reducible"
+        rows.append(IntervalRow(label, statistics[exponent], np.nan, np.nan, group="each seed"))
+    interval_panel(rows, ax=axes[0, 1], xlabel="exponent of L - L_inf in N", zero=False)
+    letters(axes)
+    cuts = [statistics["valid_sizes"] for statistics in seed_statistics.values()]
+    headline(
+        figure,
+        f"The cut at the lowest loss keeps {min(cuts):.0f} to {max(cuts):.0f} of "
+        f"{len(mean.size)} sizes, by seed",
+    )
+    return figure
+
+
+def _losses(ax: Axes, done: Table, mean: Curves, law: Line) -> None:
+    lowest = {seed: done.where(seed=seed)["test_loss"].min() for seed in set(done["seed"].tolist())}
+    first, last = mean.size[0], mean.up_to_lowest("test_loss").size[-1]
+    floor = float(mean["test_loss"].min())
     runs_panel(
-        done["n_params"], done["test_loss"], ax=axes[0, 0], seed=done["seed"], join=True,
-        used=done["n_params"] <= last, highlight=best,
+        done["n_params"], done["test_loss"], ax=ax, seed=done["seed"], join=True,
+        used=done["n_params"] <= last,
+        highlight=[row["test_loss"] == lowest[row["seed"]] for row in done],
         curves=[
             power_curve(
-                law, (mean.size[0], last), floor=floor, beyond=(mean.size[0], mean.size[-1]),
+                law, (first, last), floor=floor, beyond=(first, mean.size[-1]),
                 label=f"N^{law.slope:.2f}",
             )
         ],
         xlabel=N_LABEL, ylabel="test loss (nats)",
     )  # fmt: skip
-    rows = [Row("means over seeds", *by["loss_reducible"])]
-    for seed, curves in grid.each_seed():
-        own = statistics(curves)
-        label = f"seed {seed}, {own['valid_sizes']:.0f} sizes"
-        rows.append(Row(label, own["loss_reducible"], np.nan, np.nan, group="each seed"))
-    interval_panel(rows, ax=axes[0, 1], xlabel="exponent of L - L_inf in N", zero=False)
-    letters(axes)
-    cuts = [statistics(curves)["valid_sizes"] for _, curves in grid.each_seed()]
-    headline(
-        figure,
-        f"The cut at the lowest loss keeps {min(cuts):.0f} to {max(cuts):.0f} of "
-        f"{len(grid.size)} sizes, by seed",
-    )
-    return figure
 
 
 def core_law(table: Table, analysis: Analysis) -> Figure:
     """Reducible loss against the reducible ideal norm, means over seeds up to the lowest loss: of
     the trained networks (left) and of the same networks before training (right). Lines: least
     squares on the logarithms, the notebook's core law."""
-    mean = Grid.of(table, "n_params", COLUMNS).mean()
     figure, axes = panels(1, 2, height=66, sharex=True, sharey=True)
-    for ax, (kind, suffix, color, marker) in zip(axes[0], KINDS, strict=True):
-        part, law = reduced(mean, suffix), notebook_laws(mean, suffix)["core"]
-        seen = (part["ideal"] > 0) & (part["loss"] > 0)
-        ends = float(part["ideal"][seen].min()), float(part["ideal"][seen].max())
+    core_laws = [analysis.numbers[f"laws{suffix}"]["core"] for _, suffix, _, _ in KINDS]
+    for ax, law, (kind, suffix, color, marker) in zip(axes[0], core_laws, KINDS, strict=True):
+        part = reduced(analysis.numbers["mean"], suffix)
+        drawn = (part["ideal"] > 0) & (part["loss"] > 0)
+        ends = float(part["ideal"][drawn].min()), float(part["ideal"][drawn].max())
         runs_panel(
-            part["ideal"][seen], part["loss"][seen], ax=ax, color=color, marker=marker,
+            part["ideal"][drawn], part["loss"][drawn], ax=ax, color=color, marker=marker,
             curves=[power_curve(law, ends)],
             xlabel="ideal norm above its minimum (bits)",
             ylabel="test loss above its minimum (nats)" if not suffix else "",
-            title=kind, note=f"exponent {_signed(law.slope)}\nR² {law.r2:.2f}, p {law.p:.0e}",
-            note_at="upper right",
+            title=kind, note=_note(law, "exponent"), note_at="upper right",
         )  # fmt: skip
     letters(axes)
-    r2 = (notebook_laws(mean, suffix)["core"].r2 for _, suffix, _, _ in KINDS)
+    r2 = (law.r2 for law in core_laws)
     headline(figure, "The core law: R² {:.2f} after training, {:.2f} before".format(*r2))
     return figure
 
@@ -158,66 +169,53 @@ def core_law(table: Table, analysis: Analysis) -> Figure:
 def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     """The notebook's own five panels at its seed 42, on its axes: hollow marks lie beyond the
     lowest loss and were not fitted; dashed in the original, its fits are the lines here."""
-    first = int(table["seed"].min())
-    all_sizes = Grid.of(table.where(seed=first), "n_params", COLUMNS).mean()
-    valid = all_sizes.up_to_lowest("test_loss")
-    part, laws = reduced(all_sizes), notebook_laws(all_sizes)
-    floors = {n: float(valid[n].min()) for n in ("test_loss", "htse", "hsie")}
-    ends = float(valid.size[0]), float(valid.size[-1])
-
-    def note(law: str, slope: str) -> str:
-        return f"{slope} {_signed(laws[law].slope)}\nR² {laws[law].r2:.2f}, p {laws[law].p:.0e}"
-
+    seed, curves = min(analysis.numbers["seed_curves"].items())
     figure, axes = panels(2, 3, height=112)
-    (loss, htse, hsie), (ideal, core, spare) = axes
-    spare.set_axis_off()
-    runs_panel(
-        all_sizes.size,
-        all_sizes["test_loss"],
-        ax=loss,
-        used=all_sizes.size <= ends[1],
-        curves=[power_curve(laws["loss"], ends, floor=floors["test_loss"])],
-        title="1 Performance",
-        xlabel=N_LABEL,
-        ylabel="final test loss (nats)",
-        note=note("loss", "exponent"),
-        note_at="lower left",
-    )
-    runs_panel(
-        valid.size,
-        valid["htse"],
-        ax=htse,
-        curves=[power_curve(laws["htse"], ends, floor=floors["htse"])],
-        title="2 Abstraction",
-        xlabel=N_LABEL,
-        ylabel="final H'_TSE",
-        note=note("htse", "exponent"),
-    )
-    runs_panel(
-        valid.size,
-        valid["hsie"],
-        ax=hsie,
-        ylog=False,
-        title="3 Compression",
-        curves=[logarithm_curve(laws["hsie"], ends, floor=floors["hsie"])],
-        xlabel=N_LABEL,
-        ylabel="final H'_SIE (bits)",
-        note=note("hsie", "slope"),
-    )
-    seen = part["ideal"] > 0
-    runs_panel(
-        part.size[seen],
-        part["ideal"][seen],
-        ax=ideal,
-        title="4 Internal cost",
-        xlabel=N_LABEL,
-        ylabel="reducible ideal norm",
-    )
-    seen &= part["loss"] > 0
-    span = float(part["ideal"][seen].min()), float(part["ideal"][seen].max())
-    runs_panel(part["ideal"][seen], part["loss"][seen], ax=core, title="5 The core law",
-               curves=[power_curve(laws["core"], span)],
-               xlabel="reducible ideal norm", ylabel="reducible test loss (nats)",
-               note=note("core", "exponent"))  # fmt: skip
-    headline(figure, f"The notebook's five panels, one seed ({first})")
+    axes[1, 2].set_axis_off()
+    _measured_against_size(axes[0], curves)
+    _ideal_norm(axes[1], curves)
+    headline(figure, f"The notebook's five panels, one seed ({seed})")
     return figure
+
+
+def _measured_against_size(axes: Iterable[Axes], curves: Curves) -> None:
+    """Loss, H'_TSE and H'_SIE with the laws fitted up to the lowest loss."""
+    valid, laws = curves.up_to_lowest("test_loss"), notebook_laws(curves)
+    ends = float(valid.size[0]), float(valid.size[-1])
+    for ax, (law, column, title, label, number, corner) in zip(
+        axes,
+        (
+            ("loss", "test_loss", "1 Performance", "final test loss (nats)", "exponent",
+             "lower left"),
+            ("htse", "htse", "2 Abstraction", "final H'_TSE", "exponent", ""),
+            ("hsie", "hsie", "3 Compression", "final H'_SIE (bits)", "slope", ""),
+        ),
+        strict=True,
+    ):  # fmt: skip
+        drawn = curves if law == "loss" else valid
+        line = logarithm_curve if law == "hsie" else power_curve
+        runs_panel(
+            drawn.size, drawn[column], ax=ax, used=drawn.size <= ends[1],
+            curves=[line(laws[law], ends, floor=float(valid[column].min()))],
+            ylog=law != "hsie", title=title, xlabel=N_LABEL, ylabel=label,
+            note=_note(laws[law], number), note_at=corner,
+        )  # fmt: skip
+
+
+def _ideal_norm(axes: Iterable[Axes], curves: Curves) -> None:
+    """The reducible ideal norm against N, and the reducible loss against that norm."""
+    internal_cost, core, _ = axes
+    part, law = reduced(curves), notebook_laws(curves)["core"]
+    size, ideal, loss = part.size, part["ideal"], part["loss"]
+    positive = ideal > 0
+    runs_panel(
+        size[positive], ideal[positive], ax=internal_cost, title="4 Internal cost",
+        xlabel=N_LABEL, ylabel="reducible ideal norm",
+    )  # fmt: skip
+    positive &= loss > 0
+    ends = float(ideal[positive].min()), float(ideal[positive].max())
+    runs_panel(
+        ideal[positive], loss[positive], ax=core, title="5 The core law",
+        curves=[power_curve(law, ends)], xlabel="reducible ideal norm",
+        ylabel="reducible test loss (nats)", note=_note(law, "exponent"),
+    )  # fmt: skip

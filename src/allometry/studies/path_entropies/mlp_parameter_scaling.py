@@ -1,29 +1,27 @@
 """Do the path entropies of a network follow laws of its size, and does training make them?
 
-The N-scaling notebook of the Cognitive Investment Model (seed 000), with what it
+The N-scaling notebook of the Cognitive Investment Model (seed 000), with three things it
 lacks: five seeds, intervals, and the same laws on the networks before training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from allometry import measures
 from allometry.datasets.splits import ImageSubset
-from allometry.findings import Finding, Verdict, at_least
+from allometry.findings import Analysis, Finding, Verdict, at_least, at_most
 from allometry.models import MLP
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
-from allometry.stats.grid import Grid
 from allometry.stats.interval import Interval
 from allometry.studies.path_entropies.laws import (
-    COLUMNS,
     SOURCE,
     STRAIGHT,
     fits,
     laws_by_seed,
     notebook_columns,
-    statistics,
+    numbers,
 )
 from allometry.studies.path_entropies.laws_figures import (
     as_in_the_notebook,
@@ -58,33 +56,36 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
     ]
 
 
-def analyse(table: Table) -> list[Finding]:
+Intervals = Mapping[str, Interval]
+
+
+def analyse(table: Table) -> Analysis:
     """The author's claims beside the measurement and beside networks never trained."""
-    grid = Grid.of(table, "n_params", COLUMNS)
-    by = grid.intervals(statistics)
-    return [
-        _made_by_training(by, "htse", "H'_TSE", "exponent"),
-        _made_by_training(by, "hsie", "H'_SIE", "slope per decade"),
-        _law(by, "htse", "H'_TSE falls as a power law of N", "exponent"),
-        _law(by, "hsie", "H'_SIE grows as the logarithm of N", "slope", "bits a decade"),
-        _law(by, "loss_reducible", "L - L_inf falls as a power law of N", "exponent"),
-        _core_law(by),
-        _cut(grid),
+    measured = numbers(table)
+    intervals = measured["intervals"]
+    findings = [
+        _made_by_training(intervals, "htse", "H'_TSE", "exponent"),
+        _made_by_training(intervals, "hsie", "H'_SIE", "slope per decade"),
+        _law(intervals, "htse", "H'_TSE falls as a power law of N", "exponent"),
+        _law(intervals, "hsie", "H'_SIE grows as the logarithm of N", "slope", "bits a decade"),
+        _law(intervals, "loss_reducible", "L - L_inf falls as a power law of N", "exponent"),
+        _core_law(intervals),
+        _cut(measured["seed_statistics"].values(), len(measured["mean"].size)),
     ]
+    return Analysis(findings, measured, fits(table))
 
 
 def _shown(interval: Interval) -> str:
-    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+    return interval.shown(".2f")
 
 
-def _made_by_training(by: Mapping[str, Interval], name: str, symbol: str, number: str) -> Finding:
+def _made_by_training(intervals: Intervals, name: str, symbol: str, number: str) -> Finding:
     """How much of a law's slope the same networks show before their first update."""
-    share = by[f"{name}_share"]
-    flipped: dict[Verdict, Verdict] = {"agrees": "disagrees", "disagrees": "agrees"}
-    found = at_least(share.low, share.high, 0.5)
+    share = intervals[f"{name}_share"]
+    verdict = at_most(share, 0.5)
     meaning: dict[Verdict, str] = {
-        "agrees": "the law is mostly the architecture's, there before any training",
-        "disagrees": "the law is mostly made by training",
+        "agrees": "the law is mostly made by training",
+        "disagrees": "the law is mostly the architecture's, there before any training",
         "undecided": "how much of the law training makes is open",
     }
     return Finding(
@@ -95,25 +96,26 @@ def _made_by_training(by: Mapping[str, Interval], name: str, symbol: str, number
         measured=share.value,
         low=share.low,
         high=share.high,
-        verdict=flipped.get(found, found),
+        verdict=verdict,
         answer=f"Untrained networks show {100 * share.value:.0f}% of the trained {number} of "
-        f"{symbol} [{100 * share.low:.0f}%, {100 * share.high:.0f}%]: {meaning[found]}.",
-        control=f"untrained {_shown(by[name + '_untrained'])} against trained {_shown(by[name])}",
+        f"{symbol} [{100 * share.low:.0f}%, {100 * share.high:.0f}%]: {meaning[verdict]}.",
+        control=f"untrained {_shown(intervals[name + '_untrained'])} against trained "
+        f"{_shown(intervals[name])}",
         unit="of the trained slope",
     )
 
 
-def _law(by: Mapping[str, Interval], name: str, claim: str, number: str, unit: str = "") -> Finding:
-    slope, fit_name = by[name], name.replace("_reducible", "")
-    r2 = by[f"{name}_r2"]
+def _law(intervals: Intervals, name: str, claim: str, number: str, unit: str = "") -> Finding:
+    slope, fit_name = intervals[name], name.replace("_reducible", "")
+    r2 = intervals[f"{name}_r2"]
     trained_only = name.startswith("loss")
     control = (
         "none: an untrained network predicts by chance"
         if trained_only
-        else f"untrained {_shown(by[name + '_untrained'])}, "
-        f"R² {by[name + '_r2_untrained'].value:.2f}"
+        else f"untrained {_shown(intervals[name + '_untrained'])}, "
+        f"R² {intervals[name + '_r2_untrained'].value:.2f}"
     )
-    reducible_slope = by[f"{fit_name}_reducible"]
+    reducible_slope = intervals[f"{fit_name}_reducible"]
     return Finding(
         claim=claim,
         prediction=f"a straight line on the notebook's axes (R² of {STRAIGHT} or more)",
@@ -121,7 +123,7 @@ def _law(by: Mapping[str, Interval], name: str, claim: str, number: str, unit: s
         measured=slope.value,
         low=slope.low,
         high=slope.high,
-        verdict=at_least(r2.low, r2.high, STRAIGHT),
+        verdict=at_least(r2, STRAIGHT),
         answer=f"{number.capitalize()} {_shown(slope)}, R² {_shown(r2)}"
         + ("." if trained_only else f"; above its minimum {_shown(reducible_slope)}."),
         control=control,
@@ -129,8 +131,12 @@ def _law(by: Mapping[str, Interval], name: str, claim: str, number: str, unit: s
     )
 
 
-def _core_law(by: Mapping[str, Interval]) -> Finding:
-    gain, slope = by["core_r2_gain"], by["core_reducible"]
+def _core_law(intervals: Intervals) -> Finding:
+    gain = intervals["core_r2_gain"]
+    slope, slope_untrained, r2, r2_untrained = (
+        _shown(intervals[f"core_reducible{number}"])
+        for number in ("", "_untrained", "_r2", "_r2_untrained")
+    )
     return Finding(
         claim="The core law: the trained networks' path entropies account for their loss",
         prediction="reducible loss is a power of L_ideal of the trained network, better than of "
@@ -139,20 +145,18 @@ def _core_law(by: Mapping[str, Interval]) -> Finding:
         measured=gain.value,
         low=gain.low,
         high=gain.high,
-        verdict=at_least(gain.low, gain.high, 0.0),
-        answer=f"Exponent {_shown(slope)} with R² {_shown(by['core_reducible_r2'])}; entropies "
-        f"of the untrained networks give {_shown(by['core_reducible_untrained'])} with "
-        f"R² {_shown(by['core_reducible_r2_untrained'])}.",
-        control=f"untrained R² {_shown(by['core_reducible_r2_untrained'])}",
+        verdict=at_least(gain, 0.0),
+        answer=f"Exponent {slope} with R² {r2}; entropies of the untrained networks give "
+        f"{slope_untrained} with R² {r2_untrained}.",
+        control=f"untrained R² {r2_untrained}",
         unit="gain in R²",
     )
 
 
-def _cut(grid: Grid) -> Finding:
-    """How far the row of the lowest loss, where the notebook cuts, moves between seeds."""
-    each = [statistics(curves) for _, curves in grid.each_seed()]
-    cuts = [s["valid_sizes"] for s in each]
-    slopes = [s["loss_reducible"] for s in each]
+def _cut(seed_statistics: Collection[Mapping[str, float]], sizes: int) -> Finding:
+    """How far the size of the lowest loss, where the notebook cuts, moves between seeds."""
+    cuts = [statistics["valid_sizes"] for statistics in seed_statistics]
+    slopes = [statistics["loss_reducible"] for statistics in seed_statistics]
     spread = max(cuts) - min(cuts)
     return Finding(
         claim="The valid regime, cut at the lowest loss, does not depend on the seed",
@@ -162,7 +166,7 @@ def _cut(grid: Grid) -> Finding:
         low=min(cuts),
         high=max(cuts),
         verdict="undecided" if len(cuts) < 2 else ("disagrees" if spread else "agrees"),
-        answer=f"The cut keeps {min(cuts):.0f} to {max(cuts):.0f} of {len(grid.size)} sizes over "
+        answer=f"The cut keeps {min(cuts):.0f} to {max(cuts):.0f} of {sizes} sizes over "
         f"{len(cuts)} seeds, and the exponent of the reducible loss moves from "
         f"{min(slopes):.2f} to {max(slopes):.2f} (the interval here is the range over seeds).",
         unit="sizes kept",
@@ -181,7 +185,6 @@ STUDY = Study(
     seeds={"quick": (42, 43), "notebook": (42, 43, 44, 45, 46)},
     measures={"losses": measures.losses, "path_entropies": measures.path_entropies},
     analyse=analyse,
-    fits=fits,
     figures=(
         entropies_before_training,
         slopes_beside_the_control,

@@ -14,7 +14,7 @@ from allometry import measures
 from allometry.datasets.moons import make_moons
 from allometry.datasets.splits import Moons, Split
 from allometry.errors import DataError
-from allometry.findings import Finding, Verdict, at_least
+from allometry.findings import Finding, at_least, at_most, equivalent
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.measures import Network
@@ -103,7 +103,7 @@ def relabelled(net: Network) -> dict[str, float]:
     return {"wrong_labels": float((net.split.train_y != moon).mean())}
 
 
-# ---- what was found ----------------------------------------------------------------------
+# ---- findings ----------------------------------------------------------------------------
 
 By = Mapping[str, Interval]
 
@@ -153,7 +153,7 @@ def _shape(
         measured=bend.value,
         low=bend.low,
         high=bend.high,
-        verdict=_within(bend, NEARLY_LOGARITHMIC),
+        verdict=equivalent(bend, NEARLY_LOGARITHMIC),
         answer=f"From its highest H'_SIE (epoch {min(phase):.0f} to {max(phase):.0f}) on, the "
         f"logarithm reaches R² {r2['log']:.3f}, a power {r2['power']:.3f}, a straight line "
         f"{r2['linear']:.3f}; of these three with two parameters each the logarithm is best (also "
@@ -167,16 +167,9 @@ def _shape(
     )
 
 
-def _within(interval: Interval, bound: float) -> Verdict:
-    if -bound <= interval.low and interval.high <= bound:
-        return "agrees"
-    return "disagrees" if interval.low > bound or interval.high < -bound else "undecided"
-
-
 def _direction(name: str, sign: int, by: By, control: By) -> Finding:
     slope, change = by[f"{name}_slope_whole"], by[f"{name}_change"]
     verb, unit = {"htse": ("grows", ""), "hsie": ("falls", "bits ")}[name]
-    ends = sorted((sign * slope.low, sign * slope.high))
     ends_of_change = (
         "" if np.isnan(change.low) else f" [{100 * change.low:+.2g}%, {100 * change.high:+.2g}%]"
     )
@@ -188,7 +181,7 @@ def _direction(name: str, sign: int, by: By, control: By) -> Finding:
         measured=slope.value,
         low=slope.low,
         high=slope.high,
-        verdict=at_least(ends[0], ends[1], 0.0),
+        verdict=at_least(slope, 0.0) if sign > 0 else at_most(slope, 0.0),
         answer=f"Each factor e of epochs adds {_shown(by, f'{name}_slope_whole')} {unit}to "
         f"{SYMBOL[name]}; from the untrained network to the end it changes by "
         f"{100 * change.value:+.2g}%{ends_of_change}.",
@@ -199,8 +192,6 @@ def _direction(name: str, sign: int, by: By, control: By) -> Finding:
 
 def _weights(name: str, by: By, control: By) -> Finding:
     r2 = by[f"{name}_r2_weights"]
-    opposite: dict[Verdict, Verdict] = {"agrees": "disagrees", "disagrees": "agrees"}
-    found = at_least(r2.low, r2.high, EXPLAINED)
     return Finding(
         claim=f"{SYMBOL[name]} tells more of a network in training than that its weights grow",
         prediction="it measures how the network abstracts and compresses: a straight line in the "
@@ -209,7 +200,7 @@ def _weights(name: str, by: By, control: By) -> Finding:
         measured=r2.value,
         low=r2.low,
         high=r2.high,
-        verdict=opposite.get(found, found),
+        verdict=at_most(r2, EXPLAINED),
         answer=f"The sum of squared weights accounts for {SYMBOL[name]} with R² "
         f"{_shown(by, f'{name}_r2_weights', 4)}, the logarithm of time with "
         f"{_shown(by, f'{name}_r2_log', 4)}. Under logistic loss the weights of a network that has "
@@ -229,7 +220,7 @@ def _information(by: By, control: By) -> Finding:
         measured=bits.value,
         low=bits.low,
         high=bits.high,
-        verdict=at_least(-bits.high, -bits.low, 0.0),
+        verdict=at_most(bits, 0.0),
         answer=f"I(X; T) changes by {_shown(by, 'information_input')} bits from the untrained "
         f"network to the end, I(T; Y) by {_shown(by, 'information_label')}.",
         control=f"shuffled labels: {_shown(control, 'information_input')} bits",

@@ -1,0 +1,93 @@
+"""A figure drawn once and kept in the forms a report needs: a PNG and an SVG document.
+
+Laying out a figure costs as much as drawing it, so the layout is computed for the SVG and the
+PNG takes it over.
+"""
+
+import io
+from dataclasses import dataclass
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+
+from allometry.figures.style import PNG_DPI, paper
+
+__all__ = ["HEADLINE", "Drawing", "draw"]
+
+HEADLINE = "headline"  # id of the headline in the SVG
+POINTS = 72  # an inch: the resolution at which Matplotlib writes SVG
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure as files.
+
+    Attributes:
+        png: 200 dots an inch.
+        svg: a whole document; the headline has the id `HEADLINE`.
+        band: height of the headline over the panels in points, 0 where it takes no room.
+    """
+
+    png: bytes
+    svg: bytes
+    band: float
+
+
+def draw(figure: Figure, name: str) -> Drawing:
+    """Lay a figure out and draw it; equal figures give equal bytes.
+
+    The figure grows by the height of its headline, so that its panels have the height it was
+    made with, and its layout is fixed afterwards.
+
+    Args:
+        name: enters the ids of the SVG.
+    """
+    canvas = figure.canvas
+    try:
+        with paper(**{"svg.hashsalt": name}):
+            figure.set_facecolor("white")
+            band = _make_room(figure)
+            svg = _svg(figure)
+            figure.set_layout_engine("none")
+            return Drawing(_png(figure), svg, band)
+    finally:
+        figure.set_canvas(canvas)
+
+
+def _make_room(figure: Figure) -> float:
+    """Mark the headline and add its height to the figure, in points."""
+    headline = _headline(figure)
+    if headline is None:
+        return 0.0
+    headline.set_gid(HEADLINE)
+    layout = figure.get_layout_engine()
+    if not isinstance(layout, ConstrainedLayoutEngine):
+        return 0.0
+    FigureCanvasSVG(figure)
+    figure.set_dpi(POINTS)
+    # As constrained layout reserves it: the text with the padding above and below.
+    inches = headline.get_window_extent().height / POINTS + 2 * float(layout.get()["h_pad"])
+    figure.set_figheight(figure.get_figheight() + inches)
+    return inches * POINTS
+
+
+def _headline(figure: Figure) -> Text | None:
+    text = figure.get_suptitle()
+    return next((t for t in figure.texts if text and t.get_text() == text), None)
+
+
+def _svg(figure: Figure) -> bytes:
+    figure.set_dpi(PNG_DPI)  # of what is rasterised within it
+    buffer = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def _png(figure: Figure) -> bytes:
+    figure.set_dpi(PNG_DPI)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,100 @@
+"""The figures of a study: drawn once, shown on its page and saved as files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from allometry.errors import DiskError
+from allometry.figures.drawing import Drawing, draw
+from allometry.figures.style import paper
+from allometry.figures.svg import inline_svg
+from allometry.findings import Analysis
+from allometry.study import Study
+from allometry.tables.table import Table
+
+__all__ = ["Picture", "draw_figures", "make_folder", "save_figures"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure of a study, drawn.
+
+    Attributes:
+        name: prefix of the ids within the page, such as ``f1``.
+        function: name of the function that makes the figure, and of its files.
+        title: the figure's headline in plain words. caption: the first paragraph of the
+            function's docstring.
+    """
+
+    name: str
+    function: str
+    title: str
+    caption: str
+    drawing: Drawing
+
+    @property
+    def svg(self) -> Markup:
+        """Markup for a page."""
+        # The figure's text is escaped in it.
+        return Markup(inline_svg(self.drawing, self.name, self.title, self.caption))  # noqa: S704
+
+
+def draw_figures(study: Study, table: Table, analysis: Analysis) -> list[Picture]:
+    """Every figure of a study, in its order."""
+    pictures = []
+    for number, function in enumerate(study.figures, start=1):
+        with paper():
+            figure = function(table, analysis)
+        name = function.__name__
+        title = str(figure.get_label()) or figure.get_suptitle() or name.replace("_", " ")
+        caption = " ".join((function.__doc__ or "").strip().partition("\n\n")[0].split())
+        pictures.append(Picture(f"f{number}", name, title, caption, draw(figure, name)))
+    return pictures
+
+
+def save_figures(
+    study: Study,
+    table: Table,
+    analysis: Analysis,
+    folder: Path,
+    *,
+    pictures: Sequence[Picture] | None = None,
+) -> list[Path]:
+    """Save PNG and SVG of every figure, and the runs and findings as CSV.
+
+    Args:
+        pictures: the figures where they are drawn already; None draws them.
+
+    Returns:
+        the files written: two for each figure, then `STUDY_runs.csv` and
+        `STUDY_findings.csv`.
+
+    Raises:
+        DiskError: the folder cannot be made.
+    """
+    make_folder(folder)
+    written = []
+    for picture in draw_figures(study, table, analysis) if pictures is None else pictures:
+        for kind, data in ((".png", picture.drawing.png), (".svg", picture.drawing.svg)):
+            written.append(folder / f"{picture.function}{kind}")
+            written[-1].write_bytes(data)
+    runs, findings = (folder / f"{study.name}_{what}.csv" for what in ("runs", "findings"))
+    table.to_csv(runs)
+    Table.from_rows(vars(f) for f in analysis.findings).to_csv(findings)
+    return [*written, runs, findings]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        DiskError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DiskError(
+            f"cannot make the folder {folder}: {error.strerror}; choose another place"
+        ) from error
