@@ -1,6 +1,5 @@
 """How runs of the toy model are made: one program for all of a shape, several runs at once."""
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.processors import processors
 from allometry.studies.grokking.program import (
     CHUNK,
     Fixed,
@@ -118,7 +118,7 @@ def _all_lanes(
     lanes = [jobs[i : i + width] for i in range(0, len(jobs), width)]
     news: SimpleQueue[int | BaseException] = SimpleQueue()
     stop = Event()
-    with ThreadPoolExecutor(_cores() if on_cores else 1) as pool:
+    with ThreadPoolExecutor(len(processors()) if on_cores else 1) as pool:
         futures = [pool.submit(_train_lane, lane, news, stop) for lane in lanes]
         try:
             due = sum(job.spec.epochs for job in jobs)
@@ -136,11 +136,6 @@ def _all_lanes(
             raise
         for lane, future in zip(lanes, futures, strict=True):
             yield from zip(lane, future.result(), strict=True)
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _train_lane(lane: Sequence[_Training], news: _News, stop: Event) -> list[Trajectory]:
