@@ -48,6 +48,12 @@ def test_two_equal_runs_are_refused():
         study(n=3).specs("quick", None, {"model.width": "5"})
 
 
+def test_a_study_without_seeds_has_seed_0():
+    mine = replace(study(n=3), seeds={})
+    assert [spec.seed for spec in mine.specs("quick")] == [0, 0, 0]
+    assert {spec.seed for spec in mine.specs("quick", seeds=2)} == {0, 1}
+
+
 def test_a_size_there_is_not_is_refused_with_those_there_are():
     with pytest.raises(UsageError, match=r"no size 'paper'; it has quick"):
         study().specs("paper")

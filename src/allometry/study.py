@@ -44,7 +44,7 @@ class Study:
             ``runs(size, seeds)``, with `seeds` a sequence.
         sizes: names of the sizes from small to large; a shipped study has some of
             ``quick``, ``notebook`` and ``paper``.
-        seeds: size to the seeds it takes when nobody says otherwise.
+        seeds: size to its seeds when none are asked for; a size without an entry has seed 0.
         procedure: how runs are made; None trains every `RunSpec` by gradient descent.
         measures: name to function giving columns, of one trained `Network` or of what
             the procedure hands it.
@@ -129,10 +129,11 @@ class Study:
             raise UsageError(
                 f"study {self.name} has no size {size!r}; it has {', '.join(self.sizes)}"
             )
-        own = self.seeds[size]
-        chosen = own if seeds is None else tuple(range(own[0], own[0] + seeds))
+        default_seeds = self.seeds.get(size, (0,))
+        first = default_seeds[0]
+        run_seeds = default_seeds if seeds is None else tuple(range(first, first + seeds))
         names = {"measures": self.measure_names}
-        specs = [spec.model_copy(update=names) for spec in self.runs(size, chosen)]
+        specs = [spec.model_copy(update=names) for spec in self.runs(size, run_seeds)]
         for path, value in (changes or {}).items():
             specs = [replace(spec, path, value) for spec in specs]
         if len(set(run_ids(specs))) < len(specs):

@@ -398,6 +398,8 @@ BAD = [
     ("run ./nobody.py", 2, "no study file"),
     ("run {folder}", 2, "no study"),
     ("run {text}.py", 2, "STUDY = Study"),
+    ("run {null}.py", 2, "not Python"),
+    ("fit {rows}.csv --law {null}.py --map x=x --map y=y", 2, "null bytes"),
     ("run {own} --size huge", 2, "no size 'huge'; it has quick"),
     ("run {own} --size paper", 2, "no size 'paper'"),
     ("run {own} --seeds 0", 2, "--seeds"),
@@ -446,12 +448,16 @@ BAD = [
 def test_bad_input_is_answered_in_words(line, code, words, allometry, own, tmp_path):
     (tmp_path / "text").write_text("no database, no study " * 100)
     (tmp_path / "text.py").write_text("STUDY = 'none'")
+    (tmp_path / "null.py").write_text("LAW = '\0'")
+    (tmp_path / "rows.csv").write_text("x,y\n1,2\n2,3\n")
     (tmp_path / "empty.db").touch()
     places = {
         "folder": tmp_path,
         "own": own[0] / "own.py",
         "store": own[0] / "own.db",
         "text": tmp_path / "text",
+        "null": tmp_path / "null",
+        "rows": tmp_path / "rows",
         "empty": tmp_path / "empty.db",
     }
     arguments = line.format(**places).split()
