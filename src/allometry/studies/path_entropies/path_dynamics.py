@@ -202,8 +202,8 @@ def _weights(name: str, intervals: Intervals, control: Intervals) -> Finding:
         answer=f"The sum of squared weights accounts for {SYMBOL[name]} with R² "
         f"{_shown(intervals, f'{name}_r2_weights', 4)}, the logarithm of time with "
         f"{_shown(intervals, f'{name}_r2_log', 4)}. Under logistic loss the weights of a network "
-        "that has separated its classes go on growing about as the logarithm of time (Soudry et al. "
-        "1710.10345, for linear ones), and the entropies with them.",
+        "that has separated its classes go on growing about as the logarithm of time (Soudry et "
+        "al. 1710.10345, for linear ones), and the entropies with them.",
         control=f"shuffled labels: R² {_shown(control, f'{name}_r2_weights')}",
         unit="R²",
     )
