@@ -224,7 +224,7 @@ def dress(ax: Axes, *, xlog: bool = False, ylog: bool = False, grid: bool = True
 
 
 def equal_decades(axes: Sequence[Axes] | AxesArray, which: str = "x") -> None:
-    """The same number of decades on each of these log axes, each kept in its middle."""
+    """The same number of decades on each of these log axes, each centred where it was."""
     if which not in ("x", "y"):
         raise UsageError(f"which is 'x' or 'y', got {which!r}")
     flat = list(np.ravel(np.asarray(axes, dtype=object)))
