@@ -140,8 +140,11 @@ def numbered(key: jax.Array, index: jax.Array, words: int, thresholds: jax.Array
 
     So a training set of any size needs no memory, and its size is no part of a program's shape.
     """
-    one = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), (words + 1,), jnp.uint32))
-    return _as_samples(one(index), thresholds)
+
+    def one(i: jax.Array) -> jax.Array:
+        return jax.random.bits(jax.random.fold_in(key, i), (words + 1,), jnp.uint32)
+
+    return _as_samples(jax.vmap(one)(index), thresholds)
 
 
 def fixed_samples(key: jax.Array, task: Task, n: int) -> Samples:
