@@ -36,8 +36,8 @@ from torch import Tensor, nn
 
 from allometry.datasets.splits import LeadingImages
 from allometry.engines.local import LocalEngine
-from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
+from allometry.processors import processors
 from allometry.spec.torch_draws import TorchDraws
 from allometry.studies.cnn_size_by_data import study
 from allometry.study import procedure_of
@@ -115,7 +115,7 @@ def ours_at_once() -> float:
         lambda pack, tell: study.STUDY.procedure.run(pack, {"cell": study.cell}, {}, tell),
         lambda n: None,
         lambda: False,
-        at_once(packs, len(cpus())),
+        at_once(packs, len(processors())),
     )
     assert len(list(made)) == len(packs)
     return (time.perf_counter() - began) / 2

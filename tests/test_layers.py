@@ -20,7 +20,7 @@ PACKAGE = ROOT / "src" / "allometry"
 
 # From low to high: a folder, or a module at the root, imports from lower layers alone.
 LAYERS = (
-    ("errors", "durable"),
+    ("errors", "durable", "processors"),
     ("tables", "laws", "spec"),
     ("stats", "datasets", "models"),
     ("fitting", "measures"),
@@ -28,12 +28,12 @@ LAYERS = (
     ("study", "store"),
     ("studies",),
     ("engines", "report"),
-    ("run", "explanation"),
+    ("run",),
     ("cli",),
 )
 LONGEST_CHAIN = 11  # units, the entry point `__main__` among them
 MOST_AT_THE_ROOT = 8  # modules
-FITTING = ("errors", "durable", "tables", "laws", "stats", "fitting")
+FITTING = ("errors", "durable", "processors", "tables", "laws", "stats", "fitting")
 TRAINING = {
     "jax",
     "jaxlib",
@@ -267,14 +267,25 @@ def test_every_public_name_is_where_it_is_said_to_be_and_has_a_type():
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
         for target in node.targets
     }
-    (typed,) = [n for n in tree.body if isinstance(n, ast.If) and n.test.id == "TYPE_CHECKING"]
+    (typed,) = [
+        n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"
+    ]
     told = {
         alias.asname: f"{node.module}.{alias.name}".removeprefix("allometry.")
         for node in typed.body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
     names = {name: f"{module}.{name}" for name, module in loaded["_HOME"].items()}
     assert told == {**names, **loaded["_MODULES"]}
+
+
+def test_processors_are_counted_and_disks_flushed_in_one_place():
+    places = {"processors": {"cpu_count", "sched_getaffinity"}, "durable": {"fsync", "fdatasync"}}
+    for module, tree in TREES.items():
+        used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        for place, names in places.items():
+            assert module == place or not used & names, f"{module}: `allometry.{place}` has it"
 
 
 # ---- habits --------------------------------------------------------------------------------

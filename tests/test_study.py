@@ -26,6 +26,20 @@ def test_a_study_gives_its_own_seeds_or_as_many_as_asked_for():
     assert len(asked) == 12
 
 
+def test_a_study_without_seeds_takes_the_seed_0():
+    bare = replace(study(n=3), seeds={})
+    assert {s.seed for s in bare.specs("quick")} == {0}
+    assert sorted({s.seed for s in bare.specs("quick", seeds=3)}) == [0, 1, 2]
+
+
+def test_a_size_may_have_any_name():
+    own = replace(study(n=3), sizes=("tiny", "overnight"), seeds={"overnight": (7, 8)})
+    assert {s.seed for s in own.specs("tiny")} == {0}
+    assert {s.seed for s in own.specs("overnight")} == {7, 8}
+    with pytest.raises(UsageError, match=r"no size 'quick'; it has tiny, overnight"):
+        own.specs("quick")
+
+
 def test_more_seeds_leave_the_first_ones_as_they_are():
     few, many = study().specs("quick", seeds=1), study().specs("quick", seeds=3)
     assert [s.run_id for s in many][: len(few)] == [s.run_id for s in few]

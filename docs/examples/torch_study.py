@@ -3,12 +3,13 @@
 import torch
 from torch import nn
 
-from allometry import Finding, Study
-from allometry.figures import curve, panels, runs_panel
-from allometry.findings import at_least
+import allometry as al
+from allometry.figures import panels, runs_panel
+from allometry.figures.curves import power_curve
+from allometry.findings import Analysis, at_least
 from allometry.spec import Experiment
-from allometry.stats import lines
 from allometry.stats.grid import Grid
+from allometry.stats.lines import log_line
 from allometry.training.function import Function
 
 TEACHER = 32  # hidden units of the network to be imitated
@@ -57,37 +58,37 @@ def runs(size, seeds):
 
 
 def law(curves):
-    """Exponent and R² of L = A N^alpha on the means over seeds."""
-    line = lines.log_line(curves.size, curves["test_loss"])
-    return {"alpha": line.slope, "r2": line.r2}
+    """The straight line through log L against log N; its slope is the exponent of L = A N^alpha."""
+    return log_line(curves.size, curves["test_loss"])
 
 
 def analyse(table):
-    by = Grid.of(table, "n_params", ("test_loss",)).intervals(law)
-    return [Finding(
+    """The exponent and R² of the means over seeds, with 95% intervals."""
+    grid = Grid.of(table, "n_params", ("test_loss",))
+    intervals = grid.intervals(lambda curves: law(curves)._asdict())
+    alpha, r2 = intervals["slope"], intervals["r2"]
+    finding = al.Finding(
         claim="The test loss falls as a power of the parameter count",
         prediction="R² of 0.9 or more on log axes", source="a guess of mine",
-        measured=by["alpha"].value, low=by["alpha"].low, high=by["alpha"].high,
-        verdict=at_least(by["r2"], 0.9),
-        answer=f"R² is {by['r2'].value:.2f} [{by['r2'].low:.2f}, {by['r2'].high:.2f}].",
-        unit="exponent",
-    )]  # fmt: skip
+        measured=alpha.value, low=alpha.low, high=alpha.high, unit="exponent",
+        verdict=at_least(r2, 0.9), answer=f"R² is {r2.shown('.2f')}.",
+    )  # fmt: skip
+    return Analysis([finding], numbers={"line": law(grid.mean()), "sizes": grid.size})
 
 
 def loss_against_size(table, analysis):
     """Test loss of every student against its parameter count; the line is the fitted power."""
-    mean = Grid.of(table, "n_params", ("test_loss",)).mean()
-    line = lines.log_line(mean.size, mean["test_loss"])
+    sizes = analysis.numbers["sizes"]
     figure, axes = panels(1, 1)
-    drawn = curve(lambda n: 10**line.intercept * n**line.slope, (mean.size[0], mean.size[-1]))
     runs_panel(
-        table["n_params"], table["test_loss"], ax=axes[0, 0], seed=table["seed"],
-        curves=[drawn], xlabel="parameters N", ylabel="test loss (mean squared error)",
+        table["n_params"], table["test_loss"], ax=axes[0, 0],
+        curves=[power_curve(analysis.numbers["line"], (sizes[0], sizes[-1]))],
+        xlabel="parameters N", ylabel="test loss (mean squared error)",
     )  # fmt: skip
     return figure
 
 
-STUDY = Study(
+STUDY = al.Study(
     name="torch_study", title="Students of a random teacher, in PyTorch", question=__doc__,
     prediction="L = A N^alpha", source="a guess of mine",
     runs=runs, sizes=("quick",), seeds={"quick": (0, 1, 2)}, measures={},

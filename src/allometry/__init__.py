@@ -15,7 +15,7 @@ touches nothing.
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from allometry import datasets as datasets
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from allometry import measures as measures
     from allometry import models as models
     from allometry import stats as stats
-    from allometry.explanation import Explanation as Explanation
-    from allometry.explanation import explain as explain
+    from allometry.engines.explanation import Explanation as Explanation
+    from allometry.engines.explanation import explain as explain
     from allometry.findings import Analysis as Analysis
     from allometry.findings import Finding as Finding
     from allometry.fitting.compare import Comparison as Comparison
@@ -56,12 +56,14 @@ if TYPE_CHECKING:
     from allometry.training.procedure import Procedure as Procedure
     from allometry.training.result import RunResult as RunResult
 
+    __version__: str
+
 # Public name to the module that has it.
 _HOME = {
     "Analysis": "findings",
     "Comparison": "fitting.compare",
     "Experiment": "spec",
-    "Explanation": "explanation",
+    "Explanation": "engines.explanation",
     "Finding": "findings",
     "Fit": "fitting.document",
     "Function": "training.function",
@@ -78,7 +80,7 @@ _HOME = {
     "Table": "tables.table",
     "TrainSpec": "spec",
     "compare": "fitting.compare",
-    "explain": "explanation",
+    "explain": "engines.explanation",
     "fit": "fitting.fit",
     "influence": "fitting.influence",
     "multiverse": "fitting.multiverse",
@@ -103,16 +105,18 @@ _MODULES = {
 __all__ = [*sorted(_HOME), *sorted(_MODULES), "__version__"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
 
-        return version("allometry")
-    if name in _MODULES:
-        return import_module(f"allometry.{_MODULES[name]}")
-    if name not in _HOME:
-        raise AttributeError(f"module 'allometry' has no attribute {name!r}")
-    return getattr(import_module(f"allometry.{_HOME[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("allometry")
+        if name in _MODULES:
+            return import_module(f"allometry.{_MODULES[name]}")
+        if name not in _HOME:
+            raise AttributeError(f"module 'allometry' has no attribute {name!r}")
+        return getattr(import_module(f"allometry.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
@@ -122,7 +126,7 @@ def __dir__() -> list[str]:
 class _Names(ModuleType):
     """Importing `allometry.run` must not put that module in the place of the function `run`."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 

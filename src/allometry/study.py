@@ -4,15 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
+from allometry.fitting.document import Fit
 from allometry.spec import Changes, Experiment, replace, run_ids
 from allometry.tables.table import Table
-from allometry.training.procedure import Procedure
+from allometry.training.procedure import Measures, Procedure
+
+if TYPE_CHECKING:
+    # Matplotlib takes half a second, which a run without a report does not need.
+    from matplotlib.figure import Figure
 
 __all__ = ["Notebook", "Study", "procedure_of"]
+
+FIRST_SEED = 0  # of a size that names no seeds
 
 
 @dataclass(frozen=True)
@@ -21,8 +28,8 @@ class Notebook:
 
     Attributes:
         number: its place among the five that Allometry began with, from 0.
-        name: what its author calls it.
-        printed: what it printed, one or two sentences.
+        name: its author's name for it.
+        printed: its printed result, one or two sentences.
     """
 
     number: int
@@ -38,18 +45,18 @@ class Study:
         name: the module's name, the name on the command line.
         title: a few words for headings.
         question: one sentence.
-        prediction: what its source expects, one sentence.
+        prediction: the result its source expects, one sentence.
         source: author, title, identifier.
-        runs: size to the list of specs at one seed after another; called as
-            ``runs(size, seeds)``, with `seeds` a sequence.
-        sizes: names of the sizes from small to large; a shipped study has some of
-            ``quick``, ``notebook`` and ``paper``.
-        seeds: size to the seeds it takes when nobody says otherwise.
+        runs: the specs of a size, seed by seed; called as ``runs(size, seeds)`` with
+            `seeds` a sequence of integers.
+        sizes: names of the sizes from small to large; shipped studies use "quick",
+            "notebook" and "paper", a study of one's own any names.
+        seeds: the default seeds of each size; a size without an entry takes the one seed 0.
         procedure: how runs are made; None trains every `RunSpec` by gradient descent.
         measures: name to function giving columns, of one trained `Network` or of what
-            the procedure hands it.
+            the procedure passes it.
         trajectory: the same, taken along training.
-        analyse: table to an `Analysis`, or to a list of findings.
+        analyse: table to an `Analysis`, or to a list of findings; called once for a report.
         figures: functions ``(table, analysis) -> matplotlib Figure``; the first line
             of their docstring is the caption.
         fits: table to named fits shown in the report with their certificates.
@@ -57,8 +64,8 @@ class Study:
             columns (``allometry table --view``).
         notebook: the notebook it repeats, for the page that sets notebooks side by side.
         notes: what was not reached and how this differs from its source, in sentences.
-        origin: where other processes find the study: its shipped name or the path of its
-            file. `allometry.studies.study` fills it in; empty for one made in memory.
+        origin: where other processes load the study from: its shipped name or the path of
+            its file. `allometry.studies.study` sets it; empty for one made in memory.
     """
 
     name: str
@@ -67,23 +74,23 @@ class Study:
     prediction: str
     source: str
     runs: Callable[[str, Sequence[int]], Sequence[Experiment]]
-    measures: Mapping[str, Callable[..., Mapping[str, Any]]]
+    measures: Measures
     analyse: Callable[[Table], Analysis | Sequence[Finding]]
     sizes: tuple[str, ...] = ("quick", "notebook")
     seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    trajectory: Mapping[str, Callable[..., Mapping[str, Any]]] = field(default_factory=dict)
+    trajectory: Measures = field(default_factory=dict)
     procedure: Procedure | None = None
-    figures: tuple[Callable[..., Any], ...] = ()
-    fits: Callable[[Table], Mapping[str, Any]] | None = None
+    figures: tuple[Callable[[Table, Analysis], "Figure"], ...] = ()
+    fits: Callable[[Table], Mapping[str, Fit]] | None = None
     views: Mapping[str, Callable[[Table], Table]] = field(default_factory=dict)
     notebook: Notebook | None = None
     notes: tuple[str, ...] = ()
     origin: str = ""
 
     def analysis(self, table: Table) -> Analysis:
-        """What `analyse` gives for these runs, as an `Analysis` in any case."""
-        given = self.analyse(table)
-        analysis = given if isinstance(given, Analysis) else Analysis(tuple(given))
+        """The result of `analyse` as an `Analysis`, also where it is a list of findings."""
+        result = self.analyse(table)
+        analysis = result if isinstance(result, Analysis) else Analysis(tuple(result))
         if self.fits is not None:
             analysis = replace_field(analysis, fits=self.fits(table))
         return analysis
@@ -92,11 +99,11 @@ class Study:
         """A table in another form.
 
         Raises:
-            UsageError: for a view there is not.
+            UsageError: the study has no such view.
         """
         if name not in self.views:
-            there = ", ".join(self.views) or "none"
-            raise UsageError(f"study {self.name} has no view {name!r}; it has {there}")
+            views = ", ".join(self.views) or "none"
+            raise UsageError(f"study {self.name} has no view {name!r}; it has {views}")
         return self.views[name](table)
 
     def _repr_html_(self) -> str:
@@ -109,30 +116,31 @@ class Study:
 
     @property
     def measure_names(self) -> tuple[str, ...]:
-        """As they stand in each spec, and so in its `run_id`."""
+        """Names of measures as they are in each spec, and so in its `run_id`."""
         return (*sorted(self.measures), *sorted(f"trajectory:{n}" for n in self.trajectory))
 
     def specs(
         self, size: str, seeds: int | None = None, changes: Changes | None = None
-    ) -> list[Any]:
+    ) -> list[Experiment]:
         """The runs of one size.
 
         Args:
             size: one of `sizes`.
-            seeds: how many, counted up from the first; None for the study's own.
+            seeds: how many, counted up from the first; None for the study's defaults.
             changes: dotted field to new value, applied to every run (``--set``).
 
         Raises:
-            UsageError: for a size or a field there is not, or two equal runs.
+            UsageError: the study has no such size, its specs no such field, or two runs are equal.
         """
         if size not in self.sizes:
             raise UsageError(
                 f"study {self.name} has no size {size!r}; it has {', '.join(self.sizes)}"
             )
-        own = self.seeds[size]
-        chosen = own if seeds is None else tuple(range(own[0], own[0] + seeds))
+        run_seeds = self.seeds.get(size, (FIRST_SEED,))
+        if seeds is not None:
+            run_seeds = tuple(range(run_seeds[0], run_seeds[0] + seeds))
         names = {"measures": self.measure_names}
-        specs = [spec.model_copy(update=names) for spec in self.runs(size, chosen)]
+        specs = [spec.model_copy(update=names) for spec in self.runs(size, run_seeds)]
         for path, value in (changes or {}).items():
             specs = [replace(spec, path, value) for spec in specs]
         if len(set(run_ids(specs))) < len(specs):

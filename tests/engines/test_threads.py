@@ -8,9 +8,9 @@ import pytest
 
 from allometry import studies
 from allometry.engines.local import LocalEngine
-from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
+from allometry.processors import processors
 from allometry.study import procedure_of
 from allometry.training.procedure import Pack, Procedure
 
@@ -129,7 +129,7 @@ def test_only_what_is_known_to_keep_off_lapack_is_made_at_once():
 
 def test_packs_of_a_procedure_that_says_nothing_go_one_after_another():
     inside, most, expected = 0, 0, 1
-    all_there = threading.Barrier(at_once(PACKS, len(cpus())))
+    all_there = threading.Barrier(at_once(PACKS, len(processors())))
 
     class Quiet(Procedure):
         def packs(self, specs):
@@ -149,7 +149,7 @@ def test_packs_of_a_procedure_that_says_nothing_go_one_after_another():
             return True
 
     study = studies.study("mlp_parameter_scaling")
-    for procedure, expected in ((Quiet(), 1), (Loud(), at_once(PACKS, len(cpus())))):
+    for procedure, expected in ((Quiet(), 1), (Loud(), at_once(PACKS, len(processors())))):
         most = 0
         mine = replace(study, procedure=procedure)
         list(LocalEngine().run(PACKS, mine, lambda n: None, lambda: False))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from allometry.engines import Engine
 
 __all__ = [
-    "EngineName", "as_json", "in_store", "of_size", "pairs", "to_file", "with_changes",
+    "EngineName", "as_json", "engine_of", "in_store", "of_size", "pairs", "to_file", "with_changes",
     "with_engine",
 ]  # fmt: skip
 
@@ -64,14 +64,14 @@ def with_engine(command: Callable[..., R]) -> Callable[..., R]:
     def with_one(
         *, engine: EngineName, workers: int | None, hung_after: float, **options: object
     ) -> R:
-        return command(start_engine=lambda: _engine(engine, workers, hung_after), **options)
+        return command(start_engine=lambda: engine_of(engine, workers, hung_after), **options)
 
     for option in reversed(_ENGINE):
         with_one = option(with_one)
     return with_one
 
 
-def _engine(name: EngineName, workers: int | None, hung_after: float) -> "Engine":
+def engine_of(name: EngineName, workers: int | None, hung_after: float) -> "Engine":
     """The engine of these options. Loads what it needs, JAX first of all.
 
     Raises:

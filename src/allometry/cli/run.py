@@ -13,7 +13,7 @@ from allometry.cli.output import finding_document, print_json, say
 
 if TYPE_CHECKING:
     from allometry.engines import Engine, Failure
-    from allometry.explanation import Explanation
+    from allometry.engines.explanation import Explanation
     from allometry.run import Outcome
     from allometry.training.packing.explain import Plan
 
@@ -53,7 +53,7 @@ def run(
 
     keep_programs()  # before anything below brings JAX
     from allometry.cli.terminal import Bar
-    from allometry.explanation import explain as explain_runs
+    from allometry.engines.explanation import explain as explain_runs
     from allometry.run import run as run_study
 
     if explain:

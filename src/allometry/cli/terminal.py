@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: one line while training, a table at the end."""
+"""The terminal: one line of progress while training, tables of findings and fits."""
 
 import sys
 import time
@@ -46,8 +46,8 @@ class Bar:
             console=self._console,
             disable=not self._live,
         )
-        self._runs = self._steps = self._done = self._diverged = self._advanced = 0
-        self._began = self._said = time.monotonic()
+        self._runs = self._steps = self._done = self._diverged = self._steps_done = 0
+        self._began = self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -56,9 +56,9 @@ class Bar:
         self._bar.stop()
 
     def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
-        """Told once: runs to train and runs stored before, packs, and model-steps in all."""
+        """Start: runs to train, runs stored before, packs, and model-steps in all."""
         self._runs, self._steps = runs, steps
-        self._began = self._said = time.monotonic()
+        self._began = self._last_line = time.monotonic()
         if not runs:
             return
         self._line(
@@ -69,14 +69,14 @@ class Bar:
             self._task = self._bar.add_task("training", total=steps, rate="")
 
     def advance(self, model_steps: int) -> None:
-        self._advanced += model_steps
-        rate = self._advanced / max(time.monotonic() - self._began, 1e-9)
+        self._steps_done += model_steps
+        rate = self._steps_done / max(time.monotonic() - self._began, 1e-9)
         if self._live:
             self._bar.update(self._task, advance=model_steps, rate=self._state(rate))
-        elif time.monotonic() - self._said > QUIET_SECONDS:
-            self._said = time.monotonic()
-            left = (self._steps - self._advanced) / rate
-            self._line(f"{self._state(rate)}, about {left:.0f} s left")
+        elif time.monotonic() - self._last_line > QUIET_SECONDS:
+            self._last_line = time.monotonic()
+            seconds = (self._steps - self._steps_done) / rate
+            self._line(f"{self._state(rate)}, about {seconds:.0f} s left")
 
     def finished(self, results: Sequence[RunResult]) -> None:
         self._done += len(results)
@@ -92,8 +92,8 @@ class Bar:
             self._line(f"{self._done} of {self._runs} runs trained in {seconds:.1f} s")
 
     def _state(self, rate: float) -> str:
-        lost = f", {self._diverged} diverged" if self._diverged else ""
-        return f"{self._done}/{self._runs} runs, {rate:,.0f} model-steps/s{lost}"
+        diverged = f", {self._diverged} diverged" if self._diverged else ""
+        return f"{self._done}/{self._runs} runs, {rate:,.0f} model-steps/s{diverged}"
 
     def _line(self, text: str) -> None:
         self._console.print(Text(text), highlight=False, soft_wrap=True)
@@ -154,10 +154,10 @@ def show_comparison(document: Mapping[str, Any]) -> None:
         for heading in ("law", "extrapolation RMSLE", "back-test RMSLE", "weight", ""):
             table.add_column(heading)
         for name, score in group["laws"].items():
-            chosen = "chosen" if name == group["chosen"]["law"] else score["reason"]
+            status = "chosen" if name == group["chosen"]["law"] else score["reason"]
             errors = [score["extrapolation_rmsle"], score["backtest_rmsle"]]
             shown = ["-" if e is None else f"{e:.4g}" for e in errors]
-            table.add_row(name, *shown, f"{score['weight']:.3f}", chosen)
+            table.add_row(name, *shown, f"{score['weight']:.3f}", status)
         averaged = group["averaged"]["extrapolation_rmsle"]
         table.add_row("averaged", "-" if averaged is None else f"{averaged:.4g}", "", "", "")
         console.print(table)

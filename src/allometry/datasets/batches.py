@@ -71,7 +71,7 @@ def epoch_batches(n: int, batch_size: int) -> int:
 def shared_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     """The order of one pass, ``(n,)``, from seed, epoch and n alone.
 
-    So runs of all sizes at one seed see the same batches, and a pass can be drawn
+    Runs of all sizes at one seed therefore see the same batches, and a pass can be drawn
     without those before it.
     """
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n)

@@ -65,10 +65,10 @@ class ImageSubset(Data):
 
     def load(self, draws: TorchDraws) -> Split:
         images = load_images(self.name)
-        chosen = draws.randperm(len(images.train_x))[: self.n_train]
+        rows = draws.randperm(len(images.train_x))[: self.n_train]
         return Split(
-            _scaled(images.train_x[chosen]),
-            images.train_y[chosen].astype(np.int32),
+            _scaled(images.train_x[rows]),
+            images.train_y[rows].astype(np.int32),
             _scaled(images.test_x[: self.n_test]),
             images.test_y[: self.n_test].astype(np.int32),
         )

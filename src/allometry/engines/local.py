@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from allometry.engines import Engine, Failure, Finished
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.hung import HUNG_AFTER
-from allometry.engines.pool import cpus, pool
+from allometry.engines.pool import pool
 from allometry.engines.provenance import collect
 from allometry.engines.threads import at_once, in_threads
+from allometry.processors import processors
 from allometry.spec import run_ids
 from allometry.study import Study, procedure_of
 from allometry.training.checkpoints import Checkpoints
@@ -67,7 +68,7 @@ class LocalEngine(Engine):
             return Finished(results, provenance)
 
         several = len(packs) > 1 and procedure.concurrent(packs)
-        threads = at_once(packs, len(cpus())) if several else 1
+        threads = at_once(packs, len(processors())) if several else 1
         if threads > 1:
             yield from in_threads(packs, make, advance, stop, threads)
             return

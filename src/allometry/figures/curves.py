@@ -24,8 +24,11 @@ __all__ = [
     "power_curve",
 ]
 
-Predict = Callable[[NDArray], ArrayLike]  # x (points,) to y (points,)
-Bands = Callable[[NDArray], tuple[ArrayLike, ArrayLike]]  # x (points,) to (low, high)
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+Predict = Callable[[Array], ArrayLike]  # x (points,) to y (points,)
+Bands = Callable[[Array], tuple[ArrayLike, ArrayLike]]  # x (points,) to (low, high)
 Ends = tuple[float, float]
 
 
@@ -40,10 +43,10 @@ class Curve:
         style: Matplotlib line style inside `between`.
     """
 
-    x: NDArray
-    y: NDArray
-    low: NDArray | None = None
-    high: NDArray | None = None
+    x: Array
+    y: Array
+    low: Array | None = None
+    high: Array | None = None
     between: tuple[float, float] | None = None
     label: str = ""
     color: str = ""
@@ -82,10 +85,10 @@ def curve(
 def fit_curve(fit: Fit, between: Ends, *, symbol: str = "x") -> Curve:
     """A fit of one size, with the band of its interval."""
 
-    def predict(x: NDArray) -> NDArray:
+    def predict(x: Array) -> Array:
         return fit.predict({symbol: x})
 
-    def interval(x: NDArray) -> tuple[NDArray, NDArray]:
+    def interval(x: Array) -> tuple[Array, Array]:
         return fit.predict_interval({symbol: x})
 
     return curve(predict, between, interval=interval)
@@ -96,7 +99,7 @@ def power_curve(
 ) -> Curve:
     """y = floor + 10^intercept x^slope, of a line through the logarithms (base 10)."""
 
-    def predict(x: NDArray) -> NDArray:
+    def predict(x: Array) -> Array:
         return floor + 10**line.intercept * x**line.slope
 
     return curve(predict, between, beyond=beyond, label=label)
@@ -105,7 +108,7 @@ def power_curve(
 def logarithm_curve(line: Line, between: Ends, *, floor: float = 0.0) -> Curve:
     """y = floor + intercept + slope log10 x."""
 
-    def predict(x: NDArray) -> NDArray:
+    def predict(x: Array) -> Array:
         return floor + line.intercept + line.slope * np.log10(x)
 
     return curve(predict, between)
@@ -114,7 +117,7 @@ def logarithm_curve(line: Line, between: Ends, *, floor: float = 0.0) -> Curve:
 def exponential_curve(line: Line, between: Ends) -> Curve:
     """y = exp(intercept + slope x), of a line through ln y."""
 
-    def predict(x: NDArray) -> NDArray:
+    def predict(x: Array) -> Array:
         return np.exp(line.intercept + line.slope * x)
 
     return curve(predict, between, log=False)
@@ -137,7 +140,7 @@ def draw_curve(ax: Axes, line: Curve, color: str) -> None:
     ax.autoscale_view()
 
 
-def _near(y: NDArray, ax: Axes) -> NDArray:
+def _near(y: Array, ax: Axes) -> Array:
     """The line where it is near the data: a wild extrapolation does not set the scale."""
     low, high = ax.dataLim.intervaly
     if not (np.isfinite(low) and np.isfinite(high) and high > low):
@@ -147,7 +150,7 @@ def _near(y: NDArray, ax: Axes) -> NDArray:
     return np.clip(y, low - 0.3 * (high - low), high + 0.3 * (high - low))
 
 
-def _outside(x: NDArray, inside: NDArray) -> list[NDArray]:
+def _outside(x: Array, inside: Flags) -> list[NDArray[np.intp]]:
     """The stretches before and after the fitted one, each touching it."""
     places = np.flatnonzero(inside)
     if not len(places):

@@ -6,6 +6,7 @@ PNG takes it over.
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -82,12 +83,14 @@ def _headline(figure: Figure) -> Text | None:
 def _svg(figure: Figure) -> bytes:
     figure.set_dpi(PNG_DPI)  # of what is rasterised within it
     buffer = io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    canvas: Any = FigureCanvasSVG(figure)  # its methods have no annotations
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
 def _png(figure: Figure) -> bytes:
     figure.set_dpi(PNG_DPI)
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()

@@ -13,9 +13,11 @@ from allometry.figures.words import to_mathtext
 
 __all__ = ["corner_note", "emptiest_corner", "end_label", "label_offsets", "name_axes", "relative"]
 
+Array = NDArray[np.float64]
+
 
 def end_label(
-    ax: Axes, x: NDArray, y: NDArray, text: str, color: Any, side: str, lift: float = 0.0
+    ax: Axes, x: Array, y: Array, text: str, color: Any, side: str, lift: float = 0.0
 ) -> None:
     """A few words beside the last (or the first) point."""
     if side not in ("right", "left"):
@@ -70,14 +72,14 @@ def name_axes(ax: Axes, xlabel: str, ylabel: str, title: str) -> None:
         ax.set_title(to_mathtext(title, bold=True), loc="left")
 
 
-def relative(values: NDArray, log: bool) -> NDArray:
+def relative(values: Array, log: bool) -> Array:
     """Position of each value between the smallest (0) and the largest (1)."""
     v = np.log(values) if log else values
     span = np.ptp(v) if len(v) else 0.0
     return (v - v.min()) / span if span > 0 else np.full(len(v), 0.5)
 
 
-def emptiest_corner(x: NDArray, y: NDArray) -> str:
+def emptiest_corner(x: Array, y: Array) -> str:
     """The corner with the fewest of the points, each 0 to 1; the upper right in doubt."""
     corners = {
         f"{v} {h}": int(

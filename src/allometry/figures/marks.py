@@ -11,13 +11,16 @@ from allometry.figures.style import GREY, GROUND, INK
 
 __all__ = ["drawable", "ground", "join", "mask", "pair", "ring", "runs"]
 
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
 # More marks than this become pixels inside the SVG: a page stays under a megabyte.
 VECTOR_MARKS = 500
 
 SMALL, LARGE = 2.6, 5.0  # points: a run, a mean (or a run that is alone at its size)
 
 
-def pair(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+def pair(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     """Two columns of numbers of one length."""
     px, py = np.asarray(x, float), np.asarray(y, float)
     if px.ndim != 1 or px.shape != py.shape:
@@ -25,7 +28,7 @@ def pair(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
     return px, py
 
 
-def mask(values: ArrayLike | None, rows: int, *, default: bool) -> NDArray:
+def mask(values: ArrayLike | None, rows: int, *, default: bool) -> Flags:
     """A bool for each run."""
     if values is None:
         return np.full(rows, default)
@@ -37,12 +40,12 @@ def mask(values: ArrayLike | None, rows: int, *, default: bool) -> NDArray:
     return flags
 
 
-def drawable(values: NDArray, log: bool) -> NDArray:
+def drawable(values: Array, log: bool) -> Flags:
     """Which values can be drawn: finite, and positive on a log axis."""
     return np.isfinite(values) & ((values > 0) if log else True)
 
 
-def ground(ax: Axes, x: NDArray, used: NDArray, log: bool, high: NDArray | None = None) -> None:
+def ground(ax: Axes, x: Array, used: Flags, log: bool, high: Array | None = None) -> None:
     """Grey ground behind the smallest and largest sizes where the fit used no run.
 
     Args:
@@ -81,9 +84,9 @@ def ground(ax: Axes, x: NDArray, used: NDArray, log: bool, high: NDArray | None 
 
 def runs(
     ax: Axes,
-    x: NDArray,
-    y: NDArray,
-    used: NDArray,
+    x: Array,
+    y: Array,
+    used: Flags,
     color: str,
     marker: str,
     *,
@@ -113,7 +116,7 @@ def runs(
         _means(ax, x, y, used, color, marker)
 
 
-def _means(ax: Axes, x: NDArray, y: NDArray, used: NDArray, color: str, marker: str) -> None:
+def _means(ax: Axes, x: Array, y: Array, used: Flags, color: str, marker: str) -> None:
     """The mean of runs at each size that has more than one, filled where any was used."""
     for size in np.unique(x):
         here = x == size
@@ -132,14 +135,12 @@ def _means(ax: Axes, x: NDArray, y: NDArray, used: NDArray, color: str, marker: 
         )
 
 
-def ring(ax: Axes, x: NDArray, y: NDArray, rows: NDArray) -> None:
+def ring(ax: Axes, x: Array, y: Array, rows: Flags) -> None:
     """A ring around the runs to highlight."""
     ax.plot(x[rows], y[rows], "o", ms=7, mfc="none", mec=INK, mew=0.8, zorder=5)
 
 
-def join(
-    ax: Axes, x: NDArray, y: NDArray, seen: NDArray, seed: ArrayLike | None, color: str
-) -> None:
+def join(ax: Axes, x: Array, y: Array, seen: Flags, seed: ArrayLike | None, color: str) -> None:
     """A thin line through the runs of each seed."""
     if seed is None:
         raise UsageError("join=True needs `seed`, the label of each run's seed")

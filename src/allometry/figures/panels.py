@@ -23,6 +23,8 @@ from allometry.figures.style import BLUE, GREY, VERMILLION, dress, paper
 
 __all__ = ["control_panels", "fit_panel", "residual_panel", "runs_panel"]
 
+Array = NDArray[np.float64]
+
 
 def runs_panel(
     x: ArrayLike,
@@ -84,7 +86,7 @@ def _note(ax: Axes, note: str, missing: int, corner: str) -> None:
 
 
 def _draw_curves(
-    ax: Axes, x: NDArray, y: NDArray, curves: Sequence[Curve], color: str, label: str, label_at: str
+    ax: Axes, x: Array, y: Array, curves: Sequence[Curve], color: str, label: str, label_at: str
 ) -> None:
     """The curves, with labels of them and of the means that do not cover each other."""
     for line in curves:

@@ -48,6 +48,8 @@ __all__ = [
     "stacked",
 ]
 
+AxesArray = NDArray[np.object_]
+
 COLUMN, PAGE = 89.0, 183.0  # mm: one and two columns of a journal page
 MM = 1 / 25.4  # inch
 PNG_DPI = 200
@@ -107,7 +109,7 @@ def panels(
     height: float = 62.0,
     sharex: bool = False,
     sharey: bool = False,
-) -> tuple[Figure, NDArray]:
+) -> tuple[Figure, AxesArray]:
     """A figure of `width` x `height` mm and its axes, shape (rows, columns)."""
     with paper():
         figure = Figure(figsize=(width * MM, height * MM), layout="constrained")
@@ -118,7 +120,7 @@ def panels(
 
 def stacked(
     columns: int = 1, *, width: float = PAGE, height: float = 85.0, sharey: bool = False
-) -> tuple[Figure, NDArray, NDArray]:
+) -> tuple[Figure, AxesArray, AxesArray]:
     """A figure whose every panel has a lower one for residuals, on the same x.
 
     Returns:
@@ -151,7 +153,7 @@ def headline(figure: Figure, text: str) -> None:
         figure.suptitle(to_mathtext(text, bold=True), x=0.004, ha="left")
 
 
-def letters(axes: Sequence[Axes] | NDArray) -> None:
+def letters(axes: Sequence[Axes] | AxesArray) -> None:
     """Panel letters a, b, c in the upper left corner of the axes given."""
     with paper():
         for i, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):
@@ -169,7 +171,7 @@ def letters(axes: Sequence[Axes] | NDArray) -> None:
             )
 
 
-def ramp(values: ArrayLike, log: bool = True) -> NDArray:
+def ramp(values: ArrayLike, log: bool = True) -> NDArray[np.float64]:
     """Colours (n, 4) of ordered sizes: viridis without its palest fifth.
 
     Args:
@@ -190,7 +192,7 @@ def readable(color: Any) -> tuple[float, ...]:
     return tuple(rgb.tolist())
 
 
-def _luminance(rgb: NDArray) -> float:
+def _luminance(rgb: NDArray[np.float64]) -> float:
     """Relative luminance, WCAG 2.2."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
@@ -221,8 +223,8 @@ def dress(ax: Axes, *, xlog: bool = False, ylog: bool = False, grid: bool = True
     return ax
 
 
-def equal_decades(axes: Sequence[Axes] | NDArray, which: str = "x") -> None:
-    """The same number of decades on each of these log axes, each kept in its middle."""
+def equal_decades(axes: Sequence[Axes] | AxesArray, which: str = "x") -> None:
+    """The same number of decades on each of these log axes, each centred where it was."""
     if which not in ("x", "y"):
         raise UsageError(f"which is 'x' or 'y', got {which!r}")
     flat = list(np.ravel(np.asarray(axes, dtype=object)))

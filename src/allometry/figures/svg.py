@@ -2,8 +2,8 @@
 
 Matplotlib's SVG is a whole document: it has a style sheet that would reach the
 page, style attributes that a strict content security policy forbids, and names
-that clash between figures. Here styles become attributes, and the only names
-left are those something points to, prefixed by the figure's.
+that clash between figures. Here styles become attributes, and the only ids
+left are those that something refers to, prefixed by the figure's name.
 """
 
 import re

@@ -14,6 +14,8 @@ from allometry.figures.style import INK, dress, paper, ramp
 
 __all__ = ["trajectory_panel"]
 
+Array = NDArray[np.float64]
+
 
 def trajectory_panel(
     time: ArrayLike,
@@ -60,7 +62,7 @@ def trajectory_panel(
     return ax
 
 
-def _name_ends(ax: Axes, time: NDArray, named: Sequence[tuple[NDArray, str, Any]]) -> None:
+def _name_ends(ax: Axes, time: Array, named: Sequence[tuple[Array, str, Any]]) -> None:
     """Labels at the last point of lines given as (values, label, colour), none over another."""
     offsets = label_offsets(ax, [float(y[-1]) for y, _, _ in named])
     for (y, text, color), offset in zip(named, offsets, strict=True):

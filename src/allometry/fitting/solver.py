@@ -8,7 +8,6 @@ the quadratic zone. Levenberg-Marquardt damping after Nielsen (1999), scaling
 after More (1978).
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.laws import Array
+from allometry.processors import processors
 
 __all__ = ["Lanes", "Solution", "Surface", "minimise", "solve_positive"]
 
@@ -117,9 +117,7 @@ def minimise(
 
 
 def _threads() -> int:
-    return min(
-        8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    return min(8, len(processors()))
 
 
 @dataclass

@@ -1,31 +1,22 @@
 """The page that shows a study: one file, no network, readable without script."""
 
-import base64
-import hashlib
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from allometry.errors import DataError, DiskError, UsageError
-from allometry.figures.words import to_html
-from allometry.findings import MARKS, Analysis, Finding
+from allometry.errors import UsageError
+from allometry.findings import Analysis, Finding
 from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
-from allometry.report.pictures import Picture, draw_figures, make_folder
+from allometry.report.pictures import Picture, draw_figures
+from allometry.report.rendering import LIMIT, render, write
 from allometry.report.runs_table import counts_of_runs, provenance_section, runs_section
 from allometry.study import Study
 from allometry.tables.table import Table
 
 __all__ = ["LIMIT", "IndexEntry", "require_finished", "write_index", "write_report"]
-
-LIMIT = 1_000_000  # bytes of a page
 
 
 @dataclass(frozen=True)
@@ -61,8 +52,8 @@ def write_report(
     """Write the report of one study.
 
     Args:
-        table: its runs, diverged ones included; analysis and figures get it as it is.
-        size: quick, notebook or paper.
+        table: its runs, diverged ones included; analysis and figures get all of them.
+        size: name of the size.
         provenance: what trained the runs, one mapping for each that differs.
         command: the shell line that makes this report again.
         analysis: of the table; None asks the study.
@@ -76,12 +67,12 @@ def write_report(
     analysis = analysis or study.analysis(table)
     if pictures is None:
         pictures = draw_figures(study, table, analysis)
-    shown_pictures = [(picture, picture.svg) for picture in pictures]
-    page = _render(
+    pictures_with_svg = [(picture, picture.svg) for picture in pictures]
+    page = render(
         "report.html.j2",
         study=study,
         findings=analysis.findings,
-        pictures=shown_pictures,
+        pictures=pictures_with_svg,
         size=size,
         fits=[_fit_section(name, fit) for name, fit in analysis.fits.items()],
         counts=counts_of_runs(table, declared),
@@ -89,7 +80,7 @@ def write_report(
         runs=runs_section(table),
         provenance=provenance_section(provenance),
     )
-    return _write(page, path, [(p.function, len(svg.encode())) for p, svg in shown_pictures])
+    return write(page, path, [(p.function, len(svg.encode())) for p, svg in pictures_with_svg])
 
 
 def require_finished(study: Study, table: Table, size: str) -> None:
@@ -120,7 +111,7 @@ def write_index(entries: Sequence[IndexEntry], path: Path) -> Path:
         key=lambda e: e.study.notebook.number if e.study.notebook else 0,
     )
     others = [e for e in entries if not e.study.notebook]
-    return _write(_render("index.html.j2", notebooks=repeated, others=others), path, [])
+    return write(render("index.html.j2", notebooks=repeated, others=others), path)
 
 
 def _fit_section(name: str, fit: Fit) -> dict[str, Any]:
@@ -135,83 +126,3 @@ def _fit_section(name: str, fit: Fit) -> dict[str, Any]:
         "lines": certificate_lines(fit),
         "summary": summary_of_fit(fit),
     }
-
-
-@cache
-def _environment() -> Environment:
-    env = Environment(
-        loader=PackageLoader("allometry.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.filters["mathematics"] = lambda text: _own(to_html(str(text)))
-    env.filters["counted"] = _counted
-    env.filters["measured"] = _measured
-    env.globals["marks"] = MARKS
-    return env
-
-
-def _own(text: str) -> Markup:
-    """Markup this package wrote itself; what came from elsewhere is escaped in it."""
-    return Markup(text)  # noqa: S704
-
-
-def _measured(finding: Finding) -> Markup | str:
-    """Value over its interval; empty where the answer is only words."""
-    if not finding.shown:
-        return ""
-    value, bracket, ends = finding.interval.shown().partition(" [")
-    unit = _own(f" {to_html(finding.unit)}") if finding.unit else ""
-    return Markup("{}{} <small>{}</small>").format(value, unit, (bracket + ends).strip())
-
-
-def _counted(findings: Iterable[Finding]) -> str:
-    """2 disagree, 1 undecided."""
-    words = {
-        "agrees": ("agrees", "agree"),
-        "disagrees": ("disagrees", "disagree"),
-        "undecided": ("undecided", "undecided"),
-    }
-    count = Counter[str](f.verdict for f in findings)
-    return ", ".join(f"{count[v]} {words[v][count[v] > 1]}" for v in words if count[v])
-
-
-def _render(template: str, **values: Any) -> str:
-    """The page, with its style and script inside and nothing else allowed to load."""
-    env = _environment()
-    loader = env.loader
-    assert loader is not None
-    style, script = (loader.get_source(env, name)[0] for name in ("page.css", "sort.js"))
-    policy = (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"style-src {_source(style)}; script-src {_source(script)}"
-    )
-    return env.get_template(template).render(
-        style=_own(style), script=_own(script), policy=policy, **values
-    )
-
-
-def _source(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _write(page: str, path: Path, parts: list[tuple[str, int]]) -> Path:
-    data = page.encode()
-    if len(data) > LIMIT:
-        largest = max(parts, key=lambda part: part[1], default=("the page itself", len(data)))
-        raise DataError(
-            f"the report would be {len(data) / 1e6:.1f} MB, at most {LIMIT / 1e6:g} MB is kept to: "
-            f"{largest[0]} takes {largest[1] / 1e6:.1f} MB; draw fewer marks in it, or pass "
-            "rasterized=True to what draws them"
-        )
-    make_folder(path.parent)
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise DiskError(
-            f"cannot write {path}: {error.strerror}; choose another place with -o"
-        ) from error
-    return path

@@ -1,4 +1,4 @@
-"""From a store to a page: findings, figures, fits and runs of one study."""
+"""Reports from a store: the page of one study, or of all with an index."""
 
 import base64
 import io
@@ -47,10 +47,15 @@ def publish(
     """
     with Store(Path(store)) as opened:
         size = size or results.stored_size(opened, study.name, study.sizes)
-        which = (study.name, size, results.stored_variant(opened, study.name, size, changes or {}))
-        table = opened.table(*which)
-        trained_by = opened.provenance(*which)
-        declared = sum(e.declared for e in opened.status() if (e.study, e.size, e.variant) == which)
+        name = results.stored_variant(opened, study.name, size, changes or {})
+        declaration = (study.name, size, name)
+        table = opened.table(*declaration)
+        provenance = opened.provenance(*declaration)
+        declared = sum(
+            entry.declared
+            for entry in opened.status()
+            if (entry.study, entry.size, entry.variant) == declaration
+        )
     analysis = study.analysis(table)
     require_finished(study, table, size)
     pictures = draw_figures(study, table, analysis)
@@ -63,7 +68,7 @@ def publish(
         analysis=analysis,
         pictures=pictures,
         size=size,
-        provenance=[{**document, "runs": runs} for document, runs in trained_by],
+        provenance=[{**document, "runs": runs} for document, runs in provenance],
         command=f"allometry run {study.name} --size {size} --seeds {seeds}{settings}",
         declared=declared,
     )
@@ -78,11 +83,11 @@ def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) ->
         UsageError: none of these studies has a finished run in the store.
     """
     with Store(Path(store)) as opened:
-        held = {entry.study for entry in opened.status() if entry.done}
+        finished = {entry.study for entry in opened.status() if entry.done}
     pages = [
         publish(study, folder / f"{study.name}.html", store=store)
         for study in studies
-        if study.name in held
+        if study.name in finished
     ]
     if not pages:
         raise UsageError(f"no finished run of a shipped study in {store}; train some first")
@@ -102,10 +107,10 @@ def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) ->
 
 
 def _thumbnail(picture: Path, width: int = 640) -> str:
-    """A small copy of a PNG as a data address: the index is one file, as every page is."""
-    with Image.open(picture) as whole:
-        small = whole.convert("RGB")
+    """A small copy of a PNG as a data address, so that the index is one file."""
+    with Image.open(picture) as image:
+        small = image.convert("RGB")
     small.thumbnail((width, width))
-    packed = io.BytesIO()
-    small.quantize(48).save(packed, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()
+    buffer = io.BytesIO()
+    small.quantize(48).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

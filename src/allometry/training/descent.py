@@ -82,9 +82,12 @@ def update(
         state: given away; it must not be used again.
         key: of the draws of a network that trains alone with dropout.
     """
-    if isinstance(batches, Chunks):
-        return update_chunks(descent, state, batches, key)
-    return update_batches(descent, state, batches)
+    state_and_finite: tuple[State, jax.Array] = (
+        update_chunks(descent, state, batches, key)
+        if isinstance(batches, Chunks)
+        else update_batches(descent, state, batches)
+    )
+    return state_and_finite
 
 
 @partial(jax.jit, donate_argnames=("state",))
@@ -129,7 +132,10 @@ def update_chunks(
         def end_of_batch() -> tuple[State, Any]:
             return step(state, gradient), jax.tree.map(jnp.zeros_like, gradient)
 
-        return jax.lax.cond(chunks.last[i], end_of_batch, lambda: (state, gradient))
+        after: tuple[State, Any] = jax.lax.cond(
+            chunks.last[i], end_of_batch, lambda: (state, gradient)
+        )
+        return after
 
     zeros = jax.tree.map(jnp.zeros_like, state.params)
     state, _ = jax.lax.fori_loop(0, chunks.n, chunk, (state, zeros))
@@ -214,7 +220,9 @@ def _sums_from(
         return {name: sums[name] + here[name] for name in sums}
 
     zeros = dict.fromkeys(("loss", *(name for name, _ in task.metrics)), jnp.zeros(1))
-    return jax.lax.fori_loop(0, (n + layout.chunk - 1) // layout.chunk, add, zeros)
+    chunks = (n + layout.chunk - 1) // layout.chunk
+    sums: dict[str, jax.Array] = jax.lax.fori_loop(0, chunks, add, zeros)
+    return sums
 
 
 @partial(jax.jit, static_argnames=("layout", "task"))

@@ -18,7 +18,7 @@ from allometry.spec import RunSpec
 from allometry.spec.torch_draws import TorchDraws
 from allometry.stats.means import over_seeds
 from allometry.studies.path_entropies.path_dynamics import STUDY, ShuffledMoons
-from allometry.studies.path_entropies.trajectories import compression, courses, forms
+from allometry.studies.path_entropies.trajectories import compression, forms, trajectories
 from allometry.tables.table import Table
 from allometry.training.loop import train_pack
 from allometry.training.packing.choose import make_packs
@@ -195,8 +195,8 @@ def test_the_compression_phase_begins_at_the_highest_entropy() -> None:
 def test_diverged_runs_are_left_out() -> None:
     made = table(rising, falling)
     broken = made.with_columns(status=["diverged", *["done"] * (len(made) - 1)])
-    assert len(courses(made, shuffled=False)) == 5
-    assert len(courses(broken, shuffled=False)) == 4
+    assert len(trajectories(made, shuffled=False)) == 5
+    assert len(trajectories(broken, shuffled=False)) == 4
     with pytest.raises(DataError, match="no finished run on the true labels"):
         STUDY.analysis(made.with_columns(status=["diverged"] * len(made)))
 
@@ -216,8 +216,7 @@ def test_runs_measured_at_other_epochs_are_not_averaged() -> None:
 
 
 def test_fits_are_the_demos_two() -> None:
-    assert STUDY.fits is not None
-    fits = STUDY.fits(table(rising, falling))
+    fits = STUDY.analysis(table(rising, falling)).fits
     b = [fit.parameters["b"].value for fit in fits.values()]
     assert b == pytest.approx([-1e-3, 1e-2], rel=0.06)
 
@@ -279,7 +278,7 @@ def test_a_short_training_gives_what_the_analysis_reads() -> None:
     made = Table.from_rows(rows)
     along = {r.spec.run_id: r.trajectories for r in results}
     made = Table({name: made[name] for name in made.columns}, along)
-    true, shuffled = courses(made, shuffled=False), courses(made, shuffled=True)
+    true, shuffled = trajectories(made, shuffled=False), trajectories(made, shuffled=True)
     assert len(true) == len(shuffled) == 2
     for one, two in zip(true, shuffled, strict=True):
         assert one["epoch"].tolist() == two["epoch"].tolist() == [0, 10, 20, 30]

@@ -1,6 +1,5 @@
 """How runs of the toy model are made: one program for all of a shape, several runs at once."""
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.processors import processors
 from allometry.studies.grokking.program import (
     CHUNK,
     Fixed,
@@ -30,7 +30,7 @@ from allometry.studies.grokking.start import Start, draw_start
 from allometry.studies.grokking.trajectory import Trajectory
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Measures, Pack, Procedure
-from allometry.training.result import Cell, RunResult
+from allometry.training.result import Cell, RunResult, measured_row
 
 __all__ = ["POINTS", "ToyTraining", "train_runs"]
 
@@ -118,7 +118,7 @@ def _all_lanes(
     lanes = [jobs[i : i + width] for i in range(0, len(jobs), width)]
     news: SimpleQueue[int | BaseException] = SimpleQueue()
     stop = Event()
-    with ThreadPoolExecutor(_cores() if on_cores else 1) as pool:
+    with ThreadPoolExecutor(len(processors()) if on_cores else 1) as pool:
         futures = [pool.submit(_train_lane, lane, news, stop) for lane in lanes]
         try:
             due = sum(job.spec.epochs for job in jobs)
@@ -136,11 +136,6 @@ def _all_lanes(
             raise
         for lane, future in zip(lanes, futures, strict=True):
             yield from zip(lane, future.result(), strict=True)
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _train_lane(lane: Sequence[_Training], news: _News, stop: Event) -> list[Trajectory]:
@@ -243,14 +238,13 @@ def _points(epochs: int) -> NDArray[np.int64]:
 
 def _result(run: Trajectory, measures: Measures, seconds: float) -> RunResult:
     spec = run.spec
-    row: dict[str, Cell] = {
+    finite = bool(np.isfinite(run.loss).all())
+    columns: dict[str, Cell] = {
         name: value
         for name, value in spec
         if isinstance(value, int | float | str) and name not in ("seed",)
     }
-    for measure in measures.values():
-        row |= measure(run)
-    finite = bool(np.isfinite(run.loss).all())
+    row = measured_row(columns, measures, run, diverged=not finite)
     arrays = _arrays(run) | (
         {}
         if run.control is None

@@ -44,7 +44,7 @@ def cells(values: NDArray[np.floating], bins: int = BINS) -> NDArray[np.int64]:
     ``bins - 1`` intervals, closed below, and the highest value has a cell of its own.
     """
     edges = np.linspace(values.min(), values.max(), bins)
-    return np.digitize(values, edges).astype(np.int64)
+    return np.asarray(np.digitize(values, edges), np.int64)
 
 
 def mutual_information(x: NDArray[np.integer], y: NDArray[np.integer]) -> float:

@@ -14,9 +14,7 @@ from allometry import measures
 from allometry.datasets.moons import make_moons
 from allometry.datasets.splits import Moons, Split
 from allometry.errors import DataError
-from allometry.findings import Finding, at_least, at_most, equivalent
-from allometry.fitting.document import Fit
-from allometry.fitting.fit import fit
+from allometry.findings import Analysis, Finding, at_least, at_most, equivalent
 from allometry.measures import Network
 from allometry.measures.paths import path_entropies_of
 from allometry.models import MLP
@@ -24,9 +22,8 @@ from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import SGD
 from allometry.spec.torch_draws import TorchDraws
 from allometry.stats.interval import Interval
-from allometry.stats.means import over_seeds
 from allometry.studies.path_entropies.information import first_unit_information
-from allometry.studies.path_entropies.trajectories import LEARNT, courses, statistics
+from allometry.studies.path_entropies.trajectories import LEARNT, fits, numbers
 from allometry.studies.path_entropies.trajectories_figures import (
     SYMBOL,
     entropies_against_weights,
@@ -40,10 +37,10 @@ SOURCE = (
     "Z. Liu 2025, First-Principles-Scaling-Laws, README (Quick Demo) and "
     "logarithmic_dynamics_demo, Zenodo 10.5281/zenodo.17118793"
 )
-# |p| up to which a course is granted to be logarithmic: over the 5,000 epochs of the demo
+# |p| up to which a trajectory counts as logarithmic: over the 5,000 epochs of the demo
 # its growth for each factor of epochs then changes by little more than twofold.
 NEARLY_LOGARITHMIC = 0.1
-EXPLAINED = 0.95  # R^2 from which on the size of the weights accounts for an entropy
+EXPLAINED = 0.95  # least R^2 at which the size of the weights accounts for an entropy
 
 
 class ShuffledMoons(Moons):
@@ -105,46 +102,46 @@ def relabelled(net: Network) -> dict[str, float]:
 
 # ---- findings ----------------------------------------------------------------------------
 
-By = Mapping[str, Interval]
+Intervals = Mapping[str, Interval]
 
 
-def analyse(table: Table) -> list[Finding]:
+def analyse(table: Table) -> Analysis:
     """The README's claims beside the measurement, and beside networks that learn nothing."""
-    true = courses(table, shuffled=False)
-    if not true:
-        raise DataError("no finished run on the true labels; `allometry run` trains them")
-    each = [statistics(course) for course in true]
-    by = over_seeds(each)
-    control = over_seeds([statistics(course) for course in courses(table, shuffled=True)])
-    return [
-        _shape("hsie", "falls", each, by, control),
-        _shape("htse", "grows", each, by, control),
-        _direction("hsie", -1, by, control),
-        _direction("htse", +1, by, control),
-        _weights("hsie", by, control),
-        _weights("htse", by, control),
-        _information(by, control),
+    measured = numbers(table)
+    intervals, control = measured["intervals"], measured["intervals_shuffled"]
+    findings = [
+        _shape("hsie", "falls", measured["run_statistics"], intervals, control),
+        _shape("htse", "grows", measured["run_statistics"], intervals, control),
+        _direction("hsie", -1, intervals, control),
+        _direction("htse", +1, intervals, control),
+        _weights("hsie", intervals, control),
+        _weights("htse", intervals, control),
+        _information(intervals, control),
     ]
+    return Analysis(findings, measured, fits(measured["true"]))
 
 
-def _shown(by: By, name: str, digits: int = 2) -> str:
-    if name not in by:
+def _shown(intervals: Intervals, name: str, digits: int = 2) -> str:
+    if name not in intervals:
         return "not run"
-    value, low, high = by[name]
-    if np.isnan(low):
-        return f"{value:.{digits}g}, no interval from one seed,"
-    return f"{value:.{digits}g} [{low:.{digits}g}, {high:.{digits}g}]"
+    text = intervals[name].shown(f".{digits}g")
+    return text if intervals[name].has_ends else f"{text}, no interval from one seed,"
 
 
 def _shape(
-    name: str, verb: str, each: Sequence[Mapping[str, float]], by: By, control: By
+    name: str,
+    verb: str,
+    run_statistics: Sequence[Mapping[str, float]],
+    intervals: Intervals,
+    control: Intervals,
 ) -> Finding:
-    bend = by[f"{name}_bend"]
+    bend = intervals[f"{name}_bend"]
     wins = sum(
-        s[f"{name}_r2_log"] > max(s[f"{name}_r2_linear"], s[f"{name}_r2_power"]) for s in each
+        run[f"{name}_r2_log"] > max(run[f"{name}_r2_linear"], run[f"{name}_r2_power"])
+        for run in run_statistics
     )
-    r2 = {form: by[f"{name}_r2_{form}"].value for form in ("log", "power", "linear")}
-    phase = [s["first_epoch"] for s in each]
+    r2 = {form: intervals[f"{name}_r2_{form}"].value for form in ("log", "power", "linear")}
+    phase = [run["first_epoch"] for run in run_statistics]
     return Finding(
         claim=f"{SYMBOL[name]} {verb} as the logarithm of training time in the compression phase",
         prediction="a precise logarithmic law: exponent p = 0 between logarithm (0) and straight "
@@ -157,18 +154,19 @@ def _shape(
         answer=f"From its highest H'_SIE (epoch {min(phase):.0f} to {max(phase):.0f}) on, the "
         f"logarithm reaches R² {r2['log']:.3f}, a power {r2['power']:.3f}, a straight line "
         f"{r2['linear']:.3f}; of these three with two parameters each the logarithm is best (also "
-        f"by AIC) in {wins} of {len(each)} seeds. The whole change is "
-        f"{100 * by[f'{name}_change'].value:+.2g}%. The "
+        f"by AIC) in {wins} of {len(run_statistics)} seeds. The whole change is "
+        f"{100 * intervals[f'{name}_change'].value:+.2g}%. The "
         f"exponent depends on the points taken: from epoch {LEARNT} on "
-        f"{_shown(by, f'{name}_bend_late')}, evenly in log time {_shown(by, f'{name}_bend_even')}.",
+        f"{_shown(intervals, f'{name}_bend_late')}, evenly in log time "
+        f"{_shown(intervals, f'{name}_bend_even')}.",
         control=f"shuffled labels: p {_shown(control, f'{name}_bend')}; squared weights: "
-        f"p {_shown(by, 'weight_norm2_bend')}",
+        f"p {_shown(intervals, 'weight_norm2_bend')}",
         unit="exponent p",
     )
 
 
-def _direction(name: str, sign: int, by: By, control: By) -> Finding:
-    slope, change = by[f"{name}_slope_whole"], by[f"{name}_change"]
+def _direction(name: str, sign: int, intervals: Intervals, control: Intervals) -> Finding:
+    slope, change = intervals[f"{name}_slope_whole"], intervals[f"{name}_change"]
     verb, unit = {"htse": ("grows", ""), "hsie": ("falls", "bits ")}[name]
     ends_of_change = (
         "" if np.isnan(change.low) else f" [{100 * change.low:+.2g}%, {100 * change.high:+.2g}%]"
@@ -182,7 +180,7 @@ def _direction(name: str, sign: int, by: By, control: By) -> Finding:
         low=slope.low,
         high=slope.high,
         verdict=at_least(slope, 0.0) if sign > 0 else at_most(slope, 0.0),
-        answer=f"Each factor e of epochs adds {_shown(by, f'{name}_slope_whole')} {unit}to "
+        answer=f"Each factor e of epochs adds {_shown(intervals, f'{name}_slope_whole')} {unit}to "
         f"{SYMBOL[name]}; from the untrained network to the end it changes by "
         f"{100 * change.value:+.2g}%{ends_of_change}.",
         control=f"shuffled labels: {_shown(control, f'{name}_slope_whole')}",
@@ -190,8 +188,8 @@ def _direction(name: str, sign: int, by: By, control: By) -> Finding:
     )
 
 
-def _weights(name: str, by: By, control: By) -> Finding:
-    r2 = by[f"{name}_r2_weights"]
+def _weights(name: str, intervals: Intervals, control: Intervals) -> Finding:
+    r2 = intervals[f"{name}_r2_weights"]
     return Finding(
         claim=f"{SYMBOL[name]} tells more of a network in training than that its weights grow",
         prediction="it measures how the network abstracts and compresses: a straight line in the "
@@ -202,17 +200,17 @@ def _weights(name: str, by: By, control: By) -> Finding:
         high=r2.high,
         verdict=at_most(r2, EXPLAINED),
         answer=f"The sum of squared weights accounts for {SYMBOL[name]} with R² "
-        f"{_shown(by, f'{name}_r2_weights', 4)}, the logarithm of time with "
-        f"{_shown(by, f'{name}_r2_log', 4)}. Under logistic loss the weights of a network that has "
-        "separated its classes go on growing about as the logarithm of time (Soudry et al. "
-        "1710.10345, for linear ones), and the entropies with them.",
+        f"{_shown(intervals, f'{name}_r2_weights', 4)}, the logarithm of time with "
+        f"{_shown(intervals, f'{name}_r2_log', 4)}. Under logistic loss the weights of a network "
+        "that has separated its classes go on growing about as the logarithm of time (Soudry et "
+        "al. 1710.10345, for linear ones), and the entropies with them.",
         control=f"shuffled labels: R² {_shown(control, f'{name}_r2_weights')}",
         unit="R²",
     )
 
 
-def _information(by: By, control: By) -> Finding:
-    bits = by["information_input"]
+def _information(intervals: Intervals, control: Intervals) -> Finding:
+    bits = intervals["information_input"]
     return Finding(
         claim="The first hidden unit compresses: it shares less with the input after training",
         prediction="I(X; T) falls, the sign of a compression phase",
@@ -221,34 +219,11 @@ def _information(by: By, control: By) -> Finding:
         low=bits.low,
         high=bits.high,
         verdict=at_most(bits, 0.0),
-        answer=f"I(X; T) changes by {_shown(by, 'information_input')} bits from the untrained "
-        f"network to the end, I(T; Y) by {_shown(by, 'information_label')}.",
+        answer=f"I(X; T) changes by {_shown(intervals, 'information_input')} bits from the "
+        f"untrained network to the end, I(T; Y) by {_shown(intervals, 'information_label')}.",
         control=f"shuffled labels: {_shown(control, 'information_input')} bits",
         unit="bits",
     )
-
-
-def fits(table: Table) -> dict[str, Fit]:
-    """The demo's two fits through the fitter, seeds resampled whole."""
-    done = table.where(status="done").sort("seed")
-    seeds = done["seed"][done["wrong_labels"] == 0]
-    found = courses(table, shuffled=False)
-    every = slice(None, None, 5)  # neighbouring points say the same
-    if len(found) < 2 or len(found[0]["epoch"][every]) < 2:
-        return {}  # no seeds to resample, or no time to fit against
-    points = Table({
-        "seed": np.repeat(seeds, len(found[0]["epoch"][every])),
-        "passes": np.concatenate([c["epoch"][every] + 1 for c in found]),
-        "htse": np.concatenate([c["htse"][every] for c in found]),
-        "hsie": np.concatenate([c["hsie"][every] for c in found]),
-    })  # fmt: skip
-    return {
-        f"{SYMBOL[name]} against epoch + 1{unit}": fit(
-            points, "log", {"x": "passes", "y": name}, objective="squared", cluster="seed",
-            resamples=200,
-        )
-        for name, unit in (("htse", ""), ("hsie", " (bits)"))
-    }  # fmt: skip
 
 
 STUDY = Study(
@@ -274,7 +249,6 @@ STUDY = Study(
         entropies_against_weights,
         information_along_training,
     ),
-    fits=fits,
     notes=(
         "The compression phase, which the source names and does not define, is taken from the "
         "highest H'_SIE of a run to its end.",

@@ -1,36 +1,40 @@
-"""Courses of the path entropies along training, and the forms that describe them."""
+"""Trajectories of the path entropies along training, and the forms that describe them."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
 from allometry.errors import DataError
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit
 from allometry.stats import lines
+from allometry.stats.means import over_seeds
 from allometry.tables.table import Table
 
 __all__ = [
-    "LEARNT", "Course", "Forms", "compression", "courses", "evenly", "forms",
-    "statistics",
+    "LEARNT", "Forms", "Trajectory", "compression", "evenly", "fits", "forms", "numbers",
+    "statistics", "trajectories",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
-Course = Mapping[str, Array]
+Trajectory = Mapping[str, Array]  # a measure to its values at each epoch
 
-LEARNT = 150  # epochs after which the network has 99.7% or more of the true labels right
+LEARNT = 150  # epochs after which training accuracy on the true labels is 99.7% or more
+FITTED = {"htse": "H'_TSE against epoch + 1", "hsie": "H'_SIE against epoch + 1 (bits)"}
 FEWEST = 10  # points of a trajectory that a form is fitted to
 
 
 class Forms(NamedTuple):
-    """One course fitted by three forms of two parameters, and by one between them.
+    """One trajectory fitted by three forms of two parameters, and by one between them.
 
     Attributes:
         slope: of y = slope ln(t + 1) + b, for each factor e of epochs.
         r2_log: of that; `r2_linear` of y = a t + b; `r2_power` of y = c (t + 1)^p.
         bend: the p in +-3 of y = a ((t + 1)^p - 1) / p + b that fits best; 0 is the
-            logarithm, 1 the straight line, below 0 the course comes to rest.
+            logarithm, 1 the straight line, below 0 it levels off.
     """
 
     slope: float
@@ -76,20 +80,20 @@ def _misfit_of_power(log_t: Array, y: Array, p: float) -> float:
 
 
 def _best(cost: Callable[[float], float], bound: float) -> tuple[float, float]:
-    """Where within +-bound a cost is lowest, and the cost there; a grid finds the valley."""
+    """Where within +-bound a cost is lowest, and the cost there; a grid brackets the minimum."""
     grid = np.linspace(-bound, bound, 61)
     middle = float(grid[np.argmin([cost(p) for p in grid])])
     step = float(grid[1] - grid[0])
-    found = optimize.minimize_scalar(
+    lowest = optimize.minimize_scalar(
         cost,
         bounds=(max(-bound, middle - step), min(bound, middle + step)),
         method="bounded",
         options={"xatol": 1e-5},
     )
-    return float(found.x), float(found.fun)
+    return float(lowest.x), float(lowest.fun)
 
 
-def courses(table: Table, *, shuffled: bool) -> list[Course]:
+def trajectories(table: Table, *, shuffled: bool) -> list[Trajectory]:
     """The trajectories of the finished runs on true or on shuffled labels, by rising seed.
 
     Raises:
@@ -104,34 +108,81 @@ def courses(table: Table, *, shuffled: bool) -> list[Course]:
             f"{len(missing)} runs come without trajectories (run {missing[0][:12]} for one); a "
             "table from a store has them, one from a CSV file has not"
         )
-    found = [table.trajectories[name] for name in names]
-    if any(not np.array_equal(c["epoch"], found[0]["epoch"]) for c in found):
+    runs = [table.trajectories[name] for name in names]
+    if any(not np.array_equal(run["epoch"], runs[0]["epoch"]) for run in runs):
         raise DataError("trajectories measured at the same epochs expected; choose one size")
-    return [{name: np.asarray(v, float) for name, v in course.items()} for course in found]
+    return [{name: np.asarray(v, float) for name, v in run.items()} for run in runs]
 
 
-def compression(course: Course) -> slice:
+def compression(trajectory: Trajectory) -> slice:
     """The compression phase: from the point where H'_SIE is highest to the end of training."""
-    return slice(int(np.argmax(course["hsie"])), None)
+    return slice(int(np.argmax(trajectory["hsie"])), None)
 
 
-def statistics(course: Course) -> dict[str, float]:
-    """Every number the findings use, of one run."""
-    out = {"first_epoch": course["epoch"][compression(course)][0]}
-    phase = {name: values[compression(course)] for name, values in course.items()}
+def statistics(trajectory: Trajectory) -> dict[str, float]:
+    """All numbers the findings use, of one run."""
+    out = {"first_epoch": trajectory["epoch"][compression(trajectory)][0]}
+    phase = {name: values[compression(trajectory)] for name, values in trajectory.items()}
     for name in ("htse", "hsie", "weight_norm2"):
         fitted = forms(phase["epoch"], phase[name])._asdict()
         out |= {f"{name}_{number}": value for number, value in fitted.items()}
         for window, rows in (("late", late(phase["epoch"])), ("even", evenly(phase["epoch"]))):
             out[f"{name}_bend_{window}"] = forms(phase["epoch"][rows], phase[name][rows]).bend
         # Over the whole training: H'_SIE falls from its highest point by construction.
-        out[f"{name}_slope_whole"] = lines.line(np.log1p(course["epoch"]), course[name]).slope
-        out[f"{name}_change"] = course[name][-1] / course[name][0] - 1
+        out[f"{name}_slope_whole"] = lines.line(
+            np.log1p(trajectory["epoch"]), trajectory[name]
+        ).slope
+        out[f"{name}_change"] = trajectory[name][-1] / trajectory[name][0] - 1
     for name in ("htse", "hsie"):
-        out[f"{name}_r2_weights"] = _r2(course["weight_norm2"], course[name])
+        out[f"{name}_r2_weights"] = _r2(trajectory["weight_norm2"], trajectory[name])
     for name in ("information_input", "information_label"):
-        out[name] = course[name][-1] - course[name][0]
+        out[name] = trajectory[name][-1] - trajectory[name][0]
     return out
+
+
+def numbers(table: Table) -> dict[str, Any]:
+    """Everything that findings and figures use, by name.
+
+    Returns:
+        `true`, `shuffled`: trajectories of the runs on either labels. `run_statistics`:
+        `statistics` of each run on true labels. `intervals`, `intervals_shuffled`: their means
+        over seeds with 95% intervals.
+
+    Raises:
+        DataError: no run on the true labels is finished.
+    """
+    true, shuffled = (trajectories(table, shuffled=kind) for kind in (False, True))
+    if not true:
+        raise DataError("no finished run on the true labels; `allometry run` trains them")
+    run_statistics = [statistics(trajectory) for trajectory in true]
+    return {
+        "true": true,
+        "shuffled": shuffled,
+        "run_statistics": run_statistics,
+        "intervals": over_seeds(run_statistics),
+        "intervals_shuffled": over_seeds([statistics(trajectory) for trajectory in shuffled]),
+    }
+
+
+def fits(true: Sequence[Trajectory]) -> dict[str, Fit]:
+    """The demo's two logarithms by `allometry.fit`, whole seeds resampled; none for one seed."""
+    every = slice(None, None, 5)  # neighbouring points are nearly equal
+    epoch = true[0]["epoch"][every]
+    if len(true) < 2 or len(epoch) < 2:
+        return {}
+    points = Table({
+        "seed": np.repeat(np.arange(len(true)), len(epoch)),
+        "passes": np.tile(epoch + 1, len(true)),
+        "htse": np.concatenate([trajectory["htse"][every] for trajectory in true]),
+        "hsie": np.concatenate([trajectory["hsie"][every] for trajectory in true]),
+    })  # fmt: skip
+    return {
+        title: fit(
+            points, "log", {"x": "passes", "y": name}, objective="squared", cluster="seed",
+            resamples=200,
+        )
+        for name, title in FITTED.items()
+    }  # fmt: skip
 
 
 def late(epoch: Array) -> NDArray[np.int64]:

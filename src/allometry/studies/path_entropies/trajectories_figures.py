@@ -8,7 +8,7 @@ from allometry.figures.style import BLUE, INK, VERMILLION, dress, headline, lett
 from allometry.figures.words import to_mathtext
 from allometry.findings import Analysis
 from allometry.stats.lines import line
-from allometry.studies.path_entropies.trajectories import courses, evenly
+from allometry.studies.path_entropies.trajectories import Trajectory, evenly
 from allometry.tables.table import Table
 
 __all__ = [
@@ -31,7 +31,7 @@ def entropies_along_training(table: Table, analysis: Analysis) -> Figure:
         "train_accuracy": "share of labels right",
     }
     for ax, (name, ylabel) in zip(axes.ravel(), columns.items(), strict=True):
-        _bundles(ax, table, name, ylabel, ylog=name == "train_loss", fitted=name in SYMBOL)
+        _bundles(ax, analysis, name, ylabel, ylog=name == "train_loss", fitted=name in SYMBOL)
     letters(axes)
     words = {"agrees": "as", "disagrees": "but not as", "undecided": "perhaps as"}
     falls, grows = (words[finding.verdict] for finding in analysis.findings[:2])
@@ -43,21 +43,21 @@ def entropies_along_training(table: Table, analysis: Analysis) -> Figure:
 
 def entropies_against_weights(table: Table, analysis: Analysis) -> Figure:
     """Each seed along its training, on true (blue dots) and shuffled (orange squares) labels."""
-    kinds = ((True, VERMILLION, "s", "shuffled"), (False, BLUE, ".", "true"))
+    kinds = (("shuffled", VERMILLION, "s"), ("true", BLUE, "."))
     figure, axes = panels(1, 2, height=70.0)
     for ax, name, unit in zip(axes[0], SYMBOL, ("", " (bits)"), strict=True):
         with paper():
             dress(ax)
-            # The corner the courses leave free: they rise in one panel and fall in the other.
+            # In the empty corner: trajectories rise in one panel and fall in the other.
             left = 0.06 if name == "htse" else 0.7
-            for place, (shuffled, color, marker, label) in enumerate(kinds):
+            for place, (label, color, marker) in enumerate(kinds):
                 y = 0.84 + 0.09 * place
                 ax.plot(left, y, marker, color=color, transform=ax.transAxes)
                 ax.text(left + 0.03, y, label, color=color, va="center", transform=ax.transAxes)
-                for course in courses(table, shuffled=shuffled):
-                    some = evenly(course["epoch"])
+                for trajectory in analysis.numbers[label]:
+                    points = evenly(trajectory["epoch"])
                     ax.plot(
-                        course["weight_norm2"][some], course[name][some],
+                        trajectory["weight_norm2"][points], trajectory[name][points],
                         color=color, lw=0.8, marker=marker, ms=2.5,
                     )  # fmt: skip
             ax.set_xlabel("sum of squared weights after layer 1")
@@ -74,7 +74,7 @@ def information_along_training(table: Table, analysis: Analysis) -> Figure:
     for ax, name, label in zip(
         axes[0], ("information_input", "information_label"), ("I(X; T)", "I(T; Y)"), strict=True
     ):
-        _bundles(ax, table, name, f"{label} (bits)")
+        _bundles(ax, analysis, name, f"{label} (bits)")
     letters(axes)
     headline(
         figure, f"I(X; T) changes by {analysis.findings[6].shown} from start to end of training"
@@ -83,29 +83,35 @@ def information_along_training(table: Table, analysis: Analysis) -> Figure:
 
 
 def _bundles(
-    ax: Axes, table: Table, name: str, ylabel: str, *, ylog: bool = False, fitted: bool = False
+    ax: Axes,
+    analysis: Analysis,
+    name: str,
+    ylabel: str,
+    *,
+    ylog: bool = False,
+    fitted: bool = False,
 ) -> None:
     """Seeds thin and their mean thick, on shuffled labels and on the true ones."""
     with paper():
         dress(ax, xlog=True, ylog=ylog)
         ax.set_xlabel("epoch + 1")
         ax.set_ylabel(to_mathtext(ylabel))
-        for shuffled, color, label in ((True, VERMILLION, "shuffled"), (False, BLUE, "true")):
-            found = courses(table, shuffled=shuffled)
-            if not found:
+        for label, color in (("shuffled", VERMILLION), ("true", BLUE)):
+            trajectories: list[Trajectory] = analysis.numbers[label]
+            if not trajectories:
                 continue
-            some = evenly(found[0]["epoch"])
-            passes = found[0]["epoch"][some] + 1
-            lines = np.array([course[name][some] for course in found])
-            mean = lines.mean(axis=0)
-            ax.plot(passes, lines.T, color=color, lw=0.6, alpha=0.5)
-            ax.plot(passes, mean, color=color, lw=1.8)
+            epoch = trajectories[0]["epoch"]
+            points = evenly(epoch)
+            passes = epoch[points] + 1
+            values = np.array([trajectory[name] for trajectory in trajectories])
+            mean = values.mean(axis=0)
+            ax.plot(passes, values[:, points].T, color=color, lw=0.6, alpha=0.5)
+            ax.plot(passes, mean[points], color=color, lw=1.8)
             ax.annotate(
-                label, (passes[-1], mean[-1]), xytext=(3, 0), textcoords="offset points",
+                label, (passes[-1], mean[points][-1]), xytext=(3, 0), textcoords="offset points",
                 color=color, va="center", annotation_clip=False,
             )  # fmt: skip
-            if fitted and not shuffled:
-                whole = np.mean([course[name] for course in found], axis=0)
-                law = line(np.log1p(found[0]["epoch"]), whole)
-                fit_line = law.intercept + law.slope * np.log(passes)
-                ax.plot(passes, fit_line, color=INK, lw=1, ls="--")
+            if fitted and label == "true":
+                law = line(np.log1p(epoch), mean)
+                logarithm = law.intercept + law.slope * np.log(passes)
+                ax.plot(passes, logarithm, color=INK, lw=1, ls="--")

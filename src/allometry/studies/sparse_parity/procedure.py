@@ -15,7 +15,7 @@ from allometry.studies.sparse_parity.spec import ParityRun
 from allometry.studies.sparse_parity.task import Task, fixed_samples, stream
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Measures, Pack, Procedure
-from allometry.training.result import Cell, RunResult
+from allometry.training.result import Cell, RunResult, measured_row
 
 __all__ = ["SparseParity", "TrainedRun", "packs_of"]
 
@@ -160,14 +160,11 @@ def _trained(
 def _result(run: TrainedRun, measures: Measures, seconds: float) -> RunResult:
     spec = run.spec
     finite = bool(np.isfinite(run.task_loss).all() and np.isfinite(run.loss).all())
-    row = _fields(spec) | {"n_params": spec.n_params}
-    for measure in measures.values():
-        columns = measure(run)
-        row |= columns if finite else dict.fromkeys(columns, np.nan)
+    columns = _fields(spec) | {"n_params": spec.n_params}
     return RunResult(
         spec=spec,
         status="done" if finite else "diverged",
-        row=row,
+        row=measured_row(columns, measures, run, diverged=not finite),
         seconds=seconds,
         trajectories={
             "step": run.step,

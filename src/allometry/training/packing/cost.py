@@ -286,4 +286,4 @@ def _stacked(
 def _at(points: Points, where: _Numbers) -> _Numbers:
     """Between measured points along straight lines of logarithms, level outside them."""
     x, y = np.log(np.array(points)).T
-    return np.exp(np.interp(np.log(np.maximum(where, 1)), x, y))
+    return np.asarray(np.exp(np.interp(np.log(np.maximum(where, 1)), x, y)))

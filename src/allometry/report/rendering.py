@@ -1,0 +1,110 @@
+"""Pages from templates: filters, a strict content security policy, a limit on size."""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from allometry.errors import DataError, DiskError
+from allometry.figures.words import to_html
+from allometry.findings import MARKS, Finding
+from allometry.report.pictures import make_folder
+
+__all__ = ["LIMIT", "render", "write"]
+
+LIMIT = 1_000_000  # bytes of a page
+
+
+def render(template: str, **values: Any) -> str:
+    """A page with its style and script inside; its policy forbids everything else to load."""
+    env = _environment()
+    loader = env.loader
+    assert loader is not None
+    style, script = (loader.get_source(env, name)[0] for name in ("page.css", "sort.js"))
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+        f"style-src {_hash_source(style)}; script-src {_hash_source(script)}"
+    )
+    return env.get_template(template).render(
+        style=_trusted(style), script=_trusted(script), policy=policy, **values
+    )
+
+
+def _hash_source(text: str) -> str:
+    """A content security policy's name for one style or script."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def write(page: str, path: Path, parts: Sequence[tuple[str, int]] = ()) -> Path:
+    """Write a page.
+
+    Args:
+        parts: names and sizes in bytes of its figures, to name the largest one.
+
+    Raises:
+        DataError: it has more than `LIMIT` bytes. DiskError: it cannot be written.
+    """
+    data = page.encode()
+    if len(data) > LIMIT:
+        largest = max(parts, key=lambda part: part[1], default=("the page itself", len(data)))
+        raise DataError(
+            f"the report would be {len(data) / 1e6:.1f} MB, at most {LIMIT / 1e6:g} MB is kept to: "
+            f"{largest[0]} takes {largest[1] / 1e6:.1f} MB; draw fewer marks in it, or pass "
+            "rasterized=True to what draws them"
+        )
+    make_folder(path.parent)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise DiskError(
+            f"cannot write {path}: {error.strerror}; choose another place with -o"
+        ) from error
+    return path
+
+
+@cache
+def _environment() -> Environment:
+    env = Environment(
+        loader=PackageLoader("allometry.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters["mathematics"] = lambda text: _trusted(to_html(str(text)))
+    env.filters["counted"] = _counted
+    env.filters["measured"] = _measured
+    env.globals["marks"] = MARKS
+    return env
+
+
+def _trusted(text: str) -> Markup:
+    """Markup of this package, in which all other text is escaped already."""
+    return Markup(text)  # noqa: S704
+
+
+def _measured(finding: Finding) -> Markup | str:
+    """Value above its interval; empty where there is no number."""
+    if not finding.shown:
+        return ""
+    value, bracket, ends = finding.interval.shown().partition(" [")
+    unit = _trusted(f" {to_html(finding.unit)}") if finding.unit else ""
+    return Markup("{}{} <small>{}</small>").format(value, unit, (bracket + ends).strip())
+
+
+def _counted(findings: Iterable[Finding]) -> str:
+    """Verdicts by number: "2 disagree, 1 undecided"."""
+    words = {
+        "agrees": ("agrees", "agree"),
+        "disagrees": ("disagrees", "disagree"),
+        "undecided": ("undecided", "undecided"),
+    }
+    count = Counter[str](f.verdict for f in findings)
+    return ", ".join(f"{count[v]} {words[v][count[v] > 1]}" for v in words if count[v])

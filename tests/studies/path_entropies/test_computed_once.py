@@ -1,0 +1,63 @@
+"""An analysis makes one bootstrap and each fit once; figures draw from it and compute no other."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from allometry.stats import grid
+from allometry.studies.path_entropies import (
+    data_laws,
+    laws,
+    mlp_data_scaling,
+    mlp_parameter_scaling,
+)
+from allometry.tables.table import Table
+
+STUDIES = {
+    "N": (mlp_parameter_scaling.STUDY, "n_params", laws, 5),
+    "D": (mlp_data_scaling.STUDY, "n_data", data_laws, 3),
+}
+
+
+def runs(size: str, seeds: int) -> Table:
+    """Twelve sizes of known laws with a little noise; the loss is lowest at the tenth."""
+    random = np.random.default_rng(0)
+    rows = []
+    for seed in range(42, 42 + seeds):
+        for place, n in enumerate(np.geomspace(100, 50_000, 12)):
+            noise = random.normal(scale=0.002, size=5)
+            rows.append({
+                "run_id": f"{seed}-{place}", "seed": seed, "status": "done", size: int(n),
+                "test_loss": 0.3 + 5 * n**-0.5 + 0.02 * max(0, place - 9) + noise[0] / 100,
+                "htse": 3 * n**-0.3 + 1e-4 * n**0.5 * (1 + noise[1]),
+                "hsie": 6 - 0.05 * n**0.2 * (1 + noise[2]),
+                "htse_untrained": 3 * n**-0.3 * (1 + noise[3] / 10),
+                "hsie_untrained": 6 + noise[4] / 10,
+            })  # fmt: skip
+    return Table.from_rows(rows)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_one_bootstrap_and_each_fit_once(name, monkeypatch):
+    study, size, module, fits = STUDIES[name]
+    calls = []
+    bootstrap, fit = grid.bootstrap, module.fit
+    monkeypatch.setattr(
+        grid, "bootstrap", lambda *a, **k: calls.append("bootstrap") or bootstrap(*a, **k)
+    )
+    monkeypatch.setattr(module, "fit", lambda *a, **k: calls.append("fit") or fit(*a, **k))
+    table = runs(size, seeds=3)
+    analysis = study.analysis(table)
+    assert sorted(calls) == ["bootstrap", *["fit"] * fits]
+    assert all(isinstance(draw(table, analysis), Figure) for draw in study.figures)
+    assert len(calls) == 1 + fits
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_one_seed_has_fits_and_figures_too(name):
+    study, size, _, fits = STUDIES[name]
+    table = runs(size, seeds=1)
+    analysis = study.analysis(table)
+    assert len(analysis.fits) == fits
+    assert all(fit.interval.cluster == (size,) for fit in analysis.fits.values())
+    assert all(isinstance(draw(table, analysis), Figure) for draw in study.figures)
