@@ -79,12 +79,12 @@ def _limits(cosine: jax.Array, depth: jax.Array) -> tuple[jax.Array, jax.Array]:
     """K_inf^(L) and K_inf^(L+1) at each network's own depth."""
     here = jnp.diagonal(cosine, axis1=1, axis2=2) > 0
     real = here[:, :, None] & here[:, None, :]
-    own = depth[:, None, None]
+    last = depth[:, None, None]
 
     def step(k: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         rho, kernel, limit, limit_next = carry
-        limit = jnp.where(k == own, kernel, limit)
-        limit_next = jnp.where(k == own + 1, kernel, limit_next)
+        limit = jnp.where(k == last, kernel, limit)
+        limit_next = jnp.where(k == last + 1, kernel, limit_next)
         return *(jnp.where(real, a, 0.0) for a in next_layer(rho, kernel)), limit, limit_next
 
     start = (cosine, cosine, jnp.zeros_like(cosine), jnp.zeros_like(cosine))
