@@ -99,7 +99,7 @@ def _heatmap(ax: Axes, grid: Table, name: str, label: str) -> None:
             spine.set_visible(False)
 
 
-def _on(color: NDArray) -> str:
+def _on(color: NDArray[np.float64]) -> str:
     """Black or white, whichever reads better on the colour ``(4,)``."""
     return "black" if np.dot(color[:3], (0.299, 0.587, 0.114)) > 0.5 else "white"
 
@@ -167,7 +167,7 @@ def _marginal(ax: Axes, rows: Table, name: str, column: str, means: Means, color
         ax.vlines(means.at[seen], low[seen], high[seen], color=color, lw=1.2, zorder=3)
 
 
-def _ticks(ax: Axes, widths: NDArray) -> None:
+def _ticks(ax: Axes, widths: NDArray[np.float64]) -> None:
     """The widths themselves on the axis, no others."""
     ax.set_xticks(widths, [f"{width:g}" for width in widths])
     ax.set_xticks([], minor=True)

@@ -77,4 +77,4 @@ def lag_arrow(ax: Axes, t_train: float, t_test: float, height: float) -> None:
 
 def _on(run: DelayedRun, name: str, step: NDArray[np.float64]) -> NDArray[np.float64]:
     """A column at other steps; seeds of one setting are measured at the same."""
-    return np.interp(step, run.step, np.asarray(run.along[name], float))
+    return np.asarray(np.interp(step, run.step, np.asarray(run.along[name], float)))

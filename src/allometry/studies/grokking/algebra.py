@@ -31,7 +31,7 @@ def coefficients(task: Task) -> NDArray[np.int64]:
     return rows
 
 
-def nullity(rows: NDArray) -> int:
+def nullity(rows: NDArray[np.int64] | Array) -> int:
     """Dimensions of the representations that satisfy all rows: n - rank.
 
     Two of them, a shift and a scale, are always free; more, and the linear representation is
@@ -85,8 +85,8 @@ def _in_span(basis: Array, rows: Array) -> Bools:
     if not len(basis):
         return np.zeros(len(rows), dtype=bool)
     _, size, directions = np.linalg.svd(basis, full_matrices=False)
-    kept = directions[size**2 > ZERO]
-    return np.abs(rows - rows @ kept.T @ kept).max(axis=1) < 1e-6
+    span = directions[size**2 > ZERO]
+    return np.asarray(np.abs(rows - rows @ span.T @ span).max(axis=1) < 1e-6)
 
 
 def joined(task: Task, mask: Bools, closed: Bools) -> Bools:
@@ -98,7 +98,7 @@ def joined(task: Task, mask: Bools, closed: Bools) -> Bools:
     return out
 
 
-def residuals(task: Task, latent: NDArray) -> Array:
+def residuals(task: Task, latent: Array) -> Array:
     """Mean squared gap of each parallelogram, the representation scaled to unit deviation.
 
     Args:
@@ -124,7 +124,7 @@ def set_hessians(task: Task, masks: Bools) -> Array:
     rows = coefficients(task).astype(float)
     given = masks[:, task.parallelograms].all(axis=2).astype(float)
     outer = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
-    return (given @ outer).reshape(len(masks), task.n_symbols, task.n_symbols)
+    return np.asarray((given @ outer).reshape(len(masks), task.n_symbols, task.n_symbols))
 
 
 def counts_unique(n_train: int, draws: int, seed: int, p: int = 10) -> int:

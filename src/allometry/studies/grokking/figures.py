@@ -196,7 +196,12 @@ def theory_beside_the_network(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _coordinates(ax: Axes, update: NDArray, network: NDArray, theory: NDArray) -> None:
+def _coordinates(
+    ax: Axes,
+    update: NDArray[Any],
+    network: NDArray[np.float64],
+    theory: NDArray[np.float64],
+) -> None:
     dress(ax)
     colors = ramp(np.arange(1, network.shape[1] + 1), log=False)
     for k, color in enumerate(colors):

@@ -67,7 +67,7 @@ def phase_map(table: Table, part: str, seed: int) -> Letters:
 
 def seeds_of(table: Table, part: str) -> list[int]:
     """Rising; the first is the published one."""
-    return np.unique(table.where(part=part)["seed"]).astype(int).tolist()
+    return [int(seed) for seed in np.unique(table.where(part=part)["seed"])]
 
 
 class Agreement(NamedTuple):

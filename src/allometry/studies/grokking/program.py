@@ -142,7 +142,8 @@ def begin(spec: ToyModel, start: Start, *, swapped: bool = False) -> tuple[Fixed
 
 def _perceptron(layers: Params, x: Any) -> jax.Array:
     (w1, b1), (w2, b2), (w3, b3) = layers
-    return jnp.tanh(jnp.tanh(x @ w1 + b1) @ w2 + b2) @ w3 + b3
+    outputs: jax.Array = jnp.tanh(jnp.tanh(x @ w1 + b1) @ w2 + b2) @ w3 + b3
+    return outputs
 
 
 def latent_of(shape: Shape, fixed: Fixed, params: Params) -> jax.Array:
@@ -257,9 +258,11 @@ def train_chunk(shape: Shape, fixed: Fixed, state: State, n: jax.Array) -> tuple
             state, now = _epoch(shape, fixed, state)
             return state, jax.tree.map(lambda every, this: every.at[i].set(this), record, now)
 
-        return jax.lax.fori_loop(0, n, body, (state, record))
+        end: tuple[State, Record] = jax.lax.fori_loop(0, n, body, (state, record))
+        return end
 
-    return jax.vmap(one)(fixed, state)
+    trained: tuple[State, Record] = jax.vmap(one)(fixed, state)
+    return trained
 
 
 @partial(jax.jit, static_argnames=("shape",))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from allometry.studies.ntk_depth.limit import next_layer
 
@@ -78,12 +79,12 @@ def _limits(cosine: jax.Array, depth: jax.Array) -> tuple[jax.Array, jax.Array]:
     """K_inf^(L) and K_inf^(L+1) at each network's own depth."""
     here = jnp.diagonal(cosine, axis1=1, axis2=2) > 0
     real = here[:, :, None] & here[:, None, :]
-    own = depth[:, None, None]
+    last = depth[:, None, None]
 
     def step(k: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         rho, kernel, limit, limit_next = carry
-        limit = jnp.where(k == own, kernel, limit)
-        limit_next = jnp.where(k == own + 1, kernel, limit_next)
+        limit = jnp.where(k == last, kernel, limit)
+        limit_next = jnp.where(k == last + 1, kernel, limit_next)
         return *(jnp.where(real, a, 0.0) for a in next_layer(rho, kernel)), limit, limit_next
 
     start = (cosine, cosine, jnp.zeros_like(cosine), jnp.zeros_like(cosine))
@@ -116,7 +117,8 @@ def _forward(batch: Batch) -> _Passed:
         grams.at[0].set(batch.cosine).at[1].set(_gram(h)),
         jnp.zeros_like(batch.backward),
     )
-    return jax.lax.fori_loop(1, batch.depth.max(), layer, start)
+    passed: _Passed = jax.lax.fori_loop(1, batch.depth.max(), layer, start)
+    return passed
 
 
 def _backward(batch: Batch, passed: _Passed) -> jax.Array:
@@ -139,7 +141,8 @@ def _backward(batch: Batch, passed: _Passed) -> jax.Array:
         return delta, kernel + (2 / before) * _gram(delta) * passed.grams[i - 1]
 
     start = (jnp.zeros_like(batch.first), (2 / batch.width[:, None, None]) * last)
-    return jax.lax.fori_loop(0, batch.depth.max(), layer, start)[1]
+    kernel: jax.Array = jax.lax.fori_loop(0, batch.depth.max(), layer, start)[1]
+    return kernel
 
 
 def _gram(rows: jax.Array) -> jax.Array:
@@ -158,5 +161,7 @@ def _root(gram: jax.Array) -> jax.Array:
     """
     points = gram.shape[-1]
     trace = jnp.trace(gram, axis1=1, axis2=2)[:, None, None]
-    lift = 4 * jnp.finfo(gram.dtype).eps * trace + jnp.finfo(gram.dtype).tiny
-    return jnp.linalg.cholesky(gram + lift * jnp.eye(points, dtype=gram.dtype))
+    precision = np.finfo(gram.dtype)
+    lift = 4 * precision.eps * trace + precision.tiny
+    root: jax.Array = jnp.linalg.cholesky(gram + lift * jnp.eye(points, dtype=gram.dtype))
+    return root

@@ -119,15 +119,16 @@ def stretch(
         state, loss = jax.lax.fori_loop(0, shape.every, one, (state, loss))
         by_task = _task_losses(shape, state, arrays)
         test = test_loss(shape.widths, state.params, arrays)
-        made = Points(loss, test, by_task)
-        return state, Points(*(a.at[i].set(b) for a, b in zip(points, made, strict=True)))
+        this = Points(loss, test, by_task)
+        return state, Points(*(a.at[i].set(b) for a, b in zip(points, this, strict=True)))
 
     empty = Points(
         jnp.zeros((shape.points, networks)),
         jnp.zeros((shape.points, networks)),
         jnp.zeros((shape.points, n_tasks, networks)),
     )
-    return jax.lax.fori_loop(0, n, point, (state, empty))
+    end: tuple[State, Points] = jax.lax.fori_loop(0, n, point, (state, empty))
+    return end
 
 
 def _direction() -> optax.GradientTransformation:
@@ -184,7 +185,8 @@ def _losses(
         return network.cross_entropy(network.logits(params, widths, samples), y)
 
     tiled, n = _tiles(samples, _row_floats(widths, params)), len(samples.tasks)
-    return jax.lax.map(part, tiled).reshape(-1, len(widths))[:n]
+    losses: jax.Array = jax.lax.map(part, tiled).reshape(-1, len(widths))[:n]
+    return losses
 
 
 def _summed(part: Callable[[Samples], Any], samples: Samples, row_floats: int) -> Any:
@@ -209,7 +211,8 @@ def _tiles(samples: Samples, row_floats: int) -> Samples:
         filled = jnp.pad(a, [(0, tiles * rows - n)] + [(0, 0)] * (a.ndim - 1))
         return filled.reshape(tiles, rows, *a.shape[1:])
 
-    return jax.tree.map(cut, samples)
+    tiled: Samples = jax.tree.map(cut, samples)
+    return tiled
 
 
 def _row_floats(widths: tuple[int, ...], params: Params) -> int:

@@ -58,8 +58,8 @@ class Task:
     def of(cls, spec: ParityRun) -> "Task":
         """The tasks of this run: their bits depend on its seed alone."""
         p = frequencies(spec.n_tasks, spec.alpha, spec.offset)
-        chosen = subsets(spec.n_bits, spec.ks, spec.seed, distinct=spec.distinct)
-        return cls(p, chosen, masks(chosen, spec.n_bits), thresholds(p))
+        task_bits = subsets(spec.n_bits, spec.ks, spec.seed, distinct=spec.distinct)
+        return cls(p, task_bits, masks(task_bits, spec.n_bits), thresholds(p))
 
 
 @jax.tree_util.register_dataclass
@@ -80,19 +80,19 @@ def subsets(
         distinct: a set that is there already is drawn again.
     """
     random = np.random.default_rng((seed, 0x7461736B))
-    chosen: list[tuple[int, ...]] = []
+    task_bits: list[tuple[int, ...]] = []
     for k in ks:
         places = tuple(sorted(random.permutation(n_bits)[:k].tolist()))
-        while distinct and places in chosen:
+        while distinct and places in task_bits:
             places = tuple(sorted(random.permutation(n_bits)[:k].tolist()))
-        chosen.append(places)
-    return tuple(chosen)
+        task_bits.append(places)
+    return tuple(task_bits)
 
 
-def masks(chosen: Sequence[Sequence[int]], n_bits: int) -> NDArray[np.uint32]:
+def masks(task_bits: Sequence[Sequence[int]], n_bits: int) -> NDArray[np.uint32]:
     """Words with a one at each bit of a task, ``(n_tasks, words)``."""
-    out = np.zeros((len(chosen), -(-n_bits // WORD)), dtype=np.uint32)
-    for task, places in enumerate(chosen):
+    out = np.zeros((len(task_bits), -(-n_bits // WORD)), dtype=np.uint32)
+    for task, places in enumerate(task_bits):
         for place in places:
             out[task, place // WORD] |= np.uint32(1 << (place % WORD))
     return out
@@ -140,8 +140,11 @@ def numbered(key: jax.Array, index: jax.Array, words: int, thresholds: jax.Array
 
     So a training set of any size needs no memory, and its size is no part of a program's shape.
     """
-    one = jax.vmap(lambda i: jax.random.bits(jax.random.fold_in(key, i), (words + 1,), jnp.uint32))
-    return _as_samples(one(index), thresholds)
+
+    def one(i: jax.Array) -> jax.Array:
+        return jax.random.bits(jax.random.fold_in(key, i), (words + 1,), jnp.uint32)
+
+    return _as_samples(jax.vmap(one)(index), thresholds)
 
 
 def fixed_samples(key: jax.Array, task: Task, n: int) -> Samples:
