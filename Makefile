@@ -7,27 +7,32 @@ TEST_READY := .venv/.test-ready
 BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
-.PHONY: run test test-all setup lint bench clean help
+.PHONY: run test test-all setup lint bench clean help which-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 12
 
-run: setup  ## set up, train the five notebooks' studies, write reports/index.html
+run: which-python setup  ## set up, train the five notebooks' studies, write reports/index.html
 	@for study in $(NOTEBOOKS); do \
 	  echo "== $$study"; \
 	  $(BIN)/allometry run $$study --size notebook --store $(STORE) || exit $$?; \
 	done
 	$(BIN)/allometry report --store $(STORE) -o reports
 
-test: lint $(TEST_READY) .venv/.data  ## set up, check style and types, run the fast tests
+test: which-python lint $(TEST_READY) .venv/.data  ## set up, check style and types, run the fast tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-test-all: lint $(TEST_READY) .venv/.data  ## all tests, the long ones too, engines included
+test-all: which-python lint $(TEST_READY) .venv/.data  ## all tests; then the fast ones on every Python here
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm]'
 	$(BIN)/python -m pytest -q -m 'not network'
+	tests/every-python
 
 setup: .venv/.ready .venv/.data  ## virtual environment, package and data, nothing else
+
+which-python:  # first of all, before anything is set up
+	@python=$(BIN)/python; test -x $$python || python=$(PYTHON); \
+	$$python -c 'import os, sys; print("Python %s, %s" % (sys.version.split()[0], os.path.realpath(sys.executable)))'
 
 lint: $(TEST_READY)
 	$(BIN)/ruff check .
@@ -65,4 +70,4 @@ $(TEST_READY): .venv/.ready
 	@touch $@
 
 clean:  ## remove the environment and the reports; the store and the data cache stay
-	rm -rf .venv reports
+	rm -rf .venv .venv-* reports

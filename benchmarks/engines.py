@@ -43,7 +43,8 @@ import numpy as np
 
 from allometry import Study, studies
 from allometry.spec import Experiment
-from allometry.training.procedure import Pack
+from allometry.study import procedure_of
+from allometry.training.procedure import Pack, Procedure
 from allometry.training.result import RunResult
 
 PER_PACK = 20
@@ -56,7 +57,7 @@ class Nothing(Experiment):
     width: int
 
 
-class Imagined:
+class Imagined(Procedure):
     """A row and a short trajectory that follow from the spec."""
 
     def packs(self, specs: Sequence[Nothing]) -> list[Pack]:
@@ -65,7 +66,9 @@ class Imagined:
     def updates(self, spec: Nothing) -> int:
         return 1
 
-    def run(self, pack: Pack, measures: Any, trajectory: Any, advance: Any) -> list[RunResult]:
+    def run(
+        self, pack: Pack, measures: Any, trajectory: Any, advance: Any, checkpoints: Any = None
+    ) -> list[RunResult]:
         return [made(spec) for spec in pack.specs]
 
 
@@ -207,7 +210,7 @@ def overhead(name: str, folder: Path) -> dict[str, Any]:
     n = PACKS[name]
     specs = mine.specs("quick", n)
     engine = engines(folder)[name]()
-    packs = engine.packs(specs, mine)
+    packs = procedure_of(mine).packs(specs)
     began = time.perf_counter()
     first, stored = 0.0, 0
     with Store(folder / f"{name}.db", write=True) as store:
@@ -256,7 +259,7 @@ def programs(name: str, n: int, folder: Path) -> dict[str, Any]:
         os.environ.update(settings)
         try:
             engine = engines(folder)[name]()
-            packs = engine.packs(mine.specs("quick", n), mine)
+            packs = procedure_of(mine).packs(mine.specs("quick", n))
             began = time.perf_counter()
             made = [r for f in engine.run(packs, mine, lambda units: None, lambda: False)
                     for r in f.results]  # fmt: skip
@@ -272,14 +275,12 @@ def programs(name: str, n: int, folder: Path) -> dict[str, Any]:
 
 
 def plan(total: int, rate: float, folder: Path) -> dict[str, Any]:
-    from allometry.engines.local import LocalEngine
     from allometry.engines.orders import Orders
     from allometry.engines.work import work
     from allometry.store import Store
 
     mine = studies.study("mlp_parameter_scaling")
-    engine = LocalEngine()
-    (pack,) = engine.packs(mine.specs("notebook", 1), mine)
+    (pack,) = procedure_of(mine).packs(mine.specs("notebook", 1))
     order = Orders(mine).write(pack)
     # Processor seconds, so that what else runs on the machine does not count.
     began = time.process_time()

@@ -41,7 +41,7 @@ def main() -> None:
             resamples=4000,
         )
     took = time.perf_counter() - began
-    print(f"warm: {took:.2f} s {made.seconds}; objective {made.objective['value']:.13f}")
+    print(f"warm: {took:.2f} s {made.seconds}; objective {made.objective.value:.13f}")
     print(f"  {made.certificate.best_basin_share:.0%} of starts, {made.status.advice}")
 
     table = read_table(folder / "google_revisiting/benchmark.vision.csv")

@@ -36,10 +36,11 @@ from torch import Tensor, nn
 
 from allometry.datasets.splits import LeadingImages
 from allometry.engines.local import LocalEngine
-from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
+from allometry.processors import processors
 from allometry.spec.torch_draws import TorchDraws
-from allometry.studies.cnn_size_by_data.study import study
+from allometry.studies.cnn_size_by_data import study
+from allometry.study import procedure_of
 from allometry.training.procedure import Pack
 
 __all__ = ["SAMPLE", "main", "ours", "pytorch"]
@@ -114,7 +115,7 @@ def ours_at_once() -> float:
         lambda pack, tell: study.STUDY.procedure.run(pack, {"cell": study.cell}, {}, tell),
         lambda n: None,
         lambda: False,
-        at_once(packs, len(cpus())),
+        at_once(packs, len(processors())),
     )
     assert len(list(made)) == len(packs)
     return (time.perf_counter() - began) / 2
@@ -124,7 +125,7 @@ def whole() -> None:
     """All 80 cells in this process, from a cold start: seconds and the most memory used."""
     began = time.perf_counter()
     engine, specs = LocalEngine(), study.STUDY.specs("notebook")
-    packs = engine.packs(specs, study.STUDY)
+    packs = procedure_of(study.STUDY).packs(specs)
     made = list(engine.run(packs, study.STUDY, lambda n: None, lambda: False))
     assert sum(len(finished.results) for finished in made) == 80
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -48,9 +48,9 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from allometry.datasets.images import load_images
 from allometry.datasets.splits import ImageSubset
-from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
+from allometry.processors import processors
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
 from allometry.training.loop import train_pack
@@ -248,7 +248,7 @@ def ours(epochs: int, seeds: Sequence[int]) -> Pace:
         packs = make_packs(
             [RunSpec(model=m, data=data, train=train, seed=seed) for seed in seeds for m in models]
         )
-        threads = at_once(packs, len(cpus()))
+        threads = at_once(packs, len(processors()))
         started = _now()
         made = in_threads(
             packs,

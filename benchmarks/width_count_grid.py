@@ -37,9 +37,9 @@ from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from allometry.datasets.splits import ImageSubset
-from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
+from allometry.processors import processors
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
 from allometry.spec.torch_draws import TorchDraws
@@ -84,7 +84,7 @@ def ours(w: int, k: int) -> tuple[Callable[[], float], str]:
             lambda pack, tell: train_pack(pack, {}, {}, tell, untrained=False),
             lambda n: None,
             lambda: False,
-            at_once(short, len(cpus())),
+            at_once(short, len(processors())),
         )
         assert len(list(made)) == len(packs)
         return time.perf_counter() - began

@@ -9,6 +9,7 @@ import shutil
 import click
 import pytest
 
+import allometry
 from allometry import cli
 from allometry.run import run
 from tests import ROOT
@@ -95,6 +96,13 @@ def test_the_example_study_is_the_one_the_page_shows():
         s.run_id for s in file["runs"]("quick", [0, 1])
     ]
     assert len([line for line in source.splitlines() if line.strip()]) <= 60
+
+
+def test_every_public_name_has_a_line_of_its_own():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `al\.(\w+)` \| .+\. \|$", page, re.M)
+    listed += re.findall(r"^`al\.(__version__)` is", page, re.M)
+    assert sorted(listed) == sorted(allometry.__all__)
 
 
 # ---- commands -------------------------------------------------------------------------------

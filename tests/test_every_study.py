@@ -22,9 +22,9 @@ from allometry.engines.local import LocalEngine
 from allometry.figures.words import to_html
 from allometry.report.publish import publish
 from allometry.run import run
-from allometry.spec import RunSpec
+from allometry.spec import SIZES, RunSpec
 from allometry.store import Store, results
-from allometry.study import SIZES, Study
+from allometry.study import Study, procedure_of
 from allometry.tables.table import Table
 from allometry.training.result import RunResult
 from tests import ASSETS
@@ -190,7 +190,7 @@ def test_what_was_trained_after_the_stop_is_what_training_gives_at_once(trained)
     """A pack depends on its specs alone: trained by itself it gives the stored rows exactly."""
     engine, missing = LocalEngine(), set(trained.second.trained)
     left = [s for s in trained.study.specs("quick") if s.run_id in missing]
-    packs = engine.packs(left, trained.study)
+    packs = procedure_of(trained.study).packs(left)
     (again,) = engine.run(packs[:1], trained.study, lambda steps: None, lambda: False)
     assert_trained_again_equals(trained, again.results)
 

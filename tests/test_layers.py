@@ -20,7 +20,7 @@ PACKAGE = ROOT / "src" / "allometry"
 
 # From low to high: a folder, or a module at the root, imports from lower layers alone.
 LAYERS = (
-    ("errors", "durable"),
+    ("errors", "durable", "processors"),
     ("tables", "laws", "spec"),
     ("stats", "datasets", "models"),
     ("fitting", "measures"),
@@ -33,7 +33,7 @@ LAYERS = (
 )
 LONGEST_CHAIN = 11  # units, the entry point `__main__` among them
 MOST_AT_THE_ROOT = 8  # modules
-FITTING = ("errors", "durable", "tables", "laws", "stats", "fitting")
+FITTING = ("errors", "durable", "processors", "tables", "laws", "stats", "fitting")
 TRAINING = {
     "jax",
     "jaxlib",
@@ -220,17 +220,72 @@ def test_fitting_loads_no_training_code():
     assert not training
 
 
-def test_public_names_stay_what_they_are():
+# What each public name is, and each name of a public module.
+PUBLIC = """
+import importlib, json, allometry as al
+def describe(value):
+    names = [getattr(value, name, "") for name in ("__module__", "__qualname__", "__name__")]
+    return [type(value).__name__, *map(str, names)]
+def public():
+    described = {}
+    for name in al.__all__:
+        described[name] = describe(getattr(al, name))
+        for inner in getattr(getattr(al, name), "__all__", ()):
+            described[f"{name}.{inner}"] = describe(getattr(getattr(al, name), inner))
+    return described
+"""
+ORDERS = ("modules", "modules[::-1]", "sorted(modules, key=lambda m: (m.count('.'), m))")
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_public_names_are_what_they_are_whatever_was_imported_before(order):
     """`al.run` is a function also after the module `allometry.run` has been imported."""
-    wrong = in_a_fresh_interpreter(
-        "import importlib, json, types\n"
-        "import allometry as al\n"
-        "for name in al.__all__: getattr(al, name)\n"
-        "for name in ('run', 'study', 'findings'):\n"
-        "    importlib.import_module('allometry.' + name)\n"
-        "print(json.dumps([n for n in al.__all__ if isinstance(getattr(al, n), types.ModuleType)]))"
+    modules = [f"allometry.{m}" for m in BELOW_THE_NAMES if m != "__main__"]
+    first, after = in_a_fresh_interpreter(
+        f"{PUBLIC}modules = {modules!r}\nfirst = public()\n"
+        f"for name in {order}: importlib.import_module(name)\n"
+        "print(json.dumps([first, public()]))"
     )
-    assert not wrong, f"al.{wrong[0]} became a module"
+    late = in_a_fresh_interpreter(
+        f"{PUBLIC}modules = {modules!r}\n"
+        f"for name in {order}: importlib.import_module(name)\n"
+        "print(json.dumps(public()))"
+    )
+    assert first == after == late
+    public_modules = {name for name, (kind, *_) in first.items() if kind == "module"}
+    assert public_modules == {"datasets", "errors", "figures", "laws", "measures", "models",
+                              "optimizers", "stats"}  # fmt: skip
+    assert {"run", "study", "laws.Law", "datasets.get", "measures.losses"} <= first.keys()
+
+
+def test_every_public_name_is_where_it_is_said_to_be_and_has_a_type():
+    """The names that are loaded when first used are those that a type checker is told of."""
+    tree = TREES[""]
+    loaded = {
+        target.id: ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+        for target in node.targets
+    }
+    (typed,) = [
+        n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"
+    ]
+    told = {
+        alias.asname: f"{node.module}.{alias.name}".removeprefix("allometry.")
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    names = {name: f"{module}.{name}" for name, module in loaded["_HOME"].items()}
+    assert told == {**names, **loaded["_MODULES"]}
+
+
+def test_processors_are_counted_and_disks_flushed_in_one_place():
+    places = {"processors": {"cpu_count", "sched_getaffinity"}, "durable": {"fsync", "fdatasync"}}
+    for module, tree in TREES.items():
+        used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        for place, names in places.items():
+            assert module == place or not used & names, f"{module}: `allometry.{place}` has it"
 
 
 # ---- habits --------------------------------------------------------------------------------

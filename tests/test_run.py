@@ -220,18 +220,18 @@ def test_resuming_a_finished_study_does_not_load_jax(path, pytestconfig):
 
 def test_the_local_engine_makes_each_pack_by_the_studys_procedure(path):
     from allometry.engines.local import LocalEngine
-    from allometry.training.procedure import Pack
+    from allometry.training.procedure import Pack, Procedure
 
     calls = []
 
-    class TwoPacks:
+    class TwoPacks(Procedure):
         def packs(self, specs):
             return [Pack(tuple(specs[:7])), Pack(tuple(specs[7:]))]
 
         def updates(self, spec):
             return 10
 
-        def run(self, pack, measures, trajectory, advance):
+        def run(self, pack, measures, trajectory, advance, checkpoints=None):
             calls.append((pack.specs, measures, trajectory))
             advance(10 * len(pack.specs))
             return [result(s) for s in pack.specs]

@@ -99,12 +99,26 @@ def test_a_name_there_is_not_is_answered_with_those_there_are():
         ("", "STUDY = Study"),
         ("def broken(:", r"line 1: not Python"),
         ("x = '\0'", "not Python"),
+        ("-" * 100_000 + "1", "nested too deeply"),
     ],
 )
 def test_a_file_that_is_no_study_is_refused_in_words(tmp_path, text, word):
     path = tmp_path / "mine.py"
     path.write_text(text)
     with pytest.raises(UsageError, match=word):
+        studies.study(path)
+
+
+def test_a_null_byte_is_refused_by_every_python(tmp_path, monkeypatch):
+    """Before 3.11.4 Python answers it with a ValueError, not with a SyntaxError."""
+    path = tmp_path / "mine.py"
+    path.write_text("x = '\0'")
+
+    def parse(source, name):
+        raise ValueError("source code string cannot contain null bytes")
+
+    monkeypatch.setattr(studies.ast, "parse", parse)
+    with pytest.raises(UsageError, match=r"mine\.py: not Python: source code string"):
         studies.study(path)
 
 

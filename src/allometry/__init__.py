@@ -15,47 +15,108 @@ touches nothing.
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from allometry import datasets as datasets
+    from allometry import errors as errors
+    from allometry import figures as figures
+    from allometry import laws as laws
+    from allometry import measures as measures
+    from allometry import models as models
+    from allometry import stats as stats
+    from allometry.engines.explanation import Explanation as Explanation
+    from allometry.engines.explanation import explain as explain
+    from allometry.findings import Analysis as Analysis
     from allometry.findings import Finding as Finding
+    from allometry.fitting.compare import Comparison as Comparison
+    from allometry.fitting.compare import compare as compare
+    from allometry.fitting.document import Fit as Fit
     from allometry.fitting.fit import fit as fit
+    from allometry.fitting.influence import influence as influence
+    from allometry.fitting.multiverse import multiverse as multiverse
+    from allometry.laws.law import Law as Law
     from allometry.report.page import write_report as write_report
+    from allometry.run import Outcome as Outcome
     from allometry.run import run as run
+    from allometry.spec import Experiment as Experiment
     from allometry.spec import RunSpec as RunSpec
+    from allometry.spec import Spec as Spec
     from allometry.spec import TrainSpec as TrainSpec
+    from allometry.spec import optimizers as optimizers
     from allometry.store import Store as Store
     from allometry.store.results import table as table
     from allometry.studies import study as study
+    from allometry.study import Notebook as Notebook
     from allometry.study import Study as Study
+    from allometry.tables.read import read_table as read_table
     from allometry.tables.table import Table as Table
+    from allometry.training.function import Function as Function
+    from allometry.training.procedure import Pack as Pack
+    from allometry.training.procedure import Procedure as Procedure
+    from allometry.training.result import RunResult as RunResult
+
+    __version__: str
 
 # Public name to the module that has it.
 _HOME = {
+    "Analysis": "findings",
+    "Comparison": "fitting.compare",
+    "Experiment": "spec",
+    "Explanation": "engines.explanation",
     "Finding": "findings",
+    "Fit": "fitting.document",
+    "Function": "training.function",
+    "Law": "laws.law",
+    "Notebook": "study",
+    "Outcome": "run",
+    "Pack": "training.procedure",
+    "Procedure": "training.procedure",
+    "RunResult": "training.result",
     "RunSpec": "spec",
+    "Spec": "spec",
     "Store": "store",
     "Study": "study",
     "Table": "tables.table",
     "TrainSpec": "spec",
+    "compare": "fitting.compare",
+    "explain": "engines.explanation",
     "fit": "fitting.fit",
+    "influence": "fitting.influence",
+    "multiverse": "fitting.multiverse",
+    "read_table": "tables.read",
     "run": "run",
     "study": "studies",
     "table": "store.results",
     "write_report": "report.page",
 }
+# Public names that are modules themselves.
+_MODULES = {
+    "datasets": "datasets",
+    "errors": "errors",
+    "figures": "figures",
+    "laws": "laws",
+    "measures": "measures",
+    "models": "models",
+    "optimizers": "spec.optimizers",
+    "stats": "stats",
+}
 
-__all__ = [*sorted(_HOME), "__version__"]
+__all__ = [*sorted(_HOME), *sorted(_MODULES), "__version__"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
 
-        return version("allometry")
-    if name not in _HOME:
-        raise AttributeError(f"module 'allometry' has no attribute {name!r}")
-    return getattr(import_module(f"allometry.{_HOME[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("allometry")
+        if name in _MODULES:
+            return import_module(f"allometry.{_MODULES[name]}")
+        if name not in _HOME:
+            raise AttributeError(f"module 'allometry' has no attribute {name!r}")
+        return getattr(import_module(f"allometry.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
@@ -65,7 +126,7 @@ def __dir__() -> list[str]:
 class _Names(ModuleType):
     """Importing `allometry.run` must not put that module in the place of the function `run`."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 

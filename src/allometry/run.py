@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -12,12 +12,13 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
-from allometry.engines import Engine, Failure, KeepsCheckpoints
+from allometry.engines import Engine, Failure
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, findings_html
-from allometry.spec import Experiment, run_ids, variant
+from allometry.spec import Changes, Experiment, run_ids
 from allometry.store import Store
-from allometry.study import Study
+from allometry.store.results import stored_variant
+from allometry.study import Study, procedure_of
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import pending_packs
@@ -125,7 +126,7 @@ def run(
     *,
     seeds: int | None = None,
     store: str | Path = "allometry.db",
-    changes: Mapping[str, str] | None = None,
+    changes: Changes | None = None,
     engine: Engine | Callable[[], Engine] | None = None,
     progress: Progress | None = None,
     checkpoint_every: float | None = None,
@@ -141,7 +142,7 @@ def run(
         size: one of its sizes.
         seeds: how many, counted from its first; None for its own.
         store: file the results are kept in.
-        changes: dotted field to new value, for every run.
+        changes: dotted field to new value, for every run: ``{"train.epochs": 3}``.
         engine: where to train, or what gives it once there is something to train; None
             for this process.
         progress: told how far it is.
@@ -155,28 +156,24 @@ def run(
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study)
     specs = study.specs(size, seeds, changes)
-    name = variant(changes or {})
-    with Store(store, write=True) as keep:
-        damaged = keep.check(specs)
+    checkpoints = _checkpoints(Path(store), checkpoint_every)
+    with Store(store, write=True) as opened:
+        name = stored_variant(opened, study.name, size, changes or {})
+        damaged = opened.check(specs)
         if damaged:
             # What is damaged besides these runs is mended in the same go.
-            keep.quarantine(keep.verify().damaged)
-        pending = keep.pending(specs)
-        keep.declare(study.name, size, name, specs)
+            opened.quarantine(opened.verify().damaged)
+        pending = opened.pending(specs)
+        opened.declare(study.name, size, name, specs)
+        _sweep(checkpoints, done=set(run_ids(specs)) - set(run_ids(pending)))
         stopped, failures = 0, tuple[Failure, ...]()
-        checkpoints = _checkpoints(Path(store), checkpoint_every)
-        if checkpoints.any():
-            # Left by a process that was killed between storing a pack and removing its own.
-            checkpoints.remove(set(run_ids(specs)) - set(run_ids(pending)))
-        checkpoints.sweep()
         if pending:
-            chosen = engine() if callable(engine) else engine or _local_engine()
-            _keep_under_way(chosen, checkpoints, asked=checkpoint_every is not None)
-            told = progress or Silent()
-            stopped, failures = _train(keep, study, specs, pending, chosen, told, checkpoints)
+            trainer = _engine(engine, keeps=checkpoint_every is not None)
+            packs = _Packs(study, specs, pending, checkpoints)
+            stopped, failures = packs.train(trainer, opened, progress or Silent())
             checkpoints.sweep()
-        left = len(keep.pending(pending))
-        table = keep.table(study.name, size, name, only={spec.run_id for spec in specs})
+        left = len(opened.pending(pending))
+        table = opened.table(study.name, size, name, only={spec.run_id for spec in specs})
     return Outcome(
         study=study,
         table=table,
@@ -191,32 +188,38 @@ def run(
     )
 
 
-def _train(
-    keep: Store,
-    study: Study,
-    specs: Sequence[Experiment],
-    pending: Sequence[Experiment],
-    engine: Engine,
-    progress: Progress,
-    checkpoints: Checkpoints,
-) -> tuple[int, tuple[Failure, ...]]:
-    """Train and store; the signal that asked to stop, 0 for none, and what failed."""
-    packs = pending_packs(engine.packs(specs, study), pending)
-    failures: list[Failure] = []
-    stored, steps = len(specs) - len(pending), engine.updates(pending, study)
-    progress.begin(len(pending), stored, len(packs), steps)
-    try:
-        with _Drain(progress) as drain:
-            for finished in engine.run(packs, study, drain.advance, drain.asked):
-                failures += finished.failures
-                if finished.results:
-                    keep.commit(finished.results, finished.provenance)
-                    if checkpoints.any():
-                        checkpoints.remove(run_ids([r.spec for r in finished.results]))
-                    progress.finished(finished.results)
-            return drain.signal, tuple(failures)
-    finally:
-        progress.end()
+@dataclass(frozen=True)
+class _Packs:
+    """What is to be trained: of all the runs asked for, those that are not stored."""
+
+    study: Study
+    specs: Sequence[Experiment]
+    pending: Sequence[Experiment]
+    checkpoints: Checkpoints
+
+    def train(
+        self, engine: Engine, store: Store, progress: Progress
+    ) -> tuple[int, tuple[Failure, ...]]:
+        """Train and store; the signal that asked to stop, 0 for none, and what failed."""
+        procedure = procedure_of(self.study)
+        packs = pending_packs(procedure.packs(self.specs), self.pending)
+        steps = sum(procedure.updates(spec) for spec in self.pending)
+        progress.begin(len(self.pending), len(self.specs) - len(self.pending), len(packs), steps)
+        failures: list[Failure] = []
+        try:
+            with _Drain(progress) as drain:
+                for finished in engine.run(
+                    packs, self.study, drain.advance, drain.asked, self.checkpoints
+                ):
+                    failures += finished.failures
+                    if finished.results:
+                        store.commit(finished.results, finished.provenance)
+                        if self.checkpoints.any():
+                            self.checkpoints.remove(run_ids([r.spec for r in finished.results]))
+                        progress.finished(finished.results)
+                return drain.signal, tuple(failures)
+        finally:
+            progress.end()
 
 
 def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:
@@ -226,15 +229,31 @@ def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:
     return Checkpoints(store.with_name(store.name + ".checkpoints"), 60 * every or math.inf)
 
 
-def _keep_under_way(engine: Engine, checkpoints: Checkpoints, *, asked: bool) -> None:
-    """Have the engine keep packs under way; one that cannot need not, unless it was asked for."""
-    if isinstance(engine, KeepsCheckpoints):
-        engine.checkpoints = checkpoints
-    elif asked:
+def _sweep(checkpoints: Checkpoints, done: set[str]) -> None:
+    """Remove checkpoints of stored runs, left by a process that was killed after storing them."""
+    if checkpoints.any():
+        checkpoints.remove(done)
+    checkpoints.sweep()
+
+
+def _engine(engine: Engine | Callable[[], Engine] | None, *, keeps: bool) -> Engine:
+    """The engine to train with.
+
+    Args:
+        keeps: whether it was asked to keep packs under way, which one that cannot is refused for.
+    """
+    if engine is None:
+        # Brings JAX and takes a second, which a finished study does not need.
+        from allometry.engines.local import LocalEngine
+
+        return LocalEngine()
+    chosen = engine() if callable(engine) else engine
+    if keeps and not chosen.keeps_checkpoints:
         raise UsageError(
             "checkpoints of packs under way (--checkpoint-every) are kept by the local "
             "engine alone: leave them out"
         )
+    return chosen
 
 
 class _Drain:
@@ -286,10 +305,3 @@ def _named(study: str | Path) -> Study:
     from allometry import studies
 
     return studies.study(study)
-
-
-def _local_engine() -> Engine:
-    # Brings JAX and takes a second, which a finished study does not need.
-    from allometry.engines.local import LocalEngine
-
-    return LocalEngine()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
-from allometry.spec import Experiment, replace, run_ids
+from allometry.spec import Changes, Experiment, replace, run_ids
 from allometry.tables.table import Table
 from allometry.training.procedure import Measures, Procedure
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     # Matplotlib takes half a second, which a run without a report does not need.
     from matplotlib.figure import Figure
 
-__all__ = ["SIZES", "Notebook", "Study", "procedure_of"]
+__all__ = ["Notebook", "Study", "procedure_of"]
 
-SIZES = ("quick", "notebook", "paper")  # of the shipped studies, from the smallest on
 FIRST_SEED = 0  # of a size that names no seeds
 
 
@@ -48,8 +47,8 @@ class Study:
         source: author, title, identifier.
         runs: the specs of a size, seed by seed; called as ``runs(size, seeds)`` with
             `seeds` a sequence of integers.
-        sizes: names of the sizes; shipped studies use "quick", "notebook" and "paper", a
-            study of one's own any names.
+        sizes: names of the sizes from small to large; shipped studies use "quick",
+            "notebook" and "paper", a study of one's own any names.
         seeds: the default seeds of each size; a size without an entry takes the one seed 0.
         procedure: how runs are made; None trains every `RunSpec` by gradient descent.
         measures: name to function giving columns, of one trained `Network` or of what
@@ -114,7 +113,7 @@ class Study:
         return (*sorted(self.measures), *sorted(f"trajectory:{n}" for n in self.trajectory))
 
     def specs(
-        self, size: str, seeds: int | None = None, changes: Mapping[str, str] | None = None
+        self, size: str, seeds: int | None = None, changes: Changes | None = None
     ) -> list[Experiment]:
         """The runs of one size.
 

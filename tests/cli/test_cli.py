@@ -228,6 +228,29 @@ def test_changed_runs_are_kept_apart(store, own, allometry):
     assert {row["epochs"] for row in rows} == {1}
 
 
+def test_a_size_of_ones_own_is_run_shown_and_reported(own, allometry, tmp_path):
+    file, store = tmp_path / "sized.py", tmp_path / "sized.db"
+    text = OWN.replace('sizes=("quick",)', 'sizes=("quick", "large")')
+    file.write_text(text.replace('{"quick": (1, 2)}', '{"quick": (1, 2), "large": (1, 2, 3)}'))
+    for size in ("large", "quick"):
+        said = allometry("run", file, "--size", size, "--store", store, "--json")
+        assert said.code == 0 and said.document["size"] == size
+    assert len(allometry("table", file, "--store", store, "--json").document["rows"]) == 6
+    page = tmp_path / "page.html"
+    said = allometry("report", file, "--store", store, "-o", page, "--json")
+    assert said.document["size"] == "large"
+    refused = allometry("run", file, "--size", "huge", "--store", store)
+    assert refused.code == 2 and "no size 'huge'; it has quick, large" in refused.err
+
+
+def test_a_number_spelt_otherwise_is_the_same_change(store, own, allometry):
+    for text, trained in (("1", 4), ("1.0", 0)):
+        change = ("--set", f"train.epochs={text}")
+        said = allometry("run", own[0] / "own.py", *change, "--store", store, "--json")
+        assert said.document["trained"] == trained
+    assert allometry("run", own[0] / "own.py", "--set", "train.epochs=1.5").code == 2
+
+
 def test_what_diverged_is_null_in_json(store, own, allometry):
     change = ("--set", "train.optimizer.learning_rate=1e30")
     said = allometry("run", own[0] / "own.py", *change, "--store", store, "--json")
@@ -375,7 +398,7 @@ BAD = [
     ("run ./nobody.py", 2, "no study file"),
     ("run {folder}", 2, "no study"),
     ("run {text}.py", 2, "STUDY = Study"),
-    ("run {own} --size huge", 2, "quick"),
+    ("run {own} --size huge", 2, "no size 'huge'; it has quick"),
     ("run {own} --size paper", 2, "no size 'paper'"),
     ("run {own} --seeds 0", 2, "--seeds"),
     ("run {own} --seeds many", 2, "--seeds"),

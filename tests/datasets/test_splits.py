@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from allometry.datasets.resident import resident
 from allometry.datasets.splits import LeadingImages
 from allometry.spec.torch_draws import TorchDraws
+from allometry.training.descent import resident
 
 
 @pytest.fixture

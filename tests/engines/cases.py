@@ -10,6 +10,7 @@ from pathlib import Path
 from allometry import studies
 from allometry.engines.local import LocalEngine
 from allometry.run import Silent, run
+from allometry.study import procedure_of
 from allometry.training.procedure import Pack
 
 FILE = Path(__file__).with_name("imagined.py")
@@ -24,7 +25,7 @@ def study():
 
 def packs():
     mine = study()
-    return mine, LocalEngine().packs(mine.specs("quick"), mine)
+    return mine, procedure_of(mine).packs(mine.specs("quick"))
 
 
 def alone(spec):

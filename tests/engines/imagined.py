@@ -15,7 +15,7 @@ import numpy as np
 
 from allometry import Study
 from allometry.spec import Experiment, Spec
-from allometry.training.procedure import Pack
+from allometry.training.procedure import Pack, Procedure
 from allometry.training.result import RunResult
 
 
@@ -47,7 +47,7 @@ def made(spec):
     return RunResult(spec, "diverged" if spec.width == 7 else "done", row, 0.25, arrays)
 
 
-class Imagined:
+class Imagined(Procedure):
     def packs(self, specs):
         n = specs[0].per_pack
         return [Pack(tuple(specs[i : i + n])) for i in range(0, len(specs), n)]
@@ -55,7 +55,7 @@ class Imagined:
     def updates(self, spec):
         return 10
 
-    def run(self, pack, measures, trajectory, advance):
+    def run(self, pack, measures, trajectory, advance, checkpoints=None):
         for spec in pack.specs:
             sys.stdout.write(f"making width {spec.width}\n")
             TROUBLE[spec.trouble](spec)

@@ -13,7 +13,6 @@ import pytest
 from allometry.engines.local import LocalEngine
 from allometry.engines.pool import pool
 from allometry.engines.resources import Needs
-from allometry.errors import UsageError
 from allometry.run import run
 from tests.engines.cases import FILE, RUNS, InterruptOnce, begun, content, made_here, when
 
@@ -159,11 +158,6 @@ def _alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def test_a_procedure_from_memory_is_not_sent():
-    with pytest.raises(UsageError, match="put it in a study"):
-        LocalEngine(procedure=object(), workers=2)
 
 
 def test_the_command_line_says_which_runs_failed_and_exits_70(tmp_path):

@@ -2,16 +2,17 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from allometry import studies
 from allometry.engines.local import LocalEngine
-from allometry.engines.pool import cpus
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
-from allometry.training.loop import Training
-from allometry.training.procedure import Concurrent, Pack
+from allometry.processors import processors
+from allometry.study import procedure_of
+from allometry.training.procedure import Pack, Procedure
 
 PACKS = [Pack((i,)) for i in range(12)]
 
@@ -113,29 +114,28 @@ def test_only_what_is_known_to_keep_off_lapack_is_made_at_once():
     def packs(name):
         study = studies.study(name)
         specs = study.specs("quick", seeds=2)
-        return (study.procedure or Training()), LocalEngine().packs(specs, study)
+        procedure = procedure_of(study)
+        return procedure, procedure.packs(specs)
 
     procedure, ours = packs("mlp_parameter_scaling")
-    assert isinstance(procedure, Concurrent) and procedure.concurrent(ours)
+    assert procedure.concurrent(ours)
     model = Own(**ours[0].specs[0].model.model_dump())
     foreign = [Pack((ours[0].specs[0].model_copy(update={"model": model}),))]
     assert not procedure.concurrent(foreign)
     # Kernels: batches of matrices are solved, and two such programs at once never ended.
-    assert not isinstance(packs("ntk_depth")[0], Concurrent)
+    procedure, kernels = packs("ntk_depth")
+    assert not procedure.concurrent(kernels)
 
 
 def test_packs_of_a_procedure_that_says_nothing_go_one_after_another():
     inside, most, expected = 0, 0, 1
-    all_there = threading.Barrier(at_once(PACKS, len(cpus())))
+    all_there = threading.Barrier(at_once(PACKS, len(processors())))
 
-    class Quiet:
+    class Quiet(Procedure):
         def packs(self, specs):
             return PACKS
 
-        def updates(self, spec):
-            return 1
-
-        def run(self, pack, measures, trajectory, advance):
+        def run(self, pack, measures, trajectory, advance, checkpoints=None):
             nonlocal inside, most
             inside += 1
             most = max(most, inside)
@@ -149,7 +149,8 @@ def test_packs_of_a_procedure_that_says_nothing_go_one_after_another():
             return True
 
     study = studies.study("mlp_parameter_scaling")
-    for procedure, expected in ((Quiet(), 1), (Loud(), at_once(PACKS, len(cpus())))):
+    for procedure, expected in ((Quiet(), 1), (Loud(), at_once(PACKS, len(processors())))):
         most = 0
-        list(LocalEngine(procedure).run(PACKS, study, lambda n: None, lambda: False))
+        mine = replace(study, procedure=procedure)
+        list(LocalEngine().run(PACKS, mine, lambda n: None, lambda: False))
         assert most == expected

@@ -51,8 +51,8 @@ def sweep(job: dict[str, Any]) -> int:
         time.sleep(job["pause"])
 
     try:
-        tiny = study(job["runs"], 1)
-        run(tiny, store=job["store"], engine=Imagined(job["pack"], before), progress=log)
+        tiny = study(job["runs"], 1, job["pack"])
+        run(tiny, store=job["store"], engine=Imagined(before), progress=log)
     except AllometryError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -7,8 +7,10 @@ import pytest
 
 from allometry.errors import DataError, UsageError
 from allometry.figures.fits import save_fit_figure
-from allometry.fitting.compare import compare, document, rmsle
+from allometry.fitting.backtest import rmsle
+from allometry.fitting.compare import compare, document
 from allometry.fitting.files import compare_file, fit_file, save_fit
+from allometry.fitting.fit import fit_with
 from allometry.tables.table import Table
 
 XY = {"x": "x", "y": "y"}
@@ -139,3 +141,20 @@ def test_rmsle_is_of_natural_logs_and_infinite_for_impossible_values():
     assert rmsle(np.array([1.0, np.e]), np.array([1.0, 1.0])) == pytest.approx(np.sqrt(0.5))
     assert rmsle(np.array([-1.0]), np.array([1.0])) == np.inf
     assert document([])["groups"] == []
+
+
+def test_a_law_under_two_names_is_solved_once_and_stands_under_both(monkeypatch):
+    from allometry.fitting import compare as module
+
+    solved = []
+    monkeypatch.setattr(
+        module, "fit_with", lambda *a, **k: solved.append(a[1].name) or fit_with(*a, **k)
+    )
+    group = compare(curves().where(name="floor"), XY, ["m2", "power_floor", "m1"], backtest=False)[
+        0
+    ]
+    assert solved == ["power_floor", "power"]
+    assert list(group.laws) == ["m2", "power_floor", "m1"]
+    first, second = group.laws["m2"], group.laws["power_floor"]
+    assert first.law == "m2" and first.fit is second.fit and first.weight == second.weight
+    assert group.chosen == "m2" and first.fit.law.name == "power_floor"

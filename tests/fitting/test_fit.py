@@ -76,7 +76,7 @@ def test_no_nudge_of_any_parameter_does_better(law, objective):
         for factor in (0.999, 0.9999, 1.0001, 1.001):
             values = {**made.values, name: made.values[name] * factor}
             worse = aim.total(aim.residuals(y, form.evaluate(values, sizes)[0]))
-            assert not worse < made.objective["value"] * (1 - 1e-9)
+            assert not worse < made.objective.value * (1 - 1e-9)
 
 
 def test_the_document_round_trips():
@@ -190,7 +190,7 @@ def test_a_pinned_floor_stays_and_the_rest_is_refitted():
     assert same.parameters["E"].verdict == "fixed"
     other = fit(table, "power_floor", XY, fixed={"E": 0.05}, resamples=0)
     assert other.values["E"] == 0.05
-    assert other.objective["value"] > free.objective["value"]
+    assert other.objective.value > free.objective.value
     with pytest.raises(UsageError, match="no parameter F"):
         fit(table, "power_floor", XY, fixed={"F": 1.0})
 

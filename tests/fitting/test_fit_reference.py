@@ -45,7 +45,7 @@ def epoch():
 def test_epoch_240_rows_reach_the_optimum_the_paper_missed(epoch):
     made = fit(epoch, "chinchilla", NDL, drop_largest={"L": 5}, resamples=0)
     assert made.rows == 240
-    assert made.objective["value"] <= 0.0010182741
+    assert made.objective.value <= 0.0010182741
     assert round(made.values["E"], 4) == 1.8172
     assert round(made.values["alpha"], 4) == 0.3473
     assert round(made.values["beta"], 4) == 0.3672
@@ -74,7 +74,7 @@ def test_epoch_bootstrap_agrees_with_an_independent_one(epoch):
 
 def test_epoch_all_rows_and_squares(epoch):
     everything = fit(epoch, "chinchilla", NDL, resamples=0)
-    assert everything.objective["value"] <= 0.001826012
+    assert everything.objective.value <= 0.001826012
     assert everything.values["alpha"] == pytest.approx(0.3493, abs=5e-5)
     assert everything.values["beta"] == pytest.approx(0.4530, abs=5e-5)
     squares = fit(
@@ -152,7 +152,7 @@ def test_datablations_has_a_better_optimum_and_no_identified_r_d():
     columns = {"N": "params", "D": "tokens", "U": "unique_tokens", "L": "loss"}
     made = fit(table, "data_constrained", columns, resamples=1000)
     assert made.rows == 182
-    assert made.objective["value"] <= 0.0158047
+    assert made.objective.value <= 0.0158047
     assert made.values["R_D"] == pytest.approx(95.365, rel=1e-3)
     assert made.values["R_N"] == pytest.approx(1.7059, rel=1e-3)
     assert made.parameters["R_D"].verdict == "lower_bound_only"
@@ -174,7 +174,7 @@ def test_kyo_takanos_asymmetric_fit_is_reached():
         objective="asymmetric_absolute",
         resamples=0,
     )
-    assert made.objective["value"] / len(table) <= 0.02278217
+    assert made.objective.value / len(table) <= 0.02278217
     published = {"E": 1.7003, "A": 184.71, "B": 1633.8, "alpha": 0.2890, "beta": 0.3558}
     assert made.values == pytest.approx(published, rel=2e-3)
 
@@ -366,7 +366,7 @@ def test_72_vision_curves():
 
 def test_every_law_of_the_joint_family_fits_epochs_rows(epoch):
     values = {
-        name: fit(epoch, name, NDL, drop_largest={"L": 5}, resamples=0).objective["value"]
+        name: fit(epoch, name, NDL, drop_largest={"L": 5}, resamples=0).objective.value
         for name in ("chinchilla", "chinchilla_tied", "kaplan")
     }
     assert values["chinchilla"] <= values["chinchilla_tied"] < values["kaplan"]

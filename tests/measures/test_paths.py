@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import DataError
 from allometry.measures.losses import losses
-from allometry.measures.network import Losses, Network
+from allometry.measures.network import Network
 from allometry.measures.paths import (
     edge_costs,
     path_entropies,
@@ -161,7 +161,10 @@ def test_weights_from_the_inputs_play_no_part(sizes: list[int], seed: int) -> No
 def network(model: MLP, params: dict[str, NDArray[np.float32]], seed: int) -> Network:
     """A network as a measure sees it; path measures look at its weights and seed only."""
     spec = type("Seeded", (), {"seed": seed})()
-    return Network(spec, model, params, Losses(1.0, 2.0, 0.5, 0.25), None, 0)  # type: ignore[arg-type]
+    losses = {
+        "train_loss": 1.0, "test_loss": 2.0, "train_accuracy": 0.5, "test_accuracy": 0.25,
+    }  # fmt: skip
+    return Network(spec, model, params, losses, None, 0)  # type: ignore[arg-type]
 
 
 @given(seed=st.integers(0, 1000))

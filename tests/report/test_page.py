@@ -228,7 +228,7 @@ def test_hostile_text_stays_text(tmp_path, page):
     fit = replace(
         fit,
         notes=(HOSTILE,),
-        formula=HOSTILE,
+        law=replace(fit.law, formula=HOSTILE),
         columns={"x": HOSTILE},
         status=replace(fit.status, advice=HOSTILE),
         dropped=[(1, HOSTILE)],

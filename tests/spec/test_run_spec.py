@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from allometry.spec import (
     TrainSpec,
     check_same,
     differences,
+    is_variant,
     replace,
     texts,
     variant,
@@ -191,6 +193,62 @@ def test_replace_refuses_in_words(field, text, word):
 def test_a_variant_is_named_by_its_changes_in_any_order():
     assert variant({"b": "2", "a": "1"}) == variant({"a": "1", "b": "2"}) == "a=1,b=2"
     assert variant({}) == ""
+
+
+RATE = "train.optimizer.learning_rate"
+
+
+@pytest.mark.parametrize(
+    ("field", "same", "name"),
+    [
+        ("train.epochs", (3, 3.0, "3", "3.0", " 3 ", np.int64(3), np.float32(3)), "3"),
+        (RATE, (1e-3, "1e-3", "0.001", 0.001, "1E-3", np.float64(1e-3)), "0.001"),
+        (RATE, (1, 1.0, "1", "1.0", "1e0"), "1"),
+        (RATE, (1e-5, "1e-5", "0.00001", "1e-05"), "1e-5"),
+        (RATE, (1e30, "1e30", "1e+30"), "1e30"),
+        ("model.activation", ("tanh", '"tanh"'), "tanh"),
+        ("model.widths", ((4, 8, 2), [4, 8, 2], "[4, 8, 2]", "[4,8,2]", [4.0, 8, 2]), "[4,8,2]"),
+    ],
+)
+def test_equal_values_are_one_variant_and_one_run(field, same, name):
+    assert {variant({field: value}) for value in same} == {f"{field}={name}"}
+    assert len({replace(spec(), field, value).run_id for value in same}) == 1
+
+
+@pytest.mark.parametrize("value", [3.5, "3.5", 3 + 1e-9, "three", "[3]"])
+def test_a_whole_number_is_no_other_number(value):
+    with pytest.raises(UsageError, match=r"train\.epochs=.* does not fit: Input should be a valid"):
+        replace(spec(), "train.epochs", value)
+
+
+def test_a_value_that_is_no_data_is_refused_in_words():
+    with pytest.raises(UsageError, match="a number, text or list expected"):
+        variant({"train.epochs": object()})
+
+
+def test_a_name_written_as_it_was_typed_stands_for_the_same_changes():
+    """As stores of earlier code have it; the text may hold commas and equals signs."""
+    assert is_variant(f"{RATE}=1e-3", {RATE: 0.001})
+    assert is_variant("a=[1, 2],b=x=1,c=2", {"a": (1, 2), "b": "x=1,c=2"})
+    assert is_variant("train.epochs=3", {"train.epochs": 3.0})
+    assert not is_variant("train.epochs=3", {"train.epochs": 4})
+    assert not is_variant("train.epochs=3", {"train.epochs": 3, "seed": 1})
+    assert not is_variant("trainXepochs=3", {"train.epochs": 3})
+    assert not is_variant("", {"train.epochs": 3})
+    assert not is_variant("flag=true", {"flag": 1})
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner, max_size=3),
+    )
+)  # fmt: skip
+def test_the_name_of_a_variant_reads_back_as_the_same_variant(value):
+    name = variant({"field": value})
+    assert variant({"field": name.removeprefix("field=")}) == name
+    assert is_variant(name, {"field": value})
 
 
 # ---- names of many runs at once ---------------------------------------------------------------

@@ -8,7 +8,7 @@ from scipy import stats
 
 from allometry.errors import DataError
 from allometry.stats.grid import Curves, Grid
-from allometry.stats.lines import line, log_line
+from allometry.stats.lines import line, log_line, slope_interval
 from allometry.tables.table import Table
 
 SIZES = np.geomspace(1e3, 1e5, 9)
@@ -150,3 +150,15 @@ def test_a_statistic_most_resamples_cannot_give_has_no_interval():
     count = iter(range(10**6))
     found = grid.intervals(lambda c: {"x": 1.0 if next(count) % 3 else np.nan}, resamples=60)["x"]
     assert np.isnan([found.low, found.high]).all()
+
+
+def test_the_interval_of_a_slope_is_scipys():
+    rng = np.random.default_rng(3)
+    x = np.append(rng.normal(size=9), np.nan)
+    y = 2 * x + rng.normal(size=10)
+    expected = stats.linregress(x[:9], y[:9])
+    reach = stats.t.ppf(0.975, 7) * expected.stderr
+    assert slope_interval(x, y) == pytest.approx(
+        (expected.slope, expected.slope - reach, expected.slope + reach)
+    )
+    assert np.isnan(slope_interval(x[:2], y[:2])).all()

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from allometry.engines import Finished
+from allometry.engines import Engine, Finished
 from allometry.spec import RunSpec, Spec, TrainSpec
 from allometry.study import Study
-from allometry.training.procedure import Pack
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Pack, Procedure
 from allometry.training.result import RunResult
 
 PROVENANCE = {"allometry": "0", "device": "imagined", "when": "2026-01-01T00:00:00+00:00"}
@@ -52,7 +53,21 @@ def result(spec: RunSpec) -> RunResult:
     return RunResult(spec, "diverged" if bad else "done", row, 0.25, along)
 
 
-def study(n: int = 12, seeds: int = 2) -> Study:
+class InPacks(Procedure):
+    """Packs of `size` runs in the order given, ten units of work a run."""
+
+    def __init__(self, size: int = 3):
+        self.size = size
+
+    def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
+        starts = range(0, len(specs), self.size)
+        return [Pack(tuple(specs[i : i + self.size])) for i in starts]
+
+    def updates(self, spec: RunSpec) -> int:
+        return 10
+
+
+def study(n: int = 12, seeds: int = 2, size: int = 3) -> Study:
     return Study(
         name="tiny",
         title="Tiny",
@@ -64,23 +79,16 @@ def study(n: int = 12, seeds: int = 2) -> Study:
         analyse=lambda table: [],
         sizes=("quick",),
         seeds={"quick": tuple(range(42, 42 + seeds))},
+        procedure=InPacks(size),
     )
 
 
-class Imagined:
-    """An engine that trains in no time, `size` runs a pack."""
+class Imagined(Engine):
+    """An engine that trains in no time."""
 
-    def __init__(self, size: int = 3, before: Callable[[Sequence[RunSpec]], None] | None = None):
-        self.size = size
+    def __init__(self, before: Callable[[Sequence[RunSpec]], None] | None = None):
         self.before = before or (lambda pack: None)
         self.trained: list[str] = []
-
-    def packs(self, specs: Sequence[RunSpec], study: Study) -> list[Pack]:
-        starts = range(0, len(specs), self.size)
-        return [Pack(tuple(specs[i : i + self.size])) for i in starts]
-
-    def updates(self, specs: Sequence[RunSpec], study: Study) -> int:
-        return 10 * len(specs)
 
     def run(
         self,
@@ -88,6 +96,7 @@ class Imagined:
         study: Study,
         advance: Callable[[int], None],
         stop: Callable[[], bool],
+        checkpoints: Checkpoints | None = None,
     ) -> Iterator[Finished]:
         for pack in packs:
             if stop():

@@ -18,7 +18,7 @@ from allometry.errors import DiskError, UsageError
 from allometry.measures.norms import weight_norm
 from allometry.models import MLP, OneLayerTransformer
 from allometry.run import Silent, run
-from allometry.spec import RunSpec, TrainSpec
+from allometry.spec import Experiment, RunSpec, TrainSpec
 from allometry.spec.optimizers import AdamW
 from allometry.store.record import encode_arrays, encode_row
 from allometry.training import checkpoints
@@ -97,8 +97,8 @@ def place(tmp_path):
 @pytest.fixture
 def made_now(monkeypatch):
     """One entry for each call of a program that really trains."""
-    made, go_on = [], train._go_on
-    monkeypatch.setattr(train, "_go_on", lambda *a: made.append(1) or go_on(*a))
+    made, update = [], train.update
+    monkeypatch.setattr(train, "update", lambda *a: made.append(1) or update(*a))
     return made
 
 
@@ -127,7 +127,7 @@ def test_stopped_again_and_again_it_ends_with_the_same_bits(place):
 
 def test_the_time_is_that_of_all_sittings(place):
     specs = PACKS["side by side, one diverging"]
-    kept = place.of(Pack(tuple(specs)))
+    kept = place.of(specs)
     with pytest.raises(Stop):
         trained(specs, place, 2)
     facts, arrays = kept.read()
@@ -177,12 +177,12 @@ def test_a_damaged_checkpoint_is_never_used(place, caplog):
     with pytest.raises(Stop):
         trained(pack.specs, place, 3)
     (file,) = place.folder.iterdir()
-    data, good = file.read_bytes(), place.of(pack).read()
+    data, good = file.read_bytes(), place.of(pack.specs).read()
     refused = 0
     for what, content_ in damages(data):
         file.write_bytes(content_)
         caplog.clear()
-        found = place.of(pack).read()
+        found = place.of(pack.specs).read()
         if found is None:
             refused += 1
             assert "starting afresh" in caplog.text, what
@@ -230,7 +230,7 @@ def test_a_checkpoint_of_other_code_is_named_and_not_used(name, place, monkeypat
         trained(specs, place, 3)
     other = {**checkpoints._writer(), name: "0.0.0"}
     monkeypatch.setattr(checkpoints, "_writer", lambda: other)
-    assert place.of(Pack(tuple(specs))).read() is None
+    assert place.of(specs).read() is None
     assert name in caplog.text.replace("source of allometry", "source")
     assert len(list(place.folder.iterdir())) == 1, "it is not ours to remove"
 
@@ -239,10 +239,10 @@ def test_a_checkpoint_of_another_pack_is_not_used(place, caplog):
     one, other = (Pack(tuple(PACKS[n])) for n in list(PACKS)[:2])
     with pytest.raises(Stop):
         trained(one.specs, place, 3)
-    assert place.of(other).read() is None and not caplog.text
+    assert place.of(other.specs).read() is None and not caplog.text
     (file,) = place.folder.iterdir()
-    file.rename(place.of(other)._runs_and_path()[1])
-    assert place.of(other).read() is None
+    file.rename(place.of(other.specs)._runs_and_path()[1])
+    assert place.of(other.specs).read() is None
     assert "of other runs" in caplog.text
 
 
@@ -250,7 +250,7 @@ def test_another_order_of_the_members_is_another_pack(place):
     specs = PACKS["side by side, with a trajectory"]
     with pytest.raises(Stop):
         trained(specs, place, 3)
-    assert place.of(Pack(tuple(specs[::-1]))).read() is None
+    assert place.of(specs[::-1]).read() is None
 
 
 def test_a_study_edited_since_is_noticed(tmp_path, place, caplog):
@@ -264,8 +264,8 @@ def test_a_study_edited_since_is_noticed(tmp_path, place, caplog):
     pack = loaded(text)
     with pytest.raises(Stop):
         trained(pack.specs, place, 3)
-    assert place.of(loaded(text)).read() is not None
-    assert place.of(loaded(text.replace("-1, 1)", "-1, 1.5)"))).read() is None
+    assert place.of(loaded(text).specs).read() is not None
+    assert place.of(loaded(text.replace("-1, 1)", "-1, 1.5)")).specs).read() is None
     assert "the source of edited_study is another" in caplog.text
 
 
@@ -354,10 +354,8 @@ def test_checkpoints_are_asked_of_the_local_engine_alone(tmp_path):
 
 def test_a_procedure_need_not_know_of_checkpoints(place):
     function = Function(lambda spec: {"a": 1.0})
-    assert checkpoints.keeping(function, place) is function
-    training = train.Training(untrained=False)
-    assert checkpoints.keeping(training, place) == train.Training(False, place)
-    assert checkpoints.keeping(training, None) is training
+    (result,) = function.run(Pack((Experiment(seed=0),)), {}, {}, lambda n: None, place)
+    assert result.row["a"] == 1.0 and not place.any()
 
 
 def command(store, *more):
@@ -396,7 +394,7 @@ def test_a_worker_that_is_given_a_checkpoint_goes_on_from_it(tmp_path, uninterru
         run(FILE, store=path, checkpoint_every=MOMENT, progress=StopAt(500))
     study = studies.study(FILE)
     place = Checkpoints(path.with_name("s.db.checkpoints"), 0.0)
-    kept = place.of(train.Training().packs(study.specs("quick"))[0])
+    kept = place.of(train.Training().packs(study.specs("quick"))[0].specs)
     facts, arrays = kept.read()
     kept.write({**facts, "seconds": 6000.0}, arrays)
     outcome = run(FILE, store=path, engine=LocalEngine(workers=1))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from allometry import measures
+from allometry.datasets.batches import Chunks
 from allometry.measures.norms import weight_norm
 from allometry.models import MLP, OneLayerTransformer
 from allometry.spec.optimizers import SGD, Adam, AdamW
-from allometry.training import diverged
-from allometry.training import job as pack_job
+from allometry.training import loop, progress
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.loop import train_pack, updates
 from allometry.training.packing.calibration import calibration
@@ -57,30 +57,26 @@ PACKS = {
 def made(monkeypatch):
     """(members, updates) of each call of a program that is really made."""
     found = []
-    batches, chunks = pack_job.update_batches, pack_job.update_chunks
+    update = loop.update
 
-    def count_batches(*arguments):
-        state, finite = batches(*arguments)
-        found.append((len(finite), arguments[-1]))
+    def counted(descent, state, batches, key):
+        state, finite = update(descent, state, batches, key)
+        in_chunks = isinstance(batches, Chunks)
+        found.append((len(finite), int(batches.last.sum()) if in_chunks else batches.n))
         return state, finite
 
-    def count_chunks(*arguments):
-        found.append((1, int(arguments[-2].last.sum())))
-        return chunks(*arguments)
-
-    monkeypatch.setattr(pack_job, "update_batches", count_batches)
-    monkeypatch.setattr(pack_job, "update_chunks", count_chunks)
+    monkeypatch.setattr(loop, "update", counted)
     return found
 
 
 @pytest.fixture
 def always(monkeypatch):
-    monkeypatch.setattr(diverged, "worth", lambda members, living, left: True)
+    monkeypatch.setattr(progress, "worth", lambda members, living, left: True)
 
 
 @pytest.fixture
 def never(monkeypatch):
-    monkeypatch.setattr(diverged, "worth", lambda members, living, left: False)
+    monkeypatch.setattr(progress, "worth", lambda members, living, left: False)
 
 
 def results(specs, place=None, advance=lambda n: None):
@@ -122,7 +118,7 @@ def test_the_results_of_the_lost_are_those_of_lost_ones_that_stayed(name, monkey
     specs = [changed(s, measure_every=5) for s in PACKS[name]]
     both = []
     for answer in (True, False):
-        monkeypatch.setattr(diverged, "worth", lambda *_, answer=answer: answer)
+        monkeypatch.setattr(progress, "worth", lambda *_, answer=answer: answer)
         both.append(results(specs))
     for spec, left, stayed in zip(specs, *both, strict=True):
         assert left.status == stayed.status == ("diverged" if is_lost(spec) else "done")
@@ -167,13 +163,13 @@ def test_where_it_does_not_pay_they_stay_and_the_living_keep_their_bits(made, ne
 
 
 def test_a_pack_without_a_loss_weighs_nothing(made, monkeypatch):
-    monkeypatch.setattr(diverged, "worth", None)
+    monkeypatch.setattr(progress, "worth", None)
     results(rates(0.01, 0.02))
 
 
 def test_it_is_weighed_once_for_each_loss(monkeypatch):
     asked = []
-    monkeypatch.setattr(diverged, "worth", lambda *a: bool(asked.append(a)))
+    monkeypatch.setattr(progress, "worth", lambda *a: bool(asked.append(a)))
     results(PACKS["side by side"])
     ((members, living, left),) = asked
     assert (len(members), len(living)) == (6, 2)
@@ -186,12 +182,12 @@ def test_it_pays_when_much_is_left_and_much_is_lost():
     models = [MLP(widths=(784, 64, 64, 10))] * 16
     few = Load(updates=2, batch=128, features=784, n_data=10_000, slots=2)
     many = replace(few, updates=100_000)
-    assert not diverged.worth(models, models[:2], few)
-    assert diverged.worth(models, models[:2], many)
+    assert not progress.worth(models, models[:2], few)
+    assert progress.worth(models, models[:2], many)
     machine = calibration()
     saved = cost(models, many, machine).seconds - cost(models[:2], many, machine).seconds
     assert saved > 0.5 * cost(models, many, machine).seconds
-    assert not diverged.worth(models, models, many), "nobody left, nothing is won"
+    assert not progress.worth(models, models, many), "nobody left, nothing is won"
 
 
 @pytest.mark.parametrize("name", ["side by side", pytest.param("stacked", marks=pytest.mark.slow)])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allometry import measures
-from allometry.datasets.batches import batches, shared_order
+from allometry.datasets.batches import batches, in_chunks, shared_order
 from allometry.datasets.splits import Data, ImageSubset, Moons, Split
 from allometry.errors import UsageError
 from allometry.models import MLP, ConvNet
@@ -17,13 +17,13 @@ from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import SGD, Adam, AdamW
 from allometry.spec.torch_draws import TorchDraws
 from allometry.studies import study
-from allometry.training import job as pack_job
 from allometry.training import loop as train
+from allometry.training.descent import update
 from allometry.training.loop import describe, train_pack, updates
 from allometry.training.packing.choose import make_packs
 from allometry.training.packing.layouts import Padded, SideBySide
 from allometry.training.procedure import Pack
-from allometry.training.updates import in_chunks
+from allometry.training.program import calls, prepare
 from tests import ASSETS
 
 MEASURES = {"losses": measures.losses, "paths": measures.path_entropies}
@@ -158,10 +158,9 @@ def test_both_layouts_compute_the_same_and_give_the_members_back(hidden, seed):
 def test_padding_stays_exactly_zero():
     """What fills the smaller member up is outside its own shapes before and after training."""
     specs = [small((7, 3, 2, 3), epochs=5), small((7, 6, 5, 3), epochs=5)]
-    job = pack_job.prepare(Pack(tuple(specs)))
-    state = job.state
-    for _, _, update in pack_job.calls(job):
-        state, _ = update(job, state)
+    program, state = prepare(specs)
+    for call in calls(program):
+        state, _ = update(program.descent, state, call.batches, None)
     (weight1, bias1), (weight2, _) = jax.tree.map(np.asarray, state.params["later"][0])
     assert weight1.shape == (2, 5, 6) and weight2.shape == (2, 3, 5)
     padding = np.ones((5, 6), dtype=bool)

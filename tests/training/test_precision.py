@@ -12,11 +12,11 @@ from allometry.models import ConvNet, EmbeddingDecoder, OneLayerTransformer
 from allometry.spec import RunSpec, TrainSpec, run_ids
 from allometry.spec.optimizers import SGD, Adam, AdamW
 from allometry.spec.torch_draws import TorchDraws
-from allometry.training import job as pack_job
+from allometry.training.descent import update
 from allometry.training.loop import describe, train_pack
 from allometry.training.packing.choose import load_of, make_packs
-from allometry.training.precision import scope
 from allometry.training.procedure import Pack
+from allometry.training.program import calls, prepare, scope
 from tests.training.test_loop import (
     GradientsByHand,
     Params,
@@ -163,9 +163,9 @@ def equations(jaxpr):
 def program_of(spec):
     """The jaxpr of one call, and the types of the state it gives back."""
     with scope(spec.train.precision):
-        job = pack_job.prepare(Pack((spec,)))
-        _, _, update = next(pack_job.calls(job))
-        return jax.make_jaxpr(lambda state: update(job, state))(job.state)
+        program, state = prepare((spec,))
+        batches, key = next(calls(program)).batches, jax.random.key(0)
+        return jax.make_jaxpr(lambda state: update(program.descent, state, batches, key))(state)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -12,8 +12,11 @@ from typing import NoReturn
 
 import click
 
-from allometry.cli import data, laws, runs
+from allometry.cli import data, laws, stored
+from allometry.cli.listing import list_
 from allometry.cli.output import say
+from allometry.cli.report import report
+from allometry.cli.run import run
 from allometry.errors import AllometryError
 
 __all__ = ["commands", "main"]
@@ -53,13 +56,13 @@ def commands() -> None:
 
 
 for _command in (
-    runs.list_,
-    runs.run,
-    runs.status,
-    runs.verify,
-    runs.backup,
-    runs.table,
-    runs.report,
+    list_,
+    run,
+    stored.status,
+    stored.verify,
+    stored.backup,
+    stored.table,
+    report,
     laws.fit,
     laws.compare,
     data.data,

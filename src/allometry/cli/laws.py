@@ -2,29 +2,37 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from allometry.cli.options import as_json, pairs, to_file
 from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
+from allometry.fitting.options import (
+    COMPARE_DELTA,
+    INTERVALS,
+    OBJECTIVES,
+    FitOptions,
+    IntervalName,
+    ObjectiveName,
+)
 
 __all__ = ["compare", "fit"]
 
-OBJECTIVES = ("huber_log", "squared_log", "squared", "absolute_log", "asymmetric_absolute")
-INTERVALS = ("auto", "pairs", "fractional", "residual", "profile", "none")
+DEFAULTS = FitOptions()
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
     help="Which column is which symbol of the law, N=params say; may be repeated.",
 )  # fmt: skip
-objective = click.option(
-    "--objective", type=click.Choice(OBJECTIVES), default="huber_log", show_default=True
+by_objective = click.option(
+    "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True
 )
 
 
-def _delta(default: float) -> Callable[[Any], Any]:
+def _delta(default: float) -> Decorator:
     """Curves of one run are compared with a wider Huber than runs are fitted with."""
     return click.option(
         "--delta", type=float, default=default, show_default=True, help="Of huber_log."
@@ -48,19 +56,25 @@ def _delta(default: float) -> Callable[[Any], Any]:
     metavar="SYMBOL:K",
     help="Leave out the K rows with the largest values; may be repeated.",
 )
-@objective
-@_delta(1e-3)
+@by_objective
+@_delta(DEFAULTS.delta)
 @click.option("--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number.")
-@click.option("--resamples", type=click.IntRange(0, 1_000_000), default=1000, show_default=True)
+@click.option(
+    "--resamples", type=click.IntRange(0, 1_000_000), default=DEFAULTS.resamples, show_default=True
+)
 @click.option(
     "--cluster",
     multiple=True,
     metavar="COLUMN",
     help="Resample groups of equal value whole; several are drawn in turn.",
 )
-@click.option("--interval", type=click.Choice(INTERVALS), default="auto", show_default=True)
-@click.option("--level", type=float, default=0.95, show_default=True, help="Of the intervals.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--interval", type=click.Choice(INTERVALS), default=DEFAULTS.interval, show_default=True
+)
+@click.option(
+    "--level", type=float, default=DEFAULTS.level, show_default=True, help="Of the intervals."
+)
+@click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
 @click.option("--weights", metavar="COLUMN", help="Weight of each row.")
 @click.option("--noise", metavar="COLUMN", help="Standard deviation of each row.")
 @click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
@@ -74,29 +88,32 @@ def _delta(default: float) -> Callable[[Any], Any]:
 def fit(
     table: Path, law: str, mapping: Sequence[str], filters: Sequence[str],
     drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
-    figure: Path | None, output: Path | None, as_json: bool, **options: Any,
+    figure: Path | None, output: Path | None, as_json: bool, objective: ObjectiveName,
+    delta: float, starts: int | None, resamples: int, interval: IntervalName, level: float,
+    seed: int, weights: str | None, noise: str | None,
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
     from allometry.figures.fits import save_fit_figure
     from allometry.fitting.files import fit_file, save_fit
 
-    made = fit_file(
+    fitted = fit_file(
         table, law, pairs("--map", mapping, "SYMBOL=COLUMN"), where=filters,
         drop_largest=_counts("--drop-largest", drop_largest), cluster=tuple(cluster) or None,
         fixed={n: _number("--fixed", v) for n, v in pairs("--fixed", fixed).items()} or None,
-        **options,
+        objective=objective, delta=delta, starts=starts, resamples=resamples, interval=interval,
+        level=level, seed=seed, weights=weights, noise=noise,
     )  # fmt: skip
     if output:
-        write(output, lambda path: save_fit(made, path))
+        write(output, lambda path: save_fit(fitted, path))
     if figure:
-        write(figure, lambda path: save_fit_figure(made, path))
+        write(figure, lambda path: save_fit_figure(fitted, path))
     if as_json:
-        document = made.to_document()
-        print_json(document.pop("schema").split("/")[1], **document)
+        document = fitted.to_document()
+        print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.terminal import show_fit
 
-        show_fit(made)
+        show_fit(fitted)
 
 
 @click.command()
@@ -121,12 +138,13 @@ def fit(
     help="Also fit to the smaller sizes only and score the others. "
     "Default: only where no rows are set aside.",
 )
-@objective
-@_delta(0.05)
+@by_objective
+@_delta(COMPARE_DELTA)
 @as_json
 def compare(
     table: Path, laws: str, mapping: Sequence[str], fit_where: Sequence[str], by: Sequence[str],
-    hold_out: str | None, as_json: bool, **options: Any,
+    hold_out: str | None, as_json: bool, backtest: bool | None, objective: ObjectiveName,
+    delta: float,
 ) -> None:  # fmt: skip
     """Compare laws on TABLE by how well they extrapolate; choose one, and average them."""
     from allometry.fitting.files import compare_file
@@ -136,10 +154,11 @@ def compare(
         raise UsageError(f"--hold-out largest:K with a whole number K expected, got {hold_out!r}")
     document = compare_file(
         table, pairs("--map", mapping, "SYMBOL=COLUMN"), [n for n in laws.split(",") if n],
-        fit_where=fit_where, by=by, hold_out=int(count), **options,
+        fit_where=fit_where, by=by, hold_out=int(count), backtest=backtest, objective=objective,
+        delta=delta,
     )  # fmt: skip
     if as_json:
-        print_json(document.pop("schema").split("/")[1], **document)
+        print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.terminal import show_comparison
 
@@ -147,13 +166,13 @@ def compare(
 
 
 def _counts(option: str, texts: Sequence[str]) -> dict[str, int]:
-    found = {}
+    counts = {}
     for text in texts:
         name, _, count = text.rpartition(":")
         if not name or not count.isdecimal():
             raise UsageError(f"{option} NAME:K with a whole number K expected, got {text!r}")
-        found[name] = int(count)
-    return found
+        counts[name] = int(count)
+    return counts
 
 
 def _number(option: str, text: str) -> float:

@@ -1,8 +1,9 @@
 """Options several commands share, and how their values are read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import click
 
@@ -12,12 +13,13 @@ if TYPE_CHECKING:
     from allometry.engines import Engine
 
 __all__ = [
-    "SIZES", "as_json", "by_engine", "engine_of", "in_store", "of_size", "pairs", "to_file",
-    "with_changes", "with_hung_after", "with_workers",
+    "EngineName", "as_json", "engine_of", "in_store", "of_size", "pairs", "to_file", "with_changes",
+    "with_engine",
 ]  # fmt: skip
 
-ENGINES = ("local", "ray", "slurm")
-SIZES = ("quick", "notebook", "paper")
+EngineName = Literal["local", "ray", "slurm"]
+
+R = TypeVar("R")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 in_store = click.option(
@@ -28,34 +30,49 @@ in_store = click.option(
     show_default=True,
     help="The SQLite file that holds the runs.",
 )
-of_size = click.option("--size", type=click.Choice(SIZES), help="Default: the largest one stored.")
+of_size = click.option("--size", help="One of the study's sizes. Default: the largest one stored.")
 to_file = click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write."
 )
 with_changes = click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
+    callback=lambda context, option, texts: pairs("--set", texts, "FIELD=VALUE"),
     help="Change a field of every run, train.epochs=3 say; may be repeated.",
 )  # fmt: skip
-by_engine = click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="local",
-    show_default=True,
-    help="Where to train.",
-)
-with_workers = click.option(
-    "--workers", type=click.IntRange(1, 100_000),
-    help="Packs at once: processes here, processors for ray, jobs for slurm.",
+
+_ENGINE = (
+    click.option(
+        "--engine", type=click.Choice(get_args(EngineName)), default="local", show_default=True,
+        help="Where to train.",
+    ),
+    click.option(
+        "--workers", type=click.IntRange(1, 100_000),
+        help="Packs at once: processes here, processors for ray, jobs for slurm.",
+    ),
+    click.option(
+        "--hung-after", type=click.FloatRange(min=0, min_open=True), default=60.0,
+        show_default=True, metavar="MINUTES",
+        help="End a worker that gives no sign of life for so long.",
+    ),
 )  # fmt: skip
 
-with_hung_after = click.option(
-    "--hung-after", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
-    metavar="MINUTES", help="End a worker that gives no sign of life for so long.",
-)  # fmt: skip
+
+def with_engine(command: Callable[..., R]) -> Callable[..., R]:
+    """Options that choose an engine; the command gets `start_engine`, a function giving it."""
+
+    @wraps(command)
+    def with_one(
+        *, engine: EngineName, workers: int | None, hung_after: float, **options: object
+    ) -> R:
+        return command(start_engine=lambda: engine_of(engine, workers, hung_after), **options)
+
+    for option in reversed(_ENGINE):
+        with_one = option(with_one)
+    return with_one
 
 
-def engine_of(name: str, workers: int | None, hung_after: float) -> "Engine":
-    """The engine of these options; brings what it needs, JAX first of all.
+def engine_of(name: EngineName, workers: int | None, hung_after: float) -> "Engine":
+    """The engine of these options. Loads what it needs, JAX first of all.
 
     Raises:
         UsageError: where its extra is not installed.
@@ -79,10 +96,10 @@ def pairs(option: str, texts: Sequence[str], form: str = "NAME=VALUE") -> dict[s
     Raises:
         UsageError: for a word without a name or without an equals sign.
     """
-    found = {}
+    values = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError(f"{option} {form} expected, got {text!r}")
-        found[name] = value
-    return found
+        values[name] = value
+    return values

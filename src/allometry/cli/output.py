@@ -5,16 +5,26 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from allometry.errors import DiskError
 
+if TYPE_CHECKING:
+    from allometry.findings import Finding
+
 __all__ = ["columns", "finding_document", "plain", "print_json", "say", "write"]
 
+T = TypeVar("T")
 
-def write(path: Path, make: Callable[[Path], Any]) -> Any:
+
+def write(path: Path, make: Callable[[Path], T]) -> T:
+    """What `make` gives for the path; its folder is made first.
+
+    Raises:
+        DiskError: when the file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return make(path)
@@ -22,13 +32,14 @@ def write(path: Path, make: Callable[[Path], Any]) -> Any:
         raise DiskError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def print_json(schema: str, **fields: Any) -> None:
+def print_json(schema: str, **fields: object) -> None:
+    """One JSON document with its schema, on stdout."""
     document = {"schema": f"allometry/{schema}/1", **plain(fields)}
     click.echo(json.dumps(document, allow_nan=False, ensure_ascii=False))
 
 
 def plain(value: Any) -> Any:
-    """JSON data; what is not a finite number is null."""
+    """The value as JSON data; a float that is not finite becomes null."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -38,11 +49,13 @@ def plain(value: Any) -> Any:
     return value
 
 
-def finding_document(finding: Any) -> dict[str, Any]:
+def finding_document(finding: "Finding") -> dict[str, Any]:
+    """The fields of a finding."""
     return asdict(finding)
 
 
 def columns(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """A title and rows of a name and its text, on stdout."""
     width = max((len(name) for name, _ in rows), default=0)
     click.echo(title)
     for name, text in rows:
@@ -50,4 +63,5 @@ def columns(title: str, rows: Sequence[tuple[str, str]]) -> None:
 
 
 def say(text: str) -> None:
+    """One line of talk, on stderr."""
     click.echo(text, err=True)

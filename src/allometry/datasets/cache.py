@@ -1,6 +1,6 @@
-"""The cache of data sets: nothing enters or leaves it without its SHA-256.
+"""The cache of data sets: every file is checked by its SHA-256 when written and when read.
 
-Files lie decompressed in `<root>/datasets/<name>/`.
+Files are stored decompressed in `<root>/datasets/<name>/`.
 """
 
 import errno
@@ -41,12 +41,12 @@ _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.T
 
 def cache_root() -> Path:
     """The folder `$ALLOMETRY_CACHE`, or where this system keeps a user's caches."""
-    chosen = os.environ.get("ALLOMETRY_CACHE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("allometry")
+    folder = os.environ.get("ALLOMETRY_CACHE")
+    return Path(folder).expanduser() if folder else platformdirs.user_cache_path("allometry")
 
 
 def folder_of(data_set: DataSet, root: Path) -> Path:
-    """Where the files of a data set lie in the cache."""
+    """The folder of a data set in the cache."""
     return root / "datasets" / data_set.name
 
 
@@ -94,8 +94,8 @@ def fetch(data_set: DataSet, root: Path, progress: Progress | None = None) -> Pa
 def read(data_set: DataSet, root: Path, progress: Progress | None = None) -> dict[str, bytes]:
     """The bytes of every file by name, fetched where needed.
 
-    The hash is taken of the very bytes returned, so that a file damaged since it was
-    fetched is replaced, and never used.
+    The bytes that are returned are the bytes that were hashed, so a file damaged since it
+    was fetched is replaced and never used.
 
     Raises:
         DataError: a file changes while it is read.
@@ -136,14 +136,14 @@ def _wanted(data_set: DataSet, folder: Path, warn: Progress) -> dict[str, DataFi
     wanted = {}
     for file in data_set.files:
         path = folder / file.name
-        found = _hash_on_disk(path)
-        if found == file.sha256:
+        sha256 = _hash_on_disk(path)
+        if sha256 == file.sha256:
             continue
         wanted[file.name] = file
-        if found is not None:
+        if sha256 is not None:
             warn(
                 f"{data_set.name}: {path} is damaged: expected SHA-256 {file.sha256}, "
-                f"found {found}; removed, to be fetched again"
+                f"found {sha256}; removed, to be fetched again"
             )
             with _disk_errors(path):
                 path.unlink(missing_ok=True)
@@ -151,12 +151,12 @@ def _wanted(data_set: DataSet, folder: Path, warn: Progress) -> dict[str, DataFi
 
 
 def _take(source: Source, wanted: dict[str, DataFile], folder: Path) -> list[str]:
-    """Keep what one source serves whole, taking it off `wanted`; reasons for the rest."""
+    """Store the intact files of one source and remove them from `wanted`; reasons for the rest."""
     reasons = []
     try:
         with closing(source.open(tuple(wanted))) as opened:
             for name, stream in opened:
-                damage = _keep(wanted[name], stream, folder)
+                damage = _store(wanted[name], stream, folder)
                 if damage is None:
                     del wanted[name]
                 else:
@@ -168,7 +168,7 @@ def _take(source: Source, wanted: dict[str, DataFile], folder: Path) -> list[str
     return reasons
 
 
-def _keep(file: DataFile, stream: IO[bytes], folder: Path) -> str | None:
+def _store(file: DataFile, stream: IO[bytes], folder: Path) -> str | None:
     """Write a stream to the cache if it is the file expected, else say what is wrong."""
     path = folder / file.name
     part = folder / f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.part"
@@ -199,8 +199,8 @@ def _copy(file: DataFile, stream: IO[bytes], out: IO[bytes]) -> str | None:
         except OSError as error:
             raise UnavailableError(f"{file.name} broke off after {size} bytes: {error}") from error
         if not block:
-            found = digest.hexdigest()
-            return None if found == file.sha256 else f"{expected}, found {found} ({size} bytes)"
+            sha256 = digest.hexdigest()
+            return None if sha256 == file.sha256 else f"{expected}, found {sha256} ({size} bytes)"
         digest.update(block)
         size += len(block)
         out.write(block)
@@ -218,7 +218,7 @@ def _hash_on_disk(path: Path) -> str | None:
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove what a killed download left; a young one may still be another process's."""
+    """Remove the parts of killed downloads; a recent one may be another process's."""
     for part in folder.glob(".*.part"):
         with suppress(FileNotFoundError):  # another process was quicker
             if time.time() - part.stat().st_mtime > _STALE_SECONDS:

@@ -9,7 +9,7 @@ __all__ = ["DataFile", "DataSet"]
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a data set, as it lies in the cache: decompressed.
+    """One file of a data set, decompressed, as in the cache.
 
     Args:
         name: the file's name in the cache.

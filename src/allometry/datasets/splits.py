@@ -9,6 +9,7 @@ from pydantic import Field
 
 from allometry.datasets.images import load_images
 from allometry.datasets.moons import make_moons
+from allometry.datasets.task import CLASSIFICATION, Task
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
@@ -36,6 +37,13 @@ class Data(Spec):
         """The examples; a random subset uses the first draws of the run's stream."""
         raise NotImplementedError
 
+    def task(self, loss: str) -> Task:
+        """What networks are trained on and judged by here, for a name of `TrainSpec.loss`.
+
+        By default targets are class labels, ``(n,)`` whole numbers from 0.
+        """
+        return CLASSIFICATION[loss]
+
 
 class ImageSubset(Data):
     """The first `n_train` of ``torch.randperm`` over a set of images, tested on its test set.
@@ -57,10 +65,10 @@ class ImageSubset(Data):
 
     def load(self, draws: TorchDraws) -> Split:
         images = load_images(self.name)
-        chosen = draws.randperm(len(images.train_x))[: self.n_train]
+        rows = draws.randperm(len(images.train_x))[: self.n_train]
         return Split(
-            _scaled(images.train_x[chosen]),
-            images.train_y[chosen].astype(np.int32),
+            _scaled(images.train_x[rows]),
+            images.train_y[rows].astype(np.int32),
             _scaled(images.test_x[: self.n_test]),
             images.test_y[: self.n_test].astype(np.int32),
         )

@@ -8,14 +8,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
-from allometry.spec import Experiment
 from allometry.study import Study
 from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Pack
 from allometry.training.result import RunResult
 
-__all__ = ["Engine", "Failure", "Finished", "KeepsCheckpoints"]
+__all__ = ["Engine", "Failure", "Finished"]
 
 
 @dataclass(frozen=True)
@@ -48,41 +48,32 @@ class Finished:
     failures: tuple[Failure, ...] = ()
 
 
-class Engine(Protocol):
-    """Makes runs somewhere and hands them back; it never touches the store."""
+class Engine:
+    """Makes packs somewhere and hands the runs back; it never touches the store.
 
-    def packs(self, specs: Sequence[Experiment], study: Study) -> Sequence[Any]:
-        """Which runs are made, and handed back, together."""
-        ...
+    Which runs share a pack, and how much work a run is, the study's procedure says.
 
-    def updates(self, specs: Sequence[Experiment], study: Study) -> int:
-        """Units of work summed over runs: the total that `advance` counts up to."""
-        ...
+    Attributes:
+        keeps_checkpoints: whether packs under way are kept on disk, where the procedure can.
+    """
+
+    keeps_checkpoints: ClassVar[bool] = False
 
     def run(
         self,
-        packs: Sequence[Any],
+        packs: Sequence[Pack],
         study: Study,
         advance: Callable[[int], None],
         stop: Callable[[], bool],
+        checkpoints: Checkpoints | None = None,
     ) -> Iterator[Finished]:
         """Finished packs, in the order they come in.
 
         Args:
-            packs: as `packs` gave them.
+            packs: of the study's procedure.
             study: whose procedure and measures to use.
             advance: told of units of work done since it was last told.
             stop: when true, finish what is in flight, hand it back and start no more.
+            checkpoints: where packs under way are kept, by an engine that keeps any.
         """
-        ...
-
-
-@runtime_checkable
-class KeepsCheckpoints(Protocol):
-    """An engine that keeps packs under way on disk, where the procedure can (`checkpoints`).
-
-    Attributes:
-        checkpoints: where; `run` sets it to a folder beside the store. None for nowhere.
-    """
-
-    checkpoints: Checkpoints | None
+        raise NotImplementedError

@@ -1,9 +1,9 @@
-"""The coordinator's account of what was ordered, for every engine with workers.
+"""The coordinator of every engine with workers: it sends orders and checks deliveries.
 
-It keeps as many packs in flight as the workers want, checks each delivery against its
-order, orders anew what was lost, and hands back what came in together as one, so
-that a thousand workers cost a few transactions a second. What is delivered twice, or
-was never ordered, is dropped. It holds no more than the packs in flight.
+It keeps as many packs in flight as the workers can take, checks each delivery against
+its order and orders lost packs again. Results that come in together are handed back
+together, so that a thousand workers cost a few transactions a second. A delivery that
+comes twice, or was never ordered, is dropped. Only the packs in flight are in memory.
 """
 
 import hashlib
@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from allometry.engines import Failure, Finished
+from allometry.engines import Engine, Failure, Finished
 from allometry.engines.deliveries import Delivery, read_delivery
 from allometry.engines.orders import Orders
 from allometry.engines.resources import Asking, Needs
 from allometry.errors import DataError
-from allometry.spec import Experiment, run_ids
+from allometry.spec import run_ids
 from allometry.study import Study, procedure_of
+from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Pack
 from allometry.training.result import RunResult
 
@@ -32,18 +33,18 @@ BATCH = 1000  # runs handed back, and so committed, at once
 
 
 class Lost(NamedTuple):
-    """A pack that did not come back: why, and the last its worker wrote."""
+    """A pack that did not come back: the reason, and the last lines of its worker."""
 
     reason: str
     log: str = ""
 
 
 class Workers(Protocol):
-    """Whoever makes orders: processes, a cluster, an executor."""
+    """What makes the packs of orders: processes, a cluster, an executor."""
 
     @property
     def slots(self) -> int:
-        """How many orders to have in flight; it may change."""
+        """Number of orders to have in flight; it may change."""
         ...
 
     def submit(self, name: str, order: bytes, needs: Needs) -> None:
@@ -51,11 +52,15 @@ class Workers(Protocol):
         ...
 
     def arrived(self, seconds: float) -> Sequence[tuple[str, bytes | Lost]]:
-        """What has come in, each with the name of its order; waits so long for a first one."""
+        """Deliveries since the last call, each with the name of its order.
+
+        Args:
+            seconds: to wait for a first one.
+        """
         ...
 
     def withdraw(self) -> Sequence[str]:
-        """Take back what nobody has begun; the names of those orders."""
+        """Take back the orders that no worker has begun; returns their names."""
         ...
 
     def close(self) -> None:
@@ -65,14 +70,16 @@ class Workers(Protocol):
 
 @dataclass
 class _Flight:
+    """A pack that has been ordered and has not come back."""
+
     pack: Pack
     order: bytes
     needs: Needs
     tries: int = 1
 
 
-class Coordinator:
-    """An engine whose packs are made by workers.
+class Coordinator(Engine):
+    """An engine whose packs are made by workers elsewhere.
 
     Args:
         start: starts the workers; they are closed when the run ends.
@@ -90,20 +97,15 @@ class Coordinator:
         self._ask = ask
         self._name = name
 
-    def packs(self, specs: Sequence[Experiment], study: Study) -> list[Pack]:
-        return procedure_of(study).packs(specs)
-
-    def updates(self, specs: Sequence[Experiment], study: Study) -> int:
-        procedure = procedure_of(study)
-        return sum(procedure.updates(spec) for spec in specs)
-
     def run(
         self,
         packs: Sequence[Pack],
         study: Study,
         advance: Callable[[int], None],
         stop: Callable[[], bool],
+        checkpoints: Checkpoints | None = None,
     ) -> Iterator[Finished]:
+        procedure = procedure_of(study)
         if not packs:
             return
         orders = Orders(study)
@@ -123,14 +125,14 @@ class Coordinator:
                         flight = _Flight(pack, orders.write(pack), self._ask(pack, study))
                         self._send(flight, flights, workers)
                 for name, data in workers.arrived(TICK):
-                    flown = flights.pop(name, None)
-                    if flown is None:
+                    landed = flights.pop(name, None)
+                    if landed is None:
                         continue
-                    if self._taken(flown, data, account):
-                        advance(self.updates(flown.pack.specs, study))
+                    if self._taken(landed, data, account):
+                        advance(sum(procedure.updates(spec) for spec in landed.pack.specs))
                     elif not stop():
-                        flown.tries += 1
-                        self._send(flown, flights, workers)
+                        landed.tries += 1
+                        self._send(landed, flights, workers)
                     if account.runs >= BATCH:
                         yield from account.settle()
                 yield from account.settle()
@@ -142,7 +144,7 @@ class Coordinator:
         workers.submit(name, flight.order, flight.needs)
 
     def _taken(self, flight: _Flight, data: bytes | Lost, account: "_Account") -> bool:
-        """Enter what came in into the account; False when the pack is to be ordered anew."""
+        """Account for what came in; False if the pack has to be ordered again."""
         if not isinstance(data, Lost):
             try:
                 account.enter(read_delivery(data, flight.order, flight.pack))
@@ -157,14 +159,14 @@ class Coordinator:
 
 
 class _Account:
-    """What came in since the last time it was handed back, by what made it."""
+    """Results and failures that have not been handed back, results by their provenance."""
 
     def __init__(self, engine: str):
         self.runs = 0
         self.failures: list[Failure] = []
         self._results: dict[str, list[RunResult]] = {}
-        # Of the coordinator, so that runs made alike have one provenance.
-        self._own = {
+        # The coordinator's own time, so that runs trained alike have one provenance.
+        self._shared = {
             "engine": engine,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -173,7 +175,7 @@ class _Account:
         if delivery.failure is not None:
             self.failures.append(delivery.failure)
             return
-        key = json.dumps({**delivery.provenance, **self._own}, sort_keys=True)
+        key = json.dumps({**delivery.provenance, **self._shared}, sort_keys=True)
         self._results.setdefault(key, []).extend(delivery.results)
         self.runs += len(delivery.results)
 
@@ -181,7 +183,7 @@ class _Account:
         failures, self.failures = tuple(self.failures), []
         results, self._results, self.runs = self._results, {}, 0
         for provenance, runs in results.items():
-            document: dict[str, Any] = json.loads(provenance)
+            document: dict[str, object] = json.loads(provenance)
             yield Finished(runs, document)
         if failures:
             yield Finished((), {}, failures)

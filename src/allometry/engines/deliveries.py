@@ -1,4 +1,4 @@
-"""What a worker hands back: results as JSON and safetensors under a SHA-256.
+"""What a worker sends back: results as JSON and safetensors under a SHA-256.
 
 A delivery is ``SHA-256 (64 hex digits) | length of the header (8 bytes, little endian)
 | header (JSON) | the runs' safetensors one after another``; the hash is over all
@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from allometry.engines import Failure
 from allometry.errors import DataError
@@ -23,26 +23,32 @@ from allometry.store.record import (
     encode_row,
 )
 from allometry.training.procedure import Pack
-from allometry.training.result import Cell, RunResult
+from allometry.training.result import Cell, RunResult, Status
 
 __all__ = ["Delivery", "fail", "read_delivery", "write_delivery"]
 
 SCHEMA = "allometry/delivery/1"
-STATUSES = ("done", "diverged")
+STATUSES = get_args(Status)
 HASH, LENGTH = 64, 8
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One pack come back: its results, or why there are none."""
+    """One pack that came back.
+
+    Attributes:
+        results: of its runs, in the order of the pack; empty if it failed.
+        provenance: of the worker, as JSON data.
+        failure: why there are no results; None for a pack that was trained.
+    """
 
     results: tuple[RunResult, ...]
-    provenance: Mapping[str, Any]
+    provenance: Mapping[str, object]
     failure: Failure | None = None
 
 
 def write_delivery(
-    order: bytes, results: Sequence[RunResult], provenance: Mapping[str, Any]
+    order: bytes, results: Sequence[RunResult], provenance: Mapping[str, object]
 ) -> bytes:
     """The delivery of the results of an order.
 
@@ -65,19 +71,19 @@ def write_delivery(
 
 
 def fail(order: bytes, reason: str, log: str) -> bytes:
-    """The delivery that says why an order could not be made."""
+    """The delivery that says why the pack of an order failed."""
     return _sealed(order, {"failure": {"reason": reason, "log": log}}, b"")
 
 
-def _sealed(order: bytes, document: Mapping[str, Any], blobs: bytes) -> bytes:
-    whole = {"schema": SCHEMA, "order": hashlib.sha256(order).hexdigest(), **document}
-    head = json.dumps(whole, allow_nan=False).encode()
+def _sealed(order: bytes, document: Mapping[str, object], blobs: bytes) -> bytes:
+    header = {"schema": SCHEMA, "order": hashlib.sha256(order).hexdigest(), **document}
+    head = json.dumps(header, allow_nan=False).encode()
     body = len(head).to_bytes(LENGTH, "little") + head + blobs
     return hashlib.sha256(body).hexdigest().encode() + body
 
 
 def read_delivery(data: bytes, order: bytes, pack: Pack) -> Delivery:
-    """What was delivered, every part of it checked against what was ordered.
+    """Read a delivery and check every part of it against the order.
 
     Raises:
         DataError: when it is damaged, answers another order, or holds other runs.
@@ -92,8 +98,9 @@ def read_delivery(data: bytes, order: bytes, pack: Pack) -> Delivery:
             raise DataError("a delivery answers another order")
         if "failure" in head:
             names = tuple(run_ids(pack.specs))
-            said = head["failure"]
-            return Delivery((), {}, Failure(names, str(said["reason"]), str(said["log"])))
+            failure = head["failure"]
+            reason, log = str(failure["reason"]), str(failure["log"])
+            return Delivery((), {}, Failure(names, reason, log))
         results = _results(head["runs"], memoryview(body)[LENGTH + length :], pack)
         return Delivery(results, dict(head["provenance"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -120,7 +127,7 @@ def _results(
 
 
 def _row(text: str) -> dict[str, Cell]:
-    """Cells the store will take: a worker must not be able to stop a commit."""
+    """The cells of a row. Any that the store would refuse are refused here, before the commit."""
     row = decode_row(text)
     for name, value in row.items():
         if name in RESERVED or not isinstance(value, bool | int | float | str | None):

@@ -1,8 +1,8 @@
-"""Any executor in the way of `concurrent.futures`: Dask's ``client.get_executor()``, say."""
+"""Packs made by any executor like those of `concurrent.futures`, such as Dask's."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Protocol
 
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.futures import Futures
@@ -12,9 +12,9 @@ __all__ = ["ExecutorEngine"]
 
 
 class Executor(Protocol):
-    """What is asked of an executor."""
+    """The method that an executor needs."""
 
-    def submit(self, call: Callable[[bytes], bytes], order: bytes, /) -> "Future[Any]": ...
+    def submit(self, call: Callable[[bytes], bytes], order: bytes, /) -> "Future[bytes]": ...
 
 
 class ExecutorEngine(Coordinator):
@@ -27,8 +27,8 @@ class ExecutorEngine(Coordinator):
     Args:
         executor: anything with ``submit(function, argument) -> Future``.
         workers: orders to have in flight.
-        hung_after: minutes an order may take once begun, until it is given up and ordered
-            anew; what hangs goes on hanging, since only its owner can end it. None: for ever.
+        hung_after: minutes an order may run until it is given up and ordered again. The hung
+            worker itself goes on, since only its owner can end it. None for no limit.
     """
 
     def __init__(self, executor: Executor, workers: int = 64, *, hung_after: float | None = None):

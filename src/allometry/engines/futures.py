@@ -21,17 +21,17 @@ class Died(Exception):
 
 
 class Futures:
-    """Keeps the futures of what was submitted.
+    """Workers that answer each order with a future.
 
     Args:
-        submit: an order, and what it needs, to the future of a delivery; what that raises is
-            a lost pack.
-        slots: how many orders to have in flight, asked again and again.
+        submit: from an order and its needs to the future of a delivery; an exception of the
+            future is a lost pack.
+        slots: gives the number of orders to have in flight; it may change.
         close: called once at the end.
-        look: called again and again while nothing comes in.
-        limit: seconds a future may run until its order is given up; None for ever.
-        recall: does a future that lets itself be cancelled mean that nobody has begun?
-            With Python's own executors it does; Ray and Dask cancel what is running too.
+        recall: whether a cancelled future is one that nobody has begun. With Python's own
+            executors it is; Ray and Dask cancel running ones too.
+        look: called at every look for deliveries.
+        limit: seconds a future may run until its order is given up; None for no limit.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Futures:
         self._recall = recall
         self._look = look
         self._limit = limit
-        self._begun: dict[str, float] = {}  # order to when it was first seen to run
+        self._begun: dict[str, float] = {}  # order to the time it was first seen running
         self._flying: dict[str, Future[bytes]] = {}
         self._done: SimpleQueue[tuple[str, Future[bytes]]] = SimpleQueue()
 
@@ -71,15 +71,15 @@ class Futures:
 
     def arrived(self, seconds: float) -> Sequence[tuple[str, bytes | Lost]]:
         self._look()
-        found = self._overdue()
+        answers = self._overdue()
         try:
-            found += self._taken(*self._done.get(timeout=seconds))
-            # No more than were in flight: what comes meanwhile is for the next time.
+            answers += self._taken(*self._done.get(timeout=seconds))
+            # Those that are here now; later ones are for the next call.
             for _ in range(self._done.qsize()):
-                found += self._taken(*self._done.get_nowait())
+                answers += self._taken(*self._done.get_nowait())
         except Empty:
-            return found
-        return found
+            return answers
+        return answers
 
     def withdraw(self) -> Sequence[str]:
         if not self._recall:
@@ -92,18 +92,20 @@ class Futures:
         self._close()
 
     def _overdue(self) -> list[tuple[str, bytes | Lost]]:
-        """Orders that have run for too long; what still comes of them is as good as any."""
-        found: list[tuple[str, bytes | Lost]] = []
+        """Orders that have run for too long. A delivery that still comes of one is taken."""
+        overdue: list[tuple[str, bytes | Lost]] = []
         if self._limit is None:
-            return found
+            return overdue
         now = time.monotonic()
         for name, future in list(self._flying.items()):
             begun = self._begun.setdefault(name, now) if future.running() else now
             if now - begun > self._limit:
                 self._forget(name)
                 future.cancel()
-                found.append((name, Lost(f"no delivery {self._limit / 60:g} minutes after start")))
-        return found
+                overdue.append(
+                    (name, Lost(f"no delivery {self._limit / 60:g} minutes after start"))
+                )
+        return overdue
 
     def _forget(self, name: str) -> None:
         del self._flying[name]
@@ -117,7 +119,7 @@ class Futures:
         if not future.cancelled() and error is None:
             return [(name, future.result())]
         if given_up:
-            return []  # reported when it was
+            return []  # reported as lost before
         if error is None:
             return [(name, Lost("the pack was cancelled"))]
         reason = str(error) if isinstance(error, Died) else f"{type(error).__name__}: {error}"

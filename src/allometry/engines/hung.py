@@ -1,8 +1,8 @@
-"""Workers that get nowhere: ended, so that whoever ordered the pack can order it anew.
+"""Workers that hang are ended, so that the coordinator can order their packs again.
 
 A sign of life is a unit of work done, or anything the study writes. The local pool
-watches its processes from outside, and so notices those that are stopped, too; a
-process on a cluster watches itself.
+watches its processes from outside and so also notices stopped ones; a process on a
+cluster watches itself.
 """
 
 import faulthandler
@@ -12,40 +12,40 @@ from contextlib import contextmanager
 
 __all__ = ["HUNG_AFTER", "now_and_then", "watched"]
 
-HUNG_AFTER = 60.0  # minutes; what trains in packs gives a sign every few seconds
+HUNG_AFTER = 60.0  # minutes; training in packs gives a sign every few seconds
 STDERR = 2
 
 
 @contextmanager
 def watched(seconds: float) -> Iterator[Callable[[int], None]]:
-    """End this process, saying where it was, after so many seconds without a sign of life.
+    """End this process, with its traceback, after so many seconds without a sign of life.
 
-    By a clock that needs nothing of the interpreter, which may be what hangs. For
-    processes of our own alone.
+    The clock is a thread in C, since the interpreter itself may hang. Only for processes
+    that this package has started.
 
     Yields:
-        what is to be told of signs of life.
+        the function to call with every sign of life.
     """
 
-    def wind() -> None:
-        # The descriptor: what is written through `sys.stderr` may be redirected.
+    def restart_clock() -> None:
+        # By its descriptor, since `sys.stderr` may be redirected.
         faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
 
-    wind()
+    restart_clock()
     try:
-        yield now_and_then(wind, seconds)
+        yield now_and_then(restart_clock, seconds)
     finally:
         faulthandler.cancel_dump_traceback_later()
 
 
 def now_and_then(tell: Callable[[], None], seconds: float) -> Callable[[int], None]:
-    """Passes signs of life on: one a second at most, or four within `seconds`."""
-    told = time.monotonic()
+    """A function that passes signs of life on, at most one a second or four within `seconds`."""
+    last_sign = time.monotonic()
 
     def sign(units: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > min(1.0, seconds / 4):
-            told = time.monotonic()
+        nonlocal last_sign
+        if time.monotonic() - last_sign > min(1.0, seconds / 4):
+            last_sign = time.monotonic()
             tell()
 
     return sign

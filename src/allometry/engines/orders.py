@@ -1,9 +1,9 @@
-"""What a worker is told: which study, and the runs to make, as one JSON document.
+"""What a worker is sent: which study, and the runs to train, as one JSON document.
 
-No code crosses to a worker. It loads the study itself, by its shipped name or from
-its file, refuses one that is not the coordinator's by its SHA-256, builds the specs
-anew from their documents with the classes the study brings, and refuses a spec whose
-`run_id` or document is not the one it was sent.
+No code is sent. The worker loads the study by its shipped name or from its file, and
+refuses it if its SHA-256 is not the coordinator's. It builds the specs from their
+documents with the classes of the study, and refuses a spec whose `run_id` or document
+differs from the one it was sent.
 """
 
 import hashlib
@@ -56,11 +56,11 @@ class Orders:
 
 
 def read_order(order: bytes) -> tuple[Study, Pack]:
-    """The study and the pack an order asks for.
+    """The study and the pack of an order.
 
     Raises:
-        DataError: where study, classes or specs here are not the coordinator's.
-        UsageError: where the study is not here at all.
+        DataError: when study, classes or specs differ from the coordinator's.
+        UsageError: when there is no such study here.
     """
     document = json.loads(order)
     if document.get("schema") != SCHEMA:
@@ -94,7 +94,7 @@ def _reference(origin: str, name: str) -> dict[str, str]:
 
 
 def _source_sha256(origin: str) -> str:
-    """Of the file a study stands in, or of every file of a shipped study's folder."""
+    """SHA-256 of a study's file, or of all Python files of a shipped study's folder."""
     if origin.endswith(".py"):
         files = [Path(origin)]
     else:
@@ -102,10 +102,10 @@ def _source_sha256(origin: str) -> str:
         from allometry import studies
 
         module = studies.modules().get(origin)
-        found = find_spec(module) if module else None
-        if found is None or found.origin is None:
+        source = find_spec(module) if module else None
+        if source is None or source.origin is None:
             raise UsageError(f"no study {origin!r} here; install the same allometry everywhere")
-        file = Path(found.origin)
+        file = Path(source.origin)
         is_shared = file.parent.name != "studies"
         files = sorted(file.parent.glob("*.py")) if is_shared else [file]
     digest = hashlib.sha256()
@@ -118,7 +118,7 @@ def _source_sha256(origin: str) -> str:
 
 @lru_cache(maxsize=4)
 def _load(origin: str, sha256: str) -> Study:
-    """Once for each state of the file: a worker makes many packs of one study."""
+    """Load a study once for each state of its source: a worker trains many packs of one study."""
     from allometry import studies
 
     here = _source_sha256(origin)
@@ -144,16 +144,16 @@ def _specs_in(value: Any) -> Iterator[Spec]:
 
 
 def _modules(pack: Pack) -> dict[str, str]:
-    """Name of each class in the specs to the module it stands in."""
-    found: dict[str, str] = {}
+    """Name of each class in the specs to its module."""
+    modules: dict[str, str] = {}
     for kind in {type(spec) for spec in _specs_in(pack.specs)}:
         name, module = kind.__name__, kind.__module__
-        if kind.__qualname__ != name or found.setdefault(name, module) != module:
+        if kind.__qualname__ != name or modules.setdefault(name, module) != module:
             raise UsageError(
                 f"spec class {kind.__qualname__} of {module}: other processes find classes by "
                 "name; give it one of its own, at the top level of its module"
             )
-    return found
+    return modules
 
 
 def _build(value: Any, modules: Mapping[str, str]) -> Any:
@@ -163,12 +163,12 @@ def _build(value: Any, modules: Mapping[str, str]) -> Any:
     if not (isinstance(value, dict) and "kind" in value):
         return value
     kind = value["kind"]
-    # Looked up among what the study has imported; nothing is imported by a name from outside.
-    found = getattr(sys.modules.get(modules.get(kind, "")), kind, None)
-    if not (isinstance(found, type) and issubclass(found, Spec)):
+    # Only among modules that the study has imported: nothing is imported by a name from outside.
+    spec_class = getattr(sys.modules.get(modules.get(kind, "")), kind, None)
+    if not (isinstance(spec_class, type) and issubclass(spec_class, Spec)):
         raise DataError(
             f"no spec class {kind} of {modules.get(kind)} here after loading the study; import it "
             "at the top of the study's file"
         )
     fields = {name: _build(item, modules) for name, item in value.items() if name != "kind"}
-    return found.model_validate(fields)
+    return spec_class.model_validate(fields)

@@ -1,4 +1,4 @@
-"""Worker processes on this machine: each keeps to its processors, and is replaced when it dies."""
+"""Worker processes on this machine, each on its own processors; one that dies is replaced."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Lock
 from typing import IO
@@ -14,90 +14,96 @@ from typing import IO
 from allometry.engines.futures import Died, Futures
 from allometry.engines.hung import HUNG_AFTER
 from allometry.engines.pool_worker import read_frame, write_frame
+from allometry.engines.resources import Needs
 from allometry.engines.work import LOG_CHARACTERS, pin_threads
+from allometry.processors import processors
 from allometry.training.checkpoints import Checkpoints
 
-__all__ = ["cpus", "pool"]
+__all__ = ["pool"]
 
 WORKER = "allometry.engines.pool_worker"
-LAST_WORDS = 3.0  # seconds for a hung process to say where it is
+TRACEBACK_SECONDS = 3.0  # for a hung process to write where it is
 
 
 def pool(
     workers: int, checkpoints: Checkpoints | None = None, hung_after: float = HUNG_AFTER
 ) -> Futures:
-    """So many processes, started when they are first needed.
+    """Worker processes that share out the processors; each starts with its first order.
 
     Args:
-        workers: processes.
+        workers: number of processes.
         checkpoints: where they keep packs under way; they are on this machine.
-        hung_after: minutes without a sign of life until a process is ended (`watch`).
+        hung_after: minutes without a sign of life until a process is ended (`watched`).
     """
-    kept = [str(checkpoints.folder.resolve()), str(checkpoints.seconds)] if checkpoints else []
-    own = cpus()
-    share = max(1, len(own) // workers)
-    processes = [
-        _Process(
-            [own[(i * share + k) % len(own)] for k in range(share)],
-            _gpu(i),
-            kept,
-            60 * hung_after,
-        )
-        for i in range(workers)
-    ]
-    idle: SimpleQueue[_Process] = SimpleQueue()
-    for process in processes:
-        idle.put(process)
-
-    def ask(order: bytes) -> bytes:
-        process = idle.get()
-        try:
-            return process.ask(order)
-        finally:
-            idle.put(process)
-
-    # A thread waits for each process; the pipes carry bytes.
-    threads = ThreadPoolExecutor(workers)
-
-    def look() -> None:
-        for process in processes:
-            process.end_if_hung()
-
-    def close() -> None:
-        for process in processes:
-            process.close()
-        threads.shutdown(cancel_futures=True)
-        for process in processes:
-            process.release()
-
+    folder = [str(checkpoints.folder.resolve()), str(checkpoints.seconds)] if checkpoints else []
+    processes = _Processes(
+        [
+            _Process(cpus, _gpu(i), folder, 60 * hung_after)
+            for i, cpus in enumerate(_shares(processors(), workers))
+        ]
+    )
     return Futures(
-        lambda order, needs: threads.submit(ask, order),
+        processes.submit,
         lambda: workers,
-        close,
+        processes.close,
         recall=True,
-        look=look,
+        look=processes.end_hung,
     )
 
 
-def cpus() -> list[int]:
-    """The processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+def _shares(cpus: list[int], workers: int) -> list[list[int]]:
+    """Processors of each worker: equal shares, of one at least, in turn where there are too few."""
+    share = max(1, len(cpus) // workers)
+    return [[cpus[(i * share + k) % len(cpus)] for k in range(share)] for i in range(workers)]
 
 
 def _gpu(worker: int) -> str | None:
-    """The device of a worker: those of CUDA_VISIBLE_DEVICES in turn, where it names any."""
+    """The GPU of a worker: the devices in CUDA_VISIBLE_DEVICES in turn; None if it names none."""
     devices = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
     return devices[worker % len(devices)] if devices else None
 
 
+class _Processes:
+    """The processes of a pool; a thread waits for each one that has an order."""
+
+    def __init__(self, processes: "list[_Process]"):
+        self._processes = processes
+        self._threads = ThreadPoolExecutor(len(processes))  # the pipes carry bytes
+        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        for process in processes:
+            self._idle.put(process)
+
+    def submit(self, order: bytes, needs: Needs) -> "Future[bytes]":
+        """The delivery of an order, by the first process that is idle; all are alike."""
+        return self._threads.submit(self._ask, order)
+
+    def end_hung(self) -> None:
+        """End the processes that have given no sign of life for too long."""
+        for process in self._processes:
+            process.end_if_hung()
+
+    def close(self) -> None:
+        """End all processes, whatever they are doing."""
+        for process in self._processes:
+            process.close()
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._processes:
+            process.release()
+
+    def _ask(self, order: bytes) -> bytes:
+        process = self._idle.get()
+        try:
+            return process.ask(order)
+        finally:
+            self._idle.put(process)
+
+
 class _Process:
-    """One worker process, started anew when it has died."""
+    """One worker process; started with its first order, and again after it has died."""
 
     def __init__(self, cpus: list[int], gpu: str | None, checkpoints: list[str], hung_after: float):
         self._hung_after = hung_after  # seconds
-        self._heard: float | None = None  # when a sign of life came; None while it has no order
+        self._heard: float | None = None  # the last sign of life; None without an order
         self._hung = False
         self._arguments = [",".join(map(str, cpus)), str(hung_after), *checkpoints]
         self._environment = dict(os.environ)
@@ -135,10 +141,10 @@ class _Process:
         return delivery
 
     def end_if_hung(self) -> None:
-        """End a process that has given no sign of life for too long; its order is lost.
+        """End the process if it has given no sign of life for too long; its order is lost.
 
-        First so that it writes where it is (`faulthandler`), which one that is stopped
-        cannot; then for good.
+        SIGABRT first, on which it writes its traceback (`faulthandler`). A process that is
+        stopped cannot do so and is killed `TRACEBACK_SECONDS` seconds later.
         """
         child, heard = self._child, self._heard
         if child is None or heard is None:
@@ -147,18 +153,18 @@ class _Process:
         if silent > self._hung_after and not self._hung:
             self._hung = True
             child.send_signal(signal.SIGABRT)
-        elif silent > self._hung_after + LAST_WORDS:
+        elif silent > self._hung_after + TRACEBACK_SECONDS:
             child.kill()
 
     def close(self) -> None:
-        """End the process, whatever it is doing; whoever waits for it hears of its death."""
+        """End the process, whatever it is doing; a thread that waits for it gets `Died`."""
         with self._starting:
             self._closed = True
             if self._child is not None:
                 self._child.kill()
 
     def release(self) -> None:
-        """Close pipes and log, once nobody waits any more."""
+        """Close pipes and log, once no thread waits for the process."""
         if self._child is not None:
             self._death(self._child)
 
@@ -167,7 +173,7 @@ class _Process:
             if self._closed:
                 raise Died("the pool was closed", "")
             if self._child is None:
-                # Appending: each order's log begins at the start of the file.
+                # Appending, so that after a truncation the log starts at the file's start.
                 self._log = tempfile.NamedTemporaryFile(mode="a+b")  # noqa: SIM115
                 self._child = subprocess.Popen(  # noqa: S603
                     [sys.executable, "-m", WORKER, *self._arguments],

@@ -2,10 +2,10 @@
 
     python -m allometry.engines.pool_worker CPU,CPU... SIGN [FOLDER SECONDS]
 
-It keeps to the processors named, and keeps packs under way in the folder (`Checkpoints`).
+It runs on the named processors alone and saves checkpoints into the folder (`Checkpoints`).
 While it works, empty frames between the deliveries are signs of life, a few within SIGN seconds.
-What a study prints goes to stderr. It ends when stdin does, also in the middle of a pack:
-whoever ordered it is gone.
+What a study prints goes to stderr. The process ends when stdin does, also in the middle of a
+pack: then the coordinator is gone.
 """
 
 import faulthandler
@@ -25,7 +25,7 @@ LENGTH = 8  # bytes of a frame's length, little endian
 
 
 def read_frame(stream: IO[bytes]) -> bytes | None:
-    """The next frame; None when the other side is gone."""
+    """The next frame; None when the other process is gone."""
     head = stream.read(LENGTH)
     size = int.from_bytes(head, "little")
     body = stream.read(size) if len(head) == LENGTH else b""
@@ -39,36 +39,36 @@ def write_frame(stream: IO[bytes], data: bytes) -> None:
 
 
 def main() -> None:
-    # Ctrl-C in a terminal reaches every process there; the coordinator alone decides.
+    # Ctrl-C in a terminal reaches every process; only the coordinator acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
     keep_programs(sweep=False)
-    cpus, signs, *checkpoints = sys.argv[1:]
+    cpus, hung_after, *folder = sys.argv[1:]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(cpu) for cpu in cpus.split(",")})
     orders = os.fdopen(os.dup(0), "rb")
     deliveries = os.fdopen(os.dup(1), "wb")
-    # From here on what a study, or a library of it, prints is its log.
+    # From here on everything printed goes to the log.
     os.dup2(2, 1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     waiting: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(orders, waiting), daemon=True).start()
-    # After the processors are chosen: JAX counts them when it is loaded.
+    # After the affinity is set: JAX counts processors when it is loaded.
     from allometry.engines.hung import now_and_then
     from allometry.engines.work import work
     from allometry.training.checkpoints import Checkpoints
 
-    kept = Checkpoints(Path(checkpoints[0]), float(checkpoints[1])) if checkpoints else None
-    writing = Lock()  # a thread that the study left behind may write as well
+    checkpoints = Checkpoints(Path(folder[0]), float(folder[1])) if folder else None
+    writing = Lock()  # a thread that the study left running may write, too
 
     def deliver(data: bytes) -> None:
         with writing:
             write_frame(deliveries, data)
 
-    sign = now_and_then(lambda: deliver(b""), float(signs))
+    sign = now_and_then(lambda: deliver(b""), float(hung_after))
     while True:
-        deliver(work(waiting.get(), kept, sign))
+        deliver(work(waiting.get(), checkpoints, sign))
 
 
 def _listen(orders: IO[bytes], waiting: "SimpleQueue[bytes]") -> None:

@@ -1,4 +1,4 @@
-"""What trained a run: versions, commit, device. No name of a person or a machine."""
+"""The provenance of a run: versions, commit, device. No name of a person or a machine."""
 
 import os
 import platform
@@ -6,12 +6,12 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from allometry.processors import processors
 from allometry.training.source import package_root
 
 __all__ = ["collect", "git_state"]
@@ -19,8 +19,8 @@ __all__ = ["collect", "git_state"]
 GIT_SECONDS = 5.0  # before a commit is given up as unknown
 
 
-def collect() -> dict[str, Any]:
-    """JSON data kept with every run: `when` is the start of the process's training, in UTC."""
+def collect() -> dict[str, object]:
+    """JSON data stored with every run; `when` is the time, in UTC, when its process began."""
     device = jax.devices()[0]
     return {
         "allometry": version("allometry"),
@@ -33,13 +33,13 @@ def collect() -> dict[str, Any]:
         "device": device.device_kind,
         "devices": jax.device_count(),
         "dtype": str(jnp.zeros(()).dtype),
-        "cpus": os.cpu_count(),
+        "cpus": len(processors()),
         "system": f"{platform.system()} {platform.machine()}",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def git_state(folder: Path) -> dict[str, Any]:
+def git_state(folder: Path) -> dict[str, object]:
     """The commit of the package's own source, and whether it was changed since.
 
     Both are None for an installed package, also one installed inside another

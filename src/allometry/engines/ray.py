@@ -1,8 +1,8 @@
 """Packs made on a Ray cluster, as Ray Core tasks (extra ``ray``).
 
 Ray places tasks by the processors and GPUs they ask for, and starts nodes where
-its autoscaler may. A task whose worker or node is lost is ordered anew by the
-coordinator, which has to know about losses anyway; so Ray's own retries are off.
+its autoscaler may. The coordinator orders a task again whose worker or node is lost,
+and has to know of losses anyway; so Ray's own retries are off.
 A Ray cluster runs the code of whoever reaches it: keep it in a network you trust.
 """
 
@@ -20,13 +20,15 @@ from allometry.engines.futures import Futures
 from allometry.engines.hung import HUNG_AFTER, watched
 from allometry.engines.resources import Needs, asking
 from allometry.errors import UsageError
+from allometry.processors import processors
 from allometry.training.compile_cache import keep_programs
 
 __all__ = ["RayEngine"]
 
-LOOK = 5.0  # seconds for which it is taken to be known which nodes there are
-AHEAD = 1.25  # packs in flight for each that can run: work at hand for who is done, and a queue
-# for the autoscaler to see
+LOOK = 5.0  # seconds for which the list of nodes is reused
+# Packs in flight for each that can run: the next is at hand when one is done, and the autoscaler
+# sees a queue.
+AHEAD = 1.25
 
 
 class RayEngine(Coordinator):
@@ -36,10 +38,10 @@ class RayEngine(Coordinator):
         workers: packs to run at once in a cluster started here, and to have in flight;
             None for as many as there is room for in the cluster.
         cpus: processors a pack takes; it trains with so many threads. None for what the
-            model of costs says of each pack (`needs`), as far as the largest node has it.
-        gpus: GPUs a pack takes; a fraction shares one. None for what the model says.
+            cost model says of each pack (`needs_of`), at most those of the largest node.
+        gpus: GPUs a pack takes; a fraction shares one. None for what the cost model says.
         address: of the cluster; None for `RAY_ADDRESS`, one on this machine, or a new one.
-        hung_after: minutes without a sign of life after which a worker ends itself (`watch`).
+        hung_after: minutes without a sign of life after which a worker ends itself (`watched`).
     """
 
     def __init__(
@@ -61,11 +63,11 @@ class RayEngine(Coordinator):
 
     def _connect(self) -> Futures:
         ray = _ray()
-        ours = not ray.is_initialized()
-        if ours:
+        starts_ray = not ray.is_initialized()
+        if starts_ray:
             self._init(ray)
         task = ray.remote(_work)
-        nodes = _Now(ray.nodes)
+        nodes = _Cached(ray.nodes)
 
         def submit(order: bytes, needs: Needs) -> "Future[bytes]":
             given = _as_there_is(needs, nodes(), self._share)
@@ -74,11 +76,11 @@ class RayEngine(Coordinator):
             future: Future[bytes] = placed.remote(order, threads, 60 * self._hung_after).future()
             return future
 
-        close = ray.shutdown if ours else lambda: None
+        close = ray.shutdown if starts_ray else lambda: None
         return Futures(submit, self._slots(ray), close, recall=False)
 
     def _init(self, ray: ModuleType) -> None:
-        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        quiet: dict[str, object] = {"log_to_driver": False, "logging_level": "error"}
         try:
             ray.init(address=self._address or "auto", **quiet)
         except ConnectionError:
@@ -86,8 +88,8 @@ class RayEngine(Coordinator):
                 raise
             cpus = None
             if self._workers:
-                # So many packs at once, whatever the model says of each.
-                self._share = self._cpus or max(1, (os.cpu_count() or 1) // self._workers)
+                # So many packs at once, whatever the cost model says of each.
+                self._share = self._cpus or max(1, len(processors()) // self._workers)
                 cpus = math.ceil(self._workers * self._share)
             with warnings.catch_warnings():
                 # JAX warns of forks; what Ray forks here becomes another program at once.
@@ -98,14 +100,14 @@ class RayEngine(Coordinator):
         def slots() -> int:
             if self._workers:
                 return self._workers
-            there = ray.cluster_resources().get("CPU", 0.0) / max(self._cpus or 1, 0.01)
-            return math.ceil(AHEAD * there) + 1
+            cpus = float(ray.cluster_resources().get("CPU", 0.0))
+            return math.ceil(AHEAD * cpus / max(self._cpus or 1, 0.01)) + 1
 
         return slots
 
 
-class _Now:
-    """What a call answered within the last seconds."""
+class _Cached:
+    """The answer of a call, asked again after `LOOK` seconds."""
 
     def __init__(self, ask: Callable[[], Any]):
         self._ask = ask
@@ -120,24 +122,23 @@ class _Now:
 def _as_there_is(
     needs: Needs, nodes: Sequence[Mapping[str, Any]], share: float = math.inf
 ) -> dict[str, float]:
-    """Ray's words for it, no more than the largest node has: Ray would wait for a larger one.
+    """Ray's options for these needs, at most what the largest node has: Ray waits for larger ones.
 
-    Where there is no node to work on yet, an autoscaler is taken to bring one that is
-    large enough.
+    Where there is no node yet, the autoscaler is assumed to start one that is large enough.
     """
     given = {"num_cpus": float(min(needs.cpus, share)), "num_gpus": needs.gpus}
     if needs.memory is not None:
         given["memory"] = float(needs.memory)
     working = [n["Resources"] for n in nodes if n["Alive"] and n["Resources"].get("CPU")]
-    for name, said in (("num_cpus", "CPU"), ("memory", "memory")):
+    for name, resource in (("num_cpus", "CPU"), ("memory", "memory")):
         if working and name in given:
-            most = max(node.get(said, 0.0) for node in working)
+            most = max(node.get(resource, 0.0) for node in working)
             given[name] = min(given[name], most)
     return given
 
 
 def _work(order: bytes, threads: int, hung_after: float) -> bytes:
-    """What runs on the cluster; `hung_after` in seconds."""
+    """Run an order in a Ray worker; `hung_after` in seconds."""
     from allometry.engines.work import pin_threads, work
 
     pin_threads(os.environ, threads)
@@ -152,5 +153,5 @@ def _ray() -> ModuleType:
         import ray
     except ImportError as error:
         raise UsageError("engine ray needs Ray: pip install 'allometry[ray]'") from error
-    found: ModuleType = ray
-    return found
+    module: ModuleType = ray
+    return module

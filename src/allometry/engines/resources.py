@@ -1,4 +1,4 @@
-"""What a pack asks of a cluster, by the model of costs: processors, memory, a share of a GPU."""
+"""What a pack asks of a cluster, by the cost model: processors, memory, a share of a GPU."""
 
 import math
 import sys
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["GIB", "Asking", "Needs", "asking", "needs_of"]
 
 GIB = 1 << 30
-# A processor that another pack could use must be busy so much of the time (Amdahl).
+# Least share of the time that a further processor must be busy (Amdahl's law).
 BUSY = 0.75
-# FLOP of a step for each processor: a quarter of a millisecond, beside which the handing over
-# of a dozen products to another thread, 10 us each, is little.
+# Least FLOP of a step for each processor: a quarter of a millisecond. Handing a dozen products
+# to another thread, 10 us each, is little beside that.
 WORTH = 5e7
 MOST = 16
 # Python, JAX and a data set of images: 0.55 to 1.0 GiB in the quick sizes of our studies.
 PROCESS = GIB
-MARGIN = 2.0  # the model counts what is held at a time; copies come and go
-PARTS = 8  # of a GPU
+MARGIN = 2.0  # the cost model counts arrays that exist at once, without temporary copies
+PARTS = 8  # a GPU is shared in eighths
 AT_ONCE = ((1.0, 1e30),)
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a pack is given.
+    """What a pack needs.
 
     Attributes:
-        cpus: processors, and threads it trains with.
-        gpus: of them, or a share of one.
-        memory: bytes; None where nobody knows, and nothing is asked.
+        cpus: processors, and so the number of threads it trains with.
+        gpus: number of GPUs, or a share of one.
+        memory: bytes; None if unknown, and then no memory is asked for.
     """
 
     cpus: float = 1
@@ -50,32 +50,32 @@ Asking = Callable[[Pack, Study], Needs]
 
 
 def asking(cpus: float | None, gpus: float | None) -> Asking:
-    """What to ask for each pack; the user's own numbers, where there are any, come first."""
+    """The needs of each pack by the cost model, or the user's own numbers where given."""
 
-    def asked(pack: Pack, study: Study) -> Needs:
-        found = needs_of(pack, study)
+    def needs_or_given(pack: Pack, study: Study) -> Needs:
+        needs = needs_of(pack, study)
         return replace(
-            found,
-            cpus=found.cpus if cpus is None else cpus,
-            gpus=found.gpus if gpus is None else gpus,
+            needs,
+            cpus=needs.cpus if cpus is None else cpus,
+            gpus=needs.gpus if gpus is None else gpus,
         )
 
-    return asked
+    return needs_or_given
 
 
 def needs_of(
     pack: Pack, study: Study, machine: "Calibration | None" = None, *, gpu: bool | None = None
 ) -> Needs:
-    """What a pack of a study needs: one processor where the cost model does not know the study.
+    """What a pack needs; one processor if the cost model does not know the study's procedure.
 
     Args:
         pack: as the engine's `packs` gave it.
-        study: whose it is.
-        machine: its rates; None for what was measured here.
-        gpu: whether workers train on a GPU; None for: as this process does.
+        study: the study it belongs to.
+        machine: its measured rates; None for those of this machine.
+        gpu: whether workers train on a GPU; None if they train on what this process uses.
     """
     procedure = procedure_of(study)
-    # A procedure of its own may do without JAX; then the module of the other is not loaded.
+    # A study with a procedure of its own may not need JAX: do not load it for that.
     if "allometry.training.loop" not in sys.modules:
         return Needs()
     import jax
@@ -95,26 +95,27 @@ def needs_of(
 def _needs(models: "tuple[Model, ...]", load: "Load", machine: "Calibration", gpu: bool) -> Needs:
     from allometry.training.packing.cost import cost
 
-    whole = cost(models, load, machine)
-    # A model that works in chunks holds the activations of one.
+    pack_cost = cost(models, load, machine)
+    # A model that works in chunks has the activations of one chunk in memory.
     at_once = replace(load, batch=min(load.batch, models[0].chunk or load.batch))
-    held = MARGIN * cost(models, at_once, machine).memory
+    memory = MARGIN * cost(models, at_once, machine).memory
     if gpu:
-        share = math.ceil(PARTS * held / machine.memory) / PARTS
-        return Needs(cpus=1, gpus=min(1.0, share), memory=_round(PROCESS + held))
-    # What is left of a step whose products take no time, passes over the optimiser's arrays
-    # above all, is not split; products by one processor run at the rate of one too small to be.
-    others = cost(models, load, replace(machine, products=AT_ONCE, batched=AT_ONCE))
-    rest = (others.seconds - others.compiling) / load.updates
-    products = whole.flop / machine.products[0][1]
+        share = math.ceil(PARTS * memory / machine.memory) / PARTS
+        return Needs(cpus=1, gpus=min(1.0, share), memory=_round(PROCESS + memory))
+    # Only matrix products are split over processors. The rest of a step, mostly passes over the
+    # optimiser's arrays, is its cost when products take no time. The rate of the smallest
+    # product measured is that of one processor.
+    without_products = cost(models, load, replace(machine, products=AT_ONCE, batched=AT_ONCE))
+    rest = (without_products.seconds - without_products.compiling) / load.updates
+    products = pack_cost.flop / machine.products[0][1]
     busy = ((products + rest) / BUSY - products) / rest
-    cpus = max(1.0, min(busy, whole.flop / WORTH, MOST))
+    cpus = max(1.0, min(busy, pack_cost.flop / WORTH, MOST))
     return Needs(
         cpus=2 ** math.floor(math.log2(cpus)),
-        memory=_round(PROCESS + held),
+        memory=_round(PROCESS + memory),
     )
 
 
 def _round(memory: float) -> int:
-    """Up to GiB by powers of two: packs that ask alike share an array of jobs."""
+    """Bytes rounded up to a power of two in GiB, so that similar packs share an array of jobs."""
     return int(GIB * 2 ** math.ceil(math.log2(memory / GIB)))

@@ -1,16 +1,17 @@
 """Packs made by jobs of a SLURM cluster, submitted as arrays through submitit (extra ``slurm``).
 
-Orders and deliveries are files in a folder all nodes share, named by their SHA-256 and
-put in place whole:
+Orders and deliveries are files in a folder that all nodes share. They are named by their
+SHA-256 and renamed into place when complete:
 
-    orders/ORDER.json          what to make
-    deliveries/ORDER-DELIVERY  what was made, until the coordinator has it
+    orders/ORDER.json          runs to train
+    deliveries/ORDER-DELIVERY  their results, until the coordinator has read them
     jobs/                      submitit's scripts and logs
 
-A job that is preempted or requeued makes its pack again; one that is cancelled, or
-whose node dies, is ordered anew. A delivery that comes in while no coordinator runs
-is found by the next one. submitit writes its calls with pickle; they hold the name of
-a function of this package and of an order, and nothing it writes back is read.
+A job that is preempted or requeued trains its pack again. The pack of a job that is
+cancelled, or whose node dies, is ordered again. A delivery that comes in while no
+coordinator runs is read by the next one. submitit writes its calls with pickle; they
+hold the names of a function of this package and of an order. Nothing that it writes
+back is read.
 """
 
 import hashlib
@@ -36,26 +37,26 @@ __all__ = ["SlurmEngine", "make"]
 
 ARRAY = 1000  # jobs in flight, and in an array: SLURM's MaxArraySize is 1001 unless changed
 GATHER = 10.0  # seconds that orders wait for others to share an array with
-LOOK = 5.0  # seconds between looks at the queue: one call for all jobs
-GRACE = 30.0  # seconds a delivery may take to be seen, by network file systems, after its job ended
-DEAF = 20  # looks at the queue that fail one after another before giving up
+LOOK = 5.0  # seconds between queries of the queue: one call for all jobs
+GRACE = 30.0  # seconds after the end of a job in which a network file system may show its delivery
+FAILED_QUERIES = 20  # of the queue, one after another, before giving up
 HASH = 64
 
 
 class SlurmEngine(Coordinator):
     """Makes packs in jobs of a SLURM cluster.
 
-    What a job asks for beyond this is said with sbatch's own variables, which go
-    before the options here: `SBATCH_PARTITION`, `SBATCH_ACCOUNT`, `SBATCH_TIMELIMIT`.
+    Further options are set by sbatch's own variables, which override those here:
+    `SBATCH_PARTITION`, `SBATCH_ACCOUNT`, `SBATCH_TIMELIMIT`.
 
     Args:
         workers: jobs in the queue at once, running or waiting.
         folder: shared by this machine and the nodes.
-        cpus: processors of a job; it trains with so many threads. None for what the model of
-            costs says of each pack (`needs`), as far as the largest node has it.
-        gpus: GPUs of a job. None for one where this machine trains on one, else none.
-        minutes: a job may take.
-        hung_after: minutes without a sign of life after which a job ends itself (`watch`).
+        cpus: processors of a job; it trains with so many threads. None for what the cost model
+            says of each pack (`needs_of`), at most those of the largest node.
+        gpus: GPUs of a job. None for one if this machine trains on a GPU, else none.
+        minutes: time limit of a job.
+        hung_after: minutes without a sign of life after which a job ends itself (`watched`).
     """
 
     def __init__(
@@ -76,8 +77,8 @@ class SlurmEngine(Coordinator):
 
 
 def make(folder: str, name: str, hung_after: float) -> None:
-    """What a job does: an order's file in, a delivery's file out; `hung_after` in minutes."""
-    # The queue brings the coordinator's environment; the processor may be another.
+    """Run in a job: read an order's file, write a delivery's file; `hung_after` in minutes."""
+    # SLURM passes on the coordinator's environment; the processor may be another.
     keep_programs(sweep=False)
     from allometry.engines.work import work
 
@@ -95,7 +96,7 @@ def make(folder: str, name: str, hung_after: float) -> None:
 
 
 class _Jobs:
-    """The jobs in the queue, as the coordinator's workers."""
+    """The coordinator's workers: jobs in the queue."""
 
     def __init__(self, folder: Path, workers: int, minutes: int, hung_after: float):
         submitit = _submitit()
@@ -105,20 +106,20 @@ class _Jobs:
         self._folder = folder
         for part in (folder / "orders", _deliveries(folder), folder / "jobs"):
             part.mkdir(parents=True, exist_ok=True)
-        # Told from everyone else's, and from those of another run of ours.
+        # Unlike the jobs of anyone else, and of another run of ours.
         self._title = f"allometry-{uuid4().hex[:8]}"
         try:
             self._executor = submitit.SlurmExecutor(folder=folder / "jobs")
         except RuntimeError as error:
             raise UnavailableError(f"engine slurm: {error}") from error
-        self._most = _largest_node()
-        self._gathered: dict[str, Needs] = {}  # order to what it asks for
+        self._node_limits = _largest_node()
+        self._gathered: dict[str, Needs] = {}  # order to its needs
         self._since = 0.0
         self._jobs: dict[str, Any] = {}  # order to submitit job
-        self._ended: dict[str, float] = {}  # order to when its job was first missed
+        self._ended: dict[str, float] = {}  # order to the time its job was first missing
         self._looked = 0.0
         self._withdrew = -LOOK
-        self._deaf = 0
+        self._failed_queries = 0
 
     def submit(self, name: str, order: bytes, needs: Needs) -> None:
         file = _order_file(self._folder, name)
@@ -131,70 +132,70 @@ class _Jobs:
     def arrived(self, seconds: float) -> Sequence[tuple[str, bytes | Lost]]:
         until = time.monotonic() + seconds
         while True:
-            found = [*self._delivered(), *self._lost()]
+            answers = [*self._delivered(), *self._lost()]
             self._send()
-            if found or time.monotonic() >= until:
-                return found
+            if answers or time.monotonic() >= until:
+                return answers
             time.sleep(seconds / 4)
 
     def withdraw(self) -> Sequence[str]:
-        taken, self._gathered = self._gathered, {}
+        unsent, self._gathered = self._gathered, {}
         waiting: list[str] = []
         if time.monotonic() - self._withdrew > LOOK:
             self._withdrew = time.monotonic()
             states = self._queue() or {}
             waiting = [n for n, job in self._jobs.items() if states.get(job.job_id) == "PENDING"]
         if waiting:
-            # Only those that still wait: one that has begun meanwhile goes on.
+            # With the state, since a job may have begun meanwhile; that one goes on.
             _call("scancel", "--state=PENDING", *(self._jobs.pop(n).job_id for n in waiting))
-        return [*taken, *waiting]
+        return [*unsent, *waiting]
 
     def close(self) -> None:
         if self._jobs:
             _call("scancel", f"--name={self._title}")
 
     def _send(self) -> None:
-        """Submit what was gathered, when it is much, or old, or nothing else is on its way."""
-        much = len(self._gathered) >= max(1, min(self.slots, ARRAY) // 4)
-        old = time.monotonic() - self._since > GATHER
-        if not self._gathered or not (much or old or not self._jobs):
+        """Submit the gathered orders if they are many or old, or if no job is in the queue."""
+        are_many = len(self._gathered) >= max(1, min(self.slots, ARRAY) // 4)
+        are_old = time.monotonic() - self._since > GATHER
+        if not self._gathered or not (are_many or are_old or not self._jobs):
             return
-        # The jobs of an array all ask for the same; the others follow at the next look.
+        # All jobs of an array have the same needs; the other orders follow at the next call.
         needs = next(iter(self._gathered.values()))
         names = [name for name, other in self._gathered.items() if other == needs][:ARRAY]
         for name in names:
             del self._gathered[name]
         self._executor.update_parameters(
             job_name=self._title, time=self._minutes, array_parallelism=ARRAY,
-            **_as_there_is(needs, *self._most),
+            **_as_there_is(needs, *self._node_limits),
         )  # fmt: skip
         try:
             jobs = self._executor.map_array(
                 make, [str(self._folder)] * len(names), names, [self._hung_after] * len(names)
             )
         except (subprocess.CalledProcessError, OSError) as error:
-            raise UnavailableError(f"engine slurm: sbatch refused: {_said(error)}") from error
+            raise UnavailableError(f"engine slurm: sbatch refused: {_message(error)}") from error
         except _submitit().core.utils.FailedJobError as error:
             raise UnavailableError(f"engine slurm: sbatch refused: {error}") from error
         self._jobs.update(zip(names, jobs, strict=True))
         self._looked = time.monotonic()
 
     def _delivered(self) -> list[tuple[str, bytes | Lost]]:
-        """Deliveries in the folder, each taken away; also those of an earlier coordinator."""
-        found: list[tuple[str, bytes | Lost]] = []
+        """Read and remove the deliveries in the folder, those for an earlier coordinator too."""
+        answers: list[tuple[str, bytes | Lost]] = []
         known = self._jobs.keys() | self._gathered.keys()
         for file in list(_deliveries(self._folder).iterdir()):
             name, _, digest = file.name.partition("-")
             if name not in known or len(digest) != HASH:
                 continue
             data = file.read_bytes()
-            whole = hashlib.sha256(data).hexdigest() == digest
-            found.append((name, data if whole else Lost("a delivery does not match its name")))
+            is_whole = hashlib.sha256(data).hexdigest() == digest
+            answers.append((name, data if is_whole else Lost("a delivery does not match its name")))
             file.unlink()
-            if whole:
+            if is_whole:
                 _order_file(self._folder, name).unlink(missing_ok=True)
             self._forget(name)
-        return found
+        return answers
 
     def _forget(self, name: str) -> None:
         self._jobs.pop(name, None)
@@ -202,43 +203,43 @@ class _Jobs:
         self._gathered.pop(name, None)
 
     def _lost(self) -> list[tuple[str, bytes | Lost]]:
-        """Orders whose jobs are gone from the queue and left no delivery."""
+        """Orders whose jobs have left the queue without a delivery."""
         if not self._jobs or time.monotonic() - self._looked < LOOK:
             return []
         states, now = self._queue(), time.monotonic()
         if states is None:
             return []
-        found: list[tuple[str, bytes | Lost]] = []
+        lost: list[tuple[str, bytes | Lost]] = []
         for name, job in list(self._jobs.items()):
             if job.job_id in states:
                 self._ended.pop(name, None)
             elif now - self._ended.setdefault(name, now) > GRACE:
-                found.append((name, Lost(f"SLURM job {job.job_id} ended early", _log(job))))
+                lost.append((name, Lost(f"SLURM job {job.job_id} ended early", _log(job))))
                 self._forget(name)
-        return found
+        return lost
 
     def _queue(self) -> dict[str, str] | None:
-        """Job id to state of what is in the queue, waiting or running; None for no answer.
+        """State of each job in the queue by its id; None if squeue does not answer.
 
-        Not by submitit's watcher: it asks ``sacct``, which many clusters do not keep.
+        submitit's watcher is not used: it needs ``sacct``, which many clusters do not run.
         """
         self._looked = time.monotonic()
         line = "%i %T"
-        said = _call("squeue", "--noheader", "--array", f"--name={self._title}", "--format", line)
-        if said is None:
-            self._deaf += 1
-            if self._deaf >= DEAF:
+        output = _call("squeue", "--noheader", "--array", f"--name={self._title}", "--format", line)
+        if output is None:
+            self._failed_queries += 1
+            if self._failed_queries >= FAILED_QUERIES:
                 raise UnavailableError(
                     "engine slurm: squeue does not answer; what came in is stored, the jobs go on: "
                     "run the same study again when it does"
                 )
             return None
-        self._deaf = 0
-        return dict(line.split() for line in said.splitlines() if line.strip())
+        self._failed_queries = 0
+        return dict(line.split() for line in output.splitlines() if line.strip())
 
 
 def _as_there_is(needs: Needs, cpus: int, mebibytes: int) -> dict[str, Any]:
-    """submitit's words for it, no more than the largest node has: SLURM refuses what none has."""
+    """submitit's options for these needs, at most what the largest node has: SLURM refuses more."""
     threads = min(max(1, math.floor(needs.cpus)), cpus)
     memory = None
     if needs.memory is not None:
@@ -252,12 +253,14 @@ def _as_there_is(needs: Needs, cpus: int, mebibytes: int) -> dict[str, Any]:
 
 
 def _largest_node() -> tuple[int, int]:
-    """Processors and MiB of a node, the most of each that the partitions offer."""
+    """Processors and MiB of memory of a node: the most of each in the partitions."""
     partition = os.environ.get("SBATCH_PARTITION")
-    chosen = [f"--partition={partition}"] if partition else []
-    said = _call("sinfo", "--noheader", "--exact", "--format=%c %m", *chosen)
-    # Where nodes differ, a plus says that there are larger ones.
-    sizes = [[int(word.rstrip("+")) for word in line.split()] for line in (said or "").splitlines()]
+    options = [f"--partition={partition}"] if partition else []
+    output = _call("sinfo", "--noheader", "--exact", "--format=%c %m", *options)
+    # Where nodes differ, a plus says that some are larger.
+    sizes = [
+        [int(word.rstrip("+")) for word in line.split()] for line in (output or "").splitlines()
+    ]
     if not sizes:
         raise UnavailableError(
             f"engine slurm: sinfo names no nodes{f' in {partition}' if partition else ''}"
@@ -266,12 +269,12 @@ def _largest_node() -> tuple[int, int]:
 
 
 def _call(*words: str) -> str | None:
-    """What a command says; None when it fails."""
+    """The output of a command; None if it fails."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603
     return done.stdout if done.returncode == 0 else None
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     output = getattr(error, "stderr", None) or getattr(error, "output", None) or str(error)
     return output.decode("utf-8", "replace") if isinstance(output, bytes) else str(output)
 
@@ -291,7 +294,7 @@ def _deliveries(folder: Path) -> Path:
 
 
 def _put(path: Path, data: bytes) -> None:
-    """A file that is whole whenever it can be seen under its name."""
+    """Write a file that is complete whenever it has its name."""
     part = path.with_name(f".{uuid4().hex}")
     part.write_bytes(data)
     put(part, path)
@@ -302,5 +305,5 @@ def _submitit() -> ModuleType:
         import submitit
     except ImportError as error:
         raise UsageError("engine slurm needs submitit: pip install 'allometry[slurm]'") from error
-    found: ModuleType = submitit
-    return found
+    module: ModuleType = submitit
+    return module

@@ -1,36 +1,32 @@
-"""Packs in threads of this process, one for each processor: a program of small arrays leaves
-processors idle, another beside it does not.
+"""Packs in threads of this process.
 
-Compiled programs run outside Python's lock and share one set of worker threads, so two
-at once take little longer than one where neither fills the machine. For which procedures:
-`allometry.training.procedure.Concurrent`.
+One program on small arrays does not use all processors, so several packs run at once, one
+a processor. Compiled programs run outside Python's lock and share one set of worker
+threads, so two at once take little longer than one where neither fills the machine. Which
+procedures allow it: `Procedure.concurrent`.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from allometry.training.procedure import Pack
 
 __all__ = ["at_once", "in_threads"]
 
-MOST = 4  # at once: beyond, Python's lock is what they wait for, and a pool of processes is better
-PATIENCE = 5.0  # seconds for threads nobody waits for to come to an end
+MOST = 4  # packs at once; beyond, they wait for Python's lock, and a pool of processes is faster
+PATIENCE = 5.0  # seconds that abandoned threads have to end
 
 T = TypeVar("T")
 
 
 def at_once(packs: Sequence[Pack], processors: int) -> int:
-    """How many to make at once: one a processor where JAX computes on them, else one."""
+    """How many packs to make at once: one a processor where JAX computes on the CPU, else one."""
     import jax  # takes a second, which a finished study does not need
 
     return min(len(packs), processors, MOST) if jax.default_backend() == "cpu" else 1
-
-
-class _Abandoned(BaseException):
-    """Ends a thread whose result nobody waits for; no `except Exception` holds it up."""
 
 
 def in_threads(
@@ -40,54 +36,85 @@ def in_threads(
     stop: Callable[[], bool],
     threads: int,
 ) -> Iterator[T]:
-    """What `make` gives for each pack, in the order they come in.
+    """The result of `make` for each pack, in the order they come in.
 
     Args:
-        make: gets a pack, and whom to tell of units of work done.
-        advance: told by one thread at a time.
-        stop: when true, what has been started is finished and no more started.
+        packs: to be made.
+        make: called with a pack and a function to be told of units of work done.
+        advance: told of units of work, by one thread at a time.
+        stop: when true, packs that have been started are finished and no more are started.
+        threads: most packs at once.
 
     Raises:
-        Exception: what `make` raises; the others are then left at their next sign of life.
+        Exception: what `make` raises; the other threads end at their next sign of life.
     """
-    if threads == 1:  # here, where Ctrl-C is heard in the midst of a pack too
-        for pack in packs:
-            if stop():
-                return
-            yield make(pack, advance)
-        return
-    waiting, running = deque(packs), set[threading.Thread]()
-    done: SimpleQueue[tuple[threading.Thread, T | None, BaseException | None]] = SimpleQueue()
-    abandoned, one_at_a_time = threading.Event(), threading.Lock()
-
-    def tell(units: int) -> None:
-        if abandoned.is_set():
-            raise _Abandoned
-        with one_at_a_time:
-            advance(units)
-
-    def work(pack: Pack) -> None:
-        made, error = None, None
-        try:
-            made = make(pack, tell)
-        except BaseException as caught:
-            error = caught
-        done.put((threading.current_thread(), made, error))
-
+    team, waiting = _Team(make, advance), deque(packs)
     try:
         while True:
-            while waiting and len(running) < threads and not stop():
-                thread = threading.Thread(target=work, args=(waiting.popleft(),), daemon=True)
-                running.add(thread)
-                thread.start()
-            if not running:
+            while waiting and len(team.running) < threads and not stop():
+                team.start(waiting.popleft())
+            if not team.running:
                 return
-            thread, made, error = done.get()
-            running.remove(thread)
-            if error is not None:
-                raise error
-            yield made  # type: ignore[misc]
+            yield team.next_result()
     finally:
-        abandoned.set()
-        for thread in running:
+        team.abandon()
+
+
+class _Abandoned(BaseException):
+    """Ends a thread whose result nobody waits for; `except Exception` in a study lets it pass."""
+
+
+class _Team(Generic[T]):
+    """Threads that make one pack each, and the queue of their results.
+
+    Attributes:
+        running: threads whose result has not been taken.
+    """
+
+    def __init__(
+        self, make: Callable[[Pack, Callable[[int], None]], T], advance: Callable[[int], None]
+    ):
+        self.running: set[threading.Thread] = set()
+        self._make = make
+        self._advance = advance
+        self._done: SimpleQueue[tuple[threading.Thread, T | BaseException]] = SimpleQueue()
+        self._abandoned = threading.Event()
+        self._one_at_a_time = threading.Lock()
+
+    def start(self, pack: Pack) -> None:
+        """Make a pack in a thread of its own."""
+        thread = threading.Thread(target=self._work, args=(pack,), daemon=True)
+        self.running.add(thread)
+        thread.start()
+
+    def next_result(self) -> T:
+        """Wait for the next thread to end.
+
+        Raises:
+            Exception: that of the thread.
+        """
+        thread, result = self._done.get()
+        self.running.remove(thread)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def abandon(self) -> None:
+        """Have the running threads end at their next sign of life; wait a little for them."""
+        self._abandoned.set()
+        for thread in self.running:
             thread.join(PATIENCE)
+
+    def _work(self, pack: Pack) -> None:
+        result: T | BaseException
+        try:
+            result = self._make(pack, self._tell)
+        except BaseException as error:
+            result = error
+        self._done.put((threading.current_thread(), result))
+
+    def _tell(self, units: int) -> None:
+        if self._abandoned.is_set():
+            raise _Abandoned
+        with self._one_at_a_time:
+            self._advance(units)

@@ -1,4 +1,4 @@
-"""The work itself, wherever it is done: an order in, a delivery out, both bytes."""
+"""What every worker does: from an order to a delivery, both as bytes."""
 
 import sys
 import threading
@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from io import TextIOBase
-from typing import Any, TextIO
+from typing import TextIO
 
 from allometry.engines.deliveries import fail, write_delivery
 from allometry.engines.orders import read_order
 from allometry.study import procedure_of
-from allometry.training.checkpoints import Checkpoints, keeping
+from allometry.training.checkpoints import Checkpoints
 
 __all__ = ["LOG_CHARACTERS", "pin_threads", "work"]
 
-LOG_CHARACTERS = 8000  # of what a failed pack wrote: a traceback and the lines before it
+LOG_CHARACTERS = 8000  # kept of the output of a failed pack: its traceback and the lines before
 # NPROC is XLA's (`DefaultThreadPoolSize` in xla/pjrt/utils.cc).
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 
@@ -28,34 +28,34 @@ def work(
 ) -> bytes:
     """Make the runs of an order.
 
-    What goes wrong comes back as a delivery too, with its traceback and what was
-    written before; only the death of the process does not.
+    An exception comes back as a delivery, too, with its traceback and the output before
+    it. Only the death of the process does not.
 
     Args:
         order: as `Orders.write` gave it.
-        checkpoints: where packs under way are kept; None for nowhere.
-        sign: told of signs of life: units of work done, or 0 for something written.
+        checkpoints: where to save packs under way; None for nowhere.
+        sign: called with every sign of life: units of work done, or 0 for output.
     """
-    with _last_words(sign) as said:
+    with _tail_of_output(sign) as tail:
         try:
             study, pack = read_order(order)
-            procedure = keeping(procedure_of(study), checkpoints)
-            results = procedure.run(pack, study.measures, study.trajectory, sign)
+            procedure = procedure_of(study)
+            results = procedure.run(pack, study.measures, study.trajectory, sign, checkpoints)
             return write_delivery(order, results, _provenance())
         except Exception as error:
-            log = (said.text + traceback.format_exc())[-LOG_CHARACTERS:]
+            log = (tail.text + traceback.format_exc())[-LOG_CHARACTERS:]
             return fail(order, f"{type(error).__name__}: {error}".split("\n")[0], log)
 
 
 def pin_threads(environment: MutableMapping[str, str], threads: int) -> None:
-    """Ask numerical libraries loaded later for so many threads, and JAX to share a GPU."""
+    """Set the number of threads of numerical libraries loaded later, and let JAX share a GPU."""
     environment.update(dict.fromkeys(THREADS, str(threads)))
     # JAX takes three quarters of a GPU at its first use, which several workers cannot.
     environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 @cache
-def _provenance() -> dict[str, Any]:
+def _provenance() -> dict[str, object]:
     # Brings JAX.
     from allometry.engines.provenance import collect
 
@@ -63,7 +63,7 @@ def _provenance() -> dict[str, Any]:
 
 
 class _Tail(TextIOBase):
-    """Passes text on and remembers the end of it."""
+    """A stream that passes text on and remembers its end."""
 
     def __init__(self, through: TextIO, sign: Callable[[int], None]):
         self.text = ""
@@ -80,10 +80,10 @@ class _Tail(TextIOBase):
 
 
 @contextmanager
-def _last_words(sign: Callable[[int], None]) -> Iterator[_Tail]:
-    """What is written to stdout and stderr, remembered in case of failure."""
+def _tail_of_output(sign: Callable[[int], None]) -> Iterator[_Tail]:
+    """The end of the output to stdout and stderr, for the report of a failure."""
     tail = _Tail(sys.stderr, sign)
-    # The streams belong to the whole process: two threads would put back each other's.
+    # The streams are the process's: two threads would restore each other's streams.
     if threading.current_thread() is not threading.main_thread():
         yield tail
         return

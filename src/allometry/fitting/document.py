@@ -1,29 +1,45 @@
 """A fit as a value: parameters with intervals, certificate, prediction, JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from allometry import laws
 from allometry.errors import DataError, UsageError
-from allometry.fitting.intervals import Estimate, Interval
-from allometry.laws import Law
+from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Verdict
+from allometry.fitting.objectives import FittedObjective
+from allometry.fitting.options import ObjectiveName
+from allometry.fitting.problem import Problem
+from allometry.fitting.rows import Rows
+from allometry.laws import Array, Law
 
-__all__ = ["Certificate", "Fit", "Status"]
+__all__ = ["Certificate", "Fit", "Status", "StatusCode"]
 
 SCHEMA = "allometry/fit/1"
+
+StatusCode = Literal[
+    "converged",
+    "not_converged",
+    "found_once",
+    "no_spare_rows",
+    "bound_active",
+    "not_identified",
+    "resamples_weak",
+]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Status:
     """What to think of a fit, as a code and as advice in words."""
 
-    code: str
+    code: StatusCode
     advice: str
 
 
@@ -56,47 +72,60 @@ class Fit:
     """A law fitted to rows. Frozen; equal fits compare equal.
 
     Attributes:
+        law: the law itself; its name stands in the document.
+        columns: law symbol -> column of the table.
         parameters, derived: name -> Estimate, for raw sizes.
-        objective: name, delta and value, the sum over rows.
+        objective: what was minimised: name, delta and value, the sum over rows.
         rows: used. dropped: pairs (row number from 1, rule).
         draws: resampled parameters, name -> (resamples,).
         data: the used rows by symbol, so that a saved fit can be drawn.
+        problem: what was solved: law, objective, rows, weights, parameters held fixed.
+            Of a law with a companion it is the law's own, without the companion.
         endings: objective at which each start ended, rising.
         notes: what was done to the data on the way, in words.
+        variance: standard deviations by source, see `allometry.fitting.variance`.
+        seconds: that the starts and the resamples took.
     """
 
-    law: str
-    formula: str
+    law: Law
     columns: dict[str, str]
     parameters: dict[str, Estimate]
     derived: dict[str, Estimate]
-    objective: dict[str, Any]
+    objective: FittedObjective
     rows: int
     dropped: list[tuple[int, str]]
     status: Status
     certificate: Certificate
-    interval: Interval
+    interval: IntervalMethod
     data_hash: str
-    draws: dict[str, NDArray] = field(repr=False, compare=False)
-    data: dict[str, NDArray] = field(repr=False, compare=False)
-    form: Law = field(repr=False, compare=False)
-    endings: NDArray = field(repr=False, compare=False, default_factory=lambda: np.zeros(0))
+    draws: dict[str, Array] = field(repr=False, compare=False)
+    data: dict[str, Array] = field(repr=False, compare=False)
+    problem: Problem = field(repr=False, compare=False)
+    endings: Array = field(repr=False, compare=False, default_factory=lambda: np.zeros(0))
     notes: tuple[str, ...] = ()
     variance: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def formula(self) -> str:
+        """Of the law, in the names of its parameters."""
+        return self.law.formula
 
     @property
     def values(self) -> dict[str, float]:
         """Name -> fitted number."""
         return {name: e.value for name, e in self.parameters.items()}
 
-    def predict(self, sizes: Mapping[str, ArrayLike]) -> NDArray:
+    def predict(self, sizes: Mapping[str, ArrayLike]) -> Array:
         """The law at these sizes, by symbol or by column name; shape (n,)."""
-        return self.form.evaluate(self.values, self._points(sizes))[0]
+        return np.asarray(self.law.evaluate(self.values, self._points(sizes))[0])
 
     def predict_interval(
-        self, sizes: Mapping[str, ArrayLike], level: float | None = None, of: str = "mean"
-    ) -> tuple[NDArray, NDArray]:
+        self,
+        sizes: Mapping[str, ArrayLike],
+        level: float | None = None,
+        of: Literal["mean", "run"] = "mean",
+    ) -> tuple[Array, Array]:
         """Ends of the interval at these sizes, each (n,).
 
         Args:
@@ -109,47 +138,44 @@ class Fit:
         points = self._points(sizes)
         if not self.draws:
             raise UsageError("this fit has no resamples; fit with resamples=1000")
-        predicted = self.form.evaluate(self.draws, points)
+        predicted = self.law.evaluate(self.draws, points)
         if of == "run":
             predicted = predicted * self._noise(len(predicted))[:, None]
         tail = (1 - (self.interval.level if level is None else level)) / 2
         low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
-        return low, high
+        return np.asarray(low, float), np.asarray(high, float)
 
-    def residuals(self) -> NDArray:
+    def residuals(self) -> Array:
         """log y - log f of the used rows (y - f where the objective is not in logs)."""
-        y, f = self.data[self.form.response], self.predict(self.data)
-        return np.log(y) - np.log(f) if self._in_logs() else y - f
+        y, f = self.data[self.law.response], self.predict(self.data)
+        return np.log(y) - np.log(f) if self.objective.logs else y - f
 
-    def _in_logs(self) -> bool:
-        return "log" in self.objective["name"]
-
-    def _noise(self, draws: int) -> NDArray:
+    def _noise(self, draws: int) -> Array:
         """Factors a new run may differ by: residuals, blown up for the parameters spent."""
-        y, f = self.data[self.form.response], self.predict(self.data)
+        y, f = self.data[self.law.response], self.predict(self.data)
         spent = np.sqrt(self.rows / max(1, self.rows - len(self.parameters)))
-        log_error = np.log(y / f) * spent
-        return np.exp(np.random.default_rng(0).choice(log_error, draws))
+        log_error: Array = np.log(y / f) * spent
+        return np.asarray(np.exp(np.random.default_rng(0).choice(log_error, draws)))
 
-    def _points(self, sizes: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
+    def _points(self, sizes: Mapping[str, ArrayLike]) -> dict[str, Array]:
         points = {}
-        for symbol in self.form.sizes:
+        for symbol in self.law.sizes:
             key = symbol if symbol in sizes else self.columns.get(symbol, symbol)
             if key not in sizes:
-                raise UsageError(f"law {self.law} needs {symbol!r}, got {', '.join(sizes)}")
+                raise UsageError(f"law {self.law.name} needs {symbol!r}, got {', '.join(sizes)}")
             points[symbol] = np.atleast_1d(np.asarray(sizes[key], float))
         return dict(zip(points, np.broadcast_arrays(*points.values()), strict=True))
 
-    def to_document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, object]:
         """The fit document: plain values only."""
-        document = {
+        document: dict[str, object] = {
             "schema": SCHEMA,
-            "law": self.law,
+            "law": self.law.name,
             "formula": self.formula,
             "columns": self.columns,
             "rows": self.rows,
             "dropped": [{"row": row, "rule": rule} for row, rule in self.dropped],
-            "objective": self.objective,
+            "objective": asdict(self.objective),
             "parameters": {name: asdict(e) for name, e in self.parameters.items()},
             "derived": {name: asdict(e) for name, e in self.derived.items()},
             "status": asdict(self.status),
@@ -197,50 +223,99 @@ class Fit:
         )
         level = f"{100 * self.interval.level:g}%"
         return (
-            f"<p><b>{escape(self.law)}</b> {escape(self.formula)}: {self.rows} rows, "
-            f"{escape(self.objective['name'])} {self.objective['value']:.6g}</p>"
+            f"<p><b>{escape(self.law.name)}</b> {escape(self.formula)}: {self.rows} rows, "
+            f"{escape(self.objective.name)} {self.objective.value:.6g}</p>"
             f"<table><tr><th></th><th>value</th><th colspan=2>{level} interval</th>"
             f"<th></th></tr>{rows}</table><p>{escape(self.status.advice)}</p>"
         )
 
 
 def _from_document(cls: type[Fit], d: dict[str, Any], law: Law) -> Fit:
-    def estimates(part: dict[str, Any]) -> dict[str, Estimate]:
-        return {
-            name: Estimate(_number(e["value"]), _number(e["low"]), _number(e["high"]), e["verdict"])
-            for name, e in part.items()
-        }
-
     certificate = {**d["certificate"], "active_bounds": tuple(d["certificate"]["active_bounds"])}
     interval = {**d["interval"], "cluster": tuple(d["interval"]["cluster"])}
+    _one_of(get_args(MethodName), interval["method"])
+    _one_of(get_args(StatusCode), d["status"]["code"])
+    parameters = _estimates(d["parameters"])
+    data = {s: np.array(v, float) for s, v in d["data"].items()}
+    dropped = [(item["row"], item["rule"]) for item in d["dropped"]]
+    objective = FittedObjective(
+        _one_of(get_args(ObjectiveName), d["objective"]["name"]),
+        d["objective"]["delta"],
+        _number(d["objective"]["value"]),
+    )
+    notes = tuple(d["notes"])
     return cls(
-        law=d["law"],
-        formula=d["formula"],
+        law=law,
         columns=d["columns"],
-        parameters=estimates(d["parameters"]),
-        derived=estimates(d["derived"]),
-        objective=d["objective"],
+        parameters=parameters,
+        derived=_estimates(d["derived"]),
+        objective=objective,
         rows=d["rows"],
-        dropped=[(item["row"], item["rule"]) for item in d["dropped"]],
+        dropped=dropped,
         status=Status(**d["status"]),
         certificate=Certificate(**certificate),
-        interval=Interval(**interval),
+        interval=IntervalMethod(**interval),
         data_hash=d["data_hash"],
         draws={name: np.array([_number(x) for x in v]) for name, v in d["draws"].items()},
-        data={s: np.array(v, float) for s, v in d["data"].items()},
-        form=law,
+        data=data,
+        problem=_problem(law, objective, parameters, data, dropped, notes),
         endings=np.array([_number(x) for x in d["endings"]]),
-        notes=tuple(d["notes"]),
+        notes=notes,
         variance=d["variance"],
         seconds=d["seconds"],
     )
+
+
+def _problem(
+    law: Law,
+    objective: FittedObjective,
+    parameters: Mapping[str, Estimate],
+    data: Mapping[str, Array],
+    dropped: list[tuple[int, str]],
+    notes: tuple[str, ...],
+) -> Problem:
+    """The problem a saved fit solved, from what its document keeps."""
+    y = data[law.response]
+    places = np.setdiff1d(np.arange(len(y) + len(dropped)), [row - 1 for row, _ in dropped])
+    rows = Rows(
+        sizes={s: data[s] for s in law.sizes},
+        y=y,
+        weights=data.get("weight", np.ones(len(y))),
+        kept=places,
+        dropped=dropped,
+        notes=notes,
+    )
+    fixed = {
+        name: parameters[name].value for name in law.names if parameters[name].verdict == "fixed"
+    }
+    return Problem(law, objective.objective(), rows, fixed)
+
+
+def _estimates(part: Mapping[str, Any]) -> dict[str, Estimate]:
+    return {
+        name: Estimate(
+            _number(e["value"]),
+            _number(e["low"]),
+            _number(e["high"]),
+            _one_of(VERDICTS, e["verdict"]),
+        )
+        for name, e in part.items()
+    }
+
+
+def _one_of(choices: Sequence[T], value: object) -> T:
+    """The choice that a document names; ValueError if there is no such choice."""
+    for choice in choices:
+        if choice == value:
+            return choice
+    raise ValueError(f"{value!r}, where one of {', '.join(map(str, choices))} was expected")
 
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Nested plain Python values, with None for a number that is not finite."""
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}

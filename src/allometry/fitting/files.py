@@ -2,45 +2,67 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack
 
 from allometry import laws
 from allometry.fitting.compare import compare, document
 from allometry.fitting.document import Fit
-from allometry.fitting.fit import fit
+from allometry.fitting.fit import fit_with
+from allometry.fitting.options import FitOptions, ObjectiveName, OptionValues, Rule
 from allometry.laws import Law
 from allometry.tables.read import read_table
 
-__all__ = ["compare_file", "fit_file", "save_fit"]
+__all__ = ["CompareValues", "compare_file", "fit_file", "save_fit"]
 
 
-def fit_file(path: str | Path, law: str, columns: Mapping[str, str], **options: Any) -> Fit:
+class CompareValues(TypedDict, total=False):
+    """The options of `allometry.fitting.compare.compare`, as keyword arguments."""
+
+    fit_where: Sequence[str]
+    by: Sequence[str]
+    hold_out: int
+    backtest: bool | None
+    rule: Rule
+    objective: ObjectiveName
+    delta: float
+    starts: int | None
+    seed: int
+
+
+def fit_file(
+    path: str | Path, law: str, columns: Mapping[str, str], **options: Unpack[OptionValues]
+) -> Fit:
     """Read a table and fit a law; `.to_document()` of the result is the fit document.
 
     Args:
         law: a name, or the path of a Python file that defines `LAW` (it is run).
         options: of `allometry.fitting.fit.fit`.
     """
-    beside = (options.get("weights"), options.get("noise"))
-    needed = {*columns.values(), *(column for column in beside if column)}
-    return fit(read_table(path, needed), _law(law), columns, **options)
+    choices = FitOptions(**options)
+    numbers = {*columns.values(), *(c for c in (choices.weights, choices.noise) if c)}
+    return fit_with(read_table(path, numbers), _law(law), columns, choices)
 
 
-def save_fit(made: Fit, path: str | Path) -> None:
+def save_fit(fit: Fit, path: str | Path) -> None:
     """Write the fit document."""
-    Path(path).write_text(made.to_json(indent=1) + "\n", encoding="utf-8")
+    Path(path).write_text(fit.to_json(indent=1) + "\n", encoding="utf-8")
 
 
 def compare_file(
-    path: str | Path, columns: Mapping[str, str], names: Sequence[str], **options: Any
-) -> dict[str, Any]:
+    path: str | Path,
+    columns: Mapping[str, str],
+    names: Sequence[str],
+    **options: Unpack[CompareValues],
+) -> dict[str, object]:
     """Read a table and compare laws; returns the compare document.
 
     Args:
         names: laws or law files. options: of `allometry.fitting.compare.compare`.
     """
     table = read_table(path, set(columns.values()))
-    return document(compare(table, columns, [_law(n) for n in names], **options))
+    # Names stay names: a law stands in the document under the name it was asked for.
+    given: list[str | Law] = [_law(name) if name.endswith(".py") else name for name in names]
+    return document(compare(table, columns, given, **options))
 
 
 def _law(name: str) -> Law:

@@ -2,41 +2,37 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from allometry import laws
 from allometry.errors import UsageError
-from allometry.fitting import objectives
 from allometry.fitting.document import Fit
 from allometry.fitting.intervals import Estimate
-from allometry.fitting.objectives import Objective
+from allometry.fitting.objectives import FittedObjective
+from allometry.fitting.options import FitOptions, IntervalName, ObjectiveName
+from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
-from allometry.fitting.resample import Plan, estimates, resample, rounded
-from allometry.fitting.rows import Rows, select
+from allometry.fitting.resample import ResamplingOptions, estimates, resample, rounded
 from allometry.fitting.search import certify, search, start_points
 from allometry.fitting.status import judged
-from allometry.fitting.surface import surface
 from allometry.fitting.variance import components
 from allometry.laws import Law
 from allometry.tables.table import Table
 
-__all__ = ["INTERVALS", "fit"]
+__all__ = ["fit", "fit_with"]
 
-INTERVALS = ("auto", "pairs", "fractional", "residual", "profile", "none")
+STAND_INS = ("C", "M", "x", "z")  # symbols that may stand in for one of the law's
+OPTIONS = tuple(f.name for f in fields(FitOptions))
 
 
-# Starts far from the data overflow; what is not finite is judged by the solver, not raised.
-@np.errstate(all="ignore")
 def fit(
     table: Table,
     law: str | Law,
-    columns: Mapping[str, str],
+    columns: Mapping[str, str] | None = None,
     *,
-    objective: str = "huber_log",
+    objective: ObjectiveName = "huber_log",
     delta: float = 1e-3,
     starts: int | None = None,
     resamples: int = 1000,
@@ -48,15 +44,18 @@ def fit(
     noise: str | None = None,
     where: Sequence[str] = (),
     fixed: Mapping[str, float] | None = None,
-    interval: str = "auto",
+    interval: IntervalName = "auto",
+    **symbols: str,
 ) -> Fit:
-    """Fit one law.
+    """Fit one law::
+
+        al.fit(table, al.laws.chinchilla, N="params", D="tokens", L="loss")
+        al.fit(table, "chinchilla", {"N": "params", "D": "tokens", "L": "loss"})
 
     Args:
         table: the runs.
-        law: a name from `allometry.laws.available()`, or a Law of your own.
-        columns: law symbol -> column, e.g. {"N": "params", "D": "tokens", "L": "loss"}.
-            C may stand in for D, which is then C / (6 N).
+        law: a law, or the name of one in `allometry.laws.available()`.
+        columns: law symbol -> column. C may stand in for D, which is then C / (6 N).
         objective: huber_log, squared_log, squared, absolute_log, asymmetric_absolute.
         delta: of huber_log.
         starts: how many; None takes the law's own number.
@@ -76,201 +75,175 @@ def fit(
             weights), auto (whichever of these two covers better, see
             `allometry.fitting.resample`), residual (wild where clustered), profile
             (with pairs for draws and derived quantities) or none.
+        symbols: the columns as keywords, in place of `columns`. A law with a symbol
+            that is also an option above needs `columns`.
 
     Raises:
         UsageError: names or values that do not fit. DataError: rows that cannot be used.
     """
-    form = laws.named(law) if isinstance(law, str) else law
-    _check(resamples, starts, level, interval, form, fixed)
-    asked = _Asked(
-        objectives.named(objective, delta),
-        starts,
-        resamples,
-        (cluster,) if isinstance(cluster, str) else tuple(cluster or ()),
-        level,
-        seed,
-        drop_largest or {},
-        weights,
-        noise,
-        where,
-        fixed,
-        interval,
+    named_law = laws.named(law) if isinstance(law, str) else law
+    options = FitOptions(
+        objective=objective,
+        delta=delta,
+        starts=starts,
+        resamples=resamples,
+        cluster=cluster,
+        level=level,
+        seed=seed,
+        drop_largest=drop_largest,
+        weights=weights,
+        noise=noise,
+        where=where,
+        fixed=fixed,
+        interval=interval,
     )
-    if form.companion is not None and form.companion.response in columns:
-        return _both(form, table, columns, asked)
-    return _one(form, table, columns, asked)
+    return fit_with(table, named_law, _columns(named_law, columns, symbols), options)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """The options of a fit, as `fit` explains them."""
-
-    aim: Objective
-    starts: int | None
-    resamples: int
-    cluster: tuple[str, ...]
-    level: float
-    seed: int
-    drop_largest: Mapping[str, int]
-    weights: str | None
-    noise: str | None
-    where: Sequence[str]
-    fixed: Mapping[str, float] | None
-    interval: str
-
-    def rows(self, table: Table, law: Law, columns: Mapping[str, str]) -> Rows:
-        return select(
-            table,
-            law,
-            columns,
-            logs=self.aim.logs,
-            drop_largest=self.drop_largest,
-            where=self.where,
-            weights=self.weights,
-            noise=self.noise,
+def _columns(
+    law: Law, columns: Mapping[str, str] | None, symbols: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The columns by symbol, from the mapping or from the keywords, whichever is given."""
+    if columns is not None:
+        if symbols:
+            raise UsageError(
+                f"columns are given as a mapping, so {', '.join(symbols)} is not understood; "
+                f"options of fit are {', '.join(OPTIONS)}"
+            )
+        return columns
+    if clash := [s for s in law.symbols if s in ("table", "law", "columns", *OPTIONS)]:
+        mapping = ", ".join(f"{s!r}: COLUMN" for s in law.symbols)
+        raise UsageError(
+            f"law {law.name} has the symbol {clash[0]!r}, which is an argument of fit as well; "
+            f"give the columns as a mapping: fit(table, law, {{{mapping}}})"
         )
-
-    def evaluation(self, table: Table, rows: Rows) -> NDArray | None:
-        """The standard error of each used row's evaluation, where it is known."""
-        if self.noise is None:
-            return None
-        return np.asarray(table[self.noise], float)[rows.kept]
-
-    def held(self, law: Law) -> Mapping[str, float]:
-        """The parameters of this law that are held fixed."""
-        if self.fixed is None:
-            return law.fixed
-        return {name: value for name, value in self.fixed.items() if name in law.names}
-
-    def plan(self, table: Table, rows: Rows, free: int) -> Plan:
-        """How to resample; profile takes its draws and derived quantities from pairs.
-
-        With no more rows than free parameters every resample would say the same.
-        """
-        spare = len(rows.y) > free
-        return Plan(
-            "pairs" if self.interval == "profile" else self.interval,
-            self.resamples if spare and self.interval != "none" else 0,
-            self.level,
-            {name: table[name][rows.kept] for name in self.cluster},
-            self.seed,
+    if not symbols:
+        keywords = ", ".join(f"{s}=COLUMN" for s in (*law.sizes, law.response))
+        raise UsageError(f"no column is given for a symbol of the law: fit(table, law, {keywords})")
+    if unknown := [s for s in symbols if s not in (*law.symbols, *STAND_INS)]:
+        raise UsageError(
+            f"law {law.name} has no symbol {', '.join(unknown)} and fit no such option; "
+            f"symbols are {', '.join(law.symbols)}, options are {', '.join(OPTIONS)}"
         )
+    return symbols
 
 
-def _one(form: Law, table: Table, columns: Mapping[str, str], asked: _Asked) -> Fit:
-    """Search, certify, resample, tell."""
+# Starts far from the data overflow; what is not finite is judged by the solver, not raised.
+@np.errstate(all="ignore")
+def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOptions) -> Fit:
+    """Fit one law, its options given as one value; see `fit`."""
+    options.check_fixed(law)
+    if law.companion is not None and law.companion.response in columns:
+        return _with_companion(law, law.companion, table, columns, options)
+    return _one(law, table, columns, options)
+
+
+def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions) -> Fit:
+    """Search, certify, resample, judge."""
     began = time.perf_counter()
-    rows = asked.rows(table, form, columns)
-    problem = surface(form, asked.aim, rows.sizes, rows.y, asked.held(form))
-    starts = start_points(problem, asked.starts or form.default_starts, asked.seed)
-    ended = search(problem, starts, rows.weights)
-    best, certificate = certify(problem, ended, rows.weights)
+    problem = Problem.of_table(table, law, columns, options)
+    surface, rows = problem.centred(), problem.rows
+    starts = start_points(surface, options.starts or law.default_starts, options.seed)
+    ended = search(surface, starts, rows.weights)
+    best, certificate = certify(surface, ended, rows.weights)
     solved = time.perf_counter()
-    draws, how = resample(problem, rows, best, asked.plan(table, rows, len(problem.free)))
-    parameters, derived = estimates(problem, best, draws, asked.level)
-    raw = {name: e.value for name, e in parameters.items()}
-    residuals = asked.aim.residuals(rows.y, form.evaluate(raw, rows.sizes)[0])
-    made = Fit(
-        law=form.name,
-        formula=form.formula,
+    spare = len(rows.y) > len(surface.free)
+    draws, method = resample(surface, rows, best, _resampling(table, options, problem, spare))
+    parameters, derived = estimates(surface, best, draws, options.level)
+    fitted = Fit(
+        law=law,
         columns=dict(columns),
         parameters=parameters,
         derived=derived,
-        objective=_objective(asked.aim, residuals, rows),
+        objective=_objective(problem, parameters),
         rows=len(rows.y),
         dropped=rows.dropped,
-        status=judged(certificate, parameters, how, len(rows.y)),
+        status=judged(certificate, parameters, method, len(rows.y)),
         certificate=certificate,
-        interval=how,
+        interval=method,
         data_hash=rows.digest(),
-        draws=rounded(problem.raw(draws)) if len(draws) else {},
-        data=_data(rows, form),
-        endings=np.sort(ended.value) * (2.0 if np.isinf(asked.aim.delta) else 1.0),
-        form=form,
+        draws=rounded(surface.raw(draws)) if len(draws) else {},
+        data=problem.data(),
+        problem=problem,
+        endings=np.sort(ended.value) * problem.objective.scale,
         notes=rows.notes,
-        variance=components(
-            rows.points(), residuals, len(problem.free), asked.evaluation(table, rows)
-        ),
+        variance=_variance(table, options, problem, parameters),
         seconds={
             "starts": round(solved - began, 4),
             "resamples": round(time.perf_counter() - solved, 4),
         },
     )
-    spare = len(rows.y) > len(problem.free)
-    return _with_profiles(made) if asked.interval == "profile" and spare else made
+    return _with_profiles(fitted) if options.interval == "profile" and spare else fitted
 
 
-def _objective(aim: Objective, residuals: NDArray, rows: Rows) -> dict[str, Any]:
+def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedObjective:
     """Name, delta where it has a meaning, and the sum over rows."""
-    delta = aim.delta if aim.name == "huber_log" else None
-    value = float(aim.total(residuals, rows.weights))
-    return {"name": aim.name, "delta": delta, "value": value}
+    objective, values = problem.objective, {name: e.value for name, e in parameters.items()}
+    delta = objective.delta if objective.name == "huber_log" else None
+    return FittedObjective(objective.name, delta, problem.total(values))
 
 
-def _data(rows: Rows, form: Law) -> dict[str, NDArray]:
-    """The used rows by symbol, with their weights where these differ."""
-    weighted = {"weight": rows.weights} if np.ptp(rows.weights) > 0 else {}
-    return {**rows.sizes, form.response: rows.y, **weighted}
+def _variance(
+    table: Table, options: FitOptions, problem: Problem, parameters: Mapping[str, Estimate]
+) -> dict[str, float]:
+    """Where the scatter of the residuals comes from."""
+    rows, values = problem.rows, {name: e.value for name, e in parameters.items()}
+    free = sum(e.verdict != "fixed" for e in parameters.values())
+    evaluation = (
+        None if options.noise is None else np.asarray(table[options.noise], float)[rows.kept]
+    )
+    return components(rows.points(), problem.residuals(values), free, evaluation)
 
 
-def _with_profiles(made: Fit) -> Fit:
-    """The fit with the ends of its profiles; derived quantities keep the bootstrap's."""
-    walked = of_fit(made)
-    parameters = {
-        name: Estimate(e.value, walked[name].low, walked[name].high, walked[name].verdict)
-        if name in walked
-        else e
-        for name, e in made.parameters.items()
-    }
-    how = replace(made.interval, method="profile")
-    status = judged(made.certificate, parameters, how, made.rows)
-    return replace(made, parameters=parameters, interval=how, status=status)
+def _resampling(
+    table: Table, options: FitOptions, problem: Problem, spare_rows: bool
+) -> ResamplingOptions:
+    """How to resample; profile takes its draws and derived quantities from pairs.
 
-
-def _both(form: Law, table: Table, columns: Mapping[str, str], asked: _Asked) -> Fit:
-    """A law and its companion, fitted to the same rows and told as one."""
-    second = form.companion
-    assert second is not None
-    own = {s: c for s, c in columns.items() if s != second.response}
-    shared = {s: c for s, c in columns.items() if s in (*second.sizes, second.response)}
-    first = _one(replace(form, companion=None), table, own, asked)
-    other = _one(second, table, shared, asked)
-    graver = other if first.status.code == "converged" else first
-    return replace(
-        first,
-        form=form,
-        columns=dict(columns),
-        status=graver.status,
-        parameters={**first.parameters, **other.parameters},
-        objective={**first.objective, "value": first.objective["value"] + other.objective["value"]},
-        dropped=first.dropped + [d for d in other.dropped if d not in first.dropped],
-        draws={**first.draws, **other.draws},
-        data={**other.data, **first.data},
-        notes=(*first.notes, f"{second.formula} was fitted to the same rows"),
+    With no more rows than free parameters every resample would say the same.
+    """
+    interval = options.interval
+    return ResamplingOptions(
+        "pairs" if interval == "profile" or interval == "none" else interval,
+        options.resamples if spare_rows and interval != "none" else 0,
+        options.level,
+        {name: table[name][problem.rows.kept] for name in options.clusters},
+        options.seed,
     )
 
 
-def _check(
-    resamples: int,
-    starts: int | None,
-    level: float,
-    interval: str,
-    law: Law,
-    fixed: Mapping[str, float] | None,
-) -> None:
-    if resamples < 0 or (starts is not None and starts < 1):
-        raise UsageError(
-            "at least 1 start and 0 resamples are needed, got "
-            f"starts={starts}, resamples={resamples}"
-        )
-    if not 0 < level < 1:
-        raise UsageError(f"level is between 0 and 1, e.g. 0.95; got {level}")
-    if interval not in INTERVALS:
-        raise UsageError(f"interval is one of {', '.join(INTERVALS)}; got {interval!r}")
-    known = law.names + (law.companion.names if law.companion else ())
-    unknown = set(fixed or ()) - set(known)
-    if unknown:
-        raise UsageError(
-            f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
-            f"it has {', '.join(known)}"
-        )
+def _with_profiles(fitted: Fit) -> Fit:
+    """The fit with the ends of its profiles; derived quantities keep the bootstrap's."""
+    profiles = of_fit(fitted)
+    parameters = {
+        name: Estimate(e.value, profiles[name].low, profiles[name].high, profiles[name].verdict)
+        if name in profiles
+        else e
+        for name, e in fitted.parameters.items()
+    }
+    method = replace(fitted.interval, method="profile")
+    status = judged(fitted.certificate, parameters, method, fitted.rows)
+    return replace(fitted, parameters=parameters, interval=method, status=status)
+
+
+def _with_companion(
+    law: Law, companion: Law, table: Table, columns: Mapping[str, str], options: FitOptions
+) -> Fit:
+    """A law and its companion, fitted to the same rows and told as one."""
+    columns_of_law = {s: c for s, c in columns.items() if s != companion.response}
+    symbols = (*companion.sizes, companion.response)
+    first = _one(law, table, columns_of_law, options)
+    other = _one(companion, table, {s: c for s, c in columns.items() if s in symbols}, options)
+    graver = other if first.status.code == "converged" else first
+    value = first.objective.value + other.objective.value
+    return replace(
+        first,
+        columns=dict(columns),
+        status=graver.status,
+        parameters={**first.parameters, **other.parameters},
+        objective=replace(first.objective, value=value),
+        dropped=first.dropped + [d for d in other.dropped if d not in first.dropped],
+        draws={**first.draws, **other.draws},
+        data={**other.data, **first.data},
+        notes=(*first.notes, f"{companion.formula} was fitted to the same rows"),
+    )

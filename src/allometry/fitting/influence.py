@@ -1,24 +1,24 @@
 """Which rows make the answer: every row, or group of rows, left out in turn."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from allometry import laws
 from allometry.errors import UsageError
-from allometry.fitting import objectives
 from allometry.fitting.document import Fit
-from allometry.fitting.fit import fit
-from allometry.fitting.objectives import Objective
-from allometry.fitting.rows import Rows, select
-from allometry.fitting.solver import minimise
-from allometry.fitting.surface import surface
-from allometry.laws import Law
+from allometry.fitting.fit import fit_with
+from allometry.fitting.options import FitOptions, OptionValues
+from allometry.fitting.problem import Problem
+from allometry.fitting.solver import Lanes, minimise
+from allometry.laws import Array, Law
+from allometry.stats.resample import Labels
 from allometry.tables.table import Table
 
-__all__ = ["influence"]
+__all__ = ["influence", "influence_on"]
+
+RESAMPLES = 300
 
 
 def influence(
@@ -27,46 +27,62 @@ def influence(
     columns: Mapping[str, str],
     *,
     leave_out: str | None = None,
-    objective: str = "huber_log",
-    delta: float = 1e-3,
-    drop_largest: Mapping[str, int] | None = None,
-    resamples: int = 300,
-    seed: int = 0,
+    **options: Unpack[OptionValues],
 ) -> Table:
     """Refit without each row, or without each group of equal values in a column.
 
-    All refits are solved together, started from the fit to all rows.
+    Args:
+        table, law, columns: as for `allometry.fitting.fit.fit`.
+        leave_out: column of the groups, e.g. budgets or runs; None for single rows.
+        options: of the fit. `resamples`, 300 unless given, are those of the bootstrap
+            whose standard errors are the yardstick.
+
+    Returns:
+        the table of `influence_on`.
+
+    Raises:
+        UsageError: also for a column with one value only.
+    """
+    law = laws.named(law) if isinstance(law, str) else law
+    values: OptionValues = {"resamples": RESAMPLES, **options}
+    fit = fit_with(table, law, columns, FitOptions(**values))
+    if leave_out is None:
+        return influence_on(fit)
+    labels = table[leave_out][fit.problem.rows.kept]
+    if len(np.unique(labels)) < 2:
+        raise UsageError(f"column {leave_out!r} has one value only: nothing can be left out")
+    return influence_on(fit, labels)
+
+
+def influence_on(fit: Fit, labels: Labels | None = None) -> Table:
+    """Solve the problem of a fit again without each row, or without each group of rows.
+
+    Weights, conditions and parameters held fixed are those of the fit. All refits are
+    solved together, started from the fit to all rows.
 
     Args:
-        leave_out: column of the groups, e.g. budgets or runs; None for single rows.
-        resamples: of the bootstrap whose standard errors are the yardstick.
+        fit: to all rows, with resamples.
+        labels: of the used rows (n,), equal within a group; None for single rows.
 
     Returns:
         One row for each thing left out, the most influential first: `left_out`
         (row number from 1, or the group), the parameters and derived quantities
         without it, and `shift`: the largest change in standard errors.
+
+    Raises:
+        UsageError: a law that was fitted with its companion: two fits to the same rows.
     """
-    form = laws.named(law) if isinstance(law, str) else law
-    dropped = drop_largest or {}
-    options: dict[str, Any] = {"objective": objective, "delta": delta, "seed": seed}
-    made = fit(table, form, columns, drop_largest=dropped, resamples=resamples, **options)
-    aim = objectives.named(objective, delta)
-    rows = select(
-        table,
-        form,
-        columns,
-        logs=aim.logs,
-        drop_largest=dropped,
-        where=(),
-        weights=None,
-        noise=None,
+    if set(fit.values) > set(fit.law.names):
+        raise UsageError(
+            f"law {fit.law.name} was fitted with a second law; "
+            "ask for the influence on one: leave the other's column out"
+        )
+    groups, place = np.unique(
+        fit.problem.rows.kept + 1 if labels is None else labels, return_inverse=True
     )
-    labels = rows.kept + 1 if leave_out is None else table[leave_out][rows.kept]
-    groups, place = np.unique(labels, return_inverse=True)
-    if len(groups) < 2:
-        raise UsageError(f"column {leave_out!r} has one value only: nothing can be left out")
-    without, converged = _without(made, rows, aim, place)
-    shift = _shift(made, without)
+    left_in = np.arange(len(groups))[:, None] != place[None, :]
+    without, converged = _without(fit.problem, fit.values, left_in)
+    shift = _shift(fit, without)
     order = np.argsort(-shift, kind="stable")
     return Table(
         {
@@ -79,30 +95,33 @@ def influence(
 
 
 def _without(
-    made: Fit, rows: Rows, aim: Objective, place: NDArray
-) -> tuple[dict[str, NDArray], NDArray]:
-    """Parameters and derived quantities without each group, and which refits converged."""
-    form, count = made.form, int(place.max()) + 1
-    problem = surface(form, aim, rows.sizes, rows.y, form.fixed, centred=False)
-    start = problem.to_u_all(np.array([[made.values[name] for name in form.names]]))
-    ended = minimise(
-        problem.with_curvature(),
-        np.tile(start, (count, 1)),
-        (np.arange(count)[:, None] != place[None, :]).astype(float),
-        first_delta=4 * problem.final_delta,
+    problem: Problem, start: Mapping[str, float], left_in: Lanes
+) -> tuple[dict[str, Array], Lanes]:
+    """Parameters and derived quantities of every refit (k,), and which refits converged.
+
+    Args:
+        start: values to start from.
+        left_in: which rows each refit has, (k, n).
+    """
+    surface = problem.raw()
+    solution = minimise(
+        surface.with_curvature(),
+        np.tile(problem.coordinates(start), (len(left_in), 1)),
+        left_in * problem.rows.weights,
+        first_delta=4 * surface.final_delta,
         tol=1e-9,
     )
-    found = problem.raw(ended.u)
-    return {**found, **form.derived(found)}, ended.converged
+    values = surface.raw(solution.u)
+    return {**values, **problem.law.derived(values)}, solution.converged
 
 
-def _shift(made: Fit, without: Mapping[str, NDArray]) -> NDArray:
+def _shift(fit: Fit, without: Mapping[str, Array]) -> Array:
     """The largest change of any quantity, in bootstrap standard errors."""
-    spread = {**made.draws, **made.form.derived(made.draws)}
-    whole = {**made.values, **{name: e.value for name, e in made.derived.items()}}
+    spread = {**fit.draws, **(fit.law.derived(fit.draws) if fit.draws else {})}
+    whole = {**fit.values, **{name: e.value for name, e in fit.derived.items()}}
     shifts = [np.zeros(len(next(iter(without.values()))))]
     for name, values in without.items():
         error = float(np.std(spread[name])) if name in spread else 0.0
         if error > 0:
             shifts.append(np.abs(values - whole[name]) / error)
-    return np.max(shifts, axis=0)
+    return np.asarray(np.max(shifts, axis=0))

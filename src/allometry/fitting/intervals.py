@@ -1,16 +1,17 @@
-"""How sure a fit is: resamples of its rows, intervals and a verdict per parameter."""
+"""How sure a fit is: estimates with intervals, and a verdict on each parameter."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from allometry.laws.law import Parameter
 
-__all__ = [
-    "Estimate",
-    "Interval",
-    "verdict",
-]
+__all__ = ["Bounded", "Estimate", "IntervalMethod", "MethodName", "Verdict", "bounded", "verdict"]
+
+Bounded = Literal["identified", "lower_bound_only", "upper_bound_only", "not_identified"]
+Verdict = Literal[Bounded, "fixed", "no_interval"]
+MethodName = Literal["pairs", "fractional", "residual", "profile", "none"]
 
 # An end farther than this factor from the value says nothing useful about a
 # positive parameter: the data bound it from the other side only.
@@ -24,15 +25,15 @@ class Estimate:
     value: float
     low: float
     high: float
-    verdict: str
+    verdict: Verdict
 
     def __repr__(self) -> str:
         return f"{self.value:.6g} ({self.low:.4g}, {self.high:.4g}) {self.verdict}"
 
 
 @dataclass(frozen=True)
-class Interval:
-    """How the intervals were made.
+class IntervalMethod:
+    """How the intervals were made, and how far that went well.
 
     Attributes:
         method: pairs, fractional, residual, profile or none.
@@ -42,7 +43,7 @@ class Interval:
         redrawn: draws thrown back for having too few distinct rows to fit the law.
     """
 
-    method: str
+    method: MethodName
     level: float
     resamples: int
     converged: float
@@ -59,8 +60,8 @@ def verdict(
     at_low: float,
     at_high: float,
     level: float,
-) -> str:
-    """identified | lower_bound_only | upper_bound_only | not_identified.
+) -> Bounded:
+    """What an interval of resamples allows to be said of its parameter.
 
     Args:
         median: of the resamples.
@@ -74,9 +75,13 @@ def verdict(
         open_high |= at_low < 0.25 and not high < max(value, median) * OPEN_FACTOR
     if not (np.isfinite(low) and np.isfinite(high)):
         return "not_identified"
-    return {
-        (False, False): "identified",
-        (False, True): "lower_bound_only",
-        (True, False): "upper_bound_only",
-        (True, True): "not_identified",
-    }[bool(open_low), bool(open_high)]
+    return bounded(below=not open_low, above=not open_high)
+
+
+def bounded(*, below: bool, above: bool) -> Bounded:
+    """The verdict where the data bound a parameter from below, from above, or both."""
+    if below and above:
+        return "identified"
+    if below:
+        return "lower_bound_only"
+    return "upper_bound_only" if above else "not_identified"

@@ -1,15 +1,20 @@
 """The same data under every reasonable choice, side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
+from typing import Unpack
 
-from allometry.fitting.fit import fit
+from allometry import laws
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit_with
+from allometry.fitting.options import FitOptions, ObjectiveName, SharedOptions
 from allometry.laws import Law
 from allometry.tables.table import Table
 
 __all__ = ["multiverse"]
 
-OBJECTIVES: tuple[tuple[str, float], ...] = (
+RESAMPLES = 200
+OBJECTIVES: tuple[tuple[ObjectiveName, float], ...] = (
     ("huber_log", 1e-3),
     ("huber_log", 1e-2),
     ("squared_log", 0.0),
@@ -21,11 +26,10 @@ def multiverse(
     law: str | Law,
     columns: Mapping[str, str] | Mapping[str, Mapping[str, str]],
     *,
-    objectives: Sequence[tuple[str, float]] = OBJECTIVES,
+    objectives: Sequence[tuple[ObjectiveName, float]] = OBJECTIVES,
     drop_largest: Sequence[Mapping[str, int]] = ({},),
     where: Sequence[Sequence[str]] = ((),),
-    resamples: int = 200,
-    seed: int = 0,
+    **options: Unpack[SharedOptions],
 ) -> Table:
     """Fit every combination of choices.
 
@@ -33,41 +37,57 @@ def multiverse(
         columns: law symbol -> column; or a name for each counting convention and
             its mapping, e.g. {"all parameters": {...}, "without embeddings": {...}}.
         objectives: pairs (name, delta). drop_largest, where: outlier rules to try.
+        options: the same in every fit, as for `allometry.fitting.fit.fit`; `resamples`
+            are 200 unless given.
 
     Returns:
         One row for each combination: `counting`, `objective`, `delta`, `dropped`,
         `rows`, each parameter and derived quantity with `_low` and `_high`, `status`.
     """
-    ways: dict[str, Mapping[str, str]] = {}
-    for name, value in columns.items():
-        if isinstance(value, str):
-            ways.setdefault("as mapped", {str(s): str(c) for s, c in columns.items()})
-        else:
-            ways[name] = value
+    law = laws.named(law) if isinstance(law, str) else law
+    shared: SharedOptions = {"resamples": RESAMPLES, **options}
     rows = []
-    for (counting, mapping), (aim, delta), drop, conditions in product(
-        ways.items(), objectives, drop_largest, where
+    for (counting, mapping), (objective, delta), largest, conditions in product(
+        _mappings(columns), objectives, drop_largest, where
     ):
-        made = fit(
-            table,
-            law,
-            mapping,
-            objective=aim,
+        choices = FitOptions(
+            objective=objective,
             delta=delta or 1e-3,
-            drop_largest=drop,
+            drop_largest=largest,
             where=conditions,
-            resamples=resamples,
-            seed=seed,
+            **shared,
         )
-        rule = [f"{count} largest {symbol}" for symbol, count in drop.items()]
         row = {
             "counting": counting,
-            "objective": aim,
+            "objective": objective,
             "delta": delta,
-            "dropped": ", ".join([*rule, *(f"not {c}" for c in conditions)]) or "none",
-            "rows": made.rows,
+            "dropped": _in_words(largest, conditions),
         }
-        for name, e in {**made.parameters, **made.derived}.items():
-            row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
-        rows.append({**row, "status": made.status.code})
+        rows.append({**row, **_results(fit_with(table, law, mapping, choices))})
     return Table.from_rows(rows)
+
+
+def _mappings(
+    columns: Mapping[str, str] | Mapping[str, Mapping[str, str]],
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Pairs of a counting convention and its columns; one pair where none is named."""
+    plain = {str(s): c for s, c in columns.items() if isinstance(c, str)}
+    if plain:
+        yield "as mapped", plain
+    for name, mapping in columns.items():
+        if not isinstance(mapping, str):
+            yield name, mapping
+
+
+def _in_words(largest: Mapping[str, int], conditions: Sequence[str]) -> str:
+    """The rows that a combination leaves out."""
+    rules = [f"{count} largest {symbol}" for symbol, count in largest.items()]
+    return ", ".join([*rules, *(f"not {c}" for c in conditions)]) or "none"
+
+
+def _results(fit: Fit) -> dict[str, float | str]:
+    """What the fit of one combination adds to its row."""
+    results: dict[str, float | str] = {"rows": fit.rows}
+    for name, e in {**fit.parameters, **fit.derived}.items():
+        results |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
+    return {**results, "status": fit.status.code}

@@ -7,11 +7,15 @@ default tolerances stop an optimiser at its start (Besiroglu et al. 2404.10102).
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from allometry.errors import UsageError
+from allometry.fitting.options import ObjectiveName
+from allometry.laws import Array
 
-__all__ = ["OBJECTIVES", "Objective", "named"]
+__all__ = ["OBJECTIVES", "FittedObjective", "Objective", "named"]
+
+# Absolute values are Huber with a delta so small that no residual is inside it.
+ABSOLUTE = 1e-100
 
 
 @dataclass(frozen=True)
@@ -26,33 +30,77 @@ class Objective:
         over: factor on rows where the law predicts too much.
     """
 
-    name: str
+    name: ObjectiveName
     logs: bool
     delta: float
     over: float = 1.0
 
-    def residuals(self, y: NDArray, predicted: NDArray) -> NDArray:
+    @property
+    def scale(self) -> float:
+        """The sum that is reported over the sum that is minimised: r^2 over r^2 / 2 for squares."""
+        return 2.0 if np.isinf(self.delta) else 1.0
+
+    def residuals(self, y: Array, predicted: Array) -> Array:
         """Residuals of shape like `predicted`; log of a value <= 0 gives NaN."""
         if not self.logs:
             return y - predicted
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.log(y) - np.log(predicted)
 
-    def total(self, residuals: NDArray, weights: NDArray | float = 1.0) -> NDArray:
-        """Sum over the last axis: r^2, |r| or Huber (r^2/2 inside delta)."""
-        size = np.abs(residuals)
+    def penalty(self, r: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
+        """Sum of penalties (k,), their slope by r and their curvature, each (k, n).
+
+        Squares enter as r^2/2, Huber as r^2/2 inside delta; absolute values as Huber
+        divided by its delta.
+
+        Args:
+            r: residuals (k, n). weights: of rows, (n,) or (k, n).
+            delta: of each lane (k, 1); not used by squares.
+        """
         if np.isinf(self.delta):
-            penalty = size**2
-        elif self.delta == 0:
-            penalty = size
-        else:
-            inside = np.minimum(size, self.delta)
-            penalty = inside * (size - inside / 2)
-        side = np.where(residuals < 0, self.over, 1.0)
-        return (weights * side * penalty).sum(-1)
+            slope, curvature = weights * r, np.broadcast_to(weights, r.shape)
+            return (slope * r).sum(1) * 0.5, slope, curvature
+        w = weights
+        if self.over != 1.0:
+            w = w * np.where(r < 0, self.over, 1.0)
+        if self.delta == 0:
+            w = w / delta
+        clipped = np.clip(r, -delta, delta)
+        slope = w * clipped
+        value = np.einsum("kn,kn->k", slope, r - 0.5 * clipped)
+        return value, slope, w * (clipped == r)
+
+    def total(self, residuals: Array, weights: Array | None = None) -> float:
+        """What is reported: the sum over rows of r^2, |r| or Huber, residuals (n,)."""
+        weights = np.ones(len(residuals)) if weights is None else weights
+        delta = np.full((1, 1), self.delta or ABSOLUTE)
+        return self.scale * float(self.penalty(residuals[None], weights, delta)[0][0])
 
 
-OBJECTIVES = {
+@dataclass(frozen=True)
+class FittedObjective:
+    """What a fit minimised, and what it came to.
+
+    Attributes:
+        name: of the objective. delta: of huber_log, None for the others.
+        value: the sum over rows at the fitted parameters.
+    """
+
+    name: ObjectiveName
+    delta: float | None
+    value: float
+
+    @property
+    def logs(self) -> bool:
+        """Whether residuals are differences of logs."""
+        return OBJECTIVES[self.name].logs
+
+    def objective(self) -> Objective:
+        """The penalty itself."""
+        return named(self.name) if self.delta is None else named(self.name, self.delta)
+
+
+OBJECTIVES: dict[ObjectiveName, Objective] = {
     o.name: o
     for o in (
         Objective("huber_log", True, 1e-3),
@@ -64,13 +112,13 @@ OBJECTIVES = {
 }
 
 
-def named(name: str, delta: float = 1e-3, over: float | None = None) -> Objective:
+def named(name: ObjectiveName, delta: float = 1e-3) -> Objective:
     """The objective of that name; delta is used by huber_log only."""
     if name not in OBJECTIVES:
         raise UsageError(f"no objective {name!r}; there are {', '.join(OBJECTIVES)}")
     objective = OBJECTIVES[name]
-    if name == "huber_log":
-        if not (np.isfinite(delta) and delta > 0):
-            raise UsageError(f"delta must be a positive number, got {delta}")
-        objective = replace(objective, delta=float(delta))
-    return objective if over is None else replace(objective, over=float(over))
+    if name != "huber_log":
+        return objective
+    if not (np.isfinite(delta) and delta > 0):
+        raise UsageError(f"delta must be a positive number, got {delta}")
+    return replace(objective, delta=float(delta))

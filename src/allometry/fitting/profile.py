@@ -8,13 +8,12 @@ chi-squared by the sandwich factor sum(psi') / sum(psi^2) of robust regression
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.fitting import objectives
 from allometry.fitting.document import Fit
+from allometry.fitting.intervals import Bounded, bounded
 from allometry.fitting.solver import minimise
-from allometry.fitting.surface import PlainSurface, PowerSumSurface, penalty, surface
-from allometry.laws.law import Parameter
+from allometry.fitting.surface import LawSurface
+from allometry.laws import Array
 
 __all__ = ["Profile", "of_fit", "profile"]
 
@@ -34,114 +33,128 @@ class Profile:
     """
 
     name: str
-    values: NDArray
-    statistic: NDArray
+    values: Array
+    statistic: Array
     threshold: float
     low: float
     high: float
-    verdict: str
+    verdict: Bounded
 
 
-def of_fit(made: Fit) -> dict[str, Profile]:
-    """Profiles of a fit's free parameters, at the level of its intervals."""
-    form = made.form
-    fixed = {name: e.value for name, e in made.parameters.items() if e.verdict == "fixed"}
-    aim = objectives.named(made.objective["name"], made.objective["delta"] or 1e-3)
-    sizes = {s: made.data[s] for s in form.sizes}
-    y = made.data[form.response]
-    problem = surface(form, aim, sizes, y, fixed, centred=False)
-    best = problem.to_u_all(np.array([[made.values[name] for name in form.names]]))[0]
-    weights = made.data.get("weight", np.ones(len(y)))
-    return profile(problem, best, weights, made.interval.level)
+@dataclass(frozen=True)
+class _Optimum:
+    """The optimum that profiles start from.
+
+    Attributes:
+        surface: what is minimised, sharpened. first_delta: where its Huber deltas begin.
+        best: in its coordinates (p,). value: of the objective there.
+        weights: of rows (n,).
+        errors: standard errors of the coordinates (p,).
+        factor: from a rise of the objective to the statistic.
+        threshold: of the statistic, at the ends of an interval.
+    """
+
+    surface: LawSurface
+    first_delta: float
+    best: Array
+    value: float
+    weights: Array
+    errors: Array
+    factor: float
+    threshold: float
 
 
-def profile(
-    problem: PowerSumSurface | PlainSurface, best: NDArray, weights: NDArray, level: float
-) -> dict[str, Profile]:
+def of_fit(fit: Fit) -> dict[str, Profile]:
+    """Profiles of the free parameters of the problem a fit solved, at its intervals' level."""
+    problem = fit.problem
+    best = problem.coordinates(fit.values)[0]
+    return profile(problem.raw(), best, problem.rows.weights, fit.interval.level)
+
+
+def profile(surface: LawSurface, best: Array, weights: Array, level: float) -> dict[str, Profile]:
     """Profiles of every free parameter.
 
     Args:
-        problem: without centring, so that its coordinates are the raw parameters.
+        surface: without centring, so that its coordinates are the raw parameters.
         best: the optimum in its coordinates, (p,).
         weights: of rows (n,).
     """
+    optimum = _optimum(surface, best, weights, level)
+    return {p.name: _walk(optimum, j) for j, p in enumerate(surface.free)}
+
+
+def _optimum(surface: LawSurface, best: Array, weights: Array, level: float) -> _Optimum:
+    """The optimum polished on this surface, and the yardsticks there."""
     from scipy.special import stdtrit
 
-    sharp = problem.sharpened()
-    at = minimise(
+    sharp = surface.sharpened()
+    polished = minimise(
         sharp,
         best[None],
         weights,
-        first_delta=problem.final_delta,
+        first_delta=surface.final_delta,
         damping=1e-4,
         tol=1e-14,
         rounds=200,
     )
-    best, least = at.u[0], float(at.value[0])
-    freedom = max(1, problem.rows - len(best))
-    factor = 2 * _sandwich(problem, best, weights) * freedom / problem.rows
-    threshold = float(stdtrit(freedom, (1 + level) / 2) ** 2)
-    errors = _standard_errors(problem, best, weights, factor)
-    return {
-        p.name: _walk(problem, j, p, best, least, weights, errors[j], factor, threshold)
-        for j, p in enumerate(problem.free)
-    }
+    best = polished.u[0]
+    freedom = max(1, surface.rows - len(best))
+    factor = 2 * _sandwich(surface, best, weights) * freedom / surface.rows
+    return _Optimum(
+        surface=sharp,
+        first_delta=surface.final_delta,
+        best=best,
+        value=float(polished.value[0]),
+        weights=weights,
+        errors=_standard_errors(surface, best, weights, factor),
+        factor=factor,
+        threshold=float(stdtrit(freedom, (1 + level) / 2) ** 2),
+    )
 
 
-def _walk(
-    problem: PowerSumSurface | PlainSurface,
-    j: int,
-    parameter: Parameter,
-    best: NDArray,
-    least: float,
-    weights: NDArray,
-    error: float,
-    factor: float,
-    threshold: float,
-) -> Profile:
-    offsets = error * np.concatenate([-STEPS[::-1], [0.0], STEPS])
-    places = np.unique(np.clip(best[j] + offsets, problem.low[j], problem.high[j]))
-    u = np.tile(best, (len(places), 1))
-    u[:, j] = places
-    low, high = np.tile(problem.low, (len(places), 1)), np.tile(problem.high, (len(places), 1))
-    low[:, j] = high[:, j] = places
-    ended = minimise(
-        problem.sharpened(),
+def _walk(optimum: _Optimum, j: int) -> Profile:
+    """The profile of the j-th free parameter."""
+    surface, threshold = optimum.surface, optimum.threshold
+    parameter, best = surface.free[j], optimum.best[j]
+    offsets = optimum.errors[j] * np.concatenate([-STEPS[::-1], [0.0], STEPS])
+    places = np.unique(np.clip(best + offsets, surface.low[j], surface.high[j]))
+    statistic = _statistic(optimum, j, places)
+    middle = int(np.argmin(np.abs(places - best)))
+    down = _crossing(places[: middle + 1][::-1], statistic[: middle + 1][::-1], threshold)
+    up = _crossing(places[middle:], statistic[middle:], threshold)
+    ends = [places[0] if down is None else down, places[-1] if up is None else up]
+    raw, raw_ends = (np.exp(v) if parameter.positive else np.array(v) for v in (places, ends))
+    return Profile(
+        parameter.name,
+        raw,
+        statistic,
+        threshold,
+        float(raw_ends[0]),
+        float(raw_ends[1]),
+        bounded(below=down is not None, above=up is not None),
+    )
+
+
+def _statistic(optimum: _Optimum, j: int, places: Array) -> Array:
+    """The statistic with the j-th coordinate held at each place (m,), all others refitted."""
+    surface, count = optimum.surface, len(places)
+    u = np.tile(optimum.best, (count, 1))
+    low, high = np.tile(surface.low, (count, 1)), np.tile(surface.high, (count, 1))
+    u[:, j] = low[:, j] = high[:, j] = places
+    refitted = minimise(
+        surface,
         u,
-        weights,
-        first_delta=problem.final_delta * 4,
+        optimum.weights,
+        first_delta=optimum.first_delta * 4,
         tol=1e-9,
         rounds=60,
         low=low,
         high=high,
     )
-    statistic = np.maximum(factor * (ended.value - least), 0.0)
-    middle = int(np.argmin(np.abs(places - best[j])))
-    down = _crossing(places[: middle + 1][::-1], statistic[: middle + 1][::-1], threshold)
-    up = _crossing(places[middle:], statistic[middle:], threshold)
-
-    def raw(x: float) -> float:
-        return float(np.exp(x)) if parameter.positive else float(x)
-
-    said = {
-        (True, True): "identified",
-        (True, False): "lower_bound_only",
-        (False, True): "upper_bound_only",
-        (False, False): "not_identified",
-    }
-    ends = [raw(places[0] if down is None else down), raw(places[-1] if up is None else up)]
-    return Profile(
-        parameter.name,
-        np.array([raw(x) for x in places]),
-        statistic,
-        threshold,
-        ends[0],
-        ends[1],
-        said[down is not None, up is not None],
-    )
+    return np.maximum(optimum.factor * (refitted.value - optimum.value), 0.0)
 
 
-def _crossing(places: NDArray, statistic: NDArray, threshold: float) -> float | None:
+def _crossing(places: Array, statistic: Array, threshold: float) -> float | None:
     """Where the root of the statistic, near straight, first passes the threshold."""
     past = np.flatnonzero(statistic >= threshold)
     if not len(past) or past[0] == 0:
@@ -152,26 +165,25 @@ def _crossing(places: NDArray, statistic: NDArray, threshold: float) -> float | 
     return float(places[i - 1] + share * (places[i] - places[i - 1]))
 
 
-def _sandwich(problem: PowerSumSurface | PlainSurface, best: NDArray, weights: NDArray) -> float:
+def _sandwich(surface: LawSurface, best: Array, weights: Array) -> float:
     """sum(psi') / sum(psi^2): 1/variance for squares."""
-    values = problem.values(best[None])
-    r = problem.objective.residuals(problem.y, problem.law.evaluate(values, problem.sizes))
+    values = surface.values(best[None])
+    r = surface.objective.residuals(surface.y, surface.law.evaluate(values, surface.sizes))
     # A very small delta leaves few rows in the quadratic zone: the density at zero
     # is then taken over a window that a fifth of the rows fall in.
-    delta = problem.final_delta
-    window = max(delta, float(np.quantile(np.abs(r), 0.2))) if np.isfinite(delta) else delta
-    _, slope, _ = penalty(r, weights, np.array([[delta]]), problem.objective)
-    unit = 1.0 if problem.objective.delta else 1.0 / delta
-    curved = (np.abs(r) <= window).sum() * (min(1.0, delta / window) if np.isfinite(delta) else 1.0)
+    delta = surface.final_delta
+    finite = np.isfinite(delta)
+    window = max(delta, float(np.quantile(np.abs(r), 0.2))) if finite else delta
+    _, slope, _ = surface.objective.penalty(r, weights, np.array([[delta]]))
+    unit = 1.0 if surface.objective.delta else 1.0 / delta
+    curved = float((np.abs(r) <= window).sum()) * (min(1.0, delta / window) if finite else 1.0)
     return float(unit * curved / max(float((slope**2).sum()), 1e-300))
 
 
-def _standard_errors(
-    problem: PowerSumSurface | PlainSurface, best: NDArray, weights: NDArray, factor: float
-) -> NDArray:
+def _standard_errors(surface: LawSurface, best: Array, weights: Array, factor: float) -> Array:
     """From the curvature at the optimum; a flat direction gets a long step."""
-    delta = np.full((1, 1), max(problem.final_delta, 1e-3))
-    h = problem.evaluate(best[None], weights, delta)[2][0] * factor / 2
+    delta = np.full((1, 1), max(surface.final_delta, 1e-3))
+    h = surface.evaluate(best[None], weights, delta)[2][0] * factor / 2
     size = np.sqrt(np.maximum(np.diagonal(h), 1e-12))
     scaled = h / size[:, None] / size + 1e-9 * np.eye(len(best))
     return np.asarray(

@@ -2,21 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, Unpack
 
 import numpy as np
 
-from allometry.fitting import objectives
-from allometry.fitting.document import Fit, Status
-from allometry.fitting.fit import fit
-from allometry.fitting.surface import surface
+from allometry import laws
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit_with
+from allometry.fitting.options import FitOptions, OptionValues
 from allometry.laws import Law
 from allometry.tables.table import Table
 
-__all__ = ["Published", "check"]
+__all__ = ["Published", "PublishedStatus", "check"]
 
 TIGHT = 1e-6  # a gradient larger than this, of the sum objective, is no optimum
 CLOSE = 1e-4  # relative excess of the objective that rounding of digits may explain
+
+
+@dataclass(frozen=True)
+class PublishedStatus:
+    """What to think of published values, as a code and in words."""
+
+    code: Literal["at_optimum", "not_at_optimum"]
+    advice: str
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Published:
     best: Fit
     excess: float
     gradient_norm: float
-    status: Status
+    status: PublishedStatus
 
 
 def check(
@@ -41,35 +49,37 @@ def check(
     law: str | Law,
     columns: Mapping[str, str],
     values: Mapping[str, float],
-    *,
-    objective: str = "huber_log",
-    delta: float = 1e-3,
-    **options: Any,
+    **options: Unpack[OptionValues],
 ) -> Published:
     """Judge parameter values by the data they are said to come from.
 
     Args:
         values: every parameter of the law, for raw sizes.
-        options: further arguments of `allometry.fitting.fit.fit`.
+        options: of the fit, as for `allometry.fitting.fit.fit`; no resamples unless given.
+
+    Raises:
+        UsageError: a parameter without a value, or options that do not fit.
     """
-    made = fit(table, law, columns, objective=objective, delta=delta, **{"resamples": 0, **options})
-    form, aim = made.form, objectives.named(objective, delta)
-    sizes, y = {s: made.data[s] for s in form.sizes}, made.data[form.response]
-    weights = made.data.get("weight", np.ones(len(y)))
-    there = float(aim.total(aim.residuals(y, form.evaluate(values, sizes)[0]), weights))
-    problem = surface(form, aim, sizes, y, form.fixed, centred=False)
-    u = problem.to_u_all(np.array([[values[name] for name in form.names]]))
-    gradient = problem.evaluate(u, weights, np.full((1, 1), problem.final_delta))[1]
+    law = laws.named(law) if isinstance(law, str) else law
+    option_values: OptionValues = {"resamples": 0, **options}
+    best = fit_with(table, law, columns, FitOptions(**option_values))
+    problem = best.problem
+    surface, weights = problem.raw(), problem.rows.weights
+    delta = np.full((1, 1), surface.final_delta)
+    _, gradient, _ = surface.evaluate(problem.coordinates(values), weights, delta)
     norm = float(np.abs(gradient).max())
-    excess = there / made.objective["value"] - 1
-    return Published(there, made, excess, norm, _verdict(excess, norm))
+    total = problem.total(values)
+    excess = total / problem.total(best.values) - 1
+    return Published(total, best, excess, norm, _status(excess, norm))
 
 
-def _verdict(excess: float, gradient: float) -> Status:
+def _status(excess: float, gradient: float) -> PublishedStatus:
     if excess <= CLOSE:
-        return Status("at_optimum", f"The objective is {excess:.1e} above the best, relatively.")
+        return PublishedStatus(
+            "at_optimum", f"The objective is {excess:.1e} above the best, relatively."
+        )
     stopped = f" and the gradient there is {gradient:.2g}" if gradient > TIGHT else ""
-    return Status(
+    return PublishedStatus(
         "not_at_optimum",
         f"The objective is {100 * excess:.2g}% above the best{stopped}: the optimiser stopped "
         "early, in another basin, or the digits were rounded.",

@@ -9,19 +9,19 @@ Praestgaard and Wellner 1993). `benchmarks/fit_coverage.py` measures both.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.fitting.intervals import Estimate, Interval, verdict
+from allometry.fitting.intervals import Estimate, IntervalMethod, Verdict, verdict
 from allometry.fitting.rows import Rows
 from allometry.fitting.search import FIRST_DELTA
-from allometry.fitting.solver import Solution, minimise
-from allometry.fitting.surface import PlainSurface, PowerSumSurface
-from allometry.laws import Parameter
-from allometry.stats.resample import FRACTION_SCALE, ends, fractions, multiplicities
+from allometry.fitting.solver import Lanes, Solution, minimise
+from allometry.fitting.surface import LawSurface
+from allometry.laws import Array, Parameter
+from allometry.stats.resample import FRACTION_SCALE, Labels, ends, fractions, multiplicities
 
-__all__ = ["Plan", "estimates", "resample", "rounded"]
+__all__ = ["ResamplingOptions", "estimates", "resample", "rounded"]
 
 # A gain of this part of the objective moves a parameter by about sqrt(TOL * rows)
 # standard errors at most, and the Newton step that promised it is still taken.
@@ -29,90 +29,92 @@ TOL = 1e-6
 
 FEW = 20  # rows for each free parameter below which whole rows are too coarse
 
-AnySurface = PowerSumSurface | PlainSurface
-
 
 @dataclass(frozen=True)
-class Plan:
+class ResamplingOptions:
     """How to resample.
 
     Attributes:
-        method: auto, pairs, fractional or residual.
+        method: `auto` is pairs or fractional, whichever covers better.
         resamples: how many. level: of the intervals. seed: of the draws.
         clusters: labels of the rows, one array for each column of groups drawn whole.
     """
 
-    method: str
+    method: Literal["auto", "pairs", "fractional", "residual"]
     resamples: int
     level: float
-    clusters: Mapping[str, NDArray]
+    clusters: Mapping[str, Labels]
     seed: int
 
 
 def resample(
-    problem: AnySurface, rows: Rows, best: NDArray, plan: Plan
-) -> tuple[NDArray, Interval]:
+    surface: LawSurface, rows: Rows, best: Array, options: ResamplingOptions
+) -> tuple[Array, IntervalMethod]:
     """Refit every resample, warm-started; lanes that fail start again from afar.
 
     Returns:
         parameters in solver coordinates (resamples, p), and how they were made.
     """
-    if not plan.resamples or not problem.free:
-        return np.empty((0, best.shape[1])), Interval("none", plan.level, 0, 1.0)
-    rng = np.random.default_rng(plan.seed)
-    method = _chosen(problem, rows, best, plan) if plan.method == "auto" else plan.method
+    if not options.resamples or not surface.free:
+        return np.empty((0, best.shape[1])), IntervalMethod("none", options.level, 0, 1.0)
+    rng = np.random.default_rng(options.seed)
+    method = (
+        _automatic(surface, rows, best, options) if options.method == "auto" else options.method
+    )
     redrawn = 0
     if method == "residual":
-        weights = _new_responses(problem, rows, best, rng, plan)
+        weights = _new_responses(surface, rows, best, rng, options)
     elif method == "fractional":
-        clusters = tuple(plan.clusters.values())
-        weights = rows.weights * fractions(rng, plan.resamples, len(rows.y), clusters)
+        clusters = tuple(options.clusters.values())
+        weights = rows.weights * fractions(rng, options.resamples, len(rows.y), clusters)
     else:
-        weights, redrawn = _new_rows(problem, rows, rng, plan)
-    warm = np.tile(best, (plan.resamples, 1))
+        weights, redrawn = _new_rows(surface, rows, rng, options)
+    warm = np.tile(best, (options.resamples, 1))
     solved = minimise(
-        problem, warm, weights, first_delta=problem.final_delta, damping=1e-3, tol=TOL, rounds=40
+        surface, warm, weights, first_delta=surface.final_delta, damping=1e-3, tol=TOL, rounds=40
     )
-    u, converged = _carry_on(problem, solved, best, weights)
+    u, converged = _carry_on(surface, solved, best, weights)
     if method == "fractional":
-        u = np.clip(best + FRACTION_SCALE * (u - best), problem.low, problem.high)
+        u = np.clip(best + FRACTION_SCALE * (u - best), surface.low, surface.high)
     share = float(converged.mean())
-    names = tuple(plan.clusters)
-    return u, Interval(method, plan.level, plan.resamples, share, names, redrawn)
+    names = tuple(options.clusters)
+    return u, IntervalMethod(method, options.level, options.resamples, share, names, redrawn)
 
 
-def _chosen(problem: AnySurface, rows: Rows, best: NDArray, plan: Plan) -> str:
+def _automatic(
+    surface: LawSurface, rows: Rows, best: Array, options: ResamplingOptions
+) -> Literal["pairs", "fractional"]:
     """Fractional where most rows are in the linear part of the penalty and rows are few.
 
     Groups drawn whole stay pairs: their coverage with weights has not been measured.
     """
-    if plan.clusters or not problem.law.per_row:
+    if options.clusters or not surface.law.per_row:
         return "pairs"
-    predicted = problem.law.evaluate(problem.values(best), problem.sizes)[0]
-    r = problem.objective.residuals(problem.y, predicted)
-    coarse = np.median(np.abs(r)) > problem.final_delta
-    return "fractional" if coarse and len(r) < FEW * len(problem.free) else "pairs"
+    predicted = surface.law.evaluate(surface.values(best), surface.sizes)[0]
+    r = surface.objective.residuals(surface.y, predicted)
+    coarse = np.median(np.abs(r)) > surface.final_delta
+    return "fractional" if coarse and len(r) < FEW * len(surface.free) else "pairs"
 
 
 def _carry_on(
-    problem: AnySurface, solved: Solution, best: NDArray, weights: NDArray
-) -> tuple[NDArray, NDArray]:
+    surface: LawSurface, solved: Solution, best: Array, weights: Array
+) -> tuple[Array, Lanes]:
     """Lanes that have not converged go on with exact curvature, then begin again from afar.
 
     A broken law's lanes are not begun again: they crawl along ridges that a sharp
     break leaves, and are counted as not converged.
     """
     u, value, converged = solved.u, solved.value, solved.converged.copy()
-    attempts = [] if problem.exact else [(False, 10 * problem.final_delta, 30)]
-    if problem.exact or len(problem.free) <= 4:
+    attempts = [] if surface.exact else [(False, 10 * surface.final_delta, 30)]
+    if surface.exact or len(surface.free) <= 4:
         attempts.append((True, FIRST_DELTA, 100))
-    for afresh, delta, rounds in attempts:
+    for from_optimum, delta, rounds in attempts:
         lost = np.flatnonzero(~converged)
         if not len(lost):
             break
-        start = np.tile(best, (len(lost), 1)) if afresh else u[lost]
+        start = np.tile(best, (len(lost), 1)) if from_optimum else u[lost]
         again = minimise(
-            problem.with_curvature(),
+            surface.with_curvature(),
             start,
             weights[lost],
             first_delta=delta,
@@ -126,43 +128,47 @@ def _carry_on(
 
 
 def _new_rows(
-    problem: AnySurface, rows: Rows, rng: np.random.Generator, plan: Plan
-) -> tuple[NDArray, int]:
+    surface: LawSurface, rows: Rows, rng: np.random.Generator, options: ResamplingOptions
+) -> tuple[Array, int]:
     """Pairs bootstrap: weights (K, n), and how many draws were redone."""
     counts, redrawn = multiplicities(
         rng,
-        plan.resamples,
+        options.resamples,
         len(rows.y),
-        tuple(plan.clusters.values()),
-        rows.points() if problem.law.per_row else None,
-        len(problem.free) if problem.law.per_row else 1,
+        tuple(options.clusters.values()),
+        rows.points() if surface.law.per_row else None,
+        len(surface.free) if surface.law.per_row else 1,
     )
     return counts * rows.weights, redrawn
 
 
 def _new_responses(
-    problem: AnySurface, rows: Rows, best: NDArray, rng: np.random.Generator, plan: Plan
-) -> NDArray:
+    surface: LawSurface,
+    rows: Rows,
+    best: Array,
+    rng: np.random.Generator,
+    options: ResamplingOptions,
+) -> Array:
     """Residual bootstrap: weights and shifts of the residuals, (K, 2, n).
 
     Residuals are blown up for the parameters spent. With clusters their signs are
     flipped cluster by cluster instead (wild cluster bootstrap, Cameron et al. 2008).
     """
-    predicted = problem.law.evaluate(problem.values(best), problem.sizes)[0]
-    r = problem.objective.residuals(problem.y, predicted)
-    spent = np.sqrt(len(r) / max(1, len(r) - len(problem.free)))
-    if plan.clusters:
-        drawn = np.tile(r * spent, (plan.resamples, 1))
-        for labels in plan.clusters.values():
-            way = np.unique(labels.astype(str), return_inverse=True)[1]
-            drawn *= rng.choice([-1.0, 1.0], (plan.resamples, way.max() + 1))[:, way]
+    predicted = surface.law.evaluate(surface.values(best), surface.sizes)[0]
+    r = surface.objective.residuals(surface.y, predicted)
+    spent = np.sqrt(len(r) / max(1, len(r) - len(surface.free)))
+    if options.clusters:
+        drawn = np.tile(r * spent, (options.resamples, 1))
+        for labels in options.clusters.values():
+            places = np.unique(labels.astype(str), return_inverse=True)[1]
+            drawn *= rng.choice([-1.0, 1.0], (options.resamples, places.max() + 1))[:, places]
     else:
-        drawn = rng.choice((r - r.mean()) * spent, (plan.resamples, len(r)))
+        drawn = rng.choice((r - r.mean()) * spent, (options.resamples, len(r)))
     return np.stack([np.broadcast_to(rows.weights, drawn.shape), drawn - r], 1)
 
 
 def estimates(
-    problem: AnySurface, best: NDArray, draws: NDArray, level: float
+    surface: LawSurface, best: Array, draws: Array, level: float
 ) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
     """Parameters and derived quantities for raw sizes, with percentile ends and verdicts.
 
@@ -170,10 +176,11 @@ def estimates(
         best: the optimum (1, p). draws: (resamples, p), perhaps none; both in
             solver coordinates.
     """
-    value, drawn = problem.raw(best), problem.raw(draws) if len(draws) else {}
-    place = {p.name: j for j, p in enumerate(problem.free)}
+    value = surface.raw(best)
+    drawn: Mapping[str, Array] = surface.raw(draws) if len(draws) else {}
+    place = {p.name: j for j, p in enumerate(surface.free)}
     parameters = {}
-    for p in problem.law.parameters:
+    for p in surface.law.parameters:
         centre = float(value[p.name][0])
         if p.name not in place:
             parameters[p.name] = Estimate(centre, centre, centre, "fixed")
@@ -181,34 +188,35 @@ def estimates(
             parameters[p.name] = Estimate(centre, np.nan, np.nan, "no_interval")
         else:
             j = place[p.name]
-            stuck = (draws[:, j] <= problem.low[j], draws[:, j] >= problem.high[j])
+            stuck = (draws[:, j] <= surface.low[j], draws[:, j] >= surface.high[j])
             parameters[p.name] = _estimate(p, centre, drawn[p.name], stuck, level)
-    return parameters, _derived(problem, value, drawn, level)
+    return parameters, _derived(surface, value, drawn, level)
 
 
 def _estimate(
-    parameter: Parameter, value: float, drawn: NDArray, stuck: tuple[NDArray, NDArray], level: float
+    parameter: Parameter, value: float, drawn: Array, stuck: tuple[Lanes, Lanes], level: float
 ) -> Estimate:
     """One free parameter; `stuck` are the draws at its lower and upper bound."""
     low, high = ends(drawn, level)
     at_low, at_high = (float(side.mean()) for side in stuck)
     median = float(np.median(drawn))
-    said = verdict(parameter, value, median, low, high, at_low, at_high, level)
-    return Estimate(value, low, high, said)
+    return Estimate(
+        value, low, high, verdict(parameter, value, median, low, high, at_low, at_high, level)
+    )
 
 
 def _derived(
-    problem: AnySurface, value: Mapping[str, NDArray], drawn: Mapping[str, NDArray], level: float
+    surface: LawSurface, value: Mapping[str, Array], drawn: Mapping[str, Array], level: float
 ) -> dict[str, Estimate]:
-    spread = problem.law.derived(drawn) if drawn else {}
+    spread = surface.law.derived(drawn) if drawn else {}
     derived = {}
-    for name, middle in problem.law.derived(value).items():
+    for name, middle in surface.law.derived(value).items():
         low, high = ends(spread[name], level) if drawn else (np.nan, np.nan)
-        said = "identified" if np.isfinite(low) else "no_interval"
-        derived[name] = Estimate(float(middle[0]), low, high, said)
+        known: Verdict = "identified" if np.isfinite(low) else "no_interval"
+        derived[name] = Estimate(float(middle[0]), low, high, known)
     return derived
 
 
-def rounded(values: Mapping[str, NDArray]) -> dict[str, NDArray]:
+def rounded(values: Mapping[str, Array]) -> dict[str, Array]:
     """Nine digits: what a document keeps, so that a saved fit predicts the same."""
     return {name: np.array([float(f"{x:.9g}") for x in v]) for name, v in values.items()}

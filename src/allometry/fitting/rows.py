@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
-from allometry.laws import Law
+from allometry.laws import Array, Law
 from allometry.tables.table import Table
 
-__all__ = ["Rows", "condition", "select", "sizes_of"]
+__all__ = ["Mask", "Places", "Rows", "condition", "select", "sizes_of"]
+
+Places = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 LARGEST = 1e60  # numbers beyond this, or below its inverse, are damage, not data
 
@@ -37,17 +40,18 @@ class Rows:
         dropped: pairs (row number from 1, rule). notes: in words.
     """
 
-    sizes: dict[str, NDArray]
-    y: NDArray
-    weights: NDArray
-    kept: NDArray
+    sizes: dict[str, Array]
+    y: Array
+    weights: Array
+    kept: Places
     dropped: list[tuple[int, str]]
     notes: tuple[str, ...]
 
-    def points(self) -> NDArray:
+    def points(self) -> Places:
         """Label of each row's design point: rows with the same sizes share one."""
         sizes = np.stack(list(self.sizes.values()), 1)
-        return np.ravel(np.unique(sizes, axis=0, return_inverse=True)[1])
+        labels: Places = np.ravel(np.unique(sizes, axis=0, return_inverse=True)[1])
+        return labels
 
     def digest(self) -> str:
         """SHA-256 of the used numbers."""
@@ -79,11 +83,11 @@ def select(
     """
     data, notes = _columns(table, law, columns)
     dropped: list[tuple[int, str]] = []
-    keep = np.ones(len(table), bool)
+    usable = np.ones(len(table), bool)
 
-    def drop(bad: NDArray, rule: str) -> None:
-        dropped.extend((int(i) + 1, rule) for i in np.flatnonzero(bad & keep))
-        keep[bad] = False
+    def drop(bad: Mask, rule: str) -> None:
+        dropped.extend((int(i) + 1, rule) for i in np.flatnonzero(bad & usable))
+        usable[bad] = False
 
     for text in where:
         drop(~condition(table, text), f"outside {text}")
@@ -94,18 +98,18 @@ def select(
         with np.errstate(invalid="ignore"):
             drop(data[symbol] <= 0, f"{symbol} not positive")
     for symbol, count in drop_largest.items():
-        drop(_largest(data, keep, symbol, count), f"among the {count} largest {symbol}")
+        drop(_largest(data, usable, symbol, count), f"among the {count} largest {symbol}")
     weight = _weights(table, weights, noise)
     drop(~(np.isfinite(weight) & (weight > 0)), "weight missing or not positive")
-    kept = np.flatnonzero(keep)
-    used = {symbol: values[keep] for symbol, values in data.items()}
+    kept = np.flatnonzero(usable)
+    used = {symbol: values[usable] for symbol, values in data.items()}
     _refuse_uninformative(law, columns, used, len(kept), len(table))
     _refuse_absurd(columns, used, kept)
     y = used.pop(law.response)
-    return Rows(used, y, weight[keep] / weight[keep].mean(), kept, dropped, notes)
+    return Rows(used, y, weight[usable] / weight[usable].mean(), kept, dropped, notes)
 
 
-def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, NDArray]:
+def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, Array]:
     """The law's sizes in a table, D made of C or M where they stand in for it."""
     data, _ = _columns(table, law, columns)
     return {s: data[s] for s in law.sizes}
@@ -113,7 +117,7 @@ def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, ND
 
 def _columns(
     table: Table, law: Law, columns: Mapping[str, str]
-) -> tuple[dict[str, NDArray], tuple[str, ...]]:
+) -> tuple[dict[str, Array], tuple[str, ...]]:
     """The law's symbols; D may come as C / (6 N) or as M N, and one size as x or z."""
     needed = (*law.sizes, law.response)
     columns = dict(columns)
@@ -147,7 +151,7 @@ def _columns(
     return data, (f"D was computed as {'C / (6 N)' if stand_in == 'C' else 'M N'}",)
 
 
-def _numbers(table: Table, column: str, symbol: str) -> NDArray:
+def _numbers(table: Table, column: str, symbol: str) -> Array:
     values = table[column]
     if values.dtype.kind in "ifb":
         return values.astype(float)
@@ -159,19 +163,19 @@ def _numbers(table: Table, column: str, symbol: str) -> NDArray:
     return np.array([np.nan if cell is None else float(cell) for cell in values])
 
 
-def _largest(data: Mapping[str, NDArray], keep: NDArray, symbol: str, count: int) -> NDArray:
+def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -> Mask:
     if symbol not in data:
         raise UsageError(f"cannot drop the largest {symbol!r}; there are {', '.join(data)}")
     if count < 0:
         raise UsageError(f"a number of rows to drop is at least 0, got {count}")
-    bad = np.zeros(len(keep), bool)
-    rows = np.flatnonzero(keep)
+    bad = np.zeros(len(usable), bool)
+    rows = np.flatnonzero(usable)
     if count:
         bad[rows[np.argsort(data[symbol][rows], kind="stable")[-count:]]] = True
     return bad
 
 
-def _weights(table: Table, weights: str | None, noise: str | None) -> NDArray:
+def _weights(table: Table, weights: str | None, noise: str | None) -> Array:
     weight = np.ones(len(table))
     if weights is not None:
         weight = weight * _numbers(table, weights, "weight")
@@ -182,7 +186,7 @@ def _weights(table: Table, weights: str | None, noise: str | None) -> NDArray:
 
 
 def _refuse_uninformative(
-    law: Law, columns: Mapping[str, str], used: Mapping[str, NDArray], rows: int, before: int
+    law: Law, columns: Mapping[str, str], used: Mapping[str, Array], rows: int, before: int
 ) -> None:
     free = len(law.parameters) - len(law.fixed)
     if rows < free:
@@ -206,7 +210,7 @@ def _refuse_uninformative(
                 )
 
 
-def _refuse_absurd(columns: Mapping[str, str], used: Mapping[str, NDArray], kept: NDArray) -> None:
+def _refuse_absurd(columns: Mapping[str, str], used: Mapping[str, Array], kept: Places) -> None:
     for symbol, values in used.items():
         size = np.abs(values)
         far = np.flatnonzero((size > LARGEST) | ((size > 0) & (size < 1 / LARGEST)))
@@ -217,7 +221,7 @@ def _refuse_absurd(columns: Mapping[str, str], used: Mapping[str, NDArray], kept
             )
 
 
-def condition(table: Table, text: str) -> NDArray:
+def condition(table: Table, text: str) -> Mask:
     """Rows where `COLUMN<op>VALUE` holds; op is one of <= >= == != < >."""
     match = re.fullmatch(r"\s*(.+?)\s*(<=|>=|==|!=|<|>)\s*(.*?)\s*", text)
     if match is None:
@@ -228,9 +232,9 @@ def condition(table: Table, text: str) -> NDArray:
     column = table[name]
     if column.dtype.kind in "if":
         try:
-            return COMPARISONS[sign](column, float(value))
+            return np.asarray(COMPARISONS[sign](column, float(value)), bool)
         except ValueError:
             raise UsageError(f"column {name!r} holds numbers, got {value!r} in {text!r}") from None
     if sign not in ("==", "!="):
         raise UsageError(f"column {name!r} holds text: only == and != compare it, got {text!r}")
-    return COMPARISONS[sign](np.array([str(cell) for cell in column]), value)
+    return np.asarray(COMPARISONS[sign](np.array([str(cell) for cell in column]), value), bool)

@@ -8,7 +8,6 @@ the quadratic zone. Levenberg-Marquardt damping after Nielsen (1999), scaling
 after More (1978).
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +15,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Solution", "Surface", "minimise", "solve_positive"]
+from allometry.laws import Array
+from allometry.processors import processors
+
+__all__ = ["Lanes", "Solution", "Surface", "minimise", "solve_positive"]
+
+Lanes = NDArray[np.bool_]  # which lanes, (K,)
 
 BLOCK = 32_000  # lane-rows evaluated at once: the working set stays in the L2 cache
 SHRINK = 0.2  # each stage's delta over the last
@@ -28,12 +32,10 @@ class Surface(Protocol):
 
     work: int  # numbers made for each lane in a sweep
     final_delta: float
-    low: NDArray
-    high: NDArray
+    low: Array
+    high: Array
 
-    def evaluate(
-        self, u: NDArray, weights: NDArray, delta: NDArray
-    ) -> tuple[NDArray, NDArray, NDArray]:
+    def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
         """Value (k,), gradient (k, p) and curvature (k, p, p) at u (k, p)."""
         ...
 
@@ -49,24 +51,36 @@ class Solution:
         sweeps: rounds each lane was alive.
     """
 
-    u: NDArray
-    value: NDArray
-    gradient: NDArray
-    converged: NDArray
-    sweeps: NDArray
+    u: Array
+    value: Array
+    gradient: Array
+    converged: Lanes
+    sweeps: NDArray[np.intp]
+
+    @classmethod
+    def unsolved(cls, u: Array, rounds: int) -> "Solution":
+        """Every lane at its start, to be written over as lanes end."""
+        count = len(u)
+        return cls(
+            u.copy(),
+            np.full(count, np.inf),
+            np.zeros_like(u),
+            np.zeros(count, bool),
+            np.full(count, rounds),
+        )
 
 
 def minimise(
     surface: Surface,
-    u: NDArray,
-    weights: NDArray,
+    u: Array,
+    weights: Array,
     *,
     first_delta: float,
     damping: float = 1e-2,
     tol: float = 1e-10,
     rounds: int = 100,
-    low: NDArray | None = None,
-    high: NDArray | None = None,
+    low: Array | None = None,
+    high: Array | None = None,
 ) -> Solution:
     """Minimise every lane from its start `u` (K, p).
 
@@ -81,41 +95,29 @@ def minimise(
         low, high: bounds of each lane, (K, p), where they are not the surface's.
     """
     lanes = np.arange(len(u))
-    out = Solution(
-        u.copy(),
-        np.full(len(u), np.inf),
-        np.zeros_like(u),
-        np.zeros(len(u), bool),
-        np.full(len(u), rounds),
+    solution = Solution.unsolved(u, rounds)
+    first_delta = max(first_delta, surface.final_delta)
+    bounds = (
+        np.broadcast_to(surface.low if low is None else low, u.shape),
+        np.broadcast_to(surface.high if high is None else high, u.shape),
     )
     with ThreadPoolExecutor(max_workers=_threads()) as pool:
-        bounds = (
-            np.broadcast_to(surface.low if low is None else low, u.shape),
-            np.broadcast_to(surface.high if high is None else high, u.shape),
-        )
-        state = _State.begin(
-            surface, u, weights, max(first_delta, surface.final_delta), damping, pool, *bounds
-        )
+        state = _State.begin(surface, u, weights, first_delta, damping, pool, *bounds)
         for sweep in range(1, rounds + 1):
-            done, converged = state.advance(tol)
-            if done.any() or sweep == rounds:
-                ended = lanes[done] if sweep < rounds else lanes
-                which = done if sweep < rounds else np.ones_like(done)
-                out.u[ended], out.value[ended] = state.u[which], state.f[which]
-                out.gradient[ended] = state.free_gradient()[which]
-                out.converged[ended] = converged[which]
-                out.sweeps[ended] = sweep
-                lanes = lanes[~which]
-                state.keep(~which)
+            ended, converged = state.advance(tol)
+            if sweep == rounds:
+                ended = np.ones_like(ended)
+            if ended.any():
+                state.record(solution, lanes, ended, converged, sweep)
+                lanes = lanes[~ended]
+                state.keep(~ended)
             if not len(lanes):
                 break
-    return out
+    return solution
 
 
 def _threads() -> int:
-    return min(
-        8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    return min(8, len(processors()))
 
 
 @dataclass
@@ -124,28 +126,28 @@ class _State:
 
     surface: Surface
     pool: ThreadPoolExecutor
-    weights: NDArray
-    u: NDArray
-    f: NDArray
-    g: NDArray
-    h: NDArray
-    scale: NDArray
-    damping: NDArray
-    delta: NDArray
-    low: NDArray
-    high: NDArray
+    weights: Array
+    u: Array
+    f: Array
+    g: Array
+    h: Array
+    scale: Array
+    damping: Array
+    delta: Array
+    low: Array
+    high: Array
 
     @classmethod
     def begin(
         cls,
         surface: Surface,
-        u: NDArray,
-        weights: NDArray,
+        u: Array,
+        weights: Array,
         delta: float,
         damping: float,
         pool: ThreadPoolExecutor,
-        low: NDArray,
-        high: NDArray,
+        low: Array,
+        high: Array,
     ) -> "_State":
         u = np.clip(u, low, high)
         deltas = np.full(len(u), delta)
@@ -154,21 +156,37 @@ class _State:
         damped = np.full(len(u), damping)
         return cls(surface, pool, weights, u, f, g, h, diagonal, damped, deltas, low, high)
 
-    def keep(self, live: NDArray) -> None:
+    def record(
+        self,
+        solution: Solution,
+        lanes: NDArray[np.intp],
+        ended: Lanes,
+        converged: Lanes,
+        sweep: int,
+    ) -> None:
+        """Write the lanes that end in this sweep; `lanes` are the places of the live ones."""
+        places = lanes[ended]
+        solution.u[places], solution.value[places] = self.u[ended], self.f[ended]
+        solution.gradient[places] = self.free_gradient()[ended]
+        solution.converged[places] = converged[ended]
+        solution.sweeps[places] = sweep
+
+    def keep(self, live: Lanes) -> None:
         """Forget the lanes that are not live."""
         for name in ("u", "f", "g", "h", "scale", "damping", "delta", "low", "high"):
             setattr(self, name, getattr(self, name)[live])
         if self.weights.ndim > 1:
             self.weights = self.weights[live]
 
-    def at_bound(self) -> NDArray:
+    def at_bound(self) -> NDArray[np.bool_]:
         """Parameters that sit on a bound and are pushed against it."""
         return ((self.u <= self.low) & (self.g > 0)) | ((self.u >= self.high) & (self.g < 0))
 
-    def free_gradient(self) -> NDArray:
+    def free_gradient(self) -> Array:
+        """The gradient, zero where a bound holds the parameter, (lanes, p)."""
         return np.where(self.at_bound(), 0.0, self.g)
 
-    def advance(self, tol: float) -> tuple[NDArray, NDArray]:
+    def advance(self, tol: float) -> tuple[Lanes, Lanes]:
         """One step of every live lane: (lanes that end here, lanes that converged)."""
         step, gain = self._step()
         last = self.delta <= self.surface.final_delta
@@ -196,20 +214,20 @@ class _State:
             self._refresh(stuck_early)
         return ((converged | stuck) & last) | ~sane, converged
 
-    def _refresh(self, which: NDArray) -> None:
+    def _refresh(self, which: Lanes) -> None:
         weights = self.weights[which] if self.weights.ndim > 1 else self.weights
         self.f[which], self.g[which], self.h[which] = _evaluate(
             self.surface, self.pool, self.u[which], weights, self.delta[which]
         )
         self.damping[which] = 1e-2
 
-    def _step(self) -> tuple[NDArray, NDArray]:
+    def _step(self) -> tuple[Array, Array]:
         """Damped Newton step and the decrease its quadratic model promises."""
-        held = self.at_bound()
-        g = np.where(held, 0.0, self.g)
-        h = np.where(held[:, :, None] | held[:, None, :], 0.0, self.h)
+        bound = self.at_bound()
+        g = np.where(bound, 0.0, self.g)
+        h = np.where(bound[:, :, None] | bound[:, None, :], 0.0, self.h)
         diagonal = np.arange(g.shape[1])
-        h[:, diagonal, diagonal] += held
+        h[:, diagonal, diagonal] += bound
         size = np.maximum(np.abs(h[:, diagonal, diagonal]), 0.3 * self.scale)
         self.scale = np.maximum(size, 1e-10 * size.max(1, keepdims=True) + 1e-300)
         step = np.zeros_like(g)
@@ -229,14 +247,14 @@ class _State:
 
     def _accept(
         self,
-        better: NDArray,
-        ratio: NDArray,
-        switch: NDArray,
-        trial: NDArray,
-        f: NDArray,
-        g: NDArray,
-        h: NDArray,
-        delta: NDArray,
+        better: Lanes,
+        ratio: Array,
+        switch: Lanes,
+        trial: Array,
+        f: Array,
+        g: Array,
+        h: Array,
+        delta: Array,
     ) -> None:
         good, poor = better & (ratio > 0.5), better & (ratio < 0.1) & ~switch
         self.damping[good] = np.where(self.damping[good] > 1e-7, 0.1 * self.damping[good], 0.0)
@@ -250,13 +268,13 @@ class _State:
 
 
 def _evaluate(
-    surface: Surface, pool: ThreadPoolExecutor, u: NDArray, weights: NDArray, delta: NDArray
-) -> tuple[NDArray, NDArray, NDArray]:
+    surface: Surface, pool: ThreadPoolExecutor, u: Array, weights: Array, delta: Array
+) -> tuple[Array, Array, Array]:
     """The surface at every lane, in cache-sized blocks on all cores."""
     lanes = max(1, BLOCK // surface.work)
     blocks = [slice(i, i + lanes) for i in range(0, len(u), lanes)]
 
-    def one(block: slice) -> tuple[NDArray, NDArray, NDArray]:
+    def one(block: slice) -> tuple[Array, Array, Array]:
         with np.errstate(all="ignore"):
             w = weights[block] if weights.ndim > 1 else weights
             return surface.evaluate(u[block], w, delta[block, None])
@@ -269,7 +287,7 @@ def _evaluate(
     return f, g, h
 
 
-def solve_positive(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray]:
+def solve_positive(a: Array, b: Array) -> tuple[Array, Lanes]:
     """Cholesky solution of many small systems; also which `a` were positive definite.
 
     Written over lanes, because LAPACK's overhead per tiny matrix would rule.
@@ -286,7 +304,7 @@ def solve_positive(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray]:
         return _eliminated(lower, x, floor, ok)
 
 
-def _eliminated(lower: NDArray, x: NDArray, floor: NDArray, ok: NDArray) -> tuple[NDArray, NDArray]:
+def _eliminated(lower: Array, x: Array, floor: Array, ok: Lanes) -> tuple[Array, Lanes]:
     """Cholesky and both substitutions, in place; lanes with a poor pivot are not ok."""
     p = len(x)
     for j in range(p):

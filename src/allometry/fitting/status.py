@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from allometry.fitting.document import Certificate, Status
-from allometry.fitting.intervals import Estimate, Interval
+from allometry.fitting.document import Certificate, Status, StatusCode
+from allometry.fitting.intervals import Estimate, IntervalMethod
 
 __all__ = ["judged"]
 
@@ -12,30 +12,33 @@ ENOUGH = 0.99  # share of resamples that must have converged
 
 
 def judged(
-    certificate: Certificate, parameters: Mapping[str, Estimate], how: Interval, rows: int
+    certificate: Certificate,
+    parameters: Mapping[str, Estimate],
+    method: IntervalMethod,
+    rows: int,
 ) -> Status:
-    """The gravest finding gives the code; every finding gives a sentence.
+    """The gravest doubt gives the code; every doubt gives a sentence.
 
     Args:
         certificate: of the search. parameters: with their verdicts.
-        how: the intervals were made. rows: used in the fit.
+        method: of the intervals. rows: used in the fit.
     """
-    found = {
+    doubts = {
         **_search(certificate),
         **_spare(parameters, rows),
         **_parameters(certificate, parameters),
-        **_resamples(how),
+        **_resamples(method),
     }
-    if not found:
+    if not doubts:
         share, starts = certificate.best_basin_share, certificate.starts
         return Status("converged", f"{share:.0%} of {starts} starts agree on this optimum.")
-    return Status(next(iter(found)), " ".join(found.values()))
+    return Status(next(iter(doubts)), " ".join(doubts.values()))
 
 
-def _search(c: Certificate) -> dict[str, str]:
-    found = {}
+def _search(c: Certificate) -> dict[StatusCode, str]:
+    doubts: dict[StatusCode, str] = {}
     if not c.polished:
-        found["not_converged"] = (
+        doubts["not_converged"] = (
             f"The gradient is {c.gradient_norm:.2g} at the best point: not proven an optimum. "
             "Use more starts, a larger delta of huber_log, squared_log, or a simpler law."
         )
@@ -44,13 +47,13 @@ def _search(c: Certificate) -> dict[str, str]:
         who = (
             f"Only one of {c.starts} starts" if reached else f"None of {c.starts} starts by itself"
         )
-        found["found_once"] = (
+        doubts["found_once"] = (
             f"{who} reached the best value: there may be a better one. Use more starts."
         )
-    return found
+    return doubts
 
 
-def _spare(parameters: Mapping[str, Estimate], rows: int) -> dict[str, str]:
+def _spare(parameters: Mapping[str, Estimate], rows: int) -> dict[StatusCode, str]:
     free = sum(e.verdict != "fixed" for e in parameters.values())
     if rows > free:
         return {}
@@ -61,10 +64,10 @@ def _spare(parameters: Mapping[str, Estimate], rows: int) -> dict[str, str]:
     return {"no_spare_rows": text}
 
 
-def _parameters(c: Certificate, parameters: Mapping[str, Estimate]) -> dict[str, str]:
-    found = {}
+def _parameters(c: Certificate, parameters: Mapping[str, Estimate]) -> dict[StatusCode, str]:
+    doubts: dict[StatusCode, str] = {}
     if c.active_bounds:
-        found["bound_active"] = (
+        doubts["bound_active"] = (
             f"{', '.join(c.active_bounds)} ran into the solver's bound: the data do not "
             "contain this part of the law; use a simpler law."
         )
@@ -74,16 +77,18 @@ def _parameters(c: Certificate, parameters: Mapping[str, Estimate]) -> dict[str,
         if e.verdict in WEAK
     ]
     if weak:
-        found["not_identified"] = f"The data do not fix {', '.join(weak)}: do not quote as numbers."
-    return found
+        doubts["not_identified"] = (
+            f"The data do not fix {', '.join(weak)}: do not quote as numbers."
+        )
+    return doubts
 
 
-def _resamples(how: Interval) -> dict[str, str]:
-    if how.converged >= ENOUGH:
+def _resamples(method: IntervalMethod) -> dict[StatusCode, str]:
+    if method.converged >= ENOUGH:
         return {}
     text = (
-        f"{100 * (1 - how.converged):.1f}% of {how.resamples} resamples did not converge in the "
-        "steps allowed: the intervals rest on unfinished fits; a larger delta of huber_log, "
+        f"{100 * (1 - method.converged):.1f}% of {method.resamples} resamples did not converge "
+        "in the steps allowed: the intervals rest on unfinished fits; a larger delta of huber_log, "
         "squared_log or a simpler law makes them firm."
     )
     return {"resamples_weak": text}

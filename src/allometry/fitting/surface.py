@@ -1,20 +1,20 @@
-"""One fit as a surface to minimise: rows, a law and an objective, in solver coordinates.
+"""The surface that a solver descends: rows, a law and an objective, in solver coordinates.
 
 Solver coordinates u: the log of a positive parameter, another parameter itself,
 all for centred sizes, without the parameters held fixed.
 """
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from allometry.fitting.objectives import Objective
-from allometry.laws.law import Law, Term
+from allometry.laws.law import Array, Law, Term
 
-__all__ = ["PlainSurface", "PowerSumSurface", "Problem", "penalty", "surface"]
+__all__ = ["LawSurface", "PlainSurface", "PowerSumSurface", "surface"]
 
 # Absolute values are minimised as Huber with these deltas (y is centred to about 1),
 # by all lanes and by the polished ones. Rows outside delta are shifted alike, so the
@@ -22,34 +22,21 @@ __all__ = ["PlainSurface", "PowerSumSurface", "Problem", "penalty", "surface"]
 BLUNT, SHARP = 1e-4, 1e-8
 
 
-def penalty(
-    r: NDArray, weights: NDArray, delta: NDArray, objective: Objective
-) -> tuple[NDArray, NDArray, NDArray]:
-    """Sum of penalties (k,), their slope by r and their curvature, each (k, n).
-
-    Squares enter as r^2/2; absolute values as Huber divided by its delta.
-    """
-    if np.isinf(objective.delta):
-        slope, curvature = weights * r, np.broadcast_to(weights, r.shape)
-        return (slope * r).sum(1) * 0.5, slope, curvature
-    w: NDArray = weights
-    if objective.over != 1.0:
-        w = w * np.where(r < 0, objective.over, 1.0)
-    if objective.delta == 0:
-        w = w / delta
-    clipped = np.clip(r, -delta, delta)
-    slope = w * clipped
-    value = np.einsum("kn,kn->k", slope, r - 0.5 * clipped)
-    return value, slope, w * (clipped == r)
-
-
-def _shifted(weights: NDArray, r: NDArray) -> tuple[NDArray, NDArray]:
+def _shifted(weights: Array, r: Array) -> tuple[Array, Array]:
     """Weights, and residuals of each lane's own response, of weights (K, 2, n)."""
     return (weights[:, 0], r + weights[:, 1]) if weights.ndim == 3 else (weights, r)
 
 
-class Problem:
-    """Coordinates: from solver vectors to parameters and back."""
+class LawSurface(ABC):
+    """What is minimised, and its coordinates: from solver vectors to parameters and back.
+
+    Attributes:
+        exact: whether `evaluate` gives exact second derivatives.
+        free: the parameters that are not held fixed; `places` among all of the law's.
+        positive: which of them are solved on a log scale, (p,).
+        low, high: bounds in solver coordinates, (p,).
+        centre: what each symbol is divided by.
+    """
 
     exact = False
 
@@ -57,8 +44,8 @@ class Problem:
         self,
         law: Law,
         objective: Objective,
-        sizes: Mapping[str, NDArray],
-        y: NDArray,
+        sizes: Mapping[str, Array],
+        y: Array,
         fixed: Mapping[str, float] | None = None,
         centred: bool = True,
     ):
@@ -84,28 +71,33 @@ class Problem:
             self.low = np.where(loose, np.where(self.positive, -300.0, -1e12), self.low)
             self.high = np.where(loose, np.where(self.positive, 300.0, 1e12), self.high)
 
-    def to_u(self, values: NDArray) -> NDArray:
+    @abstractmethod
+    def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
+        """Value, gradient and curvature; see `solver.Surface`."""
+
+    def to_u(self, values: Array) -> Array:
         """Solver coordinates of centred free parameters (..., p)."""
         safe = np.where(self.positive, np.maximum(values, 1e-300), 1.0)
         return np.where(self.positive, np.log(safe), values)
 
-    def to_u_all(self, values: NDArray) -> NDArray:
+    def to_u_all(self, values: Array) -> Array:
         """Solver coordinates of centred parameters given for all of the law's, (k, all)."""
         return self.to_u(values[:, self.places])
 
-    def values(self, u: NDArray) -> dict[str, NDArray]:
+    def values(self, u: Array) -> dict[str, Array]:
         """Centred parameters, each (k,), of solver vectors (k, p)."""
-        held = {name: np.full(len(u), value) for name, value in self.fixed.items()}
-        free = {p.name: np.exp(u[:, j]) if p.positive else u[:, j] for j, p in enumerate(self.free)}
-        return {name: held[name] if name in held else free[name] for name in self.law.names}
+        values = {name: np.full(len(u), value) for name, value in self.fixed.items()}
+        for j, p in enumerate(self.free):
+            values[p.name] = np.exp(u[:, j]) if p.positive else u[:, j]
+        return {name: values[name] for name in self.law.names}
 
-    def raw(self, u: NDArray) -> dict[str, NDArray]:
+    def raw(self, u: Array) -> dict[str, Array]:
         """Parameters for raw sizes, each (k,)."""
         centred = self.values(u)
         if self._plain():
             return centred
-        held = {name: centred[name] for name in self.fixed}
-        return {**self.law.to_raw(centred, self.centre), **held}
+        fixed = {name: centred[name] for name in self.fixed}
+        return {**self.law.to_raw(centred, self.centre), **fixed}
 
     def with_curvature(self) -> Self:
         """The same problem with exact curvature."""
@@ -124,7 +116,7 @@ class Problem:
 
 
 def _centres(
-    law: Law, sizes: Mapping[str, NDArray], y: NDArray, fixed: Mapping[str, float]
+    law: Law, sizes: Mapping[str, Array], y: Array, fixed: Mapping[str, float]
 ) -> dict[str, float]:
     """The middle of each symbol; 1 where a parameter is fixed in raw units."""
     loose = {t.coefficient for t in law.terms if not t.powers}
@@ -145,12 +137,12 @@ def _centres(
     return centre
 
 
-def _centred(values: NDArray, symbol: str, law: Law, centre: Mapping[str, float]) -> NDArray:
+def _centred(values: Array, symbol: str, law: Law, centre: Mapping[str, float]) -> Array:
     spread = centre.get(f"{symbol} spread")
     return values / centre[symbol] if spread is None else (values - centre[symbol]) / spread
 
 
-class PowerSumSurface(Problem):
+class PowerSumSurface(LawSurface):
     """A sum of powers, with exact second derivatives, against y or log y.
 
     In logs, with p_c the share of term c in the prediction and phi_c its features
@@ -164,16 +156,16 @@ class PowerSumSurface(Problem):
         self,
         law: Law,
         objective: Objective,
-        sizes: Mapping[str, NDArray],
-        y: NDArray,
+        sizes: Mapping[str, Array],
+        y: Array,
         fixed: Mapping[str, float] | None = None,
         centred: bool = True,
     ):
         super().__init__(law, objective, sizes, y, fixed, centred)
         place = {p.name: j for j, p in enumerate(self.free)}
         self._where: list[list[int]] = []
-        self._features: list[NDArray] = []
-        self._offsets: list[NDArray] = []
+        self._features: list[Array] = []
+        self._offsets: list[Array] = []
         for term in law.terms:
             columns = self._columns(term)
             free = [name for name in columns if name in place]
@@ -188,7 +180,7 @@ class PowerSumSurface(Problem):
             for d in range(c, len(law.terms))
         }
 
-    def _columns(self, term: Term) -> dict[str, NDArray]:
+    def _columns(self, term: Term) -> dict[str, Array]:
         """What the log of a term is linear in, by parameter, each (n,)."""
         columns = {term.coefficient: np.ones(self.rows)}
         for i, (size, exponent) in enumerate(term.powers):
@@ -196,15 +188,15 @@ class PowerSumSurface(Problem):
             columns[exponent] = columns.get(exponent, 0.0) + term.sign * log_size
         return columns
 
-    def _offset(self, term: Term, columns: Mapping[str, NDArray]) -> NDArray:
+    def _offset(self, term: Term, columns: Mapping[str, Array]) -> Array:
         """What is added to the log of a term: parameters held fixed, and y out of it in logs."""
         offset = -np.log(self.y) if self.objective.logs else np.zeros(self.rows)
         for name in (n for n in columns if n in self.fixed):
-            held = self.fixed[name]
-            offset = offset + columns[name] * (np.log(held) if name == term.coefficient else held)
+            value = self.fixed[name]
+            offset = offset + columns[name] * (np.log(value) if name == term.coefficient else value)
         return offset
 
-    def shares(self, u: NDArray) -> tuple[list[NDArray], NDArray]:
+    def shares(self, u: Array) -> tuple[list[Array], Array]:
         """Each term (k, n), over y in logs, and their sum."""
         terms = []
         for where, features, offset in zip(self._where, self._features, self._offsets, strict=True):
@@ -222,9 +214,7 @@ class PowerSumSurface(Problem):
 
     exact = True
 
-    def evaluate(
-        self, u: NDArray, weights: NDArray, delta: NDArray
-    ) -> tuple[NDArray, NDArray, NDArray]:
+    def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
         """Value, gradient and exact (generalised) Hessian; see `solver.Surface`."""
         shares, total = self.shares(u)
         if self.objective.logs:
@@ -235,7 +225,7 @@ class PowerSumSurface(Problem):
         else:
             r = self.y - total
         weights, r = _shifted(weights, r)
-        value, slope, curvature = penalty(r, weights, delta, self.objective)
+        value, slope, curvature = self.objective.penalty(r, weights, delta)
         k, p = u.shape
         g, h = np.zeros((k, p)), np.zeros((k, p, p))
         kappa = curvature + slope if self.objective.logs else curvature
@@ -258,7 +248,7 @@ class PowerSumSurface(Problem):
         return value, g, h
 
 
-class PlainSurface(Problem):
+class PlainSurface(LawSurface):
     """Any law with a value of its own: first derivatives; Gauss-Newton curvature, or exact.
 
     `exact` adds the residuals' own curvature by differences of the slopes: one
@@ -267,35 +257,33 @@ class PlainSurface(Problem):
 
     exact = False
 
-    def evaluate(
-        self, u: NDArray, weights: NDArray, delta: NDArray
-    ) -> tuple[NDArray, NDArray, NDArray]:
+    def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
         """Value, gradient and curvature; see `solver.Surface`."""
         f, jacobian = self._compared(u)
         r = (np.log(self.y) if self.objective.logs else self.y) - f
         weights, r = _shifted(weights, r)
-        value, slope, curvature = penalty(r, weights, delta, self.objective)
+        value, slope, curvature = self.objective.penalty(r, weights, delta)
         g = -np.matmul(jacobian, slope[:, :, None])[:, :, 0]
         h = np.matmul(jacobian * curvature[:, None, :], jacobian.transpose(0, 2, 1))
         if self.exact:
             h = h - self._bend(u, slope)
         return value, g, h
 
-    def _compared(self, u: NDArray) -> tuple[NDArray, NDArray]:
+    def _compared(self, u: Array) -> tuple[Array, Array]:
         """What is compared with y or log y, and its derivatives by u."""
         f, jacobian = self.predict(u)
         return (np.log(f), jacobian / f[:, None, :]) if self.objective.logs else (f, jacobian)
 
-    def _bend(self, u: NDArray, slope: NDArray) -> NDArray:
+    def _bend(self, u: Array, slope: Array) -> Array:
         """Second derivatives of the prediction summed with `slope`, (k, p, p)."""
         k, p = u.shape
         nudges = 1e-4 * np.concatenate([np.eye(p), -np.eye(p)])
         around = self._compared((u[:, None] + nudges).reshape(-1, p))[1]
         ahead, behind = np.moveaxis(around.reshape(k, 2, p, p, -1), 1, 0)
         bend = np.matmul(ahead - behind, slope[:, None, :, None])[..., 0] / 2e-4
-        return (bend + bend.transpose(0, 2, 1)) / 2
+        return np.asarray((bend + bend.transpose(0, 2, 1)) / 2, float)
 
-    def predict(self, u: NDArray) -> tuple[NDArray, NDArray]:
+    def predict(self, u: Array) -> tuple[Array, Array]:
         """Centred values (k, n) and their derivatives by u, (k, p, n)."""
         if self.law.gradient is None:
             return self._value(u), self._differences(u)
@@ -307,10 +295,10 @@ class PlainSurface(Problem):
             jacobian[:, j] = slopes[p.name] * columns[p.name] if p.positive else slopes[p.name]
         return f, jacobian
 
-    def _value(self, u: NDArray) -> NDArray:
+    def _value(self, u: Array) -> Array:
         return self.law.evaluate(self.values(u), self.sizes)
 
-    def _differences(self, u: NDArray) -> NDArray:
+    def _differences(self, u: Array) -> Array:
         """Central differences by u: for laws that give no derivative."""
         step = 1e-5 * np.maximum(1.0, np.abs(u))
         jacobian = np.empty((len(u), u.shape[1], self.rows))
@@ -326,11 +314,11 @@ class PlainSurface(Problem):
 def surface(
     law: Law,
     objective: Objective,
-    sizes: Mapping[str, NDArray],
-    y: NDArray,
+    sizes: Mapping[str, Array],
+    y: Array,
     fixed: Mapping[str, float] | None = None,
     centred: bool = True,
-) -> "PowerSumSurface | PlainSurface":
-    """The surface with the best derivatives this law and objective allow."""
-    chosen = PowerSumSurface if law.terms else PlainSurface
-    return chosen(law, objective, sizes, y, fixed, centred)
+) -> LawSurface:
+    """The surface with the best derivatives this law allows."""
+    kind = PowerSumSurface if law.terms else PlainSurface
+    return kind(law, objective, sizes, y, fixed, centred)

@@ -3,11 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.laws import Array
+
 __all__ = ["components"]
 
 
 def components(
-    points: NDArray, residuals: NDArray, parameters: int, evaluation: NDArray | None = None
+    points: NDArray[np.intp], residuals: Array, parameters: int, evaluation: Array | None = None
 ) -> dict[str, float]:
     """Standard deviations, in the units of the residuals, by one-way analysis of variance.
 
@@ -29,12 +31,12 @@ def components(
         return {}
     means = np.bincount(labels, residuals) / counts
     within = float(((residuals - means[labels]) ** 2).sum() / (rows - groups))
-    found = {"seed": within}
+    variances = {"seed": within}
     if groups > parameters:
         between = float((counts * means**2).sum() / (groups - parameters))
         typical = (rows - (counts**2).sum() / rows) / (groups - 1)
-        found["misfit"] = max(0.0, (between - within) / typical)
+        variances["misfit"] = max(0.0, (between - within) / typical)
     if evaluation is not None:
-        found["evaluation"] = float(np.mean(evaluation**2))
-        found["seed"] = max(0.0, within - found["evaluation"])
-    return {name: float(np.sqrt(value)) for name, value in found.items()}
+        variances["evaluation"] = float(np.mean(evaluation**2))
+        variances["seed"] = max(0.0, within - variances["evaluation"])
+    return {name: float(np.sqrt(value)) for name, value in variances.items()}

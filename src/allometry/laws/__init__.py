@@ -1,34 +1,78 @@
-"""Laws: one functional form a file, found by walking this package.
+"""Laws: one functional form a file, each exported under its name.
 
-Adding a law is adding a file with a module-level `LAW`.
+``laws.chinchilla`` is the law itself, a frozen value; ``laws.named("chinchilla")`` is the same
+object. Adding a law is adding a file with a module-level `LAW` and its import below. The
+imports stand here, not in a loop over the files, so that type checkers know the names; they
+also put each law in the place of the module of the same name, whoever imports that module first.
 """
 
-import importlib
 import importlib.util
-import pkgutil
 from pathlib import Path
 
 from allometry.errors import UsageError
-from allometry.laws.law import Law, Parameter, Term
+from allometry.laws.bnsl import LAWS as _BNSL
+from allometry.laws.chinchilla import LAW as chinchilla
+from allometry.laws.chinchilla_tied import LAW as chinchilla_tied
+from allometry.laws.data_constrained import LAW as data_constrained
+from allometry.laws.exponential import LAW as exponential
+from allometry.laws.kaplan import LAW as kaplan
+from allometry.laws.law import Array, Law, Parameter, Term
+from allometry.laws.log import LAW as log
+from allometry.laws.lr_batch import LAW as lr_batch
+from allometry.laws.m3 import LAW as m3
+from allometry.laws.m4 import LAW as m4
+from allometry.laws.multi_power import LAW as multi_power
+from allometry.laws.overtraining import LAW as overtraining
+from allometry.laws.power import LAW as power
+from allometry.laws.power_floor import LAW as power_floor
+from allometry.laws.power_product import LAW as power_product
+from allometry.laws.quanta import LAW as quanta
+from allometry.laws.sigmoid import LAW as sigmoid
 
-__all__ = ["Law", "Parameter", "Term", "available", "from_file", "named"]
+bnsl1, bnsl2, bnsl3 = _BNSL
+
+# An alias is the same law under another name; these two are of Alabdulmohsin et al. 2209.06640.
+m1, m2 = power, power_floor
+
+__all__ = [
+    "Array",
+    "Law",
+    "Parameter",
+    "Term",
+    "available",
+    "bnsl1",
+    "bnsl2",
+    "bnsl3",
+    "chinchilla",
+    "chinchilla_tied",
+    "data_constrained",
+    "exponential",
+    "from_file",
+    "kaplan",
+    "log",
+    "lr_batch",
+    "m1",
+    "m2",
+    "m3",
+    "m4",
+    "multi_power",
+    "named",
+    "overtraining",
+    "power",
+    "power_floor",
+    "power_product",
+    "quanta",
+    "sigmoid",
+]
 
 
 def available() -> dict[str, Law]:
-    """Every law of the package, by name."""
-    laws: dict[str, Law] = {}
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
-        for law in _laws_of(importlib.import_module(f"{__name__}.{module.name}")):
-            laws[law.name] = law
-    return laws
+    """Every name there is, and its law; under an alias the law has its first name."""
+    return {name: law for name in __all__ if isinstance(law := globals()[name], Law)}
 
 
 def named(name: str) -> Law:
-    """The law of that name; UsageError lists the names there are."""
-    if importlib.util.find_spec(f"{__name__}.{name}") if name.isidentifier() else None:
-        for law in _laws_of(importlib.import_module(f"{__name__}.{name}")):
-            if law.name == name:
-                return law
+    """The law of that name or alias; UsageError lists the names there are."""
     laws = available()
     if name not in laws:
         raise UsageError(f"no law {name!r}; there are {', '.join(laws)} (or a file: mylaw.py)")
@@ -56,9 +100,3 @@ def from_file(path: str | Path) -> Law:
     if not isinstance(law, Law):
         raise UsageError(f"{path}: define LAW = allometry.laws.Law(...) in it")
     return law
-
-
-def _laws_of(module: object) -> tuple[Law, ...]:
-    """A module's `LAW`, or its `LAWS` where one formula has several numbers of breaks."""
-    law = getattr(module, "LAW", None)
-    return (*((law,) if law is not None else ()), *getattr(module, "LAWS", ()))

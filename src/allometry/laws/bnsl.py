@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAWS"]
 
 STEEPEST = 15.0
 
 
-def _parts(p: Values, sizes: Values) -> tuple[NDArray, list[tuple[NDArray, NDArray]]]:
+def _parts(p: Values, sizes: Values) -> tuple[Array, list[tuple[Array, Array]]]:
     """The power b x^-c0 prod(...), and for each break (z, log(1 + e^z))."""
     log_x = np.log(sizes["x"])
     exponent = np.log(p["b"]) - p["c0"] * log_x
@@ -29,12 +28,12 @@ def _breaks(p: Values) -> range:
     return range(1, 1 + sum(name.startswith("d") for name in p))
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """a + b x^-c0 prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i)."""
     return p["a"] + _parts(p, sizes)[0]
 
 
-def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     """The value, and derivatives by every parameter."""
     power, breaks = _parts(p, sizes)
     slopes = {
@@ -52,14 +51,14 @@ def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
     return slopes
 
 
-def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     """a in units of y, d in units of x; b carries y and x^c0."""
     x, y = centre["x"], centre["y"]
     moved = {**p, "a": p["a"] * y, "b": p["b"] * y * x ** p["c0"]}
     return {**moved, **{f"d{i}": p[f"d{i}"] * x for i in _breaks(p)}}
 
 
-def starts(uniform: NDArray, sizes: Values, y: NDArray) -> NDArray:
+def starts(uniform: Array, sizes: Values, y: Array) -> Array:
     """Slopes of either sign, breaks in rising order inside the data."""
     count = (uniform.shape[1] - 3) // 3
     log_x = np.log(sizes["x"])

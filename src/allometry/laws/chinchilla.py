@@ -1,13 +1,11 @@
 """Loss as a floor, a term in parameters and a term in data."""
 
-from numpy.typing import NDArray
-
-from allometry.laws.law import Law, Parameter, Term, Values
+from allometry.laws.law import Array, Law, Parameter, Term, Values
 
 __all__ = ["LAW"]
 
 
-def derived(values: Values) -> dict[str, NDArray]:
+def derived(values: Values) -> dict[str, Array]:
     """Exponents of compute-optimal N and D: N ~ C^a, D ~ C^b (Hoffmann et al., eq. 4)."""
     total = values["alpha"] + values["beta"]
     return {"a": values["beta"] / total, "b": values["alpha"] / total}

@@ -1,19 +1,18 @@
 """Loss when data are repeated, and parameters exceed what unique data can use."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
 
-def _worth(repeats: NDArray, half: NDArray) -> NDArray:
+def _worth(repeats: Array, half: Array) -> Array:
     """1 + R*(1 - exp(-R/R*)): what `repeats` further passes are worth in unique units."""
     return 1 - half * np.expm1(-repeats / half)
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """E + A/N'^alpha + B/D'^beta with effective N' and D'."""
     n, d, u = (sizes[s] for s in ("N", "D", "U"))
     total = p["alpha"] + p["beta"]

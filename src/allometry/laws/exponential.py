@@ -3,25 +3,24 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """E + A exp(-x/s)."""
     return p["E"] + p["A"] * np.exp(-sizes["x"] / p["s"])
 
 
-def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     """Derivatives by E, A and s."""
     fall = np.exp(-sizes["x"] / p["s"])
     return {"E": np.ones_like(fall), "A": fall, "s": p["A"] * fall * sizes["x"] / p["s"] ** 2}
 
 
-def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     """E, A in units of y; s in units of x."""
     return {"E": p["E"] * centre["y"], "A": p["A"] * centre["y"], "s": p["s"] * centre["x"]}
 

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
 
-def _parts(p: Values, sizes: Values) -> tuple[NDArray, NDArray, NDArray]:
+def _parts(p: Values, sizes: Values) -> tuple[Array, Array, Array]:
     """log(N_c/N), share of the N part in the bracket, log of the bracket."""
     far = np.log(p["N_c"]) - np.log(sizes["N"])
     by_n = far * p["alpha_N"] / p["alpha_D"]
@@ -18,12 +17,12 @@ def _parts(p: Values, sizes: Values) -> tuple[NDArray, NDArray, NDArray]:
     return far, np.exp(by_n - bracket), bracket
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """((N_c/N)^(alpha_N/alpha_D) + D_c/D)^alpha_D."""
     return np.exp(p["alpha_D"] * _parts(p, sizes)[2])
 
 
-def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     """Derivatives by every parameter."""
     far, share, bracket = _parts(p, sizes)
     loss = np.exp(p["alpha_D"] * bracket)
@@ -35,7 +34,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
     }
 
 
-def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     """N_c and D_c in units of N and D; both carry the scale of the loss."""
     y = centre["L"]
     return {
@@ -45,7 +44,7 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
     }
 
 
-def starts(uniform: NDArray, sizes: Values, y: NDArray) -> NDArray:
+def starts(uniform: Array, sizes: Values, y: Array) -> Array:
     """Exponents over their range; N's share of the bracket at the centre, 2 to 98%."""
     alpha_n, alpha_d = 0.02 * 50 ** uniform[:, 2], 0.02 * 50 ** uniform[:, 3]
     share = 0.02 + 0.96 * uniform[:, 0]

@@ -17,9 +17,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Law", "Parameter", "Term", "Values"]
+__all__ = ["Array", "Law", "Parameter", "Term", "Values"]
 
-Values = Mapping[str, NDArray]
+Array = NDArray[np.float64]
+Values = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ class Term:
     factor: float = 1.0
 
 
-def _nothing_derived(values: Values) -> dict[str, NDArray]:
+def _nothing_derived(values: Values) -> dict[str, Array]:
     return {}
 
 
-def _same(values: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def _same(values: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     return dict(values)
 
 
@@ -104,12 +105,12 @@ class Law:
     response: str
     parameters: tuple[Parameter, ...]
     terms: tuple[Term, ...] = ()
-    value: Callable[[Values, Values], NDArray] | None = None
+    value: Callable[[Values, Values], Array] | None = None
     gradient: Callable[[Values, Values], Values] | None = None
-    uncentre: Callable[[Values, Mapping[str, float]], dict[str, NDArray]] = _same
-    starts: Callable[[NDArray, Values, NDArray], NDArray] | None = None
+    uncentre: Callable[[Values, Mapping[str, float]], dict[str, Array]] = _same
+    starts: Callable[[Array, Values, Array], Array] | None = None
     linear: tuple[str, ...] = ()
-    derived: Callable[[Values], dict[str, NDArray]] = _nothing_derived
+    derived: Callable[[Values], dict[str, Array]] = _nothing_derived
     fixed: Mapping[str, float] = field(default_factory=dict)
     centring: Literal["ratio", "affine", "none"] = "ratio"
     valid: str = "all sizes positive"
@@ -120,9 +121,19 @@ class Law:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Names of the parameters, in the order they are shown."""
         return tuple(p.name for p in self.parameters)
 
-    def evaluate(self, values: Mapping[str, float | NDArray], sizes: Values) -> NDArray:
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols of the columns a fit maps: sizes, response, the companion's response."""
+        companion = (self.companion.response,) if self.companion is not None else ()
+        return (*self.sizes, self.response, *companion)
+
+    def __repr__(self) -> str:
+        return f"<Law {self.name}: {self.formula}>"
+
+    def evaluate(self, values: Mapping[str, float | Array], sizes: Values) -> Array:
         """The law's value, shape (k, n), for parameters (k,) or scalars and sizes (n,)."""
         columns = {
             name: np.atleast_1d(np.asarray(values[name], float))[:, None] for name in self.names
@@ -130,7 +141,7 @@ class Law:
         points = {s: np.atleast_1d(np.asarray(sizes[s], float)) for s in self.sizes}
         if self.value is not None:
             return self.value(columns, points)
-        total: NDArray = np.zeros(())
+        total: Array = np.zeros(())
         for term in self.terms:
             exponent = sum((columns[e] * np.log(points[s]) for s, e in term.powers), np.zeros(1))
             if term.powers:
@@ -139,7 +150,7 @@ class Law:
         n = max((len(points[s]) for s in self.sizes), default=1)
         return np.broadcast_to(total, (total.shape[0], n))
 
-    def to_raw(self, values: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+    def to_raw(self, values: Values, centre: Mapping[str, float]) -> dict[str, Array]:
         """Parameters of raw sizes from those of centred sizes."""
         if not self.terms:
             return self.uncentre(values, centre)

@@ -3,25 +3,24 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """a - b log x, natural logarithm."""
     return p["a"] - p["b"] * np.log(sizes["x"])
 
 
-def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     """Derivatives by a and b."""
     shape = (p["a"].shape[0], len(sizes["x"]))
     return {"a": np.ones(shape), "b": np.broadcast_to(-np.log(sizes["x"]), shape)}
 
 
-def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     """a and b for raw x and y."""
     y0 = centre["y"]
     return {"a": y0 * (p["a"] + p["b"] * np.log(centre["x"])), "b": y0 * p["b"]}

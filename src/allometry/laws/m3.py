@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """A (1/x + gamma)^alpha."""
     return p["A"] * (1 / sizes["x"] + p["gamma"]) ** p["alpha"]
 
 
-def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     """Derivatives by A, gamma and alpha."""
     shifted = 1 / sizes["x"] + p["gamma"]
     power = shifted ** p["alpha"]
@@ -23,7 +22,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
     return {"A": power, "gamma": y * p["alpha"] / shifted, "alpha": y * np.log(shifted)}
 
 
-def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     """gamma is in units of 1/x; A carries y and x^alpha."""
     x0 = centre["x"]
     return {

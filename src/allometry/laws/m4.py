@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
 NEWTON_STEPS = 12
 
 
-def _share(p: Values, sizes: Values) -> tuple[NDArray, NDArray, NDArray]:
+def _share(p: Values, sizes: Values) -> tuple[Array, Array, Array]:
     """t with logit t = (y - E)/(y0 - E), its slope by log q, and log(1 + e^t).
 
     With z = (y - E)/(y0 - E), the law says log z - g log(1 - z) = log q; in
@@ -36,19 +35,19 @@ def _share(p: Values, sizes: Values) -> tuple[NDArray, NDArray, NDArray]:
     return z, 1 / (1 - z + p["g"] * z), above
 
 
-def _bend(t: NDArray) -> tuple[NDArray, NDArray]:
+def _bend(t: Array) -> tuple[Array, Array]:
     """log(1 + e^t) and 1/(1 + e^-t), by one exponential and one logarithm."""
     small = np.exp(-np.abs(t))
     return np.maximum(t, 0) + np.log(1 + small), np.where(t < 0, small, 1.0) / (1 + small)
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """The y between E and y0 with (y - E)/(y0 - y)^g = A x^-alpha."""
     z, _, _ = _share(p, sizes)
     return p["E"] + (p["y0"] - p["E"]) * z
 
 
-def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     """The value, and derivatives through the implicit equation."""
     z, slope, above = _share(p, sizes)
     span = p["y0"] - p["E"]
@@ -64,7 +63,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
     }
 
 
-def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     """E and y0 in units of y; A carries y^(1 - g) and x^alpha."""
     y, x = centre["y"], centre["x"]
     return {
@@ -76,7 +75,7 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
     }
 
 
-def starts(uniform: NDArray, sizes: Values, y: NDArray) -> NDArray:
+def starts(uniform: Array, sizes: Values, y: Array) -> Array:
     """E below and y0 above the data; A so that the middle of the data is met."""
     low, high = float(y.min()), float(y.max())
     floor = low * (0.02 + 0.96 * uniform[:, 0])

@@ -1,14 +1,13 @@
 """The learning curve of a run from its learning-rate schedule."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
 
-def _schedules(sizes: Values) -> tuple[NDArray, list[tuple[slice, NDArray, NDArray, NDArray]]]:
+def _schedules(sizes: Values) -> tuple[Array, list[tuple[slice, Array, Array, Array]]]:
     """Summed learning rate of each row, and per run (rows, falls, rates, sums since).
 
     A run begins where `step` does not rise. Between rows the rate is taken as
@@ -29,7 +28,7 @@ def _schedules(sizes: Values) -> tuple[NDArray, list[tuple[slice, NDArray, NDArr
     return summed, runs
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """L0 + A S^-alpha - B sum_k fall_k (1 - (1 + C rate_k^-gamma S_k)^-beta)."""
     summed, runs = _schedules(sizes)
     loss = p["L0"] + p["A"] * summed ** -p["alpha"]
@@ -40,7 +39,7 @@ def value(p: Values, sizes: Values) -> NDArray:
     return loss
 
 
-def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     """Derivatives by every parameter."""
     summed, runs = _schedules(sizes)
     power = summed ** -p["alpha"]
@@ -66,7 +65,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
     return slopes
 
 
-def _spent(p: Values, rates: NDArray, since: NDArray) -> NDArray:
+def _spent(p: Values, rates: Array, since: Array) -> Array:
     weight = p["C"] * np.exp(-p["gamma"] * np.log(rates))
     return weight[:, :, None] * since[None]
 

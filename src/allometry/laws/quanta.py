@@ -3,66 +3,73 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW", "frequencies", "learnt", "tail"]
 
 
-def frequencies(n: int, alpha: float, offset: float = 0.0) -> NDArray[np.float64]:
+def frequencies(n: int, alpha: float, offset: float = 0.0) -> Array:
     """Use of each of n quanta, ``(n,)``: p_k proportional to (k + offset)^-(1 + alpha)."""
     p = (np.arange(1, n + 1) + offset) ** -(1 + alpha)
     return np.asarray(p / p.sum())
 
 
-def tail(n: NDArray, alpha: NDArray, K: NDArray) -> NDArray:
+def _zeta(s: Array, q: Array | float) -> Array:
+    """The Hurwitz zeta function: sum of (k + q)^-s over k = 0, 1, ..."""
+    # Imported here: every law is loaded with the package, and fits of the others need no SciPy.
+    from scipy.special import zeta
+
+    return np.asarray(zeta(s, q), float)
+
+
+def tail(n: Array, alpha: Array, K: Array) -> Array:
     """Share of samples whose quantum is beyond the n-th of K: sum of p_k over n < k <= K.
 
     p_k is proportional to k^-(1 + alpha). Between whole numbers n the Hurwitz zeta function
     continues the sum: sum over k > n of k^-s = zeta(s, n + 1).
     """
     s, n = 1 + alpha, np.clip(n, 0, K)
-    beyond = special.zeta(s, K + 1)
-    return np.maximum(special.zeta(s, n + 1) - beyond, 0) / (special.zeta(s, 1.0) - beyond)
+    beyond = _zeta(s, K + 1)
+    left: Array = np.maximum(_zeta(s, n + 1) - beyond, 0) / (_zeta(s, 1.0) - beyond)
+    return left
 
 
-def learnt(p: Values, sizes: Values) -> NDArray:
+def learnt(p: Values, sizes: Values) -> Array:
     """Quanta learnt: those for which parameters, samples and steps all suffice.
 
     N/C by parameters, and by each of D and step the quanta that have been seen tau times
     or more: n^(1 + alpha) = D/(tau Z), with 1/Z the frequency of the first.
     """
     s, K = 1 + p["alpha"], p["K"]
-    first = special.zeta(s, 1.0) - special.zeta(s, K + 1)
+    first = _zeta(s, 1.0) - _zeta(s, K + 1)
     by_data = (sizes["D"] / (p["tau_D"] * first)) ** (1 / s)
     by_steps = (sizes["step"] / (p["tau_S"] * first)) ** (1 / s)
     return np.minimum(np.minimum(sizes["N"] / p["C"], by_data), by_steps)
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """a + (b - a) times the share of samples whose quantum is not learnt."""
     return p["a"] + (p["b"] - p["a"]) * tail(learnt(p, sizes), p["alpha"], p["K"])
 
 
-def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     """Levels in units of L; C, tau_D and tau_S in those of their sizes."""
     moved = {"a": centre["L"], "b": centre["L"]}
     moved |= {"C": centre["N"], "tau_D": centre["D"], "tau_S": centre["step"]}
     return {name: v * moved.get(name, 1.0) for name, v in p.items()}
 
 
-def derived(p: Values) -> dict[str, NDArray]:
+def derived(p: Values) -> dict[str, Array]:
     """The exponents the theory has for each scaling (2303.13506, eq. 4 to 6)."""
     by_frequency = p["alpha"] / (1 + p["alpha"])
     return {"alpha_N": p["alpha"], "alpha_D": by_frequency, "alpha_S": by_frequency}
 
 
-def starts(uniform: NDArray, sizes: Values, y: NDArray) -> NDArray:
+def starts(uniform: Array, sizes: Values, y: Array) -> Array:
     """Levels about the ends of the data; up to ten quanta learnt at the smallest of each size."""
     alpha, K = 0.1 * 12 ** uniform[:, 2], np.full(len(uniform), 1e9)
-    power, first = 1 + alpha, special.zeta(1 + alpha, 1.0)
+    power, first = 1 + alpha, _zeta(1 + alpha, 1.0)
     n = 0.2 * 50 ** uniform[:, 3:6]
     return np.stack(
         [

@@ -3,30 +3,29 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from allometry.laws.law import Law, Parameter, Values
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
 
-def _rise(p: Values, sizes: Values) -> NDArray:
+def _rise(p: Values, sizes: Values) -> Array:
     return 1 / (1 + np.exp(np.clip(-p["k"] * (sizes["x"] - p["z0"]), -500, 500)))
 
 
-def value(p: Values, sizes: Values) -> NDArray:
+def value(p: Values, sizes: Values) -> Array:
     """lo + (hi - lo)/(1 + exp(-k (x - z0)))."""
     return p["lo"] + (p["hi"] - p["lo"]) * _rise(p, sizes)
 
 
-def gradient(p: Values, sizes: Values) -> dict[str, NDArray]:
+def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     """Derivatives by lo, hi, k and z0."""
     s = _rise(p, sizes)
     bend = (p["hi"] - p["lo"]) * s * (1 - s)
     return {"lo": 1 - s, "hi": s, "k": bend * (sizes["x"] - p["z0"]), "z0": -bend * p["k"]}
 
 
-def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, NDArray]:
+def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
     """Levels in units of y; k and z0 in units of x."""
     y, spread = centre["y"], centre.get("x spread", 1.0)
     return {

@@ -1,22 +1,13 @@
 """What a measure sees: one network at one moment of its training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from allometry.datasets.splits import Split
 from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
 
-__all__ = ["Losses", "Network"]
-
-
-class Losses(NamedTuple):
-    """Mean cross-entropy (nats) and share of examples classified right, 0 to 1."""
-
-    train_loss: float
-    test_loss: float
-    train_accuracy: float
-    test_accuracy: float
+__all__ = ["Network"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +16,8 @@ class Network:
 
     Attributes:
         params: NumPy arrays by name.
-        losses: over its whole training set and its whole test set.
+        losses: loss and metrics of its task over its whole training set and its whole test set:
+            ``train_loss``, ``test_loss``, ``train_accuracy``, ``test_accuracy`` of class labels.
         split: the features its trained part sees, with labels.
         epoch: passes made so far; 0 is the untrained network.
     """
@@ -33,6 +25,6 @@ class Network:
     spec: RunSpec
     model: Model
     params: Params
-    losses: Losses
+    losses: Mapping[str, float]
     split: Split
     epoch: int

@@ -66,7 +66,7 @@ def edge_costs(weight: NDArray[np.floating], *, offset: float = 0.0) -> NDArray[
     size = np.abs(weight.T.astype(np.float64))
     shifted = size - size.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return 1.0 - (np.log(np.exp(log_p) + offset) if offset else log_p)
+    return np.asarray(1.0 - (np.log(np.exp(log_p) + offset) if offset else log_p))
 
 
 def unit_entropies(

@@ -37,7 +37,7 @@ class ConvNet(Model):
     chunk: ClassVar[int] = 32
 
     @property
-    def hidden(self) -> tuple[int, ...]:
+    def hidden_sizes(self) -> tuple[int, ...]:
         return self.channels, self.channels, HIDDEN
 
     def family(self) -> tuple[Any, ...]:
@@ -85,7 +85,8 @@ class ConvNet(Model):
         one, two = jax.random.split(key)
         features = _dropped(_features(params, x), self.dropout, one)
         hidden = _dropped(_hidden(params, features), self.dropout, two)
-        return (params["weight4"] @ hidden + params["bias4"][:, None]).T
+        outputs: jax.Array = params["weight4"] @ hidden + params["bias4"][:, None]
+        return outputs.T
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
         return [params[f"weight{i}"].reshape(len(params[f"weight{i}"]), -1) for i in (1, 2, 3, 4)]
@@ -121,7 +122,8 @@ def _hidden(params: Any, features: jax.Array) -> jax.Array:
 
 
 def _outputs(params: Any, features: jax.Array) -> jax.Array:
-    return params["weight4"] @ _hidden(params, features) + params["bias4"][:, None]
+    outputs: jax.Array = params["weight4"] @ _hidden(params, features) + params["bias4"][:, None]
+    return outputs
 
 
 def _dropped(x: jax.Array, share: float, key: jax.Array) -> jax.Array:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from allometry.models.mlp import ACTIVATIONS
-from allometry.models.model import Counts, PairModel, Params
+from allometry.models.model import ACTIVATIONS, Counts, PairModel, Params
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["EmbeddingDecoder"]
@@ -46,6 +45,10 @@ class EmbeddingDecoder(PairModel):
     @property
     def _widths(self) -> tuple[int, ...]:
         return (self.d_embed, *self.hidden, self.p)
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        return self.hidden
 
     def family(self) -> tuple[Any, ...]:
         return type(self).__name__, self.p, len(self.hidden), self.activation

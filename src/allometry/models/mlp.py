@@ -3,18 +3,15 @@
 from typing import Annotated, Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from allometry.errors import UsageError
-from allometry.models.model import Counts, Model, Params
+from allometry.models.model import ACTIVATIONS, Counts, Dense, Model, Params
 from allometry.spec.torch_draws import TorchDraws
 
-__all__ = ["ACTIVATIONS", "MLP"]
-
-ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
+__all__ = ["MLP"]
 
 
 class MLP(Model):
@@ -33,8 +30,14 @@ class MLP(Model):
     init_scale: float = Field(default=1.0, gt=0)
 
     @property
-    def hidden(self) -> tuple[int, ...]:
+    def hidden_sizes(self) -> tuple[int, ...]:
         return self.widths[1:-1]
+
+    @property
+    def dense(self) -> Dense | None:
+        # A subclass that computes something else is packed as any model is.
+        plain = type(self).apply is MLP.apply
+        return Dense(self.widths, self.activation) if plain else None
 
     def family(self) -> tuple[Any, ...]:
         return (

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -12,7 +13,9 @@ from allometry.errors import UsageError
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
-__all__ = ["Counts", "Model", "PairModel", "Params"]
+__all__ = ["ACTIVATIONS", "Counts", "Dense", "Model", "PairModel", "Params"]
+
+ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
 # A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
 # start as float32 and are float64 where they train so.
@@ -36,6 +39,18 @@ class Counts(NamedTuple):
     backward_flop: int
 
 
+class Dense(NamedTuple):
+    """Dense layers with an activation between them, none after the last.
+
+    Attributes:
+        widths: units of every layer from input to output.
+        activation: a name of `ACTIVATIONS`; each maps zero to zero, so padding stays zero.
+    """
+
+    widths: tuple[int, ...]
+    activation: str
+
+
 class Model(Spec):
     """A network as a frozen value: how it starts, what it computes, how big it is.
 
@@ -53,6 +68,19 @@ class Model(Spec):
 
     chunk: ClassVar[int] = 0
     symbols: ClassVar[bool] = False
+
+    @property
+    def dense(self) -> Dense | None:
+        """The layers of the trained part, if dense layers are all it has.
+
+        The first layers of such networks share one matrix product in a pack.
+        """
+        return None
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...] | None:
+        """True widths between input and output, for the column ``hidden_sizes``; None for none."""
+        return None
 
     def family(self) -> tuple[Any, ...]:
         """Networks with equal families may be trained in one program."""

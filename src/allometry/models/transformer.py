@@ -89,7 +89,8 @@ class OneLayerTransformer(PairModel):
         stream = params["embed"][-1] + params["position"][-1] + mixed @ params["mix"].T
         units = jax.nn.relu(stream @ params["inner"].T + params["inner_bias"])
         stream = stream + units @ params["outer"].T + params["outer_bias"]
-        return stream @ params["answer"].T
+        answers: jax.Array = stream @ params["answer"].T
+        return answers
 
     def _attention(self, params: Any, chosen: jax.Array) -> jax.Array:
         """What "=" gathers ``(B, d)`` of the symbols ``(B, 2, p + 1)``, one-hot, and of itself."""

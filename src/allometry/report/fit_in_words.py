@@ -30,7 +30,7 @@ class EstimateRow(NamedTuple):
 
 def estimate_rows(fit: Fit) -> list[EstimateRow]:
     """Parameters in the law's order, then what is derived from them."""
-    meanings = {p.name: p.meaning for p in fit.form.parameters}
+    meanings = {p.name: p.meaning for p in fit.law.parameters}
     return [
         EstimateRow(
             name,
@@ -54,8 +54,8 @@ def certificate_lines(fit: Fit) -> list[str]:
     c, lines = fit.certificate, []
     lines.append(
         f"Search: {c.starts} starts, {c.converged:.0%} converged, {c.best_basin_share:.0%} at the "
-        f"best value ({fit.objective['name'].replace('_', ' ')}, sum over rows "
-        f"{shown(float(fit.objective['value']))}); gradient there {shown(c.gradient_norm, 2)}."
+        f"best value ({fit.objective.name.replace('_', ' ')}, sum over rows "
+        f"{shown(fit.objective.value)}); gradient there {shown(c.gradient_norm, 2)}."
     )
     if c.runner_up_value is not None:
         at = ", ".join(f"{name} = {shown(v)}" for name, v in c.runner_up.items())
@@ -72,7 +72,7 @@ def certificate_lines(fit: Fit) -> list[str]:
         )
     lines.append(_interval_line(fit))
     if fit.variance:
-        unit = "in log " if "log" in fit.objective["name"] else ""
+        unit = "in log " if fit.objective.logs else ""
         parts = ", ".join(f"{name} {shown(v, 2)}" for name, v in fit.variance.items())
         lines.append(f"Standard deviations {unit}told apart: {parts}.")
     lines.extend(note if note.endswith(".") else f"{note}." for note in fit.notes)

@@ -118,7 +118,7 @@ def _fit_section(name: str, fit: Fit) -> dict[str, Any]:
     return {
         "name": name,
         "formula": fit.formula,
-        "source": fit.form.source,
+        "source": fit.law.source,
         "estimates": estimate_rows(fit),
         "level": f"{100 * fit.interval.level:g}%",
         "advice": fit.status.advice,

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from allometry.errors import UsageError
 from allometry.findings import Finding
 from allometry.report.page import IndexEntry, require_finished, write_index, write_report
 from allometry.report.pictures import draw_figures, save_figures
-from allometry.spec import variant
+from allometry.spec import Changes
 from allometry.store import Store, results
 from allometry.study import Study
 
@@ -36,7 +36,7 @@ def publish(
     *,
     store: str | Path,
     size: str | None = None,
-    changes: Mapping[str, str] | None = None,
+    changes: Changes | None = None,
 ) -> Page:
     """Write `path` (HTML) and a folder of the same name with every figure (PNG, SVG), the runs
     and the findings (CSV).
@@ -46,8 +46,9 @@ def publish(
         changes: as given to `run` (``--set``).
     """
     with Store(Path(store)) as opened:
-        size = size or results.stored_size(opened, study.name)
-        declaration = (study.name, size, variant(changes or {}))
+        size = size or results.stored_size(opened, study.name, study.sizes)
+        name = results.stored_variant(opened, study.name, size, changes or {})
+        declaration = (study.name, size, name)
         table = opened.table(*declaration)
         provenance = opened.provenance(*declaration)
         declared = sum(

@@ -1,7 +1,10 @@
 """Changed fields of a spec, and the name of a set of changes."""
 
 import json
+import math
+import re
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,24 +13,50 @@ from allometry.errors import UsageError
 from allometry.spec.run_spec import Experiment
 from allometry.spec.value import Spec
 
-__all__ = ["replace", "variant"]
+__all__ = ["Changes", "is_variant", "replace", "variant"]
 
 E = TypeVar("E", bound=Experiment)
 
+Changes = Mapping[str, object]
+"""Dotted field to new value: a number, a string, a list or None, or any of these as text."""
 
-def replace(spec: E, field: str, text: str) -> E:
+EXACT = 2**53  # from here on a float does not tell neighbouring integers apart
+
+
+def replace(spec: E, field: str, value: object) -> E:
     """A copy with one field changed, as ``--set train.epochs=3`` asks.
 
     Args:
         field: dotted path from the run, such as ``train.optimizer.learning_rate``.
-        text: the new value, JSON where it parses as JSON, a string otherwise.
+        value: the new value; text is read as JSON where it is JSON.
 
     Raises:
         UsageError: naming the fields there are, or what the field expects.
     """
     if field == "measures":
         raise UsageError("measures are the study's own; write a study of yours to take others")
-    return _replaced(spec, field.split("."), _value(text), field)  # type: ignore[return-value]
+    return _replaced(spec, field.split("."), _read(value), field)  # type: ignore[return-value]
+
+
+def variant(changes: Changes) -> str:
+    """The name under which changed runs are declared: empty for the study as shipped.
+
+    Equal values have one name: ``3``, ``3.0``, ``"3"`` and ``"3.0"`` are all ``3``.
+    """
+    return ",".join(f"{path}={_text(_read(changes[path]))}" for path in sorted(changes))
+
+
+def is_variant(name: str, changes: Changes) -> bool:
+    """Whether a name stands for these changes, however its values are spelt.
+
+    Stores written by earlier code kept the text as it was typed, ``1e-3`` for ``0.001`` say.
+    """
+    pattern = ",".join(f"{re.escape(path)}=(.*)" for path in sorted(changes))
+    match = re.fullmatch(pattern, name, re.DOTALL)
+    return match is not None and all(
+        _text(_read(text)) == _text(_read(changes[path]))
+        for text, path in zip(match.groups(), sorted(changes), strict=True)
+    )
 
 
 def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
@@ -44,7 +73,7 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
         inner_names = ", ".join(f"{field}.{n}" for n in type(getattr(spec, name)).model_fields)
         raise UsageError(f"{field} is not one value; set {inner_names or 'nothing in it'}")
     try:
-        # Validated anew: model_copy alone would take any value of any type.
+        # Validated again: model_copy alone would take any value of any type.
         fields = {n: getattr(spec, n) for n in names}
         return type(spec).model_validate({**fields, name: value})
     except ValidationError as error:
@@ -52,13 +81,31 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
         raise UsageError(f"--set {field}={value!r} does not fit: {reason}") from error
 
 
-def _value(text: str) -> Any:
+def _read(value: object) -> object:
+    """A value as plain Python data; text is read as JSON where it is JSON."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    # NumPy's numbers are none to pydantic and json.
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+
+
+def _text(value: object) -> str:
+    """The one text of a value that `_read` turns back into it."""
+    if isinstance(value, float) and math.isfinite(value):
+        if value.is_integer() and abs(value) < EXACT:
+            return str(int(value))
+        return re.sub(r"e([+-])0*", lambda e: "e-" if e[1] == "-" else "e", repr(value))
+    if isinstance(value, str) and _read(value) == value:
+        return value
+    if isinstance(value, list | tuple):
+        items = (json.dumps(i) if isinstance(i, str) else _text(i) for i in value)
+        return f"[{','.join(items)}]"
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
-
-
-def variant(changes: Mapping[str, str]) -> str:
-    """The name under which changed runs are declared: empty for the study as shipped."""
-    return ",".join(f"{path}={changes[path]}" for path in sorted(changes))
+        return json.dumps(value, sort_keys=True)
+    except TypeError as error:
+        raise UsageError(f"new value: a number, text or list expected, got {value!r}") from error

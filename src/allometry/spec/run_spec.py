@@ -1,8 +1,8 @@
 """What to train, as frozen values, and the name computed from their content."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny
 
@@ -36,11 +36,10 @@ class TrainSpec(Spec):
         precision: of training. ``float32``: everything. ``float64``: everything; start values
             and examples are the float32 ones, and a frozen encoder works in float32. ``bfloat16``:
             mixed precision, as the policy ``params=float32,compute=bfloat16,output=float32`` of
-            DeepMind's jmp: weights, gradients summed up, optimiser state and losses are float32;
-            for each pass forward and backward weights and examples are rounded to bfloat16, and
-            every product and what lies between the layers is bfloat16; the outputs become
-            float32 before the loss. The losses measured are those of the float32 weights, in
-            float32.
+            DeepMind's jmp: weights, summed gradients, optimiser state and losses are float32;
+            for each forward and backward pass weights and examples are cast to bfloat16, and
+            all products and activations are bfloat16; the outputs are cast to float32 before
+            the loss. The losses measured are those of the float32 weights, in float32.
     """
 
     optimizer: SerializeAsAny[Spec]
@@ -54,10 +53,10 @@ class TrainSpec(Spec):
 
 
 class Experiment(Spec):
-    """One thing to do, with a name computed from its content.
+    """What one run does, with a name computed from its content.
 
-    Subclasses add what is done: `RunSpec` trains a network on a data set; a study
-    with a procedure of its own has its own.
+    Subclasses add fields: `RunSpec` is a network trained on a data set; a study with a
+    procedure of its own has a subclass of its own.
 
     Attributes:
         seed: of every random draw of the run.
@@ -99,11 +98,11 @@ def run_ids(specs: Sequence[Experiment]) -> list[str]:
     ]
 
 
-def differences(stored: Any, present: Any, path: str = "") -> Iterator[str]:
+def differences(stored: object, present: object, path: str = "") -> Iterator[str]:
     """Sentences naming each field whose stored value differs from the present one.
 
-    A field the stored document lacks is one added since, whose default stands
-    for the old behaviour: no difference.
+    A field that the stored document lacks was added later. Its default stands for the old
+    behaviour, so it makes no difference.
     """
     if isinstance(stored, dict) and isinstance(present, dict):
         for name, old in stored.items():
@@ -116,8 +115,8 @@ def differences(stored: Any, present: Any, path: str = "") -> Iterator[str]:
         yield f"{path} was {stored!r} and is {present!r} now"
 
 
-def check_same(run_id: str, stored: dict[str, Any], present: dict[str, Any]) -> None:
-    """Refuse a stored result whose full spec is no longer what its name stands for.
+def check_same(run_id: str, stored: Mapping[str, object], present: Mapping[str, object]) -> None:
+    """Refuse a stored result whose full spec differs from the present spec of that name.
 
     Raises:
         DataError: naming every field that changed.

@@ -12,23 +12,23 @@ __all__ = ["texts"]
 def texts(specs: Sequence[Spec], *, defaults: bool = True) -> list[str]:
     """The document of each spec as strict JSON with sorted keys: equal specs have equal text.
 
-    What specs share (a model, a data set) is written once and used again.
+    Values that specs share (a model, a data set) are converted once and reused.
     """
     writer = _Writer(defaults)
-    # By identity, which is safe while the specs hold what they share. What differs in nothing
-    # but its seed is written once, with a gap for the seed.
-    around: dict[tuple[Any, ...], list[str]] = {}
+    # By identity, which is safe while the specs keep their values alive. Specs that differ only
+    # in their seed are converted once, as the text before and after the seed.
+    around_seed: dict[tuple[Any, ...], list[str]] = {}
     out = []
     for spec in specs:
         values = spec.__dict__
         same = (type(spec), *[id(value) for name, value in values.items() if name != "seed"])
-        halves = around.get(same)
+        halves = around_seed.get(same)
         if halves is None:
             text = writer.text(spec)
             gap = f'"seed":{values.get("seed")}'
-            # Twice where something inside has a seed of its own: then there is no one gap.
+            # Twice if a value inside has a seed of its own: then the place is not clear.
             if text.count(gap) == 1:
-                around[same] = text.split(gap)
+                around_seed[same] = text.split(gap)
             out.append(text)
         else:
             out.append(f'{halves[0]}"seed":{values["seed"]}{halves[1]}')
@@ -36,7 +36,7 @@ def texts(specs: Sequence[Spec], *, defaults: bool = True) -> list[str]:
 
 
 class _Writer:
-    """Specs as JSON text, remembering by identity what several of them hold."""
+    """Writes specs as JSON text; values that several of them share are converted once."""
 
     def __init__(self, defaults: bool):
         self._defaults = defaults
@@ -64,7 +64,7 @@ class _Writer:
                 parts.append(key + _json(value))
         return "{" + ",".join(parts) + "}"
 
-    def _nested(self, value: Any) -> str:
+    def _nested(self, value: object) -> str:
         if isinstance(value, Spec):
             return self.text(value)
         if isinstance(value, tuple | list):
@@ -76,9 +76,9 @@ _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _sorted_fields(kind: type[Spec]) -> list[tuple[str, str, bool, Any]]:
-    """(name, key as JSON, may be left out, default) of each field and of ``kind``, sorted by key.
+    """(name, key as JSON, is optional, default) of each field and of ``kind``, sorted by key.
 
-    ``kind`` is no field: it has no name here, and what is written stands as its default.
+    ``kind`` is no field: its name is empty here, and its default is its value.
     """
     rows = [
         (name, f"{_json(name)}:", not f.is_required(), f.get_default(call_default_factory=True))

@@ -16,13 +16,13 @@ Float = NDArray[np.float32]
 
 
 class TorchDraws:
-    """The stream of ``torch.manual_seed(seed)``, used in the order the notebook uses it."""
+    """The random stream of ``torch.manual_seed(seed)``; draw in the order of the notebook."""
 
     def __init__(self, seed: int):
         self._state = np.random.RandomState(seed)
 
     def copy(self) -> "TorchDraws":
-        """A stream that goes on from here by itself."""
+        """An independent stream that continues from here."""
         twin = TorchDraws(0)
         twin._state.set_state(self._state.get_state())
         return twin
@@ -85,7 +85,7 @@ class TorchDraws:
 
         PyTorch fills with uniforms and turns each block of 16 into normals by
         Box-Muller, u1 from the first eight and u2 from the last; a remainder is
-        served by drawing the last 16 anew.
+        served by drawing the last 16 again.
         """
         n = math.prod(shape)
         if n < 16:

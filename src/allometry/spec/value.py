@@ -1,6 +1,4 @@
-"""A frozen value made of fields, the building block of everything that can be trained."""
-
-from typing import Any
+"""A frozen value made of fields, of which models, data sets and runs are made."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +10,7 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def document(self, *, defaults: bool = True) -> dict[str, Any]:
+    def document(self, *, defaults: bool = True) -> dict[str, object]:
         """Plain JSON data with the class name under ``kind``.
 
         Args:
@@ -21,7 +19,7 @@ class Spec(BaseModel):
                 does not orphan old results.
         """
         fields = type(self).model_fields
-        out: dict[str, Any] = {"kind": type(self).__name__}
+        out: dict[str, object] = {"kind": type(self).__name__}
         for name, field in fields.items():
             value = getattr(self, name)
             if (
@@ -33,7 +31,7 @@ class Spec(BaseModel):
         return out
 
 
-def _plain(value: Any, defaults: bool) -> Any:
+def _plain(value: object, defaults: bool) -> object:
     if isinstance(value, Spec):
         return value.document(defaults=defaults)
     if isinstance(value, tuple | list):

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import DataError
+from allometry.laws import Array
 from allometry.stats.interval import Interval
 from allometry.stats.resample import bootstrap
 from allometry.tables.table import Table
 
 __all__ = ["Curves", "Grid"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

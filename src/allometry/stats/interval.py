@@ -1,6 +1,7 @@
 """A number with the ends of its interval, and how both are written."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from allometry.stats.digits import shown_interval
@@ -27,19 +28,18 @@ class Interval(NamedTuple):
         """The interval widened to its own value, which a percentile interval may leave out."""
         return Interval(self.value, min(self.low, self.value), max(self.high, self.value))
 
-    def shown(self, form: str = "", unit: str = "") -> str:
+    def shown(self, form: str | Callable[[float], str] = "", unit: str = "") -> str:
         """The text "value [low, high] unit"; the value alone where there are no ends.
 
         Args:
-            form: format of each number, such as ``.2f``; empty for as many digits as the
-                width of the interval warrants.
+            form: format of each number, such as ``.2f``, or a function that writes it; empty
+                for as many digits as the width of the interval warrants.
         """
         unit = f" {unit}" if unit else ""
         if not form:
             return shown_interval(*self) + unit
-        if not self.has_ends:
-            return f"{self.value:{form}}{unit}"
-        return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]{unit}"
+        value, low, high = (form(v) if callable(form) else format(v, form) for v in self)
+        return f"{value} [{low}, {high}]{unit}" if self.has_ends else f"{value}{unit}"
 
 
 NO_VALUE = Interval(math.nan, math.nan, math.nan)

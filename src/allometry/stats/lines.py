@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["Line", "line", "log_line"]
+from allometry.laws import Array
+from allometry.stats.interval import NO_VALUE, Interval
 
-Array = NDArray[np.float64]
+__all__ = ["Line", "line", "log_line", "slope_interval"]
 
 
 class Line(NamedTuple):
@@ -40,3 +40,19 @@ def log_line(x: Array, y: Array) -> Line:
     """The power law y = 10^intercept x^slope, by least squares on log10 of the positive points."""
     positive = (x > 0) & (y > 0)
     return line(np.log10(x[positive]), np.log10(y[positive]))
+
+
+def slope_interval(x: Array, y: Array) -> Interval:
+    """Slope of y on x with Student's 95% interval from the scatter about the line.
+
+    NaN where `line` has none.
+    """
+    usable = np.isfinite(x) & np.isfinite(y)
+    x, y = x[usable], y[usable]
+    law = line(x, y)
+    if not np.isfinite(law.slope):
+        return NO_VALUE
+    rest = y - law.intercept - law.slope * x
+    error = np.sqrt((rest @ rest) / (len(x) - 2) / ((x - x.mean()) ** 2).sum())
+    reach = float(special.stdtrit(len(x) - 2, 0.975)) * error
+    return Interval(law.slope, float(law.slope - reach), float(law.slope + reach))

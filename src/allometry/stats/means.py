@@ -4,11 +4,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from allometry.stats.interval import NO_VALUE, Interval
 
-__all__ = ["mean", "mean_logarithm", "mean_share", "over_seeds", "share"]
+__all__ = [
+    "difference",
+    "mean",
+    "mean_logarithm",
+    "mean_share",
+    "next_draw_reach",
+    "over_seeds",
+    "share",
+]
 
 
 def mean(values: ArrayLike) -> Interval:
@@ -21,8 +29,30 @@ def mean(values: ArrayLike) -> Interval:
     if len(finite) < 2:
         return Interval(middle, np.nan, np.nan)
     error = float(finite.std(ddof=1)) / np.sqrt(len(finite))
-    reach = float(stats.t.ppf(0.975, len(finite) - 1)) * error
+    reach = float(special.stdtrit(len(finite) - 1, 0.975)) * error
     return Interval(middle, middle - reach, middle + reach)
+
+
+def difference(first: ArrayLike, second: ArrayLike) -> Interval:
+    """Mean of one sample less that of another, with Welch's 95% interval.
+
+    Args:
+        first, second: two values or more each; their variances may differ.
+
+    Returns:
+        no ends where neither sample varies.
+    """
+    samples = np.asarray(first, float), np.asarray(second, float)
+    value = float(samples[0].mean() - samples[1].mean())
+    squares = [float(sample.var(ddof=1)) / len(sample) for sample in samples]
+    total = sum(squares)
+    if total == 0:
+        return Interval(value, np.nan, np.nan)
+    freedom = total**2 / sum(
+        square**2 / (len(sample) - 1) for square, sample in zip(squares, samples, strict=True)
+    )
+    reach = float(special.stdtrit(freedom, 0.975) * np.sqrt(total))
+    return Interval(value, value - reach, value + reach)
 
 
 def mean_share(values: ArrayLike) -> Interval:
@@ -34,6 +64,17 @@ def mean_logarithm(values: ArrayLike) -> Interval:
     """Geometric mean of positive values, Student's interval on their logarithms."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return Interval(*np.exp(mean(np.log(np.asarray(values, float)))).tolist())
+
+
+def next_draw_reach(n: int) -> float:
+    """Half width of the 95% prediction interval of one further draw, from n draws.
+
+    In standard deviations of these draws (n - 1 in their variance), about their mean; NaN
+    for fewer than two.
+    """
+    if n < 2:
+        return float("nan")
+    return float(special.stdtrit(n - 1, 0.975) * np.sqrt(1 + 1 / n))
 
 
 def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
@@ -55,6 +96,6 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
 
 def share(hits: int, cases: int) -> Interval:
     """A share with Clopper and Pearson's 95% interval, as if its cases were independent."""
-    low = float(stats.beta.ppf(0.025, hits, cases - hits + 1)) if hits else 0.0
-    high = float(stats.beta.ppf(0.975, hits + 1, cases - hits)) if hits < cases else 1.0
+    low = float(special.betaincinv(hits, cases - hits + 1, 0.025)) if hits else 0.0
+    high = float(special.betaincinv(hits + 1, cases - hits, 0.975)) if hits < cases else 1.0
     return Interval(hits / cases, low, high)

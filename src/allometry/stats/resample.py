@@ -1,17 +1,28 @@
 """The resampler of fits and studies: which rows enter a resample, and intervals from draws."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import DataError
+from allometry.laws import Array
 from allometry.stats.interval import Interval
 
-__all__ = ["FRACTION_SCALE", "bootstrap", "ends", "fractions", "interval", "multiplicities"]
+__all__ = [
+    "FRACTION_SCALE",
+    "Labels",
+    "bootstrap",
+    "ends",
+    "fractions",
+    "interval",
+    "multiplicities",
+]
 
 T = TypeVar("T")
+Places = NDArray[np.intp]
+Labels = NDArray[Any]  # a column of numbers or text whose equal values make groups
 
 # One over the standard deviation of the weights of `fractions`.
 FRACTION_SCALE = 2.0**0.5
@@ -50,7 +61,7 @@ def bootstrap(
     }
 
 
-def interval(value: float, draws: NDArray[np.float64], level: float = 0.95) -> Interval:
+def interval(value: float, draws: Array, level: float = 0.95) -> Interval:
     """A value with the percentile interval of draws (K,), by the rule of `bootstrap`."""
     finite = np.isfinite(draws)
     if not len(draws) or finite.mean() < FINITE_SHARE:
@@ -58,7 +69,7 @@ def interval(value: float, draws: NDArray[np.float64], level: float = 0.95) -> I
     return Interval(float(value), *ends(draws, level))
 
 
-def ends(draws: NDArray, level: float) -> tuple[float, float]:
+def ends(draws: Array, level: float) -> tuple[float, float]:
     """Percentile interval of draws (K,)."""
     finite = draws[np.isfinite(draws)]
     if not len(finite):
@@ -71,10 +82,10 @@ def multiplicities(
     rng: np.random.Generator,
     resamples: int,
     rows: int,
-    clusters: Sequence[NDArray] = (),
-    distinct: NDArray | None = None,
+    clusters: Sequence[Labels] = (),
+    distinct: Labels | None = None,
     needed: int = 1,
-) -> tuple[NDArray, int]:
+) -> tuple[Array, int]:
     """How often each row enters each resample.
 
     With clusters, whole groups are drawn with replacement; with several, each is
@@ -112,8 +123,8 @@ def multiplicities(
 
 
 def fractions(
-    rng: np.random.Generator, resamples: int, rows: int, clusters: Sequence[NDArray] = ()
-) -> NDArray:
+    rng: np.random.Generator, resamples: int, rows: int, clusters: Sequence[Labels] = ()
+) -> Array:
     """Weights of each row in each resample, (resamples, rows): gamma, mean 1, variance 1/2.
 
     No row vanishes, so every resample can fit the law. Rows of one cluster share
@@ -123,16 +134,17 @@ def fractions(
     weights = np.ones((resamples, rows))
     for labels in [_labels(c) for c in clusters] or [np.arange(rows)]:
         weights *= rng.gamma(2.0, 0.5, (resamples, int(labels.max()) + 1))[:, labels]
-    return weights / weights.mean(1, keepdims=True)
+    return np.asarray(weights / weights.mean(1, keepdims=True), float)
 
 
-def _labels(column: NDArray) -> NDArray:
+def _labels(column: Labels) -> Places:
     """Places 0, 1, ... of a column's values; text and missing values are values too."""
     plain = column.astype(str) if column.dtype.kind == "O" else column
-    return np.unique(plain, return_inverse=True)[1]
+    places: Places = np.unique(plain, return_inverse=True)[1]
+    return places
 
 
-def _draw(rng: np.random.Generator, resamples: int, labels: list[NDArray]) -> NDArray:
+def _draw(rng: np.random.Generator, resamples: int, labels: list[Places]) -> Array:
     counts = np.ones((resamples, len(labels[0])))
     for way in labels:
         groups = int(way.max()) + 1
@@ -140,8 +152,9 @@ def _draw(rng: np.random.Generator, resamples: int, labels: list[NDArray]) -> ND
     return counts
 
 
-def _distinct(counts: NDArray, points: NDArray) -> NDArray:
+def _distinct(counts: Array, points: Places) -> Places:
     seen = np.zeros((len(counts), points.max() + 1))
     for column, point in enumerate(points):
         seen[:, point] += counts[:, column]
-    return (seen > 0).sum(1)
+    counted: Places = (seen > 0).sum(1)
+    return counted

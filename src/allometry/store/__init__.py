@@ -1,4 +1,4 @@
-"""Every result, kept: one SQLite file, one writer."""
+"""Every result in one SQLite file with one writer."""
 
 from allometry.store.store import Store as Store
 from allometry.store.store import StudyStatus as StudyStatus

@@ -1,4 +1,4 @@
-"""Who may write a store, and where a store may lie."""
+"""The lock of the one writer of a store, and the filesystems a store may be on."""
 
 import errno
 import fcntl
@@ -23,11 +23,11 @@ NETWORK = re.compile(
 
 
 class WriterLock:
-    """The right to write one store, held through ``flock`` on a file beside it.
+    """The lock of the one process that may write a store: ``flock`` on a file beside it.
 
-    The kernel gives the lock back when its holder dies, however it dies, so a
-    stale lock cannot be. The file itself stays: removing it would let two
-    processes lock two different files of one name. Its text says who holds it.
+    The kernel releases the lock when its holder dies, however it dies, so no lock can
+    go stale. The file itself stays: removing it would let two processes lock two
+    different files of one name. Its text says who holds the lock.
 
     Raises:
         StoreBusyError: saying who holds the store, since when and what to do.
@@ -51,7 +51,7 @@ class WriterLock:
             raise _unwritable(self.path, error) from error
 
     def release(self) -> None:
-        """Give the right back; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -74,7 +74,7 @@ class WriterLock:
                 f"({holder['command']})"
             )
             stop = f"stop it (kill {holder['pid']})"
-        # Between taking the lock and signing it a holder has no name for a moment.
+        # Between taking the lock and writing its name into it a holder has no name.
         except (OSError, ValueError, KeyError, TypeError):
             who, stop = "another process", "stop it"
         return (
@@ -91,7 +91,7 @@ def _unwritable(path: Path, error: OSError) -> DiskError:
 
 
 def filesystem_type(path: Path) -> str | None:
-    """The kernel's name for the kind of filesystem below `path`; None where it does not say.
+    """The kernel's name for the kind of filesystem of `path`; None where it gives none.
 
     Args:
         path: an existing folder or file.
@@ -111,10 +111,10 @@ def filesystem_type(path: Path) -> str | None:
 
 
 def check_place(store: Path, kind: str | None) -> None:
-    """Refuse a place where SQLite's write-ahead log is not safe.
+    """Refuse a filesystem on which SQLite's write-ahead log is not safe.
 
-    Its index is memory shared by processes of one host, which a network
-    filesystem does not give (https://www.sqlite.org/wal.html, section 1).
+    The index of the log is memory shared by processes of one host, which a network
+    filesystem does not provide (https://www.sqlite.org/wal.html, section 1).
 
     Raises:
         DiskError: naming the filesystem and what to do.

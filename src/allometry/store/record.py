@@ -1,4 +1,4 @@
-"""One run as the store keeps it: strict JSON, safetensors bytes and a SHA-256 over all of it."""
+"""One run as it is stored: strict JSON, safetensors bytes and a SHA-256 over all of it."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from json.encoder import encode_basestring_ascii as _ascii
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -39,8 +40,8 @@ class Record(NamedTuple):
 
     Attributes:
         provenance: SHA-256 of the provenance document.
-        arrays_sha256: SHA-256 of `trajectories`, empty when there are none. With it a
-            row can be checked without reading its arrays.
+        arrays_sha256: SHA-256 of `trajectories`, empty if there are none. It allows a row
+            to be checked without reading its arrays.
         sha256: over every other field (`digest`).
         trajectories: safetensors bytes, None when there are none.
     """
@@ -61,7 +62,7 @@ def records(results: Sequence[RunResult], provenance: str, finished_at: str) -> 
     """The records of finished runs.
 
     Raises:
-        UsageError: when a value cannot be kept: naming the column or array.
+        UsageError: when a value cannot be stored, naming the column or array.
     """
     specs = [result.spec for result in results]
     named = zip(results, run_ids(specs), texts(specs), strict=True)
@@ -93,7 +94,7 @@ def digest(*fields: str | float) -> str:
 
 
 def damage(stored: Record, *, arrays: bool = True) -> str | None:
-    """What no longer matches the hashes of a stored run; None when all does.
+    """What does not match the hashes of a stored run; None if everything does.
 
     Args:
         stored: values as SQLite gave them, of any type.
@@ -113,7 +114,7 @@ def damage(stored: Record, *, arrays: bool = True) -> str | None:
     return None
 
 
-def canonical(document: Mapping[str, Any]) -> str:
+def canonical(document: Mapping[str, object]) -> str:
     """Strict JSON with sorted keys: equal documents have equal text."""
     return _SORTED(document)
 
@@ -132,7 +133,7 @@ def encode_row(row: Mapping[str, Cell]) -> str:
     return _CELLS({name: _encode_cell(name, value) for name, value in row.items()})
 
 
-def _encode_cell(name: str, value: Any) -> Any:
+def _encode_cell(name: str, value: object) -> object:
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     if not isinstance(name, str) or not isinstance(value, bool | int | float | str | None):
@@ -146,7 +147,7 @@ def _encode_cell(name: str, value: Any) -> Any:
 
 
 def parsed(text: str) -> Any:
-    """JSON that its hash has proved to be as we wrote it: nothing stands around it."""
+    """Parse JSON whose hash has been checked, so nothing can precede or follow the document."""
     return _DECODER.raw_decode(text)[0]
 
 
@@ -158,11 +159,11 @@ def decode_row(text: str) -> dict[str, Cell]:
     return row
 
 
-def encode_arrays(arrays: Mapping[str, Any]) -> bytes | None:
+def encode_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes | None:
     """Safetensors bytes, None for no arrays.
 
     Raises:
-        UsageError: naming an array that safetensors cannot keep exactly.
+        UsageError: naming an array that safetensors cannot store exactly.
     """
     if not arrays:
         return None
@@ -181,7 +182,7 @@ def encode_arrays(arrays: Mapping[str, Any]) -> bytes | None:
         raise UsageError(f"trajectories {', '.join(map(repr, dense))}: {error}") from error
 
 
-def decode_arrays(data: bytes | None) -> dict[str, np.ndarray[Any, Any]]:
+def decode_arrays(data: bytes | None) -> dict[str, NDArray[Any]]:
     """The inverse of `encode_arrays`.
 
     Raises:

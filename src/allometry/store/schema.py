@@ -39,26 +39,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Statements leading from version n to version n + 1; entries are only ever added."""
 
 _FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE"}
-_NOT_OURS = {"SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH"}
+_NO_RIGHTS = {"SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH"}
 _IN_USE = {"SQLITE_BUSY", "SQLITE_LOCKED"}
 
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """Say what SQLite reports in words for people.
+    """Turn SQLite's errors into errors meant for people.
 
     Raises:
-        DiskError: the disk is full, fails, or is not ours.
+        DiskError: the disk is full, fails, or may not be written.
         DataError: the file is damaged.
-        StoreBusyError: something held the file for a minute.
+        StoreBusyError: another program locked the file for a minute.
     """
     try:
         yield
     except sqlite3.Error as error:
-        said = _in_words(path, error)
-        if said is None:
+        translated = _in_words(path, error)
+        if translated is None:
             raise
-        raise said from error
+        raise translated from error
     # Python's sqlite3 gives this where SQLite's message quotes damaged text.
     except UnicodeDecodeError as error:
         raise _damaged(path, "its tables have no readable names") from error
@@ -79,7 +79,7 @@ def _in_words(path: Path, error: sqlite3.Error) -> AllometryError | None:
             f"cannot write {path}: {error} ({_free(path)}). Make room for a few times the size of "
             "the store and start again: everything committed so far is kept"
         )
-    if first_two in _NOT_OURS:
+    if first_two in _NO_RIGHTS:
         return DiskError(
             f"cannot write {path}: {error}; check the rights of the file and its folder, or choose "
             "another (--store FILE)"
@@ -108,7 +108,7 @@ def _free(path: Path) -> str:
 
 
 def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> sqlite3.Connection:
-    """The read-write connection, the file made or migrated when needed. Hold the lock first."""
+    """The read-write connection; makes or migrates the file if needed. Take the lock first."""
     with sqlite_errors(path):
         if _is_nothing(path):
             _make(path, migrations)
@@ -134,7 +134,7 @@ def open_reader(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
 
     Raises:
         UsageError: when there is no store at `path`.
-        DataError: when the file is no store of ours, or a newer or an older one.
+        DataError: when the file is no store, or one of a newer or an older version.
     """
     if _is_nothing(path):
         raise UsageError(
@@ -142,8 +142,8 @@ def open_reader(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
             f"`allometry run STUDY --store {path}`"
         )
     with sqlite_errors(path):
-        # Beside a store in a folder we cannot write SQLite cannot make its shared
-        # memory; without a log to replay the file alone is the whole store.
+        # In a folder without write access SQLite cannot make its shared memory. Without a
+        # log to replay, the file alone is the whole store.
         alone = not os.access(path.parent, os.W_OK) and not _beside(path, "-wal").exists()
         connection = _connect(path, "ro", "&immutable=1" if alone else "")
         try:
@@ -165,7 +165,7 @@ def _is_nothing(path: Path) -> bool:
 
 
 def _make(path: Path, migrations: Sequence[Sequence[str]]) -> None:
-    """A new store, in its place when it is whole: a file that exists can be read."""
+    """Make a new store, renamed into place when complete: a file that exists can be read."""
     part = _beside(path, ".part")
     for file in (part, path):
         # A log left behind by a store since removed would be replayed into this one.

@@ -1,8 +1,8 @@
-"""Every result, kept: one SQLite file, one writer.
+"""Every result in one SQLite file with one writer.
 
-What is to be trained is declared, what was trained is stored, and nothing else
-is: what is pending is the difference, so no state can go stale. A pack's runs
-are committed together or not at all. Readers work while the writer does.
+The store has the runs that were declared and the runs that were trained. Pending runs are
+the difference, so no state can go stale. The runs of a pack are committed together or
+not at all. Readers can read while the writer writes.
 """
 
 import hashlib
@@ -26,11 +26,10 @@ from allometry.store.record import (
     canonical,
     damage,
     decode_arrays,
-    decode_row,
     digest,
-    parsed,
     records,
 )
+from allometry.store.rows import Rows
 from allometry.store.schema import copy_to, open_reader, open_writer, sqlite_errors
 from allometry.store.verify import DECLARED, RUNS, Damage, Verification
 from allometry.tables.table import Table
@@ -59,7 +58,7 @@ class Store:
     Args:
         path: of the SQLite file.
         write: be its one writer, making the file when there is none.
-        filesystem: what tells the kind of filesystem below a folder.
+        filesystem: gives the kind of filesystem of a folder.
 
     Raises:
         StoreBusyError: another process writes it: who, since when, what to do.
@@ -111,12 +110,12 @@ class Store:
     # ---- write -------------------------------------------------------------------------------
 
     def declare(self, study: str, size: str, variant: str, specs: Sequence[Experiment]) -> None:
-        """Say which runs belong to a size of a study, in the order of its table.
+        """Declare the runs of a size of a study, in the order of its table.
 
-        Saying it again changes nothing, and more seeds add runs. Runs declared
-        earlier that differ from one of `specs` only in their seed stay, behind
-        the others; any other is of a study since edited and is no longer
-        declared. Its result stays stored.
+        Declaring the same runs again changes nothing, and more seeds add runs. Runs
+        declared earlier that differ from one of `specs` only in their seed stay, after
+        the others. All others belong to an earlier version of the study and are no
+        longer declared; their results stay stored.
         """
         key = (study, size, variant)
         if any(name != name.encode("utf-8", "replace").decode() for name in key):
@@ -148,15 +147,15 @@ class Store:
                     "INSERT OR REPLACE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", new
                 )
 
-    def commit(self, results: Sequence[RunResult], provenance: Mapping[str, Any]) -> int:
+    def commit(self, results: Sequence[RunResult], provenance: Mapping[str, object]) -> int:
         """Store finished runs, all or none; on disk when this returns.
 
         Args:
-            results: a run stored already is left as it is.
-            provenance: JSON data saying what trained them (`allometry.engines.provenance`).
+            results: a run that is stored already is left as it is.
+            provenance: what trained them, as JSON data (`allometry.engines.provenance`).
 
         Returns:
-            how many were not stored before.
+            number of runs that were not stored before.
         """
         document = canonical(provenance)
         name = hashlib.sha256(document.encode()).hexdigest()
@@ -171,10 +170,10 @@ class Store:
             ).rowcount
 
     def quarantine(self, damaged: Sequence[Damage]) -> None:
-        """Set damaged runs aside, as they were found, so that they are pending again.
+        """Move damaged runs, as they are, to the quarantine, so that they are pending again.
 
         Raises:
-            DataError: when the file itself is too damaged to be mended in place.
+            DataError: when the file itself is too damaged to be repaired in place.
         """
         with self._transaction() as connection:
             store_verify.set_aside(connection, damaged, _now())
@@ -182,7 +181,7 @@ class Store:
     # ---- read --------------------------------------------------------------------------------
 
     def pending(self, specs: Sequence[E]) -> list[E]:
-        """Those of the runs that are not stored.
+        """The runs that are not stored.
 
         Raises:
             DataError: a run is stored under the same name with another spec,
@@ -197,9 +196,9 @@ class Store:
         return [spec for name, spec in zip(names, specs, strict=True) if name in left]
 
     def _specs_of(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """(run_id, spec) of the runs of these names, and maybe of others."""
+        """(run_id, spec) of the runs with these names, and perhaps of others."""
         ((stored,),) = self._all("SELECT count(*) FROM runs")
-        # Read in the order they lie in, a million runs take a third of looking each one up.
+        # Reading all of a million runs in order takes a third of the time of looking each one up.
         if len(names) * 3 > stored:
             return self._each("SELECT run_id, spec FROM runs")
         return self._each(
@@ -208,7 +207,7 @@ class Store:
         )
 
     def check(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
-        """Damage of these runs and of declarations, by their hashes: quick, for every start."""
+        """Damage of these runs and of declarations, by their hashes; quick, for every start."""
         names = json.dumps(run_ids(specs))
         with sqlite_errors(self.path):
             return tuple(store_verify.check_runs(self._connection, names))
@@ -228,7 +227,7 @@ class Store:
             only: the run_ids wanted, all declared ones when None.
 
         Raises:
-            UsageError: when nothing was declared so.
+            UsageError: when no such runs were declared.
             DataError: when a run is not as it was written, naming it.
         """
         declared = ", ".join(f"d.{name}" for name in DECLARED.split(", "))
@@ -237,7 +236,7 @@ class Store:
             "LEFT JOIN runs r ON r.run_id = d.run_id "
             "WHERE (d.study, d.size, d.variant) = (?, ?, ?) ORDER BY d.position"
         )
-        rows = _Rows()
+        rows = Rows()
         declared_any = False
         for row in self._each(query, (study, size, variant)):
             declared_any = True
@@ -268,8 +267,8 @@ class Store:
 
     def provenance(
         self, study: str, size: str, variant: str = ""
-    ) -> list[tuple[dict[str, Any], int]]:
-        """What trained the runs of a study: each document with its number of runs, oldest first."""
+    ) -> list[tuple[dict[str, object], int]]:
+        """Provenance of a study's runs: each document with its number of runs, oldest first."""
         query = (
             "SELECT p.id, p.document, count(*) FROM declared d JOIN runs r ON r.run_id = d.run_id "
             "JOIN provenance p ON p.id = r.provenance "
@@ -293,7 +292,7 @@ class Store:
         ]
 
     def verify(self) -> Verification:
-        """Re-read and hash all there is; works on a damaged file as far as it can be read."""
+        """Read and hash everything again; works on a damaged file as far as it can be read."""
         with sqlite_errors(self.path):
             return store_verify.verify(self._connection)
 
@@ -305,11 +304,11 @@ class Store:
             copy_to(self._connection, Path(path).expanduser().resolve())
 
     def salvage(self, path: str | Path) -> Verification:
-        """Copy what is whole into a new store: how many runs, and what was left behind."""
+        """Copy everything intact into a new store: number of runs, and the damage left behind."""
         target = Path(path).expanduser().resolve()
         if target.exists():
             raise UsageError(f"{target} exists: name a file that does not, or move it away")
-        with Store(target, write=True) as fresh, fresh._transaction() as connection:
+        with Store(target, write=True) as copy, copy._transaction() as connection:
             return store_verify.salvage(self._connection, connection)
 
     # ---- SQLite ------------------------------------------------------------------------------
@@ -335,7 +334,7 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _refuse(self, run_id: Any, what: str | None) -> None:
+    def _refuse(self, run_id: object, what: str | None) -> None:
         if what is not None:
             Verification(1, (Damage(str(run_id), what),)).refuse_damage(self.path)
 
@@ -349,43 +348,12 @@ class Store:
             ) from error
 
     def _not_declared(self, study: str, size: str, variant: str) -> str:
-        there = [f"{s.study} {s.size} {s.variant}".strip() for s in self.status()]
+        declared = [f"{s.study} {s.size} {s.variant}".strip() for s in self.status()]
         asked = f"{study} {size} {variant}".strip()
         return (
-            f"no runs of {asked!r} in store {self.path}; it has {', '.join(there) or 'none'}. "
+            f"no runs of {asked!r} in store {self.path}; it has {', '.join(declared) or 'none'}. "
             f"Train them with `allometry run {study} --size {size} --store {self.path}`"
         )
-
-
-class _Rows:
-    """Rows gathered as columns at once: a row as a dict takes several times its memory."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._own: dict[str, list[Any]] = {n: [] for n in ("run_id", "seed", "status", "seconds")}
-        self._measured: dict[str, list[Any]] = {}
-        self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
-
-    def add(self, stored: Record) -> None:
-        seed = parsed(stored.spec)["seed"]
-        own = (stored.run_id, seed, stored.status, stored.seconds)
-        for column, value in zip(self._own.values(), own, strict=True):
-            column.append(value)
-        row = decode_row(stored.row)
-        if row.keys() != self._measured.keys():
-            for name in row:
-                self._measured.setdefault(name, [None] * self._count)
-        for name, column in self._measured.items():
-            column.append(row.get(name))
-        if stored.trajectories is not None:
-            self._arrays[stored.run_id] = decode_arrays(stored.trajectories)
-        self._count += 1
-
-    def table(self, study: str) -> Table:
-        own = self._own
-        columns = {"run_id": own["run_id"], "study": [study] * self._count, "seed": own["seed"]}
-        columns |= {**self._measured, "status": own["status"], "seconds": own["seconds"]}
-        return Table(columns, self._arrays)
 
 
 def _without_seed(text: str) -> str:

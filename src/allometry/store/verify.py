@@ -1,4 +1,4 @@
-"""Re-reading everything a store holds, however damaged it is."""
+"""Verify a store: read everything in it again and check its hashes, however damaged it is."""
 
 import hashlib
 import json
@@ -26,9 +26,9 @@ class Damage:
     """One thing that is not as it was written.
 
     Attributes:
-        run_id: of the run it touches; empty for the file itself.
-        what: what is wrong, in words.
-        rowid: where the run lies in table ``runs``; None when it is no row of it.
+        run_id: of the damaged run; empty for the file itself.
+        what: the damage, in words.
+        rowid: of the run in table ``runs``; None if it is no row of that table.
     """
 
     run_id: str
@@ -38,18 +38,18 @@ class Damage:
 
 @dataclass(frozen=True)
 class Verification:
-    """What re-reading a store found.
+    """The result of reading a store again.
 
     Attributes:
-        runs: how many runs could be read.
-        damaged: what is not as it was written, empty when all is well.
+        runs: number of runs that could be read.
+        damaged: everything that is not as it was written; empty if all is well.
     """
 
     runs: int
     damaged: tuple[Damage, ...]
 
     def refuse_damage(self, path: Path) -> None:
-        """Do nothing when all is well.
+        """Raise if anything is damaged.
 
         Raises:
             DataError: naming the first thing that is damaged and what to do.
@@ -67,29 +67,29 @@ class Verification:
 
 def verify(connection: sqlite3.Connection) -> Verification:
     """Hash every run, declaration and provenance document, and let SQLite check its file."""
-    found: list[Damage] = []
-    documents = _documents(connection, found)
-    judged = list(_judged(connection, documents.keys(), found))
-    found += [Damage(_text(r.run_id), what, rowid) for rowid, r, what in judged if what]
-    found += _declarations(connection)
-    return Verification(len(judged), (*found, *_schema(connection), *_file(connection)))
+    damaged: list[Damage] = []
+    documents = _documents(connection, damaged)
+    runs = list(_checked(connection, documents.keys(), damaged))
+    damaged += [Damage(_text(r.run_id), what, rowid) for rowid, r, what in runs if what]
+    damaged += _declarations(connection)
+    return Verification(len(runs), (*damaged, *_schema(connection), *_file(connection)))
 
 
 def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
-    """Damage of some runs and of the declarations: the quick look before resuming.
+    """Damage of some runs and of all declarations: the quick check before resuming.
 
     Args:
         run_ids: JSON array of names.
     """
     documents = _documents(connection, [])
     query = f"SELECT r.rowid, {RUNS} FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
-    found = []
+    damaged = []
     for rowid, *fields in connection.execute(query, (run_ids,)):
         stored = Record(*fields)
-        what = _judge(stored, documents)
+        what = _run_damage(stored, documents)
         if what:
-            found.append(Damage(_text(stored.run_id), what, rowid))
-    return found + _declarations(connection)
+            damaged.append(Damage(_text(stored.run_id), what, rowid))
+    return damaged + _declarations(connection)
 
 
 def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: str) -> None:
@@ -105,12 +105,12 @@ def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: s
                 (one.what, when, one.rowid),
             )
             connection.execute("DELETE FROM runs WHERE rowid = ?", (one.rowid,))
-    # Written anew rather than picked out: a damaged text cannot always be searched for.
+    # All rows are written again: a damaged text cannot always be searched for.
     rows = connection.execute(f"SELECT {DECLARED} FROM declared").fetchall()
-    whole = [row for row in rows if declaration_damage(row) is None]
-    if len(whole) < len(rows):
+    intact = [row for row in rows if declaration_damage(row) is None]
+    if len(intact) < len(rows):
         connection.execute("DELETE FROM declared")
-        connection.executemany("INSERT INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", whole)
+        connection.executemany("INSERT INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", intact)
     documents = json.dumps(list(_documents(connection, [])))
     connection.execute(
         "DELETE FROM provenance WHERE id NOT IN (SELECT value FROM json_each(?))", (documents,)
@@ -120,38 +120,38 @@ def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: s
 
 
 def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verification:
-    """Copy what is whole into an empty store, inside a transaction of the caller's.
+    """Copy everything intact into an empty store, inside a transaction of the caller's.
 
     Returns:
-        how many runs were copied, and what was left behind.
+        number of runs copied, and the damage left behind.
     """
-    found: list[Damage] = []
-    documents = _documents(source, found)
+    damaged: list[Damage] = []
+    documents = _documents(source, damaged)
     target.executemany("INSERT INTO provenance VALUES (?, ?)", documents.items())
     places = ", ".join("?" * len(Record._fields))
     runs = 0
-    for rowid, stored, what in _judged(source, documents.keys(), found):
+    for rowid, stored, what in _checked(source, documents.keys(), damaged):
         if what:
-            found.append(Damage(_text(stored.run_id), what, rowid))
+            damaged.append(Damage(_text(stored.run_id), what, rowid))
         else:
             done = target.execute(f"INSERT OR IGNORE INTO runs VALUES ({places})", stored)
             runs += done.rowcount
-    for row in _each(source, f"SELECT {DECLARED} FROM declared", found):
+    for row in _each(source, f"SELECT {DECLARED} FROM declared", damaged):
         what = declaration_damage(row)
         if what:
-            found.append(Damage(_text(row[3]), what))
+            damaged.append(Damage(_text(row[3]), what))
         else:
             target.execute("INSERT OR IGNORE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-    return Verification(runs, tuple(found))
+    return Verification(runs, tuple(damaged))
 
 
 def _declarations(connection: sqlite3.Connection) -> list[Damage]:
-    found: list[Damage] = []
-    for row in _each(connection, f"SELECT {DECLARED} FROM declared", found):
+    damaged: list[Damage] = []
+    for row in _each(connection, f"SELECT {DECLARED} FROM declared", damaged):
         what = declaration_damage(row)
         if what:
-            found.append(Damage(_text(row[3]), what))
-    return found
+            damaged.append(Damage(_text(row[3]), what))
+    return damaged
 
 
 def declaration_damage(row: tuple[Any, ...]) -> str | None:
@@ -161,35 +161,35 @@ def declaration_damage(row: tuple[Any, ...]) -> str | None:
     return None if kinds and digest(*fields) == sha256 else "its declaration is damaged"
 
 
-def _documents(connection: sqlite3.Connection, found: list[Damage]) -> dict[str, str]:
-    """The provenance documents that are what their name, a SHA-256, says."""
-    whole = {}
-    for name, document in _each(connection, "SELECT id, document FROM provenance", found):
+def _documents(connection: sqlite3.Connection, damaged: list[Damage]) -> dict[str, str]:
+    """Provenance documents by name, a SHA-256 that they match; the others go to `damaged`."""
+    intact = {}
+    for name, document in _each(connection, "SELECT id, document FROM provenance", damaged):
         if isinstance(document, str) and name == _sha256(document):
-            whole[name] = document
+            intact[name] = document
         else:
-            found.append(Damage("", f"provenance document {_text(name)[:12]} is damaged"))
-    return whole
+            damaged.append(Damage("", f"provenance document {_text(name)[:12]} is damaged"))
+    return intact
 
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _judge(stored: Record, documents: Container[str]) -> str | None:
+def _run_damage(stored: Record, documents: Container[str]) -> str | None:
     what = damage(stored)
     if what is None and stored.provenance not in documents:
         return "its provenance is damaged"
     return what
 
 
-def _judged(
-    connection: sqlite3.Connection, documents: Container[str], found: list[Damage]
+def _checked(
+    connection: sqlite3.Connection, documents: Container[str], damaged: list[Damage]
 ) -> Iterator[tuple[int, Record, str | None]]:
-    """Every run that can be read: its place, itself, its damage; the unreadable to `found`.
+    """Rowid, record and damage of every run that can be read; the others go to `damaged`.
 
-    A page that cannot be read ends a walk, so a second walk comes from the other
-    end, and a third takes what lies between, one by one, from the index.
+    A page that cannot be read ends a scan. So a second scan starts at the other end, and
+    the rows between are read one by one by their place in the index.
     """
     query = f"SELECT rowid, {RUNS} FROM runs r NOT INDEXED"
     broken: list[Damage] = []
@@ -198,23 +198,23 @@ def _judged(
         for rowid, *fields in _each(connection, f"{query} ORDER BY rowid {order}", broken):
             if rowid not in seen:
                 seen.add(rowid)
-                yield rowid, Record(*fields), _judge(Record(*fields), documents)
+                yield rowid, Record(*fields), _run_damage(Record(*fields), documents)
         if not broken:
             return
-    found.append(broken[0])
+    damaged.append(broken[0])
     for rowid, run_id in _each(connection, "SELECT rowid, run_id FROM runs ORDER BY run_id", []):
         if rowid in seen:
             continue
-        own: list[Damage] = []
-        for _, *fields in _each(connection, f"{query} WHERE rowid = {int(rowid)}", own):
-            yield rowid, Record(*fields), _judge(Record(*fields), documents)
-        found += [Damage(_text(run_id), one.what, rowid) for one in own]
+        unreadable: list[Damage] = []
+        for _, *fields in _each(connection, f"{query} WHERE rowid = {int(rowid)}", unreadable):
+            yield rowid, Record(*fields), _run_damage(Record(*fields), documents)
+        damaged += [Damage(_text(run_id), one.what, rowid) for one in unreadable]
 
 
 def _each(
     connection: sqlite3.Connection, query: str, broken: list[Damage]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query as far as they can be read."""
+    """The rows of a query until one cannot be read; that goes to `broken`."""
     try:
         yield from connection.execute(query)
     # A damaged length can ask for more memory than there is, and SQLite's message
@@ -224,24 +224,24 @@ def _each(
 
 
 def _schema(connection: sqlite3.Connection) -> list[Damage]:
-    """Tables that are not as the migrations make them."""
+    """Tables that differ from those the migrations make."""
     model = sqlite3.connect(":memory:")
     for statement in (s for statements in MIGRATIONS for s in statements):
         model.execute(statement)
-    expected, there = tables(model), tables(connection)
+    expected, present = tables(model), tables(connection)
     model.close()
-    differing = {n for n in expected.keys() | there.keys() if expected.get(n) != there.get(n)}
+    differing = {n for n in expected.keys() | present.keys() if expected.get(n) != present.get(n)}
     return [Damage("", f"table {_text(n)} is not as allometry makes it") for n in sorted(differing)]
 
 
 def _file(connection: sqlite3.Connection) -> list[Damage]:
-    found: list[Damage] = []
-    said = [_text(row[0]) for row in _each(connection, "PRAGMA integrity_check", found)]
-    return found + [Damage("", f"the file: {line}") for line in said if line != "ok"]
+    damaged: list[Damage] = []
+    lines = [_text(row[0]) for row in _each(connection, "PRAGMA integrity_check", damaged)]
+    return damaged + [Damage("", f"the file: {line}") for line in lines if line != "ok"]
 
 
-def _text(value: Any) -> str:
-    """Fit to be printed, whatever it became."""
+def _text(value: object) -> str:
+    """A value from a damaged file as text that can be printed."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return repr(value)

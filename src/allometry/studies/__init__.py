@@ -83,6 +83,8 @@ def _check_syntax(path: Path) -> None:
         raise UsageError(f"{path}, line {error.lineno}: not Python: {error.msg}") from error
     except ValueError as error:  # a null byte, before Python 3.11.4
         raise UsageError(f"{path}: not Python: {error}") from error
+    except (RecursionError, MemoryError) as error:  # from the parser: expressions in expressions
+        raise UsageError(f"{path}: nested too deeply for Python to read") from error
 
 
 def _study_of(module: ModuleType, where: str) -> Study:

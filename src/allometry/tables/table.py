@@ -5,14 +5,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import DataError, UsageError
 
-__all__ = ["Table"]
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Column", "Table"]
+
+Column = NDArray[Any]  # of float64, int64, bool or object: what a column holds is not typed
 
 
 class Table:
@@ -28,7 +33,7 @@ class Table:
     def __init__(
         self,
         columns: Mapping[str, ArrayLike],
-        trajectories: Mapping[str, Mapping[str, NDArray]] | None = None,
+        trajectories: Mapping[str, Mapping[str, Column]] | None = None,
     ):
         self.trajectories = trajectories or {}
         self._columns = {name: _as_column(values) for name, values in columns.items()}
@@ -37,11 +42,11 @@ class Table:
             raise DataError(f"columns of one length expected, got {lengths}")
 
     @classmethod
-    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> "Table":
+    def from_rows(cls, rows: Iterable[Mapping[str, object]]) -> "Table":
         """One mapping a row; a column is every key seen, in order of first sight."""
         rows = list(rows)
         names = dict.fromkeys(name for row in rows for name in row)
-        columns: dict[str, Any] = {name: [row.get(name) for row in rows] for name in names}
+        columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in names}
         return cls(columns)
 
     @property
@@ -54,7 +59,7 @@ class Table:
     def __contains__(self, name: str) -> bool:
         return name in self._columns
 
-    def __getitem__(self, name: str) -> NDArray:
+    def __getitem__(self, name: str) -> Column:
         """The column of that name, shape ``(rows,)``."""
         try:
             return self._columns[name]
@@ -75,7 +80,7 @@ class Table:
         columns = {name: column[index] for name, column in self._columns.items()}
         return Table(columns, self.trajectories)
 
-    def where(self, **equals: Any) -> "Table":
+    def where(self, **equals: object) -> "Table":
         """The rows whose columns equal all the values given."""
         mask = np.ones(len(self), dtype=bool)
         for name, value in equals.items():
@@ -111,7 +116,7 @@ class Table:
             parts = [_cells(column[first : first + rows]) for column in self._columns.values()]
             yield "".join(",".join(row) + "\n" for row in zip(*parts, strict=True))
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self) -> "pandas.DataFrame":
         """A pandas DataFrame (needs the extra `pandas`)."""
         import pandas
 
@@ -129,7 +134,7 @@ class Table:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _as_column(values: ArrayLike) -> NDArray:
+def _as_column(values: ArrayLike) -> Column:
     array = np.asarray(values) if not isinstance(values, list) else _from_list(values)
     if array.ndim != 1:
         raise DataError(f"a column of one dimension expected, got shape {array.shape}")
@@ -138,7 +143,7 @@ def _as_column(values: ArrayLike) -> NDArray:
     return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(object)
 
 
-def _from_list(values: list[Any]) -> NDArray:
+def _from_list(values: list[Any]) -> Column:
     kinds = {*map(type, values)}
     present = kinds - {type(None)}
     if present and all(issubclass(k, int | float | np.number) and k is not bool for k in present):
@@ -155,9 +160,9 @@ def _from_list(values: list[Any]) -> NDArray:
 _SPECIAL = re.compile('[,"\r\n]')  # what a cell of a CSV file is quoted for
 
 
-def _cells(column: NDArray) -> list[str]:
+def _cells(column: Column) -> list[str]:
     """Each value as it stands in a CSV file; a missing number is empty."""
-    values = column.tolist()
+    values: list[Any] = column.tolist()
     if column.dtype.kind == "f":
         return ["" if value != value else repr(value) for value in values]
     if column.dtype.kind in "ib":
@@ -167,7 +172,7 @@ def _cells(column: NDArray) -> list[str]:
     return [_quoted(_cell(value)) for value in values]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return repr(value) if isinstance(value, float) else str(value)
@@ -178,5 +183,5 @@ def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if _SPECIAL.search(cell) else cell
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

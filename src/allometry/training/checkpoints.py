@@ -13,12 +13,12 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,10 @@ from safetensors.numpy import save_file
 
 from allometry.durable import put
 from allometry.errors import DataError, DiskError
-from allometry.spec import Spec, run_ids
-from allometry.training.procedure import Pack, Procedure
+from allometry.spec import Experiment, Spec, run_ids
 from allometry.training.source import source_sha256
 
-__all__ = ["Checkpoint", "Checkpoints", "Resumable", "Saved", "keeping"]
+__all__ = ["Checkpoint", "Checkpoints", "Saved"]
 
 SCHEMA = "allometry/checkpoint/1"
 SUFFIX, PART = ".safetensors", ".part"
@@ -60,8 +59,9 @@ class Checkpoints:
     folder: Path
     seconds: float
 
-    def of(self, pack: Pack) -> "Checkpoint":
-        return Checkpoint(self, pack)
+    def of(self, specs: Sequence[Experiment]) -> "Checkpoint":
+        """The checkpoint of the pack of these runs."""
+        return Checkpoint(self, specs)
 
     def warn(self) -> None:
         """Say of each file here that cannot be used why; what is damaged is removed."""
@@ -102,12 +102,12 @@ class Checkpoints:
 class Checkpoint:
     """The one of a pack."""
 
-    def __init__(self, place: Checkpoints, pack: Pack):
+    def __init__(self, place: Checkpoints, specs: Sequence[Experiment]):
         self._place = place
-        self._pack = pack
+        self._specs = specs
         self._last = time.monotonic()
         # Now, and not when it is written: files may be edited while a pack is in flight.
-        self._writer, self._classes = _writer(), _sources(pack)
+        self._writer, self._classes = _writer(), _sources(specs)
 
     def due(self) -> bool:
         """Whether the interval is over since it was last written."""
@@ -167,25 +167,9 @@ class Checkpoint:
             ) from error
 
     def _runs_and_path(self) -> tuple[list[str], Path]:
-        runs = run_ids(self._pack.specs)
+        runs = run_ids(self._specs)
         name = hashlib.sha256("\n".join(runs).encode()).hexdigest()
         return runs, self._place.folder / (name + SUFFIX)
-
-
-@runtime_checkable
-class Resumable(Protocol):
-    """A procedure whose packs can be kept under way; others need not know of it."""
-
-    def keeping(self, checkpoints: Checkpoints) -> Procedure:
-        """The same procedure, whose `run` keeps packs there and goes on from what it finds."""
-        ...
-
-
-def keeping(procedure: Procedure, checkpoints: Checkpoints | None) -> Procedure:
-    """The procedure with checkpoints, where it knows how to keep them."""
-    if checkpoints is None or not isinstance(procedure, Resumable):
-        return procedure
-    return procedure.keeping(checkpoints)
 
 
 # ---- the file --------------------------------------------------------------------------------
@@ -271,9 +255,9 @@ def _writer() -> dict[str, str]:
     }
 
 
-def _sources(pack: Pack) -> dict[str, str | None]:
+def _sources(specs: Sequence[Experiment]) -> dict[str, str | None]:
     """Module to SHA-256 for each class of the specs that is not of this package."""
-    kinds = {kind for spec in pack.specs for kind in _kinds(spec)}
+    kinds = {kind for spec in specs for kind in _kinds(spec)}
     modules = {base.__module__ for kind in kinds for base in kind.__mro__ if issubclass(base, Spec)}
     return {name: _source(name) for name in sorted(modules) if name.split(".")[0] != "allometry"}
 

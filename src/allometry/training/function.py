@@ -22,15 +22,16 @@ import numpy as np
 
 from allometry.errors import UsageError
 from allometry.spec import Experiment, Spec
-from allometry.training.procedure import Measures, Pack
-from allometry.training.result import Cell, RunResult
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Measures, Pack, Procedure
+from allometry.training.result import Cell, RunResult, Status, measured_row
 
 __all__ = ["Function", "pin_seeds"]
 
 Values = Mapping[str, Any]
 
 
-class Function:
+class Function(Procedure):
     """The procedure of a study that trains by a function of its own.
 
     Before each run the global generators of Python, NumPy and, where the study imports
@@ -42,6 +43,8 @@ class Function:
         updates: of a spec: units of work, for the progress bar.
     """
 
+    isolated = True
+
     def __init__(
         self,
         train: Callable[[Any], Values | Iterator[tuple[float, Values]]],
@@ -49,9 +52,6 @@ class Function:
     ):
         self._train = train
         self._updates = updates
-
-    def packs(self, specs: Sequence[Experiment]) -> list[Pack]:
-        return [Pack((spec,)) for spec in specs]
 
     def updates(self, spec: Experiment) -> int:
         return self._updates(spec)
@@ -62,6 +62,7 @@ class Function:
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         """Make the runs of a pack; `measures` and `trajectory` are functions of what `train` gave.
 
@@ -95,18 +96,16 @@ class Function:
                 f"train(spec): measures by name expected, or pairs (step, measures) one after "
                 f"another, got {given!r}"
             )
-        own = columns(spec)
-        found = {name: value for name, value in given.items() if np.ndim(value) == 0}
-        for measure in measures.values():
-            found |= measure(given)
-        taken = sorted(own.keys() & found.keys())
+        fields = columns(spec)
+        reported = {name: value for name, value in given.items() if np.ndim(value) == 0}
+        measured = measured_row(reported, measures, given, diverged=not _finite(reported))
+        taken = sorted(fields.keys() & measured.keys())
         if taken:
             raise UsageError(f"train(spec) gave {taken[0]!r}, which is a field of the spec: rename")
-        numbers = [v for v in map(_plain, found.values()) if isinstance(v, float)]
-        bad = not all(map(math.isfinite, numbers))
+        status: Status = "done" if _finite(measured) else "diverged"
         arrays = _along(points, trajectory) if points else {}
         seconds = time.perf_counter() - began
-        return RunResult(spec, "diverged" if bad else "done", own | found, seconds, arrays)
+        return RunResult(spec, status, fields | measured, seconds, arrays)
 
 
 def pin_seeds(seed: int) -> None:
@@ -146,5 +145,7 @@ def _along(points: Sequence[tuple[float, Values]], trajectory: Measures) -> dict
     return {"step": np.array([step for step, _ in points]), **arrays}
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic | np.ndarray) else value
+def _finite(values: Mapping[str, Any]) -> bool:
+    """Whether all numbers among these are finite."""
+    plain = (v.item() if isinstance(v, np.generic | np.ndarray) else v for v in values.values())
+    return all(math.isfinite(v) for v in plain if isinstance(v, float))

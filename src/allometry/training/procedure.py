@@ -8,11 +8,12 @@ fits and report do not see the difference.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
+from allometry.training.checkpoints import Checkpoints
 from allometry.training.result import RunResult
 
-__all__ = ["Concurrent", "Measures", "Pack", "Procedure", "pending_packs"]
+__all__ = ["Measures", "Pack", "Procedure", "pending_packs"]
 
 # Name to function giving columns; of what, the procedure says.
 Measures = Mapping[str, Callable[..., Mapping[str, Any]]]
@@ -39,16 +40,32 @@ def pending_packs(packs: Sequence[Pack], pending: Sequence[Any]) -> list[Pack]:
     return [pack for pack in left if pack.specs]
 
 
-class Procedure(Protocol):
-    """Makes runs, many at once where that is faster."""
+class Procedure:
+    """Makes runs, many at once where that is faster. A subclass gives `run`.
+
+    Attributes:
+        isolated: each pack is made in a process of its own, where the study can be found there:
+            what fails there fails there, and the other runs go on.
+    """
+
+    isolated: ClassVar[bool] = False
 
     def packs(self, specs: Sequence[Any]) -> list[Pack]:
-        """Which runs share a program; a function of the specs alone."""
-        ...
+        """Which runs share a program, a function of the specs alone; by default none do."""
+        return [Pack((spec,)) for spec in specs]
 
     def updates(self, spec: Any) -> int:
-        """Units of work in a run, which `advance` counts: optimiser updates, say."""
-        ...
+        """Units of work in a run, which `run` counts for `advance`: optimiser updates, say."""
+        return 1
+
+    def concurrent(self, packs: Sequence[Pack]) -> bool:
+        """Whether these packs may be made by several threads of one process at once.
+
+        Not where the programs call LAPACK for a batch of matrices (`jax.numpy.linalg`): on a CPU
+        such a call holds one of XLA's threads while it waits for others, and as many calls at
+        once as there are threads wait for each other for ever.
+        """
+        return False
 
     def run(
         self,
@@ -56,6 +73,7 @@ class Procedure(Protocol):
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         """Make every run of a pack, one result a spec.
 
@@ -63,19 +81,7 @@ class Procedure(Protocol):
             measures: `Study.measures`, functions of what this procedure hands them.
             trajectory: `Study.trajectory`, the same, taken along the way.
             advance: told of units of work done, summed over the pack.
+            checkpoints: where the pack may be kept under way, and looked for; a procedure that
+                keeps none leaves it.
         """
-        ...
-
-
-@runtime_checkable
-class Concurrent(Protocol):
-    """A procedure whose packs may be made by several threads of one process at once.
-
-    Not one whose programs call LAPACK for a batch of matrices (`jax.numpy.linalg`): on a CPU such a
-    call holds one of XLA's threads while it waits for others, and as many calls at once as
-    there are threads wait for each other for ever.
-    """
-
-    def concurrent(self, packs: Sequence[Pack]) -> bool:
-        """Whether these may."""
-        ...
+        raise NotImplementedError

@@ -8,6 +8,7 @@ from pathlib import Path
 __all__ = ["package_root", "source_sha256"]
 
 
+@cache
 def package_root() -> Path:
     """The folder of `allometry` itself, whichever module asks."""
     return Path(str(files("allometry")))

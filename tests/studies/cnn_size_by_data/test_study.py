@@ -10,12 +10,8 @@ import pytest
 from allometry.fitting.fit import fit
 from allometry.models import ConvNet
 from allometry.studies import study
-from allometry.studies.cnn_size_by_data.analysis import (
-    drop_at_the_top,
-    frontier_exponents,
-    parts,
-    slopes,
-)
+from allometry.studies.cnn_size_by_data.analysis import drop_at_the_top, parts, slopes
+from allometry.studies.cnn_size_by_data.frontier import frontier_exponents
 from allometry.studies.cnn_size_by_data.study import WIDTHS, cell_seeds, one_step
 from allometry.tables.table import Table
 from allometry.training.procedure import Pack

@@ -10,10 +10,10 @@ from allometry.errors import DataError
 from allometry.stats.interval import Interval
 from allometry.stats.means import mean, mean_logarithm, mean_share
 from allometry.studies.delayed.delay import (
-    Course,
+    DelayedRun,
     at,
-    courses,
     edges_of,
+    finished,
     in_words,
     law_by_seed,
     phase,
@@ -25,8 +25,8 @@ from allometry.tables.table import Table
 NEVER = float("nan")
 
 
-def course(t_train: float, t_test: float, **row: float) -> Course:
-    return Course(row, np.array([0.0, 10.0]), {}, t_train, t_test)
+def course(t_train: float, t_test: float, **row: float) -> DelayedRun:
+    return DelayedRun(row, np.array([0.0, 10.0]), {}, t_train, t_test)
 
 
 @given(rate=st.floats(0.05, 0.5), bound=st.floats(0.1, 0.9))
@@ -106,7 +106,7 @@ def made(**changes: object) -> Table:
 
 
 def test_courses_are_in_updates_and_give_their_times() -> None:
-    (found,) = courses(made(), 0.9)
+    (found,) = finished(made(), 0.9)
     assert found.step.tolist() == [0, 250, 500]
     assert (found.t_train, found.t_test, found.lag) == pytest.approx((250, 500, 250))
     assert at(found, "test_accuracy", 375) == pytest.approx(0.55)
@@ -120,6 +120,6 @@ def test_courses_are_in_updates_and_give_their_times() -> None:
 def test_tables_that_hold_no_courses_are_refused() -> None:
     table = made()
     with pytest.raises(DataError, match="without trajectories"):
-        courses(Table({name: table[name] for name in table.columns}), 0.9)
+        finished(Table({name: table[name] for name in table.columns}), 0.9)
     with pytest.raises(DataError, match="no finished run"):
-        courses(made(status="diverged"), 0.9)
+        finished(made(status="diverged"), 0.9)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from allometry.datasets.modular import ModularAddition
 from allometry.datasets.splits import Moons
 from allometry.errors import DataError
-from allometry.measures.network import Losses, Network
+from allometry.measures.network import Network
 from allometry.measures.norms import weight_norm
 from allometry.models import MLP, OneLayerTransformer
 from allometry.spec import RunSpec, TrainSpec
@@ -20,8 +20,8 @@ from allometry.spec.torch_draws import TorchDraws
 from allometry.studies.delayed.fourier import (
     LARGEST,
     components,
-    embedding_courses,
     embedding_structure,
+    embedding_trajectories,
     entropy,
     frequencies,
     ring,
@@ -115,7 +115,7 @@ def network(model: Any, **params: NDArray[np.float32]) -> Network:
     train = TrainSpec(optimizer=AdamW(), epochs=1)
     spec = RunSpec(model=model, data=data, train=train, seed=0)
     own = {**model.init(TorchDraws(0)), **params}
-    return Network(spec, model, own, Losses(0, 0, 0, 0), data.load(TorchDraws(0)), 0)
+    return Network(spec, model, own, {}, data.load(TorchDraws(0)), 0)
 
 
 def test_the_measure_is_of_the_numbers_and_leaves_the_equals_sign_out() -> None:
@@ -128,7 +128,7 @@ def test_the_measure_is_of_the_numbers_and_leaves_the_equals_sign_out() -> None:
     halves = np.array([0.8, 0.2])
     assert found["fourier_entropy"] == pytest.approx(entropy(halves), abs=1e-4)
     assert found["pca_entropy"] == pytest.approx(entropy(np.repeat(halves / 2, 2)), abs=1e-4)
-    courses = embedding_courses(network(model, embed=embed))
+    courses = embedding_trajectories(network(model, embed=embed))
     assert courses["fourier"].shape == (26,) and courses["plane"].shape == (P, 2)
     assert courses["fourier"].argmax() == 7 - 1
 
@@ -138,7 +138,7 @@ def test_a_network_without_embeddings_is_refused() -> None:
     train = TrainSpec(optimizer=AdamW(), epochs=1)
     spec = RunSpec(model=model, data=Moons(), train=train, seed=0)
     split = Moons().load(TorchDraws(0))
-    net = Network(spec, model, model.init(TorchDraws(0)), Losses(0, 0, 0, 0), split, 0)
+    net = Network(spec, model, model.init(TorchDraws(0)), {}, split, 0)
     with pytest.raises(DataError, match="OneLayerTransformer expected, got MLP"):
         embedding_structure(net)
 

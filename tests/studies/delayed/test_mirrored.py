@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from allometry.datasets.modular import ModularAddition
 from allometry.datasets.splits import Split
 from allometry.errors import DataError
-from allometry.measures.network import Losses, Network
+from allometry.measures.network import Network
 from allometry.models import OneLayerTransformer
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import AdamW
@@ -38,9 +38,7 @@ def network(split: Split, **params: Any) -> Network:
     model = OneLayerTransformer(p=5, d_model=8, n_heads=2, d_mlp=4)
     train = TrainSpec(optimizer=AdamW(), epochs=1)
     spec = RunSpec(model=model, data=ModularAddition(p=5, fraction=0.5), train=train, seed=0)
-    return Network(
-        spec, model, {**model.init(TorchDraws(0)), **params}, Losses(0, 0, 0, 0), split, 0
-    )
+    return Network(spec, model, {**model.init(TorchDraws(0)), **params}, {}, split, 0)
 
 
 def test_accuracies_are_counted_apart() -> None:

@@ -134,10 +134,9 @@ def test_a_network_that_never_generalises_says_so() -> None:
 
 
 def test_the_fitter_gives_the_exponent_and_leaves_the_sources_own_decay_out() -> None:
-    assert STUDY.fits is not None
-    (fit,) = STUDY.fits(table(own=10_000)).values()
+    (fit,) = STUDY.analysis(table(own=10_000)).fits.values()
     assert fit.parameters["alpha"].value == pytest.approx(1, abs=1e-2)
-    assert not STUDY.fits(table(decays=(0.1,)))
+    assert not STUDY.analysis(table(decays=(0.1,))).fits
 
 
 def test_times_are_a_view_with_phases() -> None:

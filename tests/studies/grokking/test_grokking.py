@@ -9,7 +9,7 @@ from allometry import studies
 from allometry.errors import UsageError
 from allometry.run import run
 from allometry.studies.grokking import phases as maps
-from allometry.studies.grokking.analysis import courses, off_the_print, share_right
+from allometry.studies.grokking.analysis import finished, off_the_print, share_right
 from allometry.studies.grokking.animation import animate
 from allometry.studies.grokking.phases_published import (
     FIGURE_3,
@@ -98,7 +98,7 @@ def test_findings_say_memorised_and_found_the_line(short):
 
 
 def test_a_wrong_start_would_not_pass_for_the_notebooks(short):
-    (_, seed_4), (_, seed_5), _ = courses(short.table)
+    (_, seed_4), (_, seed_5), _ = finished(short.table)
     assert off_the_print(seed_4["train_loss"], 1_500) < 0.03
     assert off_the_print(seed_5["train_loss"], 1_500) > 0.2
 

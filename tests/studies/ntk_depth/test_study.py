@@ -15,10 +15,11 @@ from allometry.studies.ntk_depth.analysis import (
     slopes_view,
     tables_view,
 )
+from allometry.studies.ntk_depth.findings import GRANTED
 from allometry.studies.ntk_depth.printed import PRINTED
 from allometry.studies.ntk_depth.procedure import KernelDraws
 from allometry.studies.ntk_depth.spec import KernelDraw
-from allometry.studies.ntk_depth.study import GRANTED, STUDY
+from allometry.studies.ntk_depth.study import STUDY
 from allometry.tables.table import Table
 from tests import ASSETS
 

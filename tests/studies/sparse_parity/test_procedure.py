@@ -9,7 +9,7 @@ from allometry.studies.sparse_parity import author, network
 from allometry.studies.sparse_parity.procedure import SparseParity, _order, _shape, packs_of, train
 from allometry.studies.sparse_parity.spec import ParityRun
 from allometry.studies.sparse_parity.task import Task, draw, stream
-from allometry.studies.sparse_parity.trajectories import Course as Stored
+from allometry.studies.sparse_parity.trajectories import ParityTrajectory
 
 SMALL = ParityRun(
     seed=1, n_tasks=4, n_bits=9, k=2, width=12, batch_size=64, steps=30, learning_rate=3e-3,
@@ -164,7 +164,7 @@ def test_the_whole_curve_is_the_authors_as_nearly_as_seeds_agree():
     for seed in range(5):
         (c,) = train([ParityRun(seed=seed)], quiet)
         p = c.tasks.frequencies
-        found.append(Stored({}, c.step, c.loss, c.test_loss, c.task_loss, p))
+        found.append(ParityTrajectory({}, c.step, c.loss, c.test_loss, c.task_loss, p))
     off, epoch = author.in_tolerances(found), author.PRINTED[:, 0]
     assert (off[(epoch < 114) | (epoch > 450)] <= 1).all()
     assert (off <= 1).sum() >= 25

@@ -1,7 +1,6 @@
 """Figures of convolutional networks on a grid of widths by shares of the data."""
 
 import math
-from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -23,15 +22,9 @@ from allometry.figures.style import (
     ramp,
 )
 from allometry.findings import Analysis
-from allometry.stats.means import mean as mean_of
-from allometry.studies.cnn_size_by_data.analysis import (
-    drop_at_the_top,
-    frontier_exponents,
-    frontier_rows,
-    means,
-    parts,
-    slopes,
-)
+from allometry.studies.cnn_size_by_data.analysis import Means
+from allometry.studies.cnn_size_by_data.frontier import Frontier
+from allometry.studies.cnn_size_by_data.numbers import Numbers
 from allometry.tables.table import Table
 
 __all__ = ["accuracy_by_width", "four_heatmaps", "loss_and_compute", "training_frontier"]
@@ -42,8 +35,12 @@ QUANTITIES = {
     "train_accuracy": "train accuracy (%)",
     "test_accuracy": "test accuracy (%)",
 }
-FEWEST = 4  # cells of a frontier that a line is drawn through
 FLOP = "training compute (FLOP)"
+
+
+def _numbers(analysis: Analysis) -> Numbers:
+    numbers: Numbers = analysis.numbers["cnn_size_by_data"]
+    return numbers
 
 
 # ---- one update a cell ----------------------------------------------------------------------
@@ -53,7 +50,8 @@ def four_heatmaps(table: Table, analysis: Analysis) -> Figure:
     """The notebook's four heatmaps: loss and accuracy after one update, every width by every share
     of the data, one seed a cell (the mean where more were run). Shares in their order, not the
     alphabet's."""
-    grid = parts(table).grid
+    numbers = _numbers(analysis)
+    grid = numbers.parts.grid
     if not len(grid):
         return _nothing("No grid of single updates at this size; run --size notebook")
     figure, axes = panels(2, 2, height=150.0, sharex=True, sharey=True)
@@ -64,8 +62,7 @@ def four_heatmaps(table: Table, analysis: Analysis) -> Figure:
     for ax in axes.ravel():
         ax.set_ylabel("width (channels)")
     letters(axes)
-    by = slopes(grid)
-    width, data = by["width"].value, by["data"].value
+    width, data = numbers.slopes["width"].value, numbers.slopes["data"].value
     headline(
         figure,
         f"After one step loss follows the width ({width:+.3f} each factor e), "
@@ -111,7 +108,8 @@ def loss_and_compute(table: Table, analysis: Analysis) -> Figure:
     """Test loss after one update. a: as in the notebook, cells joined in order of width x share;
     b: the same cells in FLOP, a colour a width. c, d: means over shares and over widths with
     95% intervals of Student's t, as the notebook draws them without."""
-    grid = parts(table).grid
+    numbers = _numbers(analysis)
+    grid = numbers.parts.grid
     if not len(grid):
         return _nothing("No grid of single updates at this size; run --size notebook")
     figure, axes = panels(2, 2, height=120.0, sharey=True)
@@ -120,15 +118,16 @@ def loss_and_compute(table: Table, analysis: Analysis) -> Figure:
         dress(axes[0, 0], xlog=True)
         axes[0, 0].plot(joined["notebook_compute"], joined["test_loss"], "-o", ms=2, lw=0.8)
     _by_width(axes[0, 1], grid, "compute")
-    _marginal(axes[1, 0], grid, "model_size")
-    _marginal(axes[1, 1], grid, "dataset_fraction")
+    for ax, (name, means) in zip(axes[1], numbers.test_loss.items(), strict=True):
+        _marginal(ax, grid, name, "test_loss", means, BLUE)
+    _ticks(axes[1, 0], numbers.test_loss["model_size"].at)
     labels = "width x share of the images", FLOP, "width (channels)", "share of the images"
     for ax, label in zip(axes.ravel(), labels, strict=True):
         ax.set_xlabel(label.replace(" x ", " \N{MULTIPLICATION SIGN} "))
     for ax in axes[:, 0]:
         ax.set_ylabel(QUANTITIES["test_loss"])
     letters(axes)
-    gain = slopes(grid)["r2_gain"]
+    gain = numbers.slopes["r2_gain"]
     headline(
         figure,
         f"In FLOP compute explains {gain.value:.2f} more of the loss's variance than "
@@ -145,28 +144,27 @@ def _by_width(ax: Axes, rows: Table, x: str, *, ylog: bool = False) -> None:
     with paper():
         dress(ax, xlog=True, ylog=ylog)
         for width, color in zip(widths, ramp(widths), strict=True):
-            own = rows.where(model_size=width).sort(x)
-            ax.plot(own[x], own["test_loss"], "-o", color=color, lw=0.8, ms=2.2)
+            cells = rows.where(model_size=width).sort(x)
+            ax.plot(cells[x], cells["test_loss"], "-o", color=color, lw=0.8, ms=2.2)
             if width in (widths[0], widths[-1]):
                 # The small ones reach furthest to the left, the large ones to the right.
                 end, away = (0, (0, 5)) if width == widths[0] else (-1, (5, 0))
                 ax.annotate(
-                    f"{width:g}", (own[x][end], own["test_loss"][end]), xytext=away,
+                    f"{width:g}", (cells[x][end], cells["test_loss"][end]), xytext=away,
                     textcoords="offset points", va="bottom" if away[1] else "center",
                     ha="left" if away[0] else "center", color=color, annotation_clip=False,
                 )  # fmt: skip
 
 
-def _marginal(ax: Axes, grid: Table, name: str) -> None:
-    """Every cell, and the mean at each value with its interval."""
-    values = np.array(sorted(set(grid[name].tolist())))
-    by = [mean_of(grid.where(**{name: v})["test_loss"]) for v in values]
+def _marginal(ax: Axes, rows: Table, name: str, column: str, means: Means, color: str) -> None:
+    """Every run, and the mean at each value with its interval."""
     with paper():
         dress(ax, xlog=True)
-        ax.plot(grid[name], grid["test_loss"], ".", color=GREY, ms=3, alpha=0.6)
-        _whiskers(ax, values, by, BLUE)
-        if name == "model_size":
-            _ticks(ax, values)
+        ax.plot(rows[name], rows[column], ".", color=GREY, ms=3, alpha=0.6)
+        value, low, high = np.array(means.means).T
+        ax.plot(means.at, value, "-o", color=color, lw=1.2, ms=4, zorder=4)
+        seen = np.isfinite(low)
+        ax.vlines(means.at[seen], low[seen], high[seen], color=color, lw=1.2, zorder=3)
 
 
 def _ticks(ax: Axes, widths: NDArray) -> None:
@@ -175,37 +173,30 @@ def _ticks(ax: Axes, widths: NDArray) -> None:
     ax.set_xticks([], minor=True)
 
 
-def _whiskers(ax: Axes, x: NDArray, by: Sequence[tuple[float, float, float]], color: str) -> None:
-    value, low, high = np.array(by).T
-    ax.plot(x, value, "-o", color=color, lw=1.2, ms=4, zorder=4)
-    seen = np.isfinite(low)
-    ax.vlines(x[seen], low[seen], high[seen], color=color, lw=1.2, zorder=3)
-
-
 def accuracy_by_width(table: Table, analysis: Analysis) -> Figure:
     """Test accuracy after one update by width: the notebook's panel (a: means over shares, one seed
     a cell) beside networks of many seeds on 600 images (b), those of them that were run. Dots:
     runs; whiskers: 95% intervals of the mean."""
-    part = parts(table)
-    both = (part.grid, "the notebook's cells"), (part.repeats, "many seeds, 600 images")
-    shown = [(rows, title) for rows, title in both if len(rows)]
+    numbers = _numbers(analysis)
+    both = (
+        (numbers.parts.grid, "grid", "the notebook's cells"),
+        (numbers.parts.repeats, "repeats", "many seeds, 600 images"),
+    )
+    shown = [(rows, which, title) for rows, which, title in both if len(rows)]
     if not shown:
         return _nothing("No single updates at this size; run --size notebook")
     figure, axes = panels(1, len(shown), height=70.0, sharey=True)
-    for ax, (rows, title) in zip(axes[0], shown, strict=True):
-        widths = np.array(sorted(set(rows["model_size"].tolist())), float)
-        by = [mean_of(rows.where(model_size=w)["test_accuracy"]) for w in widths]
+    for ax, (rows, which, title) in zip(axes[0], shown, strict=True):
+        means = numbers.test_accuracy[which]
+        _marginal(ax, rows, "model_size", "test_accuracy", means, VERMILLION)
+        _ticks(ax, means.at)
         with paper():
-            dress(ax, xlog=True)
-            ax.plot(rows["model_size"], rows["test_accuracy"], ".", color=GREY, ms=3, alpha=0.6)
-            _whiskers(ax, widths, by, VERMILLION)
-            _ticks(ax, widths)
             ax.set_title(title)
             ax.set_xlabel("width (channels)")
     axes[0, 0].set_ylabel(QUANTITIES["test_accuracy"])
     if len(shown) > 1:
         letters(axes)
-    drop = drop_at_the_top(part.repeats if len(part.repeats) else part.grid).drop
+    drop = numbers.drop.drop
     headline(
         figure,
         "Too few seeds to say whether accuracy falls at the largest width"
@@ -224,22 +215,22 @@ def training_frontier(table: Table, analysis: Analysis) -> Figure:
     ringed where no cell of as little compute is better, and the power law through those; b: the
     same cells against width x share. c: exponents of the frontier with 95% intervals from widths
     and seeds drawn anew; squares: with 20% dropout."""
-    part = parts(table)
-    if not len(part.trained):
+    numbers = _numbers(analysis)
+    trained = numbers.trained
+    if trained is None:
         return _nothing("No real training at this size; run --size paper")
     figure, axes = panels(1, 3, height=75.0)
-    by = frontier_exponents(part.trained)
     for ax, name, label in (
         (axes[0, 0], "compute", FLOP),
         (axes[0, 1], "notebook_compute", "width \N{MULTIPLICATION SIGN} share"),
     ):
-        _by_width(ax, means(part.trained), name, ylog=True)
-        _edge(ax, frontier_rows(part.trained, name), name)
+        _by_width(ax, trained.cells, name, ylog=True)
+        _edge(ax, trained, name)
         ax.set_xlabel(label)
         ax.set_ylabel(QUANTITIES["test_loss"])
-    _exponents(axes[0, 2], part.trained, part.dropout)
+    _exponents(axes[0, 2], trained, numbers.dropout)
     letters(axes[0, :2])
-    exponent = by["compute"]
+    exponent = trained.exponents["compute"]
     headline(
         figure,
         f"One epoch: the frontier of test loss falls as C^{exponent.value:.2f} in FLOP"
@@ -249,22 +240,23 @@ def training_frontier(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _edge(ax: Axes, edge: Table, name: str) -> None:
-    x, y = edge[name], edge["test_loss"]
+def _edge(ax: Axes, frontier: Frontier, name: str) -> None:
+    edge = frontier.edges[name]
+    x = edge[name]
     with paper():
-        ax.plot(x, y, "o", ms=6, mfc="none", mec=INK, mew=0.8, zorder=5)
-        if len(x) >= FEWEST:
-            slope, start = np.polyfit(np.log(x), np.log(y), 1)
-            ax.plot(x, np.exp(start + slope * np.log(x)), "--", color=INK, lw=1)
+        ax.plot(x, edge["test_loss"], "o", ms=6, mfc="none", mec=INK, mew=0.8, zorder=5)
+        if name in frontier.lines:
+            slope, intercept = frontier.lines[name]
+            ax.plot(x, np.exp(intercept + slope * np.log(x)), "--", color=INK, lw=1)
 
 
-def _exponents(ax: Axes, trained: Table, dropout: Table) -> None:
+def _exponents(ax: Axes, trained: Frontier, dropout: Frontier | None) -> None:
     rows = []
-    for runs, control, label in ((trained, False, ""), (dropout, True, ", dropout")):
-        by = frontier_exponents(runs) if len(runs) else {}
+    for frontier, control, label in ((trained, False, ""), (dropout, True, ", dropout")):
+        exponents = frontier.exponents if frontier else {}
         for name, unit in (("compute", "FLOP"), ("notebook_compute", "w\N{MULTIPLICATION SIGN}s")):
-            if name in by and math.isfinite(by[name].value):
-                rows.append(IntervalRow(unit + label, *by[name], control=control))
+            if name in exponents and math.isfinite(exponents[name].value):
+                rows.append(IntervalRow(unit + label, *exponents[name], control=control))
     if rows:
         interval_panel(rows, ax=ax, xlabel="exponent of the frontier", digits=False, zero=False)
     else:

@@ -1,11 +1,12 @@
-"""When a network has learnt its training set by heart, and when it generalises.
+"""When a network has memorised its training set, and when it generalises.
 
-The four phases of Liu et al. 2205.10343 (Table 1) and the numbers two studies take of
-courses along training: `mnist_grokking` and `modular_addition`.
+The four phases of Liu et al. 2205.10343 (Table 1), and numbers of runs along training that
+two studies share: `mnist_grokking` and `modular_addition`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from numpy.typing import NDArray
 from allometry.errors import DataError
 from allometry.stats import lines
 from allometry.stats.interval import Interval
+from allometry.stats.means import mean
 from allometry.tables.table import Table
 
 __all__ = [
-    "LAG", "MEMORISED", "PHASES", "Course", "at", "courses", "each_seed", "edges_of", "in_words",
-    "law_by_seed", "phase", "reached", "times_of",
+    "LAG", "MEMORISED", "PHASES", "DelayedRun", "Times", "at", "each_seed", "edges_of", "finished",
+    "in_words", "law_by_seed", "phase", "reached", "times_of", "train_slope",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -33,7 +35,7 @@ PHASES = {
 
 
 @dataclass(frozen=True)
-class Course:
+class DelayedRun:
     """One finished run: its row, and its columns along training.
 
     Attributes:
@@ -58,7 +60,7 @@ class Course:
         return phase(self.t_train, self.t_test)
 
 
-def courses(table: Table, generalised: float) -> list[Course]:
+def finished(table: Table, generalised: float) -> list[DelayedRun]:
     """The finished runs with their trajectories, by seed and then in the order of the table.
 
     Args:
@@ -67,7 +69,7 @@ def courses(table: Table, generalised: float) -> list[Course]:
     Raises:
         DataError: there is none, or one has no trajectory.
     """
-    found = []
+    runs = []
     for row in table.where(status="done"):
         along = table.trajectories.get(row["run_id"])
         if along is None:
@@ -76,31 +78,31 @@ def courses(table: Table, generalised: float) -> list[Course]:
                 "them, one from a CSV file has not"
             )
         step = np.asarray(along["epoch"], float) * (row["steps"] / row["epochs"])
-        found.append(
-            Course(
+        runs.append(
+            DelayedRun(
                 row, step, along,
                 reached(step, np.asarray(along["train_accuracy"], float), MEMORISED),
                 reached(step, np.asarray(along["test_accuracy"], float), generalised),
             )
         )  # fmt: skip
-    if not found:
+    if not runs:
         raise DataError("no finished run to analyse; `allometry run` trains them")
-    return sorted(found, key=lambda course: int(course.row["seed"]))
+    return sorted(runs, key=lambda run: int(run.row["seed"]))
 
 
-def reached(step: Array, course: Array, bound: float) -> float:
-    """When a course first reaches a bound; NaN where it never does.
+def reached(step: Array, values: Array, bound: float) -> float:
+    """When values along training first reach a bound; NaN where they never do.
 
     Between the last point below and the first at or above, a straight line in the
     logarithm of step + 1.
     """
-    above = np.flatnonzero(course >= bound)
+    above = np.flatnonzero(values >= bound)
     if not len(above):
         return float("nan")
     i = int(above[0])
     if i == 0:
         return float(step[0])
-    part = (bound - course[i - 1]) / (course[i] - course[i - 1])
+    part = (bound - values[i - 1]) / (values[i] - values[i - 1])
     ends = np.log1p(step[i - 1 : i + 1])
     return float(np.expm1(ends[0] + part * (ends[1] - ends[0])))
 
@@ -114,13 +116,13 @@ def phase(t_train: float, t_test: float) -> str:
     return "C" if t_test - t_train < LAG else "G"
 
 
-def at(course: Course, name: str, step: float) -> float:
+def at(run: DelayedRun, name: str, step: float) -> float:
     """A column at a step between its points, in a straight line; NaN at a step that never came."""
-    values = np.asarray(course.along[name], float)
-    return float(np.interp(step, course.step, values)) if np.isfinite(step) else float("nan")
+    values = np.asarray(run.along[name], float)
+    return float(np.interp(step, run.step, values)) if np.isfinite(step) else float("nan")
 
 
-def times_of(found: Sequence[Course], columns: Sequence[str]) -> Table:
+def times_of(runs: Sequence[DelayedRun], columns: Sequence[str]) -> Table:
     """Seed, the columns named, `t_train`, `t_test`, `lag` (updates) and `phase` of each run."""
     rows = [
         {
@@ -131,7 +133,7 @@ def times_of(found: Sequence[Course], columns: Sequence[str]) -> Table:
             "lag": c.lag,
             "phase": c.phase,
         }
-        for c in found
+        for c in runs
     ]
     return Table.from_rows(rows)
 
@@ -140,38 +142,66 @@ def times_of(found: Sequence[Course], columns: Sequence[str]) -> Table:
 
 
 def each_seed(
-    found: Sequence[Course], number: Callable[[Sequence[Course]], float]
+    runs: Sequence[DelayedRun], number: Callable[[Sequence[DelayedRun]], float]
 ) -> dict[int, float]:
-    """A number of each seed's courses, where it is finite."""
-    seeds = sorted({int(c.row["seed"]) for c in found})
-    values = {s: number([c for c in found if c.row["seed"] == s]) for s in seeds}
+    """A number of each seed's runs, where it is finite."""
+    seeds = sorted({int(c.row["seed"]) for c in runs})
+    values = {s: number([c for c in runs if c.row["seed"] == s]) for s in seeds}
     return {seed: value for seed, value in values.items() if np.isfinite(value)}
 
 
-def law_by_seed(found: Sequence[Course], x: str) -> dict[int, lines.Line]:
+def law_by_seed(runs: Sequence[DelayedRun], x: str) -> dict[int, lines.Line]:
     """For each seed the power law of `t_test` in a column, of the runs that generalise.
 
     Least squares on log10; a seed with fewer than three such runs has none.
     """
-    out = {}
-    for seed in sorted({int(c.row["seed"]) for c in found}):
-        own = [c for c in found if c.row["seed"] == seed]
+    laws = {}
+    for seed in sorted({int(c.row["seed"]) for c in runs}):
+        of_seed = [c for c in runs if c.row["seed"] == seed]
         law = lines.log_line(
-            np.array([c.row[x] for c in own], float), np.array([c.t_test for c in own])
+            np.array([c.row[x] for c in of_seed], float), np.array([c.t_test for c in of_seed])
         )
         if np.isfinite(law.slope):
-            out[seed] = law
-    return out
+            laws[seed] = law
+    return laws
 
 
-def edges_of(found: Sequence[Course], x: str) -> list[tuple[float, float]]:
+def train_slope(runs: Sequence[DelayedRun], x: str) -> float:
+    """The exponent of `t_train` in a column, by least squares on log10."""
+    return lines.log_line(
+        np.array([c.row[x] for c in runs], float), np.array([c.t_train for c in runs])
+    ).slope
+
+
+@dataclass(frozen=True)
+class Times:
+    """Means over runs of one setting, updates.
+
+    Attributes:
+        train, test: until the training set is learnt, until it generalises. lag: between them.
+    """
+
+    train: Interval
+    test: Interval
+    lag: Interval
+
+    @classmethod
+    def of(cls, runs: Sequence[DelayedRun]) -> "Times":
+        return cls(
+            mean([run.t_train for run in runs]),
+            mean([run.t_test for run in runs]),
+            mean([run.lag for run in runs]),
+        )
+
+
+def edges_of(runs: Sequence[DelayedRun], x: str) -> list[tuple[float, float]]:
     """For each seed the largest value of a column at which it does not generalise, and the next
     larger one at which it does; a seed that does or fails throughout has no edge."""
     edges = []
-    for seed in sorted({int(c.row["seed"]) for c in found}):
-        own = {float(c.row[x]): c.t_test for c in found if c.row["seed"] == seed}
-        missed = max((value for value, t in own.items() if np.isnan(t)), default=np.nan)
-        above = [value for value, t in own.items() if value > missed and np.isfinite(t)]
+    for seed in sorted({int(c.row["seed"]) for c in runs}):
+        times = {float(c.row[x]): c.t_test for c in runs if c.row["seed"] == seed}
+        missed = max((value for value, t in times.items() if np.isnan(t)), default=np.nan)
+        above = [value for value, t in times.items() if value > missed and np.isfinite(t)]
         if above:
             edges.append((missed, min(above)))
     return edges
@@ -179,15 +209,14 @@ def edges_of(found: Sequence[Course], x: str) -> list[tuple[float, float]]:
 
 def in_words(interval: Interval, digits: int = 3, unit: str = "") -> str:
     """Value and interval as a sentence holds them; "never" where there is no value."""
-    value, low, high = (_rounded(v, digits) for v in interval)
     if np.isnan(interval.value):
         return "never"
-    ends = "" if np.isnan(interval.low) else f" [{low}, {high}]"
-    return f"{value}{ends}{f' {unit}' if unit else ''}"
+    return interval.shown(partial(_rounded, digits=digits), unit)
 
 
 def _rounded(value: float, digits: int) -> str:
+    """So many significant digits, no powers of ten."""
     if not np.isfinite(value):
         return ""
-    kept = float(f"{value:.{digits}g}")
-    return f"{kept:,.0f}" if abs(kept) >= 100 else f"{kept:.{digits}g}"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.{digits}g}"

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from allometry.figures.labels import label_offsets
 from allometry.figures.style import INK, dress, paper, readable
 from allometry.figures.words import to_mathtext
-from allometry.studies.delayed.delay import Course
+from allometry.studies.delayed.delay import DelayedRun
 
-__all__ = ["bundle", "course_panel", "lag_arrow"]
+__all__ = ["bundle", "lag_arrow", "updates_panel"]
 
 
-def course_panel(
+def updates_panel(
     ax: Axes, *, xlabel: str = "", ylabel: str = "", title: str = "", ylog: bool = False
 ) -> Axes:
-    """Axes of the house with updates made on a logarithmic x."""
+    """Axes with updates made on a logarithmic x."""
     with paper():
         dress(ax, xlog=True, ylog=ylog)
         if xlabel:
@@ -29,19 +29,21 @@ def course_panel(
     return ax
 
 
-def bundle(ax: Axes, found: Sequence[Course], columns: Sequence[tuple[str, str, str, str]]) -> None:
+def bundle(
+    ax: Axes, runs: Sequence[DelayedRun], columns: Sequence[tuple[str, str, str, str]]
+) -> None:
     """Seeds thin and their mean thick, named at the right end, none over another.
 
     Args:
         columns: (column, label, colour, line style) of each line.
     """
-    if not found:
+    if not runs:
         return
-    step = found[0].step
+    step = runs[0].step
     ends: list[float] = []
     with paper():
         for name, _, color, style in columns:
-            lines = np.array([_on(c, name, found[0].step) for c in found])
+            lines = np.array([_on(run, name, step) for run in runs])
             ax.plot(step[1:], lines.T[1:], color=color, lw=0.5, alpha=0.5, ls=style)
             ax.plot(step[1:], lines.mean(axis=0)[1:], color=color, lw=1.7, ls=style)
             ends.append(float(lines[:, -1].mean()))
@@ -54,7 +56,7 @@ def bundle(ax: Axes, found: Sequence[Course], columns: Sequence[tuple[str, str, 
 
 
 def lag_arrow(ax: Axes, t_train: float, t_test: float, height: float) -> None:
-    """An arrow from learning by heart to generalising, with the updates between them."""
+    """An arrow from memorising to generalising, with the updates between them."""
     if not (np.isfinite(t_train) and np.isfinite(t_test) and t_test > 1.3 * t_train):
         return
     with paper():
@@ -73,6 +75,6 @@ def lag_arrow(ax: Axes, t_train: float, t_test: float, height: float) -> None:
         )
 
 
-def _on(course: Course, name: str, step: NDArray[np.float64]) -> NDArray[np.float64]:
+def _on(run: DelayedRun, name: str, step: NDArray[np.float64]) -> NDArray[np.float64]:
     """A column at other steps; seeds of one setting are measured at the same."""
-    return np.interp(step, course.step, np.asarray(course.along[name], float))
+    return np.interp(step, run.step, np.asarray(run.along[name], float))

@@ -16,7 +16,7 @@ from allometry.measures.network import Network
 from allometry.models.transformer import OneLayerTransformer
 
 __all__ = [
-    "LARGEST", "Ring", "components", "embedding_courses", "embedding_structure", "entropy",
+    "LARGEST", "Ring", "components", "embedding_structure", "embedding_trajectories", "entropy",
     "frequencies", "ring",
 ]  # fmt: skip
 
@@ -92,7 +92,7 @@ def embedding_structure(net: Network) -> dict[str, float]:
     }
 
 
-def embedding_courses(net: Network) -> dict[str, NDArray[np.float32]]:
+def embedding_trajectories(net: Network) -> dict[str, NDArray[np.float32]]:
     """`fourier` shares ``(p // 2,)`` and `plane`, the first two components ``(p, 2)``."""
     vectors = _embedding(net)
     return {

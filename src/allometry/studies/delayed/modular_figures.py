@@ -28,48 +28,53 @@ from allometry.figures.style import (
 )
 from allometry.findings import Analysis
 from allometry.stats.interval import Interval
-from allometry.stats.means import mean
-from allometry.studies.delayed.delay import Course, courses, in_words
-from allometry.studies.delayed.delay_figures import bundle, course_panel, lag_arrow
+from allometry.studies.delayed.delay import DelayedRun, in_words
+from allometry.studies.delayed.delay_figures import bundle, lag_arrow, updates_panel
+from allometry.studies.delayed.modular_numbers import (
+    GENERALISED,
+    Numbers,
+    at_fraction,
+    fractions_of,
+)
 from allometry.tables.table import Table
 
 __all__ = [
-    "GENERALISED", "embeddings_on_a_ring", "frequencies_before_and_after", "sums_along_training",
+    "embeddings_on_a_ring", "frequencies_before_and_after", "sums_along_training",
     "time_by_fraction",
 ]  # fmt: skip
 
-GENERALISED = 0.9  # share of the pairs not shown (2205.10343, Table 1)
+
+def _numbers(analysis: Analysis) -> Numbers:
+    numbers: Numbers = analysis.numbers["modular_addition"]
+    return numbers
 
 
 def sums_along_training(table: Table, analysis: Analysis) -> Figure:
     """Share of sums right along training. a: of pairs not shown, by the part of the table shown;
     means over seeds. b: one fraction, training and test; dashed: test without weight decay.
     c: the same networks on pairs they were shown the other way round, and on the rest."""
-    found = courses(table, GENERALISED)
-    decayed, without = _with_and_without(found)
-    own = _reference(decayed, without)
+    numbers = _numbers(analysis)
+    runs, times = numbers.reference, numbers.times
     figure, axes = panels(1, 3, height=70.0, sharey=True)
     by_part, both, mirror = axes[0]
-    course_panel(by_part, xlabel="updates", ylabel="share of sums right", title="not shown")
-    _by_fraction(by_part, decayed)
-    part = f"{own[0].row['fraction']:.0%} shown"
-    course_panel(both, xlabel="updates", title=part)
-    bundle(both, own, [("train_accuracy", "shown", VERMILLION, "-"),
+    updates_panel(by_part, xlabel="updates", ylabel="share of sums right", title="not shown")
+    _by_fraction(by_part, numbers.decayed)
+    updates_panel(both, xlabel="updates", title=f"{numbers.fraction:.0%} shown")
+    bundle(both, runs, [("train_accuracy", "shown", VERMILLION, "-"),
                        ("test_accuracy", "rest", BLUE, "-")])  # fmt: skip
-    bundle(both, without, [("test_accuracy", "no decay", GREY, "--")])
-    lag_arrow(both, mean([c.t_train for c in own]).value, mean([c.t_test for c in own]).value, 1.05)
-    course_panel(mirror, xlabel="updates", title="order known first")
-    bundle(mirror, own, [("accuracy_mirrored", "mirrored", ORANGE, "-"),
+    bundle(both, numbers.without, [("test_accuracy", "no decay", GREY, "--")])
+    lag_arrow(both, times.train.value, times.test.value, 1.05)
+    updates_panel(mirror, xlabel="updates", title="order known first")
+    bundle(mirror, runs, [("accuracy_mirrored", "mirrored", ORANGE, "-"),
                          ("accuracy_unmirrored", "others", GREEN, "-")])  # fmt: skip
     by_part.set_ylim(0, 1.2)
     by_part.set_yticks([0, 0.25, 0.5, 0.75, 1])
     letters(axes)
-    headline(figure, _title(own))
+    headline(figure, _title(times.lag))
     return figure
 
 
-def _title(own: Sequence[Course]) -> str:
-    lag = mean([c.lag for c in own])
+def _title(lag: Interval) -> str:
     if not np.isfinite(lag.value):
         return "The transformer knows its sums by heart and does not generalise here"
     return (
@@ -77,25 +82,13 @@ def _title(own: Sequence[Course]) -> str:
     )
 
 
-def _with_and_without(found: Sequence[Course]) -> tuple[list[Course], list[Course]]:
-    decayed = [c for c in found if c.row["weight_decay"] > 0]
-    return decayed or list(found), [c for c in found if c.row["weight_decay"] == 0]
-
-
-def _reference(decayed: Sequence[Course], without: Sequence[Course]) -> list[Course]:
-    """The fraction that was also trained without decay, or the middle one."""
-    fractions = sorted({c.row["fraction"] for c in decayed})
-    wanted = without[0].row["fraction"] if without else fractions[len(fractions) // 2]
-    return [c for c in decayed if c.row["fraction"] == wanted] or list(decayed)
-
-
-def _by_fraction(ax: Axes, found: Sequence[Course]) -> None:
-    fractions = sorted({float(c.row["fraction"]) for c in found})
-    ends, step = [], found[0].step
+def _by_fraction(ax: Axes, runs: Sequence[DelayedRun]) -> None:
+    fractions = fractions_of(runs)
+    ends, step = [], runs[0].step
     with paper():
         for fraction, color in zip(fractions, ramp(fractions), strict=True):
-            own = [c for c in found if c.row["fraction"] == fraction]
-            line = np.mean([np.interp(step, c.step, c.along["test_accuracy"]) for c in own], 0)
+            some = at_fraction(runs, fraction)
+            line = np.mean([np.interp(step, r.step, r.along["test_accuracy"]) for r in some], 0)
             ax.plot(step[1:], line[1:], color=color, lw=1.4)
             ends.append((fraction, color, line))
         _labels_inside(ax, step, ends)
@@ -124,16 +117,16 @@ def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
     """Updates until 90% of the pairs shown (orange) and of the rest (blue) are right, against the
     part of the table shown; every run a mark, means large. Hollow, at the top: runs that never
     generalise within their updates."""
-    found = courses(table, GENERALISED)
-    decayed, _ = _with_and_without(found)
-    fraction = np.array([c.row["fraction"] for c in decayed], float)
-    late = np.array([c.t_test for c in decayed])
+    numbers = _numbers(analysis)
+    runs = numbers.decayed
+    fraction = np.array([run.row["fraction"] for run in runs], float)
+    late = np.array([run.t_test for run in runs])
     never = np.isnan(late)
-    longest = np.array([c.step[-1] for c in decayed])
+    longest = np.array([run.step[-1] for run in runs])
     figure, axes = panels(1, 1, width=120.0, height=74.0)
     ax = axes[0, 0]
     runs_panel(
-        fraction, np.array([c.t_train for c in decayed]), ax=ax, color=VERMILLION, marker="s",
+        fraction, np.array([run.t_train for run in runs]), ax=ax, color=VERMILLION, marker="s",
         label="shown", xlog=False, xlabel="part of the table shown",
         ylabel="updates until 90% are right",
     )  # fmt: skip
@@ -147,10 +140,8 @@ def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
                 f"{never.sum()} of {len(never)} never", (fraction[never].max(), longest.max()),
                 xytext=(9, 2), textcoords="offset points", color=BLUE, va="center", fontsize=7.5,
             )  # fmt: skip
-    learnt = sorted({float(f) for f in fraction[~never]})
-    ends = [
-        in_words(Interval(mean(late[fraction == f].tolist()).value, np.nan, np.nan)) for f in learnt
-    ]
+    learnt = list(numbers.time_by_fraction)
+    ends = [in_words(Interval(t, np.nan, np.nan)) for t in numbers.time_by_fraction.values()]
     words = (
         f"{ends[0]} updates to generalise from {learnt[0]:.0%} of the table, {ends[-1]} from "
         f"{learnt[-1]:.0%}"
@@ -166,40 +157,39 @@ def embeddings_on_a_ring(table: Table, analysis: Analysis) -> Figure:
     embeddings come nearest to a circle after it generalises: untrained, when it knows its part by
     heart, when they are roundest, at the end. Colour and line: the order a, a + 1/k, ... in which
     the frequency k of the roundest moment goes round."""
-    found = courses(table, GENERALISED)
-    own, round_at = _roundest(found)
-    p, k = int(own.row["p"]), int(own.along["ring_frequency"][round_at])
-    heart = int(np.abs(own.step - own.t_train).argmin()) if np.isfinite(own.t_train) else 0
-    moments = {"untrained": 0, "by heart": heart, "roundest": round_at, "end": len(own.step) - 1}
+    run, round_at = _roundest(_numbers(analysis).runs)
+    p, k = int(run.row["p"]), int(run.along["ring_frequency"][round_at])
+    heart = int(np.abs(run.step - run.t_train).argmin()) if np.isfinite(run.t_train) else 0
+    moments = {"untrained": 0, "by heart": heart, "roundest": round_at, "end": len(run.step) - 1}
     figure, axes = panels(1, len(moments), height=58.0)
     for ax, (name, point) in zip(axes[0], moments.items(), strict=True):
-        _plane(ax, np.asarray(own.along["plane"][point], float), k, numbers=name == "roundest")
+        _plane(ax, np.asarray(run.along["plane"][point], float), k, numbers=name == "roundest")
         with paper():
-            ax.set_title(f"{name}: {own.step[point]:,.0f}", loc="left")
+            ax.set_title(f"{name}: {run.step[point]:,.0f}", loc="left")
             ax.set_xlabel("component 1")
             if not point:
                 ax.set_ylabel("component 2")
     letters(axes)
-    share, end = (float(own.along["ring_share"][i]) for i in (round_at, -1))
+    share, end = (float(run.along["ring_share"][i]) for i in (round_at, -1))
     headline(
         figure,
-        f"Modulo {p}, {own.row['fraction']:.0%} shown, seed {own.row['seed']}: a circle at k = {k} "
+        f"Modulo {p}, {run.row['fraction']:.0%} shown, seed {run.row['seed']}: a circle at k = {k} "
         f"holds {share:.0%} of the plane, {end:.0%} at the end",
     )
     return figure
 
 
-def _roundest(found: Sequence[Course]) -> tuple[Course, int]:
+def _roundest(runs: Sequence[DelayedRun]) -> tuple[DelayedRun, int]:
     """The run and the point where, after generalising, two components are most of a circle."""
-    learnt = [c for c in found if np.isfinite(c.t_test)]
+    learnt = [run for run in runs if np.isfinite(run.t_test)]
 
-    def best(course: Course) -> tuple[float, int]:
-        first = course.t_test if learnt else 0.0
-        shares = np.where(course.step >= first, course.along["ring_share"], -1.0)
+    def best(run: DelayedRun) -> tuple[float, int]:
+        first = run.t_test if learnt else 0.0
+        shares = np.where(run.step >= first, run.along["ring_share"], -1.0)
         return float(shares.max()), int(shares.argmax())
 
-    own = max(learnt or found, key=lambda c: (best(c)[0], -int(c.row["seed"])))
-    return own, best(own)[1]
+    roundest = max(learnt or runs, key=lambda run: (best(run)[0], -int(run.row["seed"])))
+    return roundest, best(roundest)[1]
 
 
 def _plane(ax: Axes, points: NDArray[Any], k: int, *, numbers: bool) -> None:
@@ -231,10 +221,8 @@ def frequencies_before_and_after(table: Table, analysis: Analysis) -> Figure:
     """Share of the variance of the embeddings at each frequency, in falling order (a), means over
     the runs of each kind: untrained, trained without weight decay, generalised. b: entropy of
     the spectrum of principal components along training, at one fraction. Seeds thin."""
-    found = courses(table, GENERALISED)
-    decayed, without = _with_and_without(found)
-    own = _reference(decayed, without)
-    learnt = [c for c in decayed if np.isfinite(c.t_test)]
+    numbers = _numbers(analysis)
+    without, learnt = numbers.without, numbers.learnt
     figure, axes = panels(1, 2, height=70.0)
     left, right = axes[0]
     with paper():
@@ -242,16 +230,16 @@ def frequencies_before_and_after(table: Table, analysis: Analysis) -> Figure:
         left.set_xlabel("rank of the frequency")
         left.set_ylabel("share of the variance")
         for label, group, point, color, style in (
-            ("untrained", decayed, 0, GREY, ":"),
+            ("untrained", numbers.decayed, 0, GREY, ":"),
             ("no decay", without, -1, VERMILLION, "--"),
             ("generalised", learnt, -1, BLUE, "-"),
         ):
             _ranked(left, group, point, label, color, style)
-    course_panel(right, xlabel="updates", ylabel="entropy of PCA (nats)",
-                 title=f"{own[0].row['fraction']:.0%} shown")  # fmt: skip
-    bundle(right, own, [("pca_entropy", "decay 1", BLUE, "-")])
+    updates_panel(right, xlabel="updates", ylabel="entropy of PCA (nats)",
+                 title=f"{numbers.fraction:.0%} shown")  # fmt: skip
+    bundle(right, numbers.reference, [("pca_entropy", "decay 1", BLUE, "-")])
     bundle(right, without, [("pca_entropy", "no decay", VERMILLION, "--")])
-    t_test = mean([c.t_test for c in own]).value
+    t_test = numbers.times.test.value
     with paper():
         if np.isfinite(t_test):
             right.axvline(t_test, color=GREY, lw=0.8)
@@ -259,11 +247,10 @@ def frequencies_before_and_after(table: Table, analysis: Analysis) -> Figure:
                            xytext=(-3, 0), textcoords="offset points", ha="right", color=GREY,
                            fontsize=7.5)  # fmt: skip
     letters(axes)
-    before = mean([float(c.along["fourier_share"][0]) for c in decayed]).value
-    after = mean([float(c.along["fourier_share"][-1]) for c in learnt]).value
+    shares = numbers.shares
     words = (
-        f"Five frequencies hold {after:.0%} of the embeddings after generalising, {before:.0%} "
-        "before training"
+        f"Five frequencies hold {shares['end']:.0%} of the embeddings after generalising, "
+        f"{shares['untrained']:.0%} before training"
         if learnt
         else "No network generalises here"
     )
@@ -272,11 +259,11 @@ def frequencies_before_and_after(table: Table, analysis: Analysis) -> Figure:
 
 
 def _ranked(
-    ax: Axes, group: Sequence[Course], point: int, label: str, color: str, style: str
+    ax: Axes, group: Sequence[DelayedRun], point: int, label: str, color: str, style: str
 ) -> None:
     if not group:
         return
-    shares = np.array([np.sort(np.asarray(c.along["fourier"][point], float))[::-1] for c in group])
+    shares = np.array([np.sort(np.asarray(r.along["fourier"][point], float))[::-1] for r in group])
     rank, middle = np.arange(1, shares.shape[1] + 1), np.maximum(shares.mean(axis=0), 1e-6)
     ax.plot(rank, middle, color=color, ls=style, lw=1.6, marker="o", ms=2.5)
     ax.annotate(

@@ -1,7 +1,8 @@
-"""Courses of the grokking runs, the loss the notebook printed, and what their columns add up to."""
+"""The grokking runs along training, the loss the notebook printed, and the study's numbers."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +10,13 @@ from numpy.typing import NDArray
 from allometry.errors import DataError
 from allometry.stats.interval import Interval
 from allometry.stats.means import mean, share
+from allometry.studies.grokking.measures import unit_deviation
+from allometry.studies.grokking.task import addition_task
+from allometry.studies.grokking.theory import EffectiveTheory
 from allometry.tables.table import Table
 
 __all__ = [
-    "PRINTED", "SOURCE", "Along", "courses", "follows_the_notebook",
+    "PRINTED", "SOURCE", "Along", "Numbers", "TheoryBeside", "finished", "follows_the_notebook",
     "off_the_print", "share_right", "trajectories",
 ]  # fmt: skip
 
@@ -30,8 +34,8 @@ PRINTED = np.array([
 Along = Mapping[str, NDArray[Any]]
 
 
-def courses(table: Table) -> list[tuple[dict[str, Any], Along]]:
-    """Row and trajectories of every finished run, by rising seed; shares made of the counts.
+def finished(table: Table) -> list[tuple[dict[str, Any], Along]]:
+    """Row and trajectories of every finished run, by rising seed; counts turned into shares.
 
     Each has `epoch`, `train_loss`, `train_accuracy`, `test_accuracy`, `rqi` (epochs,), `latent`
     (points, symbols, dimensions) and `latent_update` (points,), and the same with ``swapped_``
@@ -40,51 +44,51 @@ def courses(table: Table) -> list[tuple[dict[str, Any], Along]]:
     Raises:
         DataError: a run has no trajectories.
     """
-    found: list[tuple[dict[str, Any], Along]] = []
+    runs: list[tuple[dict[str, Any], Along]] = []
     for row in table.where(status="done").sort("seed"):
-        kept = table.trajectories.get(row["run_id"])
-        if kept is None:
+        arrays = table.trajectories.get(row["run_id"])
+        if arrays is None:
             raise DataError(
                 f"run {row['run_id'][:12]} comes without trajectories; a table from a store has "
                 "them, one from a CSV file has not"
             )
-        along = dict(_shares(row, kept, ""))
-        if "swapped_train_loss" in kept:
-            along |= _shares(row, kept, "swapped_")
-        found.append((row, along))
-    return found
+        along = dict(_shares(row, arrays, ""))
+        if "swapped_train_loss" in arrays:
+            along |= _shares(row, arrays, "swapped_")
+        runs.append((row, along))
+    return runs
 
 
-def _shares(row: Mapping[str, Any], kept: Along, prefix: str) -> Along:
+def _shares(row: Mapping[str, Any], arrays: Along, prefix: str) -> Along:
     test = row["n_questions"] - row["n_train"]
     return {
-        f"{prefix}epoch": np.arange(len(kept[f"{prefix}train_loss"])),
-        f"{prefix}train_loss": kept[f"{prefix}train_loss"],
-        f"{prefix}train_accuracy": kept[f"{prefix}train_right"] / row["n_train"],
-        f"{prefix}test_accuracy": kept[f"{prefix}test_right"] / test,
-        f"{prefix}rqi": kept[f"{prefix}parallelograms"] / row["n_parallelograms"],
-        f"{prefix}latent": kept[f"{prefix}latent"],
-        f"{prefix}latent_update": kept[f"{prefix}latent_update"],
+        f"{prefix}epoch": np.arange(len(arrays[f"{prefix}train_loss"])),
+        f"{prefix}train_loss": arrays[f"{prefix}train_loss"],
+        f"{prefix}train_accuracy": arrays[f"{prefix}train_right"] / row["n_train"],
+        f"{prefix}test_accuracy": arrays[f"{prefix}test_right"] / test,
+        f"{prefix}rqi": arrays[f"{prefix}parallelograms"] / row["n_parallelograms"],
+        f"{prefix}latent": arrays[f"{prefix}latent"],
+        f"{prefix}latent_update": arrays[f"{prefix}latent_update"],
     }
 
 
 def trajectories(table: Table) -> Table:
     """Every epoch of every finished run: loss, accuracies and RQI (the view ``trajectories``)."""
     names = ("epoch", "train_loss", "train_accuracy", "test_accuracy", "rqi")
-    found = courses(table)
-    seeds = [np.full(len(along["epoch"]), row["seed"]) for row, along in found]
-    columns = {n: np.concatenate([along[n] for _, along in found]) for n in names}
+    runs = finished(table)
+    seeds = [np.full(len(along["epoch"]), row["seed"]) for row, along in runs]
+    columns = {n: np.concatenate([along[n] for _, along in runs]) for n in names}
     return Table({"seed": np.concatenate(seeds), **columns})
 
 
 def follows_the_notebook(row: Mapping[str, Any]) -> bool:
     """Is this the run whose loss the notebook printed? Seed 4 at all of its settings."""
-    own = {
+    settings = {
         "seed": 4, "protocol": "notebook", "encoder": "table", "loss": "mse", "p": 10,
         "modulo": 0, "n_train": 45, "latent_dim": 1, "output_dim": 10, "width": 200,
         "eta_repr": 1e-4, "eta_dec": 1e-3, "weight_decay": 0.0,
     }  # fmt: skip
-    return all(row[name] == value for name, value in own.items())
+    return all(row[name] == value for name, value in settings.items())
 
 
 def off_the_print(loss: NDArray[Any], last: int) -> float:
@@ -104,3 +108,73 @@ def share_right(shares: NDArray[Any], questions: int) -> Interval:
         return mean(shares).clipped(0.0, 1.0)
     value = float(shares[0])
     return share(round(value * questions), questions)._replace(value=value)
+
+
+class TheoryBeside(NamedTuple):
+    """The swapped run and the effective theory from its start, until well after it is linear.
+
+    Attributes:
+        update: updates made, ``(points,)``.
+        network, theory: coordinates of mean zero and unit deviation, ``(points, n_symbols)``.
+        network_energy, theory_energy: the theory's energy along both, ``(points,)``.
+    """
+
+    update: NDArray[Any]
+    network: NDArray[np.float64]
+    theory: NDArray[np.float64]
+    network_energy: NDArray[np.float64]
+    theory_energy: NDArray[np.float64]
+
+
+def _theory_beside(row: Mapping[str, Any], along: Along) -> TheoryBeside:
+    theory = EffectiveTheory.published(addition_task(row["p"], bool(row["modulo"])))
+    inside = along["swapped_latent_update"] <= 3 * max(row["t_rqi_swapped"], 300)
+    update = along["swapped_latent_update"][inside]
+    network = np.array([unit_deviation(one) for one in along["swapped_latent"][inside, :, 0]])
+    # Swapped, the representation learns at the decoder's rate.
+    descent = theory.integrate(network[0], row["eta_dec"], int(update[-1]) + 1)[update]
+    return TheoryBeside(
+        update=update,
+        network=network,
+        theory=np.array([unit_deviation(one) for one in descent]),
+        network_energy=theory.energy(network),
+        theory_energy=theory.energy(descent),
+    )
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the runs give.
+
+    Attributes:
+        runs: row and trajectories of each, by rising seed.
+        printed: the run whose loss the notebook printed; None where it is not among them.
+        off: largest relative deviation of that run from the printed losses, by last epoch.
+        theory: of the first run with swapped learning rates; None where there is none.
+    """
+
+    runs: Sequence[tuple[Mapping[str, Any], Along]]
+    printed: tuple[Mapping[str, Any], Along] | None
+    off: Mapping[int, float]
+    theory: TheoryBeside | None
+
+    @classmethod
+    def of(cls, table: Table) -> "Numbers":
+        """The numbers of the finished runs of a table.
+
+        Raises:
+            DataError: there is none, or one has no trajectories.
+        """
+        runs = finished(table)
+        if not runs:
+            raise DataError("no finished run to analyse; `allometry run` trains them")
+        printed = next((pair for pair in runs if follows_the_notebook(pair[0])), None)
+        row, along = runs[0]
+        return cls(
+            runs=runs,
+            printed=printed,
+            off={last: off_the_print(printed[1]["train_loss"], last) for last in (100, 1_500)}
+            if printed
+            else {},
+            theory=_theory_beside(row, along) if "swapped_latent" in along else None,
+        )

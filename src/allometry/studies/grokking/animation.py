@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import UsageError
 from allometry.figures.style import GREY, dress, panels, paper, ramp
-from allometry.studies.grokking.analysis import Along, courses
+from allometry.studies.grokking.analysis import Along, finished
 from allometry.studies.grokking.measures import unit_deviation
 from allometry.tables.table import Table
 
@@ -22,7 +22,7 @@ HOLD = 18  # frames the end stays
 
 
 def animate(table: Table, path: str | Path, *, seed: int | None = None, frames: int = 90) -> Path:
-    """Write the ten coordinates along training as a GIF: as given, and with rates exchanged.
+    """Write the ten coordinates along training as a GIF: as given, and with rates swapped.
 
     Args:
         table: of the study `grokking`, with trajectories.
@@ -36,10 +36,10 @@ def animate(table: Table, path: str | Path, *, seed: int | None = None, frames: 
     path = Path(path)
     if path.suffix != ".gif":
         raise UsageError(f"a path that ends in .gif expected, got {path.name}")
-    found = [pair for pair in courses(table) if seed in (None, pair[0]["seed"])]
-    if not found:
+    runs = [pair for pair in finished(table) if seed in (None, pair[0]["seed"])]
+    if not runs:
         raise UsageError(f"no finished run of seed {seed} in this table")
-    row, along = found[0]
+    row, along = runs[0]
     kinds = [p for p in ("", "swapped_") if f"{p}latent" in along]
     titles = {"": "rates as given", "swapped_": "rates exchanged"}
     figure, axes = panels(1, len(kinds), height=80, sharey=True)
@@ -68,14 +68,14 @@ def _film(
 
     def draw(frame: int) -> list[Artist]:
         place = places[frame]
-        made = int(update[place])
+        updates = int(update[place])
         for prefix, (line, dots, text) in zip(kinds, marks, strict=True):
             values = unit_deviation(along[f"{prefix}latent"][place, :, 0])
             values = values * np.sign(values[-1] - values[0])
             line.set_ydata(values)
             dots.set_offsets(np.column_stack([numbers, values]))
-            rqi = along[f"{prefix}rqi"][max(made - 1, 0)]
-            text.set_text(f"{made:,} updates, RQI {rqi:.2f}")
+            rqi = along[f"{prefix}rqi"][max(updates - 1, 0)]
+            text.set_text(f"{updates:,} updates, RQI {rqi:.2f}")
         drawn: list[Artist] = [mark for group in marks for mark in group]
         return drawn
 

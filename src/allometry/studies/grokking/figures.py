@@ -1,6 +1,6 @@
-"""Figures of the grokking study: courses, the representation moving, and the theory beside it."""
+"""Figures of the grokking study: along training, the representation moving, and the theory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from allometry.errors import DataError
 from allometry.figures.style import (
     BLUE,
     GREEN,
@@ -23,15 +24,8 @@ from allometry.figures.style import (
     stacked,
 )
 from allometry.findings import Analysis
-from allometry.studies.grokking.analysis import (
-    PRINTED,
-    courses,
-    follows_the_notebook,
-    off_the_print,
-)
+from allometry.studies.grokking.analysis import PRINTED, Numbers
 from allometry.studies.grokking.measures import unit_deviation
-from allometry.studies.grokking.task import addition_task
-from allometry.studies.grokking.theory import EffectiveTheory
 from allometry.tables.table import Table
 
 __all__ = [
@@ -48,27 +42,32 @@ SHARES = (
     ("test_accuracy", "test", VERMILLION, "-"),
     ("rqi", "RQI", GREEN, (0, (4, 1.5))),
 )
-POINTS = 400  # drawn of a course: more make a page heavy, not clearer
+POINTS = 400  # drawn of a run: more make a page heavy, not clearer
+
+
+def _numbers(analysis: Analysis) -> Numbers:
+    numbers: Numbers = analysis.numbers["grokking"]
+    return numbers
 
 
 def along_training(table: Table, analysis: Analysis) -> Figure:
     """Loss (above), accuracies and RQI, the share of parallelograms that close (below), of one
     start at the notebook's learning rates (left) and with the two exchanged (right); the first
     seed thick, the others thin; dotted: the level of 0.9 that counts as learnt."""
-    found = courses(table)
+    runs = _numbers(analysis).runs
     figure, axes = panels(2, 2, height=105, sharex=True)
     for column, (prefix, kind) in enumerate(KINDS):
         top, low = axes[:, column]
         with paper():
             dress(top, xlog=True, ylog=True)
             dress(low, xlog=True)
-            for place, (_, along) in reversed(list(enumerate(found))):
-                _course(top, low, along, prefix, first=place == 0)
+            for place, (_, along) in reversed(list(enumerate(runs))):
+                _run(top, low, along, prefix, first=place == 0)
             low.axhline(0.9, color=GREY, lw=0.8, ls=":")
-            _name_ends(low, found[0][1], prefix)
+            _name_ends(low, runs[0][1], prefix)
             low.set_ylim(-0.04, 1.3)
             low.set_xlabel("epoch + 1")
-            top.set_title(f"{kind}: {_phase_of(found[0][0], prefix)}", loc="left")
+            top.set_title(f"{kind}: {_phase_of(runs[0][0], prefix)}", loc="left")
             if not column:
                 top.set_ylabel("training loss (mean square)")
                 low.set_ylabel("share")
@@ -78,11 +77,11 @@ def along_training(table: Table, analysis: Analysis) -> Figure:
             ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
         pair[1].tick_params(labelleft=False)
     letters(axes)
-    headline(figure, _what_decides(found))
+    headline(figure, _what_decides(runs[0][0]))
     return figure
 
 
-def _course(top: Axes, low: Axes, along: Mapping[str, Any], prefix: str, *, first: bool) -> None:
+def _run(top: Axes, low: Axes, along: Mapping[str, Any], prefix: str, *, first: bool) -> None:
     epoch = along[f"{prefix}epoch"]
     some = _evenly(len(epoch))
     style: dict[str, Any] = {"lw": 1.6 if first else 0.5, "alpha": 1.0 if first else 0.5}
@@ -109,8 +108,7 @@ def _phase_of(row: Mapping[str, Any], prefix: str) -> str:
     return PHASE[row["phase_swapped" if prefix else "phase"]]
 
 
-def _what_decides(found: Sequence[tuple[Mapping[str, Any], Any]]) -> str:
-    row = found[0][0]
+def _what_decides(row: Mapping[str, Any]) -> str:
     return (
         f"One start, two ends: {_phase_of(row, '')} at the rates given, "
         f"{_phase_of(row, 'swapped_')} exchanged"
@@ -126,7 +124,7 @@ def representation_moving(table: Table, analysis: Analysis) -> Figure:
     """The ten trained coordinates at six moments of training (above: the notebook's rates, below:
     exchanged), shifted to mean zero and scaled to unit deviation; evenly on a line, all
     parallelograms close. Updates made and RQI stand in each panel."""
-    row, along = courses(table)[0]
+    row, along = _numbers(analysis).runs[0]
     columns = 6
     figure, axes = panels(2, columns, height=92, sharex=True, sharey=True)
     for line, (prefix, _) in enumerate(KINDS):
@@ -141,9 +139,9 @@ def representation_moving(table: Table, analysis: Analysis) -> Figure:
                 number = np.arange(len(values))
                 ax.plot(number, values, color=GREY, lw=0.7, zorder=1)
                 ax.scatter(number, values, c=ramp(number + 1, log=False), s=16, zorder=2)
-                made = int(update[place])
-                rqi = along[f"{prefix}rqi"][made - 1] if made else row["rqi_untrained"]
-                ax.set_title(f"{made:,}" + (" updates" if not k else ""), loc="left", fontsize=8)
+                updates = int(update[place])
+                rqi = along[f"{prefix}rqi"][updates - 1] if updates else row["rqi_untrained"]
+                ax.set_title(f"{updates:,}" + (" updates" if not k else ""), loc="left", fontsize=8)
                 ax.text(0.97, 0.05, f"RQI {rqi:.2f}", transform=ax.transAxes, ha="right")
                 ax.set_ylim(-2.7, 2.1)
                 ax.set_xticks([0, len(values) - 1])
@@ -151,10 +149,10 @@ def representation_moving(table: Table, analysis: Analysis) -> Figure:
                     ax.set_xlabel("number")
                 if not k:
                     ax.set_ylabel(("as given" if not prefix else "exchanged") + "\ncoordinate")
-    said = " and ".join(
+    ends = " and ".join(
         f"{row['rqi' + s]:.2f} {w}" for s, w in (("", "as given"), ("_swapped", "exchanged"))
     )
-    headline(figure, f"The representation moves: RQI ends at {said}")
+    headline(figure, f"The representation moves: RQI ends at {ends}")
     return figure
 
 
@@ -168,27 +166,23 @@ def theory_beside_the_network(table: Table, analysis: Analysis) -> Figure:
     """Left: the ten coordinates of the network with exchanged rates (lines) and the effective
     theory integrated from the same start at the same rate (dashed), mean zero, unit deviation.
     Right: the theory's energy, the squared gaps of all parallelograms over Z_0, along both."""
-    row, along = courses(table)[0]
-    task = addition_task(row["p"], bool(row["modulo"]))
-    latent, update = along["swapped_latent"][:, :, 0], along["swapped_latent_update"]
-    theory = EffectiveTheory.published(task)
-    inside = update <= 3 * max(row["t_rqi_swapped"], 300)
-    network = np.array([unit_deviation(one) for one in latent[inside]])
-    # Exchanged, the representation learns at the decoder's rate.
-    course = theory.integrate(network[0], row["eta_dec"], int(update[inside][-1]) + 1)
-    drawn = np.array([unit_deviation(one) for one in course[update[inside]]])
+    numbers = _numbers(analysis)
+    row, beside = numbers.runs[0][0], numbers.theory
+    if beside is None:
+        raise DataError("the runs have no control with swapped learning rates to draw")
     figure, axes = panels(1, 2, height=75)
     with paper():
-        _coordinates(axes[0, 0], update[inside], network, drawn)
+        _coordinates(axes[0, 0], beside.update, beside.network, beside.theory)
         ax = dress(axes[0, 1], ylog=True)
-        energies = ((network, BLUE, "-", "network"), (course[update[inside]], INK, "--", "theory"))
-        for values, color, dash, label in energies:
-            energy = theory.energy(values)
-            ax.plot(update[inside], energy, color=color, ls=dash)
+        for energy, color, dash, label in (
+            (beside.network_energy, BLUE, "-", "network"),
+            (beside.theory_energy, INK, "--", "theory"),
+        ):
+            ax.plot(beside.update, energy, color=color, ls=dash)
             # Named where it leaves the panel, or at its end.
             seen = np.flatnonzero(energy > 1e-7)[-1]
             ax.annotate(
-                label, (update[inside][seen], energy[seen]), xytext=(3, 0), color=color,
+                label, (beside.update[seen], energy[seen]), xytext=(3, 0), color=color,
                 textcoords="offset points", annotation_clip=False,
                 va="center" if seen == len(energy) - 1 else "bottom",
             )  # fmt: skip
@@ -219,9 +213,8 @@ def _coordinates(ax: Axes, update: NDArray, network: NDArray, theory: NDArray) -
 def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     """Training loss of the first seed (line) and every value the notebook printed (rings); below,
     how far the run is from them. The notebook draws no figure: this is its output."""
-    found = courses(table)
-    own = [pair for pair in found if follows_the_notebook(pair[0])]
-    row, along = (own or found)[0]
+    numbers = _numbers(analysis)
+    row, along = numbers.printed or numbers.runs[0]
     loss = along["train_loss"]
     epochs = np.arange(0, min(len(loss), 100 * len(PRINTED)), 100)
     printed = PRINTED[: len(epochs)]
@@ -237,11 +230,10 @@ def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
         low.set_ylabel("off (%)")
         low.set_ylim(-100, 100)
         low.set_xlabel("epoch")
-    off = f"{100 * off_the_print(loss, 1_500):.1f}%"
     headline(
         figure,
-        f"The printed loss, within {off} up to epoch 1,500"
-        if own
+        f"The printed loss, within {100 * numbers.off[1_500]:.1f}% up to epoch 1,500"
+        if numbers.printed
         else f"Seed {row['seed']} at these settings is not the run the notebook printed",
     )
     return figure

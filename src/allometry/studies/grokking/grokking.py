@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from allometry.errors import DataError
-from allometry.findings import Finding, Verdict, at_least
+from allometry.findings import Analysis, Finding, Verdict, at_least, inside
 from allometry.stats.means import mean
 from allometry.studies.grokking.analysis import (
     SOURCE,
-    courses,
-    follows_the_notebook,
+    Numbers,
     off_the_print,
     share_right,
     trajectories,
@@ -61,18 +59,18 @@ def runs(size: str, seeds: Sequence[int]) -> list[ToyModel]:
     ]
 
 
-def analyse(table: Table) -> list[Finding]:
-    """What the notebook's learning rates lead to, beside the same start with them exchanged."""
+def analyse(table: Table) -> Analysis:
+    """What the notebook's learning rates lead to, beside the same start with them swapped."""
+    numbers = Numbers.of(table)
     done = table.where(status="done").sort("seed")
-    if not len(done):
-        raise DataError("no finished run to analyse; `allometry run` trains them")
-    return [
+    findings = [
         _understands(done),
         _decided_by_rates(done),
         _predicted_by_parallelograms(done),
         _theory_of_time(done),
-        _as_printed(table),
+        _as_printed(numbers),
     ]
+    return Analysis(findings, {"grokking": numbers})
 
 
 def _times(row: dict[str, Any], suffix: str = "") -> str:
@@ -83,8 +81,8 @@ def _times(row: dict[str, Any], suffix: str = "") -> str:
         "test": row[f"t_test{suffix}"],
         "representation": row[f"t_rqi{suffix}"],
     }
-    said = ", ".join(f"{n} {f'at epoch {t}' if t < last else 'never'}" for n, t in at.items())
-    return f"{NAMES[row[f'phase{suffix}']]} ({said})"
+    times = ", ".join(f"{n} {f'at epoch {t}' if t < last else 'never'}" for n, t in at.items())
+    return f"{NAMES[row[f'phase{suffix}']]} ({times})"
 
 
 def _understands(done: Table) -> Finding:
@@ -104,8 +102,7 @@ def _understands(done: Table) -> Finding:
         verdict=at_least(right, UNDERSTOOD),
         answer=f"Seed {first['seed']} ends in {_times(first)}, with {first['test_accuracy']:.2g} "
         f"of its test questions right and RQI {first['rqi']:.2f}; phases by seed: {phases}.",
-        control=f"learning rates exchanged: {swapped.value:.2g} "
-        f"[{swapped.low:.2g}, {swapped.high:.2g}], seed {first['seed']} in "
+        control=f"learning rates exchanged: {swapped.shown('.2g')}, seed {first['seed']} in "
         f"{_times(first, '_swapped')}; untrained {done['test_accuracy_untrained'].mean():.2g}",
         unit="test accuracy",
     )
@@ -156,17 +153,12 @@ def _predicted_by_parallelograms(done: Table) -> Finding:
 
 
 def _theory_of_time(done: Table) -> Finding:
-    found = done.take(done["t_rqi_swapped"] < done["epochs"] - 1)
-    ratio = mean(np.log2(found["t_rqi_theory_swapped"] / found["t_rqi_swapped"]))
-    verdict: Verdict = "undecided"
-    if np.isfinite(ratio.low):
-        inside = max(-ratio.low, ratio.high) <= 1
-        outside = ratio.low > 1 or ratio.high < -1
-        verdict = "agrees" if inside else "disagrees" if outside else "undecided"
+    linear = done.take(done["t_rqi_swapped"] < done["epochs"] - 1)
+    ratio = mean(np.log2(linear["t_rqi_theory_swapped"] / linear["t_rqi_swapped"]))
     never = int((done["t_rqi"] >= done["epochs"] - 1).sum())
-    said = "No run became linear." if not len(found) else (
+    times = "No run became linear." if not len(linear) else (
         f"With the rates exchanged the network is linear at epoch "
-        f"{_among(found['t_rqi_swapped'])}, the theory at {_among(found['t_rqi_theory_swapped'])}."
+        f"{_span(linear['t_rqi_swapped'])}, the theory at {_span(linear['t_rqi_theory_swapped'])}."
     )  # fmt: skip
     return Finding(
         claim="The effective theory says when the representation becomes linear",
@@ -175,26 +167,26 @@ def _theory_of_time(done: Table) -> Finding:
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
-        verdict=verdict,
-        answer=f"{said} It knows nothing of the decoder: at the notebook's own rates it foresees a "
-        f"line at epoch {_among(done['t_rqi_theory'])}, and {never} of {len(done)} networks never "
-        "get there.",
+        verdict=inside(ratio, -1.0, 1.0),
+        answer=f"{times} It knows nothing of the decoder: at the notebook's own rates it foresees "
+        f"a line at epoch {_span(done['t_rqi_theory'])}, and {never} of {len(done)} networks "
+        "never get there.",
         control=f"notebook's rates: {never} of {len(done)} never linear",
         unit="log2 of theory over network",
     )
 
 
-def _among(values: Any) -> str:
+def _span(values: Any) -> str:
     low, high = int(min(values)), int(max(values))
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _as_printed(table: Table) -> Finding:
+def _as_printed(numbers: Numbers) -> Finding:
     """The notebook's own check: its stored output, epoch by epoch."""
-    own = [(row, along) for row, along in courses(table) if follows_the_notebook(row)]
-    off = off_the_print(own[0][1]["train_loss"], 1_500) if own else np.nan
-    early = off_the_print(own[0][1]["train_loss"], 100) if own else np.nan
-    others = [off_the_print(a["swapped_train_loss"], 1_500) for _, a in own]
+    run = numbers.printed
+    off = numbers.off[1_500] if run else np.nan
+    verdict: Verdict = "agrees" if off <= ROUNDING else "disagrees"
+    swapped = off_the_print(run[1]["swapped_train_loss"], 1_500) if run else np.nan
     return Finding(
         claim="The loss follows the one the notebook printed",
         prediction=f"within {100 * ROUNDING:.0f}% up to epoch 1,500: after a few hundred epochs "
@@ -203,11 +195,12 @@ def _as_printed(table: Table) -> Finding:
         measured=off,
         low=off,
         high=off,
-        verdict="undecided" if not own else "agrees" if off <= ROUNDING else "disagrees",
-        answer="Seed 4 at the notebook's settings is not among these runs."
-        if not own
-        else f"Seed 4 is off by {early:.0e} at most up to epoch 100, {100 * off:.1f}% up to 1,500.",
-        control="" if not own else f"rates exchanged: off by {100 * others[0]:.0f}%",
+        verdict=verdict if run else "undecided",
+        answer=f"Seed 4 is off by {numbers.off[100]:.0e} at most up to epoch 100, "
+        f"{100 * off:.1f}% up to 1,500."
+        if run
+        else "Seed 4 at the notebook's settings is not among these runs.",
+        control=f"rates exchanged: off by {100 * swapped:.0f}%" if run else "",
         unit="relative",
     )
 

@@ -1,6 +1,6 @@
 """When does the toy network comprehend, grok, memorise or fail: the paper's phase diagrams.
 
-Figures 3, 4 and 5 of Liu et al. (2205.10343), run anew with the published code's own
+Figures 3, 4 and 5 of Liu et al. (2205.10343), run again with the published code's own
 settings and seeds, each cell a training of 10,000 steps: phases over the decoder's learning
 rate and the representation's (5a), or the decoder's weight decay (5b squared error, 5c
 cross-entropy, 5d permutations of three things instead of addition); accuracy against what
@@ -13,21 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from allometry.errors import DataError
-from allometry.findings import Finding, Verdict, at_least, at_most
+from allometry.findings import Analysis, Finding, Verdict, at_least, at_most
 from allometry.stats.means import mean, share
 from allometry.studies.grokking.measures import algebra, final, learnt
 from allometry.studies.grokking.phases import (
     SOURCE,
     Agreement,
+    Numbers,
     agreement,
-    agreements,
-    critical_size,
     ordered_rows,
     phases,
     published_of,
-    reached,
-    times_apart,
 )
 from allometry.studies.grokking.phases_figures import (
     accuracy_as_predicted,
@@ -91,10 +87,10 @@ def diagram(part: str, s: int, every: int = 1) -> list[ToyModel]:
 def by_train_size(part: str, s: int, every: int = 1) -> list[ToyModel]:
     """Training sets of rising size; figure 3 looks at step 5,000, figure 4 at 10,000."""
     steps = STEPS // 2 if part == "3" else STEPS
-    own = range(3 * s, 3 * s + 3) if every == 1 else (s,)
+    published_seeds = range(3 * s, 3 * s + 3) if every == 1 else (s,)
     return [
         ToyModel(**{**ADDITION, "n_train": n}, seed=seed, epochs=steps, part=part)
-        for seed in own
+        for seed in published_seeds
         for n in TRAIN_SIZES[::every]
     ]
 
@@ -111,19 +107,18 @@ ENOUGH = 0.8  # share of cells as published from which on a map counts as reprod
 QUESTIONS = 55
 
 
-def analyse(table: Table) -> list[Finding]:
+def analyse(table: Table) -> Analysis:
     """The published figures beside ours, those of which there are runs."""
-    done = table.where(status="done")
-    if not len(done):
-        raise DataError("no finished run to analyse; `allometry run` trains them")
-    there = set(done["part"].tolist())
-    more: dict[str, tuple[Callable[[Table], Finding], ...]] = {
+    numbers = Numbers.of(table)
+    there = set(numbers.done["part"].tolist())
+    of_part: dict[str, tuple[Callable[[Numbers], Finding], ...]] = {
         "5a": (_order,),
         "4": (_critical, _no_freedom),
         "3": (_predicted,),
     }
-    found = [_as_published(a) for a in agreements(done)]
-    return found + [finding(done) for part in more if part in there for finding in more[part]]
+    findings = [_as_published(one) for one in numbers.agreements]
+    findings += [finding(numbers) for part in of_part if part in there for finding in of_part[part]]
+    return Analysis(findings, {"grokking_phases": numbers})
 
 
 def _as_published(a: Agreement) -> Finding:
@@ -148,8 +143,8 @@ def _as_published(a: Agreement) -> Finding:
     )
 
 
-def _order(done: Table) -> Finding:
-    in_order, rows, shuffled = ordered_rows(done, "5a")
+def _order(numbers: Numbers) -> Finding:
+    in_order, rows, shuffled = ordered_rows(numbers.done, "5a")
     part = share(in_order, rows) if rows else share(0, 1)
     return Finding(
         claim="Faster decoders lead from grokking over comprehension to memorisation",
@@ -166,19 +161,19 @@ def _order(done: Table) -> Finding:
     )
 
 
-def _critical(done: Table) -> Finding:
-    size = critical_size(done)
-    value, low, high = (end / QUESTIONS for end in size)
-    seed, _, linear = reached(done)
-    same, compared, off = times_apart(done)
+def _critical(numbers: Numbers) -> Finding:
+    value, low, high = (end / QUESTIONS for end in numbers.critical)
+    seed, _, linear = numbers.reached
+    same, compared, off = numbers.times
     verdict: Verdict = "undecided"
     if np.isfinite(low):
         verdict = "agrees" if low <= 0.5 and high >= 0.3 else "disagrees"
     times = "" if np.isnan(off) else f", the times of those that do within {100 * off:.0f}%"
-    found = (
+    divided = (
         "No size divides them"
         if np.isnan(value)
-        else f"Half of the networks become linear at {size.value:.0f} of {QUESTIONS} questions"
+        else f"Half of the networks become linear at {numbers.critical.value:.0f} of {QUESTIONS} "
+        "questions"
     )
     return Finding(
         claim="Below a critical share of training questions no line is found",
@@ -189,7 +184,7 @@ def _critical(done: Table) -> Finding:
         low=low,
         high=high,
         verdict=verdict,
-        answer=f"{found} ({linear.sum()} of {len(linear)} runs of {len(np.unique(seed))} seeds "
+        answer=f"{divided} ({linear.sum()} of {len(linear)} runs of {len(np.unique(seed))} seeds "
         f"do). As published become linear or not: {same} of {compared}{times}.",
         control="theory: half of 10,000 random training sets have the line as their only "
         "representation at 22.5 of 55 (0.41)",
@@ -197,13 +192,12 @@ def _critical(done: Table) -> Finding:
     )
 
 
-def _no_freedom(done: Table) -> Finding:
-    mine = done.where(part="4")
-    linear = mine["t_rqi"] < mine["epochs"] - 1
-    free = mine["free_directions"] > 0
+def _no_freedom(numbers: Numbers) -> Finding:
+    runs = numbers.done.where(part="4")
+    linear, free = numbers.reached.linear, runs["free_directions"] > 0
     gaps = []
-    for seed in np.unique(mine["seed"]):
-        at = mine["seed"] == seed
+    for seed in np.unique(runs["seed"]):
+        at = runs["seed"] == seed
         if (at & free).any() and (at & ~free).any():
             gaps.append(linear[at & ~free].mean() - linear[at & free].mean())
     gap = mean(np.array(gaps))
@@ -223,14 +217,14 @@ def _no_freedom(done: Table) -> Finding:
     )
 
 
-def _predicted(done: Table) -> Finding:
-    mine = done.where(part="3")
-    miss = mean(np.abs(mine["predicted_accuracy"] - mine["accuracy"]))
-    shown = np.abs(mine["n_train"] / QUESTIONS - mine["accuracy"]).mean()
-    theirs = published_of(done, "3")
-    apart = np.abs(mine["accuracy"] - theirs)[np.isfinite(theirs)]
+def _predicted(numbers: Numbers) -> Finding:
+    runs = numbers.done.where(part="3")
+    error = np.abs(runs["predicted_accuracy"] - runs["accuracy"])
+    miss = mean(error)
+    shown = np.abs(runs["n_train"] / QUESTIONS - runs["accuracy"]).mean()
+    theirs = published_of(numbers.done, "3")
+    apart = np.abs(runs["accuracy"] - theirs)[np.isfinite(theirs)]
     beside = f" Published accuracies are {apart.mean():.3f} off on average." if len(apart) else ""
-    within = int((np.abs(mine["predicted_accuracy"] - mine["accuracy"]) <= 0.05).sum())
     return Finding(
         claim="The parallelograms a representation closes predict the accuracy of its network",
         prediction="within 0.05 on average (figure 3)",
@@ -239,7 +233,8 @@ def _predicted(done: Table) -> Finding:
         low=miss.low,
         high=miss.high,
         verdict=at_most(miss, 0.05),
-        answer=f"{within} of {len(mine)} networks are within 0.05 of the prediction.{beside}",
+        answer=f"{int((error <= 0.05).sum())} of {len(runs)} networks are within 0.05 of the "
+        f"prediction.{beside}",
         control=f"predicting that only training questions are answered: {shown:.3f} off",
         unit="of all answers",
     )

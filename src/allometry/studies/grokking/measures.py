@@ -8,43 +8,43 @@ from numpy.typing import NDArray
 from allometry.studies.grokking.algebra import ideal, predicted_accuracy, residuals
 from allometry.studies.grokking.program import CLOSE
 from allometry.studies.grokking.theory import EffectiveTheory
-from allometry.studies.grokking.trajectory import LINEAR, Course
+from allometry.studies.grokking.trajectory import LINEAR, Trajectory
 from allometry.training.result import Cell
 
 __all__ = ["algebra", "effective", "final", "learnt", "unit_deviation"]
 
 
-def learnt(course: Course) -> dict[str, Cell]:
+def learnt(run: Trajectory) -> dict[str, Cell]:
     """When training questions, test questions and representation were learnt, and the phase.
 
     `t_train`, `t_test`, `t_rqi` in epochs (the last epoch where never), `phase` one of C, G, M, X.
     Those of the control end in `_swapped`.
     """
-    out: dict[str, Cell] = {**course.times(), "phase": course.phase()}
-    if course.control is not None:
-        out |= {f"{name}_swapped": value for name, value in learnt(course.control).items()}
+    out: dict[str, Cell] = {**run.times(), "phase": run.phase()}
+    if run.control is not None:
+        out |= {f"{name}_swapped": value for name, value in learnt(run.control).items()}
     return out
 
 
-def final(course: Course) -> dict[str, Cell]:
+def final(run: Trajectory) -> dict[str, Cell]:
     """At the end: `train_loss`, `train_accuracy`, `test_accuracy`, `rqi`; the same `_swapped` of
     the control, and `test_accuracy_untrained` and `rqi_untrained` before the first update that
     counts."""
     out: dict[str, Cell] = {
-        "train_loss": float(course.loss[-1]),
-        "train_accuracy": float(course.train_accuracy[-1]),
-        "test_accuracy": float(course.test_accuracy[-1]),
-        "rqi": float(course.rqi[-1]),
-        "test_accuracy_untrained": float(course.test_accuracy[0]),
-        "rqi_untrained": float(course.rqi[0]),
+        "train_loss": float(run.loss[-1]),
+        "train_accuracy": float(run.train_accuracy[-1]),
+        "test_accuracy": float(run.test_accuracy[-1]),
+        "rqi": float(run.rqi[-1]),
+        "test_accuracy_untrained": float(run.test_accuracy[0]),
+        "rqi_untrained": float(run.rqi[0]),
     }
-    if course.control is not None:
-        again = final(course.control)
+    if run.control is not None:
+        again = final(run.control)
         out |= {f"{n}_swapped": v for n, v in again.items() if not n.endswith("_untrained")}
     return out
 
 
-def algebra(course: Course) -> dict[str, Cell]:
+def algebra(run: Trajectory) -> dict[str, Cell]:
     """What the training set allows, and what the learnt representation predicts.
 
     `n_questions`, `n_parallelograms` there are; `accuracy` of all questions. Of addition alone:
@@ -52,22 +52,22 @@ def algebra(course: Course) -> dict[str, Cell]:
     scale), and `predicted_accuracy` of all questions from the realised parallelograms. Accuracies
     of the control end in `_swapped`.
     """
-    task, spec = course.task, course.spec
-    n, right = len(task.pairs), int(course.train_right[-1]) + int(course.test_right[-1])
+    task, spec = run.task, run.spec
+    n, right = len(task.pairs), int(run.train_right[-1]) + int(run.test_right[-1])
     out: dict[str, Cell] = {
         "n_questions": n,
         "n_parallelograms": len(task.parallelograms),
         "accuracy": right / n,
     }
-    if course.control is not None:
-        again = algebra(course.control)
+    if run.control is not None:
+        again = algebra(run.control)
         out |= {f"{k}_swapped": v for k, v in again.items() if k.endswith("accuracy")}
         out.pop("ideal_accuracy_swapped", None)
     if spec.operation != "addition":
         return out
-    best = ideal(task, course.train)
-    closed = residuals(task, course.latent[-1].astype(float)) < CLOSE["addition"]
-    _, predicted = predicted_accuracy(task, course.train, closed)
+    best = ideal(task, run.train)
+    closed = residuals(task, run.latent[-1].astype(float)) < CLOSE["addition"]
+    _, predicted = predicted_accuracy(task, run.train, closed)
     return out | {
         "ideal_accuracy": best.test_accuracy,
         "ideal_rqi": best.rqi,
@@ -76,7 +76,7 @@ def algebra(course: Course) -> dict[str, Cell]:
     }
 
 
-def effective(course: Course) -> dict[str, Cell]:
+def effective(run: Trajectory) -> dict[str, Cell]:
     """The effective theory of the training set, of one-dimensional representations of addition.
 
     `lambda_3` (paper: mean over P0(D)) and `n_h` = 1 / (lambda_3 eta_repr) in epochs (missing
@@ -85,17 +85,17 @@ def effective(course: Course) -> dict[str, Cell]:
     there, pass the protocol's RQI (the last epoch where never). Those of the control end in
     `_swapped`.
     """
-    spec = course.spec
+    spec = run.spec
     if spec.operation != "addition" or spec.latent_dim != 1:
         return {}
-    start = unit_deviation(course.latent[0, :, 0])
-    theory = EffectiveTheory.of(course.task, course.train)
+    start = unit_deviation(run.latent[0, :, 0])
+    theory = EffectiveTheory.of(run.task, run.train)
     out: dict[str, Cell] = {"lambda_3": theory.rate(start)}
     rates = {"": spec.eta_repr, "_swapped": spec.eta_dec}
-    for name, eta in rates.items() if course.control is not None else [("", spec.eta_repr)]:
+    for name, eta in rates.items() if run.control is not None else [("", spec.eta_repr)]:
         n_h = theory.steps(start, eta) if eta else np.inf
         out[f"n_h{name}"] = n_h if np.isfinite(n_h) else np.nan
-        out[f"t_rqi_theory{name}"] = _linear_at(course, start, eta)
+        out[f"t_rqi_theory{name}"] = _linear_at(run, start, eta)
     return out
 
 
@@ -105,9 +105,9 @@ def unit_deviation(latent: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray((latent - latent.mean()) / latent.std(ddof=1))
 
 
-def _linear_at(course: Course, start: NDArray[np.float64], eta: float) -> int:
-    theory = EffectiveTheory.published(course.task)
-    along = theory.integrate(start, eta, course.spec.epochs)
-    rqi = (residuals(course.task, along[..., None]) < CLOSE["addition"]).mean(axis=-1)
-    passed = rqi > LINEAR[course.spec.protocol]
-    return int(np.argmax(passed)) if passed.any() else course.spec.epochs - 1
+def _linear_at(run: Trajectory, start: NDArray[np.float64], eta: float) -> int:
+    theory = EffectiveTheory.published(run.task)
+    along = theory.integrate(start, eta, run.spec.epochs)
+    rqi = (residuals(run.task, along[..., None]) < CLOSE["addition"]).mean(axis=-1)
+    passed = rqi > LINEAR[run.spec.protocol]
+    return int(np.argmax(passed)) if passed.any() else run.spec.epochs - 1

@@ -1,12 +1,17 @@
 """Phase maps of the grokking runs beside the published ones, and the critical training size."""
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.stats.interval import Interval
+from allometry.errors import DataError
+from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.resample import bootstrap
+from allometry.studies.grokking.algebra import counts_unique
 from allometry.studies.grokking.phases_published import (
     FIGURE_3,
     FIGURE_4,
@@ -18,9 +23,9 @@ from allometry.studies.grokking.phases_published import (
 from allometry.tables.table import Table
 
 __all__ = [
-    "ORDER", "SOURCE", "Agreement", "agreement", "agreement_of", "agreements", "critical_size",
-    "ordered_rows", "parts", "phase_map", "phases", "published_map", "published_of", "reached",
-    "row_field", "seeds_of", "times_apart",
+    "ORDER", "SOURCE", "Agreement", "Letters", "Numbers", "Reached", "agreement", "agreement_of",
+    "critical_size", "maps_of", "ordered_rows", "parts", "phase_map", "phases", "published_map",
+    "published_of", "reached", "row_field", "seeds_of", "times_apart",
 ]  # fmt: skip
 
 SOURCE = (
@@ -51,9 +56,9 @@ def published_map(part: str) -> Letters:
 
 def phase_map(table: Table, part: str, seed: int) -> Letters:
     """Letters of our diagram at one seed, ``(rows, rates)``; "" where a run is missing."""
-    mine = table.where(part=part, seed=seed, status="done")
+    runs = table.where(part=part, seed=seed, status="done")
     out = np.full((len(ROWS[part]), len(RATES)), "")
-    for row in mine:
+    for row in runs:
         i = int(np.argmin(np.abs(np.array(ROWS[part]) - row[row_field(part)])))
         j = int(np.argmin(np.abs(np.array(RATES) - row["eta_dec"])))
         out[i, j] = row["phase"]
@@ -81,9 +86,17 @@ class Agreement(NamedTuple):
     chance: float
 
 
+def maps_of(table: Table, part: str) -> list[Letters]:
+    """Our diagram at every seed, the published one first."""
+    return [phase_map(table, part, seed) for seed in seeds_of(table, part)]
+
+
 def agreement_of(table: Table, part: str) -> Agreement:
     """The map at the published seed beside the published map, and the yardsticks."""
-    maps = [phase_map(table, part, seed) for seed in seeds_of(table, part)]
+    return _compared(part, maps_of(table, part))
+
+
+def _compared(part: str, maps: Sequence[Letters]) -> Agreement:
     there = maps[0] != ""
     ours, theirs = maps[0][there], published_map(part)[there]
     pairs = [
@@ -98,14 +111,9 @@ def agreement_of(table: Table, part: str) -> Agreement:
     )
 
 
-def agreements(table: Table) -> list[Agreement]:
-    """Of every diagram there is."""
-    return [agreement_of(table, part) for part in parts(table)]
-
-
 def agreement(table: Table) -> Table:
-    """The same as a table (the view ``agreement``)."""
-    return Table.from_rows([a._asdict() for a in agreements(table)])
+    """How every diagram compares with the published one (the view ``agreement``)."""
+    return Table.from_rows([agreement_of(table, part)._asdict() for part in parts(table)])
 
 
 def phases(table: Table) -> Table:
@@ -130,7 +138,7 @@ def phases(table: Table) -> Table:
 def ordered_rows(table: Table, part: str, shuffles: int = 200) -> tuple[int, int, float]:
     """Rows, at all seeds, in the order of phases expected; rows in all; share of them that are in
     order when their cells are shuffled."""
-    maps = [phase_map(table, part, seed) for seed in seeds_of(table, part)]
+    maps = maps_of(table, part)
     rows = [row[row != ""] for one in maps for row in one if (row != "").sum() > 1]
     rng = np.random.default_rng(0)
     shuffled = [
@@ -145,51 +153,64 @@ def ordered_rows(table: Table, part: str, shuffles: int = 200) -> tuple[int, int
 # ---- training sets of rising size --------------------------------------------------------
 
 
-def reached(table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Seed, size and whether the representation became linear, of every run of figure 4."""
-    mine = table.where(part="4", status="done")
-    linear = mine["t_rqi"] < mine["epochs"] - 1
-    return mine["seed"].astype(int), mine["n_train"].astype(int), linear.astype(bool)
+class Reached(NamedTuple):
+    """The runs of figure 4, ``(runs,)`` each.
+
+    Attributes:
+        seed, size: size is the number of training questions.
+        linear: whether the representation became linear.
+    """
+
+    seed: NDArray[np.int64]
+    size: NDArray[np.int64]
+    linear: NDArray[np.bool_]
+
+
+def reached(table: Table) -> Reached:
+    """Of every finished run of figure 4."""
+    runs = table.where(part="4", status="done")
+    linear = runs["t_rqi"] < runs["epochs"] - 1
+    return Reached(runs["seed"].astype(int), runs["n_train"].astype(int), linear.astype(bool))
 
 
 def critical_size(table: Table, resamples: int = 1000) -> Interval:
     """Training questions at which half of the networks become linear, with its 95% interval.
 
-    A logistic curve in the size by largest likelihood; seeds are drawn anew for the interval.
+    A logistic curve in the size by largest likelihood; seeds are resampled for the interval.
     NaN where there are fewer than three seeds, or where all or none become linear.
     """
-    seed, n, linear = reached(table)
-    every = np.unique(seed)
-    if not len(every) or linear.all() or not linear.any():
-        return Interval(np.nan, np.nan, np.nan)
+    seed, size, linear = reached(table)
+    seeds = np.unique(seed)
+    if not len(seeds) or linear.all() or not linear.any():
+        return NO_VALUE
     middle = np.arange(5, 55.25, 0.25)
     width = np.geomspace(0.5, 20, 12)
-    z = (n[:, None, None] - middle[:, None]) / width
+    z = (size[:, None, None] - middle[:, None]) / width
     # Log likelihood of each run on the grid, added up by seed.
     each = np.where(linear[:, None, None], -np.logaddexp(0, -z), -np.logaddexp(0, z))
-    by_seed = np.array([each[seed == s].sum(axis=0) for s in every])
+    by_seed = np.array([each[seed == s].sum(axis=0) for s in seeds])
 
-    def best(weights: NDArray[np.float64]) -> float:
-        total = np.tensordot(weights, by_seed, 1)
+    def best(counts: NDArray[np.float64]) -> dict[str, float]:
+        total = np.tensordot(counts, by_seed, 1)
         # The ridge is flat where sizes lie far apart: the middle of its top counts.
         top = total.max(axis=1)
-        return float(middle[top >= top.max() - 1e-3].mean())
+        return {"size": float(middle[top >= top.max() - 1e-3].mean())}
 
-    value = best(np.ones(len(every)))
-    if len(every) < 3:
-        return Interval(value, np.nan, np.nan)
-    rng = np.random.default_rng(0)
-    draws = rng.multinomial(len(every), np.full(len(every), 1 / len(every)), size=resamples)
-    low, high = np.quantile([best(draw.astype(float)) for draw in draws], [0.025, 0.975])
-    return Interval(value, float(min(low, value)), float(max(high, value)))
+    n = len(seeds)
+    return bootstrap(
+        np.ones(n),
+        best,
+        lambda rng: rng.multinomial(n, np.full(n, 1 / n)).astype(float),
+        resamples=resamples if n >= 3 else 0,
+    )["size"].with_value_inside()
 
 
 def published_of(table: Table, part: str) -> NDArray[np.float64]:
     """The published number of each finished run of figure 3 or 4, NaN where there is none."""
     numbers = {"3": FIGURE_3, "4": FIGURE_4}[part]
-    mine = table.where(part=part, status="done")
-    out = np.full(len(mine), np.nan)
-    for k, row in enumerate(mine):
+    runs = table.where(part=part, status="done")
+    out = np.full(len(runs), np.nan)
+    for k, row in enumerate(runs):
         if row["n_train"] in TRAIN_SIZES and row["seed"] < numbers.shape[1]:
             out[k] = numbers[TRAIN_SIZES.index(row["n_train"]), row["seed"]]
     return out
@@ -198,10 +219,65 @@ def published_of(table: Table, part: str) -> NDArray[np.float64]:
 def times_apart(table: Table) -> tuple[int, int, float]:
     """Runs of figure 4 that become linear or not as published, runs compared, and the largest
     deviation of the times of those that do (relative; NaN where there is none)."""
-    mine, theirs = table.where(part="4", status="done"), published_of(table, "4")
+    runs, theirs = table.where(part="4", status="done"), published_of(table, "4")
     known = np.isfinite(theirs)
-    ours, theirs = mine["t_rqi"][known].astype(float), theirs[known]
+    ours, theirs = runs["t_rqi"][known].astype(float), theirs[known]
     both = (ours < 9999) & (theirs < 9999)
     same = int(((ours < 9999) == (theirs < 9999)).sum())
     off = np.abs(ours[both] / theirs[both] - 1)
     return same, int(known.sum()), float(off.max()) if both.any() else np.nan
+
+
+# ---- all of it ---------------------------------------------------------------------------
+
+RANDOM_SETS = 2_000  # of each size, whose representations are counted
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the runs give.
+
+    Attributes:
+        done: the finished runs.
+        maps: our diagrams at every seed, by part, the published seed first.
+        agreements: of these with the published ones.
+        reached: which runs of figure 4 became linear.
+        critical: training questions at which half of them do.
+        times: runs of figure 4 that become linear or not as published, runs compared, and
+            the largest deviation of their times.
+        sizes, unique: training questions, and the share of random training sets of each size
+            whose only representation is the line, ``(sizes,)``.
+    """
+
+    done: Table
+    maps: Mapping[str, Sequence[Letters]]
+    agreements: Sequence[Agreement]
+    reached: Reached
+    critical: Interval
+    times: tuple[int, int, float]
+    sizes: NDArray[np.int64]
+    unique: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: Table) -> "Numbers":
+        """The numbers of the finished runs of a table.
+
+        Raises:
+            DataError: there is none.
+        """
+        done = table.where(status="done")
+        if not len(done):
+            raise DataError("no finished run to analyse; `allometry run` trains them")
+        maps = {part: maps_of(done, part) for part in parts(done)}
+        sizes = np.arange(10, 55)
+        counts = [counts_unique(size, RANDOM_SETS, seed=size) for size in sizes.tolist()]
+        return cls(
+            done=done,
+            maps=maps,
+            agreements=[_compared(part, ours) for part, ours in maps.items()],
+            reached=reached(done),
+            critical=critical_size(done),
+            times=times_apart(done),
+            sizes=sizes,
+            unique=np.array(counts) / RANDOM_SETS,
+        )

@@ -1,5 +1,8 @@
 """Figures of the phase diagrams: our maps beside the published ones, and the training size."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
@@ -21,15 +24,11 @@ from allometry.figures.style import (
     paper,
 )
 from allometry.findings import Analysis
-from allometry.studies.grokking.algebra import counts_unique
 from allometry.studies.grokking.phases import (
-    agreements,
-    critical_size,
-    parts,
-    phase_map,
+    Letters,
+    Numbers,
     published_map,
     published_of,
-    reached,
     row_field,
     seeds_of,
 )
@@ -45,29 +44,21 @@ TITLES = {"5a": "two learning rates", "5b": "squared error", "5c": "cross-entrop
           "5d": "permutations"}  # fmt: skip
 
 
+def _numbers(analysis: Analysis) -> Numbers:
+    numbers: Numbers = analysis.numbers["grokking_phases"]
+    return numbers
+
+
 def phase_maps(table: Table, analysis: Analysis) -> Figure:
     """Our phases at the published seed (left) beside the published ones (right) after 10,000
     steps: comprehension C, grokking G, memorisation M, confusion X. Framed: cells of ours in
     another phase than published; italic: cells in which our own seeds differ."""
-    there = parts(table)
-    lines = sum(_run(phase_map(table, p, seeds_of(table, p)[0]))[0].sum() for p in there)
-    figure, axes = panels(max(len(there), 1), 2, height=22.0 + 16.0 * len(there) + 4.8 * lines)
-    for line, part in enumerate(there):
-        seeds = seeds_of(table, part)
-        maps = [phase_map(table, part, seed) for seed in seeds]
-        there_rows, there_columns = _run(maps[0])
-        kept = np.ix_(there_rows, there_columns)
-        unsure = np.any([(m != maps[0]) & (m != "") for m in maps], axis=0)
-        published = np.where(maps[0] != "", published_map(part), "")
-        values = np.array(ROWS[part])[there_rows], np.array(RATES)[there_columns]
-        ours, theirs = axes[line]
-        with paper():
-            _map(ours, maps[0][kept], (maps[0] != published)[kept], unsure[kept])
-            _map(theirs, published[kept], None, None)
-            for ax in (ours, theirs):
-                _scales(ax, *values, decay=row_field(part) == "weight_decay")
-            ours.set_title(f"{part}, {TITLES[part]}: ours, seed {seeds[0]}", loc="left")
-            theirs.set_title("published", loc="left")
+    numbers = _numbers(analysis)
+    n = len(numbers.maps)
+    lines = sum(_run(maps[0])[0].sum() for maps in numbers.maps.values())
+    figure, axes = panels(max(n, 1), 2, height=22.0 + 16.0 * n + 4.8 * lines)
+    for line, (part, maps) in enumerate(numbers.maps.items()):
+        _pair(axes[line], part, maps, seeds_of(numbers.done, part)[0])
     with paper():
         for ax in axes[-1]:
             ax.set_xlabel("learning rate of decoder")
@@ -76,9 +67,26 @@ def phase_maps(table: Table, analysis: Analysis) -> Figure:
             names, (0, 0), xycoords="axes fraction", xytext=(0, -34), textcoords="offset points",
             va="top", annotation_clip=False,
         )  # fmt: skip
-    same = [f"{a.same} of {a.cells} ({a.part})" for a in agreements(table)]
+    same = [f"{a.same} of {a.cells} ({a.part})" for a in numbers.agreements]
     headline(figure, "Cells in the published phase: " + (", ".join(same) or "none run"))
     return figure
+
+
+def _pair(axes: NDArray[Any], part: str, maps: Sequence[Letters], seed: int) -> None:
+    """Our map and the published one, side by side."""
+    rows, columns = _run(maps[0])
+    seen = np.ix_(rows, columns)
+    unsure = np.any([(m != maps[0]) & (m != "") for m in maps], axis=0)
+    published = np.where(maps[0] != "", published_map(part), "")
+    values = np.array(ROWS[part])[rows], np.array(RATES)[columns]
+    ours, theirs = axes
+    with paper():
+        _map(ours, maps[0][seen], (maps[0] != published)[seen], unsure[seen])
+        _map(theirs, published[seen], None, None)
+        for ax in (ours, theirs):
+            _scales(ax, *values, decay=row_field(part) == "weight_decay")
+        ours.set_title(f"{part}, {TITLES[part]}: ours, seed {seed}", loc="left")
+        theirs.set_title("published", loc="left")
 
 
 def _run(phases: NDArray[np.str_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -138,14 +146,13 @@ def critical_fraction(table: Table, analysis: Analysis) -> Figure:
     steps) against the share of questions trained on, and the share of 2,000 random training sets
     of each size whose only representation is the line. Right: the step at which RQI passes 0.95;
     crosses: published, triangles: never."""
-    _, n, linear = reached(table)
-    sizes = np.unique(n)
+    numbers = _numbers(analysis)
+    _, n, linear = numbers.reached
+    sizes, critical = np.unique(n), numbers.critical
     figure, axes = panels(1, 2, height=70)
     with paper():
         ax = dress(axes[0, 0])
-        every = np.arange(10, 55)
-        unique = [counts_unique(int(size), 2_000, seed=int(size)) / 2_000 for size in every]
-        ax.plot(every / 55, unique, color=ORANGE)
+        ax.plot(numbers.sizes / 55, numbers.unique, color=ORANGE)
         ax.annotate("random sets", (23 / 55, 0.55), xytext=(-6, 0), textcoords="offset points",
                     ha="right", color=INK)  # fmt: skip
         if len(sizes):
@@ -153,29 +160,28 @@ def critical_fraction(table: Table, analysis: Analysis) -> Figure:
             ax.plot(sizes / 55, means, "o-", color=BLUE, lw=1)
             ax.annotate("networks", (sizes[-1] / 55, means[-1]), xytext=(-4, -12), color=BLUE,
                         textcoords="offset points", ha="right")  # fmt: skip
-        size = critical_size(table)
-        if np.isfinite(size.low):
-            ax.axvspan(size.low / 55, size.high / 55, color=SKY, alpha=0.25, lw=0)
+        if critical.has_ends:
+            ax.axvspan(critical.low / 55, critical.high / 55, color=SKY, alpha=0.25, lw=0)
         ax.set_xlabel("share of questions trained on")
         ax.set_ylabel("share that is linear")
-        _times(axes[0, 1], table)
+        _times(axes[0, 1], numbers.done)
     letters(axes)
     value = (
         "no size divides line and no line"
-        if np.isnan(size.value)
-        else f"half of the networks find the line at {size.value / 55:.2f} of the questions"
+        if np.isnan(critical.value)
+        else f"half of the networks find the line at {critical.value / 55:.2f} of the questions"
     )
     headline(figure, value[0].upper() + value[1:])
     return figure
 
 
 def _times(ax: Axes, table: Table) -> None:
-    mine, theirs = table.where(part="4", status="done"), published_of(table, "4")
+    runs, theirs = table.where(part="4", status="done"), published_of(table, "4")
     dress(ax, ylog=True)
-    place = mine["n_train"] / 55 + 0.006 * (mine["seed"] % 3 - 1)
-    linear = mine["t_rqi"] < mine["epochs"] - 1
-    ax.plot(place[linear], mine["t_rqi"][linear], "o", color=BLUE, ms=3.5, alpha=0.8)
-    ax.plot(place[~linear], mine["t_rqi"][~linear], "^", color=BLUE, ms=4, mfc="none")
+    place = runs["n_train"] / 55 + 0.006 * (runs["seed"] % 3 - 1)
+    linear = runs["t_rqi"] < runs["epochs"] - 1
+    ax.plot(place[linear], runs["t_rqi"][linear], "o", color=BLUE, ms=3.5, alpha=0.8)
+    ax.plot(place[~linear], runs["t_rqi"][~linear], "^", color=BLUE, ms=4, mfc="none")
     ax.plot(place, theirs, "x", color=INK, ms=4.5, mew=0.8)
     ax.set_xlabel("share of questions trained on")
     ax.set_ylabel("steps until linear")
@@ -186,17 +192,17 @@ def accuracy_as_predicted(table: Table, analysis: Analysis) -> Figure:
     predict; circles ours (figure 3: after 5,000 steps; otherwise the runs of figure 4), line:
     equal. Right: the same accuracies against the size of the training set; crosses: published."""
     part = "3" if (table["part"] == "3").any() else "4"
-    mine = table.where(part=part, status="done")
+    runs = table.where(part=part, status="done")
     figure, axes = panels(1, 2, height=70)
     with paper():
         ax = dress(axes[0, 0])
         ax.plot([0, 1], [0, 1], color=GREY, lw=0.8)
-        ax.plot(mine["predicted_accuracy"], mine["accuracy"], "o", color=BLUE, ms=3.5, alpha=0.7)
+        ax.plot(runs["predicted_accuracy"], runs["accuracy"], "o", color=BLUE, ms=3.5, alpha=0.7)
         ax.set_xlabel("predicted from parallelograms")
         ax.set_ylabel("accuracy")
         ax = dress(axes[0, 1])
-        place = mine["n_train"] / 55 + 0.006 * (mine["seed"] % 3 - 1)
-        ax.plot(place, mine["accuracy"], "o", color=BLUE, ms=3.5, alpha=0.8)
+        place = runs["n_train"] / 55 + 0.006 * (runs["seed"] % 3 - 1)
+        ax.plot(place, runs["accuracy"], "o", color=BLUE, ms=3.5, alpha=0.8)
         if part == "3":
             ax.plot(place, published_of(table, "3"), "x", color=INK, ms=4.5, mew=0.8)
         shown = np.array(TRAIN_SIZES) / 55
@@ -206,7 +212,7 @@ def accuracy_as_predicted(table: Table, analysis: Analysis) -> Figure:
         ax.set_xlabel("share of questions trained on")
         ax.set_ylabel("accuracy")
     letters(axes)
-    miss = np.abs(mine["predicted_accuracy"] - mine["accuracy"])
+    miss = np.abs(runs["predicted_accuracy"] - runs["accuracy"])
     headline(
         figure,
         f"Closed parallelograms predict accuracy to within {miss.mean():.3f} on average, "

@@ -1,6 +1,5 @@
-"""How runs of the toy model are made: one program for all of a form, several runs at once."""
+"""How runs of the toy model are made: one program for all of a shape, several runs at once."""
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,20 +14,31 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.studies.grokking.program import CHUNK, Form, begin, latent_of, right_now, train_chunk
+from allometry.processors import processors
+from allometry.studies.grokking.program import (
+    CHUNK,
+    Fixed,
+    Shape,
+    State,
+    begin,
+    latent_of,
+    right_now,
+    train_chunk,
+)
 from allometry.studies.grokking.spec import ToyModel
-from allometry.studies.grokking.start import draw_start
-from allometry.studies.grokking.trajectory import Course
-from allometry.training.procedure import Measures, Pack
-from allometry.training.result import Cell, RunResult
+from allometry.studies.grokking.start import Start, draw_start
+from allometry.studies.grokking.trajectory import Trajectory
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Measures, Pack, Procedure
+from allometry.training.result import Cell, RunResult, measured_row
 
 __all__ = ["POINTS", "ToyTraining", "train_runs"]
 
-POINTS = 200  # representations kept of a run, half evenly spaced and half evenly in log time
+POINTS = 200  # representations recorded of a run, half evenly spaced and half evenly in log time
 
 
-class ToyTraining:
-    """The procedure of every `ToyModel`; measures are functions of one `Course`.
+class ToyTraining(Procedure):
+    """The procedure of every `ToyModel`; measures are functions of one `Trajectory`.
 
     `Study.measures` give columns. Trajectories are kept whole: ``train_loss`` (float32),
     ``train_right``, ``test_right``, ``parallelograms`` (counts) at every epoch, ``latent`` at
@@ -37,10 +47,10 @@ class ToyTraining:
     """
 
     def packs(self, specs: Sequence[ToyModel]) -> list[Pack]:
-        """Runs of one form, length and seed: a phase diagram at one seed is a pack."""
-        groups: dict[tuple[Form, int, int], list[ToyModel]] = defaultdict(list)
+        """Runs of one shape, length and seed: a phase diagram at one seed is a pack."""
+        groups: dict[tuple[Shape, int, int], list[ToyModel]] = defaultdict(list)
         for spec in specs:
-            groups[Form.of(spec), spec.epochs, spec.seed].append(spec)
+            groups[Shape.of(spec), spec.epochs, spec.seed].append(spec)
         return [Pack(tuple(group)) for group in groups.values()]
 
     def updates(self, spec: ToyModel) -> int:
@@ -52,14 +62,18 @@ class ToyTraining:
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         began = time.perf_counter()
-        courses = train_runs(pack.specs, advance)
+        trained = train_runs(pack.specs, advance)
         seconds = (time.perf_counter() - began) / len(pack.specs)
-        return [_result(course, measures, seconds) for course in courses]
+        return [_result(one, measures, seconds) for one in trained]
 
 
-class _Job(NamedTuple):
+_News = SimpleQueue[int | BaseException]
+
+
+class _Training(NamedTuple):
     """One training: of a run (`place` in the pack), or of its control."""
 
     place: int
@@ -69,31 +83,31 @@ class _Job(NamedTuple):
 
 def train_runs(
     specs: Sequence[ToyModel], advance: Callable[[int], None] = lambda updates: None
-) -> list[Course]:
-    """Train runs of one form and length, each with its control where it has one.
+) -> list[Trajectory]:
+    """Train runs of one shape and length, each with its control where it has one.
 
     Args:
-        specs: alike in all that `Form.of` takes and in `epochs`.
-        advance: told of updates made.
+        specs: alike in all that `Shape.of` takes and in `epochs`.
+        advance: called with the number of updates made since the last call.
     """
     jobs = [
-        _Job(place, spec, swapped)
+        _Training(place, spec, swapped)
         for place, spec in enumerate(specs)
         for swapped in ((False,) if spec.control == "none" else (False, True))
     ]
-    courses: dict[tuple[int, bool], Course] = {}
-    for job, course in _all_lanes(jobs, advance):
-        courses[job.place, job.swapped] = course
+    trained: dict[tuple[int, bool], Trajectory] = {}
+    for job, trajectory in _all_lanes(jobs, advance):
+        trained[job.place, job.swapped] = trajectory
     return [
-        replace(courses[place, False], control=courses.get((place, True)))
+        replace(trained[place, False], control=trained.get((place, True)))
         for place in range(len(specs))
     ]
 
 
 def _all_lanes(
-    jobs: Sequence[_Job], advance: Callable[[int], None]
-) -> Iterator[tuple[_Job, Course]]:
-    """Every job with its course, made by as many lanes as the machine has use for.
+    jobs: Sequence[_Training], advance: Callable[[int], None]
+) -> Iterator[tuple[_Training, Trajectory]]:
+    """Every job with its trajectory, trained in as many lanes as the machine has use for.
 
     On processors a lane is one run and one core: its 200 x 200 matrices and their moments
     stay in that core's cache, which one program stepping all runs together would stream from
@@ -102,19 +116,19 @@ def _all_lanes(
     on_cores = jax.default_backend() == "cpu"
     width = 1 if on_cores else len(jobs)
     lanes = [jobs[i : i + width] for i in range(0, len(jobs), width)]
-    told: SimpleQueue[int | BaseException] = SimpleQueue()
+    news: SimpleQueue[int | BaseException] = SimpleQueue()
     stop = Event()
-    with ThreadPoolExecutor(_cores() if on_cores else 1) as pool:
-        futures = [pool.submit(_train_lane, lane, told, stop) for lane in lanes]
+    with ThreadPoolExecutor(len(processors()) if on_cores else 1) as pool:
+        futures = [pool.submit(_train_lane, lane, news, stop) for lane in lanes]
         try:
             due = sum(job.spec.epochs for job in jobs)
             while due > 0:
-                # The caller's thread alone may be told: it has the screen and the signals.
-                made = told.get()
-                if isinstance(made, BaseException):
-                    raise made
-                due -= made
-                advance(made)
+                # `advance` runs in the caller's thread alone, which has the screen and the signals.
+                update = news.get()
+                if isinstance(update, BaseException):
+                    raise update
+                due -= update
+                advance(update)
         except BaseException:
             stop.set()
             for future in futures:
@@ -124,77 +138,87 @@ def _all_lanes(
             yield from zip(lane, future.result(), strict=True)
 
 
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+def _train_lane(lane: Sequence[_Training], news: _News, stop: Event) -> list[Trajectory]:
+    """Train the jobs of a lane in one program; none where stopped.
 
-
-def _train_lane(
-    lane: Sequence[_Job], told: "SimpleQueue[int | BaseException]", stop: Event
-) -> list[Course]:
-    """Train the jobs of a lane in one program, chunk by chunk, until told to stop."""
+    Puts into `news` the updates made of every chunk, or the error that ended the lane.
+    """
     try:
-        form, epochs = Form.of(lane[0].spec), lane[0].spec.epochs
         starts = [draw_start(job.spec) for job in lane]
         begun = [
             begin(job.spec, start, swapped=job.swapped)
             for job, start in zip(lane, starts, strict=True)
         ]
         fixed, state = jax.tree.map(lambda *each: jnp.stack(each), *begun)
-        # A copy: the buffers of the state are given away to its successor.
-        latent = np.array(jax.vmap(lambda f, s: latent_of(form, f, s.params))(fixed, state))
-        kept = _points(epochs)
-        parts: list[dict[str, NDArray[Any]]] = []
-        for done in range(0, epochs, CHUNK):
-            if stop.is_set():
-                return []
-            n = min(CHUNK, epochs - done)
-            state, record = train_chunk(form, fixed, state, n)
-            part = {name: np.asarray(a)[:, :n] for name, a in record._asdict().items()}
-            # The representation after update u is that of epoch u - 1.
-            inside = kept[(kept > done) & (kept <= done + n)] - done - 1
-            parts.append(part | {"latent": part["latent"][:, inside]})
-            told.put(n * len(lane))
-        whole = {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]}
-        whole["latent"] = np.concatenate([latent[:, None], whole["latent"]], axis=1)
-        after = [np.asarray(right) for right in right_now(form, fixed, state)]
-        return [
-            _course(
-                job.spec,
-                start.train,
-                {n: a[k] for n, a in whole.items()},
-                after[0][k],
-                after[1][k],
-                kept,
-            )
-            for k, (job, start) in enumerate(zip(lane, starts, strict=True))
-        ]
+        return _train_chunks(lane, starts, fixed, state, news, stop)
     except BaseException as error:
-        told.put(error)  # the caller waits for news, not for this lane
+        news.put(error)  # the caller waits for news, not for this lane
         raise
 
 
-def _course(
+def _train_chunks(
+    lane: Sequence[_Training],
+    starts: Sequence[Start],
+    fixed: Fixed,
+    state: State,
+    news: _News,
+    stop: Event,
+) -> list[Trajectory]:
+    shape, epochs = Shape.of(lane[0].spec), lane[0].spec.epochs
+    # A copy: the buffers of the state are given away to its successor.
+    latent = np.array(jax.vmap(lambda f, s: latent_of(shape, f, s.params))(fixed, state))
+    points = _points(epochs)
+    parts: list[dict[str, NDArray[Any]]] = []
+    for done in range(0, epochs, CHUNK):
+        if stop.is_set():
+            return []
+        n = min(CHUNK, epochs - done)
+        state, record = train_chunk(shape, fixed, state, n)
+        part = {name: np.asarray(a)[:, :n] for name, a in record._asdict().items()}
+        # The representation after update u is that of epoch u - 1.
+        inside = points[(points > done) & (points <= done + n)] - done - 1
+        parts.append(part | {"latent": part["latent"][:, inside]})
+        news.put(n * len(lane))
+    whole = {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]}
+    whole["latent"] = np.concatenate([latent[:, None], whole["latent"]], axis=1)
+    right = [np.asarray(counts) for counts in right_now(shape, fixed, state)]
+    return [
+        _trajectory(
+            job.spec,
+            start.train,
+            {name: array[k] for name, array in whole.items()},
+            (right[0][k], right[1][k]),
+            points,
+        )
+        for k, (job, start) in enumerate(zip(lane, starts, strict=True))
+    ]
+
+
+def _trajectory(
     spec: ToyModel,
     train: NDArray[np.int64],
     record: Mapping[str, NDArray[Any]],
-    train_after: Any,
-    test_after: Any,
-    kept: NDArray[np.int64],
-) -> Course:
-    """One run's record with accuracies of the moment its protocol looks at."""
+    right_after: tuple[Any, Any],
+    points: NDArray[np.int64],
+) -> Trajectory:
+    """One run's record with accuracies of the moment its protocol looks at.
+
+    Args:
+        right_after: training and test questions answered rightly after the last update.
+        points: updates after which the representation was recorded.
+    """
     after_update = {
         "notebook": (False, False), "published": (True, False), "permutations": (True, True)
     }[spec.protocol]  # fmt: skip
-    return Course(
+    return Trajectory(
         spec=spec,
         train=train,
         loss=record["loss"],
-        train_right=_moment(record["train_right"], train_after, after_update[0]),
-        test_right=_moment(record["test_right"], test_after, after_update[1]),
+        train_right=_moment(record["train_right"], right_after[0], after_update[0]),
+        test_right=_moment(record["test_right"], right_after[1], after_update[1]),
         parallelograms=record["parallelograms"],
         latent=record["latent"],
-        latent_update=np.concatenate([[0], kept]).astype(np.int32),
+        latent_update=np.concatenate([[0], points]).astype(np.int32),
     )
 
 
@@ -206,42 +230,41 @@ def _moment(right: NDArray[Any], after: Any, after_update: bool) -> NDArray[Any]
 
 
 def _points(epochs: int) -> NDArray[np.int64]:
-    """Updates after which the representation is kept; the last one always."""
+    """Updates after which the representation is recorded; the last one always."""
     even = np.linspace(1, epochs, POINTS // 2)
     log = np.geomspace(1, epochs, POINTS // 2)
     return np.unique(np.concatenate([even, log]).round().astype(np.int64))
 
 
-def _result(course: Course, measures: Measures, seconds: float) -> RunResult:
-    spec = course.spec
-    row: dict[str, Cell] = {
+def _result(run: Trajectory, measures: Measures, seconds: float) -> RunResult:
+    spec = run.spec
+    finite = bool(np.isfinite(run.loss).all())
+    columns: dict[str, Cell] = {
         name: value
         for name, value in spec
         if isinstance(value, int | float | str) and name not in ("seed",)
     }
-    for measure in measures.values():
-        row |= measure(course)
-    finite = bool(np.isfinite(course.loss).all())
-    arrays = _kept(course) | (
+    row = measured_row(columns, measures, run, diverged=not finite)
+    arrays = _arrays(run) | (
         {}
-        if course.control is None
-        else {f"swapped_{name}": array for name, array in _kept(course.control).items()}
+        if run.control is None
+        else {f"swapped_{name}": array for name, array in _arrays(run.control).items()}
     )
     return RunResult(spec, "done" if finite else "diverged", row, seconds, arrays)
 
 
-def _kept(course: Course) -> dict[str, NDArray[Any]]:
-    """What the store keeps of a course, counts in the smallest type that holds them."""
+def _arrays(run: Trajectory) -> dict[str, NDArray[Any]]:
+    """What the store keeps of a run, counts in the smallest type that holds them."""
     counts = {
-        "train_right": course.train_right,
-        "test_right": course.test_right,
-        "parallelograms": course.parallelograms,
+        "train_right": run.train_right,
+        "test_right": run.test_right,
+        "parallelograms": run.parallelograms,
     }
     return {
-        "train_loss": course.loss,
+        "train_loss": run.loss,
         **{name: _small(count) for name, count in counts.items()},
-        "latent": course.latent,
-        "latent_update": course.latent_update,
+        "latent": run.latent,
+        "latent_update": run.latent_update,
     }
 
 

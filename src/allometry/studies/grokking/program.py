@@ -22,8 +22,8 @@ from allometry.studies.grokking.task import Task, addition_task, permutation_tas
 __all__ = [
     "CHUNK",
     "Fixed",
-    "Form",
     "Record",
+    "Shape",
     "State",
     "begin",
     "latent_of",
@@ -40,8 +40,8 @@ Params = Any
 
 
 @dataclass(frozen=True)
-class Form:
-    """What a program is compiled for; runs of one form share it."""
+class Shape:
+    """What a program is compiled for; runs that agree in it share a program."""
 
     operation: str
     p: int
@@ -54,7 +54,7 @@ class Form:
     centred: bool
 
     @classmethod
-    def of(cls, spec: ToyModel) -> "Form":
+    def of(cls, spec: ToyModel) -> "Shape":
         return cls(
             spec.operation, spec.p, spec.modulo, spec.latent_dim, spec.outputs, spec.width,
             spec.encoder, spec.loss, spec.protocol == "published",
@@ -95,7 +95,7 @@ class State(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What each epoch of a chunk leaves behind, ``(CHUNK, ...)``.
+    """What is recorded of each epoch of a chunk, ``(CHUNK, ...)``.
 
     `loss`, `train_right` and `test_right` are of the outputs before the epoch's update,
     `parallelograms` (realised ones) and `latent` of the representation after it.
@@ -112,14 +112,14 @@ def begin(spec: ToyModel, start: Start, *, swapped: bool = False) -> tuple[Fixed
     """Arrays of a run before its first update.
 
     Args:
-        swapped: exchange the two learning rates.
+        swapped: swap the two learning rates.
     """
-    form = Form.of(spec)
+    shape = Shape.of(spec)
     rates = [[spec.eta_repr, spec.weight_decay_repr], [spec.eta_dec, spec.weight_decay]]
     if swapped:
         rates[0][0], rates[1][0] = rates[1][0], rates[0][0]
     # Sums over questions then run as PyTorch's do, which keeps their rounding.
-    mask = form.task.train_mask(start.train)
+    mask = shape.task.train_mask(start.train)
     order = np.concatenate([start.train, np.flatnonzero(~mask)])
     fixed = Fixed(
         order=jnp.asarray(order, jnp.int32),
@@ -133,7 +133,7 @@ def begin(spec: ToyModel, start: Start, *, swapped: bool = False) -> tuple[Fixed
     encoder: Params = start.latent
     if start.encoder is not None:
         encoder = jax.tree.map(jnp.asarray, start.encoder)
-        encoder = encoder if form.encoder == "network" else _perceptron(encoder, fixed.inputs)
+        encoder = encoder if shape.encoder == "network" else _perceptron(encoder, fixed.inputs)
     params = (jax.tree.map(jnp.asarray, encoder), decoder)
     zero = jax.tree.map(jnp.zeros_like, params)
     # Donated buffers must be distinct.
@@ -145,64 +145,66 @@ def _perceptron(layers: Params, x: Any) -> jax.Array:
     return jnp.tanh(jnp.tanh(x @ w1 + b1) @ w2 + b2) @ w3 + b3
 
 
-def latent_of(form: Form, fixed: Fixed, params: Params) -> jax.Array:
+def latent_of(shape: Shape, fixed: Fixed, params: Params) -> jax.Array:
     """The representation, ``(n_symbols, latent_dim)``."""
-    return _perceptron(params[0], fixed.inputs) if form.encoder == "network" else params[0]
+    return _perceptron(params[0], fixed.inputs) if shape.encoder == "network" else params[0]
 
 
-def _combined(form: Form, latent: jax.Array) -> jax.Array:
+def _combined(shape: Shape, latent: jax.Array) -> jax.Array:
     """What the decoder sees of each question, ``(questions, latent_dim)``."""
-    first, second = np.ascontiguousarray(form.task.pairs.T)
-    if form.operation == "addition":
+    first, second = np.ascontiguousarray(shape.task.pairs.T)
+    if shape.operation == "addition":
         # Exact sums also where products are made of shortened numbers (GPU).
-        both = np.zeros((len(first), form.task.n_symbols), np.float32)
+        both = np.zeros((len(first), shape.task.n_symbols), np.float32)
         np.add.at(both, (np.arange(len(first)), first), 1)
         np.add.at(both, (np.arange(len(first)), second), 1)
         return jnp.matmul(both, latent, precision="highest")
-    side = round(form.latent_dim**0.5)
+    side = round(shape.latent_dim**0.5)
     matrices = latent.reshape(-1, side, side)
     return (matrices[first] @ matrices[second]).reshape(len(first), -1)
 
 
-def _loss(form: Form, fixed: Fixed, params: Params) -> tuple[jax.Array, jax.Array]:
+def _loss(shape: Shape, fixed: Fixed, params: Params) -> tuple[jax.Array, jax.Array]:
     """Training loss, and the outputs of all questions ``(questions, outputs)``."""
-    latent = latent_of(form, fixed, params)
-    outputs = _perceptron(params[1], _combined(form, latent)[fixed.order])
-    answer = jnp.asarray(form.task.answer)[fixed.order]
-    if form.loss == "mse":
+    latent = latent_of(shape, fixed, params)
+    outputs = _perceptron(params[1], _combined(shape, latent)[fixed.order])
+    answer = jnp.asarray(shape.task.answer)[fixed.order]
+    if shape.loss == "mse":
         each = jnp.square(outputs - fixed.templates[answer]).mean(axis=1)
     else:
-        chosen = jax.nn.one_hot(answer, form.outputs)
-        each = jax.nn.logsumexp(outputs, axis=1) - (outputs * chosen).sum(axis=1)
+        right = jax.nn.one_hot(answer, shape.outputs)
+        each = jax.nn.logsumexp(outputs, axis=1) - (outputs * right).sum(axis=1)
     loss = (each * fixed.weight).sum() / fixed.weight.sum()
     return loss + fixed.sparsity * jnp.abs(latent).mean(), outputs
 
 
-def _right(form: Form, fixed: Fixed, outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _right(shape: Shape, fixed: Fixed, outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Training and test questions whose nearest template (or largest output) is the answer."""
-    if form.loss == "mse":
+    if shape.loss == "mse":
         t = fixed.templates
         # Squared distance less the outputs' own norm, which does not change the nearest.
         score = 2 * outputs @ t.T - jnp.square(t).sum(axis=1)
     else:
         score = outputs
-    right = (score.argmax(axis=1) == jnp.asarray(form.task.answer)[fixed.order]).astype(jnp.float32)
+    right = (score.argmax(axis=1) == jnp.asarray(shape.task.answer)[fixed.order]).astype(
+        jnp.float32
+    )
     return (right * fixed.weight).sum(), (right * (1 - fixed.weight)).sum()
 
 
-def _realised(form: Form, latent: jax.Array) -> jax.Array:
+def _realised(shape: Shape, latent: jax.Array) -> jax.Array:
     """How many parallelograms of P0 the representation closes."""
-    if form.operation == "addition":
-        if form.centred:
+    if shape.operation == "addition":
+        if shape.centred:
             latent = latent - latent.mean(axis=0)
         scaled = latent / latent.std(axis=0, ddof=1)
-        gap = jnp.matmul(coefficients(form.task).astype(np.float32), scaled, precision="highest")
+        gap = jnp.matmul(coefficients(shape.task).astype(np.float32), scaled, precision="highest")
     else:
         scaled = latent / jnp.sqrt(jnp.square(latent).mean())
-        products = _combined(form, scaled)
-        one, other = form.task.parallelograms.T
+        products = _combined(shape, scaled)
+        one, other = shape.task.parallelograms.T
         gap = products[one] - products[other]
-    return (jnp.square(gap).mean(axis=1) < CLOSE[form.operation]).sum()
+    return (jnp.square(gap).mean(axis=1) < CLOSE[shape.operation]).sum()
 
 
 def _adam(state: State, gradient: Params, rates: jax.Array) -> State:
@@ -225,21 +227,21 @@ def _adam(state: State, gradient: Params, rates: jax.Array) -> State:
     return State(params, first, second, step)
 
 
-def _epoch(form: Form, fixed: Fixed, state: State) -> tuple[State, Record]:
-    loss = partial(_loss, form, fixed)
+def _epoch(shape: Shape, fixed: Fixed, state: State) -> tuple[State, Record]:
+    loss = partial(_loss, shape, fixed)
     (value, outputs), gradient = jax.value_and_grad(loss, has_aux=True)(state.params)
     state = _adam(state, gradient, fixed.rates)
-    train_right, test_right = _right(form, fixed, outputs)
-    latent = latent_of(form, fixed, state.params)
+    train_right, test_right = _right(shape, fixed, outputs)
+    latent = latent_of(shape, fixed, state.params)
     count = jnp.uint16
     return state, Record(
         value, train_right.astype(count), test_right.astype(count),
-        _realised(form, latent).astype(count), latent,
+        _realised(shape, latent).astype(count), latent,
     )  # fmt: skip
 
 
-@partial(jax.jit, static_argnames=("form",), donate_argnames=("state",))
-def train_chunk(form: Form, fixed: Fixed, state: State, n: jax.Array) -> tuple[State, Record]:
+@partial(jax.jit, static_argnames=("shape",), donate_argnames=("state",))
+def train_chunk(shape: Shape, fixed: Fixed, state: State, n: jax.Array) -> tuple[State, Record]:
     """`n` epochs, at most `CHUNK`, of runs stacked along the first axis of every array.
 
     Returns:
@@ -247,12 +249,12 @@ def train_chunk(form: Form, fixed: Fixed, state: State, n: jax.Array) -> tuple[S
     """
 
     def one(fixed: Fixed, state: State) -> tuple[State, Record]:
-        shapes = jax.eval_shape(partial(_epoch, form, fixed), state)[1]
-        record = jax.tree.map(lambda s: jnp.zeros((CHUNK, *s.shape), s.dtype), shapes)
+        arrays = jax.eval_shape(partial(_epoch, shape, fixed), state)[1]
+        record = jax.tree.map(lambda a: jnp.zeros((CHUNK, *a.shape), a.dtype), arrays)
 
         def body(i: jax.Array, carry: tuple[State, Record]) -> tuple[State, Record]:
             state, record = carry
-            state, now = _epoch(form, fixed, state)
+            state, now = _epoch(shape, fixed, state)
             return state, jax.tree.map(lambda every, this: every.at[i].set(this), record, now)
 
         return jax.lax.fori_loop(0, n, body, (state, record))
@@ -260,11 +262,11 @@ def train_chunk(form: Form, fixed: Fixed, state: State, n: jax.Array) -> tuple[S
     return jax.vmap(one)(fixed, state)
 
 
-@partial(jax.jit, static_argnames=("form",))
-def right_now(form: Form, fixed: Fixed, state: State) -> tuple[jax.Array, jax.Array]:
+@partial(jax.jit, static_argnames=("shape",))
+def right_now(shape: Shape, fixed: Fixed, state: State) -> tuple[jax.Array, jax.Array]:
     """Training and test questions answered rightly by each of the stacked runs as it stands."""
 
     def one(fixed: Fixed, state: State) -> tuple[jax.Array, jax.Array]:
-        return _right(form, fixed, _loss(form, fixed, state.params)[1])
+        return _right(shape, fixed, _loss(shape, fixed, state.params)[1])
 
     return jax.vmap(one)(fixed, state)

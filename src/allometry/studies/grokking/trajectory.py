@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from allometry.studies.grokking.spec import ToyModel
 from allometry.studies.grokking.task import Task
 
-__all__ = ["LAG", "LINEAR", "RIGHT", "Course", "phase"]
+__all__ = ["LAG", "LINEAR", "RIGHT", "Trajectory", "phase"]
 
 RIGHT = 0.9  # accuracy from which on training or test questions count as learnt
 # RQI above which the representation counts as linear, by protocol.
@@ -17,8 +17,8 @@ LAG = 1_000  # steps between training and test from which on it is grokking (pap
 
 
 @dataclass(frozen=True)
-class Course:
-    """What a run left behind.
+class Trajectory:
+    """One run along its training.
 
     Attributes:
         spec: what was trained.
@@ -29,7 +29,7 @@ class Course:
         parallelograms: realised ones after each update, ``(epochs,)``.
         latent: representations, ``(points, n_symbols, latent_dim)``, after `latent_update`
             updates, ``(points,)``; the first is the start.
-        control: the same start with the learning rates exchanged, where the spec asks for it.
+        control: the same start with the learning rates swapped, where the spec asks for it.
     """
 
     spec: ToyModel
@@ -40,7 +40,7 @@ class Course:
     parallelograms: NDArray[np.uint16]
     latent: NDArray[np.float32]
     latent_update: NDArray[np.int32]
-    control: "Course | None" = None
+    control: "Trajectory | None" = None
 
     @property
     def task(self) -> Task:

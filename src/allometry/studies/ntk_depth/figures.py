@@ -10,14 +10,8 @@ from allometry.figures.style import BLUE, GREEN, GREY, VERMILLION, headline, let
 from allometry.figures.trajectories import trajectory_panel
 from allometry.findings import Analysis
 from allometry.fitting.document import Fit
-from allometry.studies.ntk_depth.analysis import (
-    Cells,
-    heavy_tail,
-    moments_by_depth,
-    plane,
-    rms,
-    slopes,
-)
+from allometry.studies.ntk_depth.findings import MATCHED, PRINTED_PLANE
+from allometry.studies.ntk_depth.numbers import Numbers
 from allometry.tables.table import Table
 
 __all__ = [
@@ -30,8 +24,11 @@ __all__ = [
 
 EXPONENTS = (("depth L", "alpha_L"), ("input dimension D", "alpha_D"),
              ("points N", "alpha_N"), ("width M", "alpha_M"))  # fmt: skip
-PRINTED_PLANE = {"alpha_L": 1.171, "alpha_D": 0.047, "alpha_N": 0.900, "alpha_M": -1.009}
-MATCHED = {"alpha_L": 0.5, "alpha_D": 0.0, "alpha_N": 0.0, "alpha_M": -0.5}
+
+
+def _numbers(analysis: Analysis) -> Numbers:
+    numbers: Numbers = analysis.numbers["ntk_depth"]
+    return numbers
 
 
 def _identity(values: np.ndarray) -> Curve:
@@ -44,7 +41,8 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
     that of M K_inf of the same inputs, which knows no weights; grey: equal. Right: the correction
     relative to the matched limit, |K - (2/D) K_inf^(L+1)| by |(2/D) K_inf^(L+1)|, against L/M;
     line: the square root that fluctuations of one draw follow."""
-    cells = Cells.of(table)
+    numbers = _numbers(analysis)
+    cells = numbers.cells
     radius, alone = cells.mean("spectral_radius"), cells.mean("limit_spectral_radius")
     relative = (
         cells.columns["matched_spectral_radius"] / cells.columns["matched_limit_spectral_radius"]
@@ -67,10 +65,9 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
         title="matched: falls with width",
     )  # fmt: skip
     letters(axes)
-    share = np.exp(np.mean(np.log(radius / alone)))
     headline(
         figure,
-        f"The plotted correction is {100 * share:.0f}% of the limit kernel alone; "
+        f"The plotted correction is {100 * numbers.share:.0f}% of the limit kernel alone; "
         "the matched one is of finite width",
     )
     return figure
@@ -80,10 +77,10 @@ def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
     """Each printed slope of ln(radius) over ln L (left) and over ln N (right) against ours, medians
     over tables of ten draws (blue), and against the slope of K_inf alone, without any network
     (red squares). Grey: equal."""
-    found = slopes(Cells.of(table))
+    numbers = _numbers(analysis)
     figure, axes = panels(1, 2, height=74)
     for ax, which, name in zip(axes[0], "LN", ("depth L", "points N"), strict=True):
-        part = found.over(which)
+        part = numbers.slopes.over(which)
         if not part.printed:
             ax.set_axis_off()
             continue
@@ -96,16 +93,15 @@ def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
             curves=[_identity(part.target)],
             xlabel=f"slope over {name}, as printed", ylabel="slope, ours",
             title=f"{len(part.printed)} slopes over {name}",
-            note=f"rms {rms(part).value:.3f} (circles)\n"
-            f"K_inf alone {rms(part, limit=True).value:.3f} (squares)",
+            note=f"rms {numbers.rms[which].value:.3f} (circles)\n"
+            f"K_inf alone {numbers.limit_rms[which].value:.3f} (squares)",
             note_at="upper left",
         )  # fmt: skip
     letters(axes)
-    ours, alone = rms(found).value, rms(found, limit=True).value
     headline(
         figure,
-        f"{len(found.printed)} printed slopes, within {ours:.3f} by networks and "
-        f"{alone:.3f} by K_inf alone",
+        f"{len(numbers.slopes.printed)} printed slopes, within {numbers.rms['all'].value:.3f} by "
+        f"networks and {numbers.limit_rms['all'].value:.3f} by K_inf alone",
     )
     return figure
 
@@ -114,7 +110,7 @@ def radius_by_depth(table: Table, analysis: Analysis) -> Figure:
     """Mean spectral radius by M against depth, for the smallest number of points and input
     dimension, a line a width: of the plotted correction (left) and of the matched one (right).
     Left the lines lie on each other, since it is the limit kernel; right they part by width."""
-    cells = Cells.of(table)
+    cells = _numbers(analysis).cells
     first = (cells.size("n_points") == cells.size("n_points").min()) & (
         cells.size("d_in") == cells.size("d_in").min()
     )
@@ -153,9 +149,9 @@ def radius_by_depth(table: Table, analysis: Analysis) -> Figure:
 
 
 def _rows(
-    found: Fit, group: str, predicted: dict[str, float], *, control: bool = False
+    fit: Fit, group: str, predicted: dict[str, float], *, control: bool = False
 ) -> list[IntervalRow]:
-    values = found.parameters
+    values = fit.parameters
     return [
         IntervalRow(label, values[name].value, values[name].low, values[name].high,
             control=control, predicted=predicted.get(name), group=group)
@@ -168,14 +164,12 @@ def exponents_beside_theory(table: Table, analysis: Analysis) -> Figure:
     anew. Left: of the plotted radius beside the author's regression (diamonds), and of K_inf alone.
     Right: of the matched correction relative to its limit, where M is 10 L or more, beside the
     fluctuations of one draw, the square root of L/M (diamonds)."""
-    cells = Cells.of(table)
-    wide = cells.only(cells.size("width") >= 10 * cells.size("depth"))
-    plotted = plane(cells, "spectral_radius")
-    matched = plane(wide, "matched_spectral_radius", "matched_limit_spectral_radius")
+    numbers = _numbers(analysis)
+    plotted, matched = numbers.plotted, numbers.relative
     figure, axes = panels(1, 2, height=84)
     interval_panel(
         _rows(plotted, "as plotted", PRINTED_PLANE)
-        + _rows(plane(cells, "limit_spectral_radius"), "K_inf alone", {}, control=True),
+        + _rows(numbers.limit, "K_inf alone", {}, control=True),
         ax=axes[0, 0], xlabel="exponent",
     )  # fmt: skip
     interval_panel(_rows(matched, "matched / limit", MATCHED), ax=axes[0, 1], xlabel="exponent")
@@ -193,9 +187,8 @@ def heavy_tails(table: Table, analysis: Analysis) -> Figure:
     depth and width, over all draws; line: least squares through 0 where 5L/M is up to 1, dashed
     beyond; grey: exp(5L/M). Where it is large, ten draws seldom hold the rare large ones that make
     the mean."""
-    cells = Cells.of(table)
-    beta, log_ratio, _ = moments_by_depth(cells)
-    slope = heavy_tail(cells)["heavy_tail"]
+    numbers = _numbers(analysis)
+    beta, log_ratio, slope = numbers.beta, numbers.log_ratio, numbers.heavy_tail.value
     figure, axes = panels(1, 1, width=120, height=74)
     x = np.geomspace(beta.min(), min(beta.max(), 10.0), 60)
     seen = beta <= 10

@@ -3,15 +3,16 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allometry.studies.ntk_depth.sampled import kernels
 from allometry.studies.ntk_depth.spec import KernelDraw, Shape, batch, shape_for
-from allometry.training.procedure import Measures, Pack
-from allometry.training.result import Cell, RunResult
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Measures, Pack, Procedure
+from allometry.training.result import Cell, RunResult, measured_row
 
 __all__ = ["KernelDraws", "Kernels"]
 
@@ -31,7 +32,7 @@ class Kernels:
     limit_next: NDArray[np.float32]
 
 
-class KernelDraws:
+class KernelDraws(Procedure):
     """The procedure of every `KernelDraw`: draws of like shape in one program."""
 
     def packs(self, specs: Sequence[KernelDraw]) -> list[Pack]:
@@ -50,15 +51,16 @@ class KernelDraws:
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         """Draw a pack; `measures` are functions of one `Kernels`, and there is no trajectory."""
         out, shape = [], shape_for(pack.specs[0])
         for start in range(0, len(pack.specs), shape.networks):
             began = time.perf_counter()
             specs = pack.specs[start : start + shape.networks]
-            rows = [_row(one, measures) for one in _drawn(specs, shape)]
+            measured = [_measured(one, measures) for one in _drawn(specs, shape)]
             seconds = (time.perf_counter() - began) / len(specs)
-            out += [_result(*pair, seconds) for pair in zip(specs, rows, strict=True)]
+            out += [replace(result, seconds=seconds) for result in measured]
             advance(sum(spec.depth for spec in specs))
         return out
 
@@ -76,21 +78,16 @@ def _drawn(specs: Sequence[KernelDraw], shape: Shape) -> list[Kernels]:
     ]
 
 
-def _row(one: Kernels, measures: Measures) -> dict[str, Cell]:
-    """The spec's own columns and those of the measures."""
+def _measured(one: Kernels, measures: Measures) -> RunResult:
+    """The spec's own columns and those of the measures; the time is told once a batch is done."""
     spec = one.spec
-    row: dict[str, Cell] = {
+    columns: dict[str, Cell] = {
         "depth": spec.depth,
         "width": spec.width,
         "d_in": spec.d_in,
         "n_points": spec.n_points,
         "draw": spec.seed,
     }
-    for measure in measures.values():
-        row |= measure(one)
-    return row
-
-
-def _result(spec: KernelDraw, row: dict[str, Cell], seconds: float) -> RunResult:
-    finite = np.isfinite([value for value in row.values() if not isinstance(value, str)]).all()
-    return RunResult(spec=spec, status="done" if finite else "diverged", row=row, seconds=seconds)
+    finite = bool(np.isfinite(one.ntk).all())
+    row = measured_row(columns, measures, one, diverged=not finite)
+    return RunResult(spec, "done" if finite else "diverged", row, seconds=0.0)

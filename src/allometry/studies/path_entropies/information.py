@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from allometry.errors import DataError
 from allometry.measures.network import Network
-from allometry.models.mlp import ACTIVATIONS, MLP
+from allometry.models import MLP
+from allometry.models.model import ACTIVATIONS
 
 __all__ = ["cells", "first_unit_information", "mutual_information"]
 

@@ -11,15 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.stats.interval import Interval
-from allometry.studies.sparse_parity.trajectories import Course, draw_reach
+from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.means import next_draw_reach
+from allometry.stats.resample import bootstrap
+from allometry.studies.sparse_parity.trajectories import ParityTrajectory
 
 __all__ = [
     "BANDS", "HALF_LEARNT", "PRINTED", "STEPS_AN_EPOCH", "as_one_more", "deviation", "farthest",
-    "in_the_authors_place", "in_tolerances", "is_notebook", "tolerance",
+    "in_the_authors_place", "in_tolerances", "is_notebook", "printed_losses",
+    "tolerance",
     "what_seeds_allow",
 ]  # fmt: skip
 
+Array = NDArray[np.float64]
 STEPS_AN_EPOCH = 5  # 100,000 samples in batches of 20,000
 
 # Epoch (the first is 0) and the loss of its last batch, nats.
@@ -48,13 +52,13 @@ SETTING: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def is_notebook(course: Course) -> bool:
+def is_notebook(run: ParityTrajectory) -> bool:
     """Whether a run has the notebook's sizes and length."""
-    same = all(course.row[name] == value for name, value in SETTING.items())
-    return same and len(course.step) >= STEPS_AN_EPOCH * 500
+    same = all(run.row[name] == value for name, value in SETTING.items())
+    return same and len(run.step) >= STEPS_AN_EPOCH * 500
 
 
-def tolerance(epoch: NDArray[np.float64]) -> NDArray[np.float64]:
+def tolerance(epoch: Array) -> Array:
     """The relative tolerance at each epoch, ``(epochs,)``."""
     out = np.zeros(len(epoch))
     for first, last, allowed in BANDS:
@@ -62,32 +66,44 @@ def tolerance(epoch: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-def deviation(found: Sequence[Course]) -> NDArray[np.float64]:
+def printed_losses(runs: Sequence[ParityTrajectory]) -> Array:
+    """Losses of these runs at the printed epochs, ``(runs, epochs)``."""
+    # The last batch of each printed epoch.
+    at = (STEPS_AN_EPOCH * (PRINTED[:, 0] + 1)).astype(int) - 1
+    return np.array([run.loss[at] for run in runs])
+
+
+def deviation(runs: Sequence[ParityTrajectory]) -> Array:
     """Mean loss of these runs over the printed one, less 1, at each printed epoch."""
-    mean = np.mean([course.loss[_at()] for course in found], axis=0)
-    return np.asarray(mean / PRINTED[:, 1] - 1)
+    return np.asarray(np.mean(printed_losses(runs), axis=0) / PRINTED[:, 1] - 1)
 
 
-def in_tolerances(found: Sequence[Course]) -> NDArray[np.float64]:
+def in_tolerances(runs: Sequence[ParityTrajectory]) -> Array:
     """How far their mean loss is off each printed one, in units of what is granted there."""
-    return np.asarray(np.abs(deviation(found)) / tolerance(PRINTED[:, 0]))
+    return np.asarray(np.abs(deviation(runs)) / tolerance(PRINTED[:, 0]))
 
 
-def farthest(found: Sequence[Course], resamples: int = 1000) -> Interval:
-    """The largest of `in_tolerances`, with its 95% interval from seeds drawn anew."""
-    value = float(in_tolerances(found).max())
-    if len(found) < 2:
-        return Interval(value, np.nan, np.nan)
-    picks = np.random.default_rng(0).integers(len(found), size=(resamples, len(found)))
-    drawn = [in_tolerances([found[i] for i in pick]).max() for pick in picks]
-    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
-    return Interval(value, min(value, low), max(value, high))
+def farthest(runs: Sequence[ParityTrajectory], resamples: int = 1000) -> Interval:
+    """The largest of `in_tolerances`, with its 95% interval from resampled seeds."""
+    losses = printed_losses(runs)
+    n, allowed = len(losses), tolerance(PRINTED[:, 0])
+
+    def worst(some: Array) -> dict[str, float]:
+        off = np.abs(np.mean(some, axis=0) / PRINTED[:, 1] - 1)
+        return {"worst": float((off / allowed).max())}
+
+    return bootstrap(
+        losses,
+        worst,
+        lambda rng: losses[rng.integers(n, size=n)],
+        resamples=resamples if n > 1 else 0,
+    )["worst"].with_value_inside()
 
 
-def in_the_authors_place(found: Sequence[Course]) -> NDArray[np.int64]:
+def in_the_authors_place(runs: Sequence[ParityTrajectory]) -> NDArray[np.int64]:
     """For each run: how many of its losses at the printed epochs the mean of the others meets
     within the tolerances there. What seeds alone allow, ``(runs,)``; empty for fewer than 3."""
-    losses = np.array([course.loss[_at()] for course in found])
+    losses = printed_losses(runs)
     if len(losses) < 3:
         return np.array([], dtype=np.int64)
     others = (losses.sum(axis=0) - losses) / (len(losses) - 1)
@@ -95,9 +111,9 @@ def in_the_authors_place(found: Sequence[Course]) -> NDArray[np.int64]:
     return np.asarray(met.sum(axis=1))
 
 
-def what_seeds_allow(found: Sequence[Course]) -> str:
+def what_seeds_allow(runs: Sequence[ParityTrajectory]) -> str:
     """`in_the_authors_place` in words; none where there are too few runs."""
-    met = in_the_authors_place(found)
+    met = in_the_authors_place(runs)
     if not len(met):
         return ""
     return (
@@ -106,24 +122,19 @@ def what_seeds_allow(found: Sequence[Course]) -> str:
     )
 
 
-def as_one_more(found: Sequence[Course]) -> Interval:
+def as_one_more(runs: Sequence[ParityTrajectory]) -> Interval:
     """How far the printed losses are from where one more run is expected: 1 is its 95% limit.
 
     The largest over the printed epochs, with its range as each run is left out in turn.
     """
 
-    def worst(losses: NDArray[np.float64]) -> float:
-        reach = draw_reach(len(losses)) * losses.std(axis=0, ddof=1)
+    def worst(losses: Array) -> float:
+        reach = next_draw_reach(len(losses)) * losses.std(axis=0, ddof=1)
         return float(np.max(np.abs(PRINTED[:, 1] - losses.mean(axis=0)) / reach))
 
-    if len(found) < 3:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    losses = np.array([course.loss[_at()] for course in found])
+    if len(runs) < 3:
+        return NO_VALUE
+    losses = printed_losses(runs)
     value = worst(losses)
     without = [worst(np.delete(losses, i, axis=0)) for i in range(len(losses))]
     return Interval(value, min(value, *without), max(value, *without))
-
-
-def _at() -> NDArray[np.int64]:
-    """Positions of the last batch of each printed epoch."""
-    return np.asarray((STEPS_AN_EPOCH * (PRINTED[:, 0] + 1)).astype(int) - 1)

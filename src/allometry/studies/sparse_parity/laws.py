@@ -13,22 +13,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.laws.quanta import tail
-from allometry.stats import lines
 from allometry.stats.grid import Curves, Grid
-from allometry.stats.interval import Interval
-from allometry.stats.lines import log_line
-from allometry.stats.means import mean as mean_of
-from allometry.studies.sparse_parity.trajectories import BIT, FALLING, Course, online
+from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.lines import Line, log_line, slope_interval
+from allometry.stats.means import over_seeds
+from allometry.studies.sparse_parity.trajectories import BIT, FALLING, ParityTrajectory, online
 from allometry.tables.table import Table
 
 __all__ = [
-    "KINDS", "Scaling", "effective_quanta", "finite_slope", "fits", "follows",
-    "growth_theory", "points_of", "rows_for_fit", "scalings", "theory",
+    "KINDS", "Scaling", "effective_quanta", "fit_name", "fits", "follows", "growth_theory",
+    "points_of", "rows_for_fit", "scalings", "theory",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -37,7 +35,7 @@ KINDS = ("N", "D", "S")
 FEWEST = 3  # sizes that a slope is taken over
 ENDLESS = 1e30  # a size that does not limit, in the joint fit
 STARTS = 80  # of the joint fit: the levels are solved for, five parameters are left
-EVENLY = 24  # points of a course, even in the logarithm of steps
+EVENLY = 24  # points along a run, even in the logarithm of steps
 
 
 class Scaling(NamedTuple):
@@ -47,8 +45,10 @@ class Scaling(NamedTuple):
         kind: "N", "D" or "S". alpha: of the frequencies. n_tasks: K.
         size, loss: the mean points ``(sizes,)``, loss in bits.
         used: those the slopes rest on.
+        line: the power law through those.
         exponent: -d log loss/d log size. growth: d log n/d log size, n read off the loss.
-        spread: of the sizes' points, each seed's ``(seeds, sizes)``.
+        finite_slope: the exponent that the theory with K quanta has over the same losses.
+        spread: loss of each seed, ``(seeds, sizes)``.
     """
 
     kind: str
@@ -57,9 +57,15 @@ class Scaling(NamedTuple):
     size: Array
     loss: Array
     used: NDArray[np.bool_]
+    line: Line
     exponent: Interval
     growth: Interval
+    finite_slope: float
     spread: Array
+
+    @property
+    def theory(self) -> float:
+        return theory(self.kind, self.alpha)
 
 
 def theory(kind: str, alpha: float) -> float:
@@ -76,20 +82,21 @@ def effective_quanta(loss: Array, alpha: float, n_tasks: int) -> Array:
     """The n, whole or not, at which L_n of K tasks is this loss in bits; NaN for none."""
     n = np.linspace(0.0, n_tasks, 64 * n_tasks + 1)
     curve = tail(n, np.array(alpha), np.array(float(n_tasks)))
-    found = np.interp(-np.asarray(loss, float), -curve, n)
-    return np.where((loss < 1) & (loss > 0), np.maximum(found, 1e-12), np.nan)
+    learnt = np.interp(-np.asarray(loss, float), -curve, n)
+    return np.where((loss < 1) & (loss > 0), np.maximum(learnt, 1e-12), np.nan)
 
 
 def scalings(table: Table) -> list[Scaling]:
     """Every scaling of which the table has three sizes or more, by alpha."""
-    out = []
+    scalings = []
     for alpha in np.unique(table.where(status="done")["alpha"]):
         at = table.where(status="done", alpha=alpha)
         for kind in KINDS:
             grid = _grid(at, kind)
             if grid is not None:
-                out.append(_scaling(kind, float(alpha), int(at["n_tasks"].max()), grid))
-    return out
+                n_tasks = int(at["n_tasks"].max())
+                scalings.append(_scaling(kind, float(alpha), n_tasks, grid))
+    return scalings
 
 
 def points_of(table: Table, kind: str) -> Table:
@@ -109,15 +116,15 @@ def _grid(at: Table, kind: str) -> Grid | None:
     return Grid.of(runs.with_columns(loss=runs[loss] / BIT), size, ("loss",))
 
 
-def _steps(found: Sequence[Course]) -> Grid | None:
-    """The course of the loss at points even in the logarithm of steps."""
-    if not found:
+def _steps(runs: Sequence[ParityTrajectory]) -> Grid | None:
+    """The loss along training at points even in the logarithm of steps."""
+    if not runs:
         return None
-    step = found[0].step
+    step = runs[0].step
     at = np.unique(np.searchsorted(step, np.geomspace(step[0], step[-1], EVENLY)))
     at = at.clip(max=len(step) - 1)
-    losses = np.array([course.test_loss[at] / BIT for course in found])
-    seeds = np.array([course.row["seed"] for course in found])
+    losses = np.array([run.test_loss[at] / BIT for run in runs])
+    seeds = np.array([run.row["seed"] for run in runs])
     return Grid(step[at], seeds, {"loss": losses})
 
 
@@ -126,19 +133,21 @@ def _scaling(kind: str, alpha: float, n_tasks: int, grid: Grid) -> Scaling:
     statistics = partial(_slopes, alpha=alpha, n_tasks=n_tasks)
     if kind == "S":
         # Points along one run are not independent: what varies is the seed.
-        each = [statistics(curves) for _, curves in grid.each_seed()]
-        by = {name: mean_of([s[name] for s in each]) for name in ("exponent", "growth")}
+        intervals = over_seeds([statistics(curves) for _, curves in grid.each_seed()])
     else:
-        by = grid.intervals(statistics, resamples=500)
+        intervals = grid.intervals(statistics, resamples=500)
+    used = _used(mean["loss"], alpha, n_tasks)
     return Scaling(
         kind=kind,
         alpha=alpha,
         n_tasks=n_tasks,
         size=mean.size,
         loss=mean["loss"],
-        used=_used(mean["loss"], alpha, n_tasks),
-        exponent=by["exponent"],
-        growth=by["growth"],
+        used=used,
+        line=log_line(mean.size[used], mean["loss"][used]),
+        exponent=intervals["exponent"],
+        growth=intervals["growth"],
+        finite_slope=_finite_slope(kind, mean["loss"][used], alpha, n_tasks),
         spread=grid.columns["loss"],
     )
 
@@ -167,7 +176,7 @@ def _slopes(curves: Curves, *, alpha: float, n_tasks: int) -> dict[str, float]:
 def rows_for_fit(table: Table, alpha: float) -> Table:
     """All three scalings of one alpha as rows of N, D, step and the loss L in bits.
 
-    A run on fresh samples has no last sample; points of the widest run's course stand for the
+    A run on fresh samples has no last sample; points along the widest run stand for the
     steps, and a run's points are one cluster.
     """
     done = table.where(status="done", alpha=alpha)
@@ -177,10 +186,10 @@ def rows_for_fit(table: Table, alpha: float) -> Table:
         loss = row["best_test_loss"] if finite else row["test_loss"]
         samples = float(row["n_samples"]) if finite else ENDLESS
         rows.append(_row(row, samples, float(row["steps"]), loss))
-    for course in online(done):
-        at = np.searchsorted(course.step, np.geomspace(course.step[0], course.step[-1], EVENLY))
-        for i in np.unique(at.clip(max=len(course.step) - 1))[:-1]:
-            rows.append(_row(course.row, ENDLESS, course.step[i], course.test_loss[i]))
+    for run in online(done):
+        at = np.searchsorted(run.step, np.geomspace(run.step[0], run.step[-1], EVENLY))
+        for i in np.unique(at.clip(max=len(run.step) - 1))[:-1]:
+            rows.append(_row(run.row, ENDLESS, run.step[i], run.test_loss[i]))
     return Table.from_rows([r for r in rows if r["L"] < FALLING / BIT])
 
 
@@ -191,58 +200,57 @@ def _row(row: Mapping[str, Any], samples: float, step: float, loss: float) -> di
     }  # fmt: skip
 
 
+def fit_name(alpha: float) -> str:
+    """The name of the joint fit at one alpha."""
+    return f"L_n at alpha = {alpha:g}"
+
+
 def fits(table: Table, resamples: int = 200) -> dict[str, Fit]:
-    """L_n fitted to the three scalings of each alpha together, K held at the number of tasks, b
+    """L_n fitted to the three scalings of each alpha together, K fixed at the number of tasks, b
     and a at one bit and nothing, which a parity costs before and after it is learnt.
 
     None of an alpha whose runs are all of one width, or all on fresh samples.
     """
-    out = {}
+    by_name = {}
     done = table.where(status="done")
     for alpha in np.unique(done["alpha"]):
         at = done.where(alpha=alpha)
         if any(len(np.unique(at[name])) < FEWEST for name in ("n_params", "n_samples")):
             continue
-        rows, held = (
+        by_name[fit_name(alpha)] = fit(
             rows_for_fit(done, float(alpha)),
-            {"K": float(at["n_tasks"].max()), "a": 1e-9, "b": 1.0},
+            "quanta",
+            {"N": "n_params", "D": "n_samples", "step": "step", "L": "L"},
+            objective="squared_log",
+            fixed={"K": float(at["n_tasks"].max()), "a": 1e-9, "b": 1.0},
+            cluster="run",
+            resamples=resamples,
+            starts=STARTS,
         )
-        columns = {"N": "n_params", "D": "n_samples", "step": "step", "L": "L"}
-        out[f"L_n at alpha = {alpha:g}"] = fit(
-            rows, "quanta", columns, objective="squared_log", fixed=held, cluster="run",
-            resamples=resamples, starts=STARTS,
-        )  # fmt: skip
-    return out
+    return by_name
 
 
-def finite_slope(scaling: Scaling) -> float:
-    """The exponent the theory with K quanta shows over the losses that a scaling spans.
+def _finite_slope(kind: str, loss: Array, alpha: float, n_tasks: int) -> float:
+    """The exponent the theory with K quanta shows over some losses ``(sizes,)``, in bits.
 
-    n grows as the theory says, between the n of the first and of the last loss used.
+    n grows as the theory says, between the n of the first and of the last loss.
     """
-    n = effective_quanta(scaling.loss[scaling.used], scaling.alpha, scaling.n_tasks)
+    n = effective_quanta(loss, alpha, n_tasks)
     n = n[np.isfinite(n)]
     if len(n) < FEWEST or n.min() <= 0 or np.ptp(n) == 0:
         return float("nan")
-    even = np.geomspace(n.min(), min(n.max(), 0.999 * scaling.n_tasks), 50)
-    loss = tail(even, np.array(scaling.alpha), np.array(float(scaling.n_tasks)))
-    size = even ** (1 / growth_theory(scaling.kind, scaling.alpha))
-    return -log_line(size, loss).slope
+    even = np.geomspace(n.min(), min(n.max(), 0.999 * n_tasks), 50)
+    curve = tail(even, np.array(alpha), np.array(float(n_tasks)))
+    return -log_line(even ** (1 / growth_theory(kind, alpha)), curve).slope
 
 
-def follows(found: Sequence[Scaling]) -> Interval:
+def follows(scalings: Sequence[Scaling]) -> Interval:
     """Slope of the measured exponents on those of the theory, over alphas and scalings.
 
     1 where they follow it. The interval is from the scatter about the line.
     """
-    expected = np.array([theory(s.kind, s.alpha) for s in found])
-    measured = np.array([s.exponent.value for s in found])
-    good = np.isfinite(measured)
-    if good.sum() < FEWEST or np.ptp(expected[good]) == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    x, y = expected[good], measured[good]
-    law = lines.line(x, y)
-    rest = y - law.intercept - law.slope * x
-    error = np.sqrt((rest @ rest) / (len(x) - 2) / ((x - x.mean()) ** 2).sum())
-    reach = float(stats.t.ppf(0.975, len(x) - 2)) * error
-    return Interval(law.slope, law.slope - reach, law.slope + reach)
+    expected = np.array([scaling.theory for scaling in scalings])
+    measured = np.array([scaling.exponent.value for scaling in scalings])
+    if np.isfinite(measured).sum() < FEWEST:
+        return NO_VALUE
+    return slope_interval(expected, measured)

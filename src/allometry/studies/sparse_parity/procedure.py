@@ -13,10 +13,11 @@ from allometry.studies.sparse_parity import network, program
 from allometry.studies.sparse_parity.program import Arrays, Shape
 from allometry.studies.sparse_parity.spec import ParityRun
 from allometry.studies.sparse_parity.task import Task, fixed_samples, stream
-from allometry.training.procedure import Measures, Pack
-from allometry.training.result import Cell, RunResult
+from allometry.training.checkpoints import Checkpoints
+from allometry.training.procedure import Measures, Pack, Procedure
+from allometry.training.result import Cell, RunResult, measured_row
 
-__all__ = ["Course", "SparseParity", "packs_of"]
+__all__ = ["SparseParity", "TrainedRun", "packs_of"]
 
 Float = NDArray[np.float32]
 
@@ -24,7 +25,7 @@ CALL_UPDATES = 50  # of one call of the program, so that progress is seen and a 
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainedRun:
     """One run along its training; what measures are functions of.
 
     Attributes:
@@ -43,10 +44,10 @@ class Course:
     task_loss: Float
 
 
-class SparseParity:
+class SparseParity(Procedure):
     """The procedure of every `ParityRun`.
 
-    Measures are functions of a `Course`. The program keeps losses along training by itself, at
+    Measures are functions of a `TrainedRun`. The program keeps losses along training by itself, at
     every `measure_every` updates: trajectories `step`, `loss`, `test_loss` and `task_loss`
     (half precision: its rounding is far below what a thousand samples leave open). So there is
     nothing for `Study.trajectory` to add.
@@ -64,11 +65,12 @@ class SparseParity:
         measures: Measures,
         trajectory: Measures,
         advance: Callable[[int], None],
+        checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
         began = time.perf_counter()
-        courses = train(pack.specs, advance)
-        seconds = (time.perf_counter() - began) / len(courses)
-        return [_result(course, measures, seconds) for course in courses]
+        trained = train(pack.specs, advance)
+        seconds = (time.perf_counter() - began) / len(trained)
+        return [_result(run, measures, seconds) for run in trained]
 
 
 def packs_of(specs: Sequence[ParityRun]) -> list[Pack]:
@@ -79,7 +81,7 @@ def packs_of(specs: Sequence[ParityRun]) -> list[Pack]:
     return [Pack(tuple(group)) for group in groups.values()]
 
 
-def train(specs: Sequence[ParityRun], advance: Callable[[int], None]) -> list[Course]:
+def train(specs: Sequence[ParityRun], advance: Callable[[int], None]) -> list[TrainedRun]:
     """Train networks that differ in their width alone, and record their losses."""
     spec, tasks = specs[0], Task.of(specs[0])
     shape, arrays = _shape(specs), _arrays(spec, tasks)
@@ -95,7 +97,7 @@ def train(specs: Sequence[ParityRun], advance: Callable[[int], None]) -> list[Co
         advance(n * spec.measure_every * len(specs))
     loss, test_loss, task_loss = (np.concatenate(a) for a in zip(*parts, strict=True))
     return [
-        _course(s, tasks, loss[:, k], test_loss[:, k], task_loss[..., k])
+        _trained(s, tasks, loss[:, k], test_loss[:, k], task_loss[..., k])
         for k, s in enumerate(specs)
     ]
 
@@ -141,11 +143,11 @@ def _order(spec: ParityRun, shape: Shape) -> Iterator[Any]:
         waiting = line[np.prod(size) :]
 
 
-def _course(
+def _trained(
     spec: ParityRun, tasks: Task, loss: Float, test_loss: Float, task_loss: Float
-) -> Course:
+) -> TrainedRun:
     weighted = (task_loss @ tasks.frequencies).astype(np.float32)
-    return Course(
+    return TrainedRun(
         spec=spec,
         tasks=tasks,
         step=np.arange(1, len(loss) + 1, dtype=np.int32) * spec.measure_every,
@@ -155,23 +157,20 @@ def _course(
     )
 
 
-def _result(course: Course, measures: Measures, seconds: float) -> RunResult:
-    spec = course.spec
-    finite = bool(np.isfinite(course.task_loss).all() and np.isfinite(course.loss).all())
-    row = _fields(spec) | {"n_params": spec.n_params}
-    for measure in measures.values():
-        columns = measure(course)
-        row |= columns if finite else dict.fromkeys(columns, np.nan)
+def _result(run: TrainedRun, measures: Measures, seconds: float) -> RunResult:
+    spec = run.spec
+    finite = bool(np.isfinite(run.task_loss).all() and np.isfinite(run.loss).all())
+    columns = _fields(spec) | {"n_params": spec.n_params}
     return RunResult(
         spec=spec,
         status="done" if finite else "diverged",
-        row=row,
+        row=measured_row(columns, measures, run, diverged=not finite),
         seconds=seconds,
         trajectories={
-            "step": course.step,
-            "loss": course.loss,
-            "test_loss": course.test_loss,
-            "task_loss": course.task_loss.astype(np.float16),
+            "step": run.step,
+            "loss": run.loss,
+            "test_loss": run.test_loss,
+            "task_loss": run.task_loss.astype(np.float16),
         },
     )
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from allometry.laws.quanta import frequencies
 from allometry.stats.lines import log_line
@@ -19,14 +18,13 @@ __all__ = [
     "FALLING",
     "HALF",
     "LEARNT",
-    "Course",
+    "ParityTrajectory",
     "above_chance",
     "collapse",
     "convergence",
-    "courses",
     "crossing",
-    "draw_reach",
     "each_alpha",
+    "finished",
     "half_learnt",
     "leading",
     "learnt",
@@ -35,6 +33,7 @@ __all__ = [
     "ordered",
     "rank_agreement",
     "sharpness",
+    "span",
     "trajectories",
 ]  # fmt: skip
 
@@ -46,7 +45,7 @@ FALLING = 0.95 * BIT  # a loss has begun to fall: the paper's first point of its
 LEARNT = 0.1 * BIT  # and learnt below 0.1 bit (Michaud et al., appendix)
 
 
-class Course(NamedTuple):
+class ParityTrajectory(NamedTuple):
     """One run along its training.
 
     Attributes:
@@ -64,23 +63,23 @@ class Course(NamedTuple):
     frequencies: Array
 
 
-def courses(table: Table) -> list[Course]:
+def finished(table: Table) -> list[ParityTrajectory]:
     """The finished runs along training, by alpha, seed and width."""
     done = table.where(status="done").sort("alpha", "seed", "width", "n_samples")
-    return [_course(done, row) for row in done]
+    return [_trajectory(done, row) for row in done]
 
 
-def online(table: Table) -> list[Course]:
+def online(table: Table) -> list[ParityTrajectory]:
     """Of each alpha and seed the widest network on fresh samples."""
     fresh = table.where(status="done", n_samples=0)
     if not len(fresh):
         return []
-    return [c for c in courses(fresh) if c.row["width"] == fresh["width"].max()]
+    return [c for c in finished(fresh) if c.row["width"] == fresh["width"].max()]
 
 
-def half_learnt(course: Course, below: float = HALF) -> Array:
+def half_learnt(run: ParityTrajectory, below: float = HALF) -> Array:
     """Step at which each task's loss first falls below, ``(n_tasks,)``; NaN where it never does."""
-    return np.array([crossing(course.step, loss, below) for loss in course.tasks.T])
+    return np.array([crossing(run.step, loss, below) for loss in run.tasks.T])
 
 
 def crossing(step: Array, loss: Array, below: float) -> float:
@@ -107,69 +106,74 @@ def ordered(half: Array) -> int:
     return int(np.argmin(rising)) + 1 if n else 0
 
 
-def rank_agreement(course: Course) -> float:
+def rank_agreement(run: ParityTrajectory) -> float:
     """Spearman's correlation of frequency rank and half-learnt step; unlearnt tasks come last."""
-    half = half_learnt(course)
+    half = half_learnt(run)
     n = int(np.isfinite(half).sum())
     if n < 2:
         return float("nan")
     # Beyond the last one learnt nothing is known of the order.
     last = int(np.flatnonzero(np.isfinite(half))[-1]) + 1
     steps = np.where(np.isfinite(half), half, np.inf)[:last]
-    return float(stats.spearmanr(np.arange(last), stats.rankdata(steps)).statistic)
+    if (steps == steps[0]).all():
+        return float("nan")
+    return float(np.corrcoef(np.arange(1, last + 1), _ranks(steps))[0, 1])
 
 
-def learnt(course: Course) -> NDArray[np.int64]:
+def _ranks(values: Array) -> Array:
+    """From 1 up; equal values share the mean of their ranks."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
+
+
+def learnt(run: ParityTrajectory) -> NDArray[np.int64]:
     """Number of tasks at least half learnt at each point, ``(points,)``."""
-    return np.asarray((course.tasks < HALF).sum(axis=1))
+    return np.asarray((run.tasks < HALF).sum(axis=1))
 
 
-def convergence(course: Course) -> float:
+def convergence(run: ParityTrajectory) -> float:
     """x of t proportional to p^-x, over the leading tasks.
 
     Tasks behind the first that stays unlearnt are left out: those of them that are learnt are
     the lucky ones, and would flatten the line.
     """
-    half = half_learnt(course)
+    half = half_learnt(run)
     n = leading(half)
-    return -log_line(course.frequencies[:n], half[:n]).slope
+    return -log_line(run.frequencies[:n], half[:n]).slope
 
 
-def collapse(course: Course, x: float) -> Array:
+def collapse(run: ParityTrajectory, x: float) -> Array:
     """Steps times p^x of each task, ``(points, n_tasks)``: tasks learnt after p^-x agree."""
-    return np.asarray(course.step[:, None] * course.frequencies**x)
+    return np.asarray(run.step[:, None] * run.frequencies**x)
 
 
-def sharpness(course: Course) -> tuple[float, float]:
+def sharpness(run: ParityTrajectory) -> tuple[float, float]:
     """Factor in time from three quarters of chance to a quarter: of a task (median), of the whole.
 
     The whole counts to its last point where it does not get there: a lower bound.
     """
     high, low = 0.75 * BIT, 0.25 * BIT
-    each = [
-        crossing(course.step, loss, low) / crossing(course.step, loss, high)
-        for loss in course.tasks.T
-    ]
-    reached = [factor for factor in each if np.isfinite(factor)]
-    end = crossing(course.step, course.test_loss, low)
-    whole = (end if np.isfinite(end) else float(course.step[-1])) / crossing(
-        course.step, course.test_loss, high
+    each = [crossing(run.step, loss, low) / crossing(run.step, loss, high) for loss in run.tasks.T]
+    factors = [factor for factor in each if np.isfinite(factor)]
+    end = crossing(run.step, run.test_loss, low)
+    whole = (end if np.isfinite(end) else float(run.step[-1])) / crossing(
+        run.step, run.test_loss, high
     )
-    return (float(np.median(reached)) if reached else float("nan")), whole
+    return (float(np.median(factors)) if factors else float("nan")), whole
 
 
-def above_chance(course: Course) -> float:
+def above_chance(run: ParityTrajectory) -> float:
     """Mean loss above ln 2 of tasks not begun, from where the first is half learnt on; nats."""
-    behind = course.tasks[(course.tasks < HALF).any(axis=1).cumsum() > 0]
+    behind = run.tasks[(run.tasks < HALF).any(axis=1).cumsum() > 0]
     near = behind[behind > FALLING]
     return float(near.mean() - BIT) if len(near) else float("nan")
 
 
-def off_the_curve(course: Course) -> float:
+def off_the_curve(run: ParityTrajectory) -> float:
     """Mean of the test loss less L_n, n the number of tasks learnt, while it falls; bits."""
-    share = np.append(0.0, np.cumsum(course.frequencies))
-    gap = course.test_loss / BIT - (1 - share[learnt(course)])
-    falling = course.test_loss < FALLING
+    share = np.append(0.0, np.cumsum(run.frequencies))
+    gap = run.test_loss / BIT - (1 - share[learnt(run)])
+    falling = run.test_loss < FALLING
     return float(gap[falling].mean()) if falling.any() else float("nan")
 
 
@@ -179,42 +183,38 @@ def span(values: Sequence[float] | Array) -> str:
     return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
 
 
-def draw_reach(n: int) -> float:
-    """How many standard deviations of n draws the next one lies from their mean, 95%."""
-    return float(stats.t.ppf(0.975, n - 1) * np.sqrt(1 + 1 / n)) if n > 1 else float("nan")
-
-
 def trajectories(table: Table) -> Table:
     """Every point of every run on fresh samples: seed, step, loss and each task's loss, as the
     notebook logs them; where runs differ in width or alpha, those columns too."""
-    found = [c for c in courses(table) if c.row["n_samples"] == 0]
-    told = [n for n in ("alpha", "width") if len({c.row[n] for c in found}) > 1]
-    columns: dict[str, Any] = {"seed": np.concatenate([_repeated(c, "seed") for c in found])}
-    columns |= {name: np.concatenate([_repeated(c, name) for c in found]) for name in told}
-    columns["step"] = np.concatenate([c.step for c in found]).astype(np.int64)
-    columns["loss"] = np.concatenate([c.loss for c in found])
-    tasks = np.concatenate([c.tasks for c in found])
+    fresh = [run for run in finished(table) if run.row["n_samples"] == 0]
+    varying = [n for n in ("alpha", "width") if len({run.row[n] for run in fresh}) > 1]
+    columns: dict[str, Any] = {
+        name: np.concatenate([_repeated(run, name) for run in fresh]) for name in ("seed", *varying)
+    }
+    columns["step"] = np.concatenate([run.step for run in fresh]).astype(np.int64)
+    columns["loss"] = np.concatenate([run.loss for run in fresh])
+    tasks = np.concatenate([run.tasks for run in fresh])
     columns |= {f"task_{i}_loss": tasks[:, i] for i in range(tasks.shape[1])}
     return Table(columns)
 
 
-def _repeated(course: Course, name: str) -> NDArray[Any]:
-    return np.full(len(course.step), course.row[name])
+def _repeated(run: ParityTrajectory, name: str) -> NDArray[Any]:
+    return np.full(len(run.step), run.row[name])
 
 
-def _course(table: Table, row: Mapping[str, Any]) -> Course:
-    kept = table.trajectories[row["run_id"]]
-    return Course(
+def _trajectory(table: Table, row: Mapping[str, Any]) -> ParityTrajectory:
+    arrays = table.trajectories[row["run_id"]]
+    return ParityTrajectory(
         row=row,
-        step=kept["step"].astype(float),
-        loss=kept["loss"].astype(float),
-        test_loss=kept["test_loss"].astype(float),
-        tasks=kept["task_loss"].astype(float),
+        step=arrays["step"].astype(float),
+        loss=arrays["loss"].astype(float),
+        test_loss=arrays["test_loss"].astype(float),
+        tasks=arrays["task_loss"].astype(float),
         frequencies=frequencies(int(row["n_tasks"]), float(row["alpha"]), float(row["offset"])),
     )
 
 
-def each_alpha(found: Sequence[Course]) -> Iterator[tuple[float, list[Course]]]:
-    """Courses by alpha."""
-    for alpha in sorted({float(c.row["alpha"]) for c in found}):
-        yield alpha, [c for c in found if c.row["alpha"] == alpha]
+def each_alpha(runs: Sequence[ParityTrajectory]) -> Iterator[tuple[float, list[ParityTrajectory]]]:
+    """Runs by alpha."""
+    for alpha in sorted({float(run.row["alpha"]) for run in runs}):
+        yield alpha, [run for run in runs if run.row["alpha"] == alpha]

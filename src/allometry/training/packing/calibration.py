@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from allometry.datasets.cache import cache_root
+from allometry.processors import processors
 
 __all__ = ["Calibration", "Points", "calibration", "measure"]
 
@@ -224,8 +225,7 @@ def _memory() -> int:
 
 def _machine() -> str:
     kind = re.sub(r"\W+", "-", jax.devices()[0].device_kind).strip("-").lower()
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    return f"{kind}-{processors or os.cpu_count()}-jax-{jax.__version__}"
+    return f"{kind}-{len(processors())}-jax-{jax.__version__}"
 
 
 def _read(path: Path) -> Calibration:

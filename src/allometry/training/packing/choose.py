@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from allometry.datasets.batches import epoch_batches
 from allometry.datasets.splits import Data
-from allometry.models.mlp import MLP
 from allometry.models.model import Model
 from allometry.spec import RunSpec, Spec
 from allometry.spec.optimizers import Optimizer
@@ -46,7 +45,7 @@ def load_of(spec: RunSpec) -> Load:
     return Load(
         updates=spec.train.epochs * epoch_batches(n_data, spec.train.batch_size),
         batch=spec.train.batch_size,
-        features=model.widths[0] if isinstance(model, MLP) else 0,
+        features=model.dense.widths[0] if model.dense else 0,
         n_data=n_data,
         slots=slots(optimizer_of(spec)),
         float_bytes=8 if spec.train.precision == "float64" else 4,

@@ -23,14 +23,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.models.mlp import MLP
+from allometry.datasets.batches import CALL_BYTES
 from allometry.models.model import Model
 from allometry.spec.optimizers import Optimizer
 from allometry.training.packing.calibration import Calibration, Points
+from allometry.training.packing.layouts import bucket_width
 
-__all__ = ["CHUNK_BYTES", "Cost", "Load", "bucket_width", "cheapest", "cost", "slots"]
+__all__ = ["Cost", "Load", "cheapest", "cost", "slots"]
 
-CHUNK_BYTES = 64 << 20  # of gathered batches held by one call of the compiled program
 SHARE = 0.25  # of the memory for one pack: other packs and other people want some too
 FLOAT = 4  # bytes
 # Members of a pack, unless it takes all there are: four lengths to each doubling, so that equal
@@ -86,12 +86,6 @@ class Cost:
         return 1 - self.useful_flop / self.flop
 
 
-def bucket_width(widths: Sequence[int]) -> int:
-    """The width that perceptrons of like width are padded together under."""
-    widest = max(widths[1:-1], default=1)
-    return int(max(8, 1 << (widest - 1).bit_length()))
-
-
 @lru_cache
 def slots(optimizer: Optimizer) -> int:
     """Arrays an optimiser keeps beside each parameter: 2 for Adam, 0 for plain descent."""
@@ -107,7 +101,7 @@ def cost(models: Sequence[Model], load: Load, machine: Calibration) -> Cost:
     ordered = [models[k] for k in order]
     seconds, compiling, memory = _prices(ordered, load, machine)
     pieces = _pieces(ordered, load, machine)
-    used = sorted({bucket_width(m.widths) for m in models if isinstance(m, MLP)})
+    used = sorted({bucket_width(m.dense.widths) for m in models if m.dense})
     return Cost(
         seconds=float(seconds[-1]),
         compiling=float(compiling[-1]),
@@ -182,8 +176,9 @@ class _Pieces(NamedTuple):
 
 
 def _width(model: Model) -> tuple[Any, ...]:
-    if isinstance(model, MLP):
-        return bucket_width(model.widths), max(model.widths[1:-1], default=1), model.widths
+    if model.dense:
+        widths = model.dense.widths
+        return bucket_width(widths), max(widths[1:-1], default=1), widths
     counts = model.counts()
     return counts.forward_flop, counts.n_params, ()
 
@@ -203,7 +198,7 @@ def _prices(
     product = np.maximum(1, 2 * p.rows * shown)
     step += slower * load.batch * p.first / _at(machine.products, product)
     compiling = machine.compile_operation * p.compiled
-    chunk = min(CHUNK_BYTES, load.float_bytes * shown * load.updates)
+    chunk = min(CALL_BYTES, load.float_bytes * shown * load.updates)
     data = load.float_bytes * load.n_data * load.features
     # An activation, its gradient, and a copy in another order.
     memory = load.float_bytes * (held + 3 * p.units * load.batch) + chunk + data
@@ -213,8 +208,8 @@ def _prices(
 def _pieces(models: Sequence[Model], load: Load, machine: Calibration) -> _Pieces:
     counts = [model.counts() for model in models]
     useful = np.cumsum([float(c.forward_flop + c.backward_flop) for c in counts])
-    if all(isinstance(model, MLP) for model in models):
-        widths = np.array([m.widths for m in models if isinstance(m, MLP)], dtype=np.float64)
+    if all(model.dense for model in models):
+        widths = np.array([m.dense.widths for m in models if m.dense], dtype=np.float64)
         return _side_by_side(useful, widths, load.batch, machine)
     return _stacked(useful, models, load.batch, machine)
 
@@ -291,4 +286,4 @@ def _stacked(
 def _at(points: Points, where: _Numbers) -> _Numbers:
     """Between measured points along straight lines of logarithms, level outside them."""
     x, y = np.log(np.array(points)).T
-    return np.exp(np.interp(np.log(np.maximum(where, 1)), x, y))
+    return np.asarray(np.exp(np.interp(np.log(np.maximum(where, 1)), x, y)))

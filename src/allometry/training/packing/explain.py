@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from allometry.models.mlp import MLP
 from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
 from allometry.training.packing.choose import load_of, model_of
@@ -58,7 +57,7 @@ def plans(packs: Sequence[Pack], machine: Calibration | None = None) -> list[Pla
 def _plan(specs: Sequence[RunSpec], after: Sequence[RunSpec], machine: Calibration) -> Plan:
     models, load = [model_of(spec) for spec in specs], load_of(specs[0])
     whole = cost(models, load, machine)
-    widest = sorted(max(m.widths[1:-1], default=1) for m in models if isinstance(m, MLP))
+    widest = sorted(max(m.dense.widths[1:-1], default=1) for m in models if m.dense)
     chunked = bool(models[0].chunk)
     side = "side by side" if widest else "stacked"
     return Plan(

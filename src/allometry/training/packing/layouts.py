@@ -1,6 +1,6 @@
-"""How the members of a pack lie side by side in memory.
+"""Memory layouts of a pack.
 
-A form turns the start values of several networks into arrays of one program
+A layout turns the start values of several networks into arrays of one program
 and back. `Padded` serves every model: zero-padded stacks under ``vmap``.
 `SideBySide` serves perceptrons on shared inputs: their first layers, where
 nearly all the work is, are the rows of one matrix product with nothing
@@ -12,25 +12,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from allometry.errors import UsageError
-from allometry.models.mlp import ACTIVATIONS, MLP
-from allometry.models.model import Model, Params
+from allometry.models.model import ACTIVATIONS, Model, Params
 from allometry.spec.torch_draws import TorchDraws
-from allometry.training.packing.cost import bucket_width
 
-__all__ = ["Alone", "Form", "Padded", "SideBySide", "form_for"]
+__all__ = ["Alone", "Layout", "Padded", "SideBySide", "bucket_width", "layout_for"]
 
 
-def form_for(
+def layout_for(
     models: Sequence[Model], starts: Sequence[Params], layer_rates: str = "equal"
-) -> "Form":
-    """The form that serves these models (of one family) with these start values.
+) -> "Layout":
+    """The layout that serves these models (of one family) with these start values.
 
     Raises:
         UsageError: rates by fan-in for models that train in a pack.
@@ -42,14 +40,26 @@ def form_for(
             f"train.layer_rates={layer_rates!r} is for networks that train alone, such as "
             f"ConvNet; {type(models[0]).__name__} trains in packs: choose 'equal'"
         )
-    perceptrons = [model for model in models if isinstance(model, MLP)]
-    if len(perceptrons) == len(models):
-        return SideBySide(tuple(m.widths for m in perceptrons), perceptrons[0].activation)
+    dense = [layers for model in models if (layers := model.dense)]
+    if len(dense) == len(models):
+        return SideBySide(tuple(layers.widths for layers in dense), dense[0].activation)
     return Padded.of(models[0], starts)
 
 
-class Form:
-    """Frozen, hashable layout of a pack of K members; an argument known when compiling."""
+def bucket_width(widths: Sequence[int]) -> int:
+    """The width that perceptrons of like width are padded together under."""
+    widest = max(widths[1:-1], default=1)
+    return int(max(8, 1 << (widest - 1).bit_length()))
+
+
+class Layout:
+    """Frozen, hashable layout of a pack of K members; an argument known when compiling.
+
+    Attributes:
+        chunk: examples worked on at once, 0 for a whole batch (`Model.chunk`).
+    """
+
+    chunk: ClassVar[int] = 0
 
     def stack(self, members: Sequence[Params]) -> Any:
         """The members' parameters as the arrays of the program."""
@@ -76,18 +86,13 @@ class Form:
         raise NotImplementedError
 
     @property
-    def chunk(self) -> int:
-        """Examples worked on at once, 0 for a whole batch (`Model.chunk`)."""
-        return 0
-
-    @property
     def symbols(self) -> bool:
         """Whether features are names written as numbers (`Model.symbols`)."""
         return False
 
 
 @dataclass(frozen=True)
-class Alone(Form):
+class Alone(Layout):
     """One network, its arrays as they are.
 
     Attributes:
@@ -98,7 +103,7 @@ class Alone(Form):
     layer_rates: str = "equal"
 
     @property
-    def chunk(self) -> int:
+    def chunk(self) -> int:  # type: ignore[override]
         return self.model.chunk
 
     @property
@@ -129,7 +134,7 @@ class Alone(Form):
 
 
 @dataclass(frozen=True)
-class Padded(Form):
+class Padded(Layout):
     """Each array padded with zeros to the largest member's and stacked on a leading axis.
 
     `model.apply` must go by the shapes of the parameters it is given and fix
@@ -169,7 +174,7 @@ class Padded(Form):
 
 
 @dataclass(frozen=True)
-class SideBySide(Form):
+class SideBySide(Layout):
     """Perceptrons of equal depth; `widths` of each member from input to output."""
 
     widths: tuple[tuple[int, ...], ...]

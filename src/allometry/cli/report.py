@@ -1,0 +1,83 @@
+"""`allometry report`: a page about a study, or pages about every study in a store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from allometry.cli.options import as_json, in_store, of_size, with_changes
+from allometry.cli.output import finding_document, print_json, write
+from allometry.errors import UsageError
+
+if TYPE_CHECKING:
+    from allometry.study import Study
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.argument("study", required=False)
+@of_size
+@with_changes
+@in_store
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Page to write (.html), or folder of pages.",
+)
+@as_json
+def report(
+    study: str | None, size: str | None, changes: Mapping[str, str], store: Path,
+    output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """One HTML page about STUDY, with its figures as PNG and SVG and its runs as CSV beside it.
+
+    Without STUDY: a folder of pages about every study in the store, and an index of them.
+    """
+    from allometry.studies import study as find
+
+    place = output or Path("reports")
+    if study is not None:
+        _report_one(find(study), place, size, changes, store, as_json)
+    elif size or changes:
+        raise UsageError("--size and --set are for one study: name it")
+    else:
+        _report_all(place, store, as_json)
+
+
+def _report_all(folder: Path, store: Path, as_json: bool) -> None:
+    from allometry.report.publish import publish_all
+    from allometry.studies import names
+    from allometry.studies import study as find
+
+    index, shipped = folder / "index.html", [find(name) for name in names()]
+    pages = write(index, lambda path: publish_all(shipped, folder, store=store))
+    files = [str(index), *(str(page.files[0]) for page in pages)]
+    if as_json:
+        print_json("reports", files=files, studies=[page.study.name for page in pages])
+        return
+    for file in files:
+        click.echo(file)
+
+
+def _report_one(
+    study: "Study", place: Path, size: str | None, changes: Mapping[str, str], store: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
+    from allometry.report.publish import publish
+
+    path = place if place.suffix == ".html" else place / f"{study.name}.html"
+    page = write(path, lambda path: publish(study, path, store=store, size=size, changes=changes))
+    if as_json:
+        print_json(
+            "report",
+            study=study.name,
+            size=page.size,
+            files=[str(f) for f in page.files],
+            findings=[finding_document(f) for f in page.findings],
+        )
+        return
+    for file in page.files:
+        click.echo(file)

@@ -1,0 +1,150 @@
+"""`allometry run`: train what a study still lacks, or show what would be trained."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from allometry.cli.options import as_json, in_store, with_changes, with_engine
+from allometry.cli.output import finding_document, print_json, say
+
+if TYPE_CHECKING:
+    from allometry.engines import Engine, Failure
+    from allometry.engines.explanation import Explanation
+    from allometry.run import Outcome
+    from allometry.training.packing.explain import Plan
+
+__all__ = ["run"]
+
+LOGS_SHOWN, LINES_SHOWN = 3, 30  # of failures; --json has all
+
+
+@click.command()
+@click.argument("study")
+@click.option(
+    "--size",
+    default="quick",
+    show_default=True,
+    metavar="SIZE",
+    help="One of the study's sizes: quick, notebook or paper, or a size of your own.",
+)
+@click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")
+@with_engine
+@click.option(
+    "--checkpoint-every",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    help="Keep a pack under way so often; 0 for never. Default: 5, for the local engine.",
+)
+@click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
+@with_changes
+@in_store
+@as_json
+def run(
+    study: str, size: str, seeds: int | None, start_engine: "Callable[[], Engine]",
+    checkpoint_every: float | None, explain: bool, changes: Mapping[str, str], store: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
+    from allometry.training.compile_cache import keep_programs
+
+    keep_programs()  # before anything below brings JAX
+    from allometry.cli.terminal import Bar
+    from allometry.engines.explanation import explain as explain_runs
+    from allometry.run import run as run_study
+
+    if explain:
+        _show_explanation(
+            explain_runs(study, size, seeds=seeds, store=store, changes=changes), as_json
+        )
+        return
+    with Bar() as bar:
+        outcome = run_study(
+            study, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
+            progress=bar, checkpoint_every=checkpoint_every,
+        )  # fmt: skip
+    _show_outcome(outcome, size, store, as_json)
+    _say_failures(outcome.failures)
+    if outcome.interrupted:
+        say("stopped; the same command goes on from here")
+    if outcome.exit_code:
+        sys.exit(outcome.exit_code)
+
+
+def _show_outcome(outcome: "Outcome", size: str, store: Path, as_json: bool) -> None:
+    from allometry.cli.terminal import show_findings
+
+    findings, name = outcome.findings, outcome.study.name
+    if as_json:
+        print_json(
+            "outcome",
+            study=name,
+            size=size,
+            store=str(store),
+            runs=len(outcome.table),
+            trained=outcome.trained,
+            stored_before=outcome.stored_before,
+            diverged=outcome.diverged,
+            pending=outcome.pending,
+            interrupted=outcome.interrupted,
+            failures=[asdict(failure) for failure in outcome.failures],
+            seconds=outcome.seconds,
+            findings=[finding_document(f) for f in findings],
+        )
+        return
+    say(
+        f"{name} ({size}): {outcome.trained} runs trained, {outcome.stored_before} "
+        f"were stored, {outcome.diverged} diverged, {outcome.pending} pending; {store}"
+    )
+    show_findings(findings)
+
+
+def _say_failures(failures: "Sequence[Failure]") -> None:
+    """Each failure with its runs and reason; the first few with the last lines of their logs."""
+    for i, failure in enumerate(failures):
+        names = ", ".join(run_id[:12] for run_id in failure.run_ids[:4])
+        more = f" and {len(failure.run_ids) - 4} more" if len(failure.run_ids) > 4 else ""
+        say(f"failed: {names}{more}: {failure.reason}")
+        if i < LOGS_SHOWN:
+            lines = failure.log.splitlines()[-LINES_SHOWN:]
+            say("".join(f"    {line}\n" for line in lines).rstrip())
+    if failures:
+        say("these runs stay pending: the same command tries them again")
+
+
+def _show_explanation(explanation: "Explanation", as_json: bool) -> None:
+    plans, sizes = explanation.plans, explanation.pack_sizes
+    if as_json:
+        print_json(
+            "explain",
+            study=explanation.study,
+            size=explanation.size,
+            runs=explanation.runs,
+            predicted=explanation.predicted,
+            packs=[asdict(plan) for plan in plans] or [{"runs": runs} for runs in sizes],
+        )
+        return
+    click.echo(
+        f"{explanation.study} ({explanation.size}): {explanation.runs} runs to train in "
+        f"{len(sizes)} packs"
+    )
+    if not explanation.predicted:
+        runs = ", ".join(map(str, sizes))
+        click.echo(f"packs by the study's own procedure, of unpredicted cost; runs each: {runs}")
+        return
+    for i, plan in enumerate(plans, start=1):
+        click.echo(f"  {i:>4}  {_plan_line(plan)}")
+    click.echo(f"predicted: {explanation.seconds:.3g} s, loading and measures apart")
+
+
+def _plan_line(plan: "Plan") -> str:
+    runs = "1 run" if plan.runs == 1 else f"{plan.runs} runs"
+    narrow, wide = plan.widths or (0, 0)
+    width = f", width {wide if narrow == wide else f'{narrow} to {wide}'}" if wide else ""
+    return (
+        f"{runs} {plan.layout}{width}: {plan.seconds:.3g} s ({plan.compiling:.2g} s compiling), "
+        f"{plan.waste:.1%} padding, {plan.memory / 2**20:.0f} MiB; {plan.why}"
+    )

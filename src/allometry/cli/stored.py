@@ -1,0 +1,115 @@
+"""Commands on what a store holds: status, verify, backup, table."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from allometry.cli.options import as_json, in_store, of_size, to_file, with_changes
+from allometry.cli.output import columns, plain, print_json, say, write
+
+if TYPE_CHECKING:
+    from allometry.store import StudyStatus
+
+__all__ = ["backup", "status", "table", "verify"]
+
+
+@click.command()
+@in_store
+@as_json
+def status(store: Path, as_json: bool) -> None:
+    """What was declared, what is done and what is pending, for each study in the store."""
+    from allometry.store import Store
+
+    with Store(store) as opened:
+        entries = opened.status()
+    if as_json:
+        print_json("status", store=str(store), studies=[entry._asdict() for entry in entries])
+    else:
+        columns(str(store), [_status_row(entry) for entry in entries])
+
+
+def _status_row(entry: "StudyStatus") -> tuple[str, str]:
+    name = " ".join(filter(None, (entry.study, entry.size, entry.variant)))
+    counts = (
+        f"{entry.done} of {entry.declared} done, {entry.diverged} diverged, {entry.pending} pending"
+    )
+    return name, counts
+
+
+@click.command()
+@in_store
+@click.option(
+    "--salvage",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Copy what is whole into this new store.",
+)
+@as_json
+def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
+    """Re-hash every run in the store; exits 65 where something is damaged."""
+    from allometry.store import Store
+
+    with Store(store) as opened:
+        verification = opened.salvage(salvage) if salvage else opened.verify()
+    damaged = [{"run_id": d.run_id, "what": d.what} for d in verification.damaged]
+    if as_json:
+        print_json("verify", store=str(store), runs=verification.runs, damaged=damaged)
+    else:
+        say(f"{store}: {verification.runs} runs, {len(damaged)} damaged")
+        for entry in damaged:
+            click.echo(f"{entry['run_id']}  {entry['what']}")
+    if damaged:
+        say(
+            f"what is whole is in {salvage}"
+            if salvage
+            else "damaged runs are set aside and trained again by the next `allometry run`; where "
+            "the file itself is damaged, `allometry verify --salvage NEW.db` copies what is whole"
+        )
+        sys.exit(65)
+
+
+@click.command()
+@click.argument("copy", type=click.Path(dir_okay=False, path_type=Path))
+@in_store
+def backup(copy: Path, store: Path) -> None:
+    """Copy the store into a new file COPY, also while a run writes to it."""
+    from allometry.store import Store
+
+    with Store(store) as opened:
+        opened.backup(copy)
+    click.echo(copy)
+
+
+@click.command()
+@click.argument("study")
+@of_size
+@click.option("--view", help="Another form of the table that the study offers.")
+@with_changes
+@in_store
+@to_file
+@as_json
+def table(
+    study: str, size: str | None, view: str | None, changes: Mapping[str, str], store: Path,
+    output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """The runs of STUDY as CSV, one row a run, to stdout or a file."""
+    from allometry.spec import SIZES
+    from allometry.store import results
+    from allometry.studies import study as find
+
+    # A file says the study's name and sizes; a name alone need not load the study.
+    loaded = find(study) if study.endswith(".py") else None
+    name, sizes = (loaded.name, loaded.sizes) if loaded else (study, SIZES)
+    rows = results.table(name, store=store, size=size, changes=changes, sizes=sizes)
+    if view:
+        rows = (loaded or find(study)).view(view, rows)
+    if output:
+        write(output, rows.to_csv)
+    if as_json:
+        print_json("table", study=study, view=view, rows=[plain(row) for row in rows])
+    elif output:
+        say(f"{output}: {len(rows)} rows, {len(rows.columns)} columns")
+    else:
+        click.echo(rows.to_csv(), nl=False)

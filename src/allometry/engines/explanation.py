@@ -1,0 +1,88 @@
+"""What a run of a study would train: its packs, their predicted costs, and why they are so."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from allometry.spec import Changes
+from allometry.store import Store
+from allometry.study import Study, procedure_of
+from allometry.training.procedure import pending_packs
+
+if TYPE_CHECKING:
+    from allometry.training.packing.explain import Plan
+
+__all__ = ["Explanation", "explain"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The runs of a study that are not stored yet, as they would be trained.
+
+    Attributes:
+        study: its name.
+        size: the size asked for.
+        runs: how many are still to be trained.
+        pack_sizes: number of runs in each pack, in the order of training.
+        predicted: whether the cost model knows the study's procedure. It knows networks
+            trained by gradient descent.
+        plans: layout, cost and reason of each pack; empty where no cost is predicted.
+    """
+
+    study: str
+    size: str
+    runs: int
+    pack_sizes: tuple[int, ...]
+    predicted: bool
+    plans: "tuple[Plan, ...]"
+
+    @property
+    def seconds(self) -> float:
+        """Predicted for all packs, without loading and measures; NaN where nothing is predicted."""
+        return sum(plan.seconds for plan in self.plans) if self.predicted else math.nan
+
+
+def explain(
+    study: Study | str | Path,
+    size: str = "quick",
+    *,
+    seeds: int | None = None,
+    store: str | Path = "allometry.db",
+    changes: Changes | None = None,
+) -> Explanation:
+    """Predict how a run would pack the runs that are not stored yet; trains and writes nothing.
+
+    The first call on a machine measures its speed, which takes a few seconds.
+
+    Args:
+        study: a study, its name or the path of its file.
+        size: one of its sizes.
+        seeds: how many, counted from its first; None for the study's own.
+        store: the SQLite file; one that does not exist holds no runs.
+        changes: dotted field to new value, for every run.
+
+    Raises:
+        UsageError: for a study, size or field there is not.
+        DataError: when the store is damaged.
+    """
+    from allometry import studies  # brings nearly everything, as the two below bring JAX
+    from allometry.training.loop import Training
+    from allometry.training.packing.explain import plans
+
+    study = study if isinstance(study, Study) else studies.study(study)
+    pending = declared = study.specs(size, seeds, changes)
+    if Path(store).exists():
+        with Store(store) as opened:
+            pending = opened.pending(declared)
+    procedure = procedure_of(study)
+    packs = pending_packs(procedure.packs(declared), pending)
+    predicted = isinstance(procedure, Training)
+    return Explanation(
+        study=study.name,
+        size=size,
+        runs=len(pending),
+        pack_sizes=tuple(len(pack.specs) for pack in packs),
+        predicted=predicted,
+        plans=tuple(plans(packs)) if predicted else (),
+    )

@@ -1,0 +1,118 @@
+"""The options of a fit: one list for `fit`, `compare`, what refits, and the command line.
+
+No NumPy here: the command line reads its choices from this module before it knows which
+command is asked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+
+from allometry.errors import UsageError
+
+if TYPE_CHECKING:
+    from allometry.laws import Law
+
+__all__ = [
+    "COMPARE_DELTA",
+    "INTERVALS",
+    "OBJECTIVES",
+    "RULES",
+    "FitOptions",
+    "IntervalName",
+    "ObjectiveName",
+    "OptionValues",
+    "Rule",
+    "SharedOptions",
+]
+
+ObjectiveName = Literal[
+    "huber_log", "squared_log", "squared", "absolute_log", "asymmetric_absolute"
+]
+IntervalName = Literal["auto", "pairs", "fractional", "residual", "profile", "none"]
+Rule = Literal["aicc", "backtest"]
+
+INTERVALS: tuple[IntervalName, ...] = get_args(IntervalName)
+OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
+RULES: tuple[Rule, ...] = get_args(Rule)
+
+# Of huber_log where laws are compared: learning curves of one run are smooth but for a
+# few points, so squares of log residuals, robust beyond a twentieth.
+COMPARE_DELTA = 0.05
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """The choices of a fit; `allometry.fitting.fit.fit` says what each does.
+
+    Raises:
+        UsageError: a value that is none of its choices, or out of its range.
+    """
+
+    objective: ObjectiveName = "huber_log"
+    delta: float = 1e-3
+    starts: int | None = None
+    resamples: int = 1000
+    cluster: str | tuple[str, ...] | None = None
+    level: float = 0.95
+    seed: int = 0
+    drop_largest: Mapping[str, int] | None = None
+    weights: str | None = None
+    noise: str | None = None
+    where: Sequence[str] = ()
+    fixed: Mapping[str, float] | None = None
+    interval: IntervalName = "auto"
+
+    def __post_init__(self) -> None:
+        if self.resamples < 0 or (self.starts is not None and self.starts < 1):
+            raise UsageError(
+                "at least 1 start and 0 resamples are needed, got "
+                f"starts={self.starts}, resamples={self.resamples}"
+            )
+        if not 0 < self.level < 1:
+            raise UsageError(f"level is between 0 and 1, e.g. 0.95; got {self.level}")
+        if self.interval not in INTERVALS:
+            raise UsageError(f"interval is one of {', '.join(INTERVALS)}; got {self.interval!r}")
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Columns whose groups are resampled whole."""
+        return (self.cluster,) if isinstance(self.cluster, str) else tuple(self.cluster or ())
+
+    def check_fixed(self, law: "Law") -> None:
+        """Refuse to hold a parameter that neither the law nor its companion has."""
+        names = law.names + (law.companion.names if law.companion else ())
+        if unknown := set(self.fixed or ()) - set(names):
+            raise UsageError(
+                f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
+                f"it has {', '.join(names)}"
+            )
+
+    def fixed_parameters(self, law: "Law") -> dict[str, float]:
+        """The parameters of this law that are held at a raw value; the law's own for None."""
+        if self.fixed is None:
+            return dict(law.fixed)
+        return {name: value for name, value in self.fixed.items() if name in law.names}
+
+
+class SharedOptions(TypedDict, total=False):
+    """Options of a fit that are the same in every fit of a multiverse, as keyword arguments."""
+
+    starts: int | None
+    resamples: int
+    cluster: str | tuple[str, ...] | None
+    level: float
+    seed: int
+    weights: str | None
+    noise: str | None
+    fixed: Mapping[str, float] | None
+    interval: IntervalName
+
+
+class OptionValues(SharedOptions, total=False):
+    """Every option of a fit, as keyword arguments."""
+
+    objective: ObjectiveName
+    delta: float
+    drop_largest: Mapping[str, int] | None
+    where: Sequence[str]

@@ -1,0 +1,84 @@
+"""The problem that a fit solves: everything that decides where its optimum is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from allometry.errors import UsageError
+from allometry.fitting.objectives import Objective, named
+from allometry.fitting.options import FitOptions
+from allometry.fitting.rows import Rows, select
+from allometry.fitting.surface import LawSurface, surface
+from allometry.laws import Array, Law
+from allometry.tables.table import Table
+
+__all__ = ["Problem"]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A law, an objective, the used rows with their weights, and the parameters held fixed.
+
+    Profiles, influence and the judgement of published values solve it again in other ways.
+
+    Attributes:
+        fixed: parameter name to the raw value it is held at.
+    """
+
+    law: Law
+    objective: Objective
+    rows: Rows
+    fixed: Mapping[str, float]
+
+    @classmethod
+    def of_table(
+        cls, table: Table, law: Law, columns: Mapping[str, str], options: FitOptions
+    ) -> "Problem":
+        """The problem of a table's rows, those left out that the options say.
+
+        Raises:
+            UsageError: columns that do not fit the law. DataError: rows that cannot be used.
+        """
+        objective = named(options.objective, options.delta)
+        rows = select(
+            table,
+            law,
+            columns,
+            logs=objective.logs,
+            drop_largest=options.drop_largest or {},
+            where=options.where,
+            weights=options.weights,
+            noise=options.noise,
+        )
+        return cls(law, objective, rows, options.fixed_parameters(law))
+
+    def data(self) -> dict[str, Array]:
+        """The used rows by symbol, with `weight` where weights differ: what a document keeps."""
+        rows = self.rows
+        weighted = {"weight": rows.weights} if np.ptp(rows.weights) > 0 else {}
+        return {**rows.sizes, self.law.response: rows.y, **weighted}
+
+    def centred(self) -> LawSurface:
+        """The surface that is searched."""
+        return surface(self.law, self.objective, self.rows.sizes, self.rows.y, self.fixed)
+
+    def raw(self) -> LawSurface:
+        """The same surface without centring: its coordinates are the raw parameters."""
+        rows = self.rows
+        return surface(self.law, self.objective, rows.sizes, rows.y, self.fixed, centred=False)
+
+    def coordinates(self, values: Mapping[str, float]) -> Array:
+        """Raw parameter values as a point (1, p) of the raw surface."""
+        if missing := [name for name in self.law.names if name not in values]:
+            raise UsageError(f"law {self.law.name} needs a value of {', '.join(missing)}")
+        return self.raw().to_u_all(np.array([[values[name] for name in self.law.names]]))
+
+    def residuals(self, values: Mapping[str, float]) -> Array:
+        """Residuals (n,) of the used rows at raw parameter values."""
+        predicted = self.law.evaluate(values, self.rows.sizes)[0]
+        return self.objective.residuals(self.rows.y, predicted)
+
+    def total(self, values: Mapping[str, float]) -> float:
+        """The objective at raw parameter values."""
+        return self.objective.total(self.residuals(values), self.rows.weights)

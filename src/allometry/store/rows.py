@@ -1,0 +1,52 @@
+"""The runs of a store as a table."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from allometry.store.record import Record, decode_arrays, decode_row, parsed
+from allometry.tables.table import Table
+from allometry.training.result import Cell
+
+__all__ = ["Rows"]
+
+STORED = ("run_id", "seed", "status", "seconds")  # columns that are no measures
+
+
+class Rows:
+    """Rows collected as columns: a dict for each row would take several times the memory."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._stored: dict[str, list[Any]] = {name: [] for name in STORED}
+        self._measured: dict[str, list[Cell | None]] = {}
+        self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
+
+    def add(self, stored: Record) -> None:
+        """Append a stored run; columns that a run lacks are None in its row."""
+        seed = parsed(stored.spec)["seed"]
+        cells = (stored.run_id, seed, stored.status, stored.seconds)
+        for column, value in zip(self._stored.values(), cells, strict=True):
+            column.append(value)
+        row = decode_row(stored.row)
+        if row.keys() != self._measured.keys():
+            for name in row:
+                self._measured.setdefault(name, [None] * self._count)
+        for name, column in self._measured.items():
+            column.append(row.get(name))
+        if stored.trajectories is not None:
+            self._arrays[stored.run_id] = decode_arrays(stored.trajectories)
+        self._count += 1
+
+    def table(self, study: str) -> Table:
+        """The runs added, as the table of a study."""
+        stored = self._stored
+        columns = {
+            "run_id": stored["run_id"],
+            "study": [study] * self._count,
+            "seed": stored["seed"],
+            **self._measured,
+            "status": stored["status"],
+            "seconds": stored["seconds"],
+        }
+        return Table(columns, self._arrays)

@@ -1,0 +1,201 @@
+"""The claims of the study of grokking on MNIST beside what was measured."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from allometry.findings import Finding, at_least, contains, inside
+from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.means import mean, mean_logarithm, mean_share
+from allometry.studies.delayed.delay import (
+    LAG,
+    PHASES,
+    DelayedRun,
+    Times,
+    at,
+    each_seed,
+    in_words,
+    train_slope,
+)
+from allometry.studies.delayed.mnist_numbers import (
+    FEWEST,
+    GENERALISED,
+    OWN_DECAY,
+    Numbers,
+    at_decay,
+)
+
+__all__ = ["SOURCE", "findings_of"]
+
+SOURCE = (
+    "Z. Liu, O. Kitouni, N. Nolte, E. Michaud, M. Tegmark, M. Williams 2022, Towards "
+    "Understanding Grokking, arXiv 2205.10343, appendix J"
+)
+OMNIGROK = "Z. Liu, E. Michaud, M. Tegmark 2022, Omnigrok, arXiv 2210.01117"
+INVERSE = 0.1  # how far from -1 the exponent of the time may be to be called inverse
+ONE_NORM = 1.2  # factor up to which norms at the time of generalising are called one norm
+
+
+def findings_of(numbers: Numbers) -> Sequence[Finding]:
+    """What the sources claim beside the measurement, a usual start and no weight decay."""
+    return [
+        _late(numbers),
+        _needs_decay(numbers),
+        _inverse(numbers),
+        _own_decay(numbers),
+        _one_norm(numbers),
+    ]
+
+
+def _late(numbers: Numbers) -> Finding:
+    runs, decay, times = at_decay(numbers.large, numbers.decay), numbers.decay, numbers.reference
+    lag, scale = times.lag, runs[0].row["init_scale"]
+    phases = ", ".join(PHASES[run.phase] for run in runs)
+    return Finding(
+        claim=f"A start {scale:g} times too large makes a network grok images of digits",
+        prediction=f"it generalises {LAG:,} updates or more after it has learnt its training set "
+        "(grokking, Table 1 of 2205.10343)",
+        source=SOURCE,
+        measured=lag.value,
+        low=lag.low,
+        high=lag.high,
+        verdict=at_least(lag, LAG),
+        answer=f"At weight decay {decay:g} it has 90% of its training set right after "
+        f"{in_words(times.train)} updates and {GENERALISED:.0%} of the test "
+        f"set after {in_words(times.test)}: {phases}, by seed.",
+        control=_control(numbers.usual),
+        unit="updates later" if np.isfinite(lag.value) else "",
+    )
+
+
+def _control(usual: Sequence[DelayedRun]) -> str:
+    if not usual:
+        return "a start of the usual size was not run"
+    times = Times.of(usual)
+    return (
+        f"a start of the usual size: the test set after {in_words(times.test)} updates, the "
+        f"training set after {in_words(times.train)}"
+    )
+
+
+def _needs_decay(numbers: Numbers) -> Finding:
+    decay = numbers.decay
+    with_it, without = (at_decay(numbers.large, d) for d in (decay, 0.0))
+    end = {int(c.row["seed"]): float(c.along["test_accuracy"][-1]) for c in without}
+    steps = max((c.step[-1] for c in without), default=0.0)
+    # The same number of updates, with decay and without.
+    gain = mean([
+        at(c, "test_accuracy", min(steps, c.step[-1])) - end[int(c.row["seed"])]
+        for c in with_it if int(c.row["seed"]) in end
+    ])  # fmt: skip
+    never = sum(np.isnan(c.t_test) for c in without)
+    return Finding(
+        claim="Without weight decay the network stays with what it learnt by heart",
+        prediction="no decay, no generalising: weights keep their size (gain from decay above 0)",
+        source=OMNIGROK,
+        measured=gain.value,
+        low=gain.low,
+        high=gain.high,
+        # No gain at all is none: the bound itself does not count.
+        verdict=at_least(gain, np.nextafter(0, 1)),
+        answer=f"Without decay {never} of {len(without)} runs never have {GENERALISED:.0%} of the "
+        f"test set right within {steps:,.0f} updates; weight decay {decay:g} adds "
+        f"{in_words(gain, 2)} to the share they end with."
+        if without
+        else "No run without weight decay is there to compare with.",
+        control="share right at the end without decay: "
+        + in_words(mean_share(list(end.values())), 2)
+        if without
+        else "",
+        unit="of the test set" if np.isfinite(gain.value) else "",
+    )
+
+
+def _inverse(numbers: Numbers) -> Finding:
+    laws, slope = numbers.laws, numbers.slope
+    decays = sorted({run.row["weight_decay"] for run in numbers.fitted})
+    train_slopes = each_seed(
+        [run for run in numbers.fitted if int(run.row["seed"]) in laws],
+        lambda runs: train_slope(runs, "weight_decay"),
+    )
+    return Finding(
+        claim="The time to generalise is inverse to the weight decay",
+        prediction="t proportional to 1 / weight decay: exponent -1, granted within "
+        f"{INVERSE} (section 2)",
+        source=OMNIGROK,
+        measured=slope.value,
+        low=slope.low,
+        high=slope.high,
+        verdict=inside(slope, -1 - INVERSE, -1 + INVERSE),
+        answer=f"Over weight decays {decays[0]:g} to {decays[-1]:g} the time until "
+        f"{GENERALISED:.0%} of the test set is right goes as their power {in_words(slope)}."
+        if laws
+        else f"{len(decays)} weight decay does not draw a law: {FEWEST} or more are needed.",
+        control="the exponent of the time to learn the training set: "
+        + in_words(mean(list(train_slopes.values())))
+        if laws
+        else "",
+        unit="exponent" if laws else "",
+    )
+
+
+def _own_decay(numbers: Numbers) -> Finding:
+    """The law of larger decays beside the source's own decay, which no fit has seen."""
+    laws = numbers.laws
+    expected = mean_logarithm([
+        10 ** (law.intercept + law.slope * np.log10(OWN_DECAY)) for law in laws.values()
+    ])  # fmt: skip
+    runs = at_decay(numbers.large, OWN_DECAY)
+    times = [run.t_test for run in runs if np.isfinite(run.t_test)]
+    ratio = NO_VALUE
+    if times and laws:
+        ratio = Interval(*(times[0] / np.array([expected.value, expected.high, expected.low])))
+    return Finding(
+        claim="The law of larger weight decays reaches the source's own",
+        prediction=f"measured over extrapolated time at weight decay {OWN_DECAY} is 1",
+        source=SOURCE,
+        measured=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        verdict=contains(ratio, 1.0),
+        answer=f"At weight decay {OWN_DECAY}, one seed, {GENERALISED:.0%} of the test set is right "
+        f"after {in_words(Interval(times[0], np.nan, np.nan))} updates; the law fitted above it "
+        f"says {in_words(expected)}."
+        if times and laws
+        else f"Weight decay {OWN_DECAY} was not run to its end at this size, or there is no law.",
+        unit="of the extrapolated time" if times and laws else "",
+    )
+
+
+def _one_norm(numbers: Numbers) -> Finding:
+    """The norm of the weights when it generalises, at the smallest and the largest decay."""
+    learnt = [run for run in numbers.fitted if np.isfinite(run.t_test)]
+    decays = sorted({run.row["weight_decay"] for run in learnt})
+
+    def spread(runs: Sequence[DelayedRun]) -> float:
+        norms = {run.row["weight_decay"]: at(run, "weight_norm", run.t_test) for run in runs}
+        ends = [norms.get(decays[0], np.nan), norms.get(decays[-1], np.nan)]
+        return float(ends[0] / ends[1]) if len(decays) > 1 else float("nan")
+
+    ratio = mean_logarithm(list(each_seed(learnt, spread).values()))
+    by_decay = {
+        decay: mean([at(run, "weight_norm", run.t_test) for run in at_decay(learnt, decay)])
+        for decay in decays
+    }
+    norms = "; ".join(f"{in_words(norm)} at {decay:g}" for decay, norm in by_decay.items())
+    started = mean([float(run.along["weight_norm"][0]) for run in numbers.large])
+    return Finding(
+        claim="It generalises when its weights have come down to one norm, whatever the decay",
+        prediction="a critical norm: the ratio between the smallest and the largest decay is 1, "
+        f"granted up to a factor of {ONE_NORM}",
+        source=OMNIGROK,
+        measured=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        verdict=inside(ratio, 1 / ONE_NORM, ONE_NORM),
+        answer=f"Norm of all weights when it generalises, by weight decay: {norms}."
+        if decays
+        else "No run generalises.",
+        control=f"at the start: {in_words(started)}",
+        unit="ratio" if np.isfinite(ratio.value) else "",
+    )

@@ -1,0 +1,104 @@
+"""All numbers of the study of modular addition, computed once for its findings and figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from allometry.stats.interval import Interval
+from allometry.stats.lines import Line
+from allometry.stats.means import mean, mean_share
+from allometry.studies.delayed.delay import DelayedRun, Times, each_seed, finished, law_by_seed
+from allometry.tables.table import Table
+
+__all__ = ["GENERALISED", "Numbers", "at_fraction", "column_mean", "fractions_of"]
+
+GENERALISED = 0.9  # share of the pairs not shown (2205.10343, Table 1)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the runs give.
+
+    Attributes:
+        runs: all of them.
+        decayed, without: the runs with weight decay (all of them where there are none with)
+            and without.
+        learnt: the decayed runs that generalise.
+        fraction: of the table, the one also trained without decay, or the middle one.
+        reference: the decayed runs at `fraction`. times: theirs. without_end: share of the
+            rest right at the end, without decay.
+        laws: by seed, the time to generalise as a power of the fraction shown.
+        time_by_fraction: mean time to generalise at each fraction at which any run does.
+        shares: of the variance of the embeddings in the largest frequencies, over all decayed
+            runs `untrained` and over those that generalise at the `end`; means.
+    """
+
+    runs: Sequence[DelayedRun]
+    decayed: Sequence[DelayedRun]
+    without: Sequence[DelayedRun]
+    learnt: Sequence[DelayedRun]
+    fraction: float
+    reference: Sequence[DelayedRun]
+    times: Times
+    without_end: Interval
+    laws: Mapping[int, Line]
+    time_by_fraction: Mapping[float, float]
+    shares: Mapping[str, float]
+
+    @classmethod
+    def of(cls, table: Table) -> "Numbers":
+        """The numbers of the finished runs of a table.
+
+        Raises:
+            DataError: there is none, or one has no trajectory.
+        """
+        runs = finished(table, GENERALISED)
+        without = [run for run in runs if run.row["weight_decay"] == 0]
+        decayed = [run for run in runs if run.row["weight_decay"] > 0] or runs
+        learnt = [run for run in decayed if np.isfinite(run.t_test)]
+        fraction = _reference(decayed, without)
+        reference = at_fraction(decayed, fraction)
+        return cls(
+            runs=runs,
+            decayed=decayed,
+            without=without,
+            learnt=learnt,
+            fraction=fraction,
+            reference=reference,
+            times=Times.of(reference),
+            without_end=mean_share([float(run.along["test_accuracy"][-1]) for run in without]),
+            laws=law_by_seed(decayed, "fraction"),
+            time_by_fraction={
+                fraction: mean([run.t_test for run in at_fraction(learnt, fraction)]).value
+                for fraction in fractions_of(learnt)
+            },
+            shares={
+                "untrained": mean([float(run.along["fourier_share"][0]) for run in decayed]).value,
+                "end": mean([float(run.along["fourier_share"][-1]) for run in learnt]).value,
+            },
+        )
+
+
+def fractions_of(runs: Sequence[DelayedRun]) -> list[float]:
+    """The fractions of the table shown, rising."""
+    return sorted({float(run.row["fraction"]) for run in runs})
+
+
+def at_fraction(runs: Sequence[DelayedRun], fraction: float) -> list[DelayedRun]:
+    """The runs that were shown one fraction."""
+    return [run for run in runs if run.row["fraction"] == fraction]
+
+
+def _reference(decayed: Sequence[DelayedRun], without: Sequence[DelayedRun]) -> float:
+    fractions = fractions_of(decayed)
+    control = float(without[0].row["fraction"]) if without else np.nan
+    return control if control in fractions else fractions[len(fractions) // 2]
+
+
+def column_mean(runs: Sequence[DelayedRun], name: str, point: int = -1) -> Interval:
+    """A column at one point, its mean over each seed's runs and then over seeds."""
+    by_seed = each_seed(
+        runs, lambda of_seed: float(np.mean([run.along[name][point] for run in of_seed]))
+    )
+    return (mean_share if name.endswith("share") else mean)(list(by_seed.values()))

@@ -1,0 +1,132 @@
+"""All numbers of the sparse-parity study, computed once for its findings and its figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.errors import DataError
+from allometry.fitting.document import Fit
+from allometry.stats.interval import Interval
+from allometry.stats.lines import log_line
+from allometry.stats.means import mean
+from allometry.studies.sparse_parity import laws
+from allometry.studies.sparse_parity.author import is_notebook
+from allometry.studies.sparse_parity.laws import Scaling
+from allometry.studies.sparse_parity.trajectories import (
+    ParityTrajectory,
+    convergence,
+    half_learnt,
+    leading,
+    off_the_curve,
+    online,
+)
+from allometry.tables.table import Table
+
+__all__ = ["LearningTimes", "Numbers"]
+
+Array = NDArray[np.float64]
+NOTEBOOK_ALPHA = 0.4
+
+
+class LearningTimes(NamedTuple):
+    """When tasks are half learnt, all runs one behind another.
+
+    Attributes:
+        frequency, step: of each task of each run; the step is NaN where it never is.
+        used: of the leading tasks, which the exponent rests on.
+        exponent: x of step proportional to frequency^-x, the mean over runs.
+        middle: geometric means of frequency and step over the leading tasks; None where
+            these draw no line.
+    """
+
+    frequency: Array
+    step: Array
+    used: NDArray[np.bool_]
+    exponent: Interval
+    middle: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the runs give.
+
+    Attributes:
+        alpha: the notebook's exponent of the frequencies, or the nearest to it of these runs.
+        online: along training the widest network on fresh samples, of each alpha and seed.
+        main: those of them at `alpha`. same: those of these with the notebook's sizes.
+        half: step at which each task of each main run is half learnt, ``(runs, n_tasks)``;
+            NaN where it never is.
+        times: the same beside the tasks' frequencies.
+        gaps: of each run of `online`, its mean test loss less L_n, bits.
+        scalings: of every alpha.
+        fits: L_n fitted to all scalings of an alpha together, by `laws.fit_name`.
+    """
+
+    alpha: float
+    online: Sequence[ParityTrajectory]
+    main: Sequence[ParityTrajectory]
+    same: Sequence[ParityTrajectory]
+    half: Array
+    times: LearningTimes
+    gaps: Sequence[float]
+    scalings: Sequence[Scaling]
+    fits: Mapping[str, Fit]
+
+    @classmethod
+    def of(cls, table: Table) -> "Numbers":
+        """The numbers of the finished runs of a table.
+
+        Raises:
+            DataError: no finished run on fresh samples.
+        """
+        runs = online(table)
+        if not runs:
+            raise DataError("no finished run on fresh samples; `allometry run` trains them")
+        alpha = min({float(run.row["alpha"]) for run in runs}, key=_from_the_notebooks)
+        main = [run for run in runs if run.row["alpha"] == alpha]
+        half = np.array([half_learnt(run) for run in main])
+        return cls(
+            alpha=alpha,
+            online=runs,
+            main=main,
+            same=[run for run in main if is_notebook(run)],
+            half=half,
+            times=_times(main, half),
+            gaps=[off_the_curve(run) for run in runs],
+            scalings=laws.scalings(table),
+            fits=laws.fits(table),
+        )
+
+    @property
+    def main_scalings(self) -> list[Scaling]:
+        """Those at the alpha nearest to the notebook's that has any."""
+        alphas = {scaling.alpha for scaling in self.scalings}
+        nearest = min(alphas, key=_from_the_notebooks, default=self.alpha)
+        return [scaling for scaling in self.scalings if scaling.alpha == nearest]
+
+
+def _from_the_notebooks(alpha: float) -> float:
+    return abs(alpha - NOTEBOOK_ALPHA)
+
+
+def _times(main: Sequence[ParityTrajectory], half: Array) -> LearningTimes:
+    frequency = np.concatenate([run.frequencies for run in main])
+    used = np.concatenate([np.arange(len(steps)) < leading(steps) for steps in half])
+    step = half.ravel()
+    line = log_line(frequency[used], step[used])
+    return LearningTimes(
+        frequency=frequency,
+        step=step,
+        used=used,
+        exponent=mean([convergence(run) for run in main]),
+        middle=(_geometric_mean(frequency[used]), _geometric_mean(step[used]))
+        if np.isfinite(line.slope)
+        else None,
+    )
+
+
+def _geometric_mean(values: Array) -> float:
+    return float(10 ** np.log10(values).mean())
