@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as replace_field
 from html import escape
 from typing import TYPE_CHECKING
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
-from allometry.fitting.document import Fit
 from allometry.spec import Changes, Experiment, replace, run_ids
 from allometry.tables.table import Table
 from allometry.training.procedure import Measures, Procedure
@@ -59,7 +57,6 @@ class Study:
         analyse: table to an `Analysis`, or to a list of findings; called once for a report.
         figures: functions ``(table, analysis) -> matplotlib Figure``; the first line
             of their docstring is the caption.
-        fits: table to named fits shown in the report with their certificates.
         views: name to function of the table giving another table, such as the source's own
             columns (``allometry table --view``).
         notebook: the notebook it repeats, for the page that sets notebooks side by side.
@@ -81,7 +78,6 @@ class Study:
     trajectory: Measures = field(default_factory=dict)
     procedure: Procedure | None = None
     figures: tuple[Callable[[Table, Analysis], "Figure"], ...] = ()
-    fits: Callable[[Table], Mapping[str, Fit]] | None = None
     views: Mapping[str, Callable[[Table], Table]] = field(default_factory=dict)
     notebook: Notebook | None = None
     notes: tuple[str, ...] = ()
@@ -90,10 +86,7 @@ class Study:
     def analysis(self, table: Table) -> Analysis:
         """The result of `analyse` as an `Analysis`, also where it is a list of findings."""
         result = self.analyse(table)
-        analysis = result if isinstance(result, Analysis) else Analysis(tuple(result))
-        if self.fits is not None:
-            analysis = replace_field(analysis, fits=self.fits(table))
-        return analysis
+        return result if isinstance(result, Analysis) else Analysis(tuple(result))
 
     def view(self, name: str, table: Table) -> Table:
         """A table in another form.
