@@ -66,8 +66,8 @@ class Counted(LocalEngine):
         self.trained: list[str] = []
         self.packs_done = 0
 
-    def run(self, packs, study, advance, stop):
-        for finished in super().run(packs, study, advance, stop):
+    def run(self, packs, study, advance, stop, checkpoints=None):
+        for finished in super().run(packs, study, advance, stop, checkpoints):
             self.packs_done += 1
             self.trained += [r.spec.run_id for r in finished.results]
             yield finished

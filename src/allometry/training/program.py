@@ -79,7 +79,8 @@ def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
     task = data.task(spec.train.loss)
     for model in models:
         model.check(train_x.shape[1], task.n_outputs(split.train_y))
-    streams = [draws.copy() for _ in models]
+    # Each member draws from the same state; the last takes the stream itself.
+    streams = [*(draws.copy() for _ in models[1:]), draws]
     starts = [model.init(stream) for model, stream in zip(models, streams, strict=True)]
     layout = layout_for(models, starts, spec.train.layer_rates)
     params = jax.tree.map(partial(jnp.asarray, dtype=dtype), layout.stack(starts))
