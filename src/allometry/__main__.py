@@ -2,4 +2,5 @@
 
 from allometry.cli import main
 
-main()
+if __name__ == "__main__":  # `report` starts processes that import this module
+    main()

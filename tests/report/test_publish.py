@@ -70,3 +70,17 @@ def test_an_index_of_nothing_is_refused(tmp_path):
     run(ONE, store=tmp_path / "s.db")
     with pytest.raises(UsageError, match="no finished run"):
         publish_all([replace(ONE, name="two")], tmp_path / "out", store=tmp_path / "s.db")
+
+
+def test_pages_of_several_processes_are_those_of_one(tmp_path):
+    """Named studies are published side by side; the pages do not tell."""
+    store, names = tmp_path / "s.db", ["ntk_depth", "grokking"]
+    for name in names:
+        run(name, seeds=1, store=store)
+    together = publish_all(names, tmp_path / "two", store=store, processes=2)
+    one_by_one = publish_all(names, tmp_path / "one", store=store)
+    assert repr([p.findings for p in together]) == repr([p.findings for p in one_by_one])
+    for page, other in zip(together, one_by_one, strict=True):
+        assert page.study.name == other.study.name and len(page.files) == len(other.files)
+        for file, same in zip(page.files, other.files, strict=True):
+            assert file.read_bytes() == same.read_bytes(), file.name

@@ -48,12 +48,14 @@ def report(
 
 
 def _report_all(folder: Path, store: Path, as_json: bool) -> None:
+    from allometry.processors import processors
     from allometry.report.publish import publish_all
     from allometry.studies import names
-    from allometry.studies import study as find
 
-    index, shipped = folder / "index.html", [find(name) for name in names()]
-    pages = write(index, lambda path: publish_all(shipped, folder, store=store))
+    index, processes = folder / "index.html", len(processors())
+    pages = write(
+        index, lambda path: publish_all(names(), folder, store=store, processes=processes)
+    )
     files = [str(index), *(str(page.files[0]) for page in pages)]
     if as_json:
         print_json("reports", files=files, studies=[page.study.name for page in pages])

@@ -2,8 +2,11 @@
 
 import base64
 import io
+import signal
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +17,7 @@ from allometry.report.page import IndexEntry, require_finished, write_index, wri
 from allometry.report.pictures import draw_figures, save_figures
 from allometry.spec import Changes
 from allometry.store import Store, results
+from allometry.studies import study as find_study
 from allometry.study import Study
 
 __all__ = ["Page", "publish", "publish_all"]
@@ -76,21 +80,31 @@ def publish(
     return Page(study, (page, *files), tuple(analysis.findings), size, len(table))
 
 
-def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) -> list[Page]:
+def publish_all(
+    studies: Sequence[Study | str], folder: Path, *, store: str | Path, processes: int = 1
+) -> list[Page]:
     """Publish every study with a finished run, and ``index.html`` that sets them side by side.
+
+    Args:
+        studies: or the names of shipped ones; those with no finished run are not loaded.
+        processes: to publish in, where all are given by name. More than one needs a main
+            module that can be imported, as `multiprocessing` says of its method ``spawn``.
 
     Raises:
         UsageError: none of these studies has a finished run in the store.
     """
     with Store(Path(store)) as opened:
         finished = {entry.study for entry in opened.status() if entry.done}
-    pages = [
-        publish(study, folder / f"{study.name}.html", store=store)
-        for study in studies
-        if study.name in finished
-    ]
-    if not pages:
+    there = [s for s in studies if (s if isinstance(s, str) else s.name) in finished]
+    if not there:
         raise UsageError(f"no finished run of a shipped study in {store}; train some first")
+    names = [study for study in there if isinstance(study, str)]
+    processes = min(processes, len(names)) if len(names) == len(there) else 1
+    if processes > 1:
+        pages = _publish_in_processes(names, folder, Path(store), processes)
+    else:
+        loaded = [find_study(study) if isinstance(study, str) else study for study in there]
+        pages = [publish(study, folder / f"{study.name}.html", store=store) for study in loaded]
     entries = [
         IndexEntry(
             page.study,
@@ -104,6 +118,30 @@ def publish_all(studies: Sequence[Study], folder: Path, *, store: str | Path) ->
     ]
     write_index(entries, folder / "index.html")
     return pages
+
+
+def _publish_in_processes(
+    names: Sequence[str], folder: Path, store: Path, processes: int
+) -> list[Page]:
+    """The pages of studies by name, in order; a study itself does not cross to another process."""
+    paths = [folder / f"{name}.html" for name in names]
+    # Not forked: JAX runs threads, whose locks a forked process would inherit.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_ignore_interrupts) as executor:
+        pages = list(executor.map(_publish_elsewhere, names, paths, [store] * len(names)))
+    return [Page(find_study(name), *page) for name, page in zip(names, pages, strict=True)]
+
+
+def _publish_elsewhere(
+    name: str, path: Path, store: Path
+) -> tuple[tuple[Path, ...], tuple[Finding, ...], str, int]:
+    page = publish(find_study(name), path, store=store)
+    return page.files, page.findings, page.size, page.runs
+
+
+def _ignore_interrupts() -> None:
+    # Ctrl-C in a terminal reaches every process there; the one that waits for the pages decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _thumbnail(picture: Path, width: int = 640) -> str:
