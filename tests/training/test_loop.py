@@ -307,6 +307,14 @@ def test_columns_of_a_spec_count_what_is_trained():
     assert row["compute"] == 800_000 * per_example
 
 
+def test_measured_columns_keep_their_order():
+    """A table's columns stand as they did in every store: loss first, training set first."""
+    (result,) = train_pack(Pack((small((7, 3, 3)),)), {"losses": measures.losses}, {})
+    names = ["train_loss", "test_loss", "train_accuracy", "test_accuracy"]
+    measured = [name for name in result.row if name.removesuffix("_untrained") in names]
+    assert measured == [*names, *(f"{name}_untrained" for name in names)]
+
+
 def test_moons_are_trained_with_tanh():
     spec = RunSpec(
         model=MLP(widths=(2, 10, 7, 2), activation="tanh"),

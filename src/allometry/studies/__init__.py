@@ -21,18 +21,18 @@ __all__ = ["modules", "names", "study"]
 
 def modules() -> dict[str, str]:
     """Name of each shipped study to the module it stands in, no study imported."""
-    found = {}
+    by_name = {}
     for entry in pkgutil.iter_modules(__path__):
         module = f"{__name__}.{entry.name}"
         if not entry.ispkg:
-            found[entry.name] = module
+            by_name[entry.name] = module
             continue
         several = getattr(importlib.import_module(module), "STUDIES", None)
         if several is None:
-            found[entry.name] = f"{module}.study"
+            by_name[entry.name] = f"{module}.study"
         else:
-            found |= {name: f"{module}.{name}" for name in several}
-    return dict(sorted(found.items()))
+            by_name |= {name: f"{module}.{name}" for name in several}
+    return dict(sorted(by_name.items()))
 
 
 def names() -> list[str]:
@@ -88,7 +88,7 @@ def _check_syntax(path: Path) -> None:
 
 
 def _study_of(module: ModuleType, where: str) -> Study:
-    found = getattr(module, "STUDY", None)
-    if not isinstance(found, Study):
-        raise UsageError(f"{where}: a module-level STUDY = Study(...) expected, got {found!r}")
-    return found
+    loaded = getattr(module, "STUDY", None)
+    if not isinstance(loaded, Study):
+        raise UsageError(f"{where}: a module-level STUDY = Study(...) expected, got {loaded!r}")
+    return loaded

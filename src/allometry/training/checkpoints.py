@@ -118,10 +118,10 @@ class Checkpoint:
         if not self._place.folder.is_dir():
             return None
         runs, path = self._runs_and_path()
-        found = _usable(path) if path.is_file() else None
-        if found is None:
+        usable = _usable(path) if path.is_file() else None
+        if usable is None:
             return None
-        document, arrays = found
+        document, arrays = usable
         if document["runs"] != runs:
             _log.warning("checkpoint %s is of other runs: starting afresh", path)
             return None

@@ -174,8 +174,9 @@ def means(descent: Descent, params: Any, split: Split) -> dict[str, NDArray[Any]
     sets = {"train": (split.train_x, split.train_y), "test": (split.test_x, split.test_y)}
     sums = {part: _all_sums(layout, task, params, x, y) for part, (x, y) in sets.items()}
     return {
+        # The task's order: a compiled program gives names back in alphabetical order.
         f"{part}_{name}": sums[part][name] / len(sets[part][0])
-        for name in sums["train"]
+        for name in ("loss", *(name for name, _ in task.metrics))
         for part in sets
     }
 

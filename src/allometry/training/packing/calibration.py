@@ -86,12 +86,12 @@ def calibration(root: Path | None = None) -> Calibration:
         _log.info("measuring this machine once, for choosing packs: %s", path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s cannot be used (%s): measured again", path, error)
-    found = measure()
+    rates = measure()
     try:
-        _write(path, found)
+        _write(path, rates)
     except OSError as error:
         _log.warning("%s cannot be written (%s): to be measured again", path, error)
-    return found
+    return rates
 
 
 def measure() -> Calibration:
@@ -238,8 +238,8 @@ def _read(path: Path) -> Calibration:
     return Calibration(**values)
 
 
-def _write(path: Path, found: Calibration) -> None:
+def _write(path: Path, rates: Calibration) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(f".{os.getpid()}")
-    new.write_text(json.dumps({"schema": SCHEMA, **asdict(found)}, indent=1) + "\n", "utf-8")
+    new.write_text(json.dumps({"schema": SCHEMA, **asdict(rates)}, indent=1) + "\n", "utf-8")
     new.replace(path)

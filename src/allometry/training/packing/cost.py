@@ -189,11 +189,11 @@ def _prices(
     """Seconds, seconds of these to compile, bytes: of each stretch from the first model on."""
     p = _pieces(models, load, machine)
     shown = load.batch * load.features
-    held = p.params * (2 + load.slots)  # the gradient counts as one
+    kept_params = p.params * (2 + load.slots)  # the gradient counts as one
     touched = p.params + p.units * load.batch + shown
     slower = load.float_bytes / FLOAT
     step = machine.operation * p.operations + slower * p.later_seconds
-    used = load.float_bytes * (held + p.units * load.batch + shown)
+    used = load.float_bytes * (kept_params + p.units * load.batch + shown)
     step += slower * touched * _at(machine.passes, used)
     product = np.maximum(1, 2 * p.rows * shown)
     step += slower * load.batch * p.first / _at(machine.products, product)
@@ -201,7 +201,7 @@ def _prices(
     chunk = min(CALL_BYTES, load.float_bytes * shown * load.updates)
     data = load.float_bytes * load.n_data * load.features
     # An activation, its gradient, and a copy in another order.
-    memory = load.float_bytes * (held + 3 * p.units * load.batch) + chunk + data
+    memory = load.float_bytes * (kept_params + 3 * p.units * load.batch) + chunk + data
     return load.updates * step + compiling, compiling, memory
 
 

@@ -254,8 +254,8 @@ class SideBySide(Layout):
         if min(sizes) == widest:
             x = rows.reshape(len(sizes), widest, -1)
         else:
-            own = jax.lax.split(rows, sizes)
-            x = jnp.stack([jnp.pad(part, ((0, widest - len(part)), (0, 0))) for part in own])
+            parts = jax.lax.split(rows, sizes)
+            x = jnp.stack([jnp.pad(part, ((0, widest - len(part)), (0, 0))) for part in parts])
         for weight, bias in layers:
             x = jnp.einsum("kji,kib->kjb", weight, act(x)) + bias[:, :, None]
         return x
@@ -266,8 +266,8 @@ class SideBySide(Layout):
         row = jnp.repeat(ordered, counts, total_repeat_length=int(counts.sum()))
         later = []
         for bucket in self.buckets:
-            own = values[np.array(bucket)]
-            later.append([(own[:, None, None], own[:, None])] * (len(self.widths[0]) - 2))
+            members = values[np.array(bucket)]
+            later.append([(members[:, None, None], members[:, None])] * (len(self.widths[0]) - 2))
         return {"first": (row[:, None], row), "later": later}
 
     def finite(self, packed: Any) -> jax.Array:
