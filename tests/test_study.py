@@ -98,7 +98,7 @@ def test_a_name_there_is_not_is_answered_with_those_there_are():
         ("STUDY = 1", "STUDY = Study"),
         ("", "STUDY = Study"),
         ("def broken(:", r"line 1: not Python"),
-        ("x = '\0'", "not Python"),
+        ("x = '\0'", r"mine\.py: not Python"),
         ("-" * 100_000 + "1", "nested too deeply"),
     ],
 )

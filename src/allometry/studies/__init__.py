@@ -80,7 +80,8 @@ def _check_syntax(path: Path) -> None:
     try:
         ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
-        raise UsageError(f"{path}, line {error.lineno}: not Python: {error.msg}") from error
+        line = "" if error.lineno is None else f", line {error.lineno}"
+        raise UsageError(f"{path}{line}: not Python: {error.msg}") from error
     except ValueError as error:  # a null byte, before Python 3.11.4
         raise UsageError(f"{path}: not Python: {error}") from error
     except (RecursionError, MemoryError) as error:  # from the parser: expressions in expressions
