@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,17 @@ from allometry.errors import DataError, UsageError
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Column", "Table"]
+__all__ = ["Column", "Origin", "Table"]
 
 Column = NDArray[Any]  # of float64, int64, bool or object: what a column holds is not typed
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a table was read from, and the line of each row, (rows,)."""
+
+    path: Path
+    lines: Sequence[int] = field(repr=False)
 
 
 class Table:
@@ -28,14 +37,21 @@ class Table:
             int64 arrays, anything else an array of objects. A missing value
             (None) in a column of numbers becomes NaN.
         trajectories: run_id to named arrays along training, for the runs that have any.
+        notes: what was not read from a file as it stands, in words.
+        origin: the file it was read from, where it has lines.
     """
 
     def __init__(
         self,
         columns: Mapping[str, ArrayLike],
         trajectories: Mapping[str, Mapping[str, Column]] | None = None,
+        *,
+        notes: Sequence[str] = (),
+        origin: Origin | None = None,
     ):
         self.trajectories = trajectories or {}
+        self.notes = tuple(notes)
+        self._origin = origin
         self._columns = {name: _as_column(values) for name, values in columns.items()}
         lengths = {name: len(column) for name, column in self._columns.items()}
         if len(set(lengths.values())) > 1:
@@ -78,7 +94,14 @@ class Table:
         """The rows selected by a boolean mask or by integer positions."""
         index = np.asarray(rows)
         columns = {name: column[index] for name, column in self._columns.items()}
-        return Table(columns, self.trajectories)
+        origin = self._origin and Origin(self._origin.path, np.asarray(self._origin.lines)[index])
+        return Table(columns, self.trajectories, notes=self.notes, origin=origin)
+
+    def place(self, row: int) -> str:
+        """Where a row stands, for messages: `runs.csv, line 3`, or `row 2` counted from 1."""
+        if self._origin is None:
+            return f"row {row + 1}"
+        return f"{self._origin.path}, line {self._origin.lines[row]}"
 
     def where(self, **equals: object) -> "Table":
         """The rows whose columns equal all the values given."""
@@ -99,7 +122,12 @@ class Table:
 
     def with_columns(self, **columns: ArrayLike) -> "Table":
         """A copy with columns added or replaced."""
-        return Table({**self._columns, **columns}, self.trajectories)
+        return Table(
+            {**self._columns, **columns},
+            self.trajectories,
+            notes=self.notes,
+            origin=self._origin,
+        )
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """RFC 4180 text, or a file where a path is given; numbers round-trip exactly."""
