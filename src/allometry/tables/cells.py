@@ -226,6 +226,8 @@ def _expected(text: str) -> str:
         return f"{expected}, which may be a decimal or thousands; write it plainly"
     if COMMA_NUMBER.fullmatch(text):
         return f"{expected}; write a decimal point"
+    if "," in text and text[-1].isdigit() and WITH_UNIT.fullmatch(text):
+        return f"{expected}; write its digits without separators"
     if _looks_numeric(text):
         return f"{expected}; write units of thousands or millions out"
     if any(character.isdigit() for character in text):

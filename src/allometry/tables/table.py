@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas
@@ -82,6 +82,7 @@ class Table:
         except KeyError:
             raise UsageError(
                 f"no column {name!r} in this table; it has {', '.join(self._columns) or 'none'}"
+                f"{did_you_mean(name, self._columns)}"
             ) from None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
