@@ -42,6 +42,10 @@ READ = {
     "decimal comma": (rows("{p};{l}", "params;loss", loss=COMMA), "decimal commas"),
     "comments": ("# exported 2026\n# by me\n" + PLAIN, "lines 1, 2 with #"),
     "comment between": (PLAIN.replace("\n6000000", "\n# half way\n6000000"), "line 3 with #"),
+    "comments with commas": (
+        "# by me, and you\n" + PLAIN.replace("\n6000000", "\n# half way, started again\n6000000"),
+        "lines 1, 4 with #",
+    ),
     "units": (
         rows("{p},{l}", params=["1.5M", "6M", "24 M", "96 million", ".384B", "1.5bn"]),
         "1.5M as 1500000",
@@ -89,6 +93,7 @@ REFUSED = {
     "all milli": (rows("{p}m,{l}").replace("1500000m", "1.5M"), "line 3.*thousandths"),
     "unit and none": (PLAIN.replace("24000000", "24M"), "line 2.*every cell with a unit, or none"),
     "commented header": (PLAIN.replace("params", "# params"), "line 1: a comment.*line 2"),
+    "commented header, names": ("# n,loss,by\n# me\n1,2,x\n3,4,y\n", "line 1: a comment.*line 3"),
     "commented row": (PLAIN.replace("24000000", "#24000000"), "line 4: a comment was expected"),
     "two separators": ("a;b\tc;d\n1;2\t3;4\n", "semicolons or tabs"),
     "ambiguous comma": ("params;loss\n1,500;2\n2,500;1\n", "line 2, column 'params'"),

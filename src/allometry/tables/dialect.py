@@ -17,6 +17,7 @@ __all__ = ["Layout", "check_header", "lay_out"]
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 SEPARATOR_LINE = re.compile("sep=([,;\t|])", re.IGNORECASE)  # Excel writes and reads it
 COMMENT = re.compile("#(?![,;\t|])")  # a first column may be called "#"
+NUMBER_BEGINS = re.compile(r"[+-]?[.,]?\d")
 ROWS_TO_SNIFF = 20
 
 
@@ -62,8 +63,7 @@ def lay_out(path: Path, text: str, separator: str) -> Layout:
     if not numbered:
         raise DataError(f"{path} is empty: a header and rows were expected")
     header_line, header = numbered[0][0], [name.strip() for name in numbered[0][1]]
-    if comments and len(header) > 1:
-        _check_comment(path, comments[-1], lines, actual, header_line, len(header))
+    _check_no_header(path, comments, lines, actual, header_line, header)
     numbered, skipped = _without_comments(path, numbered[1:], lines, header)
     if comments := comments + skipped:
         notes.append(f"{path.name}: {listed_lines(comments)} with # at the start skipped")
@@ -148,20 +148,29 @@ def _without_comments(
     ]
     if not comments:
         return numbered, []
-    widths = {number: len(cells) for number, cells in numbered}
-    for number in comments:
-        if widths[number] == len(header):
-            raise _ambiguous(path, number, f"other rows ({len(header)})")
     skipped = set(comments)
+    for number, cells in numbered:
+        if number in skipped and len(cells) == len(header) and _any_number(cells):
+            raise _ambiguous(path, number, f"other rows ({len(header)})")
     return [row for row in numbered if row[0] not in skipped], comments
 
 
-def _check_comment(
-    path: Path, number: int, lines: Sequence[str], separator: str, header_line: int, width: int
-) -> None:
-    """Refuse a last comment that may be the header, as `numpy.savetxt` writes it."""
-    if _width(lines[number - 1], separator) == width:
-        raise _ambiguous(path, number, f"line {header_line} ({width})")
+def _check_no_header(
+    path: Path, comments: Sequence[int], lines: Sequence[str], separator: str,
+    header_line: int, header: Sequence[str],
+) -> None:  # fmt: skip
+    """Refuse a comment that may be the header, as `numpy.savetxt` writes it.
+
+    It may where the line after it has numbers, as a row has, and equally many cells.
+    """
+    if len(header) > 1 and _any_number(header):
+        for number in comments:
+            if lines[number - 1].count(separator) == len(header) - 1:
+                raise _ambiguous(path, number, f"line {header_line} ({len(header)})")
+
+
+def _any_number(cells: Sequence[str]) -> bool:
+    return any(NUMBER_BEGINS.match(cell.lstrip("# ")) for cell in cells)
 
 
 def _ambiguous(path: Path, number: int, others: str) -> DataError:
