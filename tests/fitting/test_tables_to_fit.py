@@ -137,6 +137,9 @@ def test_the_nearest_name_is_suggested():
         (lambda: al.fit(RUNS, "power", COLUMNS, resample=3), "resamples"),
         (lambda: al.fit(RUNS, "power", {"X": "params", "y": "loss"}), "x"),
         (lambda: al.fit(RUNS, "power", COLUMNS, fixed={"alfa": 1}), "alpha"),
+        (lambda: al.fit(RUNS, "power", COLUMNS, objective="hubber_log"), "huber_log"),
+        (lambda: al.fit(RUNS, "power", COLUMNS, interval="profil"), "profile"),
+        (lambda: al.fit(RUNS, "power", COLUMNS, drop_largest={"X": 1}), "x"),
         (lambda: al.fit(RUNS, "power", COLUMNS, cluster="param", starts=4), "params"),
     ],
 )

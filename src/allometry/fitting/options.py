@@ -72,7 +72,10 @@ class FitOptions:
         if not 0 < self.level < 1:
             raise UsageError(f"level is between 0 and 1, e.g. 0.95; got {self.level}")
         if self.interval not in INTERVALS:
-            raise UsageError(f"interval is one of {', '.join(INTERVALS)}; got {self.interval!r}")
+            raise UsageError(
+                f"interval is one of {', '.join(INTERVALS)}; got {self.interval!r}"
+                f"{did_you_mean(self.interval, INTERVALS)}"
+            )
         for option, column in (("weights", self.weights), ("noise", self.noise)):
             if not isinstance(column, str | None):
                 raise UsageError(

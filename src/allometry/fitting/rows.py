@@ -169,7 +169,10 @@ def _numbers(table: Table, column: str, symbol: str) -> Array:
 
 def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -> Mask:
     if symbol not in data:
-        raise UsageError(f"cannot drop the largest {symbol!r}; there are {', '.join(data)}")
+        raise UsageError(
+            f"cannot drop the largest {symbol!r}; there are {', '.join(data)}"
+            f"{did_you_mean(symbol, data)}"
+        )
     if count < 0:
         raise UsageError(f"a number of rows to drop is at least 0, got {count}")
     bad = np.zeros(len(usable), bool)
