@@ -16,7 +16,7 @@ RUNS = {"params": X.tolist(), "loss": (1.8 + 60 * X**-0.25).tolist()}
 COLUMNS = {"x": "params", "y": "loss"}
 
 
-def held_as(form, tmp_path):
+def in_form(form, tmp_path):
     if form == "Table":
         return al.Table(RUNS)
     if form == "dict":
@@ -30,7 +30,7 @@ def held_as(form, tmp_path):
 
 @pytest.mark.parametrize("form", ["Table", "dict", "DataFrame", "Path", "str"])
 def test_every_form_of_a_table_gives_the_same(form, tmp_path):
-    runs, table = held_as(form, tmp_path), al.Table(RUNS)
+    runs, table = in_form(form, tmp_path), al.Table(RUNS)
     options = {"starts": 8, "resamples": 20}
     same = al.fit(table, "power_floor", COLUMNS, **options)
     assert al.fit(runs, "power_floor", COLUMNS, **options).values == same.values

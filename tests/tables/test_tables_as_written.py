@@ -183,6 +183,10 @@ def test_a_row_keeps_its_line(tmp_path):
     assert table.place(1).endswith("runs.csv, line 5")
     assert table.take([2]).place(0).endswith("line 6")
     assert Table({"x": [1]}).place(0) == "row 1"
+    lines = read(tmp_path, '\n{"params": 1, "loss": 2}\n{"params": 3, "loss": 4}\n', "runs.jsonl")
+    assert lines.place(1).endswith("runs.jsonl, line 3")
+    array = read(tmp_path, '[{"params": 1, "loss": 2}, {"params": 3, "loss": 4}]', "runs.json")
+    assert array.take([False, True]).place(0).endswith("runs.json, row 2")
 
 
 # ---- numbers written in any of the ways come back the same --------------------------------

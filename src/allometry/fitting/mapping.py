@@ -1,4 +1,4 @@
-"""What the columns mapped to a law's symbols say about themselves, beside their numbers."""
+"""Checks of which column is mapped to which symbol: one column twice, logarithms."""
 
 import re
 from collections.abc import Mapping

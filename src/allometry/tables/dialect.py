@@ -53,8 +53,8 @@ def lay_out(path: Path, text: str, separator: str) -> Layout:
     first = _after_comments(lines)
     comments = [n + 1 for n in range(first) if COMMENT.match(lines[n])]
     notes = []
-    if first < len(lines) and (said := SEPARATOR_LINE.fullmatch(lines[first].rstrip("\r\n"))):
-        actual, first = said[1], first + 1
+    if first < len(lines) and (declared := SEPARATOR_LINE.fullmatch(lines[first].rstrip("\r\n"))):
+        actual, first = declared[1], first + 1
     else:
         actual = _sniffed(path, lines[first:], separator, first + 1)
     if actual != separator:

@@ -9,16 +9,19 @@ from typing import Any
 
 from allometry.errors import DataError
 from allometry.tables.dialect import check_header
-from allometry.tables.table import Table
+from allometry.tables.table import Origin, Table, Unit
 
 __all__ = ["json_array", "json_lines"]
 
-Row = tuple[str, dict[str, Any]]  # where it stands, "line 3", and its values
+Row = tuple[int, dict[str, Any]]  # number of its line, or its own, and its values
 
 
 def json_lines(path: Path, text: str, numbers: Collection[str] | None) -> Table:
     """The table of a text with a JSON object on each line."""
-    return _table(path, list(_line_rows(path, text)), numbers, "a JSON object on each line")
+    rows = list(_line_rows(path, text))
+    if not rows:
+        raise DataError(f"{path} is empty: a JSON object on each line was expected")
+    return _table(path, rows, numbers, "line")
 
 
 def json_array(path: Path, text: str, numbers: Collection[str] | None) -> Table:
@@ -37,21 +40,22 @@ def json_array(path: Path, text: str, numbers: Collection[str] | None) -> Table:
             f"{path}: a JSON array of objects was expected, got {_kind(array)}; pandas writes one "
             "with to_json(orient='records')"
         )
-    rows = [(f"row {i}", _flat(path, f"row {i}", row)) for i, row in enumerate(array, start=1)]
-    return _table(path, rows, numbers, "a JSON array of objects")
+    if not array:
+        raise DataError(f"{path} is empty: a JSON array of objects was expected")
+    rows = [(i, _flat(path, f"row {i}", row)) for i, row in enumerate(array, start=1)]
+    return _table(path, rows, numbers, "row")
 
 
-def _table(path: Path, rows: list[Row], numbers: Collection[str] | None, expected: str) -> Table:
-    if not rows:
-        raise DataError(f"{path} is empty: {expected} was expected")
+def _table(path: Path, rows: list[Row], numbers: Collection[str] | None, unit: Unit) -> Table:
     names = list(dict.fromkeys(name for _, row in rows for name in row))
     if not names:
         raise DataError(f"{path}: its objects have no columns")
     check_header(path, names)
     for name in names:
         if numbers is None or name in numbers:
-            _check_kind(path, name, rows, mapped=numbers is not None)
-    return Table({name: [_within_64_bits(row.get(name)) for _, row in rows] for name in names})
+            _check_kind(path, name, rows, unit, mapped=numbers is not None)
+    columns = {name: [_within_64_bits(row.get(name)) for _, row in rows] for name in names}
+    return Table(columns, origin=Origin(path, [number for number, _ in rows], unit))
 
 
 def _line_rows(path: Path, text: str) -> Iterator[Row]:
@@ -68,7 +72,7 @@ def _line_rows(path: Path, text: str) -> Iterator[Row]:
             ) from None
         except (RecursionError, ValueError) as error:
             raise DataError(f"{path}, {where}: {error}") from None
-        yield where, _flat(path, where, row)
+        yield number, _flat(path, where, row)
 
 
 def _flat(path: Path, where: str, row: object) -> dict[str, Any]:
@@ -96,18 +100,18 @@ def _object(path: Path, where: str, pairs: list[tuple[str, Any]]) -> dict[str, A
     return dict(pairs)
 
 
-def _check_kind(path: Path, name: str, rows: list[Row], *, mapped: bool) -> None:
+def _check_kind(path: Path, name: str, rows: list[Row], unit: Unit, *, mapped: bool) -> None:
     """Refuse a column that mixes numbers with text, and text in a mapped column."""
-    kinds: dict[bool, tuple[str, Any]] = {}
-    for where, row in rows:
+    kinds: dict[bool, tuple[int, Any]] = {}
+    for number, row in rows:
         value = row.get(name)
         if value is not None:
             numeric = isinstance(value, int | float) and not isinstance(value, bool)
-            kinds.setdefault(numeric, (where, value))
-    where, value = kinds.get(False, ("", None))
+            kinds.setdefault(numeric, (number, value))
+    number, value = kinds.get(False, (0, None))
     if len(kinds) == 2 or (mapped and isinstance(value, str)):
         raise DataError(
-            f"{path}, {where}, column {name!r}: a number was expected"
+            f"{path}, {unit} {number}, column {name!r}: a number was expected"
             f"{' as in other rows' if len(kinds) == 2 else ''}, got {str(value)[:60]!r}"
         )
 

@@ -160,8 +160,8 @@ def _delimited(
     for name, column in texts.items():
         need = needed if name in wanted else "no"
         cells = Cells(path, name, layout.lines, column, need, name in units, mark)
-        columns[name], remarks = read_column(cells)
-        notes.extend(remarks)
+        columns[name], column_notes = read_column(cells)
+        notes.extend(column_notes)
     return Table(columns, notes=notes, origin=Origin(path, layout.lines))
 
 
@@ -185,4 +185,5 @@ def _parquet(path: Path) -> Table:
             raise DataError(
                 f"{path}, column {field.name!r}: numbers or text were expected, got {field.type}"
             )
-    return Table({name: read.column(name).to_pylist() for name in read.column_names})
+    columns = {name: read.column(name).to_pylist() for name in read.column_names}
+    return Table(columns, origin=Origin(path, range(1, read.num_rows + 1), "row"))

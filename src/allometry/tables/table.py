@@ -3,10 +3,10 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,17 +16,24 @@ from allometry.errors import DataError, UsageError, did_you_mean
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Column", "Origin", "Table"]
+__all__ = ["Column", "Origin", "Table", "Unit"]
 
 Column = NDArray[Any]  # of float64, int64, bool or object: what a column holds is not typed
+
+Unit = Literal["line", "row"]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The file that a table was read from, and the line of each row, (rows,)."""
+    """The file that a table was read from, and the number of each row in it, (rows,).
+
+    Attributes:
+        unit: what is counted, from 1.
+    """
 
     path: Path
-    lines: Sequence[int] = field(repr=False)
+    numbers: Sequence[int] = field(repr=False)
+    unit: Unit = "line"
 
 
 class Table:
@@ -38,7 +45,7 @@ class Table:
             (None) in a column of numbers becomes NaN.
         trajectories: run_id to named arrays along training, for the runs that have any.
         notes: what was not read from a file as it stands, in words.
-        origin: the file it was read from, where it has lines.
+        origin: the file it was read from, for messages.
     """
 
     def __init__(
@@ -95,14 +102,16 @@ class Table:
         """The rows selected by a boolean mask or by integer positions."""
         index = np.asarray(rows)
         columns = {name: column[index] for name, column in self._columns.items()}
-        origin = self._origin and Origin(self._origin.path, np.asarray(self._origin.lines)[index])
+        origin = self._origin
+        if origin is not None:
+            origin = replace(origin, numbers=np.asarray(origin.numbers)[index])
         return Table(columns, self.trajectories, notes=self.notes, origin=origin)
 
     def place(self, row: int) -> str:
         """Where a row stands, for messages: `runs.csv, line 3`, or `row 2` counted from 1."""
         if self._origin is None:
             return f"row {row + 1}"
-        return f"{self._origin.path}, line {self._origin.lines[row]}"
+        return f"{self._origin.path}, {self._origin.unit} {self._origin.numbers[row]}"
 
     def where(self, **equals: object) -> "Table":
         """The rows whose columns equal all the values given."""
