@@ -4,6 +4,17 @@ Every message says what was expected, what came, and what to do. The command
 line prints the message and exits with `exit_code`; nothing else is caught.
 """
 
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """The end of a message on an unknown name: the nearest there is, or nothing."""
+    import difflib  # here: only where something is wrong
+
+    folded = {name.casefold(): name for name in names}
+    nearest = difflib.get_close_matches(word.casefold(), folded, n=1)
+    return f"; did you mean {folded[nearest[0]]!r}?" if nearest else ""
+
 
 class AllometryError(Exception):
     """Base of every error meant for a person. `exit_code` follows sysexits.h."""

@@ -97,7 +97,7 @@ def fit(
     from allometry.fitting.files import fit_file, save_fit
 
     fitted = fit_file(
-        table, law, pairs("--map", mapping, "SYMBOL=COLUMN"), where=filters,
+        table, law, _mapped(mapping), where=filters,
         drop_largest=_counts("--drop-largest", drop_largest), cluster=tuple(cluster) or None,
         fixed={n: _number("--fixed", v) for n, v in pairs("--fixed", fixed).items()} or None,
         objective=objective, delta=delta, starts=starts, resamples=resamples, interval=interval,
@@ -118,7 +118,14 @@ def fit(
 
 @click.command()
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--laws", required=True, metavar="LAW,LAW,...", help="Names or files with a LAW.")
+@click.option(
+    "--laws",
+    "names",
+    multiple=True,
+    required=True,
+    metavar="LAW,LAW,...",
+    help="Names or files with a LAW; may be repeated.",
+)
 @mapped
 @click.option(
     "--fit-where",
@@ -142,9 +149,9 @@ def fit(
 @_delta(COMPARE_DELTA)
 @as_json
 def compare(
-    table: Path, laws: str, mapping: Sequence[str], fit_where: Sequence[str], by: Sequence[str],
-    hold_out: str | None, as_json: bool, backtest: bool | None, objective: ObjectiveName,
-    delta: float,
+    table: Path, names: Sequence[str], mapping: Sequence[str], fit_where: Sequence[str],
+    by: Sequence[str], hold_out: str | None, as_json: bool, backtest: bool | None,
+    objective: ObjectiveName, delta: float,
 ) -> None:  # fmt: skip
     """Compare laws on TABLE by how well they extrapolate; choose one, and average them."""
     from allometry.fitting.files import compare_file
@@ -153,7 +160,7 @@ def compare(
     if name != "largest" or not count.isdecimal():
         raise UsageError(f"--hold-out largest:K with a whole number K expected, got {hold_out!r}")
     document = compare_file(
-        table, pairs("--map", mapping, "SYMBOL=COLUMN"), [n for n in laws.split(",") if n],
+        table, _mapped(mapping), [n for n in ",".join(names).split(",") if n],
         fit_where=fit_where, by=by, hold_out=int(count), backtest=backtest, objective=objective,
         delta=delta,
     )  # fmt: skip
@@ -163,6 +170,20 @@ def compare(
         from allometry.cli.terminal import show_comparison
 
         show_comparison(document)
+
+
+def _mapped(texts: Sequence[str]) -> dict[str, str]:
+    """Symbol to column.
+
+    Raises:
+        UsageError: for a symbol that is mapped twice.
+    """
+    columns = pairs("--map", texts, "SYMBOL=COLUMN")
+    if len(columns) < len(texts):
+        symbols = [text.partition("=")[0] for text in texts]
+        twice = next(symbol for symbol in symbols if symbols.count(symbol) > 1)
+        raise UsageError(f"--map gives {twice} twice; map one column to each symbol")
+    return columns
 
 
 def _counts(option: str, texts: Sequence[str]) -> dict[str, int]:

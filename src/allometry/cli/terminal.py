@@ -161,3 +161,5 @@ def show_comparison(document: Mapping[str, Any]) -> None:
         averaged = group["averaged"]["extrapolation_rmsle"]
         table.add_row("averaged", "-" if averaged is None else f"{averaged:.4g}", "", "", "")
         console.print(table)
+    for note in document["notes"]:
+        console.print(Text(f"{note}."), soft_wrap=True)

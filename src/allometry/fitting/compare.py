@@ -25,10 +25,12 @@ from allometry.fitting.backtest import (
 )
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
+from allometry.fitting.mapping import check_response
 from allometry.fitting.options import COMPARE_DELTA, RULES, FitOptions, ObjectiveName, Rule
 from allometry.fitting.rows import Mask, Places, condition
 from allometry.fitting.weights import akaike_weights, average, information, inverse_square_weights
 from allometry.laws import Array, Law
+from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
 __all__ = ["Comparison", "LawScore", "compare", "document"]
@@ -122,7 +124,7 @@ class Comparison:
 
 
 def compare(
-    table: Table,
+    table: TableLike,
     columns: Mapping[str, str],
     names: Sequence[str | Law],
     *,
@@ -139,6 +141,7 @@ def compare(
     """Fit, back-test and weigh laws in each group.
 
     Args:
+        table: the runs: a Table, a DataFrame, a dict of lists, or the path of a file.
         columns: law symbol -> column.
         names: laws, or names of laws; a score stands under the name given here.
         fit_where: conditions of the rows to fit; the others are the extrapolation test.
@@ -169,18 +172,27 @@ def compare(
         rule,
         options,
     )
-    fit_rows = np.ones(len(table), bool)
+    for law in comparer.laws.values():
+        check_response(law, columns)
+    runs = as_table(table, options.numbers(columns.values()))
+    fit_rows = np.ones(len(runs), bool)
     for text in fit_where:
-        fit_rows &= condition(table, text)
+        fit_rows &= condition(runs, text)
     return [
-        comparer.group(key, table.take(rows), fit_rows[rows])
-        for key, rows in _groups(table, tuple(by))
+        comparer.group(key, runs.take(rows), fit_rows[rows])
+        for key, rows in _groups(runs, tuple(by))
     ]
 
 
 def document(comparisons: Sequence[Comparison]) -> dict[str, object]:
-    """The compare document."""
-    return {"schema": SCHEMA, "groups": [c.to_document() for c in comparisons]}
+    """The compare document; its notes are those of every fit, each once."""
+    fits = [score.fit for c in comparisons for score in c.laws.values() if score.fit is not None]
+    notes = list(dict.fromkeys(note for fit in fits for note in fit.notes))
+    return {
+        "schema": SCHEMA,
+        "groups": [c.to_document() for c in comparisons],
+        "notes": notes,
+    }
 
 
 @dataclass(frozen=True)

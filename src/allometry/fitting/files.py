@@ -10,7 +10,7 @@ from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions, ObjectiveName, OptionValues, Rule
 from allometry.laws import Law
-from allometry.tables.read import read_table
+from allometry.tables.read import as_table
 
 __all__ = ["CompareValues", "compare_file", "fit_file", "save_fit"]
 
@@ -39,8 +39,8 @@ def fit_file(
         options: of `allometry.fitting.fit.fit`.
     """
     choices = FitOptions(**options)
-    numbers = {*columns.values(), *(c for c in (choices.weights, choices.noise) if c)}
-    return fit_with(read_table(path, numbers), _law(law), columns, choices)
+    table = as_table(path, choices.numbers(columns.values()))
+    return fit_with(table, _law(law), columns, choices)
 
 
 def save_fit(fit: Fit, path: str | Path) -> None:
@@ -59,10 +59,9 @@ def compare_file(
     Args:
         names: laws or law files. options: of `allometry.fitting.compare.compare`.
     """
-    table = read_table(path, set(columns.values()))
     # Names stay names: a law stands in the document under the name it was asked for.
     given: list[str | Law] = [_law(name) if name.endswith(".py") else name for name in names]
-    return document(compare(table, columns, given, **options))
+    return document(compare(path, columns, given, **options))
 
 
 def _law(name: str) -> Law:

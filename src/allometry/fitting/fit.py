@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from allometry import laws
-from allometry.errors import UsageError
+from allometry.errors import UsageError, did_you_mean
 from allometry.fitting.document import Fit
 from allometry.fitting.intervals import Estimate
 from allometry.fitting.objectives import FittedObjective
@@ -19,6 +19,7 @@ from allometry.fitting.search import certify, search, start_points
 from allometry.fitting.status import judged
 from allometry.fitting.variance import components
 from allometry.laws import Law
+from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
 __all__ = ["fit", "fit_with"]
@@ -28,7 +29,7 @@ OPTIONS = tuple(f.name for f in fields(FitOptions))
 
 
 def fit(
-    table: Table,
+    table: TableLike,
     law: str | Law,
     columns: Mapping[str, str] | None = None,
     *,
@@ -53,7 +54,7 @@ def fit(
         al.fit(table, "chinchilla", {"N": "params", "D": "tokens", "L": "loss"})
 
     Args:
-        table: the runs.
+        table: the runs: a Table, a DataFrame, a dict of lists, or the path of a file.
         law: a law, or the name of one in `allometry.laws.available()`.
         columns: law symbol -> column. C may stand in for D, which is then C / (6 N).
         objective: huber_log, squared_log, squared, absolute_log, asymmetric_absolute.
@@ -97,7 +98,9 @@ def fit(
         fixed=fixed,
         interval=interval,
     )
-    return fit_with(table, named_law, _columns(named_law, columns, symbols), options)
+    mapping = _columns(named_law, columns, symbols)
+    runs = as_table(table, options.numbers(mapping.values()))
+    return fit_with(runs, named_law, mapping, options)
 
 
 def _columns(
@@ -109,6 +112,7 @@ def _columns(
             raise UsageError(
                 f"columns are given as a mapping, so {', '.join(symbols)} is not understood; "
                 f"options of fit are {', '.join(OPTIONS)}"
+                f"{did_you_mean(next(iter(symbols)), OPTIONS)}"
             )
         return columns
     if clash := [s for s in law.symbols if s in ("table", "law", "columns", *OPTIONS)]:
@@ -124,6 +128,7 @@ def _columns(
         raise UsageError(
             f"law {law.name} has no symbol {', '.join(unknown)} and fit no such option; "
             f"symbols are {', '.join(law.symbols)}, options are {', '.join(OPTIONS)}"
+            f"{did_you_mean(unknown[0], (*law.symbols, *OPTIONS))}"
         )
     return symbols
 

@@ -14,6 +14,7 @@ from allometry.fitting.problem import Problem
 from allometry.fitting.solver import Lanes, minimise
 from allometry.laws import Array, Law
 from allometry.stats.resample import Labels
+from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
 __all__ = ["influence", "influence_on"]
@@ -22,7 +23,7 @@ RESAMPLES = 300
 
 
 def influence(
-    table: Table,
+    table: TableLike,
     law: str | Law,
     columns: Mapping[str, str],
     *,
@@ -45,10 +46,12 @@ def influence(
     """
     law = laws.named(law) if isinstance(law, str) else law
     values: OptionValues = {"resamples": RESAMPLES, **options}
-    fit = fit_with(table, law, columns, FitOptions(**values))
+    choices = FitOptions(**values)
+    runs = as_table(table, choices.numbers(columns.values()))
+    fit = fit_with(runs, law, columns, choices)
     if leave_out is None:
         return influence_on(fit)
-    labels = table[leave_out][fit.problem.rows.kept]
+    labels = runs[leave_out][fit.problem.rows.kept]
     if len(np.unique(labels)) < 2:
         raise UsageError(f"column {leave_out!r} has one value only: nothing can be left out")
     return influence_on(fit, labels)

@@ -9,6 +9,7 @@ from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions, ObjectiveName, SharedOptions
 from allometry.laws import Law
+from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
 __all__ = ["multiverse"]
@@ -22,7 +23,7 @@ OBJECTIVES: tuple[tuple[ObjectiveName, float], ...] = (
 
 
 def multiverse(
-    table: Table,
+    table: TableLike,
     law: str | Law,
     columns: Mapping[str, str] | Mapping[str, Mapping[str, str]],
     *,
@@ -46,9 +47,12 @@ def multiverse(
     """
     law = laws.named(law) if isinstance(law, str) else law
     shared: SharedOptions = {"resamples": RESAMPLES, **options}
+    mappings = list(_mappings(columns))
+    mapped = [column for _, mapping in mappings for column in mapping.values()]
+    runs = as_table(table, FitOptions(**shared).numbers(mapped))
     rows = []
     for (counting, mapping), (objective, delta), largest, conditions in product(
-        _mappings(columns), objectives, drop_largest, where
+        mappings, objectives, drop_largest, where
     ):
         choices = FitOptions(
             objective=objective,
@@ -63,7 +67,7 @@ def multiverse(
             "delta": delta,
             "dropped": _in_words(largest, conditions),
         }
-        rows.append({**row, **_results(fit_with(table, law, mapping, choices))})
+        rows.append({**row, **_results(fit_with(runs, law, mapping, choices))})
     return Table.from_rows(rows)
 
 

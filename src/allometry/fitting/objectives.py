@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, did_you_mean
 from allometry.fitting.options import ObjectiveName
 from allometry.laws import Array
 
@@ -115,7 +115,10 @@ OBJECTIVES: dict[ObjectiveName, Objective] = {
 def named(name: ObjectiveName, delta: float = 1e-3) -> Objective:
     """The objective of that name; delta is used by huber_log only."""
     if name not in OBJECTIVES:
-        raise UsageError(f"no objective {name!r}; there are {', '.join(OBJECTIVES)}")
+        raise UsageError(
+            f"no objective {name!r}; there are {', '.join(OBJECTIVES)}"
+            f"{did_you_mean(name, OBJECTIVES)}"
+        )
     objective = OBJECTIVES[name]
     if name != "huber_log":
         return objective

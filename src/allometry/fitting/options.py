@@ -4,11 +4,11 @@ No NumPy here: the command line reads its choices from this module before it kno
 command is asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from allometry.laws import Law
@@ -72,12 +72,25 @@ class FitOptions:
         if not 0 < self.level < 1:
             raise UsageError(f"level is between 0 and 1, e.g. 0.95; got {self.level}")
         if self.interval not in INTERVALS:
-            raise UsageError(f"interval is one of {', '.join(INTERVALS)}; got {self.interval!r}")
+            raise UsageError(
+                f"interval is one of {', '.join(INTERVALS)}; got {self.interval!r}"
+                f"{did_you_mean(self.interval, INTERVALS)}"
+            )
+        for option, column in (("weights", self.weights), ("noise", self.noise)):
+            if not isinstance(column, str | None):
+                raise UsageError(
+                    f"{option} is the name of a column, got {type(column).__name__}; "
+                    "add the values to the table as a column"
+                )
 
     @property
     def clusters(self) -> tuple[str, ...]:
         """Columns whose groups are resampled whole."""
         return (self.cluster,) if isinstance(self.cluster, str) else tuple(self.cluster or ())
+
+    def numbers(self, columns: Iterable[str]) -> set[str]:
+        """The columns of a table whose numbers a fit needs: those mapped, weights and noise."""
+        return {*columns, *(c for c in (self.weights, self.noise) if c is not None)}
 
     def check_fixed(self, law: "Law") -> None:
         """Refuse to hold a parameter that neither the law nor its companion has."""
@@ -85,7 +98,7 @@ class FitOptions:
         if unknown := set(self.fixed or ()) - set(names):
             raise UsageError(
                 f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
-                f"it has {', '.join(names)}"
+                f"it has {', '.join(names)}{did_you_mean(min(unknown), names)}"
             )
 
     def fixed_parameters(self, law: "Law") -> dict[str, float]:

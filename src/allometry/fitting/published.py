@@ -11,7 +11,7 @@ from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions, OptionValues
 from allometry.laws import Law
-from allometry.tables.table import Table
+from allometry.tables.read import TableLike, as_table
 
 __all__ = ["Published", "PublishedStatus", "check"]
 
@@ -45,7 +45,7 @@ class Published:
 
 
 def check(
-    table: Table,
+    table: TableLike,
     law: str | Law,
     columns: Mapping[str, str],
     values: Mapping[str, float],
@@ -62,7 +62,8 @@ def check(
     """
     law = laws.named(law) if isinstance(law, str) else law
     option_values: OptionValues = {"resamples": 0, **options}
-    best = fit_with(table, law, columns, FitOptions(**option_values))
+    choices = FitOptions(**option_values)
+    best = fit_with(as_table(table, choices.numbers(columns.values())), law, columns, choices)
     problem = best.problem
     surface, weights = problem.raw(), problem.rows.weights
     delta = np.full((1, 1), surface.final_delta)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UsageError, did_you_mean
+from allometry.fitting.mapping import check_response, logarithm_notes
 from allometry.laws import Array, Law
 from allometry.tables.table import Table
 
@@ -104,7 +105,8 @@ def select(
     kept = np.flatnonzero(usable)
     used = {symbol: values[usable] for symbol, values in data.items()}
     _refuse_uninformative(law, columns, used, len(kept), len(table))
-    _refuse_absurd(columns, used, kept)
+    _refuse_absurd(table, columns, used, kept)
+    notes = (*table.notes, *notes, *logarithm_notes(law, columns, used))
     y = used.pop(law.response)
     return Rows(used, y, weight[usable] / weight[usable].mean(), kept, dropped, notes)
 
@@ -140,8 +142,9 @@ def _columns(
             f"law {law.name} needs a column for each of {', '.join(needed)}; "
             + (f"missing {', '.join(missing)}" if missing else "")
             + (" and " if missing and extra else "")
-            + (f"unknown {', '.join(extra)}" if extra else "")
+            + (f"unknown {', '.join(extra)}{did_you_mean(extra[0], needed)}" if extra else "")
         )
+    check_response(law, columns)
     data = {s: _numbers(table, columns[s], s) for s in needed if s in columns}
     if stand_in is None:
         return data, ()
@@ -155,17 +158,21 @@ def _numbers(table: Table, column: str, symbol: str) -> Array:
     values = table[column]
     if values.dtype.kind in "ifb":
         return values.astype(float)
-    for row, cell in enumerate(values, start=1):
+    for row, cell in enumerate(values):
         if cell is not None and not isinstance(cell, int | float | np.number):
             raise DataError(
-                f"row {row}, column {column!r} ({symbol}): a number was expected, got {cell!r}"
+                f"{table.place(row)}, column {column!r} ({symbol}): a number was expected, "
+                f"got {cell!r}"
             )
     return np.array([np.nan if cell is None else float(cell) for cell in values])
 
 
 def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -> Mask:
     if symbol not in data:
-        raise UsageError(f"cannot drop the largest {symbol!r}; there are {', '.join(data)}")
+        raise UsageError(
+            f"cannot drop the largest {symbol!r}; there are {', '.join(data)}"
+            f"{did_you_mean(symbol, data)}"
+        )
     if count < 0:
         raise UsageError(f"a number of rows to drop is at least 0, got {count}")
     bad = np.zeros(len(usable), bool)
@@ -210,13 +217,15 @@ def _refuse_uninformative(
                 )
 
 
-def _refuse_absurd(columns: Mapping[str, str], used: Mapping[str, Array], kept: Places) -> None:
+def _refuse_absurd(
+    table: Table, columns: Mapping[str, str], used: Mapping[str, Array], kept: Places
+) -> None:
     for symbol, values in used.items():
         size = np.abs(values)
         far = np.flatnonzero((size > LARGEST) | ((size > 0) & (size < 1 / LARGEST)))
         if len(far):
             raise DataError(
-                f"row {kept[far[0]] + 1}, column {columns.get(symbol, symbol)!r} ({symbol}): "
+                f"{table.place(kept[far[0]])}, column {columns.get(symbol, symbol)!r} ({symbol}): "
                 f"{values[far[0]]:g} is beyond any size or loss; correct or leave out the row"
             )
 

@@ -9,7 +9,7 @@ also put each law in the place of the module of the same name, whoever imports t
 import importlib.util
 from pathlib import Path
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, did_you_mean
 from allometry.laws.bnsl import LAWS as _BNSL
 from allometry.laws.chinchilla import LAW as chinchilla
 from allometry.laws.chinchilla_tied import LAW as chinchilla_tied
@@ -75,7 +75,10 @@ def named(name: str) -> Law:
     """The law of that name or alias; UsageError lists the names there are."""
     laws = available()
     if name not in laws:
-        raise UsageError(f"no law {name!r}; there are {', '.join(laws)} (or a file: mylaw.py)")
+        raise UsageError(
+            f"no law {name!r}; there are {', '.join(laws)} (or a file: mylaw.py)"
+            f"{did_you_mean(name, laws)}"
+        )
     return laws[name]
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, did_you_mean
 from allometry.study import Study
 
 __all__ = ["modules", "names", "study"]
@@ -57,7 +57,7 @@ def study(name: str | Path) -> Study:
     if text not in shipped:
         raise UsageError(
             f"no study {text!r}; there are {', '.join(shipped)}, and your own by the path of "
-            "its file, ./mine.py"
+            f"its file, ./mine.py{did_you_mean(text, shipped)}"
         )
     return replace(_study_of(importlib.import_module(shipped[text]), text), origin=text)
 

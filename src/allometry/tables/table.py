@@ -2,22 +2,38 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Column", "Table"]
+__all__ = ["Column", "Origin", "Table", "Unit"]
 
 Column = NDArray[Any]  # of float64, int64, bool or object: what a column holds is not typed
+
+Unit = Literal["line", "row"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a table was read from, and the number of each row in it, (rows,).
+
+    Attributes:
+        unit: what is counted, from 1.
+    """
+
+    path: Path
+    numbers: Sequence[int] = field(repr=False)
+    unit: Unit = "line"
 
 
 class Table:
@@ -28,14 +44,21 @@ class Table:
             int64 arrays, anything else an array of objects. A missing value
             (None) in a column of numbers becomes NaN.
         trajectories: run_id to named arrays along training, for the runs that have any.
+        notes: what was not read from a file as it stands, in words.
+        origin: the file it was read from, for messages.
     """
 
     def __init__(
         self,
         columns: Mapping[str, ArrayLike],
         trajectories: Mapping[str, Mapping[str, Column]] | None = None,
+        *,
+        notes: Sequence[str] = (),
+        origin: Origin | None = None,
     ):
         self.trajectories = trajectories or {}
+        self.notes = tuple(notes)
+        self._origin = origin
         self._columns = {name: _as_column(values) for name, values in columns.items()}
         lengths = {name: len(column) for name, column in self._columns.items()}
         if len(set(lengths.values())) > 1:
@@ -66,6 +89,7 @@ class Table:
         except KeyError:
             raise UsageError(
                 f"no column {name!r} in this table; it has {', '.join(self._columns) or 'none'}"
+                f"{did_you_mean(name, self._columns)}"
             ) from None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -78,7 +102,16 @@ class Table:
         """The rows selected by a boolean mask or by integer positions."""
         index = np.asarray(rows)
         columns = {name: column[index] for name, column in self._columns.items()}
-        return Table(columns, self.trajectories)
+        origin = self._origin
+        if origin is not None:
+            origin = replace(origin, numbers=np.asarray(origin.numbers)[index])
+        return Table(columns, self.trajectories, notes=self.notes, origin=origin)
+
+    def place(self, row: int) -> str:
+        """Where a row stands, for messages: `runs.csv, line 3`, or `row 2` counted from 1."""
+        if self._origin is None:
+            return f"row {row + 1}"
+        return f"{self._origin.path}, {self._origin.unit} {self._origin.numbers[row]}"
 
     def where(self, **equals: object) -> "Table":
         """The rows whose columns equal all the values given."""
@@ -99,7 +132,12 @@ class Table:
 
     def with_columns(self, **columns: ArrayLike) -> "Table":
         """A copy with columns added or replaced."""
-        return Table({**self._columns, **columns}, self.trajectories)
+        return Table(
+            {**self._columns, **columns},
+            self.trajectories,
+            notes=self.notes,
+            origin=self._origin,
+        )
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """RFC 4180 text, or a file where a path is given; numbers round-trip exactly."""

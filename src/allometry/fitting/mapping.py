@@ -1,0 +1,63 @@
+"""Checks of which column is mapped to which symbol: one column twice, logarithms."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from allometry.errors import UsageError
+from allometry.laws import Array, Law
+
+__all__ = ["check_response", "logarithm_notes"]
+
+# log10_params, logN, loss_ln; neither logits nor catalog_size.
+LOGARITHM = re.compile(r"(?:^|[^A-Za-z])(?i:log|ln)(?:10|2|e)?(?![a-z0-9])")
+CROSS_ENTROPY = re.compile(r"log_?loss", re.IGNORECASE)  # a name of the loss itself
+EXPONENTS = (3.0, 14.0)  # powers of ten of the sizes people train
+
+
+def check_response(law: Law, columns: Mapping[str, str]) -> None:
+    """Refuse a column mapped both to the response and to a size: the fit would be y = x.
+
+    Raises:
+        UsageError: naming the column and both symbols.
+    """
+    response = columns.get(law.response)
+    for symbol, column in columns.items():
+        if symbol != law.response and column == response:
+            raise UsageError(
+                f"column {column!r} is mapped to both {symbol} and {law.response}; "
+                f"map the column of measured values to {law.response}"
+            )
+
+
+def logarithm_notes(
+    law: Law, columns: Mapping[str, str], data: Mapping[str, Array]
+) -> tuple[str, ...]:
+    """A note for each mapped column that looks like the logarithm of what the law needs.
+
+    One does by its name, or, for a size, where its values lie between 3 and 14, span less
+    than a factor of 2 and are not all whole numbers. The values are never changed.
+
+    Args:
+        data: the used rows by symbol, (n,).
+    """
+    notes = []
+    for symbol, column in columns.items():
+        named = LOGARITHM.search(column) and not CROSS_ENTROPY.search(column)
+        if named or (symbol in law.sizes and symbol in data and _like_exponents(data[symbol])):
+            notes.append(
+                f"{symbol} is column {column!r}, which looks like logarithms; it was fitted as it "
+                "stands. Map the plain numbers if it holds logarithms"
+            )
+    return tuple(notes)
+
+
+def _like_exponents(values: Array) -> bool:
+    low, high = float(values.min()), float(values.max())
+    return (
+        EXPONENTS[0] <= low
+        and high <= EXPONENTS[1]
+        and high < 2 * low
+        and bool(np.any(values % 1 != 0))
+    )
