@@ -1,6 +1,6 @@
 """What a pack costs, and which packs cost least: a model of time and memory.
 
-A step of a pack takes, by the rates that `pack_calibration` measured here,
+A step of a pack takes, by the rates that `calibration` measured here,
 
     operations x price + first-layer FLOP / rate + later, padded FLOP / rate
     + (parameters + activations + batch) x time of a pass with that much in use
