@@ -1,6 +1,6 @@
 """What this machine takes for the pieces of a training step, measured once and kept.
 
-The pieces are those `allometry.training.packing.cost` adds up: matrix products, alone and in batches,
+The pieces are those that `packing.cost` adds up: matrix products, alone and in batches,
 passes over the optimiser's arrays inside and outside the cache, the fixed price of
 an operation, compiling. Two or three seconds the first time a pack is chosen; then
 a small JSON file in the cache folder, one for each kind of device, number of
