@@ -161,7 +161,7 @@ def run(
         name = stored_variant(opened, study.name, size, changes or {})
         damaged = opened.check(specs)
         if damaged:
-            # What is damaged besides these runs is mended in the same go.
+            # The whole store is checked, so that other damaged runs are quarantined too.
             opened.quarantine(opened.verify().damaged)
         pending = opened.pending(specs)
         opened.declare(study.name, size, name, specs)

@@ -13,8 +13,8 @@ Bounded = Literal["identified", "lower_bound_only", "upper_bound_only", "not_ide
 Verdict = Literal[Bounded, "fixed", "no_interval"]
 MethodName = Literal["pairs", "fractional", "residual", "profile", "none"]
 
-# An end farther than this factor from the value says nothing useful about a
-# positive parameter: the data bound it from the other side only.
+# If one end of a positive parameter's interval differs from its value by more than this
+# factor, the data bound the parameter from the other side only.
 OPEN_FACTOR = 100.0
 
 
@@ -71,7 +71,7 @@ def verdict(
     open_low, open_high = at_low > tail, at_high > tail
     if parameter.positive and value > 0:
         open_low |= not low > min(value, median) / OPEN_FACTOR
-        # A value that has itself vanished says nothing about how far the top is.
+        # If the value itself is near zero, the factor of the upper end has no meaning.
         open_high |= at_low < 0.25 and not high < max(value, median) * OPEN_FACTOR
     if not (np.isfinite(low) and np.isfinite(high)):
         return "not_identified"

@@ -131,8 +131,8 @@ def _chosen(outputs: Arrays, pooled: jax.Array) -> jax.Array:
     a, b, c, _ = outputs
     later = jnp.where(b == top, 1.0, jnp.where(c == top, 4.0, 9.0))
     squares = jnp.where(pooled.reshape(top.shape) > 0, jnp.where(a == top, 0.0, later), 16.0)
-    # The root keeps XLA from computing all this anew, from the products on, for each element
-    # that reads it: what is cheap it computes again, a root it keeps. This halves the time.
+    # XLA recomputes cheap expressions at every use, here from the products on, but stores the
+    # result of a square root. With the root this takes half the time.
     return jnp.sqrt(squares)
 
 

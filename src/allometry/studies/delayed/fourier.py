@@ -2,8 +2,8 @@
 
 A network that adds modulo p by turning circles keeps each number a at the angle
 2 pi k a / p for a few frequencies k (Nanda et al. 2301.05217, section 4.1; Liu et al.
-2205.10343, section 4.2 and appendix F). Vectors are centred first: what all
-numbers share says nothing about any.
+2205.10343, section 4.2 and appendix F). Vectors are centred first, since their mean does
+not depend on the number.
 """
 
 from typing import NamedTuple

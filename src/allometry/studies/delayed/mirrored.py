@@ -15,11 +15,12 @@ __all__ = ["mirrored", "mirrored_accuracy"]
 
 
 def mirrored_accuracy(net: Network) -> dict[str, float]:
-    """Shares of tested pairs answered right, of two kinds; NaN for a kind there is none of.
+    """Accuracy on two kinds of test pairs; NaN if there are no pairs of a kind.
 
     Returns:
-        `accuracy_mirrored` where (b, a) was in the training set, which a network that only
-        knows that order does not matter answers; `accuracy_unmirrored` of the rest.
+        `accuracy_mirrored` of pairs (a, b) with (b, a) in the training set, which a network
+        answers that has only learnt that the order does not matter; `accuracy_unmirrored` of
+        the other pairs.
     """
     x, y = net.split.test_x, net.split.test_y
     right = np.asarray(_answers(net.model, dict(net.params), x)) == y
