@@ -89,7 +89,7 @@ def _law(breaks: int) -> Law:
         sizes=("x",),
         response="y",
         parameters=(
-            Parameter("a", "floor of y", positive=True, bounds=(1e-6, 1e3)),
+            Parameter("a", "floor of y", positive=True, bounds=(1e-6, 1e3), kind="floor"),
             Parameter("b", "scale of y above the floor", positive=True, bounds=(1e-9, 1e9)),
             Parameter("c0", "slope before the first break", bounds=(-STEEPEST, STEEPEST)),
             *bends,

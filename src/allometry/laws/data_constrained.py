@@ -34,7 +34,12 @@ LAW = Law(
     response="L",
     parameters=(
         Parameter(
-            "E", "loss at infinite N and D", positive=True, bounds=(1e-3, 1e2), start=(0.5, 3.0)
+            "E",
+            "loss at infinite N and D",
+            positive=True,
+            bounds=(1e-3, 1e2),
+            start=(0.5, 3.0),
+            kind="floor",
         ),
         Parameter(
             "A", "loss due to N at N = 1", positive=True, bounds=(1e-3, 1e7), start=(50.0, 5000.0)

@@ -32,7 +32,9 @@ LAW = Law(
     sizes=("x",),
     response="y",
     parameters=(
-        Parameter("E", "floor of y", positive=True, bounds=(1e-6, 1e3), start=(0.05, 1.0)),
+        Parameter(
+            "E", "floor of y", positive=True, bounds=(1e-6, 1e3), start=(0.05, 1.0), kind="floor"
+        ),
         Parameter(
             "A", "y above the floor at x = 0", positive=True, bounds=(1e-9, 1e9), start=(0.05, 5.0)
         ),

@@ -64,8 +64,8 @@ LAW = Law(
         Parameter(
             "D_c", "D at which the loss is 1 with infinite N", positive=True, bounds=(1e-60, 1e60)
         ),
-        Parameter("alpha_N", "exponent of N", positive=True, bounds=(1e-3, 10.0)),
-        Parameter("alpha_D", "exponent of D", positive=True, bounds=(1e-3, 10.0)),
+        Parameter("alpha_N", "exponent of N", positive=True, bounds=(1e-3, 10.0), kind="exponent"),
+        Parameter("alpha_D", "exponent of D", positive=True, bounds=(1e-3, 10.0), kind="exponent"),
     ),
     value=value,
     gradient=gradient,

@@ -17,10 +17,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Law", "Parameter", "Term", "Values"]
+__all__ = ["Array", "Kind", "Law", "Parameter", "Term", "Values"]
 
 Array = NDArray[np.float64]
 Values = Mapping[str, Array]
+Kind = Literal["coefficient", "exponent", "floor"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Parameter:
         positive: solved (and drawn) on a log scale.
         bounds: where the solver may go, for centred sizes.
         start: range of start guesses, for centred sizes.
+        kind: how wide its interval may be where it counts as identified; None for what
+            `Law.kind` says.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Parameter:
     positive: bool = False
     bounds: tuple[float, float] = (-1e6, 1e6)
     start: tuple[float, float] = (-1.0, 1.0)
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,16 @@ class Law:
         """Symbols of the columns a fit maps: sizes, response, the companion's response."""
         companion = (self.companion.response,) if self.companion is not None else ()
         return (*self.sizes, self.response, *companion)
+
+    def kind(self, name: str) -> Kind:
+        """What a parameter is: as it says itself, by the terms, or by its sign."""
+        parameter = next(p for p in self.parameters if p.name == name)
+        if parameter.kind is not None:
+            return parameter.kind
+        for term in self.terms:
+            if name == term.coefficient:
+                return "coefficient" if term.powers else "floor"
+        return "coefficient" if parameter.positive and not self.terms else "exponent"
 
     def __repr__(self) -> str:
         return f"<Law {self.name}: {self.formula}>"

@@ -93,11 +93,19 @@ LAW = Law(
     sizes=("x",),
     response="y",
     parameters=(
-        Parameter("E", "floor of y", positive=True, bounds=(1e-6, 1e3)),
-        Parameter("y0", "y of guessing, at small x", positive=True, bounds=(1e-6, 1e4)),
+        Parameter("E", "floor of y", positive=True, bounds=(1e-6, 1e3), kind="floor"),
+        Parameter(
+            "y0", "y of guessing, at small x", positive=True, bounds=(1e-6, 1e4), kind="floor"
+        ),
         Parameter("A", "coefficient", positive=True, bounds=(1e-9, 1e9)),
         Parameter("alpha", "exponent", bounds=(1e-4, 20.0)),
-        Parameter("g", "how slowly the power law is entered", positive=True, bounds=(1e-2, 20.0)),
+        Parameter(
+            "g",
+            "how slowly the power law is entered",
+            positive=True,
+            bounds=(1e-2, 20.0),
+            kind="exponent",
+        ),
     ),
     value=value,
     gradient=gradient,

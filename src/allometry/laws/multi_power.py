@@ -81,7 +81,12 @@ LAW = Law(
     response="L",
     parameters=(
         Parameter(
-            "L0", "loss of a run without end", positive=True, bounds=(1e-3, 1e2), start=(0.5, 4.0)
+            "L0",
+            "loss of a run without end",
+            positive=True,
+            bounds=(1e-3, 1e2),
+            start=(0.5, 4.0),
+            kind="floor",
         ),
         Parameter(
             "A", "loss above L0 at S = 1", positive=True, bounds=(1e-4, 1e3), start=(0.1, 2.0)

@@ -43,8 +43,8 @@ LAW = Law(
     sizes=("x",),
     response="y",
     parameters=(
-        Parameter("lo", "level far below z0", bounds=(-1e3, 1e3), start=(0.0, 1.0)),
-        Parameter("hi", "level far above z0", bounds=(-1e3, 1e3), start=(0.5, 2.0)),
+        Parameter("lo", "level far below z0", bounds=(-1e3, 1e3), start=(0.0, 1.0), kind="floor"),
+        Parameter("hi", "level far above z0", bounds=(-1e3, 1e3), start=(0.5, 2.0), kind="floor"),
         Parameter("k", "steepness", positive=True, bounds=(1e-2, 1e3), start=(0.2, 20.0)),
         Parameter("z0", "middle of the step", bounds=(-10.0, 10.0), start=(-2.0, 2.0)),
     ),
