@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from allometry.errors import DataError
 from allometry.fitting.fit import fit
-from allometry.fitting.intervals import verdict
+from allometry.fitting.intervals import bounded, openness
 from allometry.fitting.profile import of_fit
 from allometry.fitting.variance import components
 from allometry.laws import Parameter
@@ -71,7 +71,8 @@ def test_a_draw_that_cannot_fit_the_law_is_drawn_again_and_counted():
 )
 def test_verdicts(value, low, high, at_low, at_high, said):
     parameter = Parameter("R", "", positive=True)
-    assert verdict(parameter, value, value, low, high, at_low, at_high, 0.95) == said
+    below, above = openness(parameter, value, value, low, high, at_low, at_high, 0.95)
+    assert bounded(below=not below, above=not above) == said
 
 
 def test_ends_are_percentiles():
@@ -117,18 +118,23 @@ def test_fractions_have_mean_one_and_the_spread_that_is_made_good():
     assert (shared[:, ::2] == shared[:, 1::2]).all()
 
 
-def test_auto_takes_fractions_only_for_few_rows_under_a_nearly_absolute_penalty():
-    def taken(sizes=12, **options):
-        return fit(line(sizes=sizes), "power", XY, resamples=200, **options)
-
-    assert taken().interval.method == "fractional"
-    assert taken(sizes=40).interval.method == "pairs"
-    assert taken(delta=0.5).interval.method == "pairs"
-    assert taken(objective="squared_log").interval.method == "pairs"
-    assert taken(cluster="x").interval.method == "pairs"
-    few, whole = (taken(interval=kind).parameters["alpha"] for kind in ("fractional", "pairs"))
-    assert few.verdict == "identified" and few.low < few.value < few.high
-    assert few.high - few.low < 1.3 * (whole.high - whole.low)
+@pytest.mark.parametrize(
+    ("rows", "options", "method"),
+    [
+        (12, {"objective": "huber_log"}, "fractional"),
+        (11, {"objective": "huber_log"}, "student"),
+        (40, {"objective": "huber_log"}, "pairs"),
+        (31, {"objective": "squared_log"}, "student"),
+        (32, {"objective": "squared_log"}, "pairs"),
+        (12, {"cluster": "x"}, "jackknife"),
+        (20, {"cluster": "x"}, "pairs"),
+        (12, {"cluster": ("x", "seed")}, "pairs"),
+    ],
+)
+def test_auto_takes_the_interval_by_the_number_of_rows_and_clusters(rows, options, method):
+    seeds = 2 if "cluster" in options else 1
+    made = fit(line(sizes=rows, seeds=seeds), "power", XY, resamples=100, **options)
+    assert made.interval.method == method
 
 
 def test_profiles_touch_zero_at_the_fit_and_cross_at_the_ends():

@@ -35,9 +35,13 @@ def test_fit_the_options_value_and_the_keyword_type_have_one_list():
     assert defaults(fit) == values
     assert get_type_hints(OptionValues).keys() == values.keys()
     assert defaults(compare).keys() == get_type_hints(CompareValues).keys()
-    shared = {n: v for n, v in defaults(compare).items() if n in values and n != "delta"}
+    shared = {
+        n: v
+        for n, v in defaults(compare).items()
+        if n in values and n not in ("objective", "delta")
+    }
     assert shared == {n: values[n] for n in shared}
-    assert tuple(OBJECTIVES) == OBJECTIVE_NAMES
+    assert ("auto", *OBJECTIVES) == OBJECTIVE_NAMES
 
 
 def test_the_commands_have_the_defaults_of_the_functions():

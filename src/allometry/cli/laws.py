@@ -14,6 +14,7 @@ from allometry.fitting.options import (
     OBJECTIVES,
     FitOptions,
     IntervalName,
+    ObjectiveChoice,
     ObjectiveName,
 )
 
@@ -27,16 +28,21 @@ mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
     help="Which column is which symbol of the law, N=params say; may be repeated.",
 )  # fmt: skip
-by_objective = click.option(
-    "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True
-)
 
 
-def _delta(default: float) -> Decorator:
-    """Curves of one run are compared with a wider Huber than runs are fitted with."""
+def _objective(default: ObjectiveChoice) -> Decorator:
     return click.option(
-        "--delta", type=float, default=default, show_default=True, help="Of huber_log."
+        "--objective", type=click.Choice(OBJECTIVES), default=default, show_default=True
     )
+
+
+def _delta(default: float | None) -> Decorator:
+    """Curves of one run are compared with a wider Huber than runs are fitted with."""
+    rule = "" if default else " Default: by the scatter of the residuals."
+    return click.option(
+        "--delta", type=float, default=default, show_default=bool(default),
+        help=f"Of huber_log.{rule}",
+    )  # fmt: skip
 
 
 @click.command()
@@ -56,7 +62,7 @@ def _delta(default: float) -> Decorator:
     metavar="SYMBOL:K",
     help="Leave out the K rows with the largest values; may be repeated.",
 )
-@by_objective
+@_objective(DEFAULTS.objective)
 @_delta(DEFAULTS.delta)
 @click.option("--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number.")
 @click.option(
@@ -88,8 +94,8 @@ def _delta(default: float) -> Decorator:
 def fit(
     table: Path, law: str, mapping: Sequence[str], filters: Sequence[str],
     drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
-    figure: Path | None, output: Path | None, as_json: bool, objective: ObjectiveName,
-    delta: float, starts: int | None, resamples: int, interval: IntervalName, level: float,
+    figure: Path | None, output: Path | None, as_json: bool, objective: ObjectiveChoice,
+    delta: float | None, starts: int | None, resamples: int, interval: IntervalName, level: float,
     seed: int, weights: str | None, noise: str | None,
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
@@ -145,7 +151,7 @@ def fit(
     help="Also fit to the smaller sizes only and score the others. "
     "Default: only where no rows are set aside.",
 )
-@by_objective
+@_objective("huber_log")
 @_delta(COMPARE_DELTA)
 @as_json
 def compare(

@@ -27,9 +27,11 @@ StatusCode = Literal[
     "not_converged",
     "found_once",
     "no_spare_rows",
+    "noise_free",
     "bound_active",
     "not_identified",
     "resamples_weak",
+    "few_clusters",
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 T = TypeVar("T")
@@ -55,6 +57,8 @@ class Certificate:
             objective in solver coordinates.
         polished: the gradient is flat, relative to the objective.
         active_bounds: parameters that sit on a bound of the solver.
+        one_basin: the objective is convex in the solver's coordinates, so that one start
+            is enough.
     """
 
     starts: int
@@ -65,6 +69,17 @@ class Certificate:
     polished: bool = True
     active_bounds: tuple[str, ...] = ()
     runner_up: Mapping[str, float] = field(default_factory=dict)
+    one_basin: bool = False
+
+    @property
+    def reached(self) -> int:
+        """Starts that ended at the best value."""
+        return round(self.best_basin_share * self.starts)
+
+    @property
+    def proven(self) -> bool:
+        """Whether the gradient is flat, and another start, if there was one, agrees."""
+        return self.polished and (self.one_basin or self.starts < 2 or self.reached >= 2)
 
 
 @dataclass(frozen=True)
@@ -232,7 +247,11 @@ class Fit:
 
 def _from_document(cls: type[Fit], d: dict[str, Any], law: Law) -> Fit:
     certificate = {**d["certificate"], "active_bounds": tuple(d["certificate"]["active_bounds"])}
-    interval = {**d["interval"], "cluster": tuple(d["interval"]["cluster"])}
+    interval = {
+        **d["interval"],
+        "cluster": tuple(d["interval"]["cluster"]),
+        "groups": tuple(d["interval"].get("groups", ())),
+    }
     _one_of(get_args(MethodName), interval["method"])
     _one_of(get_args(StatusCode), d["status"]["code"])
     parameters = _estimates(d["parameters"])
@@ -242,6 +261,7 @@ def _from_document(cls: type[Fit], d: dict[str, Any], law: Law) -> Fit:
         _one_of(get_args(ObjectiveName), d["objective"]["name"]),
         d["objective"]["delta"],
         _number(d["objective"]["value"]),
+        d["objective"].get("reason", ""),
     )
     notes = tuple(d["notes"])
     return cls(

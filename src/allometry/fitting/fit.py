@@ -7,18 +7,24 @@ from dataclasses import fields, replace
 import numpy as np
 
 from allometry import laws
-from allometry.errors import UsageError, did_you_mean
-from allometry.fitting.document import Fit
-from allometry.fitting.intervals import Estimate
+from allometry.errors import DataError, UsageError, did_you_mean
+from allometry.fitting.default_objective import with_objective
+from allometry.fitting.document import Certificate, Fit
+from allometry.fitting.estimates import Evidence, estimates, limited
+from allometry.fitting.identifiability import Design, design
+from allometry.fitting.intervals import Estimate, IntervalMethod
 from allometry.fitting.objectives import FittedObjective
-from allometry.fitting.options import FitOptions, IntervalName, ObjectiveName
+from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
 from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
-from allometry.fitting.resample import ResamplingOptions, estimates, resample, rounded
+from allometry.fitting.resample import ResamplingOptions, resample, rounded
+from allometry.fitting.ridges import refit_starts
 from allometry.fitting.search import certify, search, start_points
-from allometry.fitting.status import judged
+from allometry.fitting.status import ENOUGH_REFITS, judged
 from allometry.fitting.variance import components
 from allometry.laws import Law
+from allometry.stats.digits import shown
+from allometry.stats.interval import Interval
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -33,8 +39,8 @@ def fit(
     law: str | Law,
     columns: Mapping[str, str] | None = None,
     *,
-    objective: ObjectiveName = "huber_log",
-    delta: float = 1e-3,
+    objective: ObjectiveChoice = "auto",
+    delta: float | None = None,
     starts: int | None = None,
     resamples: int = 1000,
     cluster: str | tuple[str, ...] | None = None,
@@ -57,8 +63,10 @@ def fit(
         table: the runs: a Table, a DataFrame, a dict of lists, or the path of a file.
         law: a law, or the name of one in `allometry.laws.available()`.
         columns: law symbol -> column. C may stand in for D, which is then C / (6 N).
-        objective: huber_log, squared_log, squared, absolute_log, asymmetric_absolute.
-        delta: of huber_log.
+        objective: huber_log, squared_log, squared, absolute_log, asymmetric_absolute; or
+            auto, which takes one by the rule of `allometry.fitting.default_objective` and
+            says in the notes which and why.
+        delta: of huber_log; 1e-3 where that is named without it.
         starts: how many; None takes the law's own number.
         resamples: of the bootstrap; 0 gives no intervals.
         cluster: column(s) whose groups are resampled whole (seeds of one size,
@@ -73,9 +81,10 @@ def fit(
         where: conditions "COLUMN<=VALUE" a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
         interval: pairs (rows drawn with replacement), fractional (rows given random
-            weights), auto (whichever of these two covers better, see
-            `allometry.fitting.resample`), residual (wild where clustered), profile
-            (with pairs for draws and derived quantities) or none.
+            weights), residual (wild where clustered), student (for few rows), jackknife
+            (for few clusters), auto (one of these by the number of rows and clusters, see
+            `allometry.fitting.resample`), profile (for squares without clusters; draws and
+            derived quantities as with auto) or none.
         symbols: the columns as keywords, in place of `columns`. A law with a symbol
             that is also an option above needs `columns`.
 
@@ -138,9 +147,14 @@ def _columns(
 def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOptions) -> Fit:
     """Fit one law, its options given as one value; see `fit`."""
     options.check_fixed(law)
+    companion = law.companion.response if law.companion is not None else None
+    columns_of_law = {symbol: c for symbol, c in columns.items() if symbol != companion}
+    options, reason = with_objective(table, law, columns_of_law, options)
     if law.companion is not None and law.companion.response in columns:
-        return _with_companion(law, law.companion, table, columns, options)
-    return _one(law, table, columns, options)
+        fitted = _with_companion(law, law.companion, table, columns, options)
+    else:
+        fitted = _one(law, table, columns, options)
+    return replace(fitted, objective=replace(fitted.objective, reason=reason))
 
 
 def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions) -> Fit:
@@ -153,8 +167,15 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     best, certificate = certify(surface, ended, rows.weights)
     solved = time.perf_counter()
     spare = len(rows.y) > len(surface.free)
-    draws, method = resample(surface, rows, best, _resampling(table, options, problem, spare))
-    parameters, derived = estimates(surface, best, draws, options.level)
+    choices = _resampling(table, options, problem, spare)
+    refits_from = refit_starts(surface, best, rows.weights, ended) if choices.resamples else best
+    draws, method = resample(surface, rows, refits_from, choices)
+    rows_design = design(surface, rows.sizes, best)
+    if rows_design.together:
+        along = _along(rows_design.together[0], table, problem, options)
+        rows_design = replace(rows_design, along=along)
+    evidence = _evidence(certificate, method, rows_design)
+    parameters, derived = estimates(surface, best, draws, options.level, evidence)
     fitted = Fit(
         law=law,
         columns=dict(columns),
@@ -163,7 +184,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
         objective=_objective(problem, parameters),
         rows=len(rows.y),
         dropped=rows.dropped,
-        status=judged(certificate, parameters, method, len(rows.y)),
+        status=judged(certificate, parameters, method, problem, rows_design),
         certificate=certificate,
         interval=method,
         data_hash=rows.digest(),
@@ -178,14 +199,48 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
             "resamples": round(time.perf_counter() - solved, 4),
         },
     )
-    return _with_profiles(fitted) if options.interval == "profile" and spare else fitted
+    if options.interval == "profile" and spare:
+        return _with_profiles(fitted, evidence, rows_design)
+    return fitted
+
+
+def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> str:
+    """What rows on a line of sizes do tell: how the response falls with one of them."""
+    rows, response = problem.rows, problem.law.response
+    if len(rows.y) < len(laws.power_floor.parameters):
+        return ""
+    clusters = {name: table[name][rows.kept] for name in options.clusters}
+    line = Table({"x": rows.sizes[size], "y": rows.y, "row weight": rows.weights, **clusters})
+    choices = replace(
+        options, drop_largest=None, where=(), fixed=None, noise=None, weights="row weight"
+    )
+    fitted = _one(laws.power_floor, line, {"x": "x", "y": "y"}, choices)
+    alpha = fitted.parameters["alpha"]
+    told = Interval(alpha.value, alpha.low, alpha.high).shown()
+    known = "" if alpha.verdict == "identified" else f" ({alpha.verdict.replace('_', ' ')})"
+    return (
+        f"Along their line {response} = {shown(fitted.values['E'], 4)} + "
+        f"{shown(fitted.values['A'], 4)} {size}^-{shown(alpha.value, 4)}; exponent {told}{known}."
+    )
+
+
+def _evidence(certificate: Certificate, method: IntervalMethod, rows_design: Design) -> Evidence:
+    """What the search, the refits and the design of the rows allow the verdicts to say."""
+    refitted = method.method == "none" or method.converged >= ENOUGH_REFITS
+    return Evidence(certificate.proven and refitted, rows_design.open)
 
 
 def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedObjective:
     """Name, delta where it has a meaning, and the sum over rows."""
     objective, values = problem.objective, {name: e.value for name, e in parameters.items()}
     delta = objective.delta if objective.name == "huber_log" else None
-    return FittedObjective(objective.name, delta, problem.total(values))
+    total = problem.total(values)
+    if not np.isfinite(total):
+        raise DataError(
+            f"law {problem.law.name} has no finite {objective.name} at any start: it gives no "
+            "number at some row. Change what is held fixed, leave out rows, or take another law"
+        )
+    return FittedObjective(objective.name, delta, total)
 
 
 def _variance(
@@ -203,13 +258,13 @@ def _variance(
 def _resampling(
     table: Table, options: FitOptions, problem: Problem, spare_rows: bool
 ) -> ResamplingOptions:
-    """How to resample; profile takes its draws and derived quantities from pairs.
+    """How to resample; profile takes its draws and derived quantities as auto does.
 
     With no more rows than free parameters every resample would say the same.
     """
     interval = options.interval
     return ResamplingOptions(
-        "pairs" if interval == "profile" or interval == "none" else interval,
+        "auto" if interval == "profile" or interval == "none" else interval,
         options.resamples if spare_rows and interval != "none" else 0,
         options.level,
         {name: table[name][problem.rows.kept] for name in options.clusters},
@@ -217,17 +272,21 @@ def _resampling(
     )
 
 
-def _with_profiles(fitted: Fit) -> Fit:
-    """The fit with the ends of its profiles; derived quantities keep the bootstrap's."""
+def _with_profiles(fitted: Fit, evidence: Evidence, rows_design: Design) -> Fit:
+    """The fit with the ends of its profiles; derived quantities keep the resamples'."""
     profiles = of_fit(fitted)
     parameters = {
-        name: Estimate(e.value, profiles[name].low, profiles[name].high, profiles[name].verdict)
+        name: limited(
+            name,
+            Estimate(e.value, profiles[name].low, profiles[name].high, profiles[name].verdict),
+            evidence,
+        )
         if name in profiles
         else e
         for name, e in fitted.parameters.items()
     }
     method = replace(fitted.interval, method="profile")
-    status = judged(fitted.certificate, parameters, method, fitted.rows)
+    status = judged(fitted.certificate, parameters, method, fitted.problem, rows_design)
     return replace(fitted, parameters=parameters, interval=method, status=status)
 
 

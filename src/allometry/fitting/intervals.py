@@ -1,17 +1,35 @@
 """How sure a fit is: estimates with intervals, and a verdict on each parameter."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
+from allometry.laws.law import Kind, Parameter
 
-from allometry.laws.law import Parameter
+__all__ = [
+    "NEAR",
+    "WIDEST",
+    "Bounded",
+    "Estimate",
+    "IntervalMethod",
+    "MethodName",
+    "Verdict",
+    "bounded",
+    "is_narrow",
+    "openness",
+    "width_verdict",
+]
 
-__all__ = ["Bounded", "Estimate", "IntervalMethod", "MethodName", "Verdict", "bounded", "verdict"]
+Bounded = Literal["identified", "wide", "lower_bound_only", "upper_bound_only", "not_identified"]
+Verdict = Literal[Bounded, "unproven", "fixed", "no_interval"]
+MethodName = Literal["pairs", "fractional", "residual", "student", "jackknife", "profile", "none"]
 
-Bounded = Literal["identified", "lower_bound_only", "upper_bound_only", "not_identified"]
-Verdict = Literal[Bounded, "fixed", "no_interval"]
-MethodName = Literal["pairs", "fractional", "residual", "profile", "none"]
+# The rule of width: the larger end over the smaller, of an interval that counts as identified.
+# Derived quantities are shares and exponents, so they are judged as exponents.
+WIDEST: Mapping[Kind, float] = {"exponent": 2.0, "floor": 2.0, "coefficient": 10.0}
+# A parameter of either sign is also identified where its interval is no longer than this, in
+# the units of the fit (exponents; levels over the typical y): 0.00 [-0.02, 0.02] says enough.
+NEAR = 0.1
 
 # If one end of a positive parameter's interval differs from its value by more than this
 # factor, the data bound the parameter from the other side only.
@@ -36,11 +54,12 @@ class IntervalMethod:
     """How the intervals were made, and how far that went well.
 
     Attributes:
-        method: pairs, fractional, residual, profile or none.
+        method: see `allometry.fitting.resample`; profile, or none.
         level: coverage aimed at.
         resamples: fits they rest on. converged: share of these that converged.
         cluster: columns whose groups were resampled whole; empty for single rows.
         redrawn: draws thrown back for having too few distinct rows to fit the law.
+        groups: how many clusters each column of `cluster` has.
     """
 
     method: MethodName
@@ -49,9 +68,10 @@ class IntervalMethod:
     converged: float
     cluster: tuple[str, ...] = ()
     redrawn: int = 0
+    groups: tuple[int, ...] = ()
 
 
-def verdict(
+def openness(
     parameter: Parameter,
     value: float,
     median: float,
@@ -60,22 +80,41 @@ def verdict(
     at_low: float,
     at_high: float,
     level: float,
-) -> Bounded:
-    """What an interval of resamples allows to be said of its parameter.
+) -> tuple[bool, bool]:
+    """Whether an interval of resamples is open below, and above.
 
     Args:
         median: of the resamples.
         at_low, at_high: shares of resamples that ran into the solver's bounds.
     """
     tail = (1 - level) / 2
-    open_low, open_high = at_low > tail, at_high > tail
+    below, above = at_low > tail, at_high > tail
     if parameter.positive and value > 0:
-        open_low |= not low > min(value, median) / OPEN_FACTOR
+        below |= not low > min(value, median) / OPEN_FACTOR
         # If the value itself is near zero, the factor of the upper end has no meaning.
-        open_high |= at_low < 0.25 and not high < max(value, median) * OPEN_FACTOR
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return "not_identified"
-    return bounded(below=not open_low, above=not open_high)
+        above |= at_low < 0.25 and not high < max(value, median) * OPEN_FACTOR
+    return below, above
+
+
+def is_narrow(low: float, high: float, widest: float) -> bool:
+    """Whether both ends have one sign and differ by the factor `widest` at most."""
+    if low * high <= 0:
+        return False
+    return max(high / low, low / high) <= widest
+
+
+def width_verdict(
+    parameter: Parameter, kind: Kind, low: float, high: float, length: float
+) -> Literal["identified", "wide"]:
+    """By the ratio of the ends; of a parameter of either sign also by the interval's length.
+
+    Args:
+        length: of the interval, in the units of the fit.
+    """
+    signed = not parameter.positive and parameter.bounds[0] < 0 < parameter.bounds[1]
+    if is_narrow(low, high, WIDEST[kind]) or (signed and length <= NEAR):
+        return "identified"
+    return "wide"
 
 
 def bounded(*, below: bool, above: bool) -> Bounded:

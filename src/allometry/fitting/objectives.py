@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from allometry.errors import UsageError, did_you_mean
-from allometry.fitting.options import ObjectiveName
+from allometry.fitting.options import ObjectiveChoice, ObjectiveName
 from allometry.laws import Array
 
 __all__ = ["OBJECTIVES", "FittedObjective", "Objective", "named"]
@@ -34,6 +34,11 @@ class Objective:
     logs: bool
     delta: float
     over: float = 1.0
+
+    @property
+    def squares(self) -> bool:
+        """Whether the sum is one of squares."""
+        return bool(np.isinf(self.delta))
 
     @property
     def scale(self) -> float:
@@ -84,11 +89,13 @@ class FittedObjective:
     Attributes:
         name: of the objective. delta: of huber_log, None for the others.
         value: the sum over rows at the fitted parameters.
+        reason: why this objective, where none was asked for.
     """
 
     name: ObjectiveName
     delta: float | None
     value: float
+    reason: str = ""
 
     @property
     def logs(self) -> bool:
@@ -112,15 +119,15 @@ OBJECTIVES: dict[ObjectiveName, Objective] = {
 }
 
 
-def named(name: ObjectiveName, delta: float = 1e-3) -> Objective:
-    """The objective of that name; delta is used by huber_log only."""
-    if name not in OBJECTIVES:
+def named(name: ObjectiveChoice, delta: float | None = None) -> Objective:
+    """The objective of that name; delta is used by huber_log only, 1e-3 unless given."""
+    if name == "auto" or name not in OBJECTIVES:
         raise UsageError(
             f"no objective {name!r}; there are {', '.join(OBJECTIVES)}"
             f"{did_you_mean(name, OBJECTIVES)}"
         )
     objective = OBJECTIVES[name]
-    if name != "huber_log":
+    if name != "huber_log" or delta is None:
         return objective
     if not (np.isfinite(delta) and delta > 0):
         raise UsageError(f"delta must be a positive number, got {delta}")

@@ -20,6 +20,7 @@ __all__ = [
     "RULES",
     "FitOptions",
     "IntervalName",
+    "ObjectiveChoice",
     "ObjectiveName",
     "OptionValues",
     "Rule",
@@ -29,16 +30,22 @@ __all__ = [
 ObjectiveName = Literal[
     "huber_log", "squared_log", "squared", "absolute_log", "asymmetric_absolute"
 ]
-IntervalName = Literal["auto", "pairs", "fractional", "residual", "profile", "none"]
+ObjectiveChoice = Literal["auto", ObjectiveName]
+IntervalName = Literal[
+    "auto", "pairs", "fractional", "residual", "student", "jackknife", "profile", "none"
+]
 Rule = Literal["aicc", "backtest"]
 
 INTERVALS: tuple[IntervalName, ...] = get_args(IntervalName)
-OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
+OBJECTIVES: tuple[ObjectiveChoice, ...] = get_args(ObjectiveChoice)
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 # Of huber_log where laws are compared: learning curves of one run are smooth but for a
 # few points, so squares of log residuals, robust beyond a twentieth.
 COMPARE_DELTA = 0.05
+
+LARGEST = 1e300  # of a parameter held fixed
+SQUARES: tuple[ObjectiveName, ...] = ("squared_log", "squared")
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ class FitOptions:
         UsageError: a value that is none of its choices, or out of its range.
     """
 
-    objective: ObjectiveName = "huber_log"
-    delta: float = 1e-3
+    objective: ObjectiveChoice = "auto"
+    delta: float | None = None
     starts: int | None = None
     resamples: int = 1000
     cluster: str | tuple[str, ...] | None = None
@@ -76,6 +83,23 @@ class FitOptions:
                 f"interval is one of {', '.join(INTERVALS)}; got {self.interval!r}"
                 f"{did_you_mean(self.interval, INTERVALS)}"
             )
+        if self.interval == "profile" and self.objective not in (*SQUARES, "auto"):
+            raise UsageError(
+                f"profile intervals are for squares ({' and '.join(SQUARES)}), not for "
+                f"{self.objective}: with it they hold the truth too rarely. Take another interval"
+            )
+        if self.interval == "profile" and self.cluster:
+            raise UsageError(
+                "a profile takes rows as independent, so it has no cluster; with cluster, "
+                "interval is auto, pairs, residual or jackknife"
+            )
+        if self.interval == "jackknife" and len(self.clusters) != 1:
+            raise UsageError("interval jackknife leaves out clusters: name one cluster column")
+        if self.interval == "student" and self.cluster:
+            raise UsageError(
+                "interval student takes rows as independent, so it has no cluster; with cluster, "
+                "interval is auto, pairs, residual or jackknife"
+            )
         for option, column in (("weights", self.weights), ("noise", self.noise)):
             if not isinstance(column, str | None):
                 raise UsageError(
@@ -93,13 +117,20 @@ class FitOptions:
         return {*columns, *(c for c in (self.weights, self.noise) if c is not None)}
 
     def check_fixed(self, law: "Law") -> None:
-        """Refuse to hold a parameter that neither the law nor its companion has."""
+        """Refuse to hold a parameter that no law has, or at a value that it cannot have."""
         names = law.names + (law.companion.names if law.companion else ())
         if unknown := set(self.fixed or ()) - set(names):
             raise UsageError(
                 f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(names)}{did_you_mean(min(unknown), names)}"
             )
+        parameters = law.parameters + (law.companion.parameters if law.companion else ())
+        positive = {p.name for p in parameters if p.positive}
+        for name, value in (self.fixed or {}).items():
+            if not -LARGEST < value < LARGEST:
+                raise UsageError(f"{name} is held at a finite number, got {value:g}")
+            if name in positive and value < 0:
+                raise UsageError(f"{name} must be positive in law {law.name}, got {value:g}")
 
     def fixed_parameters(self, law: "Law") -> dict[str, float]:
         """The parameters of this law that are held at a raw value; the law's own for None."""
@@ -125,7 +156,7 @@ class SharedOptions(TypedDict, total=False):
 class OptionValues(SharedOptions, total=False):
     """Every option of a fit, as keyword arguments."""
 
-    objective: ObjectiveName
-    delta: float
+    objective: ObjectiveChoice
+    delta: float | None
     drop_largest: Mapping[str, int] | None
     where: Sequence[str]

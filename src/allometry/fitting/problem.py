@@ -53,6 +53,11 @@ class Problem:
         )
         return cls(law, objective, rows, options.fixed_parameters(law))
 
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the parameters that are not held fixed."""
+        return tuple(name for name in self.law.names if name not in self.fixed)
+
     def data(self) -> dict[str, Array]:
         """The used rows by symbol, with `weight` where weights differ: what a document keeps."""
         rows = self.rows

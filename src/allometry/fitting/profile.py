@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from allometry.fitting.document import Fit
-from allometry.fitting.intervals import Bounded, bounded
+from allometry.fitting.intervals import Bounded, bounded, width_verdict
+from allometry.fitting.ridges import refit_starts
 from allometry.fitting.solver import minimise
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array
 
 __all__ = ["Profile", "of_fit", "profile"]
 
+FINER, POINTS = 2, 8  # walks about a crossing, and places of each
 FARTHEST = 40.0  # standard errors, after which an end is called open
 STEPS = np.concatenate([np.linspace(0.25, 3, 12), np.geomspace(3.5, FARTHEST, 10)])
 
@@ -52,6 +54,7 @@ class _Optimum:
         errors: standard errors of the coordinates (p,).
         factor: from a rise of the objective to the statistic.
         threshold: of the statistic, at the ends of an interval.
+        draws: of resamples (k, p). starts: of refits, the optimum first (s, p).
     """
 
     surface: LawSurface
@@ -62,28 +65,40 @@ class _Optimum:
     errors: Array
     factor: float
     threshold: float
+    draws: Array
+    starts: Array
 
 
 def of_fit(fit: Fit) -> dict[str, Profile]:
     """Profiles of the free parameters of the problem a fit solved, at its intervals' level."""
     problem = fit.problem
+    raw = problem.raw()
     best = problem.coordinates(fit.values)[0]
-    return profile(problem.raw(), best, problem.rows.weights, fit.interval.level)
+    names = problem.law.names
+    drawn = np.stack([fit.draws[name] for name in names], 1) if fit.draws else np.zeros((0, 1))
+    draws = raw.to_u_all(drawn) if fit.draws else np.zeros((0, len(best)))
+    return profile(raw, best, problem.rows.weights, fit.interval.level, draws)
 
 
-def profile(surface: LawSurface, best: Array, weights: Array, level: float) -> dict[str, Profile]:
+def profile(
+    surface: LawSurface, best: Array, weights: Array, level: float, draws: Array
+) -> dict[str, Profile]:
     """Profiles of every free parameter.
 
     Args:
         surface: without centring, so that its coordinates are the raw parameters.
         best: the optimum in its coordinates, (p,).
         weights: of rows (n,).
+        draws: of resamples (k, p), perhaps none: refits start at the nearest one as well, so
+            that a profile goes over from one ridge to another.
     """
-    optimum = _optimum(surface, best, weights, level)
+    optimum = _optimum(surface, best, weights, level, draws)
     return {p.name: _walk(optimum, j) for j, p in enumerate(surface.free)}
 
 
-def _optimum(surface: LawSurface, best: Array, weights: Array, level: float) -> _Optimum:
+def _optimum(
+    surface: LawSurface, best: Array, weights: Array, level: float, draws: Array
+) -> _Optimum:
     """The optimum polished on this surface, and the yardsticks there."""
     from scipy.special import stdtrit
 
@@ -109,6 +124,8 @@ def _optimum(surface: LawSurface, best: Array, weights: Array, level: float) -> 
         errors=_standard_errors(surface, best, weights, factor),
         factor=factor,
         threshold=float(stdtrit(freedom, (1 + level) / 2) ** 2),
+        draws=draws,
+        starts=refit_starts(sharp, best[None], weights),
     )
 
 
@@ -120,10 +137,16 @@ def _walk(optimum: _Optimum, j: int) -> Profile:
     places = np.unique(np.clip(best + offsets, surface.low[j], surface.high[j]))
     statistic = _statistic(optimum, j, places)
     middle = int(np.argmin(np.abs(places - best)))
-    down = _crossing(places[: middle + 1][::-1], statistic[: middle + 1][::-1], threshold)
-    up = _crossing(places[middle:], statistic[middle:], threshold)
+    down = _crossing(optimum, j, places[: middle + 1][::-1], statistic[: middle + 1][::-1])
+    up = _crossing(optimum, j, places[middle:], statistic[middle:])
     ends = [places[0] if down is None else down, places[-1] if up is None else up]
+    verdict = bounded(below=down is not None, above=up is not None)
+    kind = surface.law.kind(parameter.name)
     raw, raw_ends = (np.exp(v) if parameter.positive else np.array(v) for v in (places, ends))
+    if verdict == "identified":
+        # A length counts for exponents only: other lengths have the unit of y here.
+        length = ends[1] - ends[0] if kind == "exponent" else np.inf
+        verdict = width_verdict(parameter, kind, raw_ends[0], raw_ends[1], length)
     return Profile(
         parameter.name,
         raw,
@@ -131,17 +154,29 @@ def _walk(optimum: _Optimum, j: int) -> Profile:
         threshold,
         float(raw_ends[0]),
         float(raw_ends[1]),
-        bounded(below=down is not None, above=up is not None),
+        verdict,
     )
 
 
 def _statistic(optimum: _Optimum, j: int, places: Array) -> Array:
     """The statistic with the j-th coordinate held at each place (m,), all others refitted."""
+    values = [
+        _refitted(optimum, j, places, np.tile(start, (len(places), 1))) for start in optimum.starts
+    ]
+    if len(optimum.draws):
+        nearest = np.abs(optimum.draws[:, j] - places[:, None]).argmin(1)
+        values.append(_refitted(optimum, j, places, optimum.draws[nearest]))
+    rise = np.min(values, axis=0) - optimum.value
+    return np.asarray(np.maximum(optimum.factor * rise, 0.0))
+
+
+def _refitted(optimum: _Optimum, j: int, places: Array, starts: Array) -> Array:
+    """The objective (m,) with the j-th coordinate held, refitted from starts (m, p)."""
     surface, count = optimum.surface, len(places)
-    u = np.tile(optimum.best, (count, 1))
+    u = starts.copy()
     low, high = np.tile(surface.low, (count, 1)), np.tile(surface.high, (count, 1))
     u[:, j] = low[:, j] = high[:, j] = places
-    refitted = minimise(
+    return minimise(
         surface,
         u,
         optimum.weights,
@@ -150,18 +185,27 @@ def _statistic(optimum: _Optimum, j: int, places: Array) -> Array:
         rounds=60,
         low=low,
         high=high,
-    )
-    return np.maximum(optimum.factor * (refitted.value - optimum.value), 0.0)
+    ).value
 
 
-def _crossing(places: Array, statistic: Array, threshold: float) -> float | None:
-    """Where the root of the statistic, near straight, first passes the threshold."""
-    past = np.flatnonzero(statistic >= threshold)
-    if not len(past) or past[0] == 0:
-        return None
-    i = past[0]
+def _crossing(optimum: _Optimum, j: int, places: Array, statistic: Array) -> float | None:
+    """Where the statistic first passes the threshold, walking outward; None where it never does.
+
+    Two finer walks between the places on either side, then a straight line through the root
+    of the statistic.
+    """
+    for _ in range(FINER):
+        past = np.flatnonzero(statistic >= optimum.threshold)
+        if not len(past) or past[0] == 0:
+            return None
+        inside, outside = past[0] - 1, past[0]
+        between = np.linspace(places[inside], places[outside], POINTS)
+        middle = _statistic(optimum, j, between[1:-1])
+        statistic = np.concatenate([statistic[[inside]], middle, statistic[[outside]]])
+        places = between
+    i = int(np.flatnonzero(statistic >= optimum.threshold)[0])
     before, after = np.sqrt(statistic[i - 1]), np.sqrt(statistic[i])
-    share = (np.sqrt(threshold) - before) / (after - before)
+    share = (np.sqrt(optimum.threshold) - before) / (after - before)
     return float(places[i - 1] + share * (places[i] - places[i - 1]))
 
 

@@ -55,13 +55,14 @@ def check(
 
     Args:
         values: every parameter of the law, for raw sizes.
-        options: of the fit, as for `allometry.fitting.fit.fit`; no resamples unless given.
+        options: of the fit, as for `allometry.fitting.fit.fit`; the objective is huber_log
+            with delta 1e-3, most papers' choice, and there are no resamples, unless given.
 
     Raises:
         UsageError: a parameter without a value, or options that do not fit.
     """
     law = laws.named(law) if isinstance(law, str) else law
-    option_values: OptionValues = {"resamples": 0, **options}
+    option_values: OptionValues = {"objective": "huber_log", "resamples": 0, **options}
     choices = FitOptions(**option_values)
     best = fit_with(as_table(table, choices.numbers(columns.values())), law, columns, choices)
     problem = best.problem

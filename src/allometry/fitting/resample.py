@@ -1,10 +1,15 @@
-"""Refit resamples of the rows: draws of the parameters, and estimates from them.
+"""Refit resamples of the rows: draws of the parameters.
 
-Rows drawn with replacement (pairs) make intervals that are too wide where the
-objective is nearly absolute and rows are few: a median of whole rows jumps. There,
-random weights of variance 1/2 take their place, and the draws are spread about the
-optimum by sqrt 2 in return, in the solver's coordinates (weighted bootstrap,
-Praestgaard and Wellner 1993). `benchmarks/fit_coverage.py` measures both.
+Five ways. `pairs` draws rows, or whole clusters, with replacement. `fractional` gives rows
+random weights of variance 1/2, and spreads the draws about the optimum by sqrt 2 in return, in
+the solver's coordinates (weighted bootstrap, Praestgaard and Wellner 1993): where the objective
+is nearly absolute and rows are few, a median of whole rows jumps. `residual` draws residuals,
+with clusters their signs (wild cluster bootstrap, Cameron et al. 2008). Two are for small
+samples, where percentiles of the others are too narrow. `student` simulates Gaussian residuals
+whose scale is itself drawn as Student's t has it, so that the interval of a straight line by
+squares is the t interval. `jackknife` leaves each cluster out in turn and spreads the draws by
+the cluster jackknife's variance (CV3 of MacKinnon, Nielsen and Webb 2023) with Student's t.
+`benchmarks/fit_coverage.py` measures them.
 """
 
 from collections.abc import Mapping
@@ -13,21 +18,26 @@ from typing import Literal
 
 import numpy as np
 
-from allometry.fitting.intervals import Estimate, IntervalMethod, Verdict, verdict
+from allometry.fitting.intervals import IntervalMethod
 from allometry.fitting.rows import Rows
 from allometry.fitting.search import FIRST_DELTA
 from allometry.fitting.solver import Lanes, Solution, minimise
 from allometry.fitting.surface import LawSurface
-from allometry.laws import Array, Parameter
-from allometry.stats.resample import FRACTION_SCALE, Labels, ends, fractions, multiplicities
+from allometry.laws import Array
+from allometry.stats.resample import FRACTION_SCALE, Labels, fractions, multiplicities
 
-__all__ = ["ResamplingOptions", "estimates", "resample", "rounded"]
+__all__ = ["FEW_CLUSTERS", "Method", "ResamplingOptions", "resample", "rounded"]
+
+Method = Literal["pairs", "fractional", "residual", "student", "jackknife"]
 
 # A gain of this part of the objective moves a parameter by about sqrt(TOL * rows)
 # standard errors at most, and the Newton step that promised it is still taken.
 TOL = 1e-6
 
 FEW = 20  # rows for each free parameter below which whole rows are too coarse
+FEW_SPARE = 30  # rows more than parameters below which Student's t is not yet a normal
+FEWEST_SPARE = 10  # the same where most rows are in the linear part of the penalty
+FEW_CLUSTERS = 20
 
 
 @dataclass(frozen=True)
@@ -35,12 +45,12 @@ class ResamplingOptions:
     """How to resample.
 
     Attributes:
-        method: `auto` is pairs or fractional, whichever covers better.
+        method: `auto` takes one by the number of rows and clusters, see `resample`.
         resamples: how many. level: of the intervals. seed: of the draws.
         clusters: labels of the rows, one array for each column of groups drawn whole.
     """
 
-    method: Literal["auto", "pairs", "fractional", "residual"]
+    method: Literal["auto", Method]
     resamples: int
     level: float
     clusters: Mapping[str, Labels]
@@ -48,57 +58,116 @@ class ResamplingOptions:
 
 
 def resample(
-    surface: LawSurface, rows: Rows, best: Array, options: ResamplingOptions
+    surface: LawSurface, rows: Rows, starts: Array, options: ResamplingOptions
 ) -> tuple[Array, IntervalMethod]:
-    """Refit every resample, warm-started; lanes that fail start again from afar.
+    """Refit every resample from every start; the best of its refits counts.
+
+    `auto` is, with one column of fewer than 20 clusters, `jackknife`, and with other clusters
+    `pairs`. Without clusters it is `student` where rows exceed parameters by less than 30;
+    where most residuals exceed the objective's delta, by less than 10, then `fractional` up to
+    20 rows for each parameter; beyond these `pairs`.
+
+    Args:
+        starts: of the refits (s, p), the optimum first.
 
     Returns:
-        parameters in solver coordinates (resamples, p), and how they were made.
+        parameters in solver coordinates (resamples, p), and how they were drawn.
     """
+    best = starts[:1]
     if not options.resamples or not surface.free:
         return np.empty((0, best.shape[1])), IntervalMethod("none", options.level, 0, 1.0)
     rng = np.random.default_rng(options.seed)
     method = (
         _automatic(surface, rows, best, options) if options.method == "auto" else options.method
     )
-    redrawn = 0
-    if method == "residual":
-        weights = _new_responses(surface, rows, best, rng, options)
-    elif method == "fractional":
-        clusters = tuple(options.clusters.values())
-        weights = rows.weights * fractions(rng, options.resamples, len(rows.y), clusters)
-    else:
-        weights, redrawn = _new_rows(surface, rows, rng, options)
-    warm = np.tile(best, (options.resamples, 1))
-    solved = minimise(
-        surface, warm, weights, first_delta=surface.final_delta, damping=1e-3, tol=TOL, rounds=40
-    )
-    u, converged = _carry_on(surface, solved, best, weights)
+    weights, redrawn = _weights(method, surface, rows, best, rng, options)
+    u, converged = _refit(surface, starts, weights)
     if method == "fractional":
         u = np.clip(best + FRACTION_SCALE * (u - best), surface.low, surface.high)
+    if method == "jackknife":
+        u = _spread(surface, rows, best, u, rng, options)
+    groups = {name: len(np.unique(labels.astype(str))) for name, labels in options.clusters.items()}
     share = float(converged.mean())
-    names = tuple(options.clusters)
-    return u, IntervalMethod(method, options.level, options.resamples, share, names, redrawn)
+    return u, IntervalMethod(
+        method, options.level, len(weights), share, tuple(groups), redrawn, tuple(groups.values())
+    )
 
 
-def _automatic(
-    surface: LawSurface, rows: Rows, best: Array, options: ResamplingOptions
-) -> Literal["pairs", "fractional"]:
-    """Fractional where most rows are in the linear part of the penalty and rows are few.
-
-    Groups drawn whole stay pairs: their coverage with weights has not been measured.
-    """
-    if options.clusters or not surface.law.per_row:
+def _automatic(surface: LawSurface, rows: Rows, best: Array, options: ResamplingOptions) -> Method:
+    if options.clusters:
+        few = len(options.clusters) == 1 and _places(options)[0].max() + 1 < FEW_CLUSTERS
+        return "jackknife" if few else "pairs"
+    if not surface.law.per_row:
         return "pairs"
-    predicted = surface.law.evaluate(surface.values(best), surface.sizes)[0]
-    r = surface.objective.residuals(surface.y, predicted)
-    coarse = np.median(np.abs(r)) > surface.final_delta
-    return "fractional" if coarse and len(r) < FEW * len(surface.free) else "pairs"
+    spare = surface.rows - len(surface.free)
+    coarse = np.median(np.abs(surface.residuals(best)[0])) > surface.final_delta
+    if spare < (FEWEST_SPARE if coarse else FEW_SPARE):
+        return "student"
+    return "fractional" if coarse and surface.rows < FEW * len(surface.free) else "pairs"
+
+
+def _places(options: ResamplingOptions) -> list[np.ndarray]:
+    """The cluster of each row, 0, 1, ..., for each clustering."""
+    return [
+        np.unique(labels.astype(str), return_inverse=True)[1]
+        for labels in options.clusters.values()
+    ]
+
+
+def _weights(
+    method: Method,
+    surface: LawSurface,
+    rows: Rows,
+    best: Array,
+    rng: np.random.Generator,
+    options: ResamplingOptions,
+) -> tuple[Array, int]:
+    """Row weights (K, n), or with shifts of the residuals (K, 2, n); and draws done again."""
+    clusters = tuple(options.clusters.values())
+    if method == "pairs":
+        return _new_rows(surface, rows, rng, options)
+    if method == "fractional":
+        return rows.weights * fractions(rng, options.resamples, surface.rows, clusters), 0
+    if method == "jackknife":
+        place = _places(options)[0]
+        return (np.arange(place.max() + 1)[:, None] != place) * rows.weights, 0
+    r = surface.residuals(best)[0]
+    draw = _student if method == "student" else _residuals
+    drawn = draw(surface, rows, r, rng, options)
+    return np.stack([np.broadcast_to(rows.weights, drawn.shape), drawn - r], 1), 0
+
+
+def _refit(surface: LawSurface, starts: Array, weights: Array) -> tuple[Array, Lanes]:
+    """The best refit of every resample, and which converged."""
+    u, value, converged = _refit_from(surface, starts[:1], weights)
+    for start in starts[1:]:
+        other, reached, settled = _refit_from(surface, start[None], weights)
+        better = reached < value * (1 - TOL)
+        u[better], value[better], converged[better] = (
+            other[better],
+            reached[better],
+            settled[better],
+        )
+    return u, converged
+
+
+def _refit_from(surface: LawSurface, start: Array, weights: Array) -> tuple[Array, Array, Lanes]:
+    """Refits from one start (1, p); lanes that fail start again from afar."""
+    solved = minimise(
+        surface,
+        np.tile(start, (len(weights), 1)),
+        weights,
+        first_delta=surface.final_delta,
+        damping=1e-3,
+        tol=TOL,
+        rounds=40,
+    )
+    return _carry_on(surface, solved, start, weights)
 
 
 def _carry_on(
-    surface: LawSurface, solved: Solution, best: Array, weights: Array
-) -> tuple[Array, Lanes]:
+    surface: LawSurface, solved: Solution, start: Array, weights: Array
+) -> tuple[Array, Array, Lanes]:
     """Lanes that have not converged go on with exact curvature, then begin again from afar.
 
     A broken law's lanes are not begun again: they crawl along ridges that a sharp
@@ -108,14 +177,13 @@ def _carry_on(
     attempts = [] if surface.exact else [(False, 10 * surface.final_delta, 30)]
     if surface.exact or len(surface.free) <= 4:
         attempts.append((True, FIRST_DELTA, 100))
-    for from_optimum, delta, rounds in attempts:
+    for from_start, delta, rounds in attempts:
         lost = np.flatnonzero(~converged)
         if not len(lost):
             break
-        start = np.tile(best, (len(lost), 1)) if from_optimum else u[lost]
         again = minimise(
             surface.with_curvature(),
-            start,
+            np.tile(start, (len(lost), 1)) if from_start else u[lost],
             weights[lost],
             first_delta=delta,
             tol=TOL,
@@ -124,7 +192,7 @@ def _carry_on(
         better = again.value <= value[lost] * (1 + TOL)
         u[lost[better]], value[lost[better]] = again.u[better], again.value[better]
         converged[lost] = better & again.converged
-    return u, converged
+    return u, value, converged
 
 
 def _new_rows(
@@ -142,79 +210,49 @@ def _new_rows(
     return counts * rows.weights, redrawn
 
 
-def _new_responses(
+def _residuals(
+    surface: LawSurface, rows: Rows, r: Array, rng: np.random.Generator, options: ResamplingOptions
+) -> Array:
+    """New residuals (K, n), drawn from those seen, blown up for the parameters spent."""
+    spent = np.sqrt(len(r) / max(1, len(r) - len(surface.free)))
+    if not options.clusters:
+        return rng.choice((r - r.mean()) * spent, (options.resamples, len(r)))
+    drawn = np.tile(r * spent, (options.resamples, 1))
+    for place in _places(options):
+        drawn *= rng.choice([-1.0, 1.0], (options.resamples, place.max() + 1))[:, place]
+    return drawn
+
+
+def _student(
+    surface: LawSurface, rows: Rows, r: Array, rng: np.random.Generator, options: ResamplingOptions
+) -> Array:
+    """New residuals (K, n): Gaussian, their scale over a root of chi-squared, variance 1/weight."""
+    freedom = max(1, len(r) - len(surface.free))
+    scale = np.sqrt((rows.weights * r**2).sum() / rng.chisquare(freedom, (options.resamples, 1)))
+    return np.asarray(scale * rng.normal(size=(options.resamples, len(r))) / np.sqrt(rows.weights))
+
+
+def _spread(
     surface: LawSurface,
     rows: Rows,
     best: Array,
+    without: Array,
     rng: np.random.Generator,
     options: ResamplingOptions,
 ) -> Array:
-    """Residual bootstrap: weights and shifts of the residuals, (K, 2, n).
-
-    Residuals are blown up for the parameters spent. With clusters their signs are
-    flipped cluster by cluster instead (wild cluster bootstrap, Cameron et al. 2008).
-    """
-    predicted = surface.law.evaluate(surface.values(best), surface.sizes)[0]
-    r = surface.objective.residuals(surface.y, predicted)
-    spent = np.sqrt(len(r) / max(1, len(r) - len(surface.free)))
-    if options.clusters:
-        drawn = np.tile(r * spent, (options.resamples, 1))
-        for labels in options.clusters.values():
-            places = np.unique(labels.astype(str), return_inverse=True)[1]
-            drawn *= rng.choice([-1.0, 1.0], (options.resamples, places.max() + 1))[:, places]
-    else:
-        drawn = rng.choice((r - r.mean()) * spent, (options.resamples, len(r)))
-    return np.stack([np.broadcast_to(rows.weights, drawn.shape), drawn - r], 1)
-
-
-def estimates(
-    surface: LawSurface, best: Array, draws: Array, level: float
-) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
-    """Parameters and derived quantities for raw sizes, with percentile ends and verdicts.
+    """Draws (resamples, p) with the jackknife's variance and the tails of Student's t.
 
     Args:
-        best: the optimum (1, p). draws: (resamples, p), perhaps none; both in
-            solver coordinates.
+        without: the optimum without each cluster (G, p).
     """
-    value = surface.raw(best)
-    drawn: Mapping[str, Array] = surface.raw(draws) if len(draws) else {}
-    place = {p.name: j for j, p in enumerate(surface.free)}
-    parameters = {}
-    for p in surface.law.parameters:
-        centre = float(value[p.name][0])
-        if p.name not in place:
-            parameters[p.name] = Estimate(centre, centre, centre, "fixed")
-        elif not drawn:
-            parameters[p.name] = Estimate(centre, np.nan, np.nan, "no_interval")
-        else:
-            j = place[p.name]
-            stuck = (draws[:, j] <= surface.low[j], draws[:, j] >= surface.high[j])
-            parameters[p.name] = _estimate(p, centre, drawn[p.name], stuck, level)
-    return parameters, _derived(surface, value, drawn, level)
-
-
-def _estimate(
-    parameter: Parameter, value: float, drawn: Array, stuck: tuple[Lanes, Lanes], level: float
-) -> Estimate:
-    """One free parameter; `stuck` are the draws at its lower and upper bound."""
-    low, high = ends(drawn, level)
-    at_low, at_high = (float(side.mean()) for side in stuck)
-    median = float(np.median(drawn))
-    return Estimate(
-        value, low, high, verdict(parameter, value, median, low, high, at_low, at_high, level)
-    )
-
-
-def _derived(
-    surface: LawSurface, value: Mapping[str, Array], drawn: Mapping[str, Array], level: float
-) -> dict[str, Estimate]:
-    spread = surface.law.derived(drawn) if drawn else {}
-    derived = {}
-    for name, middle in surface.law.derived(value).items():
-        low, high = ends(spread[name], level) if drawn else (np.nan, np.nan)
-        known: Verdict = "identified" if np.isfinite(low) else "no_interval"
-        derived[name] = Estimate(float(middle[0]), low, high, known)
-    return derived
+    groups = len(without)
+    place = _places(options)[0]
+    # Sizes that are the same throughout each cluster leave G - p degrees of freedom.
+    points = np.unique(np.stack([place, rows.points()], 1), axis=0)
+    freedom = max(1, groups - (len(surface.free) if len(points) == groups else 1))
+    mixed = rng.normal(size=(options.resamples, groups)) @ (without - best)
+    scale = np.sqrt((groups - 1) / groups * freedom / rng.chisquare(freedom, options.resamples))
+    return np.clip(best + scale[:, None] * mixed, surface.low, surface.high)
 
 
 def rounded(values: Mapping[str, Array]) -> dict[str, Array]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from allometry.fitting.document import Certificate
 from allometry.fitting.solver import Solution, minimise, solve_positive
-from allometry.fitting.surface import LawSurface
+from allometry.fitting.surface import LawSurface, PowerSumSurface
 from allometry.laws import Array
 
 __all__ = ["FIRST_DELTA", "certify", "search", "start_points"]
@@ -16,7 +16,14 @@ SAME = 1e-6  # relative difference of objectives below which two ends are one ba
 
 
 def start_points(surface: LawSurface, count: int, seed: int) -> Array:
-    """Start guesses (count, p), spread evenly over the law's start ranges."""
+    """Start guesses (count, p), spread evenly over the law's start ranges.
+
+    One guess where the objective has one optimum: on log axes the plane of least squares.
+    """
+    if surface.one_basin:
+        count = 1
+        if isinstance(surface, PowerSumSurface):
+            return surface.plane()
     uniform = spread(count, len(surface.law.parameters), seed)
     if surface.law.starts is not None:
         u = surface.to_u_all(surface.law.starts(uniform, surface.sizes, surface.y))
@@ -136,4 +143,5 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
         polished=norm <= FLAT * value + 1e-12,
         active_bounds=tuple(p.name for p, b in zip(surface.free, on_bound, strict=True) if b),
         runner_up={name: float(v[0]) for name, v in runner.items()},
+        one_basin=surface.one_basin,
     )

@@ -2,50 +2,68 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from allometry.fitting.document import Certificate, Status, StatusCode
-from allometry.fitting.intervals import Estimate, IntervalMethod
+from allometry.fitting.identifiability import Design
+from allometry.fitting.intervals import WIDEST, Estimate, IntervalMethod
+from allometry.fitting.problem import Problem
+from allometry.fitting.resample import FEW_CLUSTERS
+from allometry.laws import Law
 
-__all__ = ["judged"]
+__all__ = ["ENOUGH_REFITS", "judged"]
 
-WEAK = ("lower_bound_only", "upper_bound_only", "not_identified")
+WEAK = ("wide", "lower_bound_only", "upper_bound_only", "not_identified")
 ENOUGH = 0.99  # share of resamples that must have converged
+ENOUGH_REFITS = 0.9  # the share below which no parameter is called identified
+EXACT = 1e-9  # largest residual, over y, of rows without noise
 
 
 def judged(
     certificate: Certificate,
     parameters: Mapping[str, Estimate],
     method: IntervalMethod,
-    rows: int,
+    problem: Problem,
+    rows_design: Design,
 ) -> Status:
     """The gravest doubt gives the code; every doubt gives a sentence.
 
     Args:
         certificate: of the search. parameters: with their verdicts.
-        method: of the intervals. rows: used in the fit.
+        method: of the intervals. problem: that was solved.
+        rows_design: what the sizes of the rows leave open.
     """
+    squares = problem.objective.squares
     doubts = {
-        **_search(certificate),
-        **_spare(parameters, rows),
-        **_parameters(certificate, parameters),
-        **_resamples(method),
+        **_search(certificate, squares),
+        **_spare(parameters, problem),
+        **_parameters(certificate, parameters, problem.law, rows_design),
+        **_resamples(method, squares),
     }
     if not doubts:
-        share, starts = certificate.best_basin_share, certificate.starts
-        return Status("converged", f"{share:.0%} of {starts} starts agree on this optimum.")
+        return Status("converged", _agreement(certificate))
     return Status(next(iter(doubts)), " ".join(doubts.values()))
 
 
-def _search(c: Certificate) -> dict[StatusCode, str]:
+def _agreement(c: Certificate) -> str:
+    if c.one_basin:
+        return "The objective has one optimum, and it was reached."
+    return f"{c.best_basin_share:.0%} of {c.starts} starts agree on this optimum."
+
+
+def _search(c: Certificate, squares: bool) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
     if not c.polished:
+        softer = "" if squares else "a larger delta of huber_log, squared_log, "
         doubts["not_converged"] = (
             f"The gradient is {c.gradient_norm:.2g} at the best point: not proven an optimum. "
-            "Use more starts, a larger delta of huber_log, squared_log, or a simpler law."
+            f"Use more starts, {softer}or a simpler law."
         )
-    reached = round(c.best_basin_share * c.starts)
-    if reached < 2 <= c.starts:
+    if c.polished and not c.proven:
         who = (
-            f"Only one of {c.starts} starts" if reached else f"None of {c.starts} starts by itself"
+            f"Only one of {c.starts} starts"
+            if c.reached
+            else f"None of {c.starts} starts by itself"
         )
         doubts["found_once"] = (
             f"{who} reached the best value: there may be a better one. Use more starts."
@@ -53,42 +71,85 @@ def _search(c: Certificate) -> dict[StatusCode, str]:
     return doubts
 
 
-def _spare(parameters: Mapping[str, Estimate], rows: int) -> dict[StatusCode, str]:
-    free = sum(e.verdict != "fixed" for e in parameters.values())
-    if rows > free:
-        return {}
-    text = (
-        f"{rows} rows for {free} free parameters: the law passes through every row, so nothing "
-        "tells how sure it is. Add rows or use a simpler law."
+def _spare(parameters: Mapping[str, Estimate], problem: Problem) -> dict[StatusCode, str]:
+    rows, free = len(problem.rows.y), len(problem.free)
+    largest = float(
+        np.abs(problem.residuals({name: e.value for name, e in parameters.items()})).max()
     )
-    return {"no_spare_rows": text}
+    size = 1.0 if problem.objective.logs else float(np.abs(problem.rows.y).max())
+    exact = largest <= EXACT * size
+    if rows <= free:
+        through = "passes through every row" if exact else "has no row to spare"
+        return {
+            "no_spare_rows": f"{rows} rows for {free} free parameters: the law {through}, so "
+            "nothing tells how sure it is. Add rows or use a simpler law."
+        }
+    if exact:
+        return {
+            "noise_free": "The law passes through every row: rows without noise. The "
+            "parameters are exact, and their intervals say nothing about rows with noise."
+        }
+    return {}
 
 
-def _parameters(c: Certificate, parameters: Mapping[str, Estimate]) -> dict[StatusCode, str]:
+def _parameters(
+    c: Certificate, parameters: Mapping[str, Estimate], law: Law, rows_design: Design
+) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
     if c.active_bounds:
         doubts["bound_active"] = (
             f"{', '.join(c.active_bounds)} ran into the solver's bound: the data do not "
             "contain this part of the law; use a simpler law."
         )
+    sentences = []
+    if rows_design.confounded:
+        sentences.append(
+            f"{rows_design.relation}: these rows do not tell the effects of the two apart, and "
+            f"{', '.join(rows_design.confounded)} are open. {rows_design.along}".strip()
+        )
     weak = [
-        f"{name} ({e.verdict.replace('_', ' ')})"
+        f"{name} ({_in_words(law, name, e)})"
         for name, e in parameters.items()
-        if e.verdict in WEAK
+        if e.verdict in WEAK and name not in rows_design.confounded
     ]
     if weak:
-        doubts["not_identified"] = (
-            f"The data do not fix {', '.join(weak)}: do not quote as numbers."
-        )
+        sentences.append(f"The data do not fix {', '.join(weak)}: do not quote as numbers.")
+    if sentences:
+        doubts["not_identified"] = " ".join(sentences)
     return doubts
 
 
-def _resamples(method: IntervalMethod) -> dict[StatusCode, str]:
-    if method.converged >= ENOUGH:
-        return {}
-    text = (
-        f"{100 * (1 - method.converged):.1f}% of {method.resamples} resamples did not converge "
-        "in the steps allowed: the intervals rest on unfinished fits; a larger delta of huber_log, "
-        "squared_log or a simpler law makes them firm."
-    )
-    return {"resamples_weak": text}
+def _in_words(law: Law, name: str, e: Estimate) -> str:
+    if e.verdict != "wide":
+        return e.verdict.replace("_", " ")
+    if e.low * e.high <= 0:
+        return "its sign is open"
+    ratio = max(e.high / e.low, e.low / e.high)
+    kind = law.kind(name)
+    return f"ends apart by a factor of {ratio:.2g}; {WIDEST[kind]:g} at most for a {kind}"
+
+
+def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:
+    doubts: dict[StatusCode, str] = {}
+    if method.converged < ENOUGH:
+        remedy = (
+            "a simpler law"
+            if squares
+            else "a larger delta of huber_log, squared_log or a simpler law"
+        )
+        doubts["resamples_weak"] = (
+            f"{100 * (1 - method.converged):.1f}% of {method.resamples} resamples did not "
+            "converge in the steps allowed: the intervals rest on unfinished fits; "
+            f"{remedy} makes them firm."
+        )
+    few = [
+        f"{groups} of {name}"
+        for name, groups in zip(method.cluster, method.groups, strict=True)
+        if groups < FEW_CLUSTERS
+    ]
+    if few and method.method != "jackknife":
+        doubts["few_clusters"] = (
+            f"The intervals rest on few clusters ({', '.join(few)}): with less than "
+            f"{FEW_CLUSTERS} they are too narrow; interval jackknife is made for few."
+        )
+    return doubts

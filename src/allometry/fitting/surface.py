@@ -71,6 +71,12 @@ class LawSurface(ABC):
             self.low = np.where(loose, np.where(self.positive, -300.0, -1e12), self.low)
             self.high = np.where(loose, np.where(self.positive, 300.0, 1e12), self.high)
 
+    @property
+    def one_basin(self) -> bool:
+        """Whether the objective has one optimum only, whatever the rows."""
+        linear = {p.name for p in self.free} <= set(self.law.linear)
+        return linear and not self.objective.logs
+
     @abstractmethod
     def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
         """Value, gradient and curvature; see `solver.Surface`."""
@@ -98,6 +104,18 @@ class LawSurface(ABC):
             return centred
         fixed = {name: centred[name] for name in self.fixed}
         return {**self.law.to_raw(centred, self.centre), **fixed}
+
+    def compared(self, u: Array) -> Array:
+        """Predictions (k, n), their logs where residuals are in logs; NaN where none exist."""
+        with np.errstate(all="ignore"):
+            predicted = self.law.evaluate(self.values(u), self.sizes)
+            return np.log(predicted) if self.objective.logs else predicted
+
+    def residuals(self, u: Array) -> Array:
+        """Residuals (k, n): of log y where the objective is in logs, else of centred y."""
+        with np.errstate(all="ignore"):
+            predicted = self.law.evaluate(self.values(u), self.sizes)
+        return self.objective.residuals(self.y, predicted)
 
     def with_curvature(self) -> Self:
         """The same problem with exact curvature."""
@@ -195,6 +213,18 @@ class PowerSumSurface(LawSurface):
             value = self.fixed[name]
             offset = offset + columns[name] * (np.log(value) if name == term.coefficient else value)
         return offset
+
+    @property
+    def one_basin(self) -> bool:
+        """A single term is a plane on log axes, where every penalty is convex."""
+        return len(self.law.terms) == 1 and self.objective.logs
+
+    def plane(self) -> Array:
+        """The least-squares coordinates (1, p) of a single term, in logs."""
+        features, offset = self._features[0], self._offsets[0]
+        u = np.zeros((1, len(self.free)))
+        u[0, self._where[0]] = np.linalg.lstsq(features.T, -offset, rcond=None)[0]
+        return np.clip(u, self.low, self.high)
 
     def shares(self, u: Array) -> tuple[list[Array], Array]:
         """Each term (k, n), over y in logs, and their sum."""

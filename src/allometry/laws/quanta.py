@@ -95,13 +95,16 @@ LAW = Law(
     response="L",
     parameters=(
         Parameter(
-            "a", "loss of a sample whose quantum is learnt", positive=True, bounds=(1e-9, 1e3), kind="floor"
+            "a", "loss of a sample whose quantum is learnt", positive=True, bounds=(1e-9, 1e3),
+            kind="floor",
         ),
         Parameter(
-            "b", "loss of a sample whose quantum is not learnt", positive=True, bounds=(1e-6, 1e3), kind="floor"
+            "b", "loss of a sample whose quantum is not learnt", positive=True,
+            bounds=(1e-6, 1e3), kind="floor",
         ),
         Parameter(
-            "alpha", "Zipf exponent of the quanta's use, less 1", positive=True, bounds=(0.02, 5.0), kind="exponent"
+            "alpha", "Zipf exponent of the quanta's use, less 1", positive=True, bounds=(0.02, 5.0),
+            kind="exponent",
         ),
         Parameter("C", "parameters a quantum takes", positive=True, bounds=(1e-9, 1e12)),
         Parameter(

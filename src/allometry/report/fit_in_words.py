@@ -4,12 +4,15 @@ from collections import Counter
 from typing import NamedTuple
 
 from allometry.fitting.document import Fit
+from allometry.fitting.objectives import OBJECTIVES
 from allometry.stats.digits import shown, shown_interval
 
 __all__ = ["VERDICTS", "EstimateRow", "certificate_lines", "estimate_rows", "summary_of_fit"]
 
 VERDICTS = {
     "identified": "identified by these data",
+    "wide": "not identified: wide interval",
+    "unproven": "not identified: fit not proven",
     "lower_bound_only": "bounded from below only",
     "upper_bound_only": "bounded from above only",
     "not_identified": "not identified by these data",
@@ -51,11 +54,11 @@ def summary_of_fit(fit: Fit) -> str:
 
 def certificate_lines(fit: Fit) -> list[str]:
     """Search, rows left out, intervals, notes: a sentence each."""
-    c, lines = fit.certificate, []
+    c, lines = fit.certificate, [_objective_line(fit)]
     lines.append(
         f"Search: {c.starts} starts, {c.converged:.0%} converged, {c.best_basin_share:.0%} at the "
-        f"best value ({fit.objective.name.replace('_', ' ')}, sum over rows "
-        f"{shown(fit.objective.value)}); gradient there {shown(c.gradient_norm, 2)}."
+        f"best value (sum over rows {shown(fit.objective.value)}); "
+        f"gradient there {shown(c.gradient_norm, 2)}."
     )
     if c.runner_up_value is not None:
         at = ", ".join(f"{name} = {shown(v)}" for name, v in c.runner_up.items())
@@ -77,6 +80,19 @@ def certificate_lines(fit: Fit) -> list[str]:
         lines.append(f"Standard deviations {unit}told apart: {parts}.")
     lines.extend(note if note.endswith(".") else f"{note}." for note in fit.notes)
     return lines
+
+
+def _objective_line(fit: Fit) -> str:
+    objective = fit.objective
+    delta = "" if objective.delta is None else f" with delta {objective.delta:g}"
+    reason = f", taken because {objective.reason}" if objective.reason else ""
+    if (
+        objective.reason
+        and objective.delta is not None
+        and objective.delta > OBJECTIVES["huber_log"].delta
+    ):
+        reason = f": {objective.reason}"
+    return f"Objective: {objective.name}{delta}{reason}."
 
 
 def _interval_line(fit: Fit) -> str:

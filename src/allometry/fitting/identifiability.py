@@ -1,0 +1,118 @@
+"""Which parameters the design of the rows cannot tell apart, whatever their intervals.
+
+Intervals come from refits near the optimum, and miss two things: sizes that move together,
+where terms can exchange their parts, and directions in which the prediction does not change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from allometry.fitting.surface import LawSurface
+from allometry.laws import Array, Law
+
+__all__ = ["Design", "design", "slopes"]
+
+# Condition index of the standardised logs of the sizes beyond which they move together
+# (Belsley, Kuh and Welsch 1980, Regression Diagnostics, sec. 3.2: 30 is strong).
+STRONG = 30.0
+FLAT = 1e-7  # slope of a prediction by a solver coordinate, over the prediction's size
+DEPENDENT = 1e-6  # singular value of the scaled Jacobian, over the largest
+PART = 0.1  # component of a parameter in a direction of no slope
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the rows cannot tell.
+
+    Attributes:
+        together: sizes that move together; empty where none do.
+        relation: of these, in words.
+        confounded: parameters that sizes moving together leave open.
+        flat: parameters along which the prediction does not change at the optimum.
+        along: the loss along the line of sizes that move together, in words, or empty.
+    """
+
+    together: tuple[str, ...] = ()
+    relation: str = ""
+    confounded: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
+    along: str = ""
+
+    @property
+    def open(self) -> frozenset[str]:
+        """Parameters that are not identified, whatever their intervals."""
+        return frozenset((*self.confounded, *self.flat))
+
+
+def design(surface: LawSurface, sizes: Mapping[str, Array], best: Array) -> Design:
+    """What these rows leave open.
+
+    Args:
+        sizes: raw, symbol -> (n,). best: the optimum (1, p) in the surface's coordinates.
+    """
+    pair = _moving_together(surface.law, sizes)
+    flat = _flat(surface, best)
+    if not pair:
+        return Design(flat=flat)
+    slope, scatter = _line(np.log(sizes[pair[0]]), np.log(sizes[pair[1]]))
+    words = f"{pair[1]} follows {pair[0]}^{slope:.2f} within {scatter:.2g} in log"
+    confounded = tuple(n for n in _of_sizes(surface.law, pair) if n not in surface.fixed)
+    return Design(pair, words, confounded, flat)
+
+
+def _moving_together(law: Law, sizes: Mapping[str, Array]) -> tuple[str, ...]:
+    """The first two sizes whose logs are nearly a line, or nothing."""
+    if not law.per_row or any((sizes[s] <= 0).any() for s in law.sizes):
+        return ()
+    for i, first in enumerate(law.sizes):
+        for second in law.sizes[i + 1 :]:
+            r = abs(np.corrcoef(np.log(sizes[first]), np.log(sizes[second]))[0, 1])
+            if np.sqrt((1 + r) / max(1 - r, 1e-300)) > STRONG:
+                return first, second
+    return ()
+
+
+def _line(x: Array, y: Array) -> tuple[float, float]:
+    """Slope of y on x, and the standard deviation about the line."""
+    slope, intercept = np.polyfit(x, y, 1)
+    return float(slope), float(np.std(y - intercept - slope * x))
+
+
+def _of_sizes(law: Law, sizes: tuple[str, ...]) -> tuple[str, ...]:
+    """Parameters of the terms in these sizes; without terms, all but floors."""
+    if not law.terms:
+        return tuple(n for n in law.names if law.kind(n) != "floor")
+    names = {
+        name
+        for term in law.terms
+        if {size for size, _ in term.powers} & set(sizes)
+        for name in (term.coefficient, *(exponent for _, exponent in term.powers))
+    }
+    return tuple(n for n in law.names if n in names)
+
+
+def _flat(surface: LawSurface, best: Array) -> tuple[str, ...]:
+    """Parameters in a direction along which no prediction changes, to first order."""
+    jacobian = slopes(surface, best)
+    size = np.linalg.norm(surface.compared(best)[0]) / np.sqrt(surface.rows)
+    lengths = np.linalg.norm(jacobian, axis=1) / np.sqrt(surface.rows)
+    still = ~(lengths > FLAT * (1.0 if surface.objective.logs else max(size, 1e-300)))
+    names = np.array([p.name for p in surface.free])
+    flat = set(names[still])
+    if still.all() or not np.isfinite(jacobian).all():
+        return tuple(names[still])
+    scaled = jacobian[~still] / np.linalg.norm(jacobian[~still], axis=1, keepdims=True)
+    left, values, _ = np.linalg.svd(scaled, full_matrices=True)
+    weak = np.concatenate([values, np.zeros(len(scaled) - len(values))]) < DEPENDENT * values[0]
+    flat |= set(names[~still][(np.abs(left[:, weak]) > PART).any(1)])
+    return tuple(n for n in names if n in flat)
+
+
+def slopes(surface: LawSurface, u: Array) -> Array:
+    """Central differences of the predictions (their logs in logs) at u (1, p), (p, n)."""
+    step = 1e-5 * np.maximum(1.0, np.abs(u[0]))
+    nudges = np.diag(step)
+    ahead, behind = surface.compared(u + nudges), surface.compared(u - nudges)
+    return np.asarray((ahead - behind) / (2 * step[:, None]), float)

@@ -1,0 +1,72 @@
+"""Where refits start: the optimum, and every other place that the rows make plausible.
+
+A refit that starts at the optimum stays in its basin. Where a floor sits at its bound the
+slope by its log is zero, so no refit would ever leave; where two terms can exchange their
+parts, half of the refits belong on the other side.
+"""
+
+import numpy as np
+
+from allometry.fitting.solver import Solution, minimise
+from allometry.fitting.surface import LawSurface
+from allometry.laws import Array
+
+__all__ = ["refit_starts"]
+
+# Rise of the objective over its value, times spare rows, up to which a place is plausible:
+# for squares the square of Student's t.
+PLAUSIBLE = 20.0
+APART = 0.1  # in some solver coordinate, of two starts
+MOST = 5
+FLOORS = (0.0, 0.3, 0.7, 0.95)  # of the largest value a floor may have
+
+
+def refit_starts(
+    surface: LawSurface, best: Array, weights: Array, ended: Solution | None = None
+) -> Array:
+    """Starts of refits and profiles (s, p), the optimum first.
+
+    Args:
+        best: the polished optimum (1, p). weights: of rows (n,).
+        ended: of the search, where it is at hand.
+    """
+    delta = np.full((1, 1), surface.final_delta)
+    value = float(surface.evaluate(best, weights, delta)[0][0])
+    conditional = _at_floors(surface, best, weights)
+    if ended is None:
+        ended = Solution.unsolved(best[:0], 0)
+    u = np.concatenate([conditional.u, ended.u])
+    values = np.concatenate([conditional.value, ended.value])
+    spare = max(1, surface.rows - len(surface.free))
+    limit = value * (1 + PLAUSIBLE / spare) + 1e-300
+    starts = [best[0]]
+    order = np.concatenate(
+        [np.arange(len(conditional.u)), len(conditional.u) + np.argsort(ended.value)]
+    )
+    for place in order:
+        if len(starts) == MOST or not values[place] <= limit:
+            continue
+        if all(np.abs(u[place] - start).max() > APART for start in starts):
+            starts.append(u[place])
+    return np.array(starts)
+
+
+def _at_floors(surface: LawSurface, best: Array, weights: Array) -> Solution:
+    """Each floor held at some places in turn, all other parameters refitted."""
+    floors = [
+        j for j, p in enumerate(surface.free) if p.positive and surface.law.kind(p.name) == "floor"
+    ]
+    if not floors or not (surface.y > 0).all():
+        return Solution.unsolved(best[:0], 0)
+    u = np.repeat(best, len(floors) * len(FLOORS), axis=0)
+    low, high = (np.tile(side, (len(u), 1)) for side in (surface.low, surface.high))
+    with np.errstate(divide="ignore"):
+        places = np.log(np.array(FLOORS) * surface.y.min())
+    for i, j in enumerate(floors):
+        lanes = slice(i * len(FLOORS), (i + 1) * len(FLOORS))
+        u[lanes, j] = np.clip(places, surface.low[j], surface.high[j])
+        low[lanes, j] = high[lanes, j] = u[lanes, j]
+    return minimise(
+        surface, u, weights, first_delta=10 * surface.final_delta, tol=1e-6, rounds=60,
+        low=low, high=high,
+    )  # fmt: skip
