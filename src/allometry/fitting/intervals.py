@@ -27,8 +27,8 @@ MethodName = Literal["pairs", "fractional", "residual", "student", "jackknife", 
 # The rule of width: the larger end over the smaller, of an interval that counts as identified.
 # Derived quantities are shares and exponents, so they are judged as exponents.
 WIDEST: Mapping[Kind, float] = {"exponent": 2.0, "floor": 2.0, "coefficient": 10.0}
-# A parameter of either sign is also identified where its interval is no longer than this, in
-# the units of the fit (exponents; levels over the typical y): 0.00 [-0.02, 0.02] says enough.
+# An interval with ends of two signs is narrow where it is no longer than this, in the units of
+# the fit (exponents; levels over the typical y): 0.00 [-0.02, 0.02] says enough.
 NEAR = 0.1
 
 # If one end of a positive parameter's interval differs from its value by more than this
@@ -106,13 +106,13 @@ def is_narrow(low: float, high: float, widest: float) -> bool:
 def width_verdict(
     parameter: Parameter, kind: Kind, low: float, high: float, length: float
 ) -> Literal["identified", "wide"]:
-    """By the ratio of the ends; of a parameter of either sign also by the interval's length.
+    """By the ratio of the ends; where they have two signs, by the interval's length.
 
     Args:
         length: of the interval, in the units of the fit.
     """
-    signed = not parameter.positive and parameter.bounds[0] < 0 < parameter.bounds[1]
-    if is_narrow(low, high, WIDEST[kind]) or (signed and length <= NEAR):
+    either_sign = low < 0 < high and parameter.bounds[0] < 0
+    if is_narrow(low, high, WIDEST[kind]) or (either_sign and length <= NEAR):
         return "identified"
     return "wide"
 

@@ -16,6 +16,7 @@ __all__ = ["ENOUGH_REFITS", "judged"]
 WEAK = ("wide", "lower_bound_only", "upper_bound_only", "not_identified")
 ENOUGH = 0.99  # share of resamples that must have converged
 ENOUGH_REFITS = 0.9  # the share below which no parameter is called identified
+ARTICLES = {"coefficient": "a coefficient", "exponent": "an exponent", "floor": "a floor"}
 EXACT = 1e-9  # largest residual, over y, of rows without noise
 
 
@@ -126,7 +127,7 @@ def _in_words(law: Law, name: str, e: Estimate) -> str:
         return "its sign is open"
     ratio = max(e.high / e.low, e.low / e.high)
     kind = law.kind(name)
-    return f"ends apart by a factor of {ratio:.2g}; {WIDEST[kind]:g} at most for a {kind}"
+    return f"ends apart by a factor of {ratio:.2g}; {WIDEST[kind]:g} at most for {ARTICLES[kind]}"
 
 
 def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:

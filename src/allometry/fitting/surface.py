@@ -21,6 +21,8 @@ __all__ = ["LawSurface", "PlainSurface", "PowerSumSurface", "surface"]
 # place of the optimum moves far less than its value.
 BLUNT, SHARP = 1e-4, 1e-8
 
+NO_FLOOR = 1e-6  # of the smallest y: a floor that is none
+
 
 def _shifted(weights: Array, r: Array) -> tuple[Array, Array]:
     """Weights, and residuals of each lane's own response, of weights (K, 2, n)."""
@@ -64,6 +66,10 @@ class LawSurface(ABC):
         self.positive = np.array([p.positive for p in self.free])
         bounds = np.array([p.bounds for p in self.free], float).reshape(-1, 2).T
         self.low, self.high = (self.to_u(b) for b in bounds)
+        if (self.y > 0).all():  # where y falls by decades, a floor may lie far below its middle
+            least = np.log(NO_FLOOR * self.y.min())
+            floors = [p.positive and law.kind(p.name) == "floor" for p in self.free]
+            self.low = np.where(floors, np.minimum(self.low, least), self.low)
         if not centred and law.centring != "none":  # bounds are for centred sizes
             loose = np.array(
                 [p.positive or law.centring == "affine" or not law.terms for p in self.free]
@@ -225,6 +231,27 @@ class PowerSumSurface(LawSurface):
         u = np.zeros((1, len(self.free)))
         u[0, self._where[0]] = np.linalg.lstsq(features.T, -offset, rcond=None)[0]
         return np.clip(u, self.low, self.high)
+
+    def steepened(self, factors: Array) -> Array:
+        """Exponents (k, p) of the plane through log y, times factors (k,); NaN elsewhere.
+
+        Where the law cannot have such an exponent, one of another sign, it is NaN too.
+        """
+        u = np.full((len(factors), len(self.free)), np.nan)
+        sizes = [s for s in self.law.sizes if np.ptp(self.sizes[s]) > 0]
+        if not (self.y > 0).all() or not sizes or not len(factors):
+            return u
+        design = np.stack([np.ones(self.rows), *(np.log(self.sizes[s]) for s in sizes)], 1)
+        slopes = dict(zip(sizes, np.linalg.lstsq(design, np.log(self.y))[0][1:], strict=True))
+        place = {p.name: j for j, p in enumerate(self.free)}
+        for term in self.law.terms:
+            for size, exponent in term.powers:
+                if exponent in place and size in slopes:
+                    j = place[exponent]
+                    steep = term.sign * slopes[size] * factors
+                    allowed = (steep > self.low[j]) & (steep < self.high[j])
+                    u[:, j] = np.where(allowed, steep, np.nan)
+        return u
 
     def shares(self, u: Array) -> tuple[list[Array], Array]:
         """Each term (k, n), over y in logs, and their sum."""
