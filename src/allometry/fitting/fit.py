@@ -10,6 +10,7 @@ from allometry import laws
 from allometry.errors import UsageError, did_you_mean
 from allometry.fitting.document import Fit
 from allometry.fitting.intervals import Estimate
+from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import FitOptions, IntervalName, ObjectiveName
 from allometry.fitting.problem import Problem
@@ -137,6 +138,7 @@ def _columns(
 @np.errstate(all="ignore")
 def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOptions) -> Fit:
     """Fit one law, its options given as one value; see `fit`."""
+    law = law_of_columns(law, columns)
     options.check_fixed(law)
     if law.companion is not None and law.companion.response in columns:
         return _with_companion(law, law.companion, table, columns, options)
