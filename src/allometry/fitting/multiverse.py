@@ -12,7 +12,7 @@ from allometry.laws import Law
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
-__all__ = ["multiverse"]
+__all__ = ["OBJECTIVES", "RESAMPLES", "multiverse"]
 
 RESAMPLES = 200
 OBJECTIVES: tuple[tuple[ObjectiveName, float], ...] = (
@@ -86,7 +86,7 @@ def _mappings(
 def _in_words(largest: Mapping[str, int], conditions: Sequence[str]) -> str:
     """The rows that a combination leaves out."""
     rules = [f"{count} largest {symbol}" for symbol, count in largest.items()]
-    return ", ".join([*rules, *(f"not {c}" for c in conditions)]) or "none"
+    return ", ".join([*rules, *(f"all but {c}" for c in conditions)]) or "none"
 
 
 def _results(fit: Fit) -> dict[str, float | str]:

@@ -76,6 +76,7 @@ class Law:
         formula: in the parameters' names.
         source: paper and equation.
         sizes: symbols of the columns it is a function of.
+        labels: those of the sizes that number things, groups say; they are not centred.
         response: symbol of the column it predicts.
         parameters: in the order they are shown.
         terms: the sum of powers, or empty where `value` is given.
@@ -107,6 +108,7 @@ class Law:
     sizes: tuple[str, ...]
     response: str
     parameters: tuple[Parameter, ...]
+    labels: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     value: Callable[[Values, Values], Array] | None = None
     gradient: Callable[[Values, Values], Values] | None = None
