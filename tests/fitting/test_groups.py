@@ -173,6 +173,13 @@ def test_weights_conditions_fixed_parameters_and_clusters_are_kept_in_the_joint_
     assert alone.fits["conv"].values["E"] == 0.01
 
 
+def test_a_coefficient_may_be_shared_where_the_exponent_is_held_fixed():
+    shared = by_family(shared=["A"], fixed={"alpha": 0.24}, resamples=0).shared
+    log_a = np.log(FAMILIES["error"]) + 0.24 * np.log(FAMILIES["params"])
+    assert shared.names == ("A",) and list(shared.fit.values) == ["A", "alpha"]
+    assert shared.fit.values["A"] == pytest.approx(np.exp(log_a.mean()), rel=1e-8)
+
+
 def test_several_columns_make_groups_and_all_pairs_are_compared():
     groups = fit_groups(FAMILIES, "power", XY, by=["family", "seed"], resamples=20)
     assert list(groups.fits)[:2] == ["conv, 0", "conv, 1"] and len(groups.fits) == 6

@@ -17,6 +17,7 @@ from allometry.stats.digits import shown, shown_interval
 
 __all__ = ["show_groups", "show_influence", "show_multiverse"]
 
+NAN = float("nan")
 FEW = 3  # quantities, with their intervals beside each other in one line
 MOST_DIFFERENCES, MOST_LEFT_OUT = 20, 10  # on a terminal; --json has all
 DIFFERENCES = {
@@ -167,19 +168,20 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
             shown_interval(fit[n], fit[f"{n}_low"], fit[f"{n}_high"]) if few else shown(fit[n], 4)
             for n in names
         ]
-        _row(table, f"{fit['objective']}{delta}", *(str(fit[c]) for c in choices), str(fit["rows"]),
-            *estimates, _status(fit["status"]),
-        )  # fmt: skip
+        cells = [f"{fit['objective']}{delta}", *(fit[c] for c in choices), str(fit["rows"])]
+        _row(table, *cells, *estimates, _status(fit["status"]))
     console.print(table)
     table = _table("", "smallest value", "largest value", "lowest end of interval", "highest")
     for name in names:
         ends = [
-            extreme(fit[name + end] for fit in fits)
+            extreme((fit[name + end] for fit in fits if fit[name + end] is not None), default=NAN)
             for end, extreme in (("", min), ("", max), ("_low", min), ("_high", max))
         ]
         _row(table, name, *(shown(end, 4) for end in ends))
     _line(console, f"Over these {len(fits)} fits, values and ends of their intervals:")
     console.print(table)
+    for note in document["notes"]:
+        _line(console, f"{note}.")
 
 
 def _table(*headings: str) -> RichTable:

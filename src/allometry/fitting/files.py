@@ -9,7 +9,7 @@ from allometry.fitting.compare import compare, document
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.groups import GroupFits, fit_groups
-from allometry.fitting.influence import influence_with_fit
+from allometry.fitting.influence import influence_with_fit, most_moved
 from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.multiverse import multiverse
 from allometry.fitting.options import (
@@ -89,9 +89,12 @@ def influence_file(
     """
     table = as_table(path, FitOptions(**options).numbers(columns.values()))
     fit, without = influence_with_fit(table, _law(law), columns, leave_out=leave_out, **options)
-    rows: list[dict[str, object]] = [dict(row) for row in without]
+    rows: list[dict[str, object]] = [
+        {**row, "moved": name} for row, name in zip(without, most_moved(fit, without), strict=True)
+    ]
     if leave_out is None:
-        rows = [{"place": table.place(int(row["left_out"]) - 1), **row} for row in without]
+        places = [table.place(number - 1) for number in without["left_out"]]
+        rows = [{"place": place, **row} for place, row in zip(places, rows, strict=True)]
     return fit, {
         "schema": "allometry/influence/1",
         "law": fit.law.name,
@@ -130,7 +133,10 @@ def multiverse_file(
         "schema": "allometry/multiverse/1",
         "law": form.name,
         "formula": form.formula,
-        "fits": [dict(row) for row in fits],
+        "fits": [
+            {name: None if value != value else value for name, value in row.items()} for row in fits
+        ],
+        "notes": list(fits.notes),
     }
 
 

@@ -179,9 +179,11 @@ def fit_groups(
     joint = None
     if shared:
         used = {group: places[group][fit.problem.rows.kept] for group, fit in fits.items()}
-        groups = GroupLaw(law, tuple(used), tuple(shared))
+        alike = dict.fromkeys((*shared, *choices.fixed_parameters(law)))
+        groups = GroupLaw(law, tuple(used), tuple(alike))
         rows, clusters = _labelled(runs, used, by, choices)
-        joint = _shared(groups, rows, columns, by, replace(choices, cluster=clusters), fits)
+        choices = replace(choices, where=(), drop_largest=None, cluster=clusters)
+        joint = _shared(groups, tuple(shared), rows, columns, by, choices, fits)
     return GroupFits(
         law=law,
         by=by,
@@ -285,18 +287,22 @@ def _number(by: Sequence[str]) -> str:
 
 def _shared(
     groups: GroupLaw,
+    names: tuple[str, ...],
     table: Table,
     columns: Mapping[str, str],
     by: Sequence[str],
     options: FitOptions,
     fits: Mapping[str, Fit],
 ) -> SharedFit:
-    """The joint fit to the rows that the fits of the groups used, and the test."""
+    """The joint fit to the rows that the fits of the groups used, and the test.
+
+    Args:
+        groups: with parameters held fixed among the shared ones. names: of the shared ones.
+    """
     law = groups.law
     if len(fits) < 2:
         raise UsageError(
-            f"{', '.join(groups.shared)} can be shared by two groups or more; "
-            f"{len(fits)} could be fitted"
+            f"{', '.join(names)} can be shared by two groups or more; {len(fits)} could be fitted"
         )
     if law.companion is not None and law.companion.response in columns:
         raise UsageError(
@@ -304,10 +310,10 @@ def _shared(
             f"column of {law.companion.response} out"
         )
     fixed = groups.expanded(options.fixed_parameters(law))
-    choices = replace(options, where=(), drop_largest=None, fixed=fixed)
+    choices = replace(options, fixed=fixed)
     joint = fit_with(table, groups.joint(by), {**columns, GROUP: _number(by)}, choices)
     test, reason = _test(joint, GroupLaw(law, groups.groups, ()), by, fits)
-    return SharedFit(groups.shared, joint, test, reason)
+    return SharedFit(names, joint, test, reason)
 
 
 def _test(

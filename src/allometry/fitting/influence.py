@@ -17,7 +17,7 @@ from allometry.stats.resample import Labels
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
-__all__ = ["RESAMPLES", "influence", "influence_on", "influence_with_fit"]
+__all__ = ["RESAMPLES", "influence", "influence_on", "influence_with_fit", "most_moved"]
 
 RESAMPLES = 300
 
@@ -81,9 +81,8 @@ def influence_on(fit: Fit, labels: Labels | None = None) -> Table:
 
     Returns:
         One row for each thing left out, the most influential first: `left_out`
-        (row number from 1, or the group), `shift`: the largest change in bootstrap
-        standard errors, `moved`: the quantity that changes by it (empty for none),
-        whether the refit `converged`, and the parameters and derived quantities of it.
+        (row number from 1, or the group), the parameters and derived quantities
+        without it, and `shift`: the largest change in standard errors.
 
     Raises:
         UsageError: a law that was fitted with its companion: two fits to the same rows.
@@ -98,13 +97,12 @@ def influence_on(fit: Fit, labels: Labels | None = None) -> Table:
     )
     left_in = np.arange(len(groups))[:, None] != place[None, :]
     without, converged = _without(fit.problem, fit.values, left_in)
-    shift, moved = _shift(fit, without)
+    shift = np.max(list(_shifts(fit, without).values()), axis=0)
     order = np.argsort(-shift, kind="stable")
     return Table(
         {
             "left_out": groups[order],
             "shift": shift[order],
-            "moved": moved[order],
             "converged": converged[order],
             **{name: values[order] for name, values in without.items()},
         }
@@ -132,14 +130,20 @@ def _without(
     return {**values, **problem.law.derived(values)}, solution.converged
 
 
-def _shift(fit: Fit, without: Mapping[str, Array]) -> tuple[Array, Labels]:
-    """The largest change of any quantity, in bootstrap standard errors, and its name."""
+def most_moved(fit: Fit, without: Table) -> list[str]:
+    """The quantity behind each `shift` of a table of `influence_on`; empty where there is none."""
+    shifts = _shifts(fit, {name: without[name] for name in without.columns})
+    sizes = np.stack(list(shifts.values()))
+    return [list(shifts)[place] for place in sizes.argmax(0)]
+
+
+def _shifts(fit: Fit, without: Mapping[str, Array]) -> dict[str, Array]:
+    """The change of every quantity (k,) in bootstrap standard errors; 0 under the empty name."""
     spread = {**fit.draws, **(fit.law.derived(fit.draws) if fit.draws else {})}
     whole = {**fit.values, **{name: e.value for name, e in fit.derived.items()}}
     shifts = {"": np.zeros(len(next(iter(without.values()))))}
-    for name, values in without.items():
+    for name, value in whole.items():
         error = float(np.std(spread[name])) if name in spread else 0.0
         if error > 0:
-            shifts[name] = np.abs(values - whole[name]) / error
-    sizes = np.stack(list(shifts.values()))
-    return sizes.max(0), np.array(list(shifts), object)[sizes.argmax(0)]
+            shifts[name] = np.abs(without[name] - value) / error
+    return shifts
