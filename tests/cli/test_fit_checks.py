@@ -147,6 +147,14 @@ def test_multiverse_shows_a_row_for_each_combination_and_the_range(call):
     assert "all but params>30000" in out and "Over these 6 fits" in out
 
 
+def test_multiverse_without_resamples_shows_values(call):
+    code, out, _ = call(
+        f"multiverse runs.csv {POWER} --resamples 0 --try-drop-largest x:3 --try-drop-largest x:6"
+    )
+    assert code == 0 and "3 largest x" in out and "6 largest x" in out
+    assert "Over these 9 fits" in out
+
+
 def test_multiverse_tries_objectives_rows_and_columns(call):
     line = (
         f"multiverse runs.csv {POWER} --try-objective squared_log --try-objective huber_log:0.1 "

@@ -10,7 +10,7 @@ from scipy import stats
 import allometry as al
 from allometry.errors import DataError, UsageError
 from allometry.fitting import objectives
-from allometry.fitting.groups import fit_groups
+from allometry.fitting.groups import _difference, _verdict, fit_groups
 from allometry.fitting.intervals import Estimate
 from allometry.fitting.search import start_points
 from allometry.fitting.shared import GROUP, GroupLaw
@@ -75,8 +75,6 @@ def test_the_difference_of_exponents_is_that_of_least_squares_with_an_interactio
 
 
 def test_the_interval_of_a_difference_of_normal_intervals_is_that_of_the_normal_difference():
-    from allometry.fitting.groups import _difference
-
     one, other = Estimate(3.0, 2.0, 4.0, "identified"), Estimate(1.0, 0.5, 1.5, "identified")
     assert _difference(one, other) == pytest.approx((2.0, 2 - 1.25**0.5, 2 + 1.25**0.5))
 
@@ -161,16 +159,32 @@ def test_weights_conditions_fixed_parameters_and_clusters_are_kept_in_the_joint_
     table = FAMILIES.with_columns(w=np.linspace(1, 2, 36))
     options = {"objective": "squared_log", "weights": "w", "where": ["params<5e6"],
                "fixed": {"E": 0.01}, "cluster": "params", "resamples": 30}  # fmt: skip
-    groups = fit_groups(table, "power_floor", XY, by="family", shared=("alpha", "E"), **options)
+    groups = fit_groups(table, "power_floor", XY, by="family", shared=["alpha"], **options)
     joint = groups.shared.fit
     assert joint.rows == 30 and joint.parameters["E"].verdict == "fixed"
     assert joint.interval.cluster == ("params within family",)
     assert list(joint.problem.rows.weights) == pytest.approx(
         list(table["w"][table["params"] < 5e6] / table["w"][table["params"] < 5e6].mean())
     )
-    assert groups.shared.test.parameters == 1
-    alone = fit_groups(table, "power_floor", XY, by="family", **options)
-    assert alone.fits["conv"].values["E"] == 0.01
+    assert list(joint.values) == ["E", "A[conv]", "A[mixer]", "alpha"]
+    assert groups.shared.test is None and "cluster" in groups.shared.reason
+    assert groups.fits["conv"].values["E"] == joint.values["E"] == 0.01
+    independent = {**options, "cluster": None}
+    single = fit_groups(table, "power_floor", XY, by="family", shared=["alpha"], **independent)
+    assert single.shared.test.parameters == 1
+
+
+def test_a_coefficient_held_fixed_is_one_in_all_groups():
+    shared = by_family(shared=["alpha"], fixed={"A": 6.0}, resamples=0).shared
+    x = np.log(FAMILIES["params"])
+    expected = (x @ (np.log(6.0) - np.log(FAMILIES["error"]))) / (x @ x)
+    assert shared.fit.values == pytest.approx({"A": 6.0, "alpha": expected}, rel=1e-6)
+
+
+def test_fits_that_did_not_converge_are_not_compared():
+    one = Estimate(3.0, 2.9, 3.1, "identified")
+    assert _verdict([one, one], 0.1, 0.2, proven=False) == "not_converged"
+    assert _verdict([one, one], 0.1, 0.2, proven=True) == "different"
 
 
 def test_a_coefficient_may_be_shared_where_the_exponent_is_held_fixed():

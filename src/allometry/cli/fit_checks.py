@@ -114,11 +114,10 @@ def multiverse(
         resamples=resamples, interval=interval, level=level, seed=seed, weights=weights,
         noise=noise,
     )  # fmt: skip
-    dropped = counts("--try-drop-largest", largest)
     document = multiverse_file(
         table, law, _mappings(mapped_columns(mapping), other_maps),
         objectives=[_objective(text) for text in objectives] or OBJECTIVES,
-        drop_largest=[{}, *({symbol: count} for symbol, count in dropped.items())],
+        drop_largest=[{}, *(counts("--try-drop-largest", [text]) for text in largest)],
         where=[filters, *((*filters, condition) for condition in conditions)], **options,
     )  # fmt: skip
     if as_json:

@@ -1,8 +1,9 @@
 """Terminal tables of several fits: of groups of rows, without rows, under other choices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -24,6 +25,7 @@ DIFFERENCES = {
     "different": "different",
     "not_distinguished": "not distinguished: 0 lies in the interval",
     "not_identified": "not compared: not identified in one or both",
+    "not_converged": "not compared: one or both fits did not converge",
     "no_interval": "no interval taken",
 }
 
@@ -54,7 +56,7 @@ def show_groups(groups: GroupFits) -> None:
         _show_differences(console, groups)
     if groups.shared is not None:
         _show_shared(console, groups.shared)
-    _notes(console, list(fits.values()))
+    _notes(console, [note for fit in fits.values() for note in fit.notes])
 
 
 def _show_differences(console: Console, groups: GroupFits) -> None:
@@ -79,9 +81,9 @@ def _show_shared(console: Console, shared: SharedFit) -> None:
     console.print()
     _line(console, f"With {names} shared: {fit.formula}", "bold")
     table = _table("parameter", f"value [{100 * fit.interval.level:g}% interval]", "meaning")
-    meanings = {p.name: p.meaning for p in fit.law.parameters}
-    for name, estimate in fit.parameters.items():
-        _row(table, name, _estimate(estimate), meanings[name])
+    meanings = {**{p.name: p.meaning for p in fit.law.parameters}, **fit.law.meanings}
+    for name, estimate in {**fit.parameters, **fit.derived}.items():
+        _row(table, name, _estimate(estimate), meanings.get(name, ""))
     console.print(table)
     if fit.status.code != "converged":
         _line(console, f"{fit.status.code}: {fit.status.advice}", "yellow")
@@ -130,7 +132,7 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
     if fit.status.code != "converged":
         _line(console, f"{fit.status.code}: {fit.status.advice}", "yellow")
     _line(console, _strongest(rows[0], what), "bold")
-    _notes(console, [fit])
+    _notes(console, fit.notes)
 
 
 def _left_out(row: Mapping[str, Any], column: str | None) -> str:
@@ -174,14 +176,13 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
     table = _table("", "smallest value", "largest value", "lowest end of interval", "highest")
     for name in names:
         ends = [
-            extreme((fit[name + end] for fit in fits if fit[name + end] is not None), default=NAN)
+            extreme((fit[name + end] for fit in fits if np.isfinite(fit[name + end])), default=NAN)
             for end, extreme in (("", min), ("", max), ("_low", min), ("_high", max))
         ]
         _row(table, name, *(shown(end, 4) for end in ends))
     _line(console, f"Over these {len(fits)} fits, values and ends of their intervals:")
     console.print(table)
-    for note in document["notes"]:
-        _line(console, f"{note}.")
+    _notes(console, document["notes"])
 
 
 def _table(*headings: str) -> RichTable:
@@ -220,6 +221,6 @@ def _line(console: Console, text: str, style: str = "") -> None:
     console.print(Text(text, style=style), soft_wrap=True)
 
 
-def _notes(console: Console, fits: Sequence[Fit]) -> None:
-    for note in dict.fromkeys(note for fit in fits for note in fit.notes):
+def _notes(console: Console, notes: Iterable[str]) -> None:
+    for note in dict.fromkeys(notes):
         _line(console, note if note.endswith(".") else f"{note}.")

@@ -133,9 +133,7 @@ def multiverse_file(
         "schema": "allometry/multiverse/1",
         "law": form.name,
         "formula": form.formula,
-        "fits": [
-            {name: None if value != value else value for name, value in row.items()} for row in fits
-        ],
+        "fits": [dict(row) for row in fits],
         "notes": list(fits.notes),
     }
 

@@ -24,6 +24,7 @@ from allometry.fitting.options import FitOptions, OptionValues
 from allometry.fitting.problem import Problem
 from allometry.fitting.rows import Places
 from allometry.fitting.shared import GROUP, GroupLaw
+from allometry.fitting.status import ENOUGH
 from allometry.laws import Law
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
@@ -33,7 +34,11 @@ __all__ = ["Difference", "DifferenceVerdict", "GroupFits", "SharedFit", "SharedT
 SCHEMA = "allometry/fit_groups/1"
 SQUARES = ("squared", "squared_log")  # objectives whose sums follow the F distribution
 
-DifferenceVerdict = Literal["different", "not_distinguished", "not_identified", "no_interval"]
+UNPROVEN = ("not_converged", "found_once")  # statuses of a search
+
+DifferenceVerdict = Literal[
+    "different", "not_distinguished", "not_identified", "not_converged", "no_interval"
+]
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Difference:
     Attributes:
         low, high: of the interval, at the level of the fits.
         verdict: different (the interval leaves out 0), not_distinguished (0 lies in it),
-            not_identified (one of the two is not identified), no_interval.
+            not_identified (one of the two is not identified), not_converged (the search
+            or the resamples of one of the two fits did not converge), no_interval.
     """
 
     parameter: str
@@ -175,15 +181,14 @@ def fit_groups(
     choices = FitOptions(**options)
     runs = as_table(table, choices.numbers(columns.values()))
     places, left_out = _places(runs, by)
+    groups = GroupLaw(law, tuple(places), tuple(shared), tuple(choices.fixed_parameters(law)))
     fits, refused = _fits(runs, places, law, columns, choices)
     joint = None
     if shared:
         used = {group: places[group][fit.problem.rows.kept] for group, fit in fits.items()}
-        alike = dict.fromkeys((*shared, *choices.fixed_parameters(law)))
-        groups = GroupLaw(law, tuple(used), tuple(alike))
         rows, clusters = _labelled(runs, used, by, choices)
         choices = replace(choices, where=(), drop_largest=None, cluster=clusters)
-        joint = _shared(groups, tuple(shared), rows, columns, by, choices, fits)
+        joint = _shared(replace(groups, groups=tuple(used)), rows, columns, by, choices, fits)
     return GroupFits(
         law=law,
         by=by,
@@ -239,10 +244,16 @@ def _differences(fits: Mapping[str, Fit]) -> Iterator[Difference]:
     names = [n for n, e in first.parameters.items() if e.verdict != "fixed"] + list(first.derived)
     for name in sorted(names, key=scales.__contains__):
         for one, other in combinations(fits, 2):
-            estimates = [{**fits[g].parameters, **fits[g].derived}[name] for g in (one, other)]
+            pair = (fits[one], fits[other])
+            estimates = [{**fit.parameters, **fit.derived}[name] for fit in pair]
             value, low, high = _difference(*estimates)
-            verdict = _verdict(estimates, low, high)
+            verdict = _verdict(estimates, low, high, all(map(_proven, pair)))
             yield Difference(name, one, other, value, low, high, verdict)
+
+
+def _proven(fit: Fit) -> bool:
+    """Whether its search and its resamples converged."""
+    return fit.status.code not in UNPROVEN and fit.interval.converged >= ENOUGH
 
 
 def _difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
@@ -253,11 +264,15 @@ def _difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
     return value, float(value - down), float(value + up)
 
 
-def _verdict(estimates: Sequence[Estimate], low: float, high: float) -> DifferenceVerdict:
+def _verdict(
+    estimates: Sequence[Estimate], low: float, high: float, proven: bool
+) -> DifferenceVerdict:
     if any(e.verdict == "no_interval" for e in estimates):
         return "no_interval"
     if any(e.verdict != "identified" for e in estimates):
         return "not_identified"
+    if not proven:
+        return "not_converged"
     return "not_distinguished" if low <= 0 <= high else "different"
 
 
@@ -287,19 +302,14 @@ def _number(by: Sequence[str]) -> str:
 
 def _shared(
     groups: GroupLaw,
-    names: tuple[str, ...],
     table: Table,
     columns: Mapping[str, str],
     by: Sequence[str],
     options: FitOptions,
     fits: Mapping[str, Fit],
 ) -> SharedFit:
-    """The joint fit to the rows that the fits of the groups used, and the test.
-
-    Args:
-        groups: with parameters held fixed among the shared ones. names: of the shared ones.
-    """
-    law = groups.law
+    """The joint fit to the rows that the fits of the groups used, and the test."""
+    law, names = groups.law, groups.shared
     if len(fits) < 2:
         raise UsageError(
             f"{', '.join(names)} can be shared by two groups or more; {len(fits)} could be fitted"
@@ -325,6 +335,8 @@ def _test(
     """
     if joint.objective.name not in SQUARES:
         return None, f"a test needs sums of squares: objective {' or '.join(SQUARES)}"
+    if joint.interval.cluster:
+        return None, "the rows of one cluster are not independent"
     free = _free(list(fits.values()))
     parameters, spare = free - _free([joint]), joint.rows - free
     if parameters < 1 or spare < 1:

@@ -29,6 +29,7 @@ class GroupLaw:
         law: of one group.
         groups: their labels.
         shared: names of the shared parameters.
+        fixed: names of parameters held at one value in all groups.
 
     Raises:
         UsageError: a shared parameter that the law has not, or that has another meaning in
@@ -38,6 +39,7 @@ class GroupLaw:
     law: Law
     groups: tuple[str, ...]
     shared: tuple[str, ...]
+    fixed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = self.law.names
@@ -55,15 +57,12 @@ class GroupLaw:
 
     def joint(self, by: Sequence[str]) -> Law:
         """The law of all groups. `by` are the columns that make them, for the formula."""
-        law, own = self.law, [name for name in self.law.names if name not in self.shared]
-        formula = law.formula
-        for name in own:
-            formula = re.sub(rf"\b{re.escape(name)}\b", f"{name}[{', '.join(by)}]", formula)
+        law = self.law
         linear = [t.coefficient for t in law.terms] or law.linear
         parameters = {p.name: p for p in law.parameters}
         return Law(
             name=f"{law.name} of groups",
-            formula=formula,
+            formula=self._formula(by),
             source=law.source,
             sizes=(*law.sizes, GROUP),
             labels=(GROUP,),
@@ -78,6 +77,11 @@ class GroupLaw:
             starts=self.starts,
             linear=tuple(name for name, p, _ in self._parameters() if p in linear),
             derived=self.derived,
+            meanings={
+                f"{name}[{g}]": self._in_group(meaning, g)
+                for name, meaning in law.meanings.items()
+                for g in self.groups
+            },
             centring=law.centring,
             valid=law.valid,
             positive_sizes=law.positive_sizes,
@@ -87,13 +91,11 @@ class GroupLaw:
 
     def name(self, parameter: str, group: str) -> str:
         """Name of one group's parameter in the law of all groups."""
-        return parameter if parameter in self.shared else f"{parameter}[{group}]"
+        return parameter if parameter in self._alike else f"{parameter}[{group}]"
 
     def expanded(self, values: Mapping[str, float]) -> dict[str, float]:
         """Values that are the same in every group, under the names of the law of all groups."""
-        return {
-            self.name(p, g): value for p, value in values.items() for g in self.groups
-        }  # fmt: skip
+        return {self.name(p, g): value for p, value in values.items() for g in self.groups}
 
     def value(self, p: Values, sizes: Values) -> Array:
         """The law of each row's group, (k, n)."""
@@ -143,11 +145,24 @@ class GroupLaw:
             derived |= {f"{name}[{group}]": v for name, v in quantities.items()}
         return derived
 
+    @property
+    def _alike(self) -> tuple[str, ...]:
+        """Names of the parameters that have one value in all groups."""
+        return self.shared + self.fixed
+
+    def _formula(self, by: Sequence[str]) -> str:
+        """The formula with the columns of the groups at each parameter that differs."""
+        own = [re.escape(name) for name in self.law.names if name not in self._alike]
+        if not own:
+            return self.law.formula
+        names = re.compile(rf"\b({'|'.join(own)})\b")
+        return names.sub(lambda name: f"{name[0]}[{', '.join(by)}]", self.law.formula)
+
     def _parameters(self) -> list[tuple[str, str, str]]:
         """Triples (name, name in the law of one group, group; none where it is shared)."""
         triples = []
         for name in self.law.names:
-            if name in self.shared:
+            if name in self._alike:
                 triples.append((name, name, ""))
             else:
                 triples += [(self.name(name, g), name, g) for g in self.groups]
@@ -177,7 +192,7 @@ class GroupLaw:
         return [
             other
             for other in law.names
-            if other not in self.shared
+            if other not in self._alike
             and not np.allclose(law.to_raw({**values, other: np.ones(1)}, centre)[name], raw)
         ]
 

@@ -46,7 +46,7 @@ def starts(uniform: Array, sizes: Values, y: Array) -> Array:
 
 LAW = Law(
     name="power_offset",
-    formula="y = E + A x^-alpha",
+    formula="y = E + A x^-alpha, E of either sign",
     source="Viering and Loog 2103.10948, table 1 (POW3); power_floor without the sign of E",
     sizes=("x",),
     response="y",
