@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from allometry.fitting.compare import compare as compare
     from allometry.fitting.document import Fit as Fit
     from allometry.fitting.fit import fit as fit
+    from allometry.fitting.groups import GroupFits as GroupFits
+    from allometry.fitting.groups import fit_groups as fit_groups
     from allometry.fitting.influence import influence as influence
     from allometry.fitting.multiverse import multiverse as multiverse
     from allometry.laws.law import Law as Law
@@ -66,6 +68,7 @@ _HOME = {
     "Explanation": "engines.explanation",
     "Finding": "findings",
     "Fit": "fitting.document",
+    "GroupFits": "fitting.groups",
     "Function": "training.function",
     "Law": "laws.law",
     "Notebook": "study",
@@ -82,6 +85,7 @@ _HOME = {
     "compare": "fitting.compare",
     "explain": "engines.explanation",
     "fit": "fitting.fit",
+    "fit_groups": "fitting.groups",
     "influence": "fitting.influence",
     "multiverse": "fitting.multiverse",
     "read_table": "tables.read",

@@ -12,6 +12,7 @@ from allometry.errors import DataError, UsageError
 from allometry.figures.fits import draw_fit
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
+from allometry.report.fit_in_words import estimate_rows
 from allometry.tables.table import Table
 
 N19 = np.geomspace(100, 1e5, 19).round()
@@ -227,6 +228,9 @@ def test_learning_rate_and_batch_are_told_as_one_fit():
         {"c": 2, "a": -0.7, "b": 0.3, "e": 0.6, "g": 0.57}, rel=1e-6
     )
     assert Fit.from_json(made.to_json()) == made
+    meanings = {row.name: row.meaning for row in estimate_rows(made)}
+    assert meanings["e"] == "best batch size at D = 1"
+    assert meanings["g"] == "exponent of D in the best batch size"
     assert set(
         fit(table, "lr_batch", {k: columns[k] for k in ("N", "D", "lr")}, resamples=0).values
     ) == {"c", "a", "b"}

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from allometry.cli import data, laws, stored
+from allometry.cli import data, fit_checks, laws, stored
 from allometry.cli.listing import list_
 from allometry.cli.output import say
 from allometry.cli.report import report
@@ -65,6 +65,8 @@ for _command in (
     report,
     laws.fit,
     laws.compare,
+    fit_checks.influence,
+    fit_checks.multiverse,
     data.data,
 ):
     commands.add_command(_command)

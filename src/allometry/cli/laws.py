@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from allometry.cli.options import as_json, pairs, to_file
+from allometry.cli.options import as_json, counts, mapped_columns, numbers, to_file
 from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
 from allometry.fitting.options import (
@@ -16,6 +16,7 @@ from allometry.fitting.options import (
     IntervalName,
     ObjectiveChoice,
     ObjectiveName,
+    OptionValues,
 )
 
 __all__ = ["compare", "fit"]
@@ -85,6 +86,19 @@ def _delta(default: float | None) -> Decorator:
 @click.option("--noise", metavar="COLUMN", help="Standard deviation of each row.")
 @click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
 @click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="One fit for each value, and the differences between them; may be repeated.",
+)
+@click.option(
+    "--shared",
+    multiple=True,
+    metavar="PARAMETER",
+    help="With --by: also one fit to all groups in which this parameter is the same; may be "
+    "repeated.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw data, fit and residuals into this file.",
@@ -96,19 +110,24 @@ def fit(
     drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
     figure: Path | None, output: Path | None, as_json: bool, objective: ObjectiveChoice,
     delta: float | None, starts: int | None, resamples: int, interval: IntervalName, level: float,
-    seed: int, weights: str | None, noise: str | None,
+    seed: int, weights: str | None, noise: str | None, by: Sequence[str], shared: Sequence[str],
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
     from allometry.figures.fits import save_fit_figure
     from allometry.fitting.files import fit_file, save_fit
 
-    fitted = fit_file(
-        table, law, _mapped(mapping), where=filters,
-        drop_largest=_counts("--drop-largest", drop_largest), cluster=tuple(cluster) or None,
-        fixed={n: _number("--fixed", v) for n, v in pairs("--fixed", fixed).items()} or None,
+    columns, options = mapped_columns(mapping), OptionValues(
+        where=filters, drop_largest=counts("--drop-largest", drop_largest),
+        cluster=tuple(cluster) or None, fixed=numbers("--fixed", fixed) or None,
         objective=objective, delta=delta, starts=starts, resamples=resamples, interval=interval,
         level=level, seed=seed, weights=weights, noise=noise,
     )  # fmt: skip
+    if by or shared:
+        if figure:
+            raise UsageError("--figure draws one fit; leave it out, or leave out --by and --shared")
+        _fit_groups(table, law, columns, by, shared, options, output, as_json)
+        return
+    fitted = fit_file(table, law, columns, **options)
     if output:
         write(output, lambda path: save_fit(fitted, path))
     if figure:
@@ -120,6 +139,27 @@ def fit(
         from allometry.cli.terminal import show_fit
 
         show_fit(fitted)
+
+
+def _fit_groups(
+    table: Path, law: str, columns: dict[str, str], by: Sequence[str], shared: Sequence[str],
+    options: OptionValues, output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Fit each group, compare the groups, print."""
+    from allometry.fitting.files import fit_groups_file, save_fit
+
+    if not by:
+        raise UsageError("--shared is for groups: name the columns that make them with --by")
+    groups = fit_groups_file(table, law, columns, by=by, shared=shared, **options)
+    if output:
+        write(output, lambda path: save_fit(groups, path))
+    if as_json:
+        document = groups.to_document()
+        print_json(str(document.pop("schema")).split("/")[1], **document)
+    else:
+        from allometry.cli.fit_screens import show_groups
+
+        show_groups(groups)
 
 
 @click.command()
@@ -166,7 +206,7 @@ def compare(
     if name != "largest" or not count.isdecimal():
         raise UsageError(f"--hold-out largest:K with a whole number K expected, got {hold_out!r}")
     document = compare_file(
-        table, _mapped(mapping), [n for n in ",".join(names).split(",") if n],
+        table, mapped_columns(mapping), [n for n in ",".join(names).split(",") if n],
         fit_where=fit_where, by=by, hold_out=int(count), backtest=backtest, objective=objective,
         delta=delta,
     )  # fmt: skip
@@ -176,34 +216,3 @@ def compare(
         from allometry.cli.terminal import show_comparison
 
         show_comparison(document)
-
-
-def _mapped(texts: Sequence[str]) -> dict[str, str]:
-    """Symbol to column.
-
-    Raises:
-        UsageError: for a symbol that is mapped twice.
-    """
-    columns = pairs("--map", texts, "SYMBOL=COLUMN")
-    if len(columns) < len(texts):
-        symbols = [text.partition("=")[0] for text in texts]
-        twice = next(symbol for symbol in symbols if symbols.count(symbol) > 1)
-        raise UsageError(f"--map gives {twice} twice; map one column to each symbol")
-    return columns
-
-
-def _counts(option: str, texts: Sequence[str]) -> dict[str, int]:
-    counts = {}
-    for text in texts:
-        name, _, count = text.rpartition(":")
-        if not name or not count.isdecimal():
-            raise UsageError(f"{option} NAME:K with a whole number K expected, got {text!r}")
-        counts[name] = int(count)
-    return counts
-
-
-def _number(option: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{option}: a number expected, got {text!r}") from None

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from allometry.engines import Engine
 
 __all__ = [
-    "EngineName", "as_json", "engine_of", "in_store", "of_size", "pairs", "to_file", "with_changes",
-    "with_engine",
+    "EngineName", "as_json", "counts", "engine_of", "in_store", "mapped_columns", "number",
+    "numbers", "of_size", "pairs", "to_file", "with_changes", "with_engine",
 ]  # fmt: skip
 
 EngineName = Literal["local", "ray", "slurm"]
@@ -103,3 +103,41 @@ def pairs(option: str, texts: Sequence[str], form: str = "NAME=VALUE") -> dict[s
             raise UsageError(f"{option} {form} expected, got {text!r}")
         values[name] = value
     return values
+
+
+def mapped_columns(texts: Sequence[str]) -> dict[str, str]:
+    """Symbol to column, of `--map`.
+
+    Raises:
+        UsageError: for a symbol that is mapped twice.
+    """
+    columns = pairs("--map", texts, "SYMBOL=COLUMN")
+    if len(columns) < len(texts):
+        symbols = [text.partition("=")[0] for text in texts]
+        twice = next(symbol for symbol in symbols if symbols.count(symbol) > 1)
+        raise UsageError(f"--map gives {twice} twice; map one column to each symbol")
+    return columns
+
+
+def counts(option: str, texts: Sequence[str]) -> dict[str, int]:
+    """``NAME:K`` words of an option that may be repeated."""
+    count_by_name = {}
+    for text in texts:
+        name, _, count = text.rpartition(":")
+        if not name or not count.isdecimal():
+            raise UsageError(f"{option} NAME:K with a whole number K expected, got {text!r}")
+        count_by_name[name] = int(count)
+    return count_by_name
+
+
+def numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
+    """``NAME=NUMBER`` words of an option that may be repeated."""
+    return {name: number(option, value) for name, value in pairs(option, texts).items()}
+
+
+def number(option: str, text: str) -> float:
+    """The number that an option is given."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{option}: a number expected, got {text!r}") from None

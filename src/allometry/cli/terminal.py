@@ -23,7 +23,7 @@ from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.training.result import RunResult
 
-__all__ = ["Bar", "show_comparison", "show_findings", "show_fit"]
+__all__ = ["Bar", "show_comparison", "show_findings", "show_fit", "stdout"]
 
 COLOURS: Mapping[Verdict, str] = {"agrees": "green", "disagrees": "red", "undecided": "yellow"}
 QUIET_SECONDS = 10.0  # between plain lines, where there is no terminal to draw on
@@ -99,7 +99,7 @@ class Bar:
         self._console.print(Text(text), highlight=False, soft_wrap=True)
 
 
-def _stdout() -> Console:
+def stdout() -> Console:
     """A console as wide as the terminal; where there is none, wide enough for the tables."""
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 110)
 
@@ -108,7 +108,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
     """A table of claims, measurements and verdicts, and the answer under each, on stdout."""
     if not findings:
         return
-    console = _stdout()
+    console = stdout()
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_lines=False)
     table.add_column("verdict", no_wrap=True)
     table.add_column("claim, and what was found", overflow="fold", ratio=1)
@@ -124,7 +124,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 def show_fit(fit: Fit) -> None:
     """Formula, parameters with intervals and verdicts, certificate and advice, on stdout."""
-    console = _stdout()
+    console = stdout()
     console.print(Text(f"{fit.formula}   ({summary_of_fit(fit)})", style="bold"))
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     for heading in (
@@ -145,7 +145,7 @@ def show_fit(fit: Fit) -> None:
 
 def show_comparison(document: Mapping[str, Any]) -> None:
     """A table of laws for each group: extrapolation and back-test errors, weight, choice."""
-    console = _stdout()
+    console = stdout()
     for group in document["groups"]:
         title = ", ".join(f"{name} = {value}" for name, value in group["by"].items())
         table = RichTable(

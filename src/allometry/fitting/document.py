@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from allometry import laws
 from allometry.errors import DataError, UsageError
 from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Verdict
+from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import ObjectiveName
 from allometry.fitting.problem import Problem
@@ -226,7 +227,7 @@ class Fit:
                 "make one with `allometry fit ... --json`"
             )
         try:
-            return _from_document(cls, document, law or laws.named(document["law"]))
+            return _from_document(cls, document, law or _law(document))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"the fit document is incomplete or damaged at {error}") from error
 
@@ -243,6 +244,11 @@ class Fit:
             f"<table><tr><th></th><th>value</th><th colspan=2>{level} interval</th>"
             f"<th></th></tr>{rows}</table><p>{escape(self.status.advice)}</p>"
         )
+
+
+def _law(document: Mapping[str, Any]) -> Law:
+    """The shipped law that a document names, of the sizes that its columns are mapped to."""
+    return law_of_columns(laws.named(document["law"]), document["columns"])
 
 
 def _from_document(cls: type[Fit], d: dict[str, Any], law: Law) -> Fit:

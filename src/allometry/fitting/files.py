@@ -8,11 +8,29 @@ from allometry import laws
 from allometry.fitting.compare import compare, document
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
-from allometry.fitting.options import FitOptions, ObjectiveName, OptionValues, Rule
+from allometry.fitting.groups import GroupFits, fit_groups
+from allometry.fitting.influence import influence_with_fit, most_moved
+from allometry.fitting.mapping import law_of_columns
+from allometry.fitting.multiverse import multiverse
+from allometry.fitting.options import (
+    FitOptions,
+    ObjectiveName,
+    OptionValues,
+    Rule,
+    SharedOptions,
+)
 from allometry.laws import Law
 from allometry.tables.read import as_table
 
-__all__ = ["CompareValues", "compare_file", "fit_file", "save_fit"]
+__all__ = [
+    "CompareValues",
+    "compare_file",
+    "fit_file",
+    "fit_groups_file",
+    "influence_file",
+    "multiverse_file",
+    "save_fit",
+]
 
 
 class CompareValues(TypedDict, total=False):
@@ -43,8 +61,85 @@ def fit_file(
     return fit_with(table, _law(law), columns, choices)
 
 
-def save_fit(fit: Fit, path: str | Path) -> None:
-    """Write the fit document."""
+def fit_groups_file(
+    path: str | Path,
+    law: str,
+    columns: Mapping[str, str],
+    *,
+    by: Sequence[str],
+    shared: Sequence[str],
+    **options: Unpack[OptionValues],
+) -> GroupFits:
+    """Read a table and fit a law to each group; see `allometry.fitting.groups.fit_groups`."""
+    return fit_groups(path, _law(law), columns, by=by, shared=shared, **options)
+
+
+def influence_file(
+    path: str | Path,
+    law: str,
+    columns: Mapping[str, str],
+    *,
+    leave_out: str | None,
+    **options: Unpack[OptionValues],
+) -> tuple[Fit, dict[str, object]]:
+    """Read a table and refit without each row or group: the fit to all rows, and the document.
+
+    Args:
+        options: of `allometry.fitting.influence.influence`.
+    """
+    table = as_table(path, FitOptions(**options).numbers(columns.values()))
+    fit, without = influence_with_fit(table, _law(law), columns, leave_out=leave_out, **options)
+    rows: list[dict[str, object]] = [
+        {**row, "moved": name} for row, name in zip(without, most_moved(fit, without), strict=True)
+    ]
+    if leave_out is None:
+        places = [table.place(number - 1) for number in without["left_out"]]
+        rows = [{"place": place, **row} for place, row in zip(places, rows, strict=True)]
+    return fit, {
+        "schema": "allometry/influence/1",
+        "law": fit.law.name,
+        "formula": fit.formula,
+        "leave_out": leave_out,
+        "all_rows": {
+            name: estimate.value for name, estimate in {**fit.parameters, **fit.derived}.items()
+        },
+        "without": rows,
+        "notes": list(fit.notes),
+    }
+
+
+def multiverse_file(
+    path: str | Path,
+    law: str,
+    mappings: Mapping[str, Mapping[str, str]],
+    *,
+    objectives: Sequence[tuple[ObjectiveName, float]],
+    drop_largest: Sequence[Mapping[str, int]],
+    where: Sequence[Sequence[str]],
+    **options: Unpack[SharedOptions],
+) -> dict[str, object]:
+    """Read a table and fit under every choice; returns the multiverse document.
+
+    Args:
+        mappings: name of each way of counting -> its columns by symbol.
+        options: of `allometry.fitting.multiverse.multiverse`.
+    """
+    form = law_of_columns(_law(law), next(iter(mappings.values())))
+    fits = multiverse(
+        path, form, mappings, objectives=objectives, drop_largest=drop_largest, where=where,
+        **options,
+    )  # fmt: skip
+    return {
+        "schema": "allometry/multiverse/1",
+        "law": form.name,
+        "formula": form.formula,
+        "fits": [dict(row) for row in fits],
+        "notes": list(fits.notes),
+    }
+
+
+def save_fit(fit: Fit | GroupFits, path: str | Path) -> None:
+    """Write the document of a fit, or of fits by group."""
     Path(path).write_text(fit.to_json(indent=1) + "\n", encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ from allometry.fitting.document import Certificate, Fit
 from allometry.fitting.estimates import Evidence, estimates, limited
 from allometry.fitting.identifiability import Design, design
 from allometry.fitting.intervals import Estimate, IntervalMethod
+from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
 from allometry.fitting.problem import Problem
@@ -146,6 +147,7 @@ def _columns(
 @np.errstate(all="ignore")
 def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOptions) -> Fit:
     """Fit one law, its options given as one value; see `fit`."""
+    law = law_of_columns(law, columns)
     options.check_fixed(law)
     companion = law.companion.response if law.companion is not None else None
     columns_of_law = {symbol: c for symbol, c in columns.items() if symbol != companion}

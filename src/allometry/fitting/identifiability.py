@@ -64,10 +64,11 @@ def design(surface: LawSurface, sizes: Mapping[str, Array], best: Array) -> Desi
 
 def _moving_together(law: Law, sizes: Mapping[str, Array]) -> tuple[str, ...]:
     """The first two sizes whose logs are nearly a line, or nothing."""
-    if not law.per_row or any((sizes[s] <= 0).any() for s in law.sizes):
+    named = [s for s in law.sizes if s not in law.labels]
+    if not law.per_row or any((sizes[s] <= 0).any() for s in named):
         return ()
-    for i, first in enumerate(law.sizes):
-        for second in law.sizes[i + 1 :]:
+    for i, first in enumerate(named):
+        for second in named[i + 1 :]:
             r = abs(np.corrcoef(np.log(sizes[first]), np.log(sizes[second]))[0, 1])
             if np.sqrt((1 + r) / max(1 - r, 1e-300)) > STRONG:
                 return first, second

@@ -17,7 +17,7 @@ from allometry.stats.resample import Labels
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
-__all__ = ["influence", "influence_on"]
+__all__ = ["RESAMPLES", "influence", "influence_on", "influence_with_fit", "most_moved"]
 
 RESAMPLES = 300
 
@@ -44,17 +44,29 @@ def influence(
     Raises:
         UsageError: also for a column with one value only.
     """
+    return influence_with_fit(table, law, columns, leave_out=leave_out, **options)[1]
+
+
+def influence_with_fit(
+    table: TableLike,
+    law: str | Law,
+    columns: Mapping[str, str],
+    *,
+    leave_out: str | None = None,
+    **options: Unpack[OptionValues],
+) -> tuple[Fit, Table]:
+    """The fit to all rows, and the table of `influence`, whose arguments it takes."""
     law = laws.named(law) if isinstance(law, str) else law
     values: OptionValues = {"resamples": RESAMPLES, **options}
     choices = FitOptions(**values)
     runs = as_table(table, choices.numbers(columns.values()))
     fit = fit_with(runs, law, columns, choices)
     if leave_out is None:
-        return influence_on(fit)
+        return fit, influence_on(fit)
     labels = runs[leave_out][fit.problem.rows.kept]
     if len(np.unique(labels)) < 2:
         raise UsageError(f"column {leave_out!r} has one value only: nothing can be left out")
-    return influence_on(fit, labels)
+    return fit, influence_on(fit, labels)
 
 
 def influence_on(fit: Fit, labels: Labels | None = None) -> Table:
@@ -85,7 +97,7 @@ def influence_on(fit: Fit, labels: Labels | None = None) -> Table:
     )
     left_in = np.arange(len(groups))[:, None] != place[None, :]
     without, converged = _without(fit.problem, fit.values, left_in)
-    shift = _shift(fit, without)
+    shift = np.max(list(_shifts(fit, without).values()), axis=0)
     order = np.argsort(-shift, kind="stable")
     return Table(
         {
@@ -118,13 +130,20 @@ def _without(
     return {**values, **problem.law.derived(values)}, solution.converged
 
 
-def _shift(fit: Fit, without: Mapping[str, Array]) -> Array:
-    """The largest change of any quantity, in bootstrap standard errors."""
+def most_moved(fit: Fit, without: Table) -> list[str]:
+    """The quantity behind each `shift` of a table of `influence_on`; empty where there is none."""
+    shifts = _shifts(fit, {name: without[name] for name in without.columns})
+    sizes = np.stack(list(shifts.values()))
+    return [list(shifts)[place] for place in sizes.argmax(0)]
+
+
+def _shifts(fit: Fit, without: Mapping[str, Array]) -> dict[str, Array]:
+    """The change of every quantity (k,) in bootstrap standard errors; 0 under the empty name."""
     spread = {**fit.draws, **(fit.law.derived(fit.draws) if fit.draws else {})}
     whole = {**fit.values, **{name: e.value for name, e in fit.derived.items()}}
-    shifts = [np.zeros(len(next(iter(without.values()))))]
-    for name, values in without.items():
+    shifts = {"": np.zeros(len(next(iter(without.values()))))}
+    for name, value in whole.items():
         error = float(np.std(spread[name])) if name in spread else 0.0
         if error > 0:
-            shifts.append(np.abs(values - whole[name]) / error)
-    return np.asarray(np.max(shifts, axis=0))
+            shifts[name] = np.abs(without[name] - value) / error
+    return shifts

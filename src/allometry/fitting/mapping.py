@@ -8,12 +8,24 @@ import numpy as np
 from allometry.errors import UsageError
 from allometry.laws import Array, Law
 
-__all__ = ["check_response", "logarithm_notes"]
+__all__ = ["check_response", "law_of_columns", "logarithm_notes"]
 
 # log10_params, logN, loss_ln; neither logits nor catalog_size.
 LOGARITHM = re.compile(r"(?:^|[^A-Za-z])(?i:log|ln)(?:10|2|e)?(?![a-z0-9])")
 CROSS_ENTROPY = re.compile(r"log_?loss", re.IGNORECASE)  # a name of the loss itself
 EXPONENTS = (3.0, 14.0)  # powers of ten of the sizes people train
+
+
+def law_of_columns(law: Law, columns: Mapping[str, str]) -> Law:
+    """The law of the sizes that are mapped, for a law that needs only some of its sizes.
+
+    Raises:
+        UsageError: fewer sizes are mapped than the law needs.
+    """
+    if law.of_sizes is None:
+        return law
+    stands_in = {"D"} if {"N", "C"} <= set(columns) else set()  # D is then C / (6 N)
+    return law.of_sizes(tuple(s for s in law.sizes if s in {*columns, *stands_in}))
 
 
 def check_response(law: Law, columns: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from allometry.laws import Law
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
-__all__ = ["multiverse"]
+__all__ = ["OBJECTIVES", "RESAMPLES", "multiverse"]
 
 RESAMPLES = 200
 OBJECTIVES: tuple[tuple[ObjectiveName, float], ...] = (
@@ -43,14 +43,15 @@ def multiverse(
 
     Returns:
         One row for each combination: `counting`, `objective`, `delta`, `dropped`,
-        `rows`, each parameter and derived quantity with `_low` and `_high`, `status`.
+        `rows`, each parameter and derived quantity with `_low` and `_high`, `status`; the
+        table's notes are those of the fits.
     """
     law = laws.named(law) if isinstance(law, str) else law
     shared: SharedOptions = {"resamples": RESAMPLES, **options}
     mappings = list(_mappings(columns))
     mapped = [column for _, mapping in mappings for column in mapping.values()]
     runs = as_table(table, FitOptions(**shared).numbers(mapped))
-    rows = []
+    rows, notes = [], list(runs.notes)
     for (counting, mapping), (objective, delta), largest, conditions in product(
         mappings, objectives, drop_largest, where
     ):
@@ -67,8 +68,11 @@ def multiverse(
             "delta": delta,
             "dropped": _in_words(largest, conditions),
         }
-        rows.append({**row, **_results(fit_with(runs, law, mapping, choices))})
-    return Table.from_rows(rows)
+        fit = fit_with(runs, law, mapping, choices)
+        rows.append({**row, **_results(fit)})
+        notes += fit.notes
+    fits = Table.from_rows(rows)
+    return Table({name: fits[name] for name in fits.columns}, notes=list(dict.fromkeys(notes)))
 
 
 def _mappings(
@@ -86,7 +90,7 @@ def _mappings(
 def _in_words(largest: Mapping[str, int], conditions: Sequence[str]) -> str:
     """The rows that a combination leaves out."""
     rules = [f"{count} largest {symbol}" for symbol, count in largest.items()]
-    return ", ".join([*rules, *(f"not {c}" for c in conditions)]) or "none"
+    return ", ".join([*rules, *(f"all but {c}" for c in conditions)]) or "none"
 
 
 def _results(fit: Fit) -> dict[str, float | str]:

@@ -148,12 +148,13 @@ def _centres(
     centre = dict.fromkeys((*law.sizes, law.response), 1.0)
     if fixed and not (law.terms and set(fixed) <= loose):
         return centre
+    sizes_in_units = [s for s in law.sizes if s not in law.labels]
     if law.centring == "ratio":
-        for s in law.sizes:
+        for s in sizes_in_units:
             positive = sizes[s][sizes[s] > 0]
             centre[s] = float(np.exp(np.log(positive).mean())) if len(positive) else 1.0
     if law.centring == "affine":
-        for s in law.sizes:
+        for s in sizes_in_units:
             centre[s], centre[f"{s} spread"] = float(sizes[s].mean()), float(sizes[s].std())
     if law.centring != "none" and not fixed:
         typical = np.exp(np.log(y).mean()) if (y > 0).all() else np.abs(y).mean()

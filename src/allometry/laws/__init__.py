@@ -15,6 +15,7 @@ from allometry.laws.chinchilla import LAW as chinchilla
 from allometry.laws.chinchilla_tied import LAW as chinchilla_tied
 from allometry.laws.data_constrained import LAW as data_constrained
 from allometry.laws.exponential import LAW as exponential
+from allometry.laws.exponential_ceiling import LAW as exponential_ceiling
 from allometry.laws.kaplan import LAW as kaplan
 from allometry.laws.law import Array, Law, Parameter, Term
 from allometry.laws.log import LAW as log
@@ -24,7 +25,9 @@ from allometry.laws.m4 import LAW as m4
 from allometry.laws.multi_power import LAW as multi_power
 from allometry.laws.overtraining import LAW as overtraining
 from allometry.laws.power import LAW as power
+from allometry.laws.power_ceiling import LAW as power_ceiling
 from allometry.laws.power_floor import LAW as power_floor
+from allometry.laws.power_offset import LAW as power_offset
 from allometry.laws.power_product import LAW as power_product
 from allometry.laws.quanta import LAW as quanta
 from allometry.laws.sigmoid import LAW as sigmoid
@@ -47,6 +50,7 @@ __all__ = [
     "chinchilla_tied",
     "data_constrained",
     "exponential",
+    "exponential_ceiling",
     "from_file",
     "kaplan",
     "log",
@@ -59,7 +63,9 @@ __all__ = [
     "named",
     "overtraining",
     "power",
+    "power_ceiling",
     "power_floor",
+    "power_offset",
     "power_product",
     "quanta",
     "sigmoid",

@@ -32,5 +32,9 @@ LAW = Law(
     ),
     terms=(Term("E"), Term("A", (("N", "alpha"),)), Term("B", (("D", "beta"),))),
     derived=derived,
+    meanings={
+        "a": "exponent of the best N in compute, N* ~ C^a",
+        "b": "exponent of the best D in compute, D* ~ C^b",
+    },
     valid="N > 0, D > 0, L > E > 0; N and D must vary apart from each other",
 )

@@ -80,6 +80,7 @@ class Law:
         formula: in the parameters' names.
         source: paper and equation.
         sizes: symbols of the columns it is a function of.
+        labels: those of the sizes that number things, groups say; they are not centred.
         response: symbol of the column it predicts.
         parameters: in the order they are shown.
         terms: the sum of powers, or empty where `value` is given.
@@ -92,10 +93,13 @@ class Law:
             parameters (k, p); without it draws fill the parameters' start ranges.
         linear: names in which the value is linear, for variable projection.
         derived: raw parameters -> further quantities worth an interval.
+        meanings: what each derived quantity is, in one line.
         fixed: parameters held at these raw values unless the caller frees them.
         centring: how each size is centred: geometric mean ("ratio"), mean and
             standard deviation ("affine"), or not ("none").
         valid: where the law may be used, in words.
+        of_sizes: symbols of sizes -> the law of these sizes alone, for a law that needs
+            only some of its sizes; without it all are needed.
         companion: a second law of the same rows, fitted where its response is mapped.
         positive_sizes: whether rows with a size <= 0 are dropped.
         per_row: whether a row's value needs that row's sizes only (a law of a
@@ -108,6 +112,7 @@ class Law:
     sizes: tuple[str, ...]
     response: str
     parameters: tuple[Parameter, ...]
+    labels: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     value: Callable[[Values, Values], Array] | None = None
     gradient: Callable[[Values, Values], Values] | None = None
@@ -115,11 +120,13 @@ class Law:
     starts: Callable[[Array, Values, Array], Array] | None = None
     linear: tuple[str, ...] = ()
     derived: Callable[[Values], dict[str, Array]] = _nothing_derived
+    meanings: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
     centring: Literal["ratio", "affine", "none"] = "ratio"
     valid: str = "all sizes positive"
     positive_sizes: bool = True
     per_row: bool = True
+    of_sizes: "Callable[[tuple[str, ...]], Law] | None" = None
     companion: "Law | None" = None
     default_starts: int = 200
 

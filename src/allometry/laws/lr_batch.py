@@ -11,8 +11,10 @@ BATCH = Law(
     sizes=("D",),
     response="batch",
     parameters=(
-        Parameter("e", "batch at D = 1", positive=True, bounds=(1e-9, 1e9), start=(0.5, 2.0)),
-        Parameter("g", "exponent of D", bounds=(-50.0, 50.0)),
+        Parameter(
+            "e", "best batch size at D = 1", positive=True, bounds=(1e-9, 1e9), start=(0.5, 2.0)
+        ),
+        Parameter("g", "exponent of D in the best batch size", bounds=(-50.0, 50.0)),
     ),
     terms=(Term("e", (("D", "g"),), sign=1.0),),
     default_starts=8,
@@ -26,10 +28,14 @@ LAW = Law(
     response="lr",
     parameters=(
         Parameter(
-            "c", "learning rate at N = D = 1", positive=True, bounds=(1e-9, 1e9), start=(0.5, 2.0)
+            "c",
+            "best learning rate at N = D = 1",
+            positive=True,
+            bounds=(1e-9, 1e9),
+            start=(0.5, 2.0),
         ),
-        Parameter("a", "exponent of N", bounds=(-50.0, 50.0)),
-        Parameter("b", "exponent of D", bounds=(-50.0, 50.0)),
+        Parameter("a", "exponent of N in the best learning rate", bounds=(-50.0, 50.0)),
+        Parameter("b", "exponent of D in the best learning rate", bounds=(-50.0, 50.0)),
     ),
     terms=(Term("c", (("N", "a"), ("D", "b")), sign=1.0),),
     companion=BATCH,

@@ -120,6 +120,11 @@ LAW = Law(
     uncentre=uncentre,
     starts=starts,
     derived=derived,
+    meanings={
+        "alpha_N": "exponent of the loss in N, where N limits: L - a ~ N^-alpha_N",
+        "alpha_D": "exponent of the loss in D, where D limits: L - a ~ D^-alpha_D",
+        "alpha_S": "exponent of the loss in steps, where they limit: L - a ~ step^-alpha_S",
+    },
     fixed={"K": 1e9},
     linear=("a", "b"),
     valid="N, D and step positive; a size that does not limit is given as a very large number",

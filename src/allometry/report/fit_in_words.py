@@ -33,11 +33,13 @@ class EstimateRow(NamedTuple):
 
 def estimate_rows(fit: Fit) -> list[EstimateRow]:
     """Parameters in the law's order, then what is derived from them."""
-    meanings = {p.name: p.meaning for p in fit.law.parameters}
+    laws = (fit.law, fit.law.companion) if fit.law.companion else (fit.law,)
+    meanings = {p.name: p.meaning for law in laws for p in law.parameters}
+    meanings |= fit.law.meanings
     return [
         EstimateRow(
             name,
-            meanings.get(name, "derived"),
+            meanings.get(name, "computed from the parameters"),
             shown(e.value) if e.verdict == "fixed" else shown_interval(e.value, e.low, e.high),
             VERDICTS.get(e.verdict, e.verdict.replace("_", " ")),
             e.verdict in ("identified", "fixed"),

@@ -1,0 +1,159 @@
+"""Commands that ask whether a fit holds: without each row, and under other choices."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from allometry.cli.laws import fit
+from allometry.cli.options import counts, mapped_columns, numbers
+from allometry.cli.output import print_json
+from allometry.errors import UsageError, did_you_mean
+from allometry.fitting.options import (
+    IntervalName,
+    ObjectiveName,
+    OptionValues,
+    SharedOptions,
+)
+
+__all__ = ["influence", "multiverse"]
+
+
+def _of_fit(*names: str) -> list[click.Parameter]:
+    """Arguments and options of `allometry fit`, the very same."""
+    parameters = {p.name: p for p in fit.params}
+    return [parameters[name] for name in names]
+
+
+def _resamples(default: int) -> click.Option:
+    return click.Option(
+        ["--resamples"], type=click.IntRange(0, 1_000_000), default=default, show_default=True
+    )
+
+
+@click.command(
+    params=[
+        *_of_fit("table", "law", "mapping"),
+        click.Option(
+            ["--leave-out"], metavar="COLUMN",
+            help="Leave out groups of equal value, budgets or runs say. Default: single rows.",
+        ),
+        *_of_fit("filters", "drop_largest", "objective", "delta", "starts"),
+        _resamples(300),
+        *_of_fit("cluster", "interval", "level", "seed", "weights", "noise", "fixed", "as_json"),
+    ]
+)  # fmt: skip
+def influence(
+    table: Path, law: str, mapping: Sequence[str], leave_out: str | None, filters: Sequence[str],
+    drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str], as_json: bool,
+    objective: ObjectiveName, delta: float, starts: int | None, resamples: int,
+    interval: IntervalName, level: float, seed: int, weights: str | None, noise: str | None,
+) -> None:  # fmt: skip
+    """Fit a law to TABLE again without each row, or without each group of rows: which make the
+    answer."""
+    from allometry.fitting.files import influence_file
+
+    options = OptionValues(
+        where=filters, drop_largest=counts("--drop-largest", drop_largest),
+        cluster=tuple(cluster) or None, fixed=numbers("--fixed", fixed) or None,
+        objective=objective, delta=delta, starts=starts, resamples=resamples, interval=interval,
+        level=level, seed=seed, weights=weights, noise=noise,
+    )  # fmt: skip
+    whole, document = influence_file(
+        table, law, mapped_columns(mapping), leave_out=leave_out, **options
+    )
+    if as_json:
+        print_json(str(document.pop("schema")).split("/")[1], **document)
+    else:
+        from allometry.cli.fit_screens import show_influence
+
+        show_influence(whole, document)
+
+
+@click.command(
+    params=[
+        *_of_fit("table", "law", "mapping"),
+        click.Option(
+            ["--try-objective", "objectives"], multiple=True, metavar="NAME[:DELTA]",
+            help="An objective to try; may be repeated. Default: huber_log:0.001, huber_log:0.01 "
+            "and squared_log.",
+        ),
+        click.Option(
+            ["--try-map", "other_maps"], multiple=True, metavar="SYMBOL=COLUMN",
+            help="Another column to try for a symbol, N=params_without_embeddings say; may be "
+            "repeated.",
+        ),
+        click.Option(
+            ["--try-drop-largest", "largest"], multiple=True, metavar="SYMBOL:K",
+            help="Try it without the K largest values; may be repeated.",
+        ),
+        click.Option(
+            ["--try-filter", "conditions"], multiple=True, metavar='"COLUMN<=VALUE"',
+            help="Try it with these rows only; may be repeated.",
+        ),
+        *_of_fit("filters", "starts"),
+        _resamples(200),
+        *_of_fit("cluster", "interval", "level", "seed", "weights", "noise", "fixed", "as_json"),
+    ]
+)  # fmt: skip
+def multiverse(
+    table: Path, law: str, mapping: Sequence[str], objectives: Sequence[str],
+    other_maps: Sequence[str], largest: Sequence[str], conditions: Sequence[str],
+    filters: Sequence[str], cluster: Sequence[str], fixed: Sequence[str], as_json: bool,
+    starts: int | None, resamples: int, interval: IntervalName, level: float, seed: int,
+    weights: str | None, noise: str | None,
+) -> None:  # fmt: skip
+    """Fit a law to TABLE under every combination of choices: how far the answer depends on
+    objective, rows and columns."""
+    from allometry.fitting.files import multiverse_file
+    from allometry.fitting.multiverse import OBJECTIVES
+
+    options = SharedOptions(
+        cluster=tuple(cluster) or None, fixed=numbers("--fixed", fixed) or None, starts=starts,
+        resamples=resamples, interval=interval, level=level, seed=seed, weights=weights,
+        noise=noise,
+    )  # fmt: skip
+    document = multiverse_file(
+        table, law, _mappings(mapped_columns(mapping), other_maps),
+        objectives=[_objective(text) for text in objectives] or OBJECTIVES,
+        drop_largest=[{}, *(counts("--try-drop-largest", [text]) for text in largest)],
+        where=[filters, *((*filters, condition) for condition in conditions)], **options,
+    )  # fmt: skip
+    if as_json:
+        print_json(str(document.pop("schema")).split("/")[1], **document)
+    else:
+        from allometry.cli.fit_screens import show_multiverse
+
+        show_multiverse(document)
+
+
+def _objective(text: str) -> tuple[ObjectiveName, float]:
+    """Name and delta of `NAME[:DELTA]`; the delta of others than huber_log is 0."""
+    typed, colon, delta = text.partition(":")
+    name = next((o for o in get_args(ObjectiveName) if o == typed), None)
+    if name is None:
+        names = get_args(ObjectiveName)
+        raise UsageError(
+            f"no objective {typed!r}; there are {', '.join(names)}{did_you_mean(typed, names)}"
+        )
+    if colon and name != "huber_log":
+        raise UsageError(f"--try-objective {text}: {name} has no delta")
+    try:
+        return name, float(delta) if colon else 1e-3 if name == "huber_log" else 0.0
+    except ValueError:
+        raise UsageError(f"--try-objective {text}: a number is expected after :") from None
+
+
+def _mappings(columns: dict[str, str], others: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """The columns as mapped, and with each of the others in place of one."""
+    mappings = {"as mapped": columns}
+    for text in others:
+        symbol, equals, column = text.partition("=")
+        if not equals or symbol not in columns:
+            raise UsageError(
+                f"--try-map SYMBOL=COLUMN with a symbol of --map expected, got {text!r}"
+                f"{did_you_mean(symbol, columns)}"
+            )
+        mappings[text] = {**columns, symbol: column}
+    return mappings

@@ -1,0 +1,356 @@
+"""One fit for each group of rows, differences between groups, and parameters they share.
+
+Groups are taken as independent: no run is in two of them, and no common cause (one
+evaluation, one seed) moves the rows of two. The interval of a difference is made of the two
+intervals (MOVER: Zou and Donner 2008, Statist. Med. 27, 1693-1702), so it is as good as they
+are. It is not corrected for the number of pairs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
+from typing import Literal, Unpack
+
+import numpy as np
+
+from allometry import laws
+from allometry.errors import DataError, UsageError
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit_with
+from allometry.fitting.intervals import Estimate
+from allometry.fitting.mapping import law_of_columns
+from allometry.fitting.options import FitOptions, OptionValues
+from allometry.fitting.problem import Problem
+from allometry.fitting.rows import Places
+from allometry.fitting.shared import GROUP, GroupLaw
+from allometry.fitting.status import ENOUGH_REFITS
+from allometry.laws import Law
+from allometry.tables.read import TableLike, as_table
+from allometry.tables.table import Table
+
+__all__ = ["Difference", "DifferenceVerdict", "GroupFits", "SharedFit", "SharedTest", "fit_groups"]
+
+SCHEMA = "allometry/fit_groups/1"
+SQUARES = ("squared", "squared_log")  # objectives whose sums follow the F distribution
+
+DifferenceVerdict = Literal[
+    "different", "not_distinguished", "not_identified", "not_converged", "no_interval"
+]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One parameter in two groups: the first less the second.
+
+    Attributes:
+        low, high: of the interval, at the level of the fits.
+        verdict: different (the interval leaves out 0), not_distinguished (0 lies in it),
+            not_identified (one of the two is bounded on one side at most), not_converged (the search
+            or the resamples of one of the two fits did not converge), no_interval.
+    """
+
+    parameter: str
+    first: str
+    second: str
+    value: float
+    low: float
+    high: float
+    verdict: DifferenceVerdict
+
+    def to_document(self) -> dict[str, object]:
+        """Plain values; an end that is not finite is None."""
+        return {
+            key: None if isinstance(value, float) and not np.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class SharedTest:
+    """F test of the shared parameters against one of them for each group.
+
+    Attributes:
+        f: statistic. parameters, rows: its degrees of freedom.
+        p: probability of an F this large if the groups share the parameters.
+    """
+
+    f: float
+    parameters: int
+    rows: int
+    p: float
+
+
+@dataclass(frozen=True)
+class SharedFit:
+    """One fit to all groups, some parameters the same in all of them.
+
+    Attributes:
+        names: of the shared parameters.
+        fit: with parameters such as alpha (shared) and A[conv].
+        test: of the shared parameters; None where there is none, see `reason`.
+    """
+
+    names: tuple[str, ...]
+    fit: Fit
+    test: SharedTest | None
+    reason: str = ""
+
+    def to_document(self) -> dict[str, object]:
+        """The shared part of the document, the joint fit without its rows and draws."""
+        fit = self.fit.to_document()
+        keys = ("formula", "rows", "objective", "parameters", "derived", "status", "interval")
+        return {
+            "names": list(self.names),
+            **{key: fit[key] for key in keys},
+            "test": None if self.test is None else asdict(self.test),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class GroupFits:
+    """A law fitted to each group of rows.
+
+    Attributes:
+        by: columns that make the groups.
+        fits: group -> its fit, in order of first sight.
+        refused: group -> why it could not be fitted.
+        differences: of every parameter and pair of fitted groups; exponents first.
+        shared: the fit with shared parameters, if any are.
+        left_out: rows without a group.
+        level: of the intervals.
+    """
+
+    law: Law
+    by: tuple[str, ...]
+    fits: dict[str, Fit]
+    refused: dict[str, str]
+    differences: tuple[Difference, ...]
+    shared: SharedFit | None
+    left_out: int
+    level: float
+
+    def to_document(self) -> dict[str, object]:
+        """Plain values: a fit document for each group, differences, the shared fit."""
+        return {
+            "schema": SCHEMA,
+            "law": self.law.name,
+            "formula": self.law.formula,
+            "by": list(self.by),
+            "level": self.level,
+            "groups": {group: fit.to_document() for group, fit in self.fits.items()},
+            "refused": self.refused,
+            "left_out": self.left_out,
+            "differences": [d.to_document() for d in self.differences],
+            "shared": None if self.shared is None else self.shared.to_document(),
+        }
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The document as JSON."""
+        return json.dumps(self.to_document(), indent=indent, allow_nan=False)
+
+
+def fit_groups(
+    table: TableLike,
+    law: str | Law,
+    columns: Mapping[str, str],
+    *,
+    by: str | Sequence[str],
+    shared: Sequence[str] = (),
+    **options: Unpack[OptionValues],
+) -> GroupFits:
+    """Fit a law to each group of rows, and compare the groups::
+
+        al.fit_groups(table, "power", {"x": "params", "y": "error"}, by="family")
+
+    Args:
+        table, law, columns: as for `allometry.fitting.fit.fit`.
+        by: columns whose values make the groups.
+        shared: parameters that are the same in all groups in one more, joint fit.
+        options: of every fit.
+
+    Raises:
+        UsageError: names or values that do not fit; fewer than two groups to share in.
+        DataError: no group could be fitted. One that could not is named in `refused`.
+    """
+    law = law_of_columns(laws.named(law) if isinstance(law, str) else law, columns)
+    by = (by,) if isinstance(by, str) else tuple(by)
+    choices = FitOptions(**options)
+    runs = as_table(table, choices.numbers(columns.values()))
+    places, left_out = _places(runs, by)
+    groups = GroupLaw(law, tuple(places), tuple(shared), tuple(choices.fixed_parameters(law)))
+    fits, refused = _fits(runs, places, law, columns, choices)
+    joint = None
+    if shared:
+        used = {group: places[group][fit.problem.rows.kept] for group, fit in fits.items()}
+        rows, clusters = _labelled(runs, used, by, choices)
+        choices = replace(choices, where=(), drop_largest=None, cluster=clusters)
+        joint = _shared(replace(groups, groups=tuple(used)), rows, columns, by, choices, fits)
+    return GroupFits(
+        law=law,
+        by=by,
+        fits=fits,
+        refused=refused,
+        differences=tuple(_differences(fits)),
+        shared=joint,
+        left_out=left_out,
+        level=choices.level,
+    )
+
+
+def _places(table: Table, by: Sequence[str]) -> tuple[dict[str, Places], int]:
+    """The rows of each group, in order of first sight, and how many rows have no group."""
+    if not by:
+        raise UsageError("name at least one column that makes the groups")
+    places: dict[str, list[int]] = {}
+    left_out = 0
+    for i, values in enumerate(zip(*(table[name].tolist() for name in by), strict=True)):
+        if any(value is None or value != value or value == "" for value in values):
+            left_out += 1
+        else:
+            places.setdefault(", ".join(map(str, values)), []).append(i)
+    if not places:
+        raise DataError(f"no row has a value of {', '.join(by)}")
+    return {group: np.array(rows) for group, rows in places.items()}, left_out
+
+
+def _fits(
+    table: Table,
+    places: Mapping[str, Places],
+    law: Law,
+    columns: Mapping[str, str],
+    options: FitOptions,
+) -> tuple[dict[str, Fit], dict[str, str]]:
+    """The fit of each group, or the reason why there is none."""
+    fits, refused = {}, {}
+    for group, rows in places.items():
+        try:
+            fits[group] = fit_with(table.take(rows), law, columns, options)
+        except DataError as refusal:
+            refused[group] = str(refusal)
+    if not fits:
+        group, reason = next(iter(refused.items()))
+        raise DataError(f"none of {len(refused)} groups could be fitted; {group}: {reason}")
+    return fits, refused
+
+
+def _differences(fits: Mapping[str, Fit]) -> Iterator[Difference]:
+    """Every free parameter and derived quantity, every pair of groups."""
+    first = next(iter(fits.values()))
+    scales = {p.name for p in first.law.parameters if p.positive}
+    names = [n for n, e in first.parameters.items() if e.verdict != "fixed"] + list(first.derived)
+    for name in sorted(names, key=scales.__contains__):
+        for one, other in combinations(fits, 2):
+            pair = (fits[one], fits[other])
+            estimates = [{**fit.parameters, **fit.derived}[name] for fit in pair]
+            value, low, high = _difference(*estimates)
+            verdict = _verdict(estimates, low, high, all(map(_proven, pair)))
+            yield Difference(name, one, other, value, low, high, verdict)
+
+
+def _proven(fit: Fit) -> bool:
+    """Whether its search and its resamples converged."""
+    return fit.certificate.proven and fit.interval.converged >= ENOUGH_REFITS
+
+
+def _difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
+    """The difference of two independent estimates, with the ends of its interval (MOVER)."""
+    value = one.value - other.value
+    down = np.hypot(one.value - one.low, other.high - other.value)
+    up = np.hypot(one.high - one.value, other.value - other.low)
+    return value, float(value - down), float(value + up)
+
+
+def _verdict(
+    estimates: Sequence[Estimate], low: float, high: float, proven: bool
+) -> DifferenceVerdict:
+    if any(e.verdict == "no_interval" for e in estimates):
+        return "no_interval"
+    if any(e.verdict == "unproven" for e in estimates):
+        return "not_converged"
+    if any(e.verdict not in ("identified", "wide") for e in estimates):
+        return "not_identified"
+    if not proven:
+        return "not_converged"
+    return "not_distinguished" if low <= 0 <= high else "different"
+
+
+def _labelled(
+    table: Table, places: Mapping[str, Places], by: Sequence[str], options: FitOptions
+) -> tuple[Table, tuple[str, ...]]:
+    """The rows of all groups with the group's number, and the columns to resample whole.
+
+    Equal values of a cluster column in two groups are two clusters: groups are independent.
+    """
+    sizes = [len(rows) for rows in places.values()]
+    labels = np.repeat(list(places), sizes)
+    rows = table.take(np.concatenate(list(places.values())))
+    rows = rows.with_columns(**{_number(by): np.repeat(np.arange(1, len(sizes) + 1), sizes)})
+    clusters = []
+    for name in options.clusters:
+        values = zip(labels, rows[name].tolist(), strict=True)
+        clusters.append(f"{name} within {', '.join(by)}")
+        rows = rows.with_columns(**{clusters[-1]: [f"{g}: {value}" for g, value in values]})
+    return rows, tuple(clusters)
+
+
+def _number(by: Sequence[str]) -> str:
+    """Column of the group's number."""
+    return f"number of {', '.join(by)}"
+
+
+def _shared(
+    groups: GroupLaw,
+    table: Table,
+    columns: Mapping[str, str],
+    by: Sequence[str],
+    options: FitOptions,
+    fits: Mapping[str, Fit],
+) -> SharedFit:
+    """The joint fit to the rows that the fits of the groups used, and the test."""
+    law, names = groups.law, groups.shared
+    if len(fits) < 2:
+        raise UsageError(
+            f"{', '.join(names)} can be shared by two groups or more; {len(fits)} could be fitted"
+        )
+    if law.companion is not None and law.companion.response in columns:
+        raise UsageError(
+            f"law {law.name} is fitted with a second law here; to share parameters leave the "
+            f"column of {law.companion.response} out"
+        )
+    fixed = groups.expanded(options.fixed_parameters(law))
+    choices = replace(options, fixed=fixed)
+    joint = fit_with(table, groups.joint(by), {**columns, GROUP: _number(by)}, choices)
+    test, reason = _test(joint, GroupLaw(law, groups.groups, ()), by, fits)
+    return SharedFit(names, joint, test, reason)
+
+
+def _test(
+    joint: Fit, apart: GroupLaw, by: Sequence[str], fits: Mapping[str, Fit]
+) -> tuple[SharedTest | None, str]:
+    """F test by the sums of squares of the joint fit and of the fits of the groups.
+
+    Both sums have the weights of the joint fit, whose mean over all groups is 1.
+    """
+    if joint.objective.name not in SQUARES:
+        return None, f"a test needs sums of squares: objective {' or '.join(SQUARES)}"
+    if joint.interval.cluster:
+        return None, "the rows of one cluster are not independent"
+    free = _free(list(fits.values()))
+    parameters, spare = free - _free([joint]), joint.rows - free
+    if parameters < 1 or spare < 1:
+        return None, "no parameter is free to differ" if parameters < 1 else "no rows to spare"
+    from scipy.special import fdtrc
+
+    values = {apart.name(n, g): v for g, fit in fits.items() for n, v in fit.values.items()}
+    problem = joint.problem
+    total = Problem(apart.joint(by), problem.objective, problem.rows, {}).total(values)
+    if total <= 0:
+        return None, "the fits of the groups leave no residuals"
+    f = max(0.0, (joint.objective.value - total) / parameters / (total / spare))
+    return SharedTest(f, parameters, spare, float(fdtrc(parameters, spare, f))), ""
+
+
+def _free(fits: Sequence[Fit]) -> int:
+    return sum(e.verdict != "fixed" for fit in fits for e in fit.parameters.values())
