@@ -14,9 +14,11 @@ from allometry.errors import DataError, UsageError
 from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Verdict
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import ObjectiveName
+from allometry.fitting.printed import reproducing_digits
 from allometry.fitting.problem import Problem
 from allometry.fitting.rows import Rows
 from allometry.laws import Array, Law
+from allometry.stats.digits import shown, shown_interval, warranted
 
 __all__ = ["Certificate", "Fit", "Status", "StatusCode"]
 
@@ -166,6 +168,23 @@ class Fit:
             points[symbol] = np.atleast_1d(np.asarray(sizes[key], float))
         return dict(zip(points, np.broadcast_arrays(*points.values()), strict=True))
 
+    def shown(self) -> dict[str, str]:
+        """Value and interval of each parameter and derived quantity, as text.
+
+        The parameters have the digits that predict every row as the fit does, to 0.1%.
+        """
+        estimates = {**self.parameters, **self.derived}
+        digits = {n: warranted(e.value, e.low, e.high) for n, e in estimates.items()}
+        for law in (self.law, self.law.companion):
+            if law is not None and set(law.names) <= set(self.values):
+                digits |= reproducing_digits(law, self.values, self.data, digits)
+        return {
+            n: shown(e.value, digits[n])
+            if e.verdict == "fixed"
+            else shown_interval(e.value, e.low, e.high, digits[n])
+            for n, e in estimates.items()
+        }
+
     def to_document(self) -> dict[str, object]:
         """The fit document: plain values only."""
         document: dict[str, object] = {
@@ -216,17 +235,18 @@ class Fit:
             raise DataError(f"the fit document is incomplete or damaged at {error}") from error
 
     def _repr_html_(self) -> str:
+        estimates = {**self.parameters, **self.derived}
         rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{e.value:.6g}</td><td>{e.low:.4g}</td>"
-            f"<td>{e.high:.4g}</td><td>{escape(e.verdict.replace('_', ' '))}</td></tr>"
-            for name, e in {**self.parameters, **self.derived}.items()
+            f"<tr><td>{escape(name)}</td><td>{escape(text)}</td>"
+            f"<td>{escape(estimates[name].verdict.replace('_', ' '))}</td></tr>"
+            for name, text in self.shown().items()
         )
         level = f"{100 * self.interval.level:g}%"
         return (
             f"<p><b>{escape(self.law.name)}</b> {escape(self.formula)}: {self.rows} rows, "
             f"{escape(self.objective.name)} {self.objective.value:.6g}</p>"
-            f"<table><tr><th></th><th>value</th><th colspan=2>{level} interval</th>"
-            f"<th></th></tr>{rows}</table><p>{escape(self.status.advice)}</p>"
+            f"<table><tr><th></th><th>value [{level} interval]</th><th></th></tr>{rows}</table>"
+            f"<p>{escape(self.status.advice)}</p>"
         )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from allometry.fitting.document import Fit
-from allometry.stats.digits import shown, shown_interval
+from allometry.stats.digits import shown
 
 __all__ = ["VERDICTS", "EstimateRow", "certificate_lines", "estimate_rows", "summary_of_fit"]
 
@@ -31,11 +31,12 @@ class EstimateRow(NamedTuple):
 def estimate_rows(fit: Fit) -> list[EstimateRow]:
     """Parameters in the law's order, then what is derived from them."""
     meanings = {p.name: p.meaning for p in fit.law.parameters}
+    texts = fit.shown()
     return [
         EstimateRow(
             name,
             meanings.get(name, "derived"),
-            shown(e.value) if e.verdict == "fixed" else shown_interval(e.value, e.low, e.high),
+            texts[name],
             VERDICTS.get(e.verdict, e.verdict.replace("_", " ")),
             e.verdict in ("identified", "fixed"),
         )
