@@ -76,7 +76,11 @@ def _delta(default: float) -> Decorator:
 )
 @click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
 @click.option("--weights", metavar="COLUMN", help="Weight of each row.")
-@click.option("--noise", metavar="COLUMN", help="Standard deviation of each row.")
+@click.option(
+    "--noise",
+    metavar="COLUMN",
+    help="Standard deviation of each row's y, in units of y; weights are 1/noise^2.",
+)
 @click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
 @click.option(
     "--figure",

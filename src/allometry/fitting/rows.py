@@ -14,7 +14,7 @@ from allometry.fitting.mapping import check_response, logarithm_notes
 from allometry.laws import Array, Law
 from allometry.tables.table import Table
 
-__all__ = ["Mask", "Places", "Rows", "condition", "select", "sizes_of"]
+__all__ = ["Mask", "Places", "Rows", "condition", "noise_of_residuals", "select", "sizes_of"]
 
 Places = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -100,7 +100,7 @@ def select(
             drop(data[symbol] <= 0, f"{symbol} not positive")
     for symbol, count in drop_largest.items():
         drop(_largest(data, usable, symbol, count), f"among the {count} largest {symbol}")
-    weight = _weights(table, weights, noise)
+    weight = _weights(table, weights, noise, data[law.response] if logs else None)
     drop(~(np.isfinite(weight) & (weight > 0)), "weight missing or not positive")
     kept = np.flatnonzero(usable)
     used = {symbol: values[usable] for symbol, values in data.items()}
@@ -182,14 +182,29 @@ def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -
     return bad
 
 
-def _weights(table: Table, weights: str | None, noise: str | None) -> Array:
+def _weights(table: Table, weights: str | None, noise: str | None, divisor: Array | None) -> Array:
     weight = np.ones(len(table))
     if weights is not None:
         weight = weight * _numbers(table, weights, "weight")
     if noise is not None:
         with np.errstate(divide="ignore"):
-            weight = weight / _numbers(table, noise, "noise") ** 2
+            weight = weight / noise_of_residuals(table, noise, divisor) ** 2
     return weight
+
+
+def noise_of_residuals(table: Table, column: str, y: Array | None) -> Array:
+    """The standard deviation of each row's residual, (rows,).
+
+    Args:
+        column: of the standard deviations, in units of y.
+        y: the response (rows,) where residuals are of log y: sd(log y) is sd(y) / y for small
+            errors. None where they are of y.
+    """
+    noise = _numbers(table, column, "noise")
+    if y is None:
+        return noise
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(noise / y)
 
 
 def _refuse_uninformative(
