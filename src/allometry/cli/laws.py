@@ -1,6 +1,7 @@
 """Commands on a table of finished runs: fit a law, compare laws."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -83,6 +84,14 @@ def _delta(default: float) -> Decorator:
 )
 @click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
 @click.option(
+    "--predict",
+    "points",
+    multiple=True,
+    metavar='"SYMBOL=VALUE,..."',
+    help="Predict y at these sizes, N=1e11,D=2e12 say: mean, one new run, and how far outside "
+    "the fitted sizes; may be repeated.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw data, fit and residuals into this file.",
@@ -92,16 +101,21 @@ def _delta(default: float) -> Decorator:
 def fit(
     table: Path, law: str, mapping: Sequence[str], filters: Sequence[str],
     drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
-    figure: Path | None, output: Path | None, as_json: bool, objective: ObjectiveName,
+    points: Sequence[str], figure: Path | None, output: Path | None, as_json: bool,
+    objective: ObjectiveName,
     delta: float, starts: int | None, resamples: int, interval: IntervalName, level: float,
     seed: int, weights: str | None, noise: str | None,
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
     from allometry.figures.fits import save_fit_figure
-    from allometry.fitting.files import fit_file, save_fit
+    from allometry.fitting.files import fit_file, law_of, save_fit
+    from allometry.fitting.predictions import check_point, predictions
 
+    form, columns, sizes = law_of(law), _mapped(mapping), [_point(text) for text in points]
+    for point in sizes:
+        check_point(form, columns, point)
     fitted = fit_file(
-        table, law, _mapped(mapping), where=filters,
+        table, form, columns, where=filters,
         drop_largest=_counts("--drop-largest", drop_largest), cluster=tuple(cluster) or None,
         fixed={n: _number("--fixed", v) for n, v in pairs("--fixed", fixed).items()} or None,
         objective=objective, delta=delta, starts=starts, resamples=resamples, interval=interval,
@@ -111,13 +125,16 @@ def fit(
         write(output, lambda path: save_fit(fitted, path))
     if figure:
         write(figure, lambda path: save_fit_figure(fitted, path))
+    predicted = predictions(fitted, sizes)
     if as_json:
         document = fitted.to_document()
+        if predicted:
+            document["predictions"] = [asdict(p) for p in predicted]
         print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.terminal import show_fit
 
-        show_fit(fitted)
+        show_fit(fitted, predicted)
 
 
 @click.command()
@@ -188,6 +205,12 @@ def _mapped(texts: Sequence[str]) -> dict[str, str]:
         twice = next(symbol for symbol in symbols if symbols.count(symbol) > 1)
         raise UsageError(f"--map gives {twice} twice; map one column to each symbol")
     return columns
+
+
+def _point(text: str) -> dict[str, float]:
+    """The sizes of one --predict."""
+    words = pairs("--predict", text.split(","), "SYMBOL=VALUE,...")
+    return {name.strip(): _number("--predict", value) for name, value in words.items()}
 
 
 def _counts(option: str, texts: Sequence[str]) -> dict[str, int]:

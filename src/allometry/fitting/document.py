@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from allometry import laws
 from allometry.errors import DataError, UsageError
 from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Verdict
+from allometry.fitting.mapping import sizes_at
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import ObjectiveName
 from allometry.fitting.printed import reproducing_digits
@@ -23,6 +24,7 @@ from allometry.stats.digits import shown, shown_interval, warranted
 __all__ = ["Certificate", "Fit", "Status", "StatusCode"]
 
 SCHEMA = "allometry/fit/1"
+RANKS = 40  # 2 / (n + 1) of new runs lie outside the range of n residuals: 5% where n is 39
 
 StatusCode = Literal[
     "converged",
@@ -132,7 +134,8 @@ class Fit:
 
         Args:
             of: "mean", the law itself; or "run", a new run, which adds the
-                residuals seen in the fit. Neither covers an error of the law's
+                residuals seen in the fit: as factors where the objective is in logs,
+                as differences where it is not. Neither covers an error of the law's
                 form: back-test with `allometry.fitting.compare`.
         """
         if of not in ("mean", "run"):
@@ -142,7 +145,10 @@ class Fit:
             raise UsageError("this fit has no resamples; fit with resamples=1000")
         predicted = self.law.evaluate(self.draws, points)
         if of == "run":
-            predicted = predicted * self._noise(len(predicted))[:, None]
+            noise = self._noise(len(predicted))[:, None]
+            with np.errstate(over="ignore"):  # Student's tails where few rows are spare
+                factors = np.exp(noise)
+            predicted = predicted * factors if self.objective.logs else predicted + noise
         tail = (1 - (self.interval.level if level is None else level)) / 2
         low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
         return np.asarray(low, float), np.asarray(high, float)
@@ -153,20 +159,22 @@ class Fit:
         return np.log(y) - np.log(f) if self.objective.logs else y - f
 
     def _noise(self, draws: int) -> Array:
-        """Factors a new run may differ by: residuals, blown up for the parameters spent."""
-        y, f = self.data[self.law.response], self.predict(self.data)
-        spent = np.sqrt(self.rows / max(1, self.rows - len(self.parameters)))
-        log_error: Array = np.log(y / f) * spent
-        return np.asarray(np.exp(np.random.default_rng(0).choice(log_error, draws)))
+        """Draws of a new run's residual, enlarged for the parameters spent.
+
+        The empirical distribution, the residuals at the shares i / (n + 1) of n rows; where
+        there are too few for a 95% interval from ranks, Student's.
+        """
+        rng, residuals = np.random.default_rng(0), np.sort(self.residuals())
+        spare = max(1, self.rows - sum(e.verdict != "fixed" for e in self.parameters.values()))
+        if spare < RANKS:
+            scale = np.sqrt(np.sum(residuals**2) / spare)
+            return np.asarray(scale * rng.standard_t(spare, draws))
+        shares = np.arange(1, self.rows + 1) / (self.rows + 1)
+        drawn = np.interp(rng.random(draws), shares, residuals)
+        return np.asarray(drawn * np.sqrt(self.rows / spare))
 
     def _points(self, sizes: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        points = {}
-        for symbol in self.law.sizes:
-            key = symbol if symbol in sizes else self.columns.get(symbol, symbol)
-            if key not in sizes:
-                raise UsageError(f"law {self.law.name} needs {symbol!r}, got {', '.join(sizes)}")
-            points[symbol] = np.atleast_1d(np.asarray(sizes[key], float))
-        return dict(zip(points, np.broadcast_arrays(*points.values()), strict=True))
+        return sizes_at(self.law, self.columns, sizes)
 
     def shown(self) -> dict[str, str]:
         """Value and interval of each parameter and derived quantity, as text.

@@ -12,7 +12,7 @@ from allometry.fitting.options import FitOptions, ObjectiveName, OptionValues, R
 from allometry.laws import Law
 from allometry.tables.read import as_table
 
-__all__ = ["CompareValues", "compare_file", "fit_file", "save_fit"]
+__all__ = ["CompareValues", "compare_file", "fit_file", "law_of", "save_fit"]
 
 
 class CompareValues(TypedDict, total=False):
@@ -30,17 +30,17 @@ class CompareValues(TypedDict, total=False):
 
 
 def fit_file(
-    path: str | Path, law: str, columns: Mapping[str, str], **options: Unpack[OptionValues]
+    path: str | Path, law: str | Law, columns: Mapping[str, str], **options: Unpack[OptionValues]
 ) -> Fit:
     """Read a table and fit a law; `.to_document()` of the result is the fit document.
 
     Args:
-        law: a name, or the path of a Python file that defines `LAW` (it is run).
+        law: a law, or what `law_of` takes.
         options: of `allometry.fitting.fit.fit`.
     """
     choices = FitOptions(**options)
     table = as_table(path, choices.numbers(columns.values()))
-    return fit_with(table, _law(law), columns, choices)
+    return fit_with(table, law_of(law) if isinstance(law, str) else law, columns, choices)
 
 
 def save_fit(fit: Fit, path: str | Path) -> None:
@@ -60,9 +60,10 @@ def compare_file(
         names: laws or law files. options: of `allometry.fitting.compare.compare`.
     """
     # Names stay names: a law stands in the document under the name it was asked for.
-    given: list[str | Law] = [_law(name) if name.endswith(".py") else name for name in names]
+    given: list[str | Law] = [law_of(name) if name.endswith(".py") else name for name in names]
     return document(compare(path, columns, given, **options))
 
 
-def _law(name: str) -> Law:
+def law_of(name: str) -> Law:
+    """A law by name, or from the path of a Python file that defines `LAW` (it is run)."""
     return laws.from_file(name) if name.endswith(".py") else laws.named(name)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError, did_you_mean
-from allometry.fitting.mapping import check_response, logarithm_notes
+from allometry.fitting.mapping import SIZE_ALIASES, check_response, data_from, logarithm_notes
 from allometry.laws import Array, Law
 from allometry.tables.table import Table
 
@@ -124,7 +124,7 @@ def _columns(
     needed = (*law.sizes, law.response)
     columns = dict(columns)
     if len(law.sizes) == 1 and law.sizes[0] not in columns:
-        for alias in {"x", "z"} & set(columns):
+        for alias in {*SIZE_ALIASES} & set(columns):
             columns[law.sizes[0]] = columns.pop(alias)
     stand_in = next(
         (
@@ -149,8 +149,7 @@ def _columns(
     if stand_in is None:
         return data, ()
     other = _numbers(table, columns[stand_in], stand_in)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        data["D"] = other / (6 * data["N"]) if stand_in == "C" else other * data["N"]
+    data["D"] = data_from(stand_in, other, data["N"])
     return data, (f"D was computed as {'C / (6 N)' if stand_in == 'C' else 'M N'}",)
 
 
