@@ -8,6 +8,7 @@ import numpy as np
 
 from allometry import laws
 from allometry.errors import UsageError, did_you_mean
+from allometry.fitting.direction import falls_against_data
 from allometry.fitting.document import Fit
 from allometry.fitting.intervals import Estimate
 from allometry.fitting.objectives import FittedObjective
@@ -156,6 +157,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     spare = len(rows.y) > len(surface.free)
     draws, method = resample(surface, rows, best, _resampling(table, options, problem, spare))
     parameters, derived = estimates(surface, best, draws, options.level)
+    falls = falls_against_data(surface)
     fitted = Fit(
         law=law,
         columns=dict(columns),
@@ -164,7 +166,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
         objective=_objective(problem, parameters),
         rows=len(rows.y),
         dropped=rows.dropped,
-        status=judged(certificate, parameters, method, len(rows.y)),
+        status=judged(certificate, parameters, method, len(rows.y), falls),
         certificate=certificate,
         interval=method,
         data_hash=rows.digest(),
@@ -172,7 +174,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
         data=problem.data(),
         problem=problem,
         endings=np.sort(ended.value) * problem.objective.scale,
-        notes=rows.notes,
+        notes=(*rows.notes, *filter(None, [falls])),
         variance=_variance(table, options, problem, parameters),
         seconds={
             "starts": round(solved - began, 4),
@@ -229,7 +231,8 @@ def _with_profiles(fitted: Fit) -> Fit:
         for name, e in fitted.parameters.items()
     }
     method = replace(fitted.interval, method="profile")
-    status = judged(fitted.certificate, parameters, method, fitted.rows)
+    falls = falls_against_data(fitted.problem.centred())
+    status = judged(fitted.certificate, parameters, method, fitted.rows, falls)
     return replace(fitted, parameters=parameters, interval=method, status=status)
 
 

@@ -16,17 +16,19 @@ def judged(
     parameters: Mapping[str, Estimate],
     method: IntervalMethod,
     rows: int,
+    falls: str = "",
 ) -> Status:
     """The gravest doubt gives the code; every doubt gives a sentence.
 
     Args:
         certificate: of the search. parameters: with their verdicts.
         method: of the intervals. rows: used in the fit.
+        falls: that the law cannot rise as the data do, see `allometry.fitting.direction`.
     """
     doubts = {
         **_search(certificate),
         **_spare(parameters, rows),
-        **_parameters(certificate, parameters),
+        **_parameters(certificate, parameters, falls),
         **_resamples(method),
     }
     if not doubts:
@@ -64,12 +66,14 @@ def _spare(parameters: Mapping[str, Estimate], rows: int) -> dict[StatusCode, st
     return {"no_spare_rows": text}
 
 
-def _parameters(c: Certificate, parameters: Mapping[str, Estimate]) -> dict[StatusCode, str]:
+def _parameters(
+    c: Certificate, parameters: Mapping[str, Estimate], falls: str
+) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
     if c.active_bounds:
+        why = "the data do not contain this part of the law; use a simpler law"
         doubts["bound_active"] = (
-            f"{', '.join(c.active_bounds)} ran into the solver's bound: the data do not "
-            "contain this part of the law; use a simpler law."
+            f"{', '.join(c.active_bounds)} ran into the solver's bound: {falls or why}."
         )
     weak = [
         f"{name} ({e.verdict.replace('_', ' ')})"
