@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from html import escape
 from typing import Any, Literal, TypeVar, get_args
 
@@ -17,6 +18,7 @@ from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import ObjectiveName
 from allometry.fitting.printed import reproducing_digits
 from allometry.fitting.problem import Problem
+from allometry.fitting.quality import Quality, quality_of
 from allometry.fitting.rows import Rows
 from allometry.laws import Array, Law
 from allometry.stats.digits import shown, shown_interval, warranted
@@ -120,6 +122,15 @@ class Fit:
         """Name -> fitted number."""
         return {name: e.value for name, e in self.parameters.items()}
 
+    @cached_property
+    def quality(self) -> Quality:
+        """Residuals, R^2, a pattern of signs and outliers of the law (not of its companion)."""
+        return quality_of(self.problem, {n: self.values[n] for n in self.law.names})
+
+    def quality_in_words(self) -> list[str]:
+        """The quality, a sentence each."""
+        return self.quality.sentences(" ".join(self.law.sizes), self.problem.rows.place)
+
     def predict(self, sizes: Mapping[str, ArrayLike]) -> Array:
         """The law at these sizes, by symbol or by column name; shape (n,)."""
         return np.asarray(self.law.evaluate(self.values, self._points(sizes))[0])
@@ -208,6 +219,7 @@ class Fit:
             "status": asdict(self.status),
             "certificate": asdict(self.certificate),
             "interval": asdict(self.interval),
+            "quality": asdict(self.quality),
             "variance": self.variance,
             "notes": list(self.notes),
             "data_hash": self.data_hash,
@@ -254,6 +266,7 @@ class Fit:
             f"<p><b>{escape(self.law.name)}</b> {escape(self.formula)}: {self.rows} rows, "
             f"{escape(self.objective.name)} {self.objective.value:.6g}</p>"
             f"<table><tr><th></th><th>value [{level} interval]</th><th></th></tr>{rows}</table>"
+            f"<p>{escape(' '.join(self.quality_in_words()))}</p>"
             f"<p>{escape(self.status.advice)}</p>"
         )
 

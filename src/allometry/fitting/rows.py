@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from allometry.errors import DataError, UsageError, did_you_mean
 from allometry.fitting.mapping import SIZE_ALIASES, check_response, data_from, logarithm_notes
 from allometry.laws import Array, Law
-from allometry.tables.table import Table
+from allometry.tables.table import Origin, Table
 
 __all__ = ["Mask", "Places", "Rows", "condition", "noise_of_residuals", "select", "sizes_of"]
 
@@ -39,6 +39,7 @@ class Rows:
         sizes: symbol -> (n,). y: (n,). weights: (n,), mean 1.
         kept: positions of the used rows in the table.
         dropped: pairs (row number from 1, rule). notes: in words.
+        origin: the file the table was read from, None if it was not or is not known.
     """
 
     sizes: dict[str, Array]
@@ -47,6 +48,13 @@ class Rows:
     kept: Places
     dropped: list[tuple[int, str]]
     notes: tuple[str, ...]
+    origin: Origin | None = None
+
+    def place(self, row: int) -> str:
+        """Where a row of the table stands, counted from 1: `line 13` of its file, or `row 12`."""
+        if self.origin is None:
+            return f"row {row}"
+        return f"{self.origin.unit} {self.origin.numbers[row - 1]}"
 
     def points(self) -> Places:
         """Label of each row's design point: rows with the same sizes share one."""
@@ -108,7 +116,8 @@ def select(
     _refuse_absurd(table, columns, used, kept)
     notes = (*table.notes, *notes, *logarithm_notes(law, columns, used))
     y = used.pop(law.response)
-    return Rows(used, y, weight[usable] / weight[usable].mean(), kept, dropped, notes)
+    weight = weight[usable] / weight[usable].mean()
+    return Rows(used, y, weight, kept, dropped, notes, table.origin)
 
 
 def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, Array]:

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from allometry.fitting.document import Fit
+from allometry.fitting.influence import without_rows
 from allometry.stats.digits import shown
 
 __all__ = ["VERDICTS", "EstimateRow", "certificate_lines", "estimate_rows", "summary_of_fit"]
@@ -71,12 +72,27 @@ def certificate_lines(fit: Fit) -> list[str]:
             + "; ".join(f"{n} {rule}" for rule, n in rules.items())
             + "."
         )
+    lines.extend(_quality_lines(fit))
     lines.append(_interval_line(fit))
     if fit.variance:
         unit = "in log " if fit.objective.logs else ""
         parts = ", ".join(f"{name} {shown(v, 2)}" for name, v in fit.variance.items())
         lines.append(f"Standard deviations {unit}told apart: {parts}.")
     lines.extend(note if note.endswith(".") else f"{note}." for note in fit.notes)
+    return lines
+
+
+def _quality_lines(fit: Fit) -> list[str]:
+    """Residuals, pattern, outliers; and the law without the outliers."""
+    lines = fit.quality_in_words()
+    if not fit.quality.outliers:
+        return lines
+    without = without_rows(fit, [outlier.row for outlier in fit.quality.outliers])
+    values = ", ".join(f"{name} = {shown(value, 4)}" for name, value in without.items())
+    rows = "them" if len(fit.quality.outliers) > 1 else "it"
+    lines.append(
+        f"Fitted without {rows}: {values}." if values else f"Without {rows} no fit was reached."
+    )
     return lines
 
 

@@ -76,6 +76,11 @@ class Table:
     def columns(self) -> tuple[str, ...]:
         return tuple(self._columns)
 
+    @property
+    def origin(self) -> Origin | None:
+        """The file that the table was read from, if it was."""
+        return self._origin
+
     def __len__(self) -> int:
         return len(next(iter(self._columns.values()), ()))
 
