@@ -26,7 +26,8 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
-    help="Which column is which symbol of the law, N=params say; may be repeated.",
+    help="Which column is which symbol of the law, N=params say, or arithmetic of columns, "
+    "D=steps*batch*1024; may be repeated.",
 )  # fmt: skip
 by_objective = click.option(
     "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True

@@ -154,25 +154,12 @@ def _columns(
             + (f"unknown {', '.join(extra)}{did_you_mean(extra[0], needed)}" if extra else "")
         )
     check_response(law, columns)
-    data = {s: _numbers(table, columns[s], s) for s in needed if s in columns}
+    data = {s: table.numbers(columns[s], s) for s in needed if s in columns}
     if stand_in is None:
         return data, ()
-    other = _numbers(table, columns[stand_in], stand_in)
+    other = table.numbers(columns[stand_in], stand_in)
     data["D"] = data_from(stand_in, other, data["N"])
     return data, (f"D was computed as {'C / (6 N)' if stand_in == 'C' else 'M N'}",)
-
-
-def _numbers(table: Table, column: str, symbol: str) -> Array:
-    values = table[column]
-    if values.dtype.kind in "ifb":
-        return values.astype(float)
-    for row, cell in enumerate(values):
-        if cell is not None and not isinstance(cell, int | float | np.number):
-            raise DataError(
-                f"{table.place(row)}, column {column!r} ({symbol}): a number was expected, "
-                f"got {cell!r}"
-            )
-    return np.array([np.nan if cell is None else float(cell) for cell in values])
 
 
 def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -> Mask:
@@ -193,7 +180,7 @@ def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -
 def _weights(table: Table, weights: str | None, noise: str | None, divisor: Array | None) -> Array:
     weight = np.ones(len(table))
     if weights is not None:
-        weight = weight * _numbers(table, weights, "weight")
+        weight = weight * table.numbers(weights, "weight")
     if noise is not None:
         with np.errstate(divide="ignore"):
             weight = weight / noise_of_residuals(table, noise, divisor) ** 2
@@ -208,7 +195,7 @@ def noise_of_residuals(table: Table, column: str, y: Array | None) -> Array:
         y: the response (rows,) where residuals are of log y: sd(log y) is sd(y) / y for small
             errors. None where they are of y.
     """
-    noise = _numbers(table, column, "noise")
+    noise = table.numbers(column, "noise")
     if y is None:
         return noise
     with np.errstate(divide="ignore", invalid="ignore"):

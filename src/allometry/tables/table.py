@@ -97,6 +97,26 @@ class Table:
                 f"{did_you_mean(name, self._columns)}"
             ) from None
 
+    def numbers(self, name: str, use: str) -> NDArray[np.float64]:
+        """A column as floats, (rows,), NaN where missing.
+
+        Args:
+            use: what for, in words of a message.
+
+        Raises:
+            UsageError: no such column. DataError: text in it.
+        """
+        values = self[name]
+        if values.dtype.kind in "ifb":
+            return values.astype(float)
+        for row, cell in enumerate(values):
+            if cell is not None and not isinstance(cell, int | float | np.number):
+                raise DataError(
+                    f"{self.place(row)}, column {name!r} ({use}): a number was expected, "
+                    f"got {cell!r}"
+                )
+        return np.array([np.nan if cell is None else float(cell) for cell in values])
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Rows as dicts of plain Python values."""
         lists = {name: column.tolist() for name, column in self._columns.items()}
