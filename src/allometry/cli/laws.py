@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from allometry.fitting.options import (
     IntervalName,
     ObjectiveName,
 )
+
+if TYPE_CHECKING:
+    from allometry.fitting.document import Fit
 
 __all__ = ["compare", "fit"]
 
@@ -95,7 +99,7 @@ def _delta(default: float) -> Decorator:
 @click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw data, fit and residuals into this file.",
+    help="Draw data, fit and residuals into this file: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
 )
 @to_file
 @as_json
@@ -108,13 +112,13 @@ def fit(
     seed: int, weights: str | None, noise: str | None,
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
-    from allometry.figures.fits import save_fit_figure
     from allometry.fitting.files import fit_file, law_of, save_fit
     from allometry.fitting.predictions import check_point, predictions
 
     form, columns, sizes = law_of(law), _mapped(mapping), [_point(text) for text in points]
     for point in sizes:
         check_point(form, columns, point)
+    draw = None if figure is None else _drawing(figure)
     fitted = fit_file(
         table, form, columns, where=filters,
         drop_largest=_counts("--drop-largest", drop_largest), cluster=tuple(cluster) or None,
@@ -124,8 +128,8 @@ def fit(
     )  # fmt: skip
     if output:
         write(output, lambda path: save_fit(fitted, path))
-    if figure:
-        write(figure, lambda path: save_fit_figure(fitted, path))
+    if figure and draw:
+        write(figure, lambda path: draw(fitted, path))
     predicted = predictions(fitted, sizes)
     if as_json:
         document = fitted.to_document()
@@ -206,6 +210,14 @@ def _mapped(texts: Sequence[str]) -> dict[str, str]:
         twice = next(symbol for symbol in symbols if symbols.count(symbol) > 1)
         raise UsageError(f"--map gives {twice} twice; map one column to each symbol")
     return columns
+
+
+def _drawing(path: Path) -> "Callable[[Fit, Path], None]":
+    """What draws a fit, if it can write a file of this ending; loads Matplotlib."""
+    from allometry.figures.fits import check_ending, save_fit_figure
+
+    check_ending(path)
+    return save_fit_figure
 
 
 def _point(text: str) -> dict[str, float]:
