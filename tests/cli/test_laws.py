@@ -74,3 +74,20 @@ def test_predictions_are_printed_and_stand_in_the_document(call):
 def test_a_mapping_or_name_that_cannot_be_ends_with_2(call, line, words):
     code, out, err = call(line)
     assert code == 2 and out == "" and words in err
+
+
+def test_help_says_what_objectives_intervals_and_clusters_are(call):
+    code, out, _ = call("fit --help")
+    said = " ".join(out.split())
+    assert code == 0
+    for words in (
+        "squared_log: squares of them, for errors in percent without outliers",
+        "squared: squares of y - f",
+        "fractional: to all rows with random weights",
+        "profile: likelihood along each parameter",
+        "checkpoints of one run (its column)",
+        "in units of y",
+    ):
+        assert words in said
+    _, out, _ = call("compare --help")
+    assert "squares of y - f" in " ".join(out.split())

@@ -34,8 +34,13 @@ mapped = click.option(
     "D=steps*batch*1024; may be repeated.",
 )  # fmt: skip
 by_objective = click.option(
-    "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True
-)
+    "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True,
+    help="What is minimised, the sum over rows. huber_log: squares of the residuals of log y, "
+    "absolute values beyond delta, so that outliers count less. squared_log: squares of them, for "
+    "errors in percent without outliers. absolute_log: their absolute values. squared: squares of "
+    "y - f, for errors of one size whatever y is, and for y that is not positive. "
+    "asymmetric_absolute: absolute y - f, ten times that where the law predicts too much.",
+)  # fmt: skip
 
 
 def _delta(default: float) -> Decorator:
@@ -72,10 +77,19 @@ def _delta(default: float) -> Decorator:
     "--cluster",
     multiple=True,
     metavar="COLUMN",
-    help="Resample groups of equal value whole; several are drawn in turn.",
+    help="Resample groups of equal value whole: rows that share an error, such as checkpoints of "
+    "one run (its column) or seeds of one size (the size's column). Taken as single rows their "
+    "intervals are too narrow. Several columns are drawn in turn.",
 )
 @click.option(
-    "--interval", type=click.Choice(INTERVALS), default=DEFAULTS.interval, show_default=True
+    "--interval",
+    type=click.Choice(INTERVALS),
+    default=DEFAULTS.interval,
+    show_default=True,
+    help="How intervals are made. pairs: the law fitted again to rows drawn with replacement. "
+    "fractional: to all rows with random weights, for few rows. auto: whichever of these two "
+    "covers better. residual: to the fitted law plus resampled residuals, for sizes that were "
+    "chosen. profile: likelihood along each parameter. none: no intervals.",
 )
 @click.option(
     "--level", type=float, default=DEFAULTS.level, show_default=True, help="Of the intervals."

@@ -3,6 +3,7 @@
 import hashlib
 import operator
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -112,8 +113,11 @@ def select(
     drop(~(np.isfinite(weight) & (weight > 0)), "weight missing or not positive")
     kept = np.flatnonzero(usable)
     used = {symbol: values[usable] for symbol, values in data.items()}
-    _refuse_uninformative(law, columns, used, len(kept), len(table))
+    _refuse_uninformative(law, columns, used, dropped, len(table))
     _refuse_absurd(table, columns, used, kept)
+    if no_logarithm := sum(rule == f"{law.response} not positive" for _, rule in dropped):
+        rows = "1 row has" if no_logarithm == 1 else f"{no_logarithm} rows have"
+        notes = (*notes, f"{rows} {_without_logarithm(law)}")
     notes = (*table.notes, *notes, *logarithm_notes(law, columns, used))
     y = used.pop(law.response)
     weight = weight[usable] / weight[usable].mean()
@@ -202,14 +206,30 @@ def noise_of_residuals(table: Table, column: str, y: Array | None) -> Array:
         return np.asarray(noise / y)
 
 
+def _without_logarithm(law: Law) -> str:
+    return (
+        f"no logarithm of {law.response}, since {law.response} <= 0; "
+        f"objective squared fits {law.response} itself"
+    )
+
+
 def _refuse_uninformative(
-    law: Law, columns: Mapping[str, str], used: Mapping[str, Array], rows: int, before: int
+    law: Law,
+    columns: Mapping[str, str],
+    used: Mapping[str, Array],
+    dropped: Sequence[tuple[int, str]],
+    before: int,
 ) -> None:
     free = len(law.parameters) - len(law.fixed)
-    if rows < free:
+    if before - len(dropped) < free:
+        rules = Counter(rule for _, rule in dropped)
+        reasons = ", ".join(f"{count} {rule}" for rule, count in rules.items())
+        advice = f"{law.response} not positive" in rules
         raise DataError(
-            f"law {law.name} has {free} parameters; {rows} of {before} rows are "
+            f"law {law.name} has {free} parameters; {before - len(dropped)} of {before} rows are "
             "left after dropping, at least as many are needed"
+            + (f" (left out: {reasons})" if reasons else "")
+            + (f"; they have {_without_logarithm(law)}" if advice else "")
         )
     for symbol in law.sizes:
         if law.per_row and np.ptp(used[symbol]) == 0:

@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import NamedTuple
 
+import numpy as np
+
 from allometry.fitting.document import Fit
 from allometry.fitting.influence import without_rows
 from allometry.stats.digits import shown
@@ -74,6 +76,7 @@ def certificate_lines(fit: Fit) -> list[str]:
         )
     lines.extend(_quality_lines(fit))
     lines.append(_interval_line(fit))
+    lines.extend(_cluster_line(fit))
     if fit.variance:
         unit = "in log " if fit.objective.logs else ""
         parts = ", ".join(f"{name} {shown(v, 2)}" for name, v in fit.variance.items())
@@ -94,6 +97,21 @@ def _quality_lines(fit: Fit) -> list[str]:
         f"Fitted without {rows}: {values}." if values else f"Without {rows} no fit was reached."
     )
     return lines
+
+
+def _cluster_line(fit: Fit) -> list[str]:
+    """Help to choose `cluster`, where a size has at most half as many values as rows."""
+    if fit.interval.cluster or not fit.interval.resamples:
+        return []
+    counts = {s: len(np.unique(fit.data[s])) for s in fit.law.sizes}
+    symbol = min(counts, key=lambda s: counts[s])
+    if 2 * counts[symbol] > fit.rows:
+        return []
+    return [
+        f"{fit.rows} rows have {counts[symbol]} values of {symbol}. Rows that share an error "
+        "(checkpoints of one run, seeds of one size) belong together: give the column that names "
+        "the run, or the size, as cluster; taken as single rows their intervals are too narrow."
+    ]
 
 
 def _interval_line(fit: Fit) -> str:
