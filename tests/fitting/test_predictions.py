@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from allometry import laws
 from allometry.errors import UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
-from allometry.fitting.predictions import predictions
+from allometry.fitting.predictions import check_point, predictions
 from allometry.tables.table import Table
 
 XY = {"x": "x", "y": "y"}
@@ -72,6 +73,11 @@ def test_compute_stands_in_for_data_in_a_prediction_too():
     by_compute, by_data = predictions(made, [{"N": 1e8, "C": 6e18}, {"N": 1e8, "D": 1e10}])
     assert by_compute.mean == pytest.approx(by_data.mean, rel=1e-12)
     assert np.isnan(by_data.low) and np.isnan(by_data.run_high)  # no resamples, no interval
+
+
+def test_a_law_of_a_whole_curve_has_no_prediction_at_a_point():
+    with pytest.raises(UsageError, match="whole learning curve"):
+        check_point(laws.named("multi_power"), {}, {"step": 10, "lr": 0.1})
 
 
 def test_a_saved_fit_predicts_the_same():

@@ -22,7 +22,9 @@ def printed_values(fitted):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    law=st.sampled_from(["power", "power_floor", "chinchilla", "log", "exponential", "kaplan"]),
+    law=st.sampled_from(
+        ["power", "power_floor", "chinchilla", "log", "exponential", "kaplan", "m4"]
+    ),
     seed=st.integers(0, 10**6),
     noise=st.floats(1e-4, 0.2),
     rows=st.integers(8, 40),

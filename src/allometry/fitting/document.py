@@ -158,8 +158,7 @@ class Fit:
         if of == "run":
             noise = self._noise(len(predicted))[:, None]
             with np.errstate(over="ignore"):  # Student's tails where few rows are spare
-                factors = np.exp(noise)
-            predicted = predicted * factors if self.objective.logs else predicted + noise
+                predicted = predicted * np.exp(noise) if self.objective.logs else predicted + noise
         tail = (1 - (self.interval.level if level is None else level)) / 2
         low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
         return np.asarray(low, float), np.asarray(high, float)

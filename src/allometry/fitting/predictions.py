@@ -72,8 +72,14 @@ def check_point(law: Law, columns: Mapping[str, str], point: Mapping[str, float]
     """Refuse a point the law cannot be evaluated at; needs no fit.
 
     Raises:
-        UsageError: an unknown name, a size that is missing, or one that must be positive.
+        UsageError: an unknown name, a size that is missing or must be positive, or a law
+            whose value depends on more than one row.
     """
+    if not law.per_row:
+        raise UsageError(
+            f"law {law.name} is of a whole learning curve: it has no prediction at one point; "
+            "call predict of the fit with the sizes of a curve"
+        )
     response = (law.response, columns.get(law.response))
     names = [
         *law.sizes,
@@ -88,8 +94,9 @@ def check_point(law: Law, columns: Mapping[str, str], point: Mapping[str, float]
             )
     for symbol, values in sizes_at(law, columns, point).items():
         if not np.isfinite(values).all() or (law.positive_sizes and not (values > 0).all()):
+            kind = "positive" if law.positive_sizes else "finite"
             raise UsageError(
-                f"a prediction of law {law.name} needs a positive {symbol}, got {values[0]:g}"
+                f"a prediction of law {law.name} needs a {kind} {symbol}, got {values[0]:g}"
             )
 
 

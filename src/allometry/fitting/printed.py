@@ -58,7 +58,9 @@ def _errors(
     with np.errstate(all="ignore"):
         predicted = law.evaluate(dict(zip(law.names, lanes.T, strict=True)), points)
         errors = np.abs(predicted - exact) / allowed
-    return np.asarray(np.where(np.isfinite(errors), errors, 0.0).max(1))
+    errors = np.where(np.isfinite(predicted), errors, np.inf)
+    judged = np.isfinite(exact) & (allowed > 0)
+    return np.asarray(np.where(judged, errors, 0.0).max(1, initial=0.0))
 
 
 def _thinned(law: Law, sizes: Mapping[str, Array]) -> dict[str, Array]:

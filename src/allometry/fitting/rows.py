@@ -115,13 +115,10 @@ def select(
     used = {symbol: values[usable] for symbol, values in data.items()}
     _refuse_uninformative(law, columns, used, dropped, len(table))
     _refuse_absurd(table, columns, used, kept)
-    if no_logarithm := sum(rule == f"{law.response} not positive" for _, rule in dropped):
-        rows = "1 row has" if no_logarithm == 1 else f"{no_logarithm} rows have"
-        notes = (*notes, f"{rows} {_without_logarithm(law)}")
-    notes = (*table.notes, *notes, *logarithm_notes(law, columns, used))
+    notes += (*_not_positive_notes(law, dropped), *logarithm_notes(law, columns, used))
     y = used.pop(law.response)
     weight = weight[usable] / weight[usable].mean()
-    return Rows(used, y, weight, kept, dropped, notes, table.origin)
+    return Rows(used, y, weight, kept, dropped, (*table.notes, *notes), table.origin)
 
 
 def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, Array]:
@@ -204,6 +201,14 @@ def noise_of_residuals(table: Table, column: str, y: Array | None) -> Array:
         return noise
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(noise / y)
+
+
+def _not_positive_notes(law: Law, dropped: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+    """A note where rows were left out because residuals are of log y."""
+    count = sum(rule == f"{law.response} not positive" for _, rule in dropped)
+    if not count:
+        return ()
+    return (f"{count} row{'s have' if count > 1 else ' has'} {_without_logarithm(law)}",)
 
 
 def _without_logarithm(law: Law) -> str:
