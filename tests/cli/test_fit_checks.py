@@ -87,7 +87,7 @@ def test_by_in_json_and_in_a_file_is_the_document_of_the_library(call, tmp_path)
     ("options", "message"),
     [
         ("--shared alpha", "name the columns that make them with --by"),
-        ("--by family --figure a.svg", "--figure draws one fit"),
+        ("--by family --figure a.svg", "--figure is for one fit"),
         ("--by famly", "did you mean 'family'?"),
         ("--by family --shared alfa", "did you mean 'alpha'?"),
         ("--by family --shared A", "unless alpha is shared too"),

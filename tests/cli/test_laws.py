@@ -42,6 +42,18 @@ def test_compare_prints_it_and_has_it_in_its_document(call):
     assert len(document["notes"]) == 2 and "semicolons" in document["notes"][0]
 
 
+def test_predictions_are_printed_and_stand_in_the_document(call):
+    line = f"fit runs.csv --law power {MAPPED} --starts 4 --predict x=1e11 --predict log_n=1e7"
+    code, out, _ = call(line)
+    assert code == 0 and "x = 1e+11" in out and "x 10.0 times the largest fitted" in out
+    assert "one new run" in out and "within the fitted sizes" in out
+    code, out, _ = call(f"{line} --json")
+    far, near = json.loads(out)["predictions"]
+    assert far["sizes"] == {"x": 1e11} and far["beyond"]["x"] == pytest.approx(10)
+    assert near["beyond"] == {"x": 1.0} and near["within"] and not far["within"]
+    assert far["run_low"] < far["low"] < far["mean"] < far["high"] < far["run_high"]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -51,9 +63,31 @@ def test_compare_prints_it_and_has_it_in_its_document(call):
         ("fit runs.csv --law powr --map x=log_n --map y=loss", "did you mean 'power'?"),
         ("fit runs.csv --law power --map x=logn --map y=loss", "did you mean 'log_n'?"),
         ("fit runs.csv --lw power --map x=log_n --map y=loss", "--law"),
+        (f"fit runs.csv --law power {MAPPED} --predict N=1e9", "'N' is no size of law power"),
+        (f"fit runs.csv --law power {MAPPED} --predict loss=2", "'loss' is no size of law power"),
+        (f"fit runs.csv --law power {MAPPED} --predict x=-1", "needs a positive x, got -1"),
+        (f"fit runs.csv --law power {MAPPED} --predict x=large", "a number expected, got 'large'"),
+        (f"fit runs.csv --law power {MAPPED} --predict 1e9", "SYMBOL=VALUE"),
         ("fit runs.xlsx --law power --map x=log_n --map y=loss", "no file runs.xlsx"),
     ],
 )
 def test_a_mapping_or_name_that_cannot_be_ends_with_2(call, line, words):
     code, out, err = call(line)
     assert code == 2 and out == "" and words in err
+
+
+def test_help_says_what_objectives_intervals_and_clusters_are(call):
+    code, out, _ = call("fit --help")
+    said = " ".join(out.split())
+    assert code == 0
+    for words in (
+        "squared_log: squares of them, for errors in percent without outliers",
+        "squared: squares of y - f",
+        "fractional: to all rows with random weights",
+        "profile: likelihood along each parameter",
+        "checkpoints of one run (its column)",
+        "in units of y",
+    ):
+        assert words in said
+    _, out, _ = call("compare --help")
+    assert "squares of y - f" in " ".join(out.split())

@@ -212,7 +212,7 @@ def test_a_weight_of_two_is_a_row_twice():
     assert weighted.values == pytest.approx(
         fit(twice, "power_floor", XY, resamples=0, objective="huber_log").values, rel=1e-6
     )
-    noisy = table.with_columns(s=1 / np.sqrt(heavy))
+    noisy = table.with_columns(s=table["test_loss"] / np.sqrt(heavy))
     assert fit(
         noisy, "power_floor", XY, noise="s", resamples=0, objective="huber_log"
     ).values == pytest.approx(weighted.values, rel=1e-9)
@@ -271,3 +271,95 @@ def test_pictures_of_profile_basins_and_held_out_rows():
     assert ax.get_xlabel() == "predicted" and len(ax.collections) == 1
     with pytest.raises(UsageError, match="5 sizes but 2"):
         draw_held_out(made, {"x": far}, [1.0, 2.0])
+
+
+def relative_noise():
+    """Case 08: error = 30 n^-0.35 with 6% noise, and its standard deviation in units of error."""
+    return Table(
+        {
+            "samples": [
+                1000,
+                2154,
+                4641,
+                10000,
+                21544,
+                46415,
+                100000,
+                215443,
+                464158,
+                1000000,
+                2154434,
+                4641588,
+                10000000,
+                21544346,
+                46415888,
+                100000000,
+            ],
+            "error": [
+                2.674,
+                2.0808,
+                1.5369,
+                1.1322,
+                0.8884,
+                0.65758,
+                0.53541,
+                0.44195,
+                0.30266,
+                0.22959,
+                0.18759,
+                0.14226,
+                0.10712,
+                0.07695,
+                0.062091,
+                0.049572,
+            ],
+            "error_sd": [
+                0.16,
+                0.123,
+                0.0937,
+                0.0717,
+                0.0548,
+                0.0419,
+                0.032,
+                0.0245,
+                0.0187,
+                0.0143,
+                0.0109,
+                0.00835,
+                0.00639,
+                0.00488,
+                0.00373,
+                0.00285,
+            ],
+        }
+    )
+
+
+def test_noise_is_in_units_of_y_so_equal_relative_noise_changes_nothing_in_logs():
+    table = relative_noise()
+    made = fit(
+        table, "power", {"x": "samples", "y": "error"},
+        objective="squared_log", noise="error_sd", resamples=0,
+    )  # fmt: skip
+    relative = table["error_sd"] / table["error"]
+    x, y = np.log(table["samples"]), np.log(table["error"])
+    slope, _ = np.polyfit(x, y, 1, w=1 / relative)  # weighted least squares in logs
+    assert made.values["alpha"] == pytest.approx(-slope, rel=1e-9)
+    assert made.values["alpha"] == pytest.approx(0.3480, abs=5e-5)
+
+
+def test_noise_weighs_as_curve_fit_does_with_its_sigma():
+    from scipy.optimize import curve_fit
+
+    table = relative_noise()
+    sigma = table["error_sd"]
+    made = fit(
+        table, "power", {"x": "samples", "y": "error"},
+        objective="squared", noise="error_sd", resamples=0,
+    )  # fmt: skip
+    (a, alpha), _ = curve_fit(
+        lambda x, a, alpha: a * x**-alpha,
+        table["samples"].astype(float), table["error"], p0=(30, 0.35), sigma=sigma,
+    )  # fmt: skip
+    assert made.values["alpha"] == pytest.approx(alpha, rel=1e-4)
+    assert made.values["A"] == pytest.approx(a, rel=1e-3)

@@ -168,7 +168,7 @@ def test_a_fit_with_seeds_reports_them():
 
 def test_a_known_evaluation_noise_is_told_apart_from_seeds():
     table = line(noise=0.05, seeds=5, sizes=30)
-    table = table.with_columns(error=np.full(len(table), 0.03))
+    table = table.with_columns(error=0.03 * table["y"])
     made = fit(table, "power", XY, resamples=0, noise="error")
     assert made.variance["evaluation"] == pytest.approx(0.03)
     assert made.variance["seed"] == pytest.approx(0.04, rel=0.2)

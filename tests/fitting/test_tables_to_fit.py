@@ -10,6 +10,7 @@ from allometry.fitting.influence import influence
 from allometry.fitting.mapping import logarithm_notes
 from allometry.fitting.multiverse import multiverse
 from allometry.fitting.published import check
+from allometry.report.fit_in_words import certificate_lines
 
 X = np.geomspace(1e6, 1e10, 9)
 RUNS = {"params": X.tolist(), "loss": (1.8 + 60 * X**-0.25).tolist()}
@@ -69,6 +70,32 @@ def test_a_refused_row_is_named_by_file_and_line(tmp_path):
     path.write_text("# note\nn,loss\n1,2\n3,1e90\n4,5\n6,7\n")
     with pytest.raises(DataError, match=r"runs\.csv, line 4, column 'loss'"):
         al.fit(path, "power", {"x": "n", "y": "loss"})
+
+
+def test_rows_without_a_logarithm_are_said_with_the_objective_that_takes_them():
+    """Case 11: scores of both signs with the default objective."""
+    scores = {"n": [1e3, 4e3, 1e4, 1e5, 1e6, 1e7, 1e8], "elo": [-310, -215, -150, -3, 8, 170, 330]}
+    fit = al.fit(scores, "log", x="n", y="elo", objective="huber_log", starts=4, resamples=0)
+    (note,) = fit.notes
+    assert note == "4 rows have no logarithm of y, since y <= 0; objective squared fits y itself"
+    whole = al.fit(scores, "log", x="n", y="elo", objective="squared", starts=4, resamples=0)
+    assert whole.rows == 7 and whole.notes == ()
+    negative = {"n": [1e3, 4e3, 1e4], "elo": [-310, -215, -150]}
+    with pytest.raises(DataError, match=r"left out: 3 y not positive\); .* objective squared"):
+        al.fit(negative, "log", x="n", y="elo", objective="huber_log")
+
+
+def test_rows_that_repeat_a_size_bring_help_to_choose_a_cluster():
+    runs = {"params": np.repeat(X, 3), "loss": np.repeat(RUNS["loss"], 3), "run": np.arange(27)}
+    noise = np.exp(0.01 * np.random.default_rng(0).normal(size=27))
+    runs["loss"] = runs["loss"] * noise
+    alone = al.fit(runs, "power", COLUMNS, starts=4, resamples=20)
+    (line,) = (line for line in certificate_lines(alone) if "cluster" in line)
+    assert "27 rows have 9 values of x" in line and "checkpoints of one run" in line
+    grouped = al.fit(runs, "power", COLUMNS, starts=4, resamples=20, cluster="params")
+    single = al.fit(RUNS, "power", COLUMNS, starts=4, resamples=20)
+    for fit in (grouped, single):
+        assert not any("as cluster" in line for line in certificate_lines(fit))
 
 
 # ---- logarithms ------------------------------------------------------------------------------

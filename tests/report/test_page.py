@@ -88,7 +88,7 @@ def test_holds_every_finding_figure_fit_and_note(page):
         assert to_html(" ".join(function.__doc__.partition("\n\n")[0].split())) in page
     assert len(Document(page).all("svg")) == len(STUDY.figures)
     assert "This second paragraph" not in page
-    assert "Loss of all done runs" in text and "60 resamples of whole groups of equal seed" in text
+    assert "Loss of all done runs" in text and "each left out in turn" in text
     assert STUDY.notes[0] in text and COMMAND in text and STUDY.question in text
     assert "2026-01-02T00:00:00Z" in text and "allometry 0.1.0" in text
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allometry.stats.digits import shown, shown_integer, shown_interval
+from allometry.stats.digits import rounded, shown, shown_integer, shown_interval, warranted
 
 BACK = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
 
@@ -40,6 +40,10 @@ def test_a_number_alone(value, text):
         ((0.0001, -0.02, 0.03), "0.000 [−0.020, 0.030]"),
         ((35012.0, 34000.0, 36000.0), "35\u202f000 [34\u202f000, 36\u202f000]"),
         ((2.0, math.nan, math.nan), "2.00"),
+        ((426.8, 43.8, 56_010.0), "427 [43.8, 56\u202f000]"),
+        ((35.2, 7.2, 5500.0), "35.2 [7.2, 5500]"),
+        ((0.371, 0.002, 4.6), "0.371 [0.002, 4.6]"),
+        ((144.0, 30.0, 900.0), "144 [30, 900]"),
     ],
 )
 def test_digits_follow_the_interval(ends, text):
@@ -61,3 +65,25 @@ def test_ends_are_within_a_tenth_of_the_half_width(value, half):
     low = read(shown_interval(value, value - half, value + half).split("[")[1].split(",")[0])
     allowed = max(0.1 * half, 1e-5 * (abs(value) + half))
     assert abs(low - (value - half)) <= allowed
+
+
+@given(st.floats(1e-4, 1e8), st.floats(1.0, 1e6), st.floats(1.0, 1e6))
+def test_a_positive_value_and_its_interval_are_never_written_as_zero(value, below, above):
+    text = shown_interval(value, value / below, value * above)
+    front, _, ends = text.rstrip("]").partition(" [")
+    assert all(read(number) > 0 for number in (front, *ends.split(", ")))
+
+
+@given(st.floats(1e-9, 1e9), st.sampled_from([1, -1]), st.integers(3, 12))
+def test_so_many_digits_are_shown(size, sign, significant):
+    value = sign * size
+    assert read(shown(value, significant)) == pytest.approx(rounded(value, significant), rel=1e-13)
+
+
+@given(st.floats(1e-2, 1e6), st.floats(1e-6, 0.5))
+def test_no_digit_of_the_interval_is_lost(value, relative):
+    ends = value * (1 - relative), value * (1 + relative)
+    digits = warranted(value, *ends)
+    alone = read(shown_interval(value, *ends).split(" [")[0])
+    assert 3 <= digits <= 6
+    assert abs(rounded(value, digits) - value) <= abs(alone - value) * (1 + 1e-9) or digits == 6

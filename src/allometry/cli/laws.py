@@ -1,11 +1,21 @@
 """Commands on a table of finished runs: fit a law, compare laws."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from allometry.cli.options import as_json, counts, mapped_columns, numbers, to_file
+from allometry.cli.options import (
+    as_json,
+    counts,
+    mapped_columns,
+    number,
+    numbers,
+    pairs,
+    to_file,
+)
 from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
 from allometry.fitting.options import (
@@ -19,6 +29,9 @@ from allometry.fitting.options import (
     OptionValues,
 )
 
+if TYPE_CHECKING:
+    from allometry.fitting.document import Fit
+
 __all__ = ["compare", "fit"]
 
 DEFAULTS = FitOptions()
@@ -27,14 +40,22 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
-    help="Which column is which symbol of the law, N=params say; may be repeated.",
+    help="Which column is which symbol of the law, N=params say, or arithmetic of columns, "
+    "D=steps*batch*1024; may be repeated.",
 )  # fmt: skip
 
 
 def _objective(default: ObjectiveChoice) -> Decorator:
+    rule = "auto: one of these by the scatter of the residuals, and said. "
     return click.option(
-        "--objective", type=click.Choice(OBJECTIVES), default=default, show_default=True
-    )
+        "--objective", type=click.Choice(OBJECTIVES), default=default, show_default=True,
+        help="What is minimised, the sum over rows. " + (rule if default == "auto" else "")
+        + "huber_log: squares of the residuals of log y, absolute values beyond delta, so that "
+        "outliers count less. squared_log: squares of them, for errors in percent without "
+        "outliers. absolute_log: their absolute values. squared: squares of y - f, for errors of "
+        "one size whatever y is, and for y that is not positive. asymmetric_absolute: absolute "
+        "y - f, ten times that where the law predicts too much.",
+    )  # fmt: skip
 
 
 def _delta(default: float | None) -> Decorator:
@@ -73,17 +94,32 @@ def _delta(default: float | None) -> Decorator:
     "--cluster",
     multiple=True,
     metavar="COLUMN",
-    help="Resample groups of equal value whole; several are drawn in turn.",
+    help="Resample groups of equal value whole: rows that share an error, such as checkpoints of "
+    "one run (its column) or seeds of one size (the size's column). Taken as single rows their "
+    "intervals are too narrow. Several columns are drawn in turn.",
 )
 @click.option(
-    "--interval", type=click.Choice(INTERVALS), default=DEFAULTS.interval, show_default=True
+    "--interval",
+    type=click.Choice(INTERVALS),
+    default=DEFAULTS.interval,
+    show_default=True,
+    help="How intervals are made. auto: by the number of rows and clusters, and said. pairs: the "
+    "law fitted again to rows drawn with replacement. fractional: to all rows with random weights. "
+    "residual: to the fitted law plus resampled residuals, for sizes that were chosen. student: "
+    "to the law plus simulated residuals, with Student's t, for few rows. jackknife: without "
+    "each cluster, with Student's t, for few clusters. profile: likelihood along each parameter, "
+    "for squares. none: no intervals.",
 )
 @click.option(
     "--level", type=float, default=DEFAULTS.level, show_default=True, help="Of the intervals."
 )
 @click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
 @click.option("--weights", metavar="COLUMN", help="Weight of each row.")
-@click.option("--noise", metavar="COLUMN", help="Standard deviation of each row.")
+@click.option(
+    "--noise",
+    metavar="COLUMN",
+    help="Standard deviation of each row's y, in units of y; weights are 1/noise^2.",
+)
 @click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
 @click.option(
     "--by",
@@ -99,22 +135,31 @@ def _delta(default: float | None) -> Decorator:
     "repeated.",
 )
 @click.option(
+    "--predict",
+    "points",
+    multiple=True,
+    metavar='"SYMBOL=VALUE,..."',
+    help="Predict y at these sizes, N=1e11,D=2e12 say: mean, one new run, and how far outside "
+    "the fitted sizes; may be repeated.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw data, fit and residuals into this file.",
+    help="Draw data, fit and residuals into this file: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
 )
 @to_file
 @as_json
 def fit(
     table: Path, law: str, mapping: Sequence[str], filters: Sequence[str],
     drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
-    figure: Path | None, output: Path | None, as_json: bool, objective: ObjectiveChoice,
-    delta: float | None, starts: int | None, resamples: int, interval: IntervalName, level: float,
-    seed: int, weights: str | None, noise: str | None, by: Sequence[str], shared: Sequence[str],
+    points: Sequence[str], figure: Path | None, output: Path | None, as_json: bool,
+    objective: ObjectiveChoice, delta: float | None, starts: int | None, resamples: int,
+    interval: IntervalName, level: float, seed: int, weights: str | None, noise: str | None,
+    by: Sequence[str], shared: Sequence[str],
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
-    from allometry.figures.fits import save_fit_figure
-    from allometry.fitting.files import fit_file, save_fit
+    from allometry.fitting.files import fit_file, law_of, save_fit
+    from allometry.fitting.predictions import check_point, predictions
 
     columns, options = mapped_columns(mapping), OptionValues(
         where=filters, drop_largest=counts("--drop-largest", drop_largest),
@@ -123,22 +168,44 @@ def fit(
         level=level, seed=seed, weights=weights, noise=noise,
     )  # fmt: skip
     if by or shared:
-        if figure:
-            raise UsageError("--figure draws one fit; leave it out, or leave out --by and --shared")
+        if figure or points:
+            option = "--figure" if figure else "--predict"
+            raise UsageError(f"{option} is for one fit; leave it out, or --by and --shared")
         _fit_groups(table, law, columns, by, shared, options, output, as_json)
         return
-    fitted = fit_file(table, law, columns, **options)
+    form, sizes = law_of(law), [_point(text) for text in points]
+    for point in sizes:
+        check_point(form, columns, point)
+    draw = None if figure is None else _drawing(figure)
+    fitted = fit_file(table, form, columns, **options)
     if output:
         write(output, lambda path: save_fit(fitted, path))
-    if figure:
-        write(figure, lambda path: save_fit_figure(fitted, path))
+    if figure and draw:
+        write(figure, lambda path: draw(fitted, path))
+    predicted = predictions(fitted, sizes)
     if as_json:
         document = fitted.to_document()
+        if predicted:
+            document["predictions"] = [asdict(p) for p in predicted]
         print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.terminal import show_fit
 
-        show_fit(fitted)
+        show_fit(fitted, predicted)
+
+
+def _drawing(path: Path) -> "Callable[[Fit, Path], None]":
+    """What draws a fit, if it can write a file of this ending; loads Matplotlib."""
+    from allometry.figures.fits import check_ending, save_fit_figure
+
+    check_ending(path)
+    return save_fit_figure
+
+
+def _point(text: str) -> dict[str, float]:
+    """The sizes of one --predict."""
+    words = pairs("--predict", text.split(","), "SYMBOL=VALUE,...")
+    return {name.strip(): number("--predict", value) for name, value in words.items()}
 
 
 def _fit_groups(

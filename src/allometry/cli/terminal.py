@@ -1,5 +1,6 @@
 """The terminal: one line of progress while training, tables of findings and fits."""
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,9 @@ from rich.text import Text
 
 from allometry.findings import MARKS, Finding, Verdict
 from allometry.fitting.document import Fit
+from allometry.fitting.predictions import Prediction
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
+from allometry.stats.digits import shown, shown_interval, warranted
 from allometry.training.result import RunResult
 
 __all__ = ["Bar", "show_comparison", "show_findings", "show_fit", "stdout"]
@@ -122,8 +125,12 @@ def show_findings(findings: Sequence[Finding]) -> None:
     console.print(table)
 
 
-def show_fit(fit: Fit) -> None:
-    """Formula, parameters with intervals and verdicts, certificate and advice, on stdout."""
+def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
+    """Formula, parameters with intervals and verdicts, certificate and advice, on stdout.
+
+    Args:
+        predicted: at the points that were asked for.
+    """
     console = stdout()
     console.print(Text(f"{fit.formula}   ({summary_of_fit(fit)})", style="bold"))
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
@@ -138,9 +145,31 @@ def show_fit(fit: Fit) -> None:
         style = "" if row.sure else "yellow"
         table.add_row(row.name, row.shown, Text(row.verdict, style=style), row.meaning)
     console.print(table)
+    if predicted:
+        console.print(_predictions(fit, predicted))
     for line in certificate_lines(fit):
         console.print(Text(line), soft_wrap=True)
     console.print(Text(f"{fit.status.code}: {fit.status.advice}", style="bold"), soft_wrap=True)
+
+
+def _predictions(fit: Fit, predicted: Sequence[Prediction]) -> RichTable:
+    """A row for each point: the law, one new run, and how far outside the fitted sizes."""
+    level = f"{fit.interval.level:.0%} interval"
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    response = fit.law.response
+    for heading in ("at", f"{response} [{level}]", "one new run", "extrapolation"):
+        table.add_column(heading, overflow="fold")
+    for point in predicted:
+        digits = max(4, warranted(point.mean, point.low, point.high))
+        table.add_row(
+            ", ".join(f"{name} = {size:.6g}" for name, size in point.sizes.items()),
+            shown_interval(point.mean, point.low, point.high, digits),
+            ""
+            if math.isnan(point.run_low)
+            else f"[{shown(point.run_low, digits)}, {shown(point.run_high, digits)}]",
+            point.distance(),
+        )
+    return table
 
 
 def show_comparison(document: Mapping[str, Any]) -> None:

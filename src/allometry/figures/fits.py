@@ -1,26 +1,30 @@
 """Pictures of a fit: data with band and residuals, held-out rows, profile, basins."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from allometry.errors import UsageError
+from allometry.figures.labels import corner_note, emptiest_corner, relative
+from allometry.figures.style import BLUE, GREY, dress, headline, panels, paper, save_figure, stacked
 from allometry.fitting.document import Fit
 from allometry.fitting.profile import Profile
 from allometry.laws import Array
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+__all__ = [
+    "check_ending", "draw_basins", "draw_fit", "draw_held_out", "draw_profile", "save_fit_figure",
+]  # fmt: skip
 
-__all__ = ["draw_basins", "draw_fit", "draw_held_out", "draw_profile", "save_fit_figure"]
+ENDINGS = (".svg", ".png", ".pdf", ".eps", ".jpg", ".tif", ".webp")
+FIT_WIDTH, FIT_HEIGHT = 120.0, 100.0  # mm
+LINE = 62  # characters of a headline, at the width of the figure
 
-INK, FAINT = "#1b4f72", "#aab7c4"
 
-
-def draw_fit(fit: Fit, ax: "Axes | None" = None, residuals_ax: "Axes | None" = None) -> "Axes":
+def draw_fit(fit: Fit, ax: Axes | None = None, residuals_ax: Axes | None = None) -> Axes:
     """Data, fitted curve and interval band; residuals beside where an Axes is given.
 
     A law of one size is drawn over it; a law of several is drawn as predicted
@@ -28,113 +32,130 @@ def draw_fit(fit: Fit, ax: "Axes | None" = None, residuals_ax: "Axes | None" = N
     """
     ax = _axes() if ax is None else ax
     y = fit.data[fit.law.response]
-    if len(fit.law.sizes) == 1:
-        across = fit.data[fit.law.sizes[0]]
-        _curve(fit, ax, across, y)
-    else:
-        across = fit.predict(fit.data)
-        _diagonal(ax, across, y)
-    _log_axes(ax, across, y, straight=fit.law.centring != "ratio")
-    if residuals_ax is not None:
-        residuals_ax.axhline(0, color=FAINT, linewidth=1)
-        residuals_ax.plot(across, fit.residuals(), "o", markersize=3, color=INK)
-        residuals_ax.set_xscale(ax.get_xscale())
-        residuals_ax.set_xlabel(ax.get_xlabel())
-        residuals_ax.set_ylabel("log residual" if fit.objective.logs else "residual")
+    one_size = len(fit.law.sizes) == 1
+    across = fit.data[fit.law.sizes[0]] if one_size else fit.predict(fit.data)
+    straight = one_size and fit.law.centring != "ratio"
+    xlog, ylog = bool((across > 0).all()) and not straight, bool((y > 0).all())
+    with paper():
+        dress(ax, xlog=xlog, ylog=ylog)
+        if one_size:
+            _curve(fit, ax, across, y)
+        else:
+            _diagonal(ax, across, y)
+        corner = emptiest_corner(relative(across, xlog), relative(y, ylog))
+        corner_note(ax, _note(fit, one_size), corner)
+        if residuals_ax is not None:
+            _residuals(fit, residuals_ax, across, xlog)
+            residuals_ax.set_xlabel(ax.get_xlabel())
     return ax
 
 
-def save_fit_figure(fit: Fit, path: str | Path) -> None:
-    """Data, fit and residuals as a file of the kind its name says (SVG, PNG, PDF)."""
-    from matplotlib.figure import Figure
+def _note(fit: Fit, band: bool) -> str:
+    rows = f"{fit.rows} rows"
+    if not (band and fit.draws):
+        return rows
+    return f"{rows}\nband: {100 * fit.interval.level:g}% interval"
 
-    figure = Figure(figsize=(7.2, 3.2), layout="constrained")
-    draw_fit(fit, *figure.subplots(1, 2))
-    figure.suptitle(f"{fit.law.name}: {fit.formula}", fontsize=9)
-    figure.savefig(path)
+
+def _residuals(fit: Fit, ax: Axes, across: Array, xlog: bool) -> None:
+    dress(ax, xlog=xlog)
+    ax.axhline(0, color=GREY, linewidth=0.8, zorder=1)
+    ax.plot(across, fit.residuals(), "o", markersize=2.6, color=BLUE)
+    ax.set_ylabel("log residual" if fit.objective.logs else "residual")
+
+
+def save_fit_figure(fit: Fit, path: str | Path) -> None:
+    """Data, fit and residuals as a file of the kind its ending says.
+
+    Raises:
+        UsageError: an ending that is none of `ENDINGS`.
+    """
+    path = check_ending(path)
+    figure, (top,), (low,) = stacked(width=FIT_WIDTH, height=FIT_HEIGHT)
+    draw_fit(fit, top, low)
+    top.set_xlabel("")
+    headline(figure, textwrap.fill(f"{fit.law.name}: {fit.formula}", LINE))
+    save_figure(figure, path)
+
+
+def check_ending(path: str | Path) -> Path:
+    """The path, if its ending is that of a picture that can be written.
+
+    Raises:
+        UsageError: with the endings there are.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        given = f"{path.suffix!r}" if path.suffix else "no ending"
+        raise UsageError(
+            f"{path}: a figure has one of the endings {', '.join(ENDINGS)}; got {given}"
+        )
+    return path
 
 
 def draw_held_out(
-    fit: Fit, sizes: Mapping[str, ArrayLike], measured: ArrayLike, ax: "Axes | None" = None
-) -> "Axes":
+    fit: Fit, sizes: Mapping[str, ArrayLike], measured: ArrayLike, ax: Axes | None = None
+) -> Axes:
     """Predicted against measured on rows the fit has not seen, with interval bars."""
     y = np.asarray(measured, float)
     predicted = fit.predict(sizes)
     if len(predicted) != len(y):
         raise UsageError(f"{len(predicted)} sizes but {len(y)} measured values")
     ax = _axes() if ax is None else ax
+    dress(ax, xlog=bool((predicted > 0).all()), ylog=bool((y > 0).all()))
     _diagonal(ax, predicted, y)
     if fit.draws:
         low, high = fit.predict_interval(sizes, of="run")
         bars = [np.maximum(predicted - low, 0), np.maximum(high - predicted, 0)]
-        ax.errorbar(predicted, y, xerr=bars, fmt="none", ecolor=FAINT, zorder=0)
-    _log_axes(ax, predicted, y)
+        ax.errorbar(predicted, y, xerr=bars, fmt="none", ecolor=GREY, zorder=0)
     return ax
 
 
-def _axes() -> "Axes":
-    from matplotlib.figure import Figure
+def _axes() -> Axes:
+    ax: Axes = panels(width=FIT_WIDTH, height=0.8 * FIT_WIDTH)[1][0, 0]
+    return ax
 
-    return Figure(figsize=(5, 4), layout="constrained").add_subplot()
 
-
-def _curve(fit: Fit, ax: "Axes", x: Array, y: Array) -> None:
+def _curve(fit: Fit, ax: Axes, x: Array, y: Array) -> None:
     spread = (x > 0).all() and fit.law.centring == "ratio"
     grid = np.geomspace(x.min(), x.max(), 200) if spread else np.linspace(x.min(), x.max(), 200)
     symbol = fit.law.sizes[0]
     if fit.draws:
         low, high = fit.predict_interval({symbol: grid})
-        ax.fill_between(
-            grid,
-            low,
-            high,
-            color=INK,
-            alpha=0.15,
-            linewidth=0,
-            label=f"{100 * fit.interval.level:g}% interval",
-        )
-    ax.plot(grid, fit.predict({symbol: grid}), color=INK, label=fit.formula)
-    ax.plot(x, y, "o", markersize=3.5, color=INK, label=f"{fit.rows} rows")
+        ax.fill_between(grid, low, high, color=BLUE, alpha=0.16, linewidth=0)
+    ax.plot(grid, fit.predict({symbol: grid}), color=BLUE, linewidth=1.3)
+    ax.plot(x, y, "o", markersize=2.6, color=BLUE, alpha=0.7)
     ax.set_xlabel(fit.columns.get(symbol, symbol))
     ax.set_ylabel(fit.columns.get(fit.law.response, fit.law.response))
-    ax.legend(frameon=False, fontsize="small")
 
 
-def _diagonal(ax: "Axes", predicted: Array, y: Array) -> None:
+def _diagonal(ax: Axes, predicted: Array, y: Array) -> None:
     ends = [min(predicted.min(), y.min()), max(predicted.max(), y.max())]
-    ax.plot(ends, ends, color=FAINT, linewidth=1)
-    ax.plot(predicted, y, "o", markersize=3.5, color=INK)
+    ax.plot(ends, ends, color=GREY, linewidth=1)
+    ax.plot(predicted, y, "o", markersize=2.6, color=BLUE)
     ax.set_xlabel("predicted")
     ax.set_ylabel("measured")
 
 
-def _log_axes(ax: "Axes", x: Array, y: Array, straight: bool = False) -> None:
-    if (x > 0).all() and not straight:
-        ax.set_xscale("log")
-    if (y > 0).all():
-        ax.set_yscale("log")
-
-
-def draw_profile(profile: Profile, ax: "Axes | None" = None) -> "Axes":
+def draw_profile(profile: Profile, ax: Axes | None = None) -> Axes:
     """One parameter's profile: the statistic along it, and the threshold of its interval."""
     ax = _axes() if ax is None else ax
-    ax.plot(profile.values, profile.statistic, "-o", markersize=2.5, color=INK)
-    ax.axhline(profile.threshold, color=FAINT, linewidth=1)
+    positive = bool((profile.values > 0).all())
+    dress(ax, xlog=positive and bool(profile.values[-1] > 30 * profile.values[0]))
+    ax.plot(profile.values, profile.statistic, "-o", markersize=2.5, color=BLUE)
+    ax.axhline(profile.threshold, color=GREY, linewidth=1)
     ax.set_ylim(0, 4 * profile.threshold)
-    if (profile.values > 0).all() and profile.values[-1] > 30 * profile.values[0]:
-        ax.set_xscale("log")
     ax.set_xlabel(profile.name)
     ax.set_ylabel(f"likelihood ratio ({profile.verdict.replace('_', ' ')})")
     return ax
 
 
-def draw_basins(values: ArrayLike, ax: "Axes | None" = None) -> "Axes":
+def draw_basins(values: ArrayLike, ax: Axes | None = None) -> Axes:
     """Where the starts ended: each start's objective over the best, in rising order."""
     endings = np.sort(np.asarray(values, float))
     endings = endings[np.isfinite(endings)]
-    ax = _axes() if ax is None else ax
-    ax.plot(np.arange(1, len(endings) + 1), endings / endings[0] - 1 + 1e-12, ".", color=INK)
-    ax.set_yscale("log")
+    ax = dress(_axes() if ax is None else ax, ylog=True)
+    ax.plot(np.arange(1, len(endings) + 1), endings / endings[0] - 1 + 1e-12, ".", color=BLUE)
     ax.set_xlabel("start, best first")
     ax.set_ylabel("objective over the best, less 1")
     return ax

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from html import escape
 from typing import Any, Literal, TypeVar, get_args
 
@@ -12,16 +13,20 @@ from numpy.typing import ArrayLike
 from allometry import laws
 from allometry.errors import DataError, UsageError
 from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Verdict
-from allometry.fitting.mapping import law_of_columns
+from allometry.fitting.mapping import law_of_columns, sizes_at
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import ObjectiveName
+from allometry.fitting.printed import reproducing_digits
 from allometry.fitting.problem import Problem
+from allometry.fitting.quality import Quality, quality_of
 from allometry.fitting.rows import Rows
 from allometry.laws import Array, Law
+from allometry.stats.digits import shown, shown_interval, warranted
 
 __all__ = ["Certificate", "Fit", "Status", "StatusCode"]
 
 SCHEMA = "allometry/fit/1"
+RANKS = 40  # 2 / (n + 1) of new runs lie outside the range of n residuals: 5% where n is 39
 
 StatusCode = Literal[
     "converged",
@@ -132,6 +137,15 @@ class Fit:
         """Name -> fitted number."""
         return {name: e.value for name, e in self.parameters.items()}
 
+    @cached_property
+    def quality(self) -> Quality:
+        """Residuals, R^2, a pattern of signs and outliers of the law (not of its companion)."""
+        return quality_of(self.problem, {n: self.values[n] for n in self.law.names})
+
+    def quality_in_words(self) -> list[str]:
+        """The quality, a sentence each."""
+        return self.quality.sentences(" ".join(self.law.sizes), self.problem.rows.place)
+
     def predict(self, sizes: Mapping[str, ArrayLike]) -> Array:
         """The law at these sizes, by symbol or by column name; shape (n,)."""
         return np.asarray(self.law.evaluate(self.values, self._points(sizes))[0])
@@ -146,7 +160,8 @@ class Fit:
 
         Args:
             of: "mean", the law itself; or "run", a new run, which adds the
-                residuals seen in the fit. Neither covers an error of the law's
+                residuals seen in the fit: as factors where the objective is in logs,
+                as differences where it is not. Neither covers an error of the law's
                 form: back-test with `allometry.fitting.compare`.
         """
         if of not in ("mean", "run"):
@@ -156,7 +171,9 @@ class Fit:
             raise UsageError("this fit has no resamples; fit with resamples=1000")
         predicted = self.law.evaluate(self.draws, points)
         if of == "run":
-            predicted = predicted * self._noise(len(predicted))[:, None]
+            noise = self._noise(len(predicted))[:, None]
+            with np.errstate(over="ignore"):  # Student's tails where few rows are spare
+                predicted = predicted * np.exp(noise) if self.objective.logs else predicted + noise
         tail = (1 - (self.interval.level if level is None else level)) / 2
         low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
         return np.asarray(low, float), np.asarray(high, float)
@@ -167,20 +184,39 @@ class Fit:
         return np.log(y) - np.log(f) if self.objective.logs else y - f
 
     def _noise(self, draws: int) -> Array:
-        """Factors a new run may differ by: residuals, blown up for the parameters spent."""
-        y, f = self.data[self.law.response], self.predict(self.data)
-        spent = np.sqrt(self.rows / max(1, self.rows - len(self.parameters)))
-        log_error: Array = np.log(y / f) * spent
-        return np.asarray(np.exp(np.random.default_rng(0).choice(log_error, draws)))
+        """Draws of a new run's residual, enlarged for the parameters spent.
+
+        The empirical distribution, the residuals at the shares i / (n + 1) of n rows; where
+        there are too few for a 95% interval from ranks, Student's.
+        """
+        rng, residuals = np.random.default_rng(0), np.sort(self.residuals())
+        spare = max(1, self.rows - sum(e.verdict != "fixed" for e in self.parameters.values()))
+        if spare < RANKS:
+            scale = np.sqrt(np.sum(residuals**2) / spare)
+            return np.asarray(scale * rng.standard_t(spare, draws))
+        shares = np.arange(1, self.rows + 1) / (self.rows + 1)
+        drawn = np.interp(rng.random(draws), shares, residuals)
+        return np.asarray(drawn * np.sqrt(self.rows / spare))
 
     def _points(self, sizes: Mapping[str, ArrayLike]) -> dict[str, Array]:
-        points = {}
-        for symbol in self.law.sizes:
-            key = symbol if symbol in sizes else self.columns.get(symbol, symbol)
-            if key not in sizes:
-                raise UsageError(f"law {self.law.name} needs {symbol!r}, got {', '.join(sizes)}")
-            points[symbol] = np.atleast_1d(np.asarray(sizes[key], float))
-        return dict(zip(points, np.broadcast_arrays(*points.values()), strict=True))
+        return sizes_at(self.law, self.columns, sizes)
+
+    def shown(self) -> dict[str, str]:
+        """Value and interval of each parameter and derived quantity, as text.
+
+        The parameters have the digits that predict every row as the fit does, to 0.1%.
+        """
+        estimates = {**self.parameters, **self.derived}
+        digits = {n: warranted(e.value, e.low, e.high) for n, e in estimates.items()}
+        for law in (self.law, self.law.companion):
+            if law is not None and set(law.names) <= set(self.values):
+                digits |= reproducing_digits(law, self.values, self.data, digits)
+        return {
+            n: shown(e.value, digits[n])
+            if e.verdict == "fixed"
+            else shown_interval(e.value, e.low, e.high, digits[n])
+            for n, e in estimates.items()
+        }
 
     def to_document(self) -> dict[str, object]:
         """The fit document: plain values only."""
@@ -197,6 +233,7 @@ class Fit:
             "status": asdict(self.status),
             "certificate": asdict(self.certificate),
             "interval": asdict(self.interval),
+            "quality": asdict(self.quality),
             "variance": self.variance,
             "notes": list(self.notes),
             "data_hash": self.data_hash,
@@ -232,17 +269,19 @@ class Fit:
             raise DataError(f"the fit document is incomplete or damaged at {error}") from error
 
     def _repr_html_(self) -> str:
+        estimates = {**self.parameters, **self.derived}
         rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{e.value:.6g}</td><td>{e.low:.4g}</td>"
-            f"<td>{e.high:.4g}</td><td>{escape(e.verdict.replace('_', ' '))}</td></tr>"
-            for name, e in {**self.parameters, **self.derived}.items()
+            f"<tr><td>{escape(name)}</td><td>{escape(text)}</td>"
+            f"<td>{escape(estimates[name].verdict.replace('_', ' '))}</td></tr>"
+            for name, text in self.shown().items()
         )
         level = f"{100 * self.interval.level:g}%"
         return (
             f"<p><b>{escape(self.law.name)}</b> {escape(self.formula)}: {self.rows} rows, "
             f"{escape(self.objective.name)} {self.objective.value:.6g}</p>"
-            f"<table><tr><th></th><th>value</th><th colspan=2>{level} interval</th>"
-            f"<th></th></tr>{rows}</table><p>{escape(self.status.advice)}</p>"
+            f"<table><tr><th></th><th>value [{level} interval]</th><th></th></tr>{rows}</table>"
+            f"<p>{escape(' '.join(self.quality_in_words()))}</p>"
+            f"<p>{escape(self.status.advice)}</p>"
         )
 
 

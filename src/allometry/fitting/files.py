@@ -28,6 +28,7 @@ __all__ = [
     "fit_file",
     "fit_groups_file",
     "influence_file",
+    "law_of",
     "multiverse_file",
     "save_fit",
 ]
@@ -48,17 +49,17 @@ class CompareValues(TypedDict, total=False):
 
 
 def fit_file(
-    path: str | Path, law: str, columns: Mapping[str, str], **options: Unpack[OptionValues]
+    path: str | Path, law: str | Law, columns: Mapping[str, str], **options: Unpack[OptionValues]
 ) -> Fit:
     """Read a table and fit a law; `.to_document()` of the result is the fit document.
 
     Args:
-        law: a name, or the path of a Python file that defines `LAW` (it is run).
+        law: a law, or what `law_of` takes.
         options: of `allometry.fitting.fit.fit`.
     """
     choices = FitOptions(**options)
     table = as_table(path, choices.numbers(columns.values()))
-    return fit_with(table, _law(law), columns, choices)
+    return fit_with(table, law_of(law) if isinstance(law, str) else law, columns, choices)
 
 
 def fit_groups_file(
@@ -71,7 +72,7 @@ def fit_groups_file(
     **options: Unpack[OptionValues],
 ) -> GroupFits:
     """Read a table and fit a law to each group; see `allometry.fitting.groups.fit_groups`."""
-    return fit_groups(path, _law(law), columns, by=by, shared=shared, **options)
+    return fit_groups(path, law_of(law), columns, by=by, shared=shared, **options)
 
 
 def influence_file(
@@ -88,7 +89,7 @@ def influence_file(
         options: of `allometry.fitting.influence.influence`.
     """
     table = as_table(path, FitOptions(**options).numbers(columns.values()))
-    fit, without = influence_with_fit(table, _law(law), columns, leave_out=leave_out, **options)
+    fit, without = influence_with_fit(table, law_of(law), columns, leave_out=leave_out, **options)
     rows: list[dict[str, object]] = [
         {**row, "moved": name} for row, name in zip(without, most_moved(fit, without), strict=True)
     ]
@@ -124,7 +125,7 @@ def multiverse_file(
         mappings: name of each way of counting -> its columns by symbol.
         options: of `allometry.fitting.multiverse.multiverse`.
     """
-    form = law_of_columns(_law(law), next(iter(mappings.values())))
+    form = law_of_columns(law_of(law), next(iter(mappings.values())))
     fits = multiverse(
         path, form, mappings, objectives=objectives, drop_largest=drop_largest, where=where,
         **options,
@@ -155,9 +156,10 @@ def compare_file(
         names: laws or law files. options: of `allometry.fitting.compare.compare`.
     """
     # Names stay names: a law stands in the document under the name it was asked for.
-    given: list[str | Law] = [_law(name) if name.endswith(".py") else name for name in names]
+    given: list[str | Law] = [law_of(name) if name.endswith(".py") else name for name in names]
     return document(compare(path, columns, given, **options))
 
 
-def _law(name: str) -> Law:
+def law_of(name: str) -> Law:
+    """A law by name, or from the path of a Python file that defines `LAW` (it is run)."""
     return laws.from_file(name) if name.endswith(".py") else laws.named(name)

@@ -20,6 +20,7 @@ from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import ResamplingOptions, resample, rounded
 from allometry.fitting.ridges import refit_starts
+from allometry.fitting.rows import noise_of_residuals
 from allometry.fitting.search import certify, search, start_points
 from allometry.fitting.status import ENOUGH_REFITS, judged
 from allometry.fitting.variance import components
@@ -75,9 +76,9 @@ def fit(
         level: of the intervals.
         seed: of starts and resamples.
         drop_largest: symbol -> how many rows with its largest values to leave out.
-        weights: column of row weights. noise: column of the standard error of each
-            row's evaluation, in units of the residuals (of log y where the objective
-            is in logs), used as weights 1/noise^2 and told apart from the scatter of
+        weights: column of row weights. noise: column of the standard deviation of each
+            row's evaluation, in units of y (it is divided by y where the objective is in
+            logs), used as weights 1/noise^2 and told apart from the scatter of
             seeds in `Fit.variance`. Both are scaled to mean 1.
         where: conditions "COLUMN<=VALUE" a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
@@ -194,7 +195,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
         data=problem.data(),
         problem=problem,
         endings=np.sort(ended.value) * problem.objective.scale,
-        notes=rows.notes,
+        notes=(*rows.notes, *filter(None, [rows_design.falls])),
         variance=_variance(table, options, problem, parameters),
         seconds={
             "starts": round(solved - began, 4),
@@ -251,9 +252,10 @@ def _variance(
     """Where the scatter of the residuals comes from."""
     rows, values = problem.rows, {name: e.value for name, e in parameters.items()}
     free = sum(e.verdict != "fixed" for e in parameters.values())
-    evaluation = (
-        None if options.noise is None else np.asarray(table[options.noise], float)[rows.kept]
-    )
+    evaluation = None
+    if options.noise is not None:
+        y = rows.y if problem.objective.logs else None
+        evaluation = noise_of_residuals(table.take(rows.kept), options.noise, y)
     return components(rows.points(), problem.residuals(values), free, evaluation)
 
 

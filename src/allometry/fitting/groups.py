@@ -46,7 +46,7 @@ class Difference:
     Attributes:
         low, high: of the interval, at the level of the fits.
         verdict: different (the interval leaves out 0), not_distinguished (0 lies in it),
-            not_identified (one of the two is bounded on one side at most), not_converged (the search
+            not_identified (one of the two is open on a side), not_converged (the search
             or the resamples of one of the two fits did not converge), no_interval.
     """
 

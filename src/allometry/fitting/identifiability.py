@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from allometry.fitting.direction import falls_against_data
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array, Law
 
@@ -31,6 +32,7 @@ class Design:
         relation: of these, in words.
         confounded: parameters that sizes moving together leave open.
         flat: parameters along which the prediction does not change at the optimum.
+        falls: that the law cannot rise as the data do, in words, or empty.
         along: the loss along the line of sizes that move together, in words, or empty.
     """
 
@@ -38,6 +40,7 @@ class Design:
     relation: str = ""
     confounded: tuple[str, ...] = ()
     flat: tuple[str, ...] = ()
+    falls: str = ""
     along: str = ""
 
     @property
@@ -53,13 +56,13 @@ def design(surface: LawSurface, sizes: Mapping[str, Array], best: Array) -> Desi
         sizes: raw, symbol -> (n,). best: the optimum (1, p) in the surface's coordinates.
     """
     pair = _moving_together(surface.law, sizes)
-    flat = _flat(surface, best)
+    flat, falls = _flat(surface, best), falls_against_data(surface)
     if not pair:
-        return Design(flat=flat)
+        return Design(flat=flat, falls=falls)
     slope, scatter = _line(np.log(sizes[pair[0]]), np.log(sizes[pair[1]]))
     words = f"{pair[1]} follows {pair[0]}^{slope:.2f} within {scatter:.2g} in log"
     confounded = tuple(n for n in _of_sizes(surface.law, pair) if n not in surface.fixed)
-    return Design(pair, words, confounded, flat)
+    return Design(pair, words, confounded, flat, falls)
 
 
 def _moving_together(law: Law, sizes: Mapping[str, Array]) -> tuple[str, ...]:

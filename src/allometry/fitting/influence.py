@@ -1,6 +1,6 @@
 """Which rows make the answer: every row, or group of rows, left out in turn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
@@ -17,7 +17,14 @@ from allometry.stats.resample import Labels
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
-__all__ = ["RESAMPLES", "influence", "influence_on", "influence_with_fit", "most_moved"]
+__all__ = [
+    "RESAMPLES",
+    "influence",
+    "influence_on",
+    "influence_with_fit",
+    "most_moved",
+    "without_rows",
+]
 
 RESAMPLES = 300
 
@@ -107,6 +114,21 @@ def influence_on(fit: Fit, labels: Labels | None = None) -> Table:
             **{name: values[order] for name, values in without.items()},
         }
     )
+
+
+def without_rows(fit: Fit, rows: Sequence[int]) -> dict[str, float]:
+    """The parameters of the law fitted to the rows of a fit without some; started from the fit.
+
+    Args:
+        rows: their numbers, from 1 in the table.
+
+    Returns:
+        name -> value; empty where the refit does not converge.
+    """
+    left_in = ~np.isin(fit.problem.rows.kept + 1, rows)
+    values = {name: fit.values[name] for name in fit.law.names}
+    without, converged = _without(fit.problem, values, left_in[None])
+    return {n: float(without[n][0]) for n in fit.law.names} if converged[0] else {}
 
 
 def _without(

@@ -1,14 +1,27 @@
-"""Checks of which column is mapped to which symbol: one column twice, logarithms."""
+"""Which column or number is which symbol: stand-ins, and checks of what is mapped.
+
+D may come as C, which is then C / (6 N), or as M, which is M N; one size as x or z.
+"""
 
 import re
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from allometry.errors import UsageError
 from allometry.laws import Array, Law
 
-__all__ = ["check_response", "law_of_columns", "logarithm_notes"]
+__all__ = [
+    "SIZE_ALIASES",
+    "check_response",
+    "data_from",
+    "law_of_columns",
+    "logarithm_notes",
+    "sizes_at",
+]
+
+SIZE_ALIASES = ("x", "z")  # of the size of a law with one
 
 # log10_params, logN, loss_ln; neither logits nor catalog_size.
 LOGARITHM = re.compile(r"(?:^|[^A-Za-z])(?i:log|ln)(?:10|2|e)?(?![a-z0-9])")
@@ -26,6 +39,40 @@ def law_of_columns(law: Law, columns: Mapping[str, str]) -> Law:
         return law
     stands_in = {"D"} if {"N", "C"} <= set(columns) else set()  # D is then C / (6 N)
     return law.of_sizes(tuple(s for s in law.sizes if s in {*columns, *stands_in}))
+
+
+def data_from(stand_in: str, values: Array, n: Array) -> Array:
+    """D (n,) from C or M and N, each (n,)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return values / (6 * n) if stand_in == "C" else values * n
+
+
+def sizes_at(
+    law: Law, columns: Mapping[str, str], given: Mapping[str, ArrayLike]
+) -> dict[str, Array]:
+    """The law's sizes, each (n,), from numbers named by symbol or by column.
+
+    Args:
+        columns: symbol -> column of the fit. given: further names are left out.
+
+    Raises:
+        UsageError: a size that cannot be computed from what is given.
+    """
+    named = {symbol: given[column] for symbol, column in columns.items() if column in given}
+    named |= {symbol: given[symbol] for symbol in (*law.sizes, *SIZE_ALIASES, "C", "M")
+              if symbol in given}  # fmt: skip
+    points = {symbol: np.atleast_1d(np.asarray(v, float)) for symbol, v in named.items()}
+    if len(law.sizes) == 1:
+        for alias in {*SIZE_ALIASES} & set(points):
+            points.setdefault(law.sizes[0], points[alias])
+    stand_in = next((symbol for symbol in ("C", "M") if symbol in points), None)
+    if {"N", "D"} <= set(law.sizes) and "D" not in points and stand_in and "N" in points:
+        points["D"] = data_from(stand_in, points[stand_in], points["N"])
+    for symbol in law.sizes:
+        if symbol not in points:
+            raise UsageError(f"law {law.name} needs {symbol!r}, got {', '.join(given)}")
+    sizes = np.broadcast_arrays(*(points[symbol] for symbol in law.sizes))
+    return dict(zip(law.sizes, sizes, strict=True))
 
 
 def check_response(law: Law, columns: Mapping[str, str]) -> None:

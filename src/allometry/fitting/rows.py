@@ -3,6 +3,7 @@
 import hashlib
 import operator
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError, did_you_mean
-from allometry.fitting.mapping import check_response, logarithm_notes
+from allometry.fitting.mapping import SIZE_ALIASES, check_response, data_from, logarithm_notes
 from allometry.laws import Array, Law
-from allometry.tables.table import Table
+from allometry.tables.table import Origin, Table
 
-__all__ = ["Mask", "Places", "Rows", "condition", "select", "sizes_of"]
+__all__ = ["Mask", "Places", "Rows", "condition", "noise_of_residuals", "select", "sizes_of"]
 
 Places = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -39,6 +40,7 @@ class Rows:
         sizes: symbol -> (n,). y: (n,). weights: (n,), mean 1.
         kept: positions of the used rows in the table.
         dropped: pairs (row number from 1, rule). notes: in words.
+        origin: the file the table was read from, None if it was not or is not known.
     """
 
     sizes: dict[str, Array]
@@ -47,6 +49,13 @@ class Rows:
     kept: Places
     dropped: list[tuple[int, str]]
     notes: tuple[str, ...]
+    origin: Origin | None = None
+
+    def place(self, row: int) -> str:
+        """Where a row of the table stands, counted from 1: `line 13` of its file, or `row 12`."""
+        if self.origin is None:
+            return f"row {row}"
+        return f"{self.origin.unit} {self.origin.numbers[row - 1]}"
 
     def points(self) -> Places:
         """Label of each row's design point: rows with the same sizes share one."""
@@ -100,15 +109,16 @@ def select(
             drop(data[symbol] <= 0, f"{symbol} not positive")
     for symbol, count in drop_largest.items():
         drop(_largest(data, usable, symbol, count), f"among the {count} largest {symbol}")
-    weight = _weights(table, weights, noise)
+    weight = _weights(table, weights, noise, data[law.response] if logs else None)
     drop(~(np.isfinite(weight) & (weight > 0)), "weight missing or not positive")
     kept = np.flatnonzero(usable)
     used = {symbol: values[usable] for symbol, values in data.items()}
-    _refuse_uninformative(law, columns, used, len(kept), len(table))
+    _refuse_uninformative(law, columns, used, dropped, len(table))
     _refuse_absurd(table, columns, used, kept)
-    notes = (*table.notes, *notes, *logarithm_notes(law, columns, used))
+    notes += (*_not_positive_notes(law, dropped), *logarithm_notes(law, columns, used))
     y = used.pop(law.response)
-    return Rows(used, y, weight[usable] / weight[usable].mean(), kept, dropped, notes)
+    weight = weight[usable] / weight[usable].mean()
+    return Rows(used, y, weight, kept, dropped, (*table.notes, *notes), table.origin)
 
 
 def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, Array]:
@@ -124,7 +134,7 @@ def _columns(
     needed = (*law.sizes, law.response)
     columns = dict(columns)
     if len(law.sizes) == 1 and law.sizes[0] not in columns:
-        for alias in {"x", "z"} & set(columns):
+        for alias in {*SIZE_ALIASES} & set(columns):
             columns[law.sizes[0]] = columns.pop(alias)
     stand_in = next(
         (
@@ -145,26 +155,12 @@ def _columns(
             + (f"unknown {', '.join(extra)}{did_you_mean(extra[0], needed)}" if extra else "")
         )
     check_response(law, columns)
-    data = {s: _numbers(table, columns[s], s) for s in needed if s in columns}
+    data = {s: table.numbers(columns[s], s) for s in needed if s in columns}
     if stand_in is None:
         return data, ()
-    other = _numbers(table, columns[stand_in], stand_in)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        data["D"] = other / (6 * data["N"]) if stand_in == "C" else other * data["N"]
+    other = table.numbers(columns[stand_in], stand_in)
+    data["D"] = data_from(stand_in, other, data["N"])
     return data, (f"D was computed as {'C / (6 N)' if stand_in == 'C' else 'M N'}",)
-
-
-def _numbers(table: Table, column: str, symbol: str) -> Array:
-    values = table[column]
-    if values.dtype.kind in "ifb":
-        return values.astype(float)
-    for row, cell in enumerate(values):
-        if cell is not None and not isinstance(cell, int | float | np.number):
-            raise DataError(
-                f"{table.place(row)}, column {column!r} ({symbol}): a number was expected, "
-                f"got {cell!r}"
-            )
-    return np.array([np.nan if cell is None else float(cell) for cell in values])
 
 
 def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -> Mask:
@@ -182,24 +178,63 @@ def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -
     return bad
 
 
-def _weights(table: Table, weights: str | None, noise: str | None) -> Array:
+def _weights(table: Table, weights: str | None, noise: str | None, divisor: Array | None) -> Array:
     weight = np.ones(len(table))
     if weights is not None:
-        weight = weight * _numbers(table, weights, "weight")
+        weight = weight * table.numbers(weights, "weight")
     if noise is not None:
         with np.errstate(divide="ignore"):
-            weight = weight / _numbers(table, noise, "noise") ** 2
+            weight = weight / noise_of_residuals(table, noise, divisor) ** 2
     return weight
 
 
+def noise_of_residuals(table: Table, column: str, y: Array | None) -> Array:
+    """The standard deviation of each row's residual, (rows,).
+
+    Args:
+        column: of the standard deviations, in units of y.
+        y: the response (rows,) where residuals are of log y: sd(log y) is sd(y) / y for small
+            errors. None where they are of y.
+    """
+    noise = table.numbers(column, "noise")
+    if y is None:
+        return noise
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(noise / y)
+
+
+def _not_positive_notes(law: Law, dropped: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+    """A note where rows were left out because residuals are of log y."""
+    count = sum(rule == f"{law.response} not positive" for _, rule in dropped)
+    if not count:
+        return ()
+    return (f"{count} row{'s have' if count > 1 else ' has'} {_without_logarithm(law)}",)
+
+
+def _without_logarithm(law: Law) -> str:
+    return (
+        f"no logarithm of {law.response}, since {law.response} <= 0; "
+        f"objective squared fits {law.response} itself"
+    )
+
+
 def _refuse_uninformative(
-    law: Law, columns: Mapping[str, str], used: Mapping[str, Array], rows: int, before: int
+    law: Law,
+    columns: Mapping[str, str],
+    used: Mapping[str, Array],
+    dropped: Sequence[tuple[int, str]],
+    before: int,
 ) -> None:
     free = len(law.parameters) - len(law.fixed)
-    if rows < free:
+    if before - len(dropped) < free:
+        rules = Counter(rule for _, rule in dropped)
+        reasons = ", ".join(f"{count} {rule}" for rule, count in rules.items())
+        advice = f"{law.response} not positive" in rules
         raise DataError(
-            f"law {law.name} has {free} parameters; {rows} of {before} rows are "
+            f"law {law.name} has {free} parameters; {before - len(dropped)} of {before} rows are "
             "left after dropping, at least as many are needed"
+            + (f" (left out: {reasons})" if reasons else "")
+            + (f"; they have {_without_logarithm(law)}" if advice else "")
         )
     for symbol in law.sizes:
         if law.per_row and np.ptp(used[symbol]) == 0:

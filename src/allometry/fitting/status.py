@@ -98,9 +98,9 @@ def _parameters(
 ) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
     if c.active_bounds:
+        why = "the data do not contain this part of the law; use a simpler law"
         doubts["bound_active"] = (
-            f"{', '.join(c.active_bounds)} ran into the solver's bound: the data do not "
-            "contain this part of the law; use a simpler law."
+            f"{', '.join(c.active_bounds)} ran into the solver's bound: {rows_design.falls or why}."
         )
     sentences = []
     if rows_design.confounded:

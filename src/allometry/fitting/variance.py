@@ -19,7 +19,8 @@ def components(
     Args:
         points: label of each row's design point (n,).
         residuals: (n,). parameters: spent on the law.
-        evaluation: standard error of each row's evaluation, told apart from seeds.
+        evaluation: standard deviation of each row's evaluation, in the units of the
+            residuals, told apart from seeds.
 
     Returns:
         "seed", "misfit" and, where given, "evaluation"; empty where no point repeats.

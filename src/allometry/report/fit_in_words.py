@@ -3,9 +3,12 @@
 from collections import Counter
 from typing import NamedTuple
 
+import numpy as np
+
 from allometry.fitting.document import Fit
+from allometry.fitting.influence import without_rows
 from allometry.fitting.objectives import OBJECTIVES
-from allometry.stats.digits import shown, shown_interval
+from allometry.stats.digits import shown
 
 __all__ = ["VERDICTS", "EstimateRow", "certificate_lines", "estimate_rows", "summary_of_fit"]
 
@@ -36,11 +39,12 @@ def estimate_rows(fit: Fit) -> list[EstimateRow]:
     laws = (fit.law, fit.law.companion) if fit.law.companion else (fit.law,)
     meanings = {p.name: p.meaning for law in laws for p in law.parameters}
     meanings |= fit.law.meanings
+    texts = fit.shown()
     return [
         EstimateRow(
             name,
             meanings.get(name, "computed from the parameters"),
-            shown(e.value) if e.verdict == "fixed" else shown_interval(e.value, e.low, e.high),
+            texts[name],
             VERDICTS.get(e.verdict, e.verdict.replace("_", " ")),
             e.verdict in ("identified", "fixed"),
         )
@@ -75,7 +79,9 @@ def certificate_lines(fit: Fit) -> list[str]:
             + "; ".join(f"{n} {rule}" for rule, n in rules.items())
             + "."
         )
+    lines.extend(_quality_lines(fit))
     lines.append(_interval_line(fit))
+    lines.extend(_cluster_line(fit))
     if fit.variance:
         unit = "in log " if fit.objective.logs else ""
         parts = ", ".join(f"{name} {shown(v, 2)}" for name, v in fit.variance.items())
@@ -97,20 +103,52 @@ def _objective_line(fit: Fit) -> str:
     return f"Objective: {objective.name}{delta}{reason}."
 
 
+def _quality_lines(fit: Fit) -> list[str]:
+    """Residuals, pattern, outliers; and the law without the outliers."""
+    lines = fit.quality_in_words()
+    if not fit.quality.outliers:
+        return lines
+    without = without_rows(fit, [outlier.row for outlier in fit.quality.outliers])
+    values = ", ".join(f"{name} = {shown(value, 4)}" for name, value in without.items())
+    rows = "them" if len(fit.quality.outliers) > 1 else "it"
+    lines.append(
+        f"Fitted without {rows}: {values}." if values else f"Without {rows} no fit was reached."
+    )
+    return lines
+
+
+def _cluster_line(fit: Fit) -> list[str]:
+    """Help to choose `cluster`, where a size has at most half as many values as rows."""
+    if fit.interval.cluster or not fit.interval.resamples:
+        return []
+    counts = {s: len(np.unique(fit.data[s])) for s in fit.law.sizes}
+    symbol = min(counts, key=lambda s: counts[s])
+    if 2 * counts[symbol] > fit.rows:
+        return []
+    return [
+        f"{fit.rows} rows have {counts[symbol]} values of {symbol}. Rows that share an error "
+        "(checkpoints of one run, seeds of one size) belong together: give the column that names "
+        "the run, or the size, as cluster; taken as single rows their intervals are too narrow."
+    ]
+
+
 def _interval_line(fit: Fit) -> str:
-    how = fit.interval
+    how, level = fit.interval, f"{100 * fit.interval.level:g}%"
     if not how.resamples:
         return "No intervals were taken."
-    what = (
-        f"whole groups of equal {' and of equal '.join(how.cluster)}"
-        if how.cluster
-        else "residuals"
-        if how.method == "residual"
-        else "single rows, weighted at random"
-        if how.method == "fractional"
-        else "single rows"
+    if how.method == "profile":
+        return f"Intervals: {level} profiles, all other parameters refitted at every value."
+    counts = how.groups or [""] * len(how.cluster)  # documents of older versions have no counts
+    clusters = " and ".join(
+        f"{groups} clusters of equal {name}".strip()
+        for name, groups in zip(how.cluster, counts, strict=True)
     )
-    return (
-        f"Intervals: {100 * how.level:g}% from {how.resamples} resamples of {what}; "
-        f"{how.converged:.1%} of the refits converged."
-    )
+    resamples = {
+        "pairs": f"{how.resamples} resamples of {clusters or 'rows'}",
+        "fractional": f"{how.resamples} refits with random weights of {clusters or 'rows'}",
+        "residual": f"{how.resamples} refits to resampled residuals"
+        + (f", signs by {clusters}" if clusters else ""),
+        "student": f"{how.resamples} refits to simulated residuals, scaled as Student's t",
+        "jackknife": f"{clusters}, each left out in turn, with Student's t",
+    }[how.method]
+    return f"Intervals: {level} from {resamples}; {how.converged:.1%} of the refits converged."

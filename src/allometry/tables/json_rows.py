@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import DataError
+from allometry.tables.arithmetic import columns_needed
 from allometry.tables.dialect import check_header
 from allometry.tables.table import Origin, Table, Unit
 
@@ -51,8 +52,9 @@ def _table(path: Path, rows: list[Row], numbers: Collection[str] | None, unit: U
     if not names:
         raise DataError(f"{path}: its objects have no columns")
     check_header(path, names)
+    wanted = set(names) if numbers is None else columns_needed(numbers, names)
     for name in names:
-        if numbers is None or name in numbers:
+        if name in wanted:
             _check_kind(path, name, rows, unit, mapped=numbers is not None)
     columns = {name: [_within_64_bits(row.get(name)) for _, row in rows] for name in names}
     return Table(columns, origin=Origin(path, [number for number, _ in rows], unit))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from allometry.errors import DataError, UnavailableError, UsageError
+from allometry.tables.arithmetic import columns_needed, with_computed
 from allometry.tables.cells import Cells, decimal_mark, read_column
 from allometry.tables.dialect import check_header, lay_out
 from allometry.tables.json_rows import json_array, json_lines
@@ -37,11 +38,16 @@ def as_table(value: TableLike, numbers: Collection[str] | None = None) -> Table:
 
     Args:
         value: a Table, a DataFrame, a dict of columns of one length, or the path of a file.
-        numbers: as for `read_table`; units are read in these columns of a file.
+        numbers: as for `read_table`; units are read in these columns of a file. A text that
+            is arithmetic of columns becomes a column, see `allometry.tables.arithmetic`.
 
     Raises:
         UsageError: anything else, or what `read_table` raises.
     """
+    return with_computed(_read_as_table(value, numbers), numbers or ())
+
+
+def _read_as_table(value: TableLike, numbers: Collection[str] | None) -> Table:
     if isinstance(value, Table):
         return value
     if isinstance(value, str | Path):
@@ -83,7 +89,8 @@ def read_table(
 
     Args:
         numbers: columns whose numbers are needed; the others may hold text that looks
-            like damaged numbers ("7B" as the name of a model). None: all are.
+            like damaged numbers ("7B" as the name of a model). None: all are. Of arithmetic
+            such as `1-accuracy`, the columns in it.
         units: columns of sizes that may be written with units, `1.3B` or `400M`.
 
     Raises:
@@ -150,7 +157,8 @@ def _delimited(
         name: [row[place].strip() for row in layout.rows]
         for name, place in zip(layout.names, layout.places, strict=True)
     }
-    wanted = [name for name in layout.names if numbers is None or name in numbers]
+    wanted = set(layout.names) if numbers is None else columns_needed(numbers, layout.names)
+    with_units = columns_needed(units, layout.names)
     mark = "." if layout.separator == "," else decimal_mark(texts[name] for name in wanted)
     notes = list(layout.notes)
     if mark == ",":
@@ -159,7 +167,7 @@ def _delimited(
     columns = {}
     for name, column in texts.items():
         need = needed if name in wanted else "no"
-        cells = Cells(path, name, layout.lines, column, need, name in units, mark)
+        cells = Cells(path, name, layout.lines, column, need, name in with_units, mark)
         columns[name], column_notes = read_column(cells)
         notes.extend(column_notes)
     return Table(columns, notes=notes, origin=Origin(path, layout.lines))

@@ -76,6 +76,11 @@ class Table:
     def columns(self) -> tuple[str, ...]:
         return tuple(self._columns)
 
+    @property
+    def origin(self) -> Origin | None:
+        """The file that the table was read from, if it was."""
+        return self._origin
+
     def __len__(self) -> int:
         return len(next(iter(self._columns.values()), ()))
 
@@ -91,6 +96,26 @@ class Table:
                 f"no column {name!r} in this table; it has {', '.join(self._columns) or 'none'}"
                 f"{did_you_mean(name, self._columns)}"
             ) from None
+
+    def numbers(self, name: str, use: str) -> NDArray[np.float64]:
+        """A column as floats, (rows,), NaN where missing.
+
+        Args:
+            use: what for, in words of a message.
+
+        Raises:
+            UsageError: no such column. DataError: text in it.
+        """
+        values = self[name]
+        if values.dtype.kind in "ifb":
+            return values.astype(float)
+        for row, cell in enumerate(values):
+            if cell is not None and not isinstance(cell, int | float | np.number):
+                raise DataError(
+                    f"{self.place(row)}, column {name!r} ({use}): a number was expected, "
+                    f"got {cell!r}"
+                )
+        return np.array([np.nan if cell is None else float(cell) for cell in values])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Rows as dicts of plain Python values."""

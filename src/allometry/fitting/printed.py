@@ -1,0 +1,74 @@
+"""How many digits of each parameter print a law that predicts what the fitted one does."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from allometry.laws import Array, Law
+from allometry.stats.digits import rounded
+
+__all__ = ["reproducing_digits"]
+
+CLOSE = 1e-3  # of the prediction: what the printed law may differ by, at any row
+LAST = 15  # significant digits of a double
+ROWS = 10_000  # more rows than this are thinned
+
+
+def reproducing_digits(
+    law: Law, values: Mapping[str, float], sizes: Mapping[str, Array], least: Mapping[str, int]
+) -> dict[str, int]:
+    """Significant digits of each parameter of the law.
+
+    As long as the rounded parameters predict some row more than 0.1% off, the parameter
+    that is responsible for the largest error gets one more digit. Where predictions change
+    sign, the error is relative to their root mean square.
+
+    Args:
+        values: raw parameters. sizes: of the rows, each (n,).
+        least: digits to begin with, by name of the parameter.
+    """
+    digits = {name: least[name] for name in law.names}
+    points = _thinned(law, sizes)
+    exact = law.evaluate(values, points)[0]
+    scale = np.abs(exact)
+    if exact.min(initial=0.0) < 0 < exact.max(initial=0.0):
+        scale = np.full_like(exact, np.sqrt(np.mean(exact**2)))
+    while True:
+        errors = _errors(law, values, digits, points, exact, CLOSE * scale)
+        if not errors[0] > 1:
+            return digits
+        open_names = [i for i, name in enumerate(law.names) if digits[name] < LAST]
+        if not open_names:
+            return digits
+        digits[law.names[max(open_names, key=lambda i: errors[1 + i])]] += 1
+
+
+def _errors(
+    law: Law,
+    values: Mapping[str, float],
+    digits: Mapping[str, int],
+    points: Mapping[str, Array],
+    exact: Array,
+    allowed: Array,
+) -> Array:
+    """Largest error, over what is allowed, with all parameters rounded, then with each alone."""
+    lanes = np.array([[values[name] for name in law.names]] * (1 + len(law.names)))
+    for i, name in enumerate(law.names):
+        lanes[[0, 1 + i], i] = rounded(values[name], digits[name])
+    with np.errstate(all="ignore"):
+        predicted = law.evaluate(dict(zip(law.names, lanes.T, strict=True)), points)
+        errors = np.abs(predicted - exact) / allowed
+    errors = np.where(np.isfinite(predicted), errors, np.inf)
+    judged = np.isfinite(exact) & (allowed > 0)
+    return np.asarray(np.where(judged, errors, 0.0).max(1, initial=0.0))
+
+
+def _thinned(law: Law, sizes: Mapping[str, Array]) -> dict[str, Array]:
+    """The rows, or some ten thousand of very many: the ends of each size among them."""
+    rows = max((len(column) for column in sizes.values()), default=0)
+    if rows <= ROWS or not law.per_row:
+        return {symbol: sizes[symbol] for symbol in law.sizes}
+    places = np.linspace(0, rows - 1, ROWS).astype(int)
+    ends = [f(sizes[symbol]) for symbol in law.sizes for f in (np.argmin, np.argmax)]
+    kept = np.unique([*places, *ends])
+    return {symbol: sizes[symbol][kept] for symbol in law.sizes}
