@@ -1,6 +1,6 @@
 """Commands on a table of finished runs: fit a law, compare laws."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,7 +9,6 @@ from allometry.cli.options import as_json, pairs, to_file
 from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
 from allometry.fitting.options import (
-    COMPARE_DELTA,
     INTERVALS,
     OBJECTIVES,
     FitOptions,
@@ -21,8 +20,6 @@ __all__ = ["compare", "fit"]
 
 DEFAULTS = FitOptions()
 
-Decorator = Callable[[Callable[..., None]], Callable[..., None]]
-
 mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
     help="Which column is which symbol of the law, N=params say; may be repeated.",
@@ -30,35 +27,36 @@ mapped = click.option(
 by_objective = click.option(
     "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True
 )
-
-
-def _delta(default: float) -> Decorator:
-    """Curves of one run are compared with a wider Huber than runs are fitted with."""
-    return click.option(
-        "--delta", type=float, default=default, show_default=True, help="Of huber_log."
-    )
+filtered = click.option(
+    "--filter", "filters", multiple=True, metavar='"COLUMN<=VALUE"',
+    help="Rows to keep; may be repeated.",
+)  # fmt: skip
+largest_dropped = click.option(
+    "--drop-largest", multiple=True, metavar="SYMBOL:K",
+    help="Leave out the K rows with the largest values; may be repeated.",
+)  # fmt: skip
+with_starts = click.option(
+    "--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number."
+)
+with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
+with_weights = click.option("--weights", metavar="COLUMN", help="Weight of each row.")
+with_noise = click.option("--noise", metavar="COLUMN", help="Standard deviation of each row.")
+with_fixed = click.option(
+    "--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter."
+)
 
 
 @click.command()
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--law", required=True, help="A name from `allometry list`, or a file with a LAW.")
 @mapped
-@click.option(
-    "--filter",
-    "filters",
-    multiple=True,
-    metavar='"COLUMN<=VALUE"',
-    help="Rows to keep; may be repeated.",
-)
-@click.option(
-    "--drop-largest",
-    multiple=True,
-    metavar="SYMBOL:K",
-    help="Leave out the K rows with the largest values; may be repeated.",
-)
+@filtered
+@largest_dropped
 @by_objective
-@_delta(DEFAULTS.delta)
-@click.option("--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number.")
+@click.option(
+    "--delta", type=float, default=DEFAULTS.delta, show_default=True, help="Of huber_log."
+)
+@with_starts
 @click.option(
     "--resamples", type=click.IntRange(0, 1_000_000), default=DEFAULTS.resamples, show_default=True
 )
@@ -74,10 +72,10 @@ def _delta(default: float) -> Decorator:
 @click.option(
     "--level", type=float, default=DEFAULTS.level, show_default=True, help="Of the intervals."
 )
-@click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
-@click.option("--weights", metavar="COLUMN", help="Weight of each row.")
-@click.option("--noise", metavar="COLUMN", help="Standard deviation of each row.")
-@click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
+@with_seed
+@with_weights
+@with_noise
+@with_fixed
 @click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -99,7 +97,7 @@ def fit(
     fitted = fit_file(
         table, law, _mapped(mapping), where=filters,
         drop_largest=_counts("--drop-largest", drop_largest), cluster=tuple(cluster) or None,
-        fixed={n: _number("--fixed", v) for n, v in pairs("--fixed", fixed).items()} or None,
+        fixed=_held(fixed),
         objective=objective, delta=delta, starts=starts, resamples=resamples, interval=interval,
         level=level, seed=seed, weights=weights, noise=noise,
     )  # fmt: skip
@@ -146,14 +144,31 @@ def fit(
     "Default: only where no rows are set aside.",
 )
 @by_objective
-@_delta(COMPARE_DELTA)
+@click.option(
+    "--delta",
+    type=float,
+    help="Of huber_log. Default: 1.345 standard deviations of the residuals.",
+)
+@filtered
+@largest_dropped
+@with_starts
+@with_seed
+@with_weights
+@with_noise
+@with_fixed
 @as_json
 def compare(
     table: Path, names: Sequence[str], mapping: Sequence[str], fit_where: Sequence[str],
     by: Sequence[str], hold_out: str | None, as_json: bool, backtest: bool | None,
-    objective: ObjectiveName, delta: float,
+    objective: ObjectiveName, delta: float | None, filters: Sequence[str],
+    drop_largest: Sequence[str], starts: int | None, seed: int, weights: str | None,
+    noise: str | None, fixed: Sequence[str],
 ) -> None:  # fmt: skip
-    """Compare laws on TABLE by how well they extrapolate; choose one, and average them."""
+    """Compare laws on TABLE by how well they extrapolate; choose one, and average them.
+
+    All laws are fitted to the rows that every one of them can use. AICc of these rows makes
+    the choice and the weights.
+    """
     from allometry.fitting.files import compare_file
 
     name, _, count = (hold_out or "largest:0").partition(":")
@@ -162,7 +177,8 @@ def compare(
     document = compare_file(
         table, _mapped(mapping), [n for n in ",".join(names).split(",") if n],
         fit_where=fit_where, by=by, hold_out=int(count), backtest=backtest, objective=objective,
-        delta=delta,
+        delta=delta, where=filters, drop_largest=_counts("--drop-largest", drop_largest),
+        starts=starts, seed=seed, weights=weights, noise=noise, fixed=_held(fixed),
     )  # fmt: skip
     if as_json:
         print_json(str(document.pop("schema")).split("/")[1], **document)
@@ -194,6 +210,11 @@ def _counts(option: str, texts: Sequence[str]) -> dict[str, int]:
             raise UsageError(f"{option} NAME:K with a whole number K expected, got {text!r}")
         counts[name] = int(count)
     return counts
+
+
+def _held(texts: Sequence[str]) -> dict[str, float] | None:
+    """Parameter to the value it is held at; None where none is given."""
+    return {n: _number("--fixed", v) for n, v in pairs("--fixed", texts).items()} or None
 
 
 def _number(option: str, text: str) -> float:

@@ -24,9 +24,14 @@ class CompareValues(TypedDict, total=False):
     backtest: bool | None
     rule: Rule
     objective: ObjectiveName
-    delta: float
+    delta: float | None
     starts: int | None
     seed: int
+    drop_largest: Mapping[str, int] | None
+    weights: str | None
+    noise: str | None
+    where: Sequence[str]
+    fixed: Mapping[str, float] | None
 
 
 def fit_file(

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from allometry.laws import Law
 
 __all__ = [
-    "COMPARE_DELTA",
     "INTERVALS",
     "OBJECTIVES",
     "RULES",
@@ -35,10 +34,6 @@ Rule = Literal["aicc", "backtest"]
 INTERVALS: tuple[IntervalName, ...] = get_args(IntervalName)
 OBJECTIVES: tuple[ObjectiveName, ...] = get_args(ObjectiveName)
 RULES: tuple[Rule, ...] = get_args(Rule)
-
-# Of huber_log where laws are compared: learning curves of one run are smooth but for a
-# few points, so squares of log residuals, robust beyond a twentieth.
-COMPARE_DELTA = 0.05
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import hashlib
 import operator
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -104,9 +105,12 @@ def select(
     drop(~(np.isfinite(weight) & (weight > 0)), "weight missing or not positive")
     kept = np.flatnonzero(usable)
     used = {symbol: values[usable] for symbol, values in data.items()}
-    _refuse_uninformative(law, columns, used, len(kept), len(table))
+    _refuse_few(law, len(kept), len(table), dropped)
+    _refuse_uninformative(law, columns, used)
     _refuse_absurd(table, columns, used, kept)
     notes = (*table.notes, *notes, *logarithm_notes(law, columns, used))
+    if logs and _response_dropped(law, dropped):
+        notes = (*notes, f"{_positive_response(law)}: the other rows were left out")
     y = used.pop(law.response)
     return Rows(used, y, weight[usable] / weight[usable].mean(), kept, dropped, notes)
 
@@ -192,15 +196,29 @@ def _weights(table: Table, weights: str | None, noise: str | None) -> Array:
     return weight
 
 
-def _refuse_uninformative(
-    law: Law, columns: Mapping[str, str], used: Mapping[str, Array], rows: int, before: int
-) -> None:
+def _refuse_few(law: Law, rows: int, before: int, dropped: Sequence[tuple[int, str]]) -> None:
     free = len(law.parameters) - len(law.fixed)
-    if rows < free:
-        raise DataError(
-            f"law {law.name} has {free} parameters; {rows} of {before} rows are "
-            "left after dropping, at least as many are needed"
-        )
+    if rows >= free:
+        return
+    rules = Counter(rule for _, rule in dropped)
+    reasons = ", ".join(f"{count} {rule}" for rule, count in rules.items())
+    raise DataError(
+        f"law {law.name} has {free} parameters; {rows} of {before} rows are left after dropping"
+        + (f" ({reasons})" if reasons else "")
+        + ", at least as many are needed"
+        + (f"; {_positive_response(law)}" if _response_dropped(law, dropped) else "")
+    )
+
+
+def _response_dropped(law: Law, dropped: Sequence[tuple[int, str]]) -> bool:
+    return any(rule == f"{law.response} not positive" for _, rule in dropped)
+
+
+def _positive_response(law: Law) -> str:
+    return f"objectives in logs need {law.response} > 0, objective squared takes any {law.response}"
+
+
+def _refuse_uninformative(law: Law, columns: Mapping[str, str], used: Mapping[str, Array]) -> None:
     for symbol in law.sizes:
         if law.per_row and np.ptp(used[symbol]) == 0:
             raise DataError(
