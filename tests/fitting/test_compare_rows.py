@@ -102,7 +102,7 @@ def test_rows_that_a_logarithm_cannot_take_are_counted_and_the_objective_that_ca
     group = compare(ELO, XY, ["log", "power"])[0]
     assert (group.rows, group.left_out) == (3, 4)
     assert group.notes[0] == "4 of 7 rows were left out for every law: 4 y not positive"
-    assert any("objective squared takes any y" in note for note in document([group])["notes"])
+    assert any("squared takes any y" in note for note in document([group])["notes"])
     with pytest.raises(DataError, match=r"4 y not positive.*objective squared takes any y"):
         fit(ELO, "log", XY, where=["y<0"])
     assert any("squared takes any y" in note for note in fit(ELO, "log", XY, resamples=0).notes)

@@ -9,7 +9,7 @@ from allometry.errors import DataError
 from allometry.fitting.objectives import OBJECTIVES
 from allometry.fitting.options import FitOptions, ObjectiveName
 from allometry.fitting.problem import Problem
-from allometry.fitting.rows import Mask, Places, Rows
+from allometry.fitting.rows import Mask, Places, Rows, numbers
 from allometry.laws import Law
 from allometry.tables.table import Table
 
@@ -67,11 +67,17 @@ def _rows(
     """The rows of each law that takes the table, and the reasons of the others."""
     rows, refused = {}, {}
     for name, law in laws.items():
+        law_columns = {s: c for s, c in columns.items() if s not in _companion_symbols(law)}
         try:
-            rows[name] = Problem.of_table(table, law, columns, options).rows
+            rows[name] = Problem.of_table(table, law, law_columns, options).rows
         except DataError as refusal:
             refused[name] = str(refusal)
     return rows, refused
+
+
+def _companion_symbols(law: Law) -> tuple[str, ...]:
+    """Symbols that only the law's companion has; the companion leaves out rows by itself."""
+    return () if law.companion is None else (law.companion.response,)
 
 
 def _left_out(rows: Mapping[str, Rows], total: int) -> tuple[int, tuple[str, ...]]:
@@ -108,7 +114,7 @@ def usable_test_rows(
     logs = OBJECTIVES[objective].logs
     response = next(iter(laws.values())).response
     for symbol, column in columns.items():
-        values = np.asarray(table[column], float)
+        values = numbers(table, column, symbol)
         usable &= np.isfinite(values)
         is_response = symbol == response
         if logs if is_response else any(law.positive_sizes for law in laws.values()):

@@ -19,7 +19,7 @@ from allometry.fitting.comparison import Comparison, LawScore, document
 from allometry.fitting.group import FIRST_DELTA, Group, adapted
 from allometry.fitting.mapping import check_response
 from allometry.fitting.options import RULES, FitOptions, ObjectiveName, Rule
-from allometry.fitting.rows import Mask, Places, condition
+from allometry.fitting.rows import Mask, Places, condition, numbers
 from allometry.laws import Array, Law
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
@@ -76,31 +76,19 @@ def compare(
         raise UsageError("name at least one law to compare")
     if backtest is None:
         backtest = rule == "backtest" or not (fit_where or hold_out)
-    if rule not in RULES or (rule == "backtest" and not backtest):
-        raise UsageError(f"rule is aicc, or backtest with its back-test; got {rule!r}")
     options = FitOptions(
-        objective=objective,
-        delta=FIRST_DELTA if delta is None else delta,
-        starts=starts,
-        seed=seed,
-        resamples=0,
-        drop_largest=drop_largest,
-        weights=weights,
-        noise=noise,
+        objective=objective, delta=FIRST_DELTA if delta is None else delta, starts=starts,
+        seed=seed, resamples=0, drop_largest=drop_largest, weights=weights, noise=noise,
         fixed=fixed,
-    )
-    comparer = _Comparer(
-        dict((n, laws.named(n)) if isinstance(n, str) else (n.name, n) for n in names),
-        columns,
-        hold_out,
-        backtest,
-        rule,
-        options,
-        adapt=delta is None,
-    )
+    )  # fmt: skip
+    by_name = dict((n, laws.named(n)) if isinstance(n, str) else (n.name, n) for n in names)
+    adapt = delta is None
+    comparer = _Comparer(by_name, columns, hold_out, backtest, rule, options, adapt)
     comparer.check()
     runs = as_table(table, options.numbers(columns.values()))
     runs = runs.take(_meeting(runs, where))
+    if not len(runs):
+        raise UsageError(f"no rows meet {', '.join(where)}" if where else "the table has no rows")
     return comparer.groups(runs, _meeting(runs, fit_where), tuple(by))
 
 
@@ -121,7 +109,9 @@ class _Comparer:
     adapt: bool
 
     def check(self) -> None:
-        """Refuse mappings that fit no law, and parameters to hold that no law has."""
+        """Refuse an impossible rule or mapping, and parameters to hold that no law has."""
+        if self.rule not in RULES or (self.rule == "backtest" and not self.backtest):
+            raise UsageError(f"rule is aicc, or backtest with its back-test; got {self.rule!r}")
         for law in self.laws.values():
             check_response(law, self.columns)
         names = [name for law in self.laws.values() for name in law.names]
@@ -162,7 +152,8 @@ class _Comparer:
             raise DataError(f"none of the laws could be fitted{where}: {reason}")
         comparison = self.compared(train.take(common.places), test, common.refusals)
         equal = equal_rows(table)
-        equal_note = (f"{equal} rows equal an earlier one; kept",) if equal else ()
+        plural = "1 row equals" if equal == 1 else f"{equal} rows equal"
+        equal_note = (f"{plural} an earlier one; kept",) if equal else ()
         return replace(
             comparison,
             by=key,
@@ -190,7 +181,7 @@ class _Comparer:
     def size(self, table: Table) -> Array:
         """What "larger" means: the size itself, or the sum of the logs of several."""
         response = next(iter(self.laws.values())).response
-        parts = [np.asarray(table[c], float) for s, c in self.columns.items() if s != response]
+        parts = [numbers(table, c, s) for s, c in self.columns.items() if s != response]
         if len(parts) == 1:
             return parts[0]
         with np.errstate(divide="ignore", invalid="ignore"):

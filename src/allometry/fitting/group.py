@@ -3,7 +3,7 @@
 Where no delta of huber_log is asked for, it is 1.345 standard deviations: Huber's estimate
 then has 95% of the efficiency of least squares if residuals are Gaussian (Huber 1981, Robust
 Statistics, section 4.6), and gross outliers count little. The standard deviation is the robust
-one of the law with the most free parameters, fitted with a delta of 0.05.
+one of the law with the most free parameters, fitted with a delta of 0.05 from few starts.
 """
 
 from collections.abc import Mapping
@@ -40,6 +40,7 @@ from allometry.tables.table import Table
 __all__ = ["FIRST_DELTA", "Group", "adapted"]
 
 FIRST_DELTA = 0.05  # of the fit that gives the standard deviation
+FIRST_STARTS = 32  # at most: a standard deviation does not need the best optimum
 EFFICIENT = 1.345  # standard deviations: 95% efficiency, Huber 1981
 NARROWEST = 1e-3  # delta of a table without noise: the default of a single fit
 
@@ -51,7 +52,9 @@ def adapted(
     if options.objective != "huber_log":
         return options
     widest = max(laws.values(), key=lambda law: _free(law, options))
-    fit = fit_with(table, widest, columns, _options_of(widest, options))
+    starts = min(options.starts or widest.default_starts, FIRST_STARTS)
+    first = replace(_options_of(widest, options), delta=FIRST_DELTA, starts=starts)
+    fit = fit_with(table, widest, columns, first)
     sd = robust_sd(fit.residuals(), _free(widest, options))
     return replace(options, delta=max(NARROWEST, EFFICIENT * sd))
 

@@ -15,7 +15,7 @@ from allometry.fitting.mapping import check_response, logarithm_notes
 from allometry.laws import Array, Law
 from allometry.tables.table import Table
 
-__all__ = ["Mask", "Places", "Rows", "condition", "select", "sizes_of"]
+__all__ = ["Mask", "Places", "Rows", "condition", "numbers", "select", "sizes_of"]
 
 Places = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -109,8 +109,7 @@ def select(
     _refuse_uninformative(law, columns, used)
     _refuse_absurd(table, columns, used, kept)
     notes = (*table.notes, *notes, *logarithm_notes(law, columns, used))
-    if logs and _response_dropped(law, dropped):
-        notes = (*notes, f"{_positive_response(law)}: the other rows were left out")
+    notes += _positive_response(law, dropped)
     y = used.pop(law.response)
     return Rows(used, y, weight[usable] / weight[usable].mean(), kept, dropped, notes)
 
@@ -149,16 +148,17 @@ def _columns(
             + (f"unknown {', '.join(extra)}{did_you_mean(extra[0], needed)}" if extra else "")
         )
     check_response(law, columns)
-    data = {s: _numbers(table, columns[s], s) for s in needed if s in columns}
+    data = {s: numbers(table, columns[s], s) for s in needed if s in columns}
     if stand_in is None:
         return data, ()
-    other = _numbers(table, columns[stand_in], stand_in)
+    other = numbers(table, columns[stand_in], stand_in)
     with np.errstate(divide="ignore", invalid="ignore"):
         data["D"] = other / (6 * data["N"]) if stand_in == "C" else other * data["N"]
     return data, (f"D was computed as {'C / (6 N)' if stand_in == 'C' else 'M N'}",)
 
 
-def _numbers(table: Table, column: str, symbol: str) -> Array:
+def numbers(table: Table, column: str, symbol: str) -> Array:
+    """A column as numbers (rows,), NaN where a value is missing; DataError for text."""
     values = table[column]
     if values.dtype.kind in "ifb":
         return values.astype(float)
@@ -189,10 +189,10 @@ def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -
 def _weights(table: Table, weights: str | None, noise: str | None) -> Array:
     weight = np.ones(len(table))
     if weights is not None:
-        weight = weight * _numbers(table, weights, "weight")
+        weight = weight * numbers(table, weights, "weight")
     if noise is not None:
         with np.errstate(divide="ignore"):
-            weight = weight / _numbers(table, noise, "noise") ** 2
+            weight = weight / numbers(table, noise, "noise") ** 2
     return weight
 
 
@@ -202,20 +202,20 @@ def _refuse_few(law: Law, rows: int, before: int, dropped: Sequence[tuple[int, s
         return
     rules = Counter(rule for _, rule in dropped)
     reasons = ", ".join(f"{count} {rule}" for rule, count in rules.items())
-    raise DataError(
+    text = (
         f"law {law.name} has {free} parameters; {rows} of {before} rows are left after dropping"
         + (f" ({reasons})" if reasons else "")
         + ", at least as many are needed"
-        + (f"; {_positive_response(law)}" if _response_dropped(law, dropped) else "")
     )
+    raise DataError("; ".join((text, *_positive_response(law, dropped))))
 
 
-def _response_dropped(law: Law, dropped: Sequence[tuple[int, str]]) -> bool:
-    return any(rule == f"{law.response} not positive" for _, rule in dropped)
-
-
-def _positive_response(law: Law) -> str:
-    return f"objectives in logs need {law.response} > 0, objective squared takes any {law.response}"
+def _positive_response(law: Law, dropped: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+    """A note where rows were left out because the objective takes logarithms of the response."""
+    y = law.response
+    if not any(rule == f"{y} not positive" for _, rule in dropped):
+        return ()
+    return (f"objectives in logs leave out rows with {y} <= 0; objective squared takes any {y}",)
 
 
 def _refuse_uninformative(law: Law, columns: Mapping[str, str], used: Mapping[str, Array]) -> None:
