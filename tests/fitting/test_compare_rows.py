@@ -1,5 +1,7 @@
 """Laws are compared on the same rows, and a group or a law that cannot be fitted is named."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,9 @@ def test_every_law_is_scored_on_the_same_rows_set_aside():
     group = compare(table, XY, ["power_floor", "exponential"], fit_where=["fit==1"])[0]
     assert np.isfinite([s.extrapolation_rmsle for s in group.laws.values()]).all()
     assert group.test_rows == 8 + largest.sum()
+    assert group.notes == (
+        f"8 of {group.test_rows} rows set aside were not scored: not every law can use them",
+    )
 
 
 def families(rows_of_second):
@@ -144,3 +149,25 @@ def test_options_of_a_fit_are_options_of_a_comparison():
     assert (cut.rows, cut.left_out) == (27, 0) and cut.laws["power"].fit.data["x"].max() == x[26]
     with pytest.raises(UsageError, match=r"has a parameter F.*they have A, alpha"):
         compare(table, XY, laws, fixed={"F": 1})
+
+
+def test_tables_of_all_kinds_end_in_weights_and_plain_json_or_in_a_refusal():
+    rng = np.random.default_rng(5)
+    compared = 0
+    for _ in range(40):
+        n = int(rng.integers(2, 20))
+        x = [np.geomspace(1, 1e4, n), np.arange(n) - 2.0, rng.lognormal(3, 2, n)][rng.integers(3)]
+        y = rng.choice([0, 0.3, -1]) + (np.abs(x) + 1e-9) ** -rng.uniform(-1, 2)
+        y[rng.integers(n)] = rng.choice([np.nan, 0, -1, np.inf, 2])
+        names = list(rng.choice(["power_floor", "exponential", "log", "sigmoid", "m3"], 2, False))
+        objective = rng.choice(["huber_log", "squared", "absolute_log"])
+        try:
+            groups = compare(
+                {"x": x, "y": y}, XY, names, objective=objective, hold_out=n % 3, starts=4
+            )
+        except (DataError, UsageError):
+            continue
+        compared += 1
+        json.dumps(document(groups), allow_nan=False)
+        assert sum(s.weight for s in groups[0].laws.values()) == pytest.approx(1)
+    assert compared > 15

@@ -152,8 +152,8 @@ class _Comparer:
             raise DataError(f"none of the laws could be fitted{where}: {reason}")
         comparison = self.compared(train.take(common.places), test, common.refusals)
         equal = equal_rows(table)
-        plural = "1 row equals" if equal == 1 else f"{equal} rows equal"
-        equal_note = (f"{plural} an earlier one; kept",) if equal else ()
+        rows_equal = "1 row equals" if equal == 1 else f"{equal} rows equal"
+        equal_note = (f"{rows_equal} an earlier one; kept",) if equal else ()
         return replace(
             comparison,
             by=key,
@@ -170,13 +170,15 @@ class _Comparer:
         options = replace(self.options, drop_largest=None)
         if self.adapt:
             options = adapted(train, usable, self.columns, options)
-        test = test.take(usable_test_rows(test, usable, self.columns, options.objective))
-        group = Group(
-            usable, self.columns, options, train, self.size(train), test, self.backtest, self.rule
-        )
+        scored = usable_test_rows(test, usable, self.columns, options.objective)
+        size, test = self.size(train), test.take(scored)
+        group = Group(usable, self.columns, options, train, size, test, self.backtest, self.rule)
         comparison = group.compare()
         scores = {**comparison.laws, **{n: LawScore.refused(n, r) for n, r in refusals.items()}}
-        return replace(comparison, laws={name: scores[name] for name in self.laws})
+        left = int((~scored).sum())
+        note = f"{left} of {len(scored)} rows set aside were not scored: not every law can use them"
+        notes = (note,) if left else ()
+        return replace(comparison, laws={name: scores[name] for name in self.laws}, notes=notes)
 
     def size(self, table: Table) -> Array:
         """What "larger" means: the size itself, or the sum of the logs of several."""

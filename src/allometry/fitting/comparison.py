@@ -65,7 +65,7 @@ class LawScore:
             "aicc": _finite(self.aicc),
             "bic": _finite(self.bic),
             "reason": self.reason,
-            "parameters": fit.values if fit else {},
+            "parameters": {name: _finite(v) for name, v in fit.values.items()} if fit else {},
             "status": {"code": fit.status.code, "advice": fit.status.advice} if fit else None,
         }
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from allometry.errors import DataError
 from allometry.fitting.backtest import (
     NO_BACKTEST,
@@ -88,6 +90,8 @@ class Group:
     backtest: bool
     rule: Rule
 
+    # Laws far from the data overflow; an error that is not finite is told, not raised.
+    @np.errstate(all="ignore")
     def compare(self) -> Comparison:
         """Fit, back-test and weigh.
 

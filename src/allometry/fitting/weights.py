@@ -74,7 +74,7 @@ def _dispersion(fit: Fit) -> float:
     sd = robust_sd(r, free)
     inside = math.erf(delta / (math.sqrt(2) * sd)) if sd > 0 else 1.0
     score = float(problem.rows.weights @ np.clip(r, -delta, delta) ** 2)
-    return max(score / (n - free) / inside, SMALLEST)
+    return max(score / (n - free) / inside, SMALLEST) if np.isfinite(score) else math.inf
 
 
 def robust_sd(residuals: Array, free: int) -> float:
