@@ -1,8 +1,8 @@
 """Laws compared in one group of rows, all of which every law can use.
 
 Where no delta of huber_log is asked for, it is 1.345 standard deviations: Huber's estimate
-then has 95% of the efficiency of least squares if residuals are Gaussian (Huber 1981, Robust
-Statistics, section 4.6), and gross outliers count little. The standard deviation is the robust
+then has 95% of the efficiency of least squares if residuals are Gaussian (Holland and Welsch
+1977, Communications in Statistics A 6, 813-827), and gross outliers count little. The standard deviation is the robust
 one of the law with the most free parameters, fitted with a delta of 0.05 from few starts.
 """
 
@@ -43,7 +43,7 @@ __all__ = ["FIRST_DELTA", "Group", "adapted"]
 
 FIRST_DELTA = 0.05  # of the fit that gives the standard deviation
 FIRST_STARTS = 32  # at most: a standard deviation does not need the best optimum
-EFFICIENT = 1.345  # standard deviations: 95% efficiency, Huber 1981
+EFFICIENT = 1.345  # standard deviations: 95% efficiency, Holland and Welsch 1977
 NARROWEST = 1e-3  # delta of a table without noise: the default of a single fit
 
 
