@@ -2,8 +2,9 @@
 
 Where no delta of huber_log is asked for, it is 1.345 standard deviations: Huber's estimate
 then has 95% of the efficiency of least squares if residuals are Gaussian (Holland and Welsch
-1977, Communications in Statistics A 6, 813-827), and gross outliers count little. The standard deviation is the robust
-one of the law with the most free parameters, fitted with a delta of 0.05 from few starts.
+1977, Communications in Statistics A 6, 813-827), and gross outliers count little. The standard
+deviation is the robust one of the law with the most free parameters, fitted with a delta of
+0.05 from few starts.
 """
 
 from collections.abc import Mapping
