@@ -123,7 +123,8 @@ PARTS: Mapping[str, tuple[Design, ...]] = {
     ),
     "floors": tuple(
         Design(
-            f"{rows} rows, floor {floor:g} under y of {floor + 1.9:.1f} to {floor + 11.9:.1f}, 3%", "power_floor",
+            f"{rows} rows, y from {floor + 11.9:.1f} to {floor + 1.9:.1f}, floor {floor:g}, 3%",
+            "power_floor",
             {"E": floor, "A": 30.0, "alpha": 0.2}, partial(one_size, rows=rows), 0.03,
             ("E", "alpha"),
         )

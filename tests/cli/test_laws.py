@@ -1,11 +1,13 @@
 """The commands on a table: what they say of how it was read, and of mappings that cannot be."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from allometry import cli
+from allometry.cli.terminal import show_comparison
 
 ROWS = "\n".join(f"{x:.0f};{2 + 60 * x**-0.25:.6f}" for x in np.geomspace(1e6, 1e10, 9))
 
@@ -91,3 +93,54 @@ def test_help_says_what_objectives_intervals_and_clusters_are(call):
         assert words in said
     _, out, _ = call("compare --help")
     assert "squares of y - f" in " ".join(out.split())
+
+
+FAMILIES = "family,x,y,w\n" + "\n".join(
+    f"{name},{x:.0f},{y:.5f},1"
+    for name, rows in (("conv", 9), ("mixer", 1))
+    for x, y in zip(
+        np.geomspace(1e2, 1e5, 9)[:rows], 3 * np.geomspace(1e2, 1e5, 9) ** -0.3, strict=False
+    )
+)
+COMPARED = "compare families.csv --laws power,power_floor --map x=x --map y=y"
+
+
+def test_compare_prints_status_equal_rows_and_a_group_that_is_too_short(call):
+    Path("families.csv").write_text(f"{FAMILIES}\nconv,100,0.75357,1\n")
+    code, out, _ = call(f"{COMPARED} --by family")
+    assert code == 0 and "converged" in out and "1 row equals an earlier one; kept." in out
+    assert "not compared: none of the laws could be fitted in family=mixer: law power has" in out
+    code, out, _ = call(f"{COMPARED} --by family --json")
+    groups = json.loads(out)["groups"]
+    assert [g["chosen"] and g["chosen"]["law"] for g in groups] == ["power", None]
+    assert groups[0]["laws"]["power"]["status"]["code"] == "converged"
+
+
+def test_compare_takes_the_options_of_fit(call):
+    Path("families.csv").write_text(FAMILIES)
+    options = "--filter family==conv --drop-largest x:2 --weights w --starts 5 --seed 3"
+    code, out, _ = call(f"{COMPARED} {options} --fixed alpha=0.25 --json")
+    group = json.loads(out)["groups"][0]
+    assert code == 0 and group["rows"] == 7 and group["left_out"] == 0
+    assert {law["parameters"]["alpha"] for law in group["laws"].values()} == {0.25}
+    for option in ("--filter", "--drop-largest", "--starts", "--seed", "--weights", "--noise",
+                   "--fixed", "--objective"):  # fmt: skip
+        fit, compare = (
+            next(p for p in command.params if option in p.opts)
+            for command in (cli.laws.fit, cli.laws.compare)
+        )
+        assert fit.to_info_dict() == compare.to_info_dict()
+
+
+def test_compare_says_first_where_the_fit_of_the_chosen_law_is_not_converged(capfd):
+    score = {"weight": 1.0, "reason": "", "extrapolation_rmsle": None, "backtest_rmsle": 0.1,
+             "status": {"code": "not_converged", "advice": "Use more starts."}}  # fmt: skip
+    group = {
+        "by": {}, "reason": "", "rows": 9, "notes": [], "cannot_tell": "", "measure": "rmsle",
+        "objective": {"name": "huber_log", "delta": 0.01}, "laws": {"power": score},
+        "chosen": {"law": "power"}, "averaged": {"extrapolation_rmsle": None},
+    }  # fmt: skip
+    show_comparison({"groups": [group], "notes": []})
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0] == "power is chosen, but its fit is not_converged: Use more starts."
+    assert any("power" in line and "not_converged" in line for line in lines[1:])

@@ -7,7 +7,7 @@ import pytest
 
 from allometry.errors import DataError, UsageError
 from allometry.figures.fits import save_fit_figure
-from allometry.fitting.backtest import rmsle
+from allometry.fitting.backtest import errors
 from allometry.fitting.compare import compare, document
 from allometry.fitting.files import compare_file, fit_file, save_fit
 from allometry.fitting.fit import fit_with
@@ -66,14 +66,18 @@ def test_choice_and_weights_never_look_at_the_test_rows():
         assert after[name].averaged_rmsle > 1
 
 
-def test_exact_duplicate_rows_count_once():
-    table = curves()
-    double = table.take(np.r_[np.arange(len(table)), np.arange(0, len(table), 3)])
-    before, after = run(table, backtest=False), run(double, backtest=False)
-    for name in before:
-        assert after[name].duplicates > 0
-        assert after[name].rows == before[name].rows
-        assert after[name].averaged_rmsle == before[name].averaged_rmsle
+def test_equal_rows_are_data_and_are_counted():
+    table = curves().where(name="floor").take(np.arange(0, 40, 3).repeat(2))
+    named = table.with_columns(id=np.arange(len(table)))
+    (group,), (other,) = (
+        compare(t, XY, ["power", "power_floor"], backtest=False) for t in (table, named)
+    )
+    assert (group.rows, group.duplicates, group.notes) == (
+        28, 14, ("14 rows equal an earlier one; kept",)
+    )  # fmt: skip
+    assert (other.rows, other.duplicates, other.notes) == (28, 0, ())
+    assert [s.aicc for s in group.laws.values()] == [s.aicc for s in other.laws.values()]
+    assert document([group])["groups"][0]["duplicates"] == 14
 
 
 def test_hold_out_sets_the_largest_sizes_aside():
@@ -138,21 +142,22 @@ def test_a_law_file_of_the_users_own(tmp_path):
 
 
 def test_rmsle_is_of_natural_logs_and_infinite_for_impossible_values():
-    assert rmsle(np.array([1.0, np.e]), np.array([1.0, 1.0])) == pytest.approx(np.sqrt(0.5))
-    assert rmsle(np.array([-1.0]), np.array([1.0])) == np.inf
+    assert errors(np.array([1.0, np.e]), np.array([1.0, 1.0])).rmsle == pytest.approx(np.sqrt(0.5))
+    assert errors(np.array([-1.0]), np.array([1.0])).rmsle == np.inf
+    assert np.isnan(errors(np.array([1.0]), np.array([-1.0])).rmsle)
+    assert errors(np.array([1.0, 4.0]), np.array([-1.0, 2.0])).rmse == pytest.approx(2.0)
     assert document([])["groups"] == []
 
 
 def test_a_law_under_two_names_is_solved_once_and_stands_under_both(monkeypatch):
-    from allometry.fitting import compare as module
+    from allometry.fitting import group as module
 
     solved = []
     monkeypatch.setattr(
         module, "fit_with", lambda *a, **k: solved.append(a[1].name) or fit_with(*a, **k)
     )
-    group = compare(curves().where(name="floor"), XY, ["m2", "power_floor", "m1"], backtest=False)[
-        0
-    ]
+    names = ["m2", "power_floor", "m1"]
+    group = compare(curves().where(name="floor"), XY, names, backtest=False, delta=0.05)[0]
     assert solved == ["power_floor", "power"]
     assert list(group.laws) == ["m2", "power_floor", "m1"]
     first, second = group.laws["m2"], group.laws["power_floor"]

@@ -19,13 +19,11 @@ from allometry.cli.options import (
 from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
 from allometry.fitting.options import (
-    COMPARE_DELTA,
     INTERVALS,
     OBJECTIVES,
     FitOptions,
     IntervalName,
     ObjectiveChoice,
-    ObjectiveName,
     OptionValues,
 )
 
@@ -36,8 +34,6 @@ __all__ = ["compare", "fit"]
 
 DEFAULTS = FitOptions()
 
-Decorator = Callable[[Callable[..., None]], Callable[..., None]]
-
 mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
     help="Which column is which symbol of the law, N=params say, or arithmetic of columns, "
@@ -45,48 +41,49 @@ mapped = click.option(
 )  # fmt: skip
 
 
-def _objective(default: ObjectiveChoice) -> Decorator:
-    rule = "auto: one of these by the scatter of the residuals, and said. "
-    return click.option(
-        "--objective", type=click.Choice(OBJECTIVES), default=default, show_default=True,
-        help="What is minimised, the sum over rows. " + (rule if default == "auto" else "")
-        + "huber_log: squares of the residuals of log y, absolute values beyond delta, so that "
-        "outliers count less. squared_log: squares of them, for errors in percent without "
-        "outliers. absolute_log: their absolute values. squared: squares of y - f, for errors of "
-        "one size whatever y is, and for y that is not positive. asymmetric_absolute: absolute "
-        "y - f, ten times that where the law predicts too much.",
-    )  # fmt: skip
-
-
-def _delta(default: float | None) -> Decorator:
-    """Curves of one run are compared with a wider Huber than runs are fitted with."""
-    rule = "" if default else " Default: by the scatter of the residuals."
-    return click.option(
-        "--delta", type=float, default=default, show_default=bool(default),
-        help=f"Of huber_log.{rule}",
-    )  # fmt: skip
+by_objective = click.option(
+    "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True,
+    help="What is minimised, the sum over rows. auto: one of the others by the scatter of the "
+    "residuals, and said. huber_log: squares of the residuals of log y, absolute values beyond "
+    "delta, so that outliers count less. squared_log: squares of them, for errors in percent "
+    "without outliers. absolute_log: their absolute values. squared: squares of y - f, for errors "
+    "of one size whatever y is, and for y that is not positive. asymmetric_absolute: absolute "
+    "y - f, ten times that where the law predicts too much.",
+)  # fmt: skip
+with_delta = click.option(
+    "--delta", type=float, help="Of huber_log. Default: by the scatter of the residuals."
+)
+filtered = click.option(
+    "--filter", "filters", multiple=True, metavar='"COLUMN<=VALUE"',
+    help="Rows to keep; may be repeated.",
+)  # fmt: skip
+largest_dropped = click.option(
+    "--drop-largest", multiple=True, metavar="SYMBOL:K",
+    help="Leave out the K rows with the largest values; may be repeated.",
+)  # fmt: skip
+with_starts = click.option(
+    "--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number."
+)
+with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
+with_weights = click.option("--weights", metavar="COLUMN", help="Weight of each row.")
+with_noise = click.option(
+    "--noise", metavar="COLUMN",
+    help="Standard deviation of each row's y, in units of y; weights are 1/noise^2.",
+)  # fmt: skip
+with_fixed = click.option(
+    "--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter."
+)
 
 
 @click.command()
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--law", required=True, help="A name from `allometry list`, or a file with a LAW.")
 @mapped
-@click.option(
-    "--filter",
-    "filters",
-    multiple=True,
-    metavar='"COLUMN<=VALUE"',
-    help="Rows to keep; may be repeated.",
-)
-@click.option(
-    "--drop-largest",
-    multiple=True,
-    metavar="SYMBOL:K",
-    help="Leave out the K rows with the largest values; may be repeated.",
-)
-@_objective(DEFAULTS.objective)
-@_delta(DEFAULTS.delta)
-@click.option("--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number.")
+@filtered
+@largest_dropped
+@by_objective
+@with_delta
+@with_starts
 @click.option(
     "--resamples", type=click.IntRange(0, 1_000_000), default=DEFAULTS.resamples, show_default=True
 )
@@ -113,14 +110,10 @@ def _delta(default: float | None) -> Decorator:
 @click.option(
     "--level", type=float, default=DEFAULTS.level, show_default=True, help="Of the intervals."
 )
-@click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
-@click.option("--weights", metavar="COLUMN", help="Weight of each row.")
-@click.option(
-    "--noise",
-    metavar="COLUMN",
-    help="Standard deviation of each row's y, in units of y; weights are 1/noise^2.",
-)
-@click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
+@with_seed
+@with_weights
+@with_noise
+@with_fixed
 @click.option(
     "--by",
     multiple=True,
@@ -258,15 +251,28 @@ def _fit_groups(
     help="Also fit to the smaller sizes only and score the others. "
     "Default: only where no rows are set aside.",
 )
-@_objective("huber_log")
-@_delta(COMPARE_DELTA)
+@by_objective
+@with_delta
+@filtered
+@largest_dropped
+@with_starts
+@with_seed
+@with_weights
+@with_noise
+@with_fixed
 @as_json
 def compare(
     table: Path, names: Sequence[str], mapping: Sequence[str], fit_where: Sequence[str],
     by: Sequence[str], hold_out: str | None, as_json: bool, backtest: bool | None,
-    objective: ObjectiveName, delta: float,
+    objective: ObjectiveChoice, delta: float | None, filters: Sequence[str],
+    drop_largest: Sequence[str], starts: int | None, seed: int, weights: str | None,
+    noise: str | None, fixed: Sequence[str],
 ) -> None:  # fmt: skip
-    """Compare laws on TABLE by how well they extrapolate; choose one, and average them."""
+    """Compare laws on TABLE by how well they extrapolate; choose one, and average them.
+
+    All laws are fitted to the rows that every one of them can use. AICc of these rows makes
+    the choice and the weights.
+    """
     from allometry.fitting.files import compare_file
 
     name, _, count = (hold_out or "largest:0").partition(":")
@@ -275,7 +281,9 @@ def compare(
     document = compare_file(
         table, mapped_columns(mapping), [n for n in ",".join(names).split(",") if n],
         fit_where=fit_where, by=by, hold_out=int(count), backtest=backtest, objective=objective,
-        delta=delta,
+        delta=delta, where=filters, drop_largest=counts("--drop-largest", drop_largest),
+        starts=starts, seed=seed, weights=weights, noise=noise,
+        fixed=numbers("--fixed", fixed) or None,
     )  # fmt: skip
     if as_json:
         print_json(str(document.pop("schema")).split("/")[1], **document)

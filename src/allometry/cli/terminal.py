@@ -173,22 +173,58 @@ def _predictions(fit: Fit, predicted: Sequence[Prediction]) -> RichTable:
 
 
 def show_comparison(document: Mapping[str, Any]) -> None:
-    """A table of laws for each group: extrapolation and back-test errors, weight, choice."""
+    """A table of laws for each group: errors, weight, choice, status of each fit; and notes."""
     console = stdout()
     for group in document["groups"]:
         title = ", ".join(f"{name} = {value}" for name, value in group["by"].items())
-        table = RichTable(
-            box=SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left"
-        )
-        for heading in ("law", "extrapolation RMSLE", "back-test RMSLE", "weight", ""):
-            table.add_column(heading)
-        for name, score in group["laws"].items():
-            status = "chosen" if name == group["chosen"]["law"] else score["reason"]
-            errors = [score["extrapolation_rmsle"], score["backtest_rmsle"]]
-            shown = ["-" if e is None else f"{e:.4g}" for e in errors]
-            table.add_row(name, *shown, f"{score['weight']:.3f}", status)
-        averaged = group["averaged"]["extrapolation_rmsle"]
-        table.add_row("averaged", "-" if averaged is None else f"{averaged:.4g}", "", "", "")
-        console.print(table)
+        if title:
+            console.print(Text(title, style="italic"))
+        if group["chosen"] is None:
+            console.print(Text(f"not compared: {group['reason']}"), soft_wrap=True)
+            continue
+        for line in _reservations(group):
+            console.print(Text(line, style="bold"), soft_wrap=True)
+        console.print(_scores(group))
+        for line in _group_notes(group):
+            console.print(Text(f"{line}."), soft_wrap=True)
     for note in document["notes"]:
         console.print(Text(f"{note}."), soft_wrap=True)
+
+
+def _reservations(group: Mapping[str, Any]) -> list[str]:
+    """What limits the choice in a group: the fit of the chosen law, weights that do not decide."""
+    law = group["chosen"]["law"]
+    status = group["laws"][law]["status"]
+    lines = [] if status["code"] == "converged" else [
+        f"{law} is chosen, but its fit is {status['code']}: {status['advice']}"
+    ]  # fmt: skip
+    return lines + ([f"{group['cannot_tell']}."] if group["cannot_tell"] else [])
+
+
+def _scores(group: Mapping[str, Any]) -> RichTable:
+    """A row for each law, and one for their average."""
+    measure = group["measure"]
+    table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    errors = [f"{of} {measure.upper()}" for of in ("extrapolation", "back-test")]
+    for heading in ("law", *errors, "weight", "fit", ""):
+        table.add_column(heading)
+    for name, score in group["laws"].items():
+        shown = [_error(score[f"{of}_{measure}"]) for of in ("extrapolation", "backtest")]
+        status = score["status"]["code"] if score["status"] else "-"
+        remark = "chosen" if name == group["chosen"]["law"] else score["reason"]
+        style = "" if status == "converged" else "yellow"
+        table.add_row(name, *shown, f"{score['weight']:.3f}", Text(status, style=style), remark)
+    table.add_row("averaged", _error(group["averaged"][f"extrapolation_{measure}"]), "", "", "", "")
+    return table
+
+
+def _group_notes(group: Mapping[str, Any]) -> list[str]:
+    """On the rows of a group, and the objective where its delta comes from the residuals."""
+    objective = group["objective"]
+    delta = "" if objective["delta"] is None else f" with delta {objective['delta']:.3g}"
+    unit = "" if group["measure"] == "rmsle" else "; RMSE is in units of the response"
+    return [*group["notes"], f"{group['rows']} rows, {objective['name']}{delta}{unit}"]
+
+
+def _error(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

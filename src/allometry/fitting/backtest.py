@@ -1,9 +1,7 @@
-"""How far off a law is on rows it was not fitted to: held-out rows and rolling origins.
-
-RMSLE is the root mean squared difference of natural logs.
-"""
+"""How far off a law is on rows it was not fitted to: held-out rows and rolling origins."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,38 +9,73 @@ from allometry.errors import DataError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
-from allometry.fitting.rows import Mask, sizes_of
+from allometry.fitting.rows import sizes_of
 from allometry.laws import Array, Law
 from allometry.tables.table import Table
 
-__all__ = ["error_on", "predictions_on", "response", "rmsle", "rolling_origin", "usable_rows"]
+__all__ = [
+    "NO_BACKTEST",
+    "Errors",
+    "errors",
+    "errors_on",
+    "predictions_on",
+    "response",
+    "rolling_origin",
+]
 
 ORIGINS = (0.5, 0.65, 0.8)  # shares of the distinct sizes that a back-test may see
+INFINITE, NAN = float("inf"), float("nan")
 
 
-def rmsle(predicted: Array, measured: Array) -> float:
-    """Root mean squared difference of natural logs; infinite where a value is <= 0."""
+@dataclass(frozen=True)
+class Errors:
+    """Typical error of predictions.
+
+    Attributes:
+        rmsle: root mean squared difference of natural logs; infinite where a prediction is
+            <= 0, NaN where a measured value is, or where there are no rows.
+        rmse: root mean squared difference, in the unit of the response; NaN without rows.
+    """
+
+    rmsle: float = NAN
+    rmse: float = NAN
+
+    def of(self, logs: bool) -> float:
+        """The RMSLE for objectives in logs, the RMSE for the others."""
+        return self.rmsle if logs else self.rmse
+
+
+NO_BACKTEST = Errors(INFINITE, INFINITE)
+
+
+def errors(predicted: Array, measured: Array) -> Errors:
+    """Both errors of predictions (n,) of measured values (n,)."""
     if not len(measured):
-        return float("nan")
-    if not (np.isfinite(predicted).all() and (predicted > 0).all()):
-        return float("inf")
-    return float(np.sqrt(np.mean((np.log(predicted) - np.log(measured)) ** 2)))
+        return Errors()
+    if not np.isfinite(predicted).all():
+        return Errors(INFINITE, INFINITE)
+    rmse = float(np.sqrt(np.mean((predicted - measured) ** 2)))
+    if (measured <= 0).any():
+        return Errors(NAN, rmse)
+    if (predicted <= 0).any():
+        return Errors(INFINITE, rmse)
+    return Errors(float(np.sqrt(np.mean((np.log(predicted) - np.log(measured)) ** 2))), rmse)
 
 
 def rolling_origin(
     law: Law, table: Table, size: Array, columns: Mapping[str, str], options: FitOptions
-) -> float:
-    """Pooled RMSLE of fits to the smaller sizes, on the larger ones.
+) -> Errors:
+    """Errors of fits to the smaller sizes on the larger ones, pooled over the origins.
 
     Args:
-        size: of each row (n,).
+        table: rows that the law can use. size: of each row (n,).
 
     Returns:
         infinity if no origin leaves enough rows.
     """
-    sizes = np.unique(size[np.isfinite(size)])
-    needed = len(law.parameters) - len(law.fixed) + 1
-    squares = []
+    sizes = np.unique(size)
+    needed = len(law.parameters) - len(options.fixed_parameters(law)) + 1
+    per_origin = []
     for share in ORIGINS:
         last = int(np.ceil(share * len(sizes)))
         seen = size <= sizes[min(last, len(sizes)) - 1] if last else np.zeros(len(size), bool)
@@ -52,17 +85,20 @@ def rolling_origin(
             fit = fit_with(table.take(seen), law, columns, options)
         except DataError:
             continue  # too few usable rows below this origin: the next one may do
-        squares.append(error_on(fit, table.take(~seen), columns) ** 2)
-    return float(np.sqrt(np.mean(squares))) if squares else float("inf")
+        per_origin.append(errors_on(fit, table.take(~seen), columns))
+    if not per_origin:
+        return NO_BACKTEST
+    return Errors(
+        float(np.sqrt(np.mean([e.rmsle**2 for e in per_origin]))),
+        float(np.sqrt(np.mean([e.rmse**2 for e in per_origin]))),
+    )
 
 
-def error_on(fit: Fit, table: Table, columns: Mapping[str, str]) -> float:
-    """RMSLE on the usable rows of a table; NaN if it has none."""
+def errors_on(fit: Fit, table: Table, columns: Mapping[str, str]) -> Errors:
+    """Errors on the rows of a table; NaN if it has none."""
     if not len(table):
-        return float("nan")
-    usable = usable_rows(table, columns, fit.law)
-    measured = response(table, columns, fit.law)
-    return rmsle(predictions_on(fit, table, columns)[usable], measured[usable])
+        return Errors()
+    return errors(predictions_on(fit, table, columns), response(table, columns, fit.law))
 
 
 def predictions_on(fit: Fit, table: Table, columns: Mapping[str, str]) -> Array:
@@ -76,13 +112,3 @@ def predictions_on(fit: Fit, table: Table, columns: Mapping[str, str]) -> Array:
 def response(table: Table, columns: Mapping[str, str], law: Law) -> Array:
     """What the law predicts, as measured, (rows,)."""
     return np.asarray(table[columns[law.response]], float)
-
-
-def usable_rows(table: Table, columns: Mapping[str, str], law: Law) -> Mask:
-    """Rows with a positive response and finite numbers in every column mapped."""
-    if not len(table):
-        return np.zeros(0, bool)
-    usable = response(table, columns, law) > 0
-    for column in columns.values():
-        usable &= np.isfinite(np.asarray(table[column], float))
-    return usable

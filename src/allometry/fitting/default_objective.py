@@ -14,18 +14,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from allometry.fitting.objectives import EFFICIENT
 from allometry.fitting.options import FitOptions
 from allometry.fitting.problem import Problem
 from allometry.fitting.search import FIRST_DELTA, search, start_points
 from allometry.laws import Law
+from allometry.stats.spread import robust_sd
 from allometry.tables.table import Table
 
 __all__ = ["FEW_SPARE", "FINE", "with_objective"]
 
 FEW_SPARE = 10
 FINE = 0.01
-EFFICIENT = 1.345
-GAUSSIAN = 1.4826  # standard deviation over median absolute deviation
 ROUGH_STARTS = 16
 
 
@@ -65,6 +65,4 @@ def _scatter(problem: Problem, seed: int) -> float:
     surface = problem.centred()
     ended = search(surface, start_points(surface, ROUGH_STARTS, seed), problem.rows.weights)
     best = ended.u[[int(np.argmin(ended.value))]]
-    residuals = np.abs(surface.residuals(best)[0])
-    freedom = max(1, surface.rows - len(surface.free)) / surface.rows
-    return float(GAUSSIAN * np.median(residuals) / np.sqrt(freedom))
+    return robust_sd(surface.residuals(best)[0], len(surface.free))

@@ -14,6 +14,7 @@ from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.multiverse import multiverse
 from allometry.fitting.options import (
     FitOptions,
+    ObjectiveChoice,
     ObjectiveName,
     OptionValues,
     Rule,
@@ -42,10 +43,15 @@ class CompareValues(TypedDict, total=False):
     hold_out: int
     backtest: bool | None
     rule: Rule
-    objective: ObjectiveName
-    delta: float
+    objective: ObjectiveChoice
+    delta: float | None
     starts: int | None
     seed: int
+    drop_largest: Mapping[str, int] | None
+    weights: str | None
+    noise: str | None
+    where: Sequence[str]
+    fixed: Mapping[str, float] | None
 
 
 def fit_file(

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from allometry.laws import Law
 
 __all__ = [
-    "COMPARE_DELTA",
     "INTERVALS",
     "OBJECTIVES",
     "RULES",
@@ -106,6 +105,17 @@ class FitOptions:
                     f"{option} is the name of a column, got {type(column).__name__}; "
                     "add the values to the table as a column"
                 )
+
+    @property
+    def named_objective(self) -> ObjectiveName:
+        """The objective, where it is not taken by the rule.
+
+        Raises:
+            UsageError: it is `auto`, which `allometry.fitting.default_objective` replaces.
+        """
+        if self.objective == "auto":
+            raise UsageError("objective auto is not yet replaced by the one it takes")
+        return self.objective
 
     @property
     def clusters(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class Problem:
         Raises:
             UsageError: columns that do not fit the law. DataError: rows that cannot be used.
         """
-        objective = named(options.objective, options.delta)
+        objective = named(options.named_objective, options.delta)
         rows = select(
             table,
             law,

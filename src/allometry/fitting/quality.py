@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from allometry.fitting.problem import Problem
 from allometry.laws import Array
 from allometry.stats.digits import shown
+from allometry.stats.spread import NORMAL
 
 __all__ = ["Outlier", "Quality", "Signs", "quality_of", "too_few_runs"]
 
 ROUNDING = 1e-6  # residuals smaller than this share of y have no sign and are no outliers
 FAR = 5.0  # robust standard deviations
-MAD_TO_SD = 1.4826  # of a normal distribution
 OUTLIER_ROWS = 8, 4  # at least, in all and for each free parameter
 PATTERN = 0.01  # p of the runs test
 SHORTEST_TEXT = 5  # signs that are shown where they cannot be tested
@@ -208,7 +208,7 @@ def _outliers(
     scaled = residuals * np.sqrt(problem.rows.weights)
     off = scaled - np.median(scaled)
     # A robust fit meets as many rows exactly as it has parameters: they tell no scale.
-    spread = MAD_TO_SD * float(np.median(np.sort(np.abs(off))[free:]))
+    spread = NORMAL * float(np.median(np.sort(np.abs(off))[free:]))
     z = off / max(spread, least / FAR)
     places: NDArray[np.intp] = np.flatnonzero((np.abs(z) > FAR) & (np.abs(residuals) > least))
     return tuple(

@@ -19,12 +19,12 @@ SAME = 1e-6  # relative difference of objectives below which two ends are one ba
 def start_points(surface: LawSurface, count: int, seed: int) -> Array:
     """Start guesses (count, p), spread evenly over the law's start ranges.
 
-    One guess where the objective has one optimum: on log axes the plane of least squares.
+    Where the objective has one optimum: one guess, or on log axes some planes through the rows.
     """
     if surface.one_basin:
         count = 1
         if isinstance(surface, PowerSumSurface):
-            return surface.plane()
+            return surface.planes(seed)
     uniform = spread(count, len(surface.law.parameters), seed)
     if surface.law.starts is not None:
         u = surface.to_u_all(surface.law.starts(uniform, surface.sizes, surface.y))
@@ -45,6 +45,8 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
 
     A lane that is not carried on counts as not converged.
     """
+    if surface.one_basin and surface.exact:
+        return minimise(surface, u, weights, first_delta=surface.final_delta, rounds=200)
     if surface.exact:
         rounds = 60 if surface.objective.delta else 100  # absolute values: more stages
         return minimise(surface, u, weights, first_delta=FIRST_DELTA, rounds=rounds)

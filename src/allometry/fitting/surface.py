@@ -21,6 +21,8 @@ __all__ = ["LawSurface", "PlainSurface", "PowerSumSurface", "surface"]
 # place of the optimum moves far less than its value.
 BLUNT, SHARP = 1e-4, 1e-8
 
+ROUNDS, ELEMENTAL, NEAREST = 50, 300, 6  # of the starts of a single term
+
 NO_FLOOR = 1e-6  # of the smallest y: a floor that is none
 
 
@@ -226,11 +228,20 @@ class PowerSumSurface(LawSurface):
         """A single term is a plane on log axes, where every penalty is convex."""
         return len(self.law.terms) == 1 and self.objective.logs
 
-    def plane(self) -> Array:
-        """The least-squares coordinates (1, p) of a single term, in logs."""
-        features, offset = self._features[0], self._offsets[0]
-        u = np.zeros((1, len(self.free)))
-        u[0, self._where[0]] = np.linalg.lstsq(features.T, -offset, rcond=None)[0]
+    def planes(self, seed: int) -> Array:
+        """Planes on log axes (k, p) for a single term: that of least squares, and some others.
+
+        Where the penalty is not of squares: least absolute values by reweighting, and the
+        planes through a few rows each that come nearest to all rows. The optimum of a nearly
+        absolute penalty is next to one of these.
+        """
+        design, y = self._features[0].T, -self._offsets[0]
+        planes = [np.asarray(np.linalg.lstsq(design, y)[0], float)]
+        if not self.objective.squares:
+            planes += [_least_absolute(design, y, planes[0])]
+            planes += _elemental(design, y, np.random.default_rng(seed))
+        u = np.zeros((len(planes), len(self.free)))
+        u[:, self._where[0]] = planes
         return np.clip(u, self.low, self.high)
 
     def steepened(self, factors: Array) -> Array:
@@ -304,6 +315,29 @@ class PowerSumSurface(LawSurface):
                     rows, columns = np.ix_(self._where[d], self._where[c])
                     h[:, rows, columns] += block.transpose(0, 2, 1)
         return value, g, h
+
+
+def _least_absolute(design: Array, y: Array, start: Array) -> Array:
+    """The plane (p,) of least absolute residuals, by reweighted least squares."""
+    plane = start
+    for _ in range(ROUNDS):
+        size = np.abs(y - design @ plane)
+        root = np.maximum(size, 1e-6 * size.max() + 1e-300) ** -0.5
+        plane = np.linalg.lstsq(design * root[:, None], y * root)[0]
+    return np.asarray(plane)
+
+
+def _elemental(design: Array, y: Array, rng: np.random.Generator) -> list[Array]:
+    """The planes through p rows each, among some hundred, of least absolute residuals."""
+    p = design.shape[1]
+    rows = np.argsort(rng.random((ELEMENTAL, len(y))), axis=1)[:, :p]
+    square = design[rows]
+    sound = np.abs(np.linalg.det(square)) > 1e-9
+    if not sound.any():
+        return []
+    planes = np.linalg.solve(square[sound], y[rows[sound]][:, :, None])[:, :, 0]
+    order = np.argsort(np.abs(y - planes @ design.T).sum(1), kind="stable")
+    return list(planes[order[:NEAREST]])
 
 
 class PlainSurface(LawSurface):

@@ -1,25 +1,85 @@
 """How much each of several laws counts: information criteria, weights, averages.
 
-Weights by AICc of the log residuals (Burnham and Anderson 2004) are tempered for
-residuals that resemble their neighbours.
+Weights are those of Burnham and Anderson (2004, Sociological Methods and Research 33,
+261-304), with AICc, tempered for residuals that resemble their neighbours.
 """
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from allometry.fitting.document import Fit
 from allometry.laws import Array
+from allometry.stats.spread import robust_sd
 
 __all__ = ["akaike_weights", "average", "information", "inverse_square_weights"]
 
+SMALLEST = 1e-300  # keeps logs and quotients of an exact fit finite
 
-def information(fit: Fit) -> tuple[float, float]:
-    """AICc and BIC of log residuals (of y where the objective is not in logs)."""
-    n, p = fit.rows, sum(e.verdict != "fixed" for e in fit.parameters.values()) + 1
-    spread = n * np.log(max(float(np.mean(fit.residuals() ** 2)), 1e-300))
-    small = 2 * p * (p + 1) / (n - p - 1) if n > p + 1 else np.inf
-    return float(spread + 2 * p + small), float(spread + p * np.log(n))
+
+def information(fits: Mapping[str, Fit]) -> dict[str, tuple[float, float]]:
+    """AICc and BIC of fits to the same rows, by the likelihood their objective stands for.
+
+    With n rows, K = p + 1 free parameters (the scale counts) and S the objective at the
+    fit, AICc = -2 log L + 2K + 2K(K + 1)/(n - K - 1) and BIC = -2 log L + K log n, and
+    up to a constant that is the same for all laws:
+
+    - squares, Gaussian with its variance profiled out: -2 log L = n log(S / n);
+    - absolute values, Laplace with its scale profiled out: -2 log L = 2 n log(S / n);
+    - Huber: -2 log L = 2 S / c + n log c. Huber's least favourable density (1964, Annals
+      of Mathematical Statistics 35, 73-101) is exp(-rho(r) / c), Gaussian inside delta
+      and exponential outside. Its scale c is not profiled out law by law: the tails are
+      exponential, so a few gross outliers would set c and hide all other rows. One c for
+      all laws is their smallest estimate of the dispersion: 2 S / c then is the statistic
+      of Schrader and Hettmansperger (1980, Biometrika 67, 93-101), and AICc the QAICc of
+      Burnham and Anderson (2002, Model Selection and Multimodel Inference, section 2.5).
+
+    Residuals are of log y, or of y where the objective is additive. AICc is infinite where a
+    law leaves no rows to spare.
+    """
+    huber = [fit for fit in fits.values() if fit.objective.name == "huber_log"]
+    dispersion = min(map(_dispersion, huber), default=math.inf)
+    return {name: _criteria(fit, _deviance(fit, dispersion)) for name, fit in fits.items()}
+
+
+def _criteria(fit: Fit, deviance: float) -> tuple[float, float]:
+    n, k = fit.rows, _free(fit) + 1
+    if not np.isfinite(deviance):
+        return math.inf, math.inf
+    small = 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
+    return deviance + 2 * k + small, deviance + k * math.log(n)
+
+
+def _deviance(fit: Fit, dispersion: float) -> float:
+    """-2 log L up to a constant that all laws share."""
+    n, total = fit.rows, max(fit.problem.total(fit.values), SMALLEST)
+    if fit.objective.name == "huber_log":
+        return 2 * total / dispersion + n * math.log(dispersion)
+    squares = np.isinf(fit.objective.objective().delta)
+    return (1 if squares else 2) * n * math.log(total / n)
+
+
+def _dispersion(fit: Fit) -> float:
+    """Estimate of c: sum(w psi^2) / (n - p) over the mean of psi'.
+
+    The mean of psi' is the share of rows inside delta. It is taken from Gaussian residuals
+    with the robust standard deviation of these, so that it is not zero where delta is
+    narrower than any residual.
+    """
+    problem, n, free = fit.problem, fit.rows, _free(fit)
+    if n <= free:
+        return math.inf
+    r, delta = problem.residuals(fit.values), float(problem.objective.delta)
+    sd = robust_sd(r, free)
+    inside = math.erf(delta / (math.sqrt(2) * sd)) if sd > 0 else 1.0
+    score = float(problem.rows.weights @ np.clip(r, -delta, delta) ** 2)
+    return max(score / (n - free) / inside, SMALLEST) if np.isfinite(score) else math.inf
+
+
+def _free(fit: Fit) -> int:
+    """Number of parameters that were fitted, without those of a companion law."""
+    return len(fit.law.parameters) - len(fit.problem.fixed)
 
 
 def akaike_weights(fits: Mapping[str, Fit]) -> dict[str, float]:
@@ -29,7 +89,7 @@ def akaike_weights(fits: Mapping[str, Fit]) -> dict[str, float]:
     c is taken from the law with the best AICc. If no law has rows to spare
     (AICc infinite), all weigh alike.
     """
-    score = {name: information(fit)[0] for name, fit in fits.items()}
+    score = {name: aicc for name, (aicc, _) in information(fits).items()}
     best = min(score, key=lambda name: score[name])
     if not np.isfinite(score[best]):
         return dict.fromkeys(score, 1 / len(score))
@@ -44,7 +104,7 @@ def _neighbour_correlation(fit: Fit) -> float:
         size = np.sum([np.log(fit.data[s]) for s in fit.law.sizes], axis=0)
     r = fit.residuals()[np.argsort(size, kind="stable")]
     r = r - r.mean()
-    return float(np.clip((r[1:] @ r[:-1]) / max(float(r @ r), 1e-300), 0.0, 0.95))
+    return float(np.clip((r[1:] @ r[:-1]) / max(float(r @ r), SMALLEST), 0.0, 0.95))
 
 
 def inverse_square_weights(errors: Mapping[str, float]) -> dict[str, float]:
@@ -54,11 +114,11 @@ def inverse_square_weights(errors: Mapping[str, float]) -> dict[str, float]:
     return {name: (v / total if total > 0 else 1 / len(power)) for name, v in power.items()}
 
 
-def average(predictions: Mapping[str, tuple[float, Array]]) -> Array:
-    """The mean of logs of predictions (n,), each with its weight."""
+def average(predictions: Mapping[str, tuple[float, Array]], *, logs: bool) -> Array:
+    """The weighted mean of predictions (n,), of their logs where the objective is in logs."""
     total = sum(weight for weight, _ in predictions.values())
-    logs: Array = np.zeros(())
+    mean: Array = np.zeros(())
     with np.errstate(divide="ignore", invalid="ignore"):
         for weight, values in predictions.values():
-            logs = logs + weight * np.log(values)
-        return np.asarray(np.exp(logs / total))
+            mean = mean + weight * (np.log(values) if logs else values)
+        return np.asarray(np.exp(mean / total) if logs else mean / total)
