@@ -15,12 +15,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.fitting import least_squares
+from allometry.fitting.solution import Lanes, Solution
 from allometry.laws import Array
 from allometry.processors import processors
 
 __all__ = ["Lanes", "Solution", "Surface", "minimise", "solve_positive"]
-
-Lanes = NDArray[np.bool_]  # which lanes, (K,)
 
 BLOCK = 32_000  # lane-rows evaluated at once: the working set stays in the L2 cache
 SHRINK = 0.2  # each stage's delta over the last
@@ -38,36 +38,6 @@ class Surface(Protocol):
     def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
         """Value (k,), gradient (k, p) and curvature (k, p, p) at u (k, p)."""
         ...
-
-
-@dataclass(frozen=True)
-class Solution:
-    """Where each lane ended.
-
-    Attributes:
-        u: parameters, shape (K, p).
-        value: objective (K,). gradient: (K, p).
-        converged: the next full Newton step would gain less than the tolerance.
-        sweeps: rounds each lane was alive.
-    """
-
-    u: Array
-    value: Array
-    gradient: Array
-    converged: Lanes
-    sweeps: NDArray[np.intp]
-
-    @classmethod
-    def unsolved(cls, u: Array, rounds: int) -> "Solution":
-        """Every lane at its start, to be written over as lanes end."""
-        count = len(u)
-        return cls(
-            u.copy(),
-            np.full(count, np.inf),
-            np.zeros_like(u),
-            np.zeros(count, bool),
-            np.full(count, rounds),
-        )
 
 
 def minimise(
@@ -94,13 +64,15 @@ def minimise(
         rounds: after these a lane is given up, and says so.
         low, high: bounds of each lane, (K, p), where they are not the surface's.
     """
-    lanes = np.arange(len(u))
-    solution = Solution.unsolved(u, rounds)
-    first_delta = max(first_delta, surface.final_delta)
     bounds = (
         np.broadcast_to(surface.low if low is None else low, u.shape),
         np.broadcast_to(surface.high if high is None else high, u.shape),
     )
+    if isinstance(surface, least_squares.Residuals) and surface.squares:
+        return least_squares.minimise(surface, u, weights, *bounds, tol=tol, rounds=rounds)
+    lanes = np.arange(len(u))
+    solution = Solution.unsolved(u, rounds)
+    first_delta = max(first_delta, surface.final_delta)
     with ThreadPoolExecutor(max_workers=_threads()) as pool:
         state = _State.begin(surface, u, weights, first_delta, damping, pool, *bounds)
         for sweep in range(1, rounds + 1):

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from allometry.fitting import differences, least_squares
 from allometry.fitting.objectives import Objective
 from allometry.laws.law import Array, Law, Term
 
@@ -34,11 +35,13 @@ class LawSurface(ABC):
         exact: whether `evaluate` gives exact second derivatives.
         free: the parameters that are not held fixed; `places` among all of the law's.
         positive: which of them are solved on a log scale, (p,).
+        linear: places of the free parameters that are solved at every step of a search.
         low, high: bounds in solver coordinates, (p,).
         centre: what each symbol is divided by.
     """
 
     exact = False
+    linear: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -62,14 +65,24 @@ class LawSurface(ABC):
         self.free = tuple(p for p in law.parameters if p.name not in self.fixed)
         self.places = [j for j, p in enumerate(law.parameters) if p.name not in self.fixed]
         self.positive = np.array([p.positive for p in self.free])
-        bounds = np.array([p.bounds for p in self.free], float).reshape(-1, 2).T
-        self.low, self.high = (self.to_u(b) for b in bounds)
+        self.low, self.high = self._bounds()
         if not centred and law.centring != "none":  # bounds are for centred sizes
             loose = np.array(
                 [p.positive or law.centring == "affine" or not law.terms for p in self.free]
             )
             self.low = np.where(loose, np.where(self.positive, -300.0, -1e12), self.low)
             self.high = np.where(loose, np.where(self.positive, 300.0, 1e12), self.high)
+
+    def _bounds(self) -> tuple[Array, Array]:
+        """In solver coordinates, infinite where a parameter has none, (p,) each."""
+        low, high = (
+            np.array([p.bounds[end] if p.bounds else np.nan for p in self.free]) for end in (0, 1)
+        )
+        given = ~np.isnan(low)
+        return (
+            np.where(given, self.to_u(low), -np.inf),
+            np.where(given, self.to_u(high), np.inf),
+        )
 
     @abstractmethod
     def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
@@ -103,6 +116,12 @@ class LawSurface(ABC):
         """The same problem with exact curvature."""
         view = copy.copy(self)
         view.exact = True
+        return view
+
+    def separated(self, linear: tuple[int, ...]) -> Self:
+        """The same problem with these parameters, the values linear in them, solved at each step."""
+        view = copy.copy(self)
+        view.linear = linear
         return view
 
     def sharpened(self) -> Self:
@@ -257,6 +276,40 @@ class PlainSurface(LawSurface):
 
     exact = False
 
+    @property
+    def squares(self) -> bool:
+        """Whether `least_squares` minimises it: squares, and no derivatives of the law's own."""
+        return bool(np.isinf(self.objective.delta)) and self.law.gradient is None
+
+    def residuals(self, u: Array, weights: Array) -> tuple[Array, Array]:
+        """Weighted residuals and weighted values compared with y or log y, (k, n) each."""
+        f, y = self._value(u), self.y
+        if self.objective.logs:
+            f, y = np.log(f), np.log(y)
+        weights, r = _shifted(weights, y - f)
+        root = np.sqrt(weights)
+        return root * r, root * f
+
+    def tangents(self, u: Array, weights: Array) -> Array:
+        """Weighted derivatives of the values compared, (k, p, n)."""
+        rows = weights[:, 0] if weights.ndim == 3 else weights
+        return np.asarray(self._compared(u)[1] * np.sqrt(rows)[..., None, :], float)
+
+    def relaxed(self, u: Array, weights: Array) -> Array:
+        """The points (k, p) with their linear parameters at least squares, others unchanged."""
+        places, (k, p) = list(self.linear), u.shape
+        probes = np.repeat(u[None], len(places) + 1, 0)
+        probes[:, :, places] = 0.0
+        for i, j in enumerate(places):
+            probes[i + 1, :, j] = 1.0
+        values = self._value(probes.reshape(-1, p)).reshape(len(places) + 1, k, -1)
+        rows, target = _shifted(weights, self.y - values[0])
+        root = np.sqrt(rows)
+        basis = ((values[1:] - values[0]) * root).transpose(1, 2, 0)
+        solved = u.copy()
+        solved[:, places] = least_squares.coefficients(basis, root * target)[0]
+        return solved
+
     def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
         """Value, gradient and curvature; see `solver.Surface`."""
         f, jacobian = self._compared(u)
@@ -286,7 +339,7 @@ class PlainSurface(LawSurface):
     def predict(self, u: Array) -> tuple[Array, Array]:
         """Centred values (k, n) and their derivatives by u, (k, p, n)."""
         if self.law.gradient is None:
-            return self._value(u), self._differences(u)
+            return self._value(u), differences.slopes(self._value, u, self.positive)
         columns = {name: v[:, None] for name, v in self.values(u).items()}
         slopes = self.law.gradient(columns, self.sizes)
         f = slopes[self.law.response] if self.law.response in slopes else self._value(u)
@@ -297,18 +350,6 @@ class PlainSurface(LawSurface):
 
     def _value(self, u: Array) -> Array:
         return self.law.evaluate(self.values(u), self.sizes)
-
-    def _differences(self, u: Array) -> Array:
-        """Central differences by u: for laws that give no derivative."""
-        step = 1e-5 * np.maximum(1.0, np.abs(u))
-        jacobian = np.empty((len(u), u.shape[1], self.rows))
-        for j in range(u.shape[1]):
-            ahead, behind = u.copy(), u.copy()
-            ahead[:, j] += step[:, j]
-            behind[:, j] -= step[:, j]
-            span = (ahead - behind)[:, j, None]
-            jacobian[:, j] = (self._value(ahead) - self._value(behind)) / span
-        return jacobian
 
 
 def surface(
