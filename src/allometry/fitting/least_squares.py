@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from allometry.fitting.solution import Lanes, Solution
 from allometry.laws import Array
 
-__all__ = ["Residuals", "angle", "minimise", "rank"]
+__all__ = [
+    "Residuals", "angle", "coefficients", "minimise", "rank", "rounding", "standard_errors",
+]  # fmt: skip
 
 NUMBERS = 2_000_000  # of a Jacobian made at once
 DEPENDENT = 1e-10  # of the largest singular value: the accuracy of the differences
@@ -121,6 +123,19 @@ def _total(residuals: Array) -> Array:
     """Sums of squares of residuals (k, n), infinite where one is not a number."""
     sums = (residuals**2).sum(1)
     return np.where(np.isfinite(sums), sums, np.inf)
+
+
+def rounding(problem: Residuals, u: Array, weights: Array) -> float:
+    """Half the sum of squares that rounding of the values leaves, at u (1, p)."""
+    return float(0.5 * _floor(problem.residuals(u, weights)[1])[0] ** 2)
+
+
+def standard_errors(problem: Residuals, u: Array, weights: Array) -> Array:
+    """Of the parameters (p,) at u (1, p), for residuals of variance 1; long in flat directions."""
+    factors = _Factors.at(problem, u, weights)
+    parts = factors.decomposed(np.ones(u.shape, bool))
+    singular = np.maximum(parts.singular, DEPENDENT)
+    return np.asarray(np.linalg.norm(parts.turned / singular[:, :, None], axis=1) / parts.scale)[0]
 
 
 def _floor(values: Array) -> Array:

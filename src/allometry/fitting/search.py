@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from allometry.fitting import least_squares
 from allometry.fitting.document import Certificate
-from allometry.fitting.solver import Solution, minimise, solve_positive
-from allometry.fitting.surface import LawSurface
+from allometry.fitting.solution import Solution
+from allometry.fitting.solver import minimise, solve_positive
+from allometry.fitting.starts import DataStarts, scaled_by_data
+from allometry.fitting.surface import LawSurface, PlainSurface
 from allometry.laws import Array
 
 __all__ = ["FIRST_DELTA", "certify", "search", "start_points"]
@@ -12,11 +15,15 @@ __all__ = ["FIRST_DELTA", "certify", "search", "start_points"]
 FIRST_DELTA = 0.1  # where starts begin: all rows of a sane table are then quadratic
 FIRST_ROUNDS, CARRIED = 25, 8  # Gauss-Newton rounds of all starts; lanes then carried on
 FLAT = 1e-5  # gradient, over the objective, of a point that counts as an optimum
+ANGLE = 1e-3  # cosine between residuals and tangent plane at an optimum (Bates and Watts 1981)
+VARIATIONS, IN_VAIN = 5, 2  # rounds of starts near the optima; rounds without a better one
 SAME = 1e-6  # relative difference of objectives below which two ends are one basin
 
 
 def start_points(surface: LawSurface, count: int, seed: int) -> Array:
-    """Start guesses (count, p), spread evenly over the law's start ranges."""
+    """Start guesses (count, p), spread evenly over the law's start ranges, or scaled by the data."""
+    if scaled_by_data(surface):
+        return DataStarts.of(surface, seed).first(count)
     uniform = spread(count, len(surface.law.parameters), seed)
     if surface.law.starts is not None:
         u = surface.to_u_all(surface.law.starts(uniform, surface.sizes, surface.y))
@@ -33,10 +40,17 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
 
     A lane that is not carried on counts as not converged.
     """
+    if surface.squares and scaled_by_data(surface):
+        return _search_everywhere(surface, u, weights)
     if surface.exact:
         rounds = 60 if surface.objective.delta else 100  # absolute values: more stages
         return minimise(surface, u, weights, first_delta=FIRST_DELTA, rounds=rounds)
     ended = minimise(surface, u, weights, first_delta=FIRST_DELTA, rounds=FIRST_ROUNDS)
+    return _finished(surface, ended, weights, rounds=20)
+
+
+def _finished(surface: LawSurface, ended: Solution, weights: Array, rounds: int) -> Solution:
+    """The best lanes that are unfinished carried on, with exact curvature."""
     open_lanes = np.flatnonzero(~ended.converged & np.isfinite(ended.value))
     carried = open_lanes[np.argsort(ended.value[open_lanes])[:CARRIED]]
     if len(carried):
@@ -45,11 +59,47 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
             ended.u[carried],
             weights,
             first_delta=surface.final_delta,
-            rounds=20,
+            rounds=rounds,
         )
         for name in ("u", "value", "gradient", "converged"):
             getattr(ended, name)[carried] = getattr(more, name)
     return ended
+
+
+def _search_everywhere(surface: LawSurface, u: Array, weights: Array) -> Solution:
+    """Minimise from every start, then from starts near the optima until none is better.
+
+    A single start is the caller's own, and is followed alone.
+    """
+    data = DataStarts.of(surface, 0)
+    separated = surface.separated(data.linear)
+    ended = _carried(separated, u, weights)
+    in_vain = 0
+    for _ in range(VARIATIONS if len(u) > 1 else 0):
+        best = float(ended.value.min())
+        if in_vain == IN_VAIN or float((ended.value <= best * (1 + SAME)).mean()) > 0.5:
+            break
+        nearby = data.near(_optima(ended))
+        if not len(nearby):
+            break
+        ended = ended.joined(_carried(separated, nearby, weights))
+        in_vain = 0 if ended.value.min() < best * (1 - SAME) else in_vain + 1
+    return ended
+
+
+def _carried(surface: LawSurface, u: Array, weights: Array) -> Solution:
+    """Minimise every lane for some rounds, and the best of the unfinished for many."""
+    ended = minimise(surface, u, weights, first_delta=surface.final_delta, rounds=FIRST_ROUNDS)
+    return _finished(surface, ended, weights, rounds=300)
+
+
+def _optima(ended: Solution) -> Array:
+    """Distinct ends (k, p), the best first."""
+    order = np.argsort(ended.value)
+    order = order[np.isfinite(ended.value[order])]
+    value = ended.value[order]
+    new = np.append(True, np.diff(value) > SAME * value[1:])[: len(order)]
+    return ended.u[order[new]]
 
 
 def spread(count: int, dimensions: int, seed: int) -> Array:
@@ -116,13 +166,15 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
     polished = _polish(surface, ended.u[order[:3]], weights, rounds)
     winner = np.array([np.argmin(polished.value)])
     norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
-    if norm > FLAT * polished.value[winner][0]:  # a ridge: the winner alone goes on
+    if not _flat(surface, polished.u[winner], weights, norm, float(polished.value[winner][0])):
+        # a ridge: the winner alone goes on
         polished, winner = _polish(surface, polished.u[winner], weights, 150), np.array([0])
         norm = float(np.abs(polished.gradient).max(initial=0.0))
     best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), surface.final_delta)
     reached = min(value, float(surface.evaluate(best, weights, delta)[0][0]))
-    same = ended.value <= max(value, reached) * (1 + SAME) + 1e-300
+    noise = least_squares.rounding(surface, best, weights) if surface.squares else 0.0
+    same = ended.value <= max(value, reached) * (1 + SAME) + noise + 1e-300
     others = order[ended.converged[order] & ~same[order]]
     scale = surface.objective.scale
     on_bound = (best[0] <= surface.low) | (best[0] >= surface.high)
@@ -133,7 +185,29 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
         best_basin_share=float(same.mean()),
         runner_up_value=scale * float(ended.value[others[0]]) if len(others) else None,
         gradient_norm=scale * norm,
-        polished=norm <= FLAT * value + 1e-12,
+        polished=_flat(surface, best, weights, norm, value),
         active_bounds=tuple(p.name for p, b in zip(surface.free, on_bound, strict=True) if b),
         runner_up={name: float(v[0]) for name, v in runner.items()},
     )
+
+
+def _flat(surface: LawSurface, u: Array, weights: Array, norm: float, value: float) -> bool:
+    """Whether a point (1, p) is an optimum, by its gradient `norm` and the objective there.
+
+    Parameters of a law without derivatives of its own may have any unit, so the test has none:
+    the residuals are orthogonal to the tangent plane, or the Newton step gains next to nothing.
+    Where the values depend on fewer directions than there are parameters, a zero gradient says
+    nothing, and the point does not count.
+    """
+    if not isinstance(surface, PlainSurface) or surface.law.gradient is not None:
+        return norm <= FLAT * value + 1e-12
+    free = (u[0] > surface.low) & (u[0] < surface.high)
+    if least_squares.rank(surface, u, weights, free) < free.sum():
+        return False
+    if surface.squares:
+        return least_squares.angle(surface, u, weights, free) <= ANGLE
+    delta = np.full((1, 1), surface.final_delta)
+    _, g, h = surface.evaluate(u, weights, delta)
+    size = np.sqrt(np.maximum(np.abs(np.diagonal(h[0])), 1e-300))
+    step = np.linalg.pinv(h[0] / size[:, None] / size) @ (g[0] / size * free)
+    return abs(float(step @ (g[0] / size * free))) <= FLAT**2 * max(value, 1e-300)

@@ -1,6 +1,6 @@
 """Where the lanes of a minimisation ended; a lane is one start or one resample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,4 +39,10 @@ class Solution:
             np.zeros_like(u),
             np.zeros(count, bool),
             np.full(count, rounds),
+        )
+
+    def joined(self, other: "Solution") -> "Solution":
+        """The lanes of both."""
+        return Solution(
+            *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
         )

@@ -33,6 +33,8 @@ class LawSurface(ABC):
 
     Attributes:
         exact: whether `evaluate` gives exact second derivatives.
+        squares: whether `least_squares` minimises it: a sum of squares, and a law without
+            derivatives of its own.
         free: the parameters that are not held fixed; `places` among all of the law's.
         positive: which of them are solved on a log scale, (p,).
         linear: places of the free parameters that are solved at every step of a search.
@@ -41,6 +43,7 @@ class LawSurface(ABC):
     """
 
     exact = False
+    squares = False
     linear: tuple[int, ...] = ()
 
     def __init__(
@@ -66,6 +69,8 @@ class LawSurface(ABC):
         self.places = [j for j, p in enumerate(law.parameters) if p.name not in self.fixed]
         self.positive = np.array([p.positive for p in self.free])
         self.low, self.high = self._bounds()
+        plain = not law.terms and law.gradient is None
+        self.squares = plain and bool(np.isinf(objective.delta))
         if not centred and law.centring != "none":  # bounds are for centred sizes
             loose = np.array(
                 [p.positive or law.centring == "affine" or not law.terms for p in self.free]
@@ -275,11 +280,6 @@ class PlainSurface(LawSurface):
     """
 
     exact = False
-
-    @property
-    def squares(self) -> bool:
-        """Whether `least_squares` minimises it: squares, and no derivatives of the law's own."""
-        return bool(np.isinf(self.objective.delta)) and self.law.gradient is None
 
     def residuals(self, u: Array, weights: Array) -> tuple[Array, Array]:
         """Weighted residuals and weighted values compared with y or log y, (k, n) each."""
