@@ -87,11 +87,16 @@ def minimise(
 
 
 def angle(problem: Residuals, u: Array, weights: Array, free: Lanes) -> float:
-    """Cosine between the residuals and the tangent plane of the free parameters, at u (1, p)."""
+    """Cosine between the residuals and the tangent plane of the free parameters, at u (1, p).
+
+    Zero where the projection is no longer than rounding of the values.
+    """
     residuals, values = problem.residuals(u, weights)
     factors = _Factors.at(problem, u, weights)
     along = float(factors.decomposed(free[None]).along()[0])
-    return along / max(float(np.linalg.norm(residuals)), float(_floor(values)[0]), 1e-300)
+    if along <= float(_floor(values)[0]):
+        return 0.0
+    return along / float(np.linalg.norm(residuals))
 
 
 def rank(problem: Residuals, u: Array, weights: Array, free: Lanes) -> int:

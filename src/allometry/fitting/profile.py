@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from allometry.fitting import least_squares
 from allometry.fitting.document import Fit
 from allometry.fitting.intervals import Bounded, bounded
 from allometry.fitting.solver import minimise
@@ -147,7 +148,7 @@ def _statistic(optimum: _Optimum, j: int, places: Array) -> Array:
         optimum.weights,
         first_delta=optimum.first_delta * 4,
         tol=1e-9,
-        rounds=60,
+        rounds=400 if surface.squares else 60,
         low=low,
         high=high,
     )
@@ -182,6 +183,8 @@ def _sandwich(surface: LawSurface, best: Array, weights: Array) -> float:
 
 def _standard_errors(surface: LawSurface, best: Array, weights: Array, factor: float) -> Array:
     """From the curvature at the optimum; a flat direction gets a long step."""
+    if surface.squares:
+        return least_squares.standard_errors(surface, best[None], weights) * np.sqrt(2 / factor)
     delta = np.full((1, 1), max(surface.final_delta, 1e-3))
     h = surface.evaluate(best[None], weights, delta)[2][0] * factor / 2
     size = np.sqrt(np.maximum(np.diagonal(h), 1e-12))

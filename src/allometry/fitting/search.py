@@ -15,8 +15,10 @@ __all__ = ["FIRST_DELTA", "certify", "search", "start_points"]
 FIRST_DELTA = 0.1  # where starts begin: all rows of a sane table are then quadratic
 FIRST_ROUNDS, CARRIED = 25, 8  # Gauss-Newton rounds of all starts; lanes then carried on
 FLAT = 1e-5  # gradient, over the objective, of a point that counts as an optimum
+ROUNDS, LONG_ROUNDS = 40, 300  # of least squares: of all starts, of lanes carried on
 ANGLE = 1e-3  # cosine between residuals and tangent plane at an optimum (Bates and Watts 1981)
-VARIATIONS, IN_VAIN = 5, 2  # rounds of starts near the optima; rounds without a better one
+AGREED = 0.5  # share of the first starts at one optimum that ends the search
+VARIATIONS, IN_VAIN = 8, 3  # rounds of starts near the optima; rounds without a better one
 SAME = 1e-6  # relative difference of objectives below which two ends are one basin
 
 
@@ -46,11 +48,6 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
         rounds = 60 if surface.objective.delta else 100  # absolute values: more stages
         return minimise(surface, u, weights, first_delta=FIRST_DELTA, rounds=rounds)
     ended = minimise(surface, u, weights, first_delta=FIRST_DELTA, rounds=FIRST_ROUNDS)
-    return _finished(surface, ended, weights, rounds=20)
-
-
-def _finished(surface: LawSurface, ended: Solution, weights: Array, rounds: int) -> Solution:
-    """The best lanes that are unfinished carried on, with exact curvature."""
     open_lanes = np.flatnonzero(~ended.converged & np.isfinite(ended.value))
     carried = open_lanes[np.argsort(ended.value[open_lanes])[:CARRIED]]
     if len(carried):
@@ -59,38 +56,53 @@ def _finished(surface: LawSurface, ended: Solution, weights: Array, rounds: int)
             ended.u[carried],
             weights,
             first_delta=surface.final_delta,
-            rounds=rounds,
+            rounds=20,
         )
-        for name in ("u", "value", "gradient", "converged"):
-            getattr(ended, name)[carried] = getattr(more, name)
+        ended.write(carried, more)
     return ended
 
 
 def _search_everywhere(surface: LawSurface, u: Array, weights: Array) -> Solution:
     """Minimise from every start, then from starts near the optima until none is better.
 
-    A single start is the caller's own, and is followed alone.
+    Where most of the first starts agree no more are begun. A single start is followed alone.
     """
     data = DataStarts.of(surface, 0)
     separated = surface.separated(data.linear)
     ended = _carried(separated, u, weights)
-    in_vain = 0
-    for _ in range(VARIATIONS if len(u) > 1 else 0):
+    agreed = float((ended.value <= ended.value.min() * (1 + SAME)).mean()) > AGREED
+    rounds, in_vain = (0 if agreed or len(u) == 1 else VARIATIONS), 0
+    while rounds and in_vain < IN_VAIN:
         best = float(ended.value.min())
-        if in_vain == IN_VAIN or float((ended.value <= best * (1 + SAME)).mean()) > 0.5:
-            break
         nearby = data.near(_optima(ended))
         if not len(nearby):
             break
         ended = ended.joined(_carried(separated, nearby, weights))
+        rounds -= 1
         in_vain = 0 if ended.value.min() < best * (1 - SAME) else in_vain + 1
+    lanes = np.argsort(ended.value)[:CARRIED]  # without the rounding of solved parameters
+    ended.write(
+        lanes,
+        minimise(
+            surface, ended.u[lanes], weights, first_delta=surface.final_delta, tol=1e-12, rounds=100
+        ),
+    )
     return ended
 
 
 def _carried(surface: LawSurface, u: Array, weights: Array) -> Solution:
-    """Minimise every lane for some rounds, and the best of the unfinished for many."""
-    ended = minimise(surface, u, weights, first_delta=surface.final_delta, rounds=FIRST_ROUNDS)
-    return _finished(surface, ended, weights, rounds=300)
+    """Minimise every lane for some rounds, and for many those ahead of the finished ones."""
+    delta = surface.final_delta
+    ended = minimise(surface, u, weights, first_delta=delta, rounds=ROUNDS)
+    finished = np.where(ended.converged, ended.value, np.inf).min()
+    order = np.argsort(ended.value)
+    ahead = order[~ended.converged[order] & (ended.value[order] < finished)][:CARRIED]
+    if len(ahead):
+        rounds = LONG_ROUNDS
+        ended.write(
+            ahead, minimise(surface, ended.u[ahead], weights, first_delta=delta, rounds=rounds)
+        )
+    return ended
 
 
 def _optima(ended: Solution) -> Array:

@@ -46,3 +46,8 @@ class Solution:
         return Solution(
             *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
         )
+
+    def write(self, lanes: NDArray[np.intp], other: "Solution") -> None:
+        """Replace these lanes by those of another solution, in its order."""
+        for f in fields(self):
+            getattr(self, f.name)[lanes] = getattr(other, f.name)

@@ -19,9 +19,9 @@ __all__ = ["DataStarts", "scaled_by_data"]
 
 ROWS = 96  # of the sample that draws are compared on
 DRAWS = 2048  # compared at first
-BEST = 12  # of these, improved one parameter at a time
+BEST = 8  # of these, improved one parameter at a time
 SWEEPS = 2  # over the parameters
-LANES = 48  # starts at most, half of them improved
+LANES = 32  # starts at most, half of them improved
 PER_DECADE = 8  # magnitudes tried for one parameter
 BEYOND = 100.0  # times the largest scale of the data, and one over it below the smallest
 PROBES, PROBED_ROWS = 64, 32  # draws and rows that tell which parameters are linear
