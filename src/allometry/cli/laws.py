@@ -79,6 +79,12 @@ def _delta(default: float) -> Decorator:
 @click.option("--noise", metavar="COLUMN", help="Standard deviation of each row.")
 @click.option("--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter.")
 @click.option(
+    "--start",
+    multiple=True,
+    metavar="PARAMETER=VALUE",
+    help="Where one more start begins; with --starts 1 the only one.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw data, fit and residuals into this file.",
@@ -88,7 +94,7 @@ def _delta(default: float) -> Decorator:
 def fit(
     table: Path, law: str, mapping: Sequence[str], filters: Sequence[str],
     drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
-    figure: Path | None, output: Path | None, as_json: bool, objective: ObjectiveName,
+    start: Sequence[str], figure: Path | None, output: Path | None, as_json: bool, objective: ObjectiveName,
     delta: float, starts: int | None, resamples: int, interval: IntervalName, level: float,
     seed: int, weights: str | None, noise: str | None,
 ) -> None:  # fmt: skip
@@ -100,6 +106,7 @@ def fit(
         table, law, _mapped(mapping), where=filters,
         drop_largest=_counts("--drop-largest", drop_largest), cluster=tuple(cluster) or None,
         fixed={n: _number("--fixed", v) for n, v in pairs("--fixed", fixed).items()} or None,
+        start={n: _number("--start", v) for n, v in pairs("--start", start).items()} or None,
         objective=objective, delta=delta, starts=starts, resamples=resamples, interval=interval,
         level=level, seed=seed, weights=weights, noise=noise,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from allometry.fitting.document import Fit
 from allometry.fitting.intervals import Estimate
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import FitOptions, IntervalName, ObjectiveName
+from allometry.fitting.own_start import with_own_start
 from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import ResamplingOptions, estimates, resample, rounded
@@ -45,6 +46,7 @@ def fit(
     noise: str | None = None,
     where: Sequence[str] = (),
     fixed: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
     interval: IntervalName = "auto",
     **symbols: str,
 ) -> Fit:
@@ -72,6 +74,8 @@ def fit(
             seeds in `Fit.variance`. Both are scaled to mean 1.
         where: conditions "COLUMN<=VALUE" a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
+        start: raw values that one more start has; parameters not named have those of the
+            law's first start. With starts=1 the search begins there alone.
         interval: pairs (rows drawn with replacement), fractional (rows given random
             weights), auto (whichever of these two covers better, see
             `allometry.fitting.resample`), residual (wild where clustered), profile
@@ -96,6 +100,7 @@ def fit(
         noise=noise,
         where=where,
         fixed=fixed,
+        start=start,
         interval=interval,
     )
     mapping = _columns(named_law, columns, symbols)
@@ -138,6 +143,7 @@ def _columns(
 def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOptions) -> Fit:
     """Fit one law, its options given as one value; see `fit`."""
     options.check_fixed(law)
+    options.check_start(law)
     if law.companion is not None and law.companion.response in columns:
         return _with_companion(law, law.companion, table, columns, options)
     return _one(law, table, columns, options)
@@ -149,6 +155,8 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     problem = Problem.of_table(table, law, columns, options)
     surface, rows = problem.centred(), problem.rows
     starts = start_points(surface, options.starts or law.default_starts, options.seed)
+    if options.start:
+        starts = with_own_start(surface, starts, options.start, alone=options.starts == 1)
     ended = search(surface, starts, rows.weights)
     best, certificate = certify(surface, ended, rows.weights)
     solved = time.perf_counter()

@@ -23,7 +23,17 @@ SAME = 1e-6  # relative difference of objectives below which two ends are one ba
 
 
 def start_points(surface: LawSurface, count: int, seed: int) -> Array:
-    """Start guesses (count, p), spread evenly over the law's start ranges, or scaled by the data."""
+    """Start guesses (count, p), spread evenly over the law's start ranges, or scaled by the data.
+
+    Raises:
+        UsageError: a law whose `uncentre` is not the inverse of its centring.
+    """
+    u = _start_points(surface, count, seed)
+    surface.check_centring(u[:1])
+    return u
+
+
+def _start_points(surface: LawSurface, count: int, seed: int) -> Array:
     if scaled_by_data(surface):
         return DataStarts.of(surface, seed).first(count)
     uniform = spread(count, len(surface.law.parameters), seed)
@@ -31,9 +41,8 @@ def start_points(surface: LawSurface, count: int, seed: int) -> Array:
         u = surface.to_u_all(surface.law.starts(uniform, surface.sizes, surface.y))
         return project(surface, np.clip(u, surface.low, surface.high))
     uniform = uniform[:, surface.places]
-    low, high = (
-        surface.to_u(np.array(side)) for side in zip(*(q.start for q in surface.free), strict=True)
-    )
+    ranges = [q.start or ((0.1, 10.0) if q.positive else (-1.0, 1.0)) for q in surface.free]
+    low, high = (surface.to_u(np.array(side)) for side in zip(*ranges, strict=True))
     return project(surface, low + uniform * (high - low))
 
 

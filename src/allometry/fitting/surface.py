@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from allometry.errors import UsageError
 from allometry.fitting import differences, least_squares
 from allometry.fitting.objectives import Objective
 from allometry.laws.law import Array, Law, Term
@@ -117,6 +118,26 @@ class LawSurface(ABC):
         fixed = {name: centred[name] for name in self.fixed}
         return {**self.law.to_raw(centred, self.centre), **fixed}
 
+    def check_centring(self, u: Array) -> None:
+        """Refuse an `uncentre` that is not the inverse of centring, by one evaluation at u (1, p).
+
+        Raises:
+            UsageError: raw parameters at raw sizes give other values than centred ones.
+        """
+        if self.law.terms or self._plain():
+            return
+        sizes = {s: _uncentred(v, s, self.centre) for s, v in self.sizes.items()}
+        centred = self.law.evaluate(self.values(u), self.sizes)[0] * self.centre[self.law.response]
+        raw = self.law.evaluate(self.raw(u), sizes)[0]
+        usable = np.isfinite(centred) & np.isfinite(raw)
+        height = np.abs(centred[usable]).max(initial=0.0)
+        if (np.abs(raw - centred)[usable] > 1e-6 * height).any():
+            raise UsageError(
+                f"law {self.law.name}: the parameters that `uncentre` returns give other values "
+                f"at raw sizes than the centred ones at centred sizes; mend `uncentre`, or give "
+                'neither `uncentre` nor `centring`, and the law is fitted in raw sizes'
+            )
+
     def with_curvature(self) -> Self:
         """The same problem with exact curvature."""
         view = copy.copy(self)
@@ -164,6 +185,11 @@ def _centres(
 def _centred(values: Array, symbol: str, law: Law, centre: Mapping[str, float]) -> Array:
     spread = centre.get(f"{symbol} spread")
     return values / centre[symbol] if spread is None else (values - centre[symbol]) / spread
+
+
+def _uncentred(values: Array, symbol: str, centre: Mapping[str, float]) -> Array:
+    spread = centre.get(f"{symbol} spread")
+    return values * centre[symbol] if spread is None else values * spread + centre[symbol]
 
 
 class PowerSumSurface(LawSurface):
