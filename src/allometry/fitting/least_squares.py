@@ -246,6 +246,8 @@ class _State:
     ) -> "_State":
         u = np.clip(u, low, high)
         f, floor = _sums(problem, u, weights)
+        if problem.linear:
+            u, f, floor = _relaxed(problem, u, weights, f, floor, low, high)
         factors = _Factors.at(problem, u, weights)
         damping = np.full(len(u), FIRST_DAMPING)
         return cls(problem, weights, u, f, floor, factors, damping, low, high)
@@ -281,7 +283,8 @@ class _State:
         trial = np.clip(self.u + step, self.low, self.high)
         f, floor = _sums(self.problem, trial, self.weights)
         if self.problem.linear:
-            trial, f, floor = self._relaxed(trial, f, floor)
+            bounds = (self.low, self.high)
+            trial, f, floor = _relaxed(self.problem, trial, self.weights, f, floor, *bounds)
         better = np.isfinite(f) & ((f < self.f) | (settled & (f <= self.f * (1 + 1e-12))))
         with np.errstate(all="ignore"):
             ratio = (self.f - f) / np.where(gain > 0, gain, np.inf)
@@ -291,17 +294,6 @@ class _State:
         converged = sane & (settled | (stuck & level & (self.damping <= 1.0)))
         self._accept(better, ratio, trial, f, floor)
         return settled | stuck | ~sane, converged
-
-    def _relaxed(self, u: Array, f: Array, floor: Array) -> tuple[Array, Array, Array]:
-        """The points with their linear parameters solved, where that is better."""
-        solved = np.clip(self.problem.relaxed(u, self.weights), self.low, self.high)
-        lower, solved_floor = _sums(self.problem, solved, self.weights)
-        better = lower < f
-        return (
-            np.where(better[:, None], solved, u),
-            np.where(better, lower, f),
-            np.where(better, solved_floor, floor),
-        )
 
     def _accept(self, better: Lanes, ratio: Array, trial: Array, f: Array, floor: Array) -> None:
         """Take the better points; damping goes by the ratio of the decrease to its promise."""
@@ -317,6 +309,20 @@ class _State:
         moved = _Factors.at(self.problem, self.u[places], weights)
         self.factors.triangle[places] = moved.triangle
         self.factors.projected[places] = moved.projected
+
+
+def _relaxed(
+    problem: Residuals, u: Array, weights: Array, f: Array, floor: Array, low: Array, high: Array
+) -> tuple[Array, Array, Array]:
+    """The points with their linear parameters solved, where that is better than f (k,)."""
+    solved = np.clip(problem.relaxed(u, weights), low, high)
+    lower, solved_floor = _sums(problem, solved, weights)
+    better = lower < f
+    return (
+        np.where(better[:, None], solved, u),
+        np.where(better, lower, f),
+        np.where(better, solved_floor, floor),
+    )
 
 
 def _sums(problem: Residuals, u: Array, weights: Array) -> tuple[Array, Array]:

@@ -55,8 +55,8 @@ def _point(surface: LawSurface, u: Array, target: Array) -> Array:
         missing = target - _raw(surface, u)[0]
         if (np.abs(missing) <= 1e-12 * (1 + np.abs(target))).all():
             break
-        slopes = differences.slopes(lambda v: _raw(surface, v), u, surface.positive)[0]
-        u = u + np.linalg.lstsq(slopes.T, missing, rcond=None)[0]
+        _, slopes = differences.slopes(lambda v: _raw(surface, v), u, surface.positive)
+        u = u + np.linalg.lstsq(slopes[0].T, missing, rcond=None)[0]
     missing = target - _raw(surface, u)[0]
     if not (np.abs(missing) <= CLOSE * (1 + np.abs(target))).all():
         raise UsageError(f"law {surface.law.name} cannot be centred at the start given")

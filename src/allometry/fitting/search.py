@@ -16,7 +16,9 @@ FIRST_DELTA = 0.1  # where starts begin: all rows of a sane table are then quadr
 FIRST_ROUNDS, CARRIED = 25, 8  # Gauss-Newton rounds of all starts; lanes then carried on
 FLAT = 1e-5  # gradient, over the objective, of a point that counts as an optimum
 ROUNDS, LONG_ROUNDS = 40, 300  # of least squares: of all starts, of lanes carried on
-ANGLE = 1e-3  # cosine between residuals and tangent plane at an optimum (Bates and Watts 1981)
+# Cosine between residuals and tangent plane at an optimum: parameters are then within 1e-5
+# standard errors of it. Bates and Watts (1981) ask for 1e-3.
+ANGLE = 1e-5
 AGREED = 0.5  # share of the first starts at one optimum that ends the search
 VARIATIONS, IN_VAIN = 8, 3  # rounds of starts near the optima; rounds without a better one
 SAME = 1e-6  # relative difference of objectives below which two ends are one basin

@@ -365,7 +365,7 @@ class PlainSurface(LawSurface):
     def predict(self, u: Array) -> tuple[Array, Array]:
         """Centred values (k, n) and their derivatives by u, (k, p, n)."""
         if self.law.gradient is None:
-            return self._value(u), differences.slopes(self._value, u, self.positive)
+            return differences.slopes(self._value, u, self.positive)
         columns = {name: v[:, None] for name, v in self.values(u).items()}
         slopes = self.law.gradient(columns, self.sizes)
         f = slopes[self.law.response] if self.law.response in slopes else self._value(u)
