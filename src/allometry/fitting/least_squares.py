@@ -16,7 +16,8 @@ from allometry.fitting.solution import Lanes, Solution
 from allometry.laws import Array
 
 __all__ = [
-    "Residuals", "angle", "coefficients", "minimise", "rank", "rounding", "standard_errors",
+    "Residuals", "angle", "coefficients", "minimise", "rank", "rounding",
+    "sensitivity", "standard_errors",
 ]  # fmt: skip
 
 NUMBERS = 2_000_000  # of a Jacobian made at once
@@ -133,6 +134,15 @@ def _total(residuals: Array) -> Array:
 def rounding(problem: Residuals, u: Array, weights: Array) -> float:
     """Half the sum of squares that rounding of the values leaves, at u (1, p)."""
     return float(0.5 * _floor(problem.residuals(u, weights)[1])[0] ** 2)
+
+
+def sensitivity(problem: Residuals, u: Array, weights: Array, size: Array) -> Array:
+    """Largest change of the values, (k,), for a relative change of a parameter, at u (k, p).
+
+    Args:
+        size: of the parameters, (k, p).
+    """
+    return np.asarray((_Factors.at(problem, u, weights).norms() * size).max(1))
 
 
 def standard_errors(problem: Residuals, u: Array, weights: Array) -> Array:

@@ -1,6 +1,7 @@
 """Find the optimum from many starts, and gather the evidence that it is one."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.fitting import least_squares
 from allometry.fitting.document import Certificate
@@ -170,6 +171,21 @@ def project(surface: LawSurface, u: Array) -> Array:
     return u
 
 
+def _best_first(surface: LawSurface, ended: Solution, weights: Array) -> NDArray[np.intp]:
+    """Lanes by rising value; of equal ones, the least sensitive to its parameters is first.
+
+    A period of 1/27 and one of 1 - 1/27 are the same at whole numbers, for example.
+    """
+    order = np.argsort(ended.value)
+    if not surface.squares:
+        return order
+    ties = order[ended.value[order] <= ended.value[order[0]] * (1 + SAME)]
+    size = np.where(surface.positive, 1.0, np.abs(ended.u[ties]))
+    with np.errstate(all="ignore"):
+        sensitive = least_squares.sensitivity(surface, ended.u[ties], weights, size)
+    return np.concatenate([ties[np.argsort(sensitive)], order[len(ties) :]])
+
+
 def _polish(surface: LawSurface, u: Array, weights: Array, rounds: int) -> Solution:
     return minimise(
         surface.sharpened(),
@@ -184,10 +200,11 @@ def _polish(surface: LawSurface, u: Array, weights: Array, rounds: int) -> Solut
 
 def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array, Certificate]:
     """The polished best (1, p), and the evidence."""
-    order = np.argsort(ended.value)
+    order = _best_first(surface, ended, weights)
     rounds = 600 if surface.objective.delta == 0 else 50
     polished = _polish(surface, ended.u[order[:3]], weights, rounds)
-    winner = np.array([np.argmin(polished.value)])
+    first_is_best = polished.value[0] <= polished.value.min() * (1 + SAME)
+    winner = np.array([0 if surface.squares and first_is_best else np.argmin(polished.value)])
     norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
     if not _flat(surface, polished.u[winner], weights, norm, float(polished.value[winner][0])):
         # a ridge: the winner alone goes on

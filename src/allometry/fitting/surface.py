@@ -356,10 +356,12 @@ class PlainSurface(LawSurface):
     def _bend(self, u: Array, slope: Array) -> Array:
         """Second derivatives of the prediction summed with `slope`, (k, p, p)."""
         k, p = u.shape
-        nudges = 1e-4 * np.concatenate([np.eye(p), -np.eye(p)])
+        unit = self.positive | (u == 0) | (self.law.gradient is not None)
+        size = 1e-4 * np.where(unit, 1.0, np.abs(u))
+        nudges = size[:, None, :] * np.concatenate([np.eye(p), -np.eye(p)])
         around = self._compared((u[:, None] + nudges).reshape(-1, p))[1]
         ahead, behind = np.moveaxis(around.reshape(k, 2, p, p, -1), 1, 0)
-        bend = np.matmul(ahead - behind, slope[:, None, :, None])[..., 0] / 2e-4
+        bend = np.matmul(ahead - behind, slope[:, None, :, None])[..., 0] / (2 * size[:, :, None])
         return np.asarray((bend + bend.transpose(0, 2, 1)) / 2, float)
 
     def predict(self, u: Array) -> tuple[Array, Array]:

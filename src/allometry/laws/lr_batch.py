@@ -12,7 +12,7 @@ BATCH = Law(
     response="batch",
     parameters=(
         Parameter("e", "batch at D = 1", positive=True, bounds=(1e-9, 1e9), start=(0.5, 2.0)),
-        Parameter("g", "exponent of D", bounds=(-50.0, 50.0)),
+        Parameter("g", "exponent of D", bounds=(-50.0, 50.0), start=(-1.0, 1.0)),
     ),
     terms=(Term("e", (("D", "g"),), sign=1.0),),
     default_starts=8,
@@ -28,8 +28,8 @@ LAW = Law(
         Parameter(
             "c", "learning rate at N = D = 1", positive=True, bounds=(1e-9, 1e9), start=(0.5, 2.0)
         ),
-        Parameter("a", "exponent of N", bounds=(-50.0, 50.0)),
-        Parameter("b", "exponent of D", bounds=(-50.0, 50.0)),
+        Parameter("a", "exponent of N", bounds=(-50.0, 50.0), start=(-1.0, 1.0)),
+        Parameter("b", "exponent of D", bounds=(-50.0, 50.0), start=(-1.0, 1.0)),
     ),
     terms=(Term("c", (("N", "a"), ("D", "b")), sign=1.0),),
     companion=BATCH,
