@@ -7,7 +7,7 @@ from allometry.fitting import least_squares
 from allometry.fitting.document import Certificate
 from allometry.fitting.solution import Solution
 from allometry.fitting.solver import minimise, solve_positive
-from allometry.fitting.starts import DataStarts, scaled_by_data
+from allometry.fitting.starts import VARIED, DataStarts, scaled_by_data
 from allometry.fitting.surface import LawSurface, PlainSurface
 from allometry.laws import Array
 
@@ -20,8 +20,9 @@ ROUNDS, LONG_ROUNDS = 40, 300  # of least squares: of all starts, of lanes carri
 # Cosine between residuals and tangent plane at an optimum: parameters are then within 1e-5
 # standard errors of it. Bates and Watts (1981) ask for 1e-3.
 ANGLE = 1e-5
-AGREED = 0.5  # share of the first starts at one optimum that ends the search
-VARIATIONS, IN_VAIN = 8, 3  # rounds of starts near the optima; rounds without a better one
+AGREED = 0.5  # share of lanes at one optimum that ends the search
+IN_VAIN = 3  # rounds of starts near the optima that find none better, after which it ends
+IN_VAIN_PATTERNED = 8  # the same where residuals resemble their neighbours: the law misfits
 SAME = 1e-6  # relative difference of objectives below which two ends are one basin
 
 
@@ -77,20 +78,18 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
 def _search_everywhere(surface: LawSurface, u: Array, weights: Array) -> Solution:
     """Minimise from every start, then from starts near the optima until none is better.
 
-    Where most of the first starts agree no more are begun. A single start is followed alone.
+    A single start is followed alone.
     """
     data = DataStarts.of(surface, 0)
     separated = surface.separated(data.linear)
     ended = _carried(separated, u, weights)
-    agreed = float((ended.value <= ended.value.min() * (1 + SAME)).mean()) > AGREED
-    rounds, in_vain = (0 if agreed or len(u) == 1 else VARIATIONS), 0
-    while rounds and in_vain < IN_VAIN:
-        best = float(ended.value.min())
-        nearby = data.near(_optima(ended))
+    in_vain = 0
+    while len(u) > 1 and in_vain < _patience(surface, ended, weights):
+        nearby = data.near(np.roll(_optima(ended), -VARIED * (in_vain // 2), 0))
         if not len(nearby):
             break
+        best = float(ended.value.min())
         ended = ended.joined(_carried(separated, nearby, weights))
-        rounds -= 1
         in_vain = 0 if ended.value.min() < best * (1 - SAME) else in_vain + 1
     lanes = np.argsort(ended.value)[:CARRIED]  # without the rounding of solved parameters
     ended.write(
@@ -100,6 +99,23 @@ def _search_everywhere(surface: LawSurface, u: Array, weights: Array) -> Solutio
         ),
     )
     return ended
+
+
+def _patience(surface: LawSurface, ended: Solution, weights: Array) -> int:
+    """Rounds without a better optimum that end the search.
+
+    Many where residuals in the order of the sizes resemble their neighbours, by a correlation
+    beyond three of its standard errors 1/sqrt(n), n the rows: the law misfits. None where most
+    lanes agree and residuals do not.
+    """
+    best = int(np.argmin(ended.value))
+    order = np.lexsort(list(surface.sizes.values())[::-1])
+    r = surface.residuals(ended.u[[best]], weights)[0][0][order]
+    r = r - r.mean()
+    if float(r[1:] @ r[:-1]) > 3 / np.sqrt(len(r)) * float(r @ r):
+        return IN_VAIN_PATTERNED
+    agreed = float((ended.value <= ended.value[best] * (1 + SAME)).mean()) > AGREED
+    return 0 if agreed else IN_VAIN
 
 
 def _carried(surface: LawSurface, u: Array, weights: Array) -> Solution:
