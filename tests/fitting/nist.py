@@ -68,9 +68,7 @@ VALUES = {
     "Lanczos3": lanczos,
     "MGH09": lambda p, x: p["b1"] * (x**2 + x * p["b2"]) / (x**2 + x * p["b3"] + p["b4"]),
     "MGH10": lambda p, x: p["b1"] * np.exp(p["b2"] / (x + p["b3"])),
-    "MGH17": lambda p, x: (
-        p["b1"] + p["b2"] * np.exp(-x * p["b4"]) + p["b3"] * np.exp(-x * p["b5"])
-    ),
+    "MGH17": lambda p, x: p["b1"] + p["b2"] * np.exp(-x * p["b4"]) + p["b3"] * np.exp(-x * p["b5"]),
     "Misra1a": lambda p, x: p["b1"] * (1 - np.exp(-p["b2"] * x)),
     "Misra1b": lambda p, x: p["b1"] * (1 - (1 + p["b2"] * x / 2) ** -2.0),
     "Misra1c": lambda p, x: p["b1"] * (1 - (1 + 2 * p["b2"] * x) ** -0.5),

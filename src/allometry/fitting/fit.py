@@ -104,8 +104,7 @@ def fit(
         interval=interval,
     )
     mapping = _columns(named_law, columns, symbols)
-    runs = as_table(table, options.numbers(mapping.values()))
-    return fit_with(runs, named_law, mapping, options)
+    return fit_with(as_table(table, options.numbers(mapping.values())), named_law, mapping, options)
 
 
 def _columns(

@@ -150,7 +150,8 @@ def standard_errors(problem: Residuals, u: Array, weights: Array) -> Array:
     factors = _Factors.at(problem, u, weights)
     parts = factors.decomposed(np.ones(u.shape, bool))
     singular = np.maximum(parts.singular, DEPENDENT)
-    return np.asarray(np.linalg.norm(parts.turned / singular[:, :, None], axis=1) / parts.scale)[0]
+    errors = np.linalg.norm(parts.turned / singular[:, :, None], axis=1) / parts.scale
+    return np.asarray(errors[0], float)
 
 
 def _floor(values: Array) -> Array:
@@ -170,7 +171,7 @@ class _Decomposition:
     def known(self) -> NDArray[np.bool_]:
         """Directions that the values depend on, (k, p)."""
         largest = self.singular.max(1, keepdims=True, initial=1e-300)
-        return self.singular > DEPENDENT * largest
+        return np.asarray(self.singular > DEPENDENT * largest)
 
     def along(self) -> Array:
         """Length of the residuals' projection on the tangent plane, (k,)."""
@@ -207,7 +208,7 @@ class _Factors:
             joined[:, : problem.rows, :p] = problem.tangents(u[block], w).transpose(0, 2, 1)
             joined[:, : problem.rows, p] = residuals
             joined[~np.isfinite(joined).all((1, 2))] = 0.0
-            upper = np.linalg.qr(joined, mode="r")
+            upper = np.asarray(np.linalg.qr(joined, mode="r"))
             triangle[block], projected[block] = upper[:, :p, :p], upper[:, :p, p]
         return cls(triangle, projected)
 

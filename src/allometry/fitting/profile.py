@@ -13,7 +13,7 @@ from allometry.fitting import least_squares
 from allometry.fitting.document import Fit
 from allometry.fitting.intervals import Bounded, bounded
 from allometry.fitting.solver import minimise
-from allometry.fitting.surface import LawSurface
+from allometry.fitting.surface import LawSurface, PlainSurface
 from allometry.laws import Array
 
 __all__ = ["Profile", "of_fit", "profile"]
@@ -183,8 +183,9 @@ def _sandwich(surface: LawSurface, best: Array, weights: Array) -> float:
 
 def _standard_errors(surface: LawSurface, best: Array, weights: Array, factor: float) -> Array:
     """From the curvature at the optimum; a flat direction gets a long step."""
-    if surface.squares:
-        return least_squares.standard_errors(surface, best[None], weights) * np.sqrt(2 / factor)
+    if isinstance(surface, PlainSurface) and surface.squares:
+        errors = least_squares.standard_errors(surface, best[None], weights)
+        return np.asarray(errors * np.sqrt(2 / factor))
     delta = np.full((1, 1), max(surface.final_delta, 1e-3))
     h = surface.evaluate(best[None], weights, delta)[2][0] * factor / 2
     size = np.sqrt(np.maximum(np.diagonal(h), 1e-12))

@@ -55,7 +55,7 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
 
     A lane that is not carried on counts as not converged.
     """
-    if surface.squares and scaled_by_data(surface):
+    if isinstance(surface, PlainSurface) and surface.squares and scaled_by_data(surface):
         return _search_everywhere(surface, u, weights)
     if surface.exact:
         rounds = 60 if surface.objective.delta else 100  # absolute values: more stages
@@ -75,7 +75,7 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
     return ended
 
 
-def _search_everywhere(surface: LawSurface, u: Array, weights: Array) -> Solution:
+def _search_everywhere(surface: PlainSurface, u: Array, weights: Array) -> Solution:
     """Minimise from every start, then from starts near the optima until none is better.
 
     A single start is followed alone.
@@ -85,7 +85,8 @@ def _search_everywhere(surface: LawSurface, u: Array, weights: Array) -> Solutio
     ended = _carried(separated, u, weights)
     in_vain = 0
     while len(u) > 1 and in_vain < _patience(surface, ended, weights):
-        nearby = data.near(np.roll(_optima(ended), -VARIED * (in_vain // 2), 0))
+        optima = np.roll(_optima(ended), -VARIED * (in_vain // 2), 0)
+        nearby = data.near(optima, 2 + in_vain // 2)
         if not len(nearby):
             break
         best = float(ended.value.min())
@@ -101,7 +102,7 @@ def _search_everywhere(surface: LawSurface, u: Array, weights: Array) -> Solutio
     return ended
 
 
-def _patience(surface: LawSurface, ended: Solution, weights: Array) -> int:
+def _patience(surface: PlainSurface, ended: Solution, weights: Array) -> int:
     """Rounds without a better optimum that end the search.
 
     Many where residuals in the order of the sizes resemble their neighbours, by a correlation
@@ -139,7 +140,7 @@ def _optima(ended: Solution) -> Array:
     order = order[np.isfinite(ended.value[order])]
     value = ended.value[order]
     new = np.append(True, np.diff(value) > SAME * value[1:])[: len(order)]
-    return ended.u[order[new]]
+    return np.asarray(ended.u[order[new]])
 
 
 def spread(count: int, dimensions: int, seed: int) -> Array:
@@ -193,7 +194,7 @@ def _best_first(surface: LawSurface, ended: Solution, weights: Array) -> NDArray
     A period of 1/27 and one of 1 - 1/27 are the same at whole numbers, for example.
     """
     order = np.argsort(ended.value)
-    if not surface.squares:
+    if not (isinstance(surface, PlainSurface) and surface.squares):
         return order
     ties = order[ended.value[order] <= ended.value[order[0]] * (1 + SAME)]
     size = np.where(surface.positive, 1.0, np.abs(ended.u[ties]))
@@ -229,7 +230,8 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
     best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), surface.final_delta)
     reached = min(value, float(surface.evaluate(best, weights, delta)[0][0]))
-    noise = least_squares.rounding(surface, best, weights) if surface.squares else 0.0
+    squares = isinstance(surface, PlainSurface) and surface.squares
+    noise = least_squares.rounding(surface, best, weights) if squares else 0.0
     same = ended.value <= max(value, reached) * (1 + SAME) + noise + 1e-300
     others = order[ended.converged[order] & ~same[order]]
     scale = surface.objective.scale

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from allometry.fitting.least_squares import coefficients
+from allometry.fitting.solution import Lanes
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array
 
@@ -28,7 +29,7 @@ PROBES, PROBED_ROWS = 64, 32  # draws and rows that tell which parameters are li
 EXACT = 1e-9  # second difference, over the values, of a value that is linear
 FELT = 1e-6  # change, over the values, of a parameter that a draw tells something about
 ELSEWHERE = 0.2  # relative distance of a parameter that may lead to another optimum
-VARIED, TRIED = 4, 2  # optima varied in a round; places tried for each of their parameters
+VARIED = 4  # optima varied in a round
 
 
 def scaled_by_data(surface: LawSurface) -> bool:
@@ -72,9 +73,7 @@ class DataStarts:
         places = range(len(surface.free))
         sample = replace(sample, menus=tuple(sample._menu(j) for j in places))
         linear = sample._linear()
-        return replace(
-            sample, linear=linear, nonlinear=tuple(j for j in places if j not in linear)
-        )
+        return replace(sample, linear=linear, nonlinear=tuple(j for j in places if j not in linear))
 
     def first(self, count: int) -> Array:
         """Starts (at most `count`, p) in solver coordinates, the best half of them improved."""
@@ -83,18 +82,24 @@ class DataStarts:
         count = min(count, LANES)
         return self._coordinates(np.concatenate([better[: (count + 1) // 2], points])[:count])
 
-    def near(self, optima: Array) -> Array:
+    def near(self, optima: Array, tried: int) -> Array:
         """Starts near optima (k, p), each with one or two parameters moved elsewhere.
 
-        Another optimum may lie behind values that are worse, so the best values elsewhere
-        are taken, whether or not they are better.
+        Another optimum may lie behind values that are worse, so the lowest dips elsewhere are
+        taken, whether or not they are better.
+
+        Args:
+            tried: starts for each nonlinear parameter of an optimum.
         """
         starts = []
         for point in self._natural(optima[:VARIED]):
             for j in self.nonlinear:
                 trials, sums = self._solved(self._moved(point, j))
                 far = np.abs(trials[:, j] - point[j]) > ELSEWHERE * np.abs(point[j])
-                starts.append(_distinct(trials, np.where(far, sums, np.inf))[0][:TRIED])
+                sums = np.where(far, sums, np.inf)
+                alone, count = _dips(sums[: len(self.menus[j])]), len(self.menus[j])
+                starts.append(_distinct(trials[:count][alone], sums[:count][alone])[0][:tried])
+                starts.append(_distinct(trials[count:], sums[count:])[0][:1])
         return self._coordinates(np.concatenate(starts)) if starts else optima[:0]
 
     def _moved(self, point: Array, j: int) -> Array:
@@ -175,15 +180,13 @@ class DataStarts:
         if parameter.bounds is not None:
             menu = menu[(menu >= parameter.bounds[0]) & (menu <= parameter.bounds[1])]
         menu = menu[menu > 0] if parameter.positive else menu
-        return menu if len(menu) else np.array(parameter.bounds, float)
+        return np.sort(menu) if len(menu) else np.array(parameter.bounds, float)
 
     def _linear(self) -> tuple[int, ...]:
         """Places of free parameters that the values are linear in together, the others held."""
         law, free = self.surface.law, self.surface.free
         if law.linear:
-            return tuple(
-                j for j, q in enumerate(free) if q.name in law.linear and not q.positive
-            )
+            return tuple(j for j, q in enumerate(free) if q.name in law.linear and not q.positive)
         rows = self.rng.choice(len(self.y), min(PROBED_ROWS, len(self.y)), replace=False)
         few = replace(self, sizes={s: x[rows] for s, x in self.sizes.items()})
         sample = few if law.per_row else self
@@ -221,6 +224,12 @@ def _scales(sizes: Mapping[str, Array], y: Array) -> Array:
     x = np.array([length for length in lengths if length > 0])
     height = max(float(np.median(np.abs(y))), float(np.ptp(y))) or 1.0
     return np.concatenate([x**-2.0, 1 / x, x, [height, 1 / height]])
+
+
+def _dips(sums: Array) -> Lanes:
+    """Places (k,) at which a row of sums is no higher than at both neighbours."""
+    around = np.concatenate([[np.inf], np.where(np.isfinite(sums), sums, np.inf), [np.inf]])
+    return (around[1:-1] <= around[:-2]) & (around[1:-1] <= around[2:])
 
 
 def _distinct(points: Array, sums: Array) -> tuple[Array, Array]:

@@ -135,7 +135,7 @@ class LawSurface(ABC):
             raise UsageError(
                 f"law {self.law.name}: the parameters that `uncentre` returns give other values "
                 f"at raw sizes than the centred ones at centred sizes; mend `uncentre`, or give "
-                'neither `uncentre` nor `centring`, and the law is fitted in raw sizes'
+                "neither `uncentre` nor `centring`, and the law is fitted in raw sizes"
             )
 
     def with_curvature(self) -> Self:
@@ -145,7 +145,7 @@ class LawSurface(ABC):
         return view
 
     def separated(self, linear: tuple[int, ...]) -> Self:
-        """The same problem with these parameters, the values linear in them, solved at each step."""
+        """The same problem, these parameters (values linear in them) solved at every step."""
         view = copy.copy(self)
         view.linear = linear
         return view
