@@ -95,8 +95,8 @@ def fit(
     table: Path, law: str, mapping: Sequence[str], filters: Sequence[str],
     drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
     start: Sequence[str], figure: Path | None, output: Path | None, as_json: bool,
-    objective: ObjectiveName, delta: float, starts: int | None, resamples: int, interval: IntervalName, level: float,
-    seed: int, weights: str | None, noise: str | None,
+    objective: ObjectiveName, delta: float, starts: int | None, resamples: int,
+    interval: IntervalName, level: float, seed: int, weights: str | None, noise: str | None,
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
     from allometry.figures.fits import save_fit_figure

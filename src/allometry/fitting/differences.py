@@ -37,10 +37,8 @@ def slopes(value: Callable[[Array], Array], u: Array, logs: Lanes) -> tuple[Arra
     for _ in range(CHANGES):
         faint = (change < CLEAR * height) & (step < longest)
         bent = (change >= CLEAR * height) & (bend > BENT * change)
-        lanes, columns = (
-            np.flatnonzero((faint | bent).any(1)),
-            np.flatnonzero((faint | bent).any(0)),
-        )
+        changed = faint | bent
+        lanes, columns = np.flatnonzero(changed.any(1)), np.flatnonzero(changed.any(0))
         if not len(lanes):
             break
         shorter = step * STRAIGHT * change / np.where(bent, bend, 1.0)

@@ -230,9 +230,7 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
     best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), surface.final_delta)
     reached = min(value, float(surface.evaluate(best, weights, delta)[0][0]))
-    squares = isinstance(surface, PlainSurface) and surface.squares
-    noise = least_squares.rounding(surface, best, weights) if squares else 0.0
-    same = ended.value <= max(value, reached) * (1 + SAME) + noise + 1e-300
+    same = ended.value <= max(value, reached) * (1 + SAME) + _noise(surface, best, weights)
     others = order[ended.converged[order] & ~same[order]]
     scale = surface.objective.scale
     on_bound = (best[0] <= surface.low) | (best[0] >= surface.high)
@@ -247,6 +245,13 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
         active_bounds=tuple(p.name for p, b in zip(surface.free, on_bound, strict=True) if b),
         runner_up={name: float(v[0]) for name, v in runner.items()},
     )
+
+
+def _noise(surface: LawSurface, u: Array, weights: Array) -> float:
+    """Difference of objectives at one optimum that rounding makes."""
+    if isinstance(surface, PlainSurface) and surface.squares:
+        return least_squares.rounding(surface, u, weights) + 1e-300
+    return 1e-300
 
 
 def _flat(surface: LawSurface, u: Array, weights: Array, norm: float, value: float) -> bool:
