@@ -56,6 +56,8 @@ def _point(surface: LawSurface, u: Array, target: Array) -> Array:
         if (np.abs(missing) <= 1e-12 * (1 + np.abs(target))).all():
             break
         _, slopes = differences.slopes(lambda v: _raw(surface, v), u, surface.positive)
+        if not np.isfinite(slopes).all():
+            break
         u = u + np.linalg.lstsq(slopes[0].T, missing, rcond=None)[0]
     missing = target - _raw(surface, u)[0]
     if not (np.abs(missing) <= CLOSE * (1 + np.abs(target))).all():

@@ -81,7 +81,8 @@ def _search_everywhere(surface: PlainSurface, u: Array, weights: Array) -> Solut
     A single start is followed alone.
     """
     data = DataStarts.of(surface, 0)
-    separated = surface.separated(data.linear)
+    linear = () if surface.objective.logs else data.linear  # logs are not linear in them
+    separated = surface.separated(linear)
     ended = _carried(separated, u, weights)
     in_vain = 0
     while len(u) > 1 and in_vain < _patience(surface, ended, weights):

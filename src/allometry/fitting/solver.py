@@ -32,6 +32,7 @@ class Surface(Protocol):
 
     work: int  # numbers made for each lane in a sweep
     final_delta: float
+    least_scale: float  # of a coordinate's curvature, over the largest
     low: Array
     high: Array
 
@@ -201,7 +202,8 @@ class _State:
         diagonal = np.arange(g.shape[1])
         h[:, diagonal, diagonal] += bound
         size = np.maximum(np.abs(h[:, diagonal, diagonal]), 0.3 * self.scale)
-        self.scale = np.maximum(size, 1e-10 * size.max(1, keepdims=True) + 1e-300)
+        least = self.surface.least_scale
+        self.scale = np.maximum(size, least * size.max(1, keepdims=True) + 1e-300)
         step = np.zeros_like(g)
         todo = np.arange(len(g))
         for _ in range(40):

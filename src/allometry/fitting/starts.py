@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from allometry.errors import UsageError
 from allometry.fitting.least_squares import coefficients
 from allometry.fitting.solution import Lanes
 from allometry.fitting.surface import LawSurface
@@ -76,8 +77,17 @@ class DataStarts:
         return replace(sample, linear=linear, nonlinear=tuple(j for j in places if j not in linear))
 
     def first(self, count: int) -> Array:
-        """Starts (at most `count`, p) in solver coordinates, the best half of them improved."""
+        """Starts (at most `count`, p) in solver coordinates, the best half of them improved.
+
+        Raises:
+            UsageError: the law's values are not finite at any point tried.
+        """
         points, sums = _distinct(*self._solved(self._draws(DRAWS)))
+        if not len(points):
+            raise UsageError(
+                f"law {self.surface.law.name} has no finite values on these rows at any of "
+                f"{DRAWS} points tried; check its `value`, or give its parameters start ranges"
+            )
         better, _ = _distinct(*self._improved(points[:BEST], sums[:BEST]))
         count = min(count, LANES)
         return self._coordinates(np.concatenate([better[: (count + 1) // 2], points])[:count])

@@ -45,6 +45,7 @@ class LawSurface(ABC):
 
     exact = False
     squares = False
+    least_scale = 1e-10
     linear: tuple[int, ...] = ()
 
     def __init__(
@@ -71,6 +72,7 @@ class LawSurface(ABC):
         self.positive = np.array([p.positive for p in self.free])
         self.low, self.high = self._bounds()
         plain = not law.terms and law.gradient is None
+        self.least_scale = 0.0 if plain else 1e-10  # such parameters may have any unit
         self.squares = plain and bool(np.isinf(objective.delta))
         if not centred and law.centring != "none":  # bounds are for centred sizes
             loose = np.array(
