@@ -17,6 +17,7 @@ from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import ResamplingOptions, estimates, resample, rounded
 from allometry.fitting.search import certify, search, start_points
+from allometry.fitting.starts import separable
 from allometry.fitting.status import judged
 from allometry.fitting.variance import components
 from allometry.laws import Law
@@ -152,7 +153,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     """Search, certify, resample, judge."""
     began = time.perf_counter()
     problem = Problem.of_table(table, law, columns, options)
-    surface, rows = problem.centred(), problem.rows
+    surface, rows = separable(problem.centred()), problem.rows
     starts = start_points(surface, options.starts or law.default_starts, options.seed)
     if options.start:
         starts = with_own_start(surface, starts, options.start, alone=options.starts == 1)

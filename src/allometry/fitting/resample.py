@@ -106,7 +106,9 @@ def _carry_on(
     """
     u, value, converged = solved.u, solved.value, solved.converged.copy()
     attempts = [] if surface.exact else [(False, 10 * surface.final_delta, 30)]
-    if surface.exact or len(surface.free) <= 4:
+    if surface.squares:
+        attempts = [(False, surface.final_delta, 300)]
+    elif surface.exact or len(surface.free) <= 4:
         attempts.append((True, FIRST_DELTA, 100))
     for from_optimum, delta, rounds in attempts:
         lost = np.flatnonzero(~converged)

@@ -81,9 +81,7 @@ def _search_everywhere(surface: PlainSurface, u: Array, weights: Array) -> Solut
     A single start is followed alone.
     """
     data = DataStarts.of(surface, 0)
-    linear = () if surface.objective.logs else data.linear  # logs are not linear in them
-    separated = surface.separated(linear)
-    ended = _carried(separated, u, weights)
+    ended = _carried(surface, u, weights)
     in_vain = 0
     while len(u) > 1 and in_vain < _patience(surface, ended, weights):
         optima = np.roll(_optima(ended), -VARIED * (in_vain // 2), 0)
@@ -91,13 +89,18 @@ def _search_everywhere(surface: PlainSurface, u: Array, weights: Array) -> Solut
         if not len(nearby):
             break
         best = float(ended.value.min())
-        ended = ended.joined(_carried(separated, nearby, weights))
+        ended = ended.joined(_carried(surface, nearby, weights))
         in_vain = 0 if ended.value.min() < best * (1 - SAME) else in_vain + 1
     lanes = np.argsort(ended.value)[:CARRIED]  # without the rounding of solved parameters
     ended.write(
         lanes,
         minimise(
-            surface, ended.u[lanes], weights, first_delta=surface.final_delta, tol=1e-12, rounds=100
+            surface.sharpened(),
+            ended.u[lanes],
+            weights,
+            first_delta=surface.final_delta,
+            tol=1e-12,
+            rounds=100,
         ),
     )
     return ended

@@ -17,7 +17,7 @@ from allometry.fitting.solution import Lanes
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array
 
-__all__ = ["DataStarts", "scaled_by_data"]
+__all__ = ["VARIED", "DataStarts", "scaled_by_data", "separable"]
 
 ROWS = 96  # of the sample that draws are compared on
 DRAWS = 2048  # compared at first
@@ -37,6 +37,16 @@ def scaled_by_data(surface: LawSurface) -> bool:
     """Whether the law leaves the start of some free parameter to the data."""
     law = surface.law
     return law.starts is None and not law.terms and any(q.start is None for q in surface.free)
+
+
+def separable(surface: LawSurface) -> LawSurface:
+    """The surface with the parameters its values are linear in solved at each step.
+
+    As it stands where squares are not minimised, or those of logs, which are not linear in them.
+    """
+    if not (surface.squares and scaled_by_data(surface)) or surface.objective.logs:
+        return surface
+    return surface.separated(DataStarts.of(surface, 0).linear)
 
 
 @dataclass(frozen=True)

@@ -153,8 +153,9 @@ class LawSurface(ABC):
         return view
 
     def sharpened(self) -> Self:
-        """With exact curvature, and absolute values as sharp as numbers allow."""
+        """With exact curvature, absolute values as sharp as can be, and nothing separated."""
         view = self.with_curvature()
+        view.linear = ()
         view.final_delta = SHARP if self.objective.delta == 0 else self.final_delta
         return view
 
