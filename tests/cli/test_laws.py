@@ -57,3 +57,15 @@ def test_compare_prints_it_and_has_it_in_its_document(call):
 def test_a_mapping_or_name_that_cannot_be_ends_with_2(call, line, words):
     code, out, err = call(line)
     assert code == 2 and out == "" and words in err
+
+
+def test_fit_begins_where_start_says(call):
+    line = f"fit runs.csv --law power_floor {MAPPED} --objective squared --resamples 0"
+    code, out, _ = call(f"{line} --start E=1.9 --start alpha=0.3 --starts 1 --json")
+    document = json.loads(out)
+    assert code == 0 and document["certificate"]["starts"] == 1
+    assert document["parameters"]["E"]["value"] == pytest.approx(2, rel=1e-3)
+    code, out, err = call(f"{line} --start e=1.9")
+    assert code == 2 and out == "" and "no parameter e to start from" in err
+    code, _, err = call(f"{line} --start E=much")
+    assert code == 2 and "--start" in err
