@@ -92,6 +92,25 @@ def test_rows_of_size_zero_and_below_are_kept_unless_the_law_says_otherwise():
 
 
 @pytest.mark.parametrize("objective", ["squared", "squared_log", "huber_log"])
+def test_data_without_noise_are_fitted_to_rounding(objective):
+    rng = np.random.default_rng(0)
+    n, d = np.geomspace(1e6, 1e9, 10), np.geomspace(1e8, 1e11, 10)[rng.permutation(10)]
+    table = Table({"N": n, "D": d, "L": 1.7 + 400 * n**-0.34 + 410 * d**-0.28})
+    truth = {"E": 1.7, "A": 400.0, "B": 410.0, "alpha": 0.34, "beta": 0.28}
+    mine = Law(
+        name="mine", formula="L", source="mine", sizes=("N", "D"), response="L",
+        parameters=tuple(Parameter(name, "a number") for name in truth),
+        value=lambda p, s: (
+            p["E"] + p["A"] * s["N"] ** -p["alpha"] + p["B"] * s["D"] ** -p["beta"]
+        ),
+    )  # fmt: skip
+    columns = {symbol: symbol for symbol in "NDL"}
+    fitted = fit(table, mine, columns, objective=objective, resamples=0)
+    assert fitted.values == pytest.approx(truth, rel=1e-6)
+    assert fitted.status.code == "converged"
+
+
+@pytest.mark.parametrize("objective", ["squared", "squared_log", "huber_log"])
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
 def test_units_of_x_and_y_make_no_difference(objective, unit):
     rng = np.random.default_rng(3)

@@ -277,4 +277,5 @@ def _flat(surface: LawSurface, u: Array, weights: Array, norm: float, value: flo
     _, g, h = surface.evaluate(u, weights, delta)
     size = np.sqrt(np.maximum(np.abs(np.diagonal(h[0])), 1e-300))
     step = np.linalg.pinv(h[0] / size[:, None] / size) @ (g[0] / size * free)
-    return abs(float(step @ (g[0] / size * free))) <= FLAT**2 * max(value, 1e-300)
+    gain = abs(float(step @ (g[0] / size * free)))
+    return gain <= FLAT**2 * value + least_squares.rounding(surface, u, weights)
