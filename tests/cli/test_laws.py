@@ -144,3 +144,15 @@ def test_compare_says_first_where_the_fit_of_the_chosen_law_is_not_converged(cap
     lines = capfd.readouterr().out.splitlines()
     assert lines[0] == "power is chosen, but its fit is not_converged: Use more starts."
     assert any("power" in line and "not_converged" in line for line in lines[1:])
+
+
+def test_fit_begins_where_start_says(call):
+    line = f"fit runs.csv --law power_floor {MAPPED} --objective squared --resamples 0"
+    code, out, _ = call(f"{line} --start E=1.9 --start alpha=0.3 --starts 1 --json")
+    document = json.loads(out)
+    assert code == 0 and document["certificate"]["starts"] == 1
+    assert document["parameters"]["E"]["value"] == pytest.approx(2, rel=1e-3)
+    code, out, err = call(f"{line} --start e=1.9")
+    assert code == 2 and out == "" and "no parameter e to start from" in err
+    code, _, err = call(f"{line} --start E=much")
+    assert code == 2 and "--start" in err

@@ -65,4 +65,4 @@ def _scatter(problem: Problem, seed: int) -> float:
     surface = problem.centred()
     ended = search(surface, start_points(surface, ROUGH_STARTS, seed), problem.rows.weights)
     best = ended.u[[int(np.argmin(ended.value))]]
-    return robust_sd(surface.residuals(best)[0], len(surface.free))
+    return robust_sd(surface.plain_residuals(best)[0], len(surface.free))

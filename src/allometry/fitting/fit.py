@@ -16,12 +16,14 @@ from allometry.fitting.intervals import Estimate, IntervalMethod
 from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
+from allometry.fitting.own_start import with_own_start
 from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import ResamplingOptions, resample, rounded
 from allometry.fitting.ridges import refit_starts
 from allometry.fitting.rows import noise_of_residuals
 from allometry.fitting.search import certify, search, start_points
+from allometry.fitting.starts import separable
 from allometry.fitting.status import ENOUGH_REFITS, judged
 from allometry.fitting.variance import components
 from allometry.laws import Law
@@ -53,6 +55,7 @@ def fit(
     noise: str | None = None,
     where: Sequence[str] = (),
     fixed: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
     interval: IntervalName = "auto",
     **symbols: str,
 ) -> Fit:
@@ -82,6 +85,8 @@ def fit(
             seeds in `Fit.variance`. Both are scaled to mean 1.
         where: conditions "COLUMN<=VALUE" a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
+        start: raw values that one more start has; parameters not named have those of the
+            law's first start. With starts=1 the search begins there alone.
         interval: pairs (rows drawn with replacement), fractional (rows given random
             weights), residual (wild where clustered), student (for few rows), jackknife
             (for few clusters), auto (one of these by the number of rows and clusters, see
@@ -107,11 +112,11 @@ def fit(
         noise=noise,
         where=where,
         fixed=fixed,
+        start=start,
         interval=interval,
     )
     mapping = _columns(named_law, columns, symbols)
-    runs = as_table(table, options.numbers(mapping.values()))
-    return fit_with(runs, named_law, mapping, options)
+    return fit_with(as_table(table, options.numbers(mapping.values())), named_law, mapping, options)
 
 
 def _columns(
@@ -153,6 +158,7 @@ def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOpt
     companion = law.companion.response if law.companion is not None else None
     columns_of_law = {symbol: c for symbol, c in columns.items() if symbol != companion}
     options, reason = with_objective(table, law, columns_of_law, options)
+    options.check_start(law)
     if law.companion is not None and law.companion.response in columns:
         fitted = _with_companion(law, law.companion, table, columns, options)
     else:
@@ -164,8 +170,10 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     """Search, certify, resample, judge."""
     began = time.perf_counter()
     problem = Problem.of_table(table, law, columns, options)
-    surface, rows = problem.centred(), problem.rows
+    surface, rows = separable(problem.centred()), problem.rows
     starts = start_points(surface, options.starts or law.default_starts, options.seed)
+    if options.start:
+        starts = with_own_start(surface, starts, options.start, alone=options.starts == 1)
     ended = search(surface, starts, rows.weights)
     best, certificate = certify(surface, ended, rows.weights)
     solved = time.perf_counter()

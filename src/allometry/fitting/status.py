@@ -36,7 +36,7 @@ def judged(
     """
     squares = problem.objective.squares
     doubts = {
-        **_search(certificate, squares),
+        **_search(certificate, squares, rows_design),
         **_spare(parameters, problem),
         **_parameters(certificate, parameters, problem.law, rows_design),
         **_resamples(method, squares),
@@ -52,9 +52,14 @@ def _agreement(c: Certificate) -> str:
     return f"{c.best_basin_share:.0%} of {c.starts} starts agree on this optimum."
 
 
-def _search(c: Certificate, squares: bool) -> dict[StatusCode, str]:
+def _search(c: Certificate, squares: bool, rows_design: Design) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
-    if not c.polished:
+    if not c.polished and rows_design.flat:
+        doubts["not_converged"] = (
+            f"At the best point the law does not depend on {', '.join(rows_design.flat)}, so it "
+            "is not proven an optimum. Give a start, or take a simpler law."
+        )
+    elif not c.polished:
         softer = "" if squares else "a larger delta of huber_log, squared_log, "
         doubts["not_converged"] = (
             f"The gradient is {c.gradient_norm:.2g} at the best point: not proven an optimum. "
