@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from allometry.fitting.many_rows import some_rows
 from allometry.fitting.objectives import EFFICIENT
 from allometry.fitting.options import FitOptions
 from allometry.fitting.problem import Problem
@@ -62,7 +63,8 @@ def with_objective(
 
 def _scatter(problem: Problem, seed: int) -> float:
     """Robust standard deviation of the residuals of a fit with a wide Huber."""
-    surface = problem.centred()
-    ended = search(surface, start_points(surface, ROUGH_STARTS, seed), problem.rows.weights)
+    places = some_rows(problem.rows, problem.law.per_row, seed)
+    surface, weights = problem.centred().of_rows(places), problem.rows.weights[places]
+    ended = search(surface, start_points(surface, ROUGH_STARTS, seed), weights)
     best = ended.u[[int(np.argmin(ended.value))]]
     return robust_sd(surface.plain_residuals(best)[0], len(surface.free))

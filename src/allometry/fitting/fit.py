@@ -13,6 +13,7 @@ from allometry.fitting.document import Certificate, Fit
 from allometry.fitting.estimates import Evidence, estimates, limited
 from allometry.fitting.identifiability import Design, design
 from allometry.fitting.intervals import Estimate, IntervalMethod
+from allometry.fitting.many_rows import note_of, on_all_rows, some_rows, spread_of_all
 from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
@@ -21,7 +22,7 @@ from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import ResamplingOptions, resample, rounded
 from allometry.fitting.ridges import refit_starts
-from allometry.fitting.rows import noise_of_residuals
+from allometry.fitting.rows import Rows, noise_of_residuals
 from allometry.fitting.search import certify, search, start_points
 from allometry.fitting.starts import separable
 from allometry.fitting.status import ENOUGH_REFITS, judged
@@ -170,17 +171,27 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     """Search, certify, resample, judge."""
     began = time.perf_counter()
     problem = Problem.of_table(table, law, columns, options)
-    surface, rows = separable(problem.centred()), problem.rows
+    whole, rows = separable(problem.centred()), problem.rows
+    places = some_rows(rows, law.per_row, options.seed)
+    many = len(places) < len(rows.y)
+    surface, searched = (whole.of_rows(places), rows.take(places)) if many else (whole, rows)
     starts = start_points(surface, options.starts or law.default_starts, options.seed)
     if options.start:
         starts = with_own_start(surface, starts, options.start, alone=options.starts == 1)
-    ended = search(surface, starts, rows.weights)
-    best, certificate = certify(surface, ended, rows.weights)
+    ended = search(surface, starts, searched.weights)
+    best, certificate = certify(surface, ended, searched.weights)
     solved = time.perf_counter()
     spare = len(rows.y) > len(surface.free)
-    choices = _resampling(table, options, problem, spare)
-    refits_from = refit_starts(surface, best, rows.weights, ended) if choices.resamples else best
-    draws, method = resample(surface, rows, refits_from, choices)
+    choices = _resampling(table, options, searched, spare)
+    refits_from = best
+    if choices.resamples:
+        refits_from = refit_starts(surface, best, searched.weights, ended)
+    draws, method = resample(surface, searched, refits_from, choices)
+    if many:
+        best_of_some = best
+        best, certificate = on_all_rows(whole, best, certificate, rows.weights)
+        draws = spread_of_all(whole, draws, best_of_some, best, clusters=bool(options.cluster))
+    surface = whole
     rows_design = design(surface, rows.sizes, best)
     if rows_design.together:
         along = _along(rows_design.together[0], table, problem, options)
@@ -203,7 +214,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
         data=problem.data(),
         problem=problem,
         endings=np.sort(ended.value) * problem.objective.scale,
-        notes=(*rows.notes, *filter(None, [rows_design.falls])),
+        notes=(*rows.notes, *filter(None, [rows_design.falls, note_of(len(rows.y)) if many else ""])),
         variance=_variance(table, options, problem, parameters),
         seconds={
             "starts": round(solved - began, 4),
@@ -268,7 +279,7 @@ def _variance(
 
 
 def _resampling(
-    table: Table, options: FitOptions, problem: Problem, spare_rows: bool
+    table: Table, options: FitOptions, rows: Rows, spare_rows: bool
 ) -> ResamplingOptions:
     """How to resample; profile takes its draws and derived quantities as auto does.
 
@@ -279,7 +290,7 @@ def _resampling(
         "auto" if interval == "profile" or interval == "none" else interval,
         options.resamples if spare_rows and interval != "none" else 0,
         options.level,
-        {name: table[name][problem.rows.kept] for name in options.clusters},
+        {name: table[name][rows.kept] for name in options.clusters},
         options.seed,
     )
 

@@ -1,8 +1,10 @@
 """The surface of a sum of powers, with exact second derivatives."""
 
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.fitting.objectives import Objective
 from allometry.fitting.surface import LawSurface, shifted
@@ -50,6 +52,14 @@ class PowerSumSurface(LawSurface):
             for c in range(len(law.terms))
             for d in range(c, len(law.terms))
         }
+
+    def of_rows(self, places: NDArray[np.intp]) -> Self:
+        """The same law, units and bounds on some of the rows."""
+        view = super().of_rows(places)
+        view._features = [features[:, places] for features in self._features]
+        view._offsets = [offset[places] for offset in self._offsets]
+        view._outer = {pair: outer[places] for pair, outer in self._outer.items()}
+        return view
 
     def _columns(self, term: Term) -> dict[str, Array]:
         """What the log of a term is linear in, by parameter, each (n,)."""

@@ -13,7 +13,7 @@ from allometry.fitting.starts import VARIED, DataStarts, scaled_by_data
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array
 
-__all__ = ["FIRST_DELTA", "certify", "search", "start_points"]
+__all__ = ["FIRST_DELTA", "certified", "certify", "search", "start_points"]
 
 FIRST_DELTA = 0.1  # where starts begin: all rows of a sane table are then quadratic
 FIRST_ROUNDS, CARRIED = 25, 8  # Gauss-Newton rounds of all starts; lanes then carried on
@@ -266,6 +266,14 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
         runner_up={name: float(v[0]) for name, v in runner.items()},
         one_basin=surface.one_basin,
     )
+
+
+def certified(surface: LawSurface, u: Array, weights: Array) -> tuple[Array, Certificate]:
+    """The optimum (1, p) polished from one point near it, and the evidence."""
+    delta = np.full((1, 1), surface.final_delta)
+    value, gradient, _ = surface.evaluate(u, weights, delta)
+    lane = Solution(u, value, gradient, np.ones(1, bool), np.ones(1, np.intp))
+    return certify(surface, lane, weights)
 
 
 def _noise(surface: LawSurface, u: Array, weights: Array) -> float:

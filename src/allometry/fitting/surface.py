@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.errors import UsageError
 from allometry.fitting.objectives import Objective
@@ -162,6 +163,15 @@ class LawSurface(ABC):
                 f"at raw sizes than the centred ones at centred sizes; mend `uncentre`, or give "
                 "neither `uncentre` nor `centring`, and the law is fitted in raw sizes"
             )
+
+    def of_rows(self, places: NDArray[np.intp]) -> Self:
+        """The same law, units and bounds on some of the rows."""
+        view = copy.copy(self)
+        view.sizes = {symbol: values[places] for symbol, values in self.sizes.items()}
+        view.y = self.y[places]
+        view.rows = len(view.y)
+        view.work = view.rows * (1 if self.law.per_row else 30)
+        return view
 
     def with_curvature(self) -> Self:
         """The same problem with exact curvature."""
