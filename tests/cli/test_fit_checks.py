@@ -13,6 +13,7 @@ from allometry.fitting.influence import influence
 from tests.fitting.test_groups import FAMILIES
 
 POWER = "--law power --map x=params --map y=error"
+FLOOR = "--law power_floor --map x=params --map y=error"
 SQUARES = "--objective squared_log"
 
 
@@ -62,6 +63,17 @@ def test_a_short_group_is_named_with_its_reason_and_the_others_are_shown(call):
     assert "[tiny] not fitted" in words(out)
     assert "family [tiny] was not fitted: law power has 2 parameters; 1 of 1 rows" in words(out)
     assert "F(1, 32)" in out
+
+
+def test_the_status_of_a_group_comes_before_all_tables(call):
+    _, out, _ = call(f"fit runs.csv {FLOOR} --by family --filter params>3e5 --resamples 100")
+    codes = [line.split(":")[0] for line in out.splitlines()[:1]]
+    assert codes == ["family conv"] and out.index("family conv: ") < out.index("y = E + A")
+
+
+def test_influence_says_first_where_the_fit_is_not_converged(call):
+    _, out, _ = call(f"influence runs.csv {FLOOR} --resamples 100")
+    assert out.startswith("not_identified: These rows do not determine E (only an upper bound)")
 
 
 def test_more_than_one_pair_is_said_to_be_uncorrected(call):

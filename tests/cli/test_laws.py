@@ -34,6 +34,20 @@ def test_fit_prints_how_the_table_was_read(call):
     assert code == 0 and "separated by semicolons" in out and "looks like logarithms" in out
 
 
+def test_a_status_other_than_converged_is_the_first_thing_printed(call):
+    """Two sizes, three parameters: the law has no row to spare."""
+    Path("few.csv").write_text("x,y\n1e3,0.31\n1e4,0.172\n1e5,0.094\n")
+    code, out, _ = call("fit few.csv --law power_floor --map x=x --map y=y")
+    assert code == 0 and out.startswith("no_spare_rows: 3 rows for 3 free parameters")
+    assert out.count("no_spare_rows") == 1 and "\n\ny = E + A x^-alpha" in out
+
+
+def test_converged_is_the_last_line(call):
+    code, out, _ = call("fit runs.csv --law power --map x=log_n --map y=loss --resamples 100")
+    assert code == 0 and out.startswith("y = A x^-alpha")
+    assert out.splitlines()[-1].startswith("converged: ")
+
+
 def test_compare_prints_it_and_has_it_in_its_document(call):
     line = f"compare runs.csv --laws power --laws power_floor,exponential {MAPPED}"
     code, out, _ = call(line)

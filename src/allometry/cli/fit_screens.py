@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from allometry.cli.terminal import stdout
+from allometry.cli.terminal import show_line, show_status, stdout
 from allometry.fitting.document import Fit
 from allometry.fitting.groups import GroupFits, SharedFit
 from allometry.fitting.intervals import Estimate
@@ -34,7 +34,10 @@ def show_groups(groups: GroupFits) -> None:
     """A row for each group, differences, and the parameters shared."""
     console, fits = stdout(), groups.fits
     columns = ", ".join(f"{s} = {c}" for s, c in next(iter(fits.values())).columns.items())
-    _line(console, f"{groups.law.formula}   ({columns})", "bold")
+    for group, fit in fits.items():
+        if fit.status.code != "converged":
+            show_status(console, fit, f"{', '.join(groups.by)} {group}")
+    show_line(console, f"{groups.law.formula}   ({columns})", "bold")
     estimates = {group: {**fit.parameters, **fit.derived} for group, fit in fits.items()}
     names = list(next(iter(estimates.values())))
     table = _table(", ".join(groups.by), "rows", *names, "status")
@@ -45,13 +48,9 @@ def show_groups(groups: GroupFits) -> None:
         _row(table, group, "", *("" for _ in names), Text("not fitted", style="yellow"))
     console.print(table)
     for group, reason in groups.refused.items():
-        _line(console, f"{', '.join(groups.by)} {group} was not fitted: {reason}.", "yellow")
-    for group, fit in fits.items():
-        if fit.status.code != "converged":
-            advice = f"{fit.status.code}: {fit.status.advice}"
-            _line(console, f"{', '.join(groups.by)} {group}: {advice}", "yellow")
+        show_line(console, f"{', '.join(groups.by)} {group} was not fitted: {reason}.", "yellow")
     if groups.left_out:
-        _line(console, f"{groups.left_out} rows have no value of {', '.join(groups.by)}.")
+        show_line(console, f"{groups.left_out} rows have no value of {', '.join(groups.by)}.")
     if groups.differences:
         _show_differences(console, groups)
     if groups.shared is not None:
@@ -70,33 +69,33 @@ def _show_differences(console: Console, groups: GroupFits) -> None:
     console.print(table)
     if len(groups.differences) > MOST_DIFFERENCES:
         more = len(groups.differences) - MOST_DIFFERENCES
-        _line(console, f"{more} more differences: --json has all.")
+        show_line(console, f"{more} more differences: --json has all.")
     pairs = len(groups.fits) * (len(groups.fits) - 1) // 2
     each = f"Intervals are at {level} for each pair, not corrected for {pairs} pairs. "
-    _line(console, f"{each if pairs > 1 else ''}Groups are taken as independent.")
+    show_line(console, f"{each if pairs > 1 else ''}Groups are taken as independent.")
 
 
 def _show_shared(console: Console, shared: SharedFit) -> None:
     fit, names = shared.fit, ", ".join(shared.names)
     console.print()
-    _line(console, f"With {names} shared: {fit.formula}", "bold")
+    if fit.status.code != "converged":
+        show_status(console, fit, f"With {names} shared")
+    show_line(console, f"With {names} shared: {fit.formula}", "bold")
     table = _table("parameter", f"value [{100 * fit.interval.level:g}% interval]", "meaning")
     meanings = {**{p.name: p.meaning for p in fit.law.parameters}, **fit.law.meanings}
     for name, estimate in {**fit.parameters, **fit.derived}.items():
         _row(table, name, _estimate(estimate), meanings.get(name, ""))
     console.print(table)
-    if fit.status.code != "converged":
-        _line(console, f"{fit.status.code}: {fit.status.advice}", "yellow")
     test = shared.test
     if test is None:
-        _line(console, f"Whether {names} may be shared was not tested: {shared.reason}.")
+        show_line(console, f"Whether {names} may be shared was not tested: {shared.reason}.")
         return
     answer = (
         f"the groups differ in {names}"
         if test.p < 1 - fit.interval.level
         else f"no difference between groups in {names} is seen"
     )
-    _line(
+    show_line(
         console,
         f"F test of {names} shared: F({test.parameters}, {test.rows}) = {shown(test.f)}, "
         f"p = {shown(test.p, 2)}: {answer}.",
@@ -108,7 +107,9 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
     """The fit to all rows, then the fits without a row or group, the most influential first."""
     console, whole, rows = stdout(), document["all_rows"], document["without"]
     what = document["leave_out"]
-    _line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
+    if fit.status.code != "converged":
+        show_status(console, fit)
+    show_line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
     table = _table("left out", "shift", "moves most", *whole, "")
     _row(table, "nothing", "", "", *(shown(v, 4) for v in whole.values()), "", end_section=True)
     for row in rows[:MOST_LEFT_OUT]:
@@ -127,11 +128,9 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
     console.print(table)
     if len(rows) > MOST_LEFT_OUT:
         rest = f"{len(rows) - MOST_LEFT_OUT} more, each with a smaller shift"
-        _line(console, f"{rest}: --json has all.")
-    _line(console, "Shift: the largest change of a number, in its bootstrap standard errors.")
-    if fit.status.code != "converged":
-        _line(console, f"{fit.status.code}: {fit.status.advice}", "yellow")
-    _line(console, _strongest(rows[0], what), "bold")
+        show_line(console, f"{rest}: --json has all.")
+    show_line(console, "Shift: the largest change of a number, in its bootstrap standard errors.")
+    show_line(console, _strongest(rows[0], what), "bold")
     _notes(console, fit.notes)
 
 
@@ -158,7 +157,7 @@ def _strongest(row: Mapping[str, Any], column: str | None) -> str:
 def show_multiverse(document: Mapping[str, Any]) -> None:
     """A row for each combination of choices, and the range of every number."""
     console, fits = stdout(), document["fits"]
-    _line(console, document["formula"], "bold")
+    show_line(console, document["formula"], "bold")
     names = [name.removesuffix("_low") for name in fits[0] if name.endswith("_low")]
     choices = [key for key in ("counting", "dropped") if len({fit[key] for fit in fits}) > 1]
     headings = {"counting": "columns", "dropped": "rows left out"}
@@ -180,7 +179,7 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
             for end, extreme in (("", min), ("", max), ("_low", min), ("_high", max))
         ]
         _row(table, name, *(shown(end, 4) for end in ends))
-    _line(console, f"Over these {len(fits)} fits, values and ends of their intervals:")
+    show_line(console, f"Over these {len(fits)} fits, values and ends of their intervals:")
     console.print(table)
     _notes(console, document["notes"])
 
@@ -217,10 +216,6 @@ def _status(code: str) -> Text:
     return Text(code.replace("_", " "), style="" if code == "converged" else "yellow")
 
 
-def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style=style), soft_wrap=True)
-
-
 def _notes(console: Console, notes: Iterable[str]) -> None:
     for note in dict.fromkeys(notes):
-        _line(console, note if note.endswith(".") else f"{note}.")
+        show_line(console, note if note.endswith(".") else f"{note}.")

@@ -25,8 +25,7 @@ from allometry.fitting.search import certify, search, start_points
 from allometry.fitting.status import ENOUGH_REFITS, judged
 from allometry.fitting.variance import components
 from allometry.laws import Law
-from allometry.stats.digits import shown
-from allometry.stats.interval import Interval
+from allometry.stats.digits import shown, shown_interval
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -219,11 +218,11 @@ def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> st
     )
     fitted = _one(laws.power_floor, line, {"x": "x", "y": "y"}, choices)
     alpha = fitted.parameters["alpha"]
-    told = Interval(alpha.value, alpha.low, alpha.high).shown()
+    interval = shown_interval(alpha.value, alpha.low, alpha.high)
     known = "" if alpha.verdict == "identified" else f" ({alpha.verdict.replace('_', ' ')})"
     return (
-        f"Along their line {response} = {shown(fitted.values['E'], 4)} + "
-        f"{shown(fitted.values['A'], 4)} {size}^-{shown(alpha.value, 4)}; exponent {told}{known}."
+        f"Along their line {response} = {shown(fitted.values['E'])} + "
+        f"{shown(fitted.values['A'])} {size}^-{shown(alpha.value)}, exponent {interval}{known}."
     )
 
 

@@ -1,6 +1,6 @@
 """The verdict on a fit in one code and in words: what was found, and what to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,13 +10,13 @@ from allometry.fitting.intervals import WIDEST, Estimate, IntervalMethod
 from allometry.fitting.problem import Problem
 from allometry.fitting.resample import FEW_CLUSTERS
 from allometry.laws import Law
+from allometry.stats.digits import shown
 
 __all__ = ["ENOUGH_REFITS", "judged"]
 
 WEAK = ("wide", "lower_bound_only", "upper_bound_only", "not_identified")
 ENOUGH = 0.99  # share of resamples that must have converged
 ENOUGH_REFITS = 0.9  # the share below which no parameter is called identified
-ARTICLES = {"coefficient": "a coefficient", "exponent": "an exponent", "floor": "a floor"}
 EXACT = 1e-9  # largest residual, over y, of rows without noise
 
 
@@ -41,6 +41,8 @@ def judged(
         **_parameters(certificate, parameters, problem.law, rows_design),
         **_resamples(method, squares),
     }
+    if "noise_free" in doubts:  # refits to rounding errors do not converge
+        doubts.pop("resamples_weak", None)
     if not doubts:
         return Status("converged", _agreement(certificate))
     return Status(next(iter(doubts)), " ".join(doubts.values()))
@@ -57,17 +59,14 @@ def _search(c: Certificate, squares: bool) -> dict[StatusCode, str]:
     if not c.polished:
         softer = "" if squares else "a larger delta of huber_log, squared_log, "
         doubts["not_converged"] = (
-            f"The gradient is {c.gradient_norm:.2g} at the best point: not proven an optimum. "
-            f"Use more starts, {softer}or a simpler law."
+            "The best point is not proven to be an optimum: the gradient there is "
+            f"{shown(c.gradient_norm, 2)}. Use more starts, {softer}or a simpler law."
         )
     if c.polished and not c.proven:
-        who = (
-            f"Only one of {c.starts} starts"
-            if c.reached
-            else f"None of {c.starts} starts by itself"
-        )
+        who = "Only one" if c.reached else "None"
         doubts["found_once"] = (
-            f"{who} reached the best value: there may be a better one. Use more starts."
+            f"{who} of {c.starts} starts reached the best value, so there may be a better one. "
+            "Use more starts."
         )
     return doubts
 
@@ -83,11 +82,11 @@ def _spare(parameters: Mapping[str, Estimate], problem: Problem) -> dict[StatusC
         through = "passes through every row" if exact else "has no row to spare"
         return {
             "no_spare_rows": f"{rows} rows for {free} free parameters: the law {through}, so "
-            "nothing tells how sure it is. Add rows or use a simpler law."
+            "its uncertainty cannot be estimated. Add rows or use a simpler law."
         }
     if exact:
         return {
-            "noise_free": "The law passes through every row: rows without noise. The "
+            "noise_free": "The law passes through every row: the rows have no noise. The "
             "parameters are exact, and their intervals say nothing about rows with noise."
         }
     return {}
@@ -98,36 +97,55 @@ def _parameters(
 ) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
     if c.active_bounds:
-        why = "the data do not contain this part of the law; use a simpler law"
-        doubts["bound_active"] = (
-            f"{', '.join(c.active_bounds)} ran into the solver's bound: {rows_design.falls or why}."
-        )
+        doubts["bound_active"] = _at_bound(c.active_bounds, rows_design.falls)
     sentences = []
     if rows_design.confounded:
         sentences.append(
-            f"{rows_design.relation}: these rows do not tell the effects of the two apart, and "
-            f"{', '.join(rows_design.confounded)} are open. {rows_design.along}".strip()
+            f"{rows_design.relation}: these rows do not tell the effects of the two apart, so "
+            f"{', '.join(rows_design.confounded)} are not identified. {rows_design.along}".strip()
         )
-    weak = [
-        f"{name} ({_in_words(law, name, e)})"
+    weak = {
+        name: e
         for name, e in parameters.items()
         if e.verdict in WEAK and name not in rows_design.confounded
-    ]
+    }
     if weak:
-        sentences.append(f"The data do not fix {', '.join(weak)}: do not quote as numbers.")
+        sentences.append(_not_determined(weak, law))
     if sentences:
+        sure = [name for name, e in parameters.items() if e.verdict == "identified"]
+        if sure:
+            sentences.append(f"Identified: {', '.join(sure)}.")
         doubts["not_identified"] = " ".join(sentences)
     return doubts
 
 
-def _in_words(law: Law, name: str, e: Estimate) -> str:
+def _at_bound(names: Sequence[str], falls: str) -> str:
+    """Parameters at a bound of the solver, and what to do about them."""
+    where = f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} at the solver's bound"
+    if falls:
+        return f"{falls}, and {where}. Use a law that rises."
+    return f"{where}: the rows do not show this part of the law. Use a law without it."
+
+
+def _not_determined(weak: Mapping[str, Estimate], law: Law) -> str:
+    """Which parameters the rows leave open, and how far."""
+    named = ", ".join(name + _extent(e, WIDEST[law.kind(name)]) for name, e in weak.items())
+    numbers = "them as numbers" if len(weak) > 1 else "it as a number"
+    legend = "Factor: high end of the interval over its low end." if "(factor" in named else ""
+    return f"These rows do not determine {named}: do not quote {numbers}. {legend}".strip()
+
+
+def _extent(e: Estimate, most: float) -> str:
+    """How far an interval reaches, in parentheses; nothing where it has no end at all."""
+    if e.verdict == "lower_bound_only":
+        return " (only a lower bound)"
+    if e.verdict == "upper_bound_only":
+        return " (only an upper bound)"
     if e.verdict != "wide":
-        return e.verdict.replace("_", " ")
+        return ""
     if e.low * e.high <= 0:
-        return "its sign is open"
-    ratio = max(e.high / e.low, e.low / e.high)
-    kind = law.kind(name)
-    return f"ends apart by a factor of {ratio:.2g}; {WIDEST[kind]:g} at most for {ARTICLES[kind]}"
+        return " (sign open)"
+    return f" (factor {shown(max(e.high / e.low, e.low / e.high), 2)}, limit {most:g})"
 
 
 def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:
@@ -140,8 +158,7 @@ def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:
         )
         doubts["resamples_weak"] = (
             f"{100 * (1 - method.converged):.1f}% of {method.resamples} resamples did not "
-            "converge in the steps allowed: the intervals rest on unfinished fits; "
-            f"{remedy} makes them firm."
+            f"converge, so the intervals rest on unfinished fits. Use {remedy}."
         )
     few = [
         f"{groups} of {name}"
@@ -150,7 +167,7 @@ def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:
     ]
     if few and method.method != "jackknife":
         doubts["few_clusters"] = (
-            f"The intervals rest on few clusters ({', '.join(few)}): with less than "
-            f"{FEW_CLUSTERS} they are too narrow; interval jackknife is made for few."
+            f"The intervals rest on few clusters ({', '.join(few)}): with fewer than "
+            f"{FEW_CLUSTERS} they are too narrow. Interval jackknife is made for few clusters."
         )
     return doubts
