@@ -158,3 +158,4 @@ def test_compare_says_first_where_the_fit_of_the_chosen_law_is_not_converged(cap
     lines = capfd.readouterr().out.splitlines()
     assert lines[0] == "power is chosen, but its fit is not_converged: Use more starts."
     assert any("power" in line and "not_converged" in line for line in lines[1:])
+    assert "back-test RMSLE" in "".join(lines) and "extrapolation" not in "".join(lines)

@@ -13,7 +13,7 @@ from allometry.cli.terminal import show_line, show_status, stdout
 from allometry.fitting.document import Fit
 from allometry.fitting.groups import GroupFits, SharedFit
 from allometry.fitting.intervals import Estimate
-from allometry.report.fit_in_words import summary_of_fit
+from allometry.report.fit_in_words import estimate_rows, summary_of_fit
 from allometry.stats.digits import shown, shown_interval
 
 __all__ = ["show_groups", "show_influence", "show_multiverse"]
@@ -23,7 +23,7 @@ FEW = 3  # quantities, with their intervals beside each other in one line
 MOST_DIFFERENCES, MOST_LEFT_OUT = 20, 10  # on a terminal; --json has all
 DIFFERENCES = {
     "different": "different",
-    "not_distinguished": "not distinguished: 0 lies in the interval",
+    "not_distinguished": "not distinguished",
     "not_identified": "not compared: not identified in one or both",
     "not_converged": "not compared: one or both fits did not converge",
     "no_interval": "no interval taken",
@@ -38,15 +38,8 @@ def show_groups(groups: GroupFits) -> None:
         if fit.status.code != "converged":
             show_status(console, fit, f"{', '.join(groups.by)} {group}")
     show_line(console, f"{groups.law.formula}   ({columns})", "bold")
-    estimates = {group: {**fit.parameters, **fit.derived} for group, fit in fits.items()}
-    names = list(next(iter(estimates.values())))
-    table = _table(", ".join(groups.by), "rows", *names, "status")
-    for group, fit in fits.items():
-        cells = [_estimate(e, stacked=len(names) > FEW) for e in estimates[group].values()]
-        _row(table, group, str(fit.rows), *cells, _status(fit.status.code))
-    for group in groups.refused:
-        _row(table, group, "", *("" for _ in names), Text("not fitted", style="yellow"))
-    console.print(table)
+    names = _names(groups)
+    console.print(_wide(groups) if len(names) <= FEW else _long(groups))
     for group, reason in groups.refused.items():
         show_line(console, f"{', '.join(groups.by)} {group} was not fitted: {reason}.", "yellow")
     if groups.left_out:
@@ -58,6 +51,40 @@ def show_groups(groups: GroupFits) -> None:
     _notes(console, [note for fit in fits.values() for note in fit.notes])
 
 
+def _names(groups: GroupFits) -> list[str]:
+    """Parameters and derived quantities, the same of every group."""
+    fit = next(iter(groups.fits.values()))
+    return [*fit.parameters, *fit.derived]
+
+
+def _wide(groups: GroupFits) -> RichTable:
+    """A row for each group, for few quantities."""
+    names = _names(groups)
+    table = _table(", ".join(groups.by), "rows", *names, "status")
+    for group, fit in groups.fits.items():
+        cells = [_estimate(e) for e in (fit.parameters | fit.derived).values()]
+        _row(table, group, str(fit.rows), *cells, _status(fit.status.code))
+    for group in groups.refused:
+        _row(table, group, "", *("" for _ in names), Text("not fitted", style="yellow"))
+    return table
+
+
+def _long(groups: GroupFits) -> RichTable:
+    """A row for each quantity of each group: many do not fit beside each other."""
+    level = f"{100 * groups.level:g}%"
+    table = _table(", ".join(groups.by), "rows", "", f"value [{level} interval]", "verdict")
+    for group, fit in groups.fits.items():
+        first = [group, str(fit.rows)]
+        for row in estimate_rows(fit):
+            verdict = Text(row.verdict, style="" if row.sure else "yellow")
+            _row(table, *first, row.name, row.shown, verdict)
+            first = ["", ""]
+        table.add_section()
+    for group in groups.refused:
+        _row(table, group, "", "", "", Text("not fitted", style="yellow"))
+    return table
+
+
 def _show_differences(console: Console, groups: GroupFits) -> None:
     level = f"{100 * groups.level:g}%"
     table = _table("parameter", ", ".join(groups.by), f"difference [{level} interval]", "")
@@ -67,9 +94,11 @@ def _show_differences(console: Console, groups: GroupFits) -> None:
         pair = f"{d.first} \N{MINUS SIGN} {d.second}"
         _row(table, d.parameter, pair, shown_interval(d.value, d.low, d.high), verdict)
     console.print(table)
+    if any(d.verdict == "not_distinguished" for d in groups.differences[:MOST_DIFFERENCES]):
+        show_line(console, "Not distinguished: the interval of the difference holds 0.")
     if len(groups.differences) > MOST_DIFFERENCES:
         more = len(groups.differences) - MOST_DIFFERENCES
-        show_line(console, f"{more} more differences: --json has all.")
+        show_line(console, f"{more} more: --json has all.")
     pairs = len(groups.fits) * (len(groups.fits) - 1) // 2
     each = f"Intervals are at {level} for each pair, not corrected for {pairs} pairs. "
     show_line(console, f"{each if pairs > 1 else ''}Groups are taken as independent.")
@@ -159,19 +188,22 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
     console, fits = stdout(), document["fits"]
     show_line(console, document["formula"], "bold")
     names = [name.removesuffix("_low") for name in fits[0] if name.endswith("_low")]
-    choices = [key for key in ("counting", "dropped") if len({fit[key] for fit in fits}) > 1]
-    headings = {"counting": "columns", "dropped": "rows left out"}
-    few = len(names) <= FEW
-    table = _table("objective", *(headings[c] for c in choices), "rows", *names, "status")
+    everywhere = set.intersection(*(set(fit["dropped"].split(", ")) for fit in fits)) - {"none"}
+    mappings = len({fit["counting"] for fit in fits}) > 1
+    table = _table("choices", "rows", *names)
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for fit in fits:
-        delta = f" {fit['delta']:g}" if fit["delta"] else ""
         estimates = [
-            shown_interval(fit[n], fit[f"{n}_low"], fit[f"{n}_high"]) if few else shown(fit[n], 4)
+            shown_interval(fit[n], fit[f"{n}_low"], fit[f"{n}_high"])
+            if len(names) <= FEW
+            else shown(fit[n])
             for n in names
         ]
-        cells = [f"{fit['objective']}{delta}", *(fit[c] for c in choices), str(fit["rows"])]
-        _row(table, *cells, *estimates, _status(fit["status"]))
+        _row(table, _choices(fit, everywhere, mappings), str(fit["rows"]), *estimates)
     console.print(table)
+    if everywhere:
+        show_line(console, f"Rows left out of every fit: {', '.join(sorted(everywhere))}.")
     table = _table("", "smallest value", "largest value", "lowest end of interval", "highest")
     for name in names:
         ends = [
@@ -182,6 +214,21 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
     show_line(console, f"Over these {len(fits)} fits, values and ends of their intervals:")
     console.print(table)
     _notes(console, document["notes"])
+
+
+def _choices(fit: Mapping[str, Any], everywhere: set[str], mappings: bool) -> Text:
+    """Objective, columns and rows of one fit, and its status where that is a doubt.
+
+    Args:
+        everywhere: rules for rows that every fit has. mappings: whether columns differ.
+    """
+    rules = [r for r in fit["dropped"].split(", ") if r not in everywhere | {"none"}]
+    delta = f" {fit['delta']:g}" if fit["delta"] else ""
+    lines = [f"{fit['objective']}{delta}", *([fit["counting"]] if mappings else []), *rules]
+    text = Text("\n".join(lines))
+    if fit["status"] != "converged":
+        text.append(f"\n{fit['status']}", style="yellow")
+    return text
 
 
 def _table(*headings: str) -> RichTable:
@@ -197,23 +244,18 @@ def _row(table: RichTable, *cells: str | Text, end_section: bool = False) -> Non
     table.add_row(*texts, end_section=end_section)
 
 
-def _estimate(e: Estimate, stacked: bool = False) -> Text:
+def _estimate(e: Estimate) -> Text:
     """Value and interval, and the verdict where it is a doubt."""
     if e.verdict == "fixed":
         return Text(f"{shown(e.value)} fixed")
-    text = _stacked(e.value, e.low, e.high) if stacked else shown_interval(e.value, e.low, e.high)
+    text = shown_interval(e.value, e.low, e.high)
     if e.verdict in ("identified", "no_interval"):
         return Text(text)
     return Text(f"{text}\n{e.verdict.replace('_', ' ')}", style="yellow")
 
 
-def _stacked(value: float, low: float, high: float) -> str:
-    """Value above its interval, so that many fit beside each other."""
-    return shown_interval(value, low, high).replace(" [", "\n[")
-
-
 def _status(code: str) -> Text:
-    return Text(code.replace("_", " "), style="" if code == "converged" else "yellow")
+    return Text(code, style="" if code == "converged" else "yellow")
 
 
 def _notes(console: Console, notes: Iterable[str]) -> None:

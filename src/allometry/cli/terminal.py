@@ -233,19 +233,25 @@ def _reservations(group: Mapping[str, Any]) -> list[str]:
 
 
 def _scores(group: Mapping[str, Any]) -> RichTable:
-    """A row for each law, and one for their average."""
+    """A row for each law, and one for their average where rows were set aside."""
     measure = group["measure"]
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
-    errors = [f"{of} {measure.upper()}" for of in ("extrapolation", "back-test")]
-    for heading in ("law", *errors, "weight", "fit", ""):
+    averaged = group["averaged"][f"extrapolation_{measure}"]
+    tests = {
+        f"{heading} {measure.upper()}": f"{test}_{measure}"
+        for heading, test in (("extrapolation", "extrapolation"), ("back-test", "backtest"))
+        if any(score[f"{test}_{measure}"] is not None for score in group["laws"].values())
+    }
+    for heading in ("law", *tests, "weight", "fit", ""):
         table.add_column(heading)
     for name, score in group["laws"].items():
-        shown = [_error(score[f"{of}_{measure}"]) for of in ("extrapolation", "backtest")]
+        shown = [_error(score[test]) for test in tests.values()]
         status = score["status"]["code"] if score["status"] else "-"
         remark = "chosen" if name == group["chosen"]["law"] else score["reason"]
         style = "" if status == "converged" else "yellow"
         table.add_row(name, *shown, f"{score['weight']:.3f}", Text(status, style=style), remark)
-    table.add_row("averaged", _error(group["averaged"][f"extrapolation_{measure}"]), "", "", "", "")
+    if averaged is not None:
+        table.add_row("averaged", _error(averaged))
     return table
 
 
