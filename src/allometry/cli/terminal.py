@@ -206,7 +206,9 @@ def _predictions(fit: Fit, predicted: Sequence[Prediction]) -> RichTable:
 def show_comparison(document: Mapping[str, Any]) -> None:
     """A table of laws for each group: errors, weight, choice, status of each fit; and notes."""
     console = stdout()
-    for group in document["groups"]:
+    for place, group in enumerate(document["groups"]):
+        if place:
+            console.print()
         title = ", ".join(f"{name} = {value}" for name, value in group["by"].items())
         if title:
             console.print(Text(title, style="italic"))
