@@ -18,16 +18,17 @@ def test_wide_intervals_are_named_with_their_factor_and_what_is_identified_too()
     assert made.parameters["alpha"].verdict == "identified"
     factor = f"{a.high / a.low:.0f}"
     assert made.status.advice == (
-        f"These rows do not determine A (factor {factor}, limit 10): do not quote it as a number. "
-        "Factor: high end of the interval over its low end. Identified: alpha."
+        f"These rows do not determine A (ends a factor of {factor} apart, limit 10): "
+        "do not quote it as a number. Identified: alpha."
     )
 
 
 def test_a_parameter_at_its_bound_is_said_once():
     made = al.fit(FLOOR_AT_BOUND, "power_floor", SAMPLES)
     assert made.status.code == "bound_active"
-    assert made.status.advice.startswith("E is at the solver's bound: the rows do not show")
-    assert "E (only an upper bound)" in made.status.advice
+    assert made.status.advice.startswith("E is at the solver's bound: the rows show no floor")
+    assert "E (only an upper bound), A (ends a factor of " in made.status.advice
+    assert "alpha (3." in made.status.advice
     assert not any("bound" in line for line in certificate_lines(made))
 
 

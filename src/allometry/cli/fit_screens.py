@@ -13,6 +13,7 @@ from allometry.cli.terminal import show_line, show_status, stdout
 from allometry.fitting.document import Fit
 from allometry.fitting.groups import GroupFits, SharedFit
 from allometry.fitting.intervals import Estimate
+from allometry.fitting.printed import without_dust
 from allometry.report.fit_in_words import estimate_rows, summary_of_fit
 from allometry.stats.digits import shown, shown_interval
 
@@ -34,9 +35,11 @@ def show_groups(groups: GroupFits) -> None:
     """A row for each group, differences, and the parameters shared."""
     console, fits = stdout(), groups.fits
     columns = ", ".join(f"{s} = {c}" for s, c in next(iter(fits.values())).columns.items())
-    for group, fit in fits.items():
-        if fit.status.code != "converged":
-            show_status(console, fit, f"{', '.join(groups.by)} {group}")
+    doubtful = {g: fit for g, fit in fits.items() if fit.status.code != "converged"}
+    for group, fit in doubtful.items():
+        show_status(console, fit, f"{', '.join(groups.by)} {group}")
+    if doubtful:
+        console.print()
     show_line(console, f"{groups.law.formula}   ({columns})", "bold")
     names = _names(groups)
     console.print(_wide(groups) if len(names) <= FEW else _long(groups))
@@ -62,7 +65,8 @@ def _wide(groups: GroupFits) -> RichTable:
     names = _names(groups)
     table = _table(", ".join(groups.by), "rows", *names, "status")
     for group, fit in groups.fits.items():
-        cells = [_estimate(e) for e in (fit.parameters | fit.derived).values()]
+        estimates = without_dust(fit.law, fit.parameters | fit.derived, fit.data[fit.law.response])
+        cells = [_estimate(e) for e in estimates.values()]
         _row(table, group, str(fit.rows), *cells, _status(fit.status.code))
     for group in groups.refused:
         _row(table, group, "", *("" for _ in names), Text("not fitted", style="yellow"))
@@ -109,6 +113,7 @@ def _show_shared(console: Console, shared: SharedFit) -> None:
     console.print()
     if fit.status.code != "converged":
         show_status(console, fit, f"With {names} shared")
+        console.print()
     show_line(console, f"With {names} shared: {fit.formula}", "bold")
     table = _table("parameter", f"value [{100 * fit.interval.level:g}% interval]", "meaning")
     meanings = {**{p.name: p.meaning for p in fit.law.parameters}, **fit.law.meanings}
@@ -138,6 +143,7 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
     what = document["leave_out"]
     if fit.status.code != "converged":
         show_status(console, fit)
+        console.print()
     show_line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
     table = _table("left out", "shift", "moves most", *whole, "")
     _row(table, "nothing", "", "", *(shown(v, 4) for v in whole.values()), "", end_section=True)

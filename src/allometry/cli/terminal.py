@@ -129,8 +129,6 @@ def show_status(console: Console, fit: Fit, of: str = "") -> None:
     sound = fit.status.code == "converged"
     text = f"{of}{': ' if of else ''}{fit.status.code}: {fit.status.advice}"
     show_line(console, text, "bold" if sound else "bold yellow")
-    if not sound:
-        console.print()
 
 
 def show_findings(findings: Sequence[Finding]) -> None:
@@ -162,6 +160,7 @@ def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
     console, sound = stdout(), fit.status.code == "converged"
     if not sound:
         show_status(console, fit)
+        console.print()
     show_line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     for heading in (

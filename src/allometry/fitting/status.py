@@ -17,6 +17,11 @@ __all__ = ["ENOUGH_REFITS", "judged"]
 WEAK = ("wide", "lower_bound_only", "upper_bound_only", "not_identified")
 ENOUGH = 0.99  # share of resamples that must have converged
 ENOUGH_REFITS = 0.9  # the share below which no parameter is called identified
+OPEN_ENDS = {
+    "wide": " (sign open)",
+    "lower_bound_only": " (only a lower bound)",
+    "upper_bound_only": " (only an upper bound)",
+}
 EXACT = 1e-9  # largest residual, over y, of rows without noise
 
 
@@ -97,7 +102,7 @@ def _parameters(
 ) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
     if c.active_bounds:
-        doubts["bound_active"] = _at_bound(c.active_bounds, rows_design.falls)
+        doubts["bound_active"] = _at_bound(c.active_bounds, law, rows_design.falls)
     sentences = []
     if rows_design.confounded:
         sentences.append(
@@ -119,33 +124,31 @@ def _parameters(
     return doubts
 
 
-def _at_bound(names: Sequence[str], falls: str) -> str:
+def _at_bound(names: Sequence[str], law: Law, falls: str) -> str:
     """Parameters at a bound of the solver, and what to do about them."""
     where = f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} at the solver's bound"
     if falls:
-        return f"{falls}, and {where}. Use a law that rises."
+        return f"{falls}, and {where}. Use a law that rises, such as power_ceiling."
+    if all(law.kind(name) == "floor" for name in names):
+        return (
+            f"{where}: the rows show no floor. Use a law without one, or one whose floor may be "
+            "negative."
+        )
     return f"{where}: the rows do not show this part of the law. Use a law without it."
 
 
 def _not_determined(weak: Mapping[str, Estimate], law: Law) -> str:
-    """Which parameters the rows leave open, and how far."""
-    named = ", ".join(name + _extent(e, WIDEST[law.kind(name)]) for name, e in weak.items())
+    """Which parameters the rows leave open, and how far: the words with the first factor only."""
+    named, words = [], "ends a factor of {} apart"
+    for name, e in weak.items():
+        if e.verdict == "wide" and e.low * e.high > 0:
+            factor = shown(max(e.high / e.low, e.low / e.high), 2)
+            named.append(f"{name} ({words.format(factor)}, limit {WIDEST[law.kind(name)]:g})")
+            words = "{}"
+        else:
+            named.append(name + OPEN_ENDS.get(e.verdict, ""))
     numbers = "them as numbers" if len(weak) > 1 else "it as a number"
-    legend = "Factor: high end of the interval over its low end." if "(factor" in named else ""
-    return f"These rows do not determine {named}: do not quote {numbers}. {legend}".strip()
-
-
-def _extent(e: Estimate, most: float) -> str:
-    """How far an interval reaches, in parentheses; nothing where it has no end at all."""
-    if e.verdict == "lower_bound_only":
-        return " (only a lower bound)"
-    if e.verdict == "upper_bound_only":
-        return " (only an upper bound)"
-    if e.verdict != "wide":
-        return ""
-    if e.low * e.high <= 0:
-        return " (sign open)"
-    return f" (factor {shown(max(e.high / e.low, e.low / e.high), 2)}, limit {most:g})"
+    return f"These rows do not determine {', '.join(named)}: do not quote {numbers}."
 
 
 def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:
