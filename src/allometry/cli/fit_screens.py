@@ -13,7 +13,7 @@ from allometry.cli.terminal import show_line, show_status, stdout
 from allometry.fitting.document import Fit
 from allometry.fitting.groups import GroupFits, SharedFit
 from allometry.fitting.intervals import Estimate
-from allometry.fitting.printed import without_dust
+from allometry.fitting.printed import with_zero_floors
 from allometry.report.fit_in_words import estimate_rows, summary_of_fit
 from allometry.stats.digits import shown, shown_interval
 
@@ -46,7 +46,7 @@ def show_groups(groups: GroupFits) -> None:
     for group, reason in groups.refused.items():
         show_line(console, f"{', '.join(groups.by)} {group} was not fitted: {reason}.", "yellow")
     if groups.left_out:
-        show_line(console, f"{groups.left_out} rows have no value of {', '.join(groups.by)}.")
+        show_line(console, f"Rows without a value of {', '.join(groups.by)}: {groups.left_out}.")
     if groups.differences:
         _show_differences(console, groups)
     if groups.shared is not None:
@@ -65,7 +65,9 @@ def _wide(groups: GroupFits) -> RichTable:
     names = _names(groups)
     table = _table(", ".join(groups.by), "rows", *names, "status")
     for group, fit in groups.fits.items():
-        estimates = without_dust(fit.law, fit.parameters | fit.derived, fit.data[fit.law.response])
+        estimates = with_zero_floors(
+            fit.law, fit.parameters | fit.derived, fit.data[fit.law.response]
+        )
         cells = [_estimate(e) for e in estimates.values()]
         _row(table, group, str(fit.rows), *cells, _status(fit.status.code))
     for group in groups.refused:

@@ -16,7 +16,7 @@ from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Ve
 from allometry.fitting.mapping import law_of_columns, sizes_at
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import ObjectiveName
-from allometry.fitting.printed import reproducing_digits, without_dust
+from allometry.fitting.printed import reproducing_digits, with_zero_floors
 from allometry.fitting.problem import Problem
 from allometry.fitting.quality import Quality, quality_of
 from allometry.fitting.rows import Rows
@@ -207,7 +207,7 @@ class Fit:
         The parameters have the digits that predict every row as the fit does, to 0.1%.
         """
         estimates = {**self.parameters, **self.derived}
-        estimates = without_dust(self.law, estimates, self.data[self.law.response])
+        estimates = with_zero_floors(self.law, estimates, self.data[self.law.response])
         digits = {n: warranted(e.value, e.low, e.high) for n, e in estimates.items()}
         for law in (self.law, self.law.companion):
             if law is not None and set(law.names) <= set(self.values):

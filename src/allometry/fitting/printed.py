@@ -9,11 +9,11 @@ from allometry.fitting.intervals import Estimate
 from allometry.laws import Array, Law
 from allometry.stats.digits import rounded
 
-__all__ = ["reproducing_digits", "without_dust"]
+__all__ = ["reproducing_digits", "with_zero_floors"]
 
 CLOSE = 1e-3  # of the prediction: what the printed law may differ by, at any row
 LAST = 15  # significant digits of a double
-DUST = 1e-5  # of the smallest y: a floor below this changes no printed prediction
+NO_FLOOR = 1e-5  # of the smallest y: a floor below this changes no printed prediction
 ROWS = 10_000  # more rows than this are thinned
 
 
@@ -46,7 +46,7 @@ def reproducing_digits(
         digits[law.names[max(open_names, key=lambda i: errors[1 + i])]] += 1
 
 
-def without_dust(law: Law, estimates: Mapping[str, Estimate], y: Array) -> dict[str, Estimate]:
+def with_zero_floors(law: Law, estimates: Mapping[str, Estimate], y: Array) -> dict[str, Estimate]:
     """Estimates in which a floor, or an end of its interval, far below every y is 0.
 
     A floor at its bound is 1e-6 or 1e-60 by the solver's coordinates; the law is the same with 0.
@@ -54,14 +54,14 @@ def without_dust(law: Law, estimates: Mapping[str, Estimate], y: Array) -> dict[
     Args:
         y: of the rows (n,).
     """
-    least = DUST * float(np.abs(y).min())
+    least = NO_FLOOR * float(np.abs(y).min())
     floors = {name for name in law.names if law.kind(name) == "floor"}
 
-    def swept(value: float) -> float:
+    def or_zero(value: float) -> float:
         return 0.0 if abs(value) < least else value
 
     return {
-        name: replace(e, value=swept(e.value), low=swept(e.low), high=swept(e.high))
+        name: replace(e, value=or_zero(e.value), low=or_zero(e.low), high=or_zero(e.high))
         if name in floors and e.verdict != "fixed"
         else e
         for name, e in estimates.items()
