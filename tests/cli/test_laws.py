@@ -1,13 +1,15 @@
 """The commands on a table: what they say of how it was read, and of mappings that cannot be."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from allometry import cli
-from allometry.cli.terminal import show_comparison
+from allometry.cli.terminal import show_comparison, show_line
 
 ROWS = "\n".join(f"{x:.0f};{2 + 60 * x**-0.25:.6f}" for x in np.geomspace(1e6, 1e10, 9))
 
@@ -159,3 +161,14 @@ def test_compare_says_first_where_the_fit_of_the_chosen_law_is_not_converged(cap
     assert lines[0] == "power is chosen, but its fit is not_converged: Use more starts."
     assert any("power" in line and "not_converged" in line for line in lines[1:])
     assert "back-test RMSLE" in "".join(lines) and "extrapolation" not in "".join(lines)
+
+
+@pytest.mark.parametrize(("terminal", "lines"), [(True, 3), (False, 1)])
+def test_sentences_wrap_between_words_on_a_terminal_only(terminal, lines):
+    out = io.StringIO()
+    console = Console(file=out, width=20, force_terminal=terminal, color_system=None)
+    show_line(console, "These rows do not determine the exponent.")
+    written = out.getvalue().splitlines()
+    assert len(written) == lines and " ".join(line.strip() for line in written) == (
+        "These rows do not determine the exponent."
+    )
