@@ -216,3 +216,17 @@ def test_rows_without_noise_have_a_status_of_their_own():
     made = fit(Table({"x": x, "y": 0.5 + 3 * x**-0.4}), "power_floor", XY)
     assert made.status.code == "noise_free"
     assert made.values["alpha"] == pytest.approx(0.4)
+    assert {e.verdict for e in made.parameters.values()} == {"identified"}
+
+
+@pytest.mark.parametrize("law", ["power_floor", "power_ceiling", "exponential", "chinchilla"])
+def test_rows_without_noise_identify_every_parameter(law):
+    law, rng = laws.named(law), np.random.default_rng(0)
+    values = {"E": 0.5, "A": 3.0, "alpha": 0.4, "C": 0.9, "s": 300.0, "B": 2.0, "beta": 0.3}
+    sizes = {s: np.exp(rng.uniform(0, 7, 40)) for s in law.sizes}
+    y = law.evaluate({n: values[n] for n in law.names}, sizes)[0]
+    columns = {symbol: symbol for symbol in (*law.sizes, law.response)}
+    made = fit(Table({**sizes, law.response: y}), law, columns, resamples=200)
+    assert made.status.code == "noise_free", made.status
+    assert {e.verdict for e in made.parameters.values()} == {"identified"}
+    assert made.values == pytest.approx({n: values[n] for n in law.names}, rel=1e-4)

@@ -42,7 +42,8 @@ mapped = click.option(
 
 
 by_objective = click.option(
-    "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True,
+    "--objective", type=click.Choice(OBJECTIVES), metavar="NAME", default=DEFAULTS.objective,
+    show_default=True,
     help="What is minimised, the sum over rows. auto: one of the others by the scatter of the "
     "residuals, and said. huber_log: squares of the residuals of log y, absolute values beyond "
     "delta, so that outliers count less. squared_log: squares of them, for errors in percent "

@@ -52,10 +52,10 @@ def with_objective(
     rough = Problem.of_table(table, law, columns, robust)
     spare = len(rough.rows.y) - len(rough.free)
     if spare < FEW_SPARE:
-        return squares, "so few rows do not tell an outlier from noise"
+        return squares, "so few rows cannot tell an outlier from noise"
     scatter = _scatter(rough, options.seed)
     if scatter <= FINE:
-        return replace(robust, delta=1e-3), f"residuals scatter by {scatter:.2%}"
+        return replace(robust, delta=1e-3), f"the residuals scatter by {scatter:.2%} only"
     delta = float(f"{EFFICIENT * scatter:.3g}")
     reason = f"{EFFICIENT} times the scatter of the residuals, {scatter:.2%}"
     return replace(robust, delta=delta), reason

@@ -1,6 +1,5 @@
 """Fit a law to a table: all starts at once, the best polished, every resample refitted."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
@@ -9,27 +8,22 @@ import numpy as np
 from allometry import laws
 from allometry.errors import DataError, UsageError, did_you_mean
 from allometry.fitting.default_objective import with_objective
-from allometry.fitting.document import Certificate, Fit
+from allometry.fitting.document import Fit
 from allometry.fitting.estimates import Evidence, estimates, limited
 from allometry.fitting.identifiability import Design, design
-from allometry.fitting.intervals import Estimate, IntervalMethod
-from allometry.fitting.many_rows import note_of, on_all_rows, some_rows, spread_of_all
+from allometry.fitting.intervals import Estimate
 from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
-from allometry.fitting.own_start import with_own_start
 from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
-from allometry.fitting.resample import ResamplingOptions, resample, rounded
-from allometry.fitting.ridges import refit_starts
-from allometry.fitting.rows import Rows, noise_of_residuals
-from allometry.fitting.search import certify, search, start_points
-from allometry.fitting.starts import separable
-from allometry.fitting.status import ENOUGH_REFITS, judged
+from allometry.fitting.resample import rounded
+from allometry.fitting.rows import noise_of_residuals
+from allometry.fitting.solve import Solved, solve
+from allometry.fitting.status import ENOUGH_REFITS, judged, without_noise
 from allometry.fitting.variance import components
 from allometry.laws import Law
-from allometry.stats.digits import shown
-from allometry.stats.interval import Interval
+from allometry.stats.digits import shown, shown_interval
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -168,36 +162,19 @@ def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOpt
 
 
 def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions) -> Fit:
-    """Search, certify, resample, judge."""
-    began = time.perf_counter()
+    """Solve one problem, and judge what came."""
     problem = Problem.of_table(table, law, columns, options)
-    whole, rows = separable(problem.centred()), problem.rows
-    places = some_rows(rows, law.per_row, options.seed)
-    many = len(places) < len(rows.y)
-    surface, searched = (whole.of_rows(places), rows.take(places)) if many else (whole, rows)
-    starts = start_points(surface, options.starts or law.default_starts, options.seed)
-    if options.start:
-        starts = with_own_start(surface, starts, options.start, alone=options.starts == 1)
-    ended = search(surface, starts, searched.weights)
-    best, certificate = certify(surface, ended, searched.weights)
-    solved = time.perf_counter()
-    spare = len(rows.y) > len(surface.free)
-    choices = _resampling(table, options, searched, spare)
-    refits_from = best
-    if choices.resamples:
-        refits_from = refit_starts(surface, best, searched.weights, ended)
-    draws, method = resample(surface, searched, refits_from, choices)
-    if many:
-        best_of_some = best
-        best, certificate = on_all_rows(whole, best, certificate, rows.weights)
-        draws = spread_of_all(whole, draws, best_of_some, best, clusters=bool(options.cluster))
-    surface = whole
+    rows = problem.rows
+    solved = solve(problem, options, {name: table[name][rows.kept] for name in options.clusters})
+    surface, best, certificate, method = (
+        solved.surface, solved.best, solved.certificate, solved.method,
+    )  # fmt: skip
     rows_design = design(surface, rows.sizes, best)
     if rows_design.together:
         along = _along(rows_design.together[0], table, problem, options)
         rows_design = replace(rows_design, along=along)
-    evidence = _evidence(certificate, method, rows_design)
-    parameters, derived = estimates(surface, best, draws, options.level, evidence)
+    evidence = _evidence(problem, solved, rows_design)
+    parameters, derived = estimates(surface, best, solved.draws, options.level, evidence)
     fitted = Fit(
         law=law,
         columns=dict(columns),
@@ -210,18 +187,15 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
         certificate=certificate,
         interval=method,
         data_hash=rows.digest(),
-        draws=rounded(surface.raw(draws)) if len(draws) else {},
+        draws=rounded(surface.raw(solved.draws)) if len(solved.draws) else {},
         data=problem.data(),
         problem=problem,
-        endings=np.sort(ended.value) * problem.objective.scale,
-        notes=(*rows.notes, *filter(None, [rows_design.falls, note_of(len(rows.y)) if many else ""])),
+        endings=solved.endings,
+        notes=(*rows.notes, *solved.notes, *filter(None, [rows_design.falls])),
         variance=_variance(table, options, problem, parameters),
-        seconds={
-            "starts": round(solved - began, 4),
-            "resamples": round(time.perf_counter() - solved, 4),
-        },
+        seconds=dict(solved.seconds),
     )
-    if options.interval == "profile" and spare:
+    if options.interval == "profile" and len(rows.y) > len(surface.free):
         return _with_profiles(fitted, evidence, rows_design)
     return fitted
 
@@ -238,18 +212,21 @@ def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> st
     )
     fitted = _one(laws.power_floor, line, {"x": "x", "y": "y"}, choices)
     alpha = fitted.parameters["alpha"]
-    told = Interval(alpha.value, alpha.low, alpha.high).shown()
+    interval = shown_interval(alpha.value, alpha.low, alpha.high)
     known = "" if alpha.verdict == "identified" else f" ({alpha.verdict.replace('_', ' ')})"
     return (
-        f"Along their line {response} = {shown(fitted.values['E'], 4)} + "
-        f"{shown(fitted.values['A'], 4)} {size}^-{shown(alpha.value, 4)}; exponent {told}{known}."
+        f"Along their line {response} = {shown(fitted.values['E'])} + "
+        f"{shown(fitted.values['A'])} {size}^-{shown(alpha.value)}, exponent {interval}{known}."
     )
 
 
-def _evidence(certificate: Certificate, method: IntervalMethod, rows_design: Design) -> Evidence:
+def _evidence(problem: Problem, solved: Solved, rows_design: Design) -> Evidence:
     """What the search, the refits and the design of the rows allow the verdicts to say."""
+    values = {name: float(v[0]) for name, v in solved.surface.raw(solved.best).items()}
+    method = solved.method
     refitted = method.method == "none" or method.converged >= ENOUGH_REFITS
-    return Evidence(certificate.proven and refitted, rows_design.open)
+    refitted |= without_noise(problem, values)  # refits to rounding errors do not converge
+    return Evidence(solved.certificate.proven and refitted, rows_design.open)
 
 
 def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedObjective:
@@ -276,23 +253,6 @@ def _variance(
         y = rows.y if problem.objective.logs else None
         evaluation = noise_of_residuals(table.take(rows.kept), options.noise, y)
     return components(rows.points(), problem.residuals(values), free, evaluation)
-
-
-def _resampling(
-    table: Table, options: FitOptions, rows: Rows, spare_rows: bool
-) -> ResamplingOptions:
-    """How to resample; profile takes its draws and derived quantities as auto does.
-
-    With no more rows than free parameters every resample would say the same.
-    """
-    interval = options.interval
-    return ResamplingOptions(
-        "auto" if interval == "profile" or interval == "none" else interval,
-        options.resamples if spare_rows and interval != "none" else 0,
-        options.level,
-        {name: table[name][rows.kept] for name in options.clusters},
-        options.seed,
-    )
 
 
 def _with_profiles(fitted: Fit, evidence: Evidence, rows_design: Design) -> Fit:

@@ -27,6 +27,7 @@ LEAST_CURVATURE = 1e-12  # eigenvalue of the scaled Hessian at an optimum
 AGREED = 0.5  # share of lanes at one optimum that ends the search
 IN_VAIN = 3  # rounds of starts near the optima that find none better, after which it ends
 IN_VAIN_PATTERNED = 8  # the same where residuals resemble their neighbours: the law misfits
+EXACT = 1e-9  # residuals, of log y or of y over its typical value, of rows without noise
 SAME = 1e-6  # relative difference of objectives below which two ends are one basin
 
 
@@ -250,7 +251,7 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
     best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), surface.final_delta)
     reached = min(value, float(surface.evaluate(best, weights, delta)[0][0]))
-    same = ended.value <= max(value, reached) * (1 + SAME) + _noise(surface, best, weights)
+    same = ended.value <= _same_as(surface, best, weights, max(value, reached))
     others = order[ended.converged[order] & ~same[order]]
     scale = surface.objective.scale
     on_bound = (best[0] <= surface.low) | (best[0] >= surface.high)
@@ -274,6 +275,13 @@ def certified(surface: LawSurface, u: Array, weights: Array) -> tuple[Array, Cer
     value, gradient, _ = surface.evaluate(u, weights, delta)
     lane = Solution(u, value, gradient, np.ones(1, bool), np.ones(1, np.intp))
     return certify(surface, lane, weights)
+
+
+def _same_as(surface: LawSurface, best: Array, weights: Array, value: float) -> float:
+    """The objective up to which a start ended at the optimum, `value` there."""
+    without_noise = surface.rows * (EXACT if surface.objective.delta == 0 else EXACT**2 / 2)
+    level = value * (1 + SAME) + _noise(surface, best, weights)
+    return max(level, without_noise) if value <= without_noise else level
 
 
 def _noise(surface: LawSurface, u: Array, weights: Array) -> float:
