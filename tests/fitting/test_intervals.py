@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
-from allometry.errors import DataError
+from allometry.errors import DataError, UsageError
 from allometry.fitting.fit import fit
 from allometry.fitting.intervals import bounded, openness
 from allometry.fitting.profile import of_fit
@@ -135,6 +136,69 @@ def test_auto_takes_the_interval_by_the_number_of_rows_and_clusters(rows, option
     seeds = 2 if "cluster" in options else 1
     made = fit(line(sizes=rows, seeds=seeds), "power", XY, resamples=100, **options)
     assert made.interval.method == method
+
+
+@pytest.mark.parametrize(
+    ("n", "error"),
+    [
+        ([1000, 10000, 100000], [0.310, 0.172, 0.094]),
+        ([100, 200, 400, 800, 1600, 3200, 6400, 12800],
+         [0.55711, 0.44331, 0.35399, 0.28428, 0.23827, 0.1994, 0.1696, 0.14867]),
+    ],
+)  # fmt: skip
+def test_few_rows_get_students_interval(n, error):
+    """Of three rows the slope is known to [0.235, 0.283], not to [0.2558, 0.2624] (case 09)."""
+    x, y = np.log(n), np.log(error)
+    slope, intercept = np.polyfit(x, y, 1)
+    freedom = len(x) - 2
+    r = y - intercept - slope * x
+    error_of_slope = np.sqrt((r @ r) / freedom / ((x - x.mean()) ** 2).sum())
+    reach = student.ppf(0.975, freedom) * error_of_slope
+    table = Table({"n": n, "error": error})
+    made = [fit(table, "power", {"x": "n", "y": "error"}, seed=seed, resamples=4000)
+            for seed in range(4)]  # fmt: skip
+    alphas = [f.parameters["alpha"] for f in made]
+    assert all(f.interval.method == "student" for f in made)
+    assert np.mean([a.low for a in alphas]) == pytest.approx(-slope - reach, abs=0.05 * reach)
+    assert np.mean([a.high for a in alphas]) == pytest.approx(-slope + reach, abs=0.05 * reach)
+    by_profile = fit(table, "power", {"x": "n", "y": "error"}, interval="profile")
+    assert by_profile.parameters["alpha"].low == pytest.approx(-slope - reach, rel=1e-3)
+
+
+def test_a_cluster_jackknife_of_equal_clusters_is_the_t_interval_of_their_slopes():
+    """Every run has the same sizes, so the slope of all is the mean of the slopes of the runs."""
+    rng, x = RNG(0), np.geomspace(1, 1e3, 8)
+    runs = np.repeat(np.arange(4), 8)
+    slopes = -0.4 + 0.02 * rng.normal(size=4)
+    y = np.exp(np.tile(np.log(x), 4) * slopes[runs] + 0.01 * rng.normal(size=32))
+    table = Table({"x": np.tile(x, 4), "y": y, "run": runs})
+    made = fit(table, "power", XY, objective="squared_log", cluster="run", resamples=20_000)
+    each = [np.polyfit(np.log(x), np.log(y[runs == run]), 1)[0] for run in range(4)]
+    reach = student.ppf(0.975, 3) * np.std(each, ddof=1) / 2
+    alpha = made.parameters["alpha"]
+    assert made.interval.method == "jackknife" and made.interval.groups == (4,)
+    assert alpha.low == pytest.approx(-np.mean(each) - reach, abs=0.05 * reach)
+    assert alpha.high == pytest.approx(-np.mean(each) + reach, abs=0.05 * reach)
+
+
+def test_few_clusters_resampled_whole_are_said_to_be_few():
+    made = fit(line(sizes=8, seeds=3), "power", XY, cluster="x", interval="pairs", resamples=200)
+    assert made.status.code == "few_clusters" and "8 of x" in made.status.advice
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"interval": "profile", "cluster": "x"}, "a profile takes rows as independent"),
+        ({"interval": "profile", "objective": "huber_log"}, "profile intervals are for squares"),
+        ({"interval": "student", "cluster": "x"}, "student takes rows as independent"),
+        ({"interval": "jackknife"}, "name one cluster column"),
+        ({"interval": "jackknife", "cluster": ("x", "seed")}, "name one cluster column"),
+    ],
+)
+def test_intervals_that_cannot_hold_are_refused(options, words):
+    with pytest.raises(UsageError, match=words):
+        fit(line(), "power", XY, **options)
 
 
 def test_profiles_touch_zero_at_the_fit_and_cross_at_the_ends():

@@ -228,10 +228,19 @@ def _residuals(
 def _student(
     surface: LawSurface, rows: Rows, r: Array, rng: np.random.Generator, options: ResamplingOptions
 ) -> Array:
-    """New residuals (K, n): Gaussian, their scale over a root of chi-squared, variance 1/weight."""
+    """New residuals (K, n): Gaussian, their scale over a root of chi-squared, variance 1/weight.
+
+    Scales are drawn one from each of equal shares of their distribution, and every residual
+    with both signs, so that the ends vary little with the seed.
+    """
+    from scipy.special import chdtri
+
     freedom = max(1, len(r) - len(surface.free))
-    scale = np.sqrt((rows.weights * r**2).sum() / rng.chisquare(freedom, (options.resamples, 1)))
-    return np.asarray(scale * rng.normal(size=(options.resamples, len(r))) / np.sqrt(rows.weights))
+    half = -(-options.resamples // 2)
+    shares = (rng.permutation(half) + rng.random(half)) / half
+    scale = np.sqrt((rows.weights * r**2).sum() / chdtri(freedom, shares))[:, None]
+    drawn = scale * rng.normal(size=(half, len(r))) / np.sqrt(rows.weights)
+    return np.concatenate([drawn, -drawn])[: options.resamples]
 
 
 def _spread(
