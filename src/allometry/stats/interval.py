@@ -28,6 +28,22 @@ class Interval(NamedTuple):
         """The interval widened to its own value, which a percentile interval may leave out."""
         return Interval(self.value, min(self.low, self.value), max(self.high, self.value))
 
+    def stretched(self, factor: float, *, share: bool = False) -> "Interval":
+        """The ends moved away from the value by a factor.
+
+        Args:
+            share: whether the value lies between 0 and 1 as an R^2 does: ends are moved as
+                ln(1 - value).
+        """
+        if not share:
+            ends = (self.value + factor * (end - self.value) for end in (self.low, self.high))
+            return Interval(self.value, *ends)
+        middle, *ends_left = (math.log(max(1 - x, 1e-12)) for x in self)
+        return Interval(
+            self.value,
+            *(max(0.0, 1 - math.exp(middle + factor * (end - middle))) for end in ends_left),
+        )
+
     def shown(self, form: str | Callable[[float], str] = "", unit: str = "") -> str:
         """The text "value [low, high] unit"; the value alone where there are no ends.
 
