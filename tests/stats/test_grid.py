@@ -38,4 +38,6 @@ def test_stretched_ends():
     assert Interval(1.0, 0.5, 2.0).stretched(2.0) == (1.0, 0.0, 3.0)
     r2 = Interval(0.9, 0.8, 0.95).stretched(3.0, share=True)
     assert r2.value == 0.9 and r2.low < 0.8 and 0.95 < r2.high < 1
+    assert Interval(-0.03, -0.2, 0.1).stretched(1.1, share=True).low < -0.2  # out of sample
+    assert Interval(0.9, 0.1, 0.95).stretched(3.0, share=True).low == 0
     assert r2.stretched(1.0, share=True) == pytest.approx(r2)

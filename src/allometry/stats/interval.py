@@ -32,17 +32,15 @@ class Interval(NamedTuple):
         """The ends moved away from the value by a factor.
 
         Args:
-            share: whether the value lies between 0 and 1 as an R^2 does: ends are moved as
-                ln(1 - value).
+            share: whether the value is at most 1 as an R^2 is: ends are moved as ln(1 - value),
+                and not below 0 where they were not.
         """
         if not share:
             ends = (self.value + factor * (end - self.value) for end in (self.low, self.high))
             return Interval(self.value, *ends)
         middle, *ends_left = (math.log(max(1 - x, 1e-12)) for x in self)
-        return Interval(
-            self.value,
-            *(max(0.0, 1 - math.exp(middle + factor * (end - middle))) for end in ends_left),
-        )
+        low, high = (1 - math.exp(middle + factor * (end - middle)) for end in ends_left)
+        return Interval(self.value, max(low, 0.0) if self.low >= 0 else low, high)
 
     def shown(self, form: str | Callable[[float], str] = "", unit: str = "") -> str:
         """The text "value [low, high] unit"; the value alone where there are no ends.
