@@ -137,6 +137,35 @@ def test_auto_takes_the_interval_by_the_number_of_rows_and_clusters(rows, option
     assert made.interval.method == method
 
 
+@pytest.mark.parametrize("interval", ["auto", "pairs", "fractional", "residual", "jackknife"])
+def test_one_cluster_has_no_interval(interval):
+    table = line().with_columns(run=["a"] * 12)
+    with pytest.raises(DataError, match="one value"):
+        fit(table, "power", XY, cluster="run", interval=interval, resamples=20)
+
+
+@pytest.mark.parametrize(("law", "sizes"), [("power", 2), ("power_floor", 3)])
+def test_no_cluster_is_left_out_without_which_the_law_is_open(law, sizes):
+    with pytest.raises(DataError, match="without the cluster x = 1.0 the other rows do not"):
+        fit(line(sizes=sizes, seeds=6), law, XY, cluster="x", resamples=100)
+    one_more = fit(line(sizes=sizes + 1, seeds=6), law, XY, cluster="x", resamples=100)
+    assert one_more.interval.method == "jackknife"
+
+
+def test_a_size_of_two_values_is_no_cluster_of_a_law_that_bends_with_it():
+    rng = RNG(0)
+    n, d = np.tile([1e7, 1e8, 1e9], 4), np.repeat([1e9, 1e10, 1e11, 1e12], 3)
+    loss = (1.8 + 480 * n**-0.35 + 2100 * d**-0.37) * np.exp(0.004 * rng.normal(size=12))
+    with pytest.raises(DataError, match="do not determine E, A, alpha,"):
+        fit(
+            Table({"N": n, "D": d, "L": loss}),
+            "chinchilla",
+            {"N": "N", "D": "D", "L": "L"},
+            cluster="N",
+            resamples=100,
+        )
+
+
 def test_profiles_touch_zero_at_the_fit_and_cross_at_the_ends():
     made = fit(
         line(sizes=40), "power_floor", XY, objective="squared_log", interval="profile", resamples=50

@@ -18,6 +18,8 @@ from typing import Literal
 
 import numpy as np
 
+from allometry.errors import DataError
+from allometry.fitting.identifiability import determined_by_one
 from allometry.fitting.intervals import IntervalMethod
 from allometry.fitting.rows import Rows
 from allometry.fitting.search import FIRST_DELTA
@@ -72,10 +74,14 @@ def resample(
 
     Returns:
         parameters in solver coordinates (resamples, p), and how they were drawn.
+
+    Raises:
+        DataError: a cluster column whose clusters tell nothing of the parameters' scatter.
     """
     best = starts[:1]
     if not options.resamples or not surface.free:
         return np.empty((0, best.shape[1])), IntervalMethod("none", options.level, 0, 1.0)
+    _check_clusters(options)
     rng = np.random.default_rng(options.seed)
     method = (
         _automatic(surface, rows, best, options) if options.method == "auto" else options.method
@@ -91,6 +97,31 @@ def resample(
     return u, IntervalMethod(
         method, options.level, len(weights), share, tuple(groups), redrawn, tuple(groups.values())
     )
+
+
+def _check_clusters(options: ResamplingOptions) -> None:
+    """Refuse a column with one cluster: nothing tells how much clusters differ."""
+    for name, place in zip(options.clusters, _places(options), strict=True):
+        if place.max() < 1:
+            raise DataError(
+                f"cluster column {name!r} has one value in the rows used: intervals need two "
+                "clusters or more. Leave cluster out, or set interval none"
+            )
+
+
+def _leave_out(surface: LawSurface, best: Array, options: ResamplingOptions) -> Lanes:
+    """Which rows (G, n) are left without each cluster; they have to determine the law."""
+    place = _places(options)[0]
+    if lost := determined_by_one(surface, best, place):
+        cluster, names = lost
+        ((column, labels),) = options.clusters.items()
+        value = labels[np.argmax(place == cluster)]
+        raise DataError(
+            f"without the cluster {column} = {value} the other rows do not determine "
+            f"{', '.join(names)}, so their scatter between clusters is not known. Take more "
+            "clusters, leave cluster out, or set interval none"
+        )
+    return np.arange(place.max() + 1)[:, None] != place
 
 
 def _automatic(surface: LawSurface, rows: Rows, best: Array, options: ResamplingOptions) -> Method:
@@ -129,8 +160,7 @@ def _weights(
     if method == "fractional":
         return rows.weights * fractions(rng, options.resamples, surface.rows, clusters), 0
     if method == "jackknife":
-        place = _places(options)[0]
-        return (np.arange(place.max() + 1)[:, None] != place) * rows.weights, 0
+        return _leave_out(surface, best, options) * rows.weights, 0
     r = surface.residuals(best)[0]
     draw = _student if method == "student" else _residuals
     drawn = draw(surface, rows, r, rng, options)
