@@ -7,6 +7,7 @@ from scipy.stats import f as f_distribution
 
 from allometry import laws
 from allometry.errors import UsageError
+from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.fitting.intervals import NEAR, is_narrow, width_verdict
 from allometry.laws import Parameter
@@ -216,3 +217,21 @@ def test_rows_without_noise_have_a_status_of_their_own():
     made = fit(Table({"x": x, "y": 0.5 + 3 * x**-0.4}), "power_floor", XY)
     assert made.status.code == "noise_free"
     assert made.values["alpha"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("rows", [4, 5, 12, 40])
+def test_rounding_of_rows_without_noise_is_no_other_optimum_and_no_interval(rows):
+    x = np.geomspace(10, 1e5, rows)
+    made = fit(Table({"x": x, "y": 1 + 5 * x**-0.3}), "power_floor", XY, resamples=50)
+    assert made.status.code == "noise_free"
+    assert made.certificate.best_basin_share > 0.5
+    assert {e.verdict for e in made.parameters.values()} == {"no_interval"}
+    assert "resamples did not" not in made.status.advice
+    assert Fit.from_json(made.to_json()).to_json() == made.to_json()
+
+
+def test_equal_values_of_y_have_no_interval_of_width_zero():
+    x = np.geomspace(10, 1e5, 8)
+    made = fit(Table({"x": x, "y": np.full(8, 2.0)}), "power", XY, resamples=50)
+    assert made.status.code == "noise_free"
+    assert made.parameters["A"].verdict == "no_interval"

@@ -170,6 +170,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     best, certificate = certify(surface, ended, rows.weights)
     solved = time.perf_counter()
     spare = len(rows.y) > len(surface.free)
+    exact = problem.exact({name: float(v[0]) for name, v in surface.raw(best).items()})
     choices = _resampling(table, options, problem, spare)
     refits_from = refit_starts(surface, best, rows.weights, ended) if choices.resamples else best
     draws, method = resample(surface, rows, refits_from, choices)
@@ -177,7 +178,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     if rows_design.together:
         along = _along(rows_design.together[0], table, problem, options)
         rows_design = replace(rows_design, along=along)
-    evidence = _evidence(certificate, method, rows_design)
+    evidence = _evidence(certificate, method, rows_design, exact)
     parameters, derived = estimates(surface, best, draws, options.level, evidence)
     fitted = Fit(
         law=law,
@@ -227,10 +228,12 @@ def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> st
     )
 
 
-def _evidence(certificate: Certificate, method: IntervalMethod, rows_design: Design) -> Evidence:
+def _evidence(
+    certificate: Certificate, method: IntervalMethod, rows_design: Design, exact: bool
+) -> Evidence:
     """What the search, the refits and the design of the rows allow the verdicts to say."""
-    refitted = method.method == "none" or method.converged >= ENOUGH_REFITS
-    return Evidence(certificate.proven and refitted, rows_design.open)
+    refitted = exact or method.method == "none" or method.converged >= ENOUGH_REFITS
+    return Evidence(certificate.proven and refitted, rows_design.open, exact)
 
 
 def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedObjective:

@@ -84,6 +84,11 @@ class Problem:
         predicted = self.law.evaluate(values, self.rows.sizes)[0]
         return self.objective.residuals(self.rows.y, predicted)
 
+    def exact(self, values: Mapping[str, float]) -> bool:
+        """Whether the law with these raw parameters passes through every row: no noise."""
+        largest = float(np.abs(self.residuals(values)).max())
+        return largest <= self.objective.largest_exact(self.rows.y)
+
     def total(self, values: Mapping[str, float]) -> float:
         """The objective at raw parameter values."""
         return self.objective.total(self.residuals(values), self.rows.weights)

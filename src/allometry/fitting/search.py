@@ -123,6 +123,12 @@ def _polish(surface: LawSurface, u: Array, weights: Array, rounds: int) -> Solut
     )
 
 
+def _exact(surface: LawSurface, weights: Array) -> float:
+    """The objective where no residual is more than rounding: below it ends are the same."""
+    r = np.full((1, surface.rows), surface.objective.largest_exact(surface.y))
+    return float(surface.objective.penalty(r, weights, np.full((1, 1), surface.final_delta))[0][0])
+
+
 def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array, Certificate]:
     """The polished best (1, p), and the evidence."""
     order = np.argsort(ended.value)
@@ -136,7 +142,7 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
     best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), surface.final_delta)
     reached = min(value, float(surface.evaluate(best, weights, delta)[0][0]))
-    same = ended.value <= max(value, reached) * (1 + SAME) + 1e-300
+    same = ended.value <= max(max(value, reached) * (1 + SAME), _exact(surface, weights))
     others = order[ended.converged[order] & ~same[order]]
     scale = surface.objective.scale
     on_bound = (best[0] <= surface.low) | (best[0] >= surface.high)

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from allometry.fitting.document import Certificate, Status, StatusCode
 from allometry.fitting.identifiability import Design
 from allometry.fitting.intervals import WIDEST, Estimate, IntervalMethod
@@ -17,7 +15,6 @@ WEAK = ("wide", "lower_bound_only", "upper_bound_only", "not_identified")
 ENOUGH = 0.99  # share of resamples that must have converged
 ENOUGH_REFITS = 0.9  # the share below which no parameter is called identified
 ARTICLES = {"coefficient": "a coefficient", "exponent": "an exponent", "floor": "a floor"}
-EXACT = 1e-9  # largest residual, over y, of rows without noise
 
 
 def judged(
@@ -35,11 +32,12 @@ def judged(
         rows_design: what the sizes of the rows leave open.
     """
     squares = problem.objective.squares
+    exact = problem.exact({name: e.value for name, e in parameters.items()})
     doubts = {
         **_search(certificate, squares),
-        **_spare(parameters, problem),
+        **_spare(problem, exact),
         **_parameters(certificate, parameters, problem.law, rows_design),
-        **_resamples(method, squares),
+        **({} if exact else _resamples(method, squares)),
     }
     if not doubts:
         return Status("converged", _agreement(certificate))
@@ -72,13 +70,8 @@ def _search(c: Certificate, squares: bool) -> dict[StatusCode, str]:
     return doubts
 
 
-def _spare(parameters: Mapping[str, Estimate], problem: Problem) -> dict[StatusCode, str]:
+def _spare(problem: Problem, exact: bool) -> dict[StatusCode, str]:
     rows, free = len(problem.rows.y), len(problem.free)
-    largest = float(
-        np.abs(problem.residuals({name: e.value for name, e in parameters.items()})).max()
-    )
-    size = 1.0 if problem.objective.logs else float(np.abs(problem.rows.y).max())
-    exact = largest <= EXACT * size
     if rows <= free:
         through = "passes through every row" if exact else "has no row to spare"
         return {
@@ -88,7 +81,7 @@ def _spare(parameters: Mapping[str, Estimate], problem: Problem) -> dict[StatusC
     if exact:
         return {
             "noise_free": "The law passes through every row: rows without noise. The "
-            "parameters are exact, and their intervals say nothing about rows with noise."
+            "parameters are exact, and nothing tells how sure they would be with noise."
         }
     return {}
 
