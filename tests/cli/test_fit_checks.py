@@ -135,6 +135,7 @@ def test_an_outlier_is_the_most_influential_line(call, tmp_path):
 def test_influence_without_resamples_says_that_shifts_have_no_yardstick(call):
     code, out, _ = call(f"influence runs.csv {POWER} --resamples 0")
     assert code == 0 and "use --resamples" in out
+    assert "0.00" not in out and "smaller shift" not in out
 
 
 # ---- multiverse ---------------------------------------------------------------------------------

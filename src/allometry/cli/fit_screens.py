@@ -108,6 +108,8 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
     """The fit to all rows, then the fits without a row or group, the most influential first."""
     console, whole, rows = stdout(), document["all_rows"], document["without"]
     what = document["leave_out"]
+    if fit.status.code != "converged":
+        _line(console, f"{fit.status.code}: {fit.status.advice}", "yellow")
     _line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
     table = _table("left out", "shift", "moves most", *whole, "")
     _row(table, "nothing", "", "", *(shown(v, 4) for v in whole.values()), "", end_section=True)
@@ -119,18 +121,17 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
         _row(
             table,
             _left_out(row, what),
-            f"{row['shift']:.2f}",
+            f"{row['shift']:.2f}" if row["moved"] else "",
             row["moved"],
             *cells,
             "" if row["converged"] else Text("not converged", style="yellow"),
         )
     console.print(table)
     if len(rows) > MOST_LEFT_OUT:
-        rest = f"{len(rows) - MOST_LEFT_OUT} more, each with a smaller shift"
+        smaller = ", each with a smaller shift" if rows[0]["moved"] else ""
+        rest = f"{len(rows) - MOST_LEFT_OUT} more{smaller}"
         _line(console, f"{rest}: --json has all.")
     _line(console, "Shift: the largest change of a number, in its bootstrap standard errors.")
-    if fit.status.code != "converged":
-        _line(console, f"{fit.status.code}: {fit.status.advice}", "yellow")
     _line(console, _strongest(rows[0], what), "bold")
     _notes(console, fit.notes)
 

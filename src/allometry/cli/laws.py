@@ -198,6 +198,10 @@ def _drawing(path: Path) -> "Callable[[Fit, Path], None]":
 def _point(text: str) -> dict[str, float]:
     """The sizes of one --predict."""
     words = pairs("--predict", text.split(","), "SYMBOL=VALUE,...")
+    if len(words) < text.count(",") + 1:
+        raise UsageError(
+            f"--predict {text} gives a size twice; one point each: repeat --predict for more"
+        )
     return {name.strip(): number("--predict", value) for name, value in words.items()}
 
 

@@ -128,10 +128,16 @@ def show_findings(findings: Sequence[Finding]) -> None:
 def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
     """Formula, parameters with intervals and verdicts, certificate and advice, on stdout.
 
+    A status other than converged comes first, since it limits all that follows.
+
     Args:
         predicted: at the points that were asked for.
     """
     console = stdout()
+    converged = fit.status.code == "converged"
+    status = Text(f"{fit.status.code}: {fit.status.advice}", style="bold")
+    if not converged:
+        console.print(status, soft_wrap=True)
     console.print(Text(f"{fit.formula}   ({summary_of_fit(fit)})", style="bold"))
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     for heading in (
@@ -149,7 +155,8 @@ def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
         console.print(_predictions(fit, predicted))
     for line in certificate_lines(fit):
         console.print(Text(line), soft_wrap=True)
-    console.print(Text(f"{fit.status.code}: {fit.status.advice}", style="bold"), soft_wrap=True)
+    if converged:
+        console.print(status, soft_wrap=True)
 
 
 def _predictions(fit: Fit, predicted: Sequence[Prediction]) -> RichTable:

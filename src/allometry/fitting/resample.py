@@ -121,7 +121,7 @@ def _leave_out(surface: LawSurface, best: Array, options: ResamplingOptions) -> 
             f"{', '.join(names)}, so their scatter between clusters is not known. Take more "
             "clusters, leave cluster out, or set interval none"
         )
-    return np.arange(place.max() + 1)[:, None] != place
+    return np.asarray(np.arange(place.max() + 1)[:, None] != place)
 
 
 def _automatic(surface: LawSurface, rows: Rows, best: Array, options: ResamplingOptions) -> Method:
