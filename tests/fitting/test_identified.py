@@ -235,3 +235,28 @@ def test_equal_values_of_y_have_no_interval_of_width_zero():
     made = fit(Table({"x": x, "y": np.full(8, 2.0)}), "power", XY, resamples=50)
     assert made.status.code == "noise_free"
     assert made.parameters["A"].verdict == "no_interval"
+
+
+@pytest.mark.parametrize("name", ["x", "y", "size", "weight"])
+def test_a_cluster_column_of_any_name_leaves_the_line_of_a_ray_as_it_is(name):
+    rng = np.random.default_rng(0)
+    n = np.geomspace(1e7, 1e10, 24)
+    loss = (1.8 + 480 * n**-0.35 + 2100 * (20 * n) ** -0.37) * np.exp(0.004 * rng.normal(size=24))
+    runs = [f"run {i // 3}" for i in range(24)]
+
+    def advice(cluster):
+        table = Table({"params": n, "D": 20 * n, "L": loss, cluster: runs})
+        columns = {"N": "params", "D": "D", "L": "L"}
+        made = fit(table, "chinchilla", columns, cluster=cluster, resamples=50)
+        return made.status.advice
+
+    assert advice(name) == advice("run")
+
+
+def test_resamples_that_do_not_differ_identify_nothing():
+    assert not is_narrow(2.0, 2.0, 2.0)
+    x = np.geomspace(10, 1e5, 20)
+    y = 5 * x**-0.3 * np.exp(0.01 * np.random.default_rng(0).normal(size=20))
+    made = fit(Table({"x": x, "y": y}), "power", XY, resamples=1)
+    assert made.parameters["alpha"].verdict == "wide"
+    assert "all refits give one value" in made.status.advice

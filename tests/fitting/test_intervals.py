@@ -144,6 +144,13 @@ def test_one_cluster_has_no_interval(interval):
         fit(table, "power", XY, cluster="run", interval=interval, resamples=20)
 
 
+@pytest.mark.parametrize("missing", [None, ""])
+def test_rows_without_a_label_are_no_cluster(missing):
+    runs = [missing if i == 4 else f"run {i % 3}" for i in range(12)]
+    with pytest.raises(DataError, match="row 5 has no value of 'run'"):
+        fit(line().with_columns(run=runs), "power", XY, cluster="run", resamples=20)
+
+
 @pytest.mark.parametrize(("law", "sizes"), [("power", 2), ("power_floor", 3)])
 def test_no_cluster_is_left_out_without_which_the_law_is_open(law, sizes):
     with pytest.raises(DataError, match="the other rows do not determine"):

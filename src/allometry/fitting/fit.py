@@ -1,7 +1,7 @@
 """Fit a law to a table: all starts at once, the best polished, every resample refitted."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -20,13 +20,15 @@ from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import ResamplingOptions, resample, rounded
 from allometry.fitting.ridges import refit_starts
-from allometry.fitting.rows import noise_of_residuals
+from allometry.fitting.rows import Rows, noise_of_residuals
 from allometry.fitting.search import certify, search, start_points
 from allometry.fitting.status import ENOUGH_REFITS, judged
+from allometry.fitting.surface import LawSurface
 from allometry.fitting.variance import components
-from allometry.laws import Law
+from allometry.laws import Array, Law
 from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
+from allometry.stats.resample import Labels
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -174,10 +176,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     choices = _resampling(table, options, problem, spare)
     refits_from = refit_starts(surface, best, rows.weights, ended) if choices.resamples else best
     draws, method = resample(surface, rows, refits_from, choices)
-    rows_design = design(surface, rows.sizes, best)
-    if rows_design.together:
-        along = _along(rows_design.together[0], table, problem, options)
-        rows_design = replace(rows_design, along=along)
+    rows_design = _design(surface, best, table, problem, options)
     evidence = _evidence(certificate, method, rows_design, exact)
     parameters, derived = estimates(surface, best, draws, options.level, evidence)
     fitted = Fit(
@@ -208,17 +207,30 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     return fitted
 
 
+def _design(
+    surface: LawSurface, best: Array, table: Table, problem: Problem, options: FitOptions
+) -> Design:
+    """What the sizes of the rows leave open, and what they tell where they lie on a line."""
+    rows_design = design(surface, problem.rows.sizes, best)
+    if not rows_design.together:
+        return rows_design
+    along = _along(rows_design.together[0], table, problem, options)
+    return replace(rows_design, along=along)
+
+
 def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> str:
     """What rows on a line of sizes do tell: how the response falls with one of them."""
     rows, response = problem.rows, problem.law.response
     if len(rows.y) < len(laws.power_floor.parameters):
         return ""
-    clusters = {name: table[name][rows.kept] for name in options.clusters}
-    line = Table({"x": rows.sizes[size], "y": rows.y, "row weight": rows.weights, **clusters})
+    columns = {"x": "size", "y": "response"}
+    clusters = {f"cluster {name}": labels for name, labels in _clusters(table, options, rows)}
+    line = Table({"size": rows.sizes[size], "response": rows.y, "weight": rows.weights, **clusters})
     choices = replace(
-        options, drop_largest=None, where=(), fixed=None, noise=None, weights="row weight"
-    )
-    fitted = _one(laws.power_floor, line, {"x": "x", "y": "y"}, choices)
+        options, drop_largest=None, where=(), fixed=None, noise=None, weights="weight",
+        cluster=tuple(clusters) or None,
+    )  # fmt: skip
+    fitted = _one(laws.power_floor, line, columns, choices)
     alpha = fitted.parameters["alpha"]
     told = Interval(alpha.value, alpha.low, alpha.high).shown()
     known = "" if alpha.verdict == "identified" else f" ({alpha.verdict.replace('_', ' ')})"
@@ -242,10 +254,7 @@ def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedOb
     delta = objective.delta if objective.name == "huber_log" else None
     total = problem.total(values)
     if not np.isfinite(total):
-        raise DataError(
-            f"law {problem.law.name} has no finite {objective.name} at any start: it gives no "
-            "number at some row. Change what is held fixed, leave out rows, or take another law"
-        )
+        raise problem.without_value()
     return FittedObjective(objective.name, delta, total)
 
 
@@ -274,9 +283,26 @@ def _resampling(
         "auto" if interval == "profile" or interval == "none" else interval,
         options.resamples if spare_rows and interval != "none" else 0,
         options.level,
-        {name: table[name][problem.rows.kept] for name in options.clusters},
+        dict(_clusters(table, options, problem.rows)),
         options.seed,
     )
+
+
+def _clusters(table: Table, options: FitOptions, rows: Rows) -> Iterator[tuple[str, Labels]]:
+    """Each cluster column with the labels of the used rows, (n,).
+
+    Raises:
+        DataError: a row without a label; such rows are not one cluster.
+    """
+    for name in options.clusters:
+        labels = table[name][rows.kept]
+        for row, label in zip(rows.kept, labels.tolist(), strict=True):
+            if label is None or label != label or label == "":
+                raise DataError(
+                    f"{table.place(row)} has no value of {name!r}, the cluster column; "
+                    "give it one, or leave the row out"
+                )
+        yield name, labels
 
 
 def _with_profiles(fitted: Fit, evidence: Evidence, rows_design: Design) -> Fit:

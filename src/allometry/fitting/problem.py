@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allometry.errors import UsageError
+from allometry.errors import DataError, UsageError
 from allometry.fitting.objectives import Objective, named
 from allometry.fitting.options import FitOptions
 from allometry.fitting.rows import Rows, select
@@ -88,6 +88,13 @@ class Problem:
         """Whether the law with these raw parameters passes through every row: no noise."""
         largest = float(np.abs(self.residuals(values)).max())
         return largest <= self.objective.largest_exact(self.rows.y)
+
+    def without_value(self) -> DataError:
+        """The refusal of a law that has no finite objective, whatever its parameters."""
+        return DataError(
+            f"law {self.law.name} has no finite {self.objective.name} at any start: it gives no "
+            "number at some row. Change what is held fixed, leave out rows, or take another law"
+        )
 
     def total(self, values: Mapping[str, float]) -> float:
         """The objective at raw parameter values."""

@@ -116,6 +116,8 @@ def _parameters(
 def _in_words(law: Law, name: str, e: Estimate) -> str:
     if e.verdict != "wide":
         return e.verdict.replace("_", " ")
+    if e.low == e.high:
+        return "all refits give one value"
     if e.low * e.high <= 0:
         return "its sign is open"
     ratio = max(e.high / e.low, e.low / e.high)
