@@ -301,6 +301,8 @@ def _from_document(cls: type[Fit], d: dict[str, Any], law: Law) -> Fit:
     _one_of(get_args(StatusCode), d["status"]["code"])
     parameters = _estimates(d["parameters"])
     data = {s: np.array(v, float) for s, v in d["data"].items()}
+    if {len(v) for v in data.values()} != {d["rows"]}:
+        raise ValueError(f"data, where {d['rows']} rows were expected")
     dropped = [(item["row"], item["rule"]) for item in d["dropped"]]
     objective = FittedObjective(
         _one_of(get_args(ObjectiveName), d["objective"]["name"]),
@@ -377,7 +379,8 @@ def _one_of(choices: Sequence[T], value: object) -> T:
 
 
 def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    # np.nan itself, as estimates without an interval have it: it is equal to itself in a tuple.
+    return np.nan if value is None else float(value)
 
 
 def _plain(value: object) -> object:

@@ -197,14 +197,17 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
         endings=np.sort(ended.value) * problem.objective.scale,
         notes=(*rows.notes, *filter(None, [rows_design.falls])),
         variance=_variance(table, options, problem, parameters),
-        seconds={
-            "starts": round(solved - began, 4),
-            "resamples": round(time.perf_counter() - solved, 4),
-        },
+        seconds=_seconds(began, solved),
     )
     if options.interval == "profile" and spare:
         return _with_profiles(fitted, evidence, rows_design)
     return fitted
+
+
+def _seconds(began: float, solved: float) -> dict[str, float]:
+    """What the starts took, and what has been done since."""
+    now = time.perf_counter()
+    return {"starts": round(solved - began, 4), "resamples": round(now - solved, 4)}
 
 
 def _design(

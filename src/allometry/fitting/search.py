@@ -13,6 +13,7 @@ FIRST_DELTA = 0.1  # where starts begin: all rows of a sane table are then quadr
 FIRST_ROUNDS, CARRIED = 25, 8  # Gauss-Newton rounds of all starts; lanes then carried on
 STEEPER = np.array([1.0, 1.3, 2.0, 4.0])  # exponents of some starts, over those of a plane
 FLAT = 1e-5  # gradient, over the objective, of a point that counts as an optimum
+SINGULAR = 1e-10  # eigenvalue of the scaled curvature that is none: a Newton step says nothing
 SAME = 1e-6  # relative difference of objectives below which two ends are one basin
 
 
@@ -129,16 +130,38 @@ def _exact(surface: LawSurface, weights: Array) -> float:
     return float(surface.objective.penalty(r, weights, np.full((1, 1), surface.final_delta))[0][0])
 
 
+def _flat(surface: LawSurface, polished: Solution, weights: Array) -> bool:
+    """Whether the best of these points is an optimum.
+
+    Its gradient is small over the objective; or, where noise is so small that rounding of the
+    solver's last step is not, the Newton step would gain next to nothing of the objective.
+    """
+    best = [int(np.argmin(polished.value))]
+    u, value, gradient = polished.u[best], polished.value[best][0], polished.gradient[best][0]
+    if np.abs(gradient).max(initial=0.0) <= FLAT * value + 1e-12:
+        return True
+    free = (u[0] > surface.low) & (u[0] < surface.high)
+    sharp = surface.sharpened()
+    delta = np.full((1, 1), sharp.final_delta)
+    curvature = sharp.evaluate(u, weights, delta)[2][0][np.ix_(free, free)]
+    size = np.sqrt(np.abs(np.diagonal(curvature)))
+    if not (np.isfinite(curvature).all() and (size > 0).all()):
+        return False
+    scaled, slope = curvature / size[:, None] / size, gradient[free] / size
+    if np.linalg.eigvalsh(scaled).min() <= SINGULAR:
+        return False
+    return bool(slope @ np.linalg.solve(scaled, slope) <= FLAT**2 * value)
+
+
 def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array, Certificate]:
     """The polished best (1, p), and the evidence."""
     order = np.argsort(ended.value)
     rounds = 600 if surface.objective.delta == 0 else 50
     polished = _polish(surface, ended.u[order[:3]], weights, rounds)
     winner = np.array([np.argmin(polished.value)])
-    norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
-    if norm > FLAT * polished.value[winner][0]:  # a ridge: the winner alone goes on
+    if not _flat(surface, polished, weights):  # a ridge: the winner alone goes on
         polished, winner = _polish(surface, polished.u[winner], weights, 150), np.array([0])
-        norm = float(np.abs(polished.gradient).max(initial=0.0))
+    norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
     best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), surface.final_delta)
     reached = min(value, float(surface.evaluate(best, weights, delta)[0][0]))
@@ -153,7 +176,7 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
         best_basin_share=float(same.mean()),
         runner_up_value=scale * float(ended.value[others[0]]) if len(others) else None,
         gradient_norm=scale * norm,
-        polished=norm <= FLAT * value + 1e-12,
+        polished=_flat(surface, polished, weights),
         active_bounds=tuple(p.name for p, b in zip(surface.free, on_bound, strict=True) if b),
         runner_up={name: float(v[0]) for name, v in runner.items()},
         one_basin=surface.one_basin,
