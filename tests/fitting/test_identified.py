@@ -219,6 +219,16 @@ def test_rows_without_noise_have_a_status_of_their_own():
     assert made.values["alpha"] == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize("objective", ["huber_log", "absolute_log", "asymmetric_absolute"])
+@pytest.mark.parametrize("law", ["power", "power_floor"])
+def test_rows_without_noise_are_so_by_every_objective(law, objective):
+    x = np.geomspace(10, 1e5, 12)
+    y = 5 * x**-0.3 + (law == "power_floor")
+    made = fit(Table({"x": x, "y": y}), law, XY, objective=objective, resamples=0)
+    assert made.status.code == "noise_free"
+    assert made.values["alpha"] == pytest.approx(0.3, rel=1e-6)
+
+
 @pytest.mark.parametrize("rows", [4, 5, 12, 40])
 def test_rounding_of_rows_without_noise_is_no_other_optimum_and_no_interval(rows):
     x = np.geomspace(10, 1e5, rows)

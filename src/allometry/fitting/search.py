@@ -133,12 +133,13 @@ def _exact(surface: LawSurface, weights: Array) -> float:
 def _flat(surface: LawSurface, polished: Solution, weights: Array) -> bool:
     """Whether the best of these points is an optimum.
 
-    Its gradient is small over the objective; or, where noise is so small that rounding of the
-    solver's last step is not, the Newton step would gain next to nothing of the objective.
+    Its gradient is small over the objective; or no residual is more than rounding; or, where
+    noise is small, the Newton step would gain next to nothing of the objective.
     """
     best = [int(np.argmin(polished.value))]
     u, value, gradient = polished.u[best], polished.value[best][0], polished.gradient[best][0]
-    if np.abs(gradient).max(initial=0.0) <= FLAT * value + 1e-12:
+    steepest = np.abs(gradient).max(initial=0.0)
+    if steepest <= FLAT * value + 1e-12 or value <= _exact(surface, weights):
         return True
     free = (u[0] > surface.low) & (u[0] < surface.high)
     sharp = surface.sharpened()
