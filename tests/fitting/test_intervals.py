@@ -94,6 +94,24 @@ def test_a_line_by_squares_gets_the_textbook_interval(interval):
     assert made.interval.method == interval and alpha.verdict == "identified"
 
 
+@pytest.mark.parametrize("interval", ["student", "residual"])
+def test_a_line_by_weighted_squares_gets_the_textbook_interval(interval):
+    """Variances 1/weight over four decades; the textbook's is the weighted t interval."""
+    rng = RNG(1)
+    x = np.geomspace(10, 1e6, 40)
+    spread = 10 ** rng.uniform(-3, -1, 40)
+    y = 5 * x**-0.3 * np.exp(spread * rng.normal(size=40))
+    design = np.stack([np.ones(40), -np.log(x)], 1) / spread[:, None]
+    _, squares = np.linalg.lstsq(design, np.log(y) / spread, rcond=None)[:2]
+    error = np.sqrt(np.linalg.inv(design.T @ design)[1, 1] * squares[0] / 38)
+    made = fit(
+        Table({"x": x, "y": y, "w": spread**-2}), "power", XY, objective="squared_log",
+        weights="w", interval=interval, resamples=4000,
+    )  # fmt: skip
+    alpha = made.parameters["alpha"]
+    assert alpha.high - alpha.low == pytest.approx(2 * 2.0244 * error, rel=0.08)
+
+
 def test_clusters_widen_the_interval_where_rows_share_their_error():
     table = line(noise=0.01, seeds=5, group=0.1)
     alone, whole, wild = (

@@ -175,7 +175,8 @@ class Fit:
             with np.errstate(over="ignore"):  # Student's tails where few rows are spare
                 predicted = predicted * np.exp(noise) if self.objective.logs else predicted + noise
         tail = (1 - (self.interval.level if level is None else level)) / 2
-        low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
+        with np.errstate(invalid="ignore"):  # between infinite draws there is no number
+            low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
         return np.asarray(low, float), np.asarray(high, float)
 
     def residuals(self) -> Array:

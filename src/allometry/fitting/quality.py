@@ -85,10 +85,11 @@ class Quality:
         Args:
             sizes: what rows are ordered by, in words. place: says where a row stands.
         """
+        share = f"{self.r_squared:.4f}" if math.isfinite(self.r_squared) else "none: all are equal"
         return [
             f"Residuals: {self._residual(self.typical)} typically (median of absolute values), "
             f"at most {self._residual(self.largest)}, in {place(self.largest_row)}; "
-            f"R² of {self.scale} {self.r_squared:.4f}.",
+            f"R² of {self.scale} {share}.",
             *self._signs(sizes),
             *self._outliers(place),
         ]

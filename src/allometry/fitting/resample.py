@@ -243,10 +243,16 @@ def _new_rows(
 def _residuals(
     surface: LawSurface, rows: Rows, r: Array, rng: np.random.Generator, options: ResamplingOptions
 ) -> Array:
-    """New residuals (K, n), drawn from those seen, blown up for the parameters spent."""
+    """New residuals (K, n), drawn from those seen, blown up for the parameters spent.
+
+    Those seen are taken to have variances 1/weight, so they are drawn in these units.
+    """
     spent = np.sqrt(len(r) / max(1, len(r) - len(surface.free)))
     if not options.clusters:
-        return rng.choice((r - r.mean()) * spent, (options.resamples, len(r)))
+        root = np.sqrt(rows.weights)
+        scaled = r * root
+        drawn = rng.choice((scaled - scaled.mean()) * spent, (options.resamples, len(r)))
+        return np.asarray(drawn / root)
     drawn = np.tile(r * spent, (options.resamples, 1))
     for place in _places(options):
         drawn *= rng.choice([-1.0, 1.0], (options.resamples, place.max() + 1))[:, place]
