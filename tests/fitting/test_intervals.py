@@ -94,6 +94,17 @@ def test_a_line_by_squares_gets_the_textbook_interval(interval):
     assert made.interval.method == interval and alpha.verdict == "identified"
 
 
+def test_residuals_of_a_robust_fit_are_drawn_about_its_optimum_and_not_their_mean():
+    """A third of the rows lies 30% above the line: the mean of the residuals is 0.08."""
+    rng = RNG(0)
+    x = np.geomspace(10, 1e6, 60)
+    y = 5 * x**-0.3 * np.exp(0.01 * rng.normal(size=60)) * np.where(np.arange(60) % 3, 1, 1.3)
+    made = fit(Table({"x": x, "y": y}), "power", XY, objective="huber_log", interval="residual")
+    a = made.parameters["A"]
+    assert a.low < a.value < a.high
+    assert np.median(made.draws["A"]) == pytest.approx(a.value, rel=0.01)
+
+
 @pytest.mark.parametrize("interval", ["student", "residual"])
 def test_a_line_by_weighted_squares_gets_the_textbook_interval(interval):
     """Variances 1/weight over four decades; the textbook's is the weighted t interval."""

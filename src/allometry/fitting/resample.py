@@ -245,13 +245,15 @@ def _residuals(
 ) -> Array:
     """New residuals (K, n), drawn from those seen, blown up for the parameters spent.
 
-    Those seen are taken to have variances 1/weight, so they are drawn in these units.
+    Those seen are taken to have variances 1/weight, so they are drawn in these units. Squares
+    ask for a mean of 0; under other penalties the optimum is where the residuals lie as seen.
     """
     spent = np.sqrt(len(r) / max(1, len(r) - len(surface.free)))
     if not options.clusters:
         root = np.sqrt(rows.weights)
         scaled = r * root
-        drawn = rng.choice((scaled - scaled.mean()) * spent, (options.resamples, len(r)))
+        middle = scaled.mean() if surface.objective.squares else 0.0
+        drawn = rng.choice((scaled - middle) * spent, (options.resamples, len(r)))
         return np.asarray(drawn / root)
     drawn = np.tile(r * spent, (options.resamples, 1))
     for place in _places(options):
