@@ -12,8 +12,8 @@ import pytest
 from allometry import laws
 from allometry.fitting import objectives
 from allometry.fitting.fit import fit
+from allometry.fitting.problem import surface
 from allometry.fitting.search import start_points
-from allometry.fitting.surface import surface
 from allometry.laws import Law, Parameter, Term
 from allometry.tables.table import Table
 

@@ -13,6 +13,7 @@ from allometry.fitting.influence import influence
 from tests.fitting.test_groups import FAMILIES
 
 POWER = "--law power --map x=params --map y=error"
+FLOOR = "--law power_floor --map x=params --map y=error"
 SQUARES = "--objective squared_log"
 
 
@@ -62,6 +63,17 @@ def test_a_short_group_is_named_with_its_reason_and_the_others_are_shown(call):
     assert "[tiny] not fitted" in words(out)
     assert "family [tiny] was not fitted: law power has 2 parameters; 1 of 1 rows" in words(out)
     assert "F(1, 32)" in out
+
+
+def test_the_status_of_a_group_comes_before_all_tables(call):
+    _, out, _ = call(f"fit runs.csv {FLOOR} --by family --filter params>3e5 --resamples 100")
+    codes = [line.split(":")[0] for line in out.splitlines()[:1]]
+    assert codes == ["family conv"] and out.index("family conv: ") < out.index("y = E + A")
+
+
+def test_influence_says_first_where_the_fit_is_not_converged(call):
+    _, out, _ = call(f"influence runs.csv {FLOOR} --resamples 100")
+    assert out.startswith("not_identified: These rows do not determine E (only an upper bound)")
 
 
 def test_more_than_one_pair_is_said_to_be_uncorrected(call):
@@ -153,7 +165,32 @@ def test_multiverse_without_resamples_shows_values(call):
         f"multiverse runs.csv {POWER} --resamples 0 --try-drop-largest x:3 --try-drop-largest x:6"
     )
     assert code == 0 and "3 largest x" in out and "6 largest x" in out
+    assert "Rows left out of every fit" not in out
     assert "Over these 9 fits" in out
+
+
+def test_multiverse_says_once_which_rows_every_fit_leaves_out(call):
+    line = f"multiverse runs.csv {POWER} --filter family==conv --try-filter params>30000"
+    _, out, _ = call(f"{line} --resamples 20")
+    assert out.count("family==conv") == 1 and out.count("all but params>30000") == 3
+    assert "Rows left out of every fit: all but family==conv." in out
+
+
+def test_many_quantities_of_groups_stand_below_each_other(call, tmp_path):
+    """Seven quantities of two groups do not fit beside each other in 80 columns."""
+    rng = np.random.default_rng(0)
+    n, d = np.geomspace(1e7, 1e10, 8).repeat(4), np.tile(np.geomspace(1e9, 1e12, 4), 8)
+    loss = (1.8 + 480 * n**-0.35 + 2100 * d**-0.37) * np.exp(0.003 * rng.normal(size=(2, 32)))
+    table = {"set": ["web"] * 32 + ["code"] * 32, "N": np.tile(n, 2), "D": np.tile(d, 2)}
+    al.Table({**table, "L": loss.ravel()}).to_csv(tmp_path / "sets.csv")
+    columns = "--map N=N --map D=D --map L=L --by set --resamples 50"
+    _, out, _ = call(f"fit sets.csv --law chinchilla {columns}")
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[:3] for row in rows if row[:1] in (["web"], ["code"])] == [
+        ["web", "32", "E"],
+        ["code", "32", "E"],
+    ]
+    assert sum(row[:1] == ["alpha"] and row[1].startswith("0.3") for row in rows) == 2
 
 
 def test_multiverse_tries_objectives_rows_and_columns(call):

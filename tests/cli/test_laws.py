@@ -1,13 +1,15 @@
 """The commands on a table: what they say of how it was read, and of mappings that cannot be."""
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from allometry import cli
-from allometry.cli.terminal import show_comparison
+from allometry.cli.terminal import show_comparison, show_line
 
 ROWS = "\n".join(f"{x:.0f};{2 + 60 * x**-0.25:.6f}" for x in np.geomspace(1e6, 1e10, 9))
 
@@ -32,6 +34,20 @@ MAPPED = "--map x=log_n --map y=loss"
 def test_fit_prints_how_the_table_was_read(call):
     code, out, _ = call(f"fit runs.csv --law power {MAPPED} --starts 4 --resamples 0")
     assert code == 0 and "separated by semicolons" in out and "looks like logarithms" in out
+
+
+def test_a_status_other_than_converged_is_the_first_thing_printed(call):
+    """Two sizes, three parameters: the law has no row to spare."""
+    Path("few.csv").write_text("x,y\n1e3,0.31\n1e4,0.172\n1e5,0.094\n")
+    code, out, _ = call("fit few.csv --law power_floor --map x=x --map y=y")
+    assert code == 0 and out.startswith("no_spare_rows: 3 rows for 3 free parameters")
+    assert out.count("no_spare_rows") == 1 and "\n\ny = E + A x^-alpha" in out
+
+
+def test_converged_is_the_last_line(call):
+    code, out, _ = call("fit runs.csv --law power --map x=log_n --map y=loss --resamples 100")
+    assert code == 0 and out.startswith("y = A x^-alpha")
+    assert out.splitlines()[-1].startswith("converged: ")
 
 
 def test_compare_prints_it_and_has_it_in_its_document(call):
@@ -159,3 +175,27 @@ def test_compare_says_first_where_the_fit_of_the_chosen_law_is_not_converged(cap
     lines = capfd.readouterr().out.splitlines()
     assert lines[0] == "power is chosen, but its fit is not_converged: Use more starts."
     assert any("power" in line and "not_converged" in line for line in lines[1:])
+    assert "back-test RMSLE" in "".join(lines) and "extrapolation" not in "".join(lines)
+
+
+@pytest.mark.parametrize(("terminal", "lines"), [(True, 3), (False, 1)])
+def test_sentences_wrap_between_words_on_a_terminal_only(terminal, lines):
+    out = io.StringIO()
+    console = Console(file=out, width=20, force_terminal=terminal, color_system=None)
+    show_line(console, "These rows do not determine the exponent.")
+    written = out.getvalue().splitlines()
+    assert len(written) == lines and " ".join(line.strip() for line in written) == (
+        "These rows do not determine the exponent."
+    )
+
+
+def test_fit_begins_where_start_says(call):
+    line = f"fit runs.csv --law power_floor {MAPPED} --objective squared --resamples 0"
+    code, out, _ = call(f"{line} --start E=1.9 --start alpha=0.3 --starts 1 --json")
+    document = json.loads(out)
+    assert code == 0 and document["certificate"]["starts"] == 1
+    assert document["parameters"]["E"]["value"] == pytest.approx(2, rel=1e-3)
+    code, out, err = call(f"{line} --start e=1.9")
+    assert code == 2 and out == "" and "no parameter e to start from" in err
+    code, _, err = call(f"{line} --start E=much")
+    assert code == 2 and "--start" in err

@@ -1,6 +1,7 @@
 """The figure of a fit: labels that can be read, endings that can be written."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from allometry import cli
 from allometry.errors import UsageError
 from allometry.figures.fits import ENDINGS, check_ending, draw_fit, save_fit_figure
 from allometry.figures.style import stacked
+from allometry.fitting.document import Status
 from allometry.fitting.fit import fit
 from allometry.tables.table import Table
 
@@ -48,6 +50,14 @@ def test_tick_labels_do_not_lie_over_each_other(start, stop):
 def test_every_ending_that_is_listed_can_be_written(ending, tmp_path):
     save_fit_figure(made(1e5, 7e5), tmp_path / f"fit{ending}")
     assert (tmp_path / f"fit{ending}").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("code", ["converged", "bound_active"])
+def test_a_status_other_than_converged_stands_in_the_headline(code, tmp_path):
+    drawn = made(1e5, 7e5)
+    save_fit_figure(replace(drawn, status=Status(code, "")), tmp_path / "fit.svg")
+    headline = (tmp_path / "fit.svg").read_text()
+    assert ("bound_active" in headline) == (code != "converged")
 
 
 @pytest.mark.parametrize("name", ["fit", "fit.html", "fit.svgz", ".png"])

@@ -12,9 +12,9 @@ from allometry.errors import DataError, UsageError
 from allometry.fitting import objectives
 from allometry.fitting.groups import _difference, _verdict, fit_groups
 from allometry.fitting.intervals import Estimate
+from allometry.fitting.problem import surface
 from allometry.fitting.search import start_points
 from allometry.fitting.shared import GROUP, GroupLaw
-from allometry.fitting.surface import surface
 from allometry.tables.table import Table
 from tests.test_every_law import LAWS, sizes_of, truth_of
 

@@ -11,6 +11,7 @@ from allometry.fitting.printed import reproducing_digits
 from allometry.report.fit_in_words import estimate_rows
 from allometry.stats.digits import rounded
 from allometry.tables.table import Table
+from tests.fitting.test_identified import FLOOR_AT_BOUND
 from tests.stats.test_digits import read
 
 
@@ -62,3 +63,12 @@ def test_steep_laws_over_wide_tables_get_the_digits_they_need():
     near = {name: rounded(values[name], digits[name]) for name in values}
     assert law.evaluate(near, sizes)[0] == pytest.approx(law.evaluate(values, sizes)[0], rel=1e-3)
     assert digits["alpha"] > 3
+
+
+def test_a_floor_at_its_bound_is_printed_as_zero():
+    """The solver's bound is 1e-6 or so: a number that nobody means."""
+    fitted = fit(FLOOR_AT_BOUND, "power_floor", {"x": "samples", "y": "val_loss"})
+    assert 0 < fitted.values["E"] < 1e-5
+    assert fitted.shown()["E"].startswith("0 [0.00, 1.")
+    printed = fitted.law.evaluate(printed_values(fitted), fitted.data)[0]
+    assert printed == pytest.approx(fitted.predict(fitted.data), rel=1e-3 + 1e-9)

@@ -36,8 +36,8 @@ def test_a_floor_below_zero_shows_in_residuals_and_signs():
     assert made.quality.r_squared == pytest.approx(1 - left) and made.quality.scale == "log y"
     assert made.quality.signs.text == "--+++--"
     said = " ".join(certificate_lines(made))
-    assert "at most −8.3 %, in row 7" in said and "−−+++−−, too few for a test" in said
-    assert "at most −8.3 %" in made._repr_html_()
+    assert "largest −8.3% in row 7" in said and "−−+++−− (too few to test)" in said
+    assert "largest −8.3%" in made._repr_html_()
 
 
 def test_the_runs_test_counts_arrangements():

@@ -133,6 +133,9 @@ def test_logarithms_of_a_power_law_are_fitted_with_a_note():
     runs = {"log10_params": n, "log10_loss": np.log10(12 * (10**n) ** -0.09)}
     fit = al.fit(runs, "power", x="log10_params", y="log10_loss", starts=4, resamples=0)
     assert len([note for note in fit.notes if "looks like logarithms" in note]) == 2
+    columns = {"x": "10**log10_params", "y": "10**log10_loss"}
+    plain = al.fit(runs, "power", columns, objective="squared_log", resamples=0)
+    assert plain.notes == () and plain.values["alpha"] == pytest.approx(0.09)
     scores = compare(runs, {"x": "log10_params", "y": "log10_loss"}, ["power"], starts=4)
     assert len(document(scores)["notes"]) == 2
 

@@ -15,6 +15,7 @@ from allometry.errors import DataError, DiskError, UsageError
 from allometry.figures import panels
 from allometry.figures.words import to_html
 from allometry.findings import Analysis
+from allometry.fitting.document import Status
 from allometry.report.page import LIMIT, IndexEntry, write_index, write_report
 from allometry.report.pictures import save_figures
 from allometry.tables.table import Table
@@ -107,6 +108,22 @@ def test_answer_comes_before_all_else(page):
     ]
     body = page[page.index("<h1>") :]
     assert sorted(order, key=body.index) == order
+
+
+@pytest.mark.parametrize(("code", "first"), [("converged", False), ("found_once", True)])
+def test_a_status_other_than_converged_stands_above_its_fit(tmp_path, code, first):
+    analysis = STUDY.analysis(TABLE)
+    fits = {
+        name: replace(fit, status=Status(code, "This is the advice."))
+        for name, fit in analysis.fits.items()
+    }
+    study = replace(STUDY, analyse=lambda table: replace(analysis, fits=fits))
+    page = report(tmp_path / "a.html", study)
+    section = page[page.index('id="fits"') :]
+    status, formula = (section.index(text) for text in (f"{code}: This", 'class="formula"'))
+    assert (status < formula) == first
+    html = next(iter(fits.values()))._repr_html_()
+    assert html.startswith(f"<p><b>{code}</b>") == first and html.count("This is the advice.") == 1
 
 
 def test_counts_runs_and_those_that_diverged(page):

@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from allometry.cli.terminal import stdout
+from allometry.cli.terminal import show_line, show_status, stdout
 from allometry.fitting.document import Fit
 from allometry.fitting.groups import GroupFits, SharedFit
 from allometry.fitting.intervals import Estimate
-from allometry.report.fit_in_words import summary_of_fit
+from allometry.fitting.printed import with_zero_floors
+from allometry.report.fit_in_words import estimate_rows, summary_of_fit
 from allometry.stats.digits import shown, shown_interval
 
 __all__ = ["show_groups", "show_influence", "show_multiverse"]
@@ -23,7 +24,7 @@ FEW = 3  # quantities, with their intervals beside each other in one line
 MOST_DIFFERENCES, MOST_LEFT_OUT = 20, 10  # on a terminal; --json has all
 DIFFERENCES = {
     "different": "different",
-    "not_distinguished": "not distinguished: 0 lies in the interval",
+    "not_distinguished": "not distinguished",
     "not_identified": "not compared: not identified in one or both",
     "not_converged": "not compared: one or both fits did not converge",
     "no_interval": "no interval taken",
@@ -34,29 +35,60 @@ def show_groups(groups: GroupFits) -> None:
     """A row for each group, differences, and the parameters shared."""
     console, fits = stdout(), groups.fits
     columns = ", ".join(f"{s} = {c}" for s, c in next(iter(fits.values())).columns.items())
-    _line(console, f"{groups.law.formula}   ({columns})", "bold")
-    estimates = {group: {**fit.parameters, **fit.derived} for group, fit in fits.items()}
-    names = list(next(iter(estimates.values())))
-    table = _table(", ".join(groups.by), "rows", *names, "status")
-    for group, fit in fits.items():
-        cells = [_estimate(e, stacked=len(names) > FEW) for e in estimates[group].values()]
-        _row(table, group, str(fit.rows), *cells, _status(fit.status.code))
-    for group in groups.refused:
-        _row(table, group, "", *("" for _ in names), Text("not fitted", style="yellow"))
-    console.print(table)
+    doubtful = {g: fit for g, fit in fits.items() if fit.status.code != "converged"}
+    for group, fit in doubtful.items():
+        show_status(console, fit, f"{', '.join(groups.by)} {group}")
+    if doubtful:
+        console.print()
+    show_line(console, f"{groups.law.formula}   ({columns})", "bold")
+    names = _names(groups)
+    console.print(_wide(groups) if len(names) <= FEW else _long(groups))
     for group, reason in groups.refused.items():
-        _line(console, f"{', '.join(groups.by)} {group} was not fitted: {reason}.", "yellow")
-    for group, fit in fits.items():
-        if fit.status.code != "converged":
-            advice = f"{fit.status.code}: {fit.status.advice}"
-            _line(console, f"{', '.join(groups.by)} {group}: {advice}", "yellow")
+        show_line(console, f"{', '.join(groups.by)} {group} was not fitted: {reason}.", "yellow")
     if groups.left_out:
-        _line(console, f"{groups.left_out} rows have no value of {', '.join(groups.by)}.")
+        show_line(console, f"Rows without a value of {', '.join(groups.by)}: {groups.left_out}.")
     if groups.differences:
         _show_differences(console, groups)
     if groups.shared is not None:
         _show_shared(console, groups.shared)
     _notes(console, [note for fit in fits.values() for note in fit.notes])
+
+
+def _names(groups: GroupFits) -> list[str]:
+    """Parameters and derived quantities, the same of every group."""
+    fit = next(iter(groups.fits.values()))
+    return [*fit.parameters, *fit.derived]
+
+
+def _wide(groups: GroupFits) -> RichTable:
+    """A row for each group, for few quantities."""
+    names = _names(groups)
+    table = _table(", ".join(groups.by), "rows", *names, "status")
+    for group, fit in groups.fits.items():
+        estimates = with_zero_floors(
+            fit.law, fit.parameters | fit.derived, fit.data[fit.law.response]
+        )
+        cells = [_estimate(e) for e in estimates.values()]
+        _row(table, group, str(fit.rows), *cells, _status(fit.status.code))
+    for group in groups.refused:
+        _row(table, group, "", *("" for _ in names), Text("not fitted", style="yellow"))
+    return table
+
+
+def _long(groups: GroupFits) -> RichTable:
+    """A row for each quantity of each group: many do not fit beside each other."""
+    level = f"{100 * groups.level:g}%"
+    table = _table(", ".join(groups.by), "rows", "", f"value [{level} interval]", "verdict")
+    for group, fit in groups.fits.items():
+        first = [group, str(fit.rows)]
+        for row in estimate_rows(fit):
+            verdict = Text(row.verdict, style="" if row.sure else "yellow")
+            _row(table, *first, row.name, row.shown, verdict)
+            first = ["", ""]
+        table.add_section()
+    for group in groups.refused:
+        _row(table, group, "", "", "", Text("not fitted", style="yellow"))
+    return table
 
 
 def _show_differences(console: Console, groups: GroupFits) -> None:
@@ -68,35 +100,38 @@ def _show_differences(console: Console, groups: GroupFits) -> None:
         pair = f"{d.first} \N{MINUS SIGN} {d.second}"
         _row(table, d.parameter, pair, shown_interval(d.value, d.low, d.high), verdict)
     console.print(table)
+    if any(d.verdict == "not_distinguished" for d in groups.differences[:MOST_DIFFERENCES]):
+        show_line(console, "Not distinguished: the interval of the difference holds 0.")
     if len(groups.differences) > MOST_DIFFERENCES:
         more = len(groups.differences) - MOST_DIFFERENCES
-        _line(console, f"{more} more differences: --json has all.")
+        show_line(console, f"{more} more: --json has all.")
     pairs = len(groups.fits) * (len(groups.fits) - 1) // 2
     each = f"Intervals are at {level} for each pair, not corrected for {pairs} pairs. "
-    _line(console, f"{each if pairs > 1 else ''}Groups are taken as independent.")
+    show_line(console, f"{each if pairs > 1 else ''}Groups are taken as independent.")
 
 
 def _show_shared(console: Console, shared: SharedFit) -> None:
     fit, names = shared.fit, ", ".join(shared.names)
     console.print()
-    _line(console, f"With {names} shared: {fit.formula}", "bold")
+    if fit.status.code != "converged":
+        show_status(console, fit, f"With {names} shared")
+        console.print()
+    show_line(console, f"With {names} shared: {fit.formula}", "bold")
     table = _table("parameter", f"value [{100 * fit.interval.level:g}% interval]", "meaning")
     meanings = {**{p.name: p.meaning for p in fit.law.parameters}, **fit.law.meanings}
     for name, estimate in {**fit.parameters, **fit.derived}.items():
         _row(table, name, _estimate(estimate), meanings.get(name, ""))
     console.print(table)
-    if fit.status.code != "converged":
-        _line(console, f"{fit.status.code}: {fit.status.advice}", "yellow")
     test = shared.test
     if test is None:
-        _line(console, f"Whether {names} may be shared was not tested: {shared.reason}.")
+        show_line(console, f"Whether {names} may be shared was not tested: {shared.reason}.")
         return
     answer = (
         f"the groups differ in {names}"
         if test.p < 1 - fit.interval.level
         else f"no difference between groups in {names} is seen"
     )
-    _line(
+    show_line(
         console,
         f"F test of {names} shared: F({test.parameters}, {test.rows}) = {shown(test.f)}, "
         f"p = {shown(test.p, 2)}: {answer}.",
@@ -109,8 +144,9 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
     console, whole, rows = stdout(), document["all_rows"], document["without"]
     what = document["leave_out"]
     if fit.status.code != "converged":
-        _line(console, f"{fit.status.code}: {fit.status.advice}", "yellow")
-    _line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
+        show_status(console, fit)
+        console.print()
+    show_line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
     table = _table("left out", "shift", "moves most", *whole, "")
     _row(table, "nothing", "", "", *(shown(v, 4) for v in whole.values()), "", end_section=True)
     for row in rows[:MOST_LEFT_OUT]:
@@ -128,11 +164,10 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
         )
     console.print(table)
     if len(rows) > MOST_LEFT_OUT:
-        smaller = ", each with a smaller shift" if rows[0]["moved"] else ""
-        rest = f"{len(rows) - MOST_LEFT_OUT} more{smaller}"
-        _line(console, f"{rest}: --json has all.")
-    _line(console, "Shift: the largest change of a number, in its bootstrap standard errors.")
-    _line(console, _strongest(rows[0], what), "bold")
+        rest = f"{len(rows) - MOST_LEFT_OUT} more, each with a smaller shift"
+        show_line(console, f"{rest}: --json has all.")
+    show_line(console, "Shift: the largest change of a number, in its bootstrap standard errors.")
+    show_line(console, _strongest(rows[0], what), "bold")
     _notes(console, fit.notes)
 
 
@@ -159,21 +194,24 @@ def _strongest(row: Mapping[str, Any], column: str | None) -> str:
 def show_multiverse(document: Mapping[str, Any]) -> None:
     """A row for each combination of choices, and the range of every number."""
     console, fits = stdout(), document["fits"]
-    _line(console, document["formula"], "bold")
+    show_line(console, document["formula"], "bold")
     names = [name.removesuffix("_low") for name in fits[0] if name.endswith("_low")]
-    choices = [key for key in ("counting", "dropped") if len({fit[key] for fit in fits}) > 1]
-    headings = {"counting": "columns", "dropped": "rows left out"}
-    few = len(names) <= FEW
-    table = _table("objective", *(headings[c] for c in choices), "rows", *names, "status")
+    everywhere = set.intersection(*(set(fit["dropped"].split(", ")) for fit in fits)) - {"none"}
+    mappings = len({fit["counting"] for fit in fits}) > 1
+    table = _table("choices", "rows", *names)
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for fit in fits:
-        delta = f" {fit['delta']:g}" if fit["delta"] else ""
         estimates = [
-            shown_interval(fit[n], fit[f"{n}_low"], fit[f"{n}_high"]) if few else shown(fit[n], 4)
+            shown_interval(fit[n], fit[f"{n}_low"], fit[f"{n}_high"])
+            if len(names) <= FEW
+            else shown(fit[n])
             for n in names
         ]
-        cells = [f"{fit['objective']}{delta}", *(fit[c] for c in choices), str(fit["rows"])]
-        _row(table, *cells, *estimates, _status(fit["status"]))
+        _row(table, _choices(fit, everywhere, mappings), str(fit["rows"]), *estimates)
     console.print(table)
+    if everywhere:
+        show_line(console, f"Rows left out of every fit: {', '.join(sorted(everywhere))}.")
     table = _table("", "smallest value", "largest value", "lowest end of interval", "highest")
     for name in names:
         ends = [
@@ -181,9 +219,24 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
             for end, extreme in (("", min), ("", max), ("_low", min), ("_high", max))
         ]
         _row(table, name, *(shown(end, 4) for end in ends))
-    _line(console, f"Over these {len(fits)} fits, values and ends of their intervals:")
+    show_line(console, f"Over these {len(fits)} fits, values and ends of their intervals:")
     console.print(table)
     _notes(console, document["notes"])
+
+
+def _choices(fit: Mapping[str, Any], everywhere: set[str], mappings: bool) -> Text:
+    """Objective, columns and rows of one fit, and its status where that is a doubt.
+
+    Args:
+        everywhere: rules for rows that every fit has. mappings: whether columns differ.
+    """
+    rules = [r for r in fit["dropped"].split(", ") if r not in everywhere | {"none"}]
+    delta = f" {fit['delta']:g}" if fit["delta"] else ""
+    lines = [f"{fit['objective']}{delta}", *([fit["counting"]] if mappings else []), *rules]
+    text = Text("\n".join(lines))
+    if fit["status"] != "converged":
+        text.append(f"\n{fit['status']}", style="yellow")
+    return text
 
 
 def _table(*headings: str) -> RichTable:
@@ -199,29 +252,20 @@ def _row(table: RichTable, *cells: str | Text, end_section: bool = False) -> Non
     table.add_row(*texts, end_section=end_section)
 
 
-def _estimate(e: Estimate, stacked: bool = False) -> Text:
+def _estimate(e: Estimate) -> Text:
     """Value and interval, and the verdict where it is a doubt."""
     if e.verdict == "fixed":
         return Text(f"{shown(e.value)} fixed")
-    text = _stacked(e.value, e.low, e.high) if stacked else shown_interval(e.value, e.low, e.high)
+    text = shown_interval(e.value, e.low, e.high)
     if e.verdict in ("identified", "no_interval"):
         return Text(text)
     return Text(f"{text}\n{e.verdict.replace('_', ' ')}", style="yellow")
 
 
-def _stacked(value: float, low: float, high: float) -> str:
-    """Value above its interval, so that many fit beside each other."""
-    return shown_interval(value, low, high).replace(" [", "\n[")
-
-
 def _status(code: str) -> Text:
-    return Text(code.replace("_", " "), style="" if code == "converged" else "yellow")
-
-
-def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style=style), soft_wrap=True)
+    return Text(code, style="" if code == "converged" else "yellow")
 
 
 def _notes(console: Console, notes: Iterable[str]) -> None:
     for note in dict.fromkeys(notes):
-        _line(console, note if note.endswith(".") else f"{note}.")
+        show_line(console, note if note.endswith(".") else f"{note}.")

@@ -42,7 +42,8 @@ mapped = click.option(
 
 
 by_objective = click.option(
-    "--objective", type=click.Choice(OBJECTIVES), default=DEFAULTS.objective, show_default=True,
+    "--objective", type=click.Choice(OBJECTIVES), metavar="NAME", default=DEFAULTS.objective,
+    show_default=True,
     help="What is minimised, the sum over rows. auto: one of the others by the scatter of the "
     "residuals, and said. huber_log: squares of the residuals of log y, absolute values beyond "
     "delta, so that outliers count less. squared_log: squares of them, for errors in percent "
@@ -136,6 +137,12 @@ with_fixed = click.option(
     "the fitted sizes; may be repeated.",
 )
 @click.option(
+    "--start",
+    multiple=True,
+    metavar="PARAMETER=VALUE",
+    help="Where one more start begins; with --starts 1 the only one.",
+)
+@click.option(
     "--figure",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw data, fit and residuals into this file: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
@@ -145,9 +152,10 @@ with_fixed = click.option(
 def fit(
     table: Path, law: str, mapping: Sequence[str], filters: Sequence[str],
     drop_largest: Sequence[str], cluster: Sequence[str], fixed: Sequence[str],
-    points: Sequence[str], figure: Path | None, output: Path | None, as_json: bool,
-    objective: ObjectiveChoice, delta: float | None, starts: int | None, resamples: int,
-    interval: IntervalName, level: float, seed: int, weights: str | None, noise: str | None,
+    start: Sequence[str], points: Sequence[str], figure: Path | None, output: Path | None,
+    as_json: bool, objective: ObjectiveChoice, delta: float | None, starts: int | None,
+    resamples: int, interval: IntervalName, level: float, seed: int, weights: str | None,
+    noise: str | None,
     by: Sequence[str], shared: Sequence[str],
 ) -> None:  # fmt: skip
     """Fit a law to TABLE (CSV, JSON lines, Parquet): values, intervals, proof of convergence."""
@@ -157,8 +165,9 @@ def fit(
     columns, options = mapped_columns(mapping), OptionValues(
         where=filters, drop_largest=counts("--drop-largest", drop_largest),
         cluster=tuple(cluster) or None, fixed=numbers("--fixed", fixed) or None,
-        objective=objective, delta=delta, starts=starts, resamples=resamples, interval=interval,
-        level=level, seed=seed, weights=weights, noise=noise,
+        start=numbers("--start", start) or None, objective=objective, delta=delta, starts=starts,
+        resamples=resamples, interval=interval, level=level, seed=seed, weights=weights,
+        noise=noise,
     )  # fmt: skip
     if by or shared:
         if figure or points:

@@ -26,7 +26,15 @@ from allometry.report.fit_in_words import certificate_lines, estimate_rows, summ
 from allometry.stats.digits import shown, shown_interval, warranted
 from allometry.training.result import RunResult
 
-__all__ = ["Bar", "show_comparison", "show_findings", "show_fit", "stdout"]
+__all__ = [
+    "Bar",
+    "show_comparison",
+    "show_findings",
+    "show_fit",
+    "show_line",
+    "show_status",
+    "stdout",
+]
 
 COLOURS: Mapping[Verdict, str] = {"agrees": "green", "disagrees": "red", "undecided": "yellow"}
 QUIET_SECONDS = 10.0  # between plain lines, where there is no terminal to draw on
@@ -107,6 +115,22 @@ def stdout() -> Console:
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 110)
 
 
+def show_line(console: Console, text: str, style: str = "") -> None:
+    """One sentence or more: wrapped between words on a terminal, in one line elsewhere."""
+    console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
+
+
+def show_status(console: Console, fit: Fit, of: str = "") -> None:
+    """The status of a fit and its advice: in yellow where it limits what stands below it.
+
+    Args:
+        of: what was fitted, where there are several fits.
+    """
+    sound = fit.status.code == "converged"
+    text = f"{of}{': ' if of else ''}{fit.status.code}: {fit.status.advice}"
+    show_line(console, text, "bold" if sound else "bold yellow")
+
+
 def show_findings(findings: Sequence[Finding]) -> None:
     """A table of claims, measurements and verdicts, and the answer under each, on stdout."""
     if not findings:
@@ -126,19 +150,20 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 
 def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
-    """Formula, parameters with intervals and verdicts, certificate and advice, on stdout.
+    """Formula, parameters with intervals and verdicts, certificate and status, on stdout.
+
+    A status other than `converged` limits every verdict, so it comes first.
 
     A status other than converged comes first, since it limits all that follows.
 
     Args:
         predicted: at the points that were asked for.
     """
-    console = stdout()
-    converged = fit.status.code == "converged"
-    status = Text(f"{fit.status.code}: {fit.status.advice}", style="bold")
-    if not converged:
-        console.print(status, soft_wrap=True)
-    console.print(Text(f"{fit.formula}   ({summary_of_fit(fit)})", style="bold"))
+    console, sound = stdout(), fit.status.code == "converged"
+    if not sound:
+        show_status(console, fit)
+        console.print()
+    show_line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     for heading in (
         "parameter",
@@ -154,9 +179,9 @@ def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
     if predicted:
         console.print(_predictions(fit, predicted))
     for line in certificate_lines(fit):
-        console.print(Text(line), soft_wrap=True)
-    if converged:
-        console.print(status, soft_wrap=True)
+        show_line(console, line)
+    if sound:
+        show_status(console, fit)
 
 
 def _predictions(fit: Fit, predicted: Sequence[Prediction]) -> RichTable:
@@ -182,20 +207,22 @@ def _predictions(fit: Fit, predicted: Sequence[Prediction]) -> RichTable:
 def show_comparison(document: Mapping[str, Any]) -> None:
     """A table of laws for each group: errors, weight, choice, status of each fit; and notes."""
     console = stdout()
-    for group in document["groups"]:
+    for place, group in enumerate(document["groups"]):
+        if place:
+            console.print()
         title = ", ".join(f"{name} = {value}" for name, value in group["by"].items())
         if title:
             console.print(Text(title, style="italic"))
         if group["chosen"] is None:
-            console.print(Text(f"not compared: {group['reason']}"), soft_wrap=True)
+            show_line(console, f"not compared: {group['reason']}")
             continue
         for line in _reservations(group):
-            console.print(Text(line, style="bold"), soft_wrap=True)
+            show_line(console, line, "bold yellow")
         console.print(_scores(group))
         for line in _group_notes(group):
-            console.print(Text(f"{line}."), soft_wrap=True)
+            show_line(console, f"{line}.")
     for note in document["notes"]:
-        console.print(Text(f"{note}."), soft_wrap=True)
+        show_line(console, f"{note}.")
 
 
 def _reservations(group: Mapping[str, Any]) -> list[str]:
@@ -209,19 +236,25 @@ def _reservations(group: Mapping[str, Any]) -> list[str]:
 
 
 def _scores(group: Mapping[str, Any]) -> RichTable:
-    """A row for each law, and one for their average."""
+    """A row for each law, and one for their average where rows were set aside."""
     measure = group["measure"]
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
-    errors = [f"{of} {measure.upper()}" for of in ("extrapolation", "back-test")]
-    for heading in ("law", *errors, "weight", "fit", ""):
+    averaged = group["averaged"][f"extrapolation_{measure}"]
+    tests = {
+        f"{heading} {measure.upper()}": f"{test}_{measure}"
+        for heading, test in (("extrapolation", "extrapolation"), ("back-test", "backtest"))
+        if any(score[f"{test}_{measure}"] is not None for score in group["laws"].values())
+    }
+    for heading in ("law", *tests, "weight", "fit", ""):
         table.add_column(heading)
     for name, score in group["laws"].items():
-        shown = [_error(score[f"{of}_{measure}"]) for of in ("extrapolation", "backtest")]
+        shown = [_error(score[test]) for test in tests.values()]
         status = score["status"]["code"] if score["status"] else "-"
         remark = "chosen" if name == group["chosen"]["law"] else score["reason"]
         style = "" if status == "converged" else "yellow"
         table.add_row(name, *shown, f"{score['weight']:.3f}", Text(status, style=style), remark)
-    table.add_row("averaged", _error(group["averaged"][f"extrapolation_{measure}"]), "", "", "", "")
+    if averaged is not None:
+        table.add_row("averaged", _error(averaged))
     return table
 
 

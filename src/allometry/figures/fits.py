@@ -67,6 +67,8 @@ def _residuals(fit: Fit, ax: Axes, across: Array, xlog: bool) -> None:
 def save_fit_figure(fit: Fit, path: str | Path) -> None:
     """Data, fit and residuals as a file of the kind its ending says.
 
+    A status other than `converged` stands in the headline.
+
     Raises:
         UsageError: an ending that is none of `ENDINGS`.
     """
@@ -74,7 +76,8 @@ def save_fit_figure(fit: Fit, path: str | Path) -> None:
     figure, (top,), (low,) = stacked(width=FIT_WIDTH, height=FIT_HEIGHT)
     draw_fit(fit, top, low)
     top.set_xlabel("")
-    headline(figure, textwrap.fill(f"{fit.law.name}: {fit.formula}", LINE))
+    doubt = "" if fit.status.code == "converged" else f" ({fit.status.code})"
+    headline(figure, textwrap.fill(f"{fit.law.name}{doubt}: {fit.formula}", LINE))
     save_figure(figure, path)
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from allometry.fitting.many_rows import some_rows
 from allometry.fitting.objectives import EFFICIENT
 from allometry.fitting.options import FitOptions
 from allometry.fitting.problem import Problem
@@ -51,12 +52,12 @@ def with_objective(
     rough = Problem.of_table(table, law, columns, robust)
     spare = len(rough.rows.y) - len(rough.free)
     if spare < FEW_SPARE:
-        return squares, "so few rows do not tell an outlier from noise"
+        return squares, "so few rows cannot tell an outlier from noise"
     scatter = _scatter(rough, options.seed)
     if not np.isfinite(scatter):
         raise rough.without_value()
     if scatter <= FINE:
-        return replace(robust, delta=1e-3), f"residuals scatter by {scatter:.2%}"
+        return replace(robust, delta=1e-3), f"the residuals scatter by {scatter:.2%} only"
     delta = float(f"{EFFICIENT * scatter:.3g}")
     reason = f"{EFFICIENT} times the scatter of the residuals, {scatter:.2%}"
     return replace(robust, delta=delta), reason
@@ -64,7 +65,8 @@ def with_objective(
 
 def _scatter(problem: Problem, seed: int) -> float:
     """Robust standard deviation of the residuals of a fit with a wide Huber."""
-    surface = problem.centred()
-    ended = search(surface, start_points(surface, ROUGH_STARTS, seed), problem.rows.weights)
+    places = some_rows(problem.rows, problem.law.per_row, seed)
+    surface, weights = problem.centred().of_rows(places), problem.rows.weights[places]
+    ended = search(surface, start_points(surface, ROUGH_STARTS, seed), weights)
     best = ended.u[[int(np.argmin(ended.value))]]
-    return robust_sd(surface.residuals(best)[0], len(surface.free))
+    return robust_sd(surface.plain_residuals(best)[0], len(surface.free))

@@ -13,6 +13,7 @@ __all__ = ["falls_against_data"]
 
 RISING = 0.5  # Spearman's rank correlation of y with a size, above which y rises with it
 POINTS, PLACES = 300, 12  # parameter values, within the bounds; places along a size
+WIDE = 1e6  # of a parameter without bounds
 FEWEST = 30  # parameter values at which the law must be finite to be judged
 FLAT = 1e-9  # relative rise that is rounding
 
@@ -34,7 +35,7 @@ def falls_against_data(surface: LawSurface) -> str:
 
 def _falls(surface: LawSurface, size: str) -> bool:
     """Whether no parameter values within the bounds let the law rise along one size."""
-    low, high = surface.low, surface.high
+    low, high = np.maximum(surface.low, -WIDE), np.minimum(surface.high, WIDE)
     u = low + np.random.default_rng(0).random((POINTS, len(low))) * (high - low)
     # Half of the values near the middle, where exponents are moderate.
     u[::2] = np.clip(u[::2], np.maximum(low, -3.0), np.minimum(high, 3.0))

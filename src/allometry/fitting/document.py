@@ -16,7 +16,7 @@ from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Ve
 from allometry.fitting.mapping import law_of_columns, sizes_at
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import ObjectiveName
-from allometry.fitting.printed import reproducing_digits
+from allometry.fitting.printed import reproducing_digits, with_zero_floors
 from allometry.fitting.problem import Problem
 from allometry.fitting.quality import Quality, quality_of
 from allometry.fitting.rows import Rows
@@ -208,6 +208,7 @@ class Fit:
         The parameters have the digits that predict every row as the fit does, to 0.1%.
         """
         estimates = {**self.parameters, **self.derived}
+        estimates = with_zero_floors(self.law, estimates, self.data[self.law.response])
         digits = {n: warranted(e.value, e.low, e.high) for n, e in estimates.items()}
         for law in (self.law, self.law.companion):
             if law is not None and set(law.names) <= set(self.values):
@@ -277,12 +278,17 @@ class Fit:
             for name, text in self.shown().items()
         )
         level = f"{100 * self.interval.level:g}%"
+        status = f"<b>{self.status.code}</b>: {escape(self.status.advice)}"
+        sound = self.status.code == "converged"
         return (
-            f"<p><b>{escape(self.law.name)}</b> {escape(self.formula)}: {self.rows} rows, "
-            f"{escape(self.objective.name)} {self.objective.value:.6g}</p>"
-            f"<table><tr><th></th><th>value [{level} interval]</th><th></th></tr>{rows}</table>"
-            f"<p>{escape(' '.join(self.quality_in_words()))}</p>"
-            f"<p>{escape(self.status.advice)}</p>"
+            ("" if sound else f"<p>{status}</p>")
+            + (
+                f"<p><b>{escape(self.law.name)}</b> {escape(self.formula)}: {self.rows} rows, "
+                f"{escape(self.objective.name)} {self.objective.value:.6g}</p>"
+                f"<table><tr><th></th><th>value [{level} interval]</th><th></th></tr>{rows}</table>"
+                f"<p>{escape(' '.join(self.quality_in_words()))}</p>"
+            )
+            + (f"<p>{status}</p>" if sound else "")
         )
 
 

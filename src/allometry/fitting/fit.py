@@ -1,7 +1,6 @@
 """Fit a law to a table: all starts at once, the best polished, every resample refitted."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -9,26 +8,22 @@ import numpy as np
 from allometry import laws
 from allometry.errors import DataError, UsageError, did_you_mean
 from allometry.fitting.default_objective import with_objective
-from allometry.fitting.document import Certificate, Fit
+from allometry.fitting.document import Fit
 from allometry.fitting.estimates import Evidence, estimates, limited
 from allometry.fitting.identifiability import Design, design
-from allometry.fitting.intervals import Estimate, IntervalMethod
+from allometry.fitting.intervals import Estimate
 from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
 from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
-from allometry.fitting.resample import ResamplingOptions, resample, rounded
-from allometry.fitting.ridges import refit_starts
-from allometry.fitting.rows import Rows, noise_of_residuals
-from allometry.fitting.search import certify, search, start_points
-from allometry.fitting.status import ENOUGH_REFITS, judged
-from allometry.fitting.surface import LawSurface
+from allometry.fitting.resample import rounded
+from allometry.fitting.rows import noise_of_residuals
+from allometry.fitting.solve import Solved, solve
+from allometry.fitting.status import ENOUGH_REFITS, judged, without_noise
 from allometry.fitting.variance import components
-from allometry.laws import Array, Law
-from allometry.stats.digits import shown
-from allometry.stats.interval import Interval
-from allometry.stats.resample import Labels
+from allometry.laws import Law
+from allometry.stats.digits import shown, shown_interval
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -55,6 +50,7 @@ def fit(
     noise: str | None = None,
     where: Sequence[str] = (),
     fixed: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
     interval: IntervalName = "auto",
     **symbols: str,
 ) -> Fit:
@@ -84,6 +80,8 @@ def fit(
             seeds in `Fit.variance`. Both are scaled to mean 1.
         where: conditions "COLUMN<=VALUE" a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
+        start: raw values that one more start has; parameters not named have those of the
+            law's first start. With starts=1 the search begins there alone.
         interval: pairs (rows drawn with replacement), fractional (rows given random
             weights), residual (wild where clustered), student (for few rows), jackknife
             (for few clusters), auto (one of these by the number of rows and clusters, see
@@ -109,11 +107,11 @@ def fit(
         noise=noise,
         where=where,
         fixed=fixed,
+        start=start,
         interval=interval,
     )
     mapping = _columns(named_law, columns, symbols)
-    runs = as_table(table, options.numbers(mapping.values()))
-    return fit_with(runs, named_law, mapping, options)
+    return fit_with(as_table(table, options.numbers(mapping.values())), named_law, mapping, options)
 
 
 def _columns(
@@ -155,6 +153,7 @@ def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOpt
     companion = law.companion.response if law.companion is not None else None
     columns_of_law = {symbol: c for symbol, c in columns.items() if symbol != companion}
     options, reason = with_objective(table, law, columns_of_law, options)
+    options.check_start(law)
     if law.companion is not None and law.companion.response in columns:
         fitted = _with_companion(law, law.companion, table, columns, options)
     else:
@@ -163,22 +162,19 @@ def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOpt
 
 
 def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions) -> Fit:
-    """Search, certify, resample, judge."""
-    began = time.perf_counter()
+    """Solve one problem, and judge what came."""
     problem = Problem.of_table(table, law, columns, options)
-    surface, rows = problem.centred(), problem.rows
-    starts = start_points(surface, options.starts or law.default_starts, options.seed)
-    ended = search(surface, starts, rows.weights)
-    best, certificate = certify(surface, ended, rows.weights)
-    solved = time.perf_counter()
-    spare = len(rows.y) > len(surface.free)
-    exact = problem.exact({name: float(v[0]) for name, v in surface.raw(best).items()})
-    choices = _resampling(table, options, problem, spare)
-    refits_from = refit_starts(surface, best, rows.weights, ended) if choices.resamples else best
-    draws, method = resample(surface, rows, refits_from, choices)
-    rows_design = _design(surface, best, table, problem, options)
-    evidence = _evidence(certificate, method, rows_design, exact)
-    parameters, derived = estimates(surface, best, draws, options.level, evidence)
+    rows = problem.rows
+    solved = solve(problem, options, {name: table[name][rows.kept] for name in options.clusters})
+    surface, best, certificate, method = (
+        solved.surface, solved.best, solved.certificate, solved.method,
+    )  # fmt: skip
+    rows_design = design(surface, rows.sizes, best)
+    if rows_design.together:
+        along = _along(rows_design.together[0], table, problem, options)
+        rows_design = replace(rows_design, along=along)
+    evidence = _evidence(problem, solved, rows_design)
+    parameters, derived = estimates(surface, best, solved.draws, options.level, evidence)
     fitted = Fit(
         law=law,
         columns=dict(columns),
@@ -191,15 +187,15 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
         certificate=certificate,
         interval=method,
         data_hash=rows.digest(),
-        draws=rounded(surface.raw(draws)) if len(draws) else {},
+        draws=rounded(surface.raw(solved.draws)) if len(solved.draws) else {},
         data=problem.data(),
         problem=problem,
-        endings=np.sort(ended.value) * problem.objective.scale,
-        notes=(*rows.notes, *filter(None, [rows_design.falls])),
+        endings=solved.endings,
+        notes=(*rows.notes, *solved.notes, *filter(None, [rows_design.falls])),
         variance=_variance(table, options, problem, parameters),
-        seconds=_seconds(began, solved),
+        seconds=dict(solved.seconds),
     )
-    if options.interval == "profile" and spare:
+    if options.interval == "profile" and len(rows.y) > len(surface.free):
         return _with_profiles(fitted, evidence, rows_design)
     return fitted
 
@@ -235,20 +231,21 @@ def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> st
     )  # fmt: skip
     fitted = _one(laws.power_floor, line, columns, choices)
     alpha = fitted.parameters["alpha"]
-    told = Interval(alpha.value, alpha.low, alpha.high).shown()
+    interval = shown_interval(alpha.value, alpha.low, alpha.high)
     known = "" if alpha.verdict == "identified" else f" ({alpha.verdict.replace('_', ' ')})"
     return (
-        f"Along their line {response} = {shown(fitted.values['E'], 4)} + "
-        f"{shown(fitted.values['A'], 4)} {size}^-{shown(alpha.value, 4)}; exponent {told}{known}."
+        f"Along their line {response} = {shown(fitted.values['E'])} + "
+        f"{shown(fitted.values['A'])} {size}^-{shown(alpha.value)}, exponent {interval}{known}."
     )
 
 
-def _evidence(
-    certificate: Certificate, method: IntervalMethod, rows_design: Design, exact: bool
-) -> Evidence:
+def _evidence(problem: Problem, solved: Solved, rows_design: Design) -> Evidence:
     """What the search, the refits and the design of the rows allow the verdicts to say."""
-    refitted = exact or method.method == "none" or method.converged >= ENOUGH_REFITS
-    return Evidence(certificate.proven and refitted, rows_design.open, exact)
+    values = {name: float(v[0]) for name, v in solved.surface.raw(solved.best).items()}
+    method = solved.method
+    refitted = method.method == "none" or method.converged >= ENOUGH_REFITS
+    refitted |= without_noise(problem, values)  # refits to rounding errors do not converge
+    return Evidence(solved.certificate.proven and refitted, rows_design.open)
 
 
 def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedObjective:
@@ -272,40 +269,6 @@ def _variance(
         y = rows.y if problem.objective.logs else None
         evaluation = noise_of_residuals(table.take(rows.kept), options.noise, y)
     return components(rows.points(), problem.residuals(values), free, evaluation)
-
-
-def _resampling(
-    table: Table, options: FitOptions, problem: Problem, spare_rows: bool
-) -> ResamplingOptions:
-    """How to resample; profile takes its draws and derived quantities as auto does.
-
-    With no more rows than free parameters every resample would say the same.
-    """
-    interval = options.interval
-    return ResamplingOptions(
-        "auto" if interval == "profile" or interval == "none" else interval,
-        options.resamples if spare_rows and interval != "none" else 0,
-        options.level,
-        dict(_clusters(table, options, problem.rows)),
-        options.seed,
-    )
-
-
-def _clusters(table: Table, options: FitOptions, rows: Rows) -> Iterator[tuple[str, Labels]]:
-    """Each cluster column with the labels of the used rows, (n,).
-
-    Raises:
-        DataError: a row without a label; such rows are not one cluster.
-    """
-    for name in options.clusters:
-        labels = table[name][rows.kept]
-        for row, label in zip(rows.kept, labels.tolist(), strict=True):
-            if label is None or label != label or label == "":
-                raise DataError(
-                    f"{table.place(row)} has no value of {name!r}, the cluster column; "
-                    "give it one, or leave the row out"
-                )
-        yield name, labels
 
 
 def _with_profiles(fitted: Fit, evidence: Evidence, rows_design: Design) -> Fit:

@@ -343,7 +343,7 @@ def _test(
     Both sums have the weights of the joint fit, whose mean over all groups is 1.
     """
     if joint.objective.name not in SQUARES:
-        return None, f"a test needs sums of squares: objective {' or '.join(SQUARES)}"
+        return None, f"the F test needs objective {' or '.join(SQUARES)}"
     if joint.interval.cluster:
         return None, "the rows of one cluster are not independent"
     free = _free(list(fits.values()))

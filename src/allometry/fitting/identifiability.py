@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from allometry.fitting.direction import falls_against_data
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array, Law
+from allometry.stats.digits import shown
 
 __all__ = ["Design", "design", "determined_by_one", "slopes"]
 
@@ -22,6 +23,7 @@ STRONG = 30.0
 FLAT = 1e-7  # slope of a prediction by a solver coordinate, over the prediction's size
 DEPENDENT = 1e-6  # singular value of the scaled Jacobian, over the largest
 PART = 0.1  # component of a parameter in a direction of no slope
+ROUNDING = 1e-6  # scatter about a line of logs that is none
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def design(surface: LawSurface, sizes: Mapping[str, Array], best: Array) -> Desi
     if not pair:
         return Design(flat=flat, falls=falls)
     slope, scatter = _line(np.log(sizes[pair[0]]), np.log(sizes[pair[1]]))
-    words = f"{pair[1]} follows {pair[0]}^{slope:.2f} within {scatter:.2g} in log"
+    how = "exactly" if scatter < ROUNDING else f"with a scatter of {shown(100 * scatter, 2)}%"
+    words = f"{pair[1]} follows {pair[0]}^{slope:.2f} {how}"
     confounded = tuple(n for n in _of_sizes(surface.law, pair) if n not in surface.fixed)
     return Design(pair, words, confounded, flat, falls)
 
@@ -130,7 +133,7 @@ def _flat(surface: LawSurface, best: Array, jacobian: Array) -> tuple[str, ...]:
     if still.all() or not np.isfinite(jacobian).all():
         return tuple(names[still])
     scaled = jacobian[~still] / np.linalg.norm(jacobian[~still], axis=1, keepdims=True)
-    left, values, _ = np.linalg.svd(scaled, full_matrices=True)
+    left, values, _ = np.linalg.svd(scaled, full_matrices=len(scaled) > surface.rows)
     weak = np.concatenate([values, np.zeros(len(scaled) - len(values))]) < DEPENDENT * values[0]
     flat |= set(names[~still][(np.abs(left[:, weak]) > PART).any(1)])
     return tuple(n for n in names if n in flat)

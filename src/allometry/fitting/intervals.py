@@ -114,7 +114,7 @@ def width_verdict(
     Args:
         length: of the interval, in the units of the fit.
     """
-    either_sign = low < 0 < high and parameter.bounds[0] < 0
+    either_sign = low < 0 < high and (parameter.bounds is None or parameter.bounds[0] < 0)
     if is_narrow(low, high, WIDEST[kind]) or (either_sign and length <= NEAR):
         return "identified"
     return "wide"

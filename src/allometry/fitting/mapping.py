@@ -26,6 +26,7 @@ SIZE_ALIASES = ("x", "z")  # of the size of a law with one
 # log10_params, logN, loss_ln; neither logits nor catalog_size.
 LOGARITHM = re.compile(r"(?:^|[^A-Za-z])(?i:log|ln)(?:10|2|e)?(?![a-z0-9])")
 CROSS_ENTROPY = re.compile(r"log_?loss", re.IGNORECASE)  # a name of the loss itself
+EXPONENTIAL = re.compile(r"\*\*|\bexp\(")  # 10**log10_params is no logarithm
 EXPONENTS = (3.0, 14.0)  # powers of ten of the sizes people train
 
 
@@ -95,8 +96,9 @@ def logarithm_notes(
 ) -> tuple[str, ...]:
     """A note for each mapped column that looks like the logarithm of what the law needs.
 
-    One does by its name, or, for a size, where its values lie between 3 and 14, span less
-    than a factor of 2 and are not all whole numbers. The values are never changed.
+    One does by its name (not as an exponent, `10**log10_params`), or, for a size, where its
+    values lie between 3 and 14, span less than a factor of 2 and are not all whole numbers.
+    The values are never changed.
 
     Args:
         data: the used rows by symbol, (n,).
@@ -104,6 +106,7 @@ def logarithm_notes(
     notes = []
     for symbol, column in columns.items():
         named = LOGARITHM.search(column) and not CROSS_ENTROPY.search(column)
+        named = named and not EXPONENTIAL.search(column)
         if named or (symbol in law.sizes and symbol in data and _like_exponents(data[symbol])):
             notes.append(
                 f"{symbol} is column {column!r}, which looks like logarithms; it was fitted as it "

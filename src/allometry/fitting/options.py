@@ -6,6 +6,7 @@ command is asked for.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from allometry.errors import UsageError, did_you_mean
@@ -67,6 +68,7 @@ class FitOptions:
     noise: str | None = None
     where: Sequence[str] = ()
     fixed: Mapping[str, float] | None = None
+    start: Mapping[str, float] | None = None
     interval: IntervalName = "auto"
 
     def __post_init__(self) -> None:
@@ -152,6 +154,23 @@ class FitOptions:
                 "leave one free"
             )
 
+    def check_start(self, law: "Law") -> None:
+        """Refuse a start of a parameter that there is not, is held, or cannot have that value."""
+        both = (law, law.companion) if law.companion else (law,)
+        parameters = {q.name: q for each in both for q in each.parameters}
+        held = law.fixed if self.fixed is None else self.fixed
+        for name, value in (self.start or {}).items():
+            if name not in parameters:
+                raise UsageError(
+                    f"law {law.name} has no parameter {name} to start from; it has "
+                    f"{', '.join(parameters)}{did_you_mean(name, parameters)}"
+                )
+            if name in held:
+                raise UsageError(f"{name} is fixed at {held[name]:g}, so it has no start")
+            if not isfinite(value) or (parameters[name].positive and value <= 0):
+                kind = "positive number" if parameters[name].positive else "number"
+                raise UsageError(f"the start of {name} must be a {kind}, got {value:g}")
+
     def fixed_parameters(self, law: "Law") -> dict[str, float]:
         """The parameters of this law that are held at a raw value; the law's own for None."""
         if self.fixed is None:
@@ -178,5 +197,6 @@ class OptionValues(SharedOptions, total=False):
 
     objective: ObjectiveChoice
     delta: float | None
+    start: Mapping[str, float] | None
     drop_largest: Mapping[str, int] | None
     where: Sequence[str]

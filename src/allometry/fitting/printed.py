@@ -1,16 +1,19 @@
 """How many digits of each parameter print a law that predicts what the fitted one does."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from allometry.fitting.intervals import Estimate
 from allometry.laws import Array, Law
 from allometry.stats.digits import rounded
 
-__all__ = ["reproducing_digits"]
+__all__ = ["reproducing_digits", "with_zero_floors"]
 
 CLOSE = 1e-3  # of the prediction: what the printed law may differ by, at any row
 LAST = 15  # significant digits of a double
+NO_FLOOR = 1e-5  # of the smallest y: a floor below this changes no printed prediction
 ROWS = 10_000  # more rows than this are thinned
 
 
@@ -41,6 +44,28 @@ def reproducing_digits(
         if not open_names:
             return digits
         digits[law.names[max(open_names, key=lambda i: errors[1 + i])]] += 1
+
+
+def with_zero_floors(law: Law, estimates: Mapping[str, Estimate], y: Array) -> dict[str, Estimate]:
+    """Estimates in which a floor, or an end of its interval, far below every y is 0.
+
+    A floor at its bound is 1e-6 or 1e-60 by the solver's coordinates; the law is the same with 0.
+
+    Args:
+        y: of the rows (n,).
+    """
+    least = NO_FLOOR * float(np.abs(y).min())
+    floors = {name for name in law.names if law.kind(name) == "floor"}
+
+    def or_zero(value: float) -> float:
+        return 0.0 if abs(value) < least else value
+
+    return {
+        name: replace(e, value=or_zero(e.value), low=or_zero(e.low), high=or_zero(e.high))
+        if name in floors and e.verdict != "fixed"
+        else e
+        for name, e in estimates.items()
+    }
 
 
 def _errors(

@@ -8,12 +8,14 @@ import numpy as np
 from allometry.errors import DataError, UsageError
 from allometry.fitting.objectives import Objective, named
 from allometry.fitting.options import FitOptions
+from allometry.fitting.plain_surface import PlainSurface
+from allometry.fitting.power_sum import PowerSumSurface
 from allometry.fitting.rows import Rows, select
-from allometry.fitting.surface import LawSurface, surface
+from allometry.fitting.surface import LawSurface
 from allometry.laws import Array, Law
 from allometry.tables.table import Table
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "surface"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +101,16 @@ class Problem:
     def total(self, values: Mapping[str, float]) -> float:
         """The objective at raw parameter values."""
         return self.objective.total(self.residuals(values), self.rows.weights)
+
+
+def surface(
+    law: Law,
+    objective: Objective,
+    sizes: Mapping[str, Array],
+    y: Array,
+    fixed: Mapping[str, float] | None = None,
+    centred: bool = True,
+) -> LawSurface:
+    """The surface with the best derivatives this law allows."""
+    kind = PowerSumSurface if law.terms else PlainSurface
+    return kind(law, objective, sizes, y, fixed, centred)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from allometry.fitting import least_squares
 from allometry.fitting.document import Fit
 from allometry.fitting.intervals import Bounded, bounded, width_verdict
+from allometry.fitting.plain_surface import PlainSurface
 from allometry.fitting.ridges import refit_starts
 from allometry.fitting.solver import minimise
 from allometry.fitting.surface import LawSurface
@@ -182,7 +184,7 @@ def _refitted(optimum: _Optimum, j: int, places: Array, starts: Array) -> Array:
         optimum.weights,
         first_delta=optimum.first_delta * 4,
         tol=1e-9,
-        rounds=60,
+        rounds=400 if surface.squares else 60,
         low=low,
         high=high,
     ).value
@@ -226,6 +228,9 @@ def _sandwich(surface: LawSurface, best: Array, weights: Array) -> float:
 
 def _standard_errors(surface: LawSurface, best: Array, weights: Array, factor: float) -> Array:
     """From the curvature at the optimum; a flat direction gets a long step."""
+    if isinstance(surface, PlainSurface) and surface.squares:
+        errors = least_squares.standard_errors(surface, best[None], weights)
+        return np.asarray(errors * np.sqrt(2 / factor))
     delta = np.full((1, 1), max(surface.final_delta, 1e-3))
     h = surface.evaluate(best[None], weights, delta)[2][0] * factor / 2
     size = np.sqrt(np.maximum(np.diagonal(h), 1e-12))

@@ -87,27 +87,28 @@ class Quality:
         """
         share = f"{self.r_squared:.4f}" if math.isfinite(self.r_squared) else "none: all are equal"
         return [
-            f"Residuals: {self._residual(self.typical)} typically (median of absolute values), "
-            f"at most {self._residual(self.largest)}, in {place(self.largest_row)}; "
-            f"R² of {self.scale} {share}.",
+            f"Residuals: median size {self._residual(self.typical)}, largest "
+            f"{self._residual(self.largest)} in {place(self.largest_row)}; "
+            f"R² of {self.scale} {_share(self.r_squared)}.",
             *self._signs(sizes),
             *self._outliers(place),
         ]
 
     def _residual(self, value: float) -> str:
-        return shown(value, 2) + (" %" if self.unit == "%" else "")
+        return shown(value, 2) + ("%" if self.unit == "%" else "")
 
     def _signs(self, sizes: str) -> list[str]:
         signs = self.signs
         if signs.pattern:
             return [
-                f"Residuals have a pattern: in rising {sizes} their sign changes {signs.changes} "
-                f"times, {signs.expected:.0f} are expected of a random order (p = {signs.p:.2g}). "
-                "The law may have the wrong form, or neighbouring rows share an error."
+                f"Residuals have a pattern: in order of rising {sizes} their sign changes "
+                f"{signs.changes} times; {signs.expected:.0f} changes are expected by chance "
+                f"(p = {shown(signs.p, 2)}). The law may have the wrong form, or neighbouring "
+                "rows share an error."
             ]
         if len(signs.text) >= SHORTEST_TEXT:
             text = signs.text.replace("-", "\N{MINUS SIGN}")
-            return [f"Signs of the residuals in rising {sizes}: {text}, too few for a test."]
+            return [f"Signs of the residuals in order of rising {sizes}: {text} (too few to test)."]
         return []
 
     def _outliers(self, place: Callable[[int], str]) -> list[str]:
@@ -118,9 +119,16 @@ class Quality:
         more = len(self.outliers) - LISTED
         count = f"{len(self.outliers)} outlier{'s' if len(self.outliers) > 1 else ''}"
         return [
-            f"{count}, beyond {FAR:g} robust standard deviations: {named}"
+            f"{count} (beyond {FAR:g} robust standard deviations): {named}"
             + (f" and {more} more." if more > 0 else ".")
         ]
+
+
+def _share(r_squared: float) -> str:
+    """R^2 with four decimals, without the sign of a rounded zero."""
+    if math.isnan(r_squared):
+        return shown(r_squared)
+    return f"{round(r_squared, 4) + 0.0:.4f}".replace("-", "\N{MINUS SIGN}")
 
 
 def quality_of(problem: Problem, values: Mapping[str, float]) -> Quality:

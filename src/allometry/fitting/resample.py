@@ -131,7 +131,7 @@ def _automatic(surface: LawSurface, rows: Rows, best: Array, options: Resampling
     if not surface.law.per_row:
         return "pairs"
     spare = surface.rows - len(surface.free)
-    coarse = np.median(np.abs(surface.residuals(best)[0])) > surface.final_delta
+    coarse = np.median(np.abs(surface.plain_residuals(best)[0])) > surface.final_delta
     if spare < (FEWEST_SPARE if coarse else FEW_SPARE):
         return "student"
     return "fractional" if coarse and surface.rows < FEW * len(surface.free) else "pairs"
@@ -160,8 +160,9 @@ def _weights(
     if method == "fractional":
         return rows.weights * fractions(rng, options.resamples, surface.rows, clusters), 0
     if method == "jackknife":
-        return _leave_out(surface, best, options) * rows.weights, 0
-    r = surface.residuals(best)[0]
+        place = _places(options)[0]
+        return (np.arange(place.max() + 1)[:, None] != place) * rows.weights, 0
+    r = surface.plain_residuals(best)[0]
     draw = _student if method == "student" else _residuals
     drawn = draw(surface, rows, r, rng, options)
     return np.stack([np.broadcast_to(rows.weights, drawn.shape), drawn - r], 1), 0
@@ -205,7 +206,9 @@ def _carry_on(
     """
     u, value, converged = solved.u, solved.value, solved.converged.copy()
     attempts = [] if surface.exact else [(False, 10 * surface.final_delta, 30)]
-    if surface.exact or len(surface.free) <= 4:
+    if surface.squares:
+        attempts = [(False, surface.final_delta, 300)]
+    elif surface.exact or len(surface.free) <= 4:
         attempts.append((True, FIRST_DELTA, 100))
     for from_start, delta, rounds in attempts:
         lost = np.flatnonzero(~converged)

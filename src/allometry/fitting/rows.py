@@ -5,7 +5,7 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,16 @@ class Rows:
     dropped: list[tuple[int, str]]
     notes: tuple[str, ...]
     origin: Origin | None = None
+
+    def take(self, places: Places) -> "Rows":
+        """Some of the used rows, with their weights as they are."""
+        return replace(
+            self,
+            sizes={symbol: values[places] for symbol, values in self.sizes.items()},
+            y=self.y[places],
+            weights=self.weights[places],
+            kept=self.kept[places],
+        )
 
     def place(self, row: int) -> str:
         """Where a row of the table stands, counted from 1: `line 13` of its file, or `row 12`."""

@@ -1,39 +1,63 @@
 """Find the optimum from many starts, and gather the evidence that it is one."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from allometry.fitting import least_squares
 from allometry.fitting.document import Certificate
-from allometry.fitting.solver import Solution, minimise, solve_positive
-from allometry.fitting.surface import LawSurface, PowerSumSurface
+from allometry.fitting.plain_surface import PlainSurface
+from allometry.fitting.power_sum import PowerSumSurface
+from allometry.fitting.solution import Lanes, Solution
+from allometry.fitting.solver import minimise, solve_positive
+from allometry.fitting.starts import VARIED, DataStarts, scaled_by_data
+from allometry.fitting.surface import LawSurface
 from allometry.laws import Array
 
-__all__ = ["FIRST_DELTA", "certify", "search", "start_points"]
+__all__ = ["FIRST_DELTA", "certified", "certify", "search", "start_points"]
 
 FIRST_DELTA = 0.1  # where starts begin: all rows of a sane table are then quadratic
 FIRST_ROUNDS, CARRIED = 25, 8  # Gauss-Newton rounds of all starts; lanes then carried on
 STEEPER = np.array([1.0, 1.3, 2.0, 4.0])  # exponents of some starts, over those of a plane
 FLAT = 1e-5  # gradient, over the objective, of a point that counts as an optimum
-SINGULAR = 1e-10  # eigenvalue of the scaled curvature that is none: a Newton step says nothing
+ROUNDS, LONG_ROUNDS = 40, 300  # of least squares: of all starts, of lanes carried on
+# Cosine between residuals and tangent plane at an optimum: parameters are then within 1e-5
+# standard errors of it. Bates and Watts (1981) ask for 1e-3.
+ANGLE = 1e-5
+LEAST_CURVATURE = 1e-12  # eigenvalue of the scaled Hessian at an optimum
+AGREED = 0.5  # share of lanes at one optimum that ends the search
+IN_VAIN = 3  # rounds of starts near the optima that find none better, after which it ends
+IN_VAIN_PATTERNED = 8  # the same where residuals resemble their neighbours: the law misfits
+EXACT = 1e-9  # residuals, of log y or of y over its typical value, of rows without noise
 SAME = 1e-6  # relative difference of objectives below which two ends are one basin
 
 
 def start_points(surface: LawSurface, count: int, seed: int) -> Array:
-    """Start guesses (count, p), spread evenly over the law's start ranges.
+    """Start guesses (count, p), spread evenly over the law's start ranges, or scaled by the data.
 
     Where the objective has one optimum: one guess, or on log axes some planes through the rows.
+
+    Raises:
+        UsageError: a law whose `uncentre` is not the inverse of its centring.
     """
+    u = _start_points(surface, count, seed)
+    surface.check_centring(u[:1])
+    return u
+
+
+def _start_points(surface: LawSurface, count: int, seed: int) -> Array:
     if surface.one_basin:
-        count = 1
         if isinstance(surface, PowerSumSurface):
             return surface.planes(seed)
+        count = 1
+    if scaled_by_data(surface):
+        return DataStarts.of(surface, seed).first(count)
     uniform = spread(count, len(surface.law.parameters), seed)
     if surface.law.starts is not None:
         u = surface.to_u_all(surface.law.starts(uniform, surface.sizes, surface.y))
         return project(surface, np.clip(u, surface.low, surface.high))
     uniform = uniform[:, surface.places]
-    low, high = (
-        surface.to_u(np.array(side)) for side in zip(*(q.start for q in surface.free), strict=True)
-    )
+    ranges = [q.start or ((0.1, 10.0) if q.positive else (-1.0, 1.0)) for q in surface.free]
+    low, high = (surface.to_u(np.array(side)) for side in zip(*ranges, strict=True))
     u = low + uniform * (high - low)
     if isinstance(surface, PowerSumSurface):
         steep = surface.steepened(STEEPER[: count // 8])
@@ -48,6 +72,8 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
     """
     if surface.one_basin and surface.exact:
         return minimise(surface, u, weights, first_delta=surface.final_delta, rounds=200)
+    if isinstance(surface, PlainSurface) and surface.squares and scaled_by_data(surface):
+        return _search_everywhere(surface, u, weights)
     if surface.exact:
         rounds = 60 if surface.objective.delta else 100  # absolute values: more stages
         return minimise(surface, u, weights, first_delta=FIRST_DELTA, rounds=rounds)
@@ -62,9 +88,80 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
             first_delta=surface.final_delta,
             rounds=20,
         )
-        for name in ("u", "value", "gradient", "converged"):
-            getattr(ended, name)[carried] = getattr(more, name)
+        ended.write(carried, more)
     return ended
+
+
+def _search_everywhere(surface: PlainSurface, u: Array, weights: Array) -> Solution:
+    """Minimise from every start, then from starts near the optima until none is better.
+
+    A single start is followed alone.
+    """
+    data = DataStarts.of(surface, 0)
+    ended = _carried(surface, u, weights)
+    in_vain = 0
+    while len(u) > 1 and in_vain < _patience(surface, ended, weights):
+        optima = np.roll(_optima(ended), -VARIED * (in_vain // 2), 0)
+        nearby = data.near(optima, 2 + in_vain // 2)
+        if not len(nearby):
+            break
+        best = float(ended.value.min())
+        ended = ended.joined(_carried(surface, nearby, weights))
+        in_vain = 0 if ended.value.min() < best * (1 - SAME) else in_vain + 1
+    lanes = np.argsort(ended.value)[:CARRIED]  # without the rounding of solved parameters
+    ended.write(
+        lanes,
+        minimise(
+            surface.sharpened(),
+            ended.u[lanes],
+            weights,
+            first_delta=surface.final_delta,
+            tol=1e-12,
+            rounds=100,
+        ),
+    )
+    return ended
+
+
+def _patience(surface: PlainSurface, ended: Solution, weights: Array) -> int:
+    """Rounds without a better optimum that end the search.
+
+    Many where residuals in the order of the sizes resemble their neighbours, by a correlation
+    beyond three of its standard errors 1/sqrt(n), n the rows: the law misfits. None where most
+    lanes agree and residuals do not.
+    """
+    best = int(np.argmin(ended.value))
+    order = np.lexsort(list(surface.sizes.values())[::-1])
+    r = surface.residuals(ended.u[[best]], weights)[0][0][order]
+    r = r - r.mean()
+    if float(r[1:] @ r[:-1]) > 3 / np.sqrt(len(r)) * float(r @ r):
+        return IN_VAIN_PATTERNED
+    agreed = float((ended.value <= ended.value[best] * (1 + SAME)).mean()) > AGREED
+    return 0 if agreed else IN_VAIN
+
+
+def _carried(surface: LawSurface, u: Array, weights: Array) -> Solution:
+    """Minimise every lane for some rounds, and for many those ahead of the finished ones."""
+    delta = surface.final_delta
+    ended = minimise(surface, u, weights, first_delta=delta, rounds=ROUNDS)
+    finished = np.where(ended.converged, ended.value, np.inf).min()
+    order = np.argsort(ended.value)
+    ahead = order[~ended.converged[order] & (ended.value[order] < finished)][:CARRIED]
+    if len(ahead):
+        rounds = LONG_ROUNDS
+        ended.write(
+            ahead, minimise(surface, ended.u[ahead], weights, first_delta=delta, rounds=rounds)
+        )
+    return ended
+
+
+def _optima(ended: Solution) -> Array:
+    """Distinct ends (k, p), the best first."""
+    order = np.argsort(ended.value)
+    order = order[np.isfinite(ended.value[order])]
+    value = ended.value[order]
+    new = np.append(True, np.diff(value) > SAME * value[1:])[: len(order)]
+    return np.asarray(ended.u[order[new]])
 
 
 def spread(count: int, dimensions: int, seed: int) -> Array:
@@ -112,6 +209,21 @@ def project(surface: LawSurface, u: Array) -> Array:
     return u
 
 
+def _best_first(surface: LawSurface, ended: Solution, weights: Array) -> NDArray[np.intp]:
+    """Lanes by rising value; of equal ones, the least sensitive to its parameters is first.
+
+    A period of 1/27 and one of 1 - 1/27 are the same at whole numbers, for example.
+    """
+    order = np.argsort(ended.value)
+    if not (isinstance(surface, PlainSurface) and surface.squares):
+        return order
+    ties = order[ended.value[order] <= ended.value[order[0]] * (1 + SAME)]
+    size = np.where(surface.positive, 1.0, np.abs(ended.u[ties]))
+    with np.errstate(all="ignore"):
+        sensitive = least_squares.sensitivity(surface, ended.u[ties], weights, size)
+    return np.concatenate([ties[np.argsort(sensitive)], order[len(ties) :]])
+
+
 def _polish(surface: LawSurface, u: Array, weights: Array, rounds: int) -> Solution:
     return minimise(
         surface.sharpened(),
@@ -156,17 +268,20 @@ def _flat(surface: LawSurface, polished: Solution, weights: Array) -> bool:
 
 def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array, Certificate]:
     """The polished best (1, p), and the evidence."""
-    order = np.argsort(ended.value)
+    order = _best_first(surface, ended, weights)
     rounds = 600 if surface.objective.delta == 0 else 50
     polished = _polish(surface, ended.u[order[:3]], weights, rounds)
-    winner = np.array([np.argmin(polished.value)])
-    if not _flat(surface, polished, weights):  # a ridge: the winner alone goes on
+    first_is_best = polished.value[0] <= polished.value.min() * (1 + SAME)
+    winner = np.array([0 if surface.squares and first_is_best else np.argmin(polished.value)])
+    norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
+    if not _flat(surface, polished.u[winner], weights, norm, float(polished.value[winner][0])):
+        # a ridge: the winner alone goes on
         polished, winner = _polish(surface, polished.u[winner], weights, 150), np.array([0])
     norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
     best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), surface.final_delta)
     reached = min(value, float(surface.evaluate(best, weights, delta)[0][0]))
-    same = ended.value <= max(max(value, reached) * (1 + SAME), _exact(surface, weights))
+    same = ended.value <= _same_as(surface, best, weights, max(value, reached))
     others = order[ended.converged[order] & ~same[order]]
     scale = surface.objective.scale
     on_bound = (best[0] <= surface.low) | (best[0] >= surface.high)
@@ -177,8 +292,61 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
         best_basin_share=float(same.mean()),
         runner_up_value=scale * float(ended.value[others[0]]) if len(others) else None,
         gradient_norm=scale * norm,
-        polished=_flat(surface, polished, weights),
+        polished=_flat(surface, best, weights, norm, value),
         active_bounds=tuple(p.name for p, b in zip(surface.free, on_bound, strict=True) if b),
         runner_up={name: float(v[0]) for name, v in runner.items()},
         one_basin=surface.one_basin,
     )
+
+
+def certified(surface: LawSurface, u: Array, weights: Array) -> tuple[Array, Certificate]:
+    """The optimum (1, p) polished from one point near it, and the evidence."""
+    delta = np.full((1, 1), surface.final_delta)
+    value, gradient, _ = surface.evaluate(u, weights, delta)
+    lane = Solution(u, value, gradient, np.ones(1, bool), np.ones(1, np.intp))
+    return certify(surface, lane, weights)
+
+
+def _same_as(surface: LawSurface, best: Array, weights: Array, value: float) -> float:
+    """The objective up to which a start ended at the optimum, `value` there."""
+    without_noise = surface.rows * (EXACT if surface.objective.delta == 0 else EXACT**2 / 2)
+    level = value * (1 + SAME) + _noise(surface, best, weights)
+    return max(level, without_noise) if value <= without_noise else level
+
+
+def _noise(surface: LawSurface, u: Array, weights: Array) -> float:
+    """Difference of objectives at one optimum that rounding makes."""
+    if isinstance(surface, PlainSurface) and surface.squares:
+        return least_squares.rounding(surface, u, weights) + 1e-300
+    return 1e-300
+
+
+def _flat(surface: LawSurface, u: Array, weights: Array, norm: float, value: float) -> bool:
+    """Whether a point (1, p) is an optimum, by its gradient `norm` and the objective there.
+
+    Parameters of a law without derivatives of its own may have any unit, so the test has none:
+    the residuals are orthogonal to the tangent plane, or the Newton step gains next to nothing.
+    Where the values depend on fewer directions than there are parameters, a zero gradient says
+    nothing, and the point does not count.
+    """
+    free = (u[0] > surface.low) & (u[0] < surface.high)
+    if not isinstance(surface, PlainSurface) or surface.law.gradient is not None:
+        return norm <= FLAT * value + 1e-12 or _gain(surface, u, weights, free) <= FLAT**2 * value
+    if least_squares.rank(surface, u, weights, free) < free.sum():
+        return False
+    if surface.squares:
+        return least_squares.angle(surface, u, weights, free) <= ANGLE
+    rounding = least_squares.rounding(surface, u, weights)
+    return _gain(surface, u, weights, free) <= FLAT**2 * value + rounding
+
+
+def _gain(surface: LawSurface, u: Array, weights: Array, free: Lanes) -> float:
+    """What a Newton step from u (1, p) would gain; infinite where curvature is not positive."""
+    view = surface.sharpened()
+    _, g, h = view.evaluate(u, weights, np.full((1, 1), view.final_delta))
+    g, h = g[0][free], h[0][np.ix_(free, free)]
+    size = np.sqrt(np.maximum(np.abs(np.diagonal(h)), 1e-300))
+    values, vectors = np.linalg.eigh(h / size[:, None] / size)
+    if not (values > LEAST_CURVATURE).all():
+        return float("inf")
+    return float(((vectors.T @ (g / size)) ** 2 / values).sum())

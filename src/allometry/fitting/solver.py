@@ -15,12 +15,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.fitting import least_squares
+from allometry.fitting.solution import Lanes, Solution
 from allometry.laws import Array
 from allometry.processors import processors
 
 __all__ = ["Lanes", "Solution", "Surface", "minimise", "solve_positive"]
-
-Lanes = NDArray[np.bool_]  # which lanes, (K,)
 
 BLOCK = 32_000  # lane-rows evaluated at once: the working set stays in the L2 cache
 SHRINK = 0.2  # each stage's delta over the last
@@ -32,42 +32,13 @@ class Surface(Protocol):
 
     work: int  # numbers made for each lane in a sweep
     final_delta: float
+    least_scale: float  # of a coordinate's curvature, over the largest
     low: Array
     high: Array
 
     def evaluate(self, u: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
         """Value (k,), gradient (k, p) and curvature (k, p, p) at u (k, p)."""
         ...
-
-
-@dataclass(frozen=True)
-class Solution:
-    """Where each lane ended.
-
-    Attributes:
-        u: parameters, shape (K, p).
-        value: objective (K,). gradient: (K, p).
-        converged: the next full Newton step would gain less than the tolerance.
-        sweeps: rounds each lane was alive.
-    """
-
-    u: Array
-    value: Array
-    gradient: Array
-    converged: Lanes
-    sweeps: NDArray[np.intp]
-
-    @classmethod
-    def unsolved(cls, u: Array, rounds: int) -> "Solution":
-        """Every lane at its start, to be written over as lanes end."""
-        count = len(u)
-        return cls(
-            u.copy(),
-            np.full(count, np.inf),
-            np.zeros_like(u),
-            np.zeros(count, bool),
-            np.full(count, rounds),
-        )
 
 
 def minimise(
@@ -94,13 +65,15 @@ def minimise(
         rounds: after these a lane is given up, and says so.
         low, high: bounds of each lane, (K, p), where they are not the surface's.
     """
-    lanes = np.arange(len(u))
-    solution = Solution.unsolved(u, rounds)
-    first_delta = max(first_delta, surface.final_delta)
     bounds = (
         np.broadcast_to(surface.low if low is None else low, u.shape),
         np.broadcast_to(surface.high if high is None else high, u.shape),
     )
+    if isinstance(surface, least_squares.Residuals) and surface.squares:
+        return least_squares.minimise(surface, u, weights, *bounds, tol=tol, rounds=rounds)
+    lanes = np.arange(len(u))
+    solution = Solution.unsolved(u, rounds)
+    first_delta = max(first_delta, surface.final_delta)
     with ThreadPoolExecutor(max_workers=_threads()) as pool:
         state = _State.begin(surface, u, weights, first_delta, damping, pool, *bounds)
         for sweep in range(1, rounds + 1):
@@ -229,7 +202,8 @@ class _State:
         diagonal = np.arange(g.shape[1])
         h[:, diagonal, diagonal] += bound
         size = np.maximum(np.abs(h[:, diagonal, diagonal]), 0.3 * self.scale)
-        self.scale = np.maximum(size, 1e-10 * size.max(1, keepdims=True) + 1e-300)
+        least = self.surface.least_scale
+        self.scale = np.maximum(size, least * size.max(1, keepdims=True) + 1e-300)
         step = np.zeros_like(g)
         todo = np.arange(len(g))
         for _ in range(40):

@@ -1,6 +1,6 @@
 """The verdict on a fit in one code and in words: what was found, and what to do about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from allometry.fitting.document import Certificate, Status, StatusCode
 from allometry.fitting.identifiability import Design
@@ -8,13 +8,19 @@ from allometry.fitting.intervals import WIDEST, Estimate, IntervalMethod
 from allometry.fitting.problem import Problem
 from allometry.fitting.resample import FEW_CLUSTERS
 from allometry.laws import Law
+from allometry.stats.digits import shown
 
-__all__ = ["ENOUGH_REFITS", "judged"]
+__all__ = ["ENOUGH_REFITS", "judged", "without_noise"]
 
 WEAK = ("wide", "lower_bound_only", "upper_bound_only", "not_identified")
 ENOUGH = 0.99  # share of resamples that must have converged
 ENOUGH_REFITS = 0.9  # the share below which no parameter is called identified
-ARTICLES = {"coefficient": "a coefficient", "exponent": "an exponent", "floor": "a floor"}
+OPEN_ENDS = {
+    "wide": " (sign open)",
+    "lower_bound_only": " (only a lower bound)",
+    "upper_bound_only": " (only an upper bound)",
+}
+EXACT = 1e-9  # largest residual, over y, of rows without noise
 
 
 def judged(
@@ -34,14 +40,27 @@ def judged(
     squares = problem.objective.squares
     exact = problem.exact({name: e.value for name, e in parameters.items()})
     doubts = {
-        **_search(certificate, squares),
-        **_spare(problem, exact),
+        **_search(certificate, squares, rows_design),
+        **_spare(parameters, problem),
         **_parameters(certificate, parameters, problem.law, rows_design),
         **({} if exact else _resamples(method, squares)),
     }
+    if "noise_free" in doubts:  # refits to rounding errors do not converge
+        doubts.pop("resamples_weak", None)
+    sentences = [*doubts.values()]
+    if "not_identified" in doubts and not _graver_than_scale(parameters, problem.law, rows_design):
+        del doubts["not_identified"]
     if not doubts:
-        return Status("converged", _agreement(certificate))
-    return Status(next(iter(doubts)), " ".join(doubts.values()))
+        return Status("converged", " ".join([_agreement(certificate), *sentences]))
+    return Status(next(iter(doubts)), " ".join(sentences))
+
+
+def _graver_than_scale(parameters: Mapping[str, Estimate], law: Law, rows_design: Design) -> bool:
+    """Whether more is open than the wide interval of a coefficient, y at x = 1 say."""
+    return bool(rows_design.open) or any(
+        e.verdict in WEAK and not (e.verdict == "wide" and law.kind(name) == "coefficient")
+        for name, e in parameters.items()
+    )
 
 
 def _agreement(c: Certificate) -> str:
@@ -50,40 +69,49 @@ def _agreement(c: Certificate) -> str:
     return f"{c.best_basin_share:.0%} of {c.starts} starts agree on this optimum."
 
 
-def _search(c: Certificate, squares: bool) -> dict[StatusCode, str]:
+def _search(c: Certificate, squares: bool, rows_design: Design) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
-    if not c.polished:
+    if not c.polished and rows_design.flat:
+        doubts["not_converged"] = (
+            f"At the best point the law does not depend on {', '.join(rows_design.flat)}, so it "
+            "is not proven an optimum. Give a start, or take a simpler law."
+        )
+    elif not c.polished:
         softer = "" if squares else "a larger delta of huber_log, squared_log, "
         doubts["not_converged"] = (
-            f"The gradient is {c.gradient_norm:.2g} at the best point: not proven an optimum. "
-            f"Use more starts, {softer}or a simpler law."
+            "The best point is not proven to be an optimum: the gradient there is "
+            f"{shown(c.gradient_norm, 2)}. Use more starts, {softer}or a simpler law."
         )
     if c.polished and not c.proven:
-        who = (
-            f"Only one of {c.starts} starts"
-            if c.reached
-            else f"None of {c.starts} starts by itself"
-        )
+        who = "Only one" if c.reached else "None"
         doubts["found_once"] = (
-            f"{who} reached the best value: there may be a better one. Use more starts."
+            f"{who} of {c.starts} starts reached the best value, so there may be a better one. "
+            "Use more starts."
         )
     return doubts
 
 
 def _spare(problem: Problem, exact: bool) -> dict[StatusCode, str]:
     rows, free = len(problem.rows.y), len(problem.free)
+    exact = without_noise(problem, {name: e.value for name, e in parameters.items()})
     if rows <= free:
         through = "passes through every row" if exact else "has no row to spare"
         return {
             "no_spare_rows": f"{rows} rows for {free} free parameters: the law {through}, so "
-            "nothing tells how sure it is. Add rows or use a simpler law."
+            "its uncertainty cannot be estimated. Add rows or use a simpler law."
         }
     if exact:
         return {
-            "noise_free": "The law passes through every row: rows without noise. The "
-            "parameters are exact, and nothing tells how sure they would be with noise."
+            "noise_free": "The law passes through every row: the rows have no noise. The "
+            "parameters are exact, and their intervals say nothing about rows with noise."
         }
     return {}
+
+
+def without_noise(problem: Problem, values: Mapping[str, float]) -> bool:
+    """Whether the law with these raw parameters passes through every row."""
+    size = 1.0 if problem.objective.logs else float(np.abs(problem.rows.y).max())
+    return bool(np.abs(problem.residuals(values)).max() <= EXACT * size)
 
 
 def _parameters(
@@ -91,38 +119,53 @@ def _parameters(
 ) -> dict[StatusCode, str]:
     doubts: dict[StatusCode, str] = {}
     if c.active_bounds:
-        why = "the data do not contain this part of the law; use a simpler law"
-        doubts["bound_active"] = (
-            f"{', '.join(c.active_bounds)} ran into the solver's bound: {rows_design.falls or why}."
-        )
+        doubts["bound_active"] = _at_bound(c.active_bounds, law, rows_design.falls)
     sentences = []
     if rows_design.confounded:
         sentences.append(
-            f"{rows_design.relation}: these rows do not tell the effects of the two apart, and "
-            f"{', '.join(rows_design.confounded)} are open. {rows_design.along}".strip()
+            f"{rows_design.relation}: these rows do not tell the effects of the two apart, so "
+            f"{', '.join(rows_design.confounded)} are not identified. {rows_design.along}".strip()
         )
-    weak = [
-        f"{name} ({_in_words(law, name, e)})"
+    weak = {
+        name: e
         for name, e in parameters.items()
         if e.verdict in WEAK and name not in rows_design.confounded
-    ]
+    }
     if weak:
-        sentences.append(f"The data do not fix {', '.join(weak)}: do not quote as numbers.")
+        sentences.append(_not_determined(weak, law))
     if sentences:
+        sure = [name for name, e in parameters.items() if e.verdict == "identified"]
+        if sure:
+            sentences.append(f"Identified: {', '.join(sure)}.")
         doubts["not_identified"] = " ".join(sentences)
     return doubts
 
 
-def _in_words(law: Law, name: str, e: Estimate) -> str:
-    if e.verdict != "wide":
-        return e.verdict.replace("_", " ")
-    if e.low == e.high:
-        return "all refits give one value"
-    if e.low * e.high <= 0:
-        return "its sign is open"
-    ratio = max(e.high / e.low, e.low / e.high)
-    kind = law.kind(name)
-    return f"ends apart by a factor of {ratio:.2g}; {WIDEST[kind]:g} at most for {ARTICLES[kind]}"
+def _at_bound(names: Sequence[str], law: Law, falls: str) -> str:
+    """Parameters at a bound of the solver, and what to do about them."""
+    where = f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} at the solver's bound"
+    if falls:
+        return f"{falls}, and {where}. Use a law that rises, such as power_ceiling."
+    if all(law.kind(name) == "floor" for name in names):
+        return (
+            f"{where}: the rows show no floor. Use a law without one, or one whose floor may be "
+            "negative."
+        )
+    return f"{where}: the rows do not show this part of the law. Use a law without it."
+
+
+def _not_determined(weak: Mapping[str, Estimate], law: Law) -> str:
+    """Which parameters the rows leave open, and how far: the words with the first factor only."""
+    named, words = [], "ends a factor of {} apart"
+    for name, e in weak.items():
+        if e.verdict == "wide" and e.low * e.high > 0:
+            factor = shown(max(e.high / e.low, e.low / e.high), 2)
+            named.append(f"{name} ({words.format(factor)}, limit {WIDEST[law.kind(name)]:g})")
+            words = "{}"
+        else:
+            named.append(name + OPEN_ENDS.get(e.verdict, ""))
+    numbers = "them as numbers" if len(weak) > 1 else "it as a number"
+    return f"These rows do not determine {', '.join(named)}: do not quote {numbers}."
 
 
 def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:
@@ -135,8 +178,7 @@ def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:
         )
         doubts["resamples_weak"] = (
             f"{100 * (1 - method.converged):.1f}% of {method.resamples} resamples did not "
-            "converge in the steps allowed: the intervals rest on unfinished fits; "
-            f"{remedy} makes them firm."
+            f"converge, so the intervals rest on unfinished fits. Use {remedy}."
         )
     few = [
         f"{groups} of {name}"
@@ -145,7 +187,7 @@ def _resamples(method: IntervalMethod, squares: bool) -> dict[StatusCode, str]:
     ]
     if few and method.method != "jackknife":
         doubts["few_clusters"] = (
-            f"The intervals rest on few clusters ({', '.join(few)}): with less than "
-            f"{FEW_CLUSTERS} they are too narrow; interval jackknife is made for few."
+            f"The intervals rest on few clusters ({', '.join(few)}): with fewer than "
+            f"{FEW_CLUSTERS} they are too narrow. Interval jackknife is made for few clusters."
         )
     return doubts

@@ -73,6 +73,7 @@ LAW = Law(
         "beta": 0.3526596,
     },
     centring="none",
+    positive_sizes=True,
     valid="N > 0, D >= U > 0 (U: unique data)",
     default_starts=64,
 )

@@ -32,8 +32,8 @@ class Parameter:
         name: as in the paper.
         meaning: one line, with the unit in words.
         positive: solved (and drawn) on a log scale.
-        bounds: where the solver may go, for centred sizes.
-        start: range of start guesses, for centred sizes.
+        bounds: where the solver may go, for centred sizes; None is everywhere.
+        start: range of start guesses, for centred sizes; None takes them from the data.
         kind: how wide its interval may be where it counts as identified; None for what
             `Law.kind` says.
     """
@@ -41,8 +41,8 @@ class Parameter:
     name: str
     meaning: str
     positive: bool = False
-    bounds: tuple[float, float] = (-1e6, 1e6)
-    start: tuple[float, float] = (-1.0, 1.0)
+    bounds: tuple[float, float] | None = None
+    start: tuple[float, float] | None = None
     kind: Kind | None = None
 
 
@@ -88,20 +88,25 @@ class Law:
         gradient: same arguments -> derivative by each parameter, each (k, n), and
             the value by the response's symbol where it is made on the way;
             without a gradient central differences are taken.
-        uncentre: (centred parameters, centre of each symbol) -> raw parameters.
+        uncentre: (centred parameters, centre of each symbol) -> raw parameters. A law
+            with a `value` and without `uncentre` is not centred.
         starts: (uniform draws (k, p), centred sizes, centred response) -> centred
-            parameters (k, p); without it draws fill the parameters' start ranges.
-        linear: names in which the value is linear, for variable projection.
+            parameters (k, p); without it draws fill the parameters' start ranges, and
+            where one has none, starts are scaled by the data.
+        linear: names in which the value is linear, for variable projection; where
+            starts are scaled by the data, these names are found by evaluations.
         derived: raw parameters -> further quantities worth an interval.
         meanings: what each derived quantity is, in one line.
         fixed: parameters held at these raw values unless the caller frees them.
         centring: how each size is centred: geometric mean ("ratio"), mean and
-            standard deviation ("affine"), or not ("none").
+            standard deviation ("affine"), or not ("none"). None is "ratio" for laws with
+            `terms` or `uncentre`, and "none" for others.
         valid: where the law may be used, in words.
         of_sizes: symbols of sizes -> the law of these sizes alone, for a law that needs
             only some of its sizes; without it all are needed.
         companion: a second law of the same rows, fitted where its response is mapped.
-        positive_sizes: whether rows with a size <= 0 are dropped.
+        positive_sizes: whether rows with a size <= 0 are dropped; None is yes for laws
+            with `terms` or "ratio" centring, and no for others.
         per_row: whether a row's value needs that row's sizes only (a law of a
             whole learning curve does not, so its rows are not resampled).
     """
@@ -122,13 +127,20 @@ class Law:
     derived: Callable[[Values], dict[str, Array]] = _nothing_derived
     meanings: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
-    centring: Literal["ratio", "affine", "none"] = "ratio"
+    centring: Literal["ratio", "affine", "none"] | None = None
     valid: str = "all sizes positive"
-    positive_sizes: bool = True
+    positive_sizes: bool | None = None
     per_row: bool = True
     of_sizes: "Callable[[tuple[str, ...]], Law] | None" = None
     companion: "Law | None" = None
     default_starts: int = 200
+
+    def __post_init__(self) -> None:
+        invertible = bool(self.terms) or self.uncentre is not _same
+        centring = self.centring or ("ratio" if invertible else "none")
+        object.__setattr__(self, "centring", centring)
+        if self.positive_sizes is None:
+            object.__setattr__(self, "positive_sizes", centring == "ratio")
 
     @property
     def names(self) -> tuple[str, ...]:

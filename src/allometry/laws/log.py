@@ -33,8 +33,8 @@ LAW = Law(
     sizes=("x",),
     response="y",
     parameters=(
-        Parameter("a", "y at x = 1", start=(0.5, 1.5)),
-        Parameter("b", "fall of y for each factor e in x", start=(-0.5, 0.5)),
+        Parameter("a", "y at x = 1", bounds=(-1e6, 1e6), start=(0.5, 1.5)),
+        Parameter("b", "fall of y for each factor e in x", bounds=(-1e6, 1e6), start=(-0.5, 0.5)),
     ),
     value=value,
     gradient=gradient,

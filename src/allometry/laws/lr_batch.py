@@ -14,7 +14,9 @@ BATCH = Law(
         Parameter(
             "e", "best batch size at D = 1", positive=True, bounds=(1e-9, 1e9), start=(0.5, 2.0)
         ),
-        Parameter("g", "exponent of D in the best batch size", bounds=(-50.0, 50.0)),
+        Parameter(
+            "g", "exponent of D in the best batch size", bounds=(-50.0, 50.0), start=(-1.0, 1.0)
+        ),
     ),
     terms=(Term("e", (("D", "g"),), sign=1.0),),
     default_starts=8,
@@ -34,8 +36,12 @@ LAW = Law(
             bounds=(1e-9, 1e9),
             start=(0.5, 2.0),
         ),
-        Parameter("a", "exponent of N in the best learning rate", bounds=(-50.0, 50.0)),
-        Parameter("b", "exponent of D in the best learning rate", bounds=(-50.0, 50.0)),
+        Parameter(
+            "a", "exponent of N in the best learning rate", bounds=(-50.0, 50.0), start=(-1.0, 1.0)
+        ),
+        Parameter(
+            "b", "exponent of D in the best learning rate", bounds=(-50.0, 50.0), start=(-1.0, 1.0)
+        ),
     ),
     terms=(Term("c", (("N", "a"), ("D", "b")), sign=1.0),),
     companion=BATCH,

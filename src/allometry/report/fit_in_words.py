@@ -62,20 +62,18 @@ def certificate_lines(fit: Fit) -> list[str]:
     """Search, rows left out, intervals, notes: a sentence each."""
     c, lines = fit.certificate, [_objective_line(fit)]
     lines.append(
-        f"Search: {c.starts} starts, {c.converged:.0%} converged, {c.best_basin_share:.0%} at the "
-        f"best value (sum over rows {shown(fit.objective.value)}); "
-        f"gradient there {shown(c.gradient_norm, 2)}."
+        f"Search: {_counted(c.starts, 'start')}, {c.converged:.0%} converged, "
+        f"{c.best_basin_share:.0%} at the best value (sum over rows "
+        f"{shown(fit.objective.value)}); gradient there {shown(c.gradient_norm, 2)}."
     )
     if c.runner_up_value is not None:
         at = ", ".join(f"{name} = {shown(v)}" for name, v in c.runner_up.items())
         where = f" at {at}" if at else ""
         lines.append(f"Next best optimum: {shown(c.runner_up_value)}{where}.")
-    if c.active_bounds:
-        lines.append(f"At the solver's bound: {', '.join(c.active_bounds)}.")
     if fit.dropped:
         rules = Counter(rule for _, rule in fit.dropped)
         lines.append(
-            f"{len(fit.dropped)} rows left out: "
+            f"{_counted(len(fit.dropped), 'row')} left out: "
             + "; ".join(f"{n} {rule}" for rule, n in rules.items())
             + "."
         )
@@ -83,17 +81,23 @@ def certificate_lines(fit: Fit) -> list[str]:
     lines.append(_interval_line(fit))
     lines.extend(_cluster_line(fit))
     if fit.variance:
-        unit = "in log " if fit.objective.logs else ""
+        unit = f"{'log ' if fit.objective.logs else ''}{fit.law.response}"
         parts = ", ".join(f"{name} {shown(v, 2)}" for name, v in fit.variance.items())
-        lines.append(f"Standard deviations {unit}told apart: {parts}.")
-    lines.extend(note if note.endswith(".") else f"{note}." for note in fit.notes)
+        lines.append(f"Standard deviation of {unit} by source: {parts}.")
+    notes = [note for note in fit.notes if note not in fit.status.advice]
+    lines.extend(note if note.endswith(".") else f"{note}." for note in notes)
     return lines
+
+
+def _counted(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _objective_line(fit: Fit) -> str:
     objective = fit.objective
     delta = "" if objective.delta is None else f" with delta {objective.delta:g}"
-    reason = f", taken because {objective.reason}" if objective.reason else ""
+    reason = f", because {objective.reason}" if objective.reason else ""
     if (
         objective.reason
         and objective.delta is not None
@@ -126,9 +130,9 @@ def _cluster_line(fit: Fit) -> list[str]:
     if 2 * counts[symbol] > fit.rows:
         return []
     return [
-        f"{fit.rows} rows have {counts[symbol]} values of {symbol}. Rows that share an error "
-        "(checkpoints of one run, seeds of one size) belong together: give the column that names "
-        "the run, or the size, as cluster; taken as single rows their intervals are too narrow."
+        f"The {fit.rows} rows have {counts[symbol]} values of {symbol}. If rows share an error "
+        "(checkpoints of one run, seeds of one size), name the column of the run or size as "
+        "cluster; otherwise the intervals are too narrow."
     ]
 
 

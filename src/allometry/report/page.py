@@ -121,7 +121,7 @@ def _fit_section(name: str, fit: Fit) -> dict[str, Any]:
         "source": fit.law.source,
         "estimates": estimate_rows(fit),
         "level": f"{100 * fit.interval.level:g}%",
-        "advice": fit.status.advice,
+        "status": f"{fit.status.code}: {fit.status.advice}",
         "sound": fit.status.code == "converged",
         "lines": certificate_lines(fit),
         "summary": summary_of_fit(fit),

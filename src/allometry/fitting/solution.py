@@ -1,0 +1,53 @@
+"""Where the lanes of a minimisation ended; a lane is one start or one resample."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.laws import Array
+
+__all__ = ["Lanes", "Solution"]
+
+Lanes = NDArray[np.bool_]  # which lanes, (K,)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where each lane ended.
+
+    Attributes:
+        u: parameters, shape (K, p).
+        value: objective (K,). gradient: (K, p).
+        converged: the next full Newton step would gain less than the tolerance.
+        sweeps: rounds each lane was alive.
+    """
+
+    u: Array
+    value: Array
+    gradient: Array
+    converged: Lanes
+    sweeps: NDArray[np.intp]
+
+    @classmethod
+    def unsolved(cls, u: Array, rounds: int) -> "Solution":
+        """Every lane at its start, to be written over as lanes end."""
+        count = len(u)
+        return cls(
+            u.copy(),
+            np.full(count, np.inf),
+            np.zeros_like(u),
+            np.zeros(count, bool),
+            np.full(count, rounds),
+        )
+
+    def joined(self, other: "Solution") -> "Solution":
+        """The lanes of both."""
+        return Solution(
+            *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
+        )
+
+    def write(self, lanes: NDArray[np.intp], other: "Solution") -> None:
+        """Replace these lanes by those of another solution, in its order."""
+        for f in fields(self):
+            getattr(self, f.name)[lanes] = getattr(other, f.name)
