@@ -1,7 +1,6 @@
 """The fitter: known answers, another way to the same answer, and what it must refuse."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,10 +12,6 @@ from allometry.errors import DataError, UsageError
 from allometry.figures.fits import draw_fit
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
-from allometry.fitting.options import FitOptions
-from allometry.fitting.problem import Problem
-from allometry.fitting.search import _flat, search, start_points
-from allometry.fitting.solver import Solution
 from allometry.report.fit_in_words import estimate_rows
 from allometry.tables.table import Table
 
@@ -368,31 +363,6 @@ def test_noise_weighs_as_curve_fit_does_with_its_sigma():
     )  # fmt: skip
     assert made.values["alpha"] == pytest.approx(alpha, rel=1e-4)
     assert made.values["A"] == pytest.approx(a, rel=1e-3)
-
-
-def test_an_optimum_that_a_newton_step_cannot_better_is_one_whatever_its_noise():
-    """Draws of a rising law, one in eleven of which was said to be no optimum."""
-    x = np.geomspace(10, 1e5, 12)
-    for seed in range(12):
-        rng = np.random.default_rng(seed)
-        table = Table({"x": x, "y": 0.9 - 2 * x**-0.4 + 0.01 * rng.normal(size=12)})
-        made = fit(table, "power_ceiling", {"x": "x", "y": "y"}, resamples=0)
-        assert made.status.code == "converged"
-
-
-def test_a_point_on_a_slope_is_no_optimum():
-    rng = np.random.default_rng(0)
-    x = np.geomspace(1, 1e4, 40)
-    table = Table({"x": x, "y": (1 + 3 * x**-0.5) * np.exp(0.01 * rng.normal(size=40))})
-    options = FitOptions(objective="squared_log")
-    problem = Problem.of_table(table, laws.named("power_floor"), {"x": "x", "y": "y"}, options)
-    surface, weights = problem.centred(), problem.rows.weights
-    ended = search(surface, start_points(surface, 8, 0), weights)
-    best = ended.u[[int(np.argmin(ended.value))]]
-    for shift, flat in ((0.0, True), (1e-3, False), (0.3, False)):
-        at = Solution.unsolved(best + shift, 1)
-        value, gradient, _ = surface.evaluate(at.u, weights, np.full((1, 1), np.inf))
-        assert _flat(surface, replace(at, value=value, gradient=gradient), weights) == flat
 
 
 def test_a_saved_fit_without_intervals_is_equal_to_the_fit():

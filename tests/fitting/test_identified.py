@@ -7,7 +7,6 @@ from scipy.stats import f as f_distribution
 
 from allometry import laws
 from allometry.errors import UsageError
-from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.fitting.intervals import NEAR, is_narrow, width_verdict
 from allometry.laws import Parameter
@@ -231,3 +230,19 @@ def test_rows_without_noise_identify_every_parameter(law):
     assert made.status.code == "noise_free", made.status
     assert {e.verdict for e in made.parameters.values()} == {"identified"}
     assert made.values == pytest.approx({n: values[n] for n in law.names}, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["x", "y", "size", "weight"])
+def test_a_cluster_column_of_any_name_leaves_the_line_of_a_ray_as_it_is(name):
+    rng = np.random.default_rng(0)
+    n = np.geomspace(1e7, 1e10, 24)
+    loss = (1.8 + 480 * n**-0.35 + 2100 * (20 * n) ** -0.37) * np.exp(0.004 * rng.normal(size=24))
+    runs = [f"run {i // 3}" for i in range(24)]
+
+    def advice(cluster):
+        table = Table({"params": n, "D": 20 * n, "L": loss, cluster: runs})
+        columns = {"N": "params", "D": "D", "L": "L"}
+        made = fit(table, "chinchilla", columns, cluster=cluster, resamples=50)
+        return made.status.advice
+
+    assert advice(name) == advice("run")

@@ -173,6 +173,12 @@ def test_one_cluster_has_no_interval(interval):
         fit(table, "power", XY, cluster="run", interval=interval, resamples=20)
 
 
+def test_a_cluster_of_most_rows_leaves_too_few_for_the_jackknife():
+    table = line(sizes=5).with_columns(run=["a", "a", "a", "a", "b"])
+    with pytest.raises(DataError, match="the other rows do not determine"):
+        fit(table, "power_floor", XY, cluster="run", resamples=20)
+
+
 @pytest.mark.parametrize("missing", [None, ""])
 def test_rows_without_a_label_are_no_cluster(missing):
     runs = [missing if i == 4 else f"run {i % 3}" for i in range(12)]

@@ -127,9 +127,3 @@ def test_a_saved_fit_has_the_same_quality():
     document = made.to_document()
     assert document["quality"]["largest_row"] == made.quality.largest_row
     assert Fit.from_json(made.to_json()).quality == made.quality
-
-
-def test_equal_values_have_no_share_explained():
-    x = np.geomspace(10, 1e5, 8)
-    made = fit(Table({"x": x, "y": np.full(8, 2.0)}), "power", XY, resamples=0)
-    assert "R² of log y none: all are equal." in made.quality_in_words()[0]

@@ -164,7 +164,8 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
         )
     console.print(table)
     if len(rows) > MOST_LEFT_OUT:
-        rest = f"{len(rows) - MOST_LEFT_OUT} more, each with a smaller shift"
+        smaller = ", each with a smaller shift" if rows[0]["moved"] else ""
+        rest = f"{len(rows) - MOST_LEFT_OUT} more{smaller}"
         show_line(console, f"{rest}: --json has all.")
     show_line(console, "Shift: the largest change of a number, in its bootstrap standard errors.")
     show_line(console, _strongest(rows[0], what), "bold")

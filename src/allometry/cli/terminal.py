@@ -154,8 +154,6 @@ def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
 
     A status other than `converged` limits every verdict, so it comes first.
 
-    A status other than converged comes first, since it limits all that follows.
-
     Args:
         predicted: at the points that were asked for.
     """

@@ -308,8 +308,6 @@ def _from_document(cls: type[Fit], d: dict[str, Any], law: Law) -> Fit:
     _one_of(get_args(StatusCode), d["status"]["code"])
     parameters = _estimates(d["parameters"])
     data = {s: np.array(v, float) for s, v in d["data"].items()}
-    if {len(v) for v in data.values()} != {d["rows"]}:
-        raise ValueError(f"data, where {d['rows']} rows were expected")
     dropped = [(item["row"], item["rule"]) for item in d["dropped"]]
     objective = FittedObjective(
         _one_of(get_args(ObjectiveName), d["objective"]["name"]),
@@ -350,6 +348,8 @@ def _problem(
 ) -> Problem:
     """The problem a saved fit solved, from what its document keeps."""
     y = data[law.response]
+    if any(len(v) != len(y) for v in data.values()):
+        raise ValueError(f"data, where {len(y)} rows were expected")
     places = np.setdiff1d(np.arange(len(y) + len(dropped)), [row - 1 for row, _ in dropped])
     rows = Rows(
         sizes={s: data[s] for s in law.sizes},
@@ -386,8 +386,7 @@ def _one_of(choices: Sequence[T], value: object) -> T:
 
 
 def _number(value: float | None) -> float:
-    # np.nan itself, as estimates without an interval have it: it is equal to itself in a tuple.
-    return np.nan if value is None else float(value)
+    return np.nan if value is None else float(value)  # the same NaN as in fits: it equals itself
 
 
 def _plain(value: object) -> object:

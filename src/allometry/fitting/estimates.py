@@ -1,7 +1,7 @@
 """From draws to estimates: ends, and what may be said of each parameter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,12 +29,10 @@ class Evidence:
     Attributes:
         proven: whether the optimum and nine tenths of the refits are.
         open: parameters that the design of the rows leaves open.
-        exact: the law passes through every row, so that refits differ by rounding only.
     """
 
     proven: bool
     open: frozenset[str]
-    exact: bool = False
 
 
 def estimates(
@@ -69,8 +67,6 @@ def limited(name: str, estimate: Estimate, evidence: Evidence) -> Estimate:
         return estimate
     if name in evidence.open:
         verdict = "not_identified"
-    elif evidence.exact and verdict in ("identified", "wide"):
-        return Estimate(estimate.value, np.nan, np.nan, "no_interval")
     elif not evidence.proven:
         verdict = "unproven"
     return Estimate(estimate.value, estimate.low, estimate.high, verdict)
@@ -117,7 +113,7 @@ def _derived(
         if drawn:
             verdict = _width(low, high)
         estimate = Estimate(float(middle[0]), low, high, verdict)
-        confounded = replace(evidence, open=frozenset({name} if evidence.open else ()))
+        confounded = Evidence(evidence.proven, frozenset({name}) if evidence.open else frozenset())
         derived[name] = limited(name, estimate, confounded)
     return derived
 

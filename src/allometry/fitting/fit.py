@@ -1,6 +1,6 @@
 """Fit a law to a table: all starts at once, the best polished, every resample refitted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -18,12 +18,13 @@ from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
 from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import rounded
-from allometry.fitting.rows import noise_of_residuals
+from allometry.fitting.rows import Rows, noise_of_residuals
 from allometry.fitting.solve import Solved, solve
 from allometry.fitting.status import ENOUGH_REFITS, judged, without_noise
 from allometry.fitting.variance import components
 from allometry.laws import Law
 from allometry.stats.digits import shown, shown_interval
+from allometry.stats.resample import Labels
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -165,7 +166,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     """Solve one problem, and judge what came."""
     problem = Problem.of_table(table, law, columns, options)
     rows = problem.rows
-    solved = solve(problem, options, {name: table[name][rows.kept] for name in options.clusters})
+    solved = solve(problem, options, dict(_clusters(table, options, rows)))
     surface, best, certificate, method = (
         solved.surface, solved.best, solved.certificate, solved.method,
     )  # fmt: skip
@@ -200,21 +201,21 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     return fitted
 
 
-def _seconds(began: float, solved: float) -> dict[str, float]:
-    """What the starts took, and what has been done since."""
-    now = time.perf_counter()
-    return {"starts": round(solved - began, 4), "resamples": round(now - solved, 4)}
+def _clusters(table: Table, options: FitOptions, rows: Rows) -> Iterator[tuple[str, Labels]]:
+    """Each cluster column with the labels of the used rows, (n,).
 
-
-def _design(
-    surface: LawSurface, best: Array, table: Table, problem: Problem, options: FitOptions
-) -> Design:
-    """What the sizes of the rows leave open, and what they tell where they lie on a line."""
-    rows_design = design(surface, problem.rows.sizes, best)
-    if not rows_design.together:
-        return rows_design
-    along = _along(rows_design.together[0], table, problem, options)
-    return replace(rows_design, along=along)
+    Raises:
+        DataError: a row without a label; such rows are not one cluster.
+    """
+    for name in options.clusters:
+        labels = table[name][rows.kept]
+        for row, label in zip(rows.kept, labels.tolist(), strict=True):
+            if label is None or label != label or label == "":
+                raise DataError(
+                    f"{table.place(row)} has no value of {name!r}, the cluster column; "
+                    "give it one, or leave the row out"
+                )
+        yield name, labels
 
 
 def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> str:
@@ -222,14 +223,13 @@ def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> st
     rows, response = problem.rows, problem.law.response
     if len(rows.y) < len(laws.power_floor.parameters):
         return ""
-    columns = {"x": "size", "y": "response"}
     clusters = {f"cluster {name}": labels for name, labels in _clusters(table, options, rows)}
     line = Table({"size": rows.sizes[size], "response": rows.y, "weight": rows.weights, **clusters})
     choices = replace(
         options, drop_largest=None, where=(), fixed=None, noise=None, weights="weight",
         cluster=tuple(clusters) or None,
     )  # fmt: skip
-    fitted = _one(laws.power_floor, line, columns, choices)
+    fitted = _one(laws.power_floor, line, {"x": "size", "y": "response"}, choices)
     alpha = fitted.parameters["alpha"]
     interval = shown_interval(alpha.value, alpha.low, alpha.high)
     known = "" if alpha.verdict == "identified" else f" ({alpha.verdict.replace('_', ' ')})"

@@ -133,7 +133,7 @@ def _flat(surface: LawSurface, best: Array, jacobian: Array) -> tuple[str, ...]:
     if still.all() or not np.isfinite(jacobian).all():
         return tuple(names[still])
     scaled = jacobian[~still] / np.linalg.norm(jacobian[~still], axis=1, keepdims=True)
-    left, values, _ = np.linalg.svd(scaled, full_matrices=len(scaled) > surface.rows)
+    left, values, _ = np.linalg.svd(scaled, full_matrices=len(scaled) > scaled.shape[1])
     weak = np.concatenate([values, np.zeros(len(scaled) - len(values))]) < DEPENDENT * values[0]
     flat |= set(names[~still][(np.abs(left[:, weak]) > PART).any(1)])
     return tuple(n for n in names if n in flat)

@@ -97,11 +97,8 @@ def openness(
 
 
 def is_narrow(low: float, high: float, widest: float) -> bool:
-    """Whether both ends have one sign and differ by the factor `widest` at most.
-
-    Equal ends are no interval: the draws did not move, so they tell nothing.
-    """
-    if low * high <= 0 or low == high:
+    """Whether both ends have one sign and differ by the factor `widest` at most."""
+    if low * high <= 0:
         return False
     return max(high / low, low / high) <= widest
 

@@ -12,7 +12,7 @@ from allometry.errors import UsageError, did_you_mean
 from allometry.fitting.options import ObjectiveChoice, ObjectiveName
 from allometry.laws import Array
 
-__all__ = ["EFFICIENT", "EXACT", "OBJECTIVES", "FittedObjective", "Objective", "named"]
+__all__ = ["EFFICIENT", "OBJECTIVES", "FittedObjective", "Objective", "named"]
 
 # Absolute values are Huber with a delta so small that no residual is inside it.
 ABSOLUTE = 1e-100
@@ -20,9 +20,6 @@ ABSOLUTE = 1e-100
 # Delta of Huber over the standard deviation of the residuals: 95% as efficient as squares where
 # noise is Gaussian (Holland and Welsch 1977, Communications in Statistics A 6, 813-827).
 EFFICIENT = 1.345
-
-
-EXACT = 1e-9  # largest residual, over y, of rows without noise
 
 
 @dataclass(frozen=True)
@@ -81,10 +78,6 @@ class Objective:
         slope = w * clipped
         value = np.einsum("kn,kn->k", slope, r - 0.5 * clipped)
         return value, slope, w * (clipped == r)
-
-    def largest_exact(self, y: Array) -> float:
-        """The largest residual that is rounding, of rows y (n,)."""
-        return EXACT if self.logs else EXACT * float(np.abs(y).max())
 
     def total(self, residuals: Array, weights: Array | None = None) -> float:
         """What is reported: the sum over rows of r^2, |r| or Huber, residuals (n,)."""

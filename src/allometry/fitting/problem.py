@@ -86,11 +86,6 @@ class Problem:
         predicted = self.law.evaluate(values, self.rows.sizes)[0]
         return self.objective.residuals(self.rows.y, predicted)
 
-    def exact(self, values: Mapping[str, float]) -> bool:
-        """Whether the law with these raw parameters passes through every row: no noise."""
-        largest = float(np.abs(self.residuals(values)).max())
-        return largest <= self.objective.largest_exact(self.rows.y)
-
     def without_value(self) -> DataError:
         """The refusal of a law that has no finite objective, whatever its parameters."""
         return DataError(

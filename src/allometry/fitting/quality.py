@@ -85,7 +85,6 @@ class Quality:
         Args:
             sizes: what rows are ordered by, in words. place: says where a row stands.
         """
-        share = f"{self.r_squared:.4f}" if math.isfinite(self.r_squared) else "none: all are equal"
         return [
             f"Residuals: median size {self._residual(self.typical)}, largest "
             f"{self._residual(self.largest)} in {place(self.largest_row)}; "

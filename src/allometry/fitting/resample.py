@@ -160,8 +160,7 @@ def _weights(
     if method == "fractional":
         return rows.weights * fractions(rng, options.resamples, surface.rows, clusters), 0
     if method == "jackknife":
-        place = _places(options)[0]
-        return (np.arange(place.max() + 1)[:, None] != place) * rows.weights, 0
+        return _leave_out(surface, best, options) * rows.weights, 0
     r = surface.plain_residuals(best)[0]
     draw = _student if method == "student" else _residuals
     drawn = draw(surface, rows, r, rng, options)

@@ -236,36 +236,6 @@ def _polish(surface: LawSurface, u: Array, weights: Array, rounds: int) -> Solut
     )
 
 
-def _exact(surface: LawSurface, weights: Array) -> float:
-    """The objective where no residual is more than rounding: below it ends are the same."""
-    r = np.full((1, surface.rows), surface.objective.largest_exact(surface.y))
-    return float(surface.objective.penalty(r, weights, np.full((1, 1), surface.final_delta))[0][0])
-
-
-def _flat(surface: LawSurface, polished: Solution, weights: Array) -> bool:
-    """Whether the best of these points is an optimum.
-
-    Its gradient is small over the objective; or no residual is more than rounding; or, where
-    noise is small, the Newton step would gain next to nothing of the objective.
-    """
-    best = [int(np.argmin(polished.value))]
-    u, value, gradient = polished.u[best], polished.value[best][0], polished.gradient[best][0]
-    steepest = np.abs(gradient).max(initial=0.0)
-    if steepest <= FLAT * value + 1e-12 or value <= _exact(surface, weights):
-        return True
-    free = (u[0] > surface.low) & (u[0] < surface.high)
-    sharp = surface.sharpened()
-    delta = np.full((1, 1), sharp.final_delta)
-    curvature = sharp.evaluate(u, weights, delta)[2][0][np.ix_(free, free)]
-    size = np.sqrt(np.abs(np.diagonal(curvature)))
-    if not (np.isfinite(curvature).all() and (size > 0).all()):
-        return False
-    scaled, slope = curvature / size[:, None] / size, gradient[free] / size
-    if np.linalg.eigvalsh(scaled).min() <= SINGULAR:
-        return False
-    return bool(slope @ np.linalg.solve(scaled, slope) <= FLAT**2 * value)
-
-
 def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array, Certificate]:
     """The polished best (1, p), and the evidence."""
     order = _best_first(surface, ended, weights)
@@ -277,7 +247,7 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
     if not _flat(surface, polished.u[winner], weights, norm, float(polished.value[winner][0])):
         # a ridge: the winner alone goes on
         polished, winner = _polish(surface, polished.u[winner], weights, 150), np.array([0])
-    norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
+        norm = float(np.abs(polished.gradient).max(initial=0.0))
     best, value = polished.u[winner], float(polished.value[winner][0])
     delta = np.full((1, 1), surface.final_delta)
     reached = min(value, float(surface.evaluate(best, weights, delta)[0][0]))

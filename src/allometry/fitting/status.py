@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from allometry.fitting.document import Certificate, Status, StatusCode
 from allometry.fitting.identifiability import Design
 from allometry.fitting.intervals import WIDEST, Estimate, IntervalMethod
@@ -38,12 +40,11 @@ def judged(
         rows_design: what the sizes of the rows leave open.
     """
     squares = problem.objective.squares
-    exact = problem.exact({name: e.value for name, e in parameters.items()})
     doubts = {
         **_search(certificate, squares, rows_design),
         **_spare(parameters, problem),
         **_parameters(certificate, parameters, problem.law, rows_design),
-        **({} if exact else _resamples(method, squares)),
+        **_resamples(method, squares),
     }
     if "noise_free" in doubts:  # refits to rounding errors do not converge
         doubts.pop("resamples_weak", None)
@@ -91,7 +92,7 @@ def _search(c: Certificate, squares: bool, rows_design: Design) -> dict[StatusCo
     return doubts
 
 
-def _spare(problem: Problem, exact: bool) -> dict[StatusCode, str]:
+def _spare(parameters: Mapping[str, Estimate], problem: Problem) -> dict[StatusCode, str]:
     rows, free = len(problem.rows.y), len(problem.free)
     exact = without_noise(problem, {name: e.value for name, e in parameters.items()})
     if rows <= free:
