@@ -72,6 +72,21 @@ def test_predictions_are_printed_and_stand_in_the_document(call):
     assert far["run_low"] < far["low"] < far["mean"] < far["high"] < far["run_high"]
 
 
+def test_one_prediction_has_one_value_of_a_size(call):
+    code, _, error = call(f"fit runs.csv --law power {MAPPED} --predict x=1e7,x=1e8")
+    assert code == 2 and "twice" in error
+
+
+def test_a_status_other_than_converged_is_the_first_line(call):
+    line = f"runs.csv --law power_floor {MAPPED} --drop-largest x:6"
+    code, out, _ = call(f"fit {line}")
+    assert code == 0 and out.startswith("no_spare_rows: ") and out.count("no_spare_rows") == 1
+    code, out, _ = call(f"influence {line}")
+    assert code == 0 and out.startswith("no_spare_rows: ") and out.count("no_spare_rows") == 1
+    code, out, _ = call(f"fit runs.csv --law power {MAPPED}")
+    assert code == 0 and out.splitlines()[-1].startswith("converged: ")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

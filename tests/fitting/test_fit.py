@@ -363,3 +363,15 @@ def test_noise_weighs_as_curve_fit_does_with_its_sigma():
     )  # fmt: skip
     assert made.values["alpha"] == pytest.approx(alpha, rel=1e-4)
     assert made.values["A"] == pytest.approx(a, rel=1e-3)
+
+
+def test_a_saved_fit_without_intervals_is_equal_to_the_fit():
+    made = fit(sweep(), "power", XY, resamples=0)
+    assert Fit.from_json(made.to_json()) == made
+
+
+def test_a_document_with_too_few_rows_of_data_is_refused():
+    document = fit(sweep(), "power", XY, resamples=0).to_document()
+    document["data"] = {**document["data"], "x": document["data"]["x"][:3]}
+    with pytest.raises(DataError, match="95 rows were expected"):
+        Fit.from_json(json.dumps(document))

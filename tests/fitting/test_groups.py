@@ -303,3 +303,24 @@ def test_its_derivatives_are_those_of_its_value(name):
 def test_exponents_and_floors_may_be_shared_alone_coefficients_may_not():
     assert shareable(LAWS["chinchilla"]) == ("E", "alpha", "beta")
     assert shareable(LAWS["sigmoid"]) == ("lo", "hi", "k", "z0")
+
+
+def test_groups_that_read_the_same_are_two_groups():
+    x = np.tile(np.geomspace(1e4, 1e7, 6), 3)
+    table = Table(
+        {
+            "x": x,
+            "y": 5 * x**-0.2,
+            "width": ["1, 2"] * 6 + ["1"] * 6 + ["3"] * 6,
+            "depth": ["3"] * 6 + ["2, 3"] * 6 + ["3"] * 6,
+        }
+    )
+    columns = {"x": "x", "y": "y"}
+    groups = fit_groups(table, "power", columns, by=["width", "depth"], resamples=0)
+    assert list(groups.fits) == ["'1, 2', '3'", "'1', '2, 3'", "'3', '3'"]
+    mixed = table.with_columns(width=[1] * 6 + ["1"] * 6 + ["3"] * 6)
+    assert list(fit_groups(mixed, "power", columns, by="width", resamples=0).fits) == [
+        "1",
+        "'1'",
+        "'3'",
+    ]

@@ -73,7 +73,7 @@ def test_every_parameter_of_every_law_has_a_kind():
 def test_an_exponent_is_not_identified_where_its_ends_are_far_apart():
     rng = np.random.default_rng(1)
     x = np.geomspace(1, 30, 12)
-    noisy = Table({"x": x, "y": 5 * x**-0.1 * np.exp(0.1 * rng.normal(size=12))})
+    noisy = Table({"x": x, "y": 5 * x**-0.1 * np.exp(0.2 * rng.normal(size=12))})
     made = fit(noisy, "power", XY)
     alpha = made.parameters["alpha"]
     assert not is_narrow(alpha.low, alpha.high, 2.0) and alpha.verdict == "wide"
@@ -230,3 +230,19 @@ def test_rows_without_noise_identify_every_parameter(law):
     assert made.status.code == "noise_free", made.status
     assert {e.verdict for e in made.parameters.values()} == {"identified"}
     assert made.values == pytest.approx({n: values[n] for n in law.names}, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["x", "y", "size", "weight"])
+def test_a_cluster_column_of_any_name_leaves_the_line_of_a_ray_as_it_is(name):
+    rng = np.random.default_rng(0)
+    n = np.geomspace(1e7, 1e10, 24)
+    loss = (1.8 + 480 * n**-0.35 + 2100 * (20 * n) ** -0.37) * np.exp(0.004 * rng.normal(size=24))
+    runs = [f"run {i // 3}" for i in range(24)]
+
+    def advice(cluster):
+        table = Table({"params": n, "D": 20 * n, "L": loss, cluster: runs})
+        columns = {"N": "params", "D": "D", "L": "L"}
+        made = fit(table, "chinchilla", columns, cluster=cluster, resamples=50)
+        return made.status.advice
+
+    assert advice(name) == advice("run")

@@ -95,6 +95,35 @@ def test_a_line_by_squares_gets_the_textbook_interval(interval):
     assert made.interval.method == interval and alpha.verdict == "identified"
 
 
+def test_residuals_of_a_robust_fit_are_drawn_about_its_optimum_and_not_their_mean():
+    """A third of the rows lies 30% above the line: the mean of the residuals is 0.08."""
+    rng = RNG(0)
+    x = np.geomspace(10, 1e6, 60)
+    y = 5 * x**-0.3 * np.exp(0.01 * rng.normal(size=60)) * np.where(np.arange(60) % 3, 1, 1.3)
+    made = fit(Table({"x": x, "y": y}), "power", XY, objective="huber_log", interval="residual")
+    a = made.parameters["A"]
+    assert a.low < a.value < a.high
+    assert np.median(made.draws["A"]) == pytest.approx(a.value, rel=0.01)
+
+
+@pytest.mark.parametrize("interval", ["student", "residual"])
+def test_a_line_by_weighted_squares_gets_the_textbook_interval(interval):
+    """Variances 1/weight over four decades; the textbook's is the weighted t interval."""
+    rng = RNG(1)
+    x = np.geomspace(10, 1e6, 40)
+    spread = 10 ** rng.uniform(-3, -1, 40)
+    y = 5 * x**-0.3 * np.exp(spread * rng.normal(size=40))
+    design = np.stack([np.ones(40), -np.log(x)], 1) / spread[:, None]
+    _, squares = np.linalg.lstsq(design, np.log(y) / spread, rcond=None)[:2]
+    error = np.sqrt(np.linalg.inv(design.T @ design)[1, 1] * squares[0] / 38)
+    made = fit(
+        Table({"x": x, "y": y, "w": spread**-2}), "power", XY, objective="squared_log",
+        weights="w", interval=interval, resamples=4000,
+    )  # fmt: skip
+    alpha = made.parameters["alpha"]
+    assert alpha.high - alpha.low == pytest.approx(2 * 2.0244 * error, rel=0.08)
+
+
 def test_clusters_widen_the_interval_where_rows_share_their_error():
     table = line(noise=0.01, seeds=5, group=0.1)
     alone, whole, wild = (
@@ -122,8 +151,8 @@ def test_fractions_have_mean_one_and_the_spread_that_is_made_good():
 @pytest.mark.parametrize(
     ("rows", "options", "method"),
     [
-        (12, {"objective": "huber_log"}, "fractional"),
-        (11, {"objective": "huber_log"}, "student"),
+        (31, {"objective": "huber_log"}, "student"),
+        (32, {"objective": "huber_log"}, "fractional"),
         (40, {"objective": "huber_log"}, "pairs"),
         (31, {"objective": "squared_log"}, "student"),
         (32, {"objective": "squared_log"}, "pairs"),
@@ -199,6 +228,48 @@ def test_few_clusters_resampled_whole_are_said_to_be_few():
 def test_intervals_that_cannot_hold_are_refused(options, words):
     with pytest.raises(UsageError, match=words):
         fit(line(), "power", XY, **options)
+
+
+@pytest.mark.parametrize("interval", ["auto", "pairs", "fractional", "residual", "jackknife"])
+def test_one_cluster_has_no_interval(interval):
+    table = line().with_columns(run=["a"] * 12)
+    with pytest.raises(DataError, match="one value"):
+        fit(table, "power", XY, cluster="run", interval=interval, resamples=20)
+
+
+def test_a_cluster_of_most_rows_leaves_too_few_for_the_jackknife():
+    table = line(sizes=5).with_columns(run=["a", "a", "a", "a", "b"])
+    with pytest.raises(DataError, match="the other rows do not determine"):
+        fit(table, "power_floor", XY, cluster="run", resamples=20)
+
+
+@pytest.mark.parametrize("missing", [None, ""])
+def test_rows_without_a_label_are_no_cluster(missing):
+    runs = [missing if i == 4 else f"run {i % 3}" for i in range(12)]
+    with pytest.raises(DataError, match="row 5 has no value of 'run'"):
+        fit(line().with_columns(run=runs), "power", XY, cluster="run", resamples=20)
+
+
+@pytest.mark.parametrize(("law", "sizes"), [("power", 2), ("power_floor", 3)])
+def test_no_cluster_is_left_out_without_which_the_law_is_open(law, sizes):
+    with pytest.raises(DataError, match="the other rows do not determine"):
+        fit(line(sizes=sizes, seeds=6), law, XY, cluster="x", resamples=100)
+    one_more = fit(line(sizes=sizes + 1, seeds=6), law, XY, cluster="x", resamples=100)
+    assert one_more.interval.method == "jackknife"
+
+
+def test_a_size_of_two_values_is_no_cluster_of_a_law_that_bends_with_it():
+    rng = RNG(0)
+    n, d = np.tile([1e7, 1e8, 1e9], 4), np.repeat([1e9, 1e10, 1e11, 1e12], 3)
+    loss = (1.8 + 480 * n**-0.35 + 2100 * d**-0.37) * np.exp(0.004 * rng.normal(size=12))
+    with pytest.raises(DataError, match="do not determine E, A, alpha,"):
+        fit(
+            Table({"N": n, "D": d, "L": loss}),
+            "chinchilla",
+            {"N": "N", "D": "D", "L": "L"},
+            cluster="N",
+            resamples=100,
+        )
 
 
 def test_profiles_touch_zero_at_the_fit_and_cross_at_the_ends():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from allometry import cli, laws
-from allometry.errors import UsageError
+from allometry.errors import DataError, UsageError
 from allometry.fitting.compare import compare
 from allometry.fitting.files import CompareValues
 from allometry.fitting.fit import fit
@@ -108,3 +108,39 @@ def test_a_symbol_that_is_an_option_needs_the_mapping():
 def test_a_value_that_is_no_choice_is_refused(option):
     with pytest.raises(UsageError):
         fit(TABLE, "power", MAPPING, **option)
+
+
+def test_a_fit_with_every_parameter_held_fixed_is_refused():
+    with pytest.raises(UsageError, match="every parameter of law power is held fixed"):
+        fit(TABLE, "power", MAPPING, fixed={"A": 3.0, "alpha": 0.4})
+
+
+@pytest.mark.parametrize("objective", ["auto", "squared_log", "huber_log", "absolute_log"])
+def test_a_coefficient_held_at_zero_gives_no_logarithm(objective):
+    x = np.tile(X, 3)
+    with pytest.raises(DataError, match="no finite"):
+        fit(
+            {"x": x, "y": 3 * x**-0.4}, "power", x="x", y="y", fixed={"A": 0.0}, objective=objective
+        )
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bend_held_at_zero_warns_of_nothing():
+    sizes = {"N": np.repeat(X, 8), "D": np.tile(X, 8)}
+    made = fit(
+        {**sizes, "L": (7 / sizes["N"]) ** 0.2},
+        "kaplan",
+        {s: s for s in "NDL"},
+        fixed={"D_c": 0.0},
+        resamples=10,
+        starts=4,
+    )
+    assert made.quality.largest < 1
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e308])
+@pytest.mark.parametrize("option", ["weights", "noise"])
+def test_a_weight_beyond_any_is_refused_by_its_row(option, value):
+    table = TABLE.with_columns(w=np.where(np.arange(8) == 2, value, 1.0))
+    with pytest.raises(DataError, match="row 3, column 'w'"):
+        fit(table, "power", MAPPING, **{option: "w"})

@@ -100,3 +100,12 @@ def test_a_point_the_law_has_no_value_at_is_refused(point, words):
     made = fit(planes(), "chinchilla", {"N": "params", "D": "tokens", "L": "loss"}, resamples=0)
     with pytest.raises(UsageError, match=words):
         predictions(made, [point])
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_interval_that_reaches_infinity_has_no_end_and_no_warning():
+    x = 1 + np.linspace(0, 1e-9, 12)
+    y = np.exp(np.random.default_rng(0).normal(size=12))
+    made = fit(Table({"x": x, "y": y}), "power", XY, resamples=60)
+    (point,) = predictions(made, [{"x": 1e9}])
+    assert point.low == 0 and not np.isfinite(point.run_high)

@@ -157,14 +157,15 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
         _row(
             table,
             _left_out(row, what),
-            f"{row['shift']:.2f}",
+            f"{row['shift']:.2f}" if row["moved"] else "",
             row["moved"],
             *cells,
             "" if row["converged"] else Text("not converged", style="yellow"),
         )
     console.print(table)
     if len(rows) > MOST_LEFT_OUT:
-        rest = f"{len(rows) - MOST_LEFT_OUT} more, each with a smaller shift"
+        smaller = ", each with a smaller shift" if rows[0]["moved"] else ""
+        rest = f"{len(rows) - MOST_LEFT_OUT} more{smaller}"
         show_line(console, f"{rest}: --json has all.")
     show_line(console, "Shift: the largest change of a number, in its bootstrap standard errors.")
     show_line(console, _strongest(rows[0], what), "bold")

@@ -66,7 +66,9 @@ with_starts = click.option(
     "--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number."
 )
 with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
-with_weights = click.option("--weights", metavar="COLUMN", help="Weight of each row.")
+with_weights = click.option(
+    "--weights", metavar="COLUMN", help="Weight of each row, as the inverse of its variance."
+)
 with_noise = click.option(
     "--noise", metavar="COLUMN",
     help="Standard deviation of each row's y, in units of y; weights are 1/noise^2.",
@@ -207,6 +209,10 @@ def _drawing(path: Path) -> "Callable[[Fit, Path], None]":
 def _point(text: str) -> dict[str, float]:
     """The sizes of one --predict."""
     words = pairs("--predict", text.split(","), "SYMBOL=VALUE,...")
+    if len(words) < text.count(",") + 1:
+        raise UsageError(
+            f"--predict {text} gives a size twice; one point each: repeat --predict for more"
+        )
     return {name.strip(): number("--predict", value) for name, value in words.items()}
 
 

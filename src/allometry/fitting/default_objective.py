@@ -54,6 +54,8 @@ def with_objective(
     if spare < FEW_SPARE:
         return squares, "so few rows cannot tell an outlier from noise"
     scatter = _scatter(rough, options.seed)
+    if not np.isfinite(scatter):
+        raise rough.without_value()
     if scatter <= FINE:
         return replace(robust, delta=1e-3), f"the residuals scatter by {scatter:.2%} only"
     delta = float(f"{EFFICIENT * scatter:.3g}")

@@ -175,7 +175,8 @@ class Fit:
             with np.errstate(over="ignore"):  # Student's tails where few rows are spare
                 predicted = predicted * np.exp(noise) if self.objective.logs else predicted + noise
         tail = (1 - (self.interval.level if level is None else level)) / 2
-        low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
+        with np.errstate(invalid="ignore"):  # between infinite draws there is no number
+            low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
         return np.asarray(low, float), np.asarray(high, float)
 
     def residuals(self) -> Array:
@@ -347,6 +348,8 @@ def _problem(
 ) -> Problem:
     """The problem a saved fit solved, from what its document keeps."""
     y = data[law.response]
+    if any(len(v) != len(y) for v in data.values()):
+        raise ValueError(f"data, where {len(y)} rows were expected")
     places = np.setdiff1d(np.arange(len(y) + len(dropped)), [row - 1 for row, _ in dropped])
     rows = Rows(
         sizes={s: data[s] for s in law.sizes},
@@ -383,7 +386,7 @@ def _one_of(choices: Sequence[T], value: object) -> T:
 
 
 def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    return np.nan if value is None else float(value)  # the same NaN as in fits: it equals itself
 
 
 def _plain(value: object) -> object:

@@ -1,7 +1,7 @@
 """From draws to estimates: ends, and what may be said of each parameter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,10 +29,12 @@ class Evidence:
     Attributes:
         proven: whether the optimum and nine tenths of the refits are.
         open: parameters that the design of the rows leaves open.
+        exact: the rows have no noise, so an interval has no width.
     """
 
     proven: bool
     open: frozenset[str]
+    exact: bool = False
 
 
 def estimates(
@@ -69,6 +71,8 @@ def limited(name: str, estimate: Estimate, evidence: Evidence) -> Estimate:
         verdict = "not_identified"
     elif not evidence.proven:
         verdict = "unproven"
+    elif estimate.low == estimate.high and not evidence.exact:
+        verdict = "not_identified"  # no width is no evidence: no refit moved
     return Estimate(estimate.value, estimate.low, estimate.high, verdict)
 
 
@@ -113,7 +117,7 @@ def _derived(
         if drawn:
             verdict = _width(low, high)
         estimate = Estimate(float(middle[0]), low, high, verdict)
-        confounded = Evidence(evidence.proven, frozenset({name}) if evidence.open else frozenset())
+        confounded = replace(evidence, open=frozenset({name} if evidence.open else ()))
         derived[name] = limited(name, estimate, confounded)
     return derived
 

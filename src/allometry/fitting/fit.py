@@ -1,6 +1,6 @@
 """Fit a law to a table: all starts at once, the best polished, every resample refitted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -18,12 +18,13 @@ from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
 from allometry.fitting.problem import Problem
 from allometry.fitting.profile import of_fit
 from allometry.fitting.resample import rounded
-from allometry.fitting.rows import noise_of_residuals
+from allometry.fitting.rows import Rows, noise_of_residuals
 from allometry.fitting.solve import Solved, solve
 from allometry.fitting.status import ENOUGH_REFITS, judged, without_noise
 from allometry.fitting.variance import components
 from allometry.laws import Law
 from allometry.stats.digits import shown, shown_interval
+from allometry.stats.resample import Labels
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -74,10 +75,10 @@ def fit(
         level: of the intervals.
         seed: of starts and resamples.
         drop_largest: symbol -> how many rows with its largest values to leave out.
-        weights: column of row weights. noise: column of the standard deviation of each
-            row's evaluation, in units of y (it is divided by y where the objective is in
-            logs), used as weights 1/noise^2 and told apart from the scatter of
-            seeds in `Fit.variance`. Both are scaled to mean 1.
+        weights: column of row weights, as inverse variances. noise: column of the standard
+            deviation of each row's y, in units of y; used as weights 1/noise^2 (noise/y where
+            the objective is in logs) and told apart from the scatter of seeds in
+            `Fit.variance`. Both are scaled to mean 1.
         where: conditions "COLUMN<=VALUE" a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
         start: raw values that one more start has; parameters not named have those of the
@@ -165,7 +166,7 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     """Solve one problem, and judge what came."""
     problem = Problem.of_table(table, law, columns, options)
     rows = problem.rows
-    solved = solve(problem, options, {name: table[name][rows.kept] for name in options.clusters})
+    solved = solve(problem, options, dict(_clusters(table, options, rows)))
     surface, best, certificate, method = (
         solved.surface, solved.best, solved.certificate, solved.method,
     )  # fmt: skip
@@ -200,17 +201,35 @@ def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions
     return fitted
 
 
+def _clusters(table: Table, options: FitOptions, rows: Rows) -> Iterator[tuple[str, Labels]]:
+    """Each cluster column with the labels of the used rows, (n,).
+
+    Raises:
+        DataError: a row without a label; such rows are not one cluster.
+    """
+    for name in options.clusters:
+        labels = table[name][rows.kept]
+        for row, label in zip(rows.kept, labels.tolist(), strict=True):
+            if label is None or label != label or label == "":
+                raise DataError(
+                    f"{table.place(row)} has no value of {name!r}, the cluster column; "
+                    "give it one, or leave the row out"
+                )
+        yield name, labels
+
+
 def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> str:
     """What rows on a line of sizes do tell: how the response falls with one of them."""
     rows, response = problem.rows, problem.law.response
     if len(rows.y) < len(laws.power_floor.parameters):
         return ""
-    clusters = {name: table[name][rows.kept] for name in options.clusters}
-    line = Table({"x": rows.sizes[size], "y": rows.y, "row weight": rows.weights, **clusters})
+    clusters = {f"cluster {name}": labels for name, labels in _clusters(table, options, rows)}
+    line = Table({"size": rows.sizes[size], "response": rows.y, "weight": rows.weights, **clusters})
     choices = replace(
-        options, drop_largest=None, where=(), fixed=None, noise=None, weights="row weight"
-    )
-    fitted = _one(laws.power_floor, line, {"x": "x", "y": "y"}, choices)
+        options, drop_largest=None, where=(), fixed=None, noise=None, weights="weight",
+        cluster=tuple(clusters) or None,
+    )  # fmt: skip
+    fitted = _one(laws.power_floor, line, {"x": "size", "y": "response"}, choices)
     alpha = fitted.parameters["alpha"]
     interval = shown_interval(alpha.value, alpha.low, alpha.high)
     known = "" if alpha.verdict == "identified" else f" ({alpha.verdict.replace('_', ' ')})"
@@ -221,12 +240,17 @@ def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> st
 
 
 def _evidence(problem: Problem, solved: Solved, rows_design: Design) -> Evidence:
-    """What the search, the refits and the design of the rows allow the verdicts to say."""
+    """What the search, the refits and the design of the rows allow the verdicts to say.
+
+    Refits leave the bound of a floor; at another bound of the solver the law has no optimum.
+    """
     values = {name: float(v[0]) for name, v in solved.surface.raw(solved.best).items()}
-    method = solved.method
+    method, certificate = solved.method, solved.certificate
+    exact = without_noise(problem, values)
     refitted = method.method == "none" or method.converged >= ENOUGH_REFITS
-    refitted |= without_noise(problem, values)  # refits to rounding errors do not converge
-    return Evidence(solved.certificate.proven and refitted, rows_design.open)
+    inside = all(problem.law.kind(name) == "floor" for name in certificate.active_bounds)
+    proven = certificate.proven and inside and (refitted or exact)
+    return Evidence(proven, rows_design.open, exact)
 
 
 def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedObjective:
@@ -235,10 +259,7 @@ def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedOb
     delta = objective.delta if objective.name == "huber_log" else None
     total = problem.total(values)
     if not np.isfinite(total):
-        raise DataError(
-            f"law {problem.law.name} has no finite {objective.name} at any start: it gives no "
-            "number at some row. Change what is held fixed, leave out rows, or take another law"
-        )
+        raise problem.without_value()
     return FittedObjective(objective.name, delta, total)
 
 

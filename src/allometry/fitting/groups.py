@@ -203,16 +203,25 @@ def _places(table: Table, by: Sequence[str]) -> tuple[dict[str, Places], int]:
     """The rows of each group, in order of first sight, and how many rows have no group."""
     if not by:
         raise UsageError("name at least one column that makes the groups")
-    places: dict[str, list[int]] = {}
+    places: dict[tuple[object, ...], list[int]] = {}
     left_out = 0
     for i, values in enumerate(zip(*(table[name].tolist() for name in by), strict=True)):
         if any(value is None or value != value or value == "" for value in values):
             left_out += 1
         else:
-            places.setdefault(", ".join(map(str, values)), []).append(i)
+            places.setdefault(values, []).append(i)
     if not places:
         raise DataError(f"no row has a value of {', '.join(by)}")
-    return {group: np.array(rows) for group, rows in places.items()}, left_out
+    names = _names(list(places))
+    return {names[values]: np.array(rows) for values, rows in places.items()}, left_out
+
+
+def _names(groups: Sequence[tuple[object, ...]]) -> dict[tuple[object, ...], str]:
+    """The name of each group: its values, in quotes where two groups read the same."""
+    names = {values: ", ".join(map(str, values)) for values in groups}
+    if len(set(names.values())) < len(names):
+        names = {values: ", ".join(map(repr, values)) for values in groups}
+    return names
 
 
 def _fits(

@@ -8,20 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.fitting.direction import falls_against_data
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array, Law
 from allometry.stats.digits import shown
 
-__all__ = ["Design", "design", "slopes"]
+__all__ = ["Design", "design", "determined_by_one", "slopes"]
 
 # Condition index of the standardised logs of the sizes beyond which they move together
 # (Belsley, Kuh and Welsch 1980, Regression Diagnostics, sec. 3.2: 30 is strong).
 STRONG = 30.0
 FLAT = 1e-7  # slope of a prediction by a solver coordinate, over the prediction's size
 DEPENDENT = 1e-6  # singular value of the scaled Jacobian, over the largest
-PART = 0.1  # component of a parameter in a direction of no slope
+PART = 1e-3  # component of a parameter in a direction of no slope; 0 but for rounding if none
 ROUNDING = 1e-6  # scatter about a line of logs that is none
 
 
@@ -58,7 +59,8 @@ def design(surface: LawSurface, sizes: Mapping[str, Array], best: Array) -> Desi
         sizes: raw, symbol -> (n,). best: the optimum (1, p) in the surface's coordinates.
     """
     pair = _moving_together(surface.law, sizes)
-    flat, falls = _flat(surface, best), falls_against_data(surface)
+    flat = _flat(surface, best, slopes(surface, best))
+    falls = falls_against_data(surface)
     if not pair:
         return Design(flat=flat, falls=falls)
     slope, scatter = _line(np.log(sizes[pair[0]]), np.log(sizes[pair[1]]))
@@ -100,18 +102,38 @@ def _of_sizes(law: Law, sizes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(n for n in law.names if n in names)
 
 
-def _flat(surface: LawSurface, best: Array) -> tuple[str, ...]:
-    """Parameters in a direction along which no prediction changes, to first order."""
+def determined_by_one(
+    surface: LawSurface, best: Array, places: NDArray[np.intp]
+) -> tuple[int, tuple[str, ...]] | None:
+    """The first cluster without which the other rows leave parameters open, and these.
+
+    Args:
+        best: the optimum (1, p). places: the cluster of each row, 0, 1, ..., (n,).
+    """
     jacobian = slopes(surface, best)
+    flat = set(_flat(surface, best, jacobian))
+    for cluster in range(int(places.max()) + 1):
+        without = _flat(surface, best, jacobian[:, places != cluster])
+        if lost := tuple(n for n in without if n not in flat):
+            return cluster, lost
+    return None
+
+
+def _flat(surface: LawSurface, best: Array, jacobian: Array) -> tuple[str, ...]:
+    """Parameters in a direction along which no prediction changes, to first order.
+
+    Args:
+        jacobian: slopes of the predictions at the optimum, of some rows, (p, rows).
+    """
     size = np.linalg.norm(surface.compared(best)[0]) / np.sqrt(surface.rows)
-    lengths = np.linalg.norm(jacobian, axis=1) / np.sqrt(surface.rows)
+    lengths = np.linalg.norm(jacobian, axis=1) / np.sqrt(max(1, jacobian.shape[1]))
     still = ~(lengths > FLAT * (1.0 if surface.objective.logs else max(size, 1e-300)))
     names = np.array([p.name for p in surface.free])
     flat = set(names[still])
     if still.all() or not np.isfinite(jacobian).all():
         return tuple(names[still])
     scaled = jacobian[~still] / np.linalg.norm(jacobian[~still], axis=1, keepdims=True)
-    left, values, _ = np.linalg.svd(scaled, full_matrices=len(scaled) > surface.rows)
+    left, values, _ = np.linalg.svd(scaled, full_matrices=len(scaled) > scaled.shape[1])
     weak = np.concatenate([values, np.zeros(len(scaled) - len(values))]) < DEPENDENT * values[0]
     flat |= set(names[~still][(np.abs(left[:, weak]) > PART).any(1)])
     return tuple(n for n in names if n in flat)

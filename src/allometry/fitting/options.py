@@ -136,13 +136,23 @@ class FitOptions:
                 f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(names)}{did_you_mean(min(unknown), names)}"
             )
-        parameters = law.parameters + (law.companion.parameters if law.companion else ())
-        positive = {p.name for p in parameters if p.positive}
-        for name, value in (self.fixed or {}).items():
+        for one in (law, law.companion):
+            if one is not None:
+                self._check_values(one)
+
+    def _check_values(self, law: "Law") -> None:
+        fixed = {name: v for name, v in (self.fixed or {}).items() if name in law.names}
+        positive = {p.name for p in law.parameters if p.positive}
+        for name, value in fixed.items():
             if not -LARGEST < value < LARGEST:
                 raise UsageError(f"{name} is held at a finite number, got {value:g}")
             if name in positive and value < 0:
                 raise UsageError(f"{name} must be positive in law {law.name}, got {value:g}")
+        if len(fixed) == len(law.names):
+            raise UsageError(
+                f"every parameter of law {law.name} is held fixed: nothing is left to fit; "
+                "leave one free"
+            )
 
     def check_start(self, law: "Law") -> None:
         """Refuse a start of a parameter that there is not, is held, or cannot have that value."""

@@ -90,6 +90,8 @@ class PowerSumSurface(LawSurface):
         absolute penalty is next to one of these.
         """
         design, y = self._features[0].T, -self._offsets[0]
+        if not np.isfinite(y).all():  # the term is held at 0: it has no logarithm
+            return np.zeros((1, len(self.free)))
         planes = [np.asarray(np.linalg.lstsq(design, y)[0], float)]
         if not self.objective.squares:
             planes += [_least_absolute(design, y, planes[0])]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allometry.errors import UsageError
+from allometry.errors import DataError, UsageError
 from allometry.fitting.objectives import Objective, named
 from allometry.fitting.options import FitOptions
 from allometry.fitting.plain_surface import PlainSurface
@@ -85,6 +85,13 @@ class Problem:
         """Residuals (n,) of the used rows at raw parameter values."""
         predicted = self.law.evaluate(values, self.rows.sizes)[0]
         return self.objective.residuals(self.rows.y, predicted)
+
+    def without_value(self) -> DataError:
+        """The refusal of a law that has no finite objective, whatever its parameters."""
+        return DataError(
+            f"law {self.law.name} has no finite {self.objective.name} at any start: it gives no "
+            "number at some row. Change what is held fixed, leave out rows, or take another law"
+        )
 
     def total(self, values: Mapping[str, float]) -> float:
         """The objective at raw parameter values."""

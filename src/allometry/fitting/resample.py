@@ -12,12 +12,15 @@ the cluster jackknife's variance (CV3 of MacKinnon, Nielsen and Webb 2023) with 
 `benchmarks/fit_coverage.py` measures them.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from allometry.errors import DataError
+from allometry.fitting.identifiability import determined_by_one
 from allometry.fitting.intervals import IntervalMethod
 from allometry.fitting.rows import Rows
 from allometry.fitting.search import FIRST_DELTA
@@ -25,6 +28,7 @@ from allometry.fitting.solver import Lanes, Solution, minimise
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array
 from allometry.stats.resample import FRACTION_SCALE, Labels, fractions, multiplicities
+from allometry.stats.spread import robust_sd
 
 __all__ = ["FEW_CLUSTERS", "Method", "ResamplingOptions", "resample", "rounded"]
 
@@ -36,8 +40,8 @@ TOL = 1e-6
 
 FEW = 20  # rows for each free parameter below which whole rows are too coarse
 FEW_SPARE = 30  # rows more than parameters below which Student's t is not yet a normal
-FEWEST_SPARE = 10  # the same where most rows are in the linear part of the penalty
 FEW_CLUSTERS = 20
+NARROWEST = 0.5  # of the robust standard deviation, where residuals are clipped
 
 
 @dataclass(frozen=True)
@@ -63,19 +67,23 @@ def resample(
     """Refit every resample from every start; the best of its refits counts.
 
     `auto` is, with one column of fewer than 20 clusters, `jackknife`, and with other clusters
-    `pairs`. Without clusters it is `student` where rows exceed parameters by less than 30;
-    where most residuals exceed the objective's delta, by less than 10, then `fractional` up to
-    20 rows for each parameter; beyond these `pairs`.
+    `pairs`. Without clusters it is `student` where rows exceed parameters by less than 30, each
+    counted by its weight; where most residuals exceed the objective's delta, `fractional` up
+    to 20 rows for each parameter; beyond these `pairs`.
 
     Args:
         starts: of the refits (s, p), the optimum first.
 
     Returns:
         parameters in solver coordinates (resamples, p), and how they were drawn.
+
+    Raises:
+        DataError: a cluster column whose clusters tell nothing of the parameters' scatter.
     """
     best = starts[:1]
     if not options.resamples or not surface.free:
         return np.empty((0, best.shape[1])), IntervalMethod("none", options.level, 0, 1.0)
+    _check_clusters(options)
     rng = np.random.default_rng(options.seed)
     method = (
         _automatic(surface, rows, best, options) if options.method == "auto" else options.method
@@ -93,16 +101,42 @@ def resample(
     )
 
 
+def _check_clusters(options: ResamplingOptions) -> None:
+    """Refuse a column with one cluster: nothing tells how much clusters differ."""
+    for name, place in zip(options.clusters, _places(options), strict=True):
+        if place.max() < 1:
+            raise DataError(
+                f"cluster column {name!r} has one value in the rows used: intervals need two "
+                "clusters or more. Leave cluster out, or set interval none"
+            )
+
+
+def _leave_out(surface: LawSurface, best: Array, options: ResamplingOptions) -> Lanes:
+    """Which rows (G, n) are left without each cluster; they have to determine the law."""
+    place = _places(options)[0]
+    if lost := determined_by_one(surface, best, place):
+        cluster, names = lost
+        ((column, labels),) = options.clusters.items()
+        value = labels[np.argmax(place == cluster)]
+        raise DataError(
+            f"without the cluster {column} = {value} the other rows do not determine "
+            f"{', '.join(names)}, so their scatter between clusters is not known. Take more "
+            "clusters, leave cluster out, or set interval none"
+        )
+    return np.asarray(np.arange(place.max() + 1)[:, None] != place)
+
+
 def _automatic(surface: LawSurface, rows: Rows, best: Array, options: ResamplingOptions) -> Method:
     if options.clusters:
         few = len(options.clusters) == 1 and _places(options)[0].max() + 1 < FEW_CLUSTERS
         return "jackknife" if few else "pairs"
     if not surface.law.per_row:
         return "pairs"
-    spare = surface.rows - len(surface.free)
-    coarse = np.median(np.abs(surface.plain_residuals(best)[0])) > surface.final_delta
-    if spare < (FEWEST_SPARE if coarse else FEW_SPARE):
+    # Rows of unequal weight tell as much as so many equal ones (Kish 1965, Survey Sampling).
+    equal = rows.weights.sum() ** 2 / (rows.weights**2).sum()
+    if equal - len(surface.free) < FEW_SPARE:
         return "student"
+    coarse = np.median(np.abs(surface.plain_residuals(best)[0])) > surface.final_delta
     return "fractional" if coarse and surface.rows < FEW * len(surface.free) else "pairs"
 
 
@@ -129,8 +163,7 @@ def _weights(
     if method == "fractional":
         return rows.weights * fractions(rng, options.resamples, surface.rows, clusters), 0
     if method == "jackknife":
-        place = _places(options)[0]
-        return (np.arange(place.max() + 1)[:, None] != place) * rows.weights, 0
+        return _leave_out(surface, best, options) * rows.weights, 0
     r = surface.plain_residuals(best)[0]
     draw = _student if method == "student" else _residuals
     drawn = draw(surface, rows, r, rng, options)
@@ -215,10 +248,18 @@ def _new_rows(
 def _residuals(
     surface: LawSurface, rows: Rows, r: Array, rng: np.random.Generator, options: ResamplingOptions
 ) -> Array:
-    """New residuals (K, n), drawn from those seen, blown up for the parameters spent."""
+    """New residuals (K, n), drawn from those seen, blown up for the parameters spent.
+
+    Those seen are taken to have variances 1/weight, so they are drawn in these units. Squares
+    ask for a mean of 0; under other penalties the optimum is where the residuals lie as seen.
+    """
     spent = np.sqrt(len(r) / max(1, len(r) - len(surface.free)))
     if not options.clusters:
-        return rng.choice((r - r.mean()) * spent, (options.resamples, len(r)))
+        root = np.sqrt(rows.weights)
+        scaled = r * root
+        middle = scaled.mean() if surface.objective.squares else 0.0
+        drawn = rng.choice((scaled - middle) * spent, (options.resamples, len(r)))
+        return np.asarray(drawn / root)
     drawn = np.tile(r * spent, (options.resamples, 1))
     for place in _places(options):
         drawn *= rng.choice([-1.0, 1.0], (options.resamples, place.max() + 1))[:, place]
@@ -230,6 +271,9 @@ def _student(
 ) -> Array:
     """New residuals (K, n): Gaussian, their scale over a root of chi-squared, variance 1/weight.
 
+    The scale is that of residuals clipped at the objective's delta, over what clipping leaves
+    of Gaussian ones (Huber's proposal 2), so that outliers count in it as they do in the fit.
+
     Scales are drawn one from each of equal shares of their distribution, and every residual
     with both signs, so that the ends vary little with the seed.
     """
@@ -238,9 +282,23 @@ def _student(
     freedom = max(1, len(r) - len(surface.free))
     half = -(-options.resamples // 2)
     shares = (rng.permutation(half) + rng.random(half)) / half
-    scale = np.sqrt((rows.weights * r**2).sum() / chdtri(freedom, shares))[:, None]
+    scale = np.sqrt(_squares(surface, rows, r) / chdtri(freedom, shares))[:, None]
     drawn = scale * rng.normal(size=(half, len(r))) / np.sqrt(rows.weights)
     return np.concatenate([drawn, -drawn])[: options.resamples]
+
+
+def _squares(surface: LawSurface, rows: Rows, r: Array) -> float:
+    """Weighted sum of squares of residuals (n,), clipped where the penalty is linear."""
+    delta = surface.objective.delta
+    sd = robust_sd(r, len(surface.free))
+    if np.isinf(delta) or sd == 0:
+        return float((rows.weights * r**2).sum())
+    delta = max(delta, sd * NARROWEST)
+    c = delta / sd
+    inside = math.erf(c / math.sqrt(2))
+    tails = math.sqrt(2 / math.pi) * c * math.exp(-(c**2) / 2)
+    left = inside - tails + c**2 * (1 - inside)  # the mean of min(z^2, c^2)
+    return float((rows.weights * np.clip(r, -delta, delta) ** 2).sum() / left)
 
 
 def _spread(

@@ -119,6 +119,7 @@ def select(
             drop(data[symbol] <= 0, f"{symbol} not positive")
     for symbol, count in drop_largest.items():
         drop(_largest(data, usable, symbol, count), f"among the {count} largest {symbol}")
+    _refuse_absurd_weights(table, {"weight": weights, "noise": noise}, usable)
     weight = _weights(table, weights, noise, data[law.response] if logs else None)
     drop(~(np.isfinite(weight) & (weight > 0)), "weight missing or not positive")
     kept = np.flatnonzero(usable)
@@ -267,12 +268,21 @@ def _refuse_absurd(
 ) -> None:
     for symbol, values in used.items():
         size = np.abs(values)
-        far = np.flatnonzero((size > LARGEST) | ((size > 0) & (size < 1 / LARGEST)))
+        finite = np.isfinite(size)
+        far = np.flatnonzero(finite & ((size > LARGEST) | ((size > 0) & (size < 1 / LARGEST))))
         if len(far):
             raise DataError(
                 f"{table.place(kept[far[0]])}, column {columns.get(symbol, symbol)!r} ({symbol}): "
-                f"{values[far[0]]:g} is beyond any size or loss; correct or leave out the row"
+                f"{values[far[0]]:g} is beyond any size, loss or weight; "
+                "correct or leave out the row"
             )
+
+
+def _refuse_absurd_weights(table: Table, columns: Mapping[str, str | None], usable: Mask) -> None:
+    for name, column in columns.items():
+        if column is not None:
+            values = table.numbers(column, name)[usable]
+            _refuse_absurd(table, {name: column}, {name: values}, np.flatnonzero(usable))
 
 
 def condition(table: Table, text: str) -> Mask:

@@ -166,6 +166,8 @@ class Law:
     def __repr__(self) -> str:
         return f"<Law {self.name}: {self.formula}>"
 
+    # Where a law has no value (a coefficient of 0 in a logarithm) it gives NaN or infinity.
+    @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def evaluate(self, values: Mapping[str, float | Array], sizes: Values) -> Array:
         """The law's value, shape (k, n), for parameters (k,) or scalars and sizes (n,)."""
         columns = {
