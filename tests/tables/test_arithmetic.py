@@ -39,7 +39,8 @@ def expressions():
 
 def by_python(text, row):
     """What Python makes of the text for one row; NaN where it has no real value."""
-    functions = {"log": np.log, "exp": np.exp, "sqrt": np.sqrt}
+    # A whole number beyond floats has no NumPy logarithm: that is an OverflowError as elsewhere.
+    functions = {f.__name__: lambda v, f=f: f(np.float64(v)) for f in (np.log, np.exp, np.sqrt)}
     names = {name: np.float64(values[row]) for name, values in COLUMNS.items()}
     tree = compile(text, "text", "eval")
     with np.errstate(all="ignore"):
