@@ -37,7 +37,7 @@ def best_line(x, y, delta):
     """The optimum of the convex objective by iteratively reweighted least squares."""
     design = np.stack([np.ones_like(x), np.log(x)], 1)
     weights = np.ones_like(x)
-    for _ in range(20_000):
+    for _ in range(4000):
         root = np.sqrt(weights)
         line = np.linalg.lstsq(design * root[:, None], np.log(y) * root, rcond=None)[0]
         size = np.abs(np.log(y) - design @ line)

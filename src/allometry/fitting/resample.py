@@ -40,8 +40,8 @@ TOL = 1e-6
 
 FEW = 20  # rows for each free parameter below which whole rows are too coarse
 FEW_SPARE = 30  # rows more than parameters below which Student's t is not yet a normal
+FEWEST_SPARE = 10  # the same where most rows are in the linear part of the penalty
 FEW_CLUSTERS = 20
-NARROWEST = 0.5  # of the robust standard deviation, where residuals are clipped
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ def resample(
     """Refit every resample from every start; the best of its refits counts.
 
     `auto` is, with one column of fewer than 20 clusters, `jackknife`, and with other clusters
-    `pairs`. Without clusters it is `student` where rows exceed parameters by less than 30, each
-    counted by its weight; where most residuals exceed the objective's delta, `fractional` up
-    to 20 rows for each parameter; beyond these `pairs`.
+    `pairs`. Without clusters it is `student` where rows, each counted by its weight, exceed
+    parameters by less than 30; where most residuals exceed the objective's delta, by less
+    than 10, then `fractional` up to 20 rows for each parameter; beyond these `pairs`.
 
     Args:
         starts: of the refits (s, p), the optimum first.
@@ -134,10 +134,15 @@ def _automatic(surface: LawSurface, rows: Rows, best: Array, options: Resampling
         return "pairs"
     # Rows of unequal weight tell as much as so many equal ones (Kish 1965, Survey Sampling).
     equal = rows.weights.sum() ** 2 / (rows.weights**2).sum()
-    if equal - len(surface.free) < FEW_SPARE:
+    coarse = _coarse(surface, surface.plain_residuals(best)[0])
+    if equal - len(surface.free) < (FEWEST_SPARE if coarse else FEW_SPARE):
         return "student"
-    coarse = np.median(np.abs(surface.plain_residuals(best)[0])) > surface.final_delta
     return "fractional" if coarse and surface.rows < FEW * len(surface.free) else "pairs"
+
+
+def _coarse(surface: LawSurface, r: Array) -> bool:
+    """Whether most residuals (n,) lie in the linear part of the penalty."""
+    return bool(np.median(np.abs(r)) > surface.final_delta)
 
 
 def _places(options: ResamplingOptions) -> list[np.ndarray]:
@@ -171,22 +176,19 @@ def _weights(
 
 
 def _refit(surface: LawSurface, starts: Array, weights: Array) -> tuple[Array, Lanes]:
-    """The best refit of every resample, and which converged."""
-    u, value, converged = _refit_from(surface, starts[:1], weights)
+    """The best refit of every resample, and which converged; lanes that failed go on."""
+    best = _refit_from(surface, starts[:1], weights)
     for start in starts[1:]:
-        other, reached, settled = _refit_from(surface, start[None], weights)
-        better = reached < value * (1 - TOL)
-        u[better], value[better], converged[better] = (
-            other[better],
-            reached[better],
-            settled[better],
-        )
+        other = _refit_from(surface, start[None], weights)
+        better = np.flatnonzero(other.value < best.value * (1 - TOL))
+        best.write(better, other.take(better))
+    u, _, converged = _carry_on(surface, best, starts[:1], weights)
     return u, converged
 
 
-def _refit_from(surface: LawSurface, start: Array, weights: Array) -> tuple[Array, Array, Lanes]:
-    """Refits from one start (1, p); lanes that fail start again from afar."""
-    solved = minimise(
+def _refit_from(surface: LawSurface, start: Array, weights: Array) -> Solution:
+    """Refits of every resample from one start (1, p)."""
+    return minimise(
         surface,
         np.tile(start, (len(weights), 1)),
         weights,
@@ -195,7 +197,6 @@ def _refit_from(surface: LawSurface, start: Array, weights: Array) -> tuple[Arra
         tol=TOL,
         rounds=40,
     )
-    return _carry_on(surface, solved, start, weights)
 
 
 def _carry_on(
@@ -207,7 +208,7 @@ def _carry_on(
     break leaves, and are counted as not converged.
     """
     u, value, converged = solved.u, solved.value, solved.converged.copy()
-    attempts = [] if surface.exact else [(False, 10 * surface.final_delta, 30)]
+    attempts = [(False, surface.final_delta if surface.exact else 10 * surface.final_delta, 60)]
     if surface.squares:
         attempts = [(False, surface.final_delta, 300)]
     elif surface.exact or len(surface.free) <= 4:
@@ -288,12 +289,15 @@ def _student(
 
 
 def _squares(surface: LawSurface, rows: Rows, r: Array) -> float:
-    """Weighted sum of squares of residuals (n,), clipped where the penalty is linear."""
+    """Weighted sum of squares of residuals (n,), clipped where the penalty is linear.
+
+    All of them where most would be clipped: a nearly absolute penalty is zero at as many rows
+    as there are parameters, and the others tell its scale.
+    """
     delta = surface.objective.delta
     sd = robust_sd(r, len(surface.free))
-    if np.isinf(delta) or sd == 0:
+    if np.isinf(delta) or sd == 0 or _coarse(surface, r):
         return float((rows.weights * r**2).sum())
-    delta = max(delta, sd * NARROWEST)
     c = delta / sd
     inside = math.erf(c / math.sqrt(2))
     tails = math.sqrt(2 / math.pi) * c * math.exp(-(c**2) / 2)

@@ -16,7 +16,7 @@ __all__ = ["refit_starts"]
 # Rise of the objective over its value, times spare rows, up to which a place is plausible:
 # for squares the square of Student's t.
 PLAUSIBLE = 20.0
-APART = 0.1  # in some solver coordinate, of two starts
+APART = 0.5  # in some solver coordinate, of two starts: nearer ones are one basin
 MOST = 5
 FLOORS = (0.0, 0.3, 0.7, 0.95)  # of the largest value a floor may have
 
@@ -36,12 +36,13 @@ def refit_starts(
     if ended is None:
         ended = Solution.unsolved(best[:0], 0)
     u = np.concatenate([conditional.u, ended.u])
-    values = np.concatenate([conditional.value, ended.value])
+    settled = np.where(ended.converged, ended.value, np.inf)
+    values = np.concatenate([conditional.value, settled])
     spare = max(1, surface.rows - len(surface.free))
     limit = value * (1 + PLAUSIBLE / spare) + 1e-300
     starts = [best[0]]
     order = np.concatenate(
-        [np.arange(len(conditional.u)), len(conditional.u) + np.argsort(ended.value)]
+        [np.arange(len(conditional.u)), len(conditional.u) + np.argsort(settled)]
     )
     for place in order:
         if len(starts) == MOST or not values[place] <= limit:

@@ -51,3 +51,7 @@ class Solution:
         """Replace these lanes by those of another solution, in its order."""
         for f in fields(self):
             getattr(self, f.name)[lanes] = getattr(other, f.name)
+
+    def take(self, lanes: NDArray[np.intp]) -> "Solution":
+        """Some of the lanes."""
+        return Solution(*(getattr(self, f.name)[lanes] for f in fields(self)))
