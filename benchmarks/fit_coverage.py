@@ -42,6 +42,7 @@ class Design:
         sizes: random numbers -> the law's sizes and perhaps `cluster`, each (n,).
         noise: of log y. cluster_noise: of log y, shared by the rows of a cluster.
         tails: degrees of freedom of Student's t; 0 for Gaussian noise.
+        slope: the noise is multiplied by (x / its middle) to this power.
         watched: names of the quantities whose intervals are counted.
         options: of the fit.
     """
@@ -54,6 +55,7 @@ class Design:
     watched: tuple[str, ...]
     cluster_noise: float = 0.0
     tails: int = 0
+    slope: float = 0.0
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -86,6 +88,13 @@ def curves(rng: np.random.Generator, runs: int, checkpoints: int) -> Columns:
     """Checkpoints of runs that share their error."""
     x = np.tile(np.geomspace(1e2, 1e5, checkpoints), runs)
     return {"x": x, "cluster": np.repeat(np.arange(runs), checkpoints)}
+
+
+def unequal(rng: np.random.Generator) -> Columns:
+    """Checkpoints of six runs, twice as many in each as in the one before."""
+    lengths = 2 ** np.arange(6)
+    x = np.concatenate([np.geomspace(1e2, 1e5, 33)[:: 32 // n][:n] for n in lengths])
+    return {"x": x, "cluster": np.repeat(np.arange(6), lengths)}
 
 
 EXPONENTS = ("E", "alpha", "beta", "a")
@@ -142,6 +151,21 @@ PARTS: Mapping[str, tuple[Design, ...]] = {
         line(f"8 sizes x 5 seeds, {noise:.0%}", partial(one_size, rows=8, seeds=5), noise)
         for noise in (0.05, 0.1, 0.3)
     ),
+    "not met": (
+        line("12 rows, noise from 1% to 30%", partial(one_size, rows=12), 0.055, slope=0.37),
+        Design(
+            "15 sizes x 2, noise from 5% to 0.5%", "power_floor", CURVE,
+            partial(one_size, rows=15, seeds=2), 0.016, ("E", "alpha"), slope=-0.25,
+        ),
+        line(
+            "13 rows, 0.5%, huber_log with delta 1e-3", partial(one_size, rows=13), 0.005,
+            options={"objective": "huber_log"},
+        ),
+        line(
+            "6 runs of 1 to 32 checkpoints, 3% a run, 1% a row", unequal, 0.01,
+            cluster_noise=0.03, options=CLUSTERED,
+        ),
+    ),
     "few clusters": (
         *(
             line(
@@ -170,7 +194,8 @@ def simulated(design: Design, simulation: int) -> tuple[Table, Columns]:
     law = laws.named(design.law)
     rows = len(columns[law.sizes[0]])
     scatter = rng.standard_t(design.tails, rows) if design.tails else rng.standard_normal(rows)
-    error = design.noise * scatter
+    first = columns[law.sizes[0]]
+    error = design.noise * scatter * (first / np.exp(np.log(first).mean())) ** design.slope
     if design.cluster_noise:
         labels = columns["cluster"]
         error = error + design.cluster_noise * rng.normal(size=labels.max() + 1)[labels]
