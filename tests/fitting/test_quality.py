@@ -79,6 +79,13 @@ def test_seeds_of_one_size_are_one_point_of_the_pattern():
     assert len(made.quality.signs.text) == 9 and np.isnan(made.quality.signs.p)
 
 
+@pytest.mark.filterwarnings("error")
+def test_values_that_are_all_zero_have_no_outliers():
+    x = np.geomspace(1, 100, 12)
+    made = fit(Table({"x": x, "y": np.zeros(12)}), "log", XY, objective="squared", resamples=0)
+    assert made.quality.outliers == ()
+
+
 @pytest.mark.parametrize("factor", [2.0, 0.4])
 def test_an_outlier_is_named_with_the_fit_without_it(factor, tmp_path):
     table = power_law()

@@ -217,7 +217,7 @@ def _outliers(
     off = scaled - np.median(scaled)
     # A robust fit meets as many rows exactly as it has parameters: they tell no scale.
     spread = NORMAL * float(np.median(np.sort(np.abs(off))[free:]))
-    z = off / max(spread, least / FAR)
+    z = off / max(spread, least / FAR, 1e-300)
     places: NDArray[np.intp] = np.flatnonzero((np.abs(z) > FAR) & (np.abs(residuals) > least))
     return tuple(
         Outlier(int(problem.rows.kept[i]) + 1, float(sizes[i]), float(z[i]))
