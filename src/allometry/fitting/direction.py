@@ -49,6 +49,7 @@ def _falls(surface: LawSurface, size: str) -> bool:
     return bool(finite.sum() >= FEWEST and (steps <= FLAT * scale)[finite].all())
 
 
+# SciPy's rank correlation is in scipy.stats, whose import takes as long as most fits.
 def _spearman(a: Array, b: Array) -> float:
     first, second = _ranks(a), _ranks(b)
     if np.ptp(first) == 0 or np.ptp(second) == 0:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.fitting import differences
 from allometry.fitting.direction import falls_against_data
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array, Law
 from allometry.stats.digits import shown
 
-__all__ = ["Design", "design", "determined_by_one", "slopes"]
+__all__ = ["Design", "design", "determined_by_one"]
 
 # Condition index of the standardised logs of the sizes beyond which they move together
 # (Belsley, Kuh and Welsch 1980, Regression Diagnostics, sec. 3.2: 30 is strong).
@@ -59,7 +60,7 @@ def design(surface: LawSurface, sizes: Mapping[str, Array], best: Array) -> Desi
         sizes: raw, symbol -> (n,). best: the optimum (1, p) in the surface's coordinates.
     """
     pair = _moving_together(surface.law, sizes)
-    flat = _flat(surface, best, slopes(surface, best))
+    flat = _flat(surface, best, _slopes(surface, best))
     falls = falls_against_data(surface)
     if not pair:
         return Design(flat=flat, falls=falls)
@@ -110,7 +111,7 @@ def determined_by_one(
     Args:
         best: the optimum (1, p). places: the cluster of each row, 0, 1, ..., (n,).
     """
-    jacobian = slopes(surface, best)
+    jacobian = _slopes(surface, best)
     flat = set(_flat(surface, best, jacobian))
     for cluster in range(int(places.max()) + 1):
         without = _flat(surface, best, jacobian[:, places != cluster])
@@ -139,9 +140,7 @@ def _flat(surface: LawSurface, best: Array, jacobian: Array) -> tuple[str, ...]:
     return tuple(n for n in names if n in flat)
 
 
-def slopes(surface: LawSurface, u: Array) -> Array:
-    """Central differences of the predictions (their logs in logs) at u (1, p), (p, n)."""
-    step = 1e-5 * np.maximum(1.0, np.abs(u[0]))
-    nudges = np.diag(step)
-    ahead, behind = surface.compared(u + nudges), surface.compared(u - nudges)
-    return np.asarray((ahead - behind) / (2 * step[:, None]), float)
+def _slopes(surface: LawSurface, best: Array) -> Array:
+    """Derivatives of the predictions (of their logs in logs) at the optimum, (p, n)."""
+    _, jacobian = differences.slopes(surface.compared, best, surface.positive)
+    return np.asarray(jacobian[0])

@@ -40,10 +40,6 @@ INTERVALS: tuple[IntervalName, ...] = get_args(IntervalName)
 OBJECTIVES: tuple[ObjectiveChoice, ...] = get_args(ObjectiveChoice)
 RULES: tuple[Rule, ...] = get_args(Rule)
 
-# Of huber_log where laws are compared: learning curves of one run are smooth but for a
-# few points, so squares of log residuals, robust beyond a twentieth.
-COMPARE_DELTA = 0.05
-
 LARGEST = 1e300  # of a parameter held fixed
 SQUARES: tuple[ObjectiveName, ...] = ("squared_log", "squared")
 
