@@ -23,6 +23,7 @@ from allometry.figures.words import to_html, to_mathtext
         ("0.3 [-0.4, 0.5]", "0.3 [−0.4,\N{NO-BREAK SPACE}0.5]", "0.3 [-0.4, 0.5]"),
         ("10-20 runs, 1e-05", "10-20 runs, 1e-05", "10-20 runs, 1e-05"),
         ("$x_1$ stays", "$x_1$ stays", "$x_1$ stays"),
+        ("L^alpha_L", "L<sup>α<sub>L</sub></sup>", r"$L^{\alpha_{L}}$"),
     ],
 )
 def test_notation(plain, html, drawn):

@@ -19,7 +19,7 @@ GREEK = {
     "inf": "∞",
 }
 INDEX = r"(?<![\w])([A-Z](?:'|&#x27;|&#39;)?)_\{?([A-Za-z0-9]+(?:,[a-z]+)?)\}?(?![\w])"
-EXPONENT = r"\^\{?([-\N{MINUS SIGN}]?(?:\d+(?:\.\d+)?|[A-Za-z]+))\}?"
+EXPONENT = r"\^\{?([-\N{MINUS SIGN}]?(?:\d+(?:\.\d+)?|[A-Za-z]+(?:_[A-Za-z0-9]+)?))\}?"
 LETTER = r"(?<![\w.-])(alpha|beta|gamma|delta|eta|sigma)(?![\w.-])"
 MINUS = r"(?<= )-(?= )|(?<![\w.)\]-])-(?=\d)"
 ENDS = r"(\[[^\[\],<>&]{1,12}), ([^\[\],<>&]{1,12}\])"
@@ -49,8 +49,10 @@ def to_mathtext(text: str, bold: bool = False) -> str:
 
     def power(m: re.Match[str]) -> str:
         exponent = m[2].replace("\N{MINUS SIGN}", "-")
-        letter = rf"\{exponent.lstrip('-')}" if exponent.lstrip("-") in GREEK else None
-        raised = f"{'-' if exponent.startswith('-') else ''}{letter}" if letter else exponent
+        name, _, low = exponent.lstrip("-").partition("_")
+        letter = rf"\{name}" if name in GREEK else name
+        below = f"_{{{low}}}" if low else ""
+        raised = f"{'-' if exponent.startswith('-') else ''}{letter}{below}"
         base = rf"\mathbf{{{m[1] or ''}}}" if bold else m[1] or ""
         return rf"${base}^{{{font}{{{raised}}}}}$" if bold else rf"${base}^{{{raised}}}$"
 
@@ -71,4 +73,6 @@ def _prime(base: str) -> str:
 
 def _exponent(text: str) -> str:
     bare = text.lstrip("-\N{MINUS SIGN}")
-    return ("\N{MINUS SIGN}" if bare != text else "") + GREEK.get(bare, bare)
+    name, _, low = bare.partition("_")
+    below = f"<sub>{low}</sub>" if low else ""
+    return ("\N{MINUS SIGN}" if bare != text else "") + GREEK.get(name, name) + below
