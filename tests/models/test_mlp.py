@@ -117,4 +117,3 @@ def test_a_scale_of_one_leaves_stored_runs_their_names_and_another_renames() -> 
     assert "init_scale" not in plain.document(defaults=False)
     assert plain == MLP(widths=(2, 3, 2), init_scale=1.0)
     assert "init_scale" in MLP(widths=(2, 3, 2), init_scale=9.0).document(defaults=False)
-    assert plain.family() == MLP(widths=(2, 3, 2), init_scale=9.0).family()

@@ -28,7 +28,7 @@ from allometry.training.function import Function
 from allometry.training.loop import train_pack
 from allometry.training.procedure import Pack
 from tests.engines.cases import content
-from tests.training.test_loop import convnet, small
+from tests.training.test_loop import changed, convnet, small
 
 FILE = Path(__file__).with_name("long_study.py")
 MEASURES = {"losses": measures.losses, "norm": weight_norm}
@@ -36,10 +36,6 @@ MEASURES = {"losses": measures.losses, "norm": weight_norm}
 
 class Stop(Exception):
     """In place of a kill: raised in the middle of training."""
-
-
-def changed(spec, **fields):
-    return spec.model_copy(update={"train": spec.train.model_copy(update=fields)})
 
 
 def addition(d_mlp):

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from allometry.datasets.images import load_images
 from allometry.datasets.moons import make_moons
-from allometry.datasets.task import CLASSIFICATION, Task
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
@@ -23,6 +22,8 @@ class Split(NamedTuple):
     train_y: NDArray[np.int32]
     test_x: NDArray[np.float32]
     test_y: NDArray[np.int32]
+    valid_x: NDArray[np.float32] | None = None
+    valid_y: NDArray[np.int32] | None = None
 
 
 class Data(Spec):
@@ -33,16 +34,16 @@ class Data(Spec):
         """Distinct training examples, D."""
         raise NotImplementedError
 
+    @property
+    def n_used(self) -> int:
+        return self.n_data
+
+    def prepare(self, draws: TorchDraws) -> Split:
+        return self.load(draws)
+
     def load(self, draws: TorchDraws) -> Split:
         """The examples; a random subset uses the first draws of the run's stream."""
         raise NotImplementedError
-
-    def task(self, loss: str) -> Task:
-        """What networks are trained on and judged by here, for a name of `TrainSpec.loss`.
-
-        By default targets are class labels, ``(n,)`` whole numbers from 0.
-        """
-        return CLASSIFICATION[loss]
 
 
 class ImageSubset(Data):

@@ -37,11 +37,12 @@ class ConvNet(Model):
     chunk: ClassVar[int] = 32
 
     @property
+    def stochastic(self) -> bool:
+        return self.dropout > 0
+
+    @property
     def hidden_sizes(self) -> tuple[int, ...]:
         return self.channels, self.channels, HIDDEN
-
-    def family(self) -> tuple[Any, ...]:
-        return type(self).__name__, self.channels, self.dropout
 
     def counts(self) -> Counts:
         c = self.channels

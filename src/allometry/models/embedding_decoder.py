@@ -1,7 +1,7 @@
 """Symbols looked up in a table, added, and decoded by a perceptron."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,8 @@ class EmbeddingDecoder(PairModel):
     hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     activation: Literal["relu", "tanh"] = "relu"
 
+    member_fields: ClassVar[tuple[str, ...]] = ("d_embed", "hidden")
+
     @model_validator(mode="after")
     def _enough_to_draw(self) -> "EmbeddingDecoder":
         if self.p * self.d_embed < 16:
@@ -49,9 +51,6 @@ class EmbeddingDecoder(PairModel):
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
         return self.hidden
-
-    def family(self) -> tuple[Any, ...]:
-        return type(self).__name__, self.p, len(self.hidden), self.activation
 
     def counts(self) -> Counts:
         """Two vectors looked up and added, forward; their gradients added up, backward.

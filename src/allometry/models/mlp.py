@@ -1,6 +1,6 @@
 """Multilayer perceptrons of any depth and widths."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import numpy as np
@@ -29,24 +29,24 @@ class MLP(Model):
     activation: Literal["relu", "tanh"] = "relu"
     init_scale: float = Field(default=1.0, gt=0)
 
+    member_fields: ClassVar[tuple[str, ...]] = ("widths", "init_scale")
+
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
         return self.widths[1:-1]
+
+    @property
+    def n_outputs(self) -> int:
+        return self.widths[-1]
+
+    def fan_in(self, name: str) -> int:
+        return self.widths[int(name.removeprefix("weight").removeprefix("bias"))]
 
     @property
     def dense(self) -> Dense | None:
         # A subclass that computes something else is packed as any model is.
         plain = type(self).apply is MLP.apply
         return Dense(self.widths, self.activation) if plain else None
-
-    def family(self) -> tuple[Any, ...]:
-        return (
-            type(self).__name__,
-            self.widths[0],
-            self.widths[-1],
-            len(self.widths),
-            self.activation,
-        )
 
     def counts(self) -> Counts:
         pairs = list(zip(self.widths[:-1], self.widths[1:], strict=True))

@@ -1,7 +1,7 @@
 """What a model is to the rest of the package."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,19 +54,23 @@ class Dense(NamedTuple):
 class Model(Spec):
     """A network as a frozen value: how it starts, what it computes, how big it is.
 
-    A subclass gives the four methods for ONE network; packing many is the
-    library's work (`allometry.training.packing.choose`). `family` names what members of a pack
-    must have in common.
+    A subclass gives the methods for ONE network; packing many is the library's work
+    (`allometry.training.packing`).
 
     Attributes:
         chunk: examples worked on at once, so that what lies between the layers stays in
             the cache; gradients are added up over the chunks of a batch. Such a model
             trains alone. 0: the whole batch at once, packed.
+        member_fields: fields that show in the shapes or start values of the parameters alone,
+            or are used in `apply` as numbers. Networks that differ in these fields alone may
+            share a program, their parameters padded with zeros: a unit of zeros must stay
+            zero, and in `apply` these fields are traced numbers, each member's own.
         symbols: features are whole numbers that name something, kept as floats; such are
             never rounded.
     """
 
     chunk: ClassVar[int] = 0
+    member_fields: ClassVar[tuple[str, ...]] = ()
     symbols: ClassVar[bool] = False
 
     @property
@@ -82,9 +86,15 @@ class Model(Spec):
         """True widths between input and output, for the column ``hidden_sizes``; None for none."""
         return None
 
-    def family(self) -> tuple[Any, ...]:
-        """Networks with equal families may be trained in one program."""
-        raise NotImplementedError
+    @property
+    def n_outputs(self) -> int | None:
+        """Outputs, where one of the `member_fields` decides how many; None elsewhere."""
+        return None
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether `apply_training` draws; by default where it is not that of this class."""
+        return type(self).apply_training is not Model.apply_training
 
     def counts(self) -> Counts:
         raise NotImplementedError
@@ -100,13 +110,12 @@ class Model(Spec):
         """
         return [x.reshape(len(x), -1) for x in inputs]
 
-    def check(self, n_in: int, n_classes: int) -> None:
-        """Refuse examples of `n_in` features in `n_classes` classes that do not fit.
+    def check(self, n_in: int, n_out: int) -> None:
+        """Refuse examples of `n_in` features for which `n_out` outputs or more are needed.
 
         Raises:
             UsageError: saying what was expected.
         """
-        raise NotImplementedError
 
     def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
         """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
@@ -117,6 +126,14 @@ class Model(Spec):
     ) -> jax.Array:
         """The same while training, where a model with dropout draws from `key`."""
         return self.apply(params, x)
+
+    def rate_factors(self, kind: Literal["sgd", "adam"]) -> Mapping[str, float]:
+        """Factors on the learning rate by name of the parameter, where they are not 1.
+
+        Args:
+            kind: of the optimiser (`Elementwise.kind`).
+        """
+        return {}
 
     def fan_in(self, name: str) -> int:
         """Inputs of a unit of the layer that a parameter belongs to."""
