@@ -393,7 +393,7 @@ def test_losses_by_chunks_are_those_of_all_examples():
     spec, collected = convnet(batch=75), Params()
     (result,) = train_pack(Pack((spec,)), {"losses": measures.losses, "p": collected}, {})
     params, split = collected.of[1][0], spec.data.load(TorchDraws(0))
-    for part, x, y in (("train", *split[:2]), ("test", *split[2:])):
+    for part, x, y in (("train", *split[:2]), ("test", *split[2:4])):
         logits = np.asarray(spec.model.apply(params, jax.numpy.array(x.reshape(len(x), -1))))
         each = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(y)), y]
         assert result.row[f"{part}_loss"] == pytest.approx(each.mean(), rel=1e-5)
