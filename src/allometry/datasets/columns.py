@@ -11,6 +11,7 @@ from allometry.datasets.arrays import Arrays
 from allometry.datasets.numpy_files import existing_file
 from allometry.errors import DataError, UsageError
 from allometry.tables import Table
+from allometry.tables.cells import NUMBER
 from allometry.tables.read import read_table
 
 __all__ = ["read_csv", "read_parquet"]
@@ -29,7 +30,7 @@ def read_csv(
     path: str | Path,
     target: str | Sequence[str] = "y",
     *,
-    features: Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
     classes: bool | None = None,
     test: float | str | Path,
     name: str = "arrays",
@@ -61,7 +62,7 @@ def read_parquet(
     path: str | Path,
     target: str | Sequence[str] = "y",
     *,
-    features: Sequence[str] | None = None,
+    features: str | Sequence[str] | None = None,
     classes: bool | None = None,
     test: float | str | Path,
     name: str = "arrays",
@@ -84,18 +85,24 @@ def _check_ending(path: str | Path, endings: tuple[str, ...], other: str) -> Non
 def _read(
     path: str | Path,
     target: str | Sequence[str],
-    features: Sequence[str] | None,
+    features: str | Sequence[str] | None,
     classes: bool | None,
     test: float | str | Path,
     name: str,
     options: dict[str, Any],
 ) -> Arrays:
     targets = Target((target,) if isinstance(target, str) else tuple(target), classes)
+    features = (features,) if isinstance(features, str) else features
     tables = [read_table(existing_file(path), features)]
+    for column in targets.names:
+        tables[0][column]  # refuses a name that is none
     if features is None:
         features = [column for column in tables[0].columns if column not in targets.names]
-    if not features or not targets.names:
-        raise UsageError(f"{path}: a column of features and one of targets expected")
+    if not features or not targets.names or set(features) & set(targets.names):
+        raise UsageError(
+            f"{path}: columns of features and other columns of targets expected, got "
+            f"{', '.join(features) or 'none'} and {', '.join(targets.names) or 'none'}"
+        )
     if isinstance(test, str | Path):
         tables.append(read_table(existing_file(test), features))
     x = [_numbers(table, features, "feature") for table in tables]
@@ -124,16 +131,7 @@ def _shown(value: float) -> str:
 
 def _targets(tables: Sequence[Table], target: Target) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
     """Targets of each table, and the names of the classes if they are such."""
-    columns = [table[name] for table in tables for name in target.names]
-    as_classes = target.as_classes
-    if as_classes is None:
-        as_classes = any(column.dtype.kind in "Ob" for column in columns)
-        if not as_classes and not any(_has_decimals(column) for column in columns):
-            names = ", ".join(map(repr, target.names))
-            raise UsageError(
-                f"{tables[0].place(0)}, column {names}: whole numbers may be classes or real "
-                "targets; say classes=True or classes=False"
-            )
+    as_classes = _are_classes(tables, target) if target.as_classes is None else target.as_classes
     if not as_classes:
         y = [_numbers(table, target.names, "target") for table in tables]
         return ([part[:, 0] for part in y] if len(target.names) == 1 else y), ()
@@ -144,6 +142,27 @@ def _targets(tables: Sequence[Table], target: Target) -> tuple[list[NDArray[Any]
     number = {value: i for i, value in enumerate(known)}
     y = [np.array([number[value] for value in part], dtype=np.int32) for part in values]
     return y, tuple(map(str, known))
+
+
+def _are_classes(tables: Sequence[Table], target: Target) -> bool:
+    """Whether the columns hold text, and not numbers with decimals; refused if neither is clear."""
+    columns = [(table, name, table[name]) for table in tables for name in target.names]
+    for table, name, column in columns:
+        texts = column.tolist() if column.dtype.kind == "O" else []
+        for row, text in enumerate(texts):
+            if isinstance(text, str) and NUMBER.fullmatch(text):
+                raise DataError(
+                    f"{table.place(row)}, column {name!r} (target): a number, {text!r}, among "
+                    "text; correct the text, or say classes=True"
+                )
+    if any(column.dtype.kind in "Ob" for _, _, column in columns):
+        return True
+    if not any(_has_decimals(column) for _, _, column in columns):
+        raise UsageError(
+            f"{tables[0].place(0)}, column {', '.join(map(repr, target.names))}: whole numbers may "
+            "be classes or real targets; say classes=True or classes=False"
+        )
+    return False
 
 
 def _has_decimals(column: NDArray[Any]) -> bool:

@@ -1,6 +1,7 @@
 """Data of one's own from NumPy's files."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,14 @@ def read_npz(
         UsageError: no such file, other names, or arrays that do not fit.
         DataError: a file that is none or is damaged.
     """
-    found = _npz(existing_file(path))
-    whole = {"x", "y"} <= found.keys()
-    if whole and test is None:
-        raise UsageError(
-            f"{path}: x and y, and nothing to test on; say test=0.2, or save test_x and test_y too"
-        )
-    if whole:
-        return Arrays.of(found["x"], found["y"], test=test, name=name, **options)  # type: ignore[arg-type]
+    found = _npz(path)
+    if {"x", "y"} <= found.keys():
+        if test is None:
+            raise UsageError(
+                f"{path}: x and y, and nothing to test on; say test=0.2, or save train_x, train_y, "
+                "test_x and test_y"
+            )
+        return Arrays.of(found["x"], found["y"], test=test, name=name, **options)
     parts = {part: _part(found, part) for part in PARTS}
     if parts["train"] is None or parts["test"] is None:
         raise UsageError(
@@ -72,9 +73,8 @@ def read_npy(
     """
     held_out: Any = test
     if not isinstance(test, int | float):
-        held_out = tuple(_npy(existing_file(path)) for path in test)
-    pair = _npy(existing_file(x)), _npy(existing_file(y))
-    return Arrays.of(*pair, test=held_out, name=name, **options)
+        held_out = tuple(_npy(path) for path in test)
+    return Arrays.of(_npy(x), _npy(y), test=held_out, name=name, **options)
 
 
 def existing_file(path: str | Path) -> Path:
@@ -99,30 +99,27 @@ def _part(found: dict[str, NDArray[Any]], part: str) -> tuple[NDArray[Any], NDAr
     return None
 
 
-def _npz(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise DataError(f"{path} holds one array; an .npz file of several is expected")
-        with file:
-            return dict(file)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, "numpy.savez", error) from None
+def _npz(path: str | Path) -> dict[str, NDArray[Any]]:
+    content = _content(existing_file(path))
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds one array; read_npy reads such a file")
+    return content
 
 
-def _npy(path: Path) -> NDArray[Any]:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, "numpy.save", error) from None
-    if not isinstance(array, np.ndarray):
-        array.close()
+def _npy(path: str | Path) -> NDArray[Any]:
+    content = _content(existing_file(path))
+    if isinstance(content, dict):
         raise DataError(f"{path} holds several arrays; read_npz reads such a file")
-    return array
+    return content
 
 
-def _unreadable(path: Path, writer: str, error: Exception) -> DataError:
-    return DataError(
-        f"{path}: a file of {writer} with arrays of numbers is expected, and this is none or is "
-        f"damaged ({str(error)[:100]})"
-    )
+def _content(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    try:
+        with path.open("rb") as file:
+            content: Any = np.load(file, allow_pickle=False)
+            return content if isinstance(content, np.ndarray) else dict(content)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: a file of numpy.save or numpy.savez with arrays of numbers is expected, and "
+            f"this is none or is damaged ({str(error)[:100]})"
+        ) from None
