@@ -135,7 +135,7 @@ def test_a_document_holds_no_arrays(data):
 # ---- test sets, names and refusals ------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("test", "held"), [(0.25, 10), (10, 10), (0.29, 11)])
+@pytest.mark.parametrize(("test", "held"), [(0.25, 10), (10, 10), (np.int64(10), 10), (0.29, 11)])
 def test_a_share_is_held_out_to_test_on(test, held):
     one, two = (Arrays.of(X, Y, test=test) for _ in range(2))
     assert one == two
@@ -164,6 +164,7 @@ REFUSED = {
     "nothing": (dict(test=0.001), "test=0.001 of 40"),
     "more than all": (dict(test=1.0), "test=1.0 of 40"),
     "no pair": (dict(test=X), r"test: a pair of features and targets expected, test=\(x, y\)"),
+    "true": (dict(test=True), "test: a pair .*, or a share or number of the examples"),
     "half a pair": (dict(test=0.5, valid=(X,)), "valid: a pair"),
 }  # fmt: skip
 

@@ -184,6 +184,16 @@ def test_large_arrays_are_standardised_block_by_block_as_at_once(monkeypatch):
     assert at_once.train_y.std() == pytest.approx(1)
 
 
+def test_a_test_value_far_outside_a_nearly_constant_feature_is_refused():
+    class Constant(Numbered):
+        def load(self, draws):
+            split = super().load(draws)
+            return split._replace(train_x=split.train_x * np.float32(1e-38))
+
+    with pytest.raises(UsageError, match="a column of test_x has a value too far"):
+        prepared(Constant(n=9, standardise=True))
+
+
 def test_symbols_are_not_standardised():
     with pytest.raises(ValidationError, match="symbols"):
         ModularAddition(p=5, fraction=0.5, standardise=True)
@@ -209,6 +219,9 @@ def test_validation_takes_the_same_examples_from_training_for_all_seeds(n, one, 
 def test_validation_is_a_share_below_one_or_a_whole_number():
     assert Numbered(n=100, validation=0.29).n_used == 71
     assert Numbered(n=100, validation=1).n_used == 99
+    assert Numbered(n=100, validation=np.int64(1), subset=np.int64(5)).n_left(100) == 5
+    with pytest.raises(ValidationError, match="a number of examples expected, got True"):
+        Numbered(n=100, validation=True)
     with pytest.raises(ValidationError, match="a share below 1, or a whole number"):
         Numbered(n=100, validation=1.0)
     for held in (100, 0.001):

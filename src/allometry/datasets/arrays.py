@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, model_validator
 
 from allometry.datasets.checks import checked
@@ -19,7 +20,7 @@ from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["Arrays"]
 
-Pair = tuple[ArrayLike, ArrayLike]
+Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
 class _Held:
@@ -71,8 +72,8 @@ class Arrays(Data):
     @classmethod
     def of(
         cls,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: NDArray[Any],
+        y: NDArray[Any],
         *,
         test: Pair | float,
         valid: Pair | None = None,
@@ -98,7 +99,7 @@ class Arrays(Data):
             UsageError: saying what is wrong with the arrays.
         """
         valid_x, valid_y = _pair(valid, "valid") if valid is not None else (None, None)
-        if isinstance(test, int | float):
+        if isinstance(test, Real) and not isinstance(test, bool):
             parts = _test_held_out(x, y, test, name)
         else:
             parts = (x, y, *_pair(test, "test"))
@@ -136,7 +137,8 @@ class Arrays(Data):
 
 def _pair(value: Any, part: str) -> tuple[Any, Any]:
     if not (isinstance(value, tuple | list) and len(value) == 2):
-        raise UsageError(f"{part}: a pair of features and targets expected, {part}=(x, y)")
+        share = ", or a share or number of the examples" * (part == "test")
+        raise UsageError(f"{part}: a pair of features and targets expected, {part}=(x, y){share}")
     return value[0], value[1]
 
 
@@ -150,7 +152,7 @@ def _test_held_out(x: Any, y: Any, test: float, name: str) -> tuple[Any, ...]:
     split = checked(Split(x, y, x, y), _length(x), name)
     n = len(split.train_x)
     held = count_of(test, n)
-    if (isinstance(test, float) and test >= 1) or not 0 < held < n:
+    if (not isinstance(test, Integral) and test >= 1) or not 0 < held < n:
         raise UsageError(
             f"{name}: test={test} of {n} examples; a share below 1 or a whole number that leaves "
             "examples on both sides is expected"

@@ -72,7 +72,7 @@ def read_npy(
         DataError: a file that is none or is damaged.
     """
     held_out: Any = test
-    if not isinstance(test, int | float):
+    if isinstance(test, tuple):
         held_out = tuple(_npy(path) for path in test)
     return Arrays.of(_npy(x), _npy(y), test=held_out, name=name, **options)
 

@@ -23,7 +23,7 @@ def one_copy(data: Hashable, split: Split) -> Split:
     Args:
         data: what tells data sets apart.
     """
-    return split.mapped(lambda part, array: _kept((data, part, array.shape), array))
+    return split.mapped(lambda part, array: _kept((data, part, array.shape, array.dtype), array))
 
 
 def _kept(key: Hashable, array: NDArray[Any]) -> NDArray[Any]:
@@ -35,5 +35,5 @@ def _kept(key: Hashable, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_view_of_same(one: NDArray[Any], two: NDArray[Any]) -> bool:
-    """Whether two arrays of one shape are the same memory, which spares comparing it."""
-    return (one.ctypes.data, one.strides, one.dtype) == (two.ctypes.data, two.strides, two.dtype)
+    """Whether two arrays of one shape and type are the same memory, without comparing it."""
+    return (one.ctypes.data, one.strides) == (two.ctypes.data, two.strides)

@@ -5,11 +5,12 @@ comes from streams of its own, so that a run draws the same start values with an
 """
 
 from fractions import Fraction
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from allometry.datasets.split import Split, read_only
 from allometry.errors import UsageError
@@ -49,6 +50,14 @@ class Options(Spec):
     standardise: bool = False
     standardise_targets: bool = False
     validation: int | float = Field(default=0, ge=0)
+
+    @field_validator("subset", "validation", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(f"a number of examples expected, got {value}")
+        # Pydantic would take NumPy's whole numbers for shares.
+        return int(value) if isinstance(value, Integral) else value
 
     @model_validator(mode="after")
     def _validation_is_a_share_or_a_number(self) -> "Options":
@@ -154,8 +163,8 @@ def count_of(part: float, n: int) -> int:
     A share is taken as the nearest fraction of a denominator up to a million, so that 0.29 of
     100 is 29.
     """
-    if isinstance(part, int):
-        return part
+    if isinstance(part, Integral):
+        return int(part)
     share = _fraction(part)
     return n * share.numerator // share.denominator
 
@@ -198,12 +207,19 @@ def _standardised(split: Split, side: str) -> Split:
     constant = train.max(axis=0) == train.min(axis=0)
     mean, spread = np.where(constant, train[0], mean), np.where(constant, 1, spread)
 
-    def scaled(array: NDArray[Any]) -> NDArray[np.float32]:
-        blocks = [((b - mean) / spread).astype(np.float32) for b in _blocks(array)]
-        return read_only(np.concatenate(blocks))
+    def scaled(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused
+            blocks = [((b - mean) / spread).astype(np.float32) for b in _blocks(array)]
+        out = np.concatenate(blocks)
+        if not np.isfinite(out).all():
+            raise UsageError(
+                f"standardise: a column of {name} has a value too far from those of train_{side}, "
+                "which are nearly constant there; leave that column out"
+            )
+        return read_only(out)
 
     parts = {f"{part}_{side}": getattr(split, f"{part}_{side}") for part in PARTS}
-    return split._replace(**{n: scaled(a) for n, a in parts.items() if a is not None})
+    return split._replace(**{n: scaled(n, a) for n, a in parts.items() if a is not None})
 
 
 def _blocks(array: NDArray[Any]) -> list[NDArray[Any]]:

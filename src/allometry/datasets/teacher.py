@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from allometry.datasets.data import Data
 from allometry.datasets.options import stream
@@ -56,7 +56,7 @@ class Teacher(Data):
     n_train: int = Field(ge=1)
     n_test: int = Field(default=10_000, ge=1)
     n_out: int = Field(default=1, ge=1)
-    hidden: tuple[int, ...] = (96, 96)
+    hidden: tuple[PositiveInt, ...] = (96, 96)
     activation: Literal["relu", "tanh"] = "relu"
     teacher_seed: int = Field(default=0, ge=0, lt=2**32)
     fresh: bool = False
