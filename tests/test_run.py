@@ -74,6 +74,30 @@ def test_more_seeds_train_only_what_is_new_and_fewer_show_what_was_asked(path):
     assert set(fewer.table["seed"]) == {42}
 
 
+def test_without_a_size_the_first_one_is_run(path):
+    own = replace(study(3, 1), sizes=("tiny", "full"), seeds={"full": (0, 1)})
+    assert run(own, store=path, engine=Imagined()).trained == 3
+    assert run(own, "full", store=path, engine=Imagined()).trained == 3
+
+
+def test_seeds_may_be_listed(path):
+    outcome = run(study(3, 1), store=path, engine=Imagined(), seeds=[7, 11])
+    assert set(outcome.table["seed"]) == {7, 11}
+
+
+@pytest.mark.parametrize("seeds", [None, 0, []])
+def test_an_empty_list_of_runs_is_refused_and_leaves_the_store_as_it_was(path, seeds):
+    whole = study(3, 1)
+    run(whole, store=path, engine=Imagined())
+    emptied = whole if seeds is not None else replace(whole, runs=lambda size, chosen: [])
+    with Store(path) as store:
+        before = store.status()
+    with pytest.raises(UsageError, match=r"study tiny, size 'quick', seeds .*: no runs"):
+        run(emptied, store=path, seeds=seeds, engine=Imagined())
+    with Store(path) as store:
+        assert store.status() == before
+
+
 def test_changed_runs_are_a_variant_beside_the_study(path):
     run(study(4, 1), store=path, engine=Imagined())
     changed = run(study(4, 1), store=path, changes={"train.epochs": "9"}, engine=Imagined())
@@ -157,12 +181,36 @@ def test_one_signal_finishes_and_stores_the_pack_in_flight(path, number, code):
 
     before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     engine, heard = Imagined(before=interrupt_the_second), Heard()
-    stopped = run(study(), store=path, engine=engine, progress=heard)
+    stopped = run(study(), store=path, engine=engine, progress=heard, when_stopped="return")
     assert (stopped.interrupted, stopped.exit_code) == (True, code)
     assert (stopped.trained, stopped.pending, len(stopped.table)) == (6, 18, 6)
     assert heard.said.count(("draining",)) == 1
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
     assert run(study(), store=path, engine=Imagined()).trained == 18
+
+
+@pytest.mark.parametrize(
+    ("number", "ended", "text"),
+    [
+        (signal.SIGINT, KeyboardInterrupt, "18 runs are pending"),
+        (signal.SIGTERM, SystemExit, "143"),
+    ],
+)
+def test_a_script_ends_once_the_pack_in_flight_is_stored_and_says_so(
+    path, caplog, number, ended, text
+):
+    """A loop over settings would go on with the next, and a fit would fit half a sweep."""
+
+    def interrupt_the_second(pack: list[RunSpec]) -> None:
+        if len(engine.trained) == 3:
+            os.kill(os.getpid(), number)
+
+    engine = Imagined(before=interrupt_the_second)
+    with pytest.raises(ended, match=text):
+        run(study(), store=path, engine=engine)
+    assert caplog.messages == ["stopping after the pack in flight; once more stops at once"]
+    with Store(path) as store:
+        assert len(store.table("tiny", "quick")) == 6
 
 
 def test_a_second_signal_stops_at_once_and_loses_no_finished_pack(path):

@@ -1,5 +1,6 @@
 """Run a study: what it declares, minus what is stored, is trained and stored."""
 
+import logging
 import math
 import signal
 import threading
@@ -10,7 +11,7 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, NoReturn, Protocol, Self
 
 from allometry.engines import Engine, Failure
 from allometry.errors import UsageError
@@ -28,6 +29,8 @@ __all__ = ["Outcome", "Progress", "Silent", "run"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
 CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
+
+_log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 
 class Progress(Protocol):
@@ -55,13 +58,15 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Progress nobody watches."""
+    """Progress nobody watches. Only that it stops is said, as a warning of `logging`."""
 
     def begin(self, runs: int, stored: int, packs: int, steps: int) -> None: ...
     def advance(self, model_steps: int) -> None: ...
     def finished(self, results: Sequence[RunResult]) -> None: ...
-    def draining(self) -> None: ...
     def end(self) -> None: ...
+
+    def draining(self) -> None:
+        _log.warning("stopping after the pack in flight; once more stops at once")
 
 
 @dataclass(frozen=True)
@@ -122,25 +127,27 @@ class Outcome:
 
 def run(
     study: Study | str | Path,
-    size: str = "quick",
+    size: str | None = None,
     *,
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     store: str | Path = "allometry.db",
     changes: Changes | None = None,
     engine: Engine | Callable[[], Engine] | None = None,
     progress: Progress | None = None,
     checkpoint_every: float | None = None,
+    when_stopped: Literal["raise", "return"] = "raise",
 ) -> Outcome:
     """Train the runs of a study that are not stored yet, and store each pack at once.
 
-    Ctrl-C, or SIGTERM, finishes and stores the pack in flight; a second one stops
-    at once. Stopped in any way, the next call goes on where this one was; a long pack
-    goes on from its last checkpoint, in a folder beside the store.
+    Ctrl-C, or SIGTERM, finishes and stores the pack in flight, says so, and ends the
+    program as either would have; a second one stops at once. Stopped in any way, the next
+    call goes on where this one was; a long pack goes on from its last checkpoint, in a
+    folder beside the store.
 
     Args:
-        study: a study, or its name or the path of its file.
-        size: one of its sizes.
-        seeds: how many, counted from its first; None for its own.
+        study: a study, or its name or the path of its file or folder.
+        size: one of its sizes; None for its first.
+        seeds: the seeds, ``[0, 1]``; or how many, counted from its first; None for its own.
         store: file the results are kept in.
         changes: dotted field to new value, for every run: ``{"train.epochs": 3}``.
         engine: where to train, or what gives it once there is something to train; None
@@ -148,13 +155,17 @@ def run(
         progress: told how far it is.
         checkpoint_every: minutes between the checkpoints of a pack under way, 0 for none;
             None for five where the engine keeps any (`local` does).
+        when_stopped: by one signal: ``raise`` KeyboardInterrupt or SystemExit once the pack in
+            flight is stored, or ``return`` an `Outcome` with runs pending.
 
     Raises:
         UsageError, DataError, DiskError, StoreBusyError: in words for people.
-        KeyboardInterrupt: after the second signal.
+        KeyboardInterrupt: after Ctrl-C, and after the second signal.
+        SystemExit: with code 143, after SIGTERM.
     """
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study)
+    size = size or study.sizes[0]
     specs = study.specs(size, seeds, changes)
     checkpoints = _checkpoints(Path(store), checkpoint_every)
     with Store(store, write=True) as opened:
@@ -174,6 +185,8 @@ def run(
             checkpoints.sweep()
         left = len(opened.pending(pending))
         table = opened.table(study.name, size, name, only={spec.run_id for spec in specs})
+    if stopped and when_stopped == "raise":
+        _end_program(stopped, left)
     return Outcome(
         study=study,
         table=table,
@@ -220,6 +233,13 @@ class _Packs:
                 return drain.signal, tuple(failures)
         finally:
             progress.end()
+
+
+def _end_program(number: int, pending: int) -> NoReturn:
+    """What a signal does to a program that handles none."""
+    if number == signal.SIGTERM:
+        raise SystemExit(128 + number)
+    raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
 
 
 def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:

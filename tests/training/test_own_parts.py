@@ -51,7 +51,10 @@ def assert_as_alone(specs):
     return packs
 
 
-def runs(models=(), optimizers=(Adam(learning_rate=1e-2),), seeds=(0, 1), **fields):
+ADAM = Adam(learning_rate=1e-2)
+
+
+def runs(models=(), optimizers=(ADAM,), seeds=(0, 1), **fields):
     models = models or [MLP(widths=(2, width, 2)) for width in (4, 6)]
     return [
         RunSpec(
@@ -129,7 +132,7 @@ def test_a_limit_on_the_gradient_is_the_network_s_own():
     """`train.clip_norm` packs every width; it is Optax's clipping of one network."""
     specs = runs(optimizers=[SGD(learning_rate=0.5)], clip_norm=0.05)
     assert_as_alone(specs)
-    together = ended(specs, [Pack(tuple(specs[::2]))] + [Pack(tuple(specs[1::2]))])
+    together = ended(specs, [Pack(tuple(specs[::2])), Pack(tuple(specs[1::2]))])
 
     class Clipped(SGD):
         def direction(self):

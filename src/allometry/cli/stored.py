@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.options import as_json, in_store, of_size, to_file, with_changes
-from allometry.cli.output import columns, plain, print_json, say, write
+from allometry.cli.output import columns, plain, print_json, prints_on_stderr, say, write
 
 if TYPE_CHECKING:
     from allometry.store import StudyStatus
@@ -99,12 +99,13 @@ def table(
     from allometry.store import results
     from allometry.studies import study as find
 
-    # A file says the study's name and sizes; a name alone need not load the study.
-    loaded = find(study) if study.endswith(".py") else None
-    name, sizes = (loaded.name, loaded.sizes) if loaded else (study, SIZES)
-    rows = results.table(name, store=store, size=size, changes=changes, sizes=sizes)
-    if view:
-        rows = (loaded or find(study)).view(view, rows)
+    with prints_on_stderr():
+        # A file says the study's name and sizes; a name alone need not load the study.
+        loaded = find(study) if study.endswith(".py") else None
+        name, sizes = (loaded.name, loaded.sizes) if loaded else (study, SIZES)
+        rows = results.table(name, store=store, size=size, changes=changes, sizes=sizes)
+        if view:
+            rows = (loaded or find(study)).view(view, rows)
     if output:
         write(output, rows.to_csv)
     if as_json:

@@ -352,7 +352,8 @@ class Store:
         asked = f"{study} {size} {variant}".strip()
         return (
             f"no runs of {asked!r} in store {self.path}; it has {', '.join(declared) or 'none'}. "
-            f"Train them with `allometry run {study} --size {size} --store {self.path}`"
+            f"Train them with `allometry run {study} --size {size} --store {self.path}`, or with "
+            "the path of its file in the place of the name where the study is your own"
         )
 
 

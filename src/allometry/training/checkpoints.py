@@ -269,4 +269,7 @@ def _kinds(value: Any) -> Iterator[type[Spec]]:
 def _source(module: str) -> str | None:
     """SHA-256 of a module's file as it is now; None where it has none."""
     file = getattr(sys.modules.get(module), "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
+    # A script that is piped into Python has a name, <stdin>, and no file.
+    if file is None or not Path(file).is_file():
+        return None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from allometry.training.checkpoints import Checkpoints
-from allometry.training.result import RunResult
+from allometry.training.result import RunFailure, RunResult
 
 __all__ = ["Measures", "Pack", "Procedure", "pending_packs"]
 
@@ -79,8 +79,8 @@ class Procedure:
         trajectory: Measures,
         advance: Callable[[int], None],
         checkpoints: Checkpoints | None = None,
-    ) -> list[RunResult]:
-        """Make every run of a pack, one result a spec.
+    ) -> Sequence[RunResult | RunFailure]:
+        """Make every run of a pack: a result for each spec, or a failure that costs no other.
 
         Args:
             measures: `Study.measures`, functions of what this procedure hands them.
