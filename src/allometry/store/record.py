@@ -21,7 +21,7 @@ __all__ = [
     "encode_arrays", "encode_row", "parsed", "records",
 ]  # fmt: skip
 
-RESERVED = ("run_id", "study", "seed", "status", "seconds")
+RESERVED = ("run_id", "study", "seed", "status", "excluded_because", "seconds")
 """Columns the store itself fills in; a measure cannot have these names."""
 
 # What safetensors writes and reads back bit for bit with NumPy alone.
