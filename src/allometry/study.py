@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
 from allometry.spec import Changes, Experiment, replace, run_ids
+from allometry.tables.printed import labelled, shortened
 from allometry.tables.table import Table
 from allometry.training.procedure import Measures, Procedure
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     # Matplotlib takes half a second, which a run without a report does not need.
     from matplotlib.figure import Figure
 
-__all__ = ["Notebook", "Study", "procedure_of"]
+__all__ = ["Notebook", "Study", "included", "procedure_of"]
 
 FIRST_SEED = 0  # of a size that names no seeds
 
@@ -84,8 +85,12 @@ class Study:
     origin: str = ""
 
     def analysis(self, table: Table) -> Analysis:
-        """The result of `analyse` as an `Analysis`, also where it is a list of findings."""
-        result = self.analyse(table)
+        """The result of `analyse` as an `Analysis`, also where it is a list of findings.
+
+        Args:
+            table: the runs; `analyse` sees all but those that are excluded.
+        """
+        result = self.analyse(included(table))
         return result if isinstance(result, Analysis) else Analysis(tuple(result))
 
     def view(self, name: str, table: Table) -> Table:
@@ -99,12 +104,25 @@ class Study:
             raise UsageError(f"study {self.name} has no view {name!r}; it has {views}")
         return self.views[name](table)
 
+    def __repr__(self) -> str:
+        """At most 12 lines: what is asked, of which sizes, and what is measured."""
+        rows = [
+            ("question", self.question),
+            ("predicted", self.prediction),
+            ("source", self.source),
+            ("sizes", self._sizes_in_words()),
+            ("measures", ", ".join(dict.fromkeys((*self.measures, *self.trajectory)))),
+        ]
+        return "\n".join([*shortened(f"Study {self.name}: {self.title}"), *labelled(rows)])
+
+    def _sizes_in_words(self) -> str:
+        return ", ".join(f"{size} ({len(self.specs(size))} runs)" for size in self.sizes)
+
     def _repr_html_(self) -> str:
-        sizes = ", ".join(f"{size} ({len(self.specs(size))} runs)" for size in self.sizes)
         return (
             f"<p><b>{escape(self.title)}</b> ({escape(self.name)})<br>{escape(self.question)}<br>"
             f"<i>Predicted:</i> {escape(self.prediction)}. <i>Source:</i> {escape(self.source)}<br>"
-            f"<i>Sizes:</i> {sizes}</p>"
+            f"<i>Sizes:</i> {self._sizes_in_words()}</p>"
         )
 
     @property
@@ -139,6 +157,13 @@ class Study:
         if len(set(run_ids(specs))) < len(specs):
             raise UsageError(f"study {self.name}: two runs of size {size!r} are the same")
         return specs
+
+
+def included(table: Table) -> Table:
+    """The rows that analyses and figures see: all but those that are excluded."""
+    if "excluded_because" not in table:
+        return table
+    return table.take(table["status"] != "excluded").without("excluded_because")
 
 
 def procedure_of(study: Study) -> Procedure:

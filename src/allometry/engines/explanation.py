@@ -56,7 +56,7 @@ def explain(
     The first call on a machine measures its speed, which takes a few seconds.
 
     Args:
-        study: a study, its name or the path of its file.
+        study: a study, its name, or the path of its file or folder.
         size: one of its sizes.
         seeds: how many, counted from its first; None for the study's own.
         store: the SQLite file; one that does not exist holds no runs.

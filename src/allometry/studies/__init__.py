@@ -41,25 +41,27 @@ def names() -> list[str]:
 
 
 def study(name: str | Path) -> Study:
-    """A shipped study by name, or a person's own by the path of its file.
+    """A shipped study by name, or a person's own by the path of its file or folder.
 
     Args:
-        name: such as ``mlp_parameter_scaling``, or ``./mine.py`` whose ``STUDY`` is a `Study`.
+        name: such as ``mlp_parameter_scaling``, or ``./mine.py`` whose ``STUDY`` is a `Study`,
+            or a folder with such a ``study.py``.
 
     Raises:
         UsageError: where there is no such study, with the names there are.
     """
-    text = str(name)
-    if text.endswith(".py"):
-        loaded = _study_of(_module_at(Path(text)), text)
-        return replace(loaded, origin=str(Path(text).resolve()))
-    shipped = modules()
-    if text not in shipped:
-        raise UsageError(
-            f"no study {text!r}; there are {', '.join(shipped)}, and your own by the path of "
-            f"its file, ./mine.py{did_you_mean(text, shipped)}"
-        )
-    return replace(_study_of(importlib.import_module(shipped[text]), text), origin=text)
+    text, shipped = str(name), modules()
+    if text in shipped and not isinstance(name, Path):
+        return replace(_study_of(importlib.import_module(shipped[text]), text), origin=text)
+    path = Path(name)
+    if path.is_dir() and (path / "study.py").is_file():
+        path = path / "study.py"
+    if path.suffix == ".py":
+        return replace(_study_of(_module_at(path), str(path)), origin=str(path.resolve()))
+    raise UsageError(
+        f"no study {text!r}; there are {', '.join(shipped)}, and your own by the path of "
+        f"its file, ./mine.py, or of a folder with a study.py{did_you_mean(text, shipped)}"
+    )
 
 
 def _module_at(path: Path) -> ModuleType:
