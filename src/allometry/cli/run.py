@@ -88,6 +88,7 @@ def _show_outcome(outcome: "Outcome", size: str, store: Path, as_json: bool) -> 
             trained=outcome.trained,
             stored_before=outcome.stored_before,
             diverged=outcome.diverged,
+            excluded=outcome.excluded,
             pending=outcome.pending,
             interrupted=outcome.interrupted,
             failures=[asdict(failure) for failure in outcome.failures],
@@ -95,9 +96,10 @@ def _show_outcome(outcome: "Outcome", size: str, store: Path, as_json: bool) -> 
             findings=[finding_document(f) for f in findings],
         )
         return
+    excluded = f", {outcome.excluded} excluded" if outcome.excluded else ""
     say(
-        f"{name} ({size}): {outcome.trained} runs trained, {outcome.stored_before} "
-        f"were stored, {outcome.diverged} diverged, {outcome.pending} pending; {store}"
+        f"{name} ({size}): {outcome.trained} runs trained, {outcome.stored_before} were stored, "
+        f"{outcome.diverged} diverged, {outcome.pending} pending{excluded}; {store}"
     )
     show_findings(findings)
 

@@ -66,7 +66,8 @@ def as_html(fit: Digest) -> str:
     status = f"<p><b>{fit.status}</b>: {escape(fit.advice)}</p>"
     body = (
         f"<p><b>{escape(fit.law.name)}</b> {escape(fit.law.formula)}: {escape(fit.data)}</p>"
-        f"<table><tr><th></th><th>value [{100 * fit.level:g}% interval]</th><th></th></tr>{rows}</table>"
+        f"<table><tr><th></th><th>value [{100 * fit.level:g}% interval]</th><th></th></tr>{rows}"
+        "</table>"
         f"<p>{escape(fit.quality)}</p>"
     )
     return body + status if fit.sound else status + body

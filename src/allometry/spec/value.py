@@ -2,10 +2,12 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from allometry.spec.fields import SpecType
+
 __all__ = ["Spec"]
 
 
-class Spec(BaseModel):
+class Spec(BaseModel, metaclass=SpecType):
     """A frozen value made of fields; unknown fields and wrong types are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
