@@ -84,5 +84,5 @@ def explain(
         runs=len(pending),
         pack_sizes=tuple(len(pack.specs) for pack in packs),
         predicted=predicted,
-        plans=tuple(plans(packs)) if predicted else (),
+        plans=tuple(plans(packs)) if predicted and packs else (),
     )
