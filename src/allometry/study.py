@@ -94,7 +94,7 @@ class Study:
         return result if isinstance(result, Analysis) else Analysis(tuple(result))
 
     def view(self, name: str, table: Table) -> Table:
-        """A table in another form.
+        """A table in another form, of all runs but those that are excluded.
 
         Raises:
             UsageError: the study has no such view.
@@ -102,7 +102,7 @@ class Study:
         if name not in self.views:
             views = ", ".join(self.views) or "none"
             raise UsageError(f"study {self.name} has no view {name!r}; it has {views}")
-        return self.views[name](table)
+        return self.views[name](included(table))
 
     def __repr__(self) -> str:
         """At most 12 lines: what is asked, of which sizes, and what is measured."""

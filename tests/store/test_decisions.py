@@ -39,6 +39,7 @@ def test_an_excluded_run_stays_stored_with_its_reason_and_no_analysis_sees_it(pa
     assert outcome.analysis == Analysis()
     (analysed,) = seen
     assert len(analysed) == 11 and "excluded_because" not in analysed
+    assert len(replace(watched, views={"same": lambda table: table}).view("same", table)) == 11
     with Store(path, write=True) as store:
         assert store.include(selection.run_ids) == 1 and store.include(selection.run_ids) == 0
     assert set(al.table("tiny", store=path)["status"]) == {"done"}
