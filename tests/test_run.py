@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from allometry.errors import DataError, StoreBusyError, UsageError
-from allometry.run import run
-from allometry.spec import RunSpec, Spec
+from allometry.run import name_and_sizes, run
+from allometry.spec import SIZES, RunSpec, Spec
 from allometry.store import Store
 from tests.store.cases import Imagined, result, specs, study
 
@@ -253,7 +254,7 @@ def test_outside_the_main_thread_signals_are_left_alone(path):
 
 LIGHT = """
 import sys
-from allometry.run import run
+from allometry.run import name_and_sizes, run
 from tests.store.cases import study
 outcome = run(study(), store=sys.argv[1])
 assert (outcome.stored_before, outcome.trained) == (24, 0)
@@ -293,3 +294,35 @@ def test_the_local_engine_makes_each_pack_by_the_studys_procedure(path):
     with Store(path) as store:
         ((document, runs),) = store.provenance("tiny", "quick")
     assert runs == 10 and document["platform"] == "cpu"
+
+
+@pytest.mark.parametrize("made_of", [str, Path])
+def test_every_call_takes_a_study_its_file_or_its_folder_alike(tmp_path, monkeypatch, made_of):
+    import allometry as al
+
+    monkeypatch.chdir(tmp_path)
+    text = "from tests.store.cases import study\nSTUDY = study(4, 1)\n"
+    (tmp_path / "mine").mkdir()
+    for file in (tmp_path / "mine.py", tmp_path / "mine" / "study.py"):
+        file.write_text(text)
+    al.run(study(4, 1), store="s.db", engine=Imagined())
+    places = ("mine.py", "./mine.py", "mine", "./mine", str(tmp_path / "mine"), "mine/study.py")
+    for place in (study(4, 1), *map(made_of, places)):
+        assert al.run(place, store="s.db").stored_before == 4
+        assert al.explain(place, store="s.db").runs == 0
+        table = al.table(place, store="s.db")
+        assert len(table) == 4
+        page = al.write_report(
+            place, table, tmp_path / "page.html", size="quick", provenance=(), command="none"
+        )
+        assert "Does the store keep what it is given?" in page.read_text()
+    assert len(al.table("tiny", store="s.db")) == 4, "a name needs no file"
+    for missing in ("./none", "none.py", str(tmp_path)):
+        with pytest.raises(UsageError, match="no study"):
+            al.table(made_of(missing), store="s.db")
+
+
+def test_a_folder_named_as_a_shipped_study_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grokking").mkdir()
+    assert name_and_sizes("grokking") == ("grokking", SIZES)

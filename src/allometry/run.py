@@ -1,7 +1,8 @@
-"""Run a study: what it declares, minus what is stored, is trained and stored."""
+"""Run a study: what it declares, minus what is stored, is trained and stored. And its table."""
 
 import logging
 import math
+import os
 import signal
 import threading
 import time
@@ -15,17 +16,18 @@ from typing import Any, Literal, NoReturn, Protocol, Self
 
 from allometry.engines import Engine, Failure
 from allometry.errors import UsageError
-from allometry.findings import Analysis, Finding, findings_html
-from allometry.spec import Changes, Experiment, run_ids
-from allometry.store import Store
+from allometry.findings import Analysis, Finding, findings_html, findings_text
+from allometry.spec import SIZES, Changes, Experiment, run_ids
+from allometry.store import Store, results
 from allometry.store.results import stored_variant
 from allometry.study import Study, procedure_of
+from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import pending_packs
 from allometry.training.result import RunResult
 
-__all__ = ["Outcome", "Progress", "Silent", "run"]
+__all__ = ["Outcome", "Progress", "Silent", "name_and_sizes", "run", "table"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
 CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
@@ -83,6 +85,8 @@ class Outcome:
         seconds: this took, all in all.
         signal: what asked to stop before the end (SIGINT, SIGTERM), 0 for nothing.
         quarantined: runs found damaged and trained again.
+        excluded: of the stored runs asked for, how many are excluded; none of them counts as
+            diverged.
         failures: packs that could not be made, with what they wrote; their runs are pending.
     """
 
@@ -96,6 +100,7 @@ class Outcome:
     signal: int = 0
     quarantined: int = 0
     failures: tuple[Failure, ...] = ()
+    excluded: int = 0
 
     @property
     def interrupted(self) -> bool:
@@ -111,11 +116,23 @@ class Outcome:
         """Of the analysis."""
         return list(self.analysis.findings)
 
+    @property
+    def in_words(self) -> str:
+        """How many runs were trained, stored before, and so on."""
+        counts = f"{self.trained} runs trained, {self.stored_before} stored before, "
+        counts += f"{self.diverged} diverged, {self.pending} pending"
+        counts += f", {self.excluded} excluded" if self.excluded else ""
+        return counts + (f", {len(self.failures)} packs failed" if self.failures else "")
+
+    def __repr__(self) -> str:
+        """At most 12 lines: the counts, and the findings where all runs are done."""
+        title = shortened(f"Outcome of {self.study.name}: {self.study.title}")
+        counts = shortened(f"{self.in_words}; {self.seconds:.3g} s", 2, "  ")
+        return "\n".join([*title, *counts, *findings_text(self.findings, 12 - 3)])
+
     def _repr_html_(self) -> str:
-        said = f"{self.trained} runs trained, {self.stored_before} stored before, "
-        said += f"{self.diverged} diverged, {self.pending} pending"
-        said += f", {len(self.failures)} packs failed" if self.failures else ""
-        return f"<p><b>{escape(self.study.title)}</b>: {said}</p>{findings_html(self.findings)}"
+        said = f"<p><b>{escape(self.study.title)}</b>: {self.in_words}</p>"
+        return f"{said}{findings_html(self.findings)}"
 
     @property
     def exit_code(self) -> int:
@@ -198,6 +215,7 @@ def run(
         signal=stopped,
         quarantined=len(damaged),
         failures=failures,
+        excluded=int((table["status"] == "excluded").sum()),
     )
 
 
@@ -325,3 +343,53 @@ def _named(study: str | Path) -> Study:
     from allometry import studies
 
     return studies.study(study)
+
+
+def table(
+    study: Study | str | Path,
+    *,
+    store: str | Path = "allometry.db",
+    size: str | None = None,
+    changes: Changes | None = None,
+) -> Table:
+    """The finished runs of a study, with their trajectories.
+
+    A run that is excluded has status ``excluded``, and no fit uses it.
+
+    Args:
+        study: a study, its name, or the path of its file or folder.
+        store: the SQLite file.
+        size: one of the study's sizes; None for the largest one stored.
+        changes: as given to `run` (``--set``).
+
+    Raises:
+        UsageError: when no such runs are stored.
+        DataError: when a stored run is damaged.
+    """
+    name, sizes = name_and_sizes(study)
+    return results.table(name, store=store, size=size, changes=changes, sizes=sizes)
+
+
+def name_and_sizes(study: Study | str | Path) -> tuple[str, Sequence[str]]:
+    """The name of a study, and its sizes from small to large.
+
+    A study given by name is not loaded, so that results can be read of which the file is gone.
+
+    Args:
+        study: a study, its name, or the path of its file or folder.
+
+    Raises:
+        UsageError: there is no study at that path.
+    """
+    if isinstance(study, str) and not _is_path(study):
+        return study, SIZES
+    loaded = study if isinstance(study, Study) else _named(study)
+    return loaded.name, loaded.sizes
+
+
+def _is_path(text: str) -> bool:
+    from allometry import studies
+
+    if text.endswith(".py") or os.sep in text:
+        return True
+    return Path(text).is_dir() and text not in studies.names()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
 from allometry.spec import Changes, Experiment, replace, run_ids
+from allometry.tables.printed import labelled, shortened
 from allometry.tables.table import Table
 from allometry.training.procedure import Measures, Procedure
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     # Matplotlib takes half a second, which a run without a report does not need.
     from matplotlib.figure import Figure
 
-__all__ = ["Notebook", "Study", "procedure_of"]
+__all__ = ["Notebook", "Study", "included", "procedure_of"]
 
 FIRST_SEED = 0  # of a size that names no seeds
 
@@ -92,8 +93,12 @@ class Study:
             )
 
     def analysis(self, table: Table) -> Analysis:
-        """The result of `analyse` as an `Analysis`, also where it is a list of findings."""
-        result = self.analyse(table)
+        """The result of `analyse` as an `Analysis`, also where it is a list of findings.
+
+        Args:
+            table: the runs; `analyse` sees all but those that are excluded.
+        """
+        result = self.analyse(included(table))
         if isinstance(result, Analysis):
             return result
         if not isinstance(result, Sequence) or not all(isinstance(f, Finding) for f in result):
@@ -104,7 +109,7 @@ class Study:
         return Analysis(tuple(result))
 
     def view(self, name: str, table: Table) -> Table:
-        """A table in another form.
+        """A table in another form, of all runs but those that are excluded.
 
         Raises:
             UsageError: the study has no such view.
@@ -112,14 +117,27 @@ class Study:
         if name not in self.views:
             views = ", ".join(self.views) or "none"
             raise UsageError(f"study {self.name} has no view {name!r}; it has {views}")
-        return self.views[name](table)
+        return self.views[name](included(table))
+
+    def __repr__(self) -> str:
+        """At most 12 lines: what is asked, of which sizes, and what is measured."""
+        rows = [
+            ("question", self.question),
+            ("predicted", self.prediction),
+            ("source", self.source),
+            ("sizes", self._sizes_in_words()),
+            ("measures", ", ".join(dict.fromkeys((*self.measures, *self.trajectory)))),
+        ]
+        return "\n".join([*shortened(f"Study {self.name}: {self.title}"), *labelled(rows)])
+
+    def _sizes_in_words(self) -> str:
+        return ", ".join(f"{size} ({len(self.specs(size))} runs)" for size in self.sizes)
 
     def _repr_html_(self) -> str:
-        sizes = ", ".join(f"{size} ({len(self.specs(size))} runs)" for size in self.sizes)
         return (
             f"<p><b>{escape(self.title)}</b> ({escape(self.name)})<br>{escape(self.question)}<br>"
             f"<i>Predicted:</i> {escape(self.prediction)}. <i>Source:</i> {escape(self.source)}<br>"
-            f"<i>Sizes:</i> {sizes}</p>"
+            f"<i>Sizes:</i> {self._sizes_in_words()}</p>"
         )
 
     @property
@@ -204,7 +222,14 @@ def _asked_seeds(seeds: int | Sequence[int], first: int) -> tuple[int, ...]:
 def _has_points(spec: Experiment) -> bool:
     """Whether a run is measured along training, as the default procedure does it."""
     train = getattr(spec, "train", None)
-    return bool(getattr(train, "measure_every", 0) or getattr(train, "measure_steps", ()))
+    return bool(getattr(train, "measure_every", 0) or getattr(train, "measure_steps", 0))
+
+
+def included(table: Table) -> Table:
+    """The rows that analyses and figures see: all but those that are excluded."""
+    if "excluded_because" not in table:
+        return table
+    return table.take(table["status"] != "excluded").without("excluded_because")
 
 
 def procedure_of(study: Study) -> Procedure:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from allometry.cli import data, fit_checks, laws, stored
+from allometry.cli import data, decisions, fit_checks, laws, stored
 from allometry.cli.listing import list_
 from allometry.cli.output import say
 from allometry.cli.report import report
@@ -71,6 +71,10 @@ for _command in (
     stored.verify,
     stored.backup,
     stored.table,
+    decisions.exclude,
+    decisions.include,
+    decisions.forget,
+    decisions.merge,
     report,
     laws.fit,
     laws.compare,

@@ -95,6 +95,7 @@ def _show_outcome(
             trained=outcome.trained,
             stored_before=outcome.stored_before,
             diverged=outcome.diverged,
+            excluded=outcome.excluded,
             pending=outcome.pending,
             interrupted=outcome.interrupted,
             failures=[asdict(failure) for failure in outcome.failures],
@@ -102,9 +103,10 @@ def _show_outcome(
             findings=[finding_document(f) for f in findings],
         )
         return
+    excluded = f", {outcome.excluded} excluded" if outcome.excluded else ""
     say(
-        f"{name} ({size}): {outcome.trained} runs trained, {outcome.stored_before} "
-        f"were stored, {outcome.diverged} diverged, {outcome.pending} pending; {store}"
+        f"{name} ({size}): {outcome.trained} runs trained, {outcome.stored_before} were stored, "
+        f"{outcome.diverged} diverged, {outcome.pending} pending{excluded}; {store}"
     )
     show_findings(findings)
 

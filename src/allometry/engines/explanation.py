@@ -57,7 +57,7 @@ def explain(
     The first call on a machine measures its speed, which takes a few seconds.
 
     Args:
-        study: a study, its name or the path of its file.
+        study: a study, its name, or the path of its file or folder.
         size: one of its sizes; None for its first.
         seeds: the seeds, or how many, counted from its first; None for the study's own.
         store: the SQLite file; one that does not exist holds no runs.
@@ -86,5 +86,5 @@ def explain(
         runs=len(pending),
         pack_sizes=tuple(len(pack.specs) for pack in packs),
         predicted=predicted,
-        plans=tuple(plans(packs)) if predicted else (),
+        plans=tuple(plans(packs)) if predicted and packs else (),
     )

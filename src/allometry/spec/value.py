@@ -4,10 +4,12 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from allometry.spec.fields import SpecType
+
 __all__ = ["Spec", "has_version"]
 
 
-class Spec(BaseModel):
+class Spec(BaseModel, metaclass=SpecType):
     """A frozen value made of fields; unknown fields and wrong types are refused.
 
     Attributes:

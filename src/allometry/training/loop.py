@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.datasets.batches import Batches, Call, Chunks
+from allometry.errors import UsageError
 from allometry.measures.network import Network
 from allometry.spec import RunSpec
 from allometry.training.checkpoints import Checkpoint, Checkpoints
@@ -22,7 +23,13 @@ from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.program import Program, calls, scope
 from allometry.training.progress import Progress, begin
 from allometry.training.proof import proved
-from allometry.training.result import Cell, RunResult, measured_row
+from allometry.training.result import (
+    Cell,
+    RunFailure,
+    RunResult,
+    measured_columns,
+    measured_row,
+)
 
 __all__ = ["Training", "advance", "describe", "train_pack", "updates"]
 
@@ -60,7 +67,7 @@ class Training(Procedure):
         trajectory: Measures,
         advance: Callable[[int], None],
         checkpoints: Checkpoints | None = None,
-    ) -> list[RunResult]:
+    ) -> list[RunResult | RunFailure]:
         return train_pack(
             pack, measures, trajectory, advance, untrained=self.untrained, checkpoints=checkpoints
         )
@@ -74,7 +81,7 @@ def train_pack(
     *,
     untrained: bool = True,
     checkpoints: Checkpoints | None = None,
-) -> list[RunResult]:
+) -> list[RunResult | RunFailure]:
     """Train every run of a pack and take its measures, at the start and at the end.
 
     Args:
@@ -95,15 +102,21 @@ def train_pack(
         kept = checkpoints.kept if checkpoints else None
         start, final, progress = _trained(specs, checkpoint, kept, report, untrained)
     seconds = progress.seconds / len(specs)
-    with _MEASURING:
-        return [
-            _result(
-                start[k] if start and untrained else None, final[k],
-                _points(start, progress, k), measures, trajectory,
-                int(progress.finite_until[k]), k in progress.stopped, seconds,
-            )
-            for k in range(len(specs))
-        ]  # fmt: skip
+    results: list[RunResult | RunFailure] = []
+    for k, spec in enumerate(specs):
+        control = start[k] if start and untrained else None
+        points, until = _points(start, progress, k), int(progress.finite_until[k])
+        try:
+            with _MEASURING:
+                results.append(
+                    _result(
+                        control, final[k], points, measures, trajectory, until,
+                        k in progress.stopped, seconds,
+                    )
+                )  # fmt: skip
+        except Exception as error:  # of a measure: it costs its run and no other
+            results.append(RunFailure.of(spec, error))
+    return results
 
 
 def _points(start: list[Network] | None, progress: Progress, k: int) -> Sequence[Network]:
@@ -249,7 +262,9 @@ def _result(
 
 def _along(points: Sequence[Network], trajectory: Measures) -> dict[str, NDArray[Any]]:
     """Each trajectory column as an array over the points, with their epochs."""
-    rows = [{n: v for m in trajectory.values() for n, v in m(net).items()} for net in points]
+    rows = [measured_columns(trajectory, net) for net in points]
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise UsageError("trajectory: the same columns expected at every point")
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     places = {"epoch": [net.epoch for net in points], "step": [net.step for net in points]}
     return {**{name: np.array(values) for name, values in places.items()}, **columns}

@@ -19,7 +19,7 @@ __all__ = [
 Cell = float | int | str
 Status = Literal["done", "diverged"]
 
-RESERVED = ("run_id", "study", "seed", "status", "seconds")
+RESERVED = ("run_id", "study", "seed", "status", "excluded_because", "seconds")
 """Columns the store itself fills in; a measure cannot have these names."""
 
 ARRAY_DTYPES = frozenset(
