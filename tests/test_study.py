@@ -165,6 +165,13 @@ def test_a_file_of_ones_own_is_a_study(tmp_path):
     assert studies.study(path).specs("quick")[0].run_id == study().specs("quick")[0].run_id
 
 
+def test_a_command_names_a_study_of_ones_own_by_its_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("from tests.store.cases import study\nSTUDY = study()\n")
+    assert studies.study(path).command_name == "./mine.py"
+    assert studies.study("sparse_parity").command_name == "sparse_parity"
+
+
 def test_no_file_is_said_so(tmp_path):
     with pytest.raises(UsageError, match="no study file"):
         studies.study(tmp_path / "none.py")

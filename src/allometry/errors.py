@@ -37,8 +37,9 @@ def raised_at(error: BaseException) -> str | None:
         is_generated = file.startswith("<") and file != "<stdin>"
         in_library = any(Path(file).is_relative_to(folder) for folder in libraries)
         if not (is_installed or is_generated or in_library):
-            function = frame.f_code.co_qualname.partition(".<locals>")[0]
-            return f"{file}, line {line}" + ("" if function[0] == "<" else f", in {function}")
+            functions = frame.f_code.co_qualname.split(".<locals>.")
+            named = [name for name in functions if name[0] != "<"]  # no comprehension, no lambda
+            return f"{file}, line {line}" + (f", in {named[-1]}" if named else "")
     return None
 
 

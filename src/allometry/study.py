@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from operator import index
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allometry.errors import UsageError
@@ -139,6 +140,11 @@ class Study:
             f"<i>Predicted:</i> {escape(self.prediction)}. <i>Source:</i> {escape(self.source)}<br>"
             f"<i>Sizes:</i> {self._sizes_in_words()}</p>"
         )
+
+    @property
+    def command_name(self) -> str:
+        """What names it on the command line: its shipped name, or its file."""
+        return f"./{Path(self.origin).name}" if self.origin.endswith(".py") else self.name
 
     @property
     def measure_names(self) -> tuple[str, ...]:

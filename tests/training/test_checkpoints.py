@@ -35,7 +35,7 @@ FILE = Path(__file__).with_name("long_study.py")
 MEASURES = {"losses": measures.losses, "norm": weight_norm}
 
 
-class Stop(Exception):
+class Stop(BaseException):
     """In place of a kill: raised in the middle of training."""
 
 

@@ -248,7 +248,8 @@ def _as_there_is(needs: Needs, cpus: int, mebibytes: int) -> dict[str, Any]:
         "cpus_per_task": threads,
         "mem": memory,
         "gpus_per_node": math.ceil(needs.gpus) or None,
-        "setup": [f"export {name}={threads}" for name in THREADS],
+        # PYTHONSAFEPATH: a file named like a module in the job's folder is none to a library.
+        "setup": [*(f"export {name}={threads}" for name in THREADS), "export PYTHONSAFEPATH=1"],
     }
 
 

@@ -98,7 +98,7 @@ def require_finished(study: Study, table: Table, size: str) -> None:
         raise UsageError(
             f"study {study.name} has no finished run of size {size!r}"
             + (f" ({counts['diverged']} diverged)" if counts["diverged"] else "")
-            + f": run `allometry run {study.name} --size {size}` first"
+            + f": run `allometry run {study.command_name} --size {size}` first"
         )
 
 

@@ -73,7 +73,7 @@ def publish(
         pictures=pictures,
         size=size,
         provenance=[{**document, "runs": runs} for document, runs in provenance],
-        command=f"allometry run {study.name} --size {size} --seeds {seeds}{settings}",
+        command=f"allometry run {study.command_name} --size {size} --seeds {seeds}{settings}",
         declared=declared,
     )
     files = save_figures(study, table, analysis, path.with_suffix(""), pictures=pictures)
