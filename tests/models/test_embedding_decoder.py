@@ -124,7 +124,7 @@ def test_it_starts_as_pytorch_would() -> None:
 def test_each_member_of_a_pack_gives_its_own_answers(sizes: list[tuple[int, int]]) -> None:
     models = [EmbeddingDecoder(p=8, d_embed=d, hidden=(h, 4)) for d, h in sizes]
     starts = [model.init(TorchDraws(k)) for k, model in enumerate(models)]
-    form = Padded.of(models[0], starts)
+    form = Padded.of(models, starts)
     packed = jax.tree.map(jnp.asarray, form.stack(starts))
     together = np.asarray(form.apply(packed, jnp.asarray(pairs(8))))
     for k, (model, start) in enumerate(zip(models, starts, strict=True)):

@@ -150,7 +150,7 @@ def test_a_start_has_the_spread_its_source_gives_it() -> None:
 def test_both_layouts_give_each_member_its_own_answers() -> None:
     models = [OneLayerTransformer(p=7, d_model=16, d_mlp=m) for m in (3, 20)]
     starts = [started(model, k) for k, model in enumerate(models)]
-    form = Padded.of(models[0], starts)
+    form = Padded.of(models, starts)
     packed = jax.tree.map(jnp.asarray, form.stack(starts))
     x = jnp.asarray(pairs(7))
     together = np.asarray(form.apply(packed, x))

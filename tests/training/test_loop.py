@@ -164,7 +164,7 @@ def test_padding_stays_exactly_zero():
     specs = [small((7, 3, 2, 3), epochs=5), small((7, 6, 5, 3), epochs=5)]
     program, state = prepare(specs)
     for call in calls(program):
-        state, _ = update(program.descent, state, call.batches, None)
+        state, _ = update(program.descent, state, call.batches)
     (weight1, bias1), (weight2, _) = jax.tree.map(np.asarray, state.params["later"][0])
     assert weight1.shape == (2, 5, 6) and weight2.shape == (2, 3, 5)
     padding = np.ones((5, 6), dtype=bool)

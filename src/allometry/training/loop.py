@@ -155,7 +155,8 @@ def _trained(
                 checkpoint.write(*progress.saved())
         report(call.updates * len(specs))
         reported += call.updates * len(specs)
-    report(int(whole.updates.sum()) - reported)
+    if not progress.members:  # of members that are all lost, the updates that were not made
+        report(int(whole.updates.sum()) - reported)
     final, progress = progress.ended(whole, program)
     return start, final, replace(progress, seconds=time.perf_counter() - began)
 
@@ -178,7 +179,8 @@ def advance(
     progress = replace(progress, state=state, step=step, finite_until=finite_until).looked(program)
     if kept:
         keep(kept, program, progress)
-    if np.all(finite) and step < program.updates.min() and not progress.stopped:
+    going_on = np.all(finite) and step < program.updates.min() and not progress.stopped
+    if going_on or step == program.updates.max():
         return program, progress
     return progress.without_finished(program, call.updates)
 

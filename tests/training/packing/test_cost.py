@@ -212,7 +212,7 @@ def test_the_plan_says_why():
     wide = [small((784, 512, 256, 10), n=1000 + 0 * k, rate=1e-3 + k, epochs=400) for k in (0, 1)]
     first, last = plans(make_packs(wide, MACHINE), MACHINE)
     assert first.layout == "alone" and "with the next pack" in first.why
-    assert last.why == "nothing else shares its batches"
+    assert last.why == "nothing else shares its program"
 
 
 # ---- measuring this machine --------------------------------------------------------------

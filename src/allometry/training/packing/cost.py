@@ -229,6 +229,9 @@ def _pieces(models: Sequence[Model], load: Load, machine: Calibration) -> _Piece
     if all(model.dense for model in models) and not load.own:
         widths = np.array([m.dense.widths for m in models if m.dense], dtype=np.float64)
         return _side_by_side(useful, widths, load.batch, machine)
+    if all(model.dense for model in models):
+        widths = np.array([m.dense.widths for m in models if m.dense], dtype=np.float64)
+        return _padded(useful, widths, load.batch, machine)
     return _stacked(useful, models, load.batch, machine)
 
 
@@ -263,6 +266,34 @@ def _side_by_side(useful: _Numbers, widths: _Numbers, batch: int, machine: Calib
         rows=rows,
         operations=operations + MEMBER * cut,
         compiled=COMPILED * operations + CUT * cut,
+    )
+
+
+def _padded(useful: _Numbers, widths: _Numbers, batch: int, machine: Calibration) -> _Pieces:
+    """Perceptrons with batches of their own, each padded to the widest, one product a member."""
+    widest = np.maximum.accumulate(widths)
+    members = np.arange(1.0, len(widths) + 1)
+    later, seconds, params, units = (np.zeros(len(widths)) for _ in range(4))
+    for i, (fan, out) in enumerate(zip(widest[:, :-1].T, widest[:, 1:].T, strict=True)):
+        flop = members * ((6 if i else 4) * fan * out + 2 * out)
+        one = 2 * fan * out * batch
+        # A product smaller than any measured takes as long as the smallest.
+        rate = _at(machine.batched, one) * np.minimum(1, one / machine.batched[0][0])
+        later += flop
+        seconds += flop * batch / rate
+        params += members * (fan * out + out)
+        units += members * out
+    operations = np.full(len(widths), float(STEP + LAYER * (widths.shape[1] - 1)))
+    return _Pieces(
+        useful=useful,
+        first=np.zeros(len(widths)),
+        later=later,
+        later_seconds=seconds,
+        params=params,
+        units=units,
+        rows=np.zeros(len(widths)),
+        operations=operations,
+        compiled=COMPILED * operations,
     )
 
 

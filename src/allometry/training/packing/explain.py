@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
-from allometry.training.packing.choose import has_own_batches, load_of, pack_seconds
+from allometry.training.packing.choose import has_own_batches, load_of, pack_cost
 from allometry.training.packing.cost import SHARE, Cost, cost
 from allometry.training.packing.sharing import (
     model_of,
@@ -90,7 +90,7 @@ def _why(
         return "batches in PyTorch's order follow each model's own draws"
     reasons = []
     if len(specs) > 1:
-        alone = sum(pack_seconds([spec], machine) for spec in specs)
+        alone = sum(pack_cost([spec], machine).seconds for spec in specs)
         reasons.append(f"one by one {alone / whole.seconds:.1f} times as long")
         if has_own_batches(specs):
             reasons.append("each member with batches of its own")
@@ -103,7 +103,7 @@ def _why(
     both = [*specs, *after]
     load = load_of(both, own=has_own_batches(both))
     joined = cost([model_of(spec) for spec in both], load, machine)
-    apart = whole.seconds + pack_seconds(after, machine)
+    apart = whole.seconds + pack_cost(after, machine).seconds
     if joined.memory > SHARE * machine.memory:
         reasons.append(f"with the next pack {joined.memory / 2**30:.1f} GiB")
     else:
