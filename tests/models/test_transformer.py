@@ -186,11 +186,8 @@ def test_a_packed_run_ends_where_it_ends_alone() -> None:
             assert np.linalg.norm(packed[name] - array) <= 1e-3 * np.linalg.norm(array) + 1e-9
 
 
-def test_widths_that_share_no_program_are_no_family() -> None:
-    one = OneLayerTransformer(p=7, d_model=16, d_mlp=5)
-    others = [{"p": 5}, {"d_model": 32}, {"n_heads": 2}]
-    assert all(one.model_copy(update=o).family() != one.family() for o in others)
-    assert one.model_copy(update={"d_mlp": 9}).family() == one.family()
+def test_members_of_a_pack_differ_in_their_relu_units_alone() -> None:
+    assert OneLayerTransformer.member_fields == ("d_mlp",)
 
 
 # ---- refusals ----------------------------------------------------------------------------

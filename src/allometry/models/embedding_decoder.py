@@ -1,7 +1,7 @@
 """Symbols looked up in a table, added, and decoded by a perceptron."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from allometry.models.model import ACTIVATIONS, Counts, PairModel, Params
+from allometry.models.activations import ACTIVATIONS
+from allometry.models.model import Counts, PairModel, Params
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["EmbeddingDecoder"]
@@ -33,6 +34,8 @@ class EmbeddingDecoder(PairModel):
     hidden: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     activation: Literal["relu", "tanh"] = "relu"
 
+    member_fields: ClassVar[tuple[str, ...]] = ("d_embed", "hidden")
+
     @model_validator(mode="after")
     def _enough_to_draw(self) -> "EmbeddingDecoder":
         if self.p * self.d_embed < 16:
@@ -49,9 +52,6 @@ class EmbeddingDecoder(PairModel):
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
         return self.hidden
-
-    def family(self) -> tuple[Any, ...]:
-        return type(self).__name__, self.p, len(self.hidden), self.activation
 
     def counts(self) -> Counts:
         """Two vectors looked up and added, forward; their gradients added up, backward.

@@ -1,21 +1,19 @@
 """What a model is to the rest of the package."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from allometry.errors import UsageError
+from allometry.models.activations import ACTIVATIONS
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["ACTIVATIONS", "Counts", "Dense", "Model", "PairModel", "Params"]
-
-ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
 # A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
 # start as float32 and are float64 where they train so.
@@ -44,7 +42,7 @@ class Dense(NamedTuple):
 
     Attributes:
         widths: units of every layer from input to output.
-        activation: a name of `ACTIVATIONS`; each maps zero to zero, so padding stays zero.
+        activation: a name of `ACTIVATIONS` that maps zero to zero, so that padding stays zero.
     """
 
     widths: tuple[int, ...]
@@ -54,11 +52,13 @@ class Dense(NamedTuple):
 class Model(Spec):
     """A network as a frozen value: how it starts, what it computes, how big it is.
 
-    A subclass gives the four methods for ONE network; packing many is the
-    library's work (`allometry.training.packing.choose`). `family` names what members of a pack
-    must have in common.
+    A subclass gives the methods for ONE network; packing many is the
+    library's work (`allometry.training.packing.choose`).
 
     Attributes:
+        member_fields: fields in which members of one packed program may differ. They show in the
+            parameters alone, or `apply` uses them as numbers: there they are traced, a member's
+            own, while the parameters are padded with zeros. Zero padding must stay zero.
         chunk: examples worked on at once, so that what lies between the layers stays in
             the cache; gradients are added up over the chunks of a batch. Such a model
             trains alone. 0: the whole batch at once, packed.
@@ -68,6 +68,12 @@ class Model(Spec):
 
     chunk: ClassVar[int] = 0
     symbols: ClassVar[bool] = False
+    member_fields: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether `apply_training` draws from its key."""
+        return type(self).apply_training is not Model.apply_training
 
     @property
     def dense(self) -> Dense | None:
@@ -84,7 +90,20 @@ class Model(Spec):
 
     def family(self) -> tuple[Any, ...]:
         """Networks with equal families may be trained in one program."""
-        raise NotImplementedError
+        values = dict(self)
+        sizes = [values.pop(name) for name in self.member_fields]
+        depths = [len(size) for size in sizes if isinstance(size, tuple)]
+        widths = getattr(self, "widths", (0,))
+        return type(self).__name__, *values.items(), *depths, widths[0], widths[-1]
+
+    def rate_factors(self, kind: Literal["sgd", "adam"]) -> Mapping[str, float]:
+        """Parameter name to the factor on its learning rate; 1 for names that are not there.
+
+        Args:
+            kind: "sgd" for updates in proportion to the gradient, "adam" for updates that do not
+                depend on its size.
+        """
+        return {}
 
     def counts(self) -> Counts:
         raise NotImplementedError

@@ -1,7 +1,7 @@
 """A transformer of one layer that reads "a b =" and answers a symbol."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,8 @@ class OneLayerTransformer(PairModel):
     n_heads: int = Field(default=4, ge=1)
     d_mlp: int = Field(ge=2)
 
+    member_fields: ClassVar[tuple[str, ...]] = ("d_mlp",)
+
     @model_validator(mode="after")
     def _heads_fit(self) -> "OneLayerTransformer":
         if self.d_model % self.n_heads:
@@ -47,9 +49,6 @@ class OneLayerTransformer(PairModel):
     @property
     def hidden(self) -> tuple[int, ...]:
         return (self.d_model, self.d_mlp)
-
-    def family(self) -> tuple[Any, ...]:
-        return type(self).__name__, self.p, self.d_model, self.n_heads
 
     def counts(self) -> Counts:
         """One example worked out by itself.
