@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _tensors() -> list[Tensor]:
-    train_x, train_y, test_x, test_y = SAMPLE.load(TorchDraws(0))
+    train_x, train_y, test_x, test_y, *_ = SAMPLE.load(TorchDraws(0))
     return [
         torch.from_numpy(train_x[:, None].copy()), torch.from_numpy(train_y.astype(np.int64)),
         torch.from_numpy(test_x[:, None].copy()), torch.from_numpy(test_y.astype(np.int64)),

@@ -40,9 +40,6 @@ class Points(Data):
 
 
 class Line(Model):
-    def family(self):
-        return ("Line",)
-
     def counts(self):
         return Counts(6, 4, 8, 8)
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from allometry.errors import DataError, StoreBusyError, UsageError
-from allometry.run import run
-from allometry.spec import RunSpec, Spec
+from allometry.run import name_and_sizes, run
+from allometry.spec import SIZES, RunSpec, Spec
 from allometry.store import Store
 from tests.store.cases import Imagined, result, specs, study
 
@@ -72,6 +73,30 @@ def test_more_seeds_train_only_what_is_new_and_fewer_show_what_was_asked(path):
     fewer = run(study(5), store=path, seeds=1, engine=Imagined())
     assert (fewer.trained, len(fewer.table)) == (0, 5)
     assert set(fewer.table["seed"]) == {42}
+
+
+def test_without_a_size_the_first_one_is_run(path):
+    own = replace(study(3, 1), sizes=("tiny", "full"), seeds={"full": (0, 1)})
+    assert run(own, store=path, engine=Imagined()).trained == 3
+    assert run(own, "full", store=path, engine=Imagined()).trained == 3
+
+
+def test_seeds_may_be_listed(path):
+    outcome = run(study(3, 1), store=path, engine=Imagined(), seeds=[7, 11])
+    assert set(outcome.table["seed"]) == {7, 11}
+
+
+@pytest.mark.parametrize("seeds", [None, 0, []])
+def test_an_empty_list_of_runs_is_refused_and_leaves_the_store_as_it_was(path, seeds):
+    whole = study(3, 1)
+    run(whole, store=path, engine=Imagined())
+    emptied = whole if seeds is not None else replace(whole, runs=lambda size, chosen: [])
+    with Store(path) as store:
+        before = store.status()
+    with pytest.raises(UsageError, match=r"study tiny, size 'quick', seeds .*: no runs"):
+        run(emptied, store=path, seeds=seeds, engine=Imagined())
+    with Store(path) as store:
+        assert store.status() == before
 
 
 def test_changed_runs_are_a_variant_beside_the_study(path):
@@ -157,12 +182,36 @@ def test_one_signal_finishes_and_stores_the_pack_in_flight(path, number, code):
 
     before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     engine, heard = Imagined(before=interrupt_the_second), Heard()
-    stopped = run(study(), store=path, engine=engine, progress=heard)
+    stopped = run(study(), store=path, engine=engine, progress=heard, when_stopped="return")
     assert (stopped.interrupted, stopped.exit_code) == (True, code)
     assert (stopped.trained, stopped.pending, len(stopped.table)) == (6, 18, 6)
     assert heard.said.count(("draining",)) == 1
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
     assert run(study(), store=path, engine=Imagined()).trained == 18
+
+
+@pytest.mark.parametrize(
+    ("number", "ended", "text"),
+    [
+        (signal.SIGINT, KeyboardInterrupt, "18 runs are pending"),
+        (signal.SIGTERM, SystemExit, "143"),
+    ],
+)
+def test_a_script_ends_once_the_pack_in_flight_is_stored_and_says_so(
+    path, caplog, number, ended, text
+):
+    """A loop over settings would go on with the next, and a fit would fit half a sweep."""
+
+    def interrupt_the_second(pack: list[RunSpec]) -> None:
+        if len(engine.trained) == 3:
+            os.kill(os.getpid(), number)
+
+    engine = Imagined(before=interrupt_the_second)
+    with pytest.raises(ended, match=text):
+        run(study(), store=path, engine=engine)
+    assert caplog.messages == ["stopping after the pack in flight; once more stops at once"]
+    with Store(path) as store:
+        assert len(store.table("tiny", "quick")) == 6
 
 
 def test_a_second_signal_stops_at_once_and_loses_no_finished_pack(path):
@@ -205,7 +254,7 @@ def test_outside_the_main_thread_signals_are_left_alone(path):
 
 LIGHT = """
 import sys
-from allometry.run import run
+from allometry.run import name_and_sizes, run
 from tests.store.cases import study
 outcome = run(study(), store=sys.argv[1])
 assert (outcome.stored_before, outcome.trained) == (24, 0)
@@ -245,3 +294,35 @@ def test_the_local_engine_makes_each_pack_by_the_studys_procedure(path):
     with Store(path) as store:
         ((document, runs),) = store.provenance("tiny", "quick")
     assert runs == 10 and document["platform"] == "cpu"
+
+
+@pytest.mark.parametrize("made_of", [str, Path])
+def test_every_call_takes_a_study_its_file_or_its_folder_alike(tmp_path, monkeypatch, made_of):
+    import allometry as al
+
+    monkeypatch.chdir(tmp_path)
+    text = "from tests.store.cases import study\nSTUDY = study(4, 1)\n"
+    (tmp_path / "mine").mkdir()
+    for file in (tmp_path / "mine.py", tmp_path / "mine" / "study.py"):
+        file.write_text(text)
+    al.run(study(4, 1), store="s.db", engine=Imagined())
+    places = ("mine.py", "./mine.py", "mine", "./mine", str(tmp_path / "mine"), "mine/study.py")
+    for place in (study(4, 1), *map(made_of, places)):
+        assert al.run(place, store="s.db").stored_before == 4
+        assert al.explain(place, store="s.db").runs == 0
+        table = al.table(place, store="s.db")
+        assert len(table) == 4
+        page = al.write_report(
+            place, table, tmp_path / "page.html", size="quick", provenance=(), command="none"
+        )
+        assert "Does the store keep what it is given?" in page.read_text()
+    assert len(al.table("tiny", store="s.db")) == 4, "a name needs no file"
+    for missing in ("./none", "none.py", str(tmp_path)):
+        with pytest.raises(UsageError, match="no study"):
+            al.table(made_of(missing), store="s.db")
+
+
+def test_a_folder_named_as_a_shipped_study_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grokking").mkdir()
+    assert name_and_sizes("grokking") == ("grokking", SIZES)

@@ -1,5 +1,6 @@
 """A study gives its runs, and refuses what it cannot give."""
 
+import ast
 import math
 from dataclasses import FrozenInstanceError, replace
 
@@ -55,6 +56,42 @@ def test_what_is_measured_is_part_of_the_run():
 def test_changes_reach_every_run():
     changed = study(n=3).specs("quick", None, {"train.epochs": "9"})
     assert {s.train.epochs for s in changed} == {9}
+
+
+def test_seeds_may_be_listed_and_anything_else_is_refused_in_words():
+    assert sorted({s.seed for s in study(n=3).specs("quick", seeds=[0, 5])}) == [0, 5]
+    for seeds in ("2", 1.5, [0.5], object()):
+        with pytest.raises(UsageError, match=r"3 say, or a list of them, \[0, 1\]"):
+            study(n=3).specs("quick", seeds=seeds)
+
+
+@pytest.mark.parametrize("given", [None, [None], 3, ["spec"]])
+def test_runs_that_are_no_specs_are_refused_in_words(given):
+    with pytest.raises(
+        UsageError, match=r"study tiny: runs\(size, seeds\) gives a list of RunSpec"
+    ):
+        replace(study(), runs=lambda size, seeds: given).specs("quick")
+
+
+@pytest.mark.parametrize("given", [None, 3, [1], "agrees"])
+def test_an_analysis_that_is_none_is_refused_in_words(given):
+    with pytest.raises(UsageError, match=r"analyse.*gives an Analysis or a list of findings"):
+        replace(study(), analyse=lambda table: given).analysis(None)
+
+
+@pytest.mark.parametrize("sizes", [(), "quick"])
+def test_sizes_are_names_in_a_tuple(sizes):
+    with pytest.raises(UsageError, match=r"sizes=\('quick',\), names in a tuple"):
+        replace(study(), sizes=sizes)
+
+
+def test_a_trajectory_without_points_is_refused_before_training():
+    curves = replace(study(n=2), trajectory={"losses": dict}, procedure=None)
+    with pytest.raises(UsageError, match=r"trajectory= records nothing.*measure_every"):
+        curves.specs("quick")
+    assert len(curves.specs("quick", changes={"train.measure_every": 1})) == 4
+    # A procedure of one's own has points of its own.
+    assert replace(study(n=2), trajectory={"losses": dict}).specs("quick")
 
 
 def test_two_equal_runs_are_refused():
@@ -117,7 +154,7 @@ def test_a_null_byte_is_refused_by_every_python(tmp_path, monkeypatch):
     def parse(source, name):
         raise ValueError("source code string cannot contain null bytes")
 
-    monkeypatch.setattr(studies.ast, "parse", parse)
+    monkeypatch.setattr(ast, "parse", parse)
     with pytest.raises(UsageError, match=r"mine\.py: not Python: source code string"):
         studies.study(path)
 

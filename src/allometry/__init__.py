@@ -42,13 +42,14 @@ if TYPE_CHECKING:
     from allometry.report.page import write_report as write_report
     from allometry.run import Outcome as Outcome
     from allometry.run import run as run
+    from allometry.run import table as table
     from allometry.spec import Experiment as Experiment
     from allometry.spec import RunSpec as RunSpec
     from allometry.spec import Spec as Spec
     from allometry.spec import TrainSpec as TrainSpec
     from allometry.spec import optimizers as optimizers
     from allometry.store import Store as Store
-    from allometry.store.results import table as table
+    from allometry.store.copies import merge as merge
     from allometry.studies import study as study
     from allometry.study import Notebook as Notebook
     from allometry.study import Study as Study
@@ -88,11 +89,12 @@ _HOME = {
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
     "influence": "fitting.influence",
+    "merge": "store.copies",
     "multiverse": "fitting.multiverse",
     "read_table": "tables.read",
     "run": "run",
     "study": "studies",
-    "table": "store.results",
+    "table": "run",
     "write_report": "report.page",
 }
 # Public names that are modules themselves.

@@ -1,6 +1,11 @@
 """``python -m allometry`` is the command ``allometry``."""
 
-from allometry.cli import main
+import sys
 
 if __name__ == "__main__":  # `report` starts processes that import this module
+    if not sys.flags.safe_path:
+        # The current folder, where a file may be named like a module that a library needs.
+        del sys.path[0]
+    from allometry.cli import main
+
     main()

@@ -16,6 +16,47 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f"; did you mean {folded[nearest[0]]!r}?" if nearest else ""
 
 
+def raised_at(error: BaseException) -> str | None:
+    """Where in a person's own code an exception was raised: file, line and function.
+
+    Their own is what is neither this package, nor the standard library, nor an installed one.
+
+    Returns:
+        The innermost such place, ``mine.py, line 12, in runs``; None where there is none.
+    """
+    import sysconfig  # here: only where something is wrong
+    import traceback
+    from pathlib import Path
+
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    libraries = (Path(__file__).parent, sysconfig.get_path("stdlib"))
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = frame.f_code.co_filename
+        is_installed = {"site-packages", "dist-packages"} & {*Path(file).parts}
+        is_generated = file.startswith("<") and file != "<stdin>"
+        in_library = any(Path(file).is_relative_to(folder) for folder in libraries)
+        if not (is_installed or is_generated or in_library):
+            function = frame.f_code.co_qualname.partition(".<locals>")[0]
+            return f"{file}, line {line}" + ("" if function[0] == "<" else f", in {function}")
+    return None
+
+
+def in_one_line(error: BaseException) -> str:
+    """What an exception says, with the place in a person's own code where it was raised.
+
+    An `AllometryError` is a sentence already and comes as it is.
+    """
+    if isinstance(error, AllometryError):
+        return str(error)
+    said = str(error).strip().partition("\n")[0]
+    if hasattr(error, "errors") and hasattr(error, "title"):  # a field of a spec, by pydantic
+        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        said = f"{error.title}: {'; '.join(wrong)}"
+    text, place = f"{type(error).__name__}: {said}", raised_at(error)
+    return f"{text} ({place})" if place else text
+
+
 class AllometryError(Exception):
     """Base of every error meant for a person. `exit_code` follows sysexits.h."""
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from allometry.fitting.document import Fit
 from allometry.stats.interval import Interval
+from allometry.tables.printed import WIDTH, aligned
 
 __all__ = [
     "MARKS",
@@ -19,6 +20,7 @@ __all__ = [
     "contains",
     "equivalent",
     "findings_html",
+    "findings_text",
     "inside",
 ]
 
@@ -94,6 +96,21 @@ def findings_html(findings: Sequence[Finding]) -> str:
     )
     head = "<tr><th>claim</th><th>measured [95%]</th><th>verdict</th><th>answer</th></tr>"
     return f"<table>{head}{rows}</table>" if rows else ""
+
+
+def findings_text(findings: Sequence[Finding], lines: int) -> list[str]:
+    """Findings in at most so many lines: verdict, claim, and what was measured."""
+    shown = findings if len(findings) <= lines else findings[: lines - 1]
+    left = len(findings) - len(shown)
+    numbers = ["" if math.isnan(f.measured) else f.interval.shown(".3g") for f in shown]
+    room = WIDTH - len("  ✓ disagrees    ") - max(map(len, numbers), default=0)
+    claims = [f.claim if len(f.claim) <= room else f.claim[: room - 1] + "…" for f in shown]
+    rows = [
+        (f"{MARKS[f.verdict]} {f.verdict}", claim, number)
+        for f, claim, number in zip(shown, claims, numbers, strict=True)
+    ]
+    out = [f"  {line}" for line in aligned(rows)]
+    return [*out, f"  and {left} more: .findings"] if left else out
 
 
 def at_least(interval: Interval, bound: float) -> Verdict:

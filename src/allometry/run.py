@@ -1,6 +1,8 @@
-"""Run a study: what it declares, minus what is stored, is trained and stored."""
+"""Run a study: what it declares, minus what is stored, is trained and stored. And its table."""
 
+import logging
 import math
+import os
 import signal
 import threading
 import time
@@ -10,24 +12,27 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, NoReturn, Protocol, Self
 
 from allometry.engines import Engine, Failure
 from allometry.errors import UsageError
-from allometry.findings import Analysis, Finding, findings_html
-from allometry.spec import Changes, Experiment, run_ids
-from allometry.store import Store
+from allometry.findings import Analysis, Finding, findings_html, findings_text
+from allometry.spec import SIZES, Changes, Experiment, run_ids
+from allometry.store import Store, results
 from allometry.store.results import stored_variant
 from allometry.study import Study, procedure_of
+from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import pending_packs
 from allometry.training.result import RunResult
 
-__all__ = ["Outcome", "Progress", "Silent", "run"]
+__all__ = ["Outcome", "Progress", "Silent", "name_and_sizes", "run", "table"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
 CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
+
+_log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 
 class Progress(Protocol):
@@ -55,13 +60,15 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Progress nobody watches."""
+    """Progress nobody watches. Only that it stops is said, as a warning of `logging`."""
 
     def begin(self, runs: int, stored: int, packs: int, steps: int) -> None: ...
     def advance(self, model_steps: int) -> None: ...
     def finished(self, results: Sequence[RunResult]) -> None: ...
-    def draining(self) -> None: ...
     def end(self) -> None: ...
+
+    def draining(self) -> None:
+        _log.warning("stopping after the pack in flight; once more stops at once")
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ class Outcome:
         seconds: this took, all in all.
         signal: what asked to stop before the end (SIGINT, SIGTERM), 0 for nothing.
         quarantined: runs found damaged and trained again.
+        excluded: of the stored runs asked for, how many are excluded; none of them counts as
+            diverged.
         failures: packs that could not be made, with what they wrote; their runs are pending.
     """
 
@@ -91,6 +100,7 @@ class Outcome:
     signal: int = 0
     quarantined: int = 0
     failures: tuple[Failure, ...] = ()
+    excluded: int = 0
 
     @property
     def interrupted(self) -> bool:
@@ -106,11 +116,23 @@ class Outcome:
         """Of the analysis."""
         return list(self.analysis.findings)
 
+    @property
+    def in_words(self) -> str:
+        """How many runs were trained, stored before, and so on."""
+        counts = f"{self.trained} runs trained, {self.stored_before} stored before, "
+        counts += f"{self.diverged} diverged, {self.pending} pending"
+        counts += f", {self.excluded} excluded" if self.excluded else ""
+        return counts + (f", {len(self.failures)} packs failed" if self.failures else "")
+
+    def __repr__(self) -> str:
+        """At most 12 lines: the counts, and the findings where all runs are done."""
+        title = shortened(f"Outcome of {self.study.name}: {self.study.title}")
+        counts = shortened(f"{self.in_words}; {self.seconds:.3g} s", 2, "  ")
+        return "\n".join([*title, *counts, *findings_text(self.findings, 12 - 3)])
+
     def _repr_html_(self) -> str:
-        said = f"{self.trained} runs trained, {self.stored_before} stored before, "
-        said += f"{self.diverged} diverged, {self.pending} pending"
-        said += f", {len(self.failures)} packs failed" if self.failures else ""
-        return f"<p><b>{escape(self.study.title)}</b>: {said}</p>{findings_html(self.findings)}"
+        said = f"<p><b>{escape(self.study.title)}</b>: {self.in_words}</p>"
+        return f"{said}{findings_html(self.findings)}"
 
     @property
     def exit_code(self) -> int:
@@ -122,25 +144,27 @@ class Outcome:
 
 def run(
     study: Study | str | Path,
-    size: str = "quick",
+    size: str | None = None,
     *,
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     store: str | Path = "allometry.db",
     changes: Changes | None = None,
     engine: Engine | Callable[[], Engine] | None = None,
     progress: Progress | None = None,
     checkpoint_every: float | None = None,
+    when_stopped: Literal["raise", "return"] = "raise",
 ) -> Outcome:
     """Train the runs of a study that are not stored yet, and store each pack at once.
 
-    Ctrl-C, or SIGTERM, finishes and stores the pack in flight; a second one stops
-    at once. Stopped in any way, the next call goes on where this one was; a long pack
-    goes on from its last checkpoint, in a folder beside the store.
+    Ctrl-C, or SIGTERM, finishes and stores the pack in flight, says so, and ends the
+    program as either would have; a second one stops at once. Stopped in any way, the next
+    call goes on where this one was; a long pack goes on from its last checkpoint, in a
+    folder beside the store.
 
     Args:
-        study: a study, or its name or the path of its file.
-        size: one of its sizes.
-        seeds: how many, counted from its first; None for its own.
+        study: a study, or its name or the path of its file or folder.
+        size: one of its sizes; None for its first.
+        seeds: the seeds, ``[0, 1]``; or how many, counted from its first; None for its own.
         store: file the results are kept in.
         changes: dotted field to new value, for every run: ``{"train.epochs": 3}``.
         engine: where to train, or what gives it once there is something to train; None
@@ -148,13 +172,17 @@ def run(
         progress: told how far it is.
         checkpoint_every: minutes between the checkpoints of a pack under way, 0 for none;
             None for five where the engine keeps any (`local` does).
+        when_stopped: by one signal: ``raise`` KeyboardInterrupt or SystemExit once the pack in
+            flight is stored, or ``return`` an `Outcome` with runs pending.
 
     Raises:
         UsageError, DataError, DiskError, StoreBusyError: in words for people.
-        KeyboardInterrupt: after the second signal.
+        KeyboardInterrupt: after Ctrl-C, and after the second signal.
+        SystemExit: with code 143, after SIGTERM.
     """
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study)
+    size = size or study.sizes[0]
     specs = study.specs(size, seeds, changes)
     checkpoints = _checkpoints(Path(store), checkpoint_every)
     with Store(store, write=True) as opened:
@@ -174,6 +202,8 @@ def run(
             checkpoints.sweep()
         left = len(opened.pending(pending))
         table = opened.table(study.name, size, name, only={spec.run_id for spec in specs})
+    if stopped and when_stopped == "raise":
+        _end_program(stopped, left)
     return Outcome(
         study=study,
         table=table,
@@ -185,6 +215,7 @@ def run(
         signal=stopped,
         quarantined=len(damaged),
         failures=failures,
+        excluded=int((table["status"] == "excluded").sum()),
     )
 
 
@@ -220,6 +251,13 @@ class _Packs:
                 return drain.signal, tuple(failures)
         finally:
             progress.end()
+
+
+def _end_program(number: int, pending: int) -> NoReturn:
+    """What a signal does to a program that handles none."""
+    if number == signal.SIGTERM:
+        raise SystemExit(128 + number)
+    raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
 
 
 def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:
@@ -305,3 +343,53 @@ def _named(study: str | Path) -> Study:
     from allometry import studies
 
     return studies.study(study)
+
+
+def table(
+    study: Study | str | Path,
+    *,
+    store: str | Path = "allometry.db",
+    size: str | None = None,
+    changes: Changes | None = None,
+) -> Table:
+    """The finished runs of a study, with their trajectories.
+
+    A run that is excluded has status ``excluded``, and no fit uses it.
+
+    Args:
+        study: a study, its name, or the path of its file or folder.
+        store: the SQLite file.
+        size: one of the study's sizes; None for the largest one stored.
+        changes: as given to `run` (``--set``).
+
+    Raises:
+        UsageError: when no such runs are stored.
+        DataError: when a stored run is damaged.
+    """
+    name, sizes = name_and_sizes(study)
+    return results.table(name, store=store, size=size, changes=changes, sizes=sizes)
+
+
+def name_and_sizes(study: Study | str | Path) -> tuple[str, Sequence[str]]:
+    """The name of a study, and its sizes from small to large.
+
+    A study given by name is not loaded, so that results can be read of which the file is gone.
+
+    Args:
+        study: a study, its name, or the path of its file or folder.
+
+    Raises:
+        UsageError: there is no study at that path.
+    """
+    if isinstance(study, str) and not _is_path(study):
+        return study, SIZES
+    loaded = study if isinstance(study, Study) else _named(study)
+    return loaded.name, loaded.sizes
+
+
+def _is_path(text: str) -> bool:
+    from allometry import studies
+
+    if text.endswith(".py") or os.sep in text:
+        return True
+    return Path(text).is_dir() and text not in studies.names()

@@ -1,13 +1,15 @@
 """A study: a question with its runs, measures, analysis and figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from operator import index
 from typing import TYPE_CHECKING
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
 from allometry.spec import Changes, Experiment, replace, run_ids
+from allometry.tables.printed import labelled, shortened
 from allometry.tables.table import Table
 from allometry.training.procedure import Measures, Procedure
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     # Matplotlib takes half a second, which a run without a report does not need.
     from matplotlib.figure import Figure
 
-__all__ = ["Notebook", "Study", "procedure_of"]
+__all__ = ["Notebook", "Study", "included", "procedure_of"]
 
 FIRST_SEED = 0  # of a size that names no seeds
 
@@ -83,13 +85,31 @@ class Study:
     notes: tuple[str, ...] = ()
     origin: str = ""
 
+    def __post_init__(self) -> None:
+        if isinstance(self.sizes, str) or not self.sizes:
+            raise UsageError(
+                f"study {self.name}: sizes=('quick',), names in a tuple, expected, got "
+                f"{self.sizes!r}"
+            )
+
     def analysis(self, table: Table) -> Analysis:
-        """The result of `analyse` as an `Analysis`, also where it is a list of findings."""
-        result = self.analyse(table)
-        return result if isinstance(result, Analysis) else Analysis(tuple(result))
+        """The result of `analyse` as an `Analysis`, also where it is a list of findings.
+
+        Args:
+            table: the runs; `analyse` sees all but those that are excluded.
+        """
+        result = self.analyse(included(table))
+        if isinstance(result, Analysis):
+            return result
+        if not isinstance(result, Sequence) or not all(isinstance(f, Finding) for f in result):
+            raise UsageError(
+                f"study {self.name}: analyse(table) gives an Analysis or a list of findings; got "
+                f"{result!r}"
+            )
+        return Analysis(tuple(result))
 
     def view(self, name: str, table: Table) -> Table:
-        """A table in another form.
+        """A table in another form, of all runs but those that are excluded.
 
         Raises:
             UsageError: the study has no such view.
@@ -97,14 +117,27 @@ class Study:
         if name not in self.views:
             views = ", ".join(self.views) or "none"
             raise UsageError(f"study {self.name} has no view {name!r}; it has {views}")
-        return self.views[name](table)
+        return self.views[name](included(table))
+
+    def __repr__(self) -> str:
+        """At most 12 lines: what is asked, of which sizes, and what is measured."""
+        rows = [
+            ("question", self.question),
+            ("predicted", self.prediction),
+            ("source", self.source),
+            ("sizes", self._sizes_in_words()),
+            ("measures", ", ".join(dict.fromkeys((*self.measures, *self.trajectory)))),
+        ]
+        return "\n".join([*shortened(f"Study {self.name}: {self.title}"), *labelled(rows)])
+
+    def _sizes_in_words(self) -> str:
+        return ", ".join(f"{size} ({len(self.specs(size))} runs)" for size in self.sizes)
 
     def _repr_html_(self) -> str:
-        sizes = ", ".join(f"{size} ({len(self.specs(size))} runs)" for size in self.sizes)
         return (
             f"<p><b>{escape(self.title)}</b> ({escape(self.name)})<br>{escape(self.question)}<br>"
             f"<i>Predicted:</i> {escape(self.prediction)}. <i>Source:</i> {escape(self.source)}<br>"
-            f"<i>Sizes:</i> {sizes}</p>"
+            f"<i>Sizes:</i> {self._sizes_in_words()}</p>"
         )
 
     @property
@@ -113,32 +146,90 @@ class Study:
         return (*sorted(self.measures), *sorted(f"trajectory:{n}" for n in self.trajectory))
 
     def specs(
-        self, size: str, seeds: int | None = None, changes: Changes | None = None
+        self,
+        size: str,
+        seeds: int | Sequence[int] | None = None,
+        changes: Changes | None = None,
     ) -> list[Experiment]:
         """The runs of one size.
 
         Args:
             size: one of `sizes`.
-            seeds: how many, counted up from the first; None for the study's defaults.
+            seeds: the seeds, or how many, counted up from the first; None for the study's
+                defaults.
             changes: dotted field to new value, applied to every run (``--set``).
 
         Raises:
-            UsageError: the study has no such size, its specs no such field, or two runs are equal.
+            UsageError: the study has no such size, its specs no such field, there are no runs, two
+                are equal, or a trajectory would have no points.
         """
         if size not in self.sizes:
             raise UsageError(
                 f"study {self.name} has no size {size!r}; it has {', '.join(self.sizes)}"
             )
-        run_seeds = self.seeds.get(size, (FIRST_SEED,))
+        run_seeds = tuple(self.seeds.get(size, (FIRST_SEED,)))
         if seeds is not None:
-            run_seeds = tuple(range(run_seeds[0], run_seeds[0] + seeds))
+            run_seeds = _asked_seeds(seeds, run_seeds[0] if run_seeds else FIRST_SEED)
         names = {"measures": self.measure_names}
-        specs = [spec.model_copy(update=names) for spec in self.runs(size, run_seeds)]
+        specs = [spec.model_copy(update=names) for spec in self._listed(size, run_seeds)]
         for path, value in (changes or {}).items():
             specs = [replace(spec, path, value) for spec in specs]
+        self._check(specs, size, run_seeds)
+        return specs
+
+    def _check(self, specs: Sequence[Experiment], size: str, seeds: Sequence[int]) -> None:
+        """Refuse, before anything is trained or written, what cannot be meant."""
+        if not specs:
+            seed_names = ", ".join(map(str, seeds)) or "none"
+            raise UsageError(
+                f"study {self.name}, size {size!r}, seeds {seed_names}: no runs; runs(size, seeds) "
+                "gave an empty list, and nothing was done"
+            )
         if len(set(run_ids(specs))) < len(specs):
             raise UsageError(f"study {self.name}: two runs of size {size!r} are the same")
+        if self.trajectory and self.procedure is None and not any(map(_has_points, specs)):
+            raise UsageError(
+                f"study {self.name}: trajectory= records nothing without points of measurement: "
+                "give TrainSpec(measure_every=...), epochs from one point to the next (or --set "
+                "train.measure_every=...)"
+            )
+
+    def _listed(self, size: str, seeds: Sequence[int]) -> list[Experiment]:
+        """What `runs` gives."""
+        given = self.runs(size, seeds)
+        specs = list(given) if isinstance(given, Iterable) else [given]
+        strange = [spec for spec in specs if not isinstance(spec, Experiment)]
+        if strange:
+            raise UsageError(
+                f"study {self.name}: runs(size, seeds) gives a list of RunSpec, or of another "
+                f"Experiment; got {strange[0]!r}"
+            )
         return specs
+
+
+def _asked_seeds(seeds: int | Sequence[int], first: int) -> tuple[int, ...]:
+    """The seeds asked for: these, or so many from the first."""
+    try:
+        if isinstance(seeds, Iterable):
+            return tuple(index(seed) for seed in seeds)
+        return tuple(range(first, first + index(seeds)))
+    except TypeError:
+        raise UsageError(
+            f"seeds: how many, 3 say, or a list of them, [0, 1] say, expected, got {seeds!r}"
+        ) from None
+
+
+def _has_points(spec: Experiment) -> bool:
+    """Whether a run is measured along training, as the default procedure does it."""
+    train = getattr(spec, "train", None)
+    return bool(getattr(train, "measure_every", 0) or getattr(train, "measure_steps", 0))
+
+
+def included(table: Table) -> Table:
+    """The rows that analyses and figures see: all but those that are excluded."""
+    if "excluded_because" not in table:
+        return table
+    return table.take(table["status"] != "excluded").without("excluded_because")
 
 
 def procedure_of(study: Study) -> Procedure:

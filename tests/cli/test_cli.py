@@ -2,10 +2,12 @@
 
 import json
 import os
+import pty
 import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -307,6 +309,108 @@ def test_status_and_list_and_data(own, allometry):
     assert all({"name", "title", "licence", "folder"} == set(entry) for entry in sets)
 
 
+def test_help_fits_on_one_screen(allometry, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in EVERY:
+        lines = allometry(*words, "--help").out.splitlines()
+        assert len(lines) <= 50 and max(map(len, lines)) <= 80, words
+
+
+def test_a_study_is_named_by_its_file_or_its_folder_alike(own, allometry, tmp_path):
+    store, folder = own[0] / "own.db", tmp_path / "mine"
+    folder.mkdir()
+    (folder / "study.py").write_text(OWN)
+    table = allometry("table", "own", "--store", store).out
+    for place in (own[0] / "own.py", folder, f"{folder}/", folder / "study.py"):
+        assert allometry("table", place, "--store", store).out == table
+        assert allometry("run", place, "--store", store, "--json").document["trained"] == 0
+        assert "0 runs to train" in allometry("run", place, "--store", store, "--explain").out
+        page = ("-o", tmp_path / "page.html", "--json")
+        assert allometry("report", place, "--store", store, *page).document["study"] == "own"
+    empty = allometry("table", tmp_path, "--store", store)
+    assert empty.code == 2 and "a folder with a study.py" in empty.err
+
+
+def test_runs_are_excluded_with_a_reason_that_is_shown_and_included_again(
+    store, own, allometry, tmp_path
+):
+    place, at = own[0] / "own.py", ("--store", store)
+    pick = ("--where", "hidden_sizes=(4,)", "--where", "seed=2")
+    said = allometry("exclude", place, *pick, "--reason", "a <bad> disk", *at)
+    assert said.code == 0 and said.out == "1 run excluded of own quick: a <bad> disk\n"
+    (entry,) = allometry("status", *at, "--json").document["studies"]
+    assert (entry["done"], entry["excluded"], entry["pending"]) == (3, 1, 0)
+    assert entry["reasons"] == [{"reason": "a <bad> disk", "runs": 1}]
+    assert "excluded, 1 run: a <bad> disk" in allometry("status", *at).out
+    rows = allometry("table", place, *at, "--json").document["rows"]
+    assert [row["excluded_because"] for row in rows].count("a <bad> disk") == 1
+    assert allometry("run", place, *at, "--json").document["excluded"] == 1
+    page = tmp_path / "page.html"
+    assert allometry("report", place, *at, "-o", page).code == 0
+    assert "<strong>1 excluded</strong>: a &lt;bad&gt; disk (1)" in page.read_text()
+    (excluded,) = [row["run_id"] for row in rows if row["status"] == "excluded"]
+    said = allometry("include", "--run", excluded[:12], *at, "--json")
+    assert said.document["run_ids"] == [excluded]
+    assert "excluded" not in {
+        row["status"] for row in allometry("table", place, *at, "--json").document["rows"]
+    }
+
+
+def test_forgetting_shows_what_goes_and_asks_for_yes_off_a_terminal(store, own, allometry):
+    at = ("--store", store)
+    said = allometry("forget", "own", "--where", "seed=2", *at)
+    assert said.code == 2 and "2 runs to forget" in said.err and "(4,)" in said.err
+    assert "no terminal to ask on; give --yes" in said.err and not said.out
+    (entry,) = allometry("status", *at, "--json").document["studies"]
+    assert entry["done"] == 4
+    said = allometry("forget", "own", "--where", "seed=2", "--yes", *at)
+    assert said.code == 0 and said.out == "2 runs forgotten of own quick\n"
+    again = allometry("run", own[0] / "own.py", *at, "--json").document
+    assert (again["trained"], again["stored_before"]) == (2, 2)
+    gone = allometry("forget", own[0] / "own.py", "--yes", *at, "--json").document
+    assert len(gone["run_ids"]) == 4
+    assert allometry("status", *at, "--json").document["studies"] == []
+    assert "no study has declared" in allometry("status", *at).out
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n\n", 4), ("\n", 4), ("y\n", 2)])
+def test_forgetting_asks_on_a_terminal(store, answer, left):
+    words = ["forget", "own", "--where", "seed=2", "--store", str(store)]
+    code, said = on_a_terminal(words, answer)
+    assert code == 0 and "allometry backup COPY.db" in said and "Forget 2 runs? [y/N]" in said
+    with Store(store) as opened:
+        assert len(opened.run_ids()) == left
+
+
+def on_a_terminal(words, typed):
+    """Exit code and all that a command shows on a terminal at which this is typed."""
+    screen, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "allometry", *words], stdin=terminal, stdout=terminal,
+        stderr=terminal,
+    )  # fmt: skip
+    os.close(terminal)
+    os.write(screen, typed.encode())
+    said = b""
+    with suppress(OSError):  # the end of a terminal is an error on Linux
+        while part := os.read(screen, 1000):
+            said += part
+    os.close(screen)
+    return process.wait(), said.decode()
+
+
+def test_stores_are_merged_into_a_new_one(store, own, allometry, tmp_path):
+    more, both = tmp_path / "more.db", tmp_path / "both.db"
+    change = ("--set", "train.epochs=1")
+    allometry("run", own[0] / "own.py", "--store", more, *change)
+    said = allometry("merge", store, more, store, "-o", both)
+    assert said.code == 0 and said.out == f"{both}\n"
+    assert f"{more}: 4 runs taken" in said.err and "4 runs in several stores" in said.err
+    assert len(allometry("status", "--store", both, "--json").document["studies"]) == 2
+    refused = allometry("merge", store, more, "-o", both, "--json")
+    assert refused.code == 2 and "exists" in refused.err and not refused.out
+
+
 @pytest.mark.parametrize(
     "words", [("status",), ("verify",), ("list",), ("data", "list")], ids=" ".join
 )
@@ -438,6 +542,19 @@ BAD = [
     ("report {own} --store {folder}/none.db", 2, "no store"),
     ("report {own} --store {store} -o {text}/x.html", 74, "cannot write"),
     ("report path_dynamics --store {store}", 2, "allometry run path_dynamics"),
+    ("exclude own --store {store}", 2, "--reason"),
+    ("exclude own --reason x --store {folder}/none.db", 2, "no store"),
+    ("exclude --reason x --store {store}", 2, "name STUDY"),
+    ("exclude own --run 123456 --reason x --store {store}", 2, "name STUDY"),
+    ("exclude own --where seed=77 --reason x --store {store}", 2, "nothing was done"),
+    ("include own --where n_params --store {store}", 2, "COLUMN<=VALUE"),
+    ("forget nobody --yes --store {store}", 2, "it has own quick"),
+    ("forget --run 1234567 --yes --store {store}", 2, "no run '1234567'"),
+    ("forget own --where lost=1 --yes --store {store}", 2, "no column 'lost'"),
+    ("merge {store} -o {store}", 2, "exists"),
+    ("merge {store} {folder}/none.db -o {folder}/new.db", 2, "no store"),
+    ("merge {store} {text} -o {folder}/new.db", 65, "no allometry store"),
+    ("merge -o {folder}/new.db", 2, "STORES"),
     ("data get nobody", 2, "fashion-mnist"),
     ("data frob", 2, "frob"),
     ("list --nothing", 2, "--nothing"),

@@ -114,7 +114,7 @@ def test_help_says_what_objectives_intervals_and_clusters_are(call):
     said = " ".join(out.split())
     assert code == 0
     for words in (
-        "squared_log: squares of them, for errors in percent without outliers",
+        "squared_log: squares, for errors in percent",
         "squared: squares of y - f",
         "fractional: to all rows with random weights",
         "profile: likelihood along each parameter",

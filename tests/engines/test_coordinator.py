@@ -183,7 +183,8 @@ def test_progress_hears_of_work_alone_and_of_stopping_at_once(tmp_path):
 
     turns, heard = [], Heard()
     engine = Coordinator(lambda: Hands(turn, slots=2), "hands")
-    outcome = run(FILE, store=tmp_path / "s.db", engine=engine, progress=heard)
+    options = {"engine": engine, "progress": heard, "when_stopped": "return"}
+    outcome = run(FILE, store=tmp_path / "s.db", **options)
     assert (outcome.exit_code, outcome.trained) == (143, 6)
     assert heard.said == [0] and heard.steps == [30, 30]
 

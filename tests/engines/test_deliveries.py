@@ -3,10 +3,12 @@
 import hashlib
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from allometry.engines import Failure
 from allometry.engines.deliveries import (
     HASH,
     LENGTH,
@@ -19,6 +21,7 @@ from allometry.engines.work import work
 from allometry.errors import DataError
 from allometry.store.record import records
 from allometry.training.procedure import Pack
+from allometry.training.result import RunFailure
 from tests.engines.cases import packs
 from tests.engines.imagined import made
 
@@ -49,7 +52,7 @@ def parts(data):
 def test_what_comes_out_is_stored_as_what_went_in(sent):
     order, pack, data = sent
     read = read_delivery(data, order, pack)
-    assert read.failure is None and read.provenance == {"device": "none"}
+    assert read.failures == () and read.provenance == {"device": "none"}
     before = records([made(spec) for spec in pack.specs], "p", "now")
     assert records(read.results, "p", "now") == before
 
@@ -69,9 +72,41 @@ def test_numbers_that_are_not_finite_and_every_dtype_survive():
 def test_a_failure_comes_with_its_reason_and_log(sent):
     order, pack, _ = sent
     read = read_delivery(fail(order, "ValueError: no", "line\n"), order, pack)
-    assert read.results == () and read.failure is not None
-    assert (read.failure.reason, read.failure.log) == ("ValueError: no", "line\n")
-    assert read.failure.run_ids == tuple(s.run_id for s in pack.specs)
+    (failure,) = read.failures
+    assert read.results == ()
+    assert (failure.reason, failure.log) == ("ValueError: no", "line\n")
+    assert failure.run_ids == tuple(s.run_id for s in pack.specs)
+
+
+def test_failures_of_single_runs_come_beside_the_results_of_the_others(sent):
+    order, pack, _ = sent
+    results = [made(spec) for spec in pack.specs]
+    lost = RunFailure(pack.specs[1], "ValueError: no", "line\n")
+    unfit = replace(results[2], row={"x": object()})
+    data = write_delivery(order, [results[0], lost, unfit, *results[3:]], {"device": "none"})
+    read = read_delivery(data, order, pack)
+    assert [r.spec.run_id for r in read.results] == [
+        spec.run_id for i, spec in enumerate(pack.specs) if i not in (1, 2)
+    ]
+    first, second = read.failures
+    assert first == Failure((pack.specs[1].run_id,), "ValueError: no", "line\n")
+    assert second.run_ids == (pack.specs[2].run_id,) and "column 'x'" in second.reason
+
+
+@pytest.mark.parametrize("change", ["drop", "twice", "foreign", "of a result"])
+def test_failures_of_other_runs_than_ordered_are_refused(sent, change):
+    order, pack, _ = sent
+    first, *others = [made(spec) for spec in pack.specs]
+    head, blobs = parts(write_delivery(order, [RunFailure(first.spec, "no"), *others], {}))
+    failed = head["failed"]
+    head["failed"] = {
+        "drop": [],
+        "twice": [*failed, *failed],
+        "foreign": [{**failed[0], "run_id": "f" * 64}],
+        "of a result": [*failed, {**failed[0], "run_id": others[0].spec.run_id}],
+    }[change]
+    with pytest.raises(DataError, match="other runs than were ordered"):
+        read_delivery(resealed(head, blobs), order, pack)
 
 
 def test_any_damaged_delivery_is_refused(sent):

@@ -23,7 +23,8 @@ SIX_SECONDS = 0.1  # minutes
 def in_pool(path, trouble="", workers=2, progress=None, hung_after=60.0, **changes):
     changes = {**TOGETHER, "trouble": trouble, "folder": str(path.parent), **changes}
     engine = LocalEngine(workers=workers, hung_after=hung_after)
-    return run(FILE, store=path, engine=engine, changes=changes, progress=progress)
+    options = {"engine": engine, "progress": progress, "when_stopped": "return"}
+    return run(FILE, store=path, changes=changes, **options)
 
 
 def test_a_pool_stores_what_this_process_stores(tmp_path):
@@ -49,7 +50,8 @@ def test_an_exception_comes_back_with_its_traceback_and_what_was_written(tmp_pat
     outcome = in_pool(tmp_path / "s.db", "raise_at_5")
     assert (outcome.trained, outcome.pending) == (RUNS - 12, 12)
     failure = outcome.failures[0]
-    assert failure.reason == "ValueError: width 5 cannot be"
+    assert failure.reason.startswith("ValueError: width 5 cannot be (")
+    assert failure.reason.endswith("in raise_error)") and "imagined.py, line" in failure.reason
     assert "making width 4" in failure.log and "raise ValueError" in failure.log
 
 

@@ -79,9 +79,8 @@ def test_a_pack_that_hangs_ends_its_worker_and_costs_no_other(cluster, tmp_path)
 def test_one_signal_drains_what_is_in_flight(cluster, tmp_path):
     changes = slowly(tmp_path)
     engine = RayEngine(workers=2)
-    outcome = run(
-        FILE, store=tmp_path / "s.db", engine=engine, changes=changes, progress=InterruptOnce()
-    )
+    options = {"engine": engine, "progress": InterruptOnce(), "when_stopped": "return"}
+    outcome = run(FILE, store=tmp_path / "s.db", changes=changes, **options)
     assert outcome.exit_code == 143 and 0 < outcome.trained < RUNS
     assert outcome.trained == len(begun(tmp_path))
 

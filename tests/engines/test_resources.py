@@ -11,8 +11,9 @@ from allometry.engines import slurm as slurm_engine
 from allometry.engines.resources import GIB, Needs, asking, needs_of
 from allometry.errors import UnavailableError
 from allometry.training.loop import Training
-from allometry.training.packing.choose import load_of, make_packs, model_of
+from allometry.training.packing.choose import load_of, make_packs
 from allometry.training.packing.cost import cost
+from allometry.training.packing.sharing import model_of
 from allometry.training.procedure import Pack
 from tests.engines.cases import packs as imagined_packs
 from tests.training.packing.test_cost import MACHINE
@@ -33,7 +34,7 @@ def needs(pack, machine=MACHINE, gpu=False):
 
 def modelled(pack):
     models = [model_of(spec) for spec in pack.specs]
-    return cost(models, load_of(pack.specs[0]), MACHINE).memory
+    return cost(models, load_of(pack.specs), MACHINE).memory
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_processor_asked_for_is_busy_three_quarters_of_the_time():
     """By Amdahl's law, from the model's own numbers."""
     for batch in (128, 512, 2048, 8192):
         pack = perceptrons((512, 256), batch=batch)
-        load = load_of(pack.specs[0])
+        load = load_of(pack.specs)
         whole = cost([model_of(pack.specs[0])], load, MACHINE)
         n_params = 784 * 512 + 512 * 256 + 256 * 10 + 778
         # A pass over the parameters in the cache, the least that is not split.

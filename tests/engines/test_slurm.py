@@ -57,7 +57,8 @@ def slurm_engine(folder, workers=None, **options):
 def in_slurm(folder, progress=None, workers=None, **changes):
     changes = {"folder": str(folder), **changes}
     engine = slurm_engine(folder, workers)
-    return run(FILE, store=folder / "s.db", engine=engine, changes=changes, progress=progress)
+    options = {"engine": engine, "progress": progress, "when_stopped": "return"}
+    return run(FILE, store=folder / "s.db", changes=changes, **options)
 
 
 def assert_as_here(folder, **changes):

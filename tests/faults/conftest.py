@@ -26,7 +26,7 @@ class Victim:
         self._process = subprocess.Popen(
             [sys.executable, HERE / "sweep.py"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-            env={**os.environ, "PYTHONPATH": str(root)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "src")])},
         )  # fmt: skip
 
     def prepare(self, job: dict[str, Any]) -> int:
@@ -128,9 +128,9 @@ class Sweep:
             assert store.verify().damaged == ()
             if not store.status():
                 return set()
-            ((_, _, _, declared, done, diverged, pending),) = store.status()
-            assert declared == self.runs
-            assert pending == self.runs - done - diverged
+            (status,) = store.status()
+            assert status.declared == self.runs
+            assert status.pending == self.runs - status.done - status.diverged
             table = store.table("tiny", "quick")
             order = [s.run_id for s in self.specs if s.run_id in set(table["run_id"])]
             assert table["run_id"].tolist() == order

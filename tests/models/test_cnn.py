@@ -55,12 +55,12 @@ def by_definition(model: CNN, params: Any, x: Any) -> Any:
     seen = (
         x.mean(axis=(1, 2)) if model.head == "mean" else x.transpose(0, 3, 1, 2).reshape(len(x), -1)
     )
-    return seen @ params[f"weight{last}"].reshape(model.n_outputs, -1).T + params[f"bias{last}"]
+    return seen @ params[f"weight{last}"].reshape(model.outputs, -1).T + params[f"bias{last}"]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
 def test_the_network_computes_what_its_definition_says(options: dict[str, Any]) -> None:
-    model = CNN(channels=(4, 6), image=(9, 8, 2), n_outputs=3, **options)
+    model = CNN(channels=(4, 6), image=(9, 8, 2), outputs=3, **options)
     random = np.random.default_rng(0)
     params = {
         name: (array + 0.1 * random.normal(size=array.shape)).astype(np.float32)
@@ -92,7 +92,7 @@ def test_counts_are_the_sizes_and_the_work_of_the_program(options: dict[str, Any
 
 
 def test_the_start_is_drawn_layer_by_layer_as_pytorch_does() -> None:
-    model = CNN(channels=(3, 5), image=(8, 8, 1), n_outputs=4, head="flatten")
+    model = CNN(channels=(3, 5), image=(8, 8, 1), outputs=4, head="flatten")
     params, draws = model.init(TorchDraws(7)), TorchDraws(7)
     for i, (fan_in, channels) in enumerate([(1, 3), (3, 5)]):
         for name, array in zip(("weight", "bias"), draws.conv2d(fan_in, channels, 3), strict=True):

@@ -9,7 +9,7 @@ import pytest
 
 from allometry.errors import UsageError
 from allometry.models import CNN, MLP, Model
-from allometry.models.counting import check_fit, counts_of, weights_of
+from allometry.models.counting import counts_of, n_inputs_of, weights_of
 from allometry.spec.torch_draws import TorchDraws
 
 
@@ -22,12 +22,12 @@ from allometry.spec.torch_draws import TorchDraws
     ],
 )
 def test_counts_of_a_perceptron_are_its_own_to_the_last_operation(model: MLP) -> None:
-    assert counts_of(model, model.widths[0]) == model.counts()
+    assert Model.counts(model) == model.counts()
 
 
 def test_counts_of_a_convolution_are_its_own_but_for_the_mean() -> None:
     model = CNN(channels=(8, 12), image=(8, 8, 3), pool="none")
-    counted, own = counts_of(model, 192), model.counts()
+    counted, own = counts_of(model.apply, model.init(TorchDraws(0)), 192), model.counts()
     assert counted[:2] == own[:2]
     # One quotient for each mean of the head, and its like in the gradient.
     assert 0 <= counted.forward_flop - own.forward_flop <= 12
@@ -47,14 +47,14 @@ class Looped(Model):
 
 
 def test_a_loop_counts_as_often_as_it_runs_and_one_without_end_is_refused() -> None:
-    assert counts_of(Looped(), 5).forward_flop == 3 * 2 * 25
+    assert Looped().counts().forward_flop == 3 * 2 * 25
 
     class Endless(Looped):
         def apply(self, params: Any, x: jax.Array) -> Any:
             return jax.lax.while_loop(lambda h: h.sum() > 1, lambda h: h @ params["weight"].T, x)
 
     with pytest.raises(UsageError, match="give the model `counts`"):
-        counts_of(Endless(), 5)
+        Endless().counts()
 
 
 def test_weights_are_the_arrays_of_two_axes_and_more_as_matrices() -> None:
@@ -63,15 +63,28 @@ def test_weights_are_the_arrays_of_two_axes_and_more_as_matrices() -> None:
 
 
 def test_data_that_do_not_fit_are_refused_in_words() -> None:
-    check_fit(Looped(), 5, 5)
+    Looped().check(5, 5)
     with pytest.raises(UsageError, match="does not take examples of 6 features"):
-        check_fit(Looped(), 6, 5)
+        Looped().check(6, 5)
     with pytest.raises(UsageError, match=r"outputs \(B, 9\) or wider expected"):
-        check_fit(Looped(), 5, 9)
+        Looped().check(5, 9)
 
     class Flat(Looped):
         def apply(self, params: Any, x: jax.Array) -> jax.Array:
             return jnp.ravel(x)
 
     with pytest.raises(UsageError, match=r"got \(10,\)"):
-        check_fit(Flat(), 5, 5)
+        Flat().check(5, 5)
+
+
+def test_inputs_are_the_columns_with_which_the_network_works() -> None:
+    model = MLP(widths=(7, 4, 3))
+    start = dict(reversed(list(model.init(TorchDraws(0)).items())))  # the last layer first
+    assert n_inputs_of(model.apply, start) == 7
+
+    class Halves(Looped):
+        def apply(self, params: Any, x: jax.Array) -> Any:
+            return super().apply(params, x.reshape(len(x), 5, 2).sum(axis=2))
+
+    with pytest.raises(UsageError, match="none of the widths that its arrays have as columns"):
+        Halves().counts()

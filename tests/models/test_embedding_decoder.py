@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from allometry.datasets.modular import ModularAddition
+from allometry.datasets.splits import Moons
 from allometry.errors import UsageError
 from allometry.models import EmbeddingDecoder
-from allometry.models.model import Params
+from allometry.models.model import Model, Params
 from allometry.spec import RunSpec, TrainSpec
-from allometry.spec.optimizers import AdamW
+from allometry.spec.optimizers import Adam, AdamW
 from allometry.spec.torch_draws import TorchDraws
 from allometry.training.loop import train_pack
 from allometry.training.packing.choose import make_packs
 from allometry.training.packing.layouts import Padded
+from allometry.training.packing.sharing import program_key
 from allometry.training.procedure import Pack
 
 SIZES = st.builds(
@@ -37,7 +39,7 @@ SIZES = st.builds(
 def by_hand(model: EmbeddingDecoder, params: Params, x: np.ndarray[Any, Any]) -> Any:
     """In float64, by looking vectors up."""
     w = {name: array.astype(np.float64) for name, array in params.items()}
-    act: Any = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}[model.activation]
+    act = {"relu": lambda z: np.maximum(z, 0), "tanh": np.tanh}[model.activation]
     a, b = x.astype(int).T
     z = w["embed"][a] + w["embed"][b]
     for i in range(len(model.hidden)):
@@ -159,8 +161,15 @@ def test_a_packed_run_ends_where_it_ends_alone() -> None:
             assert np.linalg.norm(packed[name] - array) <= 1e-3 * np.linalg.norm(array) + 1e-9
 
 
-def test_members_of_a_pack_differ_in_their_widths_alone() -> None:
-    assert set(EmbeddingDecoder.member_fields) == {"d_embed", "hidden"}
+def test_what_is_not_a_width_is_not_shared() -> None:
+    def of(model: Model) -> Any:
+        train = TrainSpec(optimizer=Adam(), epochs=1)
+        return program_key(RunSpec(model=model, data=Moons(), train=train, seed=0))
+
+    one = EmbeddingDecoder(p=8, d_embed=4, hidden=(6, 5))
+    others: list[dict[str, Any]] = [{"p": 9}, {"hidden": (6,)}, {"activation": "tanh"}]
+    assert all(of(one.model_copy(update=o)) != of(one) for o in others)
+    assert of(one.model_copy(update={"d_embed": 9, "hidden": (2, 7)})) == of(one)
 
 
 # ---- refusals ----------------------------------------------------------------------------

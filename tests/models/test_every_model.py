@@ -31,7 +31,7 @@ def mlps(one: tuple[int, ...], other: tuple[int, ...], **options: Any) -> tuple[
 
 
 def cnns(one: tuple[int, ...], other: tuple[int, ...], **options: Any) -> tuple[Any, Any]:
-    shared = {"image": (7, 6, 2), "n_outputs": 3, **options}
+    shared = {"image": (7, 6, 2), "outputs": 3, **options}
     return pair(CNN, {"channels": one}, {"channels": other}, **shared)
 
 

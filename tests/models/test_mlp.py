@@ -97,7 +97,7 @@ def test_widths_that_make_no_network_are_refused(widths: tuple[int, ...]) -> Non
 
 def test_an_unknown_activation_is_refused_by_name() -> None:
     with pytest.raises(ValidationError, match="'relu', 'tanh', 'gelu'"):
-        MLP(widths=(2, 3, 2), activation="swish")  # type: ignore[arg-type]
+        MLP(widths=(2, 3, 2), activation="swish")
 
 
 @given(widths=WIDTHS, scale=st.sampled_from([0.5, 8.0, 9.0]), seed=st.integers(0, 2**31))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from allometry.models import Model
-from allometry.models.counting import counts_of
 from allometry.models.norms import NORM_FLOP, Norm, norm_start, normalise
 from allometry.spec.torch_draws import TorchDraws
 
@@ -50,7 +49,7 @@ class Normalised(Model):
 
 @pytest.mark.parametrize(("norm", "rms"), [("layer", False), ("rms", True)])
 def test_work_of_a_norm_is_that_of_its_definition(norm: Norm, rms: bool) -> None:
-    counted = counts_of(Normalised(rms=rms), 2)
+    counted = Normalised(rms=rms).counts()
     forward, backward = ((flop - 4 * UNITS) / UNITS for flop in counted[2:])
     assert forward == pytest.approx(NORM_FLOP[norm].forward, abs=0.05)
     # Automatic differentiation has the gradient of h * h as two products and their sum, 2 more.

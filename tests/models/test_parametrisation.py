@@ -17,7 +17,7 @@ Y = np.random.default_rng(1).normal(size=(16, 4)).astype(np.float32)
 
 def mlp(width: int, parametrisation: str) -> MLP:
     base = {"base_width": BASE} if parametrisation == "mup" else {}
-    return MLP(widths=(20, width, width, 4), parametrisation=parametrisation, **base)  # type: ignore[arg-type]
+    return MLP(widths=(20, width, width, 4), parametrisation=parametrisation, **base)
 
 
 def moves(model: MLP, kind: Any, rate: float) -> float:

@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from allometry.datasets.modular import ModularAddition
+from allometry.datasets.splits import Moons
 from allometry.errors import UsageError
 from allometry.models import OneLayerTransformer
-from allometry.models.model import Params
+from allometry.models.model import Model, Params
 from allometry.spec import RunSpec, TrainSpec
-from allometry.spec.optimizers import AdamW
+from allometry.spec.optimizers import Adam, AdamW
 from allometry.spec.torch_draws import TorchDraws
 from allometry.training.loop import train_pack
 from allometry.training.packing.choose import make_packs
 from allometry.training.packing.layouts import Padded
+from allometry.training.packing.sharing import program_key
 from allometry.training.procedure import Pack
 
 SIZES = st.builds(
@@ -186,8 +188,15 @@ def test_a_packed_run_ends_where_it_ends_alone() -> None:
             assert np.linalg.norm(packed[name] - array) <= 1e-3 * np.linalg.norm(array) + 1e-9
 
 
-def test_members_of_a_pack_differ_in_their_relu_units_alone() -> None:
-    assert OneLayerTransformer.member_fields == ("d_mlp",)
+def test_what_is_not_a_width_is_not_shared() -> None:
+    def of(model: Model) -> Any:
+        train = TrainSpec(optimizer=Adam(), epochs=1)
+        return program_key(RunSpec(model=model, data=Moons(), train=train, seed=0))
+
+    one = OneLayerTransformer(p=7, d_model=16, d_mlp=5)
+    others = [{"p": 5}, {"d_model": 32}, {"n_heads": 2}]
+    assert all(of(one.model_copy(update=o)) != of(one) for o in others)
+    assert of(one.model_copy(update={"d_mlp": 9})) == of(one)
 
 
 # ---- refusals ----------------------------------------------------------------------------

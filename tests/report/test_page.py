@@ -127,7 +127,7 @@ def test_a_status_other_than_converged_stands_above_its_fit(tmp_path, code, firs
 
 
 def test_counts_runs_and_those_that_diverged(page):
-    words = "17 finished; 1 diverged and excluded from fits; 3 seeds (42, 43, 44)"
+    words = "17 finished; 1 diverged and left out of fits; 3 seeds (42, 43, 44)"
     assert words in Document(page).text
 
 

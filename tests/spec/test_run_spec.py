@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from allometry.errors import DataError, UsageError
 from allometry.spec import (
+    Experiment,
     RunSpec,
     Spec,
     TrainSpec,
@@ -188,6 +189,23 @@ def test_replace_changes_one_field_and_nothing_else(field, text, value):
 def test_replace_refuses_in_words(field, text, word):
     with pytest.raises(UsageError, match=word):
         replace(spec(), field, text)
+
+
+@pytest.mark.parametrize("value", ["true", True])
+@pytest.mark.parametrize("field", ["train.epochs", "train.optimizer.learning_rate"])
+def test_true_is_no_number(field, value):
+    with pytest.raises(UsageError, match="true is no number"):
+        replace(spec(), field, value)
+
+
+def test_true_in_a_list_is_no_number_and_a_flag_takes_it():
+    class Flagged(Experiment):
+        flag: bool = False
+        widths: tuple[int, ...] = (2,)
+
+    assert replace(Flagged(seed=0), "flag", "true").flag is True
+    with pytest.raises(UsageError, match="true is no number"):
+        replace(Flagged(seed=0), "widths", "[2, true]")
 
 
 def test_a_variant_is_named_by_its_changes_in_any_order():

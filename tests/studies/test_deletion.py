@@ -29,7 +29,8 @@ print(json.dumps(counts))
 
 def entries():
     """The files and folders that hold studies."""
-    return sorted(entry.name for entry in pkgutil.iter_modules([str(SOURCE / "studies")]))
+    modules = pkgutil.iter_modules([str(SOURCE / "studies")])
+    return sorted(entry.name for entry in modules if entry.name != studies.LOADING)
 
 
 def studies_in(entry):

@@ -3,13 +3,15 @@
 import csv
 import io
 import math
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UnavailableError, UsageError
+from allometry.tables.read import read_table
 from allometry.tables.table import Table
 
 ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), min_size=1)
@@ -54,6 +56,17 @@ def test_csv_in_a_file_is_the_text(tmp_path):
     assert path.read_bytes().decode("utf-8") == table.to_csv()
     with path.open(newline="", encoding="utf-8") as file:
         assert list(csv.reader(file)) == [["a"], ["é, \N{SNOWMAN}"], ['say "so"'], ["two\nlines"]]
+
+
+def test_a_missing_extra_is_named(tmp_path, monkeypatch):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    for module, extra, use in (
+        ("pandas", "pandas", RUNS.to_pandas),
+        ("pyarrow", "parquet", lambda: read_table(tmp_path / "t.parquet")),
+    ):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(UnavailableError, match=rf"pip install 'allometry\[{extra}\]'"):
+            use()
 
 
 def test_pandas_reads_the_csv_as_the_table(tmp_path):
@@ -130,4 +143,4 @@ def test_the_notebook_view_escapes_what_a_cell_says():
     shown = Table({"<b>": ["<script>"], "x": [0.123456]})._repr_html_()
     assert "<script>" not in shown and "&lt;script&gt;" in shown and "&lt;b&gt;" in shown
     assert "0.1235" in shown
-    assert repr(RUNS) == "Table(4 rows: seed, n_params, loss, name)"
+    assert repr(RUNS).startswith("Table: 4 rows, 4 columns\n")

@@ -55,6 +55,8 @@ class DropoutInApply(Sound):
 
 
 class GlobalNoise(Sound):
+    member_fields = ("width",)
+
     def apply(self, params: Any, x: Any) -> Any:
         return super().apply(params, x) * np.random.default_rng().normal(size=len(x))[:, None]
 
@@ -94,6 +96,8 @@ class Sigmoid(Sound):
 
 
 class OneOutput(Sound):
+    member_fields = ("width",)
+
     def apply(self, params: Any, x: Any) -> Any:
         return super().apply(params, x)[:, 0]
 
@@ -103,6 +107,8 @@ class SilentDraws(Sound):
 
     stochastic: ClassVar[bool] = False
 
+    member_fields = ("width",)
+
     def apply_training(self, params: Any, x: Any, key: Any) -> Any:
         return self.apply(params, x * jax.random.bernoulli(key, 0.5, x.shape) * 2)
 
@@ -110,12 +116,16 @@ class SilentDraws(Sound):
 class BiasedDraws(Sound):
     """Forgets to divide by what is left."""
 
+    member_fields = ("width",)
+
     def apply_training(self, params: Any, x: Any, key: Any) -> Any:
         return self.apply(params, x * jax.random.bernoulli(key, 0.2, x.shape))
 
 
 class Careless(Sound):
     """Breaks four promises that have nothing to do with each other."""
+
+    member_fields = ("width",)
 
     def init(self, draws: TorchDraws) -> Any:
         return {**super().init(draws), "spare": draws.linear(2, 2)[0]}
@@ -131,6 +141,8 @@ class Careless(Sound):
 
 
 class Missing(Sound):
+    member_fields = ("width",)
+
     def apply(self, params: Any, x: Any) -> Any:
         return super().apply(params, x) + params["shift"]
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from allometry.training.function import Function
 from allometry.training.loop import train_pack
 from allometry.training.procedure import Pack
 from tests.engines.cases import content
-from tests.training.test_loop import convnet, small
+from tests.training.test_loop import changed, convnet, small
 
 FILE = Path(__file__).with_name("long_study.py")
 MEASURES = {"losses": measures.losses, "norm": weight_norm}
@@ -36,10 +37,6 @@ MEASURES = {"losses": measures.losses, "norm": weight_norm}
 
 class Stop(Exception):
     """In place of a kill: raised in the middle of training."""
-
-
-def changed(spec, **fields):
-    return spec.model_copy(update={"train": spec.train.model_copy(update=fields)})
 
 
 def addition(d_mlp):
@@ -266,14 +263,18 @@ def test_a_study_edited_since_is_noticed(tmp_path, place, caplog):
         trained(pack.specs, place, 3)
     assert place.of(loaded(text).specs).read() is not None
     assert place.of(loaded(text.replace("-1, 1)", "-1, 1.5)")).specs).read() is None
-    assert "the source of edited_study is another" in caplog.text
+    assert "edited_study is another" in caplog.text
 
 
-def test_a_class_of_no_file_keeps_no_checkpoint_and_says_why(place, caplog, monkeypatch):
+@pytest.mark.parametrize("file", [None, "<stdin>"])
+def test_a_class_of_no_file_keeps_no_checkpoint_and_says_why(place, caplog, monkeypatch, file):
     class Typed(MLP):
-        """As typed into a notebook."""
+        """As typed into a notebook, or piped into Python."""
 
-    monkeypatch.setattr(Typed, "__module__", "__a_notebook__")
+    module = types.ModuleType("__a_notebook__")
+    module.__file__ = file
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(Typed, "__module__", module.__name__)
     spec = small((7, 5, 3), epochs=40)
     spec = spec.model_copy(update={"model": Typed(widths=(7, 5, 3))})
     trained([spec], place)

@@ -9,6 +9,7 @@ from allometry import measures
 from allometry.datasets.batches import Chunks
 from allometry.measures.norms import weight_norm
 from allometry.models import MLP, OneLayerTransformer
+from allometry.spec.losses import SquaredError
 from allometry.spec.optimizers import SGD, Adam, AdamW
 from allometry.training import loop, progress
 from allometry.training.checkpoints import Checkpoints
@@ -16,8 +17,8 @@ from allometry.training.loop import train_pack, updates
 from allometry.training.packing.calibration import calibration
 from allometry.training.packing.cost import Load, cost
 from allometry.training.procedure import Pack
-from tests.training.test_checkpoints import Stop, calls_of, changed, everything
-from tests.training.test_loop import convnet, small, trained_params
+from tests.training.test_checkpoints import Stop, calls_of, everything
+from tests.training.test_loop import changed, convnet, small, trained_params
 from tests.training.test_precision import pairs, start_of
 
 
@@ -48,7 +49,7 @@ PACKS = {
     ],
     "stacked": [transformer(r) for r in (1e-3, HUGE, 3e-3, HUGE)],
     "float64": [
-        changed(s, precision="float64") for s in rates(0.01, HUGE, 0.02, HUGE, loss="squared_error")
+        changed(s, precision="float64") for s in rates(0.01, HUGE, 0.02, HUGE, loss=SquaredError())
     ],
 }
 
@@ -59,8 +60,8 @@ def made(monkeypatch):
     found = []
     update = loop.update
 
-    def counted(descent, state, batches, key):
-        state, finite = update(descent, state, batches, key)
+    def counted(descent, state, batches):
+        state, finite = update(descent, state, batches)
         in_chunks = isinstance(batches, Chunks)
         found.append((len(finite), int(batches.last.sum()) if in_chunks else batches.n))
         return state, finite

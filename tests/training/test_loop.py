@@ -9,17 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allometry import measures
-from allometry.datasets.batches import batches, in_chunks, shared_order
+from allometry.datasets.batches import Course, batches, calls_in_chunks, shared_order
 from allometry.datasets.splits import Data, ImageSubset, Moons, Split
 from allometry.errors import UsageError
 from allometry.models import MLP, ConvNet
 from allometry.spec import RunSpec, TrainSpec
+from allometry.spec.losses import CrossEntropy, SquaredError
 from allometry.spec.optimizers import SGD, Adam, AdamW
+from allometry.spec.schedules import Cosine
 from allometry.spec.torch_draws import TorchDraws
 from allometry.studies import study
 from allometry.training import loop as train
 from allometry.training.descent import update
 from allometry.training.loop import describe, train_pack, updates
+from allometry.training.packing import sharing
 from allometry.training.packing.choose import make_packs
 from allometry.training.packing.layouts import Padded, SideBySide
 from allometry.training.procedure import Pack
@@ -27,6 +30,7 @@ from allometry.training.program import calls, prepare
 from tests import ASSETS
 
 MEASURES = {"losses": measures.losses, "paths": measures.path_entropies}
+LOSSES = [CrossEntropy(), SquaredError()]
 
 
 class Noise(Data):
@@ -64,7 +68,7 @@ def small(
     seed=0,
     batch=32,
     optimizer=Adam,
-    loss="cross_entropy",
+    loss=LOSSES[0],
     **data,
 ):
     return RunSpec(
@@ -141,7 +145,7 @@ def test_both_layouts_compute_the_same_and_give_the_members_back(hidden, seed):
     models = [MLP(widths=(7, *h, 3)) for h in hidden]
     starts = [m.init(TorchDraws(seed)) for m in models]
     x = TorchDraws(seed).uniform((11, 7), -1, 1)
-    forms = (SideBySide(tuple(m.widths for m in models), "relu"), Padded.of(models[0], starts))
+    forms = (SideBySide(tuple(m.widths for m in models), "relu"), Padded.of(models, starts))
     outputs = []
     for form in forms:
         packed = jax.tree.map(jax.numpy.asarray, form.stack(starts))
@@ -196,7 +200,7 @@ class GradientsByHand:
         z = x @ p["weight0"].T + p["bias0"]
         h = np.maximum(z, 0)
         logits = h @ p["weight1"].T + p["bias1"]
-        if self.loss == "cross_entropy":
+        if isinstance(self.loss, CrossEntropy):
             soft = np.exp(logits - logits.max(1, keepdims=True))
             d = soft / soft.sum(1, keepdims=True) - y
         else:
@@ -206,8 +210,15 @@ class GradientsByHand:
         return {"weight0": dz.T @ x, "bias0": dz.sum(0), "weight1": d.T @ h, "bias1": d.sum(0)}
 
 
+def changed(spec, **fields):
+    """The spec with other fields of its training."""
+    return spec.model_copy(
+        update={"train": spec.train.model_validate({**dict(spec.train), **fields})}
+    )
+
+
 @pytest.mark.parametrize("optimizer", [Adam, AdamW])
-@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_loop_is_the_optimizer_on_the_loss_with_a_smaller_last_batch(loss, optimizer):
     spec = small((7, 5, 3), n=50, epochs=2, loss=loss, optimizer=optimizer)  # 50 = 32 + 18
     draws = TorchDraws(0)
@@ -226,7 +237,7 @@ def test_the_loop_is_the_optimizer_on_the_loss_with_a_smaller_last_batch(loss, o
 
 def test_the_losses_reported_are_of_the_loss_trained_on():
     split, collected = small((7, 5, 3)).data.load(TorchDraws(0)), Params()
-    for loss in ("cross_entropy", "squared_error"):
+    for loss in LOSSES:
         result, *_ = train_pack(
             Pack((small((7, 5, 3), loss=loss),)), {"losses": measures.losses, "p": collected}, {}
         )
@@ -234,9 +245,9 @@ def test_the_losses_reported_are_of_the_loss_trained_on():
         out = np.maximum(split.test_x @ p["weight0"].T + p["bias0"], 0) @ p["weight1"].T
         out, label = out + p["bias1"], np.eye(3)[split.test_y]
         each = {
-            "cross_entropy": np.log(np.exp(out).sum(1)) - (out * label).sum(1),
-            "squared_error": ((out - label) ** 2).mean(1),
-        }[loss]
+            CrossEntropy: np.log(np.exp(out).sum(1)) - (out * label).sum(1),
+            SquaredError: ((out - label) ** 2).mean(1),
+        }[type(loss)]
         assert result.row["test_loss"] == pytest.approx(each.mean(), rel=1e-5)
 
 
@@ -272,18 +283,30 @@ def test_an_epoch_shows_every_example_once(n, batch, seed, epoch):
     assert (shared_order(seed, epoch, n) == shared_order(seed, epoch, n)).all()
 
 
-def test_runs_share_a_pack_only_with_the_same_batches_and_family():
+def test_runs_share_a_program_unless_they_differ_in_what_it_is_compiled_for():
     base = small((7, 5, 3))
     apart = [
         base,
-        small((7, 5, 3), seed=1),
         small((7, 5, 4, 3)),
-        small((7, 5, 3), n=100),
-        small((7, 5, 3), epochs=4),
+        small((7, 5, 4)),
         small((7, 5, 3), optimizer=SGD),
+        small((7, 5, 3), loss=SquaredError()),
+        changed(base, clip_norm=1.0),
+        changed(base, precision="float64"),
+        changed(base, layer_rates={"weight0": 0.5}),
     ]
     assert len(make_packs(apart)) == len(apart)
-    assert len(make_packs([base, small((7, 9, 3))])) == 1
+    together = [
+        base,
+        small((7, 9, 3)),
+        small((7, 5, 3), seed=1),
+        small((7, 5, 3), n=100),
+        small((7, 5, 3), epochs=4),
+        changed(base, schedule=Cosine()),
+        changed(base, batch_size=8),
+        changed(base, optimizer=Adam(b1=0.5, eps=1e-3)),
+    ]
+    assert len({sharing.program_key(spec) for spec in together}) == 1
 
 
 def test_advance_counts_every_update_of_every_member():
@@ -393,7 +416,7 @@ def test_losses_by_chunks_are_those_of_all_examples():
     spec, collected = convnet(batch=75), Params()
     (result,) = train_pack(Pack((spec,)), {"losses": measures.losses, "p": collected}, {})
     params, split = collected.of[1][0], spec.data.load(TorchDraws(0))
-    for part, x, y in (("train", *split[:2]), ("test", *split[2:])):
+    for part, x, y in (("train", *split[:2]), ("test", *split[2:4])):
         logits = np.asarray(spec.model.apply(params, jax.numpy.array(x.reshape(len(x), -1))))
         each = np.log(np.exp(logits).sum(1)) - logits[np.arange(len(y)), y]
         assert result.row[f"{part}_loss"] == pytest.approx(each.mean(), rel=1e-5)
@@ -412,11 +435,10 @@ def test_a_network_that_trains_in_chunks_is_a_pack_of_its_own():
     assert [len(p.specs) for p in make_packs([*specs, convnet(batch=40, seed=1)])] == [1, 1, 1]
 
 
-def test_rates_by_layer_are_refused_for_packs():
-    spec = small((7, 5, 3))
-    train_spec = spec.train.model_copy(update={"layer_rates": "fan_in"})
-    with pytest.raises(UsageError, match="ConvNet"):
-        train_pack(Pack((spec.model_copy(update={"train": train_spec}),)), {}, {})
+def test_a_rate_for_a_parameter_there_is_not_is_refused_with_those_there_are():
+    spec = changed(small((7, 5, 3)), layer_rates={"weigth0": 0.1})
+    with pytest.raises(UsageError, match=r"weight0, bias0, weight1, bias1.*did you mean"):
+        train_pack(Pack((spec,)), {}, {})
 
 
 def test_measures_before_training_can_be_left_out():
@@ -429,9 +451,9 @@ def test_measures_before_training_can_be_left_out():
 
 @given(st.integers(1, 400), st.integers(1, 100), st.integers(1, 40))
 def test_chunks_show_every_example_once_and_weigh_each_batch_by_one(n, batch, size):
-    ready = list(zip(*batches(np.arange(n), batch), strict=True))
+    course = Course(lambda epoch: np.arange(n), n, batch)
     seen, shares, updates_made = [], [], 0
-    for count, chunks in in_chunks(ready, size):
+    for count, chunks in calls_in_chunks(course, [course.epoch_updates], size, np.float32, None):
         updates_made += count
         assert chunks.last[: chunks.n].sum() == count and chunks.last[chunks.n - 1]
         used = chunks.weight > 0

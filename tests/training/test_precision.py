@@ -18,6 +18,7 @@ from allometry.training.packing.choose import load_of, make_packs
 from allometry.training.procedure import Pack
 from allometry.training.program import calls, prepare, scope
 from tests.training.test_loop import (
+    LOSSES,
     GradientsByHand,
     Params,
     adam_by_hand,
@@ -66,7 +67,7 @@ def distance(a, b):
 
 
 @pytest.mark.parametrize("optimizer", [Adam, AdamW])
-@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_float64_is_gradient_descent_in_numpys_float64(loss, optimizer):
     spec = at("float64", small((7, 5, 3), n=50, epochs=4, loss=loss, optimizer=optimizer))
     split = spec.data.load(TorchDraws(0))
@@ -239,7 +240,7 @@ def test_packs_never_mix_precisions():
     specs = [at(p, small((7, h, 3))) for p in PRECISIONS for h in (3, 5)]
     packs = make_packs(specs)
     assert [{s.train.precision for s in pack.specs} for pack in packs] == [{p} for p in PRECISIONS]
-    assert [load_of(pack.specs[0]).float_bytes for pack in packs] == [4, 8, 4]
+    assert [load_of(pack.specs).float_bytes for pack in packs] == [4, 8, 4]
 
 
 def test_members_of_a_pack_end_where_they_end_alone_in_float64():

@@ -12,16 +12,16 @@ from typing import NoReturn
 
 import click
 
-from allometry.cli import data, fit_checks, laws, stored
+from allometry.cli import data, decisions, fit_checks, laws, stored
 from allometry.cli.listing import list_
 from allometry.cli.output import say
 from allometry.cli.report import report
 from allometry.cli.run import run
-from allometry.errors import AllometryError
+from allometry.errors import AllometryError, in_one_line, raised_at
 
 __all__ = ["commands", "main"]
 
-INTERRUPTED = 130
+FAILED, INTERRUPTED = 70, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -45,11 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The reader of our output has gone (`| head`): nothing is left to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception as error:
+        # One raised in a study's own code is its author's to mend, any other is ours.
+        if raised_at(error) is None or "--debug" in (sys.argv if arguments is None else arguments):
+            raise
+        say(f"allometry: {in_one_line(error)}; `allometry --debug ...` shows the traceback")
+        code = FAILED
     sys.exit(code if isinstance(code, int) else 0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="allometry")
+@click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors in a study."
+)
 def commands() -> None:
     """A workbench for neural scaling laws: train many small networks, keep every result, fit
     laws honestly, show it."""
@@ -62,6 +71,10 @@ for _command in (
     stored.verify,
     stored.backup,
     stored.table,
+    decisions.exclude,
+    decisions.include,
+    decisions.forget,
+    decisions.merge,
     report,
     laws.fit,
     laws.compare,

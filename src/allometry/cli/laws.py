@@ -36,20 +36,17 @@ DEFAULTS = FitOptions()
 
 mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
-    help="Which column is which symbol of the law, N=params say, or arithmetic of columns, "
-    "D=steps*batch*1024; may be repeated.",
+    help="A column for each symbol of the law: N=params, D=steps*batch*1024.",
 )  # fmt: skip
 
 
 by_objective = click.option(
     "--objective", type=click.Choice(OBJECTIVES), metavar="NAME", default=DEFAULTS.objective,
     show_default=True,
-    help="What is minimised, the sum over rows. auto: one of the others by the scatter of the "
-    "residuals, and said. huber_log: squares of the residuals of log y, absolute values beyond "
-    "delta, so that outliers count less. squared_log: squares of them, for errors in percent "
-    "without outliers. absolute_log: their absolute values. squared: squares of y - f, for errors "
-    "of one size whatever y is, and for y that is not positive. asymmetric_absolute: absolute "
-    "y - f, ten times that where the law predicts too much.",
+    help="What is minimised. huber_log: squares of the residuals of log y, absolute values of "
+    "outliers; squared_log: squares, for errors in percent; absolute_log: absolute values; "
+    "squared: squares of y - f, for errors of one size; asymmetric_absolute: absolute y - f, "
+    "tenfold where f > y. auto: by the residuals.",
 )  # fmt: skip
 with_delta = click.option(
     "--delta", type=float, help="Of huber_log. Default: by the scatter of the residuals."
@@ -60,14 +57,14 @@ filtered = click.option(
 )  # fmt: skip
 largest_dropped = click.option(
     "--drop-largest", multiple=True, metavar="SYMBOL:K",
-    help="Leave out the K rows with the largest values; may be repeated.",
+    help="Leave out the K largest rows; may be repeated.",
 )  # fmt: skip
 with_starts = click.option(
     "--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number."
 )
 with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
 with_weights = click.option(
-    "--weights", metavar="COLUMN", help="Weight of each row, as the inverse of its variance."
+    "--weights", metavar="COLUMN", help="Weight of each row: its inverse variance."
 )
 with_noise = click.option(
     "--noise", metavar="COLUMN",
@@ -80,7 +77,7 @@ with_fixed = click.option(
 
 @click.command()
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option("--law", required=True, help="A name from `allometry list`, or a file with a LAW.")
+@click.option("--law", required=True, help="A name, or a file with a LAW.")
 @mapped
 @filtered
 @largest_dropped
@@ -95,20 +92,17 @@ with_fixed = click.option(
     multiple=True,
     metavar="COLUMN",
     help="Resample groups of equal value whole: rows that share an error, such as checkpoints of "
-    "one run (its column) or seeds of one size (the size's column). Taken as single rows their "
-    "intervals are too narrow. Several columns are drawn in turn.",
+    "one run (its column) or seeds of one size.",
 )
 @click.option(
     "--interval",
     type=click.Choice(INTERVALS),
     default=DEFAULTS.interval,
     show_default=True,
-    help="How intervals are made. auto: by the number of rows and clusters, and said. pairs: the "
-    "law fitted again to rows drawn with replacement. fractional: to all rows with random weights. "
-    "residual: to the fitted law plus resampled residuals, for sizes that were chosen. student: "
-    "to the law plus simulated residuals, with Student's t, for few rows. jackknife: without "
-    "each cluster, with Student's t, for few clusters. profile: likelihood along each parameter, "
-    "for squares. none: no intervals.",
+    metavar="NAME",
+    help="pairs: fits to rows drawn again; fractional: to all rows with random weights; residual: "
+    "to residuals drawn again; student: for few rows; jackknife: for few clusters; profile: "
+    "likelihood along each parameter; none. auto: by rows and clusters.",
 )
 @click.option(
     "--level", type=float, default=DEFAULTS.level, show_default=True, help="Of the intervals."
@@ -121,22 +115,20 @@ with_fixed = click.option(
     "--by",
     multiple=True,
     metavar="COLUMN",
-    help="One fit for each value, and the differences between them; may be repeated.",
+    help="One fit for each value, and their differences.",
 )
 @click.option(
     "--shared",
     multiple=True,
     metavar="PARAMETER",
-    help="With --by: also one fit to all groups in which this parameter is the same; may be "
-    "repeated.",
+    help="With --by: also one fit in which this parameter is the same in all groups.",
 )
 @click.option(
     "--predict",
     "points",
     multiple=True,
-    metavar='"SYMBOL=VALUE,..."',
-    help="Predict y at these sizes, N=1e11,D=2e12 say: mean, one new run, and how far outside "
-    "the fitted sizes; may be repeated.",
+    metavar="SIZES",
+    help="Predict y at these sizes, N=1e11,D=2e12 say.",
 )
 @click.option(
     "--start",

@@ -2,7 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,9 +17,10 @@ from allometry.errors import DiskError
 if TYPE_CHECKING:
     from allometry.findings import Finding
 
-__all__ = ["columns", "finding_document", "plain", "print_json", "say", "write"]
+__all__ = ["columns", "finding_document", "plain", "print_json", "prints_on_stderr", "say", "write"]
 
 T = TypeVar("T")
+STDOUT, STDERR = 1, 2
 
 
 def write(path: Path, make: Callable[[Path], T]) -> T:
@@ -65,3 +69,17 @@ def columns(title: str, rows: Sequence[tuple[str, str]]) -> None:
 def say(text: str) -> None:
     """One line of talk, on stderr."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def prints_on_stderr() -> Iterator[None]:
+    """While a study's code runs: what it prints is talk, and what programs print that it starts."""
+    sys.stdout.flush()
+    stdout = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(stdout, STDOUT)
+        os.close(stdout)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.options import as_json, in_store, of_size, with_changes
-from allometry.cli.output import finding_document, print_json, write
+from allometry.cli.output import finding_document, print_json, prints_on_stderr, write
 from allometry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def report(
 
     place = output or Path("reports")
     if study is not None:
-        _report_one(find(study), place, size, changes, store, as_json)
+        with prints_on_stderr():
+            loaded = find(study)
+        _report_one(loaded, place, size, changes, store, as_json)
     elif size or changes:
         raise UsageError("--size and --set are for one study: name it")
     else:
@@ -71,7 +73,10 @@ def _report_one(
     from allometry.report.publish import publish
 
     path = place if place.suffix == ".html" else place / f"{study.name}.html"
-    page = write(path, lambda path: publish(study, path, store=store, size=size, changes=changes))
+    with prints_on_stderr():
+        page = write(
+            path, lambda path: publish(study, path, store=store, size=size, changes=changes)
+        )
     if as_json:
         print_json(
             "report",

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.options import as_json, in_store, with_changes, with_engine
-from allometry.cli.output import finding_document, print_json, say
+from allometry.cli.output import finding_document, print_json, prints_on_stderr, say
 
 if TYPE_CHECKING:
     from allometry.engines import Engine, Failure
     from allometry.engines.explanation import Explanation
+    from allometry.findings import Finding
     from allometry.run import Outcome
     from allometry.training.packing.explain import Plan
 
@@ -26,10 +27,8 @@ LOGS_SHOWN, LINES_SHOWN = 3, 30  # of failures; --json has all
 @click.argument("study")
 @click.option(
     "--size",
-    default="quick",
-    show_default=True,
     metavar="SIZE",
-    help="One of the study's sizes: quick, notebook or paper, or a size of your own.",
+    help="One of the study's sizes: quick, notebook or paper, or your own. Default: its first.",
 )
 @click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")
 @with_engine
@@ -44,7 +43,7 @@ LOGS_SHOWN, LINES_SHOWN = 3, 30  # of failures; --json has all
 @in_store
 @as_json
 def run(
-    study: str, size: str, seeds: int | None, start_engine: "Callable[[], Engine]",
+    study: str, size: str | None, seeds: int | None, start_engine: "Callable[[], Engine]",
     checkpoint_every: float | None, explain: bool, changes: Mapping[str, str], store: Path,
     as_json: bool,
 ) -> None:  # fmt: skip
@@ -55,18 +54,24 @@ def run(
     from allometry.cli.terminal import Bar
     from allometry.engines.explanation import explain as explain_runs
     from allometry.run import run as run_study
+    from allometry.studies import study as find
 
+    with prints_on_stderr():
+        loaded = find(study)
+        size = size or loaded.sizes[0]
+        if explain:
+            explanation = explain_runs(loaded, size, seeds=seeds, store=store, changes=changes)
+        else:
+            with Bar() as bar:
+                outcome = run_study(
+                    loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
+                    progress=bar, checkpoint_every=checkpoint_every, when_stopped="return",
+                )  # fmt: skip
+            findings = outcome.findings
     if explain:
-        _show_explanation(
-            explain_runs(study, size, seeds=seeds, store=store, changes=changes), as_json
-        )
+        _show_explanation(explanation, as_json)
         return
-    with Bar() as bar:
-        outcome = run_study(
-            study, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
-            progress=bar, checkpoint_every=checkpoint_every,
-        )  # fmt: skip
-    _show_outcome(outcome, size, store, as_json)
+    _show_outcome(outcome, findings, size, store, as_json)
     _say_failures(outcome.failures)
     if outcome.interrupted:
         say("stopped; the same command goes on from here")
@@ -74,10 +79,12 @@ def run(
         sys.exit(outcome.exit_code)
 
 
-def _show_outcome(outcome: "Outcome", size: str, store: Path, as_json: bool) -> None:
+def _show_outcome(
+    outcome: "Outcome", findings: "Sequence[Finding]", size: str, store: Path, as_json: bool
+) -> None:
     from allometry.cli.terminal import show_findings
 
-    findings, name = outcome.findings, outcome.study.name
+    name = outcome.study.name
     if as_json:
         print_json(
             "outcome",
@@ -88,6 +95,7 @@ def _show_outcome(outcome: "Outcome", size: str, store: Path, as_json: bool) -> 
             trained=outcome.trained,
             stored_before=outcome.stored_before,
             diverged=outcome.diverged,
+            excluded=outcome.excluded,
             pending=outcome.pending,
             interrupted=outcome.interrupted,
             failures=[asdict(failure) for failure in outcome.failures],
@@ -95,21 +103,25 @@ def _show_outcome(outcome: "Outcome", size: str, store: Path, as_json: bool) -> 
             findings=[finding_document(f) for f in findings],
         )
         return
+    excluded = f", {outcome.excluded} excluded" if outcome.excluded else ""
     say(
-        f"{name} ({size}): {outcome.trained} runs trained, {outcome.stored_before} "
-        f"were stored, {outcome.diverged} diverged, {outcome.pending} pending; {store}"
+        f"{name} ({size}): {outcome.trained} runs trained, {outcome.stored_before} were stored, "
+        f"{outcome.diverged} diverged, {outcome.pending} pending{excluded}; {store}"
     )
     show_findings(findings)
 
 
 def _say_failures(failures: "Sequence[Failure]") -> None:
-    """Each failure with its runs and reason; the first few with the last lines of their logs."""
-    for i, failure in enumerate(failures):
-        names = ", ".join(run_id[:12] for run_id in failure.run_ids[:4])
-        more = f" and {len(failure.run_ids) - 4} more" if len(failure.run_ids) > 4 else ""
-        say(f"failed: {names}{more}: {failure.reason}")
+    """Each reason with its runs; the first few with the last lines of a log."""
+    alike: dict[str, list[Failure]] = {}
+    for failure in failures:
+        alike.setdefault(failure.reason, []).append(failure)
+    for i, (reason, group) in enumerate(alike.items()):
+        names = [run_id[:12] for failure in group for run_id in failure.run_ids]
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        say(f"failed: {', '.join(names[:4])}{more}: {reason}")
         if i < LOGS_SHOWN:
-            lines = failure.log.splitlines()[-LINES_SHOWN:]
+            lines = group[0].log.splitlines()[-LINES_SHOWN:]
             say("".join(f"    {line}\n" for line in lines).rstrip())
     if failures:
         say("these runs stay pending: the same command tries them again")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.options import as_json, in_store, of_size, to_file, with_changes
-from allometry.cli.output import columns, plain, print_json, say, write
+from allometry.cli.output import plain, print_json, prints_on_stderr, say, write
 
 if TYPE_CHECKING:
     from allometry.store import StudyStatus
@@ -20,23 +20,24 @@ __all__ = ["backup", "status", "table", "verify"]
 @in_store
 @as_json
 def status(store: Path, as_json: bool) -> None:
-    """What was declared, what is done and what is pending, for each study in the store."""
+    """How far each study in the store is: runs by status, dates, time of training."""
+    from allometry.cli.status_screen import status_lines
     from allometry.store import Store
 
     with Store(store) as opened:
         entries = opened.status()
     if as_json:
-        print_json("status", store=str(store), studies=[entry._asdict() for entry in entries])
-    else:
-        columns(str(store), [_status_row(entry) for entry in entries])
+        print_json("status", store=str(store), studies=[_status(entry) for entry in entries])
+        return
+    click.echo(store)
+    for line in status_lines(entries):
+        click.echo(line)
 
 
-def _status_row(entry: "StudyStatus") -> tuple[str, str]:
-    name = " ".join(filter(None, (entry.study, entry.size, entry.variant)))
-    counts = (
-        f"{entry.done} of {entry.declared} done, {entry.diverged} diverged, {entry.pending} pending"
-    )
-    return name, counts
+def _status(entry: "StudyStatus") -> dict[str, object]:
+    reasons = [{"reason": reason, "runs": runs} for reason, runs in entry.reasons]
+    times = {name: getattr(entry, name) or None for name in ("first_finished", "last_finished")}
+    return {**entry._asdict(), **times, "reasons": reasons}
 
 
 @click.command()
@@ -95,16 +96,13 @@ def table(
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The runs of STUDY as CSV, one row a run, to stdout or a file."""
-    from allometry.spec import SIZES
-    from allometry.store import results
+    from allometry.run import table as stored_table
     from allometry.studies import study as find
 
-    # A file says the study's name and sizes; a name alone need not load the study.
-    loaded = find(study) if study.endswith(".py") else None
-    name, sizes = (loaded.name, loaded.sizes) if loaded else (study, SIZES)
-    rows = results.table(name, store=store, size=size, changes=changes, sizes=sizes)
-    if view:
-        rows = (loaded or find(study)).view(view, rows)
+    with prints_on_stderr():
+        rows = stored_table(study, store=store, size=size, changes=changes)
+        if view:
+            rows = find(study).view(view, rows)
     if output:
         write(output, rows.to_csv)
     if as_json:

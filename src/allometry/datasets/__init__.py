@@ -2,7 +2,9 @@
 
 Real images are fetched once, kept in a cache and checked by SHA-256 at every
 load (`get`, `find`, `available`, and `allometry.datasets.images`). Synthetic
-data is drawn when it is needed, one module for each kind.
+data is drawn when it is needed, one module for each kind. Data of one's own are
+arrays (`Arrays`), files (`read_npz`, `read_npy`, `read_csv`, `read_parquet`,
+`read_images`) or a class (`Data`).
 """
 
 from importlib import import_module
@@ -15,26 +17,41 @@ from allometry.datasets.description import DataFile as DataFile
 from allometry.datasets.description import DataSet as DataSet
 
 if TYPE_CHECKING:
+    from allometry.datasets.arrays import Arrays as Arrays
+    from allometry.datasets.columns import read_csv as read_csv
+    from allometry.datasets.columns import read_parquet as read_parquet
+    from allometry.datasets.data import Data as Data
+    from allometry.datasets.image_folder import read_images as read_images
     from allometry.datasets.modular import ModularAddition as ModularAddition
-    from allometry.datasets.splits import Data as Data
+    from allometry.datasets.numpy_files import read_npy as read_npy
+    from allometry.datasets.numpy_files import read_npz as read_npz
+    from allometry.datasets.split import Split as Split
     from allometry.datasets.splits import ImageSubset as ImageSubset
     from allometry.datasets.splits import LeadingImages as LeadingImages
     from allometry.datasets.splits import Moons as Moons
-    from allometry.datasets.splits import Split as Split
+    from allometry.datasets.teacher import Teacher as Teacher
 
 # Specs, loaded when first used: they bring pydantic, which `allometry data` does not need.
 _HOME = {
-    "Data": "splits",
+    "Arrays": "arrays",
+    "Data": "data",
     "ImageSubset": "splits",
     "LeadingImages": "splits",
     "ModularAddition": "modular",
     "Moons": "splits",
-    "Split": "splits",
+    "Split": "split",
+    "Teacher": "teacher",
+    "read_csv": "columns",
+    "read_images": "image_folder",
+    "read_npy": "numpy_files",
+    "read_npz": "numpy_files",
+    "read_parquet": "columns",
 }
 
 __all__ = [
-    "Data", "DataFile", "DataSet", "ImageSubset", "LeadingImages", "ModularAddition", "Moons",
-    "Split", "available", "find", "get",
+    "Arrays", "Data", "DataFile", "DataSet", "ImageSubset", "LeadingImages", "ModularAddition",
+    "Moons", "Split", "Teacher", "available", "find", "get", "read_csv", "read_images", "read_npy",
+    "read_npz", "read_parquet",
 ]  # fmt: skip
 
 

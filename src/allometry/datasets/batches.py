@@ -1,34 +1,73 @@
 """The order in which a run sees its examples, and the batches of each call of a program."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Batches", "Call", "Chunks", "batches", "calls_in_chunks", "calls_of_batches",
-    "epoch_batches", "in_chunks", "shared_order",
+    "Batches", "Call", "Chunks", "Course", "batches", "calls_in_chunks", "calls_of_batches",
+    "shared_order",
 ]  # fmt: skip
 
 CALL_BYTES = 64 << 20  # of gathered batches held by one call of a compiled program
 MOST_CHUNKS = 2048  # of one call, unless a single batch has more: one compilation for all lengths
 
-Order = Callable[[int], NDArray[np.int64]]  # of an epoch: positions of the examples, (n,)
-Batch = tuple[NDArray[np.int32], NDArray[np.float32]]  # positions and weights, (B,) each
+Stretch = tuple[NDArray[np.int32], NDArray[np.float32]]  # positions and weights, (updates, B)
+# Of update numbers (n,): the factor of each member on its learning rate, (n, K).
+Factors = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Course:
+    """The batches of a run, pass after pass without end.
+
+    Attributes:
+        order: of an epoch: positions of the examples, ``(n,)``; asked for one after another.
+        n: examples a pass.
+        batch_size: examples an update; the last batch of a pass may be smaller.
+    """
+
+    order: Callable[[int], NDArray[np.int64]]
+    n: int
+    batch_size: int
+
+    @property
+    def epoch_updates(self) -> int:
+        """Updates in one pass."""
+        return -(-self.n // self.batch_size)
+
+    def stretches(self, lengths: Iterable[int]) -> Iterator[Stretch]:
+        """The next batches: positions and weights ``(length, B)``, 1 for an example, else 0."""
+        waiting: list[Stretch] = []
+        left, epoch = 0, 0
+        for length in lengths:
+            while left < length:
+                waiting.append(batches(self.order(epoch), self.batch_size))
+                left, epoch = left + self.epoch_updates, epoch + 1
+            rows, weight = (np.concatenate(arrays) for arrays in zip(*waiting, strict=True))
+            yield rows[:length], weight[:length]
+            waiting, left = [(rows[length:], weight[length:])], left - length
 
 
 class Batches(NamedTuple):
-    """Whole batches, ``(calls, B)``.
+    """Whole batches, ``(calls, B)`` for all members or ``(calls, K, B)`` for each its own.
 
     Attributes:
         rows, weight: positions, and 1 for an example or 0 for padding.
+        factors: on the learning rate of each member, ``(calls, K)``; None where all are 1.
         n: batches in use. The arrays may be longer, so that one program serves all lengths.
+        first: updates made before.
     """
 
     rows: NDArray[np.int32]
     weight: NDArray[np.float32]
+    factors: NDArray[np.float32] | None
     n: int
+    first: int
 
 
 class Chunks(NamedTuple):
@@ -38,34 +77,30 @@ class Chunks(NamedTuple):
         rows, weight: positions and shares in the mean of their batch, ``(chunks, size)``;
             padding has zero weight.
         last: whether a chunk is the last of its batch, ``(chunks,)``.
+        factors: on the learning rate of the update a chunk belongs to, ``(chunks, 1)``; None
+            where all are 1.
         n: chunks in use. The arrays are longer, so that one program serves all lengths.
+        first: updates made before.
     """
 
     rows: NDArray[np.int32]
     weight: NDArray[np.floating[Any]]
     last: NDArray[np.bool_]
+    factors: NDArray[np.float32] | None
     n: int
+    first: int
 
 
 class Call(NamedTuple):
     """One call of a compiled program.
 
     Attributes:
-        epoch: passes made once it is done, where it ends one that is looked at; else None.
         updates: optimiser updates in it.
         batches: what they are made of.
-        place: epoch and number of the call in it, from which its random draws follow.
     """
 
-    epoch: int | None
     updates: int
     batches: Batches | Chunks
-    place: tuple[int, int]
-
-
-def epoch_batches(n: int, batch_size: int) -> int:
-    """Updates in one pass over n examples, the smaller last one included."""
-    return -(-n // batch_size)
 
 
 def shared_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
@@ -77,91 +112,113 @@ def shared_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n)
 
 
+def calls_of_batches(
+    courses: Sequence[Course],
+    ends: Sequence[int],
+    example_bytes: int,
+    factors: Factors | None,
+    own: bool,
+) -> Iterator[Call]:
+    """Calls with whole batches.
+
+    Every call has arrays of one shape, the last of a stretch padded, so that one compilation
+    serves the whole run.
+
+    Args:
+        courses: of each member; members that share their batches have one.
+        ends: steps at which a call ends, for something is looked at; the last one is the last.
+        example_bytes: of one example, for the size of a call.
+        factors: of the members.
+        own: whether each member has batches of its own.
+    """
+    size = max(course.batch_size for course in courses)
+    fitting = CALL_BYTES // (size * example_bytes * len(courses))
+    per_epoch = max(-(-course.n // course.batch_size) for course in courses)
+    longest = max(b - a for a, b in pairwise([0, *ends]))
+    length = max(1, min(fitting, max(per_epoch, 64), longest))
+    counts = list(_counts(ends, length))
+    # Members of one course share its batches.
+    members: dict[int, list[int]] = {}
+    for k, course in enumerate(courses):
+        members.setdefault(id(course), []).append(k)
+    places = list(members.values())
+    streams = [courses[together[0]].stretches(counts) for together in places]
+    first = 0
+    for n, *stretches in zip(counts, *streams, strict=True):
+        rows = np.zeros((length, len(courses), size), dtype=np.int32)
+        weight = np.zeros((length, len(courses), size), dtype=np.float32)
+        for together, (positions, ones) in zip(places, stretches, strict=True):
+            rows[:n, together, : positions.shape[1]] = positions[:, None]
+            weight[:n, together, : ones.shape[1]] = ones[:, None]
+        whole = Batches(
+            rows if own else rows[:, 0], weight if own else weight[:, 0],
+            factors and factors(np.arange(first, first + length)), n, first,
+        )  # fmt: skip
+        yield Call(n, whole)
+        first += n
+
+
+def calls_in_chunks(
+    course: Course,
+    ends: Sequence[int],
+    size: int,
+    dtype: type[np.floating[Any]],
+    factors: Factors | None,
+) -> Iterator[Call]:
+    """Calls with batches cut into chunks of `size` examples.
+
+    Args:
+        course: of the one member.
+        ends: as for `calls_of_batches`.
+        dtype: of the shares in the mean.
+        factors: of the member.
+    """
+    width = -(-course.batch_size // size)
+    counts = list(_counts(ends, max(1, MOST_CHUNKS // width)))
+    first = 0
+    for n, whole in zip(counts, course.stretches(counts), strict=True):
+        yield Call(n, _chunks(whole, first, size, max(MOST_CHUNKS, width), dtype, factors))
+        first += n
+
+
+def _counts(ends: Sequence[int], length: int) -> Iterator[int]:
+    """Updates of each call: at most `length`, none beyond an end."""
+    for begin, end in pairwise([0, *ends]):
+        for first in range(begin, end, length):
+            yield min(length, end - first)
+
+
 def batches(
     order: NDArray[np.int64], batch_size: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """One pass over the examples of `order`, the last batch padded.
-
-    Returns:
-        positions ``(batches, batch_size)`` and their weights, 1 for an example and 0 for padding.
-    """
+    """One pass over the examples of `order`, the last batch padded, ``(batches, size)`` each."""
     n = len(order)
-    count = epoch_batches(n, batch_size)
+    count = -(-n // batch_size)
     rows = np.zeros(count * batch_size, dtype=np.int32)
     weight = np.zeros(count * batch_size, dtype=np.float32)
     rows[:n], weight[:n] = order, 1
     return rows.reshape(count, batch_size), weight.reshape(count, batch_size)
 
 
-def calls_of_batches(
-    order: Order, n: int, batch_size: int, epochs: int, every: int, example_bytes: int
-) -> Iterator[Call]:
-    """Calls with whole batches.
-
-    Every call has arrays of one shape, the last of a stretch padded, so that one compilation
-    serves the whole run. A call ends where a measure is due.
-
-    Args:
-        n: examples a pass.
-        every: epochs between measures, 0 for none.
-        example_bytes: of one example, for the size of a call.
-    """
-    per_epoch = epoch_batches(n, batch_size)
-    fitting = CALL_BYTES // (batch_size * example_bytes)
-    length = max(1, min(fitting, max(per_epoch, 64), per_epoch * (every or epochs)))
-    waiting: list[Batch] = []
-    for epoch in range(epochs):
-        waiting.extend(zip(*batches(order(epoch), batch_size), strict=True))
-        due = epoch + 1 == epochs or (every and (epoch + 1) % every == 0)
-        while len(waiting) >= length or (due and waiting):
-            part, waiting = waiting[:length], waiting[length:]
-            rows = np.zeros((length, batch_size), dtype=np.int32)
-            weight = np.zeros((length, batch_size), dtype=np.float32)
-            rows[: len(part)] = [r for r, _ in part]
-            weight[: len(part)] = [w for _, w in part]
-            ended = epoch + 1 if due and not waiting else None
-            yield Call(ended, len(part), Batches(rows, weight, len(part)), (epoch, 0))
-
-
-def calls_in_chunks(
-    order: Order, batch_size: int, epochs: int, size: int, dtype: type[np.floating[Any]]
-) -> Iterator[Call]:
-    """Calls with batches cut into chunks of `size` examples; each epoch ends a call.
-
-    Args:
-        dtype: of the shares in the mean.
-    """
-    for epoch in range(epochs):
-        whole = list(zip(*batches(order(epoch), batch_size), strict=True))
-        parts = list(in_chunks(whole, size, dtype))
-        for i, (updates, chunks) in enumerate(parts):
-            ended = epoch + 1 if i + 1 == len(parts) else None
-            yield Call(ended, updates, chunks, (epoch, i))
-
-
-def in_chunks(
-    whole: Sequence[Batch], size: int, dtype: type[np.floating[Any]] = np.float32
-) -> Iterator[tuple[int, Chunks]]:
-    """(updates, their chunks) for each call, from batches of one length."""
-    width = -(-len(whole[0][0]) // size)
-    at_once = max(1, MOST_CHUNKS // width)
-    for first in range(0, len(whole), at_once):
-        part = whole[first : first + at_once]
-        yield len(part), _chunks(part, size, max(MOST_CHUNKS, width), dtype)
-
-
 def _chunks(
-    whole: Sequence[Batch], size: int, length: int, dtype: type[np.floating[Any]]
+    whole: Stretch,
+    first: int,
+    size: int,
+    length: int,
+    dtype: type[np.floating[Any]],
+    factors: Factors | None,
 ) -> Chunks:
     rows = np.zeros((length, size), dtype=np.int32)
     weight = np.zeros((length, size), dtype=dtype)
     last = np.zeros(length, dtype=bool)
+    update = np.zeros(length, dtype=np.int64)
     n = 0
-    for positions, ones in whole:
+    for i, (positions, ones) in enumerate(zip(*whole, strict=True)):
         count = int(ones.sum())
         end = n - (-count // size)
         rows[n:end].reshape(-1)[:count] = positions[:count]
         weight[n:end].reshape(-1)[:count] = dtype(1 / count)
         last[end - 1] = True
+        update[n:end] = first + i
         n = end
-    return Chunks(rows, weight, last, n)
+    return Chunks(rows, weight, last, factors and factors(update), n, first)

@@ -3,7 +3,8 @@
 import numpy as np
 from pydantic import Field, model_validator
 
-from allometry.datasets.splits import Data, Split
+from allometry.datasets.data import Data
+from allometry.datasets.split import Split, read_only
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["ModularAddition"]
@@ -29,6 +30,8 @@ class ModularAddition(Data):
                 f"a fraction that leaves pairs on both sides expected, got {self.fraction} of "
                 f"{self.p**2}"
             )
+        if self.standardise:
+            raise ValueError("standardise: a and b are symbols, which no scale fits; leave it out")
         return self
 
     @property
@@ -38,7 +41,7 @@ class ModularAddition(Data):
     def load(self, draws: TorchDraws) -> Split:
         order = draws.randperm(self.p**2)
         pairs = np.stack(np.divmod(order, self.p), axis=1)
-        x = pairs.astype(np.float32)
-        y = (pairs.sum(axis=1) % self.p).astype(np.int32)
+        x = read_only(pairs.astype(np.float32))
+        y = read_only((pairs.sum(axis=1) % self.p).astype(np.int32))
         n = self.n_data
         return Split(x[:n], y[:n], x[n:], y[n:])

@@ -1,48 +1,19 @@
 """Which examples a run trains and is tested on, as frozen values."""
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from allometry.datasets.data import Data
 from allometry.datasets.images import load_images
 from allometry.datasets.moons import make_moons
-from allometry.datasets.task import CLASSIFICATION, Task
-from allometry.spec import Spec
+from allometry.datasets.split import Split, read_only
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["Data", "ImageSubset", "LeadingImages", "Moons", "Split"]
-
-
-class Split(NamedTuple):
-    """Examples and labels: x ``(n, ...)`` float32, y ``(n,)`` int32."""
-
-    train_x: NDArray[np.float32]
-    train_y: NDArray[np.int32]
-    test_x: NDArray[np.float32]
-    test_y: NDArray[np.int32]
-
-
-class Data(Spec):
-    """A data set and the part of it trained on."""
-
-    @property
-    def n_data(self) -> int:
-        """Distinct training examples, D."""
-        raise NotImplementedError
-
-    def load(self, draws: TorchDraws) -> Split:
-        """The examples; a random subset uses the first draws of the run's stream."""
-        raise NotImplementedError
-
-    def task(self, loss: str) -> Task:
-        """What networks are trained on and judged by here, for a name of `TrainSpec.loss`.
-
-        By default targets are class labels, ``(n,)`` whole numbers from 0.
-        """
-        return CLASSIFICATION[loss]
 
 
 class ImageSubset(Data):
@@ -66,12 +37,20 @@ class ImageSubset(Data):
     def load(self, draws: TorchDraws) -> Split:
         images = load_images(self.name)
         rows = draws.randperm(len(images.train_x))[: self.n_train]
+        test_x, test_y = _scaled_test(self.name)
         return Split(
-            _scaled(images.train_x[rows]),
-            images.train_y[rows].astype(np.int32),
-            _scaled(images.test_x[: self.n_test]),
-            images.test_y[: self.n_test].astype(np.int32),
+            read_only(_scaled(images.train_x[rows])),
+            read_only(images.train_y[rows].astype(np.int32)),
+            test_x[: self.n_test],
+            test_y[: self.n_test],
         )
+
+
+@lru_cache(maxsize=2)
+def _scaled_test(name: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Test images and labels: all runs see this one copy."""
+    images = load_images(name)
+    return read_only(_scaled(images.test_x)), read_only(images.test_y.astype(np.int32))
 
 
 def _scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -110,9 +89,7 @@ def _standardised(name: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     images = load_images(name)
     x = np.concatenate([_standard(images.train_x), _standard(images.test_x)])
     y = np.concatenate([images.train_y, images.test_y]).astype(np.int32)
-    x.setflags(write=False)
-    y.setflags(write=False)
-    return x, y
+    return read_only(x), read_only(y)
 
 
 def _standard(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -140,5 +117,5 @@ class Moons(Data):
 
     def load(self, draws: TorchDraws) -> Split:
         points, labels = make_moons(self.n_samples, self.noise, self.random_state)
-        x, y = points.astype(np.float32), labels.astype(np.int32)
+        x, y = read_only(points.astype(np.float32)), read_only(labels.astype(np.int32))
         return Split(x, y, x, y)

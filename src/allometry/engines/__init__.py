@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from allometry.errors import UsageError
+from allometry.store.record import check_storable
 from allometry.study import Study
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Pack
-from allometry.training.result import RunResult
+from allometry.training.result import RunFailure, RunResult
 
-__all__ = ["Engine", "Failure", "Finished"]
+__all__ = ["Engine", "Failure", "Finished", "sorted_out"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,30 @@ class Finished:
     Attributes:
         results: stored in one transaction.
         provenance: what made them, as JSON data (`allometry.engines.provenance`).
-        failures: packs that could not be made.
+        failures: packs, or runs of them, that could not be made.
     """
 
     results: Sequence[RunResult]
     provenance: Mapping[str, Any]
     failures: tuple[Failure, ...] = ()
+
+
+def sorted_out(
+    made: Sequence[RunResult | RunFailure],
+) -> tuple[list[RunResult], tuple[Failure, ...]]:
+    """The results and the failures of a pack; a result that cannot be stored is a failure."""
+    results: list[RunResult] = []
+    failures: list[Failure] = []
+    for one in made:
+        if isinstance(one, RunResult):
+            try:
+                check_storable(one)
+                results.append(one)
+                continue
+            except UsageError as error:
+                one = RunFailure.of(one.spec, error)
+        failures.append(Failure((one.spec.run_id,), one.reason, one.log))
+    return results, tuple(failures)
 
 
 class Engine:

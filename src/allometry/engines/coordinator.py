@@ -172,8 +172,8 @@ class _Account:
         }
 
     def enter(self, delivery: Delivery) -> None:
-        if delivery.failure is not None:
-            self.failures.append(delivery.failure)
+        self.failures += delivery.failures
+        if not delivery.results:
             return
         key = json.dumps({**delivery.provenance, **self._shared}, sort_keys=True)
         self._results.setdefault(key, []).extend(delivery.results)

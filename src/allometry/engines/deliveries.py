@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from allometry.engines import Failure
+from allometry.engines import Failure, sorted_out
 from allometry.errors import DataError
 from allometry.spec import run_ids
 from allometry.store.record import (
@@ -23,11 +23,11 @@ from allometry.store.record import (
     encode_row,
 )
 from allometry.training.procedure import Pack
-from allometry.training.result import Cell, RunResult, Status
+from allometry.training.result import Cell, RunFailure, RunResult, Status
 
 __all__ = ["Delivery", "fail", "read_delivery", "write_delivery"]
 
-SCHEMA = "allometry/delivery/1"
+SCHEMA = "allometry/delivery/2"
 STATUSES = get_args(Status)
 HASH, LENGTH = 64, 8
 
@@ -37,24 +37,21 @@ class Delivery:
     """One pack that came back.
 
     Attributes:
-        results: of its runs, in the order of the pack; empty if it failed.
+        results: of its runs, in the order of the pack.
         provenance: of the worker, as JSON data.
-        failure: why there are no results; None for a pack that was trained.
+        failures: of the runs that have no result, or of the pack as a whole.
     """
 
     results: tuple[RunResult, ...]
     provenance: Mapping[str, object]
-    failure: Failure | None = None
+    failures: tuple[Failure, ...] = ()
 
 
 def write_delivery(
-    order: bytes, results: Sequence[RunResult], provenance: Mapping[str, object]
+    order: bytes, made: Sequence[RunResult | RunFailure], provenance: Mapping[str, object]
 ) -> bytes:
-    """The delivery of the results of an order.
-
-    Raises:
-        UsageError: naming a column or array that cannot be kept.
-    """
+    """The delivery of what was made of an order; what cannot be kept is a failure, by name."""
+    results, failures = sorted_out(made)
     blobs = [encode_arrays(result.trajectories) or b"" for result in results]
     names = run_ids([result.spec for result in results])
     runs = [
@@ -67,7 +64,12 @@ def write_delivery(
         }
         for name, result, blob in zip(names, results, blobs, strict=True)
     ]
-    return _sealed(order, {"provenance": dict(provenance), "runs": runs}, b"".join(blobs))
+    failed = [
+        {"run_id": failure.run_ids[0], "reason": failure.reason, "log": failure.log}
+        for failure in failures
+    ]
+    head = {"provenance": dict(provenance), "runs": runs, "failed": failed}
+    return _sealed(order, head, b"".join(blobs))
 
 
 def fail(order: bytes, reason: str, log: str) -> bytes:
@@ -100,22 +102,37 @@ def read_delivery(data: bytes, order: bytes, pack: Pack) -> Delivery:
             names = tuple(run_ids(pack.specs))
             failure = head["failure"]
             reason, log = str(failure["reason"]), str(failure["log"])
-            return Delivery((), {}, Failure(names, reason, log))
-        results = _results(head["runs"], memoryview(body)[LENGTH + length :], pack)
-        return Delivery(results, dict(head["provenance"]))
+            return Delivery((), {}, (Failure(names, reason, log),))
+        failures = tuple(
+            Failure((failed["run_id"],), str(failed["reason"]), str(failed["log"]))
+            for failed in head["failed"]
+        )
+        specs = _specs_with_results(head["runs"], failures, pack)
+        results = _results(head["runs"], memoryview(body)[LENGTH + length :], specs)
+        return Delivery(results, dict(head["provenance"]), failures)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"a delivery is not as a worker writes it: {error!r}") from error
 
 
-def _results(
-    runs: Sequence[Mapping[str, Any]], blobs: memoryview, pack: Pack
-) -> tuple[RunResult, ...]:
-    if [run["run_id"] for run in runs] != run_ids(pack.specs):
+def _specs_with_results(
+    runs: Sequence[Mapping[str, Any]], failures: Sequence[Failure], pack: Pack
+) -> list[Any]:
+    """The specs of the pack that have a result; each of the others has a failure."""
+    names = run_ids(pack.specs)
+    failed = [failure.run_ids[0] for failure in failures]
+    left = [name for name in names if name not in failed]
+    if [run["run_id"] for run in runs] != left or len(left) + len(failed) != len(names):
         raise DataError("a delivery holds other runs than were ordered")
+    return [spec for spec, name in zip(pack.specs, names, strict=True) if name not in failed]
+
+
+def _results(
+    runs: Sequence[Mapping[str, Any]], blobs: memoryview, specs: Sequence[Any]
+) -> tuple[RunResult, ...]:
     if sum(run["bytes"] for run in runs) != len(blobs):
         raise DataError("a delivery's arrays are cut short")
     results, first = [], 0
-    for run, spec in zip(runs, pack.specs, strict=True):
+    for run, spec in zip(runs, specs, strict=True):
         seconds, size = run["seconds"], run["bytes"]
         if run["status"] not in STATUSES or not math.isfinite(seconds) or size < 0:
             raise DataError(f"a delivery has a run of status {run['status']!r}, {seconds!r} s")

@@ -1,6 +1,7 @@
 """What a run of a study would train: its packs, their predicted costs, and why they are so."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,9 +46,9 @@ class Explanation:
 
 def explain(
     study: Study | str | Path,
-    size: str = "quick",
+    size: str | None = None,
     *,
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     store: str | Path = "allometry.db",
     changes: Changes | None = None,
 ) -> Explanation:
@@ -56,9 +57,9 @@ def explain(
     The first call on a machine measures its speed, which takes a few seconds.
 
     Args:
-        study: a study, its name or the path of its file.
-        size: one of its sizes.
-        seeds: how many, counted from its first; None for the study's own.
+        study: a study, its name, or the path of its file or folder.
+        size: one of its sizes; None for its first.
+        seeds: the seeds, or how many, counted from its first; None for the study's own.
         store: the SQLite file; one that does not exist holds no runs.
         changes: dotted field to new value, for every run.
 
@@ -71,6 +72,7 @@ def explain(
     from allometry.training.packing.explain import plans
 
     study = study if isinstance(study, Study) else studies.study(study)
+    size = size or study.sizes[0]
     pending = declared = study.specs(size, seeds, changes)
     if Path(store).exists():
         with Store(store) as opened:
@@ -84,5 +86,5 @@ def explain(
         runs=len(pending),
         pack_sizes=tuple(len(pack.specs) for pack in packs),
         predicted=predicted,
-        plans=tuple(plans(packs)) if predicted else (),
+        plans=tuple(plans(packs)) if predicted and packs else (),
     )

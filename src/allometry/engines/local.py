@@ -3,12 +3,13 @@
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from allometry.engines import Engine, Failure, Finished
+from allometry.engines import Engine, Failure, Finished, sorted_out
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.hung import HUNG_AFTER
 from allometry.engines.pool import pool
 from allometry.engines.provenance import collect
 from allometry.engines.threads import at_once, in_threads
+from allometry.errors import AllometryError, in_one_line
 from allometry.processors import processors
 from allometry.spec import run_ids
 from allometry.study import Study, procedure_of
@@ -56,16 +57,15 @@ class LocalEngine(Engine):
 
         def make(pack: Pack, advance: Callable[[int], None]) -> Finished:
             try:
-                results = procedure.run(
-                    pack, study.measures, study.trajectory, advance, checkpoints
-                )
+                made = procedure.run(pack, study.measures, study.trajectory, advance, checkpoints)
+            except AllometryError:
+                raise  # what is refused here would be refused of the other packs, too
             except Exception as error:
-                if not procedure.isolated:
-                    raise
-                reason = f"{type(error).__name__}: {error}".split("\n")[0]
-                failure = Failure(tuple(run_ids(pack.specs)), reason, traceback.format_exc())
+                log = traceback.format_exc()
+                failure = Failure(tuple(run_ids(pack.specs)), in_one_line(error), log)
                 return Finished((), provenance, (failure,))
-            return Finished(results, provenance)
+            results, failures = sorted_out(made)
+            return Finished(results, provenance, failures)
 
         several = len(packs) > 1 and procedure.concurrent(packs)
         threads = at_once(packs, len(processors())) if several else 1

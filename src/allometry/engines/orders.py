@@ -170,5 +170,9 @@ def _build(value: Any, modules: Mapping[str, str]) -> Any:
             f"no spec class {kind} of {modules.get(kind)} here after loading the study; import it "
             "at the top of the study's file"
         )
-    fields = {name: _build(item, modules) for name, item in value.items() if name != "kind"}
+    fields = {
+        name: _build(item, modules)
+        for name, item in value.items()
+        if name in spec_class.model_fields
+    }
     return spec_class.model_validate(fields)

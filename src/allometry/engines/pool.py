@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
 from typing import IO
@@ -105,7 +106,9 @@ class _Process:
         self._hung_after = hung_after  # seconds
         self._heard: float | None = None  # the last sign of life; None without an order
         self._hung = False
-        self._arguments = [",".join(map(str, cpus)), str(hung_after), *checkpoints]
+        # Where imports look here, for what the study imports from beyond its folder.
+        path = os.pathsep.join(str(folder or Path.cwd()) for folder in sys.path)
+        self._arguments = [",".join(map(str, cpus)), str(hung_after), path, *checkpoints]
         self._environment = dict(os.environ)
         pin_threads(self._environment, len(cpus))
         if gpu is not None:
@@ -176,7 +179,8 @@ class _Process:
                 # Appending, so that after a truncation the log starts at the file's start.
                 self._log = tempfile.NamedTemporaryFile(mode="a+b")  # noqa: SIM115
                 self._child = subprocess.Popen(  # noqa: S603
-                    [sys.executable, "-m", WORKER, *self._arguments],
+                    # -P: a file named like a module in the current folder is none to a library.
+                    [sys.executable, "-P", "-m", WORKER, *self._arguments],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
                     env=self._environment,
                 )  # fmt: skip

@@ -1,11 +1,11 @@
 """A worker process of the local pool: orders come on stdin, deliveries go to stdout.
 
-    python -m allometry.engines.pool_worker CPU,CPU... SIGN [FOLDER SECONDS]
+    python -m allometry.engines.pool_worker CPU,CPU... SIGN PATH [FOLDER SECONDS]
 
-It runs on the named processors alone and saves checkpoints into the folder (`Checkpoints`).
-While it works, empty frames between the deliveries are signs of life, a few within SIGN seconds.
-What a study prints goes to stderr. The process ends when stdin does, also in the middle of a
-pack: then the coordinator is gone.
+It runs on the named processors alone, imports from the folders of PATH after its own, and saves
+checkpoints into FOLDER (`Checkpoints`). While it works, empty frames between the deliveries are
+signs of life, a few within SIGN seconds. What a study prints goes to stderr. The process ends
+when stdin does, also in the middle of a pack: then the coordinator is gone.
 """
 
 import faulthandler
@@ -43,7 +43,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
     keep_programs(sweep=False)
-    cpus, hung_after, *folder = sys.argv[1:]
+    cpus, hung_after, path, *folder = sys.argv[1:]
+    sys.path += [place for place in path.split(os.pathsep) if place not in sys.path]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(cpu) for cpu in cpus.split(",")})
     orders = os.fdopen(os.dup(0), "rb")

@@ -82,13 +82,15 @@ def needs_of(
 
     from allometry.training.loop import Training
     from allometry.training.packing.calibration import calibration
-    from allometry.training.packing.choose import load_of, model_of
+    from allometry.training.packing.choose import has_own_batches, load_of
+    from allometry.training.packing.sharing import model_of
 
     if not isinstance(procedure, Training):
         return Needs()
     models = tuple(model_of(spec) for spec in pack.specs)
     on_gpu = jax.default_backend() == "gpu" if gpu is None else gpu
-    return _needs(models, load_of(pack.specs[0]), machine or calibration(), on_gpu)
+    load = load_of(pack.specs, own=has_own_batches(pack.specs))
+    return _needs(models, load, machine or calibration(), on_gpu)
 
 
 @lru_cache(maxsize=256)  # seeds of one study need the same
@@ -105,7 +107,8 @@ def _needs(models: "tuple[Model, ...]", load: "Load", machine: "Calibration", gp
     # Only matrix products are split over processors. The rest of a step, mostly passes over the
     # optimiser's arrays, is its cost when products take no time. The rate of the smallest
     # product measured is that of one processor.
-    without_products = cost(models, load, replace(machine, products=AT_ONCE, batched=AT_ONCE))
+    free = replace(machine, products=AT_ONCE, batched=AT_ONCE)
+    without_products = cost(models, load, free)
     rest = (without_products.seconds - without_products.compiling) / load.updates
     products = pack_cost.flop / machine.products[0][1]
     busy = ((products + rest) / BUSY - products) / rest

@@ -3,19 +3,23 @@
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import cache
 from io import TextIOBase
 from typing import TextIO
 
 from allometry.engines.deliveries import fail, write_delivery
 from allometry.engines.orders import read_order
+from allometry.errors import in_one_line
 from allometry.study import procedure_of
 from allometry.training.checkpoints import Checkpoints
+from allometry.training.result import RunFailure, RunResult
 
 __all__ = ["LOG_CHARACTERS", "pin_threads", "work"]
 
+Made = RunResult | RunFailure
 LOG_CHARACTERS = 8000  # kept of the output of a failed pack: its traceback and the lines before
 # NPROC is XLA's (`DefaultThreadPoolSize` in xla/pjrt/utils.cc).
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
@@ -40,11 +44,21 @@ def work(
         try:
             study, pack = read_order(order)
             procedure = procedure_of(study)
-            results = procedure.run(pack, study.measures, study.trajectory, sign, checkpoints)
-            return write_delivery(order, results, _provenance())
+            made = procedure.run(pack, study.measures, study.trajectory, sign, checkpoints)
+            return write_delivery(order, _with_output(made, tail.text), _provenance())
         except Exception as error:
             log = (tail.text + traceback.format_exc())[-LOG_CHARACTERS:]
-            return fail(order, f"{type(error).__name__}: {error}".split("\n")[0], log)
+            return fail(order, in_one_line(error), log)
+
+
+def _with_output(made: Iterable[Made], output: str) -> list[Made]:
+    """Each failure with what was written before it."""
+    return [
+        replace(one, log=(output + one.log)[-LOG_CHARACTERS:])
+        if isinstance(one, RunFailure)
+        else one
+        for one in made
+    ]
 
 
 def pin_threads(environment: MutableMapping[str, str], threads: int) -> None:

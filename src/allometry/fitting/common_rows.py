@@ -9,8 +9,9 @@ from allometry.errors import DataError
 from allometry.fitting.objectives import OBJECTIVES
 from allometry.fitting.options import FitOptions, ObjectiveName
 from allometry.fitting.problem import Problem
-from allometry.fitting.rows import Mask, Places, Rows
+from allometry.fitting.rows import Places, Rows
 from allometry.laws import Law
+from allometry.tables.conditions import Mask
 from allometry.tables.table import Table
 
 __all__ = ["CommonRows", "common_rows", "equal_rows", "usable_test_rows"]

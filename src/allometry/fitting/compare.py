@@ -19,8 +19,9 @@ from allometry.fitting.comparison import Comparison, LawScore, document
 from allometry.fitting.group import FIRST_DELTA, Group, adapted
 from allometry.fitting.mapping import check_response
 from allometry.fitting.options import RULES, FitOptions, ObjectiveChoice, Rule
-from allometry.fitting.rows import Mask, Places, condition
+from allometry.fitting.rows import Places
 from allometry.laws import Array, Law
+from allometry.tables.conditions import Mask, meeting
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -87,10 +88,10 @@ def compare(
     comparer = _Comparer(by_name, columns, hold_out, backtest, rule, options, adapt)
     comparer.check()
     runs = as_table(table, options.numbers(columns.values()))
-    runs = runs.take(_meeting(runs, where))
+    runs = runs.take(meeting(runs, where))
     if not len(runs):
         raise UsageError(f"no rows meet {', '.join(where)}" if where else "the table has no rows")
-    return comparer.groups(runs, _meeting(runs, fit_where), tuple(by))
+    return comparer.groups(runs, meeting(runs, fit_where), tuple(by))
 
 
 @dataclass(frozen=True)
@@ -200,14 +201,6 @@ class _Comparer:
             return parts[0]
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.sum([np.log(part) for part in parts], axis=0))
-
-
-def _meeting(table: Table, conditions: Sequence[str]) -> Mask:
-    """Rows that meet all conditions."""
-    rows = np.ones(len(table), bool)
-    for text in conditions:
-        rows &= condition(table, text)
-    return rows
 
 
 def _groups(table: Table, by: tuple[str, ...]) -> list[tuple[dict[str, object], Places]]:

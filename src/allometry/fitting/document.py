@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from html import escape
 from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from allometry import laws
 from allometry.errors import DataError, UsageError
+from allometry.fitting.display import Digest, as_html, as_text
 from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Verdict
 from allometry.fitting.mapping import law_of_columns, sizes_at
 from allometry.fitting.objectives import FittedObjective
@@ -270,25 +270,22 @@ class Fit:
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"the fit document is incomplete or damaged at {error}") from error
 
+    def __repr__(self) -> str:
+        return as_text(self._digest())
+
     def _repr_html_(self) -> str:
-        estimates = {**self.parameters, **self.derived}
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{escape(text)}</td>"
-            f"<td>{escape(estimates[name].verdict.replace('_', ' '))}</td></tr>"
-            for name, text in self.shown().items()
-        )
-        level = f"{100 * self.interval.level:g}%"
-        status = f"<b>{self.status.code}</b>: {escape(self.status.advice)}"
-        sound = self.status.code == "converged"
-        return (
-            ("" if sound else f"<p>{status}</p>")
-            + (
-                f"<p><b>{escape(self.law.name)}</b> {escape(self.formula)}: {self.rows} rows, "
-                f"{escape(self.objective.name)} {self.objective.value:.6g}</p>"
-                f"<table><tr><th></th><th>value [{level} interval]</th><th></th></tr>{rows}</table>"
-                f"<p>{escape(' '.join(self.quality_in_words()))}</p>"
-            )
-            + (f"<p>{status}</p>" if sound else "")
+        return as_html(self._digest())
+
+    def _digest(self) -> Digest:
+        return Digest(
+            law=self.law,
+            data=f"{self.rows} rows, {self.objective.name} {self.objective.value:.6g}",
+            level=self.interval.level,
+            values=self.shown(),
+            verdicts={n: e.verdict for n, e in {**self.parameters, **self.derived}.items()},
+            quality=" ".join(self.quality_in_words()),
+            status=self.status.code,
+            advice=self.status.advice,
         )
 
 

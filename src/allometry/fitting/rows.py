@@ -1,8 +1,6 @@
 """From a table to the rows a fit uses: every row left out has a rule and a number."""
 
 import hashlib
-import operator
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,23 +11,14 @@ from numpy.typing import NDArray
 from allometry.errors import DataError, UsageError, did_you_mean
 from allometry.fitting.mapping import SIZE_ALIASES, check_response, data_from, logarithm_notes
 from allometry.laws import Array, Law
+from allometry.tables.conditions import Mask, condition
 from allometry.tables.table import Origin, Table
 
-__all__ = ["Mask", "Places", "Rows", "condition", "noise_of_residuals", "select", "sizes_of"]
+__all__ = ["Places", "Rows", "noise_of_residuals", "select", "sizes_of"]
 
 Places = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 
 LARGEST = 1e60  # numbers beyond this, or below its inverse, are damage, not data
-
-COMPARISONS = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    ">": operator.gt,
-}
 
 
 @dataclass(frozen=True)
@@ -94,7 +83,7 @@ def select(
     weights: str | None,
     noise: str | None,
 ) -> Rows:
-    """Apply every rule in a fixed order: conditions, missing, not positive, largest.
+    """Apply every rule in a fixed order: excluded, conditions, missing, not positive, largest.
 
     Raises:
         UsageError: symbols or columns that do not fit the law.
@@ -109,6 +98,9 @@ def select(
         dropped.extend((int(i) + 1, rule) for i in np.flatnonzero(bad & usable))
         usable[bad] = False
 
+    if "status" in table:
+        excluded = np.array([status == "excluded" for status in table["status"]], bool)
+        drop(excluded, "status is excluded")
     for text in where:
         drop(~condition(table, text), f"outside {text}")
     for symbol, values in data.items():
@@ -283,22 +275,3 @@ def _refuse_absurd_weights(table: Table, columns: Mapping[str, str | None], usab
         if column is not None:
             values = table.numbers(column, name)[usable]
             _refuse_absurd(table, {name: column}, {name: values}, np.flatnonzero(usable))
-
-
-def condition(table: Table, text: str) -> Mask:
-    """Rows where `COLUMN<op>VALUE` holds; op is one of <= >= == != < >."""
-    match = re.fullmatch(r"\s*(.+?)\s*(<=|>=|==|!=|<|>)\s*(.*?)\s*", text)
-    if match is None:
-        raise UsageError(f"a condition like 'COLUMN<=VALUE' was expected, got {text!r}")
-    name, sign, value = match.groups()
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        value = value[1:-1]
-    column = table[name]
-    if column.dtype.kind in "if":
-        try:
-            return np.asarray(COMPARISONS[sign](column, float(value)), bool)
-        except ValueError:
-            raise UsageError(f"column {name!r} holds numbers, got {value!r} in {text!r}") from None
-    if sign not in ("==", "!="):
-        raise UsageError(f"column {name!r} holds text: only == and != compare it, got {text!r}")
-    return np.asarray(COMPARISONS[sign](np.array([str(cell) for cell in column]), value), bool)

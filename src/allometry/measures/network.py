@@ -15,11 +15,13 @@ class Network:
     """One network, its parameters in their own shapes, never padded.
 
     Attributes:
-        params: NumPy arrays by name.
-        losses: loss and metrics of its task over its whole training set and its whole test set:
-            ``train_loss``, ``test_loss``, ``train_accuracy``, ``test_accuracy`` of class labels.
-        split: the features its trained part sees, with labels.
+        params: NumPy arrays by name, read-only.
+        losses: loss and metrics over the whole training set, test set and, where there is one,
+            validation set: ``train_loss``, ``test_loss``, and of class labels
+            ``train_accuracy``, ``test_accuracy``.
+        split: the features its trained part sees, with targets; read-only.
         epoch: passes made so far; 0 is the untrained network.
+        step: updates made so far.
     """
 
     spec: RunSpec
@@ -27,4 +29,5 @@ class Network:
     params: Params
     losses: Mapping[str, float]
     split: Split
-    epoch: int
+    epoch: float
+    step: int

@@ -39,7 +39,7 @@ class CNN(Model):
     Attributes:
         channels: of each block, (16, 32) say.
         image: height, width and colours of the examples, which lie in memory in that order.
-        n_outputs: classes, or numbers to predict.
+        outputs: classes, or numbers to predict.
         activation: of each block.
         norm: before the activation, over all places of an example: see `norms.normalise`.
         norm_groups: groups of channels of "group"; each divides every number of channels.
@@ -54,7 +54,7 @@ class CNN(Model):
     image: tuple[
         Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]
     ] = (28, 28, 1)
-    n_outputs: int = Field(default=10, ge=1)
+    outputs: int = Field(default=10, ge=1)
     activation: Activation = "relu"
     norm: Norm = "none"
     norm_groups: int = Field(default=1, ge=1)
@@ -116,15 +116,15 @@ class CNN(Model):
         blocks, flop = self._blocks, NORM_FLOP[self.norm]
         kernels = [b.fan_in * b.channels * KERNEL**2 for b in blocks]
         seen = blocks[-1].channels * (blocks[-1].pooled if self.head == "flatten" else 1)
-        weights = sum(kernels) + seen * self.n_outputs
+        weights = sum(kernels) + seen * self.outputs
         arrays = [norm_start(self.norm, 0, b.channels, bias=True) for b in blocks]
-        vectors = sum(b.channels for b in blocks) + self.n_outputs
+        vectors = sum(b.channels for b in blocks) + self.outputs
         vectors += sum(array.size for norm in arrays for array in norm.values())
         products = [k * b.places for k, b in zip(kernels, blocks, strict=True)]
-        products.append(seen * self.n_outputs)
+        products.append(seen * self.outputs)
         units = sum(b.channels * b.places for b in blocks)
         # Biases and shifts: one sum for each unit, forward and backward.
-        single = units * (2 if "shift0" in arrays[0] else 1) + self.n_outputs
+        single = units * (2 if "shift0" in arrays[0] else 1) + self.outputs
         averaged, averages = self._averages()
         return Counts(
             n_params=weights + vectors,
@@ -159,7 +159,7 @@ class CNN(Model):
         # One axis for channels, as PyTorch flattens them, so that they can be padded.
         shape = (-1, channels) if self.head == "mean" else (-1, channels, *self._sides[-1])
         places = math.prod(shape[2:])
-        weight, params[f"bias{last}"] = draws.linear(channels * places, self.n_outputs)
+        weight, params[f"bias{last}"] = draws.linear(channels * places, self.outputs)
         params[f"weight{last}"] = weight.reshape(shape)
         return (
             mup_start(params, self._ratios) if self.parametrisation == "mup" else params
@@ -183,11 +183,11 @@ class CNN(Model):
 
     def check(self, n_in: int, n_classes: int) -> None:
         height, width, colours = self.image
-        if math.prod(self.image) != n_in or self.n_outputs < n_classes:
+        if math.prod(self.image) != n_in or self.outputs < n_classes:
             raise UsageError(
-                f"images of {height} x {width} x {colours} in at most {self.n_outputs} classes "
+                f"images of {height} x {width} x {colours} in at most {self.outputs} classes "
                 f"expected, got {n_in} inputs and {n_classes} classes; set model.image and "
-                "model.n_outputs"
+                "model.outputs"
             )
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
@@ -199,14 +199,13 @@ class CNN(Model):
             if self.activation in NONZERO_AT_ZERO:
                 x = keep_units(x, channels)
             x = _pooled(x, self.pool)
-        outputs: jax.Array
         last = len(self.channels)
         weight, bias = params[f"weight{last}"], params[f"bias{last}"]
+        outputs: jax.Array
         if self.head == "mean":
-            outputs = x.mean(axis=(1, 2)) @ weight.T
+            outputs = x.mean(axis=(1, 2)) @ weight.T + bias
         else:
-            outputs = jnp.einsum("bhwc,ochw->bo", x, weight)
-        outputs = outputs + bias
+            outputs = jnp.einsum("bhwc,ochw->bo", x, weight) + bias
         return outputs
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:

@@ -38,12 +38,12 @@ class ConvNet(Model):
     chunk: ClassVar[int] = 32
 
     @property
-    def hidden_sizes(self) -> tuple[int, ...]:
-        return self.channels, self.channels, HIDDEN
-
-    @property
     def stochastic(self) -> bool:
         return self.dropout > 0
+
+    @property
+    def hidden_sizes(self) -> tuple[int, ...]:
+        return self.channels, self.channels, HIDDEN
 
     def counts(self) -> Counts:
         c = self.channels

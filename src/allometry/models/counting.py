@@ -7,8 +7,7 @@ numbers on every machine.
 import math
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,18 +16,37 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError
-from allometry.models.model import Counts, Model, Params
-from allometry.spec.torch_draws import TorchDraws
 
-__all__ = ["check_fit", "counts_of", "weights_of"]
+__all__ = ["Counts", "Params", "check_fit", "counts_of", "n_inputs_of", "weights_of"]
+
+# A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
+# start as float32 and are float64 where they train so.
+Params = Mapping[str, NDArray[Any]]
+Apply = Callable[..., Any]
 
 # Operations that count one for each number they give; comparisons, roots and other functions none.
 SINGLE = {"add", "add_any", "sub", "mul", "div", "square", "integer_pow"}
 
 
-@cache
-def counts_of(model: Model, n_in: int) -> Counts:
-    """Sizes of a model by its start values and its `apply`, for examples of `n_in` features.
+class Counts(NamedTuple):
+    """Sizes of one network.
+
+    Attributes:
+        n_params: trained numbers, weights and biases.
+        n_params_no_biases: trained weights alone.
+        forward_flop: of one example through the trained part, a multiply-add as two.
+        backward_flop: of one example: gradients of all weights, and of all inputs but
+            the first layer's, which nothing needs.
+    """
+
+    n_params: int
+    n_params_no_biases: int
+    forward_flop: int
+    backward_flop: int
+
+
+def counts_of(apply: Apply, start: Params, n_in: int) -> Counts:
+    """Sizes of a model by its `apply` and its start values, for examples of `n_in` features.
 
     Arrays with one axis are biases. Multiply-adds of matrix products and convolutions are two
     operations; sums, differences, products and quotients of single numbers are one, functions
@@ -37,14 +55,14 @@ def counts_of(model: Model, n_in: int) -> Counts:
     Raises:
         UsageError: `apply` has a loop of unknown length.
     """
-    params = _shapes(model)
+    params = _shapes(start)
     x = jax.ShapeDtypeStruct((1, n_in), jnp.float32)
-    forward = _flop(model.apply, params, x)
+    forward = _flop(apply, params, x)
 
     def with_gradient(params: Any, x: jax.Array, of_outputs: jax.Array) -> Any:
-        return jax.vjp(lambda p: model.apply(p, x), params)[1](of_outputs)
+        return jax.vjp(lambda p: apply(p, x), params)[1](of_outputs)
 
-    outputs = jax.eval_shape(model.apply, params, x)
+    outputs = jax.eval_shape(apply, params, x)
     sizes = [math.prod(a.shape) for a in params.values()]
     return Counts(
         n_params=sum(sizes),
@@ -59,29 +77,44 @@ def weights_of(params: Params) -> list[NDArray[Any]]:
     return [array.reshape(len(array), -1) for array in params.values() if array.ndim > 1]
 
 
-def check_fit(model: Model, n_in: int, n_classes: int) -> None:
-    """Refuse examples of `n_in` features in `n_classes` classes that `apply` has no place for.
+def n_inputs_of(apply: Apply, start: Params) -> int | None:
+    """Features that `apply` takes: the first number of columns in `start` with which it works."""
+    columns: list[int] = [array.shape[1] for array in start.values() if array.ndim > 1]
+    for n_in in columns:
+        x = jax.ShapeDtypeStruct((2, n_in), jnp.float32)
+        try:
+            outputs = jax.eval_shape(apply, _shapes(start), x)
+        except (TypeError, ValueError):
+            continue
+        if outputs.shape[:1] == (2,):
+            return n_in
+    return None
+
+
+def check_fit(apply: Apply, start: Params, n_in: int, n_out: int, name: str) -> None:
+    """Refuse examples of `n_in` features that `apply` does not take, or too few outputs.
+
+    Args:
+        name: of the model, for the message.
 
     Raises:
         UsageError: saying what was expected.
     """
-    name = type(model).__name__
     x = jax.ShapeDtypeStruct((2, n_in), jnp.float32)
     try:
-        outputs = jax.eval_shape(model.apply, _shapes(model), x)
+        outputs = jax.eval_shape(apply, _shapes(start), x)
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"{name} does not take examples of {n_in} features: {str(error).splitlines()[0]}"
         ) from error
-    if len(outputs.shape) != 2 or outputs.shape[0] != 2 or outputs.shape[1] < n_classes:
+    if len(outputs.shape) != 2 or outputs.shape[0] != 2 or outputs.shape[1] < n_out:
         raise UsageError(
-            f"{name}: outputs (B, {n_classes}) or wider expected for these data, got "
+            f"{name}: outputs (B, {n_out}) or wider expected for these data, got "
             f"{outputs.shape} for B = 2"
         )
 
 
-def _shapes(model: Model) -> dict[str, jax.ShapeDtypeStruct]:
-    start = model.init(TorchDraws(0))
+def _shapes(start: Params) -> dict[str, jax.ShapeDtypeStruct]:
     return {
         name: jax.ShapeDtypeStruct(np.shape(array), jnp.float32) for name, array in start.items()
     }

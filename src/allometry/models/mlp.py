@@ -93,6 +93,10 @@ class MLP(Model):
         return self.dropout > 0 or type(self).apply_training is not MLP.apply_training
 
     @property
+    def n_outputs(self) -> int:
+        return self.widths[-1]
+
+    @property
     def dense(self) -> Dense | None:
         # What has more than weights, biases and activations is packed as any model is, and so is
         # a subclass that computes something else.

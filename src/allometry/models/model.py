@@ -1,6 +1,7 @@
 """What a model is to the rest of the package."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
@@ -10,31 +11,11 @@ from pydantic import Field
 
 from allometry.errors import UsageError
 from allometry.models.activations import ACTIVATIONS
+from allometry.models.counting import Counts, Params, check_fit, counts_of, n_inputs_of, weights_of
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["ACTIVATIONS", "Counts", "Dense", "Model", "PairModel", "Params"]
-
-# A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
-# start as float32 and are float64 where they train so.
-Params = Mapping[str, NDArray[Any]]
-
-
-class Counts(NamedTuple):
-    """Sizes of one network.
-
-    Attributes:
-        n_params: trained numbers, weights and biases.
-        n_params_no_biases: trained weights alone.
-        forward_flop: of one example through the trained part, a multiply-add as two.
-        backward_flop: of one example: gradients of all weights, and of all inputs but
-            the first layer's, which nothing needs.
-    """
-
-    n_params: int
-    n_params_no_biases: int
-    forward_flop: int
-    backward_flop: int
 
 
 class Dense(NamedTuple):
@@ -52,28 +33,24 @@ class Dense(NamedTuple):
 class Model(Spec):
     """A network as a frozen value: how it starts, what it computes, how big it is.
 
-    A subclass gives the methods for ONE network; packing many is the
-    library's work (`allometry.training.packing.choose`).
+    A subclass gives the methods for ONE network; packing many is the library's work
+    (`allometry.training.packing`).
 
     Attributes:
-        member_fields: fields in which members of one packed program may differ. They show in the
-            parameters alone, or `apply` uses them as numbers: there they are traced, a member's
-            own, while the parameters are padded with zeros. Zero padding must stay zero.
         chunk: examples worked on at once, so that what lies between the layers stays in
             the cache; gradients are added up over the chunks of a batch. Such a model
             trains alone. 0: the whole batch at once, packed.
+        member_fields: fields that show in the shapes or start values of the parameters alone,
+            or are used in `apply` as numbers. Networks that differ in these fields alone may
+            share a program, their parameters padded with zeros: a unit of zeros must stay
+            zero, and in `apply` these fields are traced numbers, each member's own.
         symbols: features are whole numbers that name something, kept as floats; such are
             never rounded.
     """
 
     chunk: ClassVar[int] = 0
-    symbols: ClassVar[bool] = False
     member_fields: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether `apply_training` draws from its key."""
-        return type(self).apply_training is not Model.apply_training
+    symbols: ClassVar[bool] = False
 
     @property
     def dense(self) -> Dense | None:
@@ -88,25 +65,23 @@ class Model(Spec):
         """True widths between input and output, for the column ``hidden_sizes``; None for none."""
         return None
 
-    def family(self) -> tuple[Any, ...]:
-        """Networks with equal families may be trained in one program."""
-        values = dict(self)
-        sizes = [values.pop(name) for name in self.member_fields]
-        depths = [len(size) for size in sizes if isinstance(size, tuple)]
-        widths = getattr(self, "widths", (0,))
-        return type(self).__name__, *values.items(), *depths, widths[0], widths[-1]
+    @property
+    def n_outputs(self) -> int | None:
+        """Outputs, where one of the `member_fields` decides how many; None elsewhere."""
+        return None
 
-    def rate_factors(self, kind: Literal["sgd", "adam"]) -> Mapping[str, float]:
-        """Parameter name to the factor on its learning rate; 1 for names that are not there.
-
-        Args:
-            kind: "sgd" for updates in proportion to the gradient, "adam" for updates that do not
-                depend on its size.
-        """
-        return {}
+    @property
+    def stochastic(self) -> bool:
+        """Whether `apply_training` draws; by default where it is not that of this class."""
+        return type(self).apply_training is not Model.apply_training
 
     def counts(self) -> Counts:
-        raise NotImplementedError
+        """Sizes and work; by default read from start values and `apply` (`counting.counts_of`).
+
+        Raises:
+            UsageError: none of the widths that its arrays have as columns is that of its inputs.
+        """
+        return _counted(self)
 
     def init(self, draws: TorchDraws) -> Params:
         """Start values, drawn in the order PyTorch would."""
@@ -119,13 +94,13 @@ class Model(Spec):
         """
         return [x.reshape(len(x), -1) for x in inputs]
 
-    def check(self, n_in: int, n_classes: int) -> None:
-        """Refuse examples of `n_in` features in `n_classes` classes that do not fit.
+    def check(self, n_in: int, n_out: int) -> None:
+        """Refuse examples of `n_in` features for which `n_out` outputs or more are needed.
 
         Raises:
             UsageError: saying what was expected.
         """
-        raise NotImplementedError
+        _checked(self, n_in, n_out)
 
     def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
         """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
@@ -137,13 +112,43 @@ class Model(Spec):
         """The same while training, where a model with dropout draws from `key`."""
         return self.apply(params, x)
 
+    def rate_factors(self, kind: Literal["sgd", "adam"]) -> Mapping[str, float]:
+        """Factors on the learning rate by name of the parameter, where they are not 1.
+
+        Args:
+            kind: of the optimiser (`Elementwise.kind`).
+        """
+        return {}
+
     def fan_in(self, name: str) -> int:
         """Inputs of a unit of the layer that a parameter belongs to."""
         raise UsageError(f"{type(self).__name__} does not say the fan-in of {name}")
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
-        """The trained weight matrices ``(fan_out, fan_in)`` from input to output."""
-        raise NotImplementedError
+        """The trained weight matrices ``(fan_out, fan_in)`` from input to output.
+
+        By default all arrays with two axes or more, in the order of `init`.
+        """
+        return weights_of(params)
+
+
+# A sweep has each of its models many times, with different seeds.
+@cache
+def _counted(model: Model) -> Counts:
+    start = model.init(TorchDraws(0))
+    n_in = 2 if isinstance(model, PairModel) else n_inputs_of(model.apply, start)
+    if n_in is None:
+        raise UsageError(
+            f"{type(model).__name__} takes none of the widths that its arrays have as columns: "
+            "write its `counts`, by `allometry.models.counting.counts_of` with the right number of "
+            "features"
+        )
+    return counts_of(model.apply, start, n_in)
+
+
+@cache
+def _checked(model: Model, n_in: int, n_out: int) -> None:
+    check_fit(model.apply, model.init(TorchDraws(0)), n_in, n_out, type(model).__name__)
 
 
 class PairModel(Model):

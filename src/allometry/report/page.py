@@ -13,6 +13,7 @@ from allometry.report.fit_in_words import certificate_lines, estimate_rows, summ
 from allometry.report.pictures import Picture, draw_figures
 from allometry.report.rendering import LIMIT, render, write
 from allometry.report.runs_table import counts_of_runs, provenance_section, runs_section
+from allometry.studies import study as find_study
 from allometry.study import Study
 from allometry.tables.table import Table
 
@@ -38,7 +39,7 @@ class IndexEntry:
 
 
 def write_report(
-    study: Study,
+    study: Study | str | Path,
     table: Table,
     path: Path,
     *,
@@ -52,7 +53,9 @@ def write_report(
     """Write the report of one study.
 
     Args:
-        table: its runs, diverged ones included; analysis and figures get all of them.
+        study: a study, its name, or the path of its file or folder.
+        table: its runs, diverged ones included; analysis and figures get all of them but those
+            that are excluded.
         size: name of the size.
         provenance: what trained the runs, one mapping for each that differs.
         command: the shell line that makes this report again.
@@ -63,6 +66,7 @@ def write_report(
     Raises:
         UsageError: no run is done. DataError: the page would pass 1 MB.
     """
+    study = study if isinstance(study, Study) else find_study(study)
     require_finished(study, table, size)
     analysis = analysis or study.analysis(table)
     if pictures is None:

@@ -13,7 +13,7 @@ from allometry.figures.drawing import Drawing, draw
 from allometry.figures.style import paper
 from allometry.figures.svg import inline_svg
 from allometry.findings import Analysis
-from allometry.study import Study
+from allometry.study import Study, included
 from allometry.tables.table import Table
 
 __all__ = ["Picture", "draw_figures", "make_folder", "save_figures"]
@@ -44,8 +44,12 @@ class Picture:
 
 
 def draw_figures(study: Study, table: Table, analysis: Analysis) -> list[Picture]:
-    """Every figure of a study, in its order."""
-    pictures = []
+    """Every figure of a study, in its order.
+
+    Args:
+        table: the runs; figures see all but those that are excluded.
+    """
+    pictures, table = [], included(table)
     for number, function in enumerate(study.figures, start=1):
         name = function.__name__
         with _collector_paused():

@@ -1,6 +1,7 @@
 """The runs of a page: how many there are, what is the same in all, and the rows shown."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,16 +22,25 @@ class Cell(NamedTuple):
 
 
 def counts_of_runs(table: Table, declared: int | None) -> dict[str, Any]:
-    """Runs by status, their seeds, and how many of `declared` are pending."""
+    """Runs by status, their seeds, why some are excluded, how many of `declared` are pending."""
     status = table["status"].tolist() if "status" in table else ["done"] * len(table)
     seeds = sorted(set(table["seed"].tolist())) if "seed" in table else []
     return {
         "runs": len(table),
         "done": status.count("done"),
         "diverged": status.count("diverged"),
+        "excluded": status.count("excluded"),
+        "reasons": _reasons(table),
         "seeds": seeds,
         "pending": max(0, (declared or 0) - len(table)),
     }
+
+
+def _reasons(table: Table) -> list[tuple[str, int]]:
+    """Each reason that runs are excluded for, with their number."""
+    if "excluded_because" not in table:
+        return []
+    return list(Counter(reason for reason in table["excluded_because"] if reason).items())
 
 
 def runs_section(table: Table) -> dict[str, Any]:

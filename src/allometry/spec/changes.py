@@ -75,10 +75,20 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
     try:
         # Validated again: model_copy alone would take any value of any type.
         fields = {n: getattr(spec, n) for n in names}
-        return type(spec).model_validate({**fields, name: value})
+        changed = type(spec).model_validate({**fields, name: value})
     except ValidationError as error:
         reason = "; ".join(e["msg"] for e in error.errors())
         raise UsageError(f"--set {field}={value!r} does not fit: {reason}") from error
+    if len(_truths(value)) > len(_truths(getattr(changed, name))):  # Pydantic takes it for 1
+        raise UsageError(f"--set {field}={json.dumps(value)} does not fit: true is no number")
+    return changed
+
+
+def _truths(value: object) -> list[bool]:
+    """The truth values in a value, in order."""
+    if isinstance(value, list | tuple):
+        return [truth for item in value for truth in _truths(item)]
+    return [value] if isinstance(value, bool) else []
 
 
 def _read(value: object) -> object:

@@ -2,54 +2,20 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field, SerializeAsAny
 
 from allometry.errors import DataError
 from allometry.spec.text import texts
+from allometry.spec.train_spec import TrainSpec
 from allometry.spec.value import Spec
 
 __all__ = [
-    "RUN_SCHEMA", "Experiment", "RunSpec", "TrainSpec", "check_same", "differences", "run_ids",
+    "RUN_SCHEMA", "Experiment", "RunSpec", "check_same", "differences", "run_ids",
 ]  # fmt: skip
 
 RUN_SCHEMA = "allometry/run/1"
-
-
-class TrainSpec(Spec):
-    """How to train.
-
-    Attributes:
-        optimizer: update rule with its own hyperparameters (`allometry.spec.optimizers`).
-        epochs: passes over the training set; the last batch of a pass may be smaller.
-        batch_size: examples an update.
-        batch_order: ``shared`` draws one order for a seed, so that runs of all sizes see
-            the same batches and share a program; ``torch`` repeats the shuffles of a
-            PyTorch DataLoader made after the model, so that a run follows a notebook's
-            batch for batch. Such runs train one by one.
-        measure_every: epochs between points of the trajectory (0: no trajectory).
-        loss: mean over examples of the cross-entropy (nats), or mean over examples and
-            outputs of the squared distance to the one-hot label (``nn.MSELoss``).
-        layer_rates: ``equal``, or ``fan_in``: the learning rate of each layer is divided by
-            the square root of its fan-in.
-        precision: of training. ``float32``: everything. ``float64``: everything; start values
-            and examples are the float32 ones, and a frozen encoder works in float32. ``bfloat16``:
-            mixed precision, as the policy ``params=float32,compute=bfloat16,output=float32`` of
-            DeepMind's jmp: weights, summed gradients, optimiser state and losses are float32;
-            for each forward and backward pass weights and examples are cast to bfloat16, and
-            all products and activations are bfloat16; the outputs are cast to float32 before
-            the loss. The losses measured are those of the float32 weights, in float32.
-    """
-
-    optimizer: SerializeAsAny[Spec]
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(default=128, ge=1)
-    batch_order: Literal["shared", "torch"] = "shared"
-    measure_every: int = Field(default=0, ge=0)
-    loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
-    layer_rates: Literal["equal", "fan_in"] = "equal"
-    precision: Literal["float32", "bfloat16", "float64"] = "float32"
 
 
 class Experiment(Spec):

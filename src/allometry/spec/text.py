@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from allometry.spec.value import Spec
+from allometry.spec.value import Spec, has_version
 
 __all__ = ["texts"]
 
@@ -51,7 +51,7 @@ class _Writer:
         values, written, parts = spec.__dict__, self._written, []
         for name, key, optional, default in fields:
             value = values[name] if name else default
-            if optional and not self._defaults and value == default:
+            if optional and not self._defaults and value == default and not has_version(value):
                 continue
             if type(value) is int:
                 parts.append(f"{key}{value}")
@@ -66,7 +66,7 @@ class _Writer:
 
     def _nested(self, value: object) -> str:
         if isinstance(value, Spec):
-            return self.text(value)
+            return _json(value.short_text) if value.short_text else self.text(value)
         if isinstance(value, tuple | list):
             return "[" + ",".join(map(self._nested, value)) + "]"
         return _json(value)
@@ -78,10 +78,14 @@ _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 def _sorted_fields(kind: type[Spec]) -> list[tuple[str, str, bool, Any]]:
     """(name, key as JSON, is optional, default) of each field and of ``kind``, sorted by key.
 
-    ``kind`` is no field: its name is empty here, and its default is its value.
+    ``kind`` and ``version`` are no fields: their names are empty here, and their defaults are
+    their values.
     """
     rows = [
         (name, f"{_json(name)}:", not f.is_required(), f.get_default(call_default_factory=True))
         for name, f in kind.model_fields.items()
     ]
-    return sorted([*rows, ("", '"kind":', False, kind.__name__)], key=lambda row: row[1])
+    rows.append(("", '"kind":', False, kind.__name__))
+    if kind.version > 1:
+        rows.append(("", '"version":', False, kind.version))
+    return sorted(rows, key=lambda row: row[1])

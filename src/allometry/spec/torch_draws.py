@@ -16,14 +16,19 @@ Float = NDArray[np.float32]
 
 
 class TorchDraws:
-    """The random stream of ``torch.manual_seed(seed)``; draw in the order of the notebook."""
+    """The random stream of ``torch.manual_seed(seed)``; draw in the order of the notebook.
+
+    Attributes:
+        seed: that it was made with. A generator made of it draws without moving this stream.
+    """
 
     def __init__(self, seed: int):
+        self.seed = seed
         self._state = np.random.RandomState(seed)
 
     def copy(self) -> "TorchDraws":
         """An independent stream that continues from here."""
-        twin = TorchDraws(0)
+        twin = TorchDraws(self.seed)
         twin._state.set_state(self._state.get_state())
         return twin
 

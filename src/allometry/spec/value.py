@@ -1,14 +1,37 @@
 """A frozen value made of fields, of which models, data sets and runs are made."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Spec"]
+from allometry.spec.fields import SpecType
+
+__all__ = ["Spec", "has_version"]
 
 
-class Spec(BaseModel):
-    """A frozen value made of fields; unknown fields and wrong types are refused."""
+class Spec(BaseModel, metaclass=SpecType):
+    """A frozen value made of fields; unknown fields and wrong types are refused.
+
+    Attributes:
+        version: of what the values of a class mean. A shipped class that changes its meaning
+            gets the next one; from 2 on it stands in the document, and so in the `run_id`.
+        short: a name that stands for the value with all fields at their defaults.
+    """
+
+    version: ClassVar[int] = 1
+    short: ClassVar[str | None] = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @property
+    def short_text(self) -> str | None:
+        """`short` with the version, as documents have it; None where a field is not at default."""
+        if self.short is None or any(
+            getattr(self, name) != field.get_default(call_default_factory=True)
+            for name, field in type(self).model_fields.items()
+        ):
+            return None
+        return self.short if self.version == 1 else f"{self.short}/{self.version}"
 
     def document(self, *, defaults: bool = True) -> dict[str, object]:
         """Plain JSON data with the class name under ``kind``.
@@ -20,20 +43,28 @@ class Spec(BaseModel):
         """
         fields = type(self).model_fields
         out: dict[str, object] = {"kind": type(self).__name__}
+        if self.version > 1:
+            out["version"] = self.version
         for name, field in fields.items():
             value = getattr(self, name)
             if (
                 defaults
                 or field.is_required()
+                or has_version(value)
                 or value != field.get_default(call_default_factory=True)
             ):
                 out[name] = _plain(value, defaults)
         return out
 
 
+def has_version(value: object) -> bool:
+    """Whether a field with this value is named in a `run_id` also where it is the default."""
+    return isinstance(value, Spec) and value.version > 1
+
+
 def _plain(value: object, defaults: bool) -> object:
     if isinstance(value, Spec):
-        return value.document(defaults=defaults)
+        return value.short_text or value.document(defaults=defaults)
     if isinstance(value, tuple | list):
         return [_plain(item, defaults) for item in value]
     return value

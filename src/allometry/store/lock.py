@@ -50,7 +50,7 @@ class WriterLock:
                 raise StoreBusyError(self._who_holds_it()) from error
             raise _unwritable(self.path, error) from error
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Release the lock; a second call does nothing."""
         if self._file >= 0:
             os.close(self._file)

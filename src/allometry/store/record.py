@@ -14,21 +14,12 @@ from safetensors.numpy import load, save
 
 from allometry.errors import DataError, UsageError
 from allometry.spec import run_ids, texts
-from allometry.training.result import Cell, RunResult
+from allometry.training.result import ARRAY_DTYPES, RESERVED, Cell, RunResult
 
 __all__ = [
-    "RESERVED", "Record", "canonical", "damage", "decode_arrays", "decode_row", "digest",
-    "encode_arrays", "encode_row", "parsed", "records",
+    "RESERVED", "Record", "canonical", "check_storable", "damage", "decode_arrays", "decode_row",
+    "digest", "encode_arrays", "encode_row", "parsed", "records",
 ]  # fmt: skip
-
-RESERVED = ("run_id", "study", "seed", "status", "seconds")
-"""Columns the store itself fills in; a measure cannot have these names."""
-
-# What safetensors writes and reads back bit for bit with NumPy alone.
-_DTYPES = frozenset(
-    ["bool", "float16", "float32", "float64", "complex64"]
-    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
-)
 
 _CELLS = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _DECODER = json.JSONDecoder()
@@ -67,6 +58,16 @@ def records(results: Sequence[RunResult], provenance: str, finished_at: str) -> 
     specs = [result.spec for result in results]
     named = zip(results, run_ids(specs), texts(specs), strict=True)
     return [_record(*one, provenance, finished_at) for one in named]
+
+
+def check_storable(result: RunResult) -> None:
+    """Refuse what cannot be stored.
+
+    Raises:
+        UsageError: naming the column or array.
+    """
+    encode_row(result.row)
+    _dense(result.trajectories)
 
 
 def _record(result: RunResult, run_id: str, spec: str, provenance: str, finished_at: str) -> Record:
@@ -167,19 +168,24 @@ def encode_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes | None:
     """
     if not arrays:
         return None
-    # safetensors reads a contiguous block from the array's address whatever its
-    # strides are, so a transposed view would be written as wrong numbers.
-    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    for name, array in dense.items():
-        if array.dtype.name not in _DTYPES:
-            raise UsageError(
-                f"trajectory {name!r}: numbers of {', '.join(sorted(_DTYPES))} expected, got "
-                f"{array.dtype}; convert it in the measure"
-            )
+    dense = _dense(arrays)
     try:
         return bytes(save(dense))
     except (SafetensorError, UnicodeEncodeError) as error:
         raise UsageError(f"trajectories {', '.join(map(repr, dense))}: {error}") from error
+
+
+def _dense(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    # safetensors reads a contiguous block from the array's address whatever its
+    # strides are, so a transposed view would be written as wrong numbers.
+    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    for name, array in dense.items():
+        if array.dtype.name not in ARRAY_DTYPES:
+            raise UsageError(
+                f"trajectory {name!r}: numbers of {', '.join(sorted(ARRAY_DTYPES))} expected, got "
+                f"{array.dtype}; convert it in the measure"
+            )
+    return dense
 
 
 def decode_arrays(data: bytes | None) -> dict[str, NDArray[Any]]:

@@ -55,7 +55,7 @@ def stored_size(store: Store, study: str, sizes: Sequence[str] = SIZES) -> str:
             return size
     raise UsageError(
         f"no finished run of {study} in {store.path}; train some: allometry run {study} "
-        f"--store {store.path}"
+        f"--store {store.path}, or with the path of its file where the study is your own"
     )
 
 

@@ -10,7 +10,7 @@ from allometry.training.result import Cell
 
 __all__ = ["Rows"]
 
-STORED = ("run_id", "seed", "status", "seconds")  # columns that are no measures
+STORED = ("run_id", "seed", "status", "excluded_because", "seconds")  # no measures
 
 
 class Rows:
@@ -22,10 +22,15 @@ class Rows:
         self._measured: dict[str, list[Cell | None]] = {}
         self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
 
-    def add(self, stored: Record) -> None:
-        """Append a stored run; columns that a run lacks are None in its row."""
+    def add(self, stored: Record, reason: str | None = None) -> None:
+        """Append a stored run; columns that a run lacks are None in its row.
+
+        Args:
+            reason: why the run is excluded; None where it is not.
+        """
         seed = parsed(stored.spec)["seed"]
-        cells = (stored.run_id, seed, stored.status, stored.seconds)
+        status = stored.status if reason is None else "excluded"
+        cells = (stored.run_id, seed, status, reason, stored.seconds)
         for column, value in zip(self._stored.values(), cells, strict=True):
             column.append(value)
         row = decode_row(stored.row)
@@ -41,12 +46,14 @@ class Rows:
     def table(self, study: str) -> Table:
         """The runs added, as the table of a study."""
         stored = self._stored
+        reasons = stored["excluded_because"]
         columns = {
             "run_id": stored["run_id"],
             "study": [study] * self._count,
             "seed": stored["seed"],
             **self._measured,
             "status": stored["status"],
+            **({"excluded_because": reasons} if any(reasons) else {}),
             "seconds": stored["seconds"],
         }
         return Table(columns, self._arrays)

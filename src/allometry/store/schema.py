@@ -2,18 +2,21 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from allometry.durable import put
 from allometry.errors import AllometryError, DataError, DiskError, StoreBusyError, UsageError
 
 __all__ = [
-    "APPLICATION_ID", "MIGRATIONS", "copy_to", "open_reader", "open_writer", "sqlite_errors",
-    "tables",
+    "APPLICATION_ID", "MIGRATIONS", "check_there", "copy_to", "make", "open_reader",
+    "open_writer", "sqlite_errors", "tables",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 APPLICATION_ID = 0x616C6F6D  # "alom"; file(1) and SQLite show it
 
@@ -35,8 +38,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             what TEXT NOT NULL, found_at TEXT NOT NULL, run_id, spec, status, row, seconds,
             provenance, finished_at, arrays_sha256, sha256, trajectories)""",
     ),
+    (
+        """CREATE TABLE excluded (
+            run_id TEXT PRIMARY KEY, reason TEXT NOT NULL, excluded_at TEXT NOT NULL,
+            sha256 TEXT NOT NULL) WITHOUT ROWID""",
+    ),
 )
-"""Statements leading from version n to version n + 1; entries are only ever added."""
+"""Statements leading from version n to version n + 1; entries are only ever added.
+
+An older store is read as it is where the later entries only create tables.
+"""
+
+_NEW_TABLE = "CREATE TABLE "
 
 _FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE"}
 _NO_RIGHTS = {"SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH"}
@@ -111,7 +124,7 @@ def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
     """The read-write connection; makes or migrates the file if needed. Take the lock first."""
     with sqlite_errors(path):
         if _is_nothing(path):
-            _make(path, migrations)
+            make(path, lambda connection: None, migrations)
         connection = _connect(path, "rw")
         try:
             version = _version(connection, path, len(migrations))
@@ -134,13 +147,10 @@ def open_reader(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
 
     Raises:
         UsageError: when there is no store at `path`.
-        DataError: when the file is no store, or one of a newer or an older version.
+        DataError: when the file is no store, one of a newer version, or one of an older
+            version that cannot be read as it is.
     """
-    if _is_nothing(path):
-        raise UsageError(
-            f"no store at {path}: name one with --store FILE, or make it with "
-            f"`allometry run STUDY --store {path}`"
-        )
+    check_there(path)
     with sqlite_errors(path):
         # In a folder without write access SQLite cannot make its shared memory. Without a
         # log to replay, the file alone is the whole store.
@@ -148,24 +158,62 @@ def open_reader(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
         connection = _connect(path, "ro", "&immutable=1" if alone else "")
         try:
             version = _version(connection, path, len(migrations))
+            _add_tables(connection, path, version, migrations)
         except BaseException:
             connection.close()
             raise
-    if version < len(migrations):
-        connection.close()
+    return connection
+
+
+def check_there(path: Path) -> None:
+    """Refuse a path without a store.
+
+    Raises:
+        UsageError: saying how to make one.
+    """
+    if _is_nothing(path):
+        raise UsageError(
+            f"no store at {path}: name one with --store FILE, or make it with "
+            f"`allometry run STUDY --store {path}`"
+        )
+
+
+def _add_tables(
+    connection: sqlite3.Connection, path: Path, version: int, migrations: Sequence[Sequence[str]]
+) -> None:
+    """Give a reader the tables that a store of an older version lacks, empty and its own.
+
+    Raises:
+        DataError: when later versions did more than to add tables.
+    """
+    statements = [s for later in migrations[version:] for s in later]
+    if not all(statement.startswith(_NEW_TABLE) for statement in statements):
         raise DataError(
             f"store {path} has version {version} and this allometry reads {len(migrations)}: the "
             f"next `allometry run --store {path}` brings it up to date and keeps a copy"
         )
-    return connection
+    for statement in statements:
+        connection.execute(statement.replace(_NEW_TABLE, "CREATE TEMP TABLE ", 1))
 
 
 def _is_nothing(path: Path) -> bool:
     return not path.exists() or (path.is_file() and path.stat().st_size == 0)
 
 
-def _make(path: Path, migrations: Sequence[Sequence[str]]) -> None:
-    """Make a new store, renamed into place when complete: a file that exists can be read."""
+def make(
+    path: Path,
+    fill: Callable[[sqlite3.Connection], T],
+    migrations: Sequence[Sequence[str]] = MIGRATIONS,
+) -> T:
+    """Make a new store, renamed into place when complete: a file that exists can be read.
+
+    Args:
+        path: of the store; take its lock first.
+        fill: writes what is in it from the start, in one transaction.
+
+    Returns:
+        what `fill` gives.
+    """
     part = _beside(path, ".part")
     for file in (part, path):
         # A log left behind by a store since removed would be replayed into this one.
@@ -175,10 +223,17 @@ def _make(path: Path, migrations: Sequence[Sequence[str]]) -> None:
     connection = _connect(part, "rwc")
     try:
         _migrate(connection, 0, migrations)
+        connection.execute("BEGIN IMMEDIATE")
+        filled = fill(connection)
+        connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
-    finally:
+    except BaseException:
         connection.close()
+        part.unlink(missing_ok=True)
+        raise
+    connection.close()
     put(part, path)
+    return filled
 
 
 def _connect(path: Path, mode: str, more: str = "") -> sqlite3.Connection:

@@ -10,28 +10,29 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
 from allometry.spec import Experiment, check_same, run_ids, texts
+from allometry.store import decisions
 from allometry.store import verify as store_verify
+from allometry.store.copies import new_store
 from allometry.store.lock import WriterLock, check_place, filesystem_type
-from allometry.store.record import (
-    Record,
-    canonical,
-    damage,
-    decode_arrays,
-    digest,
-    records,
-)
+from allometry.store.record import Record, canonical, damage, decode_arrays, digest, records
 from allometry.store.rows import Rows
-from allometry.store.schema import copy_to, open_reader, open_writer, sqlite_errors
-from allometry.store.verify import DECLARED, RUNS, Damage, Verification
+from allometry.store.schema import (
+    check_there,
+    copy_to,
+    open_reader,
+    open_writer,
+    sqlite_errors,
+)
+from allometry.store.status import StudyStatus, statuses
+from allometry.store.verify import DECLARED, EXCLUDED, RUNS, Damage, Verification
 from allometry.tables.table import Table
 from allometry.training.result import RunResult
 
@@ -40,29 +41,18 @@ __all__ = ["Damage", "Store", "StudyStatus", "Verification"]
 E = TypeVar("E", bound=Experiment)
 
 
-class StudyStatus(NamedTuple):
-    """How far the runs declared by one size of a study are; the last three add up to `declared`."""
-
-    study: str
-    size: str
-    variant: str
-    declared: int
-    done: int
-    diverged: int
-    pending: int
-
-
 class Store:
     """One store, open until `close`; use it in a ``with`` statement.
 
     Args:
         path: of the SQLite file.
-        write: be its one writer, making the file when there is none.
+        write: be its one writer.
+        new: where it is written, make the file when there is none.
         filesystem: gives the kind of filesystem of a folder.
 
     Raises:
         StoreBusyError: another process writes it: who, since when, what to do.
-        UsageError: there is no store to read, or no folder to make one in.
+        UsageError: there is no store, or no folder to make one in.
         DataError: the file is no store, is damaged, or comes from a newer version.
         DiskError: the place cannot be written or is on a network filesystem.
     """
@@ -72,6 +62,7 @@ class Store:
         path: str | Path,
         write: bool = False,
         *,
+        new: bool = True,
         filesystem: Callable[[Path], str | None] = filesystem_type,
     ):
         # Resolved, so that two names of one file share one lock.
@@ -80,6 +71,8 @@ class Store:
         if not write:
             self._connection = open_reader(self.path)
             return
+        if not new:
+            check_there(self.path)
         if not self.path.parent.is_dir():
             raise UsageError(f"no folder {self.path.parent} to make store {self.path.name} in")
         check_place(self.path, filesystem(self.path.parent))
@@ -87,7 +80,7 @@ class Store:
         try:
             self._connection = open_writer(self.path)
         except BaseException:
-            self._lock.release()
+            self._lock.close()
             raise
 
     def __enter__(self) -> Self:
@@ -105,7 +98,7 @@ class Store:
         """Close the file, then let the next writer in."""
         self._connection.close()
         if self._lock is not None:
-            self._lock.release()
+            self._lock.close()
 
     # ---- write -------------------------------------------------------------------------------
 
@@ -159,7 +152,7 @@ class Store:
         """
         document = canonical(provenance)
         name = hashlib.sha256(document.encode()).hexdigest()
-        finished = records(results, name, _now())
+        finished = records(results, name, decisions.now())
         places = ", ".join("?" * len(Record._fields))
         with self._transaction() as connection:
             connection.execute(
@@ -176,7 +169,43 @@ class Store:
             DataError: when the file itself is too damaged to be repaired in place.
         """
         with self._transaction() as connection:
-            store_verify.set_aside(connection, damaged, _now())
+            store_verify.set_aside(connection, damaged, decisions.now())
+
+    def exclude(self, run_ids: Collection[str], reason: str) -> int:
+        """Leave stored runs out of every analysis; they stay stored, with status ``excluded``.
+
+        Args:
+            run_ids: of any runs; one that is excluded already gets the new reason.
+            reason: why, in words that the report prints.
+
+        Returns:
+            number of runs among them that are stored.
+
+        Raises:
+            UsageError: for an empty reason.
+        """
+        with self._transaction() as connection:
+            return decisions.exclude(connection, run_ids, reason)
+
+    def include(self, run_ids: Collection[str]) -> int:
+        """Undo `exclude`; returns how many of these runs were excluded."""
+        with self._transaction() as connection:
+            return decisions.include(connection, run_ids)
+
+    def forget(
+        self, run_ids: Collection[str], declarations: Collection[tuple[str, str, str]] = ()
+    ) -> int:
+        """Remove runs for good, all or none: they are pending again where they are declared.
+
+        Args:
+            run_ids: of the runs.
+            declarations: of a study, size and variant each, to remove as well.
+
+        Returns:
+            number of runs removed.
+        """
+        with self._transaction() as connection:
+            return decisions.forget(connection, run_ids, declarations)
 
     # ---- read --------------------------------------------------------------------------------
 
@@ -207,7 +236,7 @@ class Store:
         )
 
     def check(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
-        """Damage of these runs and of declarations, by their hashes; quick, for every start."""
+        """Damage of these runs, of declarations and of exclusions, by their hashes; quick."""
         names = json.dumps(run_ids(specs))
         with sqlite_errors(self.path):
             return tuple(store_verify.check_runs(self._connection, names))
@@ -221,7 +250,8 @@ class Store:
     ) -> Table:
         """The stored runs of a size of a study, one row each, in declared order.
 
-        Columns: run_id, study, seed, those the measures gave, status, seconds.
+        Columns: run_id, study, seed, those the measures gave, status, seconds. An excluded run
+        has status ``excluded``; where there is one, column ``excluded_because`` has the reasons.
 
         Args:
             only: the run_ids wanted, all declared ones when None.
@@ -236,7 +266,7 @@ class Store:
             "LEFT JOIN runs r ON r.run_id = d.run_id "
             "WHERE (d.study, d.size, d.variant) = (?, ?, ?) ORDER BY d.position"
         )
-        rows = Rows()
+        rows, reasons = Rows(), self.exclusions()
         declared_any = False
         for row in self._each(query, (study, size, variant)):
             declared_any = True
@@ -246,10 +276,31 @@ class Store:
                 what = damage(stored)
             self._refuse(declaration[3], what)
             if rowid is not None and (only is None or stored.run_id in only):
-                rows.add(stored)
+                rows.add(stored, reasons.get(stored.run_id))
         if not declared_any:
             raise UsageError(self._not_declared(study, size, variant))
         return rows.table(study)
+
+    def exclusions(self) -> dict[str, str]:
+        """The reason of every excluded run, by run_id.
+
+        Raises:
+            DataError: when one is not as it was written.
+        """
+        rows = self._all(f"SELECT {EXCLUDED} FROM excluded")
+        for row in rows:
+            self._refuse(row[0], store_verify.exclusion_damage(row))
+        return {run_id: reason for run_id, reason, *_ in rows}
+
+    def declared(self, study: str, size: str, variant: str = "") -> list[str]:
+        """The run_ids that a size of a study declares, in order, whether stored or not."""
+        query = "SELECT run_id FROM declared WHERE (study, size, variant) = (?, ?, ?)"
+        rows = self._all(f"{query} ORDER BY position", (study, size, variant))
+        return [run_id for (run_id,) in rows]
+
+    def run_ids(self) -> list[str]:
+        """The run_ids of all stored runs."""
+        return [run_id for (run_id,) in self._all("SELECT run_id FROM runs")]
 
     def trajectories(self, run_id: str) -> dict[str, NDArray[Any]]:
         """The arrays of one run by name, first axis the point along training; {} for none.
@@ -280,16 +331,8 @@ class Store:
 
     def status(self) -> list[StudyStatus]:
         """One entry for each size of each study that was declared."""
-        query = (
-            "SELECT d.study, d.size, d.variant, count(*), count(r.status = 'done' OR NULL), "
-            "count(r.status = 'diverged' OR NULL) FROM declared d "
-            "LEFT JOIN runs r ON r.run_id = d.run_id "
-            "GROUP BY d.study, d.size, d.variant"
-        )
-        return [
-            StudyStatus(study, size, variant, declared, done, diverged, declared - done - diverged)
-            for study, size, variant, declared, done, diverged in self._all(query)
-        ]
+        with sqlite_errors(self.path):
+            return statuses(self._connection)
 
     def verify(self) -> Verification:
         """Read and hash everything again; works on a damaged file as far as it can be read."""
@@ -305,11 +348,7 @@ class Store:
 
     def salvage(self, path: str | Path) -> Verification:
         """Copy everything intact into a new store: number of runs, and the damage left behind."""
-        target = Path(path).expanduser().resolve()
-        if target.exists():
-            raise UsageError(f"{target} exists: name a file that does not, or move it away")
-        with Store(target, write=True) as copy, copy._transaction() as connection:
-            return store_verify.salvage(self._connection, connection)
+        return new_store(path, lambda copy: store_verify.salvage(self._connection, copy))
 
     # ---- SQLite ------------------------------------------------------------------------------
 
@@ -352,13 +391,10 @@ class Store:
         asked = f"{study} {size} {variant}".strip()
         return (
             f"no runs of {asked!r} in store {self.path}; it has {', '.join(declared) or 'none'}. "
-            f"Train them with `allometry run {study} --size {size} --store {self.path}`"
+            f"Train them with `allometry run {study} --size {size} --store {self.path}`, or with "
+            "the path of its file in the place of the name where the study is your own"
         )
 
 
 def _without_seed(text: str) -> str:
     return canonical({n: value for n, value in json.loads(text).items() if n != "seed"})
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

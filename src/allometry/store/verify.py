@@ -13,12 +13,13 @@ from allometry.store.record import Record, damage, digest
 from allometry.store.schema import MIGRATIONS, tables
 
 __all__ = [
-    "DECLARED", "RUNS", "Damage", "Verification", "check_runs", "declaration_damage", "salvage",
-    "set_aside", "verify",
+    "DECLARED", "EXCLUDED", "RUNS", "Damage", "Verification", "check_runs",
+    "declaration_damage", "exclusion_damage", "salvage", "set_aside", "verify",
 ]  # fmt: skip
 
 RUNS = ", ".join(f"r.{name}" for name in Record._fields)
 DECLARED = "study, size, variant, run_id, position, spec, sha256"
+EXCLUDED = "run_id, reason, excluded_at, sha256"
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,20 @@ class Verification:
 
 
 def verify(connection: sqlite3.Connection) -> Verification:
-    """Hash every run, declaration and provenance document, and let SQLite check its file."""
+    """Hash every run, declaration, exclusion and provenance document; SQLite checks its file."""
     damaged: list[Damage] = []
     documents = _documents(connection, damaged)
-    runs = list(_checked(connection, documents.keys(), damaged))
-    damaged += [Damage(_text(r.run_id), what, rowid) for rowid, r, what in runs if what]
-    damaged += _declarations(connection)
-    return Verification(len(runs), (*damaged, *_schema(connection), *_file(connection)))
+    runs = 0
+    for rowid, stored, what in _checked(connection, documents.keys(), damaged):
+        runs += 1
+        if what:
+            damaged.append(Damage(_text(stored.run_id), what, rowid))
+    damaged += _declarations(connection) + _exclusions(connection)
+    return Verification(runs, (*damaged, *_schema(connection), *_file(connection)))
 
 
 def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
-    """Damage of some runs and of all declarations: the quick check before resuming.
+    """Damage of some runs and of all declarations and exclusions: quick, before resuming.
 
     Args:
         run_ids: JSON array of names.
@@ -89,11 +93,11 @@ def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
         what = _run_damage(stored, documents)
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
-    return damaged + _declarations(connection)
+    return damaged + _declarations(connection) + _exclusions(connection)
 
 
 def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: str) -> None:
-    """Move damaged runs to the quarantine and drop damaged declarations and provenance.
+    """Move damaged runs and exclusions to the quarantine; drop other rows that are damaged.
 
     Call inside a transaction. What a study declares it declares again, and runs
     that are not stored are pending again.
@@ -111,12 +115,27 @@ def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: s
     if len(intact) < len(rows):
         connection.execute("DELETE FROM declared")
         connection.executemany("INSERT INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", intact)
+    _set_exclusions_aside(connection, when)
     documents = json.dumps(list(_documents(connection, [])))
     connection.execute(
         "DELETE FROM provenance WHERE id NOT IN (SELECT value FROM json_each(?))", (documents,)
     )
     # An index entry without its row, or a row without its entry, would hide a run for ever.
     connection.execute("REINDEX")
+
+
+def _set_exclusions_aside(connection: sqlite3.Connection, when: str) -> None:
+    rows = connection.execute(f"SELECT {EXCLUDED} FROM excluded").fetchall()
+    whats = [exclusion_damage(row) for row in rows]
+    if not any(whats):
+        return
+    connection.executemany(
+        "INSERT INTO quarantine (what, found_at, run_id, row, sha256) VALUES (?, ?, ?, ?, ?)",
+        [(w, when, r[0], r[1], r[3]) for w, r in zip(whats, rows, strict=True) if w],
+    )
+    connection.execute("DELETE FROM excluded")
+    intact = [row for what, row in zip(whats, rows, strict=True) if what is None]
+    connection.executemany("INSERT INTO excluded VALUES (?, ?, ?, ?)", intact)
 
 
 def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verification:
@@ -142,6 +161,12 @@ def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verificat
             damaged.append(Damage(_text(row[3]), what))
         else:
             target.execute("INSERT OR IGNORE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    for row in _each(source, f"SELECT {EXCLUDED} FROM excluded", damaged):
+        what = exclusion_damage(row)
+        if what:
+            damaged.append(Damage(_text(row[0]), what))
+        else:
+            target.execute("INSERT OR IGNORE INTO excluded VALUES (?, ?, ?, ?)", row)
     return Verification(runs, tuple(damaged))
 
 
@@ -154,11 +179,29 @@ def _declarations(connection: sqlite3.Connection) -> list[Damage]:
     return damaged
 
 
+def _exclusions(connection: sqlite3.Connection) -> list[Damage]:
+    damaged: list[Damage] = []
+    for row in _each(connection, f"SELECT {EXCLUDED} FROM excluded", damaged):
+        what = exclusion_damage(row)
+        if what:
+            damaged.append(Damage(_text(row[0]), what))
+    return damaged
+
+
 def declaration_damage(row: tuple[Any, ...]) -> str | None:
     """What is wrong with a row of table ``declared``; None when nothing is."""
+    return None if _matches_its_hash(row) else "its declaration is damaged"
+
+
+def exclusion_damage(row: tuple[Any, ...]) -> str | None:
+    """What is wrong with a row of table ``excluded``; None when nothing is."""
+    return None if _matches_its_hash(row) else "the reason it is excluded for is damaged"
+
+
+def _matches_its_hash(row: tuple[Any, ...]) -> bool:
     *fields, sha256 = row
     kinds = {*map(type, fields)} <= {str, int}
-    return None if kinds and digest(*fields) == sha256 else "its declaration is damaged"
+    return kinds and digest(*fields) == sha256
 
 
 def _documents(connection: sqlite3.Connection, damaged: list[Damage]) -> dict[str, str]:
@@ -224,9 +267,10 @@ def _each(
 
 
 def _schema(connection: sqlite3.Connection) -> list[Damage]:
-    """Tables that differ from those the migrations make."""
+    """Tables that differ from those the migrations make, up to the version of the file."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
     model = sqlite3.connect(":memory:")
-    for statement in (s for statements in MIGRATIONS for s in statements):
+    for statement in (s for statements in MIGRATIONS[:version] for s in statements):
         model.execute(statement)
     expected, present = tables(model), tables(connection)
     model.close()

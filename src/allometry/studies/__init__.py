@@ -4,19 +4,19 @@ A study is ``NAME.py`` or ``NAME/study.py`` with a module-level `STUDY`. A folde
 several studies names their modules in ``STUDIES``.
 """
 
-import ast
 import importlib
-import importlib.util
 import pkgutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from allometry.errors import UsageError, did_you_mean
+from allometry.studies.loading import origin_of, study_module
 from allometry.study import Study
 
 __all__ = ["modules", "names", "study"]
+
+LOADING = "loading"  # the module beside the studies that is none
 
 
 def modules() -> dict[str, str]:
@@ -24,6 +24,8 @@ def modules() -> dict[str, str]:
     by_name = {}
     for entry in pkgutil.iter_modules(__path__):
         module = f"{__name__}.{entry.name}"
+        if entry.name == LOADING:
+            continue
         if not entry.ispkg:
             by_name[entry.name] = module
             continue
@@ -41,51 +43,28 @@ def names() -> list[str]:
 
 
 def study(name: str | Path) -> Study:
-    """A shipped study by name, or a person's own by the path of its file.
+    """A shipped study by name, or a person's own by the path of its file or folder.
 
     Args:
-        name: such as ``mlp_parameter_scaling``, or ``./mine.py`` whose ``STUDY`` is a `Study`.
+        name: such as ``mlp_parameter_scaling``, or ``./mine.py`` whose ``STUDY`` is a `Study`,
+            or a folder with such a ``study.py``.
 
     Raises:
         UsageError: where there is no such study, with the names there are.
     """
-    text = str(name)
-    if text.endswith(".py"):
-        loaded = _study_of(_module_at(Path(text)), text)
-        return replace(loaded, origin=str(Path(text).resolve()))
-    shipped = modules()
-    if text not in shipped:
-        raise UsageError(
-            f"no study {text!r}; there are {', '.join(shipped)}, and your own by the path of "
-            f"its file, ./mine.py{did_you_mean(text, shipped)}"
-        )
-    return replace(_study_of(importlib.import_module(shipped[text]), text), origin=text)
-
-
-def _module_at(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise UsageError(f"no study file at {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None, path
-    _check_syntax(path)
-    module = importlib.util.module_from_spec(spec)
-    # Known by name while it runs, as dataclasses and pydantic models in it require.
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _check_syntax(path: Path) -> None:
-    """Refuse a file that Python cannot compile; what it does when it runs is its own matter."""
-    try:
-        ast.parse(path.read_bytes(), str(path))
-    except SyntaxError as error:
-        line = "" if error.lineno is None else f", line {error.lineno}"
-        raise UsageError(f"{path}{line}: not Python: {error.msg}") from error
-    except ValueError as error:  # a null byte, before Python 3.11.4
-        raise UsageError(f"{path}: not Python: {error}") from error
-    except (RecursionError, MemoryError) as error:  # from the parser: expressions in expressions
-        raise UsageError(f"{path}: nested too deeply for Python to read") from error
+    path = Path(name).expanduser()
+    if isinstance(name, str) and path.name == name and path.suffix != ".py":
+        shipped = modules()
+        if name in shipped:
+            return replace(_study_of(importlib.import_module(shipped[name]), name), origin=name)
+    if (path / "study.py").is_file():
+        path = path / "study.py"
+    if path.suffix == ".py":
+        return replace(_study_of(study_module(path), str(path)), origin=origin_of(path))
+    raise UsageError(
+        f"no study {str(name)!r}; there are {', '.join(modules())}, and your own by the path of "
+        f"its file, ./mine.py, or of a folder with a study.py{did_you_mean(str(name), modules())}"
+    )
 
 
 def _study_of(module: ModuleType, where: str) -> Study:

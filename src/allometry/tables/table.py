@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from allometry.errors import DataError, UsageError, did_you_mean
+from allometry.errors import DataError, UnavailableError, UsageError, did_you_mean
+from allometry.tables.printed import table_text
 
 if TYPE_CHECKING:
     import pandas
@@ -164,6 +165,11 @@ class Table:
             origin=self._origin,
         )
 
+    def without(self, *names: str) -> "Table":
+        """A copy without these columns."""
+        columns = {name: c for name, c in self._columns.items() if name not in names}
+        return Table(columns, self.trajectories, notes=self.notes, origin=self._origin)
+
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """RFC 4180 text, or a file where a path is given; numbers round-trip exactly."""
         if path is None:
@@ -180,13 +186,22 @@ class Table:
             yield "".join(",".join(row) + "\n" for row in zip(*parts, strict=True))
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """A pandas DataFrame (needs the extra `pandas`)."""
-        import pandas
+        """A pandas DataFrame.
+
+        Raises:
+            UnavailableError: the extra `pandas` is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UnavailableError(
+                "a DataFrame needs pandas: pip install 'allometry[pandas]'"
+            ) from None
 
         return pandas.DataFrame(self._columns)
 
     def __repr__(self) -> str:
-        return f"Table({len(self)} rows: {', '.join(self.columns)})"
+        return table_text(self._columns, len(self))
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from allometry.errors import UsageError
-from allometry.models.counting import counts_of, weights_of
-from allometry.models.model import Counts, Model
+from allometry.models.counting import Counts, counts_of
+from allometry.models.model import Model
 from allometry.spec.torch_draws import TorchDraws
 from allometry.testing.case import Case, close
 from allometry.training.program import scope
@@ -136,13 +136,11 @@ def check_precision(case: Case) -> Iterator[str]:
 def check_sizes(case: Case) -> Iterator[str]:
     """What the table of runs says of a network is so."""
     model, n_in = case.model, case.x.shape[1]
-    traced = counts_of(model, n_in)
-    own_counts = type(model).counts is not Model.counts
-    counts: Counts = model.counts() if own_counts else traced
+    traced = counts_of(model.apply, case.params, n_in)
+    counts: Counts = traced if type(model).counts is Model.counts else model.counts()
     if counts.n_params != traced.n_params:
         yield f"counts says n_params = {counts.n_params}, init gives {traced.n_params} numbers"
-    own_weights = type(model).weights is not Model.weights
-    weights = model.weights(case.params) if own_weights else weights_of(case.params)
+    weights = model.weights(case.params)
     if any(matrix.ndim != 2 for matrix in weights):
         shapes = [matrix.shape for matrix in weights]
         yield f"weights gives arrays {shapes}: matrices (fan_out, fan_in) expected"
@@ -159,8 +157,7 @@ def check_sizes(case: Case) -> Iterator[str]:
     sizes = model.hidden_sizes
     if sizes is not None and not all(isinstance(n, int) and n > 0 for n in sizes):
         yield f"hidden_sizes gives {sizes!r}: a tuple of widths, or None, expected"
-    if type(model).check is not Model.check:
-        model.check(n_in, case.outputs.shape[1])
+    model.check(n_in, case.outputs.shape[1])
 
 
 def check_rates(case: Case) -> Iterator[str]:

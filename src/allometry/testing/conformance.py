@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError
+from allometry.models.counting import n_inputs_of
 from allometry.models.model import Model, PairModel, Params
 from allometry.spec.torch_draws import TorchDraws
 from allometry.testing.alone import (
@@ -23,6 +23,7 @@ from allometry.testing.alone import (
 )
 from allometry.testing.case import Case, moved
 from allometry.testing.packed import check_packed
+from allometry.training.packing.sharing import member_fields
 
 __all__ = ["check_model"]
 
@@ -67,7 +68,12 @@ def _check_other(model: Model, other: Model) -> None:
         raise UsageError(f"other= of the same class expected, got {type(other).__name__}")
     fields = set(type(model).model_fields)
     differ = {name for name in fields if getattr(model, name) != getattr(other, name)}
-    allowed = set(model.member_fields)
+    allowed = set(member_fields(model))
+    if not allowed:
+        raise UsageError(
+            f"{type(model).__name__} has no member_fields, which a class with an `apply` of its "
+            "own declares itself: members of its packs differ in seeds alone, leave out other="
+        )
     if not differ or not differ <= allowed:
         raise UsageError(
             f"other= that differs in member_fields {sorted(allowed)} alone expected, it differs in "
@@ -119,14 +125,5 @@ def _features(model: Model, start: Params, examples: NDArray[Any] | None) -> NDA
     random = np.random.default_rng(0)
     if isinstance(model, PairModel):
         return random.integers(0, model.p, (EXAMPLES, 2)).astype(np.float32)
-    columns = [array.shape[1] for array in start.values() if array.ndim > 1]
-    shapes = {name: jax.ShapeDtypeStruct(array.shape, array.dtype) for name, array in start.items()}
-    for n_in in columns:
-        x = jax.ShapeDtypeStruct((EXAMPLES, n_in), np.float32)
-        try:
-            outputs = jax.eval_shape(model.apply, shapes, x)
-        except (TypeError, ValueError):
-            continue
-        if outputs.shape[:1] == (EXAMPLES,):
-            return random.normal(size=(EXAMPLES, n_in)).astype(np.float32)
-    return None
+    n_in = n_inputs_of(model.apply, start)
+    return None if n_in is None else random.normal(size=(EXAMPLES, n_in)).astype(np.float32)

@@ -14,6 +14,7 @@ from allometry.models.model import Model, Params
 from allometry.spec.torch_draws import TorchDraws
 from allometry.testing.case import Case, close, moved
 from allometry.training.packing.layouts import Padded
+from allometry.training.packing.sharing import member_fields
 from allometry.training.program import scope
 
 __all__ = ["check_packed"]
@@ -32,9 +33,9 @@ def check_packed(case: Case) -> Iterator[str]:
     if case.other is not None:
         # Draws while training go by shape: members of other shapes are packed apart.
         models += [] if case.model.stochastic else [case.other]
-    elif case.model.member_fields and not case.model.stochastic:
+    elif member_fields(case.model) and not case.model.stochastic:
         yield (
-            f"member_fields is {case.model.member_fields}: give other=, a model that differs in "
+            f"member_fields is {member_fields(case.model)}: give other=, a model that differs in "
             "them, so that a pack of both can be checked"
         )
     starts = [moved(model.init(TorchDraws(seed))) for seed, model in enumerate(models)]
@@ -53,19 +54,20 @@ def _compared(
 ) -> Iterator[str]:
     """Differences between the members of a pack and the same networks alone."""
     starts = [{name: array.astype(dtype) for name, array in start.items()} for start in starts]
-    keys = jax.random.split(jax.random.key(0), len(models))
-    programs = {model: jax.jit(partial(_gradient, case, model)) for model in models}
+    keys = jax.random.split(jax.random.key(0), len(models)) if models[0].stochastic else None
+    programs = {model: jax.jit(partial(_alone, case, model)) for model in models}
     alone = [
-        _trained(programs[model], {}, start, key)
-        for model, start, key in zip(models, starts, keys, strict=True)
+        _trained(programs[model], start, None if keys is None else keys[k])
+        for k, (model, start) in enumerate(zip(models, starts, strict=True))
     ]
-    layout = Padded.of(models[0], starts)
+    layout = Padded.of(models, starts)
     try:
-        together = _trained_together(case, models, layout.stack(starts), keys)
+        gradient = jax.jit(partial(_together, case, layout))
+        together = _trained(gradient, layout.stack(starts), keys)
     except Exception as error:  # anybody's model may raise anything
         yield (
             "apply works alone and fails in a pack, where the parameters are padded and the fields "
-            f"{case.model.member_fields} are traced numbers: go by the shapes of the parameters, "
+            f"{member_fields(case.model)} are traced numbers: go by the shapes of the parameters, "
             f"with no shape and no Python condition from these fields ({type(error).__name__})"
         )
         return
@@ -81,53 +83,48 @@ def _compared(
         )
 
 
-def _trained_together(
-    case: Case, models: Sequence[Model], packed: Params, keys: jax.Array
-) -> Params:
-    """Padded parameters ``(K, ...)`` after the updates, all members in one program."""
-    values = [{name: getattr(m, name) for name in m.member_fields} for m in models]
-    fields = jax.tree.map(lambda *numbers: jnp.asarray(numbers), *values)
-    gradient = jax.vmap(partial(_gradient, case, models[0]))
-    return _trained(jax.jit(gradient), fields, packed, keys)
-
-
-def _trained(
-    gradient: Callable[..., Params], fields: Mapping[str, Any], params: Params, key: jax.Array
-) -> Params:
-    """Parameters after some updates, each along a gradient of the length of ones.
-
-    Args:
-        fields: values that take the place of the model's own, traced in a pack.
-    """
-    trained = {name: np.asarray(array) for name, array in params.items()}
+def _trained(gradient: Callable[..., Params], params: Params, keys: jax.Array | None) -> Params:
+    """Parameters after some updates."""
+    trained = dict(params)
     for _ in range(UPDATES):
-        move = gradient(fields, trained, key)
+        move = gradient(trained, keys)
         trained = {name: array - np.asarray(move[name]) for name, array in trained.items()}
     return trained
 
 
-def _gradient(
-    case: Case,
-    model: Model,
-    fields: Mapping[str, Any],
-    params: dict[str, jax.Array],
-    key: jax.Array,
-) -> dict[str, jax.Array]:
-    """Gradient of the mean squared error, of a length in proportion to that of the parameters."""
-    member = model.model_copy(update=fields)
-    dtype = next(iter(params.values())).dtype
-    x, targets = jnp.asarray(case.x, dtype), jnp.asarray(_targets(case), dtype)
+def _alone(case: Case, model: Model, params: Any, key: jax.Array | None) -> Any:
+    """An update of one network."""
 
-    def loss(params: dict[str, jax.Array]) -> jax.Array:
-        return jnp.square(member.apply_training(params, x, key) - targets).mean()
+    def loss(params: Any) -> jax.Array:
+        x = jnp.asarray(case.x, _dtype(params))
+        outputs = model.apply(params, x) if key is None else model.apply_training(params, x, key)
+        return jnp.square(outputs - _targets(case)).mean()
 
-    gradient = jax.grad(loss)(params)
+    return _update(params, jax.grad(loss)(params))
+
+
+def _together(case: Case, layout: Padded, packed: Any, keys: jax.Array | None) -> Any:
+    """An update of every member of a pack."""
+
+    def loss(packed: Any) -> jax.Array:
+        outputs = layout.apply(packed, jnp.asarray(case.x, _dtype(packed)), keys)
+        return jnp.square(outputs - _targets(case)).mean(axis=(1, 2)).sum()
+
+    return layout.each(_update, packed, jax.grad(loss)(packed))
+
+
+def _dtype(params: Mapping[str, jax.Array]) -> Any:
+    return next(iter(params.values())).dtype
+
+
+def _update(params: Mapping[str, jax.Array], gradient: Mapping[str, jax.Array]) -> Any:
+    """The gradient, of a length in proportion to that of the parameters."""
     length = STEP * _length(params) / _length(gradient)
     return {name: length * array for name, array in gradient.items()}
 
 
-def _targets(case: Case) -> NDArray[np.float64]:
-    return np.random.default_rng(3).normal(size=case.outputs.shape)
+def _targets(case: Case) -> NDArray[np.float32]:
+    return np.random.default_rng(3).normal(size=case.outputs.shape).astype(np.float32)
 
 
 def _length(arrays: Mapping[str, jax.Array]) -> jax.Array:

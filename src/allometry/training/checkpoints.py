@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,22 +28,17 @@ from safetensors.numpy import save_file
 from allometry.durable import put
 from allometry.errors import DataError, DiskError
 from allometry.spec import Experiment, Spec, run_ids
+from allometry.training.kept import Kept
+from allometry.training.saved import Saved
 from allometry.training.source import source_sha256
 
-__all__ = ["Checkpoint", "Checkpoints", "Saved"]
+__all__ = ["Checkpoint", "Checkpoints"]
 
 SCHEMA = "allometry/checkpoint/1"
 SUFFIX, PART = ".safetensors", ".part"
 WRITERS = ("allometry", "jax", "jaxlib", "numpy", "optax")  # whose versions must be the same
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
-
-
-class Saved(NamedTuple):
-    """What was kept: numbers and short lists in `facts`, the rest in `arrays`."""
-
-    facts: Mapping[str, Any]
-    arrays: Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -54,10 +49,12 @@ class Checkpoints:
         folder: beside the store, whose one writer alone starts packs that write here.
         seconds: a pack that takes longer is kept so often; infinite for never. What was
             kept before is used all the same.
+        kept: where trained networks are kept for good, if they are.
     """
 
     folder: Path
     seconds: float
+    kept: Kept | None = None
 
     def of(self, specs: Sequence[Experiment]) -> "Checkpoint":
         """The checkpoint of the pack of these runs."""
@@ -272,4 +269,7 @@ def _kinds(value: Any) -> Iterator[type[Spec]]:
 def _source(module: str) -> str | None:
     """SHA-256 of a module's file as it is now; None where it has none."""
     file = getattr(sys.modules.get(module), "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else None
+    # A script that is piped into Python has a name, <stdin>, and no file.
+    if file is None or not Path(file).is_file():
+        return None
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()

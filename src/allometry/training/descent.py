@@ -1,30 +1,30 @@
-"""Gradient descent as compiled programs: many updates a call, and losses over whole sets.
+"""Gradient descent as compiled programs: many updates a call.
 
 `update` makes the updates of a call in one of two ways. Batches of a pack are taken whole, all
 members side by side. A network that trains alone takes a batch in chunks whose activations fit
 the cache, and adds up their gradients.
+
+A loss or an update rule of one's own sees one network and is mapped over the members. Only the
+shipped rules, which treat each number by itself, work on the packed arrays as they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from numpy.typing import NDArray
 
 from allometry.datasets.batches import Batches, Chunks
-from allometry.datasets.splits import Split
-from allometry.datasets.task import Task
-from allometry.spec.optimizers import Optimizer
-from allometry.training.packing.layouts import Layout
+from allometry.spec.losses import Loss
+from allometry.spec.metrics import Metric
+from allometry.spec.optimizers import AdamW, Elementwise, Lion, Optimizer, is_elementwise, moved
+from allometry.training.examples import Resident
+from allometry.training.packing.layout import Layout
 
-__all__ = ["Descent", "Resident", "State", "means", "resident", "update"]
-
-EVALUATION_BATCH = 1000
+__all__ = ["Descent", "State", "begin_optimizer", "losses_of", "update"]
 
 
 class State(NamedTuple):
@@ -34,103 +34,103 @@ class State(NamedTuple):
     optimizer: Any
 
 
-class Resident(NamedTuple):
-    """Examples as rows of an array on the device, from row `first` on."""
-
-    array: jax.Array
-    first: int
-
-
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["learning_rates", "x", "y"],
-    meta_fields=["layout", "optimizer", "task", "precision"],
+    data_fields=["learning_rates", "rate_factors", "scalars", "clip_norms", "keys", "x", "y"],
+    meta_fields=["layout", "optimizer", "matrices", "loss", "metrics", "precision"],
 )
 @dataclass(frozen=True)
 class Descent:
     """What the compiled programs of a pack are given besides the state.
 
     Attributes:
-        layout, optimizer, task, precision: known when compiling. The optimizer's own rate is 1.
+        layout, optimizer, loss, metrics, precision: known when compiling. The optimizer's own
+            rate is 1, and of the scalars in which members differ it has any member's.
+        matrices: names of the parameters of two axes or more, the ones that ``decays="weights"``
+            means.
         learning_rates: of each member, ``(K,)``: packs that differ in them share a program.
+        rate_factors: on these by name of the parameter, ``(K,)`` each; None where all are 1.
+        scalars: of the optimizer, by name, in which members differ, ``(K,)`` each.
+        clip_norms: longest gradient of each member, ``(K,)``; None for no limit.
+        keys: of the members' draws, ``(K,)``; None where nothing is drawn.
         x, y: training examples and targets.
     """
 
     layout: Layout
     optimizer: Optimizer
-    task: Task
+    matrices: tuple[str, ...]
+    loss: Loss
+    metrics: tuple[Metric, ...]
     precision: str
     learning_rates: jax.Array
+    rate_factors: Mapping[str, jax.Array] | None
+    scalars: Mapping[str, jax.Array]
+    clip_norms: jax.Array | None
+    keys: jax.Array | None
     x: Resident
     y: Resident
 
 
-def _cast(arrays: Any) -> Any:
-    """Arrays rounded to bfloat16; their gradient comes back in their own type."""
-    return jax.tree.map(partial(jnp.asarray, dtype=jnp.bfloat16), arrays)
+def begin_optimizer(layout: Layout, optimizer: Optimizer, params: Any) -> Any:
+    """What the update rule keeps, before the first update."""
+    begin = optimizer.direction().init
+    return begin(params) if is_elementwise(optimizer) else layout.each(begin, params)
 
 
-# ---- updates ---------------------------------------------------------------------------------
-
-
-def update(
-    descent: Descent, state: State, batches: Batches | Chunks, key: jax.Array | None
-) -> tuple[State, jax.Array]:
+def update(descent: Descent, state: State, batches: Batches | Chunks) -> tuple[State, jax.Array]:
     """The updates of one call, and which members are finite after them, ``(K,)``.
 
     Args:
         state: given away; it must not be used again.
-        key: of the draws of a network that trains alone with dropout.
     """
-    state_and_finite: tuple[State, jax.Array] = (
-        update_chunks(descent, state, batches, key)
-        if isinstance(batches, Chunks)
-        else update_batches(descent, state, batches)
-    )
+    way = update_chunks if isinstance(batches, Chunks) else update_batches
+    state_and_finite: tuple[State, jax.Array] = way(descent, state, batches)
     return state_and_finite
 
 
 @partial(jax.jit, donate_argnames=("state",))
 def update_batches(descent: Descent, state: State, batches: Batches) -> tuple[State, jax.Array]:
     """The first `batches.n` updates, each of one whole batch."""
-    step = _step(descent)
+    step = _step(descent, scheduled=batches.factors is not None)
     x, y = descent.x.array, descent.y.array
 
-    def total_loss(params: Any, x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
+    def total_loss(params: Any, rows: Any, weight: jax.Array, keys: Any) -> jax.Array:
+        outputs = _outputs(descent, params, x[rows], keys)
+        each = losses_of(descent.loss.each, descent.layout, outputs, y[rows])
         # A sum over members: the gradient of each is its own.
-        each = descent.task.loss(_outputs(descent.layout.apply, descent, params, x), y)
-        return (each * weight).sum() / weight.sum()
+        return ((each * weight).sum(axis=-1) / jnp.maximum(weight.sum(axis=-1), 1)).sum()
 
     def one_update(i: jax.Array, state: State) -> State:
+        keys = _keys(descent, batches.first + i)
         # Gathered once for all members, a batch at a time: it is in the cache when it is used.
-        rows = batches.rows[i]
-        gradient = jax.grad(total_loss)(state.params, x[rows], y[rows], batches.weight[i])
-        return step(state, gradient)
+        gradient = jax.grad(total_loss)(state.params, batches.rows[i], batches.weight[i], keys)
+        return step(state, gradient, None if batches.factors is None else batches.factors[i])
 
     state = jax.lax.fori_loop(0, batches.n, one_update, state)
     return state, descent.layout.finite(state.params)
 
 
 @partial(jax.jit, donate_argnames=("state",))
-def update_chunks(
-    descent: Descent, state: State, chunks: Chunks, key: jax.Array
-) -> tuple[State, jax.Array]:
+def update_chunks(descent: Descent, state: State, chunks: Chunks) -> tuple[State, jax.Array]:
     """The updates of all the batches in `chunks`; each chunk has draws of its own."""
-    step, (x, first_x), (y, first_y) = _step(descent), descent.x, descent.y
+    step = _step(descent, scheduled=chunks.factors is not None)
+    (x, first_x), (y, first_y) = descent.x, descent.y
+    call_keys = _keys(descent, chunks.first)
 
-    def total_loss(params: Any, rows: jax.Array, weight: jax.Array, key: jax.Array) -> jax.Array:
-        apply = partial(descent.layout.apply_training, key=key)
-        outputs = _outputs(apply, descent, params, x[first_x + rows])
-        return (descent.task.loss(outputs, y[first_y + rows]) * weight).sum()
+    def total_loss(params: Any, rows: jax.Array, weight: jax.Array, keys: Any) -> jax.Array:
+        outputs = _outputs(descent, params, x[first_x + rows], keys)
+        each = losses_of(descent.loss.each, descent.layout, outputs, y[first_y + rows])
+        return (each * weight).sum()
 
     def chunk(i: jax.Array, carried: tuple[State, Any]) -> tuple[State, Any]:
         state, before = carried
-        chunk_key = jax.random.fold_in(key, i)
-        here = jax.grad(total_loss)(state.params, chunks.rows[i], chunks.weight[i], chunk_key)
+        keys = None if call_keys is None else _folded(call_keys, i)
+        here = jax.grad(total_loss)(state.params, chunks.rows[i], chunks.weight[i], keys)
         gradient = jax.tree.map(jnp.add, before, here)
+        factors = None if chunks.factors is None else chunks.factors[i]
 
         def end_of_batch() -> tuple[State, Any]:
-            return step(state, gradient), jax.tree.map(jnp.zeros_like, gradient)
+            return step(state, gradient, factors), jax.tree.map(jnp.zeros_like, gradient)
 
         after: tuple[State, Any] = jax.lax.cond(
             chunks.last[i], end_of_batch, lambda: (state, gradient)
@@ -142,136 +142,99 @@ def update_chunks(
     return state, descent.layout.finite(state.params)
 
 
-def _outputs(
-    apply: Callable[[Any, jax.Array], jax.Array], descent: Descent, params: Any, x: jax.Array
+def losses_of(
+    each: Callable[[jax.Array, jax.Array], jax.Array],
+    layout: Layout,
+    outputs: jax.Array,
+    targets: jax.Array,
 ) -> jax.Array:
+    """A number of each example ``(K, B)``, by a function of one network mapped over members."""
+    return jax.vmap(each, in_axes=(0, 0 if layout.own_batches else None))(outputs, targets)
+
+
+def _keys(descent: Descent, step: jax.Array | int) -> jax.Array | None:
+    """Of the members' draws at an update, the same whatever pack a member trains in."""
+    return None if descent.keys is None else _folded(descent.keys, step)
+
+
+def _folded(keys: jax.Array, number: jax.Array | int) -> jax.Array:
+    return jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+
+
+def _outputs(descent: Descent, params: Any, x: jax.Array, keys: Any) -> jax.Array:
     """Outputs of the members, ``(K, B, n_out)``, computed in the precision of the pack."""
     if descent.precision != "bfloat16":
-        return apply(params, x)
+        return descent.layout.apply(params, x, keys)
     examples = x if descent.layout.symbols else _cast(x)
-    return apply(_cast(params), examples).astype(jnp.float32)
+    return descent.layout.apply(_cast(params), examples, keys).astype(jnp.float32)
 
 
-def _step(descent: Descent) -> Callable[[State, Any], State]:
-    """From state and gradient to the next state; each member at its own learning rate."""
-    direction = descent.optimizer.direction()
-    scale = descent.layout.per_member(-descent.learning_rates)
+def _cast(arrays: Any) -> Any:
+    """Arrays rounded to bfloat16; their gradient comes back in their own type."""
+    return jax.tree.map(partial(jnp.asarray, dtype=jnp.bfloat16), arrays)
 
-    def step(state: State, gradient: Any) -> State:
-        move, optimizer_state = direction.update(gradient, state.optimizer, state.params)
-        move = jax.tree.map(lambda d, s: d * s, move, scale)
-        return State(optax.apply_updates(state.params, move), optimizer_state)
+
+# ---- the update rule -------------------------------------------------------------------------
+
+
+def _step(descent: Descent, *, scheduled: bool) -> Callable[[State, Any, jax.Array | None], State]:
+    """From state, gradient and factors on the learning rates ``(K,)`` to the next state."""
+    direction = _direction(descent)
+    scale = None if scheduled else _scale(descent, -descent.learning_rates)
+
+    def step(state: State, gradient: Any, factors: jax.Array | None) -> State:
+        move, kept = direction(_clipped(descent, gradient), state.optimizer, state.params)
+        if factors is None:
+            move = jax.tree.map(jnp.multiply, move, scale)
+        else:
+            now = _scale(descent, -descent.learning_rates * factors)
+            # Members at the end of their length stay as they are, whatever the move.
+            move = jax.tree.map(lambda d, s: jnp.where(s == 0, 0, d * s), move, now)
+        return State(optax.apply_updates(state.params, move), kept)
 
     return step
 
 
-# ---- losses over whole sets ------------------------------------------------------------------
-
-
-def means(descent: Descent, params: Any, split: Split) -> dict[str, NDArray[Any]]:
-    """``train_`` and ``test_`` loss and metrics, means over all examples, ``(K,)`` float64 each."""
-    layout, task = descent.layout, descent.task
-    sets = {"train": (split.train_x, split.train_y), "test": (split.test_x, split.test_y)}
-    sums = {part: _all_sums(layout, task, params, x, y) for part, (x, y) in sets.items()}
-    return {
-        # The task's order: a compiled program gives names back in alphabetical order.
-        f"{part}_{name}": sums[part][name] / len(sets[part][0])
-        for name in ("loss", *(name for name, _ in task.metrics))
-        for part in sets
-    }
-
-
-def _all_sums(layout: Layout, task: Task, params: Any, x: Any, y: Any) -> dict[str, NDArray[Any]]:
-    """Loss and metrics summed over all examples, ``(K,)`` float64 each."""
-    n = len(x)
-    if layout.chunk:
-        # The arrays of the device as they are: one compilation for all numbers of examples.
-        examples, targets = resident(x), resident(y)
-        ends = jnp.array([examples.first, targets.first, n])
-        sums = _sums_from(layout, task, params, examples.array, targets.array, ends)
-        return {name: np.asarray(value, np.float64) for name, value in sums.items()}
-    totals: dict[str, NDArray[Any]] = {}
-    size = min(EVALUATION_BATCH, n)
-    for first in range(0, n, size):
-        rows = np.arange(first, first + size)
-        inside = (rows < n).astype(np.float32)
-        rows = np.minimum(rows, n - 1)
-        for name, value in _sums(layout, task, params, x[rows], y[rows], inside).items():
-            totals[name] = totals.get(name, np.zeros(())) + np.asarray(value, np.float64)
-    return totals
-
-
-@partial(jax.jit, static_argnames=("layout", "task"))
-def _sums_from(
-    layout: Layout, task: Task, params: Any, x: jax.Array, y: jax.Array, ends: jax.Array
-) -> dict[str, jax.Array]:
-    """Loss and metrics summed over some examples, ``(K,)`` each, chunk by chunk.
-
-    Args:
-        ends: first row of x, first row of y, number of examples.
-    """
-    first_x, first_y, n = ends
-    places = jnp.arange(layout.chunk)
-
-    def add(i: jax.Array, sums: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        rows = i * layout.chunk + places
-        weight = (rows < n).astype(jnp.float32)
-        rows = jnp.minimum(rows, n - 1)
-        here = _sums(layout, task, params, x[first_x + rows], y[first_y + rows], weight)
-        return {name: sums[name] + here[name] for name in sums}
-
-    zeros = dict.fromkeys(("loss", *(name for name, _ in task.metrics)), jnp.zeros(1))
-    chunks = (n + layout.chunk - 1) // layout.chunk
-    sums: dict[str, jax.Array] = jax.lax.fori_loop(0, chunks, add, zeros)
-    return sums
-
-
-@partial(jax.jit, static_argnames=("layout", "task"))
-def _sums(
-    layout: Layout, task: Task, params: Any, x: jax.Array, y: jax.Array, weight: jax.Array
-) -> dict[str, jax.Array]:
-    """Loss and metrics summed over a batch, ``(K,)`` each."""
-    each = task.evaluate(layout.apply(params, x), y)
-    return {name: (values * weight).sum(axis=-1) for name, values in each.items()}
-
-
-# ---- examples on the device ------------------------------------------------------------------
-
-
-def resident(x: NDArray[Any]) -> Resident:
-    """Where on the device the examples x lie, ``(n, ...)``.
-
-    What is cut out of a read-only array, whole rows of it one after another, shares that
-    array's one copy; anything else is copied by itself.
-    """
-    owner = x.base
-    if not isinstance(owner, np.ndarray) or owner.flags.writeable or not len(x):
-        return Resident(jnp.asarray(x), 0)
-    first, apart = divmod(x.ctypes.data - owner.ctypes.data, x[0].nbytes)
-    whole_rows = (
-        x.flags.c_contiguous
-        and owner.flags.c_contiguous
-        and (x.dtype, x[0].size) == (owner.dtype, owner[0].size)
-        and apart == 0
+def _scale(descent: Descent, rates: jax.Array) -> Any:
+    """Learning rates of the members ``(K,)``, to broadcast against the packed arrays."""
+    if descent.rate_factors is None:
+        return descent.layout.spread_equally(rates)
+    return descent.layout.spread(
+        {name: rates * factor for name, factor in descent.rate_factors.items()}
     )
-    if not whole_rows:
-        return Resident(jnp.asarray(x), 0)
-    return Resident(_on_device(_Same(owner), x.shape[1:]), first)
 
 
-class _Same:
-    """An array that equals itself alone, so that a cache can hold it."""
-
-    def __init__(self, array: NDArray[Any]):
-        self.array = array
-
-    def __hash__(self) -> int:
-        return id(self.array)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.array is self.array
+def _clipped(descent: Descent, gradient: Any) -> Any:
+    if descent.clip_norms is None:
+        return gradient
+    norms = jnp.sqrt(descent.layout.squares(gradient))
+    factors = jnp.where(norms > descent.clip_norms, descent.clip_norms / norms, 1)
+    return jax.tree.map(jnp.multiply, gradient, descent.layout.spread_equally(factors))
 
 
-@lru_cache(maxsize=8)  # images and labels of a few sets
-def _on_device(same: _Same, example: tuple[int, ...]) -> jax.Array:
-    return jnp.asarray(same.array.reshape(-1, *example))
+def _direction(descent: Descent) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+    """From gradient, what the rule keeps and parameters to the direction and what it keeps."""
+    optimizer = descent.optimizer
+    if not is_elementwise(optimizer):
+        return partial(descent.layout.each, optimizer.direction().update)
+    return partial(moved, _rules(descent, optimizer))  # type: ignore[arg-type]
+
+
+def _rules(descent: Descent, optimizer: Elementwise) -> list[Elementwise]:
+    """The rule for each array of the pack, with the scalars of its members in it."""
+    layout, like = descent.layout, descent.learning_rates
+    scalars = {
+        name: dict.fromkeys(layout.names, values) for name, values in descent.scalars.items()
+    }
+    if isinstance(optimizer, AdamW | Lion) and optimizer.decays == "weights":
+        decay = descent.scalars.get("weight_decay", jnp.full_like(like, optimizer.weight_decay))
+        scalars["weight_decay"] = {
+            name: decay if name in descent.matrices else jnp.zeros_like(like)
+            for name in layout.names
+        }
+    spread = {name: jax.tree.leaves(layout.spread(values)) for name, values in scalars.items()}
+    arrays = len(jax.tree.leaves(layout.spread_equally(like)))
+    return [
+        optimizer.model_copy(update={name: leaves[i] for name, leaves in spread.items()})
+        for i in range(arrays)
+    ]

@@ -4,25 +4,32 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.datasets.batches import Call, Chunks, epoch_batches
-from allometry.datasets.splits import Data
+from allometry.datasets.batches import Batches, Call, Chunks
+from allometry.errors import UsageError
 from allometry.measures.network import Network
-from allometry.models.model import Model
 from allometry.spec import RunSpec
-from allometry.spec.optimizers import Optimizer
 from allometry.training.checkpoints import Checkpoint, Checkpoints
+from allometry.training.continuation import continued, keep
 from allometry.training.descent import update
+from allometry.training.kept import Kept
 from allometry.training.packing.choose import make_packs
+from allometry.training.packing.sharing import data_of, model_of, optimizer_of
 from allometry.training.procedure import Measures, Pack, Procedure
-from allometry.training.program import Program, calls, networks, scope
+from allometry.training.program import Program, calls, scope
 from allometry.training.progress import Progress, begin
-from allometry.training.result import Cell, RunResult, measured_row
+from allometry.training.proof import proved
+from allometry.training.result import (
+    Cell,
+    RunFailure,
+    RunResult,
+    measured_columns,
+    measured_row,
+)
 
 __all__ = ["Training", "advance", "describe", "train_pack", "updates"]
 
@@ -33,7 +40,7 @@ _MEASURING = Lock()
 
 @dataclass(frozen=True)
 class Training(Procedure):
-    """The procedure of every `RunSpec`: packs of one family, data and seed, trained here.
+    """The procedure of every `RunSpec`: packs of runs that may share a program, trained here.
 
     Attributes:
         untrained: take the measures before the first update too, the control.
@@ -42,7 +49,7 @@ class Training(Procedure):
     untrained: bool = True
 
     def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
-        return make_packs(specs)
+        return proved(make_packs(specs))
 
     def concurrent(self, packs: Sequence[Pack]) -> bool:
         """Where all is the package's own, which is known to keep off LAPACK."""
@@ -60,7 +67,7 @@ class Training(Procedure):
         trajectory: Measures,
         advance: Callable[[int], None],
         checkpoints: Checkpoints | None = None,
-    ) -> list[RunResult]:
+    ) -> list[RunResult | RunFailure]:
         return train_pack(
             pack, measures, trajectory, advance, untrained=self.untrained, checkpoints=checkpoints
         )
@@ -74,7 +81,7 @@ def train_pack(
     *,
     untrained: bool = True,
     checkpoints: Checkpoints | None = None,
-) -> list[RunResult]:
+) -> list[RunResult | RunFailure]:
     """Train every run of a pack and take its measures, at the start and at the end.
 
     Args:
@@ -92,106 +99,122 @@ def train_pack(
     specs: Sequence[RunSpec] = pack.specs
     checkpoint = checkpoints.of(specs) if checkpoints else None
     with scope(specs[0].train.precision):
-        start, final, progress = _trained(specs, checkpoint, report, untrained)
-    points = [start, *progress.points] if start and specs[0].train.measure_every else []
-    control = start if start and untrained else [None] * len(specs)
+        kept = checkpoints.kept if checkpoints else None
+        start, final, progress = _trained(specs, checkpoint, kept, report, untrained)
     seconds = progress.seconds / len(specs)
-    with _MEASURING:
-        return [
-            _result(
-                control[k], final[k], [point[k] for point in points],
-                measures, trajectory, int(progress.finite_until[k]), seconds,
-            )
-            for k in range(len(specs))
-        ]  # fmt: skip
+    results: list[RunResult | RunFailure] = []
+    for k, spec in enumerate(specs):
+        control = start[k] if start and untrained else None
+        points, until = _points(start, progress, k), int(progress.finite_until[k])
+        try:
+            with _MEASURING:
+                results.append(
+                    _result(
+                        control, final[k], points, measures, trajectory, until,
+                        k in progress.stopped, seconds,
+                    )
+                )  # fmt: skip
+        except Exception as error:  # of a measure: it costs its run and no other
+            results.append(RunFailure.of(spec, error))
+    return results
+
+
+def _points(start: list[Network] | None, progress: Progress, k: int) -> Sequence[Network]:
+    """Points of a member's trajectory, the start among them; none where none are asked for."""
+    points = progress.points.get(k, ())
+    return (start[k], *points) if start and points else ()
 
 
 def _trained(
     specs: Sequence[RunSpec],
     checkpoint: Checkpoint | None,
+    kept: Kept | None,
     report: Callable[[int], None],
     untrained: bool,
 ) -> tuple[list[Network] | None, list[Network], Progress]:
     """The members before and after training, and the progress at its end."""
-    began, members = time.perf_counter(), len(specs)
-    program, progress = begin(specs)
-    params = progress.state.params
-    start = networks(program, params, epoch=0) if untrained or program.every else None
-    to_make = calls(program)
+    began = time.perf_counter()
+    whole, progress = begin(specs)
+    program, wanted = whole, untrained or any(whole.points)
+    start = list(progress.networks(program).values()) if wanted else None
     saved = checkpoint.read() if checkpoint else None
     if saved:
         program, progress = Progress.restored(saved, program, progress)
+    elif kept:
+        progress = continued(kept, program, progress)
     began -= progress.seconds
-    calls_kept, reported = progress.calls, 0
-    for number, call in enumerate(to_make):
-        if number >= calls_kept:
-            program, progress = advance(program, progress, call)
+    done, made, reported = progress.step, 0, 0
+    for call in calls(whole, done):
+        made += call.updates
+        if made > done:
+            program, progress = advance(program, progress, call, kept)
             if not progress.members:
                 break
             if checkpoint and checkpoint.due():
                 progress = replace(progress, seconds=time.perf_counter() - began)
                 checkpoint.write(*progress.saved())
-        report(call.updates * members)
-        reported += call.updates * members
-    if not progress.members:
-        report(members * updates(specs[0]) - reported)
-    final, progress = _finish(program, progress)
+        report(call.updates * len(specs))
+        reported += call.updates * len(specs)
+    report(int(whole.updates.sum()) - reported)
+    final, progress = progress.ended(whole, program)
     return start, final, replace(progress, seconds=time.perf_counter() - began)
 
 
-def advance(program: Program, progress: Progress, call: Call) -> tuple[Program, Progress]:
-    """One call of the compiled program, the point of the trajectory due after it, and who goes on.
+def advance(
+    program: Program, progress: Progress, call: Call, kept: Kept | None = None
+) -> tuple[Program, Progress]:
+    """One call of the compiled program, what is looked at after it, and who goes on.
 
     The program is another only when members leave.
+
+    Args:
+        kept: where members at their end are kept.
     """
-    key = _key(program.specs[0].seed, call) if isinstance(call.batches, Chunks) else None
-    state, finite = update(program.descent, progress.state, call.batches, key)
+    batches = _of_members(program, progress, call.batches)
+    state, finite = update(program.descent, progress.state, batches)
     step, finite_until = progress.step + call.updates, progress.finite_until.copy()
-    finite_until[np.array(progress.members)[np.asarray(finite)]] = step
-    progress = replace(
-        progress, state=state, calls=progress.calls + 1, step=step, finite_until=finite_until
-    )
-    if call.epoch is not None and program.every and call.epoch % program.every == 0:
-        point = progress.all_networks(program, call.epoch)
-        progress = replace(progress, points=(*progress.points, point))
-    if np.all(finite):
+    places = np.array(progress.members)[np.asarray(finite)]
+    finite_until[places] = step
+    progress = replace(progress, state=state, step=step, finite_until=finite_until).looked(program)
+    if kept:
+        keep(kept, program, progress)
+    if np.all(finite) and step < program.updates.min() and not progress.stopped:
         return program, progress
-    return progress.without_lost(program, call)
+    return progress.without_finished(program, call.updates)
 
 
-def _key(seed: int, call: Call) -> jax.Array:
-    """Of the random draws in a call, the same whenever it is made."""
-    epoch, number = call.place
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), epoch), number)
-
-
-def _finish(program: Program, progress: Progress) -> tuple[list[Network], Progress]:
-    """All members after the last epoch, and the points that nobody was left to reach."""
-    if program.every:
-        first = (len(progress.points) + 1) * program.every
-        left = range(first, program.epochs + 1, program.every)
-        more = tuple(progress.all_networks(program, epoch) for epoch in left)
-        progress = replace(progress, points=(*progress.points, *more))
-    return progress.all_networks(program, program.epochs), progress
+def _of_members(
+    program: Program, progress: Progress, batches: Batches | Chunks
+) -> Batches | Chunks:
+    """The batches of the members that still train; those that stopped have a rate of 0."""
+    members = np.array(progress.members)
+    if program.own_batches:
+        rows, weight = batches.rows[:, members], batches.weight[:, members]
+        batches = batches._replace(rows=rows, weight=weight)
+    if batches.factors is not None:
+        going = np.array([k not in progress.stopped for k in members], dtype=np.float32)
+        batches = batches._replace(factors=batches.factors[:, members] * going)
+    return batches
 
 
 def updates(spec: RunSpec) -> int:
-    """Optimiser updates the run makes."""
-    n_data = cast(Data, spec.data).n_data
-    return spec.train.epochs * epoch_batches(n_data, spec.train.batch_size)
+    """Optimiser updates the run makes, unless it stops early."""
+    return spec.train.updates(data_of(spec).n_used)
 
 
-def describe(spec: RunSpec) -> dict[str, Cell]:
+def describe(spec: RunSpec, stopped: int | None = None) -> dict[str, Cell]:
     """The columns that follow from the spec alone.
 
     `compute` is training FLOP: examples seen times the forward and backward FLOP of
     `Model.counts`; `compute_6nd` the usual estimate 6 N D of Kaplan et al. (2001.08361).
+
+    Args:
+        stopped: step at which training stopped early.
     """
-    model, data = cast(Model, spec.model), cast(Data, spec.data)
-    optimizer = cast(Optimizer, spec.train.optimizer)
-    counts, hidden, n_data = model.counts(), model.hidden_sizes, data.n_data
-    steps = spec.train.epochs * epoch_batches(n_data, spec.train.batch_size)
-    seen = spec.train.epochs * n_data
+    model, data, train = model_of(spec), data_of(spec), spec.train
+    counts, hidden, n_data = model.counts(), model.hidden_sizes, data.n_used
+    steps = train.updates(n_data) if stopped is None else stopped
+    seen = train.examples_after(steps, n_data)
     row: dict[str, Cell] = {
         "model": type(model).__name__,
         "data": str(getattr(data, "name", type(data).__name__)),
@@ -199,16 +222,18 @@ def describe(spec: RunSpec) -> dict[str, Cell]:
         "n_params": counts.n_params,
         "n_params_no_biases": counts.n_params_no_biases,
         "n_data": n_data,
-        "epochs": spec.train.epochs,
+        "epochs": seen // n_data if seen % n_data == 0 else seen / n_data,
         "steps": steps,
-        "batch_size": spec.train.batch_size,
-        "learning_rate": optimizer.learning_rate,
+        "batch_size": train.batch_size,
+        "learning_rate": optimizer_of(spec).learning_rate,
         "forward_flop": counts.forward_flop,
         "compute": float(seen * (counts.forward_flop + counts.backward_flop)),
         "compute_6nd": float(6 * counts.n_params * seen),
     }
-    if spec.train.precision != "float32":
-        row["precision"] = spec.train.precision
+    if train.precision != "float32":
+        row["precision"] = train.precision
+    if train.stop is not None:
+        row["stopped_early"] = int(stopped is not None)
     return row
 
 
@@ -219,10 +244,11 @@ def _result(
     measures: Measures,
     trajectory: Measures,
     finite_until: int,
+    stopped: bool,
     seconds: float,
 ) -> RunResult:
     """One run's row: what follows from its spec, then its measures, final and untrained."""
-    columns = describe(final.spec)
+    columns = describe(final.spec, final.step if stopped else None)
     losses_are_finite = np.isfinite(list(final.losses.values())).all()
     diverged = finite_until < int(columns["steps"]) or not losses_are_finite
     # Without a control nothing says which columns there would be.
@@ -236,6 +262,9 @@ def _result(
 
 def _along(points: Sequence[Network], trajectory: Measures) -> dict[str, NDArray[Any]]:
     """Each trajectory column as an array over the points, with their epochs."""
-    rows = [{n: v for m in trajectory.values() for n, v in m(net).items()} for net in points]
+    rows = [measured_columns(trajectory, net) for net in points]
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise UsageError("trajectory: the same columns expected at every point")
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return {"epoch": np.array([net.epoch for net in points]), **columns}
+    places = {"epoch": [net.epoch for net in points], "step": [net.step for net in points]}
+    return {**{name: np.array(values) for name, values in places.items()}, **columns}

@@ -7,11 +7,11 @@ fits and report do not see the difference.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from allometry.training.checkpoints import Checkpoints
-from allometry.training.result import RunResult
+from allometry.training.result import RunFailure, RunResult
 
 __all__ = ["Measures", "Pack", "Procedure", "pending_packs"]
 
@@ -21,9 +21,14 @@ Measures = Mapping[str, Callable[..., Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Pack:
-    """Runs made together, in one program."""
+    """Runs made together, in one program.
+
+    Attributes:
+        note: why they are not more, where something was found out about them.
+    """
 
     specs: tuple[Any, ...]
+    note: str = ""
 
 
 def pending_packs(packs: Sequence[Pack], pending: Sequence[Any]) -> list[Pack]:
@@ -36,7 +41,7 @@ def pending_packs(packs: Sequence[Pack], pending: Sequence[Any]) -> list[Pack]:
         pending: some of these, the same objects.
     """
     wanted = {id(spec) for spec in pending}
-    left = (Pack(tuple(s for s in pack.specs if id(s) in wanted)) for pack in packs)
+    left = (replace(pack, specs=tuple(s for s in pack.specs if id(s) in wanted)) for pack in packs)
     return [pack for pack in left if pack.specs]
 
 
@@ -74,8 +79,8 @@ class Procedure:
         trajectory: Measures,
         advance: Callable[[int], None],
         checkpoints: Checkpoints | None = None,
-    ) -> list[RunResult]:
-        """Make every run of a pack, one result a spec.
+    ) -> Sequence[RunResult | RunFailure]:
+        """Make every run of a pack: a result for each spec, or a failure that costs no other.
 
         Args:
             measures: `Study.measures`, functions of what this procedure hands them.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.experimental
@@ -12,17 +12,24 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.datasets.batches import Call, calls_in_chunks, calls_of_batches, shared_order
-from allometry.datasets.splits import Data, Split
+from allometry.datasets.batches import Call, Course, calls_in_chunks, calls_of_batches, shared_order
+from allometry.datasets.splits import Split
 from allometry.measures.network import Network
 from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
-from allometry.spec.optimizers import Optimizer
+from allometry.spec.optimizers import is_elementwise
+from allometry.spec.schedules import Constant
 from allometry.spec.torch_draws import TorchDraws
-from allometry.training.descent import Descent, Resident, State, means, resident
+from allometry.training.compatible import check_compatible
+from allometry.training.descent import Descent, State, begin_optimizer
+from allometry.training.evaluation import means
+from allometry.training.examples import Resident, gathered, resident
+from allometry.training.members import clip_norms, differing, rate_factors, representative
+from allometry.training.packing.choose import has_own_batches
 from allometry.training.packing.layouts import layout_for
+from allometry.training.packing.sharing import data_of, model_of, needs_equal_shapes, optimizer_of
 
-__all__ = ["Program", "calls", "dtype_of", "narrowed", "networks", "prepare", "scope"]
+__all__ = ["Program", "calls", "epoch_at", "narrowed", "networks", "prepare", "scope"]
 
 # Before JAX 0.8 it stands elsewhere.
 _X64 = jax if hasattr(jax, "enable_x64") else jax.experimental
@@ -34,19 +41,29 @@ class Program:
 
     Attributes:
         specs, models: of the members, in one order.
-        descent: what the compiled programs are given: layout, optimiser, task, precision, data.
-        split: the features and targets, on the host.
-        order: positions of the examples in each pass; asked for one pass after another.
-        epochs: passes, and `every` those between points of the trajectory (0: no trajectory).
+        descent: what the compiled programs are given: layout, optimiser, loss, precision, data.
+        splits: features and targets of each member, on the host.
+        courses: the batches of each member; one and the same where members share them.
+        rows: first row of each member's training examples among those on the device, ``(K,)``.
+        updates: of each member, ``(K,)``.
+        points, looks: steps of each member at which its trajectory has a point, and at which the
+            rule of early stopping looks.
     """
 
     specs: tuple[RunSpec, ...]
     models: tuple[Model, ...]
     descent: Descent
-    split: Split
-    order: Callable[[int], NDArray[np.int64]]
-    epochs: int
-    every: int
+    splits: tuple[Split, ...]
+    courses: tuple[Course, ...]
+    rows: NDArray[np.int64]
+    updates: NDArray[np.int64]
+    points: tuple[frozenset[int], ...]
+    looks: tuple[frozenset[int], ...]
+
+    @property
+    def own_batches(self) -> bool:
+        """Whether each member has batches of its own."""
+        return self.descent.layout.own_batches
 
 
 def scope(precision: str) -> AbstractContextManager[None]:
@@ -64,69 +81,184 @@ def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
     """Load the data, draw the start values, choose the layout.
 
     Like everything done with the program, it is called within the `scope` of its precision.
+
+    Raises:
+        UsageError: data, model and loss do not fit each other.
     """
-    spec = specs[0]
-    dtype = dtype_of(spec.train.precision)
-    draws = TorchDraws(spec.seed)
-    # `make_packs` has seen that these are models, data sets and optimisers.
-    models = tuple(cast(Model, s.model) for s in specs)
-    data, optimizers = cast(Data, spec.data), [cast(Optimizer, s.train.optimizer) for s in specs]
-    with scope("float32"):
-        split = data.load(draws)
-        features = models[0].features(draws, [split.train_x, split.test_x])
-    train_x, test_x = (x.astype(dtype, copy=False) for x in features)
-    split = split._replace(train_x=train_x, test_x=test_x)
-    task = data.task(spec.train.loss)
-    for model in models:
-        model.check(train_x.shape[1], task.n_outputs(split.train_y))
-    # Each member draws from the same state; the last takes the stream itself.
-    streams = [*(draws.copy() for _ in models[1:]), draws]
-    starts = [model.init(stream) for model, stream in zip(models, streams, strict=True)]
-    layout = layout_for(models, starts, spec.train.layer_rates)
+    train, own = specs[0].train, has_own_batches(specs)
+    dtype = dtype_of(train.precision)
+    models = tuple(model_of(spec) for spec in specs)
+    splits, draws = _loaded(specs, dtype)
+    # A member draws its start from a stream of its own, and PyTorch's shuffles come after it.
+    starts = [model.init(stream) for model, stream in zip(models, draws, strict=True)]
+    check_compatible(specs, models, starts, splits)
+    layout = layout_for(models, starts, own_batches=own, stacked=bool(needs_equal_shapes(specs[0])))
     params = jax.tree.map(partial(jnp.asarray, dtype=dtype), layout.stack(starts))
-    optimizer = optimizers[0]
-    on_device = resident if layout.chunk else _copied
+    optimizers = [optimizer_of(spec) for spec in specs]
+    optimizer = representative(optimizers)
+    x, y, rows = _on_device(splits, own=own, shared=bool(layout.chunk))
     descent = Descent(
         layout=layout,
-        # The rate is an argument, so packs that differ in it alone share one program.
-        optimizer=optimizer.model_copy(update={"learning_rate": 1.0}),
-        task=task,
-        precision=spec.train.precision,
+        optimizer=optimizer,
+        matrices=tuple(name for name, array in starts[0].items() if array.ndim > 1),
+        loss=train.loss,
+        metrics=train.loss.metrics(splits[0].train_y) if train.metrics is None else train.metrics,
+        precision=train.precision,
         learning_rates=jnp.array([o.learning_rate for o in optimizers], dtype=dtype),
-        x=on_device(split.train_x),
-        y=on_device(split.train_y),
+        rate_factors=rate_factors(specs, models, starts, dtype),
+        scalars={name: jnp.array(v, dtype) for name, v in differing(optimizers).items()},
+        clip_norms=clip_norms(specs, dtype),
+        keys=_keys(specs) if models[0].stochastic else None,
+        x=x,
+        y=y,
     )
-    order = _order(spec, streams[0], len(split.train_x))
-    train = spec.train
+    sizes = [data_of(spec).n_used for spec in specs]
+    steps = [spec.train for spec in specs]
     program = Program(
-        tuple(specs), models, descent, split, order, train.epochs, train.measure_every
+        specs=tuple(specs),
+        models=models,
+        descent=descent,
+        splits=splits,
+        courses=_courses(specs, draws, sizes),
+        rows=rows,
+        updates=np.array([t.updates(n) for t, n in zip(steps, sizes, strict=True)]),
+        points=tuple(frozenset(t.points(n).tolist()) for t, n in zip(steps, sizes, strict=True)),
+        looks=tuple(frozenset(t.looks(n).tolist()) for t, n in zip(steps, sizes, strict=True)),
     )
-    return program, State(params, optimizer.direction().init(params))
+    return program, State(params, begin_optimizer(layout, optimizer, params))
 
 
-def _copied(x: NDArray[Any]) -> Resident:
-    return Resident(jnp.asarray(x), 0)
+def _loaded(
+    specs: Sequence[RunSpec], dtype: type[np.floating[Any]]
+) -> tuple[tuple[Split, ...], list[TorchDraws]]:
+    """The examples of each member as its network sees them, and the stream its start is drawn from.
+
+    Members of one data set and seed have the same examples; members whose data do not depend on
+    the seed have the same arrays.
+    """
+    loaded: dict[Any, tuple[Split, TorchDraws]] = {}
+    seen: dict[int, tuple[Split, Split]] = {}  # by the array, which the value keeps alive
+    for spec in specs:
+        if (spec.seed, spec.data) in loaded:
+            continue
+        stream, model = TorchDraws(spec.seed), model_of(spec)
+        with scope("float32"):
+            split = data_of(spec).prepare(stream)
+            if type(model).features is Model.features:  # which draws nothing
+                key = id(split.train_x)
+                if key not in seen:
+                    seen[key] = split, _seen_by(model, stream, split, dtype)
+                split = seen[key][1]
+            else:
+                split = _seen_by(model, stream, split, dtype)
+        loaded[spec.seed, spec.data] = split, stream
+    of_members = [loaded[spec.seed, spec.data] for spec in specs]
+    return tuple(split for split, _ in of_members), [draws.copy() for _, draws in of_members]
 
 
-def _order(spec: RunSpec, draws: TorchDraws, n: int) -> Callable[[int], NDArray[np.int64]]:
-    if spec.train.batch_order == "torch":
-        return lambda epoch: draws.loader_order(n)  # one shuffle after another
-    return partial(shared_order, spec.seed, n=n)
+def _seen_by(model: Model, draws: TorchDraws, split: Split, dtype: type[np.floating[Any]]) -> Split:
+    """The split with the features that the trained part of a model sees, read-only."""
+    x = [split.train_x, split.test_x, *([] if split.valid_x is None else [split.valid_x])]
+    features = [array.astype(dtype, copy=False) for array in model.features(draws, x)]
+    targets = [split.train_y, split.test_y, *([] if split.valid_y is None else [split.valid_y])]
+    targets = [
+        y.astype(dtype, copy=False) if np.issubdtype(y.dtype, np.floating) else y for y in targets
+    ]
+    for array in (*features, *targets):
+        array.setflags(write=False)
+    return Split(features[0], targets[0], features[1], targets[1], *features[2:], *targets[2:])
 
 
-def calls(program: Program) -> Iterator[Call]:
-    """The calls that train the pack, from its first update to its last.
+def _on_device(
+    splits: Sequence[Split], *, own: bool, shared: bool
+) -> tuple[Resident, Resident, NDArray[np.int64]]:
+    """Training examples and targets on the device, and the first row of each member's.
+
+    Args:
+        own: each member has examples of its own.
+        shared: one copy on the device serves all programs that cut from one array.
+    """
+    if own:
+        x, rows = gathered([split.train_x for split in splits])
+        y, _ = gathered([split.train_y for split in splits])
+        return Resident(x, 0), Resident(y, 0), rows
+    place = resident if shared else lambda array: Resident(jnp.asarray(array), 0)
+    first = splits[0]
+    return place(first.train_x), place(first.train_y), np.zeros(len(splits), dtype=np.int64)
+
+
+def _keys(specs: Sequence[RunSpec]) -> jax.Array:
+    return jnp.stack([jax.random.key(spec.seed) for spec in specs])
+
+
+def _courses(
+    specs: Sequence[RunSpec], draws: Sequence[TorchDraws], sizes: Sequence[int]
+) -> tuple[Course, ...]:
+    if specs[0].train.batch_order == "torch":
+        (spec,), (stream,), (n,) = specs, draws, sizes
+        # One shuffle after another.
+        return (Course(lambda epoch: stream.loader_order(n), n, spec.train.batch_size),)
+    courses: dict[Any, Course] = {}
+    of_members = []
+    for spec, n in zip(specs, sizes, strict=True):
+        key = spec.seed, n, spec.train.batch_size
+        if key not in courses:
+            courses[key] = Course(partial(shared_order, spec.seed, n=n), n, spec.train.batch_size)
+        of_members.append(courses[key])
+    return tuple(of_members)
+
+
+# ---- the calls that train a pack -------------------------------------------------------------
+
+
+def calls(program: Program, done: int = 0) -> Iterator[Call]:
+    """The calls that train all members, from the first update to the last.
 
     They are the same whenever they are asked for, so that training can go on in the middle.
+
+    Args:
+        done: updates made before, after which a call ends.
     """
-    train, size = program.specs[0].train, program.descent.layout.chunk
-    if size:
+    looked_at = set().union(*program.points, *program.looks)
+    ends = sorted({*program.updates.tolist(), *looked_at, done} - {0})
+    factors, train = _factors(program), program.specs[0].train
+    if chunk := program.descent.layout.chunk:
         dtype = dtype_of(train.precision)
-        return calls_in_chunks(program.order, train.batch_size, train.epochs, size, dtype)
-    x = program.split.train_x
-    return calls_of_batches(
-        program.order, len(x), train.batch_size, train.epochs, program.every, x[0].nbytes
-    )
+        yield from calls_in_chunks(program.courses[0], ends, chunk, dtype, factors)
+        return
+    own = program.own_batches
+    courses = program.courses if own else program.courses[:1]
+    example = program.splits[0].train_x[0].nbytes
+    for call in calls_of_batches(courses, ends, example, factors, own=own):
+        batches = call.batches
+        if own:
+            offset = program.rows.astype(np.int32)[None, :, None]
+            call = call._replace(batches=batches._replace(rows=batches.rows + offset))
+        yield call
+
+
+def _factors(program: Program) -> Callable[[NDArray[np.int64]], NDArray[np.float32]] | None:
+    """Factors on the members' learning rates ``(n, K)`` at updates ``(n,)``; None if all are 1.
+
+    They are 0 from the end of a member's length on.
+    """
+    schedules = [spec.train.schedule for spec in program.specs]
+    lengths = program.updates.tolist()
+    constant = all(schedule == Constant() for schedule in schedules)
+    if constant and len(set(lengths)) == 1 and not any(program.looks):
+        return None
+
+    def factors(steps: NDArray[np.int64]) -> NDArray[np.float32]:
+        columns = [
+            np.where(steps < length, schedule.factors(steps, length), 0)
+            for schedule, length in zip(schedules, lengths, strict=True)
+        ]
+        return np.stack(columns, axis=-1).astype(np.float32)
+
+    return factors
+
+
+# ---- members ---------------------------------------------------------------------------------
 
 
 def narrowed(program: Program, state: State, places: Sequence[int]) -> tuple[Program, State]:
@@ -135,44 +267,89 @@ def narrowed(program: Program, state: State, places: Sequence[int]) -> tuple[Pro
     Args:
         places: of the members that stay, in the order of the program.
     """
-    layout = program.descent.layout
+    descent = program.descent
+    layout, rows = descent.layout, np.array(places)
     models = tuple(program.models[i] for i in places)
     members = layout.unstack(state.params)
-    rates = program.specs[0].train.layer_rates
-    narrow = layout_for(models, [members[i] for i in places], rates)
-    structure: Any = jax.tree.structure(state.params)
+    narrow = layout_for(
+        models,
+        [members[i] for i in places],
+        own_batches=program.own_batches,
+        stacked=bool(needs_equal_shapes(program.specs[0])),
+    )
 
-    def is_packed(part: Any) -> bool:
-        return bool(jax.tree.structure(part) == structure)
+    def of_members(values: Any) -> Any:
+        return jax.tree.map(lambda array: array[rows], values)
 
-    def repacked(part: Any) -> Any:
-        # An optimiser keeps arrays laid out as the parameters are, and counts that all share.
-        if not is_packed(part):
-            return part
-        parts = layout.unstack(part)
+    narrow_descent = replace(
+        descent,
+        layout=narrow,
+        learning_rates=of_members(descent.learning_rates),
+        rate_factors=of_members(descent.rate_factors),
+        scalars=of_members(descent.scalars),
+        clip_norms=of_members(descent.clip_norms),
+        keys=of_members(descent.keys),
+    )
+    kept = _kept_of(descent, narrow, state, places)
+    params = jax.tree.map(jnp.asarray, narrow.stack([members[i] for i in places]))
+
+    def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(values[i] for i in places)
+
+    return (
+        replace(
+            program,
+            specs=some(program.specs),
+            models=models,
+            descent=narrow_descent,
+            splits=some(program.splits),
+            courses=some(program.courses),
+            rows=program.rows[rows],
+            updates=program.updates[rows],
+            points=some(program.points),
+            looks=some(program.looks),
+        ),
+        State(params, kept),
+    )
+
+
+def _kept_of(descent: Descent, narrow: Any, state: State, places: Sequence[int]) -> Any:
+    """What the update rule keeps of some of the members."""
+    if not is_elementwise(descent.optimizer):
+        rows = np.array(places)
+        return jax.tree.map(lambda array: array[rows], state.optimizer)
+
+    def repacked(slot: Any) -> Any:
+        parts = descent.layout.unstack(slot)
         return jax.tree.map(jnp.asarray, narrow.stack([parts[i] for i in places]))
 
-    descent = replace(
-        program.descent,
-        layout=narrow,
-        learning_rates=program.descent.learning_rates[np.array(places)],
-    )
-    specs = tuple(program.specs[i] for i in places)
-    return (
-        replace(program, specs=specs, models=models, descent=descent),
-        State(*(jax.tree.map(repacked, part, is_leaf=is_packed) for part in state)),
-    )
+    return state.optimizer._replace(slots=tuple(map(repacked, state.optimizer.slots)))
 
 
-def networks(program: Program, params: Any, epoch: int) -> list[Network]:
-    """Every member as a measure sees it: its own parameters, losses over all examples."""
-    losses = means(program.descent, params, program.split)
+def networks(program: Program, params: Any, steps: Sequence[int]) -> list[Network]:
+    """Every member as a measure sees it: its own parameters, losses over all examples.
+
+    Args:
+        steps: updates each member has made.
+    """
+    splits = program.splits if program.own_batches else program.splits[:1]
+    losses = means(program.descent, params, splits)
     members: list[Params] = program.descent.layout.unstack(params)
+    for member in members:
+        for array in member.values():
+            array.setflags(write=False)
     return [
         Network(
             program.specs[k], program.models[k], member,
             {name: float(values[k]) for name, values in losses.items()},
-            program.split, epoch,
+            program.splits[k], epoch_at(program, k, steps[k]), steps[k],
         )
         for k, member in enumerate(members)
     ]  # fmt: skip
+
+
+def epoch_at(program: Program, k: int, step: int) -> float:
+    """Passes that a member has made after so many updates; whole ones are whole numbers."""
+    per_epoch = program.courses[k].epoch_updates
+    passes, rest = divmod(step, per_epoch)
+    return passes + rest / per_epoch if rest else passes

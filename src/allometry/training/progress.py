@@ -1,9 +1,10 @@
 """How far the training of a pack is: one value, all that a checkpoint keeps.
 
-Members that diverged leave the pack where that is worth a new program. Parameters that are
-not finite never become finite again. Once all members are lost the training ends; while some
-live, a narrower layout frees the others' share, which costs a compilation: the cost model says
-whether it pays.
+Members that diverged, that are at the end of their length or that stopped early leave the pack
+where that is worth a new program. Parameters that are not finite never become finite again, and
+those at their end no longer change. Once no member is left the training ends; while some are, a
+narrower layout frees the others' share, which costs a compilation: the cost model says whether it
+pays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,19 +16,20 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.datasets.batches import Call
 from allometry.errors import DataError
 from allometry.measures.network import Network
 from allometry.models.model import Model
 from allometry.spec import RunSpec
-from allometry.training.checkpoints import Saved
 from allometry.training.descent import State
 from allometry.training.packing.calibration import calibration
 from allometry.training.packing.choose import load_of
 from allometry.training.packing.cost import Load, cost
-from allometry.training.program import Program, narrowed, networks, prepare
+from allometry.training.program import Program, epoch_at, narrowed, networks, prepare
+from allometry.training.saved import Saved
 
 __all__ = ["Progress", "begin", "worth"]
+
+Points = Mapping[int, tuple[Network, ...]]
 
 
 @dataclass(frozen=True)
@@ -40,56 +42,119 @@ class Progress:
         state: parameters and optimiser of the members that still train.
         members: their places in the pack.
         finite_until: the last update after which each member was known to be finite, ``(K,)``.
-        calls: made so far, and `step` the updates in them.
-        points: of the trajectory behind the start: at each, the networks of all members.
-        lost: members that diverged and left, as they were then, by place.
-        weighed: how many had diverged when leaving was last considered and did not pay.
+        step: updates made so far.
+        points: of the trajectory behind the start, by place.
+        left: members that are no longer in the program, as they were then, by place.
+        stopped: steps at which members stopped early, by place.
+        best: lowest validation loss of members with a rule of early stopping, and looks since
+            then without an improvement, by place.
+        weighed: how many could have left when that was last considered and did not pay.
         seconds: trained so far, in all sittings.
     """
 
     state: State
     members: tuple[int, ...]
     finite_until: NDArray[np.int64]
-    calls: int = 0
     step: int = 0
-    points: tuple[list[Network], ...] = ()
-    lost: Mapping[int, Network] = field(default_factory=dict)
+    points: Points = field(default_factory=dict)
+    left: Mapping[int, Network] = field(default_factory=dict)
+    stopped: Mapping[int, int] = field(default_factory=dict)
+    best: Mapping[int, tuple[float, int]] = field(default_factory=dict)
     weighed: int = 0
     seconds: float = 0.0
 
-    def all_networks(self, program: Program, epoch: int) -> list[Network]:
-        """All members of the pack now; those that left, as they were when they did."""
-        by_place = {k: replace(net, epoch=epoch) for k, net in self.lost.items()}
-        if self.members:
-            here = networks(program, self.state.params, epoch)
-            by_place |= zip(self.members, here, strict=True)
-        return [by_place[k] for k in sorted(by_place)]
+    # ---- what is looked at after a call ------------------------------------------------------
 
-    # ---- members that diverged ---------------------------------------------------------------
+    def steps(self, program: Program) -> list[int]:
+        """Updates that each member of the program has made."""
+        ends = zip(self.members, program.updates.tolist(), strict=True)
+        return [min(self.step, end, self.stopped.get(k, end)) for k, end in ends]
 
-    def without_lost(self, program: Program, call: Call) -> tuple[Program, "Progress"]:
-        """Program and progress of the members that go on after a call.
+    def networks(self, program: Program) -> dict[int, Network]:
+        """The members of the program now, by place."""
+        here = networks(program, self.state.params, self.steps(program))
+        return dict(zip(self.members, here, strict=True))
 
-        A member leaves once it was not finite before the last call either: by then NaNs have
-        reached every parameter they can reach, and what is measured of it no longer changes.
+    def looked(self, program: Program) -> "Progress":
+        """With the points of the trajectory due now, and members stopped that should stop."""
+        due = self._due(program, program.points)
+        looked_at = self._due(program, program.looks) - self.stopped.keys()
+        if not due and not looked_at:
+            return self
+        here = self.networks(program)
+        points = {**self.points, **{k: (*self.points.get(k, ()), here[k]) for k in due}}
+        best, stopped = dict(self.best), dict(self.stopped)
+        for k in looked_at:
+            rule = here[k].spec.train.stop
+            assert rule is not None
+            loss, (lowest, waited) = here[k].losses["valid_loss"], best.get(k, (np.inf, 0))
+            better = loss < lowest - rule.least
+            best[k] = (loss, 0) if better else (lowest, waited + 1)
+            if best[k][1] >= rule.patience:
+                stopped[k] = self.step
+        return replace(self, points=points, best=best, stopped=stopped)
+
+    def _due(self, program: Program, steps: Sequence[frozenset[int]]) -> set[int]:
+        return {k for k, due in zip(self.members, steps, strict=True) if self.step in due}
+
+    # ---- members that leave ------------------------------------------------------------------
+
+    def without_finished(self, program: Program, updates: int) -> tuple[Program, "Progress"]:
+        """Program and progress of the members that go on after a call of so many updates.
+
+        A member leaves at its end, or once it was not finite before the last call either: by
+        then NaNs have reached every parameter they can reach, and what is measured of it no
+        longer changes.
         """
-        before = self.step - call.updates
-        lost = {k for k in self.members if self.finite_until[k] < before}
-        if len(lost) == self.weighed:
+        before = self.step - updates
+        finished = {
+            k
+            for k, end in zip(self.members, program.updates.tolist(), strict=True)
+            if self.finite_until[k] < min(before, end) or self.step >= end or k in self.stopped
+        }
+        if len(finished) == self.weighed:
             return program, self
-        places = [i for i, k in enumerate(self.members) if k not in lost]
-        load = load_of(program.specs[0])
-        rest = replace(load, updates=load.updates - self.step)
-        if places and not worth(program.models, [program.models[i] for i in places], rest):
-            return program, replace(self, weighed=len(lost))
-        here = networks(program, self.state.params, call.epoch or 0)
-        leaving = {k: net for k, net in zip(self.members, here, strict=True) if k in lost}
-        members = tuple(k for k in self.members if k not in lost)
-        progress = replace(self, members=members, lost={**self.lost, **leaving}, weighed=0)
+        places = [i for i, k in enumerate(self.members) if k not in finished]
+        if places and not worth(program.models, *self._going_on(program, places)):
+            return program, replace(self, weighed=len(finished))
+        here = self.networks(program)
+        leaving = {k: network for k, network in here.items() if k in finished}
+        members = tuple(k for k in self.members if k not in finished)
+        progress = replace(self, members=members, left={**self.left, **leaving}, weighed=0)
         if not places:
             return program, progress
         program, state = narrowed(program, self.state, places)
         return program, replace(progress, state=state)
+
+    def _going_on(self, program: Program, places: Sequence[int]) -> tuple[list[Model], Load]:
+        """Models of some members, and what is left to do."""
+        load = load_of(program.specs, own=program.own_batches)
+        rest = int(program.updates[np.array(places)].max()) - self.step
+        return [program.models[i] for i in places], replace(load, updates=rest)
+
+    def ended(self, whole: Program, program: Program) -> tuple[list[Network], "Progress"]:
+        """All members at the end of training, with the points nobody was left to reach.
+
+        Args:
+            whole: the program of all members.
+        """
+        here = {**self.left, **(self.networks(program) if self.members else {})}
+        points = dict(self.points)
+        for k in range(len(whole.specs)):
+            reached = points.get(k, ())
+            last = self.stopped.get(k, int(whole.updates[k]))
+            due = sorted(step for step in whole.points[k] if step <= last)
+            missing = due[len(reached) :]
+            points[k] = (
+                *reached,
+                *(replace(here[k], step=s, epoch=epoch_at(whole, k, s)) for s in missing),
+            )
+        final = [
+            replace(here[k], step=step, epoch=epoch_at(whole, k, step))
+            for k in sorted(here)
+            for step in [self.stopped.get(k, int(whole.updates[k]))]
+        ]
+        return final, replace(self, points=points)
 
     # ---- as a checkpoint keeps it ------------------------------------------------------------
 
@@ -98,19 +163,20 @@ class Progress:
         arrays = {name: np.asarray(leaf) for name, leaf in _leaves(self.state)}
         arrays["finite_until"] = self.finite_until
         names: dict[int, list[str]] = {}
-        kept = [(f"lost/{k}", k, net) for k, net in self.lost.items()]
-        for i, point in enumerate(self.points):
-            kept += [(f"point/{i}/{k}", k, net) for k, net in enumerate(point)]
+        kept = [(f"left/{k}", k, net) for k, net in self.left.items()]
+        for k, points in self.points.items():
+            kept += [(f"point/{k}/{i}", k, net) for i, net in enumerate(points)]
         for where, k, net in kept:
             arrays[f"{where} losses"] = np.array(list(net.losses.values()), dtype=np.float64)
             arrays |= {f"{where}/{name}": array for name, array in net.params.items()}
             names[k] = list(net.params)
         facts = {
             "members": list(self.members),
-            "calls": self.calls,
             "step": self.step,
-            "epochs": [point[0].epoch for point in self.points],
-            "lost": {k: net.epoch for k, net in self.lost.items()},
+            "points": {k: [net.step for net in points] for k, points in self.points.items()},
+            "left": {k: net.step for k, net in self.left.items()},
+            "stopped": dict(self.stopped),
+            "best": {k: list(best) for k, best in self.best.items()},
             # A measure may sum over the arrays in their order, which decides its last bit.
             "names": names,
             "losses": list(kept[0][2].losses) if kept else [],
@@ -131,25 +197,28 @@ class Progress:
             DataError: for arrays that are not of this pack.
         """
         (facts, arrays), state = saved, progress.state
-        everyone = range(len(program.specs))
-        points = tuple(
-            [_network(program, saved, f"point/{i}/{k}", k, epoch) for k in everyone]
-            for i, epoch in enumerate(facts["epochs"])
-        )
-        lost = {
-            int(k): _network(program, saved, f"lost/{k}", int(k), epoch)
-            for k, epoch in facts["lost"].items()
+        points = {
+            int(k): tuple(
+                _network(program, saved, f"point/{k}/{i}", int(k), step)
+                for i, step in enumerate(steps)
+            )
+            for k, steps in facts["points"].items()
         }
-        if lost and facts["members"]:
+        left = {
+            int(k): _network(program, saved, f"left/{k}", int(k), step)
+            for k, step in facts["left"].items()
+        }
+        if left and facts["members"]:
             program, state = narrowed(program, state, facts["members"])
         return program, cls(
             state=_state(state, arrays),
             members=tuple(facts["members"]),
             finite_until=arrays["finite_until"],
-            calls=facts["calls"],
             step=facts["step"],
             points=points,
-            lost=lost,
+            left=left,
+            stopped={int(k): step for k, step in facts["stopped"].items()},
+            best={int(k): (loss, waited) for k, (loss, waited) in facts["best"].items()},
             seconds=facts["seconds"],
         )
 
@@ -190,8 +259,13 @@ def _state(like: State, arrays: Mapping[str, NDArray[Any]]) -> State:
     return restored
 
 
-def _network(program: Program, saved: Saved, where: str, k: int, epoch: int) -> Network:
+def _network(program: Program, saved: Saved, where: str, k: int, step: int) -> Network:
     facts, arrays = saved
     params = {name: arrays[f"{where}/{name}"] for name in facts["names"][str(k)]}
+    for array in params.values():
+        array.setflags(write=False)
     losses = dict(zip(facts["losses"], arrays[f"{where} losses"].tolist(), strict=True))
-    return Network(program.specs[k], program.models[k], params, losses, program.split, epoch)
+    return Network(
+        program.specs[k], program.models[k], params, losses, program.splits[k],
+        epoch_at(program, k, step), step,
+    )  # fmt: skip

@@ -11,6 +11,7 @@ from allometry.datasets.splits import ImageSubset
 from allometry.errors import DataError
 from allometry.models import MLP
 from allometry.spec import RunSpec
+from allometry.spec.losses import SquaredError
 from allometry.studies.delayed.mnist_grokking import LARGE, OWN, STUDY
 from allometry.tables.table import Table
 from allometry.training.packing.choose import make_packs
@@ -177,7 +178,7 @@ def test_the_networks_are_the_sources() -> None:
         assert isinstance(spec.model, MLP) and isinstance(spec.data, ImageSubset)
         assert spec.model.widths == (784, 200, 200, 10)
         assert (spec.data.name, spec.data.n_train) == ("mnist", 1000)
-        assert (spec.train.batch_size, spec.train.loss) == (200, "squared_error")
+        assert (spec.train.batch_size, spec.train.loss) == (200, SquaredError())
         assert spec.train.epochs // spec.train.measure_every <= 150
         optimizer = spec.train.optimizer.document()
         assert (optimizer["kind"], optimizer["learning_rate"]) == ("AdamW", 1e-3)

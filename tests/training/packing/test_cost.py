@@ -21,9 +21,10 @@ from allometry.spec.optimizers import SGD, Adam, AdamW
 from allometry.training.loop import Training, train_pack
 from allometry.training.packing import calibration as pack_calibration
 from allometry.training.packing.calibration import Calibration, calibration
-from allometry.training.packing.choose import load_of, make_packs, model_of
+from allometry.training.packing.choose import load_of, make_packs
 from allometry.training.packing.cost import LENGTHS, Load, cheapest, cost, slots
 from allometry.training.packing.explain import plans
+from allometry.training.packing.sharing import model_of
 from allometry.training.procedure import Pack, pending_packs
 from tests.training.test_loop import small
 
@@ -145,8 +146,7 @@ class Table(Model):
 
     n: int
 
-    def family(self):
-        return ("Table",)
+    member_fields = ("n",)
 
     def counts(self):
         return Counts(self.n, self.n, 2 * self.n, 4 * self.n)
@@ -300,7 +300,7 @@ def test_measuring_takes_seconds_and_gives_a_calibration():
 def test_measured_no_contiguous_partition_is_much_faster(pairs):
     """All contiguous partitions timed; the choice is near the best by the clock."""
     specs = [small((784, a, b, 10), n=1280, n_in=784, batch=128, epochs=60) for a, b in pairs]
-    load, n = load_of(specs[0]), len(specs)
+    load, n = load_of(specs), len(specs)
     stepping = {(a, b): _seconds(specs[a:b]) for a in range(n) for b in range(a + 1, n + 1)}
 
     def clock(parts):

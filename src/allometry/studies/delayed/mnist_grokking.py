@@ -15,6 +15,7 @@ from allometry.measures import Network
 from allometry.measures.norms import weight_norm
 from allometry.models import MLP
 from allometry.spec import RunSpec, TrainSpec
+from allometry.spec.losses import SquaredError
 from allometry.spec.optimizers import AdamW
 from allometry.studies.delayed.delay import finished, times_of
 from allometry.studies.delayed.mnist_figures import (
@@ -66,7 +67,7 @@ def _run(seed: int, weight_decay: float, updates: int, scale: float, points: int
             epochs=epochs,
             batch_size=BATCH,
             measure_every=epochs // points,
-            loss="squared_error",
+            loss=SquaredError(),
         ),
         seed=seed,
     )

@@ -1,101 +1,141 @@
-"""Which runs share a program."""
+"""Which runs are trained together: groups that may be, cut where that is cheapest."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from allometry.datasets.batches import epoch_batches
-from allometry.datasets.splits import Data
-from allometry.models.model import Model
-from allometry.spec import RunSpec, Spec
-from allometry.spec.optimizers import Optimizer
+from allometry.processors import processors
+from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
-from allometry.training.packing.cost import Load, cheapest, slots
+from allometry.training.packing.cost import Load, cheapest, cost, slots
+from allometry.training.packing.sharing import (
+    batches_key,
+    data_of,
+    model_of,
+    optimizer_of,
+    program_key,
+)
 from allometry.training.procedure import Pack
 
-__all__ = ["data_of", "load_of", "make_packs", "model_of", "optimizer_of"]
+__all__ = ["has_own_batches", "load_of", "make_packs", "pack_seconds"]
 
-T = TypeVar("T")
+Group = list[RunSpec]
 
 
 def make_packs(specs: Sequence[RunSpec], costs: Calibration | None = None) -> list[Pack]:
-    """Which runs share a program: groups that may, cut where that is cheapest.
+    """Which runs share a program.
 
-    Groups come in order of first sight, their packs from narrow to wide. Members
-    see the same batches: the first layer is then one matrix product for all of
-    them, and what differs between sizes is not the luck of the order.
+    Groups come in order of first sight, their packs from narrow to wide. Runs that see the same
+    batches are packed first: the first layer is then one matrix product for all of them, and
+    what differs between sizes is not the luck of the order. Runs that differ in data, seed or
+    batch size may train together too, each with batches of its own, where the model of costs
+    says that this is faster.
 
     Args:
         costs: what the choice goes by; None for what was measured on this machine.
     """
-    packs = []
-    for members in _groups(specs):
-        if len(members) == 1:
-            packs.append(Pack(tuple(members)))
+    keys = _Keys()
+    packs: list[Pack] = []
+    for alike in _grouped(specs, keys.program):
+        if len(alike) == 1:
+            packs.append(Pack(tuple(alike)))
             continue
-        models = [model_of(spec) for spec in members]
-        chosen = cheapest(models, load_of(members[0]), costs or calibration())
-        packs += [Pack(tuple(members[k] for k in part)) for part in chosen]
+        machine = costs or calibration()
+        shared = [p for group in _grouped(alike, keys.batches) for p in _cut(group, machine)]
+        packs += _joined(alike, shared, machine) if len(shared) > 1 else shared
     return packs
 
 
-def load_of(spec: RunSpec) -> Load:
-    """What a pack with this run has to do at every step, and how many there are."""
-    model, n_data = model_of(spec), data_of(spec).n_data
+def _cut(group: Group, machine: Calibration, *, own: bool = False) -> list[Pack]:
+    """The cheapest packs of runs that may share a program."""
+    if len(group) == 1:
+        return [Pack(tuple(group))]
+    models = [model_of(spec) for spec in group]
+    updates = [spec.train.updates(data_of(spec).n_used) for spec in group]
+    chosen = cheapest(models, load_of(group, own=own), machine, updates)
+    return [Pack(tuple(group[k] for k in part)) for part in chosen]
+
+
+def _joined(alike: Group, shared: list[Pack], machine: Calibration) -> list[Pack]:
+    """The packs with shared batches, or others with own batches if these are done sooner."""
+    if _trains_alone(alike[0]):
+        return shared
+    own = _cut(alike, machine, own=True)
+    return own if _seconds(own, machine) < _seconds(shared, machine) else shared
+
+
+def _seconds(packs: Sequence[Pack], machine: Calibration) -> float:
+    """Predicted time of packs that are made side by side, one a processor."""
+    each = [pack_seconds(pack.specs, machine) for pack in packs]
+    return max(max(each), sum(each) / min(len(each), len(processors())))
+
+
+def pack_seconds(specs: Sequence[RunSpec], machine: Calibration) -> float:
+    """Predicted time of one pack."""
+    load = load_of(specs, own=has_own_batches(specs))
+    return cost([model_of(spec) for spec in specs], load, machine).seconds
+
+
+def has_own_batches(specs: Sequence[RunSpec]) -> bool:
+    """Whether the members of a pack see different batches."""
+    return any(batches_key(spec) != batches_key(specs[0]) for spec in specs[1:])
+
+
+def load_of(specs: Sequence[RunSpec], *, own: bool = False) -> Load:
+    """What a pack of some of these runs has to do at every step.
+
+    Args:
+        own: each member has batches of its own.
+    """
+    models = [model_of(spec) for spec in specs]
     return Load(
-        updates=spec.train.epochs * epoch_batches(n_data, spec.train.batch_size),
-        batch=spec.train.batch_size,
-        features=model.dense.widths[0] if model.dense else 0,
-        n_data=n_data,
-        slots=slots(optimizer_of(spec)),
-        float_bytes=8 if spec.train.precision == "float64" else 4,
+        updates=max(spec.train.updates(data_of(spec).n_used) for spec in specs),
+        batch=max(spec.train.batch_size for spec in specs),
+        features=max(model.dense.widths[0] if model.dense else 0 for model in models),
+        n_data=max(data_of(spec).n_used for spec in specs),
+        slots=slots(optimizer_of(specs[0])),
+        float_bytes=8 if specs[0].train.precision == "float64" else 4,
+        own=own,
     )
 
 
-def data_of(spec: RunSpec) -> Data:
-    return _of(spec.data, Data, "data")
+class _Keys:
+    """Keys of runs; a million runs hold few different models and settings, looked at once."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[int, ...], int] = {}
+        self._numbers: dict[Any, int] = {}
+
+    def program(self, spec: RunSpec) -> Any:
+        if _trains_alone(spec):
+            return id(spec)
+        parts = id(spec.model), id(spec.train), id(spec.measures)
+        return self._number(parts, lambda: program_key(spec))
+
+    def batches(self, spec: RunSpec) -> Any:
+        return spec.seed, self._number(
+            (id(spec.data), id(spec.train)), lambda: batches_key(spec)[1:]
+        )
+
+    def _number(self, parts: tuple[int, ...], key: Callable[[], Any]) -> int:
+        number = self._seen.get(parts)
+        if number is None:
+            number = self._seen[parts] = self._numbers.setdefault(key(), len(self._numbers))
+        return number
 
 
-def model_of(spec: RunSpec) -> Model:
-    return _of(spec.model, Model, "model")
-
-
-def optimizer_of(spec: RunSpec) -> Optimizer:
-    return _of(spec.train.optimizer, Optimizer, "train.optimizer")
-
-
-def _of(value: Spec, kind: type[T], where: str) -> T:
-    if not isinstance(value, kind):
-        raise TypeError(f"{where}: a {kind.__name__} expected, got {type(value).__name__}")
-    return value
-
-
-def _groups(specs: Sequence[RunSpec]) -> list[list[RunSpec]]:
-    """Runs that may share a program, in order of first sight."""
-    groups: dict[Any, list[RunSpec]] = defaultdict(list)
-    # A million runs hold few different models and settings: each is looked at once.
-    seen: dict[tuple[int, int, int], Any] = {}
-    numbers: dict[Any, int] = {}
+def _grouped(specs: Sequence[RunSpec], key: Callable[[RunSpec], Any]) -> list[Group]:
+    """Runs of equal keys, in order of first sight."""
+    groups: dict[Any, Group] = defaultdict(list)
     for spec in specs:
-        parts = id(spec.model), id(spec.data), id(spec.train)
-        kind = seen.get(parts)
-        if kind is None:
-            kind = seen[parts] = numbers.setdefault(_kind(spec), len(numbers))
-        groups[kind, spec.seed, spec.measures, _alone(spec)].append(spec)
+        groups[key(spec)].append(spec)
     return list(groups.values())
 
 
-def _kind(spec: RunSpec) -> Any:
-    shared = optimizer_of(spec).model_copy(update={"learning_rate": 1.0})
-    train = spec.train.model_copy(update={"optimizer": shared})
-    return model_of(spec).family(), spec.data, train
-
-
-def _alone(spec: RunSpec) -> int:
-    """Different for every run that shares with none.
+def _trains_alone(spec: RunSpec) -> bool:
+    """Whether a run shares with none.
 
     PyTorch's shuffles follow the draws of the model, which differ with its size; a model that
     works in chunks keeps the machine busy by itself.
     """
-    alone = spec.train.batch_order == "torch" or model_of(spec).chunk
-    return id(spec) if alone else 0
+    return spec.train.batch_order == "torch" or bool(model_of(spec).chunk)

@@ -27,7 +27,7 @@ from allometry.datasets.batches import CALL_BYTES
 from allometry.models.model import Model
 from allometry.spec.optimizers import Optimizer
 from allometry.training.packing.calibration import Calibration, Points
-from allometry.training.packing.layouts import bucket_width
+from allometry.training.packing.side_by_side import bucket_width
 
 __all__ = ["Cost", "Load", "cheapest", "cost", "slots"]
 
@@ -43,12 +43,13 @@ class Load:
     """What the runs of a group have in common.
 
     Attributes:
-        updates: optimiser updates of a run.
+        updates: optimiser updates of the longest run.
         batch: examples an update.
         features: of an example; 0 where only the data would tell.
         n_data: examples trained on.
         slots: arrays of the optimiser beside each parameter (`slots`).
         float_bytes: of a number; rates were measured with 4, and 8 take twice as long.
+        own: each member has batches of its own; otherwise all see the same.
     """
 
     updates: int
@@ -57,6 +58,7 @@ class Load:
     n_data: int
     slots: int
     float_bytes: int = FLOAT
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def cost(models: Sequence[Model], load: Load, machine: Calibration) -> Cost:
     """What these models, one pack, cost."""
     order = sorted(range(len(models)), key=lambda k: _width(models[k]))
     ordered = [models[k] for k in order]
-    seconds, compiling, memory = _prices(ordered, load, machine)
+    seconds, compiling, memory = _prices(ordered, load, machine, [load.updates] * len(models))
     pieces = _pieces(ordered, load, machine)
     used = sorted({bucket_width(m.dense.widths) for m in models if m.dense})
     return Cost(
@@ -113,27 +115,41 @@ def cost(models: Sequence[Model], load: Load, machine: Calibration) -> Cost:
     )
 
 
-def cheapest(models: Sequence[Model], load: Load, machine: Calibration) -> list[tuple[int, ...]]:
+def cheapest(
+    models: Sequence[Model],
+    load: Load,
+    machine: Calibration,
+    updates: Sequence[int] | None = None,
+) -> list[tuple[int, ...]]:
     """Which of the models share a pack: positions, narrow packs first, each in given order.
 
     A pack of one is allowed whatever it needs. Of equal costs the longer first pack
     is chosen.
+
+    Args:
+        updates: of each model's run, for a pack takes as long as its longest; None where all
+            are equally long.
     """
-    order = sorted(range(len(models)), key=lambda k: _width(models[k]))
-    ends = _cuts(tuple(models[k] for k in order), load, machine)
+    updates = updates or [load.updates] * len(models)
+    order = sorted(range(len(models)), key=lambda k: (updates[k], _width(models[k])))
+    ordered = tuple(models[k] for k in order), tuple(updates[k] for k in order)
+    ends = _cuts(*ordered, load, machine)
     starts = (0, *ends[:-1])
     return [tuple(sorted(order[a:b])) for a, b in zip(starts, ends, strict=True)]
 
 
 @lru_cache(maxsize=256)  # seeds of one study are cut alike
-def _cuts(models: tuple[Model, ...], load: Load, machine: Calibration) -> tuple[int, ...]:
-    """Ends of the cheapest stretches of models in order of width."""
+def _cuts(
+    models: tuple[Model, ...], updates: tuple[int, ...], load: Load, machine: Calibration
+) -> tuple[int, ...]:
+    """Ends of the cheapest stretches of models in order of length and width."""
     n = len(models)
     best, end = np.zeros(n + 1), np.zeros(n, dtype=np.int64)
     for first in range(n - 1, -1, -1):
         lengths = np.array([k for k in LENGTHS if k < n - first] + [n - first])
         lengths = lengths[lengths <= LENGTHS[-1]]
-        seconds, _, memory = _prices(models[first : first + lengths[-1]], load, machine)
+        stretch = slice(first, first + lengths[-1])
+        seconds, _, memory = _prices(models[stretch], load, machine, updates[stretch])
         # One alone is allowed whatever it needs; that its number is finite keeps the rest apart.
         seconds[1:][memory[1:] > SHARE * machine.memory] = inf
         total = seconds[lengths - 1] + best[first + lengths]
@@ -184,11 +200,13 @@ def _width(model: Model) -> tuple[Any, ...]:
 
 
 def _prices(
-    models: Sequence[Model], load: Load, machine: Calibration
+    models: Sequence[Model], load: Load, machine: Calibration, updates: Sequence[int]
 ) -> tuple[_Numbers, _Numbers, _Numbers]:
     """Seconds, seconds of these to compile, bytes: of each stretch from the first model on."""
     p = _pieces(models, load, machine)
-    shown = load.batch * load.features
+    longest = np.maximum.accumulate(np.array(updates, dtype=np.float64))
+    members = np.arange(1, len(models) + 1) if load.own else np.ones(len(models))
+    shown = load.batch * load.features * members
     kept_params = p.params * (2 + load.slots)  # the gradient counts as one
     touched = p.params + p.units * load.batch + shown
     slower = load.float_bytes / FLOAT
@@ -198,17 +216,17 @@ def _prices(
     product = np.maximum(1, 2 * p.rows * shown)
     step += slower * load.batch * p.first / _at(machine.products, product)
     compiling = machine.compile_operation * p.compiled
-    chunk = min(CALL_BYTES, load.float_bytes * shown * load.updates)
-    data = load.float_bytes * load.n_data * load.features
+    chunk = np.minimum(CALL_BYTES, load.float_bytes * shown * longest)
+    data = load.float_bytes * load.n_data * load.features * members
     # An activation, its gradient, and a copy in another order.
     memory = load.float_bytes * (kept_params + 3 * p.units * load.batch) + chunk + data
-    return load.updates * step + compiling, compiling, memory
+    return longest * step + compiling, compiling, memory
 
 
 def _pieces(models: Sequence[Model], load: Load, machine: Calibration) -> _Pieces:
     counts = [model.counts() for model in models]
     useful = np.cumsum([float(c.forward_flop + c.backward_flop) for c in counts])
-    if all(model.dense for model in models):
+    if all(model.dense for model in models) and not load.own:
         widths = np.array([m.dense.widths for m in models if m.dense], dtype=np.float64)
         return _side_by_side(useful, widths, load.batch, machine)
     return _stacked(useful, models, load.batch, machine)

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 
 from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
-from allometry.training.packing.choose import load_of, model_of
+from allometry.training.packing.choose import has_own_batches, load_of, pack_seconds
 from allometry.training.packing.cost import SHARE, Cost, cost
+from allometry.training.packing.sharing import (
+    model_of,
+    needs_equal_shapes,
+    program_key,
+)
 from allometry.training.procedure import Pack
 
 __all__ = ["Plan", "plans"]
@@ -49,57 +54,58 @@ def plans(packs: Sequence[Pack], machine: Calibration | None = None) -> list[Pla
     """
     rates = machine or calibration()
     return [
-        _plan(pack.specs, after.specs if after else (), rates)
+        _plan(pack, after.specs if after else (), rates)
         for pack, after in zip(packs, [*packs[1:], None], strict=True)
     ]
 
 
-def _plan(specs: Sequence[RunSpec], after: Sequence[RunSpec], machine: Calibration) -> Plan:
-    models, load = [model_of(spec) for spec in specs], load_of(specs[0])
+def _plan(pack: Pack, after: Sequence[RunSpec], machine: Calibration) -> Plan:
+    specs: Sequence[RunSpec] = pack.specs
+    models, own = [model_of(spec) for spec in specs], has_own_batches(specs)
+    load = load_of(specs, own=own)
     whole = cost(models, load, machine)
     widest = sorted(max(m.dense.widths[1:-1], default=1) for m in models if m.dense)
-    chunked = bool(models[0].chunk)
-    side = "side by side" if widest else "stacked"
+    side_by_side = widest and not own and not needs_equal_shapes(specs[0])
+    alone = bool(models[0].chunk) or len(specs) == 1
     return Plan(
         runs=len(specs),
         updates=load.updates,
-        layout="alone" if chunked or len(specs) == 1 else side,
+        layout="alone" if alone else "side by side" if side_by_side else "stacked",
         widths=(widest[0], widest[-1]) if widest else (),
         seconds=whole.seconds,
         compiling=whole.compiling,
         waste=whole.waste,
         memory=whole.memory,
-        why=_why(specs, after, whole, machine),
+        why="; ".join(filter(None, (_why(specs, after, whole, machine), pack.note))),
     )
 
 
 def _why(
     specs: Sequence[RunSpec], after: Sequence[RunSpec], whole: Cost, machine: Calibration
 ) -> str:
-    model, load = model_of(specs[0]), load_of(specs[0])
+    model = model_of(specs[0])
     if model.chunk:
         return f"{type(model).__name__} works in chunks that fit the cache and fills the machine"
     if specs[0].train.batch_order == "torch":
         return "batches in PyTorch's order follow each model's own draws"
-    models = [model_of(spec) for spec in specs]
     reasons = []
     if len(specs) > 1:
-        alone = sum(cost([m], load, machine).seconds for m in models)
+        alone = sum(pack_seconds([spec], machine) for spec in specs)
         reasons.append(f"one by one {alone / whole.seconds:.1f} times as long")
-    if not after or not _could_join(specs[0], after[0]):
+        if has_own_batches(specs):
+            reasons.append("each member with batches of its own")
+    if needs_equal_shapes(specs[0]):
+        reasons.append(f"only equal shapes together: {needs_equal_shapes(specs[0])}")
+    if not after or program_key(specs[0]) != program_key(after[0]):
         last = "nothing else" if len(specs) == 1 else "nothing further"
-        reasons.append(f"{last} shares its batches")
+        reasons.append(f"{last} shares its program")
         return "; ".join(reasons)
-    others = [model_of(spec) for spec in after]
-    joined = cost([*models, *others], load, machine)
-    apart = whole.seconds + cost(others, load, machine).seconds
+    both = [*specs, *after]
+    load = load_of(both, own=has_own_batches(both))
+    joined = cost([model_of(spec) for spec in both], load, machine)
+    apart = whole.seconds + pack_seconds(after, machine)
     if joined.memory > SHARE * machine.memory:
         reasons.append(f"with the next pack {joined.memory / 2**30:.1f} GiB")
     else:
         reasons.append(f"with the next pack {joined.seconds / apart:.2f} times the time of both")
     return "; ".join(reasons)
-
-
-def _could_join(one: RunSpec, other: RunSpec) -> bool:
-    same = (one.seed, one.data, one.measures) == (other.seed, other.data, other.measures)
-    return same and model_of(one).family() == model_of(other).family()

@@ -1,0 +1,192 @@
+"""Commands that decide about stored runs: exclude, include, forget; and merge."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from allometry.cli.options import as_json, in_store, pairs
+from allometry.cli.output import print_json, say
+from allometry.errors import UsageError
+
+if TYPE_CHECKING:
+    from allometry.store import Store
+    from allometry.store.selection import Selection
+
+__all__ = ["exclude", "forget", "include", "merge"]
+
+R = TypeVar("R")
+
+SHOWN = 4  # groups of runs of which rows are shown before they are forgotten
+
+_SELECTION = (
+    click.argument("study", required=False),
+    click.option("--run", "runs", multiple=True, metavar="ID",
+                 help="A run by its run_id or the first characters of it; may be repeated."),
+    click.option("--where", multiple=True, metavar="COLUMN=VALUE",
+                 help="Runs of STUDY with this value, or <= >= < > !=; may be repeated."),
+    click.option("--size", help="One of the study's sizes. Default: all that are stored."),
+    click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
+                 callback=lambda context, option, texts: pairs("--set", texts, "FIELD=VALUE"),
+                 help="Only the runs with these changes. Default: with any and without."),
+)  # fmt: skip
+
+
+def _picks_runs(command: Callable[..., R]) -> Callable[..., R]:
+    """The argument and options that pick stored runs."""
+    for option in reversed(_SELECTION):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_picks_runs
+@click.option("--reason", required=True, help="Why, in words; the report prints them.")
+@in_store
+@as_json
+def exclude(reason: str, store: Path, as_json: bool, **picked: Any) -> None:
+    """Leave runs of STUDY, or each --run ID, out of every analysis; they stay stored."""
+    from allometry.store import Store
+
+    with Store(store, write=True, new=False) as opened:
+        selection = _stored(_selected(opened, **picked))
+        count = opened.exclude(selection.run_ids, reason)
+    if as_json:
+        print_json("exclude", store=str(store), reason=reason, run_ids=selection.run_ids)
+    else:
+        click.echo(f"{_runs(count)} excluded of {_places(selection)}: {reason.strip()}")
+
+
+@click.command()
+@_picks_runs
+@in_store
+@as_json
+def include(store: Path, as_json: bool, **picked: Any) -> None:
+    """Undo `exclude` for runs of STUDY, or for each --run ID."""
+    from allometry.store import Store
+
+    with Store(store, write=True, new=False) as opened:
+        selection = _stored(_selected(opened, **picked))
+        excluded = opened.exclusions()
+        run_ids = [run_id for run_id in selection.run_ids if run_id in excluded]
+        opened.include(run_ids)
+    if as_json:
+        print_json("include", store=str(store), run_ids=run_ids)
+    else:
+        click.echo(f"{_runs(len(run_ids))} included again, of {_places(selection)}")
+
+
+@click.command()
+@_picks_runs
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@in_store
+@as_json
+def forget(yes: bool, store: Path, as_json: bool, **picked: Any) -> None:
+    """Remove runs of STUDY, or each --run ID, from the store for good. Shows them and asks."""
+    from allometry.store import Store
+
+    with Store(store, write=True, new=False) as opened:
+        selection = _selected(opened, **picked)
+        if not selection.whole:
+            _stored(selection)
+        _show(selection, store)
+        if not yes and not _confirmed(selection, store):
+            say("nothing was forgotten")
+            return
+        opened.forget(selection.run_ids, selection.whole)
+    if as_json:
+        print_json("forget", store=str(store), run_ids=selection.run_ids)
+    else:
+        click.echo(f"{_runs(len(selection.run_ids))} forgotten of {_places(selection)}")
+
+
+@click.command()
+@click.argument("stores", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
+              help="The new store; a file that does not exist.")  # fmt: skip
+@click.option("--keep-first", is_flag=True,
+              help="Where a run has other numbers in two stores, keep the first.")  # fmt: skip
+@as_json
+def merge(stores: tuple[Path, ...], output: Path, keep_first: bool, as_json: bool) -> None:
+    """Make a new store with all runs of STORES, which are only read."""
+    from allometry.store.copies import merge as merge_stores
+
+    merged = merge_stores(stores, output, keep_first=keep_first)
+    if as_json:
+        print_json(
+            "merge",
+            output=str(output),
+            stores=[str(store) for store in stores],
+            taken=merged.taken,
+            repeated=merged.repeated,
+            differing=merged.differing,
+        )
+        return
+    for store, taken in zip(stores, merged.taken, strict=True):
+        say(f"{store}: {_runs(taken)} taken")
+    if merged.repeated:
+        say(f"{_runs(merged.repeated)} in several stores, kept as in the first of them")
+    if merged.differing:
+        say(f"{_runs(merged.differing)} with other numbers in a later store, the first one's kept")
+    click.echo(output)
+
+
+def _selected(
+    store: "Store", study: str | None, runs: Sequence[str], where: Sequence[str],
+    size: str | None, changes: Mapping[str, str],
+) -> "Selection":  # fmt: skip
+    """The runs that the options pick: by STUDY, or by name."""
+    from allometry.run import name_and_sizes
+    from allometry.store.selection import named_runs, runs_of_study
+
+    if bool(study) == bool(runs) or (runs and (where or size or changes)):
+        raise UsageError("name STUDY, with --where, --size and --set as you like, or each --run ID")
+    if runs:
+        return named_runs(store, runs)
+    name, _ = name_and_sizes(study or "")
+    return runs_of_study(store, name, size=size, changes=changes, where=where)
+
+
+def _stored(selection: "Selection") -> "Selection":
+    """Refuse a selection without a run."""
+    if not selection.run_ids:
+        raise UsageError(f"no stored run of {_places(selection)} is so; nothing was done")
+    return selection
+
+
+def _show(selection: "Selection", store: Path) -> None:
+    """Say how many runs of which study would be forgotten, and show some of them."""
+    filled = {key: table for key, table in selection.tables.items() if len(table)}
+    say(f"{store}: {_runs(len(selection.run_ids))} to forget")
+    for key, table in list(filled.items())[:SHOWN]:
+        say(f"\n{' '.join(filter(None, key))}\n{table!r}")
+    if len(filled) > SHOWN:
+        say(f"\nand runs of {len(filled) - SHOWN} more sizes and sets of changes")
+    if selection.whole:
+        say("\nWhat is still to be trained of them is forgotten too")
+    for key, count in selection.elsewhere.items():
+        say(f"\n{count} of them belong to {' '.join(filter(None, key))} as well")
+
+
+def _confirmed(selection: "Selection", store: Path) -> bool:
+    """Ask whether to forget.
+
+    Raises:
+        UsageError: where there is no terminal to ask on.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError("nothing was forgotten: there is no terminal to ask on; give --yes")
+    say(f"\nThey cannot be brought back. A copy first: allometry backup COPY.db --store {store}")
+    return click.confirm(f"Forget {_runs(len(selection.run_ids))}?", err=True)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
+
+
+def _places(selection: "Selection") -> str:
+    """Where the runs are declared, in words."""
+    names = dict.fromkeys(" ".join(filter(None, key)) for key in selection.tables)
+    return ", ".join(names) or "no study that declares them now"

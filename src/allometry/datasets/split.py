@@ -1,0 +1,40 @@
+"""The examples of a run in their parts: training, test and, where there is one, validation."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Split", "read_only"]
+
+
+class Split(NamedTuple):
+    """Features and targets of each part.
+
+    Attributes:
+        train_x, test_x, valid_x: features, ``(n, ...)`` float32.
+        train_y, test_y, valid_y: classes, ``(n,)`` int32; or real targets or probabilities of
+            the classes, ``(n,)`` or ``(n, d)`` float32. Without a validation split both are None.
+    """
+
+    train_x: NDArray[np.float32]
+    train_y: NDArray[Any]
+    test_x: NDArray[np.float32]
+    test_y: NDArray[Any]
+    valid_x: NDArray[np.float32] | None = None
+    valid_y: NDArray[Any] | None = None
+
+    def mapped(self, function: Callable[[str, Any], NDArray[Any]]) -> "Split":
+        """The parts by a function of their name and array; a part that is None stays so."""
+        parts: dict[str, Any] = {
+            name: None if array is None else function(name, array)
+            for name, array in self._asdict().items()
+        }
+        return Split(**parts)
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The array itself, which nobody can write to from now on; for one just made."""
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,140 @@
+"""How a network is trained, as a frozen value."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
+
+from allometry.spec.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss, SquaredError
+from allometry.spec.metrics import Metric
+from allometry.spec.schedules import Constant, Schedule
+from allometry.spec.value import Spec
+
+__all__ = ["EarlyStop", "TrainSpec"]
+
+# Losses that may be given by name, with all their fields at the defaults.
+NAMED = {kind.short: kind for kind in (CrossEntropy, BinaryCrossEntropy, SquaredError, Huber)}
+
+
+class EarlyStop(Spec):
+    """When training ends before its length: once the validation loss no longer improves.
+
+    Attributes:
+        patience: looks at the validation loss in a row without an improvement.
+        every: epochs between two looks.
+        least: an improvement is a loss lower than the best so far by more than this.
+    """
+
+    patience: int = Field(default=5, ge=1)
+    every: int = Field(default=1, ge=1)
+    least: float = Field(default=0.0, ge=0)
+
+
+class TrainSpec(Spec):
+    """How to train. Its length is given in one of epochs, steps and examples.
+
+    Attributes:
+        optimizer: update rule with its own hyperparameters (`allometry.spec.optimizers`).
+        epochs: passes over the training set; the last batch of a pass may be smaller.
+        steps: optimiser updates, and `examples` the examples seen at least, rounded up to a
+            whole batch: both however often the training set is gone through.
+        batch_size: examples an update.
+        batch_order: ``shared`` draws one order for a seed, so that runs of all sizes see
+            the same batches and share a program; ``torch`` repeats the shuffles of a
+            PyTorch DataLoader made after the model, so that a run follows a notebook's
+            batch for batch. Such runs train one by one.
+        measure_every: epochs between points of the trajectory (0: no such points).
+        measure_steps: points of the trajectory at steps spaced evenly in their logarithm, from
+            the first update to the last (0: no such points).
+        loss: its mean over examples is minimised (`allometry.spec.losses`); ``cross_entropy``,
+            ``binary``, ``squared_error`` and ``huber`` stand for the shipped ones.
+        metrics: measured beside the loss (`allometry.spec.metrics`); None for the loss's own.
+        schedule: of the learning rate (`allometry.spec.schedules`).
+        clip_norm: longest gradient of one network, over all its parameters; a longer one is
+            scaled down to it (Pascanu et al., 1211.5063). None: no limit.
+        layer_rates: ``equal``; ``fan_in``: the learning rate of each layer is divided by the
+            square root of its fan-in; or factors by name of the parameter, a mapping. The
+            model's own factors (muP) apply with ``equal`` and with a mapping.
+        precision: of training. ``float32``: everything. ``float64``: everything; start values
+            and examples are the float32 ones, and a frozen encoder works in float32. ``bfloat16``:
+            mixed precision, as the policy ``params=float32,compute=bfloat16,output=float32`` of
+            DeepMind's jmp: weights, summed gradients, optimiser state and losses are float32;
+            for each forward and backward pass weights and examples are cast to bfloat16, and
+            all products and activations are bfloat16; the outputs are cast to float32 before
+            the loss. The losses measured are those of the float32 weights, in float32.
+        stop: ends training early by the loss on the validation split of the data.
+    """
+
+    optimizer: SerializeAsAny[Spec]
+    epochs: int | None = Field(default=None, ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    examples: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    batch_order: Literal["shared", "torch"] = "shared"
+    measure_every: int = Field(default=0, ge=0)
+    measure_steps: int = Field(default=0, ge=0)
+    loss: SerializeAsAny[Loss] = CrossEntropy()
+    metrics: tuple[SerializeAsAny[Metric], ...] | None = None
+    schedule: SerializeAsAny[Schedule] = Constant()
+    clip_norm: float | None = Field(default=None, gt=0)
+    layer_rates: Literal["equal", "fan_in"] | tuple[tuple[str, float], ...] = "equal"
+    precision: Literal["float32", "bfloat16", "float64"] = "float32"
+    stop: EarlyStop | None = None
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _named_loss(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        loss = NAMED.get(value.partition("/")[0])
+        if loss is None or value not in (loss.short, loss().short_text):
+            raise ValueError(f"a loss, or one of {', '.join(map(str, NAMED))}, got {value!r}")
+        return loss()
+
+    @field_validator("layer_rates", mode="before")
+    @classmethod
+    def _sorted_pairs(cls, value: Any) -> Any:
+        return tuple(sorted(value.items())) if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "TrainSpec":
+        given = [n for n in ("epochs", "steps", "examples") if getattr(self, n) is not None]
+        if len(given) != 1:
+            got = ", ".join(given) or "none of them"
+            raise ValueError(f"one of epochs, steps and examples expected, got {got}")
+        return self
+
+    def epoch_updates(self, n_data: int) -> int:
+        """Updates in one pass over `n_data` examples, the smaller last one included."""
+        return -(-n_data // self.batch_size)
+
+    def updates(self, n_data: int) -> int:
+        """Optimiser updates of a run on `n_data` examples."""
+        if self.steps is not None:
+            return self.steps
+        if self.epochs is not None:
+            return self.epochs * self.epoch_updates(n_data)
+        passes, rest = divmod(self.examples or 0, n_data)
+        return passes * self.epoch_updates(n_data) + -(-rest // self.batch_size)
+
+    def examples_after(self, step: int, n_data: int) -> int:
+        """Examples of so many updates, each as often as it is seen."""
+        passes, rest = divmod(step, self.epoch_updates(n_data))
+        return passes * n_data + min(rest * self.batch_size, n_data)
+
+    def points(self, n_data: int) -> NDArray[np.int64]:
+        """Steps of the points of the trajectory after the start, ascending."""
+        last = self.updates(n_data)
+        every = self.measure_every * self.epoch_updates(n_data)
+        by_epoch = np.arange(every, last + 1, every) if every else np.zeros(0)
+        by_log = np.geomspace(1, last, self.measure_steps) if self.measure_steps else np.zeros(0)
+        return np.unique(np.round(np.concatenate([by_epoch, by_log])).astype(np.int64))
+
+    def looks(self, n_data: int) -> NDArray[np.int64]:
+        """Steps at which the rule of early stopping looks at the validation loss, ascending."""
+        if self.stop is None:
+            return np.zeros(0, dtype=np.int64)
+        every = self.stop.every * self.epoch_updates(n_data)
+        return np.arange(every, self.updates(n_data) + 1, every)

@@ -1,0 +1,199 @@
+"""New stores made from others: the runs of several, or what is whole of a damaged one."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from allometry.errors import DataError, UsageError
+from allometry.spec.run_spec import differences
+from allometry.store.lock import WriterLock, check_place, filesystem_type
+from allometry.store.record import Record, decode_arrays, digest
+from allometry.store.schema import make, open_reader, sqlite_errors
+from allometry.store.verify import DECLARED, EXCLUDED, RUNS, verify
+
+__all__ = ["Merged", "merge", "new_store"]
+
+T = TypeVar("T")
+
+NAMED = 3  # differing runs that a message names
+
+
+def new_store(path: str | Path, fill: Callable[[sqlite3.Connection], T]) -> T:
+    """Make a store that is filled from the start: whole under its name, or not there.
+
+    Args:
+        path: of a file that does not exist.
+        fill: writes what is in it, in one transaction.
+
+    Raises:
+        UsageError: the file exists, or its folder does not.
+        StoreBusyError: another process makes the same.
+        DiskError: it cannot be written.
+    """
+    target = Path(path).expanduser().resolve()
+    if not target.parent.is_dir():
+        raise UsageError(f"no folder {target.parent} to make store {target.name} in")
+    check_place(target, filesystem_type(target.parent))
+    _refuse_existing(target)
+    with closing(WriterLock(target)), sqlite_errors(target):
+        _refuse_existing(target)  # again: another process may have made it since
+        return make(target, fill)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise UsageError(f"{path} exists: name a file that does not, or move it away")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What came of merging stores.
+
+    Attributes:
+        stores: the stores, in the order given. taken: runs taken from each.
+        repeated: runs of a later store that an earlier one has too, with equal content.
+        differing: runs of a later store that an earlier one has with other content.
+    """
+
+    stores: tuple[Path, ...]
+    taken: tuple[int, ...]
+    repeated: int
+    differing: int
+
+
+def merge(stores: Sequence[str | Path], output: str | Path, *, keep_first: bool = False) -> Merged:
+    """Make a new store with the runs, declarations and exclusions of several.
+
+    A run that several stores have is taken from the first of them, with its seconds and its
+    provenance; so is the reason it is excluded for, and the order of declared runs. Runs set
+    aside as damaged are left where they are. The stores are only read, also while another
+    process writes to them.
+
+    Args:
+        stores: paths, of this version or an older one.
+        output: of a file that does not exist.
+        keep_first: take the run of the first store also where contents differ.
+
+    Raises:
+        UsageError: a store is missing, or `output` exists.
+        DataError: a store is damaged; or a run has other numbers in two stores, which
+            are named with the columns that differ.
+        DiskError: the new store cannot be written.
+    """
+    paths = tuple(Path(store).expanduser().resolve() for store in stores)
+    with ExitStack() as stack:
+        readers = [stack.enter_context(closing(open_reader(path))) for path in paths]
+
+        def fill(target: sqlite3.Connection) -> Merged:
+            union = _Union(target)
+            for path, reader in zip(paths, readers, strict=True):
+                with sqlite_errors(path):
+                    reader.execute("BEGIN")  # one state of the store, whatever is written meanwhile
+                    verify(reader).refuse_damage(path)
+                    union.add(path, reader)
+            if union.differing and not keep_first:
+                raise DataError(union.refusal())
+            return Merged(paths, tuple(union.taken), union.repeated, len(union.differing))
+
+        return new_store(output, fill)
+
+
+@dataclass
+class _Union:
+    """The new store as it is filled.
+
+    Attributes:
+        taken: runs taken from each store. repeated: as in `Merged`.
+        origins: path of the store that each run was taken from, by run_id.
+        differing: sentences, one for each run that differs.
+    """
+
+    target: sqlite3.Connection
+    taken: list[int] = field(default_factory=list)
+    repeated: int = 0
+    origins: dict[str, Path] = field(default_factory=dict)
+    differing: list[str] = field(default_factory=list)
+
+    def add(self, path: Path, source: sqlite3.Connection) -> None:
+        """Add what the store at `path`, which is intact, has and the new one lacks."""
+        self.target.executemany(
+            "INSERT OR IGNORE INTO provenance VALUES (?, ?)",
+            source.execute("SELECT id, document FROM provenance"),
+        )
+        before = len(self.origins)
+        places = ", ".join("?" * len(Record._fields))
+        for fields in source.execute(f"SELECT {RUNS} FROM runs r ORDER BY r.rowid"):
+            run = Record(*fields)
+            if run.run_id in self.origins:
+                self._compare(run, path)
+            else:
+                self.target.execute(f"INSERT INTO runs VALUES ({places})", run)
+                self.origins[run.run_id] = path
+        self.taken.append(len(self.origins) - before)
+        self._add_declarations(source)
+        self.target.executemany(
+            "INSERT OR IGNORE INTO excluded VALUES (?, ?, ?, ?)",
+            source.execute(f"SELECT {EXCLUDED} FROM excluded"),
+        )
+
+    def refusal(self) -> str:
+        """What to say where runs differ: the first of them, and what to do."""
+        more = len(self.differing) - NAMED
+        shown = "; ".join(self.differing[:NAMED]) + (f"; and {more} more runs" if more > 0 else "")
+        return (
+            f"runs with one name and other content: {shown}. Nothing was written. Keep those of "
+            "the store named first with --keep-first, or remove those of one store with "
+            "`allometry forget --run ID --store FILE`"
+        )
+
+    def _compare(self, run: Record, path: Path) -> None:
+        query = f"SELECT {RUNS} FROM runs r WHERE r.run_id = ?"
+        ((*fields,),) = self.target.execute(query, (run.run_id,))
+        what = _difference(Record(*fields), run)
+        if what:
+            first = self.origins[run.run_id]
+            self.differing.append(f"{run.run_id[:12]} of {first} and {path}: {', '.join(what)}")
+        else:
+            self.repeated += 1
+
+    def _add_declarations(self, source: sqlite3.Connection) -> None:
+        """Runs that are not declared yet come after those that are, in their order."""
+        keys = source.execute("SELECT DISTINCT study, size, variant FROM declared").fetchall()
+        where = "FROM declared WHERE (study, size, variant) = (?, ?, ?)"
+        for key in keys:
+            there = {run_id for (run_id,) in self.target.execute(f"SELECT run_id {where}", key)}
+            rows = source.execute(f"SELECT run_id, spec {where} ORDER BY position", key)
+            new = [row for row in rows if row[0] not in there]
+            for position, (run_id, spec) in enumerate(new, start=len(there)):
+                row = (*key, run_id, position, spec)
+                self.target.execute(
+                    f"INSERT INTO declared ({DECLARED}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*row, digest(*row)),
+                )
+
+
+def _difference(first: Record, second: Record) -> list[str]:
+    """The parts in which two stored runs of one name differ, seconds and provenance apart."""
+    specs = json.loads(first.spec), json.loads(second.spec)
+    # A field that one of them lacks was added later, and its default is the old behaviour.
+    changed = min(list(differences(*specs)), list(differences(*reversed(specs))), key=len)
+    parts = [f"the spec ({'; '.join(changed)})"] if changed else []
+    if first.status != second.status:
+        parts.append("status")
+    parts += _differing_names(json.loads(first.row), json.loads(second.row))
+    if first.arrays_sha256 != second.arrays_sha256:
+        arrays = decode_arrays(first.trajectories), decode_arrays(second.trajectories)
+        texts = [{n: (a.dtype.str, a.shape, a.tobytes()) for n, a in part.items()}
+                 for part in arrays]  # fmt: skip
+        parts += [f"trajectory {name}" for name in _differing_names(*texts)]
+    return parts
+
+
+def _differing_names(first: dict[str, Any], second: dict[str, Any]) -> Iterator[str]:
+    for name in {**first, **second}:
+        if name not in first or name not in second or first[name] != second[name]:
+            yield name

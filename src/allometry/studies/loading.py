@@ -1,0 +1,181 @@
+"""A person's own study, loaded from its file.
+
+The file becomes a module of a package that is made for it, and so do its neighbours, the modules
+in its folder that it imports: ``import widths`` beside a ``widths.py`` is compiled as an import
+from that package, and ``from .widths import WIDTHS`` is one as it stands. So
+
+- a study and its neighbours have names that nobody else has: a study in ``operator.py``, or two
+  folders with a ``widths.py`` each, replace no module;
+- neighbours are found from wherever the study is run, by workers too;
+- to load a study again is to load its neighbours again, as they are now.
+
+The standard library comes before the neighbours, and neighbours before installed packages; the
+study's own file and folders without an ``__init__.py`` come last. Nobody else sees the folder:
+a ``random.py`` in it is none to NumPy. The folder's own ``__init__.py`` is not run.
+"""
+
+import ast
+import hashlib
+import importlib
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from threading import RLock
+from types import ModuleType
+from typing import Any
+
+from allometry.errors import UsageError
+
+__all__ = ["origin_of", "study_module"]
+
+PREFIX = "allometry_study_"  # of the packages made for studies
+_LOADING = RLock()  # an executor's threads may load one study at once
+
+
+def origin_of(path: Path) -> str:
+    """The path by which other processes and machines find a study's file."""
+    return str(path.absolute())
+
+
+def study_module(path: Path) -> ModuleType:
+    """The module of a study's file, made afresh.
+
+    Raises:
+        UsageError: there is no such file, or it is not Python.
+    """
+    file = Path(origin_of(path))
+    if not file.is_file():
+        raise UsageError(f"no study file at {path}")
+    _check_syntax(path)
+    with _LOADING:
+        return _Package(file).load()
+
+
+def _check_syntax(path: Path) -> None:
+    """Refuse a file that Python cannot compile; what it does when it runs is its own matter."""
+    try:
+        ast.parse(path.read_bytes(), str(path))
+    except SyntaxError as error:
+        line = "" if error.lineno is None else f", line {error.lineno}"
+        raise UsageError(f"{path}{line}: not Python: {error.msg}") from error
+    except ValueError as error:  # a null byte, before Python 3.11.4
+        raise UsageError(f"{path}: not Python: {error}") from error
+    except (RecursionError, MemoryError) as error:  # from the parser: expressions in expressions
+        raise UsageError(f"{path}: nested too deeply for Python to read") from error
+
+
+class _Package(MetaPathFinder):
+    """The package of one study: finds the modules in its folder.
+
+    Attributes:
+        name: follows from the path alone, so that workers have the same.
+    """
+
+    def __init__(self, file: Path):
+        self.name = PREFIX + hashlib.sha256(str(file).encode()).hexdigest()[:12]
+        self._file = file
+        self._real_file = file.resolve()
+        self._folder = [str(self._real_file.parent)]  # as `python FILE` has it on its path
+        self.is_neighbour = cache(self._is_neighbour)
+
+    def load(self) -> ModuleType:
+        """Run the study's file, without what was loaded of it and its neighbours before."""
+        sys.meta_path[:] = [f for f in sys.meta_path if getattr(f, "name", "") != self.name]
+        for name in [name for name in sys.modules if name.partition(".")[0] == self.name]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        sys.meta_path.insert(0, self)
+        package = ModuleSpec(self.name, None, is_package=True)
+        package.submodule_search_locations = self._folder
+        sys.modules[self.name] = module_from_spec(package)
+        name = f"{self.name}.{self._file.stem.replace('.', '_')}"
+        spec = spec_from_file_location(name, self._file, loader=_Loader(name, self._file, self))
+        assert spec is not None, self._file
+        module = module_from_spec(spec)
+        # Known by name while it runs, as dataclasses and pydantic models in it require.
+        sys.modules[name] = module
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
+        return module
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name.partition(".")[0] != self.name:
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(name, Path(spec.loader.path), self)
+        return spec
+
+    def _is_neighbour(self, name: str) -> bool:
+        """Whether a name without dots is a module in the folder, for imports in the folder."""
+        if name in sys.stdlib_module_names or name in ("__main__", "allometry"):
+            return False
+        here = PathFinder.find_spec(name, self._folder)
+        if here is None:
+            return False
+        comes_last = here.origin is None or Path(here.origin) == self._real_file
+        return not (comes_last and find_spec(name))
+
+
+class _Loader(SourceFileLoader):
+    """Compiles imports of neighbours as imports from their package.
+
+    Nothing is cached on disk: the bytecode is not what Python itself would make of the file.
+    """
+
+    def __init__(self, name: str, path: Path, package: _Package):
+        super().__init__(name, str(path))
+        self._package = package
+
+    def get_code(self, fullname: str) -> Any:
+        path = self.get_filename(fullname)
+        source, renaming = self.get_data(path), _Renaming(self._package)
+        tree = renaming.visit(ast.parse(source, path))
+        return self.source_to_code(tree if renaming.found else source, path)
+
+
+class _Renaming(ast.NodeTransformer):
+    """``import widths`` becomes ``import PACKAGE.widths as widths``, and so on.
+
+    Attributes:
+        found: whether there was an import of a neighbour.
+    """
+
+    def __init__(self, package: _Package):
+        self.found = False
+        self._package = package
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        # Imports are statements. A long sum is an expression nested deeper than Python recurses.
+        return node if isinstance(node, ast.expr) else super().generic_visit(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        if not node.level and node.module and self._renames(node.module):
+            node.module = f"{self._package.name}.{node.module}"
+        return node
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        aliases = [renamed for alias in node.names for renamed in self._aliases(alias)]
+        return [ast.copy_location(ast.Import([alias]), node) for alias in aliases]
+
+    def _aliases(self, alias: ast.alias) -> list[ast.alias]:
+        if not self._renames(alias.name):
+            return [alias]
+        head, _, rest = alias.name.partition(".")
+        whole = f"{self._package.name}.{alias.name}"
+        if alias.asname or not rest:
+            renamed = [ast.alias(whole, alias.asname or head)]
+        else:  # `import a.b` loads a.b and binds a
+            loaded = ast.alias(whole, f"_{alias.name.replace('.', '_')}")
+            renamed = [loaded, ast.alias(f"{self._package.name}.{head}", head)]
+        return [ast.copy_location(new, alias) for new in renamed]
+
+    def _renames(self, name: str) -> bool:
+        renames = self._package.is_neighbour(name.partition(".")[0])
+        self.found = self.found or renames
+        return renames

@@ -1,0 +1,59 @@
+"""Conditions on the rows of a table, such as ``n_params<=1e6``."""
+
+import operator
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.errors import UsageError
+from allometry.tables.table import Table
+
+__all__ = ["Mask", "condition", "meeting"]
+
+Mask = NDArray[np.bool_]
+
+COMPARISONS = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+def condition(table: Table, text: str) -> Mask:
+    """Rows where ``COLUMN<op>VALUE`` holds, (rows,).
+
+    Args:
+        text: with one of <= >= == != < >, or = for ==; a value of text may be in quotes.
+
+    Raises:
+        UsageError: no condition, no such column, or a value that does not compare with it.
+    """
+    match = re.fullmatch(r"\s*(.+?)\s*(<=|>=|==|!=|<|>|=)\s*(.*?)\s*", text)
+    if match is None:
+        raise UsageError(f"a condition like 'COLUMN<=VALUE' was expected, got {text!r}")
+    name, sign, value = match.groups()
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1]
+    column = table[name]
+    if column.dtype.kind in "if":
+        try:
+            return np.asarray(COMPARISONS[sign](column, float(value)), bool)
+        except ValueError:
+            raise UsageError(f"column {name!r} holds numbers, got {value!r} in {text!r}") from None
+    if sign not in ("==", "=", "!="):
+        raise UsageError(f"column {name!r} holds text: only == and != compare it, got {text!r}")
+    return np.asarray(COMPARISONS[sign](np.array([str(cell) for cell in column]), value), bool)
+
+
+def meeting(table: Table, texts: Sequence[str]) -> Mask:
+    """Rows that meet all of these conditions, (rows,)."""
+    rows = np.ones(len(table), bool)
+    for text in texts:
+        rows &= condition(table, text)
+    return rows

@@ -1,0 +1,157 @@
+"""Loss and metrics over whole sets of examples."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.datasets.splits import Split
+from allometry.training.descent import Descent, losses_of
+from allometry.training.examples import gathered, resident
+
+__all__ = ["means", "parts"]
+
+BATCH = 1000  # examples evaluated at once
+
+Sums = dict[str, NDArray[np.float64]]
+
+
+def parts(split: Split) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+    """Features and targets by the name of the part: ``train``, ``test`` and, if any, ``valid``."""
+    every = {
+        "train": (split.train_x, split.train_y),
+        "test": (split.test_x, split.test_y),
+        "valid": (split.valid_x, split.valid_y),
+    }
+    return {part: (x, y) for part, (x, y) in every.items() if x is not None and y is not None}
+
+
+def means(descent: Descent, params: Any, splits: Sequence[Split]) -> dict[str, NDArray[Any]]:
+    """Loss and metrics by column (``train_loss``), means over all examples, ``(K,)`` float64 each.
+
+    Args:
+        splits: of each member, or the one that all share.
+    """
+    columns: dict[str, NDArray[Any]] = {}
+    metrics = {metric.name: metric for metric in descent.metrics}
+    by_part = [parts(split) for split in splits]
+    means_of: dict[str, Sums] = {}
+    for part in by_part[0]:
+        sets = [of[part] for of in by_part]
+        sums = (
+            _sums_of_own(descent, params, sets)
+            if len(sets) > 1
+            else _sums(descent, params, *sets[0])
+        )
+        counts = np.array([len(x) for x, _ in sets])
+        means_of[part] = {name: total / counts for name, total in sums.items()}
+        for name, metric in metrics.items():
+            mean = means_of[part][name]
+            of_member = [
+                metric.of_mean(mean[k : k + 1] if len(sets) > 1 else mean, y)
+                for k, (_, y) in enumerate(sets)
+            ]
+            means_of[part][name] = np.concatenate(of_member)
+    # The losses' order, then the metrics': a compiled program gives names back sorted.
+    for name in ("loss", *metrics):
+        columns |= {f"{part}_{name}": values[name] for part, values in means_of.items()}
+    return columns
+
+
+def _sums(descent: Descent, params: Any, x: NDArray[Any], y: NDArray[Any]) -> Sums:
+    """Loss and metrics summed over all examples, ``(K,)`` float64 each."""
+    n = len(x)
+    if descent.layout.chunk:
+        # The arrays of the device as they are: one compilation for all numbers of examples.
+        examples, targets = resident(x), resident(y)
+        ends = jnp.array([examples.first, targets.first, n])
+        sums = _sums_from(*_static(descent), params, examples.array, targets.array, ends)
+        return {name: np.asarray(value, np.float64) for name, value in sums.items()}
+    totals: Sums = {}
+    size = min(BATCH, n)
+    for first in range(0, n, size):
+        rows = np.arange(first, first + size)
+        inside = (rows < n).astype(np.float32)
+        rows = np.minimum(rows, n - 1)
+        _add(totals, _batch_sums(*_static(descent), params, x[rows], y[rows], inside))
+    return totals
+
+
+def _sums_of_own(
+    descent: Descent, params: Any, sets: Sequence[tuple[NDArray[Any], NDArray[Any]]]
+) -> Sums:
+    """The same where each member has a set of its own."""
+    x, first = gathered([x for x, _ in sets])
+    y, _ = gathered([y for _, y in sets])
+    counts = np.array([len(x) for x, _ in sets])[:, None]
+    totals: Sums = {}
+    size = min(BATCH, int(counts.max()))
+    for begin in range(0, int(counts.max()), size):
+        places = np.arange(begin, begin + size)[None]
+        inside = (places < counts).astype(np.float32)
+        rows = first[:, None] + np.minimum(places, counts - 1)
+        _add(totals, _gathered_sums(*_static(descent), params, x, y, rows, inside))
+    return totals
+
+
+def _add(totals: Sums, more: dict[str, jax.Array]) -> None:
+    for name, value in more.items():
+        totals[name] = totals.get(name, np.zeros(())) + np.asarray(value, np.float64)
+
+
+def _static(descent: Descent) -> tuple[Any, Any, Any]:
+    return descent.layout, descent.loss, descent.metrics
+
+
+_compiled = partial(jax.jit, static_argnames=("layout", "loss", "metrics"))
+
+
+@_compiled
+def _sums_from(
+    layout: Any, loss: Any, metrics: Any, params: Any, x: jax.Array, y: jax.Array, ends: jax.Array
+) -> dict[str, jax.Array]:
+    """Loss and metrics summed over some examples, ``(K,)`` each, chunk by chunk.
+
+    Args:
+        ends: first row of x, first row of y, number of examples.
+    """
+    first_x, first_y, n = ends
+    places = jnp.arange(layout.chunk)
+
+    def add(i: jax.Array, sums: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        rows = i * layout.chunk + places
+        weight = (rows < n).astype(jnp.float32)
+        rows = jnp.minimum(rows, n - 1)
+        batch = x[first_x + rows], y[first_y + rows], weight
+        here = _batch_sums(layout, loss, metrics, params, *batch)
+        return {name: sums[name] + here[name] for name in sums}
+
+    zeros = dict.fromkeys(("loss", *(metric.name for metric in metrics)), jnp.zeros(1))
+    chunks = (n + layout.chunk - 1) // layout.chunk
+    sums: dict[str, jax.Array] = jax.lax.fori_loop(0, chunks, add, zeros)
+    return sums
+
+
+@_compiled
+def _gathered_sums(
+    layout: Any, loss: Any, metrics: Any, params: Any, x: jax.Array, y: jax.Array,
+    rows: jax.Array, weight: jax.Array,
+) -> dict[str, jax.Array]:  # fmt: skip
+    """Loss and metrics summed over the rows ``(K, B)`` of each member, ``(K,)`` each."""
+    return dict(_batch_sums(layout, loss, metrics, params, x[rows], y[rows], weight))
+
+
+@_compiled
+def _batch_sums(
+    layout: Any, loss: Any, metrics: Any, params: Any, x: jax.Array, y: jax.Array,
+    weight: jax.Array,
+) -> dict[str, jax.Array]:  # fmt: skip
+    """Loss and metrics summed over a batch, ``(K,)`` each."""
+    outputs = layout.apply(params, x)
+    scores = {"loss": loss.each, **{metric.name: metric.each for metric in metrics}}
+    each = {name: losses_of(score, layout, outputs, y) for name, score in scores.items()}
+    return {name: (values * weight).sum(axis=-1) for name, values in each.items()}

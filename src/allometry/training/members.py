@@ -1,0 +1,83 @@
+"""What members of a pack have each for itself, beside their networks and examples."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from allometry.errors import UsageError, did_you_mean
+from allometry.models.model import Model, Params
+from allometry.spec import RunSpec
+from allometry.spec.optimizers import Elementwise, Optimizer, is_elementwise
+
+__all__ = ["clip_norms", "differing", "rate_factors", "representative"]
+
+
+def differing(optimizers: Sequence[Optimizer]) -> dict[str, list[float]]:
+    """Scalars of the update rules in which members differ, by name, one a member."""
+    first = optimizers[0]
+    if not is_elementwise(first):
+        return {}
+    assert isinstance(first, Elementwise)
+    values = {name: [getattr(o, name) for o in optimizers] for name in first.scalars}
+    return {name: of_members for name, of_members in values.items() if len(set(of_members)) > 1}
+
+
+def representative(optimizers: Sequence[Optimizer]) -> Optimizer:
+    """The update rule that stands for those of all members when a program is compiled.
+
+    Its learning rate is 1, for the members' are arguments of the program: packs that differ in
+    them alone share it. A rule of one's own may use the learning rate and keeps it.
+    """
+    first = optimizers[0]
+    if not is_elementwise(first):
+        return first
+    # The largest: a rule keeps no array for a scalar of 0.
+    largest = {name: max(values) for name, values in differing(optimizers).items()}
+    return first.model_copy(update={"learning_rate": 1.0, **largest})
+
+
+def clip_norms(specs: Sequence[RunSpec], dtype: type[np.floating[Any]]) -> jax.Array | None:
+    """Longest gradient of each member, ``(K,)``; None for no limit."""
+    norms = [spec.train.clip_norm for spec in specs]
+    return None if norms[0] is None else jnp.array(norms, dtype)
+
+
+def rate_factors(
+    specs: Sequence[RunSpec],
+    models: Sequence[Model],
+    starts: Sequence[Params],
+    dtype: type[np.floating[Any]],
+) -> Mapping[str, jax.Array] | None:
+    """Factors on the learning rate of each member by parameter, ``(K,)`` each; None if all are 1.
+
+    Raises:
+        UsageError: a factor for a parameter there is not.
+    """
+    of_members = [
+        _factors_of(spec, model, tuple(start))
+        for spec, model, start in zip(specs, models, starts, strict=True)
+    ]
+    if all(factor == 1 for factors in of_members for factor in factors.values()):
+        return None
+    return {name: jnp.array([factors[name] for factors in of_members], dtype) for name in starts[0]}
+
+
+def _factors_of(spec: RunSpec, model: Model, names: Sequence[str]) -> dict[str, float]:
+    asked = spec.train.layer_rates
+    if asked == "fan_in":
+        return {name: 1 / math.sqrt(model.fan_in(name)) for name in names}
+    optimizer = spec.train.optimizer
+    kind = optimizer.kind if isinstance(optimizer, Elementwise) else "adam"
+    factors = dict.fromkeys(names, 1.0) | dict(model.rate_factors(kind))
+    for name, factor in () if asked == "equal" else asked:
+        if name not in factors:
+            raise UsageError(
+                f"train.layer_rates names {name!r}; the parameters of {type(model).__name__} are "
+                f"{', '.join(names)}{did_you_mean(name, names)}"
+            )
+        factors[name] *= factor
+    return factors

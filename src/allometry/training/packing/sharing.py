@@ -1,0 +1,107 @@
+"""Which runs may share a program: by construction, those that differ in nothing else.
+
+A program has one form of everything it is compiled for. What members may differ in is listed
+here: seed and data (each with batches of its own where these differ), the fields that a model
+declares (`Model.member_fields`), learning rate, the scalars of the shipped update rules,
+schedule, length and longest gradient. All else of two specs must be equal.
+"""
+
+from typing import Any, TypeVar
+
+from allometry.datasets.splits import Data
+from allometry.models.model import Model
+from allometry.spec import RunSpec, Spec, TrainSpec
+from allometry.spec.optimizers import Elementwise, Optimizer, is_elementwise
+from allometry.spec.schedules import Constant
+
+__all__ = [
+    "batches_key", "data_of", "member_fields", "model_of", "needs_equal_shapes", "optimizer_of",
+    "program_key",
+]  # fmt: skip
+
+T = TypeVar("T")
+
+
+def data_of(spec: RunSpec) -> Data:
+    return _of(spec.data, Data, "data")
+
+
+def model_of(spec: RunSpec) -> Model:
+    return _of(spec.model, Model, "model")
+
+
+def optimizer_of(spec: RunSpec) -> Optimizer:
+    return _of(spec.train.optimizer, Optimizer, "train.optimizer")
+
+
+def _of(value: Spec, kind: type[T], where: str) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{where}: a {kind.__name__} expected, got {type(value).__name__}")
+    return value
+
+
+def member_fields(model: Model) -> tuple[str, ...]:
+    """Fields of a model in which members of a program may differ.
+
+    None for a class that computes something else than the one that declared them, and has not
+    declared them itself.
+    """
+    for kind in type(model).__mro__:
+        if "member_fields" in vars(kind):
+            return model.member_fields
+        if {"apply", "apply_training"} & vars(kind).keys():
+            return ()
+    return ()
+
+
+def needs_equal_shapes(spec: RunSpec) -> str:
+    """Why runs that share a program with this one must have arrays of its shapes; empty if not."""
+    if not is_elementwise(optimizer_of(spec)):
+        return f"{type(optimizer_of(spec)).__name__} sees a whole network"
+    if model_of(spec).stochastic:
+        return f"{type(model_of(spec)).__name__} draws numbers of its arrays' shapes"
+    return ""
+
+
+def batches_key(spec: RunSpec) -> Any:
+    """Equal for runs that see the same examples in the same batches."""
+    train = spec.train
+    return spec.seed, spec.data, train.batch_size
+
+
+def program_key(spec: RunSpec) -> Any:
+    """Equal for runs that may share a program, each with batches of its own."""
+    return spec.measures, _model_key(spec), _train_key(spec.train, optimizer_of(spec))
+
+
+def _model_key(spec: RunSpec) -> Any:
+    model = model_of(spec)
+    fields = () if needs_equal_shapes(spec) else member_fields(model)
+    rest = model.model_copy(update=dict.fromkeys(fields))
+    # The class itself: two files may have classes of one name.
+    return type(model), rest, _forms(model, fields)
+
+
+def _forms(model: Model, fields: tuple[str, ...]) -> Any:
+    """How many numbers there are in each of these fields, and how many outputs."""
+    values = (getattr(model, name) for name in fields)
+    lengths = tuple(len(value) if isinstance(value, tuple) else 0 for value in values)
+    return lengths, model.n_outputs
+
+
+def _train_key(train: TrainSpec, optimizer: Optimizer) -> Any:
+    shared: dict[str, Any] = {}
+    if is_elementwise(optimizer):
+        assert isinstance(optimizer, Elementwise)
+        shared = dict.fromkeys(("learning_rate", *optimizer.scalars))
+    return (
+        type(optimizer),
+        train.model_copy(
+            update={
+                "optimizer": optimizer.model_copy(update=shared),
+                "schedule": Constant(),
+                "clip_norm": train.clip_norm is not None,
+                **dict.fromkeys(("epochs", "steps", "examples", "batch_size")),
+            }
+        ),
+    )

@@ -1,0 +1,173 @@
+"""Packs with parts of a person's own: members trained together beside the same members alone.
+
+What a pack may hold is proved by its construction (`packing.sharing`): a loss or an update rule
+sees one network. What a person promises, that a model with `member_fields` keeps padding at zero
+and goes by its true widths, is tested here before anything trains. Members that differ from
+themselves alone train with members of equal shapes, or by themselves.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from pydantic import SerializeAsAny
+
+from allometry.datasets.batches import Batches
+from allometry.models.model import Params
+from allometry.spec import RunSpec
+from allometry.spec.losses import Loss
+from allometry.training.descent import update
+from allometry.training.evaluation import means
+from allometry.training.packing.sharing import member_fields, model_of, optimizer_of, program_key
+from allometry.training.procedure import Pack
+from allometry.training.program import prepare, scope
+
+__all__ = ["proved"]
+
+SCALE = 1e3  # of the loss, so that a limit on the gradient is reached
+UPDATES = 2  # the second sees what the first left in the padding and in the rule's arrays
+EXAMPLES = 8  # of a batch
+TOLERANCE = 1e-3  # of the way from the start: sums of float32 in another order
+
+
+class Scaled(Loss):
+    """Another loss times a factor."""
+
+    loss: SerializeAsAny[Loss]
+    factor: float
+
+    def each(self, outputs: Any, targets: Any) -> Any:
+        return self.factor * self.loss.each(outputs, targets)
+
+
+def proved(packs: Sequence[Pack]) -> list[Pack]:
+    """The packs, those that hold parts of a person's own tested, and parted where they fail.
+
+    A part is a class, known by itself and not by its name: an edited class is tested again.
+    """
+    return [part for pack in packs for part in _proved(pack)]
+
+
+def _proved(pack: Pack) -> Iterator[Pack]:
+    specs = pack.specs
+    if len(specs) == 1 or not _foreign(specs[0]):
+        yield pack
+        return
+    members = _telling(specs)
+    names = _differing(specs)
+    difference = _difference(_Members(members))
+    if not difference:
+        yield pack
+        return
+    if len({model_of(spec) for spec in specs}) == 1:
+        yield from (Pack((spec,), f"trains alone: {difference}") for spec in specs)
+        return
+    said = f"only equal shapes together: members that differ in {', '.join(names)} {difference}"
+    groups: dict[Any, list[RunSpec]] = {}
+    for spec in specs:
+        groups.setdefault(model_of(spec), []).append(spec)
+    for group in groups.values():
+        yield from _proved(Pack(tuple(group), said))
+
+
+def _foreign(spec: RunSpec) -> bool:
+    """Whether a part that a program is compiled of is not of this package."""
+    parts = model_of(spec), optimizer_of(spec), spec.train.loss
+    return any(not type(part).__module__.startswith("allometry.") for part in parts)
+
+
+def _differing(specs: Sequence[RunSpec]) -> list[str]:
+    """Fields of the models in which members differ."""
+    models = [model_of(spec) for spec in specs]
+    fields = member_fields(models[0])
+    return [name for name in fields if len({getattr(m, name) for m in models}) > 1]
+
+
+def _telling(specs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
+    """The narrowest member, the widest, and one for each field in which members differ."""
+    by_size = sorted(specs, key=lambda spec: model_of(spec).counts().n_params)
+    chosen = [by_size[0], by_size[-1]]
+    for name in _differing(specs):
+        first = getattr(model_of(by_size[0]), name)
+        chosen.append(next(s for s in specs if getattr(model_of(s), name) != first))
+    unique = {id(spec): spec for spec in chosen}
+    return tuple(unique.values())
+
+
+class _Members:
+    """Members as a key: equal where a program of the same classes and sizes is compiled."""
+
+    def __init__(self, specs: tuple[RunSpec, ...]):
+        self.specs = specs
+        self._key = (
+            tuple(program_key(spec) for spec in specs),
+            tuple(model_of(spec) for spec in specs),
+            len({(spec.seed, spec.data) for spec in specs}) > 1,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Members) and self._key == other._key
+
+
+@lru_cache(maxsize=256)
+def _difference(members: _Members) -> str:
+    """What differs between members together and alone, in words; empty for nothing."""
+    specs = members.specs
+    with scope(specs[0].train.precision):
+        together = _trained(specs)
+        for k, spec in enumerate(specs):
+            (start, end, loss), (_, alone, loss_alone) = together[k], _trained((spec,))[0]
+            if not np.isclose(loss, loss_alone, rtol=TOLERANCE, atol=1e-6, equal_nan=True):
+                return (
+                    f"have other outputs in a pack than alone (loss {loss:.4g}, {loss_alone:.4g})"
+                )
+            way = _norm({name: alone[name] - start[name] for name in alone})
+            apart = _norm({name: alone[name] - end[name] for name in alone})
+            if not apart <= TOLERANCE * way + 1e-9:
+                return (
+                    f"are updated otherwise in a pack than alone (by {apart / way:.2g} of the way)"
+                )
+    return ""
+
+
+def _trained(specs: Sequence[RunSpec]) -> list[tuple[Params, Params, float]]:
+    """Of each member: parameters at the start and after some updates, and its loss at the start."""
+    program, state = prepare(specs)
+    layout = program.descent.layout
+    loss = Scaled(loss=program.descent.loss, factor=SCALE)
+    descent = replace(program.descent, loss=loss)
+    start = layout.unstack(state.params)
+    splits = [
+        split._replace(
+            train_x=split.train_x[:EXAMPLES], train_y=split.train_y[:EXAMPLES],
+            test_x=split.test_x[:1], test_y=split.test_y[:1], valid_x=None, valid_y=None,
+        )
+        for split in (program.splits if program.own_batches else program.splits[:1])
+    ]  # fmt: skip
+    losses = means(program.descent, state.params, splits)["train_loss"]
+    after, _ = update(descent, state, _batches(program.rows, program.own_batches, splits))
+    return list(zip(start, layout.unstack(after.params), losses.tolist(), strict=True))
+
+
+def _batches(rows: Any, own: bool, splits: Sequence[Any]) -> Batches:
+    """Updates on the first examples of each member."""
+    counts = np.array([min(EXAMPLES, len(split.train_x)) for split in splits])[:, None]
+    places = np.minimum(np.arange(EXAMPLES), counts - 1)
+    weight = (np.arange(EXAMPLES) < counts).astype(np.float32)
+    if own:
+        places = places + rows[:, None]
+    positions, weights = (np.stack([array] * UPDATES) for array in (places, weight))
+    positions = positions.astype(np.int32)
+    if not own:
+        positions, weights = positions[:, 0], weights[:, 0]
+    return Batches(jnp.asarray(positions), jnp.asarray(weights), None, UPDATES, 0)  # type: ignore[arg-type]
+
+
+def _norm(arrays: Params) -> float:
+    return float(np.sqrt(sum((array.astype(float) ** 2).sum() for array in arrays.values())))

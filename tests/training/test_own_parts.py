@@ -1,0 +1,361 @@
+"""A packed network is the network alone, whatever parts a person brings."""
+
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from allometry import measures
+from allometry.datasets.splits import Data, Moons, Split
+from allometry.models import MLP
+from allometry.models.model import Counts, Model
+from allometry.spec import RunSpec, TrainSpec
+from allometry.spec.losses import Loss, SquaredError
+from allometry.spec.optimizers import SGD, Adam, Optax
+from allometry.training.loop import Training, train_pack
+from allometry.training.packing.layouts import Padded
+from allometry.training.packing.sharing import program_key
+from allometry.training.procedure import Pack
+from allometry.training.program import prepare
+
+EPOCHS = 4
+
+
+def ended(specs, packs):
+    """The parameters of each run at the end of these packs, and its training loss."""
+    ends = {}
+
+    def keep(net):
+        if net.step:
+            ends[net.spec.run_id] = net.params, net.losses["train_loss"]
+        return {}
+
+    for pack in packs:
+        train_pack(pack, {"keep": keep}, {})
+    return [ends[spec.run_id] for spec in specs]
+
+
+def assert_as_alone(specs):
+    """The packs that the library chooses end where each run ends alone; gives their sizes."""
+    packs = Training().packs(specs)
+    assert sorted(s.run_id for p in packs for s in p.specs) == sorted(s.run_id for s in specs)
+    together = ended(specs, packs)
+    alone = ended(specs, [Pack((spec,)) for spec in specs])
+    for (params, loss), (own, own_loss) in zip(together, alone, strict=True):
+        assert loss == pytest.approx(own_loss, rel=1e-4, abs=1e-6)
+        for name, array in own.items():
+            np.testing.assert_allclose(params[name], array, rtol=2e-3, atol=2e-5)
+    return packs
+
+
+ADAM = Adam(learning_rate=1e-2)
+
+
+def runs(models=(), optimizers=(ADAM,), seeds=(0, 1), **fields):
+    models = models or [MLP(widths=(2, width, 2)) for width in (4, 6)]
+    return [
+        RunSpec(
+            model=model, data=Moons(n_samples=100), seed=seed,
+            train=TrainSpec(optimizer=optimizer, epochs=EPOCHS, batch_size=32, **fields),
+        )
+        for optimizer in optimizers for model in models for seed in seeds
+    ]  # fmt: skip
+
+
+# ---- update rules that see a whole network -------------------------------------------------
+
+
+class ClippedAdam(Adam):
+    """As people clip: by the norm of all gradients (cases/run/01)."""
+
+    clip: float = 0.1
+
+    def direction(self):
+        return optax.chain(optax.clip_by_global_norm(self.clip), super().direction())
+
+
+class Adaptive(SGD):
+    def direction(self):
+        return optax.adaptive_grad_clip(0.05)
+
+
+class Trusting(Adam):
+    """LAMB's ratio of norms."""
+
+    def direction(self):
+        return optax.chain(super().direction(), optax.scale_by_trust_ratio())
+
+
+class Normalized(SGD):
+    def direction(self):
+        return optax.normalize_by_update_norm()
+
+
+class BlockClipped(SGD):
+    def direction(self):
+        return optax.clip_by_block_rms(0.01)
+
+
+class Noisy(SGD):
+    def direction(self):
+        return optax.add_noise(0.1, 0.5, key=3)
+
+
+class Centred(SGD):
+    def direction(self):
+        return optax.centralize()
+
+
+HOSTILE_RULES = [
+    ClippedAdam(learning_rate=1e-2),
+    Adaptive(learning_rate=0.5),
+    Trusting(learning_rate=1e-2),
+    Normalized(learning_rate=1e-2),
+    BlockClipped(learning_rate=0.5),
+    Noisy(learning_rate=0.1),
+    Centred(learning_rate=0.5),
+    Optax(name="optax.lamb", learning_rate=1e-2),
+    Optax(name="optax.adafactor", learning_rate=1e-2, arguments={"min_dim_size_to_factor": 2}),
+]
+
+
+@pytest.mark.parametrize("rule", HOSTILE_RULES, ids=lambda rule: type(rule).__name__)
+def test_a_rule_with_a_norm_in_it_sees_one_network(rule):
+    packs = assert_as_alone(runs(optimizers=[rule]))
+    assert {len(pack.specs) for pack in packs} <= {1, 2}, "equal shapes, two seeds"
+
+
+def test_a_limit_on_the_gradient_is_the_network_s_own():
+    """`train.clip_norm` packs every width; it is Optax's clipping of one network."""
+    specs = runs(optimizers=[SGD(learning_rate=0.5)], clip_norm=0.05)
+    assert_as_alone(specs)
+    together = ended(specs, [Pack(tuple(specs[::2])), Pack(tuple(specs[1::2]))])
+
+    class Clipped(SGD):
+        def direction(self):
+            return optax.clip_by_global_norm(0.05)
+
+    others = ended(others := runs(optimizers=[Clipped(learning_rate=0.5)]),
+                   [Pack((spec,)) for spec in others])  # fmt: skip
+    for (params, _), (expected, _) in zip(together, others, strict=True):
+        for name, array in expected.items():
+            np.testing.assert_allclose(params[name], array, rtol=1e-4, atol=1e-6)
+
+
+# ---- models --------------------------------------------------------------------------------
+
+
+class Net(Model):
+    """One hidden layer; what a subclass changes is what a test is about."""
+
+    width: int
+
+    def counts(self):
+        return Counts(5 * self.width + 2, 4 * self.width, 8 * self.width, 16 * self.width)
+
+    def init(self, draws):
+        (a, b), (c, d) = draws.linear(2, self.width), draws.linear(self.width, 2)
+        return {"w0": a, "b0": b, "w1": c, "b1": d}
+
+    def act(self, h):
+        return jnp.tanh(h)
+
+    def apply(self, p, x):
+        return self.act(x @ p["w0"].T + p["b0"]) @ p["w1"].T + p["b1"]
+
+    def weights(self, p):
+        return [p["w0"], p["w1"]]
+
+
+class Sloped(Net):
+    """A field that shows in no shape (cases/run/02), and a `family` that forgets it."""
+
+    slope: float = 0.0
+
+    def family(self):
+        return ("Net",)
+
+    def act(self, h):
+        return jnp.where(h > 0, h, self.slope * h)
+
+
+class Dropping(Net):
+    """Dropout of one's own (cases/run/03)."""
+
+    rate: float = 0.0
+
+    def apply_training(self, p, x, key):
+        h = jnp.tanh(x @ p["w0"].T + p["b0"])
+        h = jnp.where(jax.random.bernoulli(key, 1 - self.rate, h.shape), h / (1 - self.rate), 0.0)
+        return h @ p["w1"].T + p["b1"]
+
+
+class Honest(Net):
+    """Keeps padding at zero and says so."""
+
+    member_fields: ClassVar[tuple[str, ...]] = ("width",)
+
+
+class TrueMean(Honest):
+    """Divides by its own width, which is its own in a pack."""
+
+    member_fields: ClassVar[tuple[str, ...]] = ("width",)
+
+    def apply(self, p, x):
+        h = jnp.tanh(x @ p["w0"].T + p["b0"])
+        inside = jnp.arange(h.shape[-1]) < self.width
+        mean = jnp.where(inside, h, 0).sum(axis=-1, keepdims=True) / self.width
+        return jnp.where(inside, h - mean, 0) @ p["w1"].T + p["b1"]
+
+
+class LeakingMean(Honest):
+    """Outputs are right; the padded units' own inputs get a gradient through the sum."""
+
+    member_fields: ClassVar[tuple[str, ...]] = ("width",)
+
+    def apply(self, p, x):
+        h = jnp.tanh(x @ p["w0"].T + p["b0"])
+        h = h - h.sum(axis=-1, keepdims=True) / self.width * (jnp.abs(p["w1"]).sum(0) > 0)
+        return h @ p["w1"].T + p["b1"]
+
+
+class PaddedMean(Net):
+    """Says it may be padded and takes means over the padding."""
+
+    member_fields: ClassVar[tuple[str, ...]] = ("width",)
+
+    def act(self, h):
+        return h - h.mean(axis=-1, keepdims=True)
+
+
+class Sigmoid(Net):
+    """Units of zero give one half."""
+
+    member_fields: ClassVar[tuple[str, ...]] = ("width",)
+
+    def act(self, h):
+        return jax.nn.sigmoid(h)
+
+
+class Scaled(Net):
+    """The width by the shape of the padded array."""
+
+    member_fields: ClassVar[tuple[str, ...]] = ("width",)
+
+    def act(self, h):
+        return jnp.tanh(h) / jnp.sqrt(h.shape[-1])
+
+
+class Inheriting(MLP):
+    """A subclass that computes something else does not inherit what MLP promises."""
+
+    def apply(self, params, x):
+        return super().apply(params, x) * params["weight0"].shape[0]
+
+
+NETS = {
+    "sloped": [Sloped(width=6, slope=s) for s in (0.0, 0.5, 1.0)],
+    "dropping": [Dropping(width=w, rate=r) for w in (4, 6) for r in (0.0, 0.5)],
+    "plain": [Net(width=w) for w in (4, 6)],
+    "honest": [Honest(width=w) for w in (4, 6, 11)],
+    "true mean": [TrueMean(width=w) for w in (4, 6, 11)],
+    "leaking mean": [LeakingMean(width=w) for w in (4, 6, 11)],
+    "padded mean": [PaddedMean(width=w) for w in (4, 6, 11)],
+    "sigmoid": [Sigmoid(width=w) for w in (4, 6, 11)],
+    "by shape": [Scaled(width=w) for w in (4, 6, 11)],
+    "inheriting": [Inheriting(widths=(2, w, 2)) for w in (4, 6)],
+}
+TOGETHER = {"honest", "true mean"}  # of different widths
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_model_of_one_s_own_in_a_pack_is_itself(name):
+    packs = assert_as_alone(runs(models=NETS[name]))
+    widths = max(len({spec.model for spec in pack.specs}) for pack in packs)
+    assert (widths > 1) == (name in TOGETHER)
+
+
+def test_what_a_pack_does_to_a_model_is_said():
+    packs = Training().packs(runs(models=NETS["padded mean"]))
+    assert all("width" in pack.note and "equal shapes" in pack.note for pack in packs)
+
+
+def test_slopes_end_apart_and_dropout_matters():
+    """Their losses were equal: one `apply` served all slopes, and nothing was dropped."""
+    for name in ("sloped", "dropping"):
+        specs = runs(models=NETS[name], seeds=(0,))
+        losses = [loss for _, loss in ended(specs, Training().packs(specs))]
+        assert len(set(losses)) == len(losses)
+
+
+# ---- losses ---------------------------------------------------------------------------------
+
+
+class Quartic(Loss):
+    def each(self, outputs, targets):
+        return ((outputs - jax.nn.one_hot(targets, outputs.shape[-1])) ** 4).mean(axis=-1)
+
+
+class Batchwise(Loss):
+    """A mean over the batch: no number an example."""
+
+    def each(self, outputs, targets):
+        return jnp.square(outputs[:, 0] - targets).mean()
+
+
+def test_a_loss_of_one_s_own_is_mapped_over_members():
+    assert_as_alone(runs(loss=Quartic()))
+
+
+def test_a_loss_that_gives_no_number_an_example_is_refused():
+    with pytest.raises(Exception, match="one number an example"):
+        ended([], [Pack(tuple(runs(loss=Batchwise())))])
+
+
+# ---- data, seeds, lengths --------------------------------------------------------------------
+
+
+class Line(Data):
+    """A regression on points of the run's seed."""
+
+    n: int
+    n_in: int = 3
+
+    @property
+    def n_data(self):
+        return self.n
+
+    def load(self, draws):
+        x = draws.uniform((self.n + 20, self.n_in), -1, 1)
+        y = x.sum(axis=1)
+        return Split(x[: self.n], y[: self.n], x[self.n :], y[self.n :])
+
+
+def test_members_may_have_data_seeds_sizes_and_lengths_of_their_own():
+    rule = SGD(learning_rate=0.05, momentum=0.5)
+    specs = [
+        RunSpec(
+            model=MLP(widths=(n_in, 8, 1)), data=Line(n=n, n_in=n_in), seed=seed,
+            train=TrainSpec(optimizer=rule, batch_size=16, loss=SquaredError(), **length),
+        )
+        for n, n_in, seed, length in (
+            (30, 3, 0, {"epochs": 3}), (90, 3, 1, {"epochs": 2}), (50, 5, 0, {"steps": 4}),
+            (16, 2, 2, {"examples": 100}), (5, 2, 2, {"epochs": 9}),
+        )
+    ]  # fmt: skip
+    assert len({program_key(spec) for spec in specs}) == 1
+    program, _ = prepare(specs)
+    assert isinstance(program.descent.layout, Padded) and program.own_batches
+    together = ended(specs, [Pack(tuple(specs))])
+    alone = ended(specs, [Pack((spec,)) for spec in specs])
+    for (params, loss), (own, own_loss) in zip(together, alone, strict=True):
+        assert loss == pytest.approx(own_loss, rel=1e-5)
+        for name, array in own.items():
+            np.testing.assert_allclose(params[name], array, rtol=1e-4, atol=1e-6)
+    rows = [r.row for r in train_pack(Pack(tuple(specs)), {"losses": measures.losses}, {})]
+    assert [row["steps"] for row in rows] == [6, 12, 4, 7, 9]
+    assert [row["n_data"] for row in rows] == [30, 90, 50, 16, 5]
+    assert all("train_r2" in row for row in rows)
