@@ -25,7 +25,7 @@ LAYERS = (
     ("stats", "datasets", "models"),
     ("fitting", "measures"),
     ("findings", "figures", "training"),
-    ("study", "store"),
+    ("study", "store", "testing"),
     ("studies",),
     ("engines", "report"),
     ("run",),
@@ -254,7 +254,7 @@ def test_public_names_are_what_they_are_whatever_was_imported_before(order):
     assert first == after == late
     public_modules = {name for name, (kind, *_) in first.items() if kind == "module"}
     assert public_modules == {"datasets", "errors", "figures", "laws", "measures", "models",
-                              "optimizers", "stats"}  # fmt: skip
+                              "optimizers", "stats", "testing"}  # fmt: skip
     assert {"run", "study", "laws.Law", "datasets.get", "measures.losses"} <= first.keys()
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from allometry import measures as measures
     from allometry import models as models
     from allometry import stats as stats
+    from allometry import testing as testing
     from allometry.engines.explanation import Explanation as Explanation
     from allometry.engines.explanation import explain as explain
     from allometry.findings import Analysis as Analysis
@@ -106,6 +107,7 @@ _MODULES = {
     "models": "models",
     "optimizers": "spec.optimizers",
     "stats": "stats",
+    "testing": "testing",
 }
 
 __all__ = [*sorted(_HOME), *sorted(_MODULES), "__version__"]

@@ -1,5 +1,6 @@
 """Models: networks as frozen values."""
 
+from allometry.models.cnn import CNN as CNN
 from allometry.models.convnet import ConvNet as ConvNet
 from allometry.models.embedding_decoder import EmbeddingDecoder as EmbeddingDecoder
 from allometry.models.frozen_cnn import FrozenCNN as FrozenCNN
@@ -10,6 +11,6 @@ from allometry.models.model import Model as Model
 from allometry.models.transformer import OneLayerTransformer as OneLayerTransformer
 
 __all__ = [
-    "MLP", "ConvNet", "Counts", "EmbeddingDecoder", "FrozenCNN", "FrozenViT", "Model",
+    "CNN", "MLP", "ConvNet", "Counts", "EmbeddingDecoder", "FrozenCNN", "FrozenViT", "Model",
     "OneLayerTransformer",
 ]  # fmt: skip

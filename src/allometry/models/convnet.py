@@ -10,6 +10,7 @@ from pydantic import Field
 
 from allometry.errors import UsageError
 from allometry.models.convolution import conv_relu_pool, image_relu_pool
+from allometry.models.dropout import dropped
 from allometry.models.model import Counts, Model, Params
 from allometry.spec.torch_draws import TorchDraws
 
@@ -84,8 +85,8 @@ class ConvNet(Model):
         if not self.dropout:
             return self.apply(params, x)
         one, two = jax.random.split(key)
-        features = _dropped(_features(params, x), self.dropout, one)
-        hidden = _dropped(_hidden(params, features), self.dropout, two)
+        features = dropped(_features(params, x), self.dropout, one)
+        hidden = dropped(_hidden(params, features), self.dropout, two)
         outputs: jax.Array = params["weight4"] @ hidden + params["bias4"][:, None]
         return outputs.T
 
@@ -125,9 +126,3 @@ def _hidden(params: Any, features: jax.Array) -> jax.Array:
 def _outputs(params: Any, features: jax.Array) -> jax.Array:
     outputs: jax.Array = params["weight4"] @ _hidden(params, features) + params["bias4"][:, None]
     return outputs
-
-
-def _dropped(x: jax.Array, share: float, key: jax.Array) -> jax.Array:
-    # The same draws in every precision.
-    kept = jax.random.bernoulli(key, np.float32(1 - share), x.shape)
-    return jnp.where(kept, x / (1 - share), 0)

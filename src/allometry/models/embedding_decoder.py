@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from allometry.models.model import ACTIVATIONS, Counts, PairModel, Params
+from allometry.models.activations import ACTIVATIONS
+from allometry.models.model import Counts, PairModel, Params
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["EmbeddingDecoder"]

@@ -1,42 +1,21 @@
 """What a model is to the rest of the package."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from allometry.errors import UsageError
+from allometry.models.activations import ACTIVATIONS
+from allometry.models.counting import Counts, Params, check_fit, counts_of, n_inputs_of, weights_of
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["ACTIVATIONS", "Counts", "Dense", "Model", "PairModel", "Params"]
-
-ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
-
-# A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
-# start as float32 and are float64 where they train so.
-Params = Mapping[str, NDArray[Any]]
-
-
-class Counts(NamedTuple):
-    """Sizes of one network.
-
-    Attributes:
-        n_params: trained numbers, weights and biases.
-        n_params_no_biases: trained weights alone.
-        forward_flop: of one example through the trained part, a multiply-add as two.
-        backward_flop: of one example: gradients of all weights, and of all inputs but
-            the first layer's, which nothing needs.
-    """
-
-    n_params: int
-    n_params_no_biases: int
-    forward_flop: int
-    backward_flop: int
 
 
 class Dense(NamedTuple):
@@ -44,7 +23,7 @@ class Dense(NamedTuple):
 
     Attributes:
         widths: units of every layer from input to output.
-        activation: a name of `ACTIVATIONS`; each maps zero to zero, so padding stays zero.
+        activation: a name of `ACTIVATIONS` that maps zero to zero, so that padding stays zero.
     """
 
     widths: tuple[int, ...]
@@ -97,7 +76,12 @@ class Model(Spec):
         return type(self).apply_training is not Model.apply_training
 
     def counts(self) -> Counts:
-        raise NotImplementedError
+        """Sizes and work; by default read from start values and `apply` (`counting.counts_of`).
+
+        Raises:
+            UsageError: none of the widths that its arrays have as columns is that of its inputs.
+        """
+        return _counted(self)
 
     def init(self, draws: TorchDraws) -> Params:
         """Start values, drawn in the order PyTorch would."""
@@ -116,6 +100,7 @@ class Model(Spec):
         Raises:
             UsageError: saying what was expected.
         """
+        _checked(self, n_in, n_out)
 
     def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
         """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
@@ -140,8 +125,30 @@ class Model(Spec):
         raise UsageError(f"{type(self).__name__} does not say the fan-in of {name}")
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
-        """The trained weight matrices ``(fan_out, fan_in)`` from input to output."""
-        raise NotImplementedError
+        """The trained weight matrices ``(fan_out, fan_in)`` from input to output.
+
+        By default all arrays with two axes or more, in the order of `init`.
+        """
+        return weights_of(params)
+
+
+# A sweep has each of its models many times, with different seeds.
+@cache
+def _counted(model: Model) -> Counts:
+    start = model.init(TorchDraws(0))
+    n_in = 2 if isinstance(model, PairModel) else n_inputs_of(model.apply, start)
+    if n_in is None:
+        raise UsageError(
+            f"{type(model).__name__} takes none of the widths that its arrays have as columns: "
+            "write its `counts`, by `allometry.models.counting.counts_of` with the right number of "
+            "features"
+        )
+    return counts_of(model.apply, start, n_in)
+
+
+@cache
+def _checked(model: Model, n_in: int, n_out: int) -> None:
+    check_fit(model.apply, model.init(TorchDraws(0)), n_in, n_out, type(model).__name__)
 
 
 class PairModel(Model):

@@ -1,0 +1,168 @@
+"""Sizes, work, weights and fit of a model that does not say them itself.
+
+Work is read from the program of `apply` as JAX traces it, before any compiler sees it: the same
+numbers on every machine.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
+from numpy.typing import NDArray
+
+from allometry.errors import UsageError
+
+__all__ = ["Counts", "Params", "check_fit", "counts_of", "n_inputs_of", "weights_of"]
+
+# A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
+# start as float32 and are float64 where they train so.
+Params = Mapping[str, NDArray[Any]]
+Apply = Callable[..., Any]
+
+# Operations that count one for each number they give; comparisons, roots and other functions none.
+SINGLE = {"add", "add_any", "sub", "mul", "div", "square", "integer_pow"}
+
+
+class Counts(NamedTuple):
+    """Sizes of one network.
+
+    Attributes:
+        n_params: trained numbers, weights and biases.
+        n_params_no_biases: trained weights alone.
+        forward_flop: of one example through the trained part, a multiply-add as two.
+        backward_flop: of one example: gradients of all weights, and of all inputs but
+            the first layer's, which nothing needs.
+    """
+
+    n_params: int
+    n_params_no_biases: int
+    forward_flop: int
+    backward_flop: int
+
+
+def counts_of(apply: Apply, start: Params, n_in: int) -> Counts:
+    """Sizes of a model by its `apply` and its start values, for examples of `n_in` features.
+
+    Arrays with one axis are biases. Multiply-adds of matrix products and convolutions are two
+    operations; sums, differences, products and quotients of single numbers are one, functions
+    such as tanh nothing. For a plain `MLP` that is what its own `counts` says.
+
+    Raises:
+        UsageError: `apply` has a loop of unknown length.
+    """
+    params = _shapes(start)
+    x = jax.ShapeDtypeStruct((1, n_in), jnp.float32)
+    forward = _flop(apply, params, x)
+
+    def with_gradient(params: Any, x: jax.Array, of_outputs: jax.Array) -> Any:
+        return jax.vjp(lambda p: apply(p, x), params)[1](of_outputs)
+
+    outputs = jax.eval_shape(apply, params, x)
+    sizes = [math.prod(a.shape) for a in params.values()]
+    return Counts(
+        n_params=sum(sizes),
+        n_params_no_biases=sum(math.prod(a.shape) for a in params.values() if len(a.shape) > 1),
+        forward_flop=forward,
+        backward_flop=_flop(with_gradient, params, x, outputs) - forward,
+    )
+
+
+def weights_of(params: Params) -> list[NDArray[Any]]:
+    """The arrays of two axes or more, in their order, as matrices ``(first axis, the others)``."""
+    return [array.reshape(len(array), -1) for array in params.values() if array.ndim > 1]
+
+
+def n_inputs_of(apply: Apply, start: Params) -> int | None:
+    """Features that `apply` takes: the first number of columns in `start` with which it works."""
+    columns: list[int] = [array.shape[1] for array in start.values() if array.ndim > 1]
+    for n_in in columns:
+        x = jax.ShapeDtypeStruct((2, n_in), jnp.float32)
+        try:
+            outputs = jax.eval_shape(apply, _shapes(start), x)
+        except (TypeError, ValueError):
+            continue
+        if outputs.shape[:1] == (2,):
+            return n_in
+    return None
+
+
+def check_fit(apply: Apply, start: Params, n_in: int, n_out: int, name: str) -> None:
+    """Refuse examples of `n_in` features that `apply` does not take, or too few outputs.
+
+    Args:
+        name: of the model, for the message.
+
+    Raises:
+        UsageError: saying what was expected.
+    """
+    x = jax.ShapeDtypeStruct((2, n_in), jnp.float32)
+    try:
+        outputs = jax.eval_shape(apply, _shapes(start), x)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{name} does not take examples of {n_in} features: {str(error).splitlines()[0]}"
+        ) from error
+    if len(outputs.shape) != 2 or outputs.shape[0] != 2 or outputs.shape[1] < n_out:
+        raise UsageError(
+            f"{name}: outputs (B, {n_out}) or wider expected for these data, got "
+            f"{outputs.shape} for B = 2"
+        )
+
+
+def _shapes(start: Params) -> dict[str, jax.ShapeDtypeStruct]:
+    return {
+        name: jax.ShapeDtypeStruct(np.shape(array), jnp.float32) for name, array in start.items()
+    }
+
+
+def _flop(function: Callable[..., Any], *arguments: Any) -> int:
+    return _work(jax.make_jaxpr(function)(*arguments).jaxpr)
+
+
+def _work(jaxpr: Any) -> int:
+    """Operations of a traced program."""
+    total = 0
+    for equation in jaxpr.eqns:
+        name, params = equation.primitive.name, equation.params
+        outputs = [v.aval for v in equation.outvars if jnp.issubdtype(v.aval.dtype, jnp.floating)]
+        out = math.prod(outputs[0].shape) if outputs else 0  # counters cost nothing
+        if name == "while":
+            raise UsageError("a loop of unknown length in `apply`: give the model `counts`")
+        if name == "dot_general":
+            (contracted, _), _ = params["dimension_numbers"]
+            left = equation.invars[0].aval.shape
+            total += 2 * out * math.prod(left[axis] for axis in contracted)
+        elif name == "conv_general_dilated":
+            total += round(2 * out * _taps(equation))
+        elif name in ("reduce_sum", "cumsum"):
+            total += math.prod(equation.invars[0].aval.shape)
+        elif name in SINGLE:
+            total += out
+        elif name == "cond":
+            total += max(_work(branch.jaxpr) for branch in params["branches"])
+        else:
+            repeats = params["length"] if name == "scan" else 1
+            total += repeats * sum(map(_work, _inner(params)))
+    return total
+
+
+def _taps(equation: Any) -> Fraction:
+    """Multiply-adds of a convolution for each of its outputs; zeros between inputs not counted."""
+    kernel, spec = equation.invars[1].aval.shape, equation.params["dimension_numbers"].rhs_spec
+    taps = math.prod(kernel) // kernel[spec[0]]
+    return Fraction(taps, math.prod(equation.params["lhs_dilation"]))
+
+
+def _inner(params: Mapping[str, Any]) -> Iterator[Jaxpr]:
+    """The programs that an operation calls."""
+    for value in params.values():
+        for part in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(part, ClosedJaxpr):
+                yield part.jaxpr
+            elif isinstance(part, Jaxpr):
+                yield part
