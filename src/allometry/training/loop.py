@@ -153,8 +153,9 @@ def _trained(
             if checkpoint and checkpoint.due():
                 progress = replace(progress, seconds=time.perf_counter() - began)
                 checkpoint.write(*progress.saved())
-        report(call.updates * len(specs))
-        reported += call.updates * len(specs)
+        in_call = int(np.clip(whole.updates - made + call.updates, 0, call.updates).sum())
+        report(in_call)
+        reported += in_call
     if not progress.members:  # of members that are all lost, the updates that were not made
         report(int(whole.updates.sum()) - reported)
     final, progress = progress.ended(whole, program)
