@@ -1,5 +1,6 @@
 """Run a study: what it declares, minus what is stored, is trained and stored."""
 
+import logging
 import math
 import signal
 import threading
@@ -12,11 +13,13 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
 
-from allometry.engines import Engine, Failure
+from allometry.engines import Engine, Failure, Finished
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, findings_html
 from allometry.spec import Changes, Experiment, run_ids
-from allometry.store import Store
+from allometry.spec.code import UserCode, is_known
+from allometry.spec.code import changes as changes_of_code
+from allometry.store import EarlierCode, Store
 from allometry.store.results import stored_variant
 from allometry.study import Study, procedure_of
 from allometry.tables.table import Table
@@ -28,6 +31,8 @@ __all__ = ["Outcome", "Progress", "Silent", "run"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
 CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
+
+_log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 
 class Progress(Protocol):
@@ -155,7 +160,7 @@ def run(
     """
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study)
-    specs = study.specs(size, seeds, changes)
+    specs, codes = study.specs_and_code(size, seeds, changes)
     checkpoints = _checkpoints(Path(store), checkpoint_every)
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
@@ -164,12 +169,13 @@ def run(
             # The whole store is checked, so that other damaged runs are quarantined too.
             opened.quarantine(opened.verify().damaged)
         pending = opened.pending(specs)
-        opened.declare(study.name, size, name, specs)
+        earlier = opened.declare(study.name, size, name, specs)
+        _warn_of_code(study, codes, earlier, opened)
         _sweep(checkpoints, done=set(run_ids(specs)) - set(run_ids(pending)))
         stopped, failures = 0, tuple[Failure, ...]()
         if pending:
             trainer = _engine(engine, keeps=checkpoint_every is not None)
-            packs = _Packs(study, specs, pending, checkpoints)
+            packs = _Packs(study, specs, codes, pending, checkpoints)
             stopped, failures = packs.train(trainer, opened, progress or Silent())
             checkpoints.sweep()
         left = len(opened.pending(pending))
@@ -194,6 +200,7 @@ class _Packs:
 
     study: Study
     specs: Sequence[Experiment]
+    codes: Sequence[UserCode]
     pending: Sequence[Experiment]
     checkpoints: Checkpoints
 
@@ -213,13 +220,42 @@ class _Packs:
                 ):
                     failures += finished.failures
                     if finished.results:
-                        store.commit(finished.results, finished.provenance)
+                        provenance = self._with_code(finished)
+                        store.commit(finished.results, provenance)
                         if self.checkpoints.any():
                             self.checkpoints.remove(run_ids([r.spec for r in finished.results]))
                         progress.finished(finished.results)
                 return drain.signal, tuple(failures)
         finally:
             progress.end()
+
+    def _with_code(self, finished: Finished) -> dict[str, object]:
+        """Provenance with the parts of the code that made these runs."""
+        digests = {result.spec.code for result in finished.results}
+        parts = {code.digest: code.parts for code in self.codes if code.digest in digests - {""}}
+        return {**finished.provenance, **({"code": parts} if parts else {})}
+
+
+def _warn_of_code(
+    study: Study, codes: Sequence[UserCode], earlier: Sequence[EarlierCode], store: Store
+) -> None:
+    """Say in a line each what code has no source, and which stored runs have other code."""
+    for code in codes:
+        if not is_known(code.digest):
+            _log.warning(
+                "%s: %s: no source to be read, so these runs are never taken for stored ones; "
+                "write the study to a file, or load it again if it was edited",
+                study.name, ", ".join(code.unknown),
+            )  # fmt: skip
+    now = {name: part for code in codes for name, part in code.parts.items()}
+    for before in earlier:
+        changed = changes_of_code(before.parts, now)
+        _log.warning(
+            "%s: %s since %d stored runs were made; they stay: allometry table %s --set code=%s "
+            "--store %s",
+            study.name, changed or "its code is another", before.runs, study.name, before.name,
+            store.path,
+        )  # fmt: skip
 
 
 def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:

@@ -1,13 +1,14 @@
 """A study: a question with its runs, measures, analysis and figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
-from allometry.spec import Changes, Experiment, replace, run_ids
+from allometry.spec import Changes, Experiment, Spec, replace, run_ids
+from allometry.spec.code import UserCode, is_shipped, user_classes, user_code
 from allometry.tables.table import Table
 from allometry.training.procedure import Measures, Procedure
 
@@ -115,7 +116,13 @@ class Study:
     def specs(
         self, size: str, seeds: int | None = None, changes: Changes | None = None
     ) -> list[Experiment]:
-        """The runs of one size.
+        """The runs of one size, as `specs_and_code` gives them."""
+        return self.specs_and_code(size, seeds, changes)[0]
+
+    def specs_and_code(
+        self, size: str, seeds: int | None = None, changes: Changes | None = None
+    ) -> tuple[list[Experiment], list[UserCode]]:
+        """The runs of one size, and the code of the user that they are made by.
 
         Args:
             size: one of `sizes`.
@@ -132,13 +139,43 @@ class Study:
         run_seeds = self.seeds.get(size, (FIRST_SEED,))
         if seeds is not None:
             run_seeds = tuple(range(run_seeds[0], run_seeds[0] + seeds))
-        names = {"measures": self.measure_names}
-        specs = [spec.model_copy(update=names) for spec in self.runs(size, run_seeds)]
+        given = self.runs(size, run_seeds)
+        codes = self.codes(user_classes(given))
+        measures = self.measure_names
+        specs = [
+            spec.model_copy(update={"measures": measures, "code": code.digest})
+            for spec, code in zip(given, codes, strict=True)
+        ]
         for path, value in (changes or {}).items():
             specs = [replace(spec, path, value) for spec in specs]
         if len(set(run_ids(specs))) < len(specs):
             raise UsageError(f"study {self.name}: two runs of size {size!r} are the same")
-        return specs
+        return specs, list({code.digest: code for code in codes}.values())
+
+    def codes(self, classes: Sequence[frozenset[type[Spec]]]) -> list[UserCode]:
+        """The code that makes runs whose specs have these classes of a user's; one for each."""
+        roots = dict(self._roots())
+        known = {some: user_code(roots, some, self.runs) for some in dict.fromkeys(classes)}
+        return [known[some] for some in classes]
+
+    def _roots(self) -> Iterator[tuple[str, object]]:
+        """What of this study decides its runs, shipped parts under their own names left out."""
+        shipped = is_shipped(self.runs)
+        kinds = (("measure", self.measures), ("trajectory", self.trajectory))
+        for kind, functions in kinds:
+            for name, function in functions.items():
+                if not (is_shipped(function) and (shipped or _is_measure(name, function))):
+                    yield f"{kind} {name}", function
+        if self.procedure is not None:
+            code = self.procedure.code
+            if not is_shipped(code) or (getattr(code, "__dict__", None) and not shipped):
+                yield "procedure", code
+
+
+def _is_measure(name: str, function: Callable[..., object]) -> bool:
+    """Whether this is the shipped measure of that name."""
+    module = getattr(function, "__module__", "")
+    return module.startswith("allometry.measures.") and function.__name__ == name
 
 
 def procedure_of(study: Study) -> Procedure:

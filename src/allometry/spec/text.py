@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from allometry.spec.value import Spec
+from allometry.spec.value import Spec, default_left_out
 
 __all__ = ["texts"]
 
@@ -41,7 +41,7 @@ class _Writer:
     def __init__(self, defaults: bool):
         self._defaults = defaults
         self._written: dict[int, str] = {}
-        self._kinds: dict[type[Spec], list[tuple[str, str, bool, Any]]] = {}
+        self._kinds: dict[type[Spec], list[tuple[str, str, Any]]] = {}
 
     def text(self, spec: Spec) -> str:
         kind = type(spec)
@@ -49,9 +49,9 @@ class _Writer:
         if fields is None:
             fields = self._kinds[kind] = _sorted_fields(kind)
         values, written, parts = spec.__dict__, self._written, []
-        for name, key, optional, default in fields:
+        for name, key, default in fields:
             value = values[name] if name else default
-            if optional and not self._defaults and value == default:
+            if name and not self._defaults and value == default:
                 continue
             if type(value) is int:
                 parts.append(f"{key}{value}")
@@ -75,13 +75,10 @@ class _Writer:
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
-def _sorted_fields(kind: type[Spec]) -> list[tuple[str, str, bool, Any]]:
-    """(name, key as JSON, is optional, default) of each field and of ``kind``, sorted by key.
+def _sorted_fields(kind: type[Spec]) -> list[tuple[str, str, Any]]:
+    """(name, key as JSON, value at which it is left out) of each field and of ``kind``, by key.
 
-    ``kind`` is no field: its name is empty here, and its default is its value.
+    ``kind`` is no field: its name is empty here, and the value is its own.
     """
-    rows = [
-        (name, f"{_json(name)}:", not f.is_required(), f.get_default(call_default_factory=True))
-        for name, f in kind.model_fields.items()
-    ]
-    return sorted([*rows, ("", '"kind":', False, kind.__name__)], key=lambda row: row[1])
+    rows = [(name, f"{_json(name)}:", default_left_out(kind, name)) for name in kind.model_fields]
+    return sorted([*rows, ("", '"kind":', kind.__name__)], key=lambda row: row[1])

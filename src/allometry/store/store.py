@@ -18,8 +18,15 @@ from typing import Any, NamedTuple, Self, TypeVar
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
-from allometry.spec import Experiment, check_same, run_ids, texts
+from allometry.spec import Experiment, check_same, of_code, run_ids, texts
+from allometry.spec.code import short_name
 from allometry.store import verify as store_verify
+from allometry.store.earlier_code import (
+    EarlierCode,
+    declared_under,
+    earlier_codes,
+    rows_by_code,
+)
 from allometry.store.lock import WriterLock, check_place, filesystem_type
 from allometry.store.record import (
     Record,
@@ -109,13 +116,19 @@ class Store:
 
     # ---- write -------------------------------------------------------------------------------
 
-    def declare(self, study: str, size: str, variant: str, specs: Sequence[Experiment]) -> None:
+    def declare(
+        self, study: str, size: str, variant: str, specs: Sequence[Experiment]
+    ) -> list[EarlierCode]:
         """Declare the runs of a size of a study, in the order of its table.
 
         Declaring the same runs again changes nothing, and more seeds add runs. Runs
         declared earlier that differ from one of `specs` only in their seed stay, after
         the others. All others belong to an earlier version of the study and are no
-        longer declared; their results stay stored.
+        longer declared; their results stay stored. Those of them that are stored and that other
+        code of the user made stay declared under the name of that code (`of_code`).
+
+        Returns:
+            the codes whose runs got such a name now.
         """
         key = (study, size, variant)
         if any(name != name.encode("utf-8", "replace").decode() for name in key):
@@ -138,6 +151,16 @@ class Store:
             after[run_id] = (*fields, digest(*fields))
         gone = [(*key, run_id) for run_id in before if run_id not in after]
         new = [row for run_id, row in after.items() if before.get(run_id) != row]
+        codes = {spec.code for spec in specs}
+        earlier = rows_by_code(
+            (row for run_id, row in before.items() if run_id not in after),
+            self._stored([run_id for run_id in before if run_id not in after]),
+            codes,
+        )
+        new += [row for code, rows in earlier.items() for row in declared_under(code, rows)]
+        for code in codes:  # which is no earlier one, or no longer
+            named_key = (study, size, of_code(variant, short_name(code)))
+            gone += [(*named_key, row[3]) for row in self._all(query, named_key)]
         if gone or new:
             with self._transaction() as connection:
                 connection.executemany(
@@ -146,6 +169,13 @@ class Store:
                 connection.executemany(
                     "INSERT OR REPLACE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", new
                 )
+        documents = self._all("SELECT id, document FROM provenance") if earlier else []
+        return earlier_codes(earlier, [self._json(*document) for document in documents])
+
+    def _stored(self, names: Sequence[str]) -> set[str]:
+        """Those of these run_ids that are stored."""
+        query = "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?))"
+        return {run_id for (run_id,) in self._all(query, (json.dumps(names),))} if names else set()
 
     def commit(self, results: Sequence[RunResult], provenance: Mapping[str, object]) -> int:
         """Store finished runs, all or none; on disk when this returns.
