@@ -102,7 +102,10 @@ def table(
     # A file says the study's name and sizes; a name alone need not load the study.
     loaded = find(study) if study.endswith(".py") else None
     name, sizes = (loaded.name, loaded.sizes) if loaded else (study, SIZES)
-    rows = results.table(name, store=store, size=size, changes=changes, sizes=sizes)
+    rows = results.table(
+        name, store=store, size=size, changes=changes, sizes=sizes,
+        specs=loaded.specs if loaded else None,
+    )  # fmt: skip
     if view:
         rows = (loaded or find(study)).view(view, rows)
     if output:

@@ -18,22 +18,15 @@ from typing import Any, NamedTuple, Self, TypeVar
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
-from allometry.spec import Experiment, check_same, of_code, run_ids, texts
-from allometry.spec.code import short_name
+from allometry.spec import Experiment, check_same, run_ids, texts
 from allometry.store import verify as store_verify
-from allometry.store.earlier_code import (
-    EarlierCode,
-    declared_under,
-    earlier_codes,
-    rows_by_code,
-)
+from allometry.store.declarations import EarlierCode, earlier_codes, redeclared
 from allometry.store.lock import WriterLock, check_place, filesystem_type
 from allometry.store.record import (
     Record,
     canonical,
     damage,
     decode_arrays,
-    digest,
     records,
 )
 from allometry.store.rows import Rows
@@ -124,8 +117,8 @@ class Store:
         Declaring the same runs again changes nothing, and more seeds add runs. Runs
         declared earlier that differ from one of `specs` only in their seed stay, after
         the others. All others belong to an earlier version of the study and are no
-        longer declared; their results stay stored. Those of them that are stored and that other
-        code of the user made stay declared under the name of that code (`of_code`).
+        longer declared; their results stay stored. Stored runs of other code of the user
+        stay declared under the name of that code (`allometry.spec.of_code`).
 
         Returns:
             the codes whose runs got such a name now.
@@ -140,42 +133,13 @@ class Store:
         before = {row[3]: row for row in self._all(query, key)}
         for row in before.values():
             self._refuse(row[3], store_verify.declaration_damage(row))
-        named = dict(zip(run_ids(specs), texts(specs), strict=True))
-        others = [row for run_id, row in before.items() if run_id not in named]
-        if others:
-            kinds = {_without_seed(text) for text in named.values()}
-            named |= {row[3]: row[5] for row in others if _without_seed(row[5]) in kinds}
-        after = {}
-        for position, (run_id, text) in enumerate(named.items()):
-            fields = (*key, run_id, position, text)
-            after[run_id] = (*fields, digest(*fields))
-        gone = [(*key, run_id) for run_id in before if run_id not in after]
-        new = [row for run_id, row in after.items() if before.get(run_id) != row]
-        codes = {spec.code for spec in specs}
-        earlier = rows_by_code(
-            (row for run_id, row in before.items() if run_id not in after),
-            self._stored([run_id for run_id in before if run_id not in after]),
-            codes,
-        )
-        new += [row for code, rows in earlier.items() for row in declared_under(code, rows)]
-        for code in codes:  # which is no earlier one, or no longer
-            named_key = (study, size, of_code(variant, short_name(code)))
-            gone += [(*named_key, row[3]) for row in self._all(query, named_key)]
-        if gone or new:
+        with sqlite_errors(self.path):
+            change = redeclared(self._connection, key, specs, before)
+        if change.gone or change.new:
             with self._transaction() as connection:
-                connection.executemany(
-                    "DELETE FROM declared WHERE (study, size, variant, run_id) = (?, ?, ?, ?)", gone
-                )
-                connection.executemany(
-                    "INSERT OR REPLACE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", new
-                )
-        documents = self._all("SELECT id, document FROM provenance") if earlier else []
-        return earlier_codes(earlier, [self._json(*document) for document in documents])
-
-    def _stored(self, names: Sequence[str]) -> set[str]:
-        """Those of these run_ids that are stored."""
-        query = "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?))"
-        return {run_id for (run_id,) in self._all(query, (json.dumps(names),))} if names else set()
+                change.write(connection)
+        with sqlite_errors(self.path):
+            return earlier_codes(change.earlier, self._connection, self._json)
 
     def commit(self, results: Sequence[RunResult], provenance: Mapping[str, object]) -> int:
         """Store finished runs, all or none; on disk when this returns.
@@ -384,10 +348,6 @@ class Store:
             f"no runs of {asked!r} in store {self.path}; it has {', '.join(declared) or 'none'}. "
             f"Train them with `allometry run {study} --size {size} --store {self.path}`"
         )
-
-
-def _without_seed(text: str) -> str:
-    return canonical({n: value for n, value in json.loads(text).items() if n != "seed"})
 
 
 def _now() -> str:

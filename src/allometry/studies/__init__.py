@@ -52,6 +52,12 @@ def study(name: str | Path) -> Study:
     text = str(name)
     if text.endswith(".py"):
         loaded = _study_of(_module_at(Path(text)), text)
+        is_shipped = Path(text).resolve().is_relative_to(Path(__file__).parent)
+        if loaded.name in modules() and not is_shipped:
+            raise UsageError(
+                f"{text}: {loaded.name!r} is the name of a shipped study, whose results are stored "
+                "under it: give yours another (name=...)"
+            )
         return replace(loaded, origin=str(Path(text).resolve()))
     shipped = modules()
     if text not in shipped:

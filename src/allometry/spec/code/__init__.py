@@ -106,22 +106,25 @@ def is_shipped(value: object) -> bool:
 
 def user_classes(specs: Sequence[Spec]) -> list[frozenset[type[Spec]]]:
     """Of each spec, the classes in it that do not come with Allometry."""
+    own: dict[type, frozenset[type[Spec]] | None] = {}  # of a class; None where it is no spec
     known: dict[tuple[object, ...], frozenset[type[Spec]]] = {}
-    shipped: dict[type, bool] = {}
+
+    def is_spec(kind: type) -> bool:
+        if kind not in own:
+            user_made = issubclass(kind, Spec) and origin_of_class(kind).kind != "shipped"
+            own[kind] = frozenset((kind,) if user_made else ()) if issubclass(kind, Spec) else None
+        return own[kind] is not None
 
     def of(value: Any) -> frozenset[type[Spec]]:
-        inner = value.__dict__.values() if isinstance(value, Spec) else value
-        parts = [v for v in inner if isinstance(v, Spec | tuple | list)]
+        kind = type(value)
+        items = value.__dict__.values() if is_spec(kind) else value
+        inner = [v for v in items if type(v) in (tuple, list) or is_spec(type(v))]
+        if not inner:
+            return own[kind] or frozenset()
         # By identity, which is safe while the specs keep their values alive.
-        key = (type(value), *map(id, parts))
+        key = (kind, *map(id, inner))
         if key not in known:
-            own = frozenset[type[Spec]]()
-            if isinstance(value, Spec):
-                kind = type(value)
-                if kind not in shipped:
-                    shipped[kind] = origin_of_class(kind).kind == "shipped"
-                own = own if shipped[kind] else frozenset((kind,))
-            known[key] = own.union(*map(of, parts))
+            known[key] = (own[kind] or frozenset()).union(*map(of, inner))
         return known[key]
 
     return [of(spec) for spec in specs]
