@@ -175,7 +175,9 @@ class Study:
 def _is_measure(name: str, function: Callable[..., object]) -> bool:
     """Whether this is the shipped measure of that name."""
     module = getattr(function, "__module__", "")
-    return module.startswith("allometry.measures.") and function.__name__ == name
+    made_by_a_call = getattr(function, "__closure__", None)
+    ours = module.startswith("allometry.measures.") and not made_by_a_call
+    return ours and function.__name__ == name
 
 
 def procedure_of(study: Study) -> Procedure:

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from allometry.errors import DataError, UsageError
 from allometry.spec import Experiment, Spec, differences, run_ids, texts
-from allometry.spec.code import changes, is_known, user_classes
+from allometry.spec.code import UserCode, changes, is_known, user_classes
 from allometry.study import Study
 from allometry.training.procedure import Pack
 from allometry.training.source import source_sha256
@@ -94,7 +94,8 @@ def read_order(order: bytes) -> tuple[Study, Pack]:
             "the same on both, and do not edit it while it runs"
         )
     wanted = {(run["spec"]["code"], tuple(run["spec"]["measures"])) for run in document["runs"]}
-    study = _load(document["study"], tuple(sorted(wanted)))
+    loaded = _load(document["study"], tuple(sorted(wanted)))
+    study = loaded.study
     specs = [_build(run["spec"], document["modules"]) for run in document["runs"]]
     if any(spec.measures != study.measure_names for spec in specs):
         raise DataError(f"study {study.name} takes other measures here than were asked for")
@@ -105,12 +106,45 @@ def read_order(order: bytes) -> tuple[Study, Pack]:
                 f"run {run['run_id'][:12]} is another one on this worker: "
                 f"{'; '.join(changed) or 'its run_id'}; use the same code on both"
             )
-    _check_code(study, specs, document["code"])
+    loaded.check(specs, document["code"])
     return study, Pack(tuple(specs))
 
 
+class _Loaded(NamedTuple):
+    """A study as it was loaded here.
+
+    Attributes:
+        codes: the code that makes runs with these classes of a user's, looked at once: what
+            training leaves in a module later is none of it.
+    """
+
+    study: Study
+    codes: dict[frozenset[type[Spec]], UserCode]
+
+    def check(self, specs: Sequence[Experiment], parts: Mapping[str, str]) -> None:
+        """Refuse specs that other code makes here than they say.
+
+        Args:
+            specs: of an order.
+            parts: of the coordinator's code.
+
+        Raises:
+            DataError: naming what is other.
+        """
+        for spec, classes in zip(specs, user_classes(specs), strict=True):
+            if classes not in self.codes:
+                (self.codes[classes],) = self.study.codes([classes])
+            code = self.codes[classes]
+            if is_known(spec.code) and spec.code != code.digest:
+                changed = changes(parts, code.parts) or "what it reaches"
+                raise DataError(
+                    f"the code of study {self.study.name} is not the coordinator's: {changed}; use "
+                    "the same files and packages on both, and do not edit a study while it runs"
+                )
+
+
 @lru_cache(maxsize=4)
-def _load(origin: str, wanted: tuple[tuple[str, tuple[str, ...]], ...]) -> Study:
+def _load(origin: str, wanted: tuple[tuple[str, tuple[str, ...]], ...]) -> _Loaded:
     """Load a study once for each state of its code: a worker trains many packs of one study.
 
     Args:
@@ -121,22 +155,7 @@ def _load(origin: str, wanted: tuple[tuple[str, tuple[str, ...]], ...]) -> Study
 
     if origin.endswith(".py") and not Path(origin).is_file():
         raise UsageError(f"no study file at {origin}: it must be there on every machine")
-    return studies.study(origin)
-
-
-def _check_code(study: Study, specs: Sequence[Experiment], parts: Mapping[str, str]) -> None:
-    """Refuse specs that other code makes here than they say.
-
-    Raises:
-        DataError: naming what is other.
-    """
-    for spec, code in zip(specs, study.codes(user_classes(specs)), strict=True):
-        if is_known(spec.code) and spec.code != code.digest:
-            changed = changes(parts, code.parts) or "what it reaches"
-            raise DataError(
-                f"the code of study {study.name} is not the coordinator's: {changed}; use the same "
-                "files and packages on both, and do not edit a study while it runs"
-            )
+    return _Loaded(studies.study(origin), {})
 
 
 # ---- specs and their classes -----------------------------------------------------------------

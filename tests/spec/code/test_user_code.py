@@ -1,20 +1,27 @@
 """What of a person's code belongs to a run: what its roots reach by name, and nothing else."""
 
+import ast
+import functools
 import importlib
 import linecache
 import sys
 import time
+from dataclasses import replace
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
 import numpy as np
 import pytest
 
 from allometry import studies
-from allometry.spec.code import changes, is_known, short_name
+from allometry.measures import losses
+from allometry.spec.code import changes, is_known, short_name, user_code
 
 MINE = '''"""A question."""
 import math
 from functools import lru_cache, partial
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,6 +39,7 @@ UNUSED = 1
 
 
 class Shape(Spec):
+    kinds: ClassVar[tuple[str, ...]] = ("a", "b")
     depth: int = 2
 
     def area(self):
@@ -187,6 +195,7 @@ def test_what_decides_no_result_changes_nothing(code, file, old, new):
         ("mine", '{"loss": loss', '{"loss": 1.0 * loss', "train changed"),
         ("mine", "self.depth * RATE", "self.depth + RATE", "Shape.area changed"),
         ("mine", "depth: int", "depth: float", "Shape changed"),
+        ("mine", '("a", "b")', '("a", "c")', "Shape changed"),
         ("mine", "class Deep(Shape):", "class Deep(Spec):\n    area = Shape.area", "Deep changed"),
         ("mine", "TABLE.sum()", "TABLE.prod()", "table_sum changed"),
         ("helpers", "SLOPE = 2", "SLOPE = 3", "helpers.SLOPE changed"),
@@ -248,6 +257,87 @@ def test_a_star_import_is_followed_by_name(code):
     assert "SLOPE changed" in changes(before.parts, after.parts)
 
 
+REGISTER = """KNOWN = {}
+COUNTS = []
+
+
+def known(name):
+    def add(function):
+        KNOWN[name] = function
+        return function
+
+    return add
+
+
+class Shelf:
+    def __init__(self):
+        self.items = []
+
+    def put(self, function):
+        self.items.append(function)
+        return function
+
+
+SHELF = Shelf()
+"""
+
+
+@pytest.mark.parametrize(
+    ("decorator", "use"),
+    [
+        ("@helpers.known('a')", "helpers.KNOWN['a'](spec.width)"),
+        ("@helpers.SHELF.put", "helpers.SHELF.items[0](spec.width)"),
+    ],
+)
+def test_functions_that_are_put_on_a_register_are_reached(code, decorator, use):
+    register = ("helpers", "SLOPE = 2\n", f"SLOPE = 2\n{REGISTER}")
+    entry = f"{decorator}\ndef entry(x):\n    return x + 1\n\n\nclass Shape"
+    added = ("mine", "class Shape", entry)
+    used = ("mine", '{"loss": loss(spec)}', '{"loss": ' + use + "}")
+    before = code(register, added, used)
+    after = code(register, added, used, ("mine", "return x + 1", "return x + 2"))
+    assert "entry changed" in changes(before.parts, after.parts)
+
+
+def test_functions_that_packages_have_wrapped_are_reached(code):
+    many = (
+        "@functools.singledispatch\ndef half_of(x):\n    return x / 2\n\n\n"
+        "@half_of.register\ndef _(x: int):\n    return x // 2\n\n\n"
+        "@contextlib.contextmanager\ndef doubled(x):\n    yield 2 * x\n\n\nclass Shape"
+    )
+    edits = [
+        ("mine", "import math\n", "import contextlib\nimport functools\nimport math\n"),
+        ("mine", "class Shape", many),
+        ("mine", '{"loss": loss(spec)}', '{"loss": half_of(spec.width), "d": doubled(1)}'),
+    ]
+    before = code(*edits)
+    for old, new in (("x / 2", "x / 3"), ("x // 2", "x // 3"), ("yield 2 * x", "yield 3 * x")):
+        assert code(*edits, ("mine", old, new)).digest != before.digest, old
+    assert is_known(before.digest)
+    assert code(*edits, ("mine", "UNUSED = 1", "UNUSED = 2")) == before
+
+
+def test_a_loader_that_compiles_in_a_way_of_its_own_is_asked(tmp_path):
+    """As import hooks of type checkers do."""
+
+    class Hook(SourceFileLoader):
+        def source_to_code(self, data, path="<source>"):
+            tree = ast.parse(data)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and node.value == 7:
+                    node.value = 8
+            return super().source_to_code(tree, path)
+
+    path = tmp_path / "hooked.py"
+    path.write_text("def measure(net):\n    return {'m': 7}\n")
+    spec = spec_from_file_location("hooked", path, loader=Hook("hooked", str(path)))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.measure(None) == {"m": 8}
+    code = user_code({"m": module.measure}, (), module.measure)
+    assert set(code.parts) == {"measure"} and not code.unknown
+
+
 def test_what_training_leaves_in_the_module_changes_nothing(code, tmp_path):
     code()
     study = studies.study(tmp_path / "mine.py")
@@ -294,6 +384,15 @@ def test_code_without_source_is_never_the_same_twice(code, tmp_path):
 def test_shipped_code_is_no_part_of_a_run():
     for name in ("mlp_parameter_scaling", "cnn_size_by_data", "modular_addition"):
         assert {spec.code for spec in studies.study(name).specs("quick")} == {""}
+
+
+def test_shipped_functions_made_with_a_persons_own_are_code():
+    shipped = studies.study("mlp_parameter_scaling")
+    for own in (functools.partial(losses, lambda x: x), lambda net: losses(net)):
+        measured = replace(shipped, measures={**shipped.measures, "own": own})
+        assert all(spec.code for spec in measured.specs("quick"))
+    again = replace(shipped, measures={**shipped.measures, "again": losses})
+    assert {spec.code for spec in again.specs("quick")} == {""}
 
 
 def test_a_study_of_one_file_is_described_quickly(code, tmp_path):

@@ -5,6 +5,7 @@ the roots (measures, ``train``, models) reach by name, in a form that comments, 
 version of Python do not change. Figures and analysis are no roots.
 """
 
+import functools
 import hashlib
 import json
 import secrets
@@ -100,8 +101,17 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 
 def is_shipped(value: object) -> bool:
-    """Whether a function, a class or an object's class comes with Allometry."""
-    return origin_of_namespace(_globals(value)).kind == "shipped"
+    """Whether a function, a class or an object's class comes with Allometry.
+
+    A function that was made by a call is shipped where those it was made with are, too.
+    """
+    with_it: list[object] = []
+    if isinstance(value, functools.partial):
+        with_it = [*value.args, *value.keywords.values()]
+    elif isinstance(value, FunctionType):
+        with_it = [cell.cell_contents for cell in value.__closure__ or ()]
+    shipped = origin_of_namespace(_globals(value)).kind == "shipped"
+    return shipped and all(is_shipped(one) for one in with_it if callable(one))
 
 
 def user_classes(specs: Sequence[Spec]) -> list[frozenset[type[Spec]]]:
@@ -132,7 +142,8 @@ def user_classes(specs: Sequence[Spec]) -> list[frozenset[type[Spec]]]:
 
 def _globals(value: object) -> Namespace:
     """The names around a function, a class, or an object's class."""
-    value = getattr(value, "func", value)  # of a partial
+    if isinstance(value, functools.partial):
+        return _globals(value.func)
     while hasattr(value, "__wrapped__"):
         value = value.__wrapped__
     if isinstance(value, FunctionType):

@@ -32,7 +32,7 @@ def class_form(kind: type, node: ast.ClassDef, without: Collection[str]) -> ast.
     """
     body = [n for n in node.body if getattr(n, "name", None) not in without]
     if issubclass(kind, Spec):
-        body = [_without_default(n) if isinstance(n, ast.AnnAssign) else n for n in body]
+        body = [_without_default(n) if _is_field(kind, n) else n for n in body]
     fields = {name: getattr(node, name) for name in node._fields}
     return ast.ClassDef(**{**fields, "body": body})
 
@@ -58,7 +58,15 @@ def _assigned_to_self(method: FunctionType) -> set[str]:
     return {c[1] for c in changed if len(c) > 1 and c[0] == code.co_varnames[0]}
 
 
-def _without_default(node: ast.AnnAssign) -> ast.AnnAssign:
+def _is_field(kind: type[Spec], node: ast.stmt) -> bool:
+    """Whether a statement declares a field; a `ClassVar` is none."""
+    if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+        return False
+    return node.target.id in kind.model_fields
+
+
+def _without_default(node: ast.stmt) -> ast.stmt:
+    assert isinstance(node, ast.AnnAssign), node
     value = node.value
     if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "Field":
         keywords = [k for k in value.keywords if k.arg not in ("default", "default_factory")]
@@ -88,8 +96,8 @@ def _fits(kind: type, text: Source, nodes: list[ast.ClassDef]) -> bool:
     """Whether the methods of the class in memory are compiled from this text, its fields named."""
     defined = {n.name for node in nodes for n in node.body if isinstance(n, ast.FunctionDef)}
     methods = [v for n, v in vars(kind).items() if isinstance(v, FunctionType) and n in defined]
-    sources_ = [source_of_function(method) for method in methods if method.__name__ in defined]
-    if any(known is not None and known[0] is not text for known in sources_):
+    texts = [source_of_function(method) for method in methods]
+    if any(known is not None and known[0] is not text for known in texts):
         return False  # another text has the methods of this class
     if not issubclass(kind, Spec):
         return True

@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,10 @@ from allometry.spec.code.texts import origin_of_class, origin_of_namespace
 from allometry.spec.code.values import Opaque
 from allometry.spec.value import Spec
 
-__all__ = ["WRAPPERS", "importable", "is_own", "settings", "wrapped"]
+__all__ = [
+    "WRAPPERS", "definitions_in", "is_of_a_package", "is_own", "origin_of_own_name", "settings",
+    "wrapped",
+]  # fmt: skip
 
 WRAPPERS = (staticmethod, classmethod, property, functools.cached_property)
 """What a class makes of its functions."""
@@ -30,8 +33,8 @@ def is_own(value: Any) -> bool:
     return isinstance(value, WRAPPERS) and any(map(is_own, wrapped(value)))
 
 
-def settings(value: Any) -> dict[str, Any]:
-    """The attributes of an object, those apart that its methods change.
+def settings(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The attributes of an object: those that stay, and those that its methods change.
 
     Raises:
         Opaque: for an object of an installed package, which may have them elsewhere.
@@ -43,8 +46,30 @@ def settings(value: Any) -> dict[str, Any]:
         names = [*getattr(value, "__dict__", ()), *_slots(kind)]
     else:
         raise Opaque(kind.__name__)
-    state = state_of(kind)
-    return {n: getattr(value, n) for n in names if n not in state and hasattr(value, n)}
+    changing = state_of(kind)
+    there = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    return (
+        {name: v for name, v in there.items() if name not in changing},
+        {name: v for name, v in there.items() if name in changing},
+    )
+
+
+def definitions_in(value: Any) -> Iterator[Any]:
+    """Functions and classes of the top level of modules in a container, and in those in it."""
+    waiting, seen = [value], set[int]()
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, Mapping):
+            waiting += item.values()
+        elif isinstance(item, list | tuple | set | frozenset):
+            waiting += item
+        elif (
+            isinstance(item, type | FunctionType) or hasattr(item, "__wrapped__")
+        ) and "<locals>" not in getattr(item, "__qualname__", "<locals>"):
+            yield item
 
 
 def _slots(kind: type) -> list[str]:
@@ -53,7 +78,7 @@ def _slots(kind: type) -> list[str]:
     return [name for name in names if not name.startswith("__")]
 
 
-def importable(value: Any) -> Origin | None:
+def origin_of_own_name(value: Any) -> Origin | None:
     """The origin of a function or other object that its module has under its own name."""
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if not isinstance(name, str):
@@ -63,6 +88,12 @@ def importable(value: Any) -> Origin | None:
         if isinstance(module, ModuleType) and _attribute(module, name.split(".")) is value:
             return origin_of_namespace(vars(module))
     return None
+
+
+def is_of_a_package(value: object) -> bool:
+    """Whether this is a function, or another object, that a package has under its own name."""
+    origin = origin_of_own_name(value)
+    return origin is not None and origin.kind != "person"
 
 
 def _attribute(owner: Any, names: list[str]) -> object:

@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import Any
 
 from allometry.spec.code.canonical import canonical
+from allometry.spec.code.objects import origin_of_own_name
 from allometry.spec.code.origins import Origin, find_module, version_of
 from allometry.spec.code.texts import Namespace, origin_of_namespace, read_source
 
@@ -87,6 +89,12 @@ class Parts:
         if top not in self.packages:
             self.packages[top] = version_of(origin)
         return ["package", top, name]
+
+    def of_a_package(self, value: Any) -> object:
+        """A function, or another object, that a package has under its own name."""
+        origin = origin_of_own_name(value)
+        assert origin is not None, value
+        return self.reference(origin, value.__name__)
 
     # ---- whole files -------------------------------------------------------------------------
 

@@ -151,11 +151,11 @@ def _binds(stmt: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
             bound |= {(a.asname or a.name).partition(".")[0] for a in node.names}
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             bound.add(node.name)
-    calls = {
-        node.value.func
-        for node in _outside_functions(stmt)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-    }  # f.defvjp(...) gives f what it does
+    calls = set()
+    for node in _outside_functions(stmt):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            calls.add(node.value.func)  # f.defvjp(...) gives f what it does
+        calls.update(getattr(node, "decorator_list", ()))  # and so does @f.register
     owners = {chain[0] for call in calls for chain in _reads(call).names if len(chain) > 1}
     known = set(vars(builtins))
     return frozenset(bound), frozenset({c[0] for c in _reads(stmt).changed} | owners) - known
