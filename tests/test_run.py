@@ -136,10 +136,12 @@ def test_a_damaged_run_is_set_aside_and_trained_again(path):
 
 def test_a_changed_default_stops_the_run_and_leaves_the_store_as_it_was(path):
     class Layer(Spec):
+        __module__ = "allometry.imagined"  # a user's own fields are in the name
         width: int
         activation: str = "relu"
 
     class Renewed(Spec):
+        __module__ = "allometry.imagined"
         width: int
         activation: str = "tanh"
 
@@ -246,7 +248,7 @@ def test_outside_the_main_thread_signals_are_left_alone(path):
     thread.join()
     assert handlers == [before]
     with Store(path) as store:
-        assert store.pending(specs(3)) == []
+        assert store.pending(study(3, 1).specs("quick")) == []
 
 
 # ---- what is loaded ------------------------------------------------------------------------

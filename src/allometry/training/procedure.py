@@ -55,6 +55,11 @@ class Procedure:
 
     isolated: ClassVar[bool] = False
 
+    @property
+    def code(self) -> object:
+        """What decides the results, whose code is part of each run: the procedure itself."""
+        return self
+
     def packs(self, specs: Sequence[Any]) -> list[Pack]:
         """Which runs share a program, a function of the specs alone; by default none do."""
         return [Pack((spec,)) for spec in specs]

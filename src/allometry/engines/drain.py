@@ -1,0 +1,59 @@
+"""Signals while packs are made: the one in flight is finished before a program ends."""
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+__all__ = ["Drain"]
+
+
+class Drain:
+    """The first signal asks to stop after the pack in flight, the second stops at once.
+
+    Args:
+        advance: told of updates made.
+        draining: told once that no more packs are started.
+    """
+
+    def __init__(self, advance: Callable[[int], None], draining: Callable[[], None]):
+        self.signal = 0
+        self._advance = advance
+        self._draining = draining
+        self._told = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        # Python delivers signals to the main thread alone. One that is ignored
+        # stays so: that is how a shell keeps Ctrl-C from its background jobs.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def asked(self) -> bool:
+        return self.signal != 0
+
+    def advance(self, model_steps: int) -> None:
+        # Workers elsewhere say only that they still work.
+        if model_steps:
+            self._advance(model_steps)
+        if self.signal and not self._told:
+            self._told = True
+            self._draining()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
