@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from allometry.errors import DataError, StoreBusyError, UsageError
-from allometry.run import name_and_sizes, run
-from allometry.spec import SIZES, RunSpec, Spec
+from allometry.run import name_of, run
+from allometry.spec import RunSpec, Spec
 from allometry.store import Store
 from tests.store.cases import Imagined, result, specs, study
 
@@ -256,7 +256,7 @@ def test_outside_the_main_thread_signals_are_left_alone(path):
 
 LIGHT = """
 import sys
-from allometry.run import name_and_sizes, run
+from allometry.run import name_of, run
 from tests.store.cases import study
 outcome = run(study(), store=sys.argv[1])
 assert (outcome.stored_before, outcome.trained) == (24, 0)
@@ -327,4 +327,4 @@ def test_every_call_takes_a_study_its_file_or_its_folder_alike(tmp_path, monkeyp
 def test_a_folder_named_as_a_shipped_study_does_not_hide_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "grokking").mkdir()
-    assert name_and_sizes("grokking") == ("grokking", SIZES)
+    assert name_of("grokking") == ("grokking", None)
