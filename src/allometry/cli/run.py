@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from allometry.engines.explanation import Explanation
     from allometry.findings import Finding
     from allometry.run import Outcome
+    from allometry.training.kept import Keep
     from allometry.training.packing.explain import Plan
 
 __all__ = ["run"]
@@ -38,14 +39,19 @@ LOGS_SHOWN, LINES_SHOWN = 3, 30  # of failures; --json has all
     metavar="MINUTES",
     help="Keep a pack under way so often; 0 for never. Default: 5, for the local engine.",
 )
+@click.option(
+    "--keep",
+    type=click.Choice(["weights", "state"]),
+    help="Keep trained networks beside the store: weights, or state to train on from.",
+)
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
 @with_changes
 @in_store
 @as_json
 def run(
     study: str, size: str | None, seeds: int | None, start_engine: "Callable[[], Engine]",
-    checkpoint_every: float | None, explain: bool, changes: Mapping[str, str], store: Path,
-    as_json: bool,
+    checkpoint_every: float | None, keep: "Keep | None", explain: bool,
+    changes: Mapping[str, str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.training.compile_cache import keep_programs
@@ -65,7 +71,8 @@ def run(
             with Bar() as bar:
                 outcome = run_study(
                     loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
-                    progress=bar, checkpoint_every=checkpoint_every, when_stopped="return",
+                    progress=bar, checkpoint_every=checkpoint_every, keep=keep,
+                    when_stopped="return",
                 )  # fmt: skip
             findings = outcome.findings
     if explain:

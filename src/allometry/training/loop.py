@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ class Training(Procedure):
     """
 
     untrained: bool = True
+
+    keeps_networks: ClassVar[bool] = True
 
     def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
         return proved(make_packs(specs))
