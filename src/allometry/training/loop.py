@@ -4,22 +4,25 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allometry.datasets.batches import Batches, Call, Chunks
+from allometry.datasets.data import Data
 from allometry.errors import UsageError
 from allometry.measures.network import Network
+from allometry.models.model import Model
 from allometry.spec import RunSpec
+from allometry.spec.optimizers import Optimizer
 from allometry.training.checkpoints import Checkpoint, Checkpoints
 from allometry.training.continuation import continued, keep, steps_kept
 from allometry.training.descent import update
 from allometry.training.kept import Kept
 from allometry.training.notices import notice
 from allometry.training.packing.choose import make_packs
-from allometry.training.packing.sharing import data_of, parts_of
+from allometry.training.packing.sharing import data_of
 from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.program import Program, calls, scope
 from allometry.training.progress import Progress, begin
@@ -231,7 +234,8 @@ def describe(spec: RunSpec, stopped: int | None = None) -> dict[str, Cell]:
     Args:
         stopped: step at which training stopped early.
     """
-    (model,), (data,), (optimizer,), *_ = parts_of([spec])
+    model, data = cast(Model, spec.model), cast(Data, spec.data)
+    optimizer = cast(Optimizer, spec.train.optimizer)
     train, counts, n_data = spec.train, model.counts(), data.n_used
     hidden = model.hidden_sizes
     steps = train.updates(n_data) if stopped is None else stopped
