@@ -44,6 +44,19 @@ class Data(Options):
         """
         return self.n_left(self.n_data)
 
+    @property
+    def kinds(self) -> tuple[object, ...]:
+        """What decides the kind of the targets and whether there is a validation set.
+
+        Only runs whose data are alike in it share a program. By default the fields of a class of
+        one's own that are no numbers, for numbers are sizes.
+        """
+        if type(self).__module__.startswith("allometry."):
+            return ()
+        own = {name: value for name, value in self if name not in Options.model_fields}
+        numbers = (name for name, v in own.items() if type(v) in (int, float))
+        return tuple((own | dict.fromkeys(numbers)).items())
+
     def load(self, draws: TorchDraws) -> Split:
         """The examples before the options.
 

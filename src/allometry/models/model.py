@@ -11,7 +11,15 @@ from pydantic import Field
 
 from allometry.errors import UsageError
 from allometry.models.activations import ACTIVATIONS
-from allometry.models.counting import Counts, Params, check_fit, counts_of, n_inputs_of, weights_of
+from allometry.models.counting import (
+    Counts,
+    Params,
+    check_fit,
+    check_one_network,
+    counts_of,
+    n_inputs_of,
+    weights_of,
+)
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
@@ -148,7 +156,10 @@ def _counted(model: Model) -> Counts:
 
 @cache
 def _checked(model: Model, n_in: int, n_out: int) -> None:
-    check_fit(model.apply, model.init(TorchDraws(0)), n_in, n_out, type(model).__name__)
+    name, start = type(model).__name__, model.init(TorchDraws(0))
+    check_fit(model.apply, start, n_in, n_out, name)
+    if not (type(model).__module__.startswith("allometry.") or model.symbols):
+        check_one_network(model.apply, start, model.init(TorchDraws(0)), n_in, name)
 
 
 class PairModel(Model):

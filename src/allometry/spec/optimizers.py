@@ -73,6 +73,11 @@ class Elementwise(Optimizer):
         """
         raise NotImplementedError
 
+    def of_axes(self, axes: int) -> "Elementwise":
+        """The rule for a parameter of so many axes."""
+        unmasked = getattr(self, "decays", "all") == "all" or axes > 1
+        return self if unmasked else self.model_copy(update={"weight_decay": 0.0})
+
     def direction(self) -> "optax.GradientTransformation":
         import optax
 
@@ -88,7 +93,8 @@ class Elementwise(Optimizer):
     def _update(self, gradient: Any, kept: "Kept", params: Any = None) -> tuple[Any, "Kept"]:
         import jax
 
-        return moved([self] * len(jax.tree.leaves(gradient)), gradient, kept, params)
+        rules = [self.of_axes(leaf.ndim) for leaf in jax.tree.leaves(gradient)]
+        return moved(rules, gradient, kept, params)
 
 
 def is_elementwise(optimizer: Optimizer) -> bool:

@@ -122,7 +122,7 @@ class _Keys:
     def program(self, spec: RunSpec) -> Any:
         if _trains_alone(spec):
             return id(spec)
-        parts = id(spec.model), id(spec.train), id(spec.measures)
+        parts = id(spec.model), id(spec.data), id(spec.train), id(spec.measures)
         return self._number(parts, lambda: program_key(spec))
 
     def batches(self, spec: RunSpec) -> Any:
