@@ -6,7 +6,7 @@ from allometry.datasets.checks import checked
 from allometry.datasets.one_copy import one_copy
 from allometry.datasets.options import Options
 from allometry.datasets.split import Split
-from allometry.errors import UsageError
+from allometry.errors import UsageError, lacking
 from allometry.spec import texts
 from allometry.spec.torch_draws import TorchDraws
 
@@ -33,7 +33,7 @@ class Data(Options):
     @property
     def n_data(self) -> int:
         """Training examples that `load` gives."""
-        raise NotImplementedError
+        raise lacking(self, "n_data")
 
     @property
     def n_used(self) -> int:
@@ -64,7 +64,7 @@ class Data(Options):
         the seed draws from a generator made of `draws.seed`, so that a run starts from the same
         values as on other data.
         """
-        raise NotImplementedError
+        raise lacking(self, "load")
 
     def prepare(self, draws: TorchDraws) -> Split:
         """The examples that a run trains and is tested on: loaded, checked, the options applied.

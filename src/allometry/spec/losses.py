@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, lacking
 from allometry.spec.metrics import R2, Accuracy, BinaryAccuracy, Metric
 from allometry.spec.value import Spec
 
@@ -39,7 +39,7 @@ class Loss(Spec):
             outputs: of one network, ``(B, n_out)``.
             targets: ``(B,)`` or ``(B, d)``, as the data set has them.
         """
-        raise NotImplementedError
+        raise lacking(self, "each")
 
     def metrics(self, targets: NDArray[Any]) -> tuple[Metric, ...]:
         """What is measured beside it where the run names no metrics of its own."""

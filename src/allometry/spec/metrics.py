@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from allometry.errors import lacking
 from allometry.spec.value import Spec
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Metric(Spec):
             outputs: of one network, ``(B, n_out)``.
             targets: ``(B,)`` or ``(B, d)``, as the data set has them.
         """
-        raise NotImplementedError
+        raise lacking(self, "each")
 
     def of_mean(self, mean: NDArray[np.float64], targets: NDArray[Any]) -> NDArray[np.float64]:
         """The metric from the mean of `each` over all examples with these targets."""

@@ -15,7 +15,7 @@ from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
 from allometry.spec.losses import Loss
 from allometry.spec.metrics import Metric
-from allometry.spec.optimizers import Optimizer
+from allometry.spec.optimizers import Optimizer, is_elementwise
 from allometry.training.evaluation import parts
 from allometry.training.packing.sharing import optimizer_of
 
@@ -68,7 +68,8 @@ def check_compatible(
 @lru_cache(maxsize=256)
 def _check_direction(optimizer: Optimizer, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> None:
     """Refuse an update rule of one's own whose first update goes up the gradient."""
-    if type(optimizer).__module__.startswith("allometry."):
+    shipped = type(optimizer).__module__.startswith("allometry.")
+    if is_elementwise(optimizer):
         return
     random = np.random.default_rng(0)
     gradient = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes}
@@ -80,8 +81,15 @@ def _check_direction(optimizer: Optimizer, shapes: tuple[tuple[str, tuple[int, .
         direction, _ = rule.update(gradient, rule.init(params), params)
         return sum(jnp.vdot(direction[name], gradient[name]) for name in gradient)
 
-    if float(along(gradient, params)) < 0:
-        name = type(optimizer).__name__
+    name = type(optimizer).__name__
+    try:
+        jax.eval_shape(along, gradient, params)
+    except TypeError as error:
+        raise UsageError(
+            f"{name}: a rule that needs the gradient and the parameters alone expected, no line "
+            f"search say: {in_one_line(error)}"
+        ) from error
+    if not shipped and float(along(gradient, params)) < 0:
         raise UsageError(
             f"{name}.direction goes up the gradient: it must give what the learning rate is times "
             "of and taken off, optax.scale_by_adam() and not optax.adam(...), whose updates are "
