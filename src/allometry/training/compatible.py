@@ -79,7 +79,7 @@ def _check_direction(optimizer: Optimizer, shapes: tuple[tuple[str, tuple[int, .
     def along(gradient: Any, params: Any) -> jax.Array:
         rule = optimizer.direction()
         direction, _ = rule.update(gradient, rule.init(params), params)
-        return sum(jnp.vdot(direction[name], gradient[name]) for name in gradient)
+        return jnp.stack([jnp.vdot(direction[name], gradient[name]) for name in gradient]).sum()
 
     name = type(optimizer).__name__
     try:
@@ -100,7 +100,9 @@ def _check_direction(optimizer: Optimizer, shapes: tuple[tuple[str, tuple[int, .
 def _telling(targets: NDArray[Any]) -> NDArray[Any]:
     """A few targets, different ones if there are."""
     first = targets.reshape(len(targets), -1)[:, 0]
-    return targets[[first.argmin(), first.argmax(), 0, len(targets) // 2]]
+    places = np.array([first.argmin(), first.argmax(), 0, len(targets) // 2])
+    chosen: NDArray[Any] = targets[places]
+    return chosen
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -139,9 +141,14 @@ def _check_each(
         )
     if type(score).__module__.startswith("allometry."):
         return
-    alone = jax.vmap(lambda output, target: score.each(output[None], target[None])[0])
-    together, apart = jax.jit(lambda o, t: (score.each(o, t), alone(o, t)))(outputs, y)
-    if not jnp.allclose(together, apart, rtol=1e-3, atol=1e-5, equal_nan=True):
+
+    @jax.jit
+    def both(outputs: Any, targets: Any) -> tuple[jax.Array, jax.Array]:
+        alone = jax.vmap(lambda output, target: score.each(output[None], target[None])[0])
+        return score.each(outputs, targets), alone(outputs, targets)
+
+    together, apart = both(outputs, y)
+    if not np.allclose(together, apart, rtol=1e-3, atol=1e-5, equal_nan=True):
         raise UsageError(
             f"{name}.each: the number of an example depends on the other examples of its batch; "
             "means are over the outputs alone (axis=-1), and targets (B,) beside outputs (B, 1) "
