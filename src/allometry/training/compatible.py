@@ -144,8 +144,10 @@ def _check_each(
 
     @jax.jit
     def both(outputs: Any, targets: Any) -> tuple[jax.Array, jax.Array]:
-        alone = jax.vmap(lambda output, target: score.each(output[None], target[None])[0])
-        return score.each(outputs, targets), alone(outputs, targets)
+        def one(output: Any, target: Any) -> jax.Array:
+            return score.each(output[None], target[None])[0]
+
+        return score.each(outputs, targets), jax.vmap(one)(outputs, targets)
 
     together, apart = both(outputs, y)
     if not np.allclose(together, apart, rtol=1e-3, atol=1e-5, equal_nan=True):
