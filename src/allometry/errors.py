@@ -16,6 +16,13 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     return f"; did you mean {folded[nearest[0]]!r}?" if nearest else ""
 
 
+def lacking(part: object, member: str) -> "UsageError":
+    """What to raise where a class of one's own has not what every such class gives itself."""
+    return UsageError(
+        f"{type(part).__name__} has no {member} of its own: write one, as its base says"
+    )
+
+
 def raised_at(error: BaseException) -> str | None:
     """Where in a person's own code an exception was raised: file, line and function.
 

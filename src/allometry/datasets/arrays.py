@@ -117,6 +117,11 @@ class Arrays(Data):
         return self.n_train
 
     @property
+    def kinds(self) -> tuple[object, ...]:
+        split = self._arrays().split
+        return split.train_y.dtype, split.train_y.shape[1:], split.valid_x is None
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes 0 to K - 1; empty where they have none."""
         return self._arrays().classes

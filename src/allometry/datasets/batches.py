@@ -18,7 +18,7 @@ MOST_CHUNKS = 2048  # of one call, unless a single batch has more: one compilati
 
 Stretch = tuple[NDArray[np.int32], NDArray[np.float32]]  # positions and weights, (updates, B)
 # Of update numbers (n,): the factor of each member on its learning rate, (n, K).
-Factors = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+Factors = Callable[[NDArray[np.int64]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Batches(NamedTuple):
 
     rows: NDArray[np.int32]
     weight: NDArray[np.float32]
-    factors: NDArray[np.float32] | None
+    factors: NDArray[np.floating[Any]] | None
     n: int
     first: int
 
@@ -86,7 +86,7 @@ class Chunks(NamedTuple):
     rows: NDArray[np.int32]
     weight: NDArray[np.floating[Any]]
     last: NDArray[np.bool_]
-    factors: NDArray[np.float32] | None
+    factors: NDArray[np.floating[Any]] | None
     n: int
     first: int
 

@@ -6,7 +6,7 @@ from allometry.datasets.checks import checked
 from allometry.datasets.one_copy import one_copy
 from allometry.datasets.options import Options
 from allometry.datasets.split import Split
-from allometry.errors import UsageError
+from allometry.errors import UsageError, lacking
 from allometry.spec import texts
 from allometry.spec.torch_draws import TorchDraws
 
@@ -33,7 +33,7 @@ class Data(Options):
     @property
     def n_data(self) -> int:
         """Training examples that `load` gives."""
-        raise NotImplementedError
+        raise lacking(self, "n_data")
 
     @property
     def n_used(self) -> int:
@@ -44,6 +44,19 @@ class Data(Options):
         """
         return self.n_left(self.n_data)
 
+    @property
+    def kinds(self) -> tuple[object, ...]:
+        """What decides the kind of the targets and whether there is a validation set.
+
+        Only runs whose data are alike in it share a program. By default the fields of a class of
+        one's own that are no numbers, for numbers are sizes.
+        """
+        if type(self).__module__.startswith("allometry."):
+            return ()
+        own = {name: value for name, value in self if name not in Options.model_fields}
+        numbers = (name for name, v in own.items() if type(v) in (int, float))
+        return tuple((own | dict.fromkeys(numbers)).items())
+
     def load(self, draws: TorchDraws) -> Split:
         """The examples before the options.
 
@@ -51,7 +64,7 @@ class Data(Options):
         the seed draws from a generator made of `draws.seed`, so that a run starts from the same
         values as on other data.
         """
-        raise NotImplementedError
+        raise lacking(self, "load")
 
     def prepare(self, draws: TorchDraws) -> Split:
         """The examples that a run trains and is tested on: loaded, checked, the options applied.

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from allometry.errors import UsageError
 
-__all__ = ["Counts", "Params", "check_fit", "counts_of", "n_inputs_of", "weights_of"]
+__all__ = [
+    "Counts", "Params", "check_fit", "check_one_network", "counts_of", "n_inputs_of", "weights_of",
+]  # fmt: skip
 
 # A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
 # start as float32 and are float64 where they train so.
@@ -112,6 +114,32 @@ def check_fit(apply: Apply, start: Params, n_in: int, n_out: int, name: str) -> 
             f"{name}: outputs (B, {n_out}) or wider expected for these data, got "
             f"{outputs.shape} for B = 2"
         )
+
+
+def check_one_network(apply: Apply, start: Params, again: Params, n_in: int, name: str) -> None:
+    """Refuse a model whose start is not the seed's, or in which examples see each other.
+
+    Args:
+        start, again: start values of one seed, drawn twice.
+
+    Raises:
+        UsageError: saying what to do.
+    """
+    if any(not np.array_equal(start[key], again[key], equal_nan=True) for key in start):
+        raise UsageError(
+            f"{name}.init: other start values at the second call; draw them from its argument, "
+            "`draws`, which is the run's seed, and from no other random generator"
+        )
+    x = np.random.default_rng(0).normal(size=(4, n_in)).astype(np.float32)
+    together, shuffled = jax.jit(lambda p, x: (apply(p, x), apply(p, x[::-1])[::-1]))(start, x)
+    alone = jnp.concatenate([apply(start, x[k : k + 1]) for k in range(len(x))])
+    for other in (shuffled, alone):
+        if not np.allclose(together, other, rtol=1e-2, atol=1e-4, equal_nan=True):
+            raise UsageError(
+                f"{name}.apply: the outputs of an example depend on the others of its batch; take "
+                "no statistics over the examples (axis 0), as a batch norm does: norms over the "
+                "units of an example (axis -1) are fine"
+            )
 
 
 def _shapes(start: Params) -> dict[str, jax.ShapeDtypeStruct]:

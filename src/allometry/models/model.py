@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, lacking
 from allometry.models.activations import ACTIVATIONS
-from allometry.models.counting import Counts, Params, check_fit, counts_of, n_inputs_of, weights_of
+from allometry.models.counting import (
+    Counts,
+    Params,
+    check_fit,
+    check_one_network,
+    counts_of,
+    n_inputs_of,
+    weights_of,
+)
 from allometry.spec import Spec
 from allometry.spec.torch_draws import TorchDraws
 
@@ -85,7 +93,7 @@ class Model(Spec):
 
     def init(self, draws: TorchDraws) -> Params:
         """Start values, drawn in the order PyTorch would."""
-        raise NotImplementedError
+        raise lacking(self, "init")
 
     def features(self, draws: TorchDraws, inputs: list[NDArray[np.float32]]) -> list[NDArray[Any]]:
         """What the trained part sees of each array of inputs ``(n, ...)``.
@@ -104,7 +112,7 @@ class Model(Spec):
 
     def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
         """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
-        raise NotImplementedError
+        raise lacking(self, "apply")
 
     def apply_training(
         self, params: Mapping[str, jax.Array], x: jax.Array, key: jax.Array
@@ -132,10 +140,21 @@ class Model(Spec):
         return weights_of(params)
 
 
+def _start(model: Model) -> Params:
+    """Start values, of which to learn sizes."""
+    start = model.init(TorchDraws(0))
+    if not isinstance(start, Mapping) or not all(hasattr(a, "shape") for a in start.values()):
+        raise UsageError(
+            f"{type(model).__name__}.init: a dictionary of NumPy arrays by name expected, "
+            '{"weight0": ..., "bias0": ...}, with no dictionaries or lists in it'
+        )
+    return start
+
+
 # A sweep has each of its models many times, with different seeds.
 @cache
 def _counted(model: Model) -> Counts:
-    start = model.init(TorchDraws(0))
+    start = _start(model)
     n_in = 2 if isinstance(model, PairModel) else n_inputs_of(model.apply, start)
     if n_in is None:
         raise UsageError(
@@ -148,7 +167,10 @@ def _counted(model: Model) -> Counts:
 
 @cache
 def _checked(model: Model, n_in: int, n_out: int) -> None:
-    check_fit(model.apply, model.init(TorchDraws(0)), n_in, n_out, type(model).__name__)
+    name, start = type(model).__name__, _start(model)
+    check_fit(model.apply, start, n_in, n_out, name)
+    if not (type(model).__module__.startswith("allometry.") or model.symbols):
+        check_one_network(model.apply, start, model.init(TorchDraws(0)), n_in, name)
 
 
 class PairModel(Model):

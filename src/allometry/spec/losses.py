@@ -5,7 +5,7 @@ over. A loss of one's own is a subclass with `each`::
 
     class Quartic(Loss):
         def each(self, outputs, targets):
-            return ((outputs - targets) ** 4).mean(axis=-1)
+            return ((outputs - targets.reshape(outputs.shape)) ** 4).mean(axis=-1)
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from allometry.errors import UsageError
-from allometry.spec.metrics import R2, Accuracy, Metric
+from allometry.errors import UsageError, lacking
+from allometry.spec.metrics import R2, Accuracy, BinaryAccuracy, Metric
 from allometry.spec.value import Spec
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Loss(Spec):
             outputs: of one network, ``(B, n_out)``.
             targets: ``(B,)`` or ``(B, d)``, as the data set has them.
         """
-        raise NotImplementedError
+        raise lacking(self, "each")
 
     def metrics(self, targets: NDArray[Any]) -> tuple[Metric, ...]:
         """What is measured beside it where the run names no metrics of its own."""
@@ -118,7 +118,7 @@ class BinaryCrossEntropy(Loss):
         return nats.mean(axis=-1)
 
     def metrics(self, targets: NDArray[Any]) -> tuple[Metric, ...]:
-        return (Accuracy(),)
+        return (BinaryAccuracy(),)
 
     def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
         for part, values in targets.items():

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from allometry.errors import lacking
 from allometry.spec.value import Spec
 
 if TYPE_CHECKING:
     import jax
 
-__all__ = ["R2", "Accuracy", "Metric", "TopK"]
+__all__ = ["R2", "Accuracy", "BinaryAccuracy", "Metric", "TopK"]
 
 
 class Metric(Spec):
@@ -32,7 +33,7 @@ class Metric(Spec):
             outputs: of one network, ``(B, n_out)``.
             targets: ``(B,)`` or ``(B, d)``, as the data set has them.
         """
-        raise NotImplementedError
+        raise lacking(self, "each")
 
     def of_mean(self, mean: NDArray[np.float64], targets: NDArray[Any]) -> NDArray[np.float64]:
         """The metric from the mean of `each` over all examples with these targets."""
@@ -53,8 +54,19 @@ class Accuracy(Metric):
         return outputs.argmax(axis=-1) == labels
 
 
+class BinaryAccuracy(Metric):
+    """Share of outputs whose sign says what their target, 0 or 1, says; its column: accuracy."""
+
+    @property
+    def name(self) -> str:
+        return "accuracy"
+
+    def each(self, outputs: "jax.Array", targets: "jax.Array") -> "jax.Array":
+        return ((outputs > 0) == (targets.reshape(outputs.shape) > 0.5)).mean(axis=-1)
+
+
 class TopK(Metric):
-    """Share of examples whose label is among the `k` largest outputs.
+    """Share of examples whose label, or most probable class, is among the `k` largest outputs.
 
     Attributes:
         k: outputs that count; of equal outputs those of the smaller labels do.
@@ -70,7 +82,8 @@ class TopK(Metric):
         import jax
 
         k = min(self.k, outputs.shape[-1])
-        return (jax.lax.top_k(outputs, k)[1] == targets[:, None]).any(axis=-1)
+        labels = targets if targets.ndim == 1 else targets.argmax(axis=-1)
+        return (jax.lax.top_k(outputs, k)[1] == labels[:, None]).any(axis=-1)
 
 
 class R2(Metric):

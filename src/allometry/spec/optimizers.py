@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, lacking
 from allometry.spec.value import Spec
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Optimizer(Spec):
 
     def direction(self) -> "optax.GradientTransformation":
         """The Optax transformation from gradient to direction, learning rate left out."""
-        raise NotImplementedError
+        raise lacking(self, "direction")
 
 
 class Elementwise(Optimizer):
@@ -59,7 +59,7 @@ class Elementwise(Optimizer):
     @property
     def slots(self) -> int:
         """Arrays kept beside each parameter."""
-        raise NotImplementedError
+        raise lacking(self, "slots")
 
     def move(
         self, gradient: "jax.Array", kept: tuple["jax.Array", ...], param: "jax.Array", count: Any
@@ -71,7 +71,12 @@ class Elementwise(Optimizer):
             kept: `slots` arrays of that shape; zeros at the start.
             count: updates with this one.
         """
-        raise NotImplementedError
+        raise lacking(self, "move")
+
+    def of_axes(self, axes: int) -> "Elementwise":
+        """The rule for a parameter of so many axes."""
+        unmasked = getattr(self, "decays", "all") == "all" or axes > 1
+        return self if unmasked else self.model_copy(update={"weight_decay": 0.0})
 
     def direction(self) -> "optax.GradientTransformation":
         import optax
@@ -88,7 +93,8 @@ class Elementwise(Optimizer):
     def _update(self, gradient: Any, kept: "Kept", params: Any = None) -> tuple[Any, "Kept"]:
         import jax
 
-        return moved([self] * len(jax.tree.leaves(gradient)), gradient, kept, params)
+        rules = [self.of_axes(leaf.ndim) for leaf in jax.tree.leaves(gradient)]
+        return moved(rules, gradient, kept, params)
 
 
 def is_elementwise(optimizer: Optimizer) -> bool:

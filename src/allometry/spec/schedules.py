@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from allometry.errors import lacking
 from allometry.spec.value import Spec
 
 __all__ = ["WSD", "Constant", "Cosine", "InverseSqrt", "Linear", "Schedule", "Step"]
@@ -44,7 +45,7 @@ class Schedule(Spec):
 
     def after(self, steps: NDArray[np.int64], warmup: int, total: int) -> NDArray[np.float64]:
         """Factors ``(n,)`` at these updates, which matter from update `warmup` on."""
-        raise NotImplementedError
+        raise lacking(self, "after")
 
 
 class Constant(Schedule):

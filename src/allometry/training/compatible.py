@@ -1,13 +1,22 @@
 """Whether data, model and loss of the runs of a pack fit each other, before anything trains."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
 
 from allometry.datasets.splits import Split
-from allometry.errors import UsageError
+from allometry.errors import UsageError, in_one_line
 from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
+from allometry.spec.losses import Loss
+from allometry.spec.metrics import Metric
+from allometry.spec.optimizers import Optimizer, is_elementwise
+from allometry.training.packing.sharing import optimizer_of
 
 __all__ = ["check_compatible"]
 
@@ -26,6 +35,8 @@ def check_compatible(
         UsageError: in words that name the remedy.
     """
     loss, checked = specs[0].train.loss, set()
+    shapes = tuple((name, array.shape) for name, array in starts[0].items())
+    _check_direction(optimizer_of(specs[0]), shapes)
     for spec, model, start, split in zip(specs, models, starts, splits, strict=True):
         model.check(split.train_x.shape[1], loss.least_outputs(split.train_y))
         if spec.train.stop is not None and split.valid_x is None:
@@ -37,7 +48,7 @@ def check_compatible(
         if key in checked:
             continue
         checked.add(key)
-        x, y = split.train_x[:2], split.train_y[:2]
+        x = split.train_x[:2]
         outputs = jax.eval_shape(model.apply, dict(start), x)
         if outputs.ndim != 2 or outputs.shape[0] != len(x):
             raise UsageError(
@@ -46,9 +57,101 @@ def check_compatible(
             )
         targets = {PARTS[part]: values for part, (_, values) in split.parts().items()}
         loss.check(targets, outputs.shape[1])
-        each = jax.eval_shape(loss.each, outputs, y)
-        if each.shape != (len(x),):
-            raise UsageError(
-                f"{type(loss).__name__}.each: one number an example expected, shape ({len(x)},), "
-                f"got {each.shape}; take means over the outputs alone (axis=-1)"
-            )
+        y, metrics = _telling(split.train_y), spec.train.metrics
+        metrics = loss.metrics(split.train_y) if metrics is None else metrics
+        for score in (loss, *metrics):
+            _check_each(score, outputs.shape[1], str(y.dtype), y.shape, y.tobytes())
+        _check_names([metric.name for metric in metrics])
+
+
+@lru_cache(maxsize=256)
+def _check_direction(optimizer: Optimizer, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> None:
+    """Refuse an update rule of one's own whose first update goes up the gradient."""
+    shipped = type(optimizer).__module__.startswith("allometry.")
+    if is_elementwise(optimizer):
+        return
+    random = np.random.default_rng(0)
+    gradient = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes}
+    params = jax.tree.map(np.zeros_like, gradient)
+
+    @jax.jit
+    def along(gradient: Any, params: Any) -> jax.Array:
+        rule = optimizer.direction()
+        direction, _ = rule.update(gradient, rule.init(params), params)
+        return jnp.stack([jnp.vdot(direction[name], gradient[name]) for name in gradient]).sum()
+
+    name = type(optimizer).__name__
+    try:
+        jax.eval_shape(along, gradient, params)
+    except TypeError as error:
+        raise UsageError(
+            f"{name}: a rule that needs the gradient and the parameters alone expected, no line "
+            f"search say: {in_one_line(error)}"
+        ) from error
+    if not shipped and float(along(gradient, params)) < 0:
+        raise UsageError(
+            f"{name}.direction goes up the gradient: it must give what the learning rate is times "
+            "of and taken off, optax.scale_by_adam() and not optax.adam(...), whose updates are "
+            "complete; Optax(name='optax.adam', learning_rate=...) takes those"
+        )
+
+
+def _telling(targets: NDArray[Any]) -> NDArray[Any]:
+    """A few targets, different ones if there are."""
+    first = targets.reshape(len(targets), -1)[:, 0]
+    places = np.array([first.argmin(), first.argmax(), 0, len(targets) // 2])
+    chosen: NDArray[Any] = targets[places]
+    return chosen
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if "loss" in names or len({*names}) < len(names):
+        raise UsageError(
+            f"train.metrics: each metric has columns of its own name, and none that of the loss, "
+            f"got {', '.join(names)}; give the class a property `name`"
+        )
+
+
+@lru_cache(maxsize=256)
+def _check_each(
+    score: Loss | Metric, n_out: int, dtype: str, shape: tuple[int, ...], content: bytes
+) -> None:
+    """Refuse a loss or metric that does not give a number for each example by itself.
+
+    Args:
+        n_out: outputs of the network.
+        dtype, shape, content: of some targets.
+    """
+    name, n = type(score).__name__, shape[0]
+    y = np.frombuffer(content, dtype).reshape(shape)
+    outputs = np.random.default_rng(0).normal(size=(n, n_out)).astype(np.float32)
+    try:
+        each = jax.eval_shape(score.each, outputs, y)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{name} does not fit outputs of shape (B, {n_out}) and targets {dtype} of shape "
+            f"{('B', *shape[1:])}".replace("'", "")
+            + f": {in_one_line(error)}"
+        ) from error
+    if each.shape != (n,):
+        raise UsageError(
+            f"{name}.each: one number an example expected, shape ({n},), "
+            f"got {each.shape}; take means over the outputs alone (axis=-1)"
+        )
+    if type(score).__module__.startswith("allometry."):
+        return
+
+    @jax.jit
+    def both(outputs: Any, targets: Any) -> tuple[jax.Array, jax.Array]:
+        def one(output: Any, target: Any) -> jax.Array:
+            return score.each(output[None], target[None])[0]
+
+        return score.each(outputs, targets), jax.vmap(one)(outputs, targets)
+
+    together, apart = both(outputs, y)
+    if not np.allclose(together, apart, rtol=1e-3, atol=1e-5, equal_nan=True):
+        raise UsageError(
+            f"{name}.each: the number of an example depends on the other examples of its batch; "
+            "means are over the outputs alone (axis=-1), and targets (B,) beside outputs (B, 1) "
+            "need targets.reshape(outputs.shape), or each is taken from every other"
+        )

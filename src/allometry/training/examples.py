@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 __all__ = ["Resident", "gathered", "resident"]
 
 
+Set = tuple[NDArray[Any], NDArray[Any]]  # features and targets
+
+
 class Resident(NamedTuple):
     """Examples as rows of an array on the device, from row `first` on."""
 
@@ -19,27 +22,28 @@ class Resident(NamedTuple):
     first: int
 
 
-def gathered(arrays: Sequence[NDArray[Any]]) -> tuple[jax.Array, NDArray[np.int64]]:
+def gathered(sets: Sequence[Set]) -> tuple[jax.Array, jax.Array, NDArray[np.int64]]:
     """Several sets of examples one after another on the device, each set there once.
 
     Args:
-        arrays: ``(n, ...)`` each; rows are flattened, and padded with zeros to the longest where
-            members of a pack have different numbers of features.
+        sets: features ``(n, f)`` and targets of each; features are padded with zeros to the most
+            there are where members of a pack have different numbers of them.
 
     Returns:
-        all rows, and the first row of each of the sets.
+        all features, all targets, and the row in both at which each of the sets begins.
     """
-    places: dict[int, int] = {}
+    places: dict[Any, int] = {}
     parts, at = [], 0
-    for array in arrays:
-        if id(array) not in places:
-            places[id(array)] = at
-            parts.append(array)
-            at += len(array)
-    if parts[0].ndim > 1:
-        width = max(part.shape[1] for part in parts)
-        parts = [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts]
-    return jnp.asarray(np.concatenate(parts)), np.array([places[id(array)] for array in arrays])
+    keys = [tuple((a.ctypes.data, a.shape, a.strides) for a in pair) for pair in sets]
+    for key, pair in zip(keys, sets, strict=True):
+        if key not in places:
+            places[key] = at
+            parts.append(pair)
+            at += len(pair[0])
+    width = max(x.shape[1] for x, _ in parts)
+    features = [np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x, _ in parts]
+    x, y = np.concatenate(features), np.concatenate([y for _, y in parts])
+    return jnp.asarray(x), jnp.asarray(y), np.array([places[key] for key in keys])
 
 
 def resident(x: NDArray[Any]) -> Resident:

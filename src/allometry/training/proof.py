@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import SerializeAsAny
 
 from allometry.datasets.batches import Batches
+from allometry.errors import AllometryError, in_one_line
 from allometry.models.model import Params
 from allometry.spec import RunSpec
 from allometry.spec.losses import Loss
@@ -120,7 +121,12 @@ def _difference(members: _Members) -> str:
     """What differs between members together and alone, in words; empty for nothing."""
     specs = members.specs
     with scope(specs[0].train.precision):
-        together = _trained(specs)
+        try:
+            together = _trained(specs)
+        except (TypeError, ValueError) as error:  # of a model's own code, which fails alone too
+            if isinstance(error, AllometryError):
+                raise
+            return f"cannot be computed as traced numbers ({in_one_line(error)})"
         for k, spec in enumerate(specs):
             (start, end, loss), (_, alone, loss_alone) = together[k], _trained((spec,))[0]
             if not np.isclose(loss, loss_alone, rtol=TOLERANCE, atol=1e-6, equal_nan=True):

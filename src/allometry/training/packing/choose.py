@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from allometry.errors import UsageError
 from allometry.processors import processors
 from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
@@ -118,7 +119,7 @@ class _Keys:
     def program(self, spec: RunSpec) -> Any:
         if _trains_alone(spec):
             return id(spec)
-        parts = id(spec.model), id(spec.train), id(spec.measures)
+        parts = id(spec.model), id(spec.data), id(spec.train), id(spec.measures)
         return self._number(parts, lambda: program_key(spec))
 
     def batches(self, spec: RunSpec) -> Any:
@@ -129,7 +130,15 @@ class _Keys:
     def _number(self, parts: tuple[int, ...], key: Callable[[], Any]) -> int:
         number = self._seen.get(parts)
         if number is None:
-            number = self._seen[parts] = self._numbers.setdefault(key(), len(self._numbers))
+            value = key()
+            try:
+                number = self._numbers.setdefault(value, len(self._numbers))
+            except TypeError as error:
+                raise UsageError(
+                    f"{error}: a field of a model, data set or other part of a run is no fixed "
+                    "value; write tuple[int, ...] where it says list[int], say"
+                ) from error
+            self._seen[parts] = number
         return number
 
 

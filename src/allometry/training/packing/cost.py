@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.datasets.batches import CALL_BYTES
+from allometry.errors import UsageError
 from allometry.models.model import Model
 from allometry.spec.optimizers import Optimizer
 from allometry.training.packing.calibration import Calibration, Points
@@ -93,7 +94,13 @@ def slots(optimizer: Optimizer) -> int:
     """Arrays an optimiser keeps beside each parameter: 2 for Adam, 0 for plain descent."""
     import jax
 
-    state = jax.eval_shape(optimizer.direction().init, jax.ShapeDtypeStruct((3,), np.float32))
+    rule = optimizer.direction()
+    if not hasattr(rule, "init"):
+        raise UsageError(
+            f"{type(optimizer).__name__}.direction: an Optax transformation expected, "
+            f"optax.scale_by_adam() say, got {type(rule).__name__}"
+        )
+    state = jax.eval_shape(rule.init, jax.ShapeDtypeStruct((3,), np.float32))
     return sum(leaf.shape == (3,) for leaf in jax.tree.leaves(state))
 
 

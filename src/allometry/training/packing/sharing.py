@@ -104,7 +104,8 @@ def has_own_batches(specs: Sequence[RunSpec]) -> bool:
 
 def program_key(spec: RunSpec) -> Any:
     """Equal for runs that may share a program, each with batches of its own."""
-    return spec.measures, _model_key(spec), _train_key(spec.train, optimizer_of(spec))
+    train = _train_key(spec.train, optimizer_of(spec))
+    return spec.measures, _model_key(spec), _data_key(data_of(spec)), train
 
 
 def _model_key(spec: RunSpec) -> Any:
@@ -113,6 +114,11 @@ def _model_key(spec: RunSpec) -> Any:
     rest = model.model_copy(update=dict.fromkeys(fields))
     # The class itself: two files may have classes of one name.
     return type(model), rest, _forms(model, fields)
+
+
+def _data_key(data: Data) -> Any:
+    """Equal for data with targets of one kind, and a validation set both or neither."""
+    return type(data), bool(data.validation), data.kinds
 
 
 def _forms(model: Model, fields: tuple[str, ...]) -> Any:

@@ -1,0 +1,161 @@
+"""Parts of a person's own that would train to wrong numbers are refused in words."""
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from allometry import RunSpec, TrainSpec
+from allometry.datasets import Arrays
+from allometry.errors import UsageError
+from allometry.models import MLP
+from allometry.models.model import Model
+from allometry.spec.losses import Loss, SquaredError
+from allometry.spec.metrics import R2, Metric, TopK
+from allometry.spec.optimizers import SGD, Optimizer
+from allometry.training.loop import Training
+from allometry.training.program import prepare
+
+X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+LABELS, REAL = (X[:, 0] > 0).astype(int), np.sin(X[:, 0])
+
+
+def prepared(targets=REAL, n_out=1, optimizer=None, **train):
+    train = {"loss": SquaredError(), "epochs": 1, "optimizer": optimizer or SGD()} | train
+    data = Arrays.of(X, targets, test=5)
+    model = MLP(widths=(3, 4, n_out))
+    return prepare([RunSpec(model=model, data=data, train=TrainSpec(**train), seed=0)])
+
+
+class Quartic(Loss):
+    """Takes each output from every target: (B, 1) less (B,) is (B, B)."""
+
+    def each(self, outputs, targets):
+        return ((outputs - targets) ** 4).mean(axis=-1)
+
+
+class OneExample(Quartic):
+    def each(self, outputs, targets):
+        return super().each(outputs, targets.reshape(outputs.shape))
+
+
+class OfBatch(Loss):
+    def each(self, outputs, targets):
+        return jnp.full(len(outputs), outputs.mean())
+
+
+class Absolute(Metric):
+    def each(self, outputs, targets):
+        return jnp.abs(outputs - targets).mean(axis=-1)
+
+
+class Named(Metric):
+    @property
+    def name(self):
+        return "loss"
+
+    def each(self, outputs, targets):
+        return outputs[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        ({"loss": Quartic()}, r"Quartic.*depends on the other.*targets.reshape\(outputs.shape\)"),
+        ({"loss": OfBatch()}, "OfBatch.each.*depends on the other"),
+        ({"metrics": (Absolute(),)}, "Absolute.each.*depends on the other"),
+        ({"metrics": (Named(),)}, "none that of the loss"),
+        ({"metrics": (TopK(k=2), TopK(k=2))}, "columns of its own name, .* got top2, top2"),
+    ],
+)
+def test_a_score_is_of_one_example(train, words):
+    with pytest.raises(UsageError, match=words):
+        prepared(**train)
+
+
+def test_a_loss_of_one_example_is_taken():
+    prepared(loss=OneExample())
+
+
+def test_a_metric_that_does_not_fit_the_targets_is_named():
+    with pytest.raises(UsageError, match=r"R2 does not fit outputs of shape \(B, 2\) and targets"):
+        prepared(LABELS, n_out=2, metrics=(R2(),))
+
+
+class Complete(Optimizer):
+    def direction(self):
+        return optax.adam(self.learning_rate)
+
+
+class Direction(Optimizer):
+    def direction(self):
+        return optax.scale_by_adam()
+
+
+def test_complete_updates_are_no_direction():
+    with pytest.raises(UsageError, match=r"Complete.direction goes up .*optax.scale_by_adam"):
+        prepared(optimizer=Complete(learning_rate=0.1))
+    prepared(optimizer=Direction(learning_rate=0.1))
+
+
+# ---- models ----------------------------------------------------------------------------------
+
+
+class Layers(Model):
+    width: int = 4
+
+    def init(self, draws):
+        weight0, bias0 = draws.linear(3, self.width)
+        weight1, bias1 = draws.linear(self.width, 2)
+        return {"weight0": weight0, "bias0": bias0, "weight1": weight1, "bias1": bias1}
+
+    def apply(self, params, x):
+        return self.hidden(x @ params["weight0"].T + params["bias0"]) @ params["weight1"].T
+
+    def hidden(self, units):
+        return jnp.tanh(units)
+
+
+class BatchNorm(Layers):
+    def hidden(self, units):
+        return jnp.tanh((units - units.mean(axis=0)) / (units.std(axis=0) + 1e-5))
+
+
+class LayerNorm(Layers):
+    def hidden(self, units):
+        return units / (1 + units.std(axis=-1, keepdims=True))
+
+
+RANDOM = np.random.default_rng(0)
+
+
+class OtherDraws(Layers):
+    def init(self, draws):
+        start = super().init(draws)
+        return start | {"bias0": RANDOM.normal(size=self.width).astype(np.float32)}
+
+
+def test_a_model_is_of_one_example_and_of_its_seed():
+    LayerNorm().check(3, 2)
+    with pytest.raises(UsageError, match=r"BatchNorm.apply: .* depend on the others"):
+        BatchNorm().check(3, 2)
+    with pytest.raises(UsageError, match=r"OtherDraws.init: other start values"):
+        OtherDraws().check(3, 2)
+
+
+class Choosing(Layers):
+    """Asks for its width with a Python `if`, which no traced number answers."""
+
+    member_fields = ("width",)
+
+    def hidden(self, units):
+        return jnp.tanh(units) if self.width > 4 else units
+
+
+def test_fields_that_cannot_be_traced_train_by_equal_shapes():
+    data = Arrays.of(X, LABELS, test=5)
+    train = TrainSpec(optimizer=SGD(), epochs=1)
+    specs = [RunSpec(model=Choosing(width=w), data=data, train=train, seed=0) for w in (4, 5)]
+    packs = Training().packs(specs)
+    assert [len(pack.specs) for pack in packs] == [1, 1]
+    assert all("cannot be computed as traced numbers" in pack.note for pack in packs)
