@@ -88,7 +88,14 @@ class Elementwise(Optimizer):
     def _update(self, gradient: Any, kept: "Kept", params: Any = None) -> tuple[Any, "Kept"]:
         import jax
 
-        return moved([self] * len(jax.tree.leaves(gradient)), gradient, kept, params)
+        rules = [self._rule_of(param) for param in jax.tree.leaves(params)]
+        return moved(rules, gradient, kept, params)
+
+    def _rule_of(self, param: "jax.Array") -> "Elementwise":
+        """The rule for one array of a network."""
+        if getattr(self, "decays", "all") == "all" or param.ndim > 1:
+            return self
+        return self.model_copy(update={"weight_decay": 0.0})
 
 
 def is_elementwise(optimizer: Optimizer) -> bool:
