@@ -5,15 +5,15 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Literal, NoReturn, Protocol
+from typing import Literal, NoReturn, get_args
 
 from allometry.engines import Engine, Failure, Finished
-from allometry.engines.drain import Drain
+from allometry.engines.progress import Drain, Progress, Silent
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, findings_html, findings_text
 from allometry.spec import SIZES, Changes, Experiment, run_ids
@@ -21,55 +21,19 @@ from allometry.spec.code import UserCode, is_known
 from allometry.spec.code import changes as changes_of_code
 from allometry.store import EarlierCode, Store, results
 from allometry.store.results import stored_variant
-from allometry.study import Study, procedure_of
+from allometry.study import Study, noticed, procedure_of
 from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
+from allometry.training.kept import Keep, Kept
 from allometry.training.procedure import pending_packs
-from allometry.training.result import RunResult
 
-__all__ = ["Outcome", "Progress", "Silent", "name_of", "run", "table"]
+__all__ = ["Outcome", "name_of", "run", "table"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
 CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
-
-
-class Progress(Protocol):
-    """Told how far a run of a study is."""
-
-    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
-        """Before training: runs to train, those stored already, packs and updates to come."""
-        ...
-
-    def advance(self, model_steps: int) -> None:
-        """Optimiser updates made, summed over the runs of a pack."""
-        ...
-
-    def finished(self, results: Sequence[RunResult]) -> None:
-        """A pack is stored: it is on disk and will not be trained again."""
-        ...
-
-    def draining(self) -> None:
-        """Asked to stop: the pack in flight is finished and stored first."""
-        ...
-
-    def end(self) -> None:
-        """Always last, also after an error."""
-        ...
-
-
-class Silent:
-    """Progress nobody watches. Only that it stops is said, as a warning of `logging`."""
-
-    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None: ...
-    def advance(self, model_steps: int) -> None: ...
-    def finished(self, results: Sequence[RunResult]) -> None: ...
-    def end(self) -> None: ...
-
-    def draining(self) -> None:
-        _log.warning("stopping after the pack in flight; once more stops at once")
 
 
 @dataclass(frozen=True)
@@ -118,6 +82,11 @@ class Outcome:
         return list(self.analysis.findings)
 
     @property
+    def notices(self) -> dict[str, int]:
+        """What was noticed of runs that cannot be, or have learnt nothing, with their number."""
+        return noticed(self.table)
+
+    @property
     def in_words(self) -> str:
         """How many runs were trained, stored before, and so on."""
         counts = f"{self.trained} runs trained, {self.stored_before} stored before, "
@@ -153,6 +122,7 @@ def run(
     engine: Engine | Callable[[], Engine] | None = None,
     progress: Progress | None = None,
     checkpoint_every: float | None = None,
+    keep: Keep | None = None,
     when_stopped: Literal["raise", "return"] = "raise",
 ) -> Outcome:
     """Train the runs of a study that are not stored yet, and store each pack at once.
@@ -173,6 +143,9 @@ def run(
         progress: told how far it is.
         checkpoint_every: minutes between the checkpoints of a pack under way, 0 for none;
             None for five where the engine keeps any (`local` does).
+        keep: what is kept of each network it trains, in a folder beside the store: its
+            ``weights`` (`allometry.weights` reads them), or its ``state`` as well, from which the
+            same run with a longer length goes on.
         when_stopped: by one signal: ``raise`` KeyboardInterrupt or SystemExit once the pack in
             flight is stored, or ``return`` an `Outcome` with runs pending.
 
@@ -185,7 +158,7 @@ def run(
     study = study if isinstance(study, Study) else _named(study)
     size = size or study.sizes[0]
     specs, codes = study.specs_and_code(size, seeds, changes)
-    checkpoints = _checkpoints(Path(store), checkpoint_every)
+    checkpoints = _checkpoints(Path(store), checkpoint_every, _kept(study, Path(store), keep))
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
         damaged = opened.check(specs)
@@ -195,10 +168,11 @@ def run(
         pending = opened.pending(specs)
         earlier = opened.declare(study.name, size, name, specs)
         _warn_of_code(study, codes, earlier, opened)
+        _warn_of_networks(checkpoints.kept, set(run_ids(specs)) - set(run_ids(pending)))
         _sweep(checkpoints, done=set(run_ids(specs)) - set(run_ids(pending)))
         stopped, failures = 0, tuple[Failure, ...]()
         if pending:
-            trainer = _engine(engine, keeps=checkpoint_every is not None)
+            trainer = _engine(engine, keeps=checkpoint_every is not None or keep is not None)
             packs = _Packs(study, specs, codes, pending, checkpoints)
             stopped, failures = packs.train(trainer, opened, progress or Silent())
             checkpoints.sweep()
@@ -292,11 +266,36 @@ def _end_program(number: int, pending: int) -> NoReturn:
     raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
 
 
-def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:
+def _kept(study: Study, store: Path, keep: Keep | None) -> Kept | None:
+    if keep is None:
+        return None
+    if keep not in get_args(Keep):
+        raise UsageError(f"keep: one of {', '.join(get_args(Keep))} expected, got {keep!r}")
+    if not procedure_of(study).keeps_networks:
+        raise UsageError(
+            f"study {study.name} trains by a procedure of its own, which keeps no networks: leave "
+            "--keep out, and let it give the arrays to keep"
+        )
+    return Kept.beside(store.expanduser(), keep)
+
+
+def _warn_of_networks(kept: Kept | None, stored: Collection[str]) -> None:
+    """Say how many runs were stored before networks were kept."""
+    missing = sum(not kept.has(run_id) for run_id in stored) if kept else 0
+    if missing:
+        _log.warning(
+            "%d runs are stored without their weights: allometry forget removes runs, which are "
+            "then trained again",
+            missing,
+        )
+
+
+def _checkpoints(store: Path, minutes: float | None, kept: Kept | None) -> Checkpoints:
     every = CHECKPOINT_MINUTES if minutes is None else minutes
     if not 0 <= every < math.inf:
         raise UsageError(f"checkpoint_every: minutes, 0 or more, expected, got {minutes!r}")
-    return Checkpoints(store.with_name(store.name + ".checkpoints"), 60 * every or math.inf)
+    folder = store.with_name(store.name + ".checkpoints")
+    return Checkpoints(folder, 60 * every or math.inf, kept)
 
 
 def _sweep(checkpoints: Checkpoints, done: set[str]) -> None:
@@ -320,8 +319,8 @@ def _engine(engine: Engine | Callable[[], Engine] | None, *, keeps: bool) -> Eng
     chosen = engine() if callable(engine) else engine
     if keeps and not chosen.keeps_checkpoints:
         raise UsageError(
-            "checkpoints of packs under way (--checkpoint-every) are kept by the local "
-            "engine alone: leave them out"
+            "checkpoints of packs under way (--checkpoint-every) and networks (--keep) are kept by "
+            "the local engine alone: leave them out"
         )
     return chosen
 

@@ -14,10 +14,11 @@ from allometry import measures, studies
 from allometry.datasets.modular import ModularAddition
 from allometry.engines.executor import ExecutorEngine
 from allometry.engines.local import LocalEngine
+from allometry.engines.progress import Silent
 from allometry.errors import DiskError, UsageError
 from allometry.measures.norms import weight_norm
 from allometry.models import OneLayerTransformer
-from allometry.run import Silent, run
+from allometry.run import run
 from allometry.spec import Experiment, RunSpec, TrainSpec
 from allometry.spec.optimizers import AdamW
 from allometry.store.record import encode_arrays, encode_row

@@ -13,7 +13,6 @@ from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
 from allometry.spec.losses import Loss
 from allometry.spec.metrics import Metric
-from allometry.training.evaluation import parts
 
 __all__ = ["check_compatible", "metrics_of"]
 
@@ -58,8 +57,9 @@ def check_compatible(
                 f"{type(model).__name__}.apply: outputs of shape (B, n_out) for {len(x)} examples "
                 f"expected, got {outputs.shape}"
             )
-        targets = {PARTS[part]: values for part, (_, values) in parts(split).items()}
-        for part in (loss, *metrics_of(spec, split)):
+        targets = {PARTS[part]: values for part, (_, values) in split.parts().items()}
+        scored: tuple[Loss | Metric, ...] = (loss, *metrics_of(spec, split))
+        for part in scored:
             part.check(targets, outputs.shape[1])
             _check_each(part, outputs.shape[1], split.train_y)
 
@@ -92,8 +92,9 @@ def _check_each(part: Loss | Metric, n_out: int, targets: NDArray[Any]) -> None:
 
 def _unlike(targets: NDArray[Any]) -> NDArray[Any]:
     """Up to `EXAMPLES` targets, different ones if there are, so that mixing shows."""
-    unlike = np.unique(targets, axis=0)
-    return unlike[np.linspace(0, len(unlike) - 1, EXAMPLES).astype(int)]
+    unlike: NDArray[Any] = np.unique(targets, axis=0)
+    places = np.linspace(0, len(unlike) - 1, EXAMPLES).astype(int)
+    return np.take(unlike, places, axis=0)
 
 
 def _lined_up(outputs: NDArray[Any], targets: NDArray[Any]) -> str:
