@@ -47,7 +47,11 @@ if TYPE_CHECKING:
     from allometry.spec import RunSpec as RunSpec
     from allometry.spec import Spec as Spec
     from allometry.spec import TrainSpec as TrainSpec
+    from allometry.spec import losses as losses
+    from allometry.spec import metrics as metrics
     from allometry.spec import optimizers as optimizers
+    from allometry.spec import schedules as schedules
+    from allometry.spec.train_spec import EarlyStop as EarlyStop
     from allometry.store import Store as Store
     from allometry.store.copies import merge as merge
     from allometry.studies import study as study
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Analysis": "findings",
     "Comparison": "fitting.compare",
+    "EarlyStop": "spec.train_spec",
     "Experiment": "spec",
     "Explanation": "engines.explanation",
     "Finding": "findings",
@@ -105,9 +110,12 @@ _MODULES = {
     "errors": "errors",
     "figures": "figures",
     "laws": "laws",
+    "losses": "spec.losses",
     "measures": "measures",
+    "metrics": "spec.metrics",
     "models": "models",
     "optimizers": "spec.optimizers",
+    "schedules": "spec.schedules",
     "stats": "stats",
     "testing": "testing",
 }

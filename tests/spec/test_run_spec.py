@@ -23,7 +23,7 @@ from allometry.spec import (
     texts,
     variant,
 )
-from allometry.spec.losses import SquaredError
+from allometry.spec.losses import Huber, SquaredError
 from tests import ROOT
 
 SHIPPED = "allometry.imagined"  # whose defaults are left out of the names of runs
@@ -229,6 +229,31 @@ def test_replace_changes_one_field_and_nothing_else(field, text, value):
 def test_replace_refuses_in_words(field, text, word):
     with pytest.raises(UsageError, match=word):
         replace(spec(), field, text)
+
+
+def test_another_length_takes_the_place_of_the_length():
+    changed = replace(spec(), "train.steps", "70")
+    assert (changed.train.epochs, changed.train.steps) == (None, 70)
+    assert replace(changed, "train.epochs", "3") == spec()
+
+
+def test_a_loss_is_changed_by_its_name_and_then_in_its_fields():
+    huber = replace(spec(), "train.loss", "huber")
+    assert huber.train.loss == Huber()
+    assert replace(huber, "train.loss.delta", "2").train.loss == Huber(delta=2)
+    with pytest.raises(UsageError, match="one of cross_entropy, binary, squared_error, huber"):
+        replace(spec(), "train.loss", "hubert")
+    with pytest.raises(
+        UsageError, match=r"train\.schedule is Constant: set train\.schedule\.warmup"
+    ):
+        replace(spec(), "train.schedule", "Cosine")
+
+
+def test_an_unknown_field_is_answered_with_those_there_are():
+    with pytest.raises(ValidationError, match="no field 'epoch': TrainSpec has optimizer, epochs"):
+        TrainSpec(optimizer=Descent(), epoch=3)
+    with pytest.raises(ValidationError, match="did you mean 'widths'"):
+        Net(width=(1,))
 
 
 @pytest.mark.parametrize("value", ["true", True])

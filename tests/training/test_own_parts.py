@@ -10,11 +10,13 @@ import pytest
 
 from allometry import measures
 from allometry.datasets.splits import Data, Moons, Split
+from allometry.errors import UsageError
 from allometry.models import MLP
 from allometry.models.model import Counts, Model
 from allometry.spec import RunSpec, TrainSpec
-from allometry.spec.losses import Loss, SquaredError
-from allometry.spec.optimizers import SGD, Adam, Optax
+from allometry.spec.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss, SquaredError
+from allometry.spec.metrics import R2, Accuracy, Metric, TopK
+from allometry.spec.optimizers import SGD, Adam, AdamW, Optax
 from allometry.training.loop import Training, train_pack
 from allometry.training.packing.layouts import Padded
 from allometry.training.packing.sharing import program_key
@@ -313,6 +315,94 @@ def test_a_loss_of_one_s_own_is_mapped_over_members():
 def test_a_loss_that_gives_no_number_an_example_is_refused():
     with pytest.raises(Exception, match="one number an example"):
         ended([], [Pack(tuple(runs(loss=Batchwise())))])
+
+
+class Unaligned(Loss):
+    """Outputs (B, 1) less targets (B,) are (B, B): it trained to the mean of all targets."""
+
+    def each(self, outputs, targets):
+        return ((outputs - targets) ** 4).mean(axis=-1)
+
+
+class Aligned(Loss):
+    def each(self, outputs, targets):
+        return ((outputs - targets.reshape(outputs.shape)) ** 4).mean(axis=-1)
+
+
+class Distance(Metric):
+    def each(self, outputs, targets):
+        return jnp.abs(outputs - targets).mean(axis=-1)
+
+
+class Worst(Metric):
+    def each(self, outputs, targets):
+        return jnp.abs(outputs[:, 0] - targets).max()
+
+
+def regression(**fields):
+    fields = {"loss": SquaredError(), "optimizer": ADAM, "epochs": 2, **fields}
+    return RunSpec(model=MLP(widths=(3, 4, 1)), data=Line(n=40), train=TrainSpec(**fields), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"loss": Unaligned()}, "Unaligned.each: a number that depends on one example alone"),
+        ({"metrics": (Distance(),)}, "Distance.each: a number that depends on one example alone"),
+        ({"metrics": (Worst(),)}, "Worst.each: one number an example expected"),
+    ],
+)
+def test_a_loss_or_metric_that_mixes_examples_is_refused(fields, words):
+    with pytest.raises(UsageError, match=f"{words}.*reshape"):
+        prepare([regression(**fields)])
+
+
+def test_a_loss_and_metrics_of_one_s_own_are_taken_where_they_keep_examples_apart():
+    (result,) = train_pack(
+        Pack((regression(loss=Aligned(), metrics=(R2(),)),)), {"losses": measures.losses}, {}
+    )
+    assert result.row["train_loss"] < result.row["train_loss_untrained"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [CrossEntropy(), BinaryCrossEntropy(), SquaredError(), Huber(), Accuracy(), TopK(k=1), R2()],
+    ids=lambda part: type(part).__name__,
+)
+def test_shipped_losses_and_metrics_keep_examples_apart(part):
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, size=6).astype(np.int32)
+    real, shares = random.normal(size=(6, 3)), np.eye(3)[labels]
+    sets = [(labels, 3), (shares, 3), (real, 3), (real[:, 0], 1), ((real[:, 0] > 0) * 1.0, 1)]
+    tried = 0
+    for targets, n_out in sets:
+        try:
+            part.check({"training": targets}, n_out)
+        except UsageError:
+            continue
+        tried += 1
+        outputs = random.normal(size=(6, n_out)).astype(np.float32)
+        batch = np.asarray(part.each(jnp.asarray(outputs), jnp.asarray(targets)))
+        alone = [part.each(outputs[k : k + 1], targets[k : k + 1])[0] for k in range(6)]
+        np.testing.assert_allclose(batch, np.array(alone), rtol=1e-5)
+    assert tried
+
+
+class OwnAdamW(AdamW):
+    """Nothing changed, so it is mapped over the members, as any rule of one's own."""
+
+
+@pytest.mark.parametrize("decays", ["all", "weights"])
+def test_a_subclass_decays_what_its_class_does(decays):
+    """Biases decayed too in a subclass, whatever `decays` said."""
+    fields = {"learning_rate": 1e-2, "weight_decay": 1.0, "decays": decays}
+    ends = [
+        ended(specs := runs(optimizers=[rule(**fields)], seeds=(0,)), [Pack((s,)) for s in specs])
+        for rule in (AdamW, OwnAdamW)
+    ]
+    for (params, _), (expected, _) in zip(*ends, strict=True):
+        for name, array in expected.items():
+            np.testing.assert_allclose(params[name], array, rtol=1e-4, atol=1e-6)
 
 
 # ---- data, seeds, lengths --------------------------------------------------------------------

@@ -73,25 +73,38 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
     name, *rest = path
     names = list(type(spec).model_fields)
     if name not in names:
-        raise UsageError(f"no field {field!r}: {type(spec).__name__} has {', '.join(names)}")
+        there = ", ".join(names) or "none"
+        raise UsageError(f"no field {field!r}: {type(spec).__name__} has {there}")
     if rest:
         inner = getattr(spec, name)
         if not isinstance(inner, Spec):
             raise UsageError(f"no field {field!r}: {name} is the value {inner!r}")
         value = _replaced(inner, rest, value, field)
-    elif isinstance(getattr(spec, name), Spec):
-        inner_names = ", ".join(f"{field}.{n}" for n in type(getattr(spec, name)).model_fields)
-        raise UsageError(f"{field} is not one value; set {inner_names or 'nothing in it'}")
+    elif isinstance(getattr(spec, name), Spec) and not _is_name(getattr(spec, name), value):
+        raise UsageError(_stays(field, type(getattr(spec, name))))
     try:
         # Validated again: model_copy alone would take any value of any type.
         fields = {n: getattr(spec, n) for n in names}
+        if name in type(spec).alternatives:
+            fields |= dict.fromkeys(type(spec).alternatives)
         changed = type(spec).model_validate({**fields, name: value})
     except ValidationError as error:
-        reason = "; ".join(e["msg"] for e in error.errors())
+        reason = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
         raise UsageError(f"--set {field}={value!r} does not fit: {reason}") from error
     if len(_truths(value)) > len(_truths(getattr(changed, name))):  # Pydantic takes it for 1
         raise UsageError(f"--set {field}={json.dumps(value)} does not fit: true is no number")
     return changed
+
+
+def _is_name(inner: Spec, value: object) -> bool:
+    """Whether text may stand for another value in the place of this one, as losses have names."""
+    return inner.short is not None and isinstance(value, str)
+
+
+def _stays(field: str, kind: type[Spec]) -> str:
+    inner = ", ".join(f"{field}.{name}" for name in kind.model_fields)
+    fields = f"set {inner}" if inner else "which has no fields"
+    return f"{field} is {kind.__name__}: {fields}; another in its place is for the study to say"
 
 
 def _truths(value: object) -> list[bool]:

@@ -6,6 +6,8 @@ over. A loss of one's own is a subclass with `each`::
     class Quartic(Loss):
         def each(self, outputs, targets):
             return ((outputs - targets.reshape(outputs.shape)) ** 4).mean(axis=-1)
+
+`reshape` makes the ``(B,)`` targets of one output ``(B, 1)``, as the outputs are.
 """
 
 from collections.abc import Mapping
@@ -16,14 +18,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from allometry.errors import UsageError, lacking
-from allometry.spec.metrics import R2, Accuracy, BinaryAccuracy, Metric
+from allometry.spec.metrics import R2, Accuracy, BinaryAccuracy, Metric, described, is_classes
 from allometry.spec.value import Spec
 
 if TYPE_CHECKING:
     import jax
 
 __all__ = [
-    "BinaryCrossEntropy", "CrossEntropy", "Distance", "Huber", "Loss", "SquaredError", "is_classes",
+    "BinaryCrossEntropy", "CrossEntropy", "Distance", "Huber", "Loss", "SquaredError",
 ]  # fmt: skip
 
 PROBABILITY_SUM = 1e-3  # by which class probabilities may miss 1, rounded to few digits
@@ -37,7 +39,8 @@ class Loss(Spec):
 
         Args:
             outputs: of one network, ``(B, n_out)``.
-            targets: ``(B,)`` or ``(B, d)``, as the data set has them.
+            targets: ``(B,)`` or ``(B, d)``, as the data set has them;
+                ``targets.reshape(outputs.shape)`` lines up real targets with the outputs.
         """
         raise lacking(self, "each")
 
@@ -97,7 +100,7 @@ class CrossEntropy(Loss):
                 raise UsageError(
                     f"{part} targets: the loss CrossEntropy needs whole numbers from 0 to K - 1, "
                     f"shape (n,) and an integer type, or class probabilities of shape (n, {n_out}) "
-                    f"that sum to 1; got {_described(values)}. Real targets are a regression: "
+                    f"that sum to 1; got {described(values)}. Real targets are a regression: "
                     "TrainSpec(loss=SquaredError())"
                 )
 
@@ -126,7 +129,7 @@ class BinaryCrossEntropy(Loss):
             if values.shape not in shapes or not np.all((values >= 0) & (values <= 1)):
                 raise UsageError(
                     f"{part} targets: the loss BinaryCrossEntropy needs numbers from 0 to 1, one "
-                    f"for each of the {n_out} outputs, got {_described(values)}; labels of -1 and "
+                    f"for each of the {n_out} outputs, got {described(values)}; labels of -1 and "
                     "1 become (y + 1) / 2"
                 )
 
@@ -179,11 +182,6 @@ class Huber(Distance):
         return (inner * (distance - inner / 2)).mean(axis=-1)
 
 
-def is_classes(targets: NDArray[Any]) -> bool:
-    """Whether targets are class labels: ``(n,)`` of an integer type."""
-    return targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
-
-
 def _needed(targets: NDArray[Any]) -> int:
     """Outputs for class labels, one a class, or for real targets, one a column."""
     if is_classes(targets):
@@ -220,7 +218,7 @@ def _check_classes(loss: Loss, part: str, labels: NDArray[Any], n_out: int) -> N
     if len(labels) and not 0 <= labels.min() <= labels.max() < n_out:
         raise UsageError(
             f"{part} labels: the loss {type(loss).__name__} needs whole numbers from 0 to "
-            f"{n_out - 1}, one for each of the network's {n_out} outputs, got {_described(labels)}"
+            f"{n_out - 1}, one for each of the network's {n_out} outputs, got {described(labels)}"
         )
 
 
@@ -230,10 +228,10 @@ def _check_real(loss: Loss, part: str, values: NDArray[Any], n_out: int) -> None
         raise UsageError(
             f"{part} targets: the loss {type(loss).__name__} needs real numbers of shape "
             f"{' or '.join(map(str, expected))} for a network of {n_out} outputs, or class labels, "
-            f"whole numbers from 0 to {n_out - 1}; got {_described(values)}"
+            f"whole numbers from 0 to {n_out - 1}; got {described(values)}"
         )
     if not np.isfinite(values).all():
-        raise UsageError(f"{part} targets: finite numbers expected, got {_described(values)}")
+        raise UsageError(f"{part} targets: finite numbers expected, got {described(values)}")
 
 
 def _are_probabilities(values: NDArray[Any], n_out: int) -> bool:
@@ -243,11 +241,3 @@ def _are_probabilities(values: NDArray[Any], n_out: int) -> bool:
         and np.all(values >= 0)
         and np.all(np.abs(values.sum(axis=1) - 1) <= PROBABILITY_SUM)
     )
-
-
-def _described(values: NDArray[Any]) -> str:
-    """Type, shape and range of an array, for messages."""
-    text = f"{values.dtype} of shape {values.shape}"
-    if values.size and np.issubdtype(values.dtype, np.number):
-        text += f" from {values.min():g} to {values.max():g}"
-    return text

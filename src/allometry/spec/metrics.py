@@ -1,24 +1,35 @@
-"""Metrics: what is measured beside the loss, as values."""
+"""Metrics: what is measured beside the loss, as values.
 
+A metric is a function of the outputs and targets of ONE network, as a loss is. A metric of one's
+own is a subclass with `each`::
+
+    class Within(Metric):
+        reach: float = 0.1
+
+        def each(self, outputs, targets):
+            return (abs(outputs - targets.reshape(outputs.shape)) <= self.reach).all(axis=-1)
+"""
+
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from allometry.errors import lacking
+from allometry.errors import UsageError, lacking
 from allometry.spec.value import Spec
 
 if TYPE_CHECKING:
     import jax
 
-__all__ = ["R2", "Accuracy", "BinaryAccuracy", "Metric", "TopK"]
+__all__ = ["R2", "Accuracy", "BinaryAccuracy", "Metric", "TopK", "described", "is_classes"]
 
 
 class Metric(Spec):
     """A number of each example of ONE network, and what becomes of its mean.
 
-    Its columns are ``train_NAME`` and ``test_NAME``.
+    Its columns are ``train_NAME``, ``test_NAME`` and, with a validation split, ``valid_NAME``.
     """
 
     @property
@@ -31,13 +42,21 @@ class Metric(Spec):
 
         Args:
             outputs: of one network, ``(B, n_out)``.
-            targets: ``(B,)`` or ``(B, d)``, as the data set has them.
+            targets: ``(B,)`` or ``(B, d)``, as the data set has them;
+                ``targets.reshape(outputs.shape)`` lines up real targets with the outputs.
         """
         raise lacking(self, "each")
 
     def of_mean(self, mean: NDArray[np.float64], targets: NDArray[Any]) -> NDArray[np.float64]:
         """The metric from the mean of `each` over all examples with these targets."""
         return mean
+
+    def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
+        """Refuse targets that this metric has no meaning for; arguments as of `Loss.check`.
+
+        Raises:
+            UsageError: saying what was expected and what came.
+        """
 
 
 class Accuracy(Metric):
@@ -52,6 +71,11 @@ class Accuracy(Metric):
             return (outputs[:, 0] > 0) == (targets.reshape(len(outputs)) > 0.5)
         labels = targets if targets.ndim == 1 else targets.argmax(axis=-1)
         return outputs.argmax(axis=-1) == labels
+
+    def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
+        for part, values in targets.items():
+            if not is_classes(values) and not np.all((values >= 0) & (values <= 1)):
+                raise _unfit(self, part, values, "class labels, or numbers from 0 to 1")
 
 
 class BinaryAccuracy(Metric):
@@ -85,6 +109,12 @@ class TopK(Metric):
         labels = targets if targets.ndim == 1 else targets.argmax(axis=-1)
         return (jax.lax.top_k(outputs, k)[1] == labels[:, None]).any(axis=-1)
 
+    def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
+        for part, values in targets.items():
+            if not is_classes(values) and values.shape != (len(values), n_out):
+                what = f"class labels, (n,) of an integer type, or probabilities, (n, {n_out})"
+                raise _unfit(self, part, values, what)
+
 
 class R2(Metric):
     """1 less the squared error over the variance of the targets, means over outputs.
@@ -99,3 +129,29 @@ class R2(Metric):
     def of_mean(self, mean: NDArray[np.float64], targets: NDArray[Any]) -> NDArray[np.float64]:
         variance = np.asarray(targets, np.float64).reshape(len(targets), -1).var(axis=0).mean()
         return 1 - mean / variance if variance else np.full_like(mean, np.nan)
+
+    def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
+        for part, values in targets.items():
+            if is_classes(values) or values.size != len(values) * n_out:
+                what = f"real targets, one for each of the network's {n_out} outputs"
+                raise _unfit(self, part, values, what)
+
+
+def is_classes(targets: NDArray[Any]) -> bool:
+    """Whether targets are class labels: ``(n,)`` of an integer type."""
+    return targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
+
+
+def described(values: NDArray[Any]) -> str:
+    """Type, shape and range of an array, for messages."""
+    text = f"{values.dtype} of shape {values.shape}"
+    if values.size and np.issubdtype(values.dtype, np.number):
+        text += f" from {values.min():g} to {values.max():g}"
+    return text
+
+
+def _unfit(metric: Metric, part: str, values: NDArray[Any], expected: str) -> UsageError:
+    return UsageError(
+        f"{part} targets: the metric {type(metric).__name__} needs {expected}, got "
+        f"{described(values)}; TrainSpec(metrics=...) names others"
+    )

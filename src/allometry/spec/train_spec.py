@@ -1,7 +1,7 @@
 """How a network is trained, as a frozen value."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,8 @@ class TrainSpec(Spec):
         stop: ends training early by the loss on the validation split of the data.
     """
 
+    alternatives: ClassVar[tuple[str, ...]] = ("epochs", "steps", "examples")
+
     optimizer: SerializeAsAny[Spec]
     epochs: int | None = Field(default=None, ge=1)
     steps: int | None = Field(default=None, ge=1)
@@ -98,9 +100,21 @@ class TrainSpec(Spec):
     def _sorted_pairs(cls, value: Any) -> Any:
         return tuple(sorted(value.items())) if isinstance(value, Mapping) else value
 
+    @field_validator("metrics")
+    @classmethod
+    def _own_columns(cls, value: tuple[Metric, ...] | None) -> tuple[Metric, ...] | None:
+        names = ["loss", *(metric.name for metric in value or ())]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"metrics with columns of their own expected, got train_{twice[0]} twice; "
+                "the columns of a metric follow its property `name`"
+            )
+        return value
+
     @model_validator(mode="after")
     def _one_length(self) -> "TrainSpec":
-        given = [n for n in ("epochs", "steps", "examples") if getattr(self, n) is not None]
+        given = [name for name in self.alternatives if getattr(self, name) is not None]
         if len(given) != 1:
             got = ", ".join(given) or "none of them"
             raise ValueError(f"one of epochs, steps and examples expected, got {got}")

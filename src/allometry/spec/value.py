@@ -1,9 +1,10 @@
 """A frozen value made of fields, of which models, data sets and runs are made."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from allometry.errors import did_you_mean
 from allometry.spec.fields import SpecType
 
 __all__ = ["Spec", "default_left_out", "has_version"]
@@ -18,12 +19,26 @@ class Spec(BaseModel, metaclass=SpecType):
         version: of what the values of a class mean. A shipped class that changes its meaning
             gets the next one; from 2 on it stands in the document, and so in the `run_id`.
         short: a name that stands for the value with all fields at their defaults.
+        alternatives: fields of which one has a value and the others are None; a change of one
+            takes the place of the others.
     """
 
     version: ClassVar[int] = 1
     short: ClassVar[str | None] = None
+    alternatives: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, given: Any) -> Any:
+        fields = cls.__pydantic_fields__
+        if isinstance(given, dict) and not given.keys() <= fields.keys():
+            name = next(name for name in given if name not in fields)
+            there = ", ".join(fields) or "none"
+            hint = did_you_mean(str(name), fields)
+            raise ValueError(f"no field {name!r}: {cls.__name__} has {there}{hint}")
+        return given
 
     @property
     def short_text(self) -> str | None:

@@ -18,9 +18,15 @@ from allometry.spec.metrics import Metric
 from allometry.spec.optimizers import Optimizer, is_elementwise
 from allometry.training.packing.sharing import optimizer_of
 
-__all__ = ["check_compatible"]
+__all__ = ["check_compatible", "metrics_of"]
 
 PARTS = {"train": "training", "test": "test", "valid": "validation"}
+
+
+def metrics_of(spec: RunSpec, split: Split) -> tuple[Metric, ...]:
+    """The metrics of a run: its own, or those of its loss."""
+    own = spec.train.metrics
+    return spec.train.loss.metrics(split.train_y) if own is None else own
 
 
 def check_compatible(
@@ -29,7 +35,7 @@ def check_compatible(
     starts: Sequence[Params],
     splits: Sequence[Split],
 ) -> None:
-    """Refuse targets that the loss has no meaning for, and outputs that are none.
+    """Refuse targets that the loss or a metric has no meaning for, and outputs that are none.
 
     Raises:
         UsageError: in words that name the remedy.
@@ -56,12 +62,11 @@ def check_compatible(
                 f"expected, got {outputs.shape}"
             )
         targets = {PARTS[part]: values for part, (_, values) in split.parts().items()}
-        loss.check(targets, outputs.shape[1])
-        y, metrics = _telling(split.train_y), spec.train.metrics
-        metrics = loss.metrics(split.train_y) if metrics is None else metrics
-        for score in (loss, *metrics):
+        y = _telling(split.train_y)
+        scores: tuple[Loss | Metric, ...] = (loss, *metrics_of(spec, split))
+        for score in scores:
+            score.check(targets, outputs.shape[1])
             _check_each(score, outputs.shape[1], str(y.dtype), y.shape, y.tobytes())
-        _check_names([metric.name for metric in metrics])
 
 
 @lru_cache(maxsize=256)
@@ -102,14 +107,6 @@ def _telling(targets: NDArray[Any]) -> NDArray[Any]:
     places = np.array([first.argmin(), first.argmax(), 0, len(targets) // 2])
     chosen: NDArray[Any] = targets[places]
     return chosen
-
-
-def _check_names(names: Sequence[str]) -> None:
-    if "loss" in names or len({*names}) < len(names):
-        raise UsageError(
-            f"train.metrics: each metric has columns of its own name, and none that of the loss, "
-            f"got {', '.join(names)}; give the class a property `name`"
-        )
 
 
 @lru_cache(maxsize=256)

@@ -9,8 +9,8 @@ from allometry.spec.losses import (
     CrossEntropy,
     Huber,
     SquaredError,
-    is_classes,
 )
+from allometry.spec.metrics import is_classes
 
 __all__ = ["notice"]
 

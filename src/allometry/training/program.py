@@ -20,7 +20,7 @@ from allometry.spec import RunSpec
 from allometry.spec.optimizers import is_elementwise
 from allometry.spec.schedules import Constant
 from allometry.spec.torch_draws import TorchDraws
-from allometry.training.compatible import check_compatible
+from allometry.training.compatible import check_compatible, metrics_of
 from allometry.training.descent import Descent, State, begin_optimizer
 from allometry.training.evaluation import means
 from allometry.training.examples import Resident, gathered, resident
@@ -101,7 +101,7 @@ def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
         optimizer=rule.optimizer,
         matrices=tuple(name for name, array in starts[0].items() if array.ndim > 1),
         loss=train.loss,
-        metrics=train.loss.metrics(splits[0].train_y) if train.metrics is None else train.metrics,
+        metrics=metrics_of(specs[0], splits[0]),
         precision=train.precision,
         learning_rates=rule.learning_rates,
         rate_factors=rule.rate_factors,
