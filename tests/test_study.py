@@ -12,6 +12,7 @@ from allometry import studies
 from allometry.errors import UsageError
 from allometry.findings import Finding, at_least
 from allometry.stats.interval import Interval
+from allometry.tables.table import Table
 from tests.store.cases import study
 
 FINDING = Finding(
@@ -76,7 +77,7 @@ def test_runs_that_are_no_specs_are_refused_in_words(given):
 @pytest.mark.parametrize("given", [None, 3, [1], "agrees"])
 def test_an_analysis_that_is_none_is_refused_in_words(given):
     with pytest.raises(UsageError, match=r"analyse.*gives an Analysis or a list of findings"):
-        replace(study(), analyse=lambda table: given).analysis(None)
+        replace(study(), analyse=lambda table: given).analysis(Table({}))
 
 
 @pytest.mark.parametrize("sizes", [(), "quick"])

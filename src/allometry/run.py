@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
 from allometry.engines import Engine, Failure, Finished
-from allometry.engines.drain import Drain
-from allometry.engines.progress import Progress, Silent
+from allometry.engines.progress import Drain, Progress, Silent
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, findings_html, findings_text
 from allometry.spec import SIZES, Changes, Experiment, run_ids
@@ -22,7 +21,7 @@ from allometry.spec.code import UserCode, is_known
 from allometry.spec.code import changes as changes_of_code
 from allometry.store import EarlierCode, Store, results
 from allometry.store.results import stored_variant
-from allometry.study import Study, procedure_of
+from allometry.study import Study, noticed, procedure_of
 from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
@@ -81,6 +80,11 @@ class Outcome:
     def findings(self) -> list[Finding]:
         """Of the analysis."""
         return list(self.analysis.findings)
+
+    @property
+    def notices(self) -> dict[str, int]:
+        """What was noticed of runs that cannot be, or have learnt nothing, with their number."""
+        return noticed(self.table)
 
     @property
     def in_words(self) -> str:

@@ -1,11 +1,14 @@
 """A study: a question with its runs, measures, analysis and figures."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
@@ -109,6 +112,18 @@ class Study:
                 f"{result!r}"
             )
         return Analysis(tuple(result))
+
+    def analysis_without_noticed(self, table: Table) -> Analysis | None:
+        """The analysis without the runs of which `noticed` says something.
+
+        None if there are no such runs, or no others.
+
+        Raises:
+            AllometryError: that of an analysis that needs these runs.
+        """
+        rows = included(table)
+        others = [not text for text in rows["notice"].tolist()] if noticed(rows) else []
+        return self.analysis(rows.take(np.array(others))) if any(others) else None
 
     def view(self, name: str, table: Table) -> Table:
         """A table in another form, of all runs but those that are excluded.
@@ -278,6 +293,12 @@ def included(table: Table) -> Table:
     if "excluded_because" not in table:
         return table
     return table.take(table["status"] != "excluded").without("excluded_because")
+
+
+def noticed(table: Table) -> dict[str, int]:
+    """What was noticed of runs that cannot be, or have learnt nothing, with how many they are."""
+    texts = table["notice"].tolist() if "notice" in table else []
+    return dict(Counter(text for text in texts if text))
 
 
 def procedure_of(study: Study) -> Procedure:

@@ -5,7 +5,7 @@ import pytest
 
 from allometry.datasets.splits import LeadingImages
 from allometry.spec.torch_draws import TorchDraws
-from allometry.training.descent import resident
+from allometry.training.examples import resident
 
 
 @pytest.fixture

@@ -61,10 +61,14 @@ def test_a_child_shows_its_parent_s_fields_and_names_the_page_of_its_methods():
     assert "double" not in shown and "help(Part)" in shown
 
 
+def is_spec(value):
+    return isinstance(value, type) and issubclass(value, al.Spec)
+
+
 @pytest.mark.parametrize(
     "kind",
     [
-        *(getattr(al.optimizers, name) for name in al.optimizers.__all__),
+        *(k for n in al.optimizers.__all__ if is_spec(k := getattr(al.optimizers, n))),
         *(getattr(al.models, n) for n in ("MLP", "ConvNet", "OneLayerTransformer")),
         *(getattr(al.datasets, n) for n in ("ImageSubset", "Moons", "ModularAddition")),
         al.RunSpec,
@@ -73,6 +77,6 @@ def test_a_child_shows_its_parent_s_fields_and_names_the_page_of_its_methods():
 )
 def test_the_parts_of_the_package_are_one_page_each(kind):
     shown = page(kind)
-    assert shown.count("\n") <= 40 and "pydantic_" not in shown
+    assert shown.count("\n") <= 50 and "pydantic_" not in shown
     for field in kind.model_fields:
         assert f" |      {field}: " in shown

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -30,6 +31,17 @@ class Descent(Spec):
 
 
 def specs(n: int, seeds: Sequence[int] = (42,), activation: str = "relu") -> list[RunSpec]:
+    """Runs as `study` declares them, with the code of this file."""
+    code = _code()
+    return [spec.model_copy(update={"code": code}) for spec in listed(n, seeds, activation)]
+
+
+@cache
+def _code() -> str:
+    return study().specs("quick")[0].code
+
+
+def listed(n: int, seeds: Sequence[int], activation: str = "relu") -> list[RunSpec]:
     train = TrainSpec(optimizer=Descent(), epochs=3)
     return [
         RunSpec(model=Net(width=w, activation=activation), data=Points(), train=train, seed=s)
@@ -74,7 +86,7 @@ def study(n: int = 12, seeds: int = 2, size: int = 3) -> Study:
         question="Does the store keep what it is given?",
         prediction="Yes.",
         source="none",
-        runs=lambda size, chosen: specs(n, chosen),
+        runs=lambda size, chosen: listed(n, chosen),
         measures={},
         analyse=lambda table: [],
         sizes=("quick",),

@@ -105,6 +105,7 @@ def _show_outcome(
             excluded=outcome.excluded,
             pending=outcome.pending,
             interrupted=outcome.interrupted,
+            notices=outcome.notices,
             failures=[asdict(failure) for failure in outcome.failures],
             seconds=outcome.seconds,
             findings=[finding_document(f) for f in findings],
@@ -116,6 +117,24 @@ def _show_outcome(
         f"{outcome.diverged} diverged, {outcome.pending} pending{excluded}; {store}"
     )
     show_findings(findings)
+    _say_notices(outcome)
+
+
+def _say_notices(outcome: "Outcome") -> None:
+    """What was noticed of runs, and the verdicts without them."""
+    from allometry.errors import AllometryError
+
+    for sentence, runs in outcome.notices.items():
+        say(f"noticed: {runs} {'run' if runs == 1 else 'runs'}: {sentence}")
+    if not outcome.notices or outcome.pending:
+        return
+    try:
+        without = outcome.study.analysis_without_noticed(outcome.table)
+    except AllometryError as error:
+        say(f"without them: {error}")
+        return
+    for finding in without.findings if without else ():
+        say(f"without them: {finding.verdict}: {finding.claim}; {finding.shown}".rstrip("; "))
 
 
 def _say_failures(failures: "Sequence[Failure]") -> None:
