@@ -101,7 +101,11 @@ def along(parametrisation: str, optimizer: Any, widths: tuple[int, ...]) -> list
     return [{name: (a[name] + b[name]) / 2 for name in a} for a, b in zip(one, two, strict=True)]
 
 
-@pytest.mark.parametrize("optimizer", [SGD(learning_rate=0.2), Adam(learning_rate=0.01)])
+@pytest.mark.parametrize(
+    "optimizer",
+    [Adam(learning_rate=0.01), pytest.param(SGD(learning_rate=0.2), marks=pytest.mark.slow)],
+    ids=lambda optimizer: type(optimizer).__name__,
+)
 def test_coordinates_of_mup_do_not_grow_with_the_width_and_of_the_standard_do(
     optimizer: Any,
 ) -> None:
