@@ -305,6 +305,15 @@ def test_status_and_list_and_data(own, allometry):
     assert [s["name"] for s in listed["studies"]] == studies.names()
     assert {"power", "chinchilla"} <= {law["name"] for law in listed["laws"]}
     assert "fashion-mnist" in {d["name"] for d in listed["data_sets"]}
+    parts = {"data": "Teacher", "models": "MLP", "losses": "Huber", "metrics": "Accuracy",
+             "optimisers": "SGD", "schedules": "Cosine", "measures": "sharpness"}  # fmt: skip
+    for kind, name in parts.items():
+        assert name in {part["name"] for part in listed[kind]}
+        assert all(part["title"].endswith(".") for part in listed[kind]), kind
+        # Parts that can be had, not what one's own are made of.
+        assert not {"Data", "Model", "Loss", "Metric", "Optimizer"} & {
+            p["name"] for p in listed[kind]
+        }
     sets = allometry("data", "list", "--json").document["data_sets"]
     assert all({"name", "title", "licence", "folder"} == set(entry) for entry in sets)
 

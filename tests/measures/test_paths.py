@@ -164,7 +164,7 @@ def network(model: MLP, params: dict[str, NDArray[np.float32]], seed: int) -> Ne
     losses = {
         "train_loss": 1.0, "test_loss": 2.0, "train_accuracy": 0.5, "test_accuracy": 0.25,
     }  # fmt: skip
-    return Network(spec, model, params, losses, None, 0)  # type: ignore[arg-type]
+    return Network(spec, model, params, losses, None, 0, 0)  # type: ignore[arg-type]
 
 
 @given(seed=st.integers(0, 1000))

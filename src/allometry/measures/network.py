@@ -22,6 +22,8 @@ class Network:
         split: the features its trained part sees, with targets; read-only.
         epoch: passes made so far; 0 is the untrained network.
         step: updates made so far.
+        start: parameters before the first update, read-only; None where nothing is measured
+            before it.
     """
 
     spec: RunSpec
@@ -31,3 +33,4 @@ class Network:
     split: Split
     epoch: float
     step: int
+    start: Params | None = None

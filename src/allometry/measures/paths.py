@@ -26,7 +26,7 @@ MOST_PATHS = 50_000_000  # costs of one layer's units held at once, 400 MB
 
 
 def path_entropies(net: Network) -> dict[str, float]:
-    """Means over the notebook's sample of hidden units, and over all of them.
+    """Entropies of the paths from hidden units, means over the notebook's sample and over all.
 
     Returns:
         `htse`, `hsie` over the sample; `htse_all`, `hsie_all` over every hidden unit.

@@ -191,7 +191,11 @@ class CNN(Model):
             )
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
-        x = x.reshape(-1, *self.image)
+        return self.layer_outputs(params, x)[-1]
+
+    def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
+        """Outputs ``(B, H, W, C)`` of each block, with head "mean" of the last its means."""
+        x, blocks = x.reshape(-1, *self.image), []
         for i, channels in enumerate(self.channels):
             x = _convolved(x, params[f"weight{i}"]) + params[f"bias{i}"]
             x = normalise(params, self.norm, i, x, channels, self.norm_groups)
@@ -199,14 +203,13 @@ class CNN(Model):
             if self.activation in NONZERO_AT_ZERO:
                 x = keep_units(x, channels)
             x = _pooled(x, self.pool)
+            blocks.append(x)
         last = len(self.channels)
         weight, bias = params[f"weight{last}"], params[f"bias{last}"]
-        outputs: jax.Array
         if self.head == "mean":
-            outputs = x.mean(axis=(1, 2)) @ weight.T + bias
-        else:
-            outputs = jnp.einsum("bhwc,ochw->bo", x, weight) + bias
-        return outputs
+            x = x.mean(axis=(1, 2))
+            return *blocks[:-1], x, x @ weight.T + bias
+        return *blocks, jnp.einsum("bhwc,ochw->bo", x, weight) + bias
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
         arrays = [params[f"weight{i}"] for i in range(len(self.channels) + 1)]

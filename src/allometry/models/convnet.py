@@ -79,7 +79,14 @@ class ConvNet(Model):
             )
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
-        return _outputs(params, _features(params, x)).T
+        return self.layer_outputs(params, x)[-1]
+
+    def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
+        """What the convolutions give together ``(B, 49 c)``, the 64 units, then the outputs."""
+        features = _features(params, x)
+        hidden = _hidden(params, features)
+        outputs = params["weight4"] @ hidden + params["bias4"][:, None]
+        return features.T, hidden.T, outputs.T
 
     def apply_training(self, params: Any, x: jax.Array, key: jax.Array) -> jax.Array:
         if not self.dropout:
@@ -121,8 +128,3 @@ def _conv_relu_pool(x: jax.Array, weight: jax.Array, bias: jax.Array) -> jax.Arr
 
 def _hidden(params: Any, features: jax.Array) -> jax.Array:
     return jax.nn.relu(params["weight3"] @ features + params["bias3"][:, None])
-
-
-def _outputs(params: Any, features: jax.Array) -> jax.Array:
-    outputs: jax.Array = params["weight4"] @ _hidden(params, features) + params["bias4"][:, None]
-    return outputs

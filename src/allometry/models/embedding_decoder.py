@@ -75,14 +75,18 @@ class EmbeddingDecoder(PairModel):
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
         """Outputs ``(B, p)`` for pairs of symbols ``(B, 2)``, whole numbers kept as floats."""
+        return self.layer_outputs(params, x)[-1]
+
+    def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
         # A gather would be a scatter backwards; 2 where a pair is one symbol twice.
         embed = params["embed"]
         chosen = jax.nn.one_hot(x.astype(jnp.int32), len(embed), dtype=embed.dtype).sum(axis=1)
-        x = chosen @ embed
+        x, layers = chosen @ embed, []
         for i in range(len(self.hidden) + 1):
             x = x @ params[f"weight{i}"].T + params[f"bias{i}"]
             x = ACTIVATIONS[self.activation](x) if i < len(self.hidden) else x
-        return x
+            layers.append(x)
+        return tuple(layers)
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
         return [params["embed"].T, *(params[f"weight{i}"] for i in range(len(self.hidden) + 1))]

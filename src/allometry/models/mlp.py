@@ -1,7 +1,7 @@
 """Multilayer perceptrons of any depth and widths."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -26,6 +26,8 @@ from allometry.models.parametrisation import (
 from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["MLP"]
+
+Drop = Callable[[jax.Array, int], jax.Array]  # units of a hidden layer, and which one it is
 
 
 class MLP(Model):
@@ -178,7 +180,10 @@ class MLP(Model):
             )
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
-        return self._outputs(params, x, lambda units, layer: units)
+        return self._outputs(params, x, _kept)
+
+    def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
+        return tuple(self._layers(params, x, _kept))
 
     def apply_training(self, params: Any, x: jax.Array, key: jax.Array) -> jax.Array:
         if not self.dropout:
@@ -194,9 +199,11 @@ class MLP(Model):
 
         return self._outputs(params, x, drop)
 
-    def _outputs(
-        self, params: Any, x: jax.Array, drop: Callable[[jax.Array, int], jax.Array]
-    ) -> jax.Array:
+    def _outputs(self, params: Any, x: jax.Array, drop: Drop) -> jax.Array:
+        *_, outputs = self._layers(params, x, drop)
+        return outputs
+
+    def _layers(self, params: Any, x: jax.Array, drop: Drop) -> Iterator[jax.Array]:
         last = len(self.widths) - 2
         for i in range(last):
             units = normalise(
@@ -208,7 +215,8 @@ class MLP(Model):
                 units = keep_units(units, self.widths[i + 1])
             units = drop(units, i)
             x = x + units if self.residual and i else units
-        return self._linear(params, x, last)
+            yield x
+        yield self._linear(params, x, last)
 
     def _linear(self, params: Any, x: jax.Array, layer: int) -> jax.Array:
         sums: jax.Array = x @ params[f"weight{layer}"].T
@@ -219,3 +227,8 @@ class MLP(Model):
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
         return [params[f"weight{i}"] for i in range(len(self.widths) - 1)]
+
+
+def _kept(units: jax.Array, layer: int) -> jax.Array:
+    """What a network that does not train does where others drop units."""
+    return units

@@ -114,6 +114,21 @@ class Model(Spec):
         """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
         raise lacking(self, "apply")
 
+    def layer_outputs(self, params: Mapping[str, jax.Array], x: jax.Array) -> tuple[jax.Array, ...]:
+        """What each layer gives for features ``(B, n_in)``, ``(B, ...)`` each.
+
+        The hidden layers from input to output, the last of them as the output layer sees it,
+        then what `apply` gives. Training does without; measures of activations ask for it.
+
+        Raises:
+            UsageError: the model does not say.
+        """
+        raise UsageError(
+            f"{type(self).__name__} does not say what its layers give: write its "
+            "`layer_outputs(params, x)`, a tuple of arrays (B, ...) from the first hidden layer "
+            "to the outputs"
+        )
+
     def apply_training(
         self, params: Mapping[str, jax.Array], x: jax.Array, key: jax.Array
     ) -> jax.Array:

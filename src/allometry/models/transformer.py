@@ -82,14 +82,17 @@ class OneLayerTransformer(PairModel):
 
     def apply(self, params: Any, x: jax.Array) -> jax.Array:
         """Outputs ``(B, p)`` for pairs of symbols ``(B, 2)``, whole numbers kept as floats."""
+        return self.layer_outputs(params, x)[-1]
+
+    def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
+        """The ReLU units ``(B, d_mlp)``, the stream behind them ``(B, d_model)``, the answers."""
         embed = params["embed"]
         chosen = jax.nn.one_hot(x.astype(jnp.int32), len(embed), dtype=embed.dtype)
         mixed = self._attention(params, chosen)
         stream = params["embed"][-1] + params["position"][-1] + mixed @ params["mix"].T
         units = jax.nn.relu(stream @ params["inner"].T + params["inner_bias"])
         stream = stream + units @ params["outer"].T + params["outer_bias"]
-        answers: jax.Array = stream @ params["answer"].T
-        return answers
+        return units, stream, stream @ params["answer"].T
 
     def _attention(self, params: Any, chosen: jax.Array) -> jax.Array:
         """What "=" gathers ``(B, d)`` of the symbols ``(B, 2, p + 1)``, one-hot, and of itself."""

@@ -124,19 +124,26 @@ def train_pack(
     seconds = progress.seconds / len(specs)
     results: list[RunResult | RunFailure] = []
     for k, spec in enumerate(specs):
-        control = start[k] if start and untrained else None
-        points, until = _points(start, progress, k), int(progress.finite_until[k])
+        first = start[k] if start else None
+        control = _begun(first, first) if first and untrained else None
+        points = [_begun(point, first) for point in _points(start, progress, k)]
+        until = int(progress.finite_until[k])
         try:
             with _MEASURING:
                 results.append(
                     _result(
-                        control, final[k], points, measures, trajectory, until,
+                        control, _begun(final[k], first), points, measures, trajectory, until,
                         k in progress.stopped, seconds,
                     )
                 )  # fmt: skip
         except Exception as error:  # of a measure: it costs its run and no other
             results.append(RunFailure.of(spec, error))
     return results
+
+
+def _begun(net: Network, first: Network | None) -> Network:
+    """The network with the parameters it started from, where they are known."""
+    return net if first is None else replace(net, start=first.params)
 
 
 def _points(start: list[Network] | None, progress: Progress, k: int) -> Sequence[Network]:

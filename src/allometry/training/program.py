@@ -1,13 +1,11 @@
 """A pack made ready to train: its networks, their layout, the data, and the calls that train it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import jax
-import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from allometry.datasets.batches import Call, Course, calls_in_chunks, calls_of_b
 from allometry.datasets.splits import Split
 from allometry.measures.network import Network
 from allometry.models.model import Model, Params
+from allometry.models.precision import scope
 from allometry.spec import RunSpec
 from allometry.spec.optimizers import is_elementwise
 from allometry.spec.schedules import Constant
@@ -29,9 +28,6 @@ from allometry.training.packing.layouts import laid_out
 from allometry.training.packing.sharing import Parts, needs_equal_shapes, parts_of
 
 __all__ = ["Program", "calls", "epoch_at", "narrowed", "networks", "prepare", "scope"]
-
-# Before JAX 0.8 it stands elsewhere.
-_X64 = jax if hasattr(jax, "enable_x64") else jax.experimental
 
 
 @dataclass(frozen=True)
@@ -63,12 +59,6 @@ class Program:
     def own_batches(self) -> bool:
         """Whether each member has batches of its own."""
         return self.descent.layout.own_batches
-
-
-def scope(precision: str) -> AbstractContextManager[None]:
-    """Where programs of this precision are made and run; what lies outside is not touched."""
-    context: AbstractContextManager[None] = _X64.enable_x64(precision == "float64")
-    return context
 
 
 def dtype_of(precision: str) -> type[np.floating[Any]]:

@@ -115,7 +115,7 @@ def network(model: Any, **params: NDArray[np.float32]) -> Network:
     train = TrainSpec(optimizer=AdamW(), epochs=1)
     spec = RunSpec(model=model, data=data, train=train, seed=0)
     own = {**model.init(TorchDraws(0)), **params}
-    return Network(spec, model, own, {}, data.load(TorchDraws(0)), 0)
+    return Network(spec, model, own, {}, data.load(TorchDraws(0)), 0, 0)
 
 
 def test_the_measure_is_of_the_numbers_and_leaves_the_equals_sign_out() -> None:
@@ -138,7 +138,7 @@ def test_a_network_without_embeddings_is_refused() -> None:
     train = TrainSpec(optimizer=AdamW(), epochs=1)
     spec = RunSpec(model=model, data=Moons(), train=train, seed=0)
     split = Moons().load(TorchDraws(0))
-    net = Network(spec, model, model.init(TorchDraws(0)), {}, split, 0)
+    net = Network(spec, model, model.init(TorchDraws(0)), {}, split, 0, 0)
     with pytest.raises(DataError, match="OneLayerTransformer expected, got MLP"):
         embedding_structure(net)
 

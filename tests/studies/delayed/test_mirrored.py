@@ -38,7 +38,7 @@ def network(split: Split, **params: Any) -> Network:
     model = OneLayerTransformer(p=5, d_model=8, n_heads=2, d_mlp=4)
     train = TrainSpec(optimizer=AdamW(), epochs=1)
     spec = RunSpec(model=model, data=ModularAddition(p=5, fraction=0.5), train=train, seed=0)
-    return Network(spec, model, {**model.init(TorchDraws(0)), **params}, {}, split, 0)
+    return Network(spec, model, {**model.init(TorchDraws(0)), **params}, {}, split, 0, 0)
 
 
 def test_accuracies_are_counted_apart() -> None:

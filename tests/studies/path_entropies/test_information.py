@@ -114,7 +114,7 @@ def test_the_demos_histogram_of_cells_gives_the_same(seed: int, n: int) -> None:
 def moons_network(model: MLP, **params: list[float]) -> Network:
     split: Split = Moons(n_samples=500).load(TorchDraws(0))
     arrays = {n: np.array(a, dtype=np.float32) for n, a in params.items()}
-    return Network(None, model, arrays, {}, split, 0)  # type: ignore[arg-type]
+    return Network(None, model, arrays, {}, split, 0, 0)  # type: ignore[arg-type]
 
 
 def test_a_unit_that_copies_the_first_input_shares_all_of_it() -> None:
