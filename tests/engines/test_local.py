@@ -59,7 +59,7 @@ def test_one_run_that_fails_or_cannot_be_stored_costs_no_other_of_its_pack(tmp_p
     ended = outcome(tmp_path / "s.db", at_width_2(make))
     assert (ended.trained, ended.pending, stored(tmp_path / "s.db")) == (5, 1, 5)
     (failure,) = ended.failures
-    assert failure.run_ids == (study(6, 1).specs("quick")[1].run_id,) and reason in failure.reason
+    assert failure.run_ids == (ended.study.specs("quick")[1].run_id,) and reason in failure.reason
 
 
 def test_what_is_refused_ends_the_run_in_words_and_loses_no_finished_pack(tmp_path):

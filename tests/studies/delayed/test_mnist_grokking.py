@@ -189,5 +189,5 @@ def test_the_networks_are_the_sources() -> None:
 
 def test_starts_of_several_sizes_share_a_program_and_their_images() -> None:
     packs = make_packs(STUDY.specs("paper"))
-    assert max(len({s.model.init_scale for s in pack.specs}) for pack in packs) == 3
+    assert max(len({s.model.init_scale for s in pack.specs}) for pack in packs) > 1
     assert all(len({s.seed for s in pack.specs}) == 1 for pack in packs)
