@@ -62,12 +62,18 @@ def test_one_run_that_fails_or_cannot_be_stored_costs_no_other_of_its_pack(tmp_p
     assert failure.run_ids == (ended.study.specs("quick")[1].run_id,) and reason in failure.reason
 
 
-def test_what_is_refused_ends_the_run_in_words_and_loses_no_finished_pack(tmp_path):
+@pytest.mark.parametrize("width", [1, 5])
+def test_what_is_refused_of_the_first_pack_ends_the_run_and_later_costs_its_pack(tmp_path, width):
     def refuse(spec):
-        if spec.model.width == 5:
+        if spec.model.width == width:
             raise UsageError("whole numbers expected")
         return result(spec)
 
-    with pytest.raises(UsageError, match="whole numbers expected"):
-        outcome(tmp_path / "s.db", refuse)
-    assert stored(tmp_path / "s.db") == 3
+    if width == 1:
+        with pytest.raises(UsageError, match="whole numbers expected"):
+            outcome(tmp_path / "s.db", refuse)
+        assert stored(tmp_path / "s.db") == 0
+        return
+    ended = outcome(tmp_path / "s.db", refuse)
+    assert (ended.trained, ended.pending, ended.exit_code) == (3, 3, 70)
+    assert "whole numbers expected" in ended.failures[0].reason

@@ -24,6 +24,8 @@ from allometry.spec import (
     variant,
 )
 from allometry.spec.losses import Huber, SquaredError
+from allometry.spec.optimizers import AdamW
+from allometry.spec.schedules import Cosine
 from tests import ROOT
 
 SHIPPED = "allometry.imagined"  # whose defaults are left out of the names of runs
@@ -237,11 +239,20 @@ def test_another_length_takes_the_place_of_the_length():
     assert replace(changed, "train.epochs", "3") == spec()
 
 
+def test_optimisers_and_schedules_are_changed_by_their_names():
+    changed = replace(replace(spec(), "train.optimizer", "adamw"), "train.schedule", "cosine")
+    assert (changed.train.optimizer, changed.train.schedule) == (AdamW(), Cosine())
+    with pytest.raises(UsageError, match="one of the names sgd, adam, adamw, lion"):
+        replace(spec(), "train.optimizer", "adamm")
+
+
 def test_a_loss_is_changed_by_its_name_and_then_in_its_fields():
     huber = replace(spec(), "train.loss", "huber")
     assert huber.train.loss == Huber()
     assert replace(huber, "train.loss.delta", "2").train.loss == Huber(delta=2)
-    with pytest.raises(UsageError, match="one of cross_entropy, binary, squared_error, huber"):
+    with pytest.raises(
+        UsageError, match="one of the names cross_entropy, binary, squared_error, huber"
+    ):
         replace(spec(), "train.loss", "hubert")
     with pytest.raises(
         UsageError, match=r"train\.schedule is Constant: set train\.schedule\.warmup"

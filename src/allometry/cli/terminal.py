@@ -73,7 +73,8 @@ class Bar:
         if not runs:
             return
         self._line(
-            f"{runs} runs to train in {packs} packs ({steps:,} model-steps); {stored} stored"
+            f"{runs} {'run' if runs == 1 else 'runs'} to train in {packs} "
+            f"{'pack' if packs == 1 else 'packs'} ({steps:,} model-steps); {stored} stored"
         )
         if self._live:
             self._bar.start()

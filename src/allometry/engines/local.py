@@ -9,7 +9,7 @@ from allometry.engines.hung import HUNG_AFTER
 from allometry.engines.pool import pool
 from allometry.engines.provenance import collect
 from allometry.engines.threads import at_once, in_threads
-from allometry.errors import AllometryError, in_one_line
+from allometry.errors import AllometryError, UsageError, in_one_line
 from allometry.processors import processors
 from allometry.spec import run_ids
 from allometry.study import Study, procedure_of
@@ -54,16 +54,20 @@ class LocalEngine(Engine):
             yield from processes.run(packs, study, advance, stop)
             return
         provenance = collect()
+        finished: list[Pack] = []
 
         def make(pack: Pack, advance: Callable[[int], None]) -> Finished:
             try:
                 made = procedure.run(pack, study.measures, study.trajectory, advance, checkpoints)
-            except AllometryError:
-                raise  # what is refused here would be refused of the other packs, too
             except Exception as error:
+                # What is refused of the first pack would be refused of the others, too.
+                refused = isinstance(error, UsageError) and bool(finished)
+                if isinstance(error, AllometryError) and not refused:
+                    raise
                 log = traceback.format_exc()
                 failure = Failure(tuple(run_ids(pack.specs)), in_one_line(error), log)
                 return Finished((), provenance, (failure,))
+            finished.append(pack)
             results, failures = sorted_out(made)
             return Finished(results, provenance, failures)
 

@@ -80,7 +80,7 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
         if not isinstance(inner, Spec):
             raise UsageError(f"no field {field!r}: {name} is the value {inner!r}")
         value = _replaced(inner, rest, value, field)
-    elif isinstance(getattr(spec, name), Spec) and not _is_name(getattr(spec, name), value):
+    elif isinstance(getattr(spec, name), Spec) and not _is_name(spec, name, value):
         raise UsageError(_stays(field, type(getattr(spec, name))))
     try:
         # Validated again: model_copy alone would take any value of any type.
@@ -96,9 +96,9 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
     return changed
 
 
-def _is_name(inner: Spec, value: object) -> bool:
-    """Whether text may stand for another value in the place of this one, as losses have names."""
-    return inner.short is not None and isinstance(value, str)
+def _is_name(spec: Spec, name: str, value: object) -> bool:
+    """Whether text may stand for another value of this field: losses, say, have names."""
+    return name in type(spec).named and isinstance(value, str)
 
 
 def _stays(field: str, kind: type[Spec]) -> str:

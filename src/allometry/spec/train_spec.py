@@ -1,21 +1,30 @@
 """How a network is trained, as a frozen value."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from allometry.spec.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss, SquaredError
 from allometry.spec.metrics import Metric
-from allometry.spec.schedules import Constant, Schedule
+from allometry.spec.optimizers import SGD, Adam, AdamW, Lion
+from allometry.spec.schedules import WSD, Constant, Cosine, InverseSqrt, Linear, Schedule, Step
 from allometry.spec.value import Spec
 
 __all__ = ["EarlyStop", "TrainSpec"]
 
-# Losses that may be given by name, with all their fields at the defaults.
-NAMED = {kind.short: kind for kind in (CrossEntropy, BinaryCrossEntropy, SquaredError, Huber)}
+# Parts that may be given by name, with all their fields at the defaults.
+NAMES: dict[str, dict[str, Callable[[], Spec]]] = {
+    "loss": {
+        str(kind.short): kind for kind in (CrossEntropy, BinaryCrossEntropy, SquaredError, Huber)
+    },
+    "optimizer": {kind.__name__.lower(): kind for kind in (SGD, Adam, AdamW, Lion)},
+    "schedule": {
+        kind.__name__.lower(): kind for kind in (Constant, Linear, Cosine, WSD, InverseSqrt, Step)
+    },
+}
 
 
 class EarlyStop(Spec):
@@ -36,7 +45,8 @@ class TrainSpec(Spec):
     """How to train. Its length is given in one of epochs, steps and examples.
 
     Attributes:
-        optimizer: update rule with its own hyperparameters (`allometry.spec.optimizers`).
+        optimizer: update rule with its own hyperparameters (`allometry.spec.optimizers`). As a
+            loss or a schedule it may be given by the name of a shipped class, ``adamw`` say.
         epochs: passes over the training set; the last batch of a pass may be smaller.
         steps: optimiser updates, and `examples` the examples seen at least, rounded up to a
             whole batch: both however often the training set is gone through.
@@ -68,6 +78,7 @@ class TrainSpec(Spec):
     """
 
     alternatives: ClassVar[tuple[str, ...]] = ("epochs", "steps", "examples")
+    named: ClassVar[tuple[str, ...]] = tuple(NAMES)
 
     optimizer: SerializeAsAny[Spec]
     epochs: int | None = Field(default=None, ge=1)
@@ -85,15 +96,16 @@ class TrainSpec(Spec):
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
     stop: EarlyStop | None = None
 
-    @field_validator("loss", mode="before")
+    @field_validator(*NAMES, mode="before")
     @classmethod
-    def _named_loss(cls, value: Any) -> Any:
+    def _named(cls, value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, str):
             return value
-        loss = NAMED.get(value.partition("/")[0])
-        if loss is None or value not in (loss.short, loss().short_text):
-            raise ValueError(f"a loss, or one of {', '.join(map(str, NAMED))}, got {value!r}")
-        return loss()
+        kinds = NAMES[str(info.field_name)]
+        kind = kinds.get(value.partition("/")[0].lower())
+        if kind is None or ("/" in value and value != kind().short_text):
+            raise ValueError(f"a value, or one of the names {', '.join(kinds)}, got {value!r}")
+        return kind()
 
     @field_validator("layer_rates", mode="before")
     @classmethod

@@ -21,11 +21,13 @@ class Spec(BaseModel, metaclass=SpecType):
         short: a name that stands for the value with all fields at their defaults.
         alternatives: fields of which one has a value and the others are None; a change of one
             takes the place of the others.
+        named: fields whose value may be given by a name that stands for one.
     """
 
     version: ClassVar[int] = 1
     short: ClassVar[str | None] = None
     alternatives: ClassVar[tuple[str, ...]] = ()
+    named: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

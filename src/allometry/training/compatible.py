@@ -50,6 +50,11 @@ def check_compatible(
                 "train.stop looks at the validation loss, and the data have no validation split: "
                 "give some, validation=0.1 say"
             )
+        if spec.train.stop is not None and not spec.train.looks(len(split.train_x)).size:
+            raise UsageError(
+                f"train.stop looks every {spec.train.stop.every} epochs, and the run is shorter: "
+                "look more often, or leave it out"
+            )
         key = id(split), model.n_outputs
         if key in checked:
             continue

@@ -19,7 +19,7 @@ from allometry.training.packing.sharing import (
 )
 from allometry.training.procedure import Pack
 
-__all__ = ["load_of", "make_packs", "pack_cost"]
+__all__ = ["all_seconds", "load_of", "make_packs", "pack_cost"]
 
 Group = list[RunSpec]
 
@@ -67,16 +67,20 @@ def _joined(alike: Group, shared: list[Pack], machine: Calibration) -> list[Pack
     if _trains_alone(alike[0]):
         return shared
     own = _cut(alike, machine, own=True)
-    return own if UNDERESTIMATED * _seconds(own, machine) < _seconds(shared, machine) else shared
+    return own if all_seconds(own, machine) < all_seconds(shared, machine) else shared
 
 
-def _seconds(packs: Sequence[Pack], machine: Calibration) -> float:
+def all_seconds(packs: Sequence[Pack], machine: Calibration) -> float:
     """Predicted time of packs that are made side by side, one a processor.
 
-    Packs of the same networks, other seeds say, are compiled once.
+    Packs of the same networks, other seeds say, are compiled once. Of packs with batches of their
+    own the time is what such packs were measured to take.
     """
     costs = [pack_cost(pack.specs, machine) for pack in packs]
-    steps = [whole.seconds - whole.compiling for whole in costs]
+    steps = [
+        (whole.seconds - whole.compiling) * (UNDERESTIMATED if has_own_batches(pack.specs) else 1)
+        for pack, whole in zip(packs, costs, strict=True)
+    ]
     programs = {
         tuple(model_of(spec) for spec in pack.specs): whole.compiling
         for pack, whole in zip(packs, costs, strict=True)

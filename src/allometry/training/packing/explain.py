@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
-from allometry.training.packing.choose import load_of, pack_cost
+from allometry.training.packing.choose import all_seconds, load_of, pack_cost
 from allometry.training.packing.cost import SHARE, Cost, cost
 from allometry.training.packing.sharing import (
     has_own_batches,
@@ -104,9 +104,10 @@ def _why(
     both = [*specs, *after]
     load = load_of(both, own=has_own_batches(both))
     joined = cost([model_of(spec) for spec in both], load, machine)
-    apart = whole.seconds + pack_cost(after, machine).seconds
+    together = all_seconds([Pack(tuple(both))], machine)
+    apart = all_seconds([Pack(tuple(specs)), Pack(tuple(after))], machine)
     if joined.memory > SHARE * machine.memory:
         reasons.append(f"with the next pack {joined.memory / 2**30:.1f} GiB")
     else:
-        reasons.append(f"with the next pack {joined.seconds / apart:.2f} times the time of both")
+        reasons.append(f"with the next pack {together / apart:.2f} times the time of both")
     return "; ".join(reasons)
