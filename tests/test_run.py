@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from allometry.errors import DataError, StoreBusyError, UsageError
-from allometry.run import name_and_sizes, run
-from allometry.spec import SIZES, RunSpec, Spec
+from allometry.run import name_of, run
+from allometry.spec import RunSpec, Spec
 from allometry.store import Store
 from tests.store.cases import Imagined, result, specs, study
 
@@ -136,10 +136,12 @@ def test_a_damaged_run_is_set_aside_and_trained_again(path):
 
 def test_a_changed_default_stops_the_run_and_leaves_the_store_as_it_was(path):
     class Layer(Spec):
+        __module__ = "allometry.imagined"  # a user's own fields are in the name
         width: int
         activation: str = "relu"
 
     class Renewed(Spec):
+        __module__ = "allometry.imagined"
         width: int
         activation: str = "tanh"
 
@@ -246,7 +248,7 @@ def test_outside_the_main_thread_signals_are_left_alone(path):
     thread.join()
     assert handlers == [before]
     with Store(path) as store:
-        assert store.pending(specs(3)) == []
+        assert store.pending(study(3, 1).specs("quick")) == []
 
 
 # ---- what is loaded ------------------------------------------------------------------------
@@ -254,7 +256,7 @@ def test_outside_the_main_thread_signals_are_left_alone(path):
 
 LIGHT = """
 import sys
-from allometry.run import name_and_sizes, run
+from allometry.run import name_of, run
 from tests.store.cases import study
 outcome = run(study(), store=sys.argv[1])
 assert (outcome.stored_before, outcome.trained) == (24, 0)
@@ -325,4 +327,4 @@ def test_every_call_takes_a_study_its_file_or_its_folder_alike(tmp_path, monkeyp
 def test_a_folder_named_as_a_shipped_study_does_not_hide_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "grokking").mkdir()
-    assert name_and_sizes("grokking") == ("grokking", SIZES)
+    assert name_of("grokking") == ("grokking", None)

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from allometry.tables.read import read_table as read_table
     from allometry.tables.table import Table as Table
     from allometry.training.function import Function as Function
+    from allometry.training.kept import weights as weights
     from allometry.training.procedure import Pack as Pack
     from allometry.training.procedure import Procedure as Procedure
     from allometry.training.result import RunResult as RunResult
@@ -95,6 +96,7 @@ _HOME = {
     "run": "run",
     "study": "studies",
     "table": "run",
+    "weights": "training.kept",
     "write_report": "report.page",
 }
 # Public names that are modules themselves.

@@ -4,71 +4,36 @@ import logging
 import math
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any, Literal, NoReturn, Protocol, Self
+from typing import Literal, NoReturn, get_args
 
-from allometry.engines import Engine, Failure
+from allometry.engines import Engine, Failure, Finished
+from allometry.engines.progress import Drain, Progress, Silent
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, findings_html, findings_text
 from allometry.spec import SIZES, Changes, Experiment, run_ids
-from allometry.store import Store, results
+from allometry.spec.code import UserCode, is_known
+from allometry.spec.code import changes as changes_of_code
+from allometry.store import EarlierCode, Store, results
 from allometry.store.results import stored_variant
-from allometry.study import Study, procedure_of
+from allometry.study import Study, noticed, procedure_of
 from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
+from allometry.training.kept import Keep, Kept
 from allometry.training.procedure import pending_packs
-from allometry.training.result import RunResult
 
-__all__ = ["Outcome", "Progress", "Silent", "name_and_sizes", "run", "table"]
+__all__ = ["Outcome", "name_of", "run", "table"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
 CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
-
-
-class Progress(Protocol):
-    """Told how far a run of a study is."""
-
-    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
-        """Before training: runs to train, those stored already, packs and updates to come."""
-        ...
-
-    def advance(self, model_steps: int) -> None:
-        """Optimiser updates made, summed over the runs of a pack."""
-        ...
-
-    def finished(self, results: Sequence[RunResult]) -> None:
-        """A pack is stored: it is on disk and will not be trained again."""
-        ...
-
-    def draining(self) -> None:
-        """Asked to stop: the pack in flight is finished and stored first."""
-        ...
-
-    def end(self) -> None:
-        """Always last, also after an error."""
-        ...
-
-
-class Silent:
-    """Progress nobody watches. Only that it stops is said, as a warning of `logging`."""
-
-    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None: ...
-    def advance(self, model_steps: int) -> None: ...
-    def finished(self, results: Sequence[RunResult]) -> None: ...
-    def end(self) -> None: ...
-
-    def draining(self) -> None:
-        _log.warning("stopping after the pack in flight; once more stops at once")
 
 
 @dataclass(frozen=True)
@@ -117,6 +82,11 @@ class Outcome:
         return list(self.analysis.findings)
 
     @property
+    def notices(self) -> dict[str, int]:
+        """What was noticed of runs that cannot be, or have learnt nothing, with their number."""
+        return noticed(self.table)
+
+    @property
     def in_words(self) -> str:
         """How many runs were trained, stored before, and so on."""
         counts = f"{self.trained} runs trained, {self.stored_before} stored before, "
@@ -152,6 +122,7 @@ def run(
     engine: Engine | Callable[[], Engine] | None = None,
     progress: Progress | None = None,
     checkpoint_every: float | None = None,
+    keep: Keep | None = None,
     when_stopped: Literal["raise", "return"] = "raise",
 ) -> Outcome:
     """Train the runs of a study that are not stored yet, and store each pack at once.
@@ -172,6 +143,9 @@ def run(
         progress: told how far it is.
         checkpoint_every: minutes between the checkpoints of a pack under way, 0 for none;
             None for five where the engine keeps any (`local` does).
+        keep: what is kept of each network it trains, in a folder beside the store: its
+            ``weights`` (`allometry.weights` reads them), or its ``state`` as well, from which the
+            same run with a longer length goes on.
         when_stopped: by one signal: ``raise`` KeyboardInterrupt or SystemExit once the pack in
             flight is stored, or ``return`` an `Outcome` with runs pending.
 
@@ -183,8 +157,8 @@ def run(
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study)
     size = size or study.sizes[0]
-    specs = study.specs(size, seeds, changes)
-    checkpoints = _checkpoints(Path(store), checkpoint_every)
+    specs, codes = study.specs_and_code(size, seeds, changes)
+    checkpoints = _checkpoints(Path(store), checkpoint_every, _kept(study, Path(store), keep))
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
         damaged = opened.check(specs)
@@ -192,12 +166,14 @@ def run(
             # The whole store is checked, so that other damaged runs are quarantined too.
             opened.quarantine(opened.verify().damaged)
         pending = opened.pending(specs)
-        opened.declare(study.name, size, name, specs)
+        earlier = opened.declare(study.name, size, name, specs)
+        _warn_of_code(study, codes, earlier, opened)
+        _warn_of_networks(checkpoints.kept, set(run_ids(specs)) - set(run_ids(pending)))
         _sweep(checkpoints, done=set(run_ids(specs)) - set(run_ids(pending)))
         stopped, failures = 0, tuple[Failure, ...]()
         if pending:
-            trainer = _engine(engine, keeps=checkpoint_every is not None)
-            packs = _Packs(study, specs, pending, checkpoints)
+            trainer = _engine(engine, keeps=checkpoint_every is not None or keep is not None)
+            packs = _Packs(study, specs, codes, pending, checkpoints)
             stopped, failures = packs.train(trainer, opened, progress or Silent())
             checkpoints.sweep()
         left = len(opened.pending(pending))
@@ -225,6 +201,7 @@ class _Packs:
 
     study: Study
     specs: Sequence[Experiment]
+    codes: Sequence[UserCode]
     pending: Sequence[Experiment]
     checkpoints: Checkpoints
 
@@ -238,19 +215,48 @@ class _Packs:
         progress.begin(len(self.pending), len(self.specs) - len(self.pending), len(packs), steps)
         failures: list[Failure] = []
         try:
-            with _Drain(progress) as drain:
+            with Drain(progress.advance, progress.draining) as drain:
                 for finished in engine.run(
                     packs, self.study, drain.advance, drain.asked, self.checkpoints
                 ):
                     failures += finished.failures
                     if finished.results:
-                        store.commit(finished.results, finished.provenance)
+                        provenance = self._with_code(finished)
+                        store.commit(finished.results, provenance)
                         if self.checkpoints.any():
                             self.checkpoints.remove(run_ids([r.spec for r in finished.results]))
                         progress.finished(finished.results)
                 return drain.signal, tuple(failures)
         finally:
             progress.end()
+
+    def _with_code(self, finished: Finished) -> dict[str, object]:
+        """Provenance with the parts of the code that made these runs."""
+        digests = {result.spec.code for result in finished.results}
+        parts = {code.digest: code.parts for code in self.codes if code.digest in digests - {""}}
+        return {**finished.provenance, **({"code": parts} if parts else {})}
+
+
+def _warn_of_code(
+    study: Study, codes: Sequence[UserCode], earlier: Sequence[EarlierCode], store: Store
+) -> None:
+    """Say in a line each what code has no source, and which stored runs have other code."""
+    for code in codes:
+        if not is_known(code.digest):
+            _log.warning(
+                "%s: %s: no source to be read, so these runs are never taken for stored ones; "
+                "write the study to a file, or load it again if it was edited",
+                study.name, ", ".join(code.unknown),
+            )  # fmt: skip
+    now = {name: part for code in codes for name, part in code.parts.items()}
+    for before in earlier:
+        changed = changes_of_code(before.parts, now)
+        _log.warning(
+            "%s: %s since %d stored runs were made; they stay: allometry table %s --set code=%s "
+            "--store %s",
+            study.name, changed or "its code is another", before.runs, study.name, before.name,
+            store.path,
+        )  # fmt: skip
 
 
 def _end_program(number: int, pending: int) -> NoReturn:
@@ -260,11 +266,36 @@ def _end_program(number: int, pending: int) -> NoReturn:
     raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
 
 
-def _checkpoints(store: Path, minutes: float | None) -> Checkpoints:
+def _kept(study: Study, store: Path, keep: Keep | None) -> Kept | None:
+    if keep is None:
+        return None
+    if keep not in get_args(Keep):
+        raise UsageError(f"keep: one of {', '.join(get_args(Keep))} expected, got {keep!r}")
+    if not procedure_of(study).keeps_networks:
+        raise UsageError(
+            f"study {study.name} trains by a procedure of its own, which keeps no networks: leave "
+            "--keep out, and let it give the arrays to keep"
+        )
+    return Kept.beside(store.expanduser(), keep)
+
+
+def _warn_of_networks(kept: Kept | None, stored: Collection[str]) -> None:
+    """Say how many runs were stored before networks were kept."""
+    missing = sum(not kept.has(run_id) for run_id in stored) if kept else 0
+    if missing:
+        _log.warning(
+            "%d runs are stored without their weights: allometry forget removes runs, which are "
+            "then trained again",
+            missing,
+        )
+
+
+def _checkpoints(store: Path, minutes: float | None, kept: Kept | None) -> Checkpoints:
     every = CHECKPOINT_MINUTES if minutes is None else minutes
     if not 0 <= every < math.inf:
         raise UsageError(f"checkpoint_every: minutes, 0 or more, expected, got {minutes!r}")
-    return Checkpoints(store.with_name(store.name + ".checkpoints"), 60 * every or math.inf)
+    folder = store.with_name(store.name + ".checkpoints")
+    return Checkpoints(folder, 60 * every or math.inf, kept)
 
 
 def _sweep(checkpoints: Checkpoints, done: set[str]) -> None:
@@ -288,54 +319,10 @@ def _engine(engine: Engine | Callable[[], Engine] | None, *, keeps: bool) -> Eng
     chosen = engine() if callable(engine) else engine
     if keeps and not chosen.keeps_checkpoints:
         raise UsageError(
-            "checkpoints of packs under way (--checkpoint-every) are kept by the local "
-            "engine alone: leave them out"
+            "checkpoints of packs under way (--checkpoint-every) and networks (--keep) are kept by "
+            "the local engine alone: leave them out"
         )
     return chosen
-
-
-class _Drain:
-    """The first signal asks to stop after the pack in flight, the second stops at once."""
-
-    def __init__(self, progress: Progress):
-        self.signal = 0
-        self._progress = progress
-        self._told = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        # Python delivers signals to the main thread alone. One that is ignored
-        # stays so: that is how a shell keeps Ctrl-C from its background jobs.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def asked(self) -> bool:
-        return self.signal != 0
-
-    def advance(self, model_steps: int) -> None:
-        # Workers elsewhere say only that they still work.
-        if model_steps:
-            self._progress.advance(model_steps)
-        if self.signal and not self._told:
-            self._told = True
-            self._progress.draining()
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.signal:
-            raise KeyboardInterrupt
-        self.signal = number
 
 
 def _named(study: str | Path) -> Study:
@@ -366,12 +353,19 @@ def table(
         UsageError: when no such runs are stored.
         DataError: when a stored run is damaged.
     """
-    name, sizes = name_and_sizes(study)
-    return results.table(name, store=store, size=size, changes=changes, sizes=sizes)
+    name, loaded = name_of(study)
+    return results.table(
+        name,
+        store=store,
+        size=size,
+        changes=changes,
+        sizes=loaded.sizes if loaded else SIZES,
+        specs=loaded.specs if loaded else None,
+    )
 
 
-def name_and_sizes(study: Study | str | Path) -> tuple[str, Sequence[str]]:
-    """The name of a study, and its sizes from small to large.
+def name_of(study: Study | str | Path) -> tuple[str, Study | None]:
+    """The name of a study, and the study where it is at hand or asked for by its path.
 
     A study given by name is not loaded, so that results can be read of which the file is gone.
 
@@ -382,9 +376,9 @@ def name_and_sizes(study: Study | str | Path) -> tuple[str, Sequence[str]]:
         UsageError: there is no study at that path.
     """
     if isinstance(study, str) and not _is_path(study):
-        return study, SIZES
+        return study, None
     loaded = study if isinstance(study, Study) else _named(study)
-    return loaded.name, loaded.sizes
+    return loaded.name, loaded
 
 
 def _is_path(text: str) -> bool:

@@ -1,15 +1,19 @@
 """A study: a question with its runs, measures, analysis and figures."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
-from allometry.spec import Changes, Experiment, replace, run_ids
+from allometry.spec import Changes, Experiment, Spec, replace, run_ids
+from allometry.spec.code import UserCode, is_shipped, user_classes, user_code
 from allometry.tables.printed import labelled, shortened
 from allometry.tables.table import Table
 from allometry.training.procedure import Measures, Procedure
@@ -109,6 +113,18 @@ class Study:
             )
         return Analysis(tuple(result))
 
+    def analysis_without_noticed(self, table: Table) -> Analysis | None:
+        """The analysis without the runs of which `noticed` says something.
+
+        None if there are no such runs, or no others.
+
+        Raises:
+            AllometryError: that of an analysis that needs these runs.
+        """
+        rows = included(table)
+        others = [not text for text in rows["notice"].tolist()] if noticed(rows) else []
+        return self.analysis(rows.take(np.array(others))) if any(others) else None
+
     def view(self, name: str, table: Table) -> Table:
         """A table in another form, of all runs but those that are excluded.
 
@@ -157,7 +173,16 @@ class Study:
         seeds: int | Sequence[int] | None = None,
         changes: Changes | None = None,
     ) -> list[Experiment]:
-        """The runs of one size.
+        """The runs of one size, as `specs_and_code` gives them."""
+        return self.specs_and_code(size, seeds, changes)[0]
+
+    def specs_and_code(
+        self,
+        size: str,
+        seeds: int | Sequence[int] | None = None,
+        changes: Changes | None = None,
+    ) -> tuple[list[Experiment], list[UserCode]]:
+        """The runs of one size, and the code of the user that they are made by.
 
         Args:
             size: one of `sizes`.
@@ -176,12 +201,17 @@ class Study:
         run_seeds = tuple(self.seeds.get(size, (FIRST_SEED,)))
         if seeds is not None:
             run_seeds = _asked_seeds(seeds, run_seeds[0] if run_seeds else FIRST_SEED)
-        names = {"measures": self.measure_names}
-        specs = [spec.model_copy(update=names) for spec in self._listed(size, run_seeds)]
+        given = self._listed(size, run_seeds)
+        codes = self.codes(user_classes(given))
+        measures = self.measure_names
+        specs = [
+            spec.model_copy(update={"measures": measures, "code": code.digest})
+            for spec, code in zip(given, codes, strict=True)
+        ]
         for path, value in (changes or {}).items():
             specs = [replace(spec, path, value) for spec in specs]
         self._check(specs, size, run_seeds)
-        return specs
+        return specs, list({code.digest: code for code in codes}.values())
 
     def _check(self, specs: Sequence[Experiment], size: str, seeds: Sequence[int]) -> None:
         """Refuse, before anything is trained or written, what cannot be meant."""
@@ -196,8 +226,8 @@ class Study:
         if self.trajectory and self.procedure is None and not any(map(_has_points, specs)):
             raise UsageError(
                 f"study {self.name}: trajectory= records nothing without points of measurement: "
-                "give TrainSpec(measure_every=...), epochs from one point to the next (or --set "
-                "train.measure_every=...)"
+                "give TrainSpec(measure_every=...), epochs from one point to the next, or "
+                "measure_steps=..., how many (or --set train.measure_every=...)"
             )
 
     def _listed(self, size: str, seeds: Sequence[int]) -> list[Experiment]:
@@ -211,6 +241,33 @@ class Study:
                 f"Experiment; got {strange[0]!r}"
             )
         return specs
+
+    def codes(self, classes: Sequence[frozenset[type[Spec]]]) -> list[UserCode]:
+        """The code that makes runs whose specs have these classes of a user's; one for each."""
+        roots = dict(self._roots())
+        known = {some: user_code(roots, some, self.runs) for some in dict.fromkeys(classes)}
+        return [known[some] for some in classes]
+
+    def _roots(self) -> Iterator[tuple[str, object]]:
+        """What of this study decides its runs, shipped parts under their own names left out."""
+        shipped = is_shipped(self.runs)
+        kinds = (("measure", self.measures), ("trajectory", self.trajectory))
+        for kind, functions in kinds:
+            for name, function in functions.items():
+                if not (is_shipped(function) and (shipped or _is_measure(name, function))):
+                    yield f"{kind} {name}", function
+        if self.procedure is not None:
+            code = self.procedure.code
+            if not is_shipped(code) or (getattr(code, "__dict__", None) and not shipped):
+                yield "procedure", code
+
+
+def _is_measure(name: str, function: Callable[..., object]) -> bool:
+    """Whether this is the shipped measure of that name."""
+    module = getattr(function, "__module__", "")
+    made_by_a_call = getattr(function, "__closure__", None)
+    ours = module.startswith("allometry.measures.") and not made_by_a_call
+    return ours and function.__name__ == name
 
 
 def _asked_seeds(seeds: int | Sequence[int], first: int) -> tuple[int, ...]:
@@ -236,6 +293,12 @@ def included(table: Table) -> Table:
     if "excluded_because" not in table:
         return table
     return table.take(table["status"] != "excluded").without("excluded_because")
+
+
+def noticed(table: Table) -> dict[str, int]:
+    """What was noticed of runs that cannot be, or have learnt nothing, with how many they are."""
+    texts = table["notice"].tolist() if "notice" in table else []
+    return dict(Counter(text for text in texts if text))
 
 
 def procedure_of(study: Study) -> Procedure:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from allometry import studies
 from allometry.engines.local import LocalEngine
-from allometry.run import Silent, run
+from allometry.engines.progress import Silent
+from allometry.run import run
 from allometry.study import procedure_of
 from allometry.training.procedure import Pack
 

@@ -8,8 +8,9 @@ import pytest
 
 from allometry.engines.coordinator import TRIES, Coordinator, Lost
 from allometry.engines.deliveries import fail
+from allometry.engines.progress import Silent
 from allometry.engines.work import work
-from allometry.run import Silent, run
+from allometry.run import run
 from tests.engines.cases import FILE, RUNS, content, made_here, packs, study
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from allometry import studies
+from allometry.engines import orders as orders_module
 from allometry.engines.orders import Orders, read_order
 from allometry.errors import DataError, UsageError
 from allometry.spec import Spec
@@ -24,7 +25,7 @@ def changed(order, change):
 def test_an_order_is_json_and_builds_the_runs_it_was_written_for():
     mine, all_packs = packs()
     order = Orders(mine).write(all_packs[0])
-    assert json.loads(order)["schema"] == "allometry/order/1"
+    assert json.loads(order)["schema"] == "allometry/order/2"
     there, pack = read_order(order)
     assert there.name == "imagined"
     assert [s.run_id for s in pack.specs] == [s.run_id for s in all_packs[0].specs]
@@ -58,8 +59,11 @@ def test_a_study_edited_since_is_refused(tmp_path):
     shutil.copy(FILE, file)
     mine = studies.study(file)
     order = Orders(mine).write(Pack(tuple(mine.specs("quick")[:1])))
-    file.write_text(file.read_text() + "\n# edited\n")
-    with pytest.raises(DataError, match="do not edit a study while it runs"):
+    file.write_text(file.read_text() + "\n# a comment\n")
+    assert read_order(order)[0].name == "imagined"
+    file.write_text(file.read_text().replace("float(draw.random())", "2 * float(draw.random())"))
+    orders_module._load.cache_clear()  # as in a worker that has not loaded it yet
+    with pytest.raises(DataError, match=r"made changed; .*do not edit a study while it runs"):
         read_order(order)
 
 
@@ -88,14 +92,21 @@ def test_a_worker_of_another_version_is_refused():
         read_order(order)
 
 
-def test_a_run_whose_default_changed_is_refused():
+def test_a_worker_with_another_source_of_the_package_is_refused():
+    mine, all_packs = packs()
+    order = changed(Orders(mine).write(all_packs[0]), lambda document: document.update(source="0"))
+    with pytest.raises(DataError, match="the source of allometry is another on this worker"):
+        read_order(order)
+
+
+def test_a_run_that_is_another_one_here_is_refused():
     mine, all_packs = packs()
 
-    def other_default(document):
+    def other_value(document):
         document["runs"][0]["spec"]["inner"]["rate"] = 0.75
 
     with pytest.raises(DataError, match="another one on this worker"):
-        read_order(changed(Orders(mine).write(all_packs[0]), other_default))
+        read_order(changed(Orders(mine).write(all_packs[0]), other_value))
 
 
 def test_a_study_whose_measures_were_changed_in_memory_is_refused():

@@ -79,7 +79,7 @@ class Sweep:
         self.folder.mkdir(exist_ok=True)
         self.store = self.folder / "s.db"
         self.log = (self.logs or self.folder) / "log"
-        self.specs = study(self.runs, 1).specs("quick")
+        self.specs = study(self.runs, 1, self.pack).specs("quick")
         self.expected = {s.run_id: result(s) for s in self.specs}
 
     def job(self, **more: Any) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from allometry.engines.progress import Silent
 from allometry.errors import AllometryError
-from allometry.run import Silent, run
+from allometry.run import run
 from allometry.spec import RunSpec
 from allometry.training.result import RunResult
 from tests.store.cases import Imagined, study

@@ -25,17 +25,22 @@ from allometry.spec import (
 )
 from tests import ROOT
 
+SHIPPED = "allometry.imagined"  # whose defaults are left out of the names of runs
+
 
 class Net(Spec):
+    __module__ = SHIPPED
     widths: tuple[int, ...]
     activation: str = "relu"
 
 
 class Points(Spec):
+    __module__ = SHIPPED
     n: int = Field(default=100, ge=1)
 
 
 class Descent(Spec):
+    __module__ = SHIPPED
     learning_rate: float = 0.1
 
 
@@ -106,7 +111,7 @@ def grown(default_rate=0.1, **new_fields):
     fields = {"learning_rate": (float, default_rate), **new_fields}
     annotations = {name: kind for name, (kind, _) in fields.items()}
     defaults = {name: default for name, (_, default) in fields.items()}
-    namespace = {"__module__": __name__, "__annotations__": annotations, **defaults}
+    namespace = {"__module__": SHIPPED, "__annotations__": annotations, **defaults}
     later = type("Descent", (Spec,), namespace)
     return spec(train=TrainSpec(optimizer=later(), epochs=3))
 
@@ -122,6 +127,32 @@ def test_a_changed_default_is_refused_by_the_name_of_its_field():
     assert later.run_id == spec().run_id, "the hazard: the name alone would not tell"
     with pytest.raises(DataError, match=r"optimizer\.learning_rate was 0\.1 and is 0\.3 now"):
         check_same(later.run_id, spec().document(), later.document())
+
+
+def test_a_users_own_fields_are_never_left_out():
+    """Their defaults may be changed between two runs: each value names runs of its own."""
+
+    def own(rate):
+        class Own(Descent):
+            __module__ = __name__
+            learning_rate: float = 0.1  # as the shipped class has it
+            momentum: float = rate
+
+        return Own
+
+    before, after = own(0.5), own(0.9)
+    names = {spec(train=TrainSpec(optimizer=of(), epochs=3)).run_id for of in (before, after)}
+    assert len(names) == 2
+    said = spec(train=TrainSpec(optimizer=after(momentum=0.5), epochs=3))
+    assert said.run_id in names
+    assert before().document(defaults=False) == {"kind": "Own", "momentum": 0.5}
+
+
+def test_code_is_in_the_name_where_there_is_any():
+    assert spec(code="").run_id == spec().run_id
+    assert spec(code="a" * 64).run_id != spec().run_id
+    with pytest.raises(UsageError, match="the study's own"):
+        replace(spec(), "code", "b")
 
 
 def test_a_field_that_is_gone_is_named():
@@ -173,7 +204,7 @@ def test_replace_changes_one_field_and_nothing_else(field, text, value):
 @pytest.mark.parametrize(
     ("field", "text", "word"),
     [
-        ("epochs", "3", "RunSpec has seed, measures, model, data, train"),
+        ("epochs", "3", "RunSpec has seed, measures, code, model, data, train"),
         ("train.epoch", "3", "TrainSpec has optimizer, epochs"),
         ("seed.x", "3", "seed is the value 42"),
         ("train.epochs", "three", "integer"),

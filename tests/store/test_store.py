@@ -242,6 +242,7 @@ def test_variants_and_sizes_are_tables_of_their_own_over_shared_runs(path):
 def test_a_changed_default_refuses_the_old_result_by_naming_the_field(path):
     def spec(default: str) -> RunSpec:
         class Net(Spec):
+            __module__ = "allometry.imagined"  # a user's own fields are in the name
             width: int
             activation: str = default
 

@@ -138,14 +138,14 @@ def _selected(
     size: str | None, changes: Mapping[str, str],
 ) -> "Selection":  # fmt: skip
     """The runs that the options pick: by STUDY, or by name."""
-    from allometry.run import name_and_sizes
+    from allometry.run import name_of
     from allometry.store.selection import named_runs, runs_of_study
 
     if bool(study) == bool(runs) or (runs and (where or size or changes)):
         raise UsageError("name STUDY, with --where, --size and --set as you like, or each --run ID")
     if runs:
         return named_runs(store, runs)
-    name, _ = name_and_sizes(study or "")
+    name, _ = name_of(study or "")
     return runs_of_study(store, name, size=size, changes=changes, where=where)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from allometry.engines.explanation import Explanation
     from allometry.findings import Finding
     from allometry.run import Outcome
+    from allometry.training.kept import Keep
     from allometry.training.packing.explain import Plan
 
 __all__ = ["run"]
@@ -38,14 +39,19 @@ LOGS_SHOWN, LINES_SHOWN = 3, 30  # of failures; --json has all
     metavar="MINUTES",
     help="Keep a pack under way so often; 0 for never. Default: 5, for the local engine.",
 )
+@click.option(
+    "--keep",
+    type=click.Choice(["weights", "state"]),
+    help="Keep trained networks beside the store: weights, or state to train on from.",
+)
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
 @with_changes
 @in_store
 @as_json
 def run(
     study: str, size: str | None, seeds: int | None, start_engine: "Callable[[], Engine]",
-    checkpoint_every: float | None, explain: bool, changes: Mapping[str, str], store: Path,
-    as_json: bool,
+    checkpoint_every: float | None, keep: "Keep | None", explain: bool,
+    changes: Mapping[str, str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.training.compile_cache import keep_programs
@@ -65,7 +71,8 @@ def run(
             with Bar() as bar:
                 outcome = run_study(
                     loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
-                    progress=bar, checkpoint_every=checkpoint_every, when_stopped="return",
+                    progress=bar, checkpoint_every=checkpoint_every, keep=keep,
+                    when_stopped="return",
                 )  # fmt: skip
             findings = outcome.findings
     if explain:
@@ -98,6 +105,7 @@ def _show_outcome(
             excluded=outcome.excluded,
             pending=outcome.pending,
             interrupted=outcome.interrupted,
+            notices=outcome.notices,
             failures=[asdict(failure) for failure in outcome.failures],
             seconds=outcome.seconds,
             findings=[finding_document(f) for f in findings],
@@ -109,6 +117,24 @@ def _show_outcome(
         f"{outcome.diverged} diverged, {outcome.pending} pending{excluded}; {store}"
     )
     show_findings(findings)
+    _say_notices(outcome)
+
+
+def _say_notices(outcome: "Outcome") -> None:
+    """What was noticed of runs, and the verdicts without them."""
+    from allometry.errors import AllometryError
+
+    for sentence, runs in outcome.notices.items():
+        say(f"noticed: {runs} {'run' if runs == 1 else 'runs'}: {sentence}")
+    if not outcome.notices or outcome.pending:
+        return
+    try:
+        without = outcome.study.analysis_without_noticed(outcome.table)
+    except AllometryError as error:
+        say(f"without them: {error}")
+        return
+    for finding in without.findings if without else ():
+        say(f"without them: {finding.verdict}: {finding.claim}; {finding.shown}".rstrip("; "))
 
 
 def _say_failures(failures: "Sequence[Failure]") -> None:

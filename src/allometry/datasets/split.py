@@ -25,6 +25,13 @@ class Split(NamedTuple):
     valid_x: NDArray[np.float32] | None = None
     valid_y: NDArray[Any] | None = None
 
+    def parts(self) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
+        """Features and targets by part: ``train``, ``test`` and, if there is one, ``valid``."""
+        sets = {"train": (self.train_x, self.train_y), "test": (self.test_x, self.test_y)}
+        if self.valid_x is not None and self.valid_y is not None:
+            sets["valid"] = self.valid_x, self.valid_y
+        return sets
+
     def mapped(self, function: Callable[[str, Any], NDArray[Any]]) -> "Split":
         """The parts by a function of their name and array; a part that is None stays so."""
         parts: dict[str, Any] = {

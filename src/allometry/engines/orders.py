@@ -1,29 +1,29 @@
 """What a worker is sent: which study, and the runs to train, as one JSON document.
 
-No code is sent. The worker loads the study by its shipped name or from its file, and
-refuses it if its SHA-256 is not the coordinator's. It builds the specs from their
-documents with the classes of the study, and refuses a spec whose `run_id` or document
-differs from the one it was sent.
+No code is sent. The worker loads the study by its shipped name or from its file, and builds
+the specs from their documents with the classes of the study. It refuses another Allometry, a
+spec whose `run_id` or document differs from the one it was sent, and one that other code makes
+here than the spec says (`allometry.spec.code`).
 """
 
-import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from allometry.errors import DataError, UsageError
-from allometry.spec import Spec, differences, run_ids, texts
+from allometry.spec import Experiment, Spec, differences, run_ids, texts
+from allometry.spec.code import UserCode, changes, is_known, user_classes
 from allometry.study import Study
 from allometry.training.procedure import Pack
+from allometry.training.source import source_sha256
 
 __all__ = ["SCHEMA", "Orders", "read_order"]
 
-SCHEMA = "allometry/order/1"
+SCHEMA = "allometry/order/2"
 
 
 class Orders:
@@ -34,12 +34,21 @@ class Orders:
     """
 
     def __init__(self, study: Study):
+        if not study.origin:
+            raise UsageError(
+                f"study {study.name} was made in memory, where other processes cannot find it: "
+                "write it to a file and give its path (./mine.py), or use the local engine "
+                "without workers"
+            )
         head = {
             "schema": SCHEMA,
             "allometry": version("allometry"),
-            "study": _reference(study.origin, study.name),
+            "source": source_sha256(),
+            "study": study.origin,
         }
         self._head = json.dumps(head)[:-1]
+        self._study = study
+        self._parts: dict[str, Mapping[str, str]] = {"": {}}
 
     def write(self, pack: Pack) -> bytes:
         """The order for a pack: the same bytes whenever it is written.
@@ -52,7 +61,16 @@ class Orders:
             for run_id, text in zip(run_ids(pack.specs), texts(pack.specs), strict=True)
         )
         modules = json.dumps(_modules(pack), sort_keys=True)
-        return f'{self._head}, "modules": {modules}, "runs": [{runs}]}}'.encode()
+        code = json.dumps(self._parts_of(pack), sort_keys=True)
+        return f'{self._head}, "modules": {modules}, "code": {code}, "runs": [{runs}]}}'.encode()
+
+    def _parts_of(self, pack: Pack) -> dict[str, str]:
+        """The parts of the code of a pack, for the words of a worker that has other code."""
+        if any(spec.code not in self._parts for spec in pack.specs):
+            codes = self._study.codes(user_classes(pack.specs))
+            self._parts |= {code.digest: code.parts for code in codes}
+        digests = dict.fromkeys(spec.code for spec in pack.specs)
+        return {n: part for digest in digests for n, part in self._parts.get(digest, {}).items()}
 
 
 def read_order(order: bytes) -> tuple[Study, Pack]:
@@ -70,7 +88,14 @@ def read_order(order: bytes) -> tuple[Study, Pack]:
             f"the coordinator has allometry {document['allometry']}, this worker "
             f"{version('allometry')}: install the same version on both"
         )
-    study = _load(document["study"]["origin"], document["study"]["sha256"])
+    if document["source"] != source_sha256():
+        raise DataError(
+            "the source of allometry is another on this worker than with the coordinator: install "
+            "the same on both, and do not edit it while it runs"
+        )
+    wanted = {(run["spec"]["code"], tuple(run["spec"]["measures"])) for run in document["runs"]}
+    loaded = _load(document["study"], tuple(sorted(wanted)))
+    study = loaded.study
     specs = [_build(run["spec"], document["modules"]) for run in document["runs"]]
     if any(spec.measures != study.measure_names for spec in specs):
         raise DataError(f"study {study.name} takes other measures here than were asked for")
@@ -81,53 +106,56 @@ def read_order(order: bytes) -> tuple[Study, Pack]:
                 f"run {run['run_id'][:12]} is another one on this worker: "
                 f"{'; '.join(changed) or 'its run_id'}; use the same code on both"
             )
+    loaded.check(specs, document["code"])
     return study, Pack(tuple(specs))
 
 
-def _reference(origin: str, name: str) -> dict[str, str]:
-    if not origin:
-        raise UsageError(
-            f"study {name} was made in memory, where other processes cannot find it: write it "
-            "to a file and give its path (./mine.py), or use the local engine without workers"
-        )
-    return {"origin": origin, "sha256": _source_sha256(origin)}
+class _Loaded(NamedTuple):
+    """A study as it was loaded here.
 
+    Attributes:
+        codes: the code that makes runs with these classes of a user's, looked at once: what
+            training leaves in a module later is none of it.
+    """
 
-def _source_sha256(origin: str) -> str:
-    """SHA-256 of a study's file, or of all Python files of a shipped study's folder."""
-    if origin.endswith(".py"):
-        files = [Path(origin)]
-    else:
-        # Studies import nearly everything, so they are looked for when one is asked for.
-        from allometry import studies
+    study: Study
+    codes: dict[frozenset[type[Spec]], UserCode]
 
-        module = studies.modules().get(origin)
-        source = find_spec(module) if module else None
-        if source is None or source.origin is None:
-            raise UsageError(f"no study {origin!r} here; install the same allometry everywhere")
-        file = Path(source.origin)
-        is_shared = file.parent.name != "studies"
-        files = sorted(file.parent.glob("*.py")) if is_shared else [file]
-    digest = hashlib.sha256()
-    for file in files:
-        if not file.is_file():
-            raise UsageError(f"no study file at {file}: it must be there on every machine")
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    def check(self, specs: Sequence[Experiment], parts: Mapping[str, str]) -> None:
+        """Refuse specs that other code makes here than they say.
+
+        Args:
+            specs: of an order.
+            parts: of the coordinator's code.
+
+        Raises:
+            DataError: naming what is other.
+        """
+        for spec, classes in zip(specs, user_classes(specs), strict=True):
+            if classes not in self.codes:
+                (self.codes[classes],) = self.study.codes([classes])
+            code = self.codes[classes]
+            if is_known(spec.code) and spec.code != code.digest:
+                changed = changes(parts, code.parts) or "what it reaches"
+                raise DataError(
+                    f"the code of study {self.study.name} is not the coordinator's: {changed}; use "
+                    "the same files and packages on both, and do not edit a study while it runs"
+                )
 
 
 @lru_cache(maxsize=4)
-def _load(origin: str, sha256: str) -> Study:
-    """Load a study once for each state of its source: a worker trains many packs of one study."""
+def _load(origin: str, wanted: tuple[tuple[str, tuple[str, ...]], ...]) -> _Loaded:
+    """Load a study once for each state of its code: a worker trains many packs of one study.
+
+    Args:
+        origin: of the study.
+        wanted: the codes and measures of the runs ordered.
+    """
     from allometry import studies
 
-    here = _source_sha256(origin)
-    if here != sha256:
-        raise DataError(
-            f"{origin} is not the coordinator's: SHA-256 {here[:12]} here, {sha256[:12]} there; "
-            "do not edit a study while it runs"
-        )
-    return studies.study(origin)
+    if origin.endswith(".py") and not Path(origin).is_file():
+        raise UsageError(f"no study file at {origin}: it must be there on every machine")
+    return _Loaded(studies.study(origin), {})
 
 
 # ---- specs and their classes -----------------------------------------------------------------

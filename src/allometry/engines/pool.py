@@ -36,7 +36,7 @@ def pool(
         checkpoints: where they keep packs under way; they are on this machine.
         hung_after: minutes without a sign of life until a process is ended (`watched`).
     """
-    folder = [str(checkpoints.folder.resolve()), str(checkpoints.seconds)] if checkpoints else []
+    folder = checkpoints.arguments() if checkpoints else []
     processes = _Processes(
         [
             _Process(cpus, _gpu(i), folder, 60 * hung_after)

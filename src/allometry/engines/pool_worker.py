@@ -12,7 +12,6 @@ import faulthandler
 import os
 import signal
 import sys
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import IO
@@ -60,7 +59,7 @@ def main() -> None:
     from allometry.engines.work import work
     from allometry.training.checkpoints import Checkpoints
 
-    checkpoints = Checkpoints(Path(folder[0]), float(folder[1])) if folder else None
+    checkpoints = Checkpoints.of_arguments(folder) if folder else None
     writing = Lock()  # a thread that the study left running may write, too
 
     def deliver(data: bytes) -> None:

@@ -82,8 +82,8 @@ def needs_of(
 
     from allometry.training.loop import Training
     from allometry.training.packing.calibration import calibration
-    from allometry.training.packing.choose import has_own_batches, load_of
-    from allometry.training.packing.sharing import model_of
+    from allometry.training.packing.choose import load_of
+    from allometry.training.packing.sharing import has_own_batches, model_of
 
     if not isinstance(procedure, Training):
         return Needs()

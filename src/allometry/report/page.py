@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allometry.errors import UsageError
+from allometry.errors import AllometryError, UsageError
 from allometry.findings import Analysis, Finding
 from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
@@ -14,7 +14,7 @@ from allometry.report.pictures import Picture, draw_figures
 from allometry.report.rendering import LIMIT, render, write
 from allometry.report.runs_table import counts_of_runs, provenance_section, runs_section
 from allometry.studies import study as find_study
-from allometry.study import Study
+from allometry.study import Study, noticed
 from allometry.tables.table import Table
 
 __all__ = ["LIMIT", "IndexEntry", "require_finished", "write_index", "write_report"]
@@ -80,11 +80,22 @@ def write_report(
         size=size,
         fits=[_fit_section(name, fit) for name, fit in analysis.fits.items()],
         counts=counts_of_runs(table, declared),
+        noticed=noticed(table),
+        without=_without_noticed(study, table),
         command=command,
         runs=runs_section(table),
         provenance=provenance_section(provenance),
     )
     return write(page, path, [(p.function, len(svg.encode())) for p, svg in pictures_with_svg])
+
+
+def _without_noticed(study: Study, table: Table) -> dict[str, Any]:
+    """The findings without the runs of which something was noticed, or why there are none."""
+    try:
+        analysis = study.analysis_without_noticed(table)
+    except AllometryError as error:
+        return {"findings": [], "reason": str(error)}
+    return {"findings": analysis.findings if analysis else [], "reason": ""}
 
 
 def require_finished(study: Study, table: Table, size: str) -> None:

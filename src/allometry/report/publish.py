@@ -3,7 +3,7 @@
 import base64
 import io
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -16,6 +16,7 @@ from allometry.findings import Finding
 from allometry.report.page import IndexEntry, require_finished, write_index, write_report
 from allometry.report.pictures import draw_figures, save_figures
 from allometry.spec import Changes
+from allometry.spec.code import short_name
 from allometry.store import Store, results
 from allometry.studies import study as find_study
 from allometry.study import Study
@@ -54,6 +55,9 @@ def publish(
         name = results.stored_variant(opened, study.name, size, changes or {})
         declaration = (study.name, size, name)
         table = opened.table(*declaration)
+        if "code" not in (changes or {}):
+            specs = study.specs(size, None, changes)
+            table = results.declared_now(table, specs, study.name, size)
         provenance = opened.provenance(*declaration)
         declared = sum(
             entry.declared
@@ -72,12 +76,20 @@ def publish(
         analysis=analysis,
         pictures=pictures,
         size=size,
-        provenance=[{**document, "runs": runs} for document, runs in provenance],
+        provenance=[{**_shown(document), "runs": runs} for document, runs in provenance],
         command=f"allometry run {study.command_name} --size {size} --seeds {seeds}{settings}",
         declared=declared,
     )
     files = save_figures(study, table, analysis, path.with_suffix(""), pictures=pictures)
     return Page(study, (page, *files), tuple(analysis.findings), size, len(table))
+
+
+def _shown(document: Mapping[str, object]) -> dict[str, object]:
+    """A provenance as a page shows it: of the user's code the names, without every part's hash."""
+    codes = document.get("code", {})
+    assert isinstance(codes, dict), codes
+    names = {"code": ", ".join(map(short_name, codes))} if codes else {}
+    return {**document, **names}
 
 
 def publish_all(

@@ -2,6 +2,7 @@
 
 from allometry.spec.changes import Changes as Changes
 from allometry.spec.changes import is_variant as is_variant
+from allometry.spec.changes import of_code as of_code
 from allometry.spec.changes import replace as replace
 from allometry.spec.changes import variant as variant
 from allometry.spec.run_spec import RUN_SCHEMA as RUN_SCHEMA
@@ -17,5 +18,5 @@ from allometry.spec.value import Spec as Spec
 
 __all__ = [
     "RUN_SCHEMA", "SIZES", "Changes", "Experiment", "RunSpec", "Spec", "TrainSpec", "check_same",
-    "differences", "is_variant", "replace", "run_ids", "texts", "variant",
+    "differences", "is_variant", "of_code", "replace", "run_ids", "texts", "variant",
 ]  # fmt: skip

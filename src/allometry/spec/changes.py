@@ -13,7 +13,7 @@ from allometry.errors import UsageError
 from allometry.spec.run_spec import Experiment
 from allometry.spec.value import Spec
 
-__all__ = ["Changes", "is_variant", "replace", "variant"]
+__all__ = ["Changes", "is_variant", "of_code", "replace", "variant"]
 
 E = TypeVar("E", bound=Experiment)
 
@@ -33,8 +33,8 @@ def replace(spec: E, field: str, value: object) -> E:
     Raises:
         UsageError: naming the fields there are, or what the field expects.
     """
-    if field == "measures":
-        raise UsageError("measures are the study's own; write a study of yours to take others")
+    if field in ("measures", "code"):
+        raise UsageError(f"{field}: the study's own; write a study of yours to have others")
     return _replaced(spec, field.split("."), _read(value), field)  # type: ignore[return-value]
 
 
@@ -43,7 +43,7 @@ def variant(changes: Changes) -> str:
 
     Equal values have one name: ``3``, ``3.0``, ``"3"`` and ``"3.0"`` are all ``3``.
     """
-    return ",".join(f"{path}={_text(_read(changes[path]))}" for path in sorted(changes))
+    return ",".join(f"{path}={_text(_read(changes[path]))}" for path in _sorted(changes))
 
 
 def is_variant(name: str, changes: Changes) -> bool:
@@ -51,12 +51,22 @@ def is_variant(name: str, changes: Changes) -> bool:
 
     Stores written by earlier code kept the text as it was typed, ``1e-3`` for ``0.001`` say.
     """
-    pattern = ",".join(f"{re.escape(path)}=(.*)" for path in sorted(changes))
+    pattern = ",".join(f"{re.escape(path)}=(.*)" for path in _sorted(changes))
     match = re.fullmatch(pattern, name, re.DOTALL)
     return match is not None and all(
         _text(_read(text)) == _text(_read(changes[path]))
-        for text, path in zip(match.groups(), sorted(changes), strict=True)
+        for text, path in zip(match.groups(), _sorted(changes), strict=True)
     )
+
+
+def of_code(variant: str, code: str) -> str:
+    """The name under which runs of a variant stay declared once the study has other code."""
+    return f"code={code},{variant}" if variant else f"code={code}"
+
+
+def _sorted(changes: Changes) -> list[str]:
+    """The fields in the order of a variant's name: `of_code` puts the code first."""
+    return sorted(changes, key=lambda path: (path != "code", path))
 
 
 def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:

@@ -27,10 +27,13 @@ class Experiment(Spec):
     Attributes:
         seed: of every random draw of the run.
         measures: names of the measures taken; `Study` fills them in.
+        code: SHA-256 (64 hex digits) of the user's code that makes the run (`allometry.spec.code`);
+            `Study` fills it in. Empty where all of it is shipped.
     """
 
     seed: int = Field(ge=0, lt=2**32)
     measures: tuple[str, ...] = ()
+    code: str = ""
 
     schema_name: ClassVar[str] = RUN_SCHEMA
 
@@ -90,6 +93,7 @@ def check_same(run_id: str, stored: Mapping[str, object], present: Mapping[str, 
     changed = list(differences(stored, present))
     if changed:
         raise DataError(
-            f"run {run_id[:12]} is stored with another spec: {'; '.join(changed)}. A default has "
-            "changed since; set the field explicitly, or use a new store (--store FILE)"
+            f"run {run_id[:12]} is stored with another spec: {'; '.join(changed)}. A default of "
+            "Allometry has changed since; use a new store (--store FILE), or the version of "
+            "Allometry that the stored runs were made by"
         )

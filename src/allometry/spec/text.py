@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from allometry.spec.value import Spec, has_version
+from allometry.spec.value import Spec, default_left_out, has_version
 
 __all__ = ["texts"]
 
@@ -41,7 +41,7 @@ class _Writer:
     def __init__(self, defaults: bool):
         self._defaults = defaults
         self._written: dict[int, str] = {}
-        self._kinds: dict[type[Spec], list[tuple[str, str, bool, Any]]] = {}
+        self._kinds: dict[type[Spec], list[tuple[str, str, Any]]] = {}
 
     def text(self, spec: Spec) -> str:
         kind = type(spec)
@@ -49,9 +49,9 @@ class _Writer:
         if fields is None:
             fields = self._kinds[kind] = _sorted_fields(kind)
         values, written, parts = spec.__dict__, self._written, []
-        for name, key, optional, default in fields:
+        for name, key, default in fields:
             value = values[name] if name else default
-            if optional and not self._defaults and value == default and not has_version(value):
+            if name and not self._defaults and value == default and not has_version(value):
                 continue
             if type(value) is int:
                 parts.append(f"{key}{value}")
@@ -75,17 +75,13 @@ class _Writer:
 _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
-def _sorted_fields(kind: type[Spec]) -> list[tuple[str, str, bool, Any]]:
-    """(name, key as JSON, is optional, default) of each field and of ``kind``, sorted by key.
+def _sorted_fields(kind: type[Spec]) -> list[tuple[str, str, Any]]:
+    """(name, key as JSON, value at which it is left out) of each field and of ``kind``, by key.
 
-    ``kind`` and ``version`` are no fields: their names are empty here, and their defaults are
-    their values.
+    ``kind`` and ``version`` are no fields: their names are empty here, and the values their own.
     """
-    rows = [
-        (name, f"{_json(name)}:", not f.is_required(), f.get_default(call_default_factory=True))
-        for name, f in kind.model_fields.items()
-    ]
-    rows.append(("", '"kind":', False, kind.__name__))
+    rows = [(name, f"{_json(name)}:", default_left_out(kind, name)) for name in kind.model_fields]
+    rows.append(("", '"kind":', kind.__name__))
     if kind.version > 1:
-        rows.append(("", '"version":', False, kind.version))
+        rows.append(("", '"version":', kind.version))
     return sorted(rows, key=lambda row: row[1])

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from allometry.spec.fields import SpecType
 
-__all__ = ["Spec", "has_version"]
+__all__ = ["Spec", "default_left_out", "has_version"]
+
+_REQUIRED = object()  # equal to no value
 
 
 class Spec(BaseModel, metaclass=SpecType):
@@ -37,22 +39,15 @@ class Spec(BaseModel, metaclass=SpecType):
         """Plain JSON data with the class name under ``kind``.
 
         Args:
-            defaults: keep fields that equal their default. They are left out of
-                the text a `run_id` is made from, so that a field added later
-                does not orphan old results.
+            defaults: keep all fields. The text that a `run_id` is made from lacks those at
+                `default_left_out`.
         """
-        fields = type(self).model_fields
         out: dict[str, object] = {"kind": type(self).__name__}
         if self.version > 1:
             out["version"] = self.version
-        for name, field in fields.items():
+        for name in type(self).model_fields:
             value = getattr(self, name)
-            if (
-                defaults
-                or field.is_required()
-                or has_version(value)
-                or value != field.get_default(call_default_factory=True)
-            ):
+            if defaults or has_version(value) or value != default_left_out(type(self), name):
                 out[name] = _plain(value, defaults)
         return out
 
@@ -60,6 +55,22 @@ class Spec(BaseModel, metaclass=SpecType):
 def has_version(value: object) -> bool:
     """Whether a field with this value is named in a `run_id` also where it is the default."""
     return isinstance(value, Spec) and value.version > 1
+
+
+def default_left_out(kind: type[Spec], name: str) -> object:
+    """The value at which a field is left out of the text a `run_id` is made from.
+
+    That of the nearest shipped class with such a field, so that a field added to Allometry later
+    does not orphan old results. A user's own fields are never left out: their defaults may be
+    changed between two runs, and each value names runs of its own.
+    """
+    for base in kind.__mro__:
+        shipped = base.__module__.partition(".")[0] == "allometry"
+        field = base.model_fields.get(name) if shipped and issubclass(base, Spec) else None
+        if field is not None:
+            required = field.is_required()
+            return _REQUIRED if required else field.get_default(call_default_factory=True)
+    return _REQUIRED
 
 
 def _plain(value: object, defaults: bool) -> object:

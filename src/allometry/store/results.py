@@ -1,14 +1,19 @@
 """Read what a store holds: a study's table, which of its sizes, which of its variants."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from allometry.errors import UsageError
-from allometry.spec import SIZES, Changes, is_variant, variant
+from allometry.spec import SIZES, Changes, Experiment, is_variant, run_ids, variant
 from allometry.store import Store
 from allometry.tables.table import Table
 
-__all__ = ["stored_size", "stored_variant", "table"]
+__all__ = ["declared_now", "stored_size", "stored_variant", "table"]
+
+_log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 
 def table(
@@ -18,6 +23,7 @@ def table(
     size: str | None = None,
     changes: Changes | None = None,
     sizes: Sequence[str] = SIZES,
+    specs: Callable[[str, None, Changes], Sequence[Experiment]] | None = None,
 ) -> Table:
     """The finished runs of a study, with their trajectories.
 
@@ -28,6 +34,8 @@ def table(
         changes: as given to `run` (``--set``).
         sizes: the study's sizes from small to large, where they are not those of the
             shipped studies.
+        specs: `Study.specs` where the study is at hand: runs that it does not declare now are
+            left out (`declared_now`).
 
     Raises:
         UsageError: when no such runs are stored.
@@ -35,7 +43,45 @@ def table(
     """
     with Store(Path(store)) as opened:
         size = size or stored_size(opened, study, sizes)
-        return opened.table(study, size, stored_variant(opened, study, size, changes or {}))
+        rows = opened.table(study, size, stored_variant(opened, study, size, changes or {}))
+    if specs is None or "code" in (changes or {}):
+        return rows
+    return declared_now(rows, specs(size, None, changes or {}), study, size)
+
+
+def declared_now(rows: Table, specs: Sequence[Experiment], study: str, size: str) -> Table:
+    """Those runs of a table that a study declares as it is now, with any seeds.
+
+    Another file whose study has the same name, or the same file before it was edited, may have
+    declared the others. A warning says how many are left out.
+
+    Args:
+        rows: of the runs stored under the name of the study.
+        specs: what it declares now.
+        study: its name.
+        size: of the runs.
+
+    Raises:
+        UsageError: when all runs are of that kind.
+    """
+    if not len(rows):
+        return rows
+    seeds = set(rows["seed"].tolist())
+    declared = set(run_ids([s.model_copy(update={"seed": seed}) for s in specs for seed in seeds]))
+    kept = [i for i, run_id in enumerate(rows["run_id"].tolist()) if run_id in declared]
+    if len(kept) == len(rows):
+        return rows
+    left_out = (
+        f"{len(rows) - len(kept)} of {len(rows)} runs stored as {study} ({size}) are of another "
+        "file of that name, or of this one before it was edited"
+    )
+    if not kept:
+        raise UsageError(
+            f"{left_out}: run it again (stored runs are found, not trained again), or ask for "
+            f"{study} by its name to see those"
+        )
+    _log.warning("%s: they are left out", left_out)
+    return rows.take(np.array(kept))
 
 
 def stored_size(store: Store, study: str, sizes: Sequence[str] = SIZES) -> str:

@@ -21,8 +21,9 @@ from allometry.spec import Experiment, check_same, run_ids, texts
 from allometry.store import decisions
 from allometry.store import verify as store_verify
 from allometry.store.copies import new_store
+from allometry.store.declarations import EarlierCode, earlier_codes, redeclared
 from allometry.store.lock import WriterLock, check_place, filesystem_type
-from allometry.store.record import Record, canonical, damage, decode_arrays, digest, records
+from allometry.store.record import Record, canonical, damage, decode_arrays, records
 from allometry.store.rows import Rows
 from allometry.store.schema import (
     check_there,
@@ -102,13 +103,19 @@ class Store:
 
     # ---- write -------------------------------------------------------------------------------
 
-    def declare(self, study: str, size: str, variant: str, specs: Sequence[Experiment]) -> None:
+    def declare(
+        self, study: str, size: str, variant: str, specs: Sequence[Experiment]
+    ) -> list[EarlierCode]:
         """Declare the runs of a size of a study, in the order of its table.
 
         Declaring the same runs again changes nothing, and more seeds add runs. Runs
         declared earlier that differ from one of `specs` only in their seed stay, after
         the others. All others belong to an earlier version of the study and are no
-        longer declared; their results stay stored.
+        longer declared; their results stay stored. Stored runs of other code of the user
+        stay declared under the name of that code (`allometry.spec.of_code`).
+
+        Returns:
+            the codes whose runs got such a name now.
         """
         key = (study, size, variant)
         if any(name != name.encode("utf-8", "replace").decode() for name in key):
@@ -120,25 +127,13 @@ class Store:
         before = {row[3]: row for row in self._all(query, key)}
         for row in before.values():
             self._refuse(row[3], store_verify.declaration_damage(row))
-        named = dict(zip(run_ids(specs), texts(specs), strict=True))
-        others = [row for run_id, row in before.items() if run_id not in named]
-        if others:
-            kinds = {_without_seed(text) for text in named.values()}
-            named |= {row[3]: row[5] for row in others if _without_seed(row[5]) in kinds}
-        after = {}
-        for position, (run_id, text) in enumerate(named.items()):
-            fields = (*key, run_id, position, text)
-            after[run_id] = (*fields, digest(*fields))
-        gone = [(*key, run_id) for run_id in before if run_id not in after]
-        new = [row for run_id, row in after.items() if before.get(run_id) != row]
-        if gone or new:
+        with sqlite_errors(self.path):
+            change = redeclared(self._connection, key, specs, before)
+        if change.gone or change.new:
             with self._transaction() as connection:
-                connection.executemany(
-                    "DELETE FROM declared WHERE (study, size, variant, run_id) = (?, ?, ?, ?)", gone
-                )
-                connection.executemany(
-                    "INSERT OR REPLACE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", new
-                )
+                change.write(connection)
+        with sqlite_errors(self.path):
+            return earlier_codes(change.earlier, self._connection, self._json)
 
     def commit(self, results: Sequence[RunResult], provenance: Mapping[str, object]) -> int:
         """Store finished runs, all or none; on disk when this returns.
@@ -394,7 +389,3 @@ class Store:
             f"Train them with `allometry run {study} --size {size} --store {self.path}`, or with "
             "the path of its file in the place of the name where the study is your own"
         )
-
-
-def _without_seed(text: str) -> str:
-    return canonical({n: value for n, value in json.loads(text).items() if n != "seed"})

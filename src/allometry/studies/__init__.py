@@ -60,7 +60,14 @@ def study(name: str | Path) -> Study:
     if (path / "study.py").is_file():
         path = path / "study.py"
     if path.suffix == ".py":
-        return replace(_study_of(study_module(path), str(path)), origin=origin_of(path))
+        loaded = _study_of(study_module(path), str(path))
+        is_shipped = path.resolve().is_relative_to(Path(__file__).parent)
+        if loaded.name in modules() and not is_shipped:
+            raise UsageError(
+                f"{path}: {loaded.name!r} is the name of a shipped study, whose results are stored "
+                "under it: give yours another (name=...)"
+            )
+        return replace(loaded, origin=origin_of(path))
     raise UsageError(
         f"no study {str(name)!r}; there are {', '.join(modules())}, and your own by the path of "
         f"its file, ./mine.py, or of a folder with a study.py{did_you_mean(str(name), modules())}"

@@ -134,9 +134,14 @@ class _Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> Any:
         path = self.get_filename(fullname)
-        source, renaming = self.get_data(path), _Renaming(self._package)
-        tree = renaming.visit(ast.parse(source, path))
-        return self.source_to_code(tree if renaming.found else source, path)
+        return self.source_to_code(self.get_data(path), path)
+
+    def source_to_code(  # type: ignore[override]
+        self, data: Any, path: Any = "<source>", **options: Any
+    ) -> Any:
+        renaming = _Renaming(self._package)
+        tree = renaming.visit(ast.parse(data, path))
+        return super().source_to_code(tree if renaming.found else data, path, **options)
 
 
 class _Renaming(ast.NodeTransformer):

@@ -11,14 +11,13 @@ import json
 import logging
 import os
 import platform
-import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +26,15 @@ from safetensors.numpy import save_file
 
 from allometry.durable import put
 from allometry.errors import DataError, DiskError
-from allometry.spec import Experiment, Spec, run_ids
-from allometry.training.kept import Kept
+from allometry.spec import Experiment, run_ids
+from allometry.spec.code import is_known
+from allometry.training.kept import Keep, Kept
 from allometry.training.saved import Saved
 from allometry.training.source import source_sha256
 
 __all__ = ["Checkpoint", "Checkpoints"]
 
-SCHEMA = "allometry/checkpoint/1"
+SCHEMA = "allometry/checkpoint/2"
 SUFFIX, PART = ".safetensors", ".part"
 WRITERS = ("allometry", "jax", "jaxlib", "numpy", "optax")  # whose versions must be the same
 
@@ -55,6 +55,18 @@ class Checkpoints:
     folder: Path
     seconds: float
     kept: Kept | None = None
+
+    def arguments(self) -> list[str]:
+        """All of it as arguments of a worker on this machine."""
+        kept = [self.kept.what, str(self.kept.folder.resolve())] if self.kept else []
+        return [str(self.folder.resolve()), str(self.seconds), *kept]
+
+    @classmethod
+    def of_arguments(cls, arguments: Sequence[str]) -> Self:
+        """The inverse of `arguments`."""
+        folder, seconds, *kept = arguments
+        what = cast(Keep, kept[0]) if kept else None
+        return cls(Path(folder), float(seconds), Kept(Path(kept[1]), what) if what else None)
 
     def of(self, specs: Sequence[Experiment]) -> "Checkpoint":
         """The checkpoint of the pack of these runs."""
@@ -104,7 +116,7 @@ class Checkpoint:
         self._specs = specs
         self._last = time.monotonic()
         # Now, and not when it is written: files may be edited while a pack is in flight.
-        self._writer, self._classes = _writer(), _sources(specs)
+        self._writer = _writer()
 
     def due(self) -> bool:
         """Whether the interval is over since it was last written."""
@@ -135,18 +147,15 @@ class Checkpoint:
             DiskError: when it cannot be written; the one before stays.
         """
         self._last = time.monotonic()
-        if None in self._classes.values():
-            names = ", ".join(name for name, source in self._classes.items() if source is None)
+        if not all(is_known(spec.code) for spec in self._specs):
             _log.warning(
-                "no checkpoint of this pack: %s stands in no file, so nothing could tell later "
-                "whether it is the same; put the study in a file",
-                names,
+                "no checkpoint of this pack: the source of its code cannot be read, so nothing "
+                "could tell later whether it is the same; put the study in a file"
             )
             self._last = float("inf")
             return
         runs, path = self._runs_and_path()
-        document = {"schema": SCHEMA, "runs": runs, "facts": facts,
-                    "writer": self._writer, "classes": self._classes}  # fmt: skip
+        document = {"schema": SCHEMA, "runs": runs, "facts": facts, "writer": self._writer}
         dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         text = json.dumps(document, sort_keys=True)
         part = path.with_name(f"{path.stem}.{os.getpid()}{PART}")
@@ -200,7 +209,7 @@ def _document(metadata: Mapping[str, str] | None) -> dict[str, Any]:
     """
     try:
         document = json.loads((metadata or {})["document"])
-        complete = {"schema", "runs", "writer", "classes", "facts"} <= document.keys()
+        complete = {"schema", "runs", "writer", "facts"} <= document.keys()
     except (KeyError, ValueError, AttributeError) as error:
         raise DataError(f"no document in it: {error!r}") from error
     if not complete or "sha256" not in (metadata or {}):
@@ -232,11 +241,7 @@ def _changed(document: Mapping[str, Any]) -> list[str]:
     ]
     if there.get("source") != here["source"]:
         changed.append("the source of allometry is another")
-    return changed + [
-        f"the source of {module} is another"
-        for module, source in document["classes"].items()
-        if _source(module) != source
-    ]
+    return changed
 
 
 @cache
@@ -250,26 +255,3 @@ def _writer() -> dict[str, str]:
         "platform": f"{jax.default_backend()} {platform.machine()}",
         "source": source_sha256(),
     }
-
-
-def _sources(specs: Sequence[Experiment]) -> dict[str, str | None]:
-    """Module to SHA-256 for each class of the specs that is not of this package."""
-    kinds = {kind for spec in specs for kind in _kinds(spec)}
-    modules = {base.__module__ for kind in kinds for base in kind.__mro__ if issubclass(base, Spec)}
-    return {name: _source(name) for name in sorted(modules) if name.split(".")[0] != "allometry"}
-
-
-def _kinds(value: Any) -> Iterator[type[Spec]]:
-    if isinstance(value, Spec):
-        yield type(value)
-        for name in type(value).model_fields:
-            yield from _kinds(getattr(value, name))
-
-
-def _source(module: str) -> str | None:
-    """SHA-256 of a module's file as it is now; None where it has none."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    # A script that is piped into Python has a name, <stdin>, and no file.
-    if file is None or not Path(file).is_file():
-        return None
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()

@@ -8,7 +8,6 @@ from allometry.datasets.splits import Split
 from allometry.errors import UsageError
 from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
-from allometry.training.evaluation import parts
 
 __all__ = ["check_compatible"]
 
@@ -45,7 +44,7 @@ def check_compatible(
                 f"{type(model).__name__}.apply: outputs of shape (B, n_out) for {len(x)} examples "
                 f"expected, got {outputs.shape}"
             )
-        targets = {PARTS[part]: values for part, (_, values) in parts(split).items()}
+        targets = {PARTS[part]: values for part, (_, values) in split.parts().items()}
         loss.check(targets, outputs.shape[1])
         each = jax.eval_shape(loss.each, outputs, y)
         if each.shape != (len(x),):

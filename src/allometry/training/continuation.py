@@ -1,20 +1,29 @@
-"""Longer runs that go on from the kept state of shorter ones, and what is kept of each."""
+"""Longer runs that go on from the kept state of shorter ones, and what is kept of each.
+
+A state is kept by the names of parameters, whatever program the run trained in, so that it may go
+on in any other.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
+from allometry.measures.network import Network
+from allometry.spec import RunSpec
 from allometry.spec.optimizers import is_elementwise
 from allometry.training.descent import State
 from allometry.training.kept import Kept
-from allometry.training.program import Program, narrowed
+from allometry.training.packing.sharing import data_of
+from allometry.training.program import Program, epoch_at
 from allometry.training.progress import Progress
+from allometry.training.saved import Saved
 
-__all__ = ["continued", "keep"]
+__all__ = ["continued", "keep", "steps_kept"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,19 +35,19 @@ def keep(kept: Kept, program: Program, progress: Progress) -> None:
         stopped = progress.stopped.get(k) == progress.step
         if not stopped and progress.step != end:
             continue
-        one, state = narrowed(program, progress.state, [place])
-        (params,) = one.descent.layout.unstack(state.params)
+        params, rule = _of_member(program, progress.state, place)
         if not all(np.isfinite(array).all() for array in params.values()):
             continue
-        alone = Progress(
-            state=state,
-            members=(0,),
-            finite_until=progress.finite_until[[k]],
-            step=progress.step,
-            points={0: progress.points.get(k, ())},
-        )
+        points = progress.points.get(k, ())
+        saved = _saved(params, rule, points, int(progress.finite_until[k]))
         # A run that stopped early is at its end: nothing goes on from it.
-        kept.write(one.specs[0], progress.step, params, None if stopped else alone.saved())
+        kept.write(program.specs[place], progress.step, params, None if stopped else saved)
+
+
+def steps_kept(kept: Kept, specs: Sequence[RunSpec]) -> list[int]:
+    """The step from which each run may go on; 0 where no shorter run of it is kept."""
+    states = [kept.state(s, s.train.updates(data_of(s).n_used)) for s in specs]
+    return [0 if state is None else state[0] for state in states]
 
 
 def continued(kept: Kept, program: Program, progress: Progress) -> Progress:
@@ -46,50 +55,102 @@ def continued(kept: Kept, program: Program, progress: Progress) -> Progress:
 
     The schedule must not depend on the length, and the points of the trajectory must be the same.
     """
-    found = [
+    states = [
         kept.state(spec, most)
         for spec, most in zip(program.specs, program.updates.tolist(), strict=True)
     ]
-    steps = {state and state[0] for state in found}
-    if len(steps) > 1 or None in steps:
+    steps = {0 if state is None else state[0] for state in states}
+    trains = [spec.train for spec in program.specs]
+    if len(steps) > 1 or any(t.schedule.uses_length or t.stop for t in trains):
         return progress
-    if any(spec.train.schedule.uses_length or spec.train.stop for spec in program.specs):
-        return progress
-    singles = []
-    for place, state in enumerate(found):
-        assert state is not None
-        one, start = narrowed(program, progress.state, [place])
-        empty = Progress(start, (0,), np.zeros(1, dtype=np.int64))
-        singles.append(Progress.restored(state[1], one, empty)[1])
     (step,) = steps
-    assert step is not None
     due = [sorted(s for s in points if s <= step) for points in program.points]
-    points = {k: single.points.get(0, ()) for k, single in enumerate(singles)}
-    if any([net.step for net in points[k]] != due[k] for k in points):
+    kept_of = [saved for _, saved in filter(None, states)]
+    if not step or [saved.facts["points"] for saved in kept_of] != due:
         return progress
-    _log.info("%d runs go on from step %d of shorter ones", len(singles), step)
+    _log.info("%d runs go on from step %d of shorter ones", len(kept_of), step)
+    points = {k: _points(program, k, saved) for k, saved in enumerate(kept_of)}
     return Progress(
-        state=_together(program, [single.state for single in singles], progress.state),
+        state=_together(program, kept_of, progress.state),
         members=progress.members,
-        finite_until=np.concatenate([single.finite_until for single in singles]),
+        finite_until=np.array([saved.facts["finite_until"] for saved in kept_of]),
         step=step,
-        points={k: nets for k, nets in points.items() if nets},
+        points={k: networks for k, networks in points.items() if networks},
     )
 
 
-def _together(program: Program, states: Sequence[State], like: State) -> State:
-    """The state of a pack from those of its members, each of a program of its own."""
-    if len(states) == 1:
-        return states[0]
-    layouts = [narrowed(program, like, [k])[0].descent.layout for k in range(len(states))]
+def _of_member(
+    program: Program, state: State, place: int
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Parameters of a member, and the arrays that the update rule keeps of it, by name."""
+    layout = program.descent.layout
+    params = dict(layout.unstack(state.params)[place])
+    if is_elementwise(program.descent.optimizer):
+        slots = [layout.unstack(slot)[place] for slot in state.optimizer.slots]
+        arrays = {
+            f"rule/{i}/{n}": array for i, slot in enumerate(slots) for n, array in slot.items()
+        }
+        return params, {**arrays, "rule/updates": np.asarray(state.optimizer.updates)}
+    leaves = jax.tree.leaves(state.optimizer)
+    # A network alone has its arrays as they are; members of a pack have theirs on the first axis.
+    of_member = [np.asarray(leaf if layout.chunk else leaf[place]) for leaf in leaves]
+    return params, {f"rule/{i}": array for i, array in enumerate(of_member)}
 
-    def stacked(trees: Sequence[Any]) -> Any:
-        members = [layout.unstack(tree)[0] for layout, tree in zip(layouts, trees, strict=True)]
-        return jax.tree.map(jnp.asarray, program.descent.layout.stack(members))
 
-    params = stacked([state.params for state in states])
-    kept = [state.optimizer for state in states]
-    if not is_elementwise(program.descent.optimizer):
-        return State(params, jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *kept))
-    slots = zip(*(of_member.slots for of_member in kept), strict=True)
-    return State(params, kept[0]._replace(slots=tuple(stacked(list(slot)) for slot in slots)))
+def _saved(
+    params: Mapping[str, NDArray[Any]],
+    rule: Mapping[str, NDArray[Any]],
+    points: Sequence[Network],
+    finite_until: int,
+) -> Saved:
+    arrays = {f"param/{name}": array for name, array in params.items()} | dict(rule)
+    for i, net in enumerate(points):
+        arrays |= {f"point/{i}/{name}": array for name, array in net.params.items()}
+        arrays[f"point/{i} losses"] = np.array(list(net.losses.values()), dtype=np.float64)
+    facts = {
+        "finite_until": finite_until,
+        "names": list(params),
+        "points": [net.step for net in points],
+        "losses": list(points[0].losses) if points else [],
+    }
+    return Saved(facts, arrays)
+
+
+def _points(program: Program, k: int, saved: Saved) -> tuple[Network, ...]:
+    networks = []
+    for i, step in enumerate(saved.facts["points"]):
+        params = {name: saved.arrays[f"point/{i}/{name}"] for name in saved.facts["names"]}
+        for array in params.values():
+            array.setflags(write=False)
+        values = saved.arrays[f"point/{i} losses"].tolist()
+        losses = dict(zip(saved.facts["losses"], values, strict=True))
+        networks.append(
+            Network(
+                program.specs[k], program.models[k], params, losses, program.splits[k],
+                epoch_at(program, k, step), step,
+            )
+        )  # fmt: skip
+    return tuple(networks)
+
+
+def _together(program: Program, members: Sequence[Saved], like: State) -> State:
+    """The state of a program from those of its members.
+
+    Args:
+        like: of the same program, nothing trained yet.
+    """
+    layout = program.descent.layout
+
+    def stacked(before: str) -> Any:
+        params = [{n: m.arrays[f"{before}/{n}"] for n in m.facts["names"]} for m in members]
+        return jax.tree.map(jnp.asarray, layout.stack(params))
+
+    params = stacked("param")
+    if is_elementwise(program.descent.optimizer):
+        slots = tuple(stacked(f"rule/{i}") for i in range(len(like.optimizer.slots)))
+        updates = jnp.asarray(members[0].arrays["rule/updates"])
+        return State(params, like.optimizer._replace(updates=updates, slots=slots))
+    leaves, structure = jax.tree.flatten(like.optimizer)
+    of_members = [[m.arrays[f"rule/{i}"] for m in members] for i in range(len(leaves))]
+    whole = [arrays[0] if layout.chunk else np.stack(arrays) for arrays in of_members]
+    return State(params, jax.tree.unflatten(structure, list(map(jnp.asarray, whole))))

@@ -13,21 +13,11 @@ from allometry.datasets.splits import Split
 from allometry.training.descent import Descent, losses_of
 from allometry.training.examples import gathered, resident
 
-__all__ = ["means", "parts"]
+__all__ = ["means"]
 
 BATCH = 1000  # examples evaluated at once
 
 Sums = dict[str, NDArray[np.float64]]
-
-
-def parts(split: Split) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """Features and targets by the name of the part: ``train``, ``test`` and, if any, ``valid``."""
-    every = {
-        "train": (split.train_x, split.train_y),
-        "test": (split.test_x, split.test_y),
-        "valid": (split.valid_x, split.valid_y),
-    }
-    return {part: (x, y) for part, (x, y) in every.items() if x is not None and y is not None}
 
 
 def means(descent: Descent, params: Any, splits: Sequence[Split]) -> dict[str, NDArray[Any]]:
@@ -38,7 +28,7 @@ def means(descent: Descent, params: Any, splits: Sequence[Split]) -> dict[str, N
     """
     columns: dict[str, NDArray[Any]] = {}
     metrics = {metric.name: metric for metric in descent.metrics}
-    by_part = [parts(split) for split in splits]
+    by_part = [split.parts() for split in splits]
     means_of: dict[str, Sums] = {}
     for part in by_part[0]:
         sets = [of[part] for of in by_part]

@@ -71,6 +71,11 @@ class Function(Procedure):
         self._train = train
         self._updates = updates
 
+    @property
+    def code(self) -> object:
+        """The function that trains: what counts its steps decides no result."""
+        return self._train
+
     def updates(self, spec: Experiment) -> int:
         return self._updates(spec)
 

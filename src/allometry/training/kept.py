@@ -48,6 +48,10 @@ class Kept:
         """The place that belongs to a store."""
         return cls(store.with_name(store.name + ".kept"), what)
 
+    def has(self, run_id: str) -> bool:
+        """Whether the weights of a run are kept."""
+        return (self.folder / f"{run_id}{WEIGHTS}").is_file()
+
     def write(
         self, spec: RunSpec, step: int, params: Mapping[str, NDArray[Any]], saved: Saved | None
     ) -> None:

@@ -4,21 +4,25 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allometry.datasets.batches import Batches, Call, Chunks
+from allometry.datasets.data import Data
 from allometry.errors import UsageError
 from allometry.measures.network import Network
+from allometry.models.model import Model
 from allometry.spec import RunSpec
+from allometry.spec.optimizers import Optimizer
 from allometry.training.checkpoints import Checkpoint, Checkpoints
-from allometry.training.continuation import continued, keep
+from allometry.training.continuation import continued, keep, steps_kept
 from allometry.training.descent import update
 from allometry.training.kept import Kept
+from allometry.training.notices import notice
 from allometry.training.packing.choose import make_packs
-from allometry.training.packing.sharing import data_of, model_of, optimizer_of
+from allometry.training.packing.sharing import data_of
 from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.program import Program, calls, scope
 from allometry.training.progress import Progress, begin
@@ -47,6 +51,8 @@ class Training(Procedure):
     """
 
     untrained: bool = True
+
+    keeps_networks: ClassVar[bool] = True
 
     def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
         return proved(make_packs(specs))
@@ -97,9 +103,23 @@ def train_pack(
         DiskError: when a checkpoint cannot be written.
     """
     specs: Sequence[RunSpec] = pack.specs
+    kept = checkpoints.kept if checkpoints else None
+    steps = steps_kept(kept, specs) if kept else [0]
+    if len(set(steps)) > 1:  # those of one step go on together
+        groups = {step: [s for s, own in zip(specs, steps, strict=True) if own == step]
+                  for step in sorted(set(steps))}  # fmt: skip
+        made = [
+            result
+            for group in groups.values()
+            for result in train_pack(
+                Pack(tuple(group)), measures, trajectory, report,
+                untrained=untrained, checkpoints=checkpoints,
+            )
+        ]  # fmt: skip
+        places = {spec.run_id: i for i, spec in enumerate(specs)}
+        return sorted(made, key=lambda result: places[result.spec.run_id])
     checkpoint = checkpoints.of(specs) if checkpoints else None
     with scope(specs[0].train.precision):
-        kept = checkpoints.kept if checkpoints else None
         start, final, progress = _trained(specs, checkpoint, kept, report, untrained)
     seconds = progress.seconds / len(specs)
     results: list[RunResult | RunFailure] = []
@@ -214,8 +234,10 @@ def describe(spec: RunSpec, stopped: int | None = None) -> dict[str, Cell]:
     Args:
         stopped: step at which training stopped early.
     """
-    model, data, train = model_of(spec), data_of(spec), spec.train
-    counts, hidden, n_data = model.counts(), model.hidden_sizes, data.n_used
+    model, data = cast(Model, spec.model), cast(Data, spec.data)
+    optimizer = cast(Optimizer, spec.train.optimizer)
+    train, counts, n_data = spec.train, model.counts(), data.n_used
+    hidden = model.hidden_sizes
     steps = train.updates(n_data) if stopped is None else stopped
     seen = train.examples_after(steps, n_data)
     row: dict[str, Cell] = {
@@ -228,7 +250,7 @@ def describe(spec: RunSpec, stopped: int | None = None) -> dict[str, Cell]:
         "epochs": seen // n_data if seen % n_data == 0 else seen / n_data,
         "steps": steps,
         "batch_size": train.batch_size,
-        "learning_rate": optimizer_of(spec).learning_rate,
+        "learning_rate": optimizer.learning_rate,
         "forward_flop": counts.forward_flop,
         "compute": float(seen * (counts.forward_flop + counts.backward_flop)),
         "compute_6nd": float(6 * counts.n_params * seen),
@@ -259,6 +281,8 @@ def _result(
     row = measured_row(columns, taken, final, control=start, diverged=diverged)
     if diverged:
         row["finite_until_step"] = finite_until
+    elif said := notice(final):
+        row["notice"] = said
     arrays = _along(points, trajectory) if points else {}
     return RunResult(final.spec, "diverged" if diverged else "done", row, seconds, arrays)
 

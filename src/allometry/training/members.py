@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,55 @@ from allometry.errors import UsageError, did_you_mean
 from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
 from allometry.spec.optimizers import Elementwise, Optimizer, is_elementwise
+from allometry.training.packing.sharing import Parts
 
-__all__ = ["clip_norms", "differing", "rate_factors", "representative"]
+__all__ = ["Hyperparameters", "hyperparameters"]
 
 
-def differing(optimizers: Sequence[Optimizer]) -> dict[str, list[float]]:
+class Hyperparameters(NamedTuple):
+    """The update rule that a program is compiled of, and what members have each for itself.
+
+    Attributes:
+        optimizer: stands for those of all members (`_representative`).
+        learning_rates: ``(K,)``.
+        rate_factors: on these by parameter, ``(K,)`` each; None where all are 1.
+        scalars: of the update rule, by name, in which members differ, ``(K,)`` each.
+        clip_norms: longest gradients, ``(K,)``; None for no limit.
+    """
+
+    optimizer: Optimizer
+    learning_rates: jax.Array
+    rate_factors: Mapping[str, jax.Array] | None
+    scalars: Mapping[str, jax.Array]
+    clip_norms: jax.Array | None
+
+
+def hyperparameters(
+    specs: Sequence[RunSpec],
+    parts: Parts,
+    starts: Sequence[Params],
+    dtype: type[np.floating[Any]],
+) -> Hyperparameters:
+    """Those of the members of a pack.
+
+    Args:
+        starts: start values of each.
+        dtype: of the arrays.
+
+    Raises:
+        UsageError: a factor on a learning rate for a parameter there is not.
+    """
+    optimizers = parts.optimizers
+    return Hyperparameters(
+        _representative(optimizers),
+        jnp.array([o.learning_rate for o in optimizers], dtype),
+        _rate_factors(specs, parts.models, starts, dtype),
+        {name: jnp.array(values, dtype) for name, values in _differing(optimizers).items()},
+        _clip_norms(specs, dtype),
+    )
+
+
+def _differing(optimizers: Sequence[Optimizer]) -> dict[str, list[float]]:
     """Scalars of the update rules in which members differ, by name, one a member."""
     first = optimizers[0]
     if not is_elementwise(first):
@@ -26,7 +70,7 @@ def differing(optimizers: Sequence[Optimizer]) -> dict[str, list[float]]:
     return {name: of_members for name, of_members in values.items() if len(set(of_members)) > 1}
 
 
-def representative(optimizers: Sequence[Optimizer]) -> Optimizer:
+def _representative(optimizers: Sequence[Optimizer]) -> Optimizer:
     """The update rule that stands for those of all members when a program is compiled.
 
     Its learning rate is 1, for the members' are arguments of the program: packs that differ in
@@ -36,17 +80,17 @@ def representative(optimizers: Sequence[Optimizer]) -> Optimizer:
     if not is_elementwise(first):
         return first
     # The largest: a rule keeps no array for a scalar of 0.
-    largest = {name: max(values) for name, values in differing(optimizers).items()}
+    largest = {name: max(values) for name, values in _differing(optimizers).items()}
     return first.model_copy(update={"learning_rate": 1.0, **largest})
 
 
-def clip_norms(specs: Sequence[RunSpec], dtype: type[np.floating[Any]]) -> jax.Array | None:
+def _clip_norms(specs: Sequence[RunSpec], dtype: type[np.floating[Any]]) -> jax.Array | None:
     """Longest gradient of each member, ``(K,)``; None for no limit."""
     norms = [spec.train.clip_norm for spec in specs]
     return None if norms[0] is None else jnp.array(norms, dtype)
 
 
-def rate_factors(
+def _rate_factors(
     specs: Sequence[RunSpec],
     models: Sequence[Model],
     starts: Sequence[Params],

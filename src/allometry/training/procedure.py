@@ -51,9 +51,16 @@ class Procedure:
     Attributes:
         isolated: each pack is made in a process of its own, where the study can be found there:
             what fails there fails there, and the other runs go on.
+        keeps_networks: whether it can keep trained networks on disk (`Kept`).
     """
 
     isolated: ClassVar[bool] = False
+    keeps_networks: ClassVar[bool] = False
+
+    @property
+    def code(self) -> object:
+        """What decides the results, whose code is part of each run: the procedure itself."""
+        return self
 
     def packs(self, specs: Sequence[Any]) -> list[Pack]:
         """Which runs share a program, a function of the specs alone; by default none do."""

@@ -24,10 +24,9 @@ from allometry.training.compatible import check_compatible
 from allometry.training.descent import Descent, State, begin_optimizer
 from allometry.training.evaluation import means
 from allometry.training.examples import Resident, gathered, resident
-from allometry.training.members import clip_norms, differing, rate_factors, representative
-from allometry.training.packing.choose import has_own_batches
-from allometry.training.packing.layouts import layout_for
-from allometry.training.packing.sharing import data_of, model_of, needs_equal_shapes, optimizer_of
+from allometry.training.members import hyperparameters
+from allometry.training.packing.layouts import laid_out
+from allometry.training.packing.sharing import Parts, needs_equal_shapes, parts_of
 
 __all__ = ["Program", "calls", "epoch_at", "narrowed", "networks", "prepare", "scope"]
 
@@ -85,34 +84,34 @@ def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
     Raises:
         UsageError: data, model and loss do not fit each other.
     """
-    train, own = specs[0].train, has_own_batches(specs)
-    dtype = dtype_of(train.precision)
-    models = tuple(model_of(spec) for spec in specs)
-    splits, draws = _loaded(specs, dtype)
+    train, parts = specs[0].train, parts_of(specs)
+    dtype, models = dtype_of(train.precision), parts.models
+    splits, draws = _loaded(specs, parts, dtype)
     # A member draws its start from a stream of its own, and PyTorch's shuffles come after it.
     starts = [model.init(stream) for model, stream in zip(models, draws, strict=True)]
     check_compatible(specs, models, starts, splits)
-    layout = layout_for(models, starts, own_batches=own, stacked=bool(needs_equal_shapes(specs[0])))
-    params = jax.tree.map(partial(jnp.asarray, dtype=dtype), layout.stack(starts))
-    optimizers = [optimizer_of(spec) for spec in specs]
-    optimizer = representative(optimizers)
-    x, y, rows = _on_device(splits, own=own, shared=bool(layout.chunk))
+    layout, arrays = laid_out(
+        models, starts, own_batches=parts.own_batches, stacked=bool(parts.equal_shapes)
+    )
+    params = jax.tree.map(partial(jnp.asarray, dtype=dtype), arrays)
+    rule = hyperparameters(specs, parts, starts, dtype)
+    x, y, rows = _on_device(splits, own=parts.own_batches, shared=bool(layout.chunk))
     descent = Descent(
         layout=layout,
-        optimizer=optimizer,
+        optimizer=rule.optimizer,
         matrices=tuple(name for name, array in starts[0].items() if array.ndim > 1),
         loss=train.loss,
         metrics=train.loss.metrics(splits[0].train_y) if train.metrics is None else train.metrics,
         precision=train.precision,
-        learning_rates=jnp.array([o.learning_rate for o in optimizers], dtype=dtype),
-        rate_factors=rate_factors(specs, models, starts, dtype),
-        scalars={name: jnp.array(v, dtype) for name, v in differing(optimizers).items()},
-        clip_norms=clip_norms(specs, dtype),
+        learning_rates=rule.learning_rates,
+        rate_factors=rule.rate_factors,
+        scalars=rule.scalars,
+        clip_norms=rule.clip_norms,
         keys=_keys(specs) if models[0].stochastic else None,
         x=x,
         y=y,
     )
-    sizes = [data_of(spec).n_used for spec in specs]
+    sizes = [data.n_used for data in parts.data]
     steps = [spec.train for spec in specs]
     program = Program(
         specs=tuple(specs),
@@ -125,11 +124,11 @@ def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
         points=tuple(frozenset(t.points(n).tolist()) for t, n in zip(steps, sizes, strict=True)),
         looks=tuple(frozenset(t.looks(n).tolist()) for t, n in zip(steps, sizes, strict=True)),
     )
-    return program, State(params, begin_optimizer(layout, optimizer, params))
+    return program, State(params, begin_optimizer(layout, rule.optimizer, params))
 
 
 def _loaded(
-    specs: Sequence[RunSpec], dtype: type[np.floating[Any]]
+    specs: Sequence[RunSpec], parts: Parts, dtype: type[np.floating[Any]]
 ) -> tuple[tuple[Split, ...], list[TorchDraws]]:
     """The examples of each member as its network sees them, and the stream its start is drawn from.
 
@@ -138,12 +137,12 @@ def _loaded(
     """
     loaded: dict[Any, tuple[Split, TorchDraws]] = {}
     seen: dict[int, tuple[Split, Split]] = {}  # by the array, which the value keeps alive
-    for spec in specs:
-        if (spec.seed, spec.data) in loaded:
+    for spec, model, data in zip(specs, parts.models, parts.data, strict=True):
+        if (spec.seed, data) in loaded:
             continue
-        stream, model = TorchDraws(spec.seed), model_of(spec)
+        stream = TorchDraws(spec.seed)
         with scope("float32"):
-            split = data_of(spec).prepare(stream)
+            split = data.prepare(stream)
             if type(model).features is Model.features:  # which draws nothing
                 key = id(split.train_x)
                 if key not in seen:
@@ -151,7 +150,7 @@ def _loaded(
                 split = seen[key][1]
             else:
                 split = _seen_by(model, stream, split, dtype)
-        loaded[spec.seed, spec.data] = split, stream
+        loaded[spec.seed, data] = split, stream
     of_members = [loaded[spec.seed, spec.data] for spec in specs]
     return tuple(split for split, _ in of_members), [draws.copy() for _, draws in of_members]
 
@@ -271,7 +270,7 @@ def narrowed(program: Program, state: State, places: Sequence[int]) -> tuple[Pro
     layout, rows = descent.layout, np.array(places)
     models = tuple(program.models[i] for i in places)
     members = layout.unstack(state.params)
-    narrow = layout_for(
+    narrow, arrays = laid_out(
         models,
         [members[i] for i in places],
         own_batches=program.own_batches,
@@ -291,7 +290,7 @@ def narrowed(program: Program, state: State, places: Sequence[int]) -> tuple[Pro
         keys=of_members(descent.keys),
     )
     kept = _kept_of(descent, narrow, state, places)
-    params = jax.tree.map(jnp.asarray, narrow.stack([members[i] for i in places]))
+    params = jax.tree.map(jnp.asarray, arrays)
 
     def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(values[i] for i in places)

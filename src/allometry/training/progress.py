@@ -149,11 +149,13 @@ class Progress:
                 *reached,
                 *(replace(here[k], step=s, epoch=epoch_at(whole, k, s)) for s in missing),
             )
-        final = [
-            replace(here[k], step=step, epoch=epoch_at(whole, k, step))
-            for k in sorted(here)
-            for step in [self.stopped.get(k, int(whole.updates[k]))]
-        ]
+        final = []
+        for k in sorted(here):
+            step = self.stopped.get(k, int(whole.updates[k]))
+            at_end = here[k].step == step  # it is not if the member was lost before
+            final.append(
+                here[k] if at_end else replace(here[k], step=step, epoch=epoch_at(whole, k, step))
+            )
         return final, replace(self, points=points)
 
     # ---- as a checkpoint keeps it ------------------------------------------------------------

@@ -11,13 +11,14 @@ from allometry.training.packing.cost import Cost, Load, cheapest, cost, slots
 from allometry.training.packing.sharing import (
     batches_key,
     data_of,
+    has_own_batches,
     model_of,
     optimizer_of,
     program_key,
 )
 from allometry.training.procedure import Pack
 
-__all__ = ["has_own_batches", "load_of", "make_packs", "pack_cost"]
+__all__ = ["load_of", "make_packs", "pack_cost"]
 
 Group = list[RunSpec]
 
@@ -87,11 +88,6 @@ def pack_cost(specs: Sequence[RunSpec], machine: Calibration) -> Cost:
     """What one pack costs."""
     load = load_of(specs, own=has_own_batches(specs))
     return cost([model_of(spec) for spec in specs], load, machine)
-
-
-def has_own_batches(specs: Sequence[RunSpec]) -> bool:
-    """Whether the members of a pack see different batches."""
-    return any(batches_key(spec) != batches_key(specs[0]) for spec in specs[1:])
 
 
 def load_of(specs: Sequence[RunSpec], *, own: bool = False) -> Load:

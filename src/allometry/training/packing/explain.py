@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
-from allometry.training.packing.choose import has_own_batches, load_of, pack_cost
+from allometry.training.packing.choose import load_of, pack_cost
 from allometry.training.packing.cost import SHARE, Cost, cost
 from allometry.training.packing.sharing import (
+    has_own_batches,
     model_of,
     needs_equal_shapes,
     program_key,

@@ -20,29 +20,32 @@ from allometry.training.packing.layout import Layout
 from allometry.training.packing.padded import Padded
 from allometry.training.packing.side_by_side import SideBySide
 
-__all__ = ["Alone", "Layout", "Padded", "SideBySide", "layout_for"]
+__all__ = ["Alone", "Layout", "Padded", "SideBySide", "laid_out"]
 
 
-def layout_for(
+def laid_out(
     models: Sequence[Model],
     starts: Sequence[Params],
     *,
     own_batches: bool = False,
     stacked: bool = False,
-) -> Layout:
-    """The layout that serves these models, which may share a program, with these start values.
+) -> tuple[Layout, Any]:
+    """The layout that serves these models, which may share a program, and their arrays in it.
 
     Args:
         own_batches: each member has examples of its own.
         stacked: each array of a member must lie together, for an update rule or a draw that
             sees one network.
     """
-    if models[0].chunk:
-        return Alone(models[0], tuple(starts[0]))
     dense = [layers for model in models if (layers := model.dense)]
-    if len(dense) == len(models) and not own_batches and not stacked:
-        return SideBySide(tuple(layers.widths for layers in dense), dense[0].activation)
-    return Padded.of(models, starts, own_batches)
+    layout: Layout
+    if models[0].chunk:
+        layout = Alone(models[0], tuple(starts[0]))
+    elif len(dense) == len(models) and not own_batches and not stacked:
+        layout = SideBySide(tuple(layers.widths for layers in dense), dense[0].activation)
+    else:
+        layout = Padded.of(models, starts, own_batches)
+    return layout, layout.stack(starts)
 
 
 @dataclass(frozen=True)

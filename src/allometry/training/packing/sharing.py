@@ -6,7 +6,8 @@ declares (`Model.member_fields`), learning rate, the scalars of the shipped upda
 schedule, length and longest gradient. All else of two specs must be equal.
 """
 
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from allometry.datasets.splits import Data
 from allometry.models.model import Model
@@ -15,11 +16,38 @@ from allometry.spec.optimizers import Elementwise, Optimizer, is_elementwise
 from allometry.spec.schedules import Constant
 
 __all__ = [
-    "batches_key", "data_of", "member_fields", "model_of", "needs_equal_shapes", "optimizer_of",
-    "program_key",
+    "Parts", "batches_key", "data_of", "has_own_batches", "member_fields", "model_of",
+    "needs_equal_shapes", "optimizer_of", "parts_of", "program_key",
 ]  # fmt: skip
 
 T = TypeVar("T")
+
+
+class Parts(NamedTuple):
+    """The parts of the runs of a pack, and what follows from them together.
+
+    Attributes:
+        models, data, optimizers: of each run.
+        own_batches: whether the runs see different batches.
+        equal_shapes: why their arrays must have equal shapes; empty where they need not.
+    """
+
+    models: tuple[Model, ...]
+    data: tuple[Data, ...]
+    optimizers: tuple[Optimizer, ...]
+    own_batches: bool
+    equal_shapes: str
+
+
+def parts_of(specs: Sequence[RunSpec]) -> Parts:
+    """The parts of runs that may share a program."""
+    return Parts(
+        tuple(map(model_of, specs)),
+        tuple(map(data_of, specs)),
+        tuple(map(optimizer_of, specs)),
+        has_own_batches(specs),
+        needs_equal_shapes(specs[0]),
+    )
 
 
 def data_of(spec: RunSpec) -> Data:
@@ -67,6 +95,11 @@ def batches_key(spec: RunSpec) -> Any:
     """Equal for runs that see the same examples in the same batches."""
     train = spec.train
     return spec.seed, spec.data, train.batch_size
+
+
+def has_own_batches(specs: Sequence[RunSpec]) -> bool:
+    """Whether the members of a pack see different batches."""
+    return any(batches_key(spec) != batches_key(specs[0]) for spec in specs[1:])
 
 
 def program_key(spec: RunSpec) -> Any:

@@ -1,0 +1,192 @@
+"""One text of source code, and the pieces of it that functions, classes and names came from."""
+
+import ast
+import builtins
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from importlib.abc import InspectLoader
+from types import CodeType
+
+from allometry.spec.code.free_names import Chain, Reads, reads
+
+__all__ = ["Source", "source", "where_defined"]
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+class Source:
+    """A file, or a cell of a notebook, as it was when it was read.
+
+    Raises:
+        SyntaxError: for text that this Python cannot read.
+    """
+
+    def __init__(self, text: str):
+        self.tree = ast.parse(text)
+        self._text = text
+
+    def of_function(self, code: CodeType, loader: object = None) -> list[ast.AST]:
+        """The definition this code was compiled from; empty where it is not of this text.
+
+        What Python compiles the text to is compared, so that a file which was edited after
+        a function of it was loaded is never taken for that function's source. Lambdas of one
+        line cannot be told apart: all of them are given.
+
+        Args:
+            code: of the function.
+            loader: of its module, which may compile in a way of its own (`importlib`).
+        """
+        compiled = _compiled(self._text, loader)
+        lines = {
+            other.co_firstlineno
+            for other in compiled.get(code.co_qualname, ())
+            if _same_code(code, other)
+        }
+        return [node for line in sorted(lines) for node in self._functions[code.co_name, line]]
+
+    def of_class(self, qualname: str) -> list[ast.ClassDef]:
+        """The definitions of classes of this name, of which a branch may have one each."""
+        return [n for name, n in where_defined(self.tree) if name == qualname and _is_class(n)]  # type: ignore[misc]
+
+    def of_name(self, name: str) -> list[ast.stmt]:
+        """The statements at the top level that bind a name or change what it stands for."""
+        return [stmt for stmt, (bound, changed) in self._statements if name in bound | changed]
+
+    def binds(self, name: str) -> bool:
+        """Whether a statement at the top level binds the name."""
+        return any(name in bound for _, (bound, _) in self._statements)
+
+    @cached_property
+    def changed_by_functions(self) -> frozenset[str]:
+        """Names of the top level that functions change while they run: they are no constants."""
+        defined = where_defined(self.tree)
+        nodes = [n for name, n in defined if not _is_class(n) and "<locals>" not in name]
+        return frozenset(chain[0] for node in nodes for chain in _reads(node).changed)
+
+    @cached_property
+    def imports(self) -> list[tuple[str, int]]:
+        """(module, level) of every import in the text, inside functions too."""
+        return sorted(_reads(self.tree).imports)
+
+    def reads(self, *nodes: ast.AST) -> Reads:
+        """`reads` of nodes of this text."""
+        return _reads(*nodes)
+
+    def changed_inside(self, *nodes: ast.AST) -> frozenset[Chain]:
+        """What the bodies of these functions change in place, their arguments included."""
+        bodies = [s for n in nodes if not isinstance(n, ast.Lambda) for s in getattr(n, "body", ())]
+        return _reads(*bodies).changed
+
+    @cached_property
+    def _functions(self) -> dict[tuple[str, int], list[ast.AST]]:
+        """(name, first line with decorators) to the functions there."""
+        functions: dict[tuple[str, int], list[ast.AST]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                line = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+                functions.setdefault((node.name, line), []).append(node)
+            elif isinstance(node, ast.Lambda):
+                functions.setdefault(("<lambda>", node.lineno), []).append(node)
+        return functions
+
+    @cached_property
+    def _statements(self) -> list[tuple[ast.stmt, tuple[frozenset[str], frozenset[str]]]]:
+        """Statements of the top level with the names they bind and those they change in place."""
+        return [(stmt, _binds(stmt)) for stmt in self.tree.body if not _is_main(stmt)]
+
+
+@lru_cache(maxsize=64)
+def source(text: str) -> Source:
+    """The source of a text; each text is parsed once."""
+    return Source(text)
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str, loader: object) -> dict[str, list[CodeType]]:
+    """All code of a text by ``__qualname__``."""
+    to_code = getattr(loader, "source_to_code", None) or InspectLoader.source_to_code
+    codes: dict[str, list[CodeType]] = {}
+    waiting = [to_code(text, "<source>")]
+    while waiting:
+        code = waiting.pop()
+        codes.setdefault(code.co_qualname, []).append(code)
+        waiting += [c for c in code.co_consts if isinstance(c, CodeType)]
+    return codes
+
+
+@lru_cache(maxsize=4096)
+def _reads(*nodes: ast.AST) -> Reads:
+    return reads(*nodes)
+
+
+def where_defined(tree: ast.AST, inside: str = "") -> Iterator[tuple[str, Definition]]:
+    """Each function and class of a tree with its ``__qualname__``."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield inside + node.name, node
+            locals_ = "." if isinstance(node, ast.ClassDef) else ".<locals>."
+            yield from where_defined(node, f"{inside}{node.name}{locals_}")
+        elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield from where_defined(node, inside)
+
+
+def _is_class(node: ast.AST) -> bool:
+    return isinstance(node, ast.ClassDef)
+
+
+def _is_main(stmt: ast.stmt) -> bool:
+    """Whether this is ``if __name__ == "__main__":``, which is no part of what is imported."""
+    return isinstance(stmt, ast.If) and ("__name__",) in _reads(stmt.test).names
+
+
+def _binds(stmt: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that a statement of the top level binds, and those it changes in place."""
+    bound = {
+        node.id
+        for node in _outside_functions(stmt)
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    }
+    for node in _outside_functions(stmt):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(a.asname or a.name).partition(".")[0] for a in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+    calls = set()
+    for node in _outside_functions(stmt):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            calls.add(node.value.func)  # f.defvjp(...) gives f what it does
+        calls.update(getattr(node, "decorator_list", ()))  # and so does @f.register
+    owners = {chain[0] for call in calls for chain in _reads(call).names if len(chain) > 1}
+    known = set(vars(builtins))
+    return frozenset(bound), frozenset({c[0] for c in _reads(stmt).changed} | owners) - known
+
+
+def _outside_functions(stmt: ast.stmt) -> Iterator[ast.AST]:
+    """The nodes of a statement that are evaluated with it, not later in a function."""
+    waiting: list[ast.AST] = [stmt]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _same_code(one: CodeType, other: CodeType) -> bool:
+    """Whether two functions are compiled alike, wherever they stand."""
+    names = ("co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars",
+             "co_argcount", "co_posonlyargcount", "co_kwonlyargcount")  # fmt: skip
+    if any(getattr(one, name) != getattr(other, name) for name in names):
+        return False
+    if len(one.co_consts) != len(other.co_consts):
+        return False
+    return all(
+        _same_code(a, b) if isinstance(a, CodeType) and isinstance(b, CodeType) else _same(a, b)
+        for a, b in zip(one.co_consts, other.co_consts, strict=True)
+    )
+
+
+def _same(a: object, b: object) -> bool:
+    """Equal constants of one type; the repr of a set may order its items in another way."""
+    if isinstance(a, frozenset) and isinstance(b, frozenset):
+        return sorted(map(repr, a)) == sorted(map(repr, b))
+    return type(a) is type(b) and repr(a) == repr(b)

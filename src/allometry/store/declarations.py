@@ -1,0 +1,135 @@
+"""What declaring the runs of a study changes, and which declarations other code of it leaves."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from allometry.spec import Experiment, of_code, run_ids, texts
+from allometry.spec.code import short_name
+from allometry.store.record import canonical, digest
+
+__all__ = ["Change", "EarlierCode", "Key", "earlier_codes", "redeclared"]
+
+Key = tuple[str, str, str]  # study, size, variant
+Row = tuple[Any, ...]  # of table ``declared``: a key, run_id, position, spec, sha256
+
+
+class EarlierCode(NamedTuple):
+    """Stored runs of a study that other code made than it has now.
+
+    Attributes:
+        name: of the code, as ``--set code=NAME`` takes it.
+        runs: how many.
+        parts: name to hash of each function, class and constant it is made of; empty where it is
+            not known, as in stores that are older than this.
+    """
+
+    name: str
+    runs: int
+    parts: Mapping[str, str]
+
+
+class Change(NamedTuple):
+    """Rows of table ``declared`` to write.
+
+    Attributes:
+        gone: keys with run_id of rows to remove.
+        new: rows to add or to replace.
+        earlier: code to the rows among `new` that keep its stored runs declared.
+    """
+
+    gone: list[Row]
+    new: list[Row]
+    earlier: dict[str, list[Row]]
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        connection.executemany(
+            "DELETE FROM declared WHERE (study, size, variant, run_id) = (?, ?, ?, ?)", self.gone
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", self.new
+        )
+
+
+def redeclared(
+    connection: sqlite3.Connection,
+    key: Key,
+    specs: Sequence[Experiment],
+    before: Mapping[str, Row],
+) -> Change:
+    """What is to be written so that a key declares these runs, as `Store.declare` says.
+
+    Args:
+        connection: of the store.
+        key: study, size and variant.
+        specs: the runs.
+        before: run_id to row of what the key declares so far.
+    """
+    after = _after(key, specs, before)
+    left = [row for run_id, row in before.items() if run_id not in after]
+    codes = {spec.code for spec in specs}
+    earlier: dict[str, list[Row]] = {}
+    for row in _stored(connection, left):
+        code = str(json.loads(row[5]).get("code", ""))
+        if code not in codes:
+            fields = (*_key_of(key, code), *row[3:6])
+            earlier.setdefault(code, []).append((*fields, digest(*fields)))
+    gone = [row[:4] for row in left]
+    for code in codes:  # which is no earlier one, or no longer
+        query = "SELECT run_id FROM declared WHERE (study, size, variant) = (?, ?, ?)"
+        earlier_key = _key_of(key, code)
+        gone += [(*earlier_key, run_id) for (run_id,) in connection.execute(query, earlier_key)]
+    new = [row for run_id, row in after.items() if before.get(run_id) != row]
+    return Change(gone, new + [row for rows in earlier.values() for row in rows], earlier)
+
+
+def earlier_codes(
+    earlier: Mapping[str, Sequence[Row]],
+    connection: sqlite3.Connection,
+    parse: Callable[[str, str], Mapping[str, Any]],
+) -> list[EarlierCode]:
+    """Each earlier code with its number of runs, and its parts from the provenance of its runs.
+
+    Args:
+        earlier: of a `Change`.
+        connection: of the store.
+        parse: a text kept under a name as JSON.
+    """
+    known: dict[str, Mapping[str, str]] = {}
+    if earlier:
+        for name, document in connection.execute("SELECT id, document FROM provenance"):
+            known |= parse(name, document).get("code", {})
+    return [EarlierCode(short_name(c), len(rows), known.get(c, {})) for c, rows in earlier.items()]
+
+
+def _after(key: Key, specs: Sequence[Experiment], before: Mapping[str, Row]) -> dict[str, Row]:
+    """The rows of these runs, and of those that differ from one of them in their seed alone."""
+    named = dict(zip(run_ids(specs), texts(specs), strict=True))
+    others = [row for run_id, row in before.items() if run_id not in named]
+    if others:
+        kinds = {_without_seed(text) for text in named.values()}
+        named |= {row[3]: row[5] for row in others if _without_seed(row[5]) in kinds}
+    rows = {}
+    for position, (run_id, text) in enumerate(named.items()):
+        fields = (*key, run_id, position, text)
+        rows[run_id] = (*fields, digest(*fields))
+    return rows
+
+
+def _stored(connection: sqlite3.Connection, rows: Iterable[Row]) -> list[Row]:
+    """Those of these rows whose runs are stored."""
+    by_name = {row[3]: row for row in rows}
+    query = "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?))"
+    stored = {run_id for (run_id,) in connection.execute(query, (json.dumps([*by_name]),))}
+    return [row for run_id, row in by_name.items() if run_id in stored]
+
+
+def _key_of(key: Key, code: str) -> Key:
+    """The key under which runs of a code stay declared once the study has another."""
+    study, size, variant = key
+    return study, size, of_code(variant, short_name(code))
+
+
+def _without_seed(text: str) -> str:
+    return canonical({n: value for n, value in json.loads(text).items() if n != "seed"})

@@ -1,0 +1,60 @@
+"""What cannot be of a trained network, or means that it learnt nothing, in words."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from allometry.measures.network import Network
+from allometry.spec.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    SquaredError,
+    is_classes,
+)
+
+__all__ = ["notice"]
+
+NEVER_NEGATIVE = (CrossEntropy, BinaryCrossEntropy, SquaredError, Huber)
+LEAST_UPDATES = 100  # before which a network need not have learnt anything
+CHANCE = 0.98  # of the loss of the best constant output: a loss above it has not left chance
+EXAMPLES = 64  # whose outputs are compared
+
+
+def notice(net: Network) -> str:
+    """One of a few sentences; empty where nothing is to be said.
+
+    A constant output is looked for where the loss has not left chance: no constant output does
+    better.
+    """
+    loss = net.spec.train.loss
+    losses = {name: value for name, value in net.losses.items() if name.endswith("_loss")}
+    if isinstance(loss, NEVER_NEGATIVE):
+        negative = [name for name, value in losses.items() if value < 0]
+        if negative:
+            return f"{negative[0]} is negative, which {type(loss).__name__} cannot be"
+    chance = chance_loss(net)
+    if net.step < LEAST_UPDATES or not losses["train_loss"] > CHANCE * chance > 0:
+        return ""
+    if _is_constant(net):
+        return "the outputs are the same for all examples"
+    return f"the training loss never left chance, which is {chance:.4g}"
+
+
+def chance_loss(net: Network) -> float:
+    """The training loss of the best constant output; NaN where no formula is known.
+
+    Of class labels the entropy of their shares in nats, of real targets their variance.
+    """
+    loss, targets = net.spec.train.loss, net.split.train_y
+    if isinstance(loss, CrossEntropy) and is_classes(targets):
+        shares = np.bincount(targets) / len(targets)
+        return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+    if isinstance(loss, SquaredError) and not is_classes(targets):
+        return float(np.asarray(targets, np.float64).reshape(len(targets), -1).var(axis=0).mean())
+    return float("nan")
+
+
+def _is_constant(net: Network) -> bool:
+    params = {name: jnp.asarray(array) for name, array in net.params.items()}
+    outputs = np.asarray(net.model.apply(params, jnp.asarray(net.split.train_x[:EXAMPLES])))
+    return bool(np.all(outputs == outputs[0]))
