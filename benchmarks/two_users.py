@@ -32,9 +32,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ __all__ = ["main"]
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 STUDIES = ("width_by_rate", "teacher_data")
-TRIAL = 60  # updates of a trial
+TRIAL = 30  # updates of a trial
 SHORT, LONG = 0.2, 0.6  # of the runs' length: their difference is the pace of training alone
 AGREE = 0.05  # of the logarithm of the test loss, typical and mean difference
 
@@ -108,14 +109,20 @@ def jobs_of(specs: Sequence[RunSpec]) -> list[Job]:
     return jobs
 
 
-def theirs(job: Job, way: Way, steps: int | None = None) -> float:
-    """Train one network; its test loss.
+def theirs(job: Job, way: Way) -> float:
+    """Train one network; its test loss."""
+    network, loss = trained(job, way, len(job.batches))
+    _, _, test_x, test_y = job.examples
+    with torch.no_grad():
+        return loss(network(test_x), test_y).item()
 
-    Args:
-        steps: updates; None for all.
-    """
+
+def trained(
+    job: Job, way: Way, steps: int
+) -> tuple[nn.Sequential, Callable[[Tensor, Tensor], Tensor]]:
+    """The network after so many updates, and its loss."""
     torch.set_num_threads(way.threads)
-    x, y, test_x, test_y = job.examples
+    x, y, _, _ = job.examples
     network = _network(job)
     rule = job.spec.train.optimizer
     sgd = isinstance(rule, SGD)
@@ -132,8 +139,7 @@ def theirs(job: Job, way: Way, steps: int | None = None) -> float:
         optimizer.zero_grad(set_to_none=True)
         loss(network(x.index_select(0, batch)), y.index_select(0, batch)).backward()
         optimizer.step()
-    with torch.no_grad():
-        return loss(network(test_x), test_y).item()
+    return network, loss
 
 
 def best_ways(jobs: Sequence[Job]) -> dict[Any, Way]:
@@ -146,7 +152,7 @@ def best_ways(jobs: Sequence[Job]) -> dict[Any, Way]:
         for _ in range(3):
             for way in ways:
                 began = time.perf_counter()
-                theirs(job, way, TRIAL)
+                trained(job, way, TRIAL)
                 seconds[way] = min(seconds[way], time.perf_counter() - began)
         chosen[job.spec.model] = min(ways, key=lambda way: seconds[way])
     return chosen
@@ -203,11 +209,8 @@ def measure(name: str, rounds: int, folder: Path) -> dict[str, Any]:
         torch_whole = _now() - began
         difference = agreement(specs, losses, table)
         rows.append({"command": whole, "steady": steady(specs), "theirs": torch_whole})
-        sys.stderr.write(
-            f"{name}, round {number}: command {whole[0]:.1f} s, theirs {torch_whole[0]:.1f} s, "
-            f"losses differ by {difference['typical']:.2g}, their mean by "
-            f"{difference['mean']:.2g}; load {os.getloadavg()[0]:.1f}\n"
-        )
+        seconds = {key: values.tolist() for key, values in rows[-1].items()}
+        sys.stderr.write(f"{name}, round {number}, load {os.getloadavg()[0]:.1f}: {seconds}\n")
     by_name = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     made = sum(map(updates, specs))
     return {
@@ -290,7 +293,7 @@ def _batches(n: int, seed: int, size: int, steps: int) -> list[Tensor]:
 def _network(job: Job) -> nn.Sequential:
     widths = job.spec.model.widths
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     network = nn.Sequential(*layers[:-1])
     with torch.no_grad():
