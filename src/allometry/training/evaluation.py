@@ -75,8 +75,7 @@ def _sums_of_own(
     descent: Descent, params: Any, sets: Sequence[tuple[NDArray[Any], NDArray[Any]]]
 ) -> Sums:
     """The same where each member has a set of its own."""
-    x, first = gathered([x for x, _ in sets])
-    y, _ = gathered([y for _, y in sets])
+    x, y, first = gathered(sets)
     counts = np.array([len(x) for x, _ in sets])[:, None]
     totals: Sums = {}
     size = min(BATCH, int(counts.max()))

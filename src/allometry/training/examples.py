@@ -19,27 +19,32 @@ class Resident(NamedTuple):
     first: int
 
 
-def gathered(arrays: Sequence[NDArray[Any]]) -> tuple[jax.Array, NDArray[np.int64]]:
+def gathered(
+    sets: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+) -> tuple[jax.Array, jax.Array, NDArray[np.int64]]:
     """Several sets of examples one after another on the device, each set there once.
 
+    A set is features and targets together: two may have one array of features and other targets.
+
     Args:
-        arrays: ``(n, ...)`` each; rows are flattened, and padded with zeros to the longest where
-            members of a pack have different numbers of features.
+        sets: features ``(n, features)`` and targets ``(n, ...)`` each; features are padded with
+            zeros to the most there are.
 
     Returns:
-        all rows, and the first row of each of the sets.
+        all features, all targets, and the first row of each of the sets.
     """
-    places: dict[int, int] = {}
+    places: dict[tuple[int, int], int] = {}
     parts, at = [], 0
-    for array in arrays:
-        if id(array) not in places:
-            places[id(array)] = at
-            parts.append(array)
-            at += len(array)
-    if parts[0].ndim > 1:
-        width = max(part.shape[1] for part in parts)
-        parts = [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts]
-    return jnp.asarray(np.concatenate(parts)), np.array([places[id(array)] for array in arrays])
+    for x, y in sets:
+        if (id(x), id(y)) not in places:
+            places[id(x), id(y)] = at
+            parts.append((x, y))
+            at += len(x)
+    width = max(x.shape[1] for x, _ in parts)
+    features = np.concatenate([np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x, _ in parts])
+    targets = np.concatenate([y for _, y in parts])
+    rows = np.array([places[id(x), id(y)] for x, y in sets])
+    return jnp.asarray(features), jnp.asarray(targets), rows
 
 
 def resident(x: NDArray[Any]) -> Resident:

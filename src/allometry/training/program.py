@@ -136,7 +136,7 @@ def _loaded(
     the seed have the same arrays.
     """
     loaded: dict[Any, tuple[Split, TorchDraws]] = {}
-    seen: dict[int, tuple[Split, Split]] = {}  # by the array, which the value keeps alive
+    seen: dict[Any, tuple[Split, Split]] = {}  # by all its arrays, which the value keeps alive
     for spec, model, data in zip(specs, parts.models, parts.data, strict=True):
         if (spec.seed, data) in loaded:
             continue
@@ -144,7 +144,7 @@ def _loaded(
         with scope("float32"):
             split = data.prepare(stream)
             if type(model).features is Model.features:  # which draws nothing
-                key = id(split.train_x)
+                key = tuple(map(id, split))
                 if key not in seen:
                     seen[key] = split, _seen_by(model, stream, split, dtype)
                 split = seen[key][1]
@@ -178,8 +178,7 @@ def _on_device(
         shared: one copy on the device serves all programs that cut from one array.
     """
     if own:
-        x, rows = gathered([split.train_x for split in splits])
-        y, _ = gathered([split.train_y for split in splits])
+        x, y, rows = gathered([(split.train_x, split.train_y) for split in splits])
         return Resident(x, 0), Resident(y, 0), rows
     place = resident if shared else lambda array: Resident(jnp.asarray(array), 0)
     first = splits[0]
