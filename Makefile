@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= allometry.db
 TEST_READY := .venv/.test-ready
-BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid cost_per_run
+BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid two_users cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
 .PHONY: run test test-all setup lint bench clean help which-python

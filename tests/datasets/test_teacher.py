@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from allometry.datasets import Teacher
+from allometry.datasets import teacher as teachers
 from allometry.datasets.teacher import _network
 from allometry.spec.torch_draws import TorchDraws
 
@@ -62,6 +63,20 @@ def test_all_seeds_have_one_teacher_and_one_test_set():
     np.testing.assert_array_equal(prepared(fresh, 0).test_y, three.test_y)
     other = prepared(Teacher(n_in=4, n_train=100, teacher_seed=1))
     assert not np.array_equal(other.train_x, one.train_x)
+
+
+def test_a_study_over_sizes_and_dimensions_is_answered_once_for_all_seeds(monkeypatch):
+    """Two dimensions and twelve sizes: more sets than there are between two equal ones."""
+    answer, asked = teachers._answer, []
+    monkeypatch.setattr(teachers, "_answer", lambda *given: asked.append(1) or answer(*given))
+    data = [Teacher(n_in=n, n_train=10 + k, teacher_seed=7) for n in (2, 3) for k in range(12)]
+    for one in data:
+        prepared(one, seed=0)
+    first = len(asked)
+    for one in data:
+        prepared(one, seed=1)
+    assert first > 0
+    assert len(asked) == first
 
 
 def test_no_input_is_in_training_and_test_set():

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from allometry import measures
+from allometry.datasets import Teacher
 from allometry.datasets.splits import Data, Moons, Split
 from allometry.errors import UsageError
 from allometry.models import MLP
@@ -449,3 +450,25 @@ def test_members_may_have_data_seeds_sizes_and_lengths_of_their_own():
     assert [row["steps"] for row in rows] == [6, 12, 4, 7, 9]
     assert [row["n_data"] for row in rows] == [30, 90, 50, 16, 5]
     assert all("train_r2" in row for row in rows)
+
+
+SHARING = {
+    "features, not labels": [Moons(n_samples=60, label_noise=q) for q in (0.0, 0.2, 0.4)],
+    "a test set": [Teacher(n_in=2, n_train=n, n_test=40) for n in (10, 70, 30)],
+}
+
+
+@pytest.mark.parametrize("part", SHARING)
+def test_members_whose_data_share_some_arrays_have_the_others_of_their_own(part):
+    """Training and test losses of every member, in a pack and alone."""
+    data = SHARING[part]
+    loss, outputs = ("squared_error", 1) if isinstance(data[0], Teacher) else ("cross_entropy", 2)
+    train = TrainSpec(optimizer=ADAM, steps=20, batch_size=16, loss=loss)
+    model = MLP(widths=(2, 8, outputs))
+    specs = [RunSpec(model=model, data=d, train=train, seed=s) for d in data for s in (0, 1)]
+    taken = {"losses": measures.losses}
+    together = train_pack(Pack(tuple(specs)), taken, {})
+    for spec, result in zip(specs, together, strict=True):
+        (alone,) = train_pack(Pack((spec,)), taken, {})
+        for name in ("train_loss", "test_loss"):
+            assert result.row[name] == pytest.approx(alone.row[name], rel=1e-4)

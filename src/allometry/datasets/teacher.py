@@ -20,6 +20,7 @@ Layers = list[tuple[Floats, Floats]]  # weight (fan_in, fan_out) and bias (fan_o
 
 BLOCK = 1024  # inputs answered at once: sums do not depend on how many are asked for
 REFERENCE = 10 * BLOCK  # inputs over which mean and variance of the answers are taken
+DRAWN = 64  # sets kept: a study asks for all its sizes again at every seed
 # Second half of the key of a stream, as in `options`.
 WEIGHTS, REFERENCES, TRAIN, TEST = (2**63 + 16 + i for i in range(4))
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
@@ -74,7 +75,7 @@ class Teacher(Data):
         return Split(*train, *_examples(*teacher, self.teacher_seed, TEST, self.n_test))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=DRAWN)
 def _examples(
     widths: tuple[int, ...], activation: str, teacher_seed: int, seed: int, place: int, n: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
