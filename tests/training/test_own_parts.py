@@ -348,8 +348,14 @@ def regression(**fields):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"loss": Unaligned()}, "Unaligned.each: a number that depends on one example alone"),
-        ({"metrics": (Distance(),)}, "Distance.each: a number that depends on one example alone"),
+        (
+            {"loss": Unaligned()},
+            "Unaligned.each: the number of an example depends on the other examples",
+        ),
+        (
+            {"metrics": (Distance(),)},
+            "Distance.each: the number of an example depends on the other examples",
+        ),
         ({"metrics": (Worst(),)}, "Worst.each: one number an example expected"),
     ],
 )

@@ -138,7 +138,8 @@ def _check_each(
     if each.shape != (n,):
         raise UsageError(
             f"{name}.each: one number an example expected, shape ({n},), "
-            f"got {each.shape}; take means over the outputs alone (axis=-1)"
+            f"got {each.shape}; take means over the outputs alone (axis=-1), and line up targets "
+            "by targets.reshape(outputs.shape)"
         )
     if type(score).__module__.startswith("allometry."):
         return
