@@ -350,11 +350,11 @@ def regression(**fields):
     [
         (
             {"loss": Unaligned()},
-            "Unaligned.each: the number of an example depends on the other examples",
+            "Unaligned.each: the number of an example depends",
         ),
         (
             {"metrics": (Distance(),)},
-            "Distance.each: the number of an example depends on the other examples",
+            "Distance.each: the number of an example depends",
         ),
         ({"metrics": (Worst(),)}, "Worst.each: one number an example expected"),
     ],
