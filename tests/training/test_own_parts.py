@@ -478,3 +478,23 @@ def test_members_whose_data_share_some_arrays_have_the_others_of_their_own(part)
         (alone,) = train_pack(Pack((spec,)), taken, {})
         for name in ("train_loss", "test_loss"):
             assert result.row[name] == pytest.approx(alone.row[name], rel=1e-4)
+
+
+# ---- what a measure sees ---------------------------------------------------------------------
+
+
+def test_a_measure_that_changes_what_it_sees_costs_its_run_alone():
+    """cases/run/21: a measure that prunes to look changed all measures after it."""
+
+    def prune(net):
+        if net.model.widths[1] == 4:
+            net.params["weight0"][:] = 0
+        return {}
+
+    def split(net):
+        assert not net.split.train_x.flags.writeable and not net.split.test_y.flags.writeable
+        return {"norm": float(np.square(net.params["weight0"]).sum())}
+
+    specs = runs(seeds=(0,))
+    failed, done = train_pack(Pack(tuple(specs)), {"prune": prune, "split": split}, {})
+    assert "read-only" in failed.reason and done.row["norm"] > 0

@@ -95,6 +95,10 @@ class MLP(Model):
         return self.dropout > 0 or type(self).apply_training is not MLP.apply_training
 
     @property
+    def n_inputs(self) -> int:
+        return self.widths[0]
+
+    @property
     def n_outputs(self) -> int:
         return self.widths[-1]
 

@@ -74,6 +74,11 @@ class Model(Spec):
         return None
 
     @property
+    def n_inputs(self) -> int | None:
+        """Features of an example, where one of the `member_fields` says how many; else None."""
+        return None
+
+    @property
     def n_outputs(self) -> int | None:
         """Outputs, where one of the `member_fields` decides how many; None elsewhere."""
         return None

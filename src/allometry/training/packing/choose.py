@@ -64,7 +64,9 @@ def _cut(group: Group, machine: Calibration, *, own: bool = False) -> list[Pack]
 
 def _joined(alike: Group, shared: list[Pack], machine: Calibration) -> list[Pack]:
     """The packs with shared batches, or others with own batches if these are done sooner."""
-    if _trains_alone(alike[0]):
+    inputs = {(spec.data, model_of(spec).n_inputs) for spec in alike}
+    # Of networks with other inputs on one data set all but one are refused, each by itself.
+    if _trains_alone(alike[0]) or len(inputs) > len({spec.data for spec in alike}):
         return shared
     own = _cut(alike, machine, own=True)
     return own if all_seconds(own, machine) < all_seconds(shared, machine) else shared

@@ -94,7 +94,7 @@ def needs_equal_shapes(spec: RunSpec) -> str:
 def batches_key(spec: RunSpec) -> Any:
     """Equal for runs that see the same examples in the same batches."""
     train = spec.train
-    return spec.seed, spec.data, train.batch_size
+    return spec.seed, spec.data, train.batch_size, model_of(spec).n_inputs
 
 
 def has_own_batches(specs: Sequence[RunSpec]) -> bool:
