@@ -149,7 +149,7 @@ def test_a_checkpoint_is_safetensors_that_anyone_can_read(place):
     arrays = load_file(file)
     assert file.suffix == ".safetensors"
     assert arrays["state.params['first'][0]"].shape == (3 + 12 + 5, 7)
-    assert arrays["point/1/2/weight0"].shape == (5, 7)
+    assert arrays["point/2/1/weight0"].shape == (5, 7)
 
 
 # ---- what must not be used -------------------------------------------------------------------

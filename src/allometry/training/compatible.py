@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from allometry.datasets.splits import Split
 from allometry.errors import UsageError, in_one_line
-from allometry.models.model import Model, Params
+from allometry.models.model import Params
 from allometry.spec import RunSpec
 from allometry.spec.losses import Loss
 from allometry.spec.metrics import Metric
 from allometry.spec.optimizers import Optimizer, is_elementwise
-from allometry.training.packing.sharing import optimizer_of
+from allometry.training.packing.sharing import Parts
 
 __all__ = ["check_compatible", "metrics_of"]
 
@@ -31,7 +31,7 @@ def metrics_of(spec: RunSpec, split: Split) -> tuple[Metric, ...]:
 
 def check_compatible(
     specs: Sequence[RunSpec],
-    models: Sequence[Model],
+    parts: Parts,
     starts: Sequence[Params],
     splits: Sequence[Split],
 ) -> None:
@@ -42,8 +42,8 @@ def check_compatible(
     """
     loss, checked = specs[0].train.loss, set()
     shapes = tuple((name, array.shape) for name, array in starts[0].items())
-    _check_direction(optimizer_of(specs[0]), shapes)
-    for spec, model, start, split in zip(specs, models, starts, splits, strict=True):
+    _check_direction(parts.optimizers[0], shapes)
+    for spec, model, start, split in zip(specs, parts.models, starts, splits, strict=True):
         model.check(split.train_x.shape[1], loss.least_outputs(split.train_y))
         if spec.train.stop is not None and split.valid_x is None:
             raise UsageError(

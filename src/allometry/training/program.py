@@ -79,7 +79,7 @@ def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
     splits, draws = _loaded(specs, parts, dtype)
     # A member draws its start from a stream of its own, and PyTorch's shuffles come after it.
     starts = [model.init(stream) for model, stream in zip(models, draws, strict=True)]
-    check_compatible(specs, models, starts, splits)
+    check_compatible(specs, parts, starts, splits)
     layout, arrays = laid_out(
         models, starts, own_batches=parts.own_batches, stacked=bool(parts.equal_shapes)
     )

@@ -15,6 +15,7 @@ from allometry.errors import DataError
 from allometry.measures.paths import path_entropies_of
 from allometry.models import MLP
 from allometry.spec import RunSpec
+from allometry.spec.optimizers import SGD
 from allometry.spec.torch_draws import TorchDraws
 from allometry.stats.means import over_seeds
 from allometry.studies.path_entropies.path_dynamics import STUDY, ShuffledMoons
@@ -247,7 +248,7 @@ def test_the_notebook_size_is_the_demos_workload() -> None:
         assert (spec.data.n_samples, spec.data.noise, spec.data.random_state) == (2000, 0.1, 42)
         assert (spec.train.epochs, spec.train.batch_size) == (5000, 128)
         assert spec.train.measure_every == 10
-        assert spec.train.optimizer.document() == {"kind": "SGD", "learning_rate": 0.05}
+        assert spec.train.optimizer == SGD(learning_rate=0.05)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
