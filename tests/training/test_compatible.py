@@ -67,9 +67,7 @@ def test_a_loss_of_one_example_is_taken():
 
 
 def test_a_metric_that_does_not_fit_the_targets_is_named():
-    with pytest.raises(
-        UsageError, match=r"the metric R2 needs real targets, one for each of the network's 2"
-    ):
+    with pytest.raises(UsageError, match="the metric R2 needs real targets, one for each"):
         prepared(LABELS, n_out=2, metrics=(R2(),))
 
 
