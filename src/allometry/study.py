@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, in_one_line
 from allometry.findings import Analysis, Finding
 from allometry.spec import Changes, Experiment, Spec, replace, run_ids
 from allometry.spec.code import UserCode, is_shipped, user_classes, user_code
@@ -113,17 +113,21 @@ class Study:
             )
         return Analysis(tuple(result))
 
-    def analysis_without_noticed(self, table: Table) -> Analysis | None:
-        """The analysis without the runs of which `noticed` says something.
+    def without_noticed(self, table: Table) -> tuple[Sequence[Finding], str]:
+        """The findings without the runs of which `noticed` says something.
 
-        None if there are no such runs, or no others.
-
-        Raises:
-            AllometryError: that of an analysis that needs these runs.
+        Returns:
+            the findings, none where there are no such runs or no others; and why there are none
+            where the analysis cannot do without these runs.
         """
         rows = included(table)
         others = [not text for text in rows["notice"].tolist()] if noticed(rows) else []
-        return self.analysis(rows.take(np.array(others))) if any(others) else None
+        if not any(others):
+            return (), ""
+        try:
+            return self.analysis(rows.take(np.array(others))).findings, ""
+        except Exception as error:  # of an analysis that was written for all runs
+            return (), in_one_line(error)
 
     def view(self, name: str, table: Table) -> Table:
         """A table in another form, of all runs but those that are excluded.

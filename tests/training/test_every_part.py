@@ -121,7 +121,7 @@ def test_the_comparison_sees_what_is_wrong(monkeypatch):
 
 def test_small_cross_entropies_keep_their_digits():
     """float64 by the definition; version 1 was off by a quarter at logits of 60."""
-    for gap in (5.0, 20.0, 60.0, 85.0):
+    for gap in (5.0, 20.0, 60.0, 80.0):
         logits = np.array([[60.0 + gap, 60.0, 59.0, 1.0], [3.0, 3.0 + gap, 0.0, -1.0]])
         labels = np.array([0, 1])
         rest = [np.exp(np.delete(z, y) - z[y]).sum() for z, y in zip(logits, labels, strict=True)]
@@ -154,7 +154,7 @@ def test_huber_and_binary_are_optax_s_own():
 
     rng = np.random.default_rng(1)
     outputs, targets = rng.normal(size=(2, 30, 3)).astype(np.float32)
-    expected = optax.losses.huber_loss(outputs, targets, 0.7).mean(-1)
+    expected = optax.losses.huber_loss(outputs, targets, delta=0.7).mean(-1)
     np.testing.assert_allclose(Huber(delta=0.7).each(outputs, targets), expected, rtol=1e-5)
     yes = (targets > 0).astype(np.float32)
     expected = optax.losses.sigmoid_binary_cross_entropy(outputs, yes).mean(-1)

@@ -1,5 +1,7 @@
 """What cannot be, or has learnt nothing, is noticed; what learns is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -83,5 +85,7 @@ def test_the_study_is_judged_without_them_too(tmp_path):
     outcome = run(study, store=tmp_path / "s.db")
     assert list(outcome.notices.values()) == [1]
     assert [f.verdict for f in outcome.findings] == ["disagrees"]
-    without = study.analysis_without_noticed(outcome.table)
-    assert without is not None and [f.verdict for f in without.findings] == ["agrees"]
+    findings, reason = study.without_noticed(outcome.table)
+    assert [f.verdict for f in findings] == ["agrees"] and reason == ""
+    needs_all = replace(study, analyse=lambda table: analyse(table.take(table["seed"] > 0)))
+    assert "ValueError" in needs_all.without_noticed(outcome.table)[1]

@@ -122,18 +122,14 @@ def _show_outcome(
 
 def _say_notices(outcome: "Outcome") -> None:
     """What was noticed of runs, and the verdicts without them."""
-    from allometry.errors import AllometryError
-
     for sentence, runs in outcome.notices.items():
         say(f"noticed: {runs} {'run' if runs == 1 else 'runs'}: {sentence}")
-    if not outcome.notices or outcome.pending:
+    if outcome.pending:
         return
-    try:
-        without = outcome.study.analysis_without_noticed(outcome.table)
-    except AllometryError as error:
-        say(f"without them: {error}")
-        return
-    for finding in without.findings if without else ():
+    findings, reason = outcome.study.without_noticed(outcome.table)
+    if reason:
+        say(f"without them there is no analysis: {reason}")
+    for finding in findings:
         say(f"without them: {finding.verdict}: {finding.claim}; {finding.shown}".rstrip("; "))
 
 

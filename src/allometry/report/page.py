@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allometry.errors import AllometryError, UsageError
+from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
 from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
@@ -81,21 +81,12 @@ def write_report(
         fits=[_fit_section(name, fit) for name, fit in analysis.fits.items()],
         counts=counts_of_runs(table, declared),
         noticed=noticed(table),
-        without=_without_noticed(study, table),
+        without=study.without_noticed(table),
         command=command,
         runs=runs_section(table),
         provenance=provenance_section(provenance),
     )
     return write(page, path, [(p.function, len(svg.encode())) for p, svg in pictures_with_svg])
-
-
-def _without_noticed(study: Study, table: Table) -> dict[str, Any]:
-    """The findings without the runs of which something was noticed, or why there are none."""
-    try:
-        analysis = study.analysis_without_noticed(table)
-    except AllometryError as error:
-        return {"findings": [], "reason": str(error)}
-    return {"findings": analysis.findings if analysis else [], "reason": ""}
 
 
 def require_finished(study: Study, table: Table, size: str) -> None:
