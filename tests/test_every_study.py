@@ -102,7 +102,12 @@ def quick(tmp_path_factory):
     return trained
 
 
-@pytest.fixture(params=EVERY)
+# Their families have others that are trained here in less time: `grokking`, `modular_addition`.
+LONG = ("grokking_phases", "mnist_grokking")
+TRAINED = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in EVERY]
+
+
+@pytest.fixture(params=TRAINED)
 def trained(request, quick):
     study = studies.study(request.param)
     data = {getattr(getattr(s, "data", None), "name", "") for s in study.specs("quick")}

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -52,6 +52,7 @@ def pairs(p: int) -> np.ndarray[Any, Any]:
     return np.stack(np.divmod(np.arange(p * p), p), axis=1).astype(np.float32)
 
 
+@settings(max_examples=8)
 @given(model=SIZES)
 def test_apply_looks_up_adds_and_decodes(model: EmbeddingDecoder) -> None:
     params, x = model.init(TorchDraws(model.p)), pairs(model.p)
@@ -120,6 +121,7 @@ def test_it_starts_as_pytorch_would() -> None:
 # ---- packing: nothing here or in the library is written for this model -----------------------
 
 
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.integers(2, 9), st.integers(1, 12)), min_size=2, max_size=4))
 def test_each_member_of_a_pack_gives_its_own_answers(sizes: list[tuple[int, int]]) -> None:
     models = [EmbeddingDecoder(p=8, d_embed=d, hidden=(h, 4)) for d, h in sizes]

@@ -136,7 +136,7 @@ def test_members_may_have_their_own_learning_rate():
     assert_same_as_trained_alone(specs)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     hidden=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=6),
     seed=st.integers(0, 99),
@@ -402,7 +402,11 @@ def in_whole_batches(spec):
 
 @pytest.mark.parametrize(
     ("batch", "rates"),
-    [(75, "equal"), pytest.param(40, "equal", marks=pytest.mark.slow), (40, "fan_in")],
+    [
+        pytest.param(75, "equal", marks=pytest.mark.slow),
+        pytest.param(40, "equal", marks=pytest.mark.slow),
+        (40, "fan_in"),
+    ],
 )
 def test_chunks_add_up_to_whole_batches(batch, rates):
     """75 images in one batch (chunks of 32, 32, 11), and in batches of 40 and 35 (32, 8, 32, 3)."""

@@ -125,7 +125,15 @@ HOSTILE_RULES = [
 ]
 
 
-@pytest.mark.parametrize("rule", HOSTILE_RULES, ids=lambda rule: type(rule).__name__)
+# The others are of the same kinds: norms of a network, of an array, draws.
+QUICK = (ClippedAdam, BlockClipped, Noisy, Optax)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [r if type(r) in QUICK else pytest.param(r, marks=pytest.mark.slow) for r in HOSTILE_RULES],
+    ids=lambda rule: type(rule).__name__,
+)
 def test_a_rule_with_a_norm_in_it_sees_one_network(rule):
     packs = assert_as_alone(runs(optimizers=[rule]))
     assert {len(pack.specs) for pack in packs} <= {1, 2}, "equal shapes, two seeds"
@@ -274,7 +282,12 @@ NETS = {
 TOGETHER = {"honest", "true mean"}  # of different widths
 
 
-@pytest.mark.parametrize("name", NETS)
+ALIKE = ("plain", "honest", "by shape")  # as "true mean", "sigmoid" and the others, and simpler
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in ALIKE else n for n in NETS]
+)
 def test_a_model_of_one_s_own_in_a_pack_is_itself(name):
     packs = assert_as_alone(runs(models=NETS[name]))
     widths = max(len({spec.model for spec in pack.specs}) for pack in packs)

@@ -83,7 +83,7 @@ def test_float64_is_gradient_descent_in_numpys_float64(loss, optimizer):
         np.testing.assert_allclose(found[name], array, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("rates", ["equal", "fan_in"])
+@pytest.mark.parametrize("rates", [pytest.param("equal", marks=pytest.mark.slow), "fan_in"])
 def test_chunks_in_float64_are_whole_batches_by_the_definition_in_float64(rates):
     """Winograd's transforms and the sums over chunks lose nothing: 1e-10 of the way."""
     spec = at("float64", convnet(batch=40, rates=rates, epochs=2))
