@@ -361,7 +361,7 @@ def command(store, *more):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("more", [(), ("--workers", "1")])
+@pytest.mark.parametrize("more", [pytest.param((), marks=pytest.mark.slow), ("--workers", "1")])
 def test_killed_for_real_it_goes_on_to_the_same_bits(more, tmp_path, uninterrupted, pytestconfig):
     store = tmp_path / "s.db"
     process = subprocess.Popen(

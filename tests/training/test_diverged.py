@@ -92,7 +92,12 @@ def member_updates(made):
     return sum(members * n for members, n in made)
 
 
-@pytest.mark.parametrize("name", PACKS)
+LONG = ("stacked",)  # its results are compared below
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in PACKS]
+)
 def test_the_lost_leave_and_the_living_end_where_they_would_have(name, made, always):
     specs = PACKS[name]
     epochs, total = specs[0].train.epochs, updates(specs[0])

@@ -58,7 +58,12 @@ def updates_made(monkeypatch):
     return made
 
 
-@pytest.mark.parametrize("name", FORMS)
+SLOW = ("chunks", "a schedule by steps")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in FORMS]
+)
 def test_a_longer_run_goes_on_to_the_bits_of_one_uninterrupted(name, place, updates_made):
     short = [changed(spec, epochs=4, measure_every=2) for spec in FORMS[name]]
     long = [changed(spec, epochs=8, measure_every=2) for spec in FORMS[name]]

@@ -107,6 +107,7 @@ def assert_same_as_trained_alone(specs, rounding=1e-3):
             assert apart <= rounding * way + 1e-9, f"{spec.model} {name}: {apart} of {way}"
 
 
+@pytest.mark.slow  # 19 programs; the next test is of small packs of any form
 def test_every_member_of_the_notebook_pack_equals_itself_trained_alone(fashion_mnist):
     specs = study("mlp_parameter_scaling").specs("notebook", 1, {"train.epochs": "1"})
     assert len(specs) == 19

@@ -88,7 +88,7 @@ def test_no_way_to_part_seven_runs_is_more_than_5_percent_cheaper(widths, load):
     assert over_the_best([(w, w // 2) for w in widths], load) <= 1.05
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.lists(hidden, min_size=2, max_size=6), loads)
 def test_where_shapes_cross_one_order_costs_a_little(pairs, load):
     """Some widen and some narrow: no order of widths has all the good packs side by side."""
