@@ -20,6 +20,7 @@ from allometry.spec import RunSpec
 from allometry.spec.optimizers import SGD, Adam, AdamW
 from allometry.training.loop import Training, train_pack
 from allometry.training.packing import calibration as pack_calibration
+from allometry.training.packing import choose
 from allometry.training.packing.calibration import Calibration, calibration
 from allometry.training.packing.choose import load_of, make_packs
 from allometry.training.packing.cost import LENGTHS, Load, cheapest, cost, slots
@@ -328,3 +329,29 @@ def _timed(specs):
 def _seconds(specs):
     """Of a call of the program, the fastest; loading and compiling are out."""
     return _timed(tuple(specs))
+
+
+def test_runs_that_differ_in_their_seeds_are_looked_at_once(monkeypatch):
+    """50,000 runs took nine minutes to be parted; what is looked at does not grow with seeds."""
+    looks = []
+    cut = choose._cut
+
+    def counted(*arguments, **options):
+        looks.append(1)
+        return cut(*arguments, **options)
+
+    monkeypatch.setattr(choose, "_cut", counted)
+    base = small((7, 3, 3))
+    models = [MLP(widths=(7, width, 3)) for width in range(3, 33)]
+    for seeds in (17, 170):  # blocks of 17 seeds of 30 runs
+        every = [(seed, model) for seed in range(seeds) for model in models]
+        specs = [base.model_copy(update={"model": m, "seed": s}) for s, m in every]
+        looks.clear()
+        packs = make_packs(specs, MACHINE)
+        assert len(looks) <= 2 * (17 + 1) and sum(len(p.specs) for p in packs) == len(specs)
+
+
+def test_networks_with_other_inputs_share_no_batches_whoever_shares_their_settings():
+    base = small((7, 5, 3))
+    specs = [base.model_copy(update={"model": MLP(widths=(n, 5, 3))}) for n in (7, 9, 7)]
+    assert sorted(len(pack.specs) for pack in make_packs(specs, MACHINE)) == [1, 2]

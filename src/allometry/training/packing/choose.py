@@ -1,7 +1,7 @@
 """Which runs are trained together: groups that may be, cut where that is cheapest."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from allometry.errors import UsageError
@@ -26,6 +26,9 @@ Group = list[RunSpec]
 # A step of a pack with own batches took 1.2 to 1.7 times its prediction on seven shapes, two
 # cores; one with shared batches takes what is predicted.
 UNDERESTIMATED = 1.5
+# Runs among which packs with own batches are looked for: a cut of twice as many takes four times
+# as long, and packs of hundreds of members gain nothing by more.
+BLOCK = 512
 
 
 def make_packs(specs: Sequence[RunSpec], costs: Calibration | None = None) -> list[Pack]:
@@ -47,9 +50,36 @@ def make_packs(specs: Sequence[RunSpec], costs: Calibration | None = None) -> li
             packs.append(Pack(tuple(alike)))
             continue
         machine = costs or calibration()
-        shared = [p for group in _grouped(alike, keys.batches) for p in _cut(group, machine)]
-        packs += _joined(alike, shared, machine) if len(shared) > 1 else shared
+        known: dict[Any, list[list[int]]] = {}
+        for groups in _blocks(_grouped(alike, keys.batches)):
+            block = [spec for group in groups for spec in group]
+            # Blocks that differ in their seeds alone are parted alike.
+            parts = tuple((id(s.model), id(s.data), id(s.train)) for s in block)
+            key = parts, tuple(map(len, groups))
+            if key not in known:
+                known[key] = _chosen(groups, block, machine)
+            packs += [Pack(tuple(block[k] for k in places)) for places in known[key]]
     return packs
+
+
+def _chosen(groups: Sequence[Group], block: Group, machine: Calibration) -> list[list[int]]:
+    """The packs of the runs of a block, by their places in it."""
+    packs = [pack for group in groups for pack in _cut(group, machine)]
+    if len(packs) > 1:
+        packs = _joined(block, packs, machine)
+    places = {id(spec): k for k, spec in enumerate(block)}
+    return [[places[id(spec)] for spec in pack.specs] for pack in packs]
+
+
+def _blocks(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Groups one behind the other, as many as have `BLOCK` runs together, or one alone."""
+    block: list[Group] = []
+    for group in groups:
+        if block and sum(map(len, block)) + len(group) > BLOCK:
+            yield block
+            block = []
+        block.append(group)
+    yield block
 
 
 def _cut(group: Group, machine: Calibration, *, own: bool = False) -> list[Pack]:
@@ -129,9 +159,8 @@ class _Keys:
         return self._number(parts, lambda: program_key(spec))
 
     def batches(self, spec: RunSpec) -> Any:
-        return spec.seed, self._number(
-            (id(spec.data), id(spec.train)), lambda: batches_key(spec)[1:]
-        )
+        parts = id(spec.data), id(spec.train), id(spec.model)
+        return spec.seed, self._number(parts, lambda: batches_key(spec)[1:])
 
     def _number(self, parts: tuple[int, ...], key: Callable[[], Any]) -> int:
         number = self._seen.get(parts)

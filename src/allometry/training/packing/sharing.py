@@ -99,7 +99,8 @@ def batches_key(spec: RunSpec) -> Any:
 
 def has_own_batches(specs: Sequence[RunSpec]) -> bool:
     """Whether the members of a pack see different batches."""
-    return any(batches_key(spec) != batches_key(specs[0]) for spec in specs[1:])
+    first = batches_key(specs[0])
+    return any(batches_key(spec) != first for spec in specs[1:])
 
 
 def program_key(spec: RunSpec) -> Any:

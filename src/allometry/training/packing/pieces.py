@@ -1,0 +1,185 @@
+"""What a step of a pack is made of: of every stretch of some models, by its length."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allometry.models.model import Model
+from allometry.training.packing.calibration import Calibration, Points
+from allometry.training.packing.side_by_side import bucket_width
+
+__all__ = ["Numbers", "Pieces", "Sizes", "at", "pieces_of", "sizes_of"]
+
+Numbers = NDArray[np.float64]
+# Operations of a compiled step: batches, loss and bookkeeping; the first layer, and each later
+# layer of a bucket, forward, backward and updated; a member cut out of the first product.
+STEP, LAYER, MEMBER = 22, 7, 2
+COMPILED, CUT = 1.5, 4  # operations compiled for one that runs; for a member cut out
+
+
+class Sizes(NamedTuple):
+    """Some models, ``(n,)`` each; looked at once, for every stretch of them is priced.
+
+    Attributes:
+        flop: forward and backward, of an example. forward: of these the forward ones.
+        params: trained numbers.
+        widths: of the layers of perceptrons, ``(n, layers + 1)``; None where one is none.
+        buckets: `bucket_width` of each perceptron, empty where one is none.
+    """
+
+    flop: Numbers
+    forward: Numbers
+    params: Numbers
+    widths: Numbers | None
+    buckets: Numbers
+
+    def part(self, stretch: slice) -> "Sizes":
+        """The sizes of some of the models, one behind the other."""
+        widths = None if self.widths is None else self.widths[stretch]
+        flop, forward, params = (a[stretch] for a in (self.flop, self.forward, self.params))
+        return Sizes(flop, forward, params, widths, self.buckets[stretch])
+
+
+def sizes_of(models: Sequence[Model]) -> Sizes:
+    """The sizes of these models."""
+    counts = [model.counts() for model in models]
+    layers = [model.dense for model in models]
+    widths = [dense.widths for dense in layers if dense]
+    are_dense = len(widths) == len(models)
+    return Sizes(
+        np.array([c.forward_flop + c.backward_flop for c in counts], dtype=np.float64),
+        np.array([c.forward_flop for c in counts], dtype=np.float64),
+        np.array([c.n_params for c in counts], dtype=np.float64),
+        np.array(widths, dtype=np.float64) if are_dense else None,
+        np.array([bucket_width(w) for w in widths] if are_dense else [], dtype=np.float64),
+    )
+
+
+class Pieces(NamedTuple):
+    """Entry j is of the first j + 1 members, ``(n,)``; FLOP forward and backward, of an example.
+
+    `useful`: of the members as they are; `first`: of the product of all first layers;
+    `later`: of the rest, with its padding; `later_seconds`: of a step; `params`: with padding;
+    `units`: outputs of all layers; `rows`: of the first product; `operations`: of a step;
+    `compiled`: to compile.
+    """
+
+    useful: Numbers
+    first: Numbers
+    later: Numbers
+    later_seconds: Numbers
+    params: Numbers
+    units: Numbers
+    rows: Numbers
+    operations: Numbers
+    compiled: Numbers
+
+
+def pieces_of(sizes: Sizes, batch: int, machine: Calibration, *, own: bool) -> Pieces:
+    """The pieces of every stretch of some models that begins with the first.
+
+    Args:
+        batch: examples an update.
+        own: each member has batches of its own.
+    """
+    if sizes.widths is None:
+        return _stacked(sizes, batch, machine)
+    return (_padded if own else _side_by_side)(sizes, sizes.widths, batch, machine)
+
+
+def _side_by_side(sizes: Sizes, widths: Numbers, batch: int, machine: Calibration) -> Pieces:
+    """Perceptrons, ``(n, layers + 1)`` widths: one first product, the rest padded in buckets."""
+    rows = np.cumsum(widths[:, 1])
+    fan_in = widths[0, 0]
+    first = rows * (4 * fan_in + 2)
+    later, seconds, params, units = (np.zeros(len(rows)) for _ in range(4))
+    operations, cut = np.full(len(rows), float(STEP + LAYER)), np.zeros(len(rows))
+    edges = [0, *(np.flatnonzero(np.diff(sizes.buckets)) + 1).tolist(), len(rows)]
+    for a, b in pairwise(edges):
+        widest = np.maximum.accumulate(widths[a:b])
+        members = np.arange(1.0, b - a + 1)
+        cut[a:] += _held(members * (np.ptp(widths[a:b, 1]) > 0), len(cut) - a)
+        for fan, out in zip(widest[:, 1:-1].T, widest[:, 2:].T, strict=True):
+            flop = members * (6 * fan * out + 2 * out)
+            rate = at(machine.batched, 2 * fan * out * batch)
+            later[a:] += _held(flop, len(later) - a)
+            seconds[a:] += _held(flop * batch / rate, len(later) - a)
+            params[a:] += _held(members * (fan * out + out), len(later) - a)
+            units[a:] += _held(members * out, len(later) - a)
+            operations[a:] += LAYER
+    return Pieces(
+        useful=np.cumsum(sizes.flop),
+        first=first,
+        later=later,
+        later_seconds=seconds,
+        params=params + rows * (fan_in + 1),
+        units=units + rows,
+        rows=rows,
+        operations=operations + MEMBER * cut,
+        compiled=COMPILED * operations + CUT * cut,
+    )
+
+
+def _padded(sizes: Sizes, widths: Numbers, batch: int, machine: Calibration) -> Pieces:
+    """Perceptrons with batches of their own, each padded to the widest, one product a member."""
+    widest = np.maximum.accumulate(widths)
+    members = np.arange(1.0, len(widths) + 1)
+    later, seconds, params, units = (np.zeros(len(widths)) for _ in range(4))
+    for i, (fan, out) in enumerate(zip(widest[:, :-1].T, widest[:, 1:].T, strict=True)):
+        flop = members * ((6 if i else 4) * fan * out + 2 * out)
+        one = 2 * fan * out * batch
+        # A product smaller than any measured takes as long as the smallest.
+        rate = at(machine.batched, one) * np.minimum(1, one / machine.batched[0][0])
+        later += flop
+        seconds += flop * batch / rate
+        params += members * (fan * out + out)
+        units += members * out
+    operations = np.full(len(widths), float(STEP + LAYER * (widths.shape[1] - 1)))
+    return Pieces(
+        useful=np.cumsum(sizes.flop),
+        first=np.zeros(len(widths)),
+        later=later,
+        later_seconds=seconds,
+        params=params,
+        units=units,
+        rows=np.zeros(len(widths)),
+        operations=operations,
+        compiled=COMPILED * operations,
+    )
+
+
+def _held(values: Numbers, n: int) -> Numbers:
+    """The values, and their last for what comes behind, n in all."""
+    return np.concatenate([values, np.full(n - len(values), values[-1])])
+
+
+def _stacked(sizes: Sizes, batch: int, machine: Calibration) -> Pieces:
+    """Any models, each padded to the largest."""
+    members = np.arange(1.0, len(sizes.flop) + 1)
+    flop, forward, params = (
+        np.maximum.accumulate(values) for values in (sizes.flop, sizes.forward, sizes.params)
+    )
+    # Layers are taken as two square ones; how many there are only the model knows.
+    units = 2 * np.sqrt(params / 2) * forward / (2 * params)
+    rate = at(machine.batched, batch * forward / 2)
+    operations = np.full(len(members), float(STEP + 3 * LAYER))
+    return Pieces(
+        useful=np.cumsum(sizes.flop),
+        first=np.zeros(len(members)),
+        later=members * flop,
+        later_seconds=members * flop * batch / rate,
+        params=members * params,
+        units=members * units,
+        rows=np.zeros(len(members)),
+        operations=operations,
+        compiled=COMPILED * operations,
+    )
+
+
+def at(points: Points, where: Numbers) -> Numbers:
+    """Between measured points along straight lines of logarithms, level outside them."""
+    x, y = np.log(np.array(points)).T
+    return np.asarray(np.exp(np.interp(np.log(np.maximum(where, 1)), x, y)))
