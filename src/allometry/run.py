@@ -158,7 +158,8 @@ def run(
     study = study if isinstance(study, Study) else _named(study)
     size = size or study.sizes[0]
     specs, codes = study.specs_and_code(size, seeds, changes)
-    checkpoints = _checkpoints(Path(store), checkpoint_every, _kept(study, Path(store), keep))
+    kept = _kept(study, Path(store), keep, codes)
+    checkpoints = _checkpoints(Path(store), checkpoint_every, kept)
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
         damaged = opened.check(specs)
@@ -168,7 +169,8 @@ def run(
         pending = opened.pending(specs)
         earlier = opened.declare(study.name, size, name, specs)
         _warn_of_code(study, codes, earlier, opened)
-        _warn_of_networks(checkpoints.kept, set(run_ids(specs)) - set(run_ids(pending)))
+        if keep:
+            _warn_of_networks(kept, set(run_ids(specs)) - set(run_ids(pending)))
         _sweep(checkpoints, done=set(run_ids(specs)) - set(run_ids(pending)))
         stopped, failures = 0, tuple[Failure, ...]()
         if pending:
@@ -225,6 +227,8 @@ class _Packs:
                         store.commit(finished.results, provenance)
                         if self.checkpoints.any():
                             self.checkpoints.remove(run_ids([r.spec for r in finished.results]))
+                        if self.checkpoints.kept:
+                            self.checkpoints.kept.measured([r.spec for r in finished.results])
                         progress.finished(finished.results)
                 return drain.signal, tuple(failures)
         finally:
@@ -266,22 +270,21 @@ def _end_program(number: int, pending: int) -> NoReturn:
     raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
 
 
-def _kept(study: Study, store: Path, keep: Keep | None) -> Kept | None:
-    if keep is None:
-        return None
-    if keep not in get_args(Keep):
+def _kept(study: Study, store: Path, keep: Keep | None, codes: Sequence[UserCode]) -> Kept:
+    if keep not in (None, *get_args(Keep)):
         raise UsageError(f"keep: one of {', '.join(get_args(Keep))} expected, got {keep!r}")
-    if not procedure_of(study).keeps_networks:
+    if keep and not procedure_of(study).keeps_networks:
         raise UsageError(
             f"study {study.name} trains by a procedure of its own, which keeps no networks: leave "
             "--keep out, and let it give the arrays to keep"
         )
-    return Kept.beside(store.expanduser(), keep)
+    training_code = {code.digest: code.training for code in codes}
+    return Kept.beside(store.expanduser(), keep, training_code)
 
 
-def _warn_of_networks(kept: Kept | None, stored: Collection[str]) -> None:
+def _warn_of_networks(kept: Kept, stored: Collection[str]) -> None:
     """Say how many runs were stored before networks were kept."""
-    missing = sum(not kept.has(run_id) for run_id in stored) if kept else 0
+    missing = sum(not kept.has(run_id) for run_id in stored)
     if missing:
         _log.warning(
             "%d runs are stored without their weights: allometry forget removes runs, which are "
@@ -290,7 +293,7 @@ def _warn_of_networks(kept: Kept | None, stored: Collection[str]) -> None:
         )
 
 
-def _checkpoints(store: Path, minutes: float | None, kept: Kept | None) -> Checkpoints:
+def _checkpoints(store: Path, minutes: float | None, kept: Kept) -> Checkpoints:
     every = CHECKPOINT_MINUTES if minutes is None else minutes
     if not 0 <= every < math.inf:
         raise UsageError(f"checkpoint_every: minutes, 0 or more, expected, got {minutes!r}")

@@ -249,7 +249,12 @@ class Study:
     def codes(self, classes: Sequence[frozenset[type[Spec]]]) -> list[UserCode]:
         """The code that makes runs whose specs have these classes of a user's; one for each."""
         roots = dict(self._roots())
-        known = {some: user_code(roots, some, self.runs) for some in dict.fromkeys(classes)}
+        known = {
+            some: user_code(roots, some, self.runs)._replace(
+                training=user_code({}, some, self.runs).digest
+            )
+            for some in dict.fromkeys(classes)
+        }
         return [known[some] for some in classes]
 
     def _roots(self) -> Iterator[tuple[str, object]]:

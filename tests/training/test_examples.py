@@ -6,6 +6,7 @@ import pytest
 from allometry import RunSpec, TrainSpec, measures
 from allometry.datasets import Arrays
 from allometry.models import MLP
+from allometry.models.precision import scope
 from allometry.spec.losses import SquaredError
 from allometry.spec.optimizers import SGD
 from allometry.spec.schedules import Cosine
@@ -13,7 +14,7 @@ from allometry.training.examples import gathered
 from allometry.training.loop import train_pack
 from allometry.training.packing.sharing import program_key
 from allometry.training.procedure import Pack
-from allometry.training.program import calls, prepare, scope
+from allometry.training.program import calls, prepare
 
 X = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
 LABELS = (X[:, 0] * X[:, 1] > 0).astype(int)

@@ -12,6 +12,7 @@ from allometry.run import run
 from allometry.spec import Experiment
 from allometry.spec.optimizers import SGD, Adam, Optax
 from allometry.spec.schedules import Cosine, InverseSqrt
+from allometry.spec.train_spec import EarlyStop
 from allometry.studies import study
 from allometry.study import Study
 from allometry.training import loop
@@ -21,6 +22,8 @@ from allometry.training.kept import Kept, weights
 from allometry.training.loop import train_pack
 from allometry.training.procedure import Pack
 from tests.training.test_checkpoints import everything
+from tests.training.test_examples import DATA
+from tests.training.test_examples import run as example_run
 from tests.training.test_loop import changed, convnet, small
 
 MEASURES = {"losses": measures.losses, "norm": weight_norm}
@@ -142,3 +145,66 @@ def test_a_study_that_trains_by_a_function_cannot_keep(tmp_path):
     )  # fmt: skip
     with pytest.raises(UsageError, match="procedure of its own"):
         run(mine, "quick", store=tmp_path / "s.db", keep="weights")
+
+
+# ---- measures that fail ------------------------------------------------------------------------
+
+
+def failing(net):
+    if net.spec.seed:
+        raise ValueError("no such thing")
+    return {"seed_is": net.spec.seed}
+
+
+def mended(net):
+    return {"seed_is": net.spec.seed, "epochs_seen": net.epoch}
+
+
+@pytest.mark.parametrize("name", ["side by side", "own batches", "chunks", "stopped early"])
+def test_after_a_failed_measure_only_the_measures_are_made_again(name, place, updates_made):
+    if name == "stopped early":
+        stop, data = EarlyStop(patience=1, least=1.0), DATA.with_options(validation=0.2)
+        specs = [example_run(data, seed=s, epochs=9, stop=stop) for s in (0, 1)]
+    else:
+        specs = [changed(spec, epochs=4, measure_every=2) for spec in FORMS[name]]
+    pack, untold = Pack(tuple(specs)), replace(place, kept=Kept(place.kept.folder))
+    wanted = train_pack(pack, {"norm": weight_norm}, {"norm": weight_norm})
+    updates_made.clear()
+
+    def fails(net):
+        raise ValueError("no such thing")
+
+    failed = train_pack(pack, {"norm": fails}, {}, checkpoints=untold)
+    assert all("no such thing" in failure.reason for failure in failed)
+    assert all("only the measures are made again" in failure.reason for failure in failed)
+    assert sum(updates_made) > 0
+    updates_made.clear()
+    told = []
+    made = train_pack(
+        pack, {"norm": weight_norm}, {"norm": weight_norm}, told.append, checkpoints=untold
+    )
+    assert updates_made == [] and everything(made) == everything(wanted)
+    assert sum(told) == sum(map(loop.updates, specs)), "the progress bar comes to its end"
+    untold.kept.measured(specs)
+    assert not untold.kept.folder.exists(), "kept until it is measured and no longer"
+
+
+def test_a_mended_measure_has_another_run_id_and_the_same_training(tmp_path, updates_made):
+    store = tmp_path / "s.db"
+    first = run(replace(small_study(), measures={"seed": failing}), seeds=2, store=store)
+    assert first.exit_code == 70 and first.trained == 2 and first.pending == 2
+    updates_made.clear()
+    second = run(replace(small_study(), measures={"seed": mended}), seeds=2, store=store)
+    assert second.exit_code == 0 and second.trained == 4
+    # The two runs that failed are not trained again; those stored have other measures and are.
+    assert sum(updates_made) == loop.updates(small((7, 3, 3)))
+    assert list(second.table["epochs_seen"]) == [second.table["epochs"][0]] * 4
+    assert not (tmp_path / "s.db.kept").exists()
+
+
+def test_other_training_code_trains_again():
+    """What decides the training is looked at without the measures, and only without them."""
+    kept = Kept(None, None, {"whole": "training", "mended": "training", "other": "another"})
+    spec = small((7, 5, 3))
+    names = [kept._unmeasured(spec.model_copy(update={"code": c})) for c in kept.training_code]
+    assert names[0] == names[1] != names[2]

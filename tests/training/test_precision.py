@@ -9,6 +9,7 @@ from allometry import measures
 from allometry.datasets.batches import batches, shared_order
 from allometry.datasets.modular import ModularAddition
 from allometry.models import ConvNet, EmbeddingDecoder, OneLayerTransformer
+from allometry.models.precision import scope
 from allometry.spec import RunSpec, TrainSpec, run_ids
 from allometry.spec.optimizers import SGD, Adam, AdamW
 from allometry.spec.torch_draws import TorchDraws
@@ -16,7 +17,7 @@ from allometry.training.descent import update
 from allometry.training.loop import describe, train_pack
 from allometry.training.packing.choose import load_of, make_packs
 from allometry.training.procedure import Pack
-from allometry.training.program import calls, prepare, scope
+from allometry.training.program import calls, prepare
 from tests.training.test_loop import (
     LOSSES,
     GradientsByHand,

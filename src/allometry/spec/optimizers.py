@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import optax
 
 __all__ = [
-    "SGD", "Adam", "AdamW", "Elementwise", "Kept", "Lion", "Optax", "Optimizer", "is_elementwise",
-    "moved",
+    "SGD", "Adam", "AdamW", "Elementwise", "Lion", "Optax", "Optimizer", "RuleState",
+    "is_elementwise", "moved",
 ]  # fmt: skip
 
 
@@ -83,14 +83,16 @@ class Elementwise(Optimizer):
 
         return optax.GradientTransformation(self._begin, self._update)
 
-    def _begin(self, params: Any) -> "Kept":
+    def _begin(self, params: Any) -> "RuleState":
         import jax
         import jax.numpy as jnp
 
         zeros = tuple(jax.tree.map(jnp.zeros_like, params) for _ in range(self.slots))
-        return Kept(jnp.zeros((), jnp.int32), zeros)
+        return RuleState(jnp.zeros((), jnp.int32), zeros)
 
-    def _update(self, gradient: Any, kept: "Kept", params: Any = None) -> tuple[Any, "Kept"]:
+    def _update(
+        self, gradient: Any, kept: "RuleState", params: Any = None
+    ) -> tuple[Any, "RuleState"]:
         import jax
 
         rules = [self.of_axes(leaf.ndim) for leaf in jax.tree.leaves(gradient)]
@@ -105,14 +107,16 @@ def is_elementwise(optimizer: Optimizer) -> bool:
     return isinstance(optimizer, Elementwise) and type(optimizer).__module__ == __name__
 
 
-class Kept(NamedTuple):
+class RuleState(NamedTuple):
     """What an elementwise rule keeps: updates made, and each slot in the shape of the params."""
 
     updates: "jax.Array"
     slots: tuple[Any, ...]
 
 
-def moved(rules: Sequence[Elementwise], gradient: Any, kept: Kept, params: Any) -> tuple[Any, Kept]:
+def moved(
+    rules: Sequence[Elementwise], gradient: Any, kept: RuleState, params: Any
+) -> tuple[Any, RuleState]:
     """Directions and slots after an update, over whole trees.
 
     Args:
@@ -134,7 +138,7 @@ def moved(rules: Sequence[Elementwise], gradient: Any, kept: Kept, params: Any) 
     new_slots = (
         jax.tree.unflatten(structure, [arrays[k] for arrays in after]) for k in range(len(slots))
     )
-    return jax.tree.unflatten(structure, moves), Kept(count, tuple(new_slots))
+    return jax.tree.unflatten(structure, moves), RuleState(count, tuple(new_slots))
 
 
 class SGD(Elementwise):

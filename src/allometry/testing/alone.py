@@ -10,9 +10,9 @@ import numpy as np
 from allometry.errors import UsageError
 from allometry.models.counting import Counts, counts_of
 from allometry.models.model import Model
+from allometry.models.precision import scope
 from allometry.spec.torch_draws import TorchDraws
 from allometry.testing.case import Case, close
-from allometry.training.program import scope
 
 __all__ = [
     "check_examples", "check_gradient", "check_outputs", "check_precision", "check_rates",

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from allometry.errors import UsageError
 from allometry.models.model import Model, Params
+from allometry.models.precision import scope
 from allometry.spec.torch_draws import TorchDraws
 from allometry.testing.case import Case, close, moved
 from allometry.training.packing.layouts import Padded
 from allometry.training.packing.sharing import member_fields
-from allometry.training.program import scope
 
 __all__ = ["check_packed"]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from allometry.durable import put
 from allometry.errors import DataError, DiskError
 from allometry.spec import Experiment, run_ids
 from allometry.spec.code import is_known
-from allometry.training.kept import Keep, Kept
+from allometry.training.kept import Kept
 from allometry.training.saved import Saved
 from allometry.training.source import source_sha256
 
@@ -49,7 +49,7 @@ class Checkpoints:
         folder: beside the store, whose one writer alone starts packs that write here.
         seconds: a pack that takes longer is kept so often; infinite for never. What was
             kept before is used all the same.
-        kept: where trained networks are kept for good, if they are.
+        kept: where trained networks are kept.
     """
 
     folder: Path
@@ -58,15 +58,14 @@ class Checkpoints:
 
     def arguments(self) -> list[str]:
         """All of it as arguments of a worker on this machine."""
-        kept = [self.kept.what, str(self.kept.folder.resolve())] if self.kept else []
+        kept = [self.kept.argument()] if self.kept else []
         return [str(self.folder.resolve()), str(self.seconds), *kept]
 
     @classmethod
     def of_arguments(cls, arguments: Sequence[str]) -> Self:
         """The inverse of `arguments`."""
         folder, seconds, *kept = arguments
-        what = cast(Keep, kept[0]) if kept else None
-        return cls(Path(folder), float(seconds), Kept(Path(kept[1]), what) if what else None)
+        return cls(Path(folder), float(seconds), Kept.of_argument(kept[0]) if kept else None)
 
     def of(self, specs: Sequence[Experiment]) -> "Checkpoint":
         """The checkpoint of the pack of these runs."""

@@ -5,7 +5,7 @@ on in any other.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.measures.network import Network
+from allometry.models.model import Params
 from allometry.spec import RunSpec
 from allometry.spec.optimizers import is_elementwise
 from allometry.training.descent import State
 from allometry.training.kept import Kept
+from allometry.training.networks import arrays_of, network_of
 from allometry.training.packing.sharing import data_of
-from allometry.training.program import Program, epoch_at
+from allometry.training.program import Program
 from allometry.training.progress import Progress
 from allometry.training.saved import Saved
 
@@ -31,23 +33,28 @@ _log = logging.getLogger(__name__)
 def keep(kept: Kept, program: Program, progress: Progress) -> None:
     """Keep the members whose training ends here: at their length, or stopped early."""
     ends = zip(progress.members, program.updates.tolist(), strict=True)
-    for place, (k, end) in enumerate(ends):
-        stopped = progress.stopped.get(k) == progress.step
-        if not stopped and progress.step != end:
+    due = [
+        place
+        for place, (k, end) in enumerate(ends)
+        if progress.step in (end, progress.stopped.get(k))
+    ]
+    if not due:
+        return
+    params, rules = _of_members(program, progress.state)
+    for place in due:
+        k = progress.members[place]
+        if not all(np.isfinite(array).all() for array in params[place].values()):
             continue
-        params, rule = _of_member(program, progress.state, place)
-        if not all(np.isfinite(array).all() for array in params.values()):
-            continue
-        points = progress.points.get(k, ())
-        saved = _saved(params, rule, points, int(progress.finite_until[k]))
+        points, finite_until = progress.points.get(k, ()), int(progress.finite_until[k])
+        saved = _saved(params[place], rules(place), points, finite_until)
         # A run that stopped early is at its end: nothing goes on from it.
-        kept.write(program.specs[place], progress.step, params, None if stopped else saved)
+        goes_on = k not in progress.stopped
+        kept.write(program.specs[place], progress.step, params[place], saved if goes_on else None)
 
 
 def steps_kept(kept: Kept, specs: Sequence[RunSpec]) -> list[int]:
     """The step from which each run may go on; 0 where no shorter run of it is kept."""
-    states = [kept.state(s, s.train.updates(data_of(s).n_used)) for s in specs]
-    return [0 if state is None else state[0] for state in states]
+    return [kept.step(s, s.train.updates(data_of(s).n_used)) for s in specs]
 
 
 def continued(kept: Kept, program: Program, progress: Progress) -> Progress:
@@ -55,21 +62,23 @@ def continued(kept: Kept, program: Program, progress: Progress) -> Progress:
 
     The schedule must not depend on the length, and the points of the trajectory must be the same.
     """
-    states = [
-        kept.state(spec, most)
-        for spec, most in zip(program.specs, program.updates.tolist(), strict=True)
-    ]
-    steps = {0 if state is None else state[0] for state in states}
+    ends = zip(program.specs, program.updates.tolist(), strict=True)
+    step, *others = {kept.step(spec, most) for spec, most in ends}
     trains = [spec.train for spec in program.specs]
-    if len(steps) > 1 or any(t.schedule.uses_length or t.stop for t in trains):
+    if not step or others or any(t.schedule.uses_length or t.stop for t in trains):
         return progress
-    (step,) = steps
     due = [sorted(s for s in points if s <= step) for points in program.points]
-    kept_of = [saved for _, saved in filter(None, states)]
-    if not step or [saved.facts["points"] for saved in kept_of] != due:
+    kept_of = [kept.state(spec, step) for spec in program.specs]
+    if [saved.facts["points"] for saved in kept_of] != due:
         return progress
     _log.info("%d runs go on from step %d of shorter ones", len(kept_of), step)
-    points = {k: _points(program, k, saved) for k, saved in enumerate(kept_of)}
+    points = {
+        k: tuple(
+            network_of(program, k, saved, f"point/{i}", at, saved.facts["names"])
+            for i, at in enumerate(saved.facts["points"])
+        )
+        for k, saved in enumerate(kept_of)
+    }
     return Progress(
         state=_together(program, kept_of, progress.state),
         members=progress.members,
@@ -79,22 +88,33 @@ def continued(kept: Kept, program: Program, progress: Progress) -> Progress:
     )
 
 
-def _of_member(
-    program: Program, state: State, place: int
-) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    """Parameters of a member, and the arrays that the update rule keeps of it, by name."""
+def _of_members(
+    program: Program, state: State
+) -> tuple[list[Params], Callable[[int], dict[str, NDArray[Any]]]]:
+    """Parameters of the members; and the arrays that the update rule keeps of one, by name."""
     layout = program.descent.layout
-    params = dict(layout.unstack(state.params)[place])
+    params = layout.unstack(state.params)
     if is_elementwise(program.descent.optimizer):
-        slots = [layout.unstack(slot)[place] for slot in state.optimizer.slots]
-        arrays = {
-            f"rule/{i}/{n}": array for i, slot in enumerate(slots) for n, array in slot.items()
-        }
-        return params, {**arrays, "rule/updates": np.asarray(state.optimizer.updates)}
-    leaves = jax.tree.leaves(state.optimizer)
-    # A network alone has its arrays as they are; members of a pack have theirs on the first axis.
-    of_member = [np.asarray(leaf if layout.chunk else leaf[place]) for leaf in leaves]
-    return params, {f"rule/{i}": array for i, array in enumerate(of_member)}
+        slots = [layout.unstack(slot) for slot in state.optimizer.slots]
+        updates = np.asarray(state.optimizer.updates)
+
+        def slots_of(place: int) -> dict[str, NDArray[Any]]:
+            arrays = {
+                f"rule/{i}/{name}": array
+                for i, slot in enumerate(slots)
+                for name, array in slot[place].items()
+            }
+            return {**arrays, "rule/updates": updates}
+
+        return params, slots_of
+    leaves = list(map(np.asarray, jax.tree.leaves(state.optimizer)))
+
+    def leaves_of(place: int) -> dict[str, NDArray[Any]]:
+        # A network alone has its arrays as they are; members of a pack on the first axis.
+        of_member = leaves if layout.chunk else [leaf[place] for leaf in leaves]
+        return {f"rule/{i}": array for i, array in enumerate(of_member)}
+
+    return params, leaves_of
 
 
 def _saved(
@@ -105,8 +125,7 @@ def _saved(
 ) -> Saved:
     arrays = {f"param/{name}": array for name, array in params.items()} | dict(rule)
     for i, net in enumerate(points):
-        arrays |= {f"point/{i}/{name}": array for name, array in net.params.items()}
-        arrays[f"point/{i} losses"] = np.array(list(net.losses.values()), dtype=np.float64)
+        arrays |= arrays_of(net, f"point/{i}")
     facts = {
         "finite_until": finite_until,
         "names": list(params),
@@ -114,23 +133,6 @@ def _saved(
         "losses": list(points[0].losses) if points else [],
     }
     return Saved(facts, arrays)
-
-
-def _points(program: Program, k: int, saved: Saved) -> tuple[Network, ...]:
-    networks = []
-    for i, step in enumerate(saved.facts["points"]):
-        params = {name: saved.arrays[f"point/{i}/{name}"] for name in saved.facts["names"]}
-        for array in params.values():
-            array.setflags(write=False)
-        values = saved.arrays[f"point/{i} losses"].tolist()
-        losses = dict(zip(saved.facts["losses"], values, strict=True))
-        networks.append(
-            Network(
-                program.specs[k], program.models[k], params, losses, program.splits[k],
-                epoch_at(program, k, step), step,
-            )
-        )  # fmt: skip
-    return tuple(networks)
 
 
 def _together(program: Program, members: Sequence[Saved], like: State) -> State:

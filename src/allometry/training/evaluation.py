@@ -1,6 +1,6 @@
 """Loss and metrics over whole sets of examples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from allometry.datasets.splits import Split
 from allometry.training.descent import Descent, losses_of
-from allometry.training.examples import gathered, resident
+from allometry.training.examples import Gathered, resident
 
 __all__ = ["means"]
 
@@ -20,36 +20,41 @@ BATCH = 1000  # examples evaluated at once
 Sums = dict[str, NDArray[np.float64]]
 
 
-def means(descent: Descent, params: Any, splits: Sequence[Split]) -> dict[str, NDArray[Any]]:
+def means(
+    descent: Descent,
+    params: Any,
+    splits: Sequence[Split],
+    own: Mapping[str, Gathered] | None = None,
+) -> dict[str, NDArray[Any]]:
     """Loss and metrics by column (``train_loss``), means over all examples, ``(K,)`` float64 each.
 
     Args:
         splits: of each member, or the one that all share.
+        own: the examples by part, where each member has its own.
     """
-    columns: dict[str, NDArray[Any]] = {}
     metrics = {metric.name: metric for metric in descent.metrics}
     by_part = [split.parts() for split in splits]
     means_of: dict[str, Sums] = {}
     for part in by_part[0]:
         sets = [of[part] for of in by_part]
-        sums = (
-            _sums_of_own(descent, params, sets)
-            if len(sets) > 1
-            else _sums(descent, params, *sets[0])
-        )
         counts = np.array([len(x) for x, _ in sets])
+        if own:
+            sums = _sums_of_own(descent, params, own[part], counts[:, None])
+        else:
+            sums = _sums(descent, params, *sets[0])
         means_of[part] = {name: total / counts for name, total in sums.items()}
         for name, metric in metrics.items():
             mean = means_of[part][name]
             of_member = [
-                metric.of_mean(mean[k : k + 1] if len(sets) > 1 else mean, y)
-                for k, (_, y) in enumerate(sets)
+                metric.of_mean(mean[k : k + 1] if own else mean, y) for k, (_, y) in enumerate(sets)
             ]
             means_of[part][name] = np.concatenate(of_member)
     # The losses' order, then the metrics': a compiled program gives names back sorted.
-    for name in ("loss", *metrics):
-        columns |= {f"{part}_{name}": values[name] for part, values in means_of.items()}
-    return columns
+    return {
+        f"{part}_{name}": values[name]
+        for name in ("loss", *metrics)
+        for part, values in means_of.items()
+    }
 
 
 def _sums(descent: Descent, params: Any, x: NDArray[Any], y: NDArray[Any]) -> Sums:
@@ -72,11 +77,10 @@ def _sums(descent: Descent, params: Any, x: NDArray[Any], y: NDArray[Any]) -> Su
 
 
 def _sums_of_own(
-    descent: Descent, params: Any, sets: Sequence[tuple[NDArray[Any], NDArray[Any]]]
+    descent: Descent, params: Any, examples: Gathered, counts: NDArray[np.int64]
 ) -> Sums:
-    """The same where each member has a set of its own."""
-    x, y, first = gathered(sets)
-    counts = np.array([len(x) for x, _ in sets])[:, None]
+    """The same where each member has a set of its own, of `counts` examples, ``(K, 1)``."""
+    x, y, first = examples
     totals: Sums = {}
     size = min(BATCH, int(counts.max()))
     for begin in range(0, int(counts.max()), size):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Resident", "gathered", "resident"]
+__all__ = ["Gathered", "Resident", "gathered", "resident"]
 
 
 Set = tuple[NDArray[Any], NDArray[Any]]  # features and targets
@@ -22,15 +22,25 @@ class Resident(NamedTuple):
     first: int
 
 
-def gathered(sets: Sequence[Set]) -> tuple[jax.Array, jax.Array, NDArray[np.int64]]:
+class Gathered(NamedTuple):
+    """Sets of examples one after another on the device.
+
+    Attributes:
+        x, y: all features and all targets.
+        first: row in both at which each set begins.
+    """
+
+    x: jax.Array
+    y: jax.Array
+    first: NDArray[np.int64]
+
+
+def gathered(sets: Sequence[Set]) -> Gathered:
     """Several sets of examples one after another on the device, each set there once.
 
     Args:
         sets: features ``(n, f)`` and targets of each; features are padded with zeros to the most
             there are where members of a pack have different numbers of them.
-
-    Returns:
-        all features, all targets, and the row in both at which each of the sets begins.
     """
     places: dict[Any, int] = {}
     parts, at = [], 0
@@ -43,7 +53,7 @@ def gathered(sets: Sequence[Set]) -> tuple[jax.Array, jax.Array, NDArray[np.int6
     width = max(x.shape[1] for x, _ in parts)
     features = [np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x, _ in parts]
     x, y = np.concatenate(features), np.concatenate([y for _, y in parts])
-    return jnp.asarray(x), jnp.asarray(y), np.array([places[key] for key in keys])
+    return Gathered(jnp.asarray(x), jnp.asarray(y), np.array([places[key] for key in keys]))
 
 
 def resident(x: NDArray[Any]) -> Resident:

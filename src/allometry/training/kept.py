@@ -1,14 +1,18 @@
-"""Trained networks kept on disk, by `run_id`, and their training state to go on from.
+"""Trained networks kept on disk: by `run_id`, as state to go on from, and until they are measured.
 
 Weights are one safetensors file a run, the parameters by name: ``safetensors.torch.load_file``
-reads it. The state is a second file, from which the same run with a longer length goes on.
+reads it. The state is a second file, from which the same run with a longer length goes on. A run
+whose measures failed is a third, which stays until they are made.
+
+State and runs to be measured are named by what decides the training: the measures, and a user's
+code that only they reach, are not part of it.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 
 from allometry.durable import put
 from allometry.errors import DataError, DiskError, UsageError
-from allometry.spec import RunSpec, texts
+from allometry.spec import Experiment, RunSpec, texts
 from allometry.training.saved import Saved
 
 __all__ = ["Keep", "Kept", "weights"]
@@ -28,6 +32,7 @@ Keep = Literal["weights", "state"]
 
 SCHEMA = "allometry/state/1"
 WEIGHTS, STATE, PART = ".safetensors", ".state.safetensors", ".part"
+TRAINED = ".unmeasured.safetensors"
 LENGTH = ("epochs", "steps", "examples")
 
 
@@ -37,20 +42,37 @@ class Kept:
 
     Attributes:
         folder: beside the store.
-        what: weights alone, or the training state as well.
+        what: weights alone, or the training state as well; None for neither. What was kept
+            before, and runs that are not measured, are used all the same.
+        training_code: digest of a user's code that decides the training, by `Experiment.code`.
     """
 
     folder: Path
-    what: Keep
+    what: Keep | None = None
+    training_code: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def beside(cls, store: Path, what: Keep) -> "Kept":
+    def beside(
+        cls, store: Path, what: Keep | None = None, training_code: Mapping[str, str] | None = None
+    ) -> "Kept":
         """The place that belongs to a store."""
-        return cls(store.with_name(store.name + ".kept"), what)
+        return cls(store.with_name(store.name + ".kept"), what, training_code or {})
+
+    def argument(self) -> str:
+        """All of it as an argument of a worker on this machine."""
+        return json.dumps([str(self.folder.resolve()), self.what, dict(self.training_code)])
+
+    @classmethod
+    def of_argument(cls, argument: str) -> "Kept":
+        """The inverse of `argument`."""
+        folder, what, training_code = json.loads(argument)
+        return cls(Path(folder), what, training_code)
 
     def has(self, run_id: str) -> bool:
         """Whether the weights of a run are kept."""
         return (self.folder / f"{run_id}{WEIGHTS}").is_file()
+
+    # ---- weights and state ---------------------------------------------------------------
 
     def write(
         self, spec: RunSpec, step: int, params: Mapping[str, NDArray[Any]], saved: Saved | None
@@ -67,34 +89,90 @@ class Kept:
         """
         self._put(f"{spec.run_id}{WEIGHTS}", params, {"run_id": spec.run_id, "step": str(step)})
         if saved is not None and self.what == "state":
-            document = json.dumps({"schema": SCHEMA, "facts": saved.facts}, sort_keys=True)
-            self._put(f"{_key(spec)}-{step}{STATE}", saved.arrays, {"document": document})
+            self._put_saved(f"{self._any_length(spec)}-{step}{STATE}", saved)
 
-    def state(self, spec: RunSpec, most: int) -> tuple[int, Saved] | None:
-        """The latest state kept of this run with whatever length, and its step.
+    def step(self, spec: RunSpec, most: int) -> int:
+        """Updates made in the latest state kept of this run, whatever its length; 0 for none.
 
         Args:
             most: updates it may have made.
+        """
+        if self.what != "state":
+            return 0
+        key = self._any_length(spec)
+        names = [path.name for path in self.folder.glob(f"{key}-*{STATE}")]
+        steps = [int(name.removeprefix(f"{key}-").removesuffix(STATE)) for name in names]
+        return max((step for step in steps if step <= most), default=0)
+
+    def state(self, spec: RunSpec, step: int) -> Saved:
+        """The state kept of a run after so many updates.
 
         Raises:
             DataError: the file is damaged.
         """
-        key = _key(spec)
-        files = {
-            int(path.name.removeprefix(f"{key}-").removesuffix(STATE)): path
-            for path in self.folder.glob(f"{key}-*{STATE}")
-        }
-        usable = [step for step in files if step <= most]
-        if not usable:
-            return None
-        path = files[max(usable)]
+        return self._saved(f"{self._any_length(spec)}-{step}{STATE}")
+
+    # ---- runs that are not measured ------------------------------------------------------
+
+    def write_trained(self, spec: RunSpec, saved: Saved) -> None:
+        """Keep a trained run until its measures are made.
+
+        Raises:
+            DiskError: when it cannot be written.
+        """
+        self._put_saved(self._unmeasured(spec), saved)
+
+    def is_trained(self, spec: RunSpec) -> bool:
+        """Whether this run is trained and only its measures are to be made."""
+        return (self.folder / self._unmeasured(spec)).is_file()
+
+    def trained(self, spec: RunSpec) -> Saved:
+        """What `write_trained` kept.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        return self._saved(self._unmeasured(spec))
+
+    def measured(self, specs: Sequence[Experiment]) -> None:
+        """Remove what was kept of runs whose measures are stored now."""
+        if not any(self.folder.glob(f"*{TRAINED}")):
+            return
+        for spec in specs:
+            if isinstance(spec, RunSpec):
+                (self.folder / self._unmeasured(spec)).unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    # ---- names and files -----------------------------------------------------------------
+
+    def _any_length(self, spec: RunSpec) -> str:
+        """A name for the run whatever its length is, and whatever is measured of it."""
+        train = spec.train.model_copy(update=dict.fromkeys(LENGTH))
+        return self._training(spec.model_copy(update={"train": train}))
+
+    def _unmeasured(self, spec: RunSpec) -> str:
+        return f"{self._training(spec)}{TRAINED}"
+
+    def _training(self, spec: RunSpec) -> str:
+        """A name for what decides the training of a run."""
+        code = self.training_code.get(spec.code, spec.code)
+        (text,) = texts([spec.model_copy(update={"measures": (), "code": code})], defaults=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def _put_saved(self, name: str, saved: Saved) -> None:
+        document = json.dumps({"schema": SCHEMA, "facts": saved.facts}, sort_keys=True)
+        self._put(name, saved.arrays, {"document": document})
+
+    def _saved(self, name: str) -> Saved:
+        path = self.folder / name
         try:
             with safe_open(path, framework="np") as file:
                 document = json.loads((file.metadata() or {})["document"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return max(usable), Saved(document["facts"], arrays)
+            return Saved(document["facts"], arrays)
         except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise DataError(f"kept state {path} is damaged ({error}): remove it") from error
+            raise DataError(f"kept network {path} is damaged ({error}): remove it") from error
 
     def _put(self, name: str, arrays: Mapping[str, NDArray[Any]], metadata: dict[str, str]) -> None:
         path = self.folder / name
@@ -133,10 +211,3 @@ def weights(run_id: str, store: str | Path = "allometry.db") -> dict[str, NDArra
         return dict(load_file(path))
     except (SafetensorError, OSError) as error:
         raise DataError(f"kept weights {path} are damaged: {error}") from error
-
-
-def _key(spec: RunSpec) -> str:
-    """A name for the run whatever its length is, and whatever is measured of it."""
-    train = spec.train.model_copy(update=dict.fromkeys(LENGTH))
-    (text,) = texts([spec.model_copy(update={"measures": (), "train": train})], defaults=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

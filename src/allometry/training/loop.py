@@ -1,7 +1,8 @@
 """The training loop, for every study: all members of a pack in one program."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, ClassVar, cast
@@ -14,9 +15,11 @@ from allometry.datasets.data import Data
 from allometry.errors import UsageError
 from allometry.measures.network import Network
 from allometry.models.model import Model
+from allometry.models.precision import scope
 from allometry.spec import RunSpec
+from allometry.spec.code import is_known
 from allometry.spec.optimizers import Optimizer
-from allometry.training.checkpoints import Checkpoint, Checkpoints
+from allometry.training.checkpoints import Checkpoints
 from allometry.training.continuation import continued, keep, steps_kept
 from allometry.training.descent import update
 from allometry.training.kept import Kept
@@ -24,16 +27,18 @@ from allometry.training.notices import notice
 from allometry.training.packing.choose import make_packs
 from allometry.training.packing.sharing import data_of
 from allometry.training.procedure import Measures, Pack, Procedure
-from allometry.training.program import Program, calls, scope
+from allometry.training.program import Program, calls
 from allometry.training.progress import Progress, begin
 from allometry.training.proof import proved
 from allometry.training.result import (
     Cell,
     RunFailure,
     RunResult,
+    Trained,
     measured_columns,
     measured_row,
 )
+from allometry.training.unmeasured import keep_trained, kept_trained
 
 __all__ = ["Training", "advance", "describe", "train_pack", "updates"]
 
@@ -102,72 +107,85 @@ def train_pack(
     Raises:
         DiskError: when a checkpoint cannot be written.
     """
-    specs: Sequence[RunSpec] = pack.specs
-    kept = checkpoints.kept if checkpoints else None
-    steps = steps_kept(kept, specs) if kept else [0]
-    if len(set(steps)) > 1:  # those of one step go on together
-        groups = {step: [s for s, own in zip(specs, steps, strict=True) if own == step]
-                  for step in sorted(set(steps))}  # fmt: skip
-        made = [
-            result
-            for group in groups.values()
-            for result in train_pack(
-                Pack(tuple(group)), measures, trajectory, report,
-                untrained=untrained, checkpoints=checkpoints,
-            )
-        ]  # fmt: skip
-        places = {spec.run_id: i for i, spec in enumerate(specs)}
-        return sorted(made, key=lambda result: places[result.spec.run_id])
-    checkpoint = checkpoints.of(specs) if checkpoints else None
-    with scope(specs[0].train.precision):
-        start, final, progress = _trained(specs, checkpoint, kept, report, untrained)
-    seconds = progress.seconds / len(specs)
-    results: list[RunResult | RunFailure] = []
-    for k, spec in enumerate(specs):
-        first = start[k] if start else None
-        control = _begun(first, first) if first and untrained else None
-        points = [_begun(point, first) for point in _points(start, progress, k)]
-        until = int(progress.finite_until[k])
-        try:
-            with _MEASURING:
-                results.append(
-                    _result(
-                        control, _begun(final[k], first), points, measures, trajectory, until,
-                        k in progress.stopped, seconds,
-                    )
-                )  # fmt: skip
-        except Exception as error:  # of a measure: it costs its run and no other
-            results.append(RunFailure.of(spec, error))
-    return results
+    results: dict[int, RunResult | RunFailure] = {}
+    for places in _parts(pack.specs, checkpoints):
+        specs = [pack.specs[place] for place in places]
+        runs, seconds = _trained(specs, checkpoints, report, untrained)
+        for place, run in zip(places, runs, strict=True):
+            try:
+                with _MEASURING:
+                    result = _result(run, measures, trajectory, seconds / len(runs), untrained)
+                results[place] = result
+            except Exception as error:  # of a measure: it costs its run and no other
+                results[place] = _failure(run, error, checkpoints)
+    return [results[place] for place in range(len(pack.specs))]
 
 
-def _begun(net: Network, first: Network | None) -> Network:
-    """The network with the parameters it started from, where they are known."""
-    return net if first is None else replace(net, start=first.params)
-
-
-def _points(start: list[Network] | None, progress: Progress, k: int) -> Sequence[Network]:
-    """Points of a member's trajectory, the start among them; none where none are asked for."""
-    points = progress.points.get(k, ())
-    return (start[k], *points) if start and points else ()
+def _parts(specs: Sequence[RunSpec], checkpoints: Checkpoints | None) -> Collection[Sequence[int]]:
+    """Places of the runs that begin at the same step, and of those that only want measures."""
+    if checkpoints is None or checkpoints.kept is None or not checkpoints.kept.folder.is_dir():
+        return [range(len(specs))]
+    kept, parts = checkpoints.kept, defaultdict[int, list[int]](list)
+    for place, step in enumerate(steps_kept(kept, specs)):
+        parts[-1 if kept.is_trained(specs[place]) else step].append(place)
+    return parts.values()
 
 
 def _trained(
     specs: Sequence[RunSpec],
-    checkpoint: Checkpoint | None,
-    kept: Kept | None,
+    checkpoints: Checkpoints | None,
     report: Callable[[int], None],
     untrained: bool,
-) -> tuple[list[Network] | None, list[Network], Progress]:
-    """The members before and after training, and the progress at its end."""
-    began = time.perf_counter()
-    whole, progress = begin(specs)
-    program, wanted = whole, untrained or any(whole.points)
-    start = list(progress.networks(program).values()) if wanted else None
+) -> tuple[list[Trained], float]:
+    """The runs before and after their training, and the seconds it took."""
+    began, kept = time.perf_counter(), checkpoints.kept if checkpoints else None
+    with scope(specs[0].train.precision):
+        program, progress = begin(specs)
+        wanted = untrained or any(program.points)
+        start = list(progress.networks(program).values()) if wanted else None
+        if kept and kept.folder.is_dir() and kept.is_trained(specs[0]):
+            report(int(program.updates.sum()))
+            return kept_trained(kept, program, start), 0.0
+        final, progress = _descended(program, progress, checkpoints, report, began)
+    runs = [
+        Trained(
+            start=start[k] if start else None,
+            final=net,
+            behind=progress.points.get(k, ()),
+            finite_until=int(progress.finite_until[k]),
+            stopped=k in progress.stopped,
+        )
+        for k, net in enumerate(final)
+    ]
+    return runs, progress.seconds
+
+
+def _failure(run: Trained, error: Exception, checkpoints: Checkpoints | None) -> RunFailure:
+    """The failure of a measure; where there is a place, the network is kept for the next time."""
+    failure = RunFailure.of(run.final.spec, error)
+    if checkpoints is None or checkpoints.kept is None or not is_known(run.final.spec.code):
+        return failure
+    keep_trained(checkpoints.kept, run)
+    return replace(
+        failure, reason=f"{failure.reason} (its network is kept: only the measures are made again)"
+    )
+
+
+def _descended(
+    whole: Program,
+    progress: Progress,
+    checkpoints: Checkpoints | None,
+    report: Callable[[int], None],
+    began: float,
+) -> tuple[list[Network], Progress]:
+    """The members after training, and the progress at its end."""
+    program = whole
+    checkpoint = checkpoints.of(whole.specs) if checkpoints else None
+    kept = checkpoints.kept if checkpoints else None
     saved = checkpoint.read() if checkpoint else None
     if saved:
         program, progress = Progress.restored(saved, program, progress)
-    elif kept:
+    elif kept and kept.what == "state":
         progress = continued(kept, program, progress)
     began -= progress.seconds
     done, made, reported = progress.step, 0, 0
@@ -186,7 +204,7 @@ def _trained(
     if not progress.members:  # of members that are all lost, the updates that were not made
         report(int(whole.updates.sum()) - reported)
     final, progress = progress.ended(whole, program)
-    return start, final, replace(progress, seconds=time.perf_counter() - began)
+    return final, replace(progress, seconds=time.perf_counter() - began)
 
 
 def advance(
@@ -205,7 +223,7 @@ def advance(
     places = np.array(progress.members)[np.asarray(finite)]
     finite_until[places] = step
     progress = replace(progress, state=state, step=step, finite_until=finite_until).looked(program)
-    if kept:
+    if kept and kept.what:
         keep(kept, program, progress)
     going_on = np.all(finite) and step < program.updates.min() and not progress.stopped
     if going_on or step == program.updates.max():
@@ -270,28 +288,34 @@ def describe(spec: RunSpec, stopped: int | None = None) -> dict[str, Cell]:
 
 
 def _result(
-    start: Network | None,
-    final: Network,
-    points: Sequence[Network],
-    measures: Measures,
-    trajectory: Measures,
-    finite_until: int,
-    stopped: bool,
-    seconds: float,
+    run: Trained, measures: Measures, trajectory: Measures, seconds: float, untrained: bool
 ) -> RunResult:
     """One run's row: what follows from its spec, then its measures, final and untrained."""
-    columns = describe(final.spec, final.step if stopped else None)
+    run = _with_start(run)
+    final, control = run.final, run.start if untrained else None
+    columns = describe(final.spec, final.step if run.stopped else None)
     losses_are_finite = np.isfinite(list(final.losses.values())).all()
-    diverged = finite_until < int(columns["steps"]) or not losses_are_finite
+    diverged = run.finite_until < int(columns["steps"]) or not losses_are_finite
     # Without a control nothing says which columns there would be.
-    taken = {} if diverged and start is None else measures
-    row = measured_row(columns, taken, final, control=start, diverged=diverged)
+    taken = {} if diverged and control is None else measures
+    row = measured_row(columns, taken, final, control=control, diverged=diverged)
     if diverged:
-        row["finite_until_step"] = finite_until
+        row["finite_until_step"] = run.finite_until
     elif said := notice(final):
         row["notice"] = said
+    points = [run.start, *run.behind] if run.start and run.behind else []
     arrays = _along(points, trajectory) if points else {}
     return RunResult(final.spec, "diverged" if diverged else "done", row, seconds, arrays)
+
+
+def _with_start(run: Trained) -> Trained:
+    """The run with the parameters it started from in each of its networks, where they are known."""
+    if run.start is None:
+        return run
+    first, last, *behind = (
+        replace(net, start=run.start.params) for net in (run.start, run.final, *run.behind)
+    )
+    return replace(run, start=first, final=last, behind=behind)
 
 
 def _along(points: Sequence[Network], trajectory: Measures) -> dict[str, NDArray[Any]]:
@@ -299,6 +323,14 @@ def _along(points: Sequence[Network], trajectory: Measures) -> dict[str, NDArray
     rows = [measured_columns(trajectory, net) for net in points]
     if any(row.keys() != rows[0].keys() for row in rows):
         raise UsageError("trajectory: the same columns expected at every point")
-    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    columns = {name: _canonical([row[name] for row in rows]) for name in rows[0]}
     places = {"epoch": [net.epoch for net in points], "step": [net.step for net in points]}
     return {**{name: np.array(values) for name, values in places.items()}, **columns}
+
+
+def _canonical(values: Sequence[Any]) -> NDArray[Any]:
+    """An array whose missing values are one NaN: a processor gives it either sign."""
+    array = np.array(values)
+    if np.issubdtype(array.dtype, np.floating):
+        array[np.isnan(array)] = np.nan
+    return array

@@ -1,8 +1,8 @@
 """A pack made ready to train: its networks, their layout, the data, and the calls that train it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -22,12 +22,12 @@ from allometry.spec.torch_draws import TorchDraws
 from allometry.training.compatible import check_compatible, metrics_of
 from allometry.training.descent import Descent, State, begin_optimizer
 from allometry.training.evaluation import means
-from allometry.training.examples import Resident, gathered, resident
+from allometry.training.examples import Gathered, Resident, gathered, resident
 from allometry.training.members import hyperparameters
 from allometry.training.packing.layouts import laid_out
 from allometry.training.packing.sharing import Parts, needs_equal_shapes, parts_of
 
-__all__ = ["Program", "calls", "epoch_at", "narrowed", "networks", "prepare", "scope"]
+__all__ = ["Program", "calls", "epoch_at", "narrowed", "networks", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,25 @@ class Program:
     def own_batches(self) -> bool:
         """Whether each member has batches of its own."""
         return self.descent.layout.own_batches
+
+    @cached_property
+    def own_examples(self) -> Mapping[str, Gathered] | None:
+        """`placed` for all examples of the members."""
+        return self.placed(self.splits)
+
+    def placed(self, splits: Sequence[Split]) -> Mapping[str, Gathered] | None:
+        """Examples on the device by part, where each member has its own; None where all share.
+
+        Args:
+            splits: of each member, with the first of its training examples or all.
+        """
+        if not self.own_batches:
+            return None
+        by_part = [split.parts() for split in splits]
+        # The training examples are there already.
+        train = Gathered(self.descent.x.array, self.descent.y.array, self.rows)
+        rest = {p: gathered([of[p] for of in by_part]) for p in by_part[0] if p != "train"}
+        return {"train": train, **rest}
 
 
 def dtype_of(precision: str) -> type[np.floating[Any]]:
@@ -321,7 +340,7 @@ def networks(program: Program, params: Any, steps: Sequence[int]) -> list[Networ
         steps: updates each member has made.
     """
     splits = program.splits if program.own_batches else program.splits[:1]
-    losses = means(program.descent, params, splits)
+    losses = means(program.descent, params, splits, program.own_examples)
     members: list[Params] = program.descent.layout.unstack(params)
     for member in members:
         for array in member.values():

@@ -21,6 +21,7 @@ from allometry.measures.network import Network
 from allometry.models.model import Model
 from allometry.spec import RunSpec
 from allometry.training.descent import State
+from allometry.training.networks import arrays_of, network_of
 from allometry.training.packing.calibration import calibration
 from allometry.training.packing.choose import load_of
 from allometry.training.packing.cost import Load, cost
@@ -169,8 +170,7 @@ class Progress:
         for k, points in self.points.items():
             kept += [(f"point/{k}/{i}", k, net) for i, net in enumerate(points)]
         for where, k, net in kept:
-            arrays[f"{where} losses"] = np.array(list(net.losses.values()), dtype=np.float64)
-            arrays |= {f"{where}/{name}": array for name, array in net.params.items()}
+            arrays |= arrays_of(net, where)
             names[k] = list(net.params)
         facts = {
             "members": list(self.members),
@@ -201,13 +201,13 @@ class Progress:
         (facts, arrays), state = saved, progress.state
         points = {
             int(k): tuple(
-                _network(program, saved, f"point/{k}/{i}", int(k), step)
+                network_of(program, int(k), saved, f"point/{k}/{i}", step, facts["names"][k])
                 for i, step in enumerate(steps)
             )
             for k, steps in facts["points"].items()
         }
         left = {
-            int(k): _network(program, saved, f"left/{k}", int(k), step)
+            int(k): network_of(program, int(k), saved, f"left/{k}", step, facts["names"][k])
             for k, step in facts["left"].items()
         }
         if left and facts["members"]:
@@ -259,15 +259,3 @@ def _state(like: State, arrays: Mapping[str, NDArray[Any]]) -> State:
         leaves.append(jnp.asarray(kept))
     restored: State = jax.tree.unflatten(jax.tree.structure(like), leaves)
     return restored
-
-
-def _network(program: Program, saved: Saved, where: str, k: int, step: int) -> Network:
-    facts, arrays = saved
-    params = {name: arrays[f"{where}/{name}"] for name in facts["names"][str(k)]}
-    for array in params.values():
-        array.setflags(write=False)
-    losses = dict(zip(facts["losses"], arrays[f"{where} losses"].tolist(), strict=True))
-    return Network(
-        program.specs[k], program.models[k], params, losses, program.splits[k],
-        epoch_at(program, k, step), step,
-    )  # fmt: skip

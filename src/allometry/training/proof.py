@@ -18,13 +18,14 @@ from pydantic import SerializeAsAny
 from allometry.datasets.batches import Batches
 from allometry.errors import AllometryError, in_one_line
 from allometry.models.model import Params
+from allometry.models.precision import scope
 from allometry.spec import RunSpec
 from allometry.spec.losses import Loss
 from allometry.training.descent import update
 from allometry.training.evaluation import means
 from allometry.training.packing.sharing import member_fields, model_of, optimizer_of, program_key
 from allometry.training.procedure import Pack
-from allometry.training.program import prepare, scope
+from allometry.training.program import prepare
 
 __all__ = ["proved"]
 
@@ -156,7 +157,8 @@ def _trained(specs: Sequence[RunSpec]) -> list[tuple[Params, Params, float]]:
         )
         for split in (program.splits if program.own_batches else program.splits[:1])
     ]  # fmt: skip
-    losses = means(program.descent, state.params, splits)["train_loss"]
+    own = program.placed(splits)
+    losses = means(program.descent, state.params, splits, own)["train_loss"]
     after, _ = update(descent, state, _batches(program.rows, program.own_batches, splits))
     return list(zip(start, layout.unstack(after.params), losses.tolist(), strict=True))
 

@@ -2,18 +2,19 @@
 
 import math
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
 
 from allometry.errors import UsageError, in_one_line
+from allometry.measures.network import Network
 from allometry.spec import Experiment
 
 __all__ = [
-    "ARRAY_DTYPES", "RESERVED", "Cell", "RunFailure", "RunResult", "Status", "measured_columns",
-    "measured_row", "number_of",
+    "ARRAY_DTYPES", "RESERVED", "Cell", "RunFailure", "RunResult", "Status", "Trained",
+    "measured_columns", "measured_row", "number_of",
 ]  # fmt: skip
 
 Cell = float | int | str
@@ -27,6 +28,25 @@ ARRAY_DTYPES = frozenset(
     + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 )
 """Types of arrays that safetensors writes and reads back bit for bit with NumPy alone."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run before and after its training.
+
+    Attributes:
+        start: the network before the first update; None where nothing asks for it.
+        final: at the end.
+        behind: points of its trajectory behind the start.
+        finite_until: the last update after which it was known to be finite.
+        stopped: whether training stopped early.
+    """
+
+    start: Network | None
+    final: Network
+    behind: Sequence[Network]
+    finite_until: int
+    stopped: bool
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,13 @@ class UserCode(NamedTuple):
             no source it is a name that is never given again, so that nothing is reused.
         parts: name of each function, class, constant and package to a hash of it, or its version.
         unknown: names of what has no source.
+        training: the digest of what alone decides the training, the measures left out.
     """
 
     digest: str
     parts: Mapping[str, str]
     unknown: tuple[str, ...] = ()
+    training: str = ""
 
 
 NO_CODE = UserCode("", {})
