@@ -74,11 +74,14 @@ class Grid:
         size: rising, ``(sizes,)``.
         seeds: ``(seeds,)``.
         columns: name to ``(seeds, sizes)``.
+        strata: of the sizes, ``(sizes,)`` counted from 0; resamples draw as many of each as there
+            are. None for one.
     """
 
     size: Array
     seeds: NDArray[np.int64]
     columns: Mapping[str, Array]
+    strata: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, table: Table, size: str, columns: tuple[str, ...]) -> "Grid":
@@ -112,7 +115,11 @@ class Grid:
     def resample(self, rng: np.random.Generator) -> Curves:
         """Means over seeds drawn with replacement, at sizes drawn with replacement."""
         seeds = rng.integers(len(self.seeds), size=len(self.seeds))
-        sizes = np.sort(rng.integers(len(self.size), size=len(self.size)))
+        if self.strata is None:
+            sizes = np.sort(rng.integers(len(self.size), size=len(self.size)))
+        else:
+            layers = [np.flatnonzero(self.strata == s) for s in range(self.strata.max() + 1)]
+            sizes = np.sort(np.concatenate([rng.choice(layer, len(layer)) for layer in layers]))
         return self._mean(seeds, sizes)
 
     def intervals(

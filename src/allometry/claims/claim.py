@@ -1,0 +1,149 @@
+"""What every claim is: columns, where its prediction comes from, and how it is judged."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from allometry.errors import DataError, UsageError
+from allometry.findings import Finding, Verdict
+from allometry.fitting.document import Fit
+from allometry.stats.interval import Interval
+from allometry.tables.conditions import meeting
+from allometry.tables.table import Table
+
+if TYPE_CHECKING:
+    # Matplotlib takes half a second, which a run without a report does not need.
+    from matplotlib.figure import Figure
+
+__all__ = ["OURS", "Claim", "Judgement"]
+
+OURS = "ours"  # the source of a prediction that no work makes
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim beside its measurement.
+
+    Attributes:
+        finding: with its verdict.
+        draw: draws the measurement.
+        fits: by name.
+    """
+
+    finding: Finding
+    draw: "Callable[[], Figure]"
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A prediction about the columns of the runs, which is judged by the rules of this package.
+
+    A number measured has a 95% interval. The verdict is *agrees* where the whole interval lies in
+    the region that the claim allows, *disagrees* where none of it does, and *undecided* otherwise.
+    One seed gives no verdict: the scatter between seeds is part of every interval.
+
+    Attributes:
+        x, y: columns.
+        says: the claim in words; by default made of the columns.
+        source: the work that makes the prediction, with the place in it. Without one the prediction
+            is marked as ours.
+        where: conditions on the runs, ``"n_params>=1000"``.
+        control: column of the same measure where there can be no effect; by default the column
+            that is named as `y` with ``_untrained`` behind it, where there is one.
+        words: for columns in sentences and on axes: ``{"test_loss": "test loss (nats)"}``.
+    """
+
+    x: str
+    y: str
+    _: KW_ONLY
+    says: str = ""
+    source: str = ""
+    where: Sequence[str] = ()
+    control: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    kind: ClassVar[str]  # in the names of figures
+
+    @abstractmethod
+    def judge(self, table: Table) -> Judgement:
+        """The claim beside what the runs say.
+
+        Args:
+            table: the runs of a study; those that are done count.
+
+        Raises:
+            UsageError: a column that the runs do not have. DataError: too few runs.
+        """
+
+    # ---- what all kinds share ------------------------------------------------------------
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the claim is about."""
+        return self.x, self.y
+
+    def runs(self, table: Table) -> Table:
+        """The runs that the claim is about.
+
+        Raises:
+            UsageError: a column is missing. DataError: no run is left.
+        """
+        missing = [name for name in self.columns if name not in table]
+        if missing:
+            raise UsageError(
+                f"claim {self.title!r}: no column {', '.join(missing)}; the runs have "
+                f"{', '.join(table.columns)}"
+            )
+        done = table.where(status="done") if "status" in table else table
+        rows = done.take(meeting(done, self.where))
+        if not len(rows):
+            conditions = f" that meet {', '.join(self.where)}" if self.where else ""
+            raise DataError(f"claim {self.title!r}: no finished runs{conditions}")
+        return rows
+
+    @property
+    def title(self) -> str:
+        """The claim in words."""
+        return self.says or self.sentence()
+
+    @abstractmethod
+    def sentence(self) -> str:
+        """The claim in words where it is given none."""
+
+    def word(self, column: str) -> str:
+        """A column in a sentence, its unit left out."""
+        return self.words.get(column, column).partition(" (")[0]
+
+    def control_column(self, table: Table) -> str:
+        """The column of the control; empty for none."""
+        name = self.control or f"{self.y}_untrained"
+        if self.control and name not in table:
+            raise UsageError(f"claim {self.title!r}: no control column {name!r}")
+        return name if name in table else ""
+
+    def finding(
+        self, measured: Interval, verdict: Verdict, *, prediction: str, answer: str,
+        control: str = "", unit: str = "",
+    ) -> Finding:  # fmt: skip
+        """A finding of this claim."""
+        return Finding(
+            claim=self.title,
+            prediction=prediction,
+            source=self.source or OURS,
+            measured=measured.value,
+            low=measured.low,
+            high=measured.high,
+            verdict=verdict,
+            answer=answer,
+            control=control,
+            unit=unit,
+        )
+
+
+def n_seeds(table: Table) -> int:
+    """How many seeds the runs have; 1 where they name none."""
+    return len(np.unique(table["seed"])) if "seed" in table else 1

@@ -1,0 +1,72 @@
+"""Straight lines through the runs, on the axes of a claim: slope, bend, R²."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from allometry.laws import Array
+from allometry.stats.lines import line
+
+__all__ = ["FEWEST_FOR_A_BEND", "Axes", "bend"]
+
+FEWEST_FOR_A_BEND = 4  # different x: three leave nothing to tell a bend from scatter
+
+
+@dataclass(frozen=True)
+class Axes:
+    """On what axes a line is straight.
+
+    Attributes:
+        xlog, ylog: whether the axis is a logarithm (base 10).
+    """
+
+    xlog: bool = True
+    ylog: bool = True
+
+    def points(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """The points that these axes have, in their coordinates."""
+        here = np.isfinite(x) & np.isfinite(y)
+        here &= (x > 0) | (not self.xlog)
+        here &= (y > 0) | (not self.ylog)
+        return self._of(x[here], self.xlog), self._of(y[here], self.ylog)
+
+    def statistics(self, x: Array, y: Array) -> dict[str, float]:
+        """Slope, bend and R² of the line through some points ``(n,)``."""
+        px, py = self.points(x, y)
+        law = line(px, py)
+        return {"slope": law.slope, "bend": bend(px, py), "r2": law.r2}
+
+    def predictor(self, x: Array, y: Array) -> Callable[[Array], Array]:
+        """The line through some points as a function of x, in the units of the columns."""
+        law = line(*self.points(x, y))
+
+        def predict(at: Array) -> Array:
+            straight = law.intercept + law.slope * self._of(np.asarray(at, float), self.xlog)
+            return 10**straight if self.ylog else straight
+
+        return predict
+
+    @staticmethod
+    def _of(values: Array, log: bool) -> Array:
+        return np.log10(values) if log else values
+
+
+def bend(x: Array, y: Array) -> float:
+    """How much a curve's slope changes over the range of x, as a part of its mean slope.
+
+    Of the parabola through the points ``(n,)`` by least squares: its slope at the largest x less
+    that at the smallest, over the slope of the line. 0 for a straight line; NaN for fewer than
+    four different x.
+    """
+    if len(np.unique(x)) < FEWEST_FOR_A_BEND:
+        return float("nan")
+    middle = x - x.mean()
+    # The parabola's part that is orthogonal to the line, so that near ties stay stable.
+    square = middle**2
+    rest = square - np.polyval(np.polyfit(middle, square, 1), middle)
+    if rest @ rest == 0:
+        return float("nan")
+    curvature = (rest @ y) / (rest @ rest)
+    slope = (middle @ y) / (middle @ middle)
+    return float(2 * curvature * np.ptp(x) / slope) if slope else float("nan")

@@ -1,0 +1,211 @@
+"""A slope in a region; a straight line; one group steeper than another."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from math import inf, isfinite
+from typing import ClassVar
+
+import numpy as np
+
+from allometry.claims.claim import Claim, Judgement, n_seeds
+from allometry.claims.lines import FEWEST_FOR_A_BEND, Axes
+from allometry.claims.words import in_words, over, region, region_in_words, verdict_over_seeds
+from allometry.errors import UsageError
+from allometry.findings import inside
+from allometry.stats.cells import cells_of
+from allometry.stats.grid import Curves
+from allometry.stats.interval import Interval
+from allometry.tables.table import Table
+
+__all__ = ["BEND", "Slope", "Steeper", "Straight", "line_intervals"]
+
+# A slope that changes by a fifth over the range measured puts the line, drawn on over as wide a
+# range again, off by a fifth of what y changes there. Ours.
+BEND = 0.2
+
+
+@dataclass(frozen=True)
+class _OfALine(Claim):
+    """Attributes:
+    xlog, ylog: whether the axes on which a line is meant are logarithms (base 10).
+    """
+
+    _: KW_ONLY
+    xlog: bool = True
+    ylog: bool = True
+
+    @property
+    def axes(self) -> Axes:
+        """The axes on which a line is meant."""
+        return Axes(self.xlog, self.ylog)
+
+
+@dataclass(frozen=True)
+class Slope(_OfALine):
+    """The slope of y against x lies in a region; on logarithmic axes it is an exponent.
+
+    Attributes:
+        xlog, ylog: whether the axes are logarithms (base 10).
+        predicts: the region, ``(low, high)``; an end may be infinite. ``(0, inf)``: y rises.
+    """
+
+    _: KW_ONLY
+    predicts: tuple[float, float] = (-inf, inf)
+
+    kind: ClassVar[str] = "slope"
+
+    def sentence(self) -> str:
+        direction = {(0, inf): "rises with", (-inf, 0): "falls with"}.get(self.predicts)
+        if direction:
+            return f"The {self.word(self.y)} {direction} the {self.word(self.x)}"
+        return (
+            f"The slope of the {self.word(self.y)} against the {self.word(self.x)} "
+            f"{region_in_words(self.predicts)}"
+        )
+
+    def judge(self, table: Table) -> Judgement:
+        low, high = region(self.predicts, self.title)
+        runs = self.runs(table)
+        measured, control = line_intervals(self, runs, self.control_column(runs))
+        slope = measured["slope"]
+        verdict = verdict_over_seeds(inside(slope, low, high), runs)
+        finding = self.finding(
+            slope,
+            verdict,
+            prediction=f"{self.unit_name} {region_in_words(self.predicts)}",
+            answer=f"The {self.unit_name} is {in_words(slope)}, R² {measured['r2'].value:.2f}, "
+            f"{over(runs, self.x)}.",
+            control=f"untrained: {in_words(control['slope'])}" if control else "",
+            unit=self.unit_name,
+        )
+        return Judgement(finding, partial(_drawn, self, runs, finding.answer))
+
+    @property
+    def unit_name(self) -> str:
+        """What the slope is called on these axes."""
+        if self.ylog:
+            return "exponent" if self.xlog else "slope of the logarithm"
+        return "slope per decade" if self.xlog else "slope"
+
+
+@dataclass(frozen=True)
+class Straight(_OfALine):
+    """y is a straight line in x: its slope does not change over the range of x.
+
+    The slope at the largest x less that at the smallest, over the mean slope, lies within a margin.
+
+    Attributes:
+        xlog, ylog: whether the axes are logarithms (base 10).
+        margin: largest change of the slope, as a part of it; the default is `BEND`.
+    """
+
+    _: KW_ONLY
+    margin: float = BEND
+
+    kind: ClassVar[str] = "straight"
+
+    def sentence(self) -> str:
+        logs = [n for n, log in ((self.x, self.xlog), (self.y, self.ylog)) if log]
+        axes = f", on logarithmic axes of {' and '.join(map(self.word, logs))}" if logs else ""
+        return f"The {self.word(self.y)} is a straight line in the {self.word(self.x)}{axes}"
+
+    def judge(self, table: Table) -> Judgement:
+        runs = self.runs(table)
+        measured, control = line_intervals(self, runs, self.control_column(runs))
+        change = measured["bend"]
+        verdict = verdict_over_seeds(inside(change, -self.margin, self.margin), runs)
+        few = "" if isfinite(change.value) else f" {FEWEST_FOR_A_BEND} sizes are needed."
+        finding = self.finding(
+            change,
+            verdict,
+            prediction=f"the slope changes by at most {self.margin:.0%} of itself (margin ours)",
+            answer=f"The slope changes by {in_words(change, '.0%')} of itself over the range; "
+            f"it is {in_words(measured['slope'])}, R² {measured['r2'].value:.2f}, "
+            f"{over(runs, self.x)}.{few}",
+            control=f"untrained: {in_words(control['bend'], '.0%')}" if control else "",
+            unit="of the slope",
+        )
+        return Judgement(finding, partial(_drawn, self, runs, finding.answer))
+
+
+@dataclass(frozen=True)
+class Steeper(_OfALine):
+    """In one group of runs y changes faster with x than in another.
+
+    Attributes:
+        xlog, ylog: whether the axes are logarithms (base 10).
+        group: column that tells the groups apart.
+        steeper, than: its values in the group that is predicted to be steeper and in the other.
+    """
+
+    _: KW_ONLY
+    group: str = ""
+    steeper: object = None
+    than: object = None
+
+    kind: ClassVar[str] = "steeper"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.x, self.y, self.group
+
+    def sentence(self) -> str:
+        return (
+            f"The {self.word(self.y)} changes faster with the {self.word(self.x)} where "
+            f"{self.word(self.group)} is {self.steeper} than where it is {self.than}"
+        )
+
+    def judge(self, table: Table) -> Judgement:
+        runs = self.runs(table)
+        chosen = np.array([g in (self.steeper, self.than) for g in runs[self.group].tolist()])
+        runs = runs.take(chosen)
+        runs = runs.with_columns(**{GROUP: runs[self.group] == self.steeper})
+        if len(np.unique(runs[GROUP])) < 2:
+            raise UsageError(
+                f"claim {self.title!r}: {self.group} {self.steeper!r} and {self.than!r} expected, "
+                f"the runs have {sorted(set(map(str, self.runs(table)[self.group])))}"
+            )
+        intervals = cells_of(runs, [GROUP, self.x], [self.y], strata=GROUP).intervals(
+            partial(_two_lines, axes=self.axes, x=self.x, y=self.y)
+        )
+        difference = intervals["difference"]
+        finding = self.finding(
+            difference,
+            verdict_over_seeds(inside(difference, 0, inf), runs),
+            prediction="difference of the slopes, without their sign, above 0",
+            answer=f"Its slope is {in_words(intervals['steeper'])} there and "
+            f"{in_words(intervals['than'])} here, {over(runs, self.x)}.",
+            unit="difference of slopes",
+        )
+        return Judgement(finding, partial(_drawn, self, runs, finding.answer))
+
+
+GROUP = "is_steeper"  # column added to the runs
+
+
+def _two_lines(curves: Curves, axes: Axes, x: str, y: str) -> dict[str, float]:
+    slopes = {
+        name: axes.statistics(curves[x][rows], curves[y][rows])["slope"]
+        for name, rows in (("steeper", curves[GROUP] == 1), ("than", curves[GROUP] == 0))
+    }
+    return {**slopes, "difference": abs(slopes["steeper"]) - abs(slopes["than"])}
+
+
+def line_intervals(
+    claim: _OfALine, runs: Table, control: str = ""
+) -> tuple[Mapping[str, Interval], Mapping[str, Interval]]:
+    """Slope, bend and R² of y against x with their intervals, and the control's; it may be empty."""
+    columns = [claim.y, *([control] if control else [])]
+    grid = cells_of(runs, [claim.x], columns)
+    each = [
+        grid.intervals(lambda curves, name=name: claim.axes.statistics(curves[claim.x], curves[name]))
+        for name in columns
+    ]
+    return each[0], each[1] if control else {}
+
+
+def _drawn(claim: _OfALine, runs: Table, headline: str) -> object:
+    from allometry.claims.pictures import draw_lines
+
+    return draw_lines(claim, runs, headline)
