@@ -1,19 +1,24 @@
 """A finding: a prediction beside what was measured, and the verdict between them; an analysis."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from allometry.fitting.document import Fit
 from allometry.stats.interval import Interval
 from allometry.tables.printed import WIDTH, aligned
 
+if TYPE_CHECKING:
+    # Matplotlib takes half a second, which a run without a report does not need.
+    from matplotlib.figure import Figure
+
 __all__ = [
     "MARKS",
     "Analysis",
     "Finding",
+    "FindingFigure",
     "Verdict",
     "at_least",
     "at_most",
@@ -45,6 +50,7 @@ class Finding:
         control: the same measurement where there can be no effect (untrained
             networks, for example), in words with its number.
         unit: of `measured`, empty for a pure number.
+        figure: name of the figure that shows it; empty for none.
     """
 
     claim: str
@@ -57,6 +63,7 @@ class Finding:
     answer: str
     control: str = ""
     unit: str = ""
+    figure: str = ""
 
     @property
     def interval(self) -> Interval:
@@ -72,6 +79,17 @@ class Finding:
         return text if self.interval.has_ends else f"{text}, no interval"
 
 
+class FindingFigure(NamedTuple):
+    """The figure that comes with a claim.
+
+    Attributes:
+        draw: makes it. caption: one or two sentences.
+    """
+
+    draw: "Callable[[], Figure]"
+    caption: str
+
+
 @dataclass(frozen=True)
 class Analysis:
     """Everything a study computes from its runs, once for the page and for all figures.
@@ -80,11 +98,13 @@ class Analysis:
         findings: the headline first.
         numbers: by name, what the figures draw: arrays, intervals, fitted lines.
         fits: by name, shown in the report with their certificates.
+        figures: by name, of the claims.
     """
 
     findings: Sequence[Finding] = ()
     numbers: Mapping[str, Any] = field(default_factory=dict)
     fits: Mapping[str, Fit] = field(default_factory=dict)
+    figures: Mapping[str, FindingFigure] = field(default_factory=dict)
 
 
 def findings_html(findings: Sequence[Finding]) -> str:

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import replace as with_fields
 from html import escape
 from operator import index
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from allometry.claims.claim import OURS, Claim
 from allometry.errors import UsageError, in_one_line
-from allometry.findings import Analysis, Finding
+from allometry.findings import Analysis, Finding, FindingFigure
+from allometry.fitting.document import Fit
 from allometry.spec import Changes, Experiment, Spec, replace, run_ids
 from allometry.spec.code import UserCode, is_shipped, user_classes, user_code
 from allometry.tables.printed import labelled, shortened
@@ -48,10 +51,10 @@ class Study:
 
     Attributes:
         name: the module's name, the name on the command line.
-        title: a few words for headings.
-        question: one sentence.
-        prediction: the result its source expects, one sentence.
-        source: author, title, identifier.
+        title: a few words for headings; by default made of the name.
+        question: one sentence; by default the title.
+        prediction: the result its source expects, one sentence; by default the claims.
+        source: author, title, identifier; by default the sources of the claims.
         runs: the specs of a size, seed by seed; called as ``runs(size, seeds)`` with
             `seeds` a sequence of integers.
         sizes: names of the sizes from small to large; shipped studies use "quick",
@@ -61,7 +64,10 @@ class Study:
         measures: name to function giving columns, of one trained `Network` or of what
             the procedure passes it.
         trajectory: the same, taken along training.
-        analyse: table to an `Analysis`, or to a list of findings; called once for a report.
+        claims: predictions that the package fits, judges and draws (`allometry.claims`); the first
+            is the headline.
+        analyse: for what no claim says: table to an `Analysis`, or to a list of findings, which
+            come after those of the claims; called once for a report.
         figures: functions ``(table, analysis) -> matplotlib Figure``; the first line
             of their docstring is the caption.
         views: name to function of the table giving another table, such as the source's own
@@ -73,13 +79,15 @@ class Study:
     """
 
     name: str
-    title: str
-    question: str
-    prediction: str
-    source: str
+    _: KW_ONLY
+    title: str = ""
+    question: str = ""
+    prediction: str = ""
+    source: str = ""
     runs: Callable[[str, Sequence[int]], Sequence[Experiment]]
     measures: Measures
-    analyse: Callable[[Table], Analysis | Sequence[Finding]]
+    claims: Sequence[Claim] = ()
+    analyse: Callable[[Table], Analysis | Sequence[Finding]] | None = None
     sizes: tuple[str, ...] = ("quick", "notebook")
     seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     trajectory: Measures = field(default_factory=dict)
@@ -96,14 +104,41 @@ class Study:
                 f"study {self.name}: sizes=('quick',), names in a tuple, expected, got "
                 f"{self.sizes!r}"
             )
+        claims = [claim for claim in self.claims if isinstance(claim, Claim)]
+        if len(claims) < len(self.claims):
+            raise UsageError(
+                f"study {self.name}: claims=[...] of allometry.claims expected, got {self.claims!r}"
+            )
+        words = {
+            "title": self.name.replace("_", " ").capitalize(),
+            "question": self.title or self.name.replace("_", " ").capitalize(),
+            "prediction": "; ".join(claim.title for claim in claims),
+            "source": "; ".join(dict.fromkeys(c.source for c in claims if c.source)) or OURS,
+        }
+        for name, default in words.items():
+            object.__setattr__(self, name, getattr(self, name) or default)
 
     def analysis(self, table: Table) -> Analysis:
-        """The result of `analyse` as an `Analysis`, also where it is a list of findings.
+        """The claims judged, and the result of `analyse` behind them.
 
         Args:
-            table: the runs; `analyse` sees all but those that are excluded.
+            table: the runs; claims and `analyse` see all but those that are excluded.
         """
-        result = self.analyse(included(table))
+        table = included(table)
+        rest = self._analysed(table)
+        findings, figures, fits = list[Finding](), dict[str, FindingFigure](), dict[str, Fit]()
+        for number, claim in enumerate(self.claims, start=1):
+            judgement = claim.judge_or_say(table)
+            name = f"claim_{number}_{claim.kind}" if judgement.figure else ""
+            findings.append(with_fields(judgement.finding, figure=name))
+            if judgement.figure:
+                figures[name] = judgement.figure
+            fits |= judgement.fits
+        return Analysis([*findings, *rest.findings], rest.numbers, {**fits, **rest.fits}, figures)
+
+    def _analysed(self, table: Table) -> Analysis:
+        """What `analyse` gives, also where it is a list of findings."""
+        result = self.analyse(table) if self.analyse else ()
         if isinstance(result, Analysis):
             return result
         if not isinstance(result, Sequence) or not all(isinstance(f, Finding) for f in result):

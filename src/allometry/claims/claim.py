@@ -1,26 +1,38 @@
 """What every claim is: columns, where its prediction comes from, and how it is judged."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from allometry.errors import DataError, UsageError
-from allometry.findings import Finding, Verdict
+from allometry.findings import Finding, FindingFigure, Verdict
 from allometry.fitting.document import Fit
-from allometry.stats.interval import Interval
+from allometry.stats.interval import NO_VALUE, Interval
 from allometry.tables.conditions import meeting
 from allometry.tables.table import Table
 
-if TYPE_CHECKING:
-    # Matplotlib takes half a second, which a run without a report does not need.
-    from matplotlib.figure import Figure
-
-__all__ = ["OURS", "Claim", "Judgement"]
+__all__ = ["OURS", "Claim", "Judgement", "n_seeds"]
 
 OURS = "ours"  # the source of a prediction that no work makes
+# Columns that every run of the default procedure has, in words, with their units.
+COLUMNS = {
+    "n_params": "parameter count N",
+    "n_params_no_biases": "number of weights",
+    "n_data": "number of examples D",
+    "compute": "training compute C (FLOP)",
+    "compute_6nd": "training compute 6ND (FLOP)",
+    "train_loss": "training loss",
+    "test_loss": "test loss",
+    "valid_loss": "validation loss",
+    "train_accuracy": "training accuracy",
+    "test_accuracy": "test accuracy",
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "steps": "number of updates",
+}
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,12 @@ class Judgement:
 
     Attributes:
         finding: with its verdict.
-        draw: draws the measurement.
+        figure: of the measurement; None where there is none.
         fits: by name.
     """
 
     finding: Finding
-    draw: "Callable[[], Figure]"
+    figure: FindingFigure | None = None
     fits: Mapping[str, Fit] = field(default_factory=dict)
 
 
@@ -66,7 +78,8 @@ class Claim:
     control: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
 
-    kind: ClassVar[str]  # in the names of figures
+    kind: ClassVar[str]  # of a claim, in the name of its figure
+    caption: ClassVar[str]  # of its figure
 
     @abstractmethod
     def judge(self, table: Table) -> Judgement:
@@ -78,6 +91,21 @@ class Claim:
         Raises:
             UsageError: a column that the runs do not have. DataError: too few runs.
         """
+
+    def judge_or_say(self, table: Table) -> Judgement:
+        """The same; where the runs are too few, an undecided finding that says so.
+
+        Raises:
+            UsageError: a column that the runs do not have.
+        """
+        try:
+            return self.judge(table)
+        except DataError as error:
+            return Judgement(self.finding(NO_VALUE, "undecided", answer=f"{error}."))
+
+    @abstractmethod
+    def prediction(self) -> str:
+        """What is predicted, in words."""
 
     # ---- what all kinds share ------------------------------------------------------------
 
@@ -116,7 +144,11 @@ class Claim:
 
     def word(self, column: str) -> str:
         """A column in a sentence, its unit left out."""
-        return self.words.get(column, column).partition(" (")[0]
+        return self.label(column).partition(" (")[0]
+
+    def label(self, column: str) -> str:
+        """A column on an axis, with its unit."""
+        return self.words.get(column) or COLUMNS.get(column, column.replace("_", " "))
 
     def control_column(self, table: Table) -> str:
         """The column of the control; empty for none."""
@@ -126,13 +158,13 @@ class Claim:
         return name if name in table else ""
 
     def finding(
-        self, measured: Interval, verdict: Verdict, *, prediction: str, answer: str,
-        control: str = "", unit: str = "",
+        self, measured: Interval, verdict: Verdict, *, answer: str, control: str = "",
+        unit: str = "",
     ) -> Finding:  # fmt: skip
         """A finding of this claim."""
         return Finding(
             claim=self.title,
-            prediction=prediction,
+            prediction=self.prediction(),
             source=self.source or OURS,
             measured=measured.value,
             low=measured.low,

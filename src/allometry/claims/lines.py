@@ -32,10 +32,9 @@ class Axes:
         return self._of(x[here], self.xlog), self._of(y[here], self.ylog)
 
     def statistics(self, x: Array, y: Array) -> dict[str, float]:
-        """Slope, bend and R² of the line through some points ``(n,)``."""
-        px, py = self.points(x, y)
-        law = line(px, py)
-        return {"slope": law.slope, "bend": bend(px, py), "r2": law.r2}
+        """Slope and R² of the line through some points ``(n,)``."""
+        law = line(*self.points(x, y))
+        return {"slope": law.slope, "r2": law.r2}
 
     def predictor(self, x: Array, y: Array) -> Callable[[Array], Array]:
         """The line through some points as a function of x, in the units of the columns."""

@@ -4,21 +4,24 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from math import inf, isfinite
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from allometry.claims.claim import Claim, Judgement, n_seeds
-from allometry.claims.lines import FEWEST_FOR_A_BEND, Axes
+from allometry.claims.claim import Claim, Judgement
+from allometry.claims.lines import FEWEST_FOR_A_BEND, Axes, bend
 from allometry.claims.words import in_words, over, region, region_in_words, verdict_over_seeds
 from allometry.errors import UsageError
-from allometry.findings import inside
+from allometry.findings import Finding, FindingFigure, inside
 from allometry.stats.cells import cells_of
 from allometry.stats.grid import Curves
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
-__all__ = ["BEND", "Slope", "Steeper", "Straight", "line_intervals"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["BEND", "OfALine", "Slope", "Steeper", "Straight", "line_intervals"]
 
 # A slope that changes by a fifth over the range measured puts the line, drawn on over as wide a
 # range again, off by a fifth of what y changes there. Ours.
@@ -26,23 +29,40 @@ BEND = 0.2
 
 
 @dataclass(frozen=True)
-class _OfALine(Claim):
-    """Attributes:
-    xlog, ylog: whether the axes on which a line is meant are logarithms (base 10).
+class OfALine(Claim):
+    """A claim about the line through the runs.
+
+    Attributes:
+        xlog, ylog: whether the axes on which a line is meant are logarithms (base 10).
     """
 
     _: KW_ONLY
     xlog: bool = True
     ylog: bool = True
 
+    caption: ClassVar[str] = (
+        "Small marks are runs, large ones means over seeds; the line is fitted by least squares, "
+        "its residuals are below."
+    )
+
     @property
     def axes(self) -> Axes:
         """The axes on which a line is meant."""
         return Axes(self.xlog, self.ylog)
 
+    def judgement(self, finding: Finding, groups: Mapping[str, Table]) -> Judgement:
+        """The finding with its figure, a line for each group of runs."""
+
+        def draw() -> "Figure":
+            from allometry.claims.pictures import draw_lines
+
+            return draw_lines(self, groups)
+
+        return Judgement(finding, FindingFigure(draw, self.caption))
+
 
 @dataclass(frozen=True)
-class Slope(_OfALine):
+class Slope(OfALine):
     """The slope of y against x lies in a region; on logarithmic axes it is an exponent.
 
     Attributes:
@@ -64,6 +84,9 @@ class Slope(_OfALine):
             f"{region_in_words(self.predicts)}"
         )
 
+    def prediction(self) -> str:
+        return f"{self.unit_name} {region_in_words(self.predicts)}"
+
     def judge(self, table: Table) -> Judgement:
         low, high = region(self.predicts, self.title)
         runs = self.runs(table)
@@ -73,13 +96,12 @@ class Slope(_OfALine):
         finding = self.finding(
             slope,
             verdict,
-            prediction=f"{self.unit_name} {region_in_words(self.predicts)}",
             answer=f"The {self.unit_name} is {in_words(slope)}, R² {measured['r2'].value:.2f}, "
             f"{over(runs, self.x)}.",
             control=f"untrained: {in_words(control['slope'])}" if control else "",
             unit=self.unit_name,
         )
-        return Judgement(finding, partial(_drawn, self, runs, finding.answer))
+        return self.judgement(finding, {"": runs})
 
     @property
     def unit_name(self) -> str:
@@ -90,7 +112,7 @@ class Slope(_OfALine):
 
 
 @dataclass(frozen=True)
-class Straight(_OfALine):
+class Straight(OfALine):
     """y is a straight line in x: its slope does not change over the range of x.
 
     The slope at the largest x less that at the smallest, over the mean slope, lies within a margin.
@@ -110,6 +132,9 @@ class Straight(_OfALine):
         axes = f", on logarithmic axes of {' and '.join(map(self.word, logs))}" if logs else ""
         return f"The {self.word(self.y)} is a straight line in the {self.word(self.x)}{axes}"
 
+    def prediction(self) -> str:
+        return f"the slope changes by at most {self.margin:.0%} of itself (margin ours)"
+
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
         measured, control = line_intervals(self, runs, self.control_column(runs))
@@ -119,18 +144,17 @@ class Straight(_OfALine):
         finding = self.finding(
             change,
             verdict,
-            prediction=f"the slope changes by at most {self.margin:.0%} of itself (margin ours)",
             answer=f"The slope changes by {in_words(change, '.0%')} of itself over the range; "
             f"it is {in_words(measured['slope'])}, R² {measured['r2'].value:.2f}, "
             f"{over(runs, self.x)}.{few}",
             control=f"untrained: {in_words(control['bend'], '.0%')}" if control else "",
             unit="of the slope",
         )
-        return Judgement(finding, partial(_drawn, self, runs, finding.answer))
+        return self.judgement(finding, {"": runs})
 
 
 @dataclass(frozen=True)
-class Steeper(_OfALine):
+class Steeper(OfALine):
     """In one group of runs y changes faster with x than in another.
 
     Attributes:
@@ -156,6 +180,9 @@ class Steeper(_OfALine):
             f"{self.word(self.group)} is {self.steeper} than where it is {self.than}"
         )
 
+    def prediction(self) -> str:
+        return "difference of the slopes, without their sign, above 0"
+
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
         chosen = np.array([g in (self.steeper, self.than) for g in runs[self.group].tolist()])
@@ -166,19 +193,22 @@ class Steeper(_OfALine):
                 f"claim {self.title!r}: {self.group} {self.steeper!r} and {self.than!r} expected, "
                 f"the runs have {sorted(set(map(str, self.runs(table)[self.group])))}"
             )
-        intervals = cells_of(runs, [GROUP, self.x], [self.y], strata=GROUP).intervals(
+        intervals = cells_of(runs, [GROUP, self.x], [self.y]).jackknife(
             partial(_two_lines, axes=self.axes, x=self.x, y=self.y)
         )
         difference = intervals["difference"]
         finding = self.finding(
             difference,
             verdict_over_seeds(inside(difference, 0, inf), runs),
-            prediction="difference of the slopes, without their sign, above 0",
             answer=f"Its slope is {in_words(intervals['steeper'])} there and "
             f"{in_words(intervals['than'])} here, {over(runs, self.x)}.",
             unit="difference of slopes",
         )
-        return Judgement(finding, partial(_drawn, self, runs, finding.answer))
+        groups = {
+            f"{self.word(self.group)} {value}": runs.take(runs[GROUP] == (value == self.steeper))
+            for value in (self.steeper, self.than)
+        }
+        return self.judgement(finding, groups)
 
 
 GROUP = "is_steeper"  # column added to the runs
@@ -193,19 +223,23 @@ def _two_lines(curves: Curves, axes: Axes, x: str, y: str) -> dict[str, float]:
 
 
 def line_intervals(
-    claim: _OfALine, runs: Table, control: str = ""
+    claim: OfALine, runs: Table, control: str = ""
 ) -> tuple[Mapping[str, Interval], Mapping[str, Interval]]:
-    """Slope, bend and R² of y against x with their intervals, and the control's; it may be empty."""
-    columns = [claim.y, *([control] if control else [])]
-    grid = cells_of(runs, [claim.x], columns)
-    each = [
-        grid.intervals(lambda curves, name=name: claim.axes.statistics(curves[claim.x], curves[name]))
-        for name in columns
-    ]
+    """Slope, bend and R² of y against x with their intervals; and those of the control, if any."""
+    names = [claim.y, *([control] if control else [])]
+    grid = cells_of(runs, [claim.x], names)
+    each = []
+    for name in names:
+        line = grid.jackknife(partial(_one_line, axes=claim.axes, x=claim.x, y=name))
+        # A bend is one of the curve at these sizes: that they are no parabola's is no scatter.
+        bent = partial(_bend, axes=claim.axes, x=claim.x, y=name)
+        each.append({**line, **grid.jackknife(bent, fixed_sizes=True)})
     return each[0], each[1] if control else {}
 
 
-def _drawn(claim: _OfALine, runs: Table, headline: str) -> object:
-    from allometry.claims.pictures import draw_lines
+def _bend(curves: Curves, axes: Axes, x: str, y: str) -> dict[str, float]:
+    return {"bend": bend(*axes.points(curves[x], curves[y]))}
 
-    return draw_lines(claim, runs, headline)
+
+def _one_line(curves: Curves, axes: Axes, x: str, y: str) -> dict[str, float]:
+    return axes.statistics(curves[x], curves[y])

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
@@ -49,15 +50,18 @@ def draw_figures(study: Study, table: Table, analysis: Analysis) -> list[Picture
     Args:
         table: the runs; figures see all but those that are excluded.
     """
-    pictures, table = [], included(table)
-    for number, function in enumerate(study.figures, start=1):
-        name = function.__name__
+    table = included(table)
+    drawings = [
+        (name, figure.draw, figure.caption) for name, figure in analysis.figures.items()
+    ] + [(f.__name__, partial(f, table, analysis), f.__doc__ or "") for f in study.figures]
+    pictures = []
+    for number, (name, make, caption) in enumerate(drawings, start=1):
         with _collector_paused():
             with paper():
-                figure = function(table, analysis)
+                figure = make()
             title = str(figure.get_label()) or figure.get_suptitle() or name.replace("_", " ")
             drawing = draw(figure, name)
-        caption = " ".join((function.__doc__ or "").strip().partition("\n\n")[0].split())
+        caption = " ".join(caption.strip().partition("\n\n")[0].split())
         pictures.append(Picture(f"f{number}", name, title, caption, drawing))
     return pictures
 

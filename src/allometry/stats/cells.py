@@ -11,16 +11,13 @@ from allometry.tables.table import Table
 __all__ = ["cells_of"]
 
 
-def cells_of(
-    table: Table, keys: Sequence[str], columns: Sequence[str], *, strata: str = ""
-) -> Grid:
+def cells_of(table: Table, keys: Sequence[str], columns: Sequence[str]) -> Grid:
     """A grid whose sizes are the combinations of some columns that the runs have.
 
     Args:
         table: finished runs; without a column ``seed`` they count as of one seed.
         keys: columns that make a cell, and are columns of the grid: numbers.
         columns: measured.
-        strata: one of the keys; resamples draw as many cells of each of its values as there are.
 
     Raises:
         DataError: two runs of one seed and cell.
@@ -36,9 +33,10 @@ def cells_of(
             "column in which they differ, or choose runs by a condition"
         )
     shape = len(seeds), places.shape[1]
-    of_cells = {key: np.broadcast_to(values, shape) for key, values in zip(keys, places, strict=True)}
+    of_cells = {
+        key: np.broadcast_to(values, shape) for key, values in zip(keys, places, strict=True)
+    }
     for name in columns:
         of_cells[name] = np.full(shape, np.nan)
         of_cells[name][at_seed, at_cell] = table[name]
-    layers = np.unique(places[keys.index(strata)], return_inverse=True)[1] if strata else None
-    return Grid(np.arange(shape[1], dtype=float), seeds, of_cells, layers)
+    return Grid(np.arange(shape[1], dtype=float), seeds, of_cells)

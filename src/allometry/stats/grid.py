@@ -66,6 +66,23 @@ def _reach(ways: Sequence[Array]) -> float:
     return float(special.stdtrit(total**2 / squares, 0.975) / NORMAL * np.sqrt(total / shown))
 
 
+def _student(value: float, ways: Sequence[Array]) -> Interval:
+    """A value with Student's interval from its values without each unit, ``(n,)`` of each way."""
+    total = squares = 0.0
+    for values in ways:
+        n = len(values)
+        if n > 1:
+            variance = (n - 1) / n * float(((values - values.mean()) ** 2).sum())
+            total, squares = total + variance, squares + variance**2 / (n - 1)
+    if not np.isfinite(total):
+        return Interval(float(value), np.nan, np.nan)
+    if total == 0:  # one unit of each way, or units that do not differ
+        end = float(value) if any(len(values) > 1 for values in ways) else float("nan")
+        return Interval(float(value), end, end)
+    reach = float(special.stdtrit(total**2 / squares, 0.975) * np.sqrt(total))
+    return Interval(float(value), float(value) - reach, float(value) + reach)
+
+
 @dataclass(frozen=True)
 class Grid:
     """Runs on a grid of seeds by sizes; a run that diverged is missing (NaN).
@@ -74,14 +91,11 @@ class Grid:
         size: rising, ``(sizes,)``.
         seeds: ``(seeds,)``.
         columns: name to ``(seeds, sizes)``.
-        strata: of the sizes, ``(sizes,)`` counted from 0; resamples draw as many of each as there
-            are. None for one.
     """
 
     size: Array
     seeds: NDArray[np.int64]
     columns: Mapping[str, Array]
-    strata: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, table: Table, size: str, columns: tuple[str, ...]) -> "Grid":
@@ -115,11 +129,7 @@ class Grid:
     def resample(self, rng: np.random.Generator) -> Curves:
         """Means over seeds drawn with replacement, at sizes drawn with replacement."""
         seeds = rng.integers(len(self.seeds), size=len(self.seeds))
-        if self.strata is None:
-            sizes = np.sort(rng.integers(len(self.size), size=len(self.size)))
-        else:
-            layers = [np.flatnonzero(self.strata == s) for s in range(self.strata.max() + 1)]
-            sizes = np.sort(np.concatenate([rng.choice(layer, len(layer)) for layer in layers]))
+        sizes = np.sort(rng.integers(len(self.size), size=len(self.size)))
         return self._mean(seeds, sizes)
 
     def intervals(
@@ -150,6 +160,31 @@ class Grid:
                 share="r2" in name.split("_"),
             )
             for name, interval in intervals.items()
+        }
+
+    def jackknife(
+        self, statistics: Callable[[Curves], Mapping[str, float]], *, fixed_sizes: bool = False
+    ) -> dict[str, Interval]:
+        """Each statistic of the mean over seeds, with the 95% interval of its jackknife.
+
+        The variance is that from leaving out each seed plus that from leaving out each size, which
+        counts the scatter of single runs twice; the interval is Student's with Satterthwaite's
+        degrees of freedom. It needs no resample to be rich enough, so it serves few sizes.
+
+        Args:
+            statistics: the whole analysis, from curves to named numbers.
+            fixed_sizes: the statistic is about these sizes and no others, so that seeds alone are
+                left out.
+
+        Returns:
+            no ends where leaving one out leaves no value.
+        """
+        values = statistics(self.mean())
+        ways = [self._without_seeds()] + ([] if fixed_sizes else [self._without_sizes()])
+        without = [[statistics(curves) for curves in left_out] for left_out in ways]
+        return {
+            name: _student(value, [np.array([v[name] for v in way]) for way in without])
+            for name, value in values.items()
         }
 
     def _without_seeds(self) -> Iterator[Curves]:

@@ -1,0 +1,94 @@
+"""y is a printed number."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from math import nan
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from allometry.claims.claim import Claim, Judgement
+from allometry.errors import DataError, UsageError
+from allometry.findings import FindingFigure, Verdict
+from allometry.stats.interval import Interval
+from allometry.tables.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Equals"]
+
+
+@dataclass(frozen=True)
+class Equals(Claim):
+    """y, averaged over the runs at each x, is the number that a source printed.
+
+    A reproduction: it has a tolerance, which is no interval, and one seed suffices.
+
+    Attributes:
+        printed: by x: ``{807: 1.021, 1593: 0.934}``.
+        tolerance: largest difference that counts as none: half a unit of the last digit printed.
+    """
+
+    _: KW_ONLY
+    printed: Mapping[float, float] = None  # type: ignore[assignment]
+    tolerance: float = 0.0
+
+    kind: ClassVar[str] = "equals"
+    caption: ClassVar[str] = (
+        "Marks are runs, crosses the numbers printed; below, their difference, with the tolerance "
+        "as a grey band."
+    )
+
+    def __post_init__(self) -> None:
+        if not self.printed or not self.tolerance > 0:
+            raise UsageError(
+                f"claim {self.title!r}: printed={{{self.x}: number, ...}} and a tolerance above 0 "
+                f"expected, got {self.printed!r} and {self.tolerance!r}"
+            )
+
+    def sentence(self) -> str:
+        many = f"{len(self.printed)} numbers" if len(self.printed) > 1 else "number"
+        return f"The {self.word(self.y)} is the {many} printed"
+
+    def prediction(self) -> str:
+        numbers = list(self.printed.values())
+        what = f"{numbers[0]:g}" if len(numbers) == 1 else f"the {len(numbers)} numbers printed"
+        return f"{what}, to a tolerance of {self.tolerance:g}"
+
+    def judge(self, table: Table) -> Judgement:
+        runs = self.runs(table)
+        measured = {
+            x: float(np.mean(runs[self.y][runs[self.x].astype(float) == x].astype(float)))
+            for x in self.printed
+            if (runs[self.x].astype(float) == x).any()
+        }
+        if not measured:
+            raise DataError(
+                f"claim {self.title!r}: no run at any {self.x} with a printed number "
+                f"({', '.join(f'{x:g}' for x in self.printed)})"
+            )
+        apart = {x: y - self.printed[x] for x, y in measured.items()}
+        equal = sum(abs(difference) <= self.tolerance for difference in apart.values())
+        farthest = max(apart, key=lambda x: abs(apart[x]))
+        verdict: Verdict = "agrees" if equal == len(self.printed) else "disagrees"
+        if equal == len(measured) < len(self.printed):
+            verdict = "undecided"
+        one = len(self.printed) == 1
+        value = measured[farthest] if one else apart[farthest]
+        missing = len(self.printed) - len(measured)
+        finding = self.finding(
+            Interval(value, nan, nan),
+            verdict,
+            answer=f"{equal} of {len(self.printed)} within {self.tolerance:g} of the number "
+            f"printed; the farthest is {apart[farthest]:+.3g} from it"
+            + (f"; {missing} were not run." if missing else "."),
+            unit="" if one else "largest difference",
+        )
+
+        def draw() -> "Figure":
+            from allometry.claims.pictures import draw_printed
+
+            return draw_printed(self, runs)
+
+        return Judgement(finding, FindingFigure(draw, self.caption))

@@ -1,0 +1,69 @@
+"""y does not depend on x, up to a margin."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from allometry.claims.claim import Judgement
+from allometry.claims.slope import OfALine, line_intervals
+from allometry.claims.words import in_words, over, verdict_over_seeds
+from allometry.errors import UsageError
+from allometry.findings import inside
+from allometry.stats.interval import Interval
+from allometry.tables.table import Table
+
+__all__ = ["NoEffect"]
+
+
+@dataclass(frozen=True)
+class NoEffect(OfALine):
+    """y changes by no more than a margin over the range of x.
+
+    The change is the slope of the line through the runs times the range of x. That it cannot be
+    told from 0 is no evidence for no effect: the whole interval must lie within the margin.
+
+    Attributes:
+        margin: largest change of y that counts as none, in units of y; fixed beforehand.
+        why: the reason for the margin, in words.
+        xlog, ylog: whether the axes are logarithms (base 10); the margin is then one of log10 y.
+    """
+
+    _: KW_ONLY
+    ylog: bool = False
+    margin: float = 0.0
+    why: str = ""
+
+    kind: ClassVar[str] = "no_effect"
+
+    def __post_init__(self) -> None:
+        if not (self.margin > 0 and self.why):
+            raise UsageError(
+                f"claim {self.title!r}: a margin above 0 in units of {self.y}, and why it is that "
+                "(margin=..., why=...), expected"
+            )
+
+    def sentence(self) -> str:
+        return f"The {self.word(self.y)} does not depend on the {self.word(self.x)}"
+
+    def prediction(self) -> str:
+        return f"a change of at most {self.margin:g} ({self.why})"
+
+    def judge(self, table: Table) -> Judgement:
+        runs = self.runs(table)
+        x = runs[self.x].astype(float)
+        reach = float(np.ptp(np.log10(x[x > 0]) if self.xlog else x))
+        measured, control = line_intervals(self, runs, self.control_column(runs))
+        change = _scaled(measured["slope"], reach)
+        finding = self.finding(
+            change,
+            verdict_over_seeds(inside(change, -self.margin, self.margin), runs),
+            answer=f"The {self.word(self.y)} changes by {in_words(change)} over the range, "
+            f"{over(runs, self.x)}.",
+            control=f"untrained: {in_words(_scaled(control['slope'], reach))}" if control else "",
+        )
+        return self.judgement(finding, {"": runs})
+
+
+def _scaled(slope: Interval, reach: float) -> Interval:
+    return Interval(*(reach * end for end in slope))

@@ -1,0 +1,152 @@
+"""Where y is lowest over x, and how that place moves."""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from allometry.claims.claim import Claim, Judgement
+from allometry.claims.words import in_words, region, region_in_words, verdict_over_seeds
+from allometry.errors import DataError
+from allometry.findings import FindingFigure, inside
+from allometry.laws import Array
+from allometry.stats.grid import Curves, Grid
+from allometry.stats.lines import log_line
+from allometry.tables.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Optimum", "place_of_lowest"]
+
+LOST = 1e30  # y of a run that diverged: worse than any
+
+
+@dataclass(frozen=True)
+class Optimum(Claim):
+    """The x at which y is lowest moves with another column: its exponent lies in a region.
+
+    The place is the vertex of the parabola through the lowest mean over seeds and its neighbours,
+    in log x. A run that diverged is worse than any; a lowest y at the end of the x tried has no
+    place, and is left out and counted.
+
+    Attributes:
+        x: what y is lowest over, a learning rate say.
+        moves_with: column along which that place may move, a width say.
+        predicts: region of the exponent of the place in `moves_with`, ``(low, high)``.
+        stays: for a claim that it does not move: largest exponent, without its sign, that counts
+            as none. Without a source it is ours.
+    """
+
+    _: KW_ONLY
+    moves_with: str = ""
+    predicts: tuple[float, float] = (-inf, inf)
+    stays: float = 0.0
+
+    kind: ClassVar[str] = "optimum"
+    caption: ClassVar[str] = (
+        "a, means over seeds; a triangle marks the lowest point, the vertex of a parabola. b, its "
+        "place: small marks are seeds, large ones their mean, the line is fitted to the means of a."
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.x, self.y, self.moves_with
+
+    @property
+    def allowed(self) -> tuple[float, float]:
+        """The region of the exponent."""
+        ends = (-self.stays, self.stays) if self.stays else self.predicts
+        return region(ends, self.title)
+
+    def sentence(self) -> str:
+        place = f"The {self.word(self.x)} of the lowest {self.word(self.y)}"
+        if self.stays:
+            return f"{place} does not move with the {self.word(self.moves_with)}"
+        low, high = self.predicts
+        direction = "falls with" if high <= 0 else "rises with" if low >= 0 else "moves with"
+        return f"{place} {direction} the {self.word(self.moves_with)}"
+
+    def runs(self, table: Table) -> Table:
+        lost = table["status"] == "diverged" if "status" in table else np.zeros(len(table), bool)
+        y = np.where(lost, LOST, table[self.y].astype(float))
+        done = np.where(lost, "done", table["status"]) if lost.any() else table["status"]
+        return super().runs(table.with_columns(**{self.y: y, "status": done}))
+
+    def prediction(self) -> str:
+        ours = " (margin ours)" if self.stays else ""
+        return f"exponent {region_in_words(self.allowed)}{ours}"
+
+    def judge(self, table: Table) -> Judgement:
+        low, high = self.allowed
+        runs = self.runs(table)
+        xs, grid = self.grid(runs)
+        exponent = grid.jackknife(partial(_exponent, xs=xs))["exponent"]
+        places = places_of(grid.mean(), xs)
+        if np.isfinite(places).sum() < 3:
+            raise DataError(
+                f"claim {self.title!r}: {self.y} is lowest inside the {self.x} tried at "
+                f"{int(np.isfinite(places).sum())} of {len(places)} values of {self.moves_with}; "
+                f"three are needed: try a wider range of {self.x}"
+            )
+        left_out = int((~np.isfinite(places)).sum())
+        first, last = (places[np.isfinite(places)][i] for i in (0, -1))
+        finding = self.finding(
+            exponent,
+            verdict_over_seeds(inside(exponent, low, high), runs),
+            answer=f"The best {self.word(self.x)} goes from {first:.2g} to {last:.2g} as the "
+            f"{self.word(self.moves_with)} goes from {grid.size[0]:g} to {grid.size[-1]:g}: as its "
+            f"power {in_words(exponent)}"
+            + (f"; at {left_out} the lowest is at the end of the range." if left_out else "."),
+            unit="exponent",
+        )
+
+        def draw() -> "Figure":
+            from allometry.claims.pictures import draw_optimum
+
+            return draw_optimum(self, runs)
+
+        return Judgement(finding, FindingFigure(draw, self.caption))
+
+    def grid(self, runs: Table) -> tuple[Array, Grid]:
+        """The x tried, rising, and y as one column for each, seeds by `moves_with`."""
+        xs = np.unique(runs[self.x].astype(float))
+        at, sizes = np.unique(runs[self.moves_with].astype(float)), {}
+        of_seeds = runs["seed"] if "seed" in runs else np.zeros(len(runs))
+        seeds, at_seed = np.unique(of_seeds, return_inverse=True)
+        rows = at_seed, np.searchsorted(at, runs[self.moves_with].astype(float))
+        column = np.searchsorted(xs, runs[self.x].astype(float))
+        for i in range(len(xs)):
+            sizes[f"{i}"] = np.full((len(seeds), len(at)), LOST)
+            here = column == i
+            sizes[f"{i}"][rows[0][here], rows[1][here]] = runs[self.y][here].astype(float)
+        return xs, Grid(at, seeds, sizes)
+
+
+def places_of(curves: Curves, xs: Array) -> Array:
+    """The x of the lowest y at each size, ``(sizes,)``; NaN where it is the first or last tried."""
+    y = np.stack([curves[f"{i}"] for i in range(len(xs))], axis=1)
+    return np.array([place_of_lowest(xs, row) for row in y])
+
+
+def place_of_lowest(x: Array, y: Sequence[float]) -> float:
+    """Vertex of the parabola in log x through the lowest of y and its neighbours; NaN at an end.
+
+    Where a neighbour diverged the place is that of the lowest itself.
+    """
+    values = np.asarray(y, float)
+    k = int(np.argmin(values))
+    if values[k] >= LOST / 1e6 or k in (0, len(values) - 1):
+        return float("nan")
+    if max(values[k - 1], values[k + 1]) >= LOST / 1e6:
+        return float(x[k])
+    at, around = np.log(x[k - 1 : k + 2]), values[k - 1 : k + 2]
+    square, line, _ = np.polyfit(at - at[1], around, 2)
+    return float(np.exp(at[1] - line / (2 * square))) if square > 0 else float(x[k])
+
+
+def _exponent(curves: Curves, xs: Array) -> dict[str, float]:
+    return {"exponent": log_line(curves.size, places_of(curves, xs)).slope}

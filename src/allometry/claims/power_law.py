@@ -1,0 +1,162 @@
+"""y falls, or grows, as a power of x, with a floor or without; and its exponent."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from math import isfinite, nan
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from allometry.claims.claim import Claim, Judgement, n_seeds
+from allometry.claims.lines import FEWEST_FOR_A_BEND, bend
+from allometry.claims.slope import BEND
+from allometry.claims.words import in_words, over, region, region_in_words, verdict_over_seeds
+from allometry.errors import UsageError
+from allometry.findings import FindingFigure, Verdict, inside
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit
+from allometry.stats.cells import cells_of
+from allometry.stats.grid import Curves
+from allometry.stats.interval import Interval
+from allometry.tables.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["PowerLaw"]
+
+
+@dataclass(frozen=True)
+class PowerLaw(Claim):
+    """y = floor + A x^-alpha, with a parameter in the region predicted.
+
+    The law is fitted by `allometry.fit`, runs of one size and of one seed resampled together. It
+    is a power law where its exponent does not change over the sizes: the exponent at the largest x
+    less that at the smallest, over their mean, lies within `bend`. Where none of that interval
+    does, the claim disagrees whatever the exponent is.
+
+    Attributes:
+        floor: what y falls to: 0, a number, or ``"fitted"``.
+        predicts: of the parameters of the law (``alpha``, ``A``, ``E``) one and its region
+            ``(low, high)``; none for a claim that it is a power law.
+        bend: largest change of the exponent, as a part of it; the default is `BEND`.
+    """
+
+    _: KW_ONLY
+    floor: float | str = 0.0
+    predicts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    bend: float = BEND
+
+    kind: ClassVar[str] = "power_law"
+    caption: ClassVar[str] = (
+        "Small marks are runs, large ones means over seeds; the line is the law fitted, the band "
+        "its 95% interval, the residuals are below."
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.predicts) > 1:
+            raise UsageError(
+                f"claim {self.title!r}: one parameter is predicted by a claim, got "
+                f"{', '.join(self.predicts)}: write a claim for each"
+            )
+        for name, ends in self.predicts.items():
+            region(ends, f"{self.title} ({name})")
+
+    def sentence(self) -> str:
+        law = f"The {self.word(self.y)} is a power law of the {self.word(self.x)}"
+        floor = {"fitted": " above a floor", 0.0: ""}.get(self.floor, f" above {self.floor}")
+        parameters = [f", {name} {region_in_words(ends)}" for name, ends in self.predicts.items()]
+        return law + floor + "".join(parameters)
+
+    def judge(self, table: Table) -> Judgement:
+        runs = self.runs(table)
+        law = self.fitted(runs, self.y)
+        change = self.bend_of(runs, law)
+        form = inside(change, -self.bend, self.bend)
+        parameter = next(iter(self.predicts), "")
+        measured = _interval(law, parameter) if parameter else change
+        verdict: Verdict = form
+        if parameter:
+            low, high = self.predicts[parameter]
+            sound = law.parameters[parameter].verdict == "identified"
+            verdict = inside(measured, low, high) if sound else "undecided"
+            verdict = "disagrees" if form == "disagrees" else verdict
+        control = self.control_column(runs)
+        finding = self.finding(
+            measured,
+            verdict_over_seeds(verdict, runs),
+            answer=self._answer(law, change, runs),
+            control=self._of_control(runs, control) if control else "",
+            unit="" if parameter else "of the exponent",
+        )
+
+        def draw() -> "Figure":
+            from allometry.claims.pictures import draw_power_law
+
+            return draw_power_law(self, runs, law, control)
+
+        return Judgement(finding, FindingFigure(draw, self.caption), {self.title: law})
+
+    def prediction(self) -> str:
+        form = f"an exponent that changes by at most {self.bend:.0%} of itself (margin ours)"
+        parameters = [f"{name} {region_in_words(ends)}" for name, ends in self.predicts.items()]
+        return "; ".join([*parameters, form])
+
+    def fitted(self, runs: Table, y: str) -> Fit:
+        """The law of some runs, rows of one x and of one seed resampled together."""
+        clusters = [
+            name for name in (self.x, "seed") if name in runs and len(np.unique(runs[name])) > 1
+        ]
+        fixed = {"E": float(self.floor)} if self.floor not in (0, "fitted") else None
+        law = "power" if self.floor == 0 else "power_floor"
+        return fit(
+            runs, law, {"x": self.x, "y": y}, fixed=fixed,
+            # One run a size: each row is a cluster already.
+            cluster=tuple(clusters) if n_seeds(runs) > 1 else None,
+        )  # fmt: skip
+
+    def bend_of(self, runs: Table, law: Fit) -> Interval:
+        """How much the exponent changes over the range of x, as a part of it."""
+        x, y = runs[self.x].astype(float), runs[self.y].astype(float)
+        alpha = law.values["alpha"]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # What is left of the fit, on the line of its exponent: with no floor this is log y.
+            above = np.log10(y / law.predict({"x": x})) - alpha * np.log10(x)
+        rows = runs.with_columns(**{ABOVE: above, AT: np.log10(x)})
+        grid = cells_of(rows.take(np.isfinite(above)), [AT], [ABOVE])
+        return grid.jackknife(_bend, fixed_sizes=True)["bend"]
+
+    def _answer(self, law: Fit, change: Interval, runs: Table) -> str:
+        alpha = in_words(_interval(law, "alpha"))
+        floor = f" above {in_words(_interval(law, 'E'))}" if self.floor == "fitted" else ""
+        bends = (
+            f"the exponent changes by {in_words(change, '.0%')} of itself over the range"
+            if isfinite(change.value)
+            else f"a bend needs {FEWEST_FOR_A_BEND} sizes to be seen"
+        )
+        state = law.status.code.replace("_", " ")
+        unsure = "" if law.status.code in SOUND else f" The fit is {state}: see below."
+        return f"alpha is {alpha}{floor}; {bends}; {over(runs, self.x)}.{unsure}"
+
+    def _of_control(self, runs: Table, control: str) -> str:
+        """The exponent of the control, by the same fit."""
+        values = runs[control].astype(float)
+        usable = runs.take(np.isfinite(values) & (values > 0))
+        if len(np.unique(usable[self.x])) < 3 or np.ptp(usable[control].astype(float)) == 0:
+            return "untrained: the same at all sizes"
+        return f"untrained: alpha {in_words(_interval(self.fitted(usable, control), 'alpha'))}"
+
+
+ABOVE, AT = "log_above_floor", "log_size"  # columns added to the runs
+SOUND = ("converged", "few_clusters")  # states of a fit that need no word in a sentence
+
+
+def _bend(curves: Curves) -> dict[str, float]:
+    return {"bend": bend(curves[AT], curves[ABOVE])}
+
+
+def _interval(law: Fit, name: str) -> Interval:
+    estimate = law.parameters.get(name)
+    return Interval(nan, nan, nan) if estimate is None else Interval(
+        estimate.value, estimate.low, estimate.high
+    )  # fmt: skip
