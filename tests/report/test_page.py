@@ -292,7 +292,7 @@ def test_a_figure_that_fails_fails_the_report(tmp_path):
     with pytest.raises(RuntimeError, match="no such column"):
         report(tmp_path / "a.html", study=study)
     with pytest.raises(RuntimeError, match="no such column"):
-        save_figures(study, TABLE, [], tmp_path)
+        save_figures(study, TABLE, Analysis(), tmp_path)
     assert not list(tmp_path.glob("*.html"))
 
 

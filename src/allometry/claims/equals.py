@@ -80,15 +80,17 @@ class Equals(Claim):
         finding = self.finding(
             Interval(value, nan, nan),
             verdict,
-            answer=f"{equal} of {len(self.printed)} within {self.tolerance:g} of the number "
-            f"printed; the farthest is {apart[farthest]:+.3g} from it"
+            answer=f"{self.word(self.y).capitalize()}: {equal} of {len(self.printed)} within "
+            f"{self.tolerance:g} of the number printed; the farthest is {apart[farthest]:+.3g} away"
             + (f"; {missing} were not run." if missing else "."),
             unit="" if one else "largest difference",
         )
 
         def draw() -> "Figure":
-            from allometry.claims.pictures import draw_printed
+            from allometry.claims.pictures import Labels, draw_printed
 
-            return draw_printed(self, runs)
+            words = Labels(self.title, self.label(self.x), self.label(self.y))
+            x, y = (runs[name].astype(float) for name in (self.x, self.y))
+            return draw_printed(words, x, y, self.printed, self.tolerance)
 
         return Judgement(finding, FindingFigure(draw, self.caption))

@@ -8,13 +8,13 @@ import numpy as np
 from allometry.laws import Array
 from allometry.stats.lines import line
 
-__all__ = ["FEWEST_FOR_A_BEND", "Axes", "bend"]
+__all__ = ["FEWEST_FOR_A_BEND", "LineAxes", "bend"]
 
 FEWEST_FOR_A_BEND = 4  # different x: three leave nothing to tell a bend from scatter
 
 
 @dataclass(frozen=True)
-class Axes:
+class LineAxes:
     """On what axes a line is straight.
 
     Attributes:

@@ -58,8 +58,8 @@ class NoEffect(OfALine):
         finding = self.finding(
             change,
             verdict_over_seeds(inside(change, -self.margin, self.margin), runs),
-            answer=f"The {self.word(self.y)} changes by {in_words(change)} over the range, "
-            f"{over(runs, self.x)}.",
+            answer=f"The {self.word(self.y)} changes by {in_words(change)} over the range of the "
+            f"{self.word(self.x)} ({over(runs, self.x)}).",
             control=f"untrained: {in_words(_scaled(control['slope'], reach))}" if control else "",
         )
         return self.judgement(finding, {"": runs})

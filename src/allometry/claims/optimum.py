@@ -1,6 +1,5 @@
 """Where y is lowest over x, and how that place moves."""
 
-from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from math import inf
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
+from allometry.claims.valleys import LOST, places_of
 from allometry.claims.words import in_words, region, region_in_words, verdict_over_seeds
 from allometry.errors import DataError
 from allometry.findings import FindingFigure, inside
@@ -20,9 +20,7 @@ from allometry.tables.table import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Optimum", "place_of_lowest"]
-
-LOST = 1e30  # y of a run that diverged: worse than any
+__all__ = ["Optimum"]
 
 
 @dataclass(frozen=True)
@@ -105,9 +103,10 @@ class Optimum(Claim):
         )
 
         def draw() -> "Figure":
-            from allometry.claims.pictures import draw_optimum
+            from allometry.claims.pictures import Labels, draw_optimum
 
-            return draw_optimum(self, runs)
+            axes = Labels(self.title, self.label(self.x), self.label(self.y))
+            return draw_optimum(axes, self.label(self.moves_with), xs, grid)
 
         return Judgement(finding, FindingFigure(draw, self.caption))
 
@@ -124,28 +123,6 @@ class Optimum(Claim):
             here = column == i
             sizes[f"{i}"][rows[0][here], rows[1][here]] = runs[self.y][here].astype(float)
         return xs, Grid(at, seeds, sizes)
-
-
-def places_of(curves: Curves, xs: Array) -> Array:
-    """The x of the lowest y at each size, ``(sizes,)``; NaN where it is the first or last tried."""
-    y = np.stack([curves[f"{i}"] for i in range(len(xs))], axis=1)
-    return np.array([place_of_lowest(xs, row) for row in y])
-
-
-def place_of_lowest(x: Array, y: Sequence[float]) -> float:
-    """Vertex of the parabola in log x through the lowest of y and its neighbours; NaN at an end.
-
-    Where a neighbour diverged the place is that of the lowest itself.
-    """
-    values = np.asarray(y, float)
-    k = int(np.argmin(values))
-    if values[k] >= LOST / 1e6 or k in (0, len(values) - 1):
-        return float("nan")
-    if max(values[k - 1], values[k + 1]) >= LOST / 1e6:
-        return float(x[k])
-    at, around = np.log(x[k - 1 : k + 2]), values[k - 1 : k + 2]
-    square, line, _ = np.polyfit(at - at[1], around, 2)
-    return float(np.exp(at[1] - line / (2 * square))) if square > 0 else float(x[k])
 
 
 def _exponent(curves: Curves, xs: Array) -> dict[str, float]:

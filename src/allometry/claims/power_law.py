@@ -85,15 +85,19 @@ class PowerLaw(Claim):
         finding = self.finding(
             measured,
             verdict_over_seeds(verdict, runs),
-            answer=self._answer(law, change, runs),
+            answer=self._answer(law, change, form, runs),
             control=self._of_control(runs, control) if control else "",
             unit="" if parameter else "of the exponent",
         )
 
         def draw() -> "Figure":
-            from allometry.claims.pictures import draw_power_law
+            from allometry.claims.pictures import Labels, draw_power_law
 
-            return draw_power_law(self, runs, law, control)
+            words = Labels(self.title, self.label(self.x), self.label(self.y))
+            x, y = (runs[name].astype(float) for name in (self.x, self.y))
+            return draw_power_law(
+                words, x, y, law, runs[control].astype(float) if control else None
+            )
 
         return Judgement(finding, FindingFigure(draw, self.caption), {self.title: law})
 
@@ -126,17 +130,25 @@ class PowerLaw(Claim):
         grid = cells_of(rows.take(np.isfinite(above)), [AT], [ABOVE])
         return grid.jackknife(_bend, fixed_sizes=True)["bend"]
 
-    def _answer(self, law: Fit, change: Interval, runs: Table) -> str:
-        alpha = in_words(_interval(law, "alpha"))
-        floor = f" above {in_words(_interval(law, 'E'))}" if self.floor == "fitted" else ""
-        bends = (
-            f"the exponent changes by {in_words(change, '.0%')} of itself over the range"
-            if isfinite(change.value)
-            else f"a bend needs {FEWEST_FOR_A_BEND} sizes to be seen"
-        )
+    def _answer(self, law: Fit, change: Interval, form: Verdict, runs: Table) -> str:
+        """One sentence that stands alone, and what to know of the fit."""
+        y, x = self.word(self.y), self.word(self.x)
+        alpha = _interval(law, "alpha")
+        floor = f" towards {in_words(_interval(law, 'E'))}" if self.floor == "fitted" else ""
+        changes = f"changes by {in_words(change, '.0%')} of itself"
+        sentences = {
+            "agrees": f"The {y} goes as x^-alpha in the {x}{floor}, alpha {in_words(alpha)}, and "
+            f"alpha {changes} over the range",
+            "disagrees": f"The {y} is no power law of the {x}: its exponent, "
+            f"{in_words(alpha)} on average, {changes} over the range",
+            "undecided": f"Whether the {y} is a power law of the {x} is open: its exponent, "
+            f"{in_words(alpha)} on average, {changes} over the range",
+        }
+        if not isfinite(change.value):
+            sentences["undecided"] += f"; {FEWEST_FOR_A_BEND} sizes are needed to see a bend"
         state = law.status.code.replace("_", " ")
         unsure = "" if law.status.code in SOUND else f" The fit is {state}: see below."
-        return f"alpha is {alpha}{floor}; {bends}; {over(runs, self.x)}.{unsure}"
+        return f"{sentences[form]} ({over(runs, self.x)}).{unsure}"
 
     def _of_control(self, runs: Table, control: str) -> str:
         """The exponent of the control, by the same fit."""

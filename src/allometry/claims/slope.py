@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
-from allometry.claims.lines import FEWEST_FOR_A_BEND, Axes, bend
+from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, bend
 from allometry.claims.words import in_words, over, region, region_in_words, verdict_over_seeds
 from allometry.errors import UsageError
 from allometry.findings import Finding, FindingFigure, inside
@@ -46,17 +46,22 @@ class OfALine(Claim):
     )
 
     @property
-    def axes(self) -> Axes:
+    def axes(self) -> LineAxes:
         """The axes on which a line is meant."""
-        return Axes(self.xlog, self.ylog)
+        return LineAxes(self.xlog, self.ylog)
 
     def judgement(self, finding: Finding, groups: Mapping[str, Table]) -> Judgement:
         """The finding with its figure, a line for each group of runs."""
 
         def draw() -> "Figure":
-            from allometry.claims.pictures import draw_lines
+            from allometry.claims.pictures import Labels, draw_lines
 
-            return draw_lines(self, groups)
+            words = Labels(self.title, self.label(self.x), self.label(self.y))
+            points = {
+                name: (runs[self.x].astype(float), runs[self.y].astype(float))
+                for name, runs in groups.items()
+            }
+            return draw_lines(words, self.axes, points)
 
         return Judgement(finding, FindingFigure(draw, self.caption))
 
@@ -96,8 +101,8 @@ class Slope(OfALine):
         finding = self.finding(
             slope,
             verdict,
-            answer=f"The {self.unit_name} is {in_words(slope)}, R² {measured['r2'].value:.2f}, "
-            f"{over(runs, self.x)}.",
+            answer=f"The {self.unit_name} of the {self.word(self.y)} in the {self.word(self.x)} is "
+            f"{in_words(slope)}, R² {measured['r2'].value:.2f} ({over(runs, self.x)}).",
             control=f"untrained: {in_words(control['slope'])}" if control else "",
             unit=self.unit_name,
         )
@@ -144,9 +149,10 @@ class Straight(OfALine):
         finding = self.finding(
             change,
             verdict,
-            answer=f"The slope changes by {in_words(change, '.0%')} of itself over the range; "
-            f"it is {in_words(measured['slope'])}, R² {measured['r2'].value:.2f}, "
-            f"{over(runs, self.x)}.{few}",
+            answer=f"The slope of the {self.word(self.y)} in the {self.word(self.x)} changes by "
+            f"{in_words(change, '.0%')} of itself over the range; on average it is "
+            f"{in_words(measured['slope'])}, R² {measured['r2'].value:.2f} "
+            f"({over(runs, self.x)}).{few}",
             control=f"untrained: {in_words(control['bend'], '.0%')}" if control else "",
             unit="of the slope",
         )
@@ -200,8 +206,9 @@ class Steeper(OfALine):
         finding = self.finding(
             difference,
             verdict_over_seeds(inside(difference, 0, inf), runs),
-            answer=f"Its slope is {in_words(intervals['steeper'])} there and "
-            f"{in_words(intervals['than'])} here, {over(runs, self.x)}.",
+            answer=f"The slope of the {self.word(self.y)} in the {self.word(self.x)} is "
+            f"{in_words(intervals['steeper'])} where {self.word(self.group)} is {self.steeper} and "
+            f"{in_words(intervals['than'])} where it is {self.than} ({over(runs, self.x)}).",
             unit="difference of slopes",
         )
         groups = {
@@ -214,7 +221,7 @@ class Steeper(OfALine):
 GROUP = "is_steeper"  # column added to the runs
 
 
-def _two_lines(curves: Curves, axes: Axes, x: str, y: str) -> dict[str, float]:
+def _two_lines(curves: Curves, axes: LineAxes, x: str, y: str) -> dict[str, float]:
     slopes = {
         name: axes.statistics(curves[x][rows], curves[y][rows])["slope"]
         for name, rows in (("steeper", curves[GROUP] == 1), ("than", curves[GROUP] == 0))
@@ -237,9 +244,9 @@ def line_intervals(
     return each[0], each[1] if control else {}
 
 
-def _bend(curves: Curves, axes: Axes, x: str, y: str) -> dict[str, float]:
+def _bend(curves: Curves, axes: LineAxes, x: str, y: str) -> dict[str, float]:
     return {"bend": bend(*axes.points(curves[x], curves[y]))}
 
 
-def _one_line(curves: Curves, axes: Axes, x: str, y: str) -> dict[str, float]:
+def _one_line(curves: Curves, axes: LineAxes, x: str, y: str) -> dict[str, float]:
     return axes.statistics(curves[x], curves[y])

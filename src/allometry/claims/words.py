@@ -46,11 +46,11 @@ def in_words(interval: Interval, form: str = "") -> str:
 
 
 def over(runs: Table, x: str) -> str:
-    """What the runs are: how many values of x and how many seeds."""
+    """What the runs are: how many different x and how many seeds."""
     sizes, seeds = len(np.unique(runs[x])), n_seeds(runs)
     if seeds == 1:
-        return f"{len(runs)} runs at {sizes} values of {x} and one seed, which gives no verdict"
-    return f"{len(runs)} runs at {sizes} values of {x} and {seeds} seeds"
+        return f"{sizes} sizes, one seed, which gives no verdict"
+    return f"{sizes} sizes, {seeds} seeds"
 
 
 def verdict_over_seeds(verdict: Verdict, runs: Table) -> Verdict:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
@@ -71,12 +73,18 @@ def write_report(
     analysis = analysis or study.analysis(table)
     if pictures is None:
         pictures = draw_figures(study, table, analysis)
-    pictures_with_svg = [(picture, picture.svg) for picture in pictures]
+    shown = [_Shown(k, p.name, p.function, p.title, p.caption, p.svg)
+             for k, p in enumerate(pictures, start=1)]  # fmt: skip
+    headline, findings, others = _placed(analysis.findings, shown)
     page = render(
         "report.html.j2",
         study=study,
         findings=analysis.findings,
-        pictures=pictures_with_svg,
+        judged=_judged(len(analysis.findings)),
+        headline=headline,
+        shown=findings,
+        others=others,
+        pictures=shown,
         size=size,
         fits=[_fit_section(name, fit) for name, fit in analysis.fits.items()],
         counts=counts_of_runs(table, declared),
@@ -86,7 +94,41 @@ def write_report(
         runs=runs_section(table),
         provenance=provenance_section(provenance),
     )
-    return write(page, path, [(p.function, len(svg.encode())) for p, svg in pictures_with_svg])
+    return write(page, path, [(p.function, len(p.svg.encode())) for p in shown])
+
+
+class _Shown(NamedTuple):
+    """A figure on a page, with its number."""
+
+    number: int
+    name: str
+    function: str
+    title: str
+    caption: str
+    svg: Markup
+
+
+def _placed(
+    findings: Sequence[Finding], figures: Sequence[_Shown]
+) -> tuple[_Shown | None, list[tuple[Finding, _Shown | None]], list[_Shown]]:
+    """The headline's figure; each other finding with its own; and the figures that are left.
+
+    A figure stands once, at the first finding that names it.
+    """
+    left = {figure.function: figure for figure in figures}
+    first = findings[0].figure if findings else ""
+    headline = left.pop(first or next(iter(left), ""), None)
+    shown = [(finding, left.pop(finding.figure, None)) for finding in findings]
+    return headline, shown, list(left.values())
+
+
+def _judged(claims: int) -> str:
+    """How many claims a page judges, and how many of them chance alone would turn down."""
+    many = "claim is" if claims == 1 else "claims are"
+    return (
+        f"{claims} {many} judged here. Were all of them true, 5% at most ({0.05 * claims:.2g}) "
+        "would be expected to disagree by chance."
+    )
 
 
 def require_finished(study: Study, table: Table, size: str) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from allometry.errors import DataError, DiskError
 from allometry.figures.words import to_html
@@ -19,6 +20,7 @@ from allometry.report.pictures import make_folder
 __all__ = ["LIMIT", "render", "write"]
 
 LIMIT = 1_000_000  # bytes of a page
+ADDRESS = r"(?<![\w./])(?:(?P<arxiv>\d{4}\.\d{4,5})(?![\w])|10\.\d{4,9}/[\w./()-]+)"
 
 
 def render(template: str, **values: Any) -> str:
@@ -79,6 +81,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     env.filters["mathematics"] = lambda text: _trusted(to_html(str(text)))
+    env.filters["linked"] = _linked
     env.filters["counted"] = _counted
     env.filters["measured"] = _measured
     env.globals["marks"] = MARKS
@@ -88,6 +91,20 @@ def _environment() -> Environment:
 def _trusted(text: str) -> Markup:
     """Markup of this package, in which all other text is escaped already."""
     return Markup(text)  # noqa: S704
+
+
+def _linked(text: str) -> Markup:
+    """A source with its arXiv numbers and DOIs as links; all other text is escaped."""
+    parts, end = [], 0
+    for match in re.finditer(ADDRESS, text):
+        host = "arxiv.org/abs" if match["arxiv"] else "doi.org"
+        number = match[0].rstrip(".,;")
+        parts += [
+            escape(text[end : match.start()]),
+            Markup('<a href="https://{}/{}">{}</a>').format(host, number, number),
+        ]
+        end = match.start() + len(number)
+    return Markup("").join([*parts, escape(text[end:])])
 
 
 def _measured(finding: Finding) -> Markup | str:
