@@ -14,6 +14,7 @@ import click
 
 from allometry.cli import data, decisions, fit_checks, laws, stored
 from allometry.cli.listing import list_
+from allometry.cli.new import new
 from allometry.cli.output import say
 from allometry.cli.report import report
 from allometry.cli.run import run
@@ -66,6 +67,7 @@ def commands() -> None:
 
 for _command in (
     list_,
+    new,
     run,
     stored.status,
     stored.verify,

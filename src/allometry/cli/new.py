@@ -1,0 +1,52 @@
+"""`allometry new`: a study to start from, that runs as it is."""
+
+import re
+from pathlib import Path
+
+import click
+
+from allometry.cli.output import say, write
+from allometry.errors import UsageError
+
+__all__ = ["new"]
+
+TEMPLATE = '''\
+"""Does the test loss of a small network fall as a power of the number of examples?"""
+
+import allometry as al
+from allometry.claims import PowerLaw
+
+
+def runs(size, seeds):
+    """A network for each number of examples, 1,000 updates each, at every seed."""
+    train = al.TrainSpec(
+        optimizer=al.optimizers.Adam(learning_rate=3e-3), steps=1000, batch_size=64,
+        schedule=al.schedules.Cosine(), loss="squared_error",
+    )  # fmt: skip
+    model = al.models.MLP(widths=(4, 64, 64, 1))
+    data = [al.datasets.Teacher(n_in=4, n_train=64 << k) for k in range(8)]
+    return [al.RunSpec(model=model, data=d, train=train, seed=s) for s in seeds for d in data]
+
+
+STUDY = al.Study(
+    name="{name}", question=__doc__, runs=runs, sizes=("quick",), seeds={{"quick": (0, 1, 2)}},
+    measures={{"losses": al.measures.losses}},
+    claims=[PowerLaw("n_data", "test_loss", floor="fitted")],
+)  # fmt: skip
+'''
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def new(file: Path) -> None:
+    """Write a study to FILE that runs as it is: change its question, runs and claims."""
+    if file.suffix != ".py":
+        raise UsageError(f"a study is a Python file, {file.with_suffix('.py')} say; got {file}")
+    if file.exists():
+        raise UsageError(f"{file} is there already: choose another name")
+    name = re.sub(r"\W", "_", file.stem)
+    write(file, lambda path: path.write_text(TEMPLATE.format(name=name), encoding="utf-8"))
+    shown = file if file.is_absolute() or len(file.parts) > 1 else f"./{file}"
+    say(f"{file}: a study to start from; run it and look at its page:")
+    say(f"  allometry run {shown}")
+    say(f"  allometry report {shown} -o {file.stem}.html")
