@@ -4,13 +4,16 @@ import math
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from allometry.errors import UsageError, in_one_line
-from allometry.measures.network import Network
 from allometry.spec import Experiment
+
+if TYPE_CHECKING:
+    # Brings JAX, which a finished study need not load.
+    from allometry.measures.network import Network
 
 __all__ = [
     "ARRAY_DTYPES", "RESERVED", "Cell", "RunFailure", "RunResult", "Status", "Trained",
@@ -42,9 +45,9 @@ class Trained:
         stopped: whether training stopped early.
     """
 
-    start: Network | None
-    final: Network
-    behind: Sequence[Network]
+    start: "Network | None"
+    final: "Network"
+    behind: "Sequence[Network]"
     finite_until: int
     stopped: bool
 
