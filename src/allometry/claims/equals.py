@@ -1,7 +1,7 @@
 """y is a printed number."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING, ClassVar
 
@@ -85,6 +85,7 @@ class Equals(Claim):
             + (f"; {missing} were not run." if missing else "."),
             unit="" if one else "largest difference",
         )
+        finding = replace(finding, reproduces=True)
 
         def draw() -> "Figure":
             from allometry.claims.pictures import Labels, draw_printed

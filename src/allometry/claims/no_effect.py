@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from allometry.claims.claim import Judgement
-from allometry.claims.slope import OfALine, line_intervals
+from allometry.claims.slope import OfALine, line_intervals, of_control
 from allometry.claims.words import in_words, over, verdict_over_seeds
 from allometry.errors import UsageError
 from allometry.findings import inside
@@ -47,7 +47,8 @@ class NoEffect(OfALine):
         return f"The {self.word(self.y)} does not depend on the {self.word(self.x)}"
 
     def prediction(self) -> str:
-        return f"a change of at most {self.margin:g} ({self.why})"
+        unit = " in log10" if self.ylog else ""
+        return f"a change of at most {self.margin:.3g}{unit} ({self.why}; ours)"
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
@@ -60,7 +61,9 @@ class NoEffect(OfALine):
             verdict_over_seeds(inside(change, -self.margin, self.margin), runs),
             answer=f"The {self.word(self.y)} changes by {in_words(change)} over the range of the "
             f"{self.word(self.x)} ({over(runs, self.x)}).",
-            control=f"untrained: {in_words(_scaled(control['slope'], reach))}" if control else "",
+            control=of_control(
+                {"slope": _scaled(control["slope"], reach)} if control else {}, "slope"
+            ),
         )
         return self.judgement(finding, {"": runs})
 

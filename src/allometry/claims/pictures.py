@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from allometry.claims.lines import LineAxes
 from allometry.claims.valleys import LOST, places_of
-from allometry.figures.curves import curve, power_curve
+from allometry.figures.curves import Curve, power_curve
+from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.labels import end_label, label_offsets, name_axes
 from allometry.figures.panels import fit_panel, residual_panel, runs_panel
 from allometry.figures.style import (
@@ -29,10 +30,19 @@ from allometry.figures.style import (
 from allometry.fitting.document import Fit
 from allometry.laws import Array
 from allometry.stats.grid import Curves, Grid
+from allometry.stats.interval import Interval
 from allometry.stats.lines import log_line
 
-__all__ = ["Labels", "draw_lines", "draw_optimum", "draw_power_law", "draw_printed"]
+__all__ = [
+    "Labels",
+    "draw_exponents",
+    "draw_lines",
+    "draw_optimum",
+    "draw_power_law",
+    "draw_printed",
+]
 
+Band = tuple[Array, Array, Array]  # x, and the ends of the interval of a line there
 WIDTH = 1.35 * COLUMN  # mm, of a figure with one panel
 
 
@@ -62,14 +72,20 @@ def draw_power_law(words: Labels, x: Array, y: Array, law: Fit, control: Array |
     return figure
 
 
-def draw_lines(words: Labels, axes: LineAxes, groups: Mapping[str, tuple[Array, Array]]) -> Figure:
-    """Runs, x and y of each group, with the line through them; residuals below."""
+def draw_lines(
+    words: Labels,
+    axes: LineAxes,
+    groups: Mapping[str, tuple[Array, Array]],
+    bands: Mapping[str, Band],
+) -> Figure:
+    """Runs, x and y of each group, with the line through them and its band; residuals below."""
     figure, (top,), (low,) = stacked(width=WIDTH)
     for (name, (x, y)), color, marker in zip(
         groups.items(), (BLUE, VERMILLION), ("o", "s"), strict=False
     ):
         predict = axes.predictor(x, y)
-        line = curve(predict, (float(x.min()), float(x.max())), log=axes.xlog)
+        at, low_end, high_end = bands[name]
+        line = Curve(at, np.asarray(predict(at)), low_end, high_end)
         runs_panel(
             x, y, ax=top, curves=[line], color=color, marker=marker, label=name,
             xlog=axes.xlog, ylog=axes.ylog, ylabel=words.y,
@@ -98,7 +114,7 @@ def draw_optimum(words: Labels, along: str, xs: Array, grid: Grid) -> Figure:
     runs_panel(
         np.tile(grid.size, len(each)), np.concatenate(each), ax=axes[0, 1],
         curves=[power_curve(log_line(grid.size, places), ends)],
-        xlabel=along, ylabel=f"{words.x} of the lowest",
+        xlabel=along, ylabel=f"{words.x} of the lowest {words.y.partition(' (')[0]}",
     )  # fmt: skip
     letters(axes)
     headline(figure, words.title)
@@ -146,4 +162,15 @@ def draw_printed(
         )
         low.axhspan(-tolerance, tolerance, color=GREY, alpha=0.15, lw=0)
     headline(figure, words.title)
+    return figure
+
+
+def draw_exponents(
+    title: str, label: str, rows: Mapping[str, tuple[Interval, tuple[float, float]]]
+) -> Figure:
+    """Exponents with their intervals, a row each, and the range predicted in grey."""
+    figure, axes = panels(1, 1, width=WIDTH, height=14 + 9 * len(rows))
+    marks = [IntervalRow(name, *of, predicted=region) for name, (of, region) in rows.items()]
+    interval_panel(marks, ax=axes[0, 0], xlabel=label)
+    headline(figure, title)
     return figure

@@ -136,13 +136,13 @@ class PowerLaw(Claim):
         alpha = _interval(law, "alpha")
         floor = f" towards {in_words(_interval(law, 'E'))}" if self.floor == "fitted" else ""
         changes = f"changes by {in_words(change, '.0%')} of itself"
+        goes = f"The {y} goes as x^-alpha in the {x}{floor}, alpha {in_words(alpha)}"
         sentences = {
-            "agrees": f"The {y} goes as x^-alpha in the {x}{floor}, alpha {in_words(alpha)}, and "
-            f"alpha {changes} over the range",
+            "agrees": f"{goes}, and alpha {changes} over the range",
             "disagrees": f"The {y} is no power law of the {x}: its exponent, "
             f"{in_words(alpha)} on average, {changes} over the range",
-            "undecided": f"Whether the {y} is a power law of the {x} is open: its exponent, "
-            f"{in_words(alpha)} on average, {changes} over the range",
+            "undecided": f"{goes}; that alpha {changes} over the range leaves open whether it is "
+            "a power law",
         }
         if not isfinite(change.value):
             sentences["undecided"] += f"; {FEWEST_FOR_A_BEND} sizes are needed to see a bend"

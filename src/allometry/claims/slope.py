@@ -13,15 +13,16 @@ from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, bend
 from allometry.claims.words import in_words, over, region, region_in_words, verdict_over_seeds
 from allometry.errors import UsageError
 from allometry.findings import Finding, FindingFigure, inside
+from allometry.laws import Array
 from allometry.stats.cells import cells_of
 from allometry.stats.grid import Curves
-from allometry.stats.interval import Interval
+from allometry.stats.interval import NO_VALUE, Interval
 from allometry.tables.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BEND", "OfALine", "Slope", "Steeper", "Straight", "line_intervals"]
+__all__ = ["BEND", "OfALine", "Slope", "Steeper", "Straight", "line_intervals", "of_control"]
 
 # A slope that changes by a fifth over the range measured puts the line, drawn on over as wide a
 # range again, off by a fifth of what y changes there. Ours.
@@ -61,7 +62,8 @@ class OfALine(Claim):
                 name: (runs[self.x].astype(float), runs[self.y].astype(float))
                 for name, runs in groups.items()
             }
-            return draw_lines(words, self.axes, points)
+            bands = {name: _band(self, runs) for name, runs in groups.items()}
+            return draw_lines(words, self.axes, points, bands)
 
         return Judgement(finding, FindingFigure(draw, self.caption))
 
@@ -103,7 +105,7 @@ class Slope(OfALine):
             verdict,
             answer=f"The {self.unit_name} of the {self.word(self.y)} in the {self.word(self.x)} is "
             f"{in_words(slope)}, R² {measured['r2'].value:.2f} ({over(runs, self.x)}).",
-            control=f"untrained: {in_words(control['slope'])}" if control else "",
+            control=of_control(control, "slope"),
             unit=self.unit_name,
         )
         return self.judgement(finding, {"": runs})
@@ -153,7 +155,7 @@ class Straight(OfALine):
             f"{in_words(change, '.0%')} of itself over the range; on average it is "
             f"{in_words(measured['slope'])}, R² {measured['r2'].value:.2f} "
             f"({over(runs, self.x)}).{few}",
-            control=f"untrained: {in_words(control['bend'], '.0%')}" if control else "",
+            control=of_control(control, "bend", ".0%"),
             unit="of the slope",
         )
         return self.judgement(finding, {"": runs})
@@ -242,6 +244,26 @@ def line_intervals(
         bent = partial(_bend, axes=claim.axes, x=claim.x, y=name)
         each.append({**line, **grid.jackknife(bent, fixed_sizes=True)})
     return each[0], each[1] if control else {}
+
+
+def of_control(control: Mapping[str, Interval], name: str, form: str = "") -> str:
+    """A statistic of the control in words; empty where it has none."""
+    measured = control.get(name, NO_VALUE)
+    return f"untrained: {in_words(measured, form)}" if isfinite(measured.value) else ""
+
+
+def _band(claim: OfALine, runs: Table) -> tuple[Array, Array, Array]:
+    """x over the range of the runs, and the ends of the interval of the line there."""
+    x = runs[claim.x].astype(float)
+    spread = np.geomspace if claim.xlog and (x > 0).all() else np.linspace
+    at = spread(x.min(), x.max(), 40)
+
+    def heights(curves: Curves) -> dict[str, float]:
+        predict = claim.axes.predictor(curves[claim.x], curves[claim.y])
+        return {f"{i}": float(y) for i, y in enumerate(predict(at))}
+
+    ends = cells_of(runs, [claim.x], [claim.y]).jackknife(heights).values()
+    return at, *np.array([interval[1:] for interval in ends]).T
 
 
 def _bend(curves: Curves, axes: LineAxes, x: str, y: str) -> dict[str, float]:
