@@ -1,11 +1,8 @@
 """Does the loss of a regression fall more slowly with data where there are more inputs?"""
 
-import numpy as np
-
 import allometry as al
-from allometry.findings import at_least
+from allometry.claims import Steeper
 from allometry.spec.schedules import Cosine
-from allometry.stats.lines import log_line, slope_interval
 
 
 def runs(size, seeds):
@@ -19,21 +16,10 @@ def runs(size, seeds):
     return [al.RunSpec(model=model, data=d, train=train, seed=seed) for seed, model, d in pairs]
 
 
-def analyse(table):
-    """Exponents of the test loss in the number of examples, against the number of inputs."""
-    groups = [(k[0], log_line(t["n_data"], t["test_loss"])) for k, t in table.groups("n_in")]
-    n_in, exponents = np.array([(n, line.slope) for n, line in groups]).T
-    slope = slope_interval(np.log2(n_in), exponents)
-    return [al.Finding(
-        claim="More inputs, a flatter fall with data", prediction="above 0",
-        source="Sharma & Kaplan, 2004.10802", unit="exponent a doubling", measured=slope.value,
-        low=slope.low, high=slope.high, verdict=at_least(slope, 0), answer=f"{exponents.round(2)}",
-    )]  # fmt: skip
-
-
 STUDY = al.Study(
-    name="teacher_data", title="A teacher's data", question=__doc__, prediction="It does.",
-    source="Sharma & Kaplan, 2004.10802", runs=runs, sizes=("quick",), seeds={"quick": (0, 1, 2)},
+    name="teacher_data", title="A teacher's data", question=__doc__, runs=runs, sizes=("quick",),
+    seeds={"quick": (0, 1, 2)},
     measures={"losses": al.measures.losses, "inputs": lambda net: {"n_in": net.model.widths[0]}},
-    analyse=analyse,
+    claims=[Steeper("n_data", "test_loss", group="n_in", steeper=4, than=32,
+                    source="Sharma & Kaplan 2020, 2004.10802")],
 )  # fmt: skip

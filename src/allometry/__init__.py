@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from allometry import claims as claims
     from allometry import datasets as datasets
     from allometry import errors as errors
     from allometry import figures as figures
@@ -106,6 +107,7 @@ _HOME = {
 }
 # Public names that are modules themselves.
 _MODULES = {
+    "claims": "claims",
     "datasets": "datasets",
     "errors": "errors",
     "figures": "figures",

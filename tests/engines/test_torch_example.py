@@ -20,12 +20,12 @@ def test_the_example_learns_and_is_the_same_in_one_process_and_in_two(tmp_path):
     assert along["test_loss"][-1] < along["test_loss"][0] / 10
     loss = one.table["test_loss"]
     assert loss[4] < loss[0], "a larger student is nearer to its teacher"
-    assert one.findings[0].claim.startswith("The test loss falls")
+    assert one.findings[0].claim.startswith("The test loss is a power law")
     run(EXAMPLE, store=tmp_path / "two.db", seeds=1, engine=LocalEngine(workers=2))
     assert content(tmp_path / "one.db") == content(tmp_path / "two.db")
 
 
 def test_its_figure_draws(tmp_path):
     outcome = run(EXAMPLE, store=tmp_path / "s.db", seeds=2)
-    (figure,) = outcome.study.figures
-    assert figure(outcome.table, outcome.analysis).axes
+    (figure,) = outcome.analysis.figures.values()
+    assert figure.draw().axes
