@@ -201,7 +201,7 @@ def test_text_contrasts_with_every_ground_it_stands_on(which):
     assert len(roots) == 3 and set(colors) == set(roots[0])
     inks = {"ink", "muted", "link", "agrees", "disagrees", "undecided"}
     grounds = {"page", "raised"} | {name for name in colors if name.endswith("-ground")}
-    assert inks | grounds | {"line"} == set(colors)
+    assert inks | grounds | {"line", "paper"} == set(colors)
     rules = re.sub(r":root \{.*?\}", "", text, flags=re.S)
     assert set(re.findall(r"(?<![-\w])color: ([^;}]+?)\s*[;}]", rules)) <= {
         *(f"var(--{ink})" for ink in inks),

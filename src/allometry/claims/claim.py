@@ -150,6 +150,16 @@ class Claim:
         """A column on an axis, with its unit."""
         return self.words.get(column) or COLUMNS.get(column, column.replace("_", " "))
 
+    def tips(self, runs: Table) -> list[str]:
+        """A text for each run, for its mark in a figure: its name, its seed and its numbers."""
+        shown = [name for name in ("seed", *self.columns) if name in runs]
+        names = runs["run_id"] if "run_id" in runs else [""] * len(runs)
+        texts = []
+        for k, name in enumerate(names):
+            numbers = ", ".join(f"{column} {_short(runs[column][k])}" for column in shown)
+            texts.append(f"run {name[:12]}: {numbers}" if name else numbers)
+        return texts
+
     def control_column(self, table: Table) -> str:
         """The column of the control; empty for none."""
         name = self.control or f"{self.y}_untrained"
@@ -174,6 +184,10 @@ class Claim:
             control=control,
             unit=unit,
         )
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float | np.number) else str(value)
 
 
 def n_seeds(table: Table) -> int:

@@ -1,6 +1,6 @@
 """The figure of each kind of claim, from plain values. Matplotlib comes in when one is drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 Band = tuple[Array, Array, Array]  # x, and the ends of the interval of a line there
-WIDTH = 1.35 * COLUMN  # mm, of a figure with one panel
+WIDTH = 1.17 * COLUMN  # mm, of a figure with one panel
 
 
 class Labels(NamedTuple):
@@ -54,7 +54,9 @@ class Labels(NamedTuple):
     y: str
 
 
-def draw_power_law(words: Labels, x: Array, y: Array, law: Fit, control: Array | None) -> Figure:
+def draw_power_law(
+    words: Labels, x: Array, y: Array, law: Fit, control: Array | None, tips: Sequence[str]
+) -> Figure:
     """Runs, law and band; the control's runs; residuals below."""
     figure, (top,), (low,) = stacked(width=WIDTH)
     if control is not None:
@@ -67,6 +69,7 @@ def draw_power_law(words: Labels, x: Array, y: Array, law: Fit, control: Array |
         interval=(lambda at: law.predict_interval({"x": at})) if law.draws else None,
         xlabel=words.x,
         ylabel=words.y,
+        tips=tips,
     )
     headline(figure, words.title)
     return figure
@@ -75,12 +78,12 @@ def draw_power_law(words: Labels, x: Array, y: Array, law: Fit, control: Array |
 def draw_lines(
     words: Labels,
     axes: LineAxes,
-    groups: Mapping[str, tuple[Array, Array]],
+    groups: Mapping[str, tuple[Array, Array, Sequence[str]]],
     bands: Mapping[str, Band],
 ) -> Figure:
     """Runs, x and y of each group, with the line through them and its band; residuals below."""
     figure, (top,), (low,) = stacked(width=WIDTH)
-    for (name, (x, y)), color, marker in zip(
+    for (name, (x, y, tips)), color, marker in zip(
         groups.items(), (BLUE, VERMILLION), ("o", "s"), strict=False
     ):
         predict = axes.predictor(x, y)
@@ -88,7 +91,7 @@ def draw_lines(
         line = Curve(at, np.asarray(predict(at)), low_end, high_end)
         runs_panel(
             x, y, ax=top, curves=[line], color=color, marker=marker, label=name,
-            xlog=axes.xlog, ylog=axes.ylog, ylabel=words.y,
+            xlog=axes.xlog, ylog=axes.ylog, ylabel=words.y, tips=tips,
         )  # fmt: skip
         residual_panel(
             x, y, np.asarray(predict(x)), ax=low, color=color, marker=marker, xlog=axes.xlog,

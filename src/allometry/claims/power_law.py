@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from math import isfinite, nan
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from allometry.claims.claim import Claim, Judgement, n_seeds
-from allometry.claims.lines import FEWEST_FOR_A_BEND, bend
+from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, bend
 from allometry.claims.slope import BEND
 from allometry.claims.words import in_words, over, region, region_in_words, verdict_over_seeds
 from allometry.errors import UsageError
@@ -95,9 +96,8 @@ class PowerLaw(Claim):
 
             words = Labels(self.title, self.label(self.x), self.label(self.y))
             x, y = (runs[name].astype(float) for name in (self.x, self.y))
-            return draw_power_law(
-                words, x, y, law, runs[control].astype(float) if control else None
-            )
+            untrained = runs[control].astype(float) if control else None
+            return draw_power_law(words, x, y, law, untrained, self.tips(runs))
 
         return Judgement(finding, FindingFigure(draw, self.caption), {self.title: law})
 
@@ -151,12 +151,16 @@ class PowerLaw(Claim):
         return f"{sentences[form]} ({over(runs, self.x)}).{unsure}"
 
     def _of_control(self, runs: Table, control: str) -> str:
-        """The exponent of the control, by the same fit."""
+        """The slope of the control on logarithmic axes, without its sign: an exponent."""
         values = runs[control].astype(float)
         usable = runs.take(np.isfinite(values) & (values > 0))
-        if len(np.unique(usable[self.x])) < 3 or np.ptp(usable[control].astype(float)) == 0:
+        if not len(usable):
+            return ""
+        if np.ptp(usable[control].astype(float)) == 0:
             return "untrained: the same at all sizes"
-        return f"untrained: alpha {in_words(_interval(self.fitted(usable, control), 'alpha'))}"
+        falls = partial(_exponent, x=self.x, y=control)
+        alpha = cells_of(usable, [self.x], [control]).jackknife(falls)["alpha"]
+        return f"untrained: alpha {in_words(alpha)}" if isfinite(alpha.value) else ""
 
 
 ABOVE, AT = "log_above_floor", "log_size"  # columns added to the runs
@@ -165,6 +169,10 @@ SOUND = ("converged", "few_clusters")  # states of a fit that need no word in a 
 
 def _bend(curves: Curves) -> dict[str, float]:
     return {"bend": bend(curves[AT], curves[ABOVE])}
+
+
+def _exponent(curves: Curves, x: str, y: str) -> dict[str, float]:
+    return {"alpha": -LineAxes().statistics(curves[x], curves[y])["slope"]}
 
 
 def _interval(law: Fit, name: str) -> Interval:

@@ -59,7 +59,7 @@ class OfALine(Claim):
 
             words = Labels(self.title, self.label(self.x), self.label(self.y))
             points = {
-                name: (runs[self.x].astype(float), runs[self.y].astype(float))
+                name: (runs[self.x].astype(float), runs[self.y].astype(float), self.tips(runs))
                 for name, runs in groups.items()
             }
             bands = {name: _band(self, runs) for name, runs in groups.items()}

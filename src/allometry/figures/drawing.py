@@ -5,7 +5,8 @@ PNG takes it over.
 """
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 
+from allometry.figures.marks import TIPS
 from allometry.figures.style import PNG_DPI, paper
 
 __all__ = ["HEADLINE", "Drawing", "draw"]
@@ -30,11 +32,13 @@ class Drawing:
         png: 200 dots an inch.
         svg: a whole document; the headline has the id `HEADLINE`.
         band: height of the headline over the panels in points, 0 where it takes no room.
+        tips: by id in the SVG, a text for each mark of a group.
     """
 
     png: bytes
     svg: bytes
     band: float
+    tips: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def draw(figure: Figure, name: str) -> Drawing:
@@ -51,9 +55,10 @@ def draw(figure: Figure, name: str) -> Drawing:
         with paper(**{"svg.hashsalt": name}):
             figure.set_facecolor("white")
             band = _make_room(figure)
+            tips = _name_tips(figure)
             svg = _svg(figure)
             figure.set_layout_engine("none")
-            return Drawing(_png(figure), svg, band)
+            return Drawing(_png(figure), svg, band, tips)
     finally:
         figure.set_canvas(canvas)
 
@@ -73,6 +78,14 @@ def _make_room(figure: Figure) -> float:
     inches = headline.get_window_extent().height / POINTS + 2 * float(layout.get()["h_pad"])
     figure.set_figheight(figure.get_figheight() + inches)
     return inches * POINTS
+
+
+def _name_tips(figure: Figure) -> dict[str, Sequence[str]]:
+    """Give what has tips an id in the SVG."""
+    artists = [artist for artist in figure.findobj() if artist in TIPS]
+    for number, artist in enumerate(artists):
+        artist.set_gid(f"tips-{number}")
+    return {f"tips-{number}": TIPS[artist] for number, artist in enumerate(artists)}
 
 
 def _headline(figure: Figure) -> Text | None:

@@ -1,21 +1,27 @@
 """Marks of runs: one a run, one a mean, rings, lines that join, ground without fitted runs."""
 
 import math
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import UsageError
 from allometry.figures.style import GREY, GROUND, INK
 
-__all__ = ["drawable", "ground", "join", "mask", "pair", "ring", "runs"]
+__all__ = ["TIPS", "drawable", "ground", "join", "mask", "pair", "ring", "runs"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 # More marks than this become pixels inside the SVG: a page stays under a megabyte.
 VECTOR_MARKS = 500
+
+# What a page shows when a mark is pointed at: of each artist, a text for each of its marks.
+TIPS: WeakKeyDictionary[Artist, Sequence[str]] = WeakKeyDictionary()
 
 SMALL, LARGE = 2.6, 5.0  # points: a run, a mean (or a run that is alone at its size)
 
@@ -91,16 +97,18 @@ def runs(
     marker: str,
     *,
     means: bool = True,
+    tips: Sequence[str] = (),
 ) -> None:
     """A mark for each run, hollow where the fit did not use it; small where sizes repeat.
 
     Args:
+        tips: a text for each run, which a page shows when it is pointed at; empty for none.
         means: draw a large mark at the mean of each size with several runs.
     """
     pixels = len(x) > VECTOR_MARKS
     repeated = len(np.unique(x)) < len(x) or pixels
     for rows, face in ((used, color), (~used, "white")):
-        ax.plot(
+        (line,) = ax.plot(
             x[rows],
             y[rows],
             marker,
@@ -112,6 +120,8 @@ def runs(
             zorder=3,
             rasterized=pixels,
         )
+        if len(tips):
+            TIPS[line] = [tip for tip, here in zip(tips, rows, strict=True) if here]
     if means:
         _means(ax, x, y, used, color, marker)
 

@@ -48,6 +48,7 @@ def runs_panel(
     xlog: bool = True,
     ylog: bool = True,
     means: bool = True,
+    tips: Sequence[str] = (),
 ) -> Axes:
     """Every run against size, the mean of each size, and laws.
 
@@ -58,6 +59,7 @@ def runs_panel(
         used: (runs,) bool, the runs the fit rests on; None for all.
         highlight: (runs,) bool, runs to ring.
         label: direct label of the means, at the "right" or "left" end, or "none".
+        tips: (runs,) texts that a page shows when a mark is pointed at.
         note: a few words in the corner `note_at`, such as "upper right"; empty for
             the emptiest corner.
     """
@@ -71,7 +73,8 @@ def runs_panel(
         marks.ground(ax, sx, fit_rows[seen], xlog, position[1])
         if join:
             marks.join(ax, px, py, seen, seed, color)
-        marks.runs(ax, sx, sy, fit_rows[seen], color, marker, means=means)
+        shown = [tip for tip, here in zip(tips, seen, strict=True) if here] if len(tips) else ()
+        marks.runs(ax, sx, sy, fit_rows[seen], color, marker, means=means, tips=shown)
         marks.ring(ax, px, py, seen & marks.mask(highlight, len(px), default=False))
         _draw_curves(ax, sx, sy, curves, color, "" if label_at == "none" else label, label_at)
         labels.name_axes(ax, xlabel, ylabel, title)

@@ -7,6 +7,7 @@ left are those that something refers to, prefixed by the figure's name.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from xml.etree import ElementTree
 
@@ -32,6 +33,7 @@ def inline_svg(drawing: Drawing, name: str, title: str, description: str) -> str
         for child in list(parent):
             if child.tag in ("metadata", "style", "title") or child.get("id") == HEADLINE:
                 parent.remove(child)
+    _add_tips(root, drawing.tips)
     _plain_attributes(root)
     _rename(root, name)
     _unwrap(root)
@@ -55,6 +57,16 @@ def _tree(document: bytes) -> ElementTree.Element:
         element.tag = element.tag.rpartition("}")[2]
         element.tail = element.text = None
     return root
+
+
+def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> None:
+    """A title in each mark that has one; browsers show it when the mark is pointed at."""
+    for group in root.iter():
+        texts = tips.get(group.get("id", ""), ())
+        marks = list(group.iter("use"))
+        if len(marks) == len(texts):  # marks outside the figure are not in the document
+            for mark, text in zip(marks, texts, strict=True):
+                ElementTree.SubElement(mark, "title").text = text
 
 
 def _plain_attributes(root: ElementTree.Element) -> None:

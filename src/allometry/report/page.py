@@ -159,7 +159,9 @@ def write_index(entries: Sequence[IndexEntry], path: Path) -> Path:
         key=lambda e: e.study.notebook.number if e.study.notebook else 0,
     )
     others = [e for e in entries if not e.study.notebook]
-    return write(render("index.html.j2", notebooks=repeated, others=others), path)
+    total = [finding for entry in entries for finding in entry.findings]
+    page = render("index.html.j2", notebooks=repeated, others=others, total=total)
+    return write(page, path)
 
 
 def _fit_section(name: str, fit: Fit) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def publish_all(
             page.files[0].name,
             page.size,
             page.runs,
-            figure=_thumbnail(page.files[1]) if page.study.figures else "",
+            figure=_thumbnail(page.files[1]) if page.files[1].suffix == ".png" else "",
         )
         for page in pages
     ]
