@@ -2,7 +2,9 @@
 
 import os
 
-__all__ = ["processors"]
+from allometry.errors import UsageError
+
+__all__ = ["limit", "processors", "threads"]
 
 
 def processors() -> list[int]:
@@ -14,3 +16,22 @@ def processors() -> list[int]:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
+
+
+def threads() -> int:
+    """Threads of a compiled program in this process; the last bits of a result go with them."""
+    return int(os.environ.get("NPROC") or len(processors()))  # NPROC is XLA's
+
+
+def limit(count: int) -> None:
+    """Have this process, and those it starts, use so many processors; before JAX is loaded.
+
+    Raises:
+        UsageError: there are fewer, or the system sets no affinity (macOS).
+    """
+    allowed = processors()
+    if count > len(allowed):
+        raise UsageError(f"{count} threads asked for, this process may use {len(allowed)}")
+    if not hasattr(os, "sched_setaffinity"):
+        raise UsageError("this system sets no affinity: set NPROC in the environment instead")
+    os.sched_setaffinity(0, allowed[:count])

@@ -44,18 +44,26 @@ LOGS_SHOWN, LINES_SHOWN = 3, 30  # of failures; --json has all
     type=click.Choice(["weights", "state"]),
     help="Keep trained networks beside the store: weights, or state to train on from.",
 )
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Processors to use. Default: all; results have the same bits for the same number.",
+)
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
 @with_changes
 @in_store
 @as_json
 def run(
     study: str, size: str | None, seeds: int | None, start_engine: "Callable[[], Engine]",
-    checkpoint_every: float | None, keep: "Keep | None", explain: bool,
+    checkpoint_every: float | None, keep: "Keep | None", threads: int | None, explain: bool,
     changes: Mapping[str, str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
+    from allometry.processors import limit
     from allometry.training.compile_cache import keep_programs
 
+    if threads:
+        limit(threads)
     keep_programs()  # before anything below brings JAX
     from allometry.cli.terminal import Bar
     from allometry.engines.explanation import explain as explain_runs

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from allometry.processors import processors
+from allometry.processors import processors, threads
 from allometry.training.source import package_root
 
 __all__ = ["collect", "git_state"]
@@ -34,6 +34,7 @@ def collect() -> dict[str, object]:
         "devices": jax.device_count(),
         "dtype": str(jnp.zeros(()).dtype),
         "cpus": len(processors()),
+        "threads": threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
     }
