@@ -199,7 +199,10 @@ class Study:
     @property
     def command_name(self) -> str:
         """What names it on the command line: its shipped name, or its file."""
-        return f"./{Path(self.origin).name}" if self.origin.endswith(".py") else self.name
+        file = Path(self.origin)
+        if file.name == "study.py":
+            return f"./{file.parent.name}"
+        return f"./{file.name}" if file.suffix == ".py" else self.name
 
     @property
     def measure_names(self) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Reports from a store: the page of one study, or of all with an index."""
 
 import base64
+import hashlib
 import io
+import shlex
 import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +24,9 @@ from allometry.studies import study as find_study
 from allometry.study import Study
 
 __all__ = ["Page", "publish", "publish_all"]
+
+
+DEFAULT_STORE = "allometry.db"  # of the command line
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,6 @@ def publish(
     analysis = study.analysis(table)
     require_finished(study, table, size)
     pictures = draw_figures(study, table, analysis)
-    seeds = len(set(table["seed"].tolist()))
-    settings = "".join(f" --set {name}={value}" for name, value in (changes or {}).items())
     page = write_report(
         study,
         table,
@@ -77,11 +80,26 @@ def publish(
         pictures=pictures,
         size=size,
         provenance=[{**_shown(document), "runs": runs} for document, runs in provenance],
-        command=f"allometry run {study.command_name} --size {size} --seeds {seeds}{settings}",
+        command=_command(study, size, len(set(table["seed"].tolist())), changes or {}, Path(store)),
         declared=declared,
     )
     files = save_figures(study, table, analysis, path.with_suffix(""), pictures=pictures)
     return Page(study, (page, *files), tuple(analysis.findings), size, len(table))
+
+
+def _command(study: Study, size: str, seeds: int, changes: Changes, store: Path) -> str:
+    """The shell line that makes these runs again, and the file of a study of one's own."""
+    words = ["allometry", "run", study.command_name, "--size", size, "--seeds", str(seeds)]
+    for name, value in changes.items():
+        words += ["--set", f"{name}={value}"]
+    if store.name != DEFAULT_STORE:
+        words += ["--store", store.name]
+    line = shlex.join(words)
+    file = Path(study.origin)
+    if not (file.suffix == ".py" and file.is_file()):
+        return line
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return f"{line}\n# {file.name}: SHA-256 {digest}"
 
 
 def _shown(document: Mapping[str, object]) -> dict[str, object]:
