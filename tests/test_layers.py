@@ -255,8 +255,8 @@ def test_public_names_are_what_they_are_whatever_was_imported_before(order):
     )
     assert first == after == late
     public_modules = {name for name, (kind, *_) in first.items() if kind == "module"}
-    assert public_modules == {"claims", "datasets", "errors", "figures", "laws", "losses", "measures",
-                              "metrics", "models", "optimizers", "schedules", "stats",
+    assert public_modules == {"claims", "datasets", "errors", "figures", "laws", "losses",
+                              "measures", "metrics", "models", "optimizers", "schedules", "stats",
                               "testing"}  # fmt: skip
     assert {"run", "study", "laws.Law", "datasets.get", "measures.losses"} <= first.keys()
 

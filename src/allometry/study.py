@@ -70,6 +70,8 @@ class Study:
             come after those of the claims; called once for a report.
         figures: functions ``(table, analysis) -> matplotlib Figure``; the first line
             of their docstring is the caption.
+        symbols: of its claims, with their meanings, for its page; those of every study (N, D, C, L,
+            alpha) are known.
         views: name to function of the table giving another table, such as the source's own
             columns (``allometry table --view``).
         notebook: the notebook it repeats, for the page that sets notebooks side by side.
@@ -93,6 +95,7 @@ class Study:
     trajectory: Measures = field(default_factory=dict)
     procedure: Procedure | None = None
     figures: tuple[Callable[[Table, Analysis], "Figure"], ...] = ()
+    symbols: Mapping[str, str] = field(default_factory=dict)
     views: Mapping[str, Callable[[Table], Table]] = field(default_factory=dict)
     notebook: Notebook | None = None
     notes: tuple[str, ...] = ()

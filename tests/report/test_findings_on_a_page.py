@@ -8,6 +8,7 @@ import pytest
 
 from allometry.claims import Equals, PowerLaw, Slope
 from allometry.report.page import IndexEntry, write_index, write_report
+from allometry.report.rendering import with_meanings
 from allometry.study import Study
 from allometry.tables.table import Table
 
@@ -97,3 +98,14 @@ def test_only_what_is_an_address_is_linked(text):
 
     out = str(_linked(text))
     assert ("<a " in out) == ("<b>" in text) and "<b>" not in out
+
+
+def test_symbols_are_defined_once_and_on_hover(tmp_path):
+    """A symbol is a word of its own: N, not the N of None, nor that of a tag."""
+    page = page_of(tmp_path, question="Does L fall as N^-alpha? No.", symbols={"L": "test loss"})
+    facts = page[page.index('class="facts"') : page.index("</dl>")]
+    assert '<abbr title="test loss">L</abbr>: test loss' in facts
+    assert "exponent of a power law" in facts and "training compute" not in facts
+    assert with_meanings("None <sub>N</sub>", {"N": "n"}) == "None <sub>N</sub>"
+    hostile = with_meanings("N", {"N": '"><script>'})
+    assert hostile == '<abbr title="&#34;&gt;&lt;script&gt;">N</abbr>'

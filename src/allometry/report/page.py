@@ -13,7 +13,7 @@ from allometry.findings import Analysis, Finding
 from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.report.pictures import Picture, draw_figures
-from allometry.report.rendering import LIMIT, render, write
+from allometry.report.rendering import LIMIT, render, symbols_in, write
 from allometry.report.runs_table import counts_of_runs, provenance_section, runs_section
 from allometry.studies import study as find_study
 from allometry.study import Study, noticed
@@ -80,6 +80,7 @@ def write_report(
         "report.html.j2",
         study=study,
         findings=analysis.findings,
+        symbols=_symbols(study, analysis.findings),
         judged=_judged(len(analysis.findings)),
         headline=headline,
         shown=findings,
@@ -95,6 +96,23 @@ def write_report(
         provenance=provenance_section(provenance),
     )
     return write(page, path, [(p.function, len(p.svg.encode())) for p in shown])
+
+
+# Of every study; a study adds its own.
+SYMBOLS = {
+    "N": "number of parameters",
+    "D": "number of training examples",
+    "C": "training compute, in floating point operations",
+    "L": "loss",
+    "alpha": "exponent of a power law",
+}
+
+
+def _symbols(study: Study, findings: Sequence[Finding]) -> dict[str, str]:
+    """The symbols that the words of a page use, with their meanings."""
+    texts = [study.title, study.question, study.prediction, *study.notes]
+    texts += [text for f in findings for text in (f.claim, f.answer, f.prediction, f.control)]
+    return symbols_in(texts, {**SYMBOLS, **study.symbols})
 
 
 class _Shown(NamedTuple):

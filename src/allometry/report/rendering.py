@@ -4,12 +4,13 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from allometry.errors import DataError, DiskError
@@ -17,7 +18,7 @@ from allometry.figures.words import to_html
 from allometry.findings import MARKS, Finding
 from allometry.report.pictures import make_folder
 
-__all__ = ["LIMIT", "render", "write"]
+__all__ = ["LIMIT", "render", "symbols_in", "with_meanings", "write"]
 
 LIMIT = 1_000_000  # bytes of a page
 ADDRESS = r"(?<![\w./])(?:(?P<arxiv>\d{4}\.\d{4,5})(?![\w])|10\.\d{4,9}/[\w./()-]+)"
@@ -80,12 +81,35 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters["mathematics"] = lambda text: _trusted(to_html(str(text)))
+    env.filters["mathematics"] = _mathematics
     env.filters["linked"] = _linked
     env.filters["counted"] = _counted
     env.filters["measured"] = _measured
     env.globals["marks"] = MARKS
     return env
+
+
+@pass_context
+def _mathematics(context: Context, text: object) -> Markup:
+    """Text with its mathematics set, and the meaning of each symbol of the page on hover."""
+    symbols: Mapping[str, str] = context.get("symbols") or {}
+    return _trusted(with_meanings(to_html(str(text)), symbols))
+
+
+def with_meanings(markup: str, symbols: Mapping[str, str]) -> str:
+    """Markup of `to_html` with each of these symbols as an abbreviation."""
+    if not symbols:
+        return markup
+    meanings = {to_html(symbol): escape(meaning) for symbol, meaning in symbols.items()}
+    longest_first = sorted(map(re.escape, meanings), key=len, reverse=True)
+    pattern = rf"(?<![\w<>/&;])(?:{'|'.join(longest_first)})(?![\w>;'])(?!<su[bp]>)"
+    return re.sub(pattern, lambda m: f'<abbr title="{meanings[m[0]]}">{m[0]}</abbr>', markup)
+
+
+def symbols_in(texts: Iterable[str], symbols: Mapping[str, str]) -> dict[str, str]:
+    """Those of the symbols that some of the texts have."""
+    whole = " ".join(map(to_html, texts))
+    return {s: m for s, m in symbols.items() if "<abbr" in with_meanings(whole, {s: m})}
 
 
 def _trusted(text: str) -> Markup:
