@@ -55,6 +55,12 @@ def quick(tmp_path_factory, fashion_mnist):
     return folder
 
 
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_page_has_no_mark_of_a_merge_in_it(page):
+    marks = re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", page.read_text(encoding="utf-8"), re.M)
+    assert not marks
+
+
 # ---- code -----------------------------------------------------------------------------------
 
 
