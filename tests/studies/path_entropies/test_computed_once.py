@@ -34,6 +34,9 @@ def runs(size: str, seeds: int) -> Table:
                 "htse_untrained": 3 * n**-0.3 * (1 + noise[3] / 10),
                 "hsie_untrained": 6 + noise[4] / 10,
             })  # fmt: skip
+            for name in ("htse", "hsie"):
+                for of in ("", "_untrained"):
+                    rows[-1][f"{name}_all{of}"] = rows[-1][f"{name}{of}"]
     return Table.from_rows(rows)
 
 

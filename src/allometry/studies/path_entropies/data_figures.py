@@ -30,9 +30,9 @@ WORDS = {"loss": "loss", "htse": "H'_TSE", "hsie": "H'_SIE", "core": "core law"}
 
 
 def added_by_training(table: Table, analysis: Analysis) -> Figure:
-    """What training on D examples adds to H'_TSE, and takes from H'_SIE, of the network it began
-    with; every run, thin lines join a seed. Lines: powers of D by least squares on logarithms,
-    bands: 95% from 1,000 resamples of sizes and seeds. Below: residuals."""
+    """What training on D examples adds to H'_TSE (a) and takes from H'_SIE (b) of the network it
+    began with, means over all units; every run, thin lines join a seed. Lines: powers of D by least
+    squares on logarithms, bands: 95% from 1,000 resamples of sizes and seeds. Below: residuals."""
     done = with_changes(table)
     ends = float(done["n_data"].min()), float(done["n_data"].max())
     figure, tops, residuals = stacked(2)

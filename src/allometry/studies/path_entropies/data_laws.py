@@ -5,21 +5,30 @@ network, which needs no baseline.
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special
 
+from allometry.claims.lines import LineAxes, bend
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.stats import lines
 from allometry.stats.grid import Curves, Grid
+from allometry.stats.interval import NO_VALUE, Interval
 from allometry.stats.lines import Line
-from allometry.studies.path_entropies.laws import COLUMNS, cluster_columns
+from allometry.stats.means import mean
+from allometry.studies.path_entropies.laws import COLUMNS, bend_of_powers, cluster_columns
 from allometry.tables.table import Table
 
-__all__ = ["END", "fits", "notebook_laws", "numbers", "reduced", "statistics", "with_changes"]
+__all__ = [
+    "END", "Move", "fits", "move", "notebook_laws", "numbers", "reduced", "statistics",
+    "with_changes",
+]  # fmt: skip
 
 END = 5  # sizes at either end whose mean is the notebook's baseline
+DRAWS = 100_000
+ALL_UNITS = tuple(f"{name}_all{of}" for name in ("htse", "hsie") for of in ("", "_untrained"))
 
 
 def reduced(curves: Curves) -> Curves:
@@ -45,31 +54,80 @@ def notebook_laws(curves: Curves) -> dict[str, Line]:
 
 
 def statistics(curves: Curves) -> dict[str, float]:
-    """All numbers the findings use, of one set of curves: what a resample computes again."""
+    """All numbers of the notebook's laws, of one set of curves: what a resample computes again."""
     out: dict[str, float] = {}
     for law, fitted in notebook_laws(curves).items():
         out |= {law: fitted.slope, f"{law}_r2": fitted.r2}
-    for name, sign in (("htse", 1), ("hsie", -1)):
-        moved = lines.log_line(curves.size, sign * (curves[name] - curves[f"{name}_untrained"]))
-        out |= {f"{name}_moved": moved.slope, f"{name}_moved_r2": moved.r2}
+    part = reduced(curves)
+    out["loss_bend"] = bend_of_powers(part.size, part["loss"])
+    out["htse_bend"] = bend_of_powers(part.size, part["htse"])
+    out["hsie_bend"] = bend(*LineAxes(xlog=False).points(part.size, part["hsie"]))
+    out["core_bend"] = bend_of_powers(part["ideal"], part["loss"])
+    for name in ("htse", "hsie"):
         out[f"{name}_change"] = float(curves[name][-END:].mean() - curves[name][:END].mean())
     return out
+
+
+class Move(NamedTuple):
+    """How far more data move an entropy, and how far another seed does; means over all units.
+
+    Attributes:
+        change: from the smallest sizes to the largest, mean over seeds with Student's interval.
+        spread: standard deviation between the trained networks of different seeds at the largest
+            sizes; NaN for one seed. `spread_untrained` before training.
+        ratio: size of the change over `spread`; `ratio_untrained` over the other.
+    """
+
+    change: Interval
+    spread: float
+    spread_untrained: float
+    ratio: Interval
+    ratio_untrained: Interval
+
+
+def move(grid: Grid, name: str) -> Move:
+    """The move of `htse` or `hsie`."""
+    trained, untrained = grid.columns[f"{name}_all"], grid.columns[f"{name}_all_untrained"]
+    largest = np.nanmean(trained[:, -END:], axis=1)
+    change = mean(largest - np.nanmean(trained[:, :END], axis=1))
+    seeds = len(grid.seeds)
+    levels = largest, np.nanmean(untrained, axis=1)
+    spread, before = (float(np.std(v, ddof=1)) if seeds > 1 else np.nan for v in levels)
+    ratios = (_ratio(change, of_seeds, seeds) for of_seeds in (spread, before))
+    return Move(change, spread, before, *ratios)
+
+
+def _ratio(change: Interval, spread: float, seeds: int) -> Interval:
+    """The size of a change over a standard deviation between seeds, both with their errors.
+
+    The generalised interval of Weerahandi (1993, JASA 88, 899-905): quantiles of the ratio where
+    the change has Student's distribution and the variance is one over a chi-squared variable, both
+    of as many degrees of freedom as there are seeds, less one.
+    """
+    if not change.has_ends or not spread > 0:
+        return NO_VALUE
+    rng, freedom = np.random.default_rng(0), seeds - 1
+    error = (change.high - change.value) / special.stdtrit(freedom, 0.975)
+    changes = change.value + error * rng.standard_t(freedom, DRAWS)
+    spreads = spread * np.sqrt(freedom / rng.chisquare(freedom, DRAWS))
+    low, high = np.quantile(np.abs(changes) / spreads, [0.025, 0.975])
+    return Interval(abs(change.value) / spread, float(low), float(high))
 
 
 def numbers(table: Table) -> dict[str, Any]:
     """Everything that findings and figures use, by name; the one bootstrap of the study.
 
     Returns:
-        `grid`: the runs, `Grid`. `mean`: means over seeds, `Curves`. `laws`: the lines through
-        them. `intervals`: each of `statistics` with its 95% interval. `seed_statistics`: seed
-        to `statistics`.
+        `moves`: `Move` of each entropy. `mean`: means over seeds, `Curves`. `laws`: the lines
+        through them. `intervals`: each of `statistics` with its 95% interval.
+        `seed_statistics`: seed to `statistics`.
     """
-    grid = Grid.of(table, "n_data", COLUMNS)
-    mean = grid.mean()
+    grid = Grid.of(table, "n_data", (*COLUMNS, *ALL_UNITS))
+    means = grid.mean()
     return {
-        "grid": grid,
-        "mean": mean,
-        "laws": notebook_laws(mean),
+        "moves": {name: move(grid, name) for name in ("htse", "hsie")},
+        "mean": means,
+        "laws": notebook_laws(means),
         "intervals": grid.intervals(statistics),
         "seed_statistics": {seed: statistics(curves) for seed, curves in grid.each_seed()},
     }
@@ -95,7 +153,10 @@ def fits(table: Table) -> dict[str, Fit]:
 
 
 def with_changes(table: Table) -> Table:
-    """The finished runs, with the change of each entropy from the network before training."""
+    """The finished runs, with the change of each entropy from the network before training, mean
+    over all units: of a sample of them the mean would change with the draw."""
     done = table.where(status="done")
-    added = done["htse"] - done["htse_untrained"]
-    return done.with_columns(htse_added=added, hsie_removed=done["hsie_untrained"] - done["hsie"])
+    return done.with_columns(
+        htse_added=done["htse_all"] - done["htse_all_untrained"],
+        hsie_removed=done["hsie_all_untrained"] - done["hsie_all"],
+    )

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from allometry.claims.lines import LineAxes, bend
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
+from allometry.laws import Array
 from allometry.stats import lines
 from allometry.stats.grid import Curves, Grid
 from allometry.tables.table import Table
@@ -19,10 +21,11 @@ from allometry.tables.table import Table
 __all__ = [
     "COLUMNS",
     "SOURCE",
-    "STRAIGHT",
+    "bend_of_powers",
     "cluster_columns",
     "fits",
     "laws_by_seed",
+    "learnt",
     "notebook_columns",
     "notebook_laws",
     "numbers",
@@ -31,8 +34,23 @@ __all__ = [
 ]
 
 SOURCE = "Z. Liu 2025, First-Principles-Scaling-Laws, Zenodo 10.5281/zenodo.17118793"
-STRAIGHT = 0.9  # least R^2 at which a line counts as describing the means over seeds
 COLUMNS = ("test_loss", "htse", "hsie", "htse_untrained", "hsie_untrained")
+
+
+def learnt(table: Table) -> Table:
+    """The finished runs but those that never left chance, which are no trained networks.
+
+    They are told by their `notice` (`allometry.training.notices`).
+    """
+    done = table.where(status="done")
+    if "notice" not in done:
+        return done
+    return done.take(np.array([not text for text in done["notice"].tolist()], bool))
+
+
+def bend_of_powers(x: Array, y: Array) -> float:
+    """How much the exponent of y in x changes over the range of x, as a part of it."""
+    return bend(*LineAxes().points(x, y))
 
 
 def reduced(curves: Curves, suffix: str = "") -> Curves:
@@ -63,7 +81,7 @@ def notebook_laws(curves: Curves, suffix: str = "") -> dict[str, lines.Line]:
 
 def statistics(curves: Curves) -> dict[str, float]:
     """All numbers the findings use, of one set of curves: what a resample computes again."""
-    out: dict[str, float] = {"valid_sizes": float(len(curves.up_to_lowest("test_loss").size))}
+    out = {"size_of_lowest_loss": float(curves.up_to_lowest("test_loss").size[-1])}
     for suffix in ("", "_untrained"):
         for law, fitted in notebook_laws(curves, suffix).items():
             out[f"{law}_reducible{suffix}"] = fitted.slope
@@ -72,8 +90,11 @@ def statistics(curves: Curves) -> dict[str, float]:
         hsie = lines.line(np.log10(curves.size), curves[f"hsie{suffix}"])
         out |= {f"htse{suffix}": htse.slope, f"htse_r2{suffix}": htse.r2}
         out |= {f"hsie{suffix}": hsie.slope, f"hsie_r2{suffix}": hsie.r2}
-    out["htse_share"] = out["htse_untrained"] / out["htse"]
-    out["hsie_share"] = out["hsie_untrained"] / out["hsie"]
+    for name in ("htse", "hsie", "htse_reducible", "hsie_reducible"):
+        out[f"{name}_share"] = out[f"{name}_untrained"] / out[name]
+    part = reduced(curves)
+    out["loss_reducible_bend"] = bend_of_powers(part.size, part["loss"])
+    out["core_reducible_bend"] = bend_of_powers(part["ideal"], part["loss"])
     out["core_r2_gain"] = out["core_reducible_r2"] - out["core_reducible_r2_untrained"]
     return out
 
@@ -82,17 +103,21 @@ def numbers(table: Table) -> dict[str, Any]:
     """Everything that findings and figures use, by name; the one bootstrap of the study.
 
     Returns:
-        `mean`: means over seeds, `Curves`. `seed_curves`: seed to its `Curves`.
-        `intervals`: each of `statistics` with its 95% interval. `seed_statistics`: seed to
-        `statistics`. `laws`, `laws_untrained`: the five lines through the means.
+        `runs`: those that learnt. `left_out`: how many finished and did not. `mean`: means over
+        seeds, `Curves`. `intervals`: each of `statistics` with its 95% interval.
+        `seed_statistics`: seed to `statistics`. `laws`, `laws_untrained`: the five lines through
+        the means. `as_in_the_notebook`: the first seed and its `Curves` of all finished runs.
     """
-    grid = Grid.of(table, "n_params", COLUMNS)
-    mean, seed_curves = grid.mean(), dict(grid.each_seed())
+    runs = learnt(table)
+    grid = Grid.of(runs, "n_params", COLUMNS)
+    mean = grid.mean()
     return {
+        "runs": runs,
+        "left_out": len(table.where(status="done")) - len(runs),
         "mean": mean,
-        "seed_curves": seed_curves,
         "intervals": grid.intervals(statistics),
-        "seed_statistics": {seed: statistics(curves) for seed, curves in seed_curves.items()},
+        "seed_statistics": {seed: statistics(curves) for seed, curves in grid.each_seed()},
+        "as_in_the_notebook": next(Grid.of(table, "n_params", COLUMNS).each_seed()),
         "laws": notebook_laws(mean),
         "laws_untrained": notebook_laws(mean, "_untrained"),
     }
@@ -103,10 +128,9 @@ def cluster_columns(runs: Table, *columns: str) -> tuple[str, ...]:
     return tuple(name for name in columns if len(set(runs[name].tolist())) > 1)
 
 
-def fits(table: Table) -> dict[str, Fit]:
-    """The same laws by `allometry.fit`: all runs, no baseline or cut, sizes and seeds resampled."""
-    done = table.where(status="done")
-    fit_runs = partial(fit, done, cluster=cluster_columns(done, "n_params", "seed"))
+def fits(runs: Table) -> dict[str, Fit]:
+    """The same laws by `allometry.fit`: no baseline or cut, sizes and seeds resampled."""
+    fit_runs = partial(fit, runs, cluster=cluster_columns(runs, "n_params", "seed"))
     power = partial(fit_runs, objective="squared_log")
     straight = partial(fit_runs, objective="squared")
     return {
@@ -136,7 +160,8 @@ def notebook_columns(table: Table) -> Table:
 
 def laws_by_seed(table: Table) -> Table:
     """The notebook's five lines of every seed, of trained and of untrained networks: slope,
-    intercept (of log10, where the law is a power), R^2, p, and the sizes up to the lowest loss."""
+    intercept (of log10, where the law is a power), R^2, p, and the sizes up to the lowest loss.
+    As in the notebook all networks count, also those that never left chance."""
     rows = []
     for seed, curves in Grid.of(table, "n_params", COLUMNS).each_seed():
         valid_sizes = len(curves.up_to_lowest("test_loss").size)

@@ -11,6 +11,7 @@ from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.panels import residual_panel, runs_panel
 from allometry.figures.style import BLUE, VERMILLION, headline, letters, panels, stacked
 from allometry.findings import Analysis
+from allometry.laws import Array
 from allometry.stats.grid import Curves
 from allometry.stats.interval import Interval
 from allometry.stats.lines import Line
@@ -46,35 +47,53 @@ def _note(line: Line, number: str) -> str:
 
 def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
     """H'_TSE and H'_SIE of every trained network (blue) and of the same network before its first
-    update (red squares); lines: least squares on all runs, bands: 95% from 1,000 resamples of
-    seeds and sizes; below, residuals of the runs."""
-    done = table.where(status="done")
-    n_params = done["n_params"]
+    update (orange squares); lines: least squares on all runs, bands: 95% from 1,000 resamples of
+    seeds and sizes; below, residuals of the runs, whose parabola (dashed) is the bend of the
+    trained networks."""
+    runs: Table = analysis.numbers["runs"]
+    n_params = runs["n_params"]
     ends = float(n_params.min()), float(n_params.max())
     figure, tops, residuals = stacked(2)
     laws = (("htse", "H'_TSE", "H'_TSE", True), ("hsie", "H'_SIE (bits)", "H'_SIE", False))
     for (column, label, symbol, ylog), top, below in zip(laws, tops, residuals, strict=True):
+        farthest = 0.0
         for kind, suffix, color, marker in KINDS:
             fit = analysis.fits[f"{symbol}, {kind}" + ("" if ylog else " (bits)")]
-            y = done[column + suffix]
+            y, predicted = runs[column + suffix], fit.predict({"x": n_params})
             runs_panel(
                 n_params, y, ax=top, curves=[fit_curve(fit, ends)], color=color, marker=marker,
                 ylabel=label, ylog=ylog,
             )  # fmt: skip
             _name_kind(top, kind, color, marker, high=ylog)
             residual_panel(
-                n_params, y, fit.predict({"x": n_params}), ax=below,
+                n_params, y, predicted, ax=below,
                 relative=ylog, color=color, marker=marker, xlabel=N_LABEL,
             )  # fmt: skip
+            residual = 100 * (y / predicted - 1) if ylog else y - predicted
+            farthest = max(farthest, float(np.abs(residual).max()))
+            if kind == "trained":
+                _bend(below, n_params, residual)
+        below.set_ylim(-1.25 * farthest, 1.25 * farthest)  # of both kinds
     letters(tops)
-    shares = (f"{100 * finding.measured:.0f}%" for finding in analysis.findings[:2])
-    headline(figure, "Before training H'_TSE has {} of its slope, H'_SIE {}".format(*shares))
+    changes = [bend.value for bend in analysis.numbers["bends"]]
+    headline(
+        figure,
+        "Over the range of N the slope of H'_TSE changes by {:.0%} of itself, "
+        "that of H'_SIE by {:.0%}".format(*changes),
+    )
     return figure
 
 
+def _bend(ax: Axes, size: Array, residual: Array) -> None:
+    """The parabola in log N through the residuals."""
+    at = np.unique(size)
+    parabola = np.polynomial.Polynomial.fit(np.log10(size), residual, 2)
+    ax.plot(at, parabola(np.log10(at)), color=BLUE, lw=1.0, ls="--")
+
+
 def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
-    """Slopes of the path entropies in N, trained networks (blue) beside untrained ones (red): over
-    all sizes, and above the minimum within the valid regime as the notebook fits them. 95%
+    """Slopes of the path entropies in N, trained networks beside untrained ones: over all sizes,
+    and above the minimum within the valid regime as the notebook fits them. 95%
     intervals from 1,000 resamples of seeds and sizes, cut and baselines recomputed in each."""
     intervals: Mapping[str, Interval] = analysis.numbers["intervals"]
     figure, axes = panels(1, 2, height=58)
@@ -104,24 +123,21 @@ def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
 
 
 def loss_and_the_cut(table: Table, analysis: Analysis) -> Figure:
-    """Left: test loss of every run, thin lines join a seed, rings mark each seed's lowest loss,
-    where the notebook cuts; line: the notebook's law on the means up to their lowest. Right: the
-    exponent each seed gives by itself, and of the means with its 95% interval."""
+    """Test loss of every run that learnt (a): thin lines join a seed, rings mark each seed's lowest
+    loss, where the notebook cuts; line: the notebook's law on the means up to their lowest. The
+    exponent that each seed gives by itself (b), and that of the means with its 95% interval."""
     mean, seed_statistics = analysis.numbers["mean"], analysis.numbers["seed_statistics"]
     figure, axes = panels(1, 2, height=68)
-    _losses(axes[0, 0], table.where(status="done"), mean, analysis.numbers["laws"]["loss"])
+    _losses(axes[0, 0], analysis.numbers["runs"], mean, analysis.numbers["laws"]["loss"])
     rows = [IntervalRow("means over seeds", *analysis.numbers["intervals"]["loss_reducible"])]
     for seed, statistics in seed_statistics.items():
-        label, exponent = f"seed {seed}, {statistics['valid_sizes']:.0f} sizes", "loss_reducible"
-        rows.append(IntervalRow(label, statistics[exponent], np.nan, np.nan, group="each seed"))
+        label = f"seed {seed}, to N {statistics['size_of_lowest_loss']:,.0f}"
+        exponent = statistics["loss_reducible"]
+        rows.append(IntervalRow(label, exponent, np.nan, np.nan, group="each seed"))
     interval_panel(rows, ax=axes[0, 1], xlabel="exponent of L - L_inf in N", zero=False)
     letters(axes)
-    cuts = [statistics["valid_sizes"] for statistics in seed_statistics.values()]
-    headline(
-        figure,
-        f"The cut at the lowest loss keeps {min(cuts):.0f} to {max(cuts):.0f} of "
-        f"{len(mean.size)} sizes, by seed",
-    )
+    cuts = [statistics["size_of_lowest_loss"] for statistics in seed_statistics.values()]
+    headline(figure, f"By seed the lowest loss lies at N from {min(cuts):,.0f} to {max(cuts):,.0f}")
     return figure
 
 
@@ -167,9 +183,10 @@ def core_law(table: Table, analysis: Analysis) -> Figure:
 
 
 def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
-    """The notebook's own five panels at its seed 42, on its axes: hollow marks lie beyond the
-    lowest loss and were not fitted; dashed in the original, its fits are the lines here."""
-    seed, curves = min(analysis.numbers["seed_curves"].items())
+    """The notebook's own five panels on its axes, one seed, with all of its networks: hollow marks
+    lie beyond the lowest loss and were not fitted; dashed in the original, its fits are the lines
+    here."""
+    seed, curves = analysis.numbers["as_in_the_notebook"]
     figure, axes = panels(2, 3, height=112)
     axes[1, 2].set_axis_off()
     _measured_against_size(axes[0], curves)

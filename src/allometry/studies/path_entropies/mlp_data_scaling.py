@@ -6,25 +6,30 @@ notebook lacks: the same network before training, whose entropies do not know D.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from allometry import measures
+from allometry.claims import Straight
+from allometry.claims.claim import OURS
+from allometry.claims.slope import BEND
+from allometry.claims.words import verdict_over_seeds
 from allometry.datasets.splits import ImageSubset
-from allometry.findings import Analysis, Finding, at_least
+from allometry.findings import Analysis, Finding, at_least, at_most, equivalent
 from allometry.models import MLP
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
-from allometry.stats.grid import Grid
 from allometry.stats.interval import Interval
 from allometry.studies.path_entropies.data_figures import (
     added_by_training,
     exponents,
     laws_above_their_baselines,
 )
-from allometry.studies.path_entropies.data_laws import END, fits, numbers
-from allometry.studies.path_entropies.laws import SOURCE, STRAIGHT
+from allometry.studies.path_entropies.data_laws import END, Move, fits, numbers, with_changes
+from allometry.studies.path_entropies.laws import SOURCE
 from allometry.studies.path_entropies.sizes import log_spaced
+from allometry.studies.path_entropies.verdicts import of_all
 from allometry.study import Study
 from allometry.tables.table import Table
 
@@ -53,83 +58,127 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 def analyse(table: Table) -> Analysis:
     """The author's claims beside the measurement; untrained networks do not depend on D."""
     measured = numbers(table)
-    grid, intervals = measured["grid"], measured["intervals"]
+    intervals, runs = measured["intervals"], with_changes(table)
     findings = [
-        _more_than_the_seed(intervals["htse_change"], grid, "htse", "H'_TSE"),
-        _more_than_the_seed(intervals["hsie_change"], grid, "hsie", "H'_SIE"),
-        _law(
-            intervals,
-            "htse_moved",
-            "What training adds to H'_TSE is a power of D",
-            "H'_TSE less that of the network before training is a power of D",
-        ),
-        _law(
-            intervals,
-            "hsie_moved",
-            "What training takes from H'_SIE is a power of D",
-            "H'_SIE before training less that after it is a power of D",
-        ),
-        _law(intervals, "htse", "H'_TSE rises as a power law of D", "H'_TSE - H_0 is a power of D"),
+        _directions(intervals, measured["moves"]),
+        *(_more_than_the_seed(symbol, measured["moves"][name]) for name, symbol in SYMBOLS.items()),
+        *(_power_of_d(claim, runs) for claim in POWERS_OF_D),
+        _law(intervals, "htse", "H'_TSE rises as a power law of D",
+             'README, Key Findings, 1: "H\'_tse (abstraction cost) rises following a power law"; '
+             "D_Scaling_English_Version, Plot 2: H'_TSE - H_0 is a power of D"),
         _law(intervals, "hsie", "H'_SIE decays exponentially in D",
-             "ln(H'_SIE - H_inf) falls linearly in D", "an example"),
-        _law(intervals, "loss", "L - L_inf falls as a power law of D", "L - L_inf is a power of D"),
+             'README, Key Findings, 1: "H\'_sie (robustness) decays following an exponential law"; '
+             "D_Scaling_English_Version, Plot 3: ln(H'_SIE - H_inf) falls linearly in D"),
+        _law(intervals, "loss", "L - L_inf falls as a power law of D",
+             "D_Scaling_English_Version, Plot 1: L - L_inf is a power of D"),
         _law(intervals, "core", "The core law in D: reducible loss is a power of the ideal norm",
-             "L - L_inf is a power of L_ideal"),
+             "D_Scaling_English_Version, Plot 5: reducible loss is a power of L_ideal"),
     ]  # fmt: skip
-    return Analysis(findings, measured, fits(table))
+    judged = [replace(f, verdict=verdict_over_seeds(f.verdict, runs)) for f in findings]
+    return Analysis(judged, measured, fits(table))
 
 
-def _more_than_the_seed(change: Interval, grid: Grid, name: str, symbol: str) -> Finding:
-    """What more data do to an entropy, in units of its spread between seeds before training."""
-    untrained = grid.columns[f"{name}_untrained"]
-    spread = float(np.std(np.nanmean(untrained, axis=1), ddof=1)) if len(grid.seeds) > 1 else np.nan
-    level = float(np.nanmean(untrained))
-    between = (
-        "one seed does not tell what another would change"
-        if np.isnan(spread)
-        else f"between untrained networks of different seeds its standard deviation is {spread:.2g}"
+SYMBOLS = {"htse": "H'_TSE", "hsie": "H'_SIE"}
+POWERS_OF_D = (
+    Straight(
+        "n_data",
+        "htse_added",
+        says="What training adds to H'_TSE is a power of D",
+        words={
+            "n_data": "logarithm of D",
+            "htse_added": "logarithm of what training adds to H'_TSE",
+        },
+    ),
+    Straight(
+        "n_data",
+        "hsie_removed",
+        says="What training takes from H'_SIE is a power of D",
+        words={
+            "n_data": "logarithm of D",
+            "hsie_removed": "logarithm of what training takes from H'_SIE",
+        },
+    ),
+)
+
+
+def _directions(intervals: Intervals, moves: Mapping[str, Move]) -> Finding:
+    """What the README says of both entropies, whatever the form, in the notebook's sample."""
+    htse, hsie = intervals["htse_change"], intervals["hsie_change"]
+    ratios = [moves[name].ratio.shown(".2g") for name in SYMBOLS]
+    return Finding(
+        claim="With more data H'_TSE rises and H'_SIE falls",
+        prediction='"H\'_tse (abstraction cost) rises", "H\'_sie (robustness) decays": change '
+        "above 0, change below 0",
+        source=f"{SOURCE}, README, Key Findings, 1 (D-Scaling)",
+        measured=htse.value,
+        low=htse.low,
+        high=htse.high,
+        verdict=of_all(at_least(htse, 0), at_most(hsie, 0)),
+        answer=f"Reproduced, as far as a notebook that prints no number can be: from the {END} "
+        f"smallest to the {END} largest sizes H'_TSE changes by {htse.shown('+.2g')} and H'_SIE "
+        f"by {hsie.shown('+.2g')} bits. Over all units this is {ratios[0]} and {ratios[1]} times "
+        "the standard deviation between trained networks of different seeds.",
+        control="untrained networks: the same at every D",
+        unit="change of H'_TSE",
+        figure="added_by_training",
     )
-    low, high = sorted(np.abs([change.low, change.high]))
-    if change.low < 0 < change.high:
-        low = 0.0
-    ratio = Interval(abs(change.value) / spread, low / spread, high / spread)
+
+
+def _more_than_the_seed(symbol: str, moved: Move) -> Finding:
+    """What more data do to an entropy, in units of its spread between seeds after training."""
+    between = "one seed does not tell what another would change"
+    control = "untrained networks: the same at every D"
+    if np.isfinite(moved.spread):
+        between = (
+            "the standard deviation between trained networks of different seeds is "
+            f"{moved.spread:.2g}"
+        )
+        control += f"; between seeds {moved.spread_untrained:.2g}"
+    if moved.ratio_untrained.has_ends:
+        control += f", a ratio of {moved.ratio_untrained.shown('.2g')}"
     return Finding(
         claim=f"The amount of data sets {symbol}: more data move it more than another seed would",
-        prediction="the path entropies of the trained network are laws of D (ratio above 1)",
-        source=SOURCE,
-        measured=ratio.value,
-        low=ratio.low,
-        high=ratio.high,
-        verdict=at_least(ratio, 1.0),
-        answer=f"From the {END} smallest to the {END} largest sizes {symbol} moves by "
-        f"{change.shown('+.2g')}, {change.value / level:+.2%}; {between}.",
-        control=f"untrained networks: {level:.3g} at every D; {between}",
+        prediction="a change above the standard deviation between seeds: ratio above 1 (ours)",
+        source=OURS,
+        measured=moved.ratio.value,
+        low=moved.ratio.low,
+        high=moved.ratio.high,
+        verdict=at_least(moved.ratio, 1.0),
+        answer=f"From the {END} smallest to the {END} largest sizes the mean of {symbol} over all "
+        f"units moves by {moved.change.shown('+.2g')}; {between}.",
+        control=control,
         unit="of the spread over seeds",
+        figure="added_by_training",
     )
 
 
-def _law(
-    intervals: Intervals, name: str, claim: str, prediction: str, unit: str = "exponent"
-) -> Finding:
-    slope, r2 = intervals[name], intervals[f"{name}_r2"]
-    above = (
-        "from the same networks before training"
-        if name.endswith("_moved")
-        else "above the notebook's baselines"
+def _power_of_d(claim: Straight, runs: Table) -> Finding:
+    """A claim of ours: the notebook sets nothing against the network before training."""
+    found = claim.judge_or_say(runs).finding
+    return replace(
+        found, control="untrained: nothing is added or taken", figure="added_by_training"
     )
+
+
+def _law(intervals: Intervals, name: str, claim: str, prediction: str) -> Finding:
+    """One of the notebook's four laws above its baselines, a straight line on its axes."""
+    slope, r2, change = intervals[name], intervals[f"{name}_r2"], intervals[f"{name}_bend"]
     return Finding(
         claim=claim,
-        prediction=f"{prediction} (R² of {STRAIGHT} or more)",
+        prediction=f"{prediction}; a slope on these axes that changes by at most {BEND:.0%} of "
+        "itself (margin ours)",
         source=SOURCE,
-        measured=slope.value,
-        low=slope.low,
-        high=slope.high,
-        verdict=at_least(r2, STRAIGHT),
-        answer=f"{slope.shown('.3g')}, R² {r2.shown('.2f')}, {above}.",
+        measured=change.value,
+        low=change.low,
+        high=change.high,
+        verdict=equivalent(change, BEND),
+        answer=f"Above the notebook's baselines the slope, {slope.shown('.3g')} on average with R² "
+        f"{r2.shown('.2f')}, changes by {change.shown('.0%')} of itself.",
         control="untrained: no dependence on D"
-        if name.startswith(("htse", "hsie"))
+        if name in SYMBOLS
         else "none: an untrained network predicts by chance",
-        unit=unit,
+        unit="of the slope",
+        figure="exponents" if name == "loss" else "laws_above_their_baselines",
     )
 
 

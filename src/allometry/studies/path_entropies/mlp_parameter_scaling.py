@@ -5,19 +5,22 @@ lacks: five seeds, intervals, and the same laws on the networks before training.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-
-import numpy as np
+from dataclasses import replace
+from math import nan
 
 from allometry import measures
+from allometry.claims import Straight
+from allometry.claims.claim import OURS
+from allometry.claims.slope import BEND
+from allometry.claims.words import verdict_over_seeds
 from allometry.datasets.splits import ImageSubset
-from allometry.findings import Analysis, Finding, Verdict, at_least, at_most
+from allometry.findings import Analysis, Finding, Verdict, at_least, at_most, equivalent
 from allometry.models import MLP
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
 from allometry.stats.interval import Interval
 from allometry.studies.path_entropies.laws import (
     SOURCE,
-    STRAIGHT,
     fits,
     laws_by_seed,
     notebook_columns,
@@ -31,6 +34,7 @@ from allometry.studies.path_entropies.laws_figures import (
     slopes_beside_the_control,
 )
 from allometry.studies.path_entropies.sizes import halving_pairs
+from allometry.studies.path_entropies.verdicts import of_all
 from allometry.study import Notebook, Study
 from allometry.tables.table import Table
 
@@ -57,119 +61,200 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 
 
 Intervals = Mapping[str, Interval]
+FINDINGS_OF_README = f"{SOURCE}, README, Key Findings, 2 (N-Scaling)"
+PANELS = f"{SOURCE}, N_Scaling_English_Version"
+MOSTLY = 0.5  # share of a slope above which most of it is there before training (ours)
+
+HTSE_IS_A_POWER = Straight(
+    "n_params",
+    "htse",
+    says="H'_TSE falls as a power law of N",
+    source=FINDINGS_OF_README,
+    words={"n_params": "logarithm of N", "htse": "logarithm of H'_TSE"},
+)
+HSIE_IS_A_LOGARITHM = Straight(
+    "n_params",
+    "hsie",
+    ylog=False,
+    says="H'_SIE grows as the logarithm of N",
+    source=FINDINGS_OF_README,
+    words={"n_params": "logarithm of N", "hsie": "entropy H'_SIE"},
+)
 
 
 def analyse(table: Table) -> Analysis:
-    """The author's claims beside the measurement and beside networks never trained."""
+    """The author's claims beside the measurement and beside networks never trained.
+
+    Networks that never left chance do not count as trained.
+    """
     measured = numbers(table)
-    intervals = measured["intervals"]
+    runs, intervals = measured["runs"], measured["intervals"]
+    forms = [
+        _form(HTSE_IS_A_POWER, runs, intervals["htse_reducible"],
+              '"H\'_tse (abstraction cost) decays following a power law"'),
+        _form(HSIE_IS_A_LOGARITHM, runs, intervals["hsie_reducible"],
+              '"H\'_sie (robustness) grows following a logarithmic law"'),
+    ]  # fmt: skip
+    measured["bends"] = [form.interval for form in forms]
     findings = [
+        _directions(intervals, len(runs), measured["left_out"]),
         _made_by_training(intervals, "htse", "H'_TSE", "exponent"),
         _made_by_training(intervals, "hsie", "H'_SIE", "slope per decade"),
-        _law(intervals, "htse", "H'_TSE falls as a power law of N", "exponent"),
-        _law(intervals, "hsie", "H'_SIE grows as the logarithm of N", "slope", "bits a decade"),
-        _law(intervals, "loss_reducible", "L - L_inf falls as a power law of N", "exponent"),
+        *forms,
+        _loss_law(intervals),
         _core_law(intervals),
-        _cut(measured["seed_statistics"].values(), len(measured["mean"].size)),
+        _core_gain(intervals),
+        _cut(measured["seed_statistics"].values()),
     ]
-    return Analysis(findings, measured, fits(table))
+    judged = [replace(f, verdict=verdict_over_seeds(f.verdict, runs)) for f in findings]
+    return Analysis(judged, measured, fits(runs))
 
 
-def _shown(interval: Interval) -> str:
-    return interval.shown(".2f")
+def _shown(interval: Interval, form: str = ".2f") -> str:
+    return interval.shown(form)
+
+
+def _directions(intervals: Intervals, runs: int, left_out: int) -> Finding:
+    """What the README says of both entropies, whatever the form; and the control beside it."""
+    htse, hsie = intervals["htse"], intervals["hsie"]
+    without = f", without {left_out} that never left chance" if left_out else ""
+    return Finding(
+        claim="With more parameters H'_TSE falls and H'_SIE grows",
+        prediction='"H\'_tse (abstraction cost) decays", "H\'_sie (robustness) grows": exponent '
+        "below 0, slope above 0",
+        source=FINDINGS_OF_README,
+        measured=htse.value,
+        low=htse.low,
+        high=htse.high,
+        verdict=of_all(at_most(htse, 0), at_least(hsie, 0)),
+        answer=f"Reproduced, as far as a notebook that prints no number can be: H'_TSE goes as N "
+        f"to the power {_shown(htse)} and H'_SIE grows by {_shown(hsie)} bits a decade ({runs} "
+        f"networks{without}). The same networks before training show "
+        f"{_shown(intervals['htse_share'], '.0%')} and {_shown(intervals['hsie_share'], '.0%')} "
+        "of these slopes.",
+        control=f"untrained: {_shown(intervals['htse_untrained'])} and "
+        f"{_shown(intervals['hsie_untrained'])} bits a decade",
+        unit="exponent of H'_TSE",
+        figure="entropies_before_training",
+    )
 
 
 def _made_by_training(intervals: Intervals, name: str, symbol: str, number: str) -> Finding:
     """How much of a law's slope the same networks show before their first update."""
     share = intervals[f"{name}_share"]
-    verdict = at_most(share, 0.5)
+    verdict = at_most(share, MOSTLY)
     meaning: dict[Verdict, str] = {
-        "agrees": "the law is mostly made by training",
-        "disagrees": "the law is mostly the architecture's, there before any training",
-        "undecided": "how much of the law training makes is open",
+        "agrees": "most of the slope is made by training",
+        "disagrees": "most of the slope is there before any training",
+        "undecided": "how much of the slope training makes is open",
     }
     return Finding(
-        claim=f"The law of {symbol} in N is made by training",
-        prediction="the path entropies follow laws of N because training abstracts and compresses; "
-        "before training there is nothing to follow (share 0)",
-        source=SOURCE,
+        claim=f"The slope of {symbol} in N is made by training",
+        prediction=f"before training there is at most half of it, a share of {MOSTLY} (ours; the "
+        "source does not look at untrained networks)",
+        source=OURS,
         measured=share.value,
         low=share.low,
         high=share.high,
         verdict=verdict,
-        answer=f"Untrained networks show {100 * share.value:.0f}% of the trained {number} of "
-        f"{symbol} [{100 * share.low:.0f}%, {100 * share.high:.0f}%]: {meaning[verdict]}.",
+        answer=f"Untrained networks show {_shown(share, '.0%')} of the trained {number} of "
+        f"{symbol}, and {_shown(intervals[f'{name}_reducible_share'], '.0%')} on the notebook's "
+        f"own axes (above the minimum, up to the lowest loss): {meaning[verdict]}.",
         control=f"untrained {_shown(intervals[name + '_untrained'])} against trained "
         f"{_shown(intervals[name])}",
         unit="of the trained slope",
+        figure="slopes_beside_the_control",
     )
 
 
-def _law(intervals: Intervals, name: str, claim: str, number: str, unit: str = "") -> Finding:
-    slope, fit_name = intervals[name], name.replace("_reducible", "")
-    r2 = intervals[f"{name}_r2"]
-    trained_only = name.startswith("loss")
-    control = (
-        "none: an untrained network predicts by chance"
-        if trained_only
-        else f"untrained {_shown(intervals[name + '_untrained'])}, "
-        f"R² {intervals[name + '_r2_untrained'].value:.2f}"
+def _form(claim: Straight, runs: Table, above_minimum: Interval, quote: str) -> Finding:
+    """A straight line on the axes of a law, with the slope that the notebook's baseline gives."""
+    found = claim.judge_or_say(runs).finding
+    return replace(
+        found,
+        prediction=f"{quote}; {found.prediction}",
+        answer=f"{found.answer} Above its minimum, up to the lowest loss, the slope is "
+        f"{_shown(above_minimum)}.",
+        figure="entropies_before_training",
     )
-    reducible_slope = intervals[f"{fit_name}_reducible"]
+
+
+def _loss_law(intervals: Intervals) -> Finding:
+    change = intervals["loss_reducible_bend"]
     return Finding(
-        claim=claim,
-        prediction=f"a straight line on the notebook's axes (R² of {STRAIGHT} or more)",
-        source=SOURCE,
-        measured=slope.value,
-        low=slope.low,
-        high=slope.high,
-        verdict=at_least(r2, STRAIGHT),
-        answer=f"{number.capitalize()} {_shown(slope)}, R² {_shown(r2)}"
-        + ("." if trained_only else f"; above its minimum {_shown(reducible_slope)}."),
-        control=control,
-        unit=unit,
+        claim="L - L_inf falls as a power law of N up to the lowest loss",
+        prediction='panel "Law 1: Performance vs. N", L - L_inf a power of N; an exponent that '
+        f"changes by at most {BEND:.0%} of itself (margin ours)",
+        source=PANELS,
+        measured=change.value,
+        low=change.low,
+        high=change.high,
+        verdict=equivalent(change, BEND),
+        answer=f"Its exponent, {_shown(intervals['loss_reducible'])} on average with R² "
+        f"{_shown(intervals['loss_reducible_r2'])}, changes by {_shown(change, '.0%')} of itself.",
+        control="none: an untrained network predicts by chance",
+        unit="of the exponent",
+        figure="as_in_the_notebook",
     )
 
 
 def _core_law(intervals: Intervals) -> Finding:
-    gain = intervals["core_r2_gain"]
-    slope, slope_untrained, r2, r2_untrained = (
-        _shown(intervals[f"core_reducible{number}"])
-        for number in ("", "_untrained", "_r2", "_r2_untrained")
-    )
+    change = intervals["core_reducible_bend"]
     return Finding(
-        claim="The core law: the trained networks' path entropies account for their loss",
-        prediction="reducible loss is a power of L_ideal of the trained network, better than of "
-        "the network before training (gain in R² above 0)",
-        source=SOURCE,
+        claim="The core law: reducible loss is a power of the reducible ideal norm",
+        prediction='panel "The Core Law: Performance vs. Cost"; an exponent that changes by at '
+        f"most {BEND:.0%} of itself (margin ours)",
+        source=PANELS,
+        measured=change.value,
+        low=change.low,
+        high=change.high,
+        verdict=equivalent(change, BEND),
+        answer=f"Its exponent, {_shown(intervals['core_reducible'])} on average with R² "
+        f"{_shown(intervals['core_reducible_r2'])}, changes by {_shown(change, '.0%')} of itself.",
+        control=f"untrained: exponent {_shown(intervals['core_reducible_untrained'])}",
+        unit="of the exponent",
+        figure="core_law",
+    )
+
+
+def _core_gain(intervals: Intervals) -> Finding:
+    gain = intervals["core_r2_gain"]
+    return Finding(
+        claim="The trained networks' path entropies account for their loss better than the "
+        "untrained ones'",
+        prediction="R² of the core law is higher with the entropies after training: a gain above "
+        "0 (ours; the source does not look at untrained networks)",
+        source=OURS,
         measured=gain.value,
         low=gain.low,
         high=gain.high,
         verdict=at_least(gain, 0.0),
-        answer=f"Exponent {slope} with R² {r2}; entropies of the untrained networks give "
-        f"{slope_untrained} with R² {r2_untrained}.",
-        control=f"untrained R² {r2_untrained}",
+        answer=f"The core law has R² {_shown(intervals['core_reducible_r2'])} with the entropies "
+        f"after training and {_shown(intervals['core_reducible_r2_untrained'])} with those before.",
         unit="gain in R²",
+        figure="core_law",
     )
 
 
-def _cut(seed_statistics: Collection[Mapping[str, float]], sizes: int) -> Finding:
+def _cut(seed_statistics: Collection[Mapping[str, float]]) -> Finding:
     """How far the size of the lowest loss, where the notebook cuts, moves between seeds."""
-    cuts = [statistics["valid_sizes"] for statistics in seed_statistics]
+    cuts = [statistics["size_of_lowest_loss"] for statistics in seed_statistics]
     slopes = [statistics["loss_reducible"] for statistics in seed_statistics]
-    spread = max(cuts) - min(cuts)
     return Finding(
         claim="The valid regime, cut at the lowest loss, does not depend on the seed",
-        prediction="one regime: the notebook trains one seed and cuts there",
-        source=SOURCE,
-        measured=float(np.mean(cuts)),
-        low=min(cuts),
-        high=max(cuts),
-        verdict="undecided" if len(cuts) < 2 else ("disagrees" if spread else "agrees"),
-        answer=f"The cut keeps {min(cuts):.0f} to {max(cuts):.0f} of {sizes} sizes over "
-        f"{len(cuts)} seeds, and the exponent of the reducible loss moves from "
-        f"{min(slopes):.2f} to {max(slopes):.2f} (the interval here is the range over seeds).",
-        unit="sizes kept",
+        prediction="one cut for all seeds (ours; the notebook trains one seed and takes as valid "
+        '"the data points up to the minimum test loss")',
+        source=OURS,
+        measured=max(cuts) / min(cuts),
+        low=nan,
+        high=nan,
+        # That a few seeds share a cut does not say that others would.
+        verdict="undecided" if max(cuts) == min(cuts) else "disagrees",
+        answer=f"Over {len(cuts)} seeds the lowest loss lies at N from {min(cuts):,.0f} to "
+        f"{max(cuts):,.0f}, and the exponent of L - L_inf goes from {min(slopes):.2f} to "
+        f"{max(slopes):.2f} (ranges, no intervals).",
+        unit="largest N of the cut over the smallest",
+        figure="loss_and_the_cut",
     )
 
 
@@ -202,6 +287,8 @@ STUDY = Study(
     notes=(
         "Batch order is shared by all sizes of a seed; the notebook draws another for each size. "
         "Starts, subset and sampled units are the notebook's own.",
+        "Networks whose loss never left chance are no trained networks and are left out of "
+        "findings and figures, but for the notebook's five panels.",
         "The notebook prints no numbers. Its seed-42 values stand in the tests as measured by an "
         "independent re-run.",
     ),

@@ -11,18 +11,22 @@ from allometry.errors import DataError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.stats import lines
-from allometry.stats.means import over_seeds
+from allometry.stats.interval import Interval
+from allometry.stats.means import mean, over_seeds
 from allometry.tables.table import Table
 
 __all__ = [
-    "LEARNT", "Forms", "Trajectory", "compression", "evenly", "fits", "forms", "numbers",
+    "LEARNT", "WINDOWS", "Forms", "Trajectory", "evenly", "fits", "forms", "numbers", "one_line",
     "statistics", "trajectories",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
 Trajectory = Mapping[str, Array]  # a measure to its values at each epoch
 
-LEARNT = 150  # epochs after which training accuracy on the true labels is 99.7% or more
+LEARNT = 150  # epochs after which training accuracy on the true labels is 99.7% or more (ours)
+# Points that a form may be fitted to: all of them as in the demo, those after learning, and
+# points even in the logarithm of time. The source speaks of a phase and defines none.
+WINDOWS = ("", "_late", "_even")
 FITTED = {"htse": "H'_TSE against epoch + 1", "hsie": "H'_SIE against epoch + 1 (bits)"}
 FEWEST = 10  # points of a trajectory that a form is fitted to
 
@@ -114,30 +118,43 @@ def trajectories(table: Table, *, shuffled: bool) -> list[Trajectory]:
     return [{name: np.asarray(v, float) for name, v in run.items()} for run in runs]
 
 
-def compression(trajectory: Trajectory) -> slice:
-    """The compression phase: from the point where H'_SIE is highest to the end of training."""
-    return slice(int(np.argmax(trajectory["hsie"])), None)
-
-
 def statistics(trajectory: Trajectory) -> dict[str, float]:
     """All numbers the findings use, of one run."""
-    out = {"first_epoch": trajectory["epoch"][compression(trajectory)][0]}
-    phase = {name: values[compression(trajectory)] for name, values in trajectory.items()}
+    epoch, out = trajectory["epoch"], dict[str, float]()
     for name in ("htse", "hsie", "weight_norm2"):
-        fitted = forms(phase["epoch"], phase[name])._asdict()
+        values = trajectory[name]
+        fitted = forms(epoch, values)._asdict()
         out |= {f"{name}_{number}": value for number, value in fitted.items()}
-        for window, rows in (("late", late(phase["epoch"])), ("even", evenly(phase["epoch"]))):
-            out[f"{name}_bend_{window}"] = forms(phase["epoch"][rows], phase[name][rows]).bend
-        # Over the whole training: H'_SIE falls from its highest point by construction.
-        out[f"{name}_slope_whole"] = lines.line(
-            np.log1p(trajectory["epoch"]), trajectory[name]
-        ).slope
-        out[f"{name}_change"] = trajectory[name][-1] / trajectory[name][0] - 1
+        for window, rows in (("late", late(epoch)), ("even", evenly(epoch))):
+            out[f"{name}_bend_{window}"] = forms(epoch[rows], values[rows]).bend
+        out[f"{name}_change"] = values[-1] / values[0] - 1
     for name in ("htse", "hsie"):
-        out[f"{name}_r2_weights"] = _r2(trajectory["weight_norm2"], trajectory[name])
+        of_weights = lines.line(trajectory["weight_norm2"], trajectory[name])
+        out[f"{name}_slope_weights"], out[f"{name}_r2_weights"] = of_weights.slope, of_weights.r2
     for name in ("information_input", "information_label"):
         out[name] = trajectory[name][-1] - trajectory[name][0]
     return out
+
+
+def one_line(runs: Sequence[Trajectory], x: str, y: str) -> Interval:
+    """R^2 of one line through the points of all runs; the interval is over runs.
+
+    Student's on Tukey's pseudo-values of ln(1 - R^2) (1958, Ann. Math. Statist. 29, 614), a run
+    left out at a time; no ends for fewer than two.
+    """
+
+    def missed(some: Sequence[Trajectory]) -> float:
+        columns = (np.concatenate([run[name] for run in some]) for name in (x, y))
+        return float(np.log(max(1 - _r2(*columns), 1e-12)))
+
+    whole, n = missed(runs), len(runs)
+    if n < 2:
+        return Interval(1 - np.exp(whole), np.nan, np.nan)
+    without = np.array([missed([*runs[:i], *runs[i + 1 :]]) for i in range(n)])
+    pseudo = mean(n * whole - (n - 1) * without)
+    reach = pseudo.high - pseudo.value
+    value, low, high = (1 - np.exp(whole + reach * np.array([0, 1, -1]))).tolist()
+    return Interval(value, max(low, 0.0), high)  # no line by least squares has an R^2 below 0
 
 
 def numbers(table: Table) -> dict[str, Any]:
@@ -146,7 +163,8 @@ def numbers(table: Table) -> dict[str, Any]:
     Returns:
         `true`, `shuffled`: trajectories of the runs on either labels. `run_statistics`:
         `statistics` of each run on true labels. `intervals`, `intervals_shuffled`: their means
-        over seeds with 95% intervals.
+        over seeds with 95% intervals. `one_line`, `one_line_shuffled`: R^2 of each entropy on one
+        line in the squared weights for all seeds.
 
     Raises:
         DataError: no run on the true labels is finished.
@@ -161,7 +179,13 @@ def numbers(table: Table) -> dict[str, Any]:
         "run_statistics": run_statistics,
         "intervals": over_seeds(run_statistics),
         "intervals_shuffled": over_seeds([statistics(trajectory) for trajectory in shuffled]),
+        "one_line": _one_lines(true),
+        "one_line_shuffled": _one_lines(shuffled) if shuffled else {},
     }
+
+
+def _one_lines(runs: Sequence[Trajectory]) -> dict[str, Interval]:
+    return {name: one_line(runs, "weight_norm2", name) for name in ("htse", "hsie")}
 
 
 def fits(true: Sequence[Trajectory]) -> dict[str, Fit]:

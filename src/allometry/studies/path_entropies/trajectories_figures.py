@@ -22,7 +22,9 @@ SYMBOL = {"htse": "H'_TSE", "hsie": "H'_SIE"}
 
 
 def entropies_along_training(table: Table, analysis: Analysis) -> Figure:
-    """Networks 2-10-7-2 on two moons: seeds thin, mean thick, its fitted logarithm dashed."""
+    """H'_TSE (a), H'_SIE (b), loss (c) and accuracy (d) of networks 2-10-7-2 on two moons: seeds
+    thin, their mean thick, on true (blue) and shuffled (orange) labels; dashed, the logarithm
+    fitted to the mean on true labels."""
     figure, axes = panels(2, 2, height=110.0, sharex=True)
     columns = {
         "htse": "H'_TSE",
@@ -33,16 +35,14 @@ def entropies_along_training(table: Table, analysis: Analysis) -> Figure:
     for ax, (name, ylabel) in zip(axes.ravel(), columns.items(), strict=True):
         _bundles(ax, analysis, name, ylabel, ylog=name == "train_loss", fitted=name in SYMBOL)
     letters(axes)
-    words = {"agrees": "as", "disagrees": "but not as", "undecided": "perhaps as"}
-    falls, grows = (words[finding.verdict] for finding in analysis.findings[:2])
-    headline(
-        figure, f"H'_SIE falls {falls} the logarithm of training time, H'_TSE grows {grows} it"
-    )
+    changes = [analysis.numbers["intervals"][f"{name}_change"].value for name in SYMBOL]
+    headline(figure, "In training H'_TSE changes by {:+.2%}, H'_SIE by {:+.1%}".format(*changes))
     return figure
 
 
 def entropies_against_weights(table: Table, analysis: Analysis) -> Figure:
-    """Each seed along its training, on true (blue dots) and shuffled (orange squares) labels."""
+    """H'_TSE (a) and H'_SIE (b) of each seed along its training, on true (blue dots) and shuffled
+    (orange squares) labels, against the size of the weights."""
     kinds = (("shuffled", VERMILLION, "s"), ("true", BLUE, "."))
     figure, axes = panels(1, 2, height=70.0)
     for ax, name, unit in zip(axes[0], SYMBOL, ("", " (bits)"), strict=True):
@@ -63,22 +63,26 @@ def entropies_against_weights(table: Table, analysis: Analysis) -> Figure:
             ax.set_xlabel("sum of squared weights after layer 1")
             ax.set_ylabel(to_mathtext(SYMBOL[name] + unit))
     letters(axes)
-    hsie, htse = (f"R^2 {finding.measured:.4f}" for finding in analysis.findings[4:6])
-    headline(figure, f"The size of the weights accounts for H'_TSE ({htse}) and H'_SIE ({hsie})")
+    htse, hsie = (analysis.numbers["one_line"][name].value for name in SYMBOL)
+    headline(
+        figure,
+        f"One line in the squared weights for all seeds: R^2 {htse:.2f} (H'_TSE), "
+        f"{hsie:.2f} (H'_SIE)",
+    )
     return figure
 
 
 def information_along_training(table: Table, analysis: Analysis) -> Figure:
-    """Bits the first hidden unit shares with the first input (a) and the label (b), 30 cells."""
+    """Bits the first hidden unit shares with the first input (a) and the label (b), 30 cells; seeds
+    thin, their mean thick, on true (blue) and shuffled (orange) labels."""
     figure, axes = panels(1, 2, sharex=True)
     for ax, name, label in zip(
         axes[0], ("information_input", "information_label"), ("I(X; T)", "I(T; Y)"), strict=True
     ):
         _bundles(ax, analysis, name, f"{label} (bits)")
     letters(axes)
-    headline(
-        figure, f"I(X; T) changes by {analysis.findings[6].shown} from start to end of training"
-    )
+    change = analysis.numbers["intervals"]["information_input"].shown(".2g", "bits")
+    headline(figure, f"I(X; T) changes by {change} from start to end of training")
     return figure
 
 
