@@ -51,6 +51,7 @@ class Finding:
             networks, for example), in words with its number.
         unit: of `measured`, empty for a pure number.
         figure: name of the figure that shows it; empty for none.
+        reproduces: whether it compares with printed numbers: to a tolerance, which is no interval.
     """
 
     claim: str
@@ -64,6 +65,7 @@ class Finding:
     control: str = ""
     unit: str = ""
     figure: str = ""
+    reproduces: bool = False
 
     @property
     def interval(self) -> Interval:
@@ -76,7 +78,7 @@ class Finding:
         if math.isnan(self.measured):
             return ""
         text = self.interval.shown(".3g", self.unit)
-        return text if self.interval.has_ends else f"{text}, no interval"
+        return text if self.interval.has_ends or self.reproduces else f"{text}, no interval"
 
 
 class FindingFigure(NamedTuple):
@@ -98,7 +100,7 @@ class Analysis:
         findings: the headline first.
         numbers: by name, what the figures draw: arrays, intervals, fitted lines.
         fits: by name, shown in the report with their certificates.
-        figures: by name, of the claims.
+        figures: by name, of the claims, and those of a study that not every size has.
     """
 
     findings: Sequence[Finding] = ()
