@@ -100,7 +100,7 @@ class Analysis:
         findings: the headline first.
         numbers: by name, what the figures draw: arrays, intervals, fitted lines.
         fits: by name, shown in the report with their certificates.
-        figures: by name, of the claims.
+        figures: by name, of the claims, and those of a study that not every size has.
     """
 
     findings: Sequence[Finding] = ()

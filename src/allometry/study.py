@@ -137,7 +137,12 @@ class Study:
             if judgement.figure:
                 figures[name] = judgement.figure
             fits |= judgement.fits
-        return Analysis((*findings, *rest.findings), rest.numbers, {**fits, **rest.fits}, figures)
+        return Analysis(
+            (*findings, *rest.findings),
+            rest.numbers,
+            {**fits, **rest.fits},
+            {**figures, **rest.figures},
+        )
 
     def _analysed(self, table: Table) -> Analysis:
         """What `analyse` gives, also where it is a list of findings."""

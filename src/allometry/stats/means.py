@@ -12,7 +12,6 @@ __all__ = [
     "difference",
     "mean",
     "mean_logarithm",
-    "mean_share",
     "next_draw_reach",
     "over_seeds",
     "share",
@@ -53,11 +52,6 @@ def difference(first: ArrayLike, second: ArrayLike) -> Interval:
     )
     reach = float(special.stdtrit(freedom, 0.975) * np.sqrt(total))
     return Interval(value, value - reach, value + reach)
-
-
-def mean_share(values: ArrayLike) -> Interval:
-    """The mean of shares, its interval cut to 0 and 1."""
-    return mean(values).clipped(0.0, 1.0)
 
 
 def mean_logarithm(values: ArrayLike) -> Interval:

@@ -1,6 +1,5 @@
 """The notebook's grid to its digits, and what the study makes of it."""
 
-import csv
 from collections import Counter
 from functools import cache
 
@@ -10,12 +9,16 @@ import pytest
 from allometry.fitting.fit import fit
 from allometry.models import ConvNet
 from allometry.studies import study
-from allometry.studies.cnn_size_by_data.analysis import drop_at_the_top, parts, slopes
-from allometry.studies.cnn_size_by_data.frontier import frontier_exponents
+from allometry.studies.cnn_size_by_data.analysis import (
+    drop_at_the_top,
+    parts,
+    printed_cells,
+    slopes,
+)
+from allometry.studies.cnn_size_by_data.frontier import frontier_exponents, with_dropout
 from allometry.studies.cnn_size_by_data.study import WIDTHS, cell_seeds, one_step
 from allometry.tables.table import Table
 from allometry.training.procedure import Pack
-from tests import ASSETS
 
 STUDY = study("cnn_size_by_data")
 SMALL_WIDTHS, SMALL_SHARES = (6, 11, 23), range(6, 10)  # a dozen cells of 937 images or fewer
@@ -24,8 +27,7 @@ SMALL_WIDTHS, SMALL_SHARES = (6, 11, 23), range(6, 10)  # a dozen cells of 937 i
 @cache
 def notebook():
     """Rows that the notebook printed, in its order."""
-    text = (ASSETS / "001_cnn_grid.csv").read_text()
-    return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(text.splitlines())]
+    return printed_cells()
 
 
 def assert_printed(rows, least_accuracies):
@@ -173,12 +175,113 @@ def test_an_accuracy_that_surely_falls_is_called_overfitting_and_one_that_rises_
         for w, level in ((33, 20), (47, 30), (67, 20))
     ]  # fmt: skip
     falling = Table.from_rows(rows)
-    verdicts = []
-    for table in (falling, falling.where(model_size=33)):
-        verdicts.append(STUDY.analysis(table).findings[0].verdict)
+    assert overfitting(falling).verdict == "agrees"
+    assert overfitting(falling.where(model_size=33)).verdict == "undecided"
     rising = falling.with_columns(test_accuracy=60 - falling["test_accuracy"])
-    assert [*verdicts, STUDY.analysis(rising).findings[0].verdict] == [
-        "agrees",
-        "undecided",
-        "disagrees",
+    assert overfitting(rising).verdict == "disagrees"
+
+
+def overfitting(table):
+    (finding,) = (f for f in STUDY.analysis(table).findings if "overfits" in f.claim)
+    return finding
+
+
+def test_an_interval_with_a_fall_in_it_does_not_disagree_with_a_fall():
+    """A change of +1.6 [-3.9, 7.1] points leaves it open, whatever the notebook's own fall."""
+    rng = np.random.default_rng(2)
+    rows = [
+        {"status": "done", "seed": s, "model_size": w, "dataset_fraction": 0.01, "dropout": 0.0,
+         "one_step": 1, "test_accuracy": 20 + 8.5 * z, "train_accuracy": 30.0, "test_loss": 2.2,
+         "compute": 1.0, "notebook_compute": 1.0, "n_params": 1, "n_data": 600}
+        for w in (47, 67)
+        for s, z in enumerate(np.linspace(-1.6, 1.6, 20) + 0.01 * rng.normal(size=20))
+    ]  # fmt: skip
+    finding = overfitting(Table.from_rows(rows))
+    assert -6.5 < finding.low < 0 < finding.high
+    assert finding.verdict == "undecided"
+
+
+# ---- the notebook's table -------------------------------------------------------------------
+
+
+def headline(table):
+    return STUDY.analysis(table).findings[0]
+
+
+def test_the_table_itself_is_reproduced_and_comes_first():
+    finding = headline(printed_table())
+    assert finding.verdict == "agrees" and finding.reproduces
+    assert "160 of 160 losses of the 80 cells run" in finding.answer
+    assert "160 of 160 accuracies" in finding.answer
+
+
+def test_one_digit_off_is_not_the_table_and_a_part_of_it_leaves_it_open():
+    table = printed_table()
+    off = table["test_loss"].copy()
+    off[17] += 0.001
+    assert headline(table.with_columns(test_loss=off)).verdict == "disagrees"
+    part = headline(table.take(np.arange(12)))
+    assert part.verdict == "undecided" and "24 of 24 losses" in part.answer
+
+
+def test_another_seed_is_not_of_the_notebooks_cells():
+    table = printed_table()
+    claims = [f.claim for f in STUDY.analysis(table.with_columns(seed=table["seed"] + 1)).findings]
+    assert not any("come out again" in claim for claim in claims)
+
+
+# ---- intervals ------------------------------------------------------------------------------
+
+
+def noisy_grids(n, noise=0.05):
+    for seed in range(n):
+        table = power_grid(-0.3, per_width=0.0)
+        draws = np.random.default_rng(seed).normal(size=len(table))
+        yield table.with_columns(test_loss=table["test_loss"] * np.exp(noise * draws))
+
+
+def test_intervals_of_the_frontier_hold_their_own_estimate_without_being_widened():
+    """Cells resampled make other minima: the jackknife needs no resample, and is about its value."""
+    for table in noisy_grids(12):
+        by = frontier_exponents(parts(table).trained)
+        for interval in by.values():
+            assert interval.low < interval.value < interval.high
+
+
+def test_the_interval_of_the_frontier_covers_the_exponent_that_was_put_in():
+    """With a little noise: the frontier of very noisy cells is one of luck, not of compute."""
+    hits = [
+        by["compute"].low <= -0.3 <= by["compute"].high
+        for table in noisy_grids(40, noise=0.005)
+        for by in [frontier_exponents(parts(table).trained)]
     ]
+    assert np.mean(hits) >= 0.85
+
+
+def test_dropout_that_changes_nothing_but_a_factor_is_seen_as_that():
+    table = parts(power_grid(-0.3, per_width=0.0)).trained
+    by = with_dropout(table, table.with_columns(test_loss=1.1 * table["test_loss"]))
+    assert by["ratio"].value == pytest.approx(1.1)
+    assert abs(by["change"].value) < 1e-9
+
+
+def test_one_seed_gives_no_verdict_on_the_frontier():
+    one = power_grid(-0.3, per_width=0.0).where(seed=0)
+    of_frontier = [f for f in STUDY.analysis(one).findings if f.figure == "training_frontier"]
+    assert {f.verdict for f in of_frontier} == {"undecided"}
+    assert all("One seed gives no verdict" in f.answer for f in of_frontier)
+
+
+# ---- figures --------------------------------------------------------------------------------
+
+
+def test_no_figure_is_drawn_of_runs_that_there_are_not():
+    analysis = STUDY.analysis(printed_table())
+    assert set(analysis.figures) == {"four_heatmaps", "loss_and_compute"}
+    few = STUDY.analysis(power_grid(-0.3).where(model_size=6))
+    assert set(few.figures) == {"training_frontier"}
+    assert "c: exponents" not in few.figures["training_frontier"].caption
+    figure = few.figures["training_frontier"].draw()
+    assert len(figure.axes) == 2 and all(ax.has_data() for ax in figure.axes)
+    there = {*analysis.figures, *(f.__name__ for f in STUDY.figures)}
+    assert {f.figure for f in analysis.findings} <= there

@@ -8,9 +8,10 @@ from scipy import stats
 
 from allometry.errors import DataError
 from allometry.stats.interval import Interval
-from allometry.stats.means import mean, mean_logarithm, mean_share
+from allometry.stats.means import mean, mean_logarithm
 from allometry.studies.delayed.delay import (
     DelayedRun,
+    after,
     at,
     edges_of,
     finished,
@@ -76,11 +77,10 @@ def test_a_power_law_comes_back_for_each_seed_that_has_three_points() -> None:
         assert 10**law.intercept == pytest.approx(750 * seed)
 
 
-def test_means_have_students_intervals_and_shares_stay_shares() -> None:
+def test_means_have_students_intervals() -> None:
     values = [0.9, 0.95, 1.0, NEVER]
     low, high = stats.t.interval(0.95, 2, 0.95, stats.sem(values[:3]))
     assert tuple(mean(values)) == pytest.approx((0.95, low, high))
-    assert tuple(mean_share(values)) == pytest.approx((0.95, low, 1.0))
     assert mean_logarithm([1.0, 100.0]).value == pytest.approx(10)
     assert np.isnan(mean([])).all()
     assert np.isnan(mean([1.0])[1:]).all()
@@ -88,10 +88,17 @@ def test_means_have_students_intervals_and_shares_stay_shares() -> None:
 
 def test_words_hold_no_nan_and_no_powers_of_ten() -> None:
     nothing = Interval(NEVER, NEVER, NEVER)
-    assert in_words(nothing) == "never"
+    assert in_words(nothing) == "not known"
     assert in_words(Interval(18_180.4, NEVER, NEVER)) == "18,200"
     assert in_words(Interval(930.0, -160.0, 2_020.0), 2) == "930 [-160, 2,000]"
     assert in_words(Interval(0.6, 0.51234, 0.7), unit="nats") == "0.6 [0.512, 0.7] nats"
+
+
+def test_what_was_not_reached_is_said_with_its_budget() -> None:
+    found = [course(1, time) for time in (300.0, NEVER)]
+    made = f"within {found[0].step[-1]:,.0f} updates"
+    assert after(mean([found[0].t_test]), found) == f"after 300 updates (1 of 2 not {made})"
+    assert after(mean([NEVER]), found[1:]) == f"not {made}"
 
 
 def made(**changes: object) -> Table:

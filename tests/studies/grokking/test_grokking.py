@@ -9,8 +9,9 @@ from allometry import studies
 from allometry.errors import UsageError
 from allometry.run import run
 from allometry.studies.grokking import phases as maps
-from allometry.studies.grokking.analysis import finished, off_the_print, share_right
+from allometry.studies.grokking.analysis import PRINTED, Traced, finished
 from allometry.studies.grokking.animation import animate
+from allometry.studies.grokking.grokking import _theory_of_time
 from allometry.studies.grokking.phases_published import (
     FIGURE_3,
     FIGURE_4,
@@ -20,6 +21,7 @@ from allometry.studies.grokking.phases_published import (
     TRAIN_SIZES,
 )
 from allometry.studies.grokking.procedure import ToyTraining
+from allometry.studies.grokking.reruns import outside, torch_reruns
 from allometry.studies.grokking.spec import ToyModel
 from allometry.study import Study
 from allometry.tables.table import Table
@@ -29,9 +31,9 @@ GROKKING, PHASES = studies.study("grokking"), studies.study("grokking_phases")
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory):
-    """The notebook's runs cut to 1,501 epochs."""
+    """The notebook's runs cut to 3,000 epochs: as far as its losses are known."""
     store = tmp_path_factory.mktemp("grokking") / "short.db"
-    return run(GROKKING, "quick", seeds=3, changes={"epochs": "1501"}, store=store)
+    return run(GROKKING, "quick", seeds=3, changes={"epochs": "3000"}, store=store)
 
 
 # ---- contract -------------------------------------------------------------------------------
@@ -64,7 +66,7 @@ def test_the_trajectories_have_every_epoch(short):
         "seed", "epoch", "train_loss", "train_accuracy", "test_accuracy", "rqi",
     )  # fmt: skip
     mine = view.where(seed=4)
-    np.testing.assert_array_equal(mine["epoch"], np.arange(1501))
+    np.testing.assert_array_equal(mine["epoch"], np.arange(3000))
     assert mine["train_loss"][[0, 100]] == pytest.approx([0.82493395, 0.76302254], rel=1e-7)
     last = short.table.where(seed=4)
     for name in ("train_accuracy", "test_accuracy", "rqi"):
@@ -86,27 +88,95 @@ def test_a_diagram_of_110_cells_takes_less_than_20_megabytes():
 # ---- what is said ---------------------------------------------------------------------------
 
 
+def found(table, words):
+    (finding,) = (f for f in GROKKING.analysis(table).findings if words in f.claim)
+    return finding
+
+
 def test_findings_say_memorised_and_found_the_line(short):
-    found = {f.claim: f for f in short.findings}
-    (understands,) = (f for claim, f in found.items() if "understand addition" in claim)
-    assert understands.verdict == "disagrees"
-    assert understands.measured < 0.5
-    (printed,) = (f for claim, f in found.items() if "printed" in claim)
-    assert printed.verdict == "agrees"
-    (decided,) = (f for claim, f in found.items() if "learning rates decide" in claim)
-    assert decided.measured > 0.4
+    memorises = found(short.table, "learns by heart")
+    assert memorises.verdict == "agrees"
+    assert memorises.measured < 0.5
+    assert found(short.table, "learning rates decide").measured > 0.4
+
+
+def test_the_print_comes_first_and_the_whole_of_it(short):
+    printed = short.findings[0]
+    assert "printed" in printed.claim and printed.reproduces and printed.verdict == "agrees"
+    assert np.isnan(printed.low) and "of 30 losses" in printed.answer
+    half = short.table.where(seed=4)
+    cut = {
+        run_id: {n: a[:1_501] if a.ndim == 1 else a for n, a in along.items()}
+        for run_id, along in half.trajectories.items()
+    }
+    whole_is_needed = Table({n: half[n] for n in half.columns}, cut)
+    assert GROKKING.analysis(whole_is_needed).findings[0].verdict == "undecided"
 
 
 def test_a_wrong_start_would_not_pass_for_the_notebooks(short):
     (_, seed_4), (_, seed_5), _ = finished(short.table)
-    assert off_the_print(seed_4["train_loss"], 1_500) < 0.03
-    assert off_the_print(seed_5["train_loss"], 1_500) > 0.2
+    traces = [seed_4["train_loss"], seed_5["train_loss"], seed_4["swapped_train_loss"]]
+    ours, other, swapped = (Traced.of(loss).outside for loss in traces)
+    assert ours <= torch_reruns().most_outside < 15 < min(other, swapped)
 
 
-def test_the_share_of_one_run_has_the_interval_of_its_questions():
-    value, low, high = share_right(np.array([0.2]), 10)
-    assert (value, round(low, 3), round(high, 3)) == (0.2, 0.025, 0.556)  # Clopper and Pearson
-    assert share_right(np.array([1.0]), 10).high == 1
+def test_one_seed_gives_no_verdict_over_seeds(short):
+    alone = GROKKING.analysis(short.table.where(seed=4)).findings[1:]
+    assert {f.verdict for f in alone} == {"undecided"}
+    assert all("One seed gives no verdict" in f.answer for f in alone)
+
+
+def test_networks_that_do_not_become_linear_count_against_the_theory():
+    """Two of five never do: leaving them out, the other three would agree."""
+    rows = [
+        {"status": "done", "seed": s, "t_rqi_swapped": t, "t_rqi_theory_swapped": 700,
+         "t_rqi": 9_999, "t_rqi_theory": 5_000, "epochs": 10_000}
+        for s, t in enumerate([700, 710, 690, 9_999, 9_999])
+    ]  # fmt: skip
+    finding = _theory_of_time(Table.from_rows(rows))
+    assert finding.measured == pytest.approx(0.6)
+    assert finding.verdict == "undecided"
+    assert "2 not within 10,000 epochs" in finding.answer
+    none = _theory_of_time(Table.from_rows([{**row, "t_rqi_swapped": 9_999} for row in rows]))
+    assert none.verdict == "disagrees"
+
+
+def test_the_control_of_the_prediction_is_an_accuracy(short):
+    """45 of 55 questions are trained on: .818, not the RQI that the training set allows."""
+    assert "(0.818)" in found(short.table, "parallelograms").control
+
+
+def test_every_finding_has_a_figure(short):
+    assert {f.figure for f in short.findings} == {f.__name__ for f in GROKKING.figures}
+
+
+# ---- re-runs of the notebook in PyTorch -----------------------------------------------------
+
+
+def test_the_notebooks_print_lies_among_its_reruns():
+    runs = torch_reruns()
+    assert runs.loss.shape == (19, len(PRINTED)) and len(np.unique(runs.loss, axis=0)) == 19
+    assert (runs.loss[:, 0] == PRINTED[0]).all()
+    assert outside(PRINTED, runs.loss) == 0
+    # As it stands, in PyTorch 2.13: the digits of an independent re-run in 2.14.
+    assert runs.loss[0, [10, 15, 20, 29]].tolist() == [0.17439026, 0.0478642, 0.0207075, 0.00022529]
+    assert (runs.test_accuracy < 0.5).all() and (runs.rqi < 0.5).all()
+
+
+def test_no_tolerance_of_a_few_percent_holds_the_whole_print():
+    """3% up to epoch 1,500 was chosen after 2.6% was found: PyTorch's own re-runs leave it."""
+    off = np.abs(torch_reruns().loss / PRINTED - 1)
+    assert (off[:, :16].max(axis=1) > 0.03).sum() >= 3
+    assert (off.max(axis=1) > 0.2).all()
+
+
+def test_outside_counts_the_digits_printed():
+    runs = np.array([[0.5, 0.2], [0.5, 0.3]])
+    assert outside(np.array([0.500000001, 0.25]), runs) == 0
+    assert outside(np.array([0.50000002, 0.31]), runs) == 2
+
+
+# ---- the theory -----------------------------------------------------------------------------
 
 
 def test_the_theory_column_names_a_step(short):
@@ -177,7 +247,30 @@ def test_the_critical_size_is_recovered(middle):
     value, low, high = maps.critical_size(Table.from_rows(rows))
     assert value == pytest.approx(middle, abs=2.5)
     assert low <= middle <= high
-    assert high - low < 8
+    assert high - low < 10
+
+
+def of_figure_4(middles):
+    """A network for each seed and size, linear from the seed's own size on."""
+    return Table.from_rows([
+        {"part": "4", "seed": seed, "n_train": n, "status": "done", "epochs": 10_000,
+         "eta_dec": 1e-4, "free_directions": 0, "phase": "C",
+         "t_rqi": 900 if n > middle else 9_999}
+        for seed, middle in enumerate(middles)
+        for n in TRAIN_SIZES
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("middles", "verdict"),
+    [((20, 22, 24, 22, 21, 23), "agrees"), ((42, 43, 44), "disagrees"), ((5, 22, 48), "undecided")],
+)
+def test_a_critical_share_that_is_not_known_decides_nothing(middles, verdict):
+    """An interval from .05 to .95 once agreed with 0.3 to 0.5, for it has these in it."""
+    (critical,) = (
+        f for f in PHASES.analysis(of_figure_4(middles)).findings if "critical share" in f.claim
+    )
+    assert critical.verdict == verdict
 
 
 def test_sizes_that_never_divide_have_no_critical_one():

@@ -1,25 +1,28 @@
 """Networks on a grid of widths by shares of the data: what their losses follow."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.stats.grid import Curves, Grid
 from allometry.stats.interval import NO_VALUE, Interval
 from allometry.stats.means import difference, mean
-from allometry.stats.resample import bootstrap
 from allometry.tables.table import Table
 
 __all__ = [
-    "NOTEBOOK_FRACTIONS", "Drop", "Means", "Parts", "drop_at_the_top", "means_by", "parts",
-    "slopes",
+    "NOTEBOOK_FRACTIONS", "Drop", "Means", "Parts", "Printed", "drop_at_the_top", "means_by",
+    "parts", "printed_cells", "slopes",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
 
 NOTEBOOK_FRACTIONS = tuple(2.0**-k for k in range(10))
+HALF = 0.0005 + 1e-9  # half a unit of the third decimal printed, and the rounding of a float
 
 
 class Parts(NamedTuple):
@@ -43,6 +46,61 @@ def parts(table: Table) -> Parts:
     noisy = done["dropout"] > 0
     masks = once & listed, once & ~listed, ~once & ~noisy, ~once & noisy
     return Parts(*(done.take(mask) for mask in masks))
+
+
+# ---- the notebook's table -------------------------------------------------------------------
+
+
+def printed_cells() -> list[dict[str, float]]:
+    """The 80 rows that the notebook printed, in its order; accuracies in percent."""
+    text = (files(__package__) / "notebook_grid.csv").read_text("utf-8")
+    return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(text.splitlines())]
+
+
+class Printed(NamedTuple):
+    """The cells run beside the notebook's table.
+
+    Attributes:
+        cells: of the notebook's that were run. losses: of their 2 x `cells` losses, those equal to
+            three decimals. farthest: the loss that is farthest from its number, less it.
+        accuracies: of their 2 x `cells` accuracies, those within 0.1 point.
+        others: share of the losses that equal the number of the next cell in the table.
+    """
+
+    cells: int
+    losses: int
+    farthest: float
+    accuracies: int
+    others: float
+
+    @classmethod
+    def of(cls, grid: Table) -> "Printed":
+        """Of the runs at the notebook's cells with the notebook's seeds."""
+        cell = ("model_size", "dataset_fraction", "seed")
+        there = {tuple(float(row[n]) for n in cell): row for row in grid}
+        table = printed_cells()
+        pairs = [
+            (there[key], row, table[(place + 1) % len(table)])
+            for place, row in enumerate(table)
+            if (key := tuple(row[n] for n in cell)) in there
+        ]
+        apart = [run[n] - row[n] for run, row, _ in pairs for n in ("train_loss", "test_loss")]
+        accuracies = (("train_accuracy", "train_acc"), ("test_accuracy", "test_acc"))
+        return cls(
+            cells=len(pairs),
+            losses=sum(abs(one) <= HALF for one in apart),
+            farthest=max(apart, key=abs, default=float("nan")),
+            # The notebook rounds accuracies to four decimals, then to three.
+            accuracies=sum(
+                abs(round(round(run[ours], 4), 3) - row[theirs]) <= 0.1
+                for run, row, _ in pairs
+                for ours, theirs in accuracies
+            ),
+            others=float(np.mean([
+                abs(run[n] - other[n]) <= HALF
+                for run, _, other in pairs for n in ("train_loss", "test_loss")
+            ])) if pairs else float("nan"),
+        )  # fmt: skip
 
 
 # ---- one update a cell ----------------------------------------------------------------------
@@ -87,38 +145,36 @@ def drop_at_the_top(repeats: Table) -> Drop:
 
 
 def slopes(grid: Table) -> Mapping[str, Interval]:
-    """What the test loss of one update follows, with cells resampled.
+    """What the test loss of one update follows, with the jackknife's intervals over cells.
+
+    Every cell has a seed of its own, so the scatter between seeds is in the intervals.
 
     Returns:
-        `width`, `data`: loss for each factor e, both at once; `ratio`: |data| over |width|;
-        `flop_spread`: the largest training FLOP a unit of width x share over the smallest;
-        `r2_gain`: R^2 in ln FLOP less R^2 in ln (width x share).
+        `width`, `data`: loss for each factor e, both at once; `ratio`: data over width;
+        `flop_spread`: the largest training FLOP a unit of width x share over the smallest, which
+        follows from the networks alone and is exact; `r2_gain`: R^2 in ln FLOP less R^2 in
+        ln (width x share).
     """
-    names = ("width", "data", "ratio", "flop_spread", "r2_gain")
     if len(grid) < 6 or min(len(set(grid[n])) for n in ("model_size", "dataset_fraction")) < 2:
-        return dict.fromkeys(names, NO_VALUE)
-    width, data = np.log(grid["model_size"]), np.log(grid["dataset_fraction"])
-    flop, simple = np.log(grid["compute"]), np.log(grid["notebook_compute"])
-    loss, n = grid["test_loss"], len(grid)
+        return dict.fromkeys(("width", "data", "ratio", "flop_spread", "r2_gain"), NO_VALUE)
+    columns = {
+        "width": np.log(grid["model_size"]), "data": np.log(grid["dataset_fraction"]),
+        "flop": np.log(grid["compute"]), "simple": np.log(grid["notebook_compute"]),
+        "loss": grid["test_loss"],
+    }  # fmt: skip
+    cells = Grid(
+        np.arange(float(len(grid))), np.array([0]), {n: c[None] for n, c in columns.items()}
+    )
+    spread = float(np.exp(np.ptp(columns["flop"] - columns["simple"])))
+    return {**cells.jackknife(_slopes), "flop_spread": Interval(spread, spread, spread)}
 
-    def statistics(rows: NDArray[np.int64]) -> dict[str, float]:
-        design = np.column_stack([np.ones(len(rows)), width[rows], data[rows]])
-        _, by_width, by_data = np.linalg.lstsq(design, loss[rows])[0].tolist()
-        unit = flop[rows] - simple[rows]
-        return {
-            "width": by_width,
-            "data": by_data,
-            "ratio": abs(by_data / by_width),
-            "flop_spread": float(np.exp(np.ptp(unit))),
-            "r2_gain": _r2(flop[rows], loss[rows]) - _r2(simple[rows], loss[rows]),
-        }
 
-    by_name = bootstrap(np.arange(n), statistics, lambda rng: rng.integers(0, n, n))
-    # A minimum or maximum of resampled cells moves one way: its interval may leave the value out.
-    intervals = {name: interval.with_value_inside() for name, interval in by_name.items()}
-    # The spread follows from the design alone: nothing about it is random.
-    spread = intervals["flop_spread"].value
-    return {**intervals, "flop_spread": Interval(spread, spread, spread)}
+def _slopes(cells: Curves) -> dict[str, float]:
+    loss = cells["loss"]
+    design = np.column_stack([np.ones(len(loss)), cells["width"], cells["data"]])
+    _, width, data = np.linalg.lstsq(design, loss)[0].tolist()
+    gain = _r2(cells["flop"], loss) - _r2(cells["simple"], loss)
+    return {"width": width, "data": data, "ratio": data / width, "r2_gain": gain}
 
 
 def _r2(x: Array, y: Array) -> float:

@@ -1,6 +1,7 @@
 """Figures of convolutional networks on a grid of widths by shares of the data."""
 
 import math
+from functools import partial
 
 import matplotlib as mpl
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from allometry.errors import DataError
 from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.style import (
     BLUE,
@@ -21,13 +23,15 @@ from allometry.figures.style import (
     paper,
     ramp,
 )
-from allometry.findings import Analysis
+from allometry.findings import Analysis, FindingFigure
 from allometry.studies.cnn_size_by_data.analysis import Means
 from allometry.studies.cnn_size_by_data.frontier import Frontier
 from allometry.studies.cnn_size_by_data.numbers import Numbers
 from allometry.tables.table import Table
 
-__all__ = ["accuracy_by_width", "four_heatmaps", "loss_and_compute", "training_frontier"]
+__all__ = [
+    "accuracy_by_width", "four_heatmaps", "loss_and_compute", "of_this_size", "training_frontier",
+]  # fmt: skip
 
 QUANTITIES = {
     "train_loss": "train loss (nats)",
@@ -43,6 +47,20 @@ def _numbers(analysis: Analysis) -> Numbers:
     return numbers
 
 
+def of_this_size(table: Table, analysis: Analysis) -> dict[str, FindingFigure]:
+    """Of the figures that not every size has, those whose runs there are."""
+    numbers = _numbers(analysis)
+    drawn = [four_heatmaps, loss_and_compute] if len(numbers.parts.grid) else []
+    drawn += [training_frontier] if numbers.trained else []
+    made = {}
+    for figure in drawn:
+        caption = " ".join((figure.__doc__ or "").split())
+        if figure is training_frontier and not _exponent_rows(numbers):
+            caption = caption.partition(" c: ")[0]
+        made[figure.__name__] = FindingFigure(partial(figure, table, analysis), caption)
+    return made
+
+
 # ---- one update a cell ----------------------------------------------------------------------
 
 
@@ -52,8 +70,6 @@ def four_heatmaps(table: Table, analysis: Analysis) -> Figure:
     alphabet's."""
     numbers = _numbers(analysis)
     grid = numbers.parts.grid
-    if not len(grid):
-        return _nothing("No grid of single updates at this size; run --size notebook")
     figure, axes = panels(2, 2, height=150.0, sharex=True, sharey=True)
     for ax, (name, label) in zip(axes.ravel(), QUANTITIES.items(), strict=True):
         _heatmap(ax, grid, name, label)
@@ -110,8 +126,6 @@ def loss_and_compute(table: Table, analysis: Analysis) -> Figure:
     95% intervals of Student's t, as the notebook draws them without."""
     numbers = _numbers(analysis)
     grid = numbers.parts.grid
-    if not len(grid):
-        return _nothing("No grid of single updates at this size; run --size notebook")
     figure, axes = panels(2, 2, height=120.0, sharey=True)
     joined = grid.sort("notebook_compute")
     with paper():
@@ -174,17 +188,16 @@ def _ticks(ax: Axes, widths: NDArray[np.float64]) -> None:
 
 
 def accuracy_by_width(table: Table, analysis: Analysis) -> Figure:
-    """Test accuracy after one update by width: the notebook's panel (a: means over shares, one seed
-    a cell) beside networks of many seeds on 600 images (b), those of them that were run. Dots:
-    runs; whiskers: 95% intervals of the mean."""
+    """Test accuracy by width, each panel named: after one update in the notebook's cells (one seed
+    a cell, over all shares) and on 600 images with many seeds, as far as these were run. Dots:
+    runs; line and whiskers: means with 95% intervals of Student's t."""
     numbers = _numbers(analysis)
-    both = (
+    once = (
         (numbers.parts.grid, "grid", "the notebook's cells"),
         (numbers.parts.repeats, "repeats", "many seeds, 600 images"),
     )
-    shown = [(rows, which, title) for rows, which, title in both if len(rows)]
-    if not shown:
-        return _nothing("No single updates at this size; run --size notebook")
+    trained = (numbers.parts.trained, "trained", "an epoch in minibatches")
+    shown = [one for one in once if len(one[0])] or [trained]
     figure, axes = panels(1, len(shown), height=70.0, sharey=True)
     for ax, (rows, which, title) in zip(axes[0], shown, strict=True):
         means = numbers.test_accuracy[which]
@@ -213,13 +226,14 @@ def accuracy_by_width(table: Table, analysis: Analysis) -> Figure:
 def training_frontier(table: Table, analysis: Analysis) -> Figure:
     """One epoch in minibatches, means over seeds, a colour a width. a: test loss against FLOP,
     ringed where no cell of as little compute is better, and the power law through those; b: the
-    same cells against width x share. c: exponents of the frontier with 95% intervals from widths
-    and seeds drawn anew; squares: with 20% dropout."""
+    same cells against width x share. c: exponents of the frontier with 95% intervals of the
+    jackknife over widths and seeds; squares: with 20% dropout."""
     numbers = _numbers(analysis)
     trained = numbers.trained
     if trained is None:
-        return _nothing("No real training at this size; run --size paper")
-    figure, axes = panels(1, 3, height=75.0)
+        raise DataError("no real training to draw; `allometry run --size paper` does it")
+    rows = _exponent_rows(numbers)
+    figure, axes = panels(1, 3 if rows else 2, height=75.0)
     for ax, name, label in (
         (axes[0, 0], "compute", FLOP),
         (axes[0, 1], "notebook_compute", "width \N{MULTIPLICATION SIGN} share"),
@@ -228,8 +242,11 @@ def training_frontier(table: Table, analysis: Analysis) -> Figure:
         _edge(ax, trained, name)
         ax.set_xlabel(label)
         ax.set_ylabel(QUANTITIES["test_loss"])
-    _exponents(axes[0, 2], trained, numbers.dropout)
-    letters(axes[0, :2])
+    if rows:
+        interval_panel(
+            rows, ax=axes[0, 2], xlabel="exponent of the frontier", digits=False, zero=False
+        )
+    letters(axes)
     exponent = trained.exponents["compute"]
     headline(
         figure,
@@ -250,22 +267,15 @@ def _edge(ax: Axes, frontier: Frontier, name: str) -> None:
             ax.plot(x, np.exp(intercept + slope * np.log(x)), "--", color=INK, lw=1)
 
 
-def _exponents(ax: Axes, trained: Frontier, dropout: Frontier | None) -> None:
+def _exponent_rows(numbers: Numbers) -> list[IntervalRow]:
+    """Exponents of the frontier in both measures of compute, without and with dropout."""
     rows = []
-    for frontier, control, label in ((trained, False, ""), (dropout, True, ", dropout")):
+    for frontier, control, label in (
+        (numbers.trained, False, ""),
+        (numbers.dropout, True, ", dropout"),
+    ):
         exponents = frontier.exponents if frontier else {}
         for name, unit in (("compute", "FLOP"), ("notebook_compute", "w\N{MULTIPLICATION SIGN}s")):
             if name in exponents and math.isfinite(exponents[name].value):
                 rows.append(IntervalRow(unit + label, *exponents[name], control=control))
-    if rows:
-        interval_panel(rows, ax=ax, xlabel="exponent of the frontier", digits=False, zero=False)
-    else:
-        ax.set_axis_off()
-
-
-def _nothing(why: str) -> Figure:
-    """One line in the place of a figure whose runs are not of this size."""
-    figure, axes = panels(height=12.0)
-    axes[0, 0].set_axis_off()
-    headline(figure, why)
-    return figure
+    return rows

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.claims.claim import n_seeds
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
+from allometry.stats.grid import Curves, Grid
 from allometry.stats.interval import NO_VALUE, Interval
-from allometry.stats.resample import bootstrap
 from allometry.tables.table import Table
 
 __all__ = ["Frontier", "frontier_exponents", "frontier_rows", "means", "with_dropout"]
@@ -25,7 +26,7 @@ class Frontier:
     """Of networks trained with one dropout.
 
     Attributes:
-        runs: how many there are.
+        runs: how many there are. seeds: how many different ones.
         cells: means over seeds, one row a cell of width and share.
         edges: the rows of `cells` on the frontier, by measure of compute.
         lines: slope and intercept of ln test loss on ln compute along it, by measure of
@@ -36,6 +37,7 @@ class Frontier:
     """
 
     runs: int
+    seeds: int
     cells: Table
     edges: Mapping[str, Table]
     lines: Mapping[str, tuple[float, float]]
@@ -48,6 +50,7 @@ class Frontier:
         edges = {name: frontier_rows(runs, name) for name in MEASURES}
         return cls(
             runs=len(runs),
+            seeds=n_seeds(runs),
             cells=means(runs),
             edges=edges,
             lines={
@@ -118,21 +121,15 @@ def frontier_exponents(runs: Table) -> Mapping[str, Interval]:
     """Exponents of test loss along the frontier, in FLOP and in width x share.
 
     Returns:
-        `compute`, `notebook_compute` and `difference`, the first less the second; NaN for
-        fewer than four cells on either frontier. Widths are resampled, and within each cell its
-        seeds, and the frontier is taken of each resample.
+        `compute`, `notebook_compute` and `difference`, the first less the second, with the
+        jackknife's intervals over widths and over seeds, the frontier taken anew without each; NaN
+        for fewer than four widths, or cells on either frontier.
     """
-
-    def statistics(cells: _Cells) -> dict[str, float]:
-        exponents = cells.exponents(MEASURES)
-        return exponents | {"difference": exponents["compute"] - exponents["notebook_compute"]}
-
-    cells = _Cells.of(runs)
-    if cells is None or np.isnan(statistics(cells)["difference"]):
+    grid = _grid(runs)
+    by_name = grid.jackknife(_exponents) if grid else {}
+    if not by_name or np.isnan(by_name["difference"].value):
         return dict.fromkeys((*MEASURES, "difference"), NO_VALUE)
-    by_name = bootstrap(cells, statistics, cells.resample)
-    # The frontier takes minima, which resampling moves: an interval may leave its value out.
-    return {name: interval.with_value_inside() for name, interval in by_name.items()}
+    return by_name
 
 
 def with_dropout(trained: Table, dropout: Table) -> Mapping[str, Interval]:
@@ -140,82 +137,65 @@ def with_dropout(trained: Table, dropout: Table) -> Mapping[str, Interval]:
 
     Returns:
         `ratio`: geometric mean of test loss with over without; `change`: exponent of the
-        frontier in FLOP with less without. The same widths are resampled for both. NaN where
-        the cells differ or are too few.
+        frontier in FLOP with less without; with the jackknife's intervals over widths and over
+        seeds. NaN where the cells differ or are too few.
     """
-    no_value = dict.fromkeys(("ratio", "change"), NO_VALUE)
-    if not (len(trained) and len(dropout)):
-        return no_value
-    without, noisy = _Cells.of(trained), _Cells.of(dropout)
-    if without is None or noisy is None or without.shapes != noisy.shapes:
-        return no_value
-    both = (without, noisy)
-    if np.isnan(list(_effect(both).values())).any():
-        return no_value
-
-    def resample(rng: np.random.Generator) -> tuple[_Cells, _Cells]:
-        widths = rng.integers(0, len(both[0].loss), len(both[0].loss))
-        return both[0].resample(rng, widths), both[1].resample(rng, widths)
-
-    by_name = bootstrap(both, _effect, resample)
-    return {name: interval.with_value_inside() for name, interval in by_name.items()}
+    without, noisy = (_grid(runs) if len(runs) else None for runs in (trained, dropout))
+    by_name: Mapping[str, Interval] = {}
+    if without and noisy and _places(without) == _places(noisy):
+        noisy_columns = {f"{WITH_DROPOUT}{n}": c for n, c in noisy.columns.items()}
+        both = Grid(without.size, without.seeds, {**without.columns, **noisy_columns})
+        by_name = both.jackknife(_effect)
+    if not by_name or np.isnan([interval.value for interval in by_name.values()]).any():
+        return dict.fromkeys(("ratio", "change"), NO_VALUE)
+    return by_name
 
 
-def _effect(both: "tuple[_Cells, _Cells]") -> dict[str, float]:
-    """Of cells without dropout and with it."""
-    without, noisy = (cells.exponents(("compute",))["compute"] for cells in both)
+WITH_DROPOUT = "dropout "  # before the names of columns
+
+
+def _grid(runs: Table) -> Grid | None:
+    """Widths by seeds, columns of each share; None for fewer than `FEWEST` whole widths.
+
+    The widths for which every share was trained with every seed.
+    """
+    shares, seeds = (sorted(set(runs[n].tolist())) for n in ("dataset_fraction", "seed"))
+    rows_of = {width: len(rows) for (width,), rows in runs.groups("model_size")}
+    whole = [width for width, n in rows_of.items() if n == len(shares) * len(seeds)]
+    if len(whole) < FEWEST:
+        return None
+    runs = runs.take(np.isin(runs["model_size"], whole))
+    names = ("test_loss", *MEASURES)
+    each = [Grid.of(runs.where(dataset_fraction=s), "model_size", names) for s in shares]
+    columns = {f"{n} {k}": one.columns[n] for k, one in enumerate(each) for n in names}
+    return Grid(each[0].size, each[0].seeds, columns)
+
+
+def _places(grid: Grid) -> tuple[object, ...]:
+    return grid.size.tolist(), grid.seeds.tolist(), list(grid.columns)
+
+
+def _all_shares(curves: Curves, name: str) -> Array:
+    """A quantity of every cell, ``(shares x widths,)``."""
+    return np.concatenate([c for n, c in curves.columns.items() if n.rsplit(" ", 1)[0] == name])
+
+
+def _exponent(curves: Curves, compute: str, prefix: str = "") -> float:
+    """Slope of ln loss on ln compute along the frontier; NaN for fewer than four cells."""
+    cost, loss = (_all_shares(curves, prefix + name) for name in (compute, "test_loss"))
+    edge = _frontier(cost, loss)
+    return _line(cost[edge], loss[edge])[0] if len(edge) >= FEWEST else float("nan")
+
+
+def _exponents(curves: Curves) -> dict[str, float]:
+    flop, simple = (_exponent(curves, name) for name in MEASURES)
+    return {"compute": flop, "notebook_compute": simple, "difference": flop - simple}
+
+
+def _effect(curves: Curves) -> dict[str, float]:
+    losses = (_all_shares(curves, prefix + "test_loss") for prefix in (WITH_DROPOUT, ""))
+    noisy, without = losses
     return {
-        "ratio": float(np.exp(np.log(both[1].mean / both[0].mean).mean())),
-        "change": noisy - without,
+        "ratio": float(np.exp(np.log(noisy / without).mean())),
+        "change": _exponent(curves, "compute", WITH_DROPOUT) - _exponent(curves, "compute"),
     }
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """Test losses of each width, ``(shares, seeds)``, and what each cell costs, ``(shares,)``."""
-
-    loss: tuple[Array, ...]
-    cost: tuple[Mapping[str, Array], ...]
-
-    @classmethod
-    def of(cls, runs: Table) -> "_Cells | None":
-        """The widths for which every share was trained with every seed; None for too few widths."""
-        seeds, shares = (sorted(set(runs[n].tolist())) for n in ("seed", "dataset_fraction"))
-        loss, cost = [], []
-        ordered = runs.sort("model_size", "dataset_fraction", "seed")
-        for _, rows in ordered.groups("model_size"):
-            if len(rows) == len(seeds) * len(shares):
-                loss.append(rows["test_loss"].reshape(len(shares), len(seeds)))
-                cost.append({n: rows[n].reshape(len(shares), -1)[:, 0] for n in MEASURES})
-        return cls(tuple(loss), tuple(cost)) if len(loss) >= FEWEST else None
-
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        return [loss.shape for loss in self.loss]
-
-    @property
-    def mean(self) -> Array:
-        return np.concatenate([loss.mean(axis=1) for loss in self.loss])
-
-    def resample(
-        self, rng: np.random.Generator, widths: NDArray[np.int64] | None = None
-    ) -> "_Cells":
-        """Widths resampled (or those given), and seeds within each cell."""
-        n = len(self.loss)
-        widths = rng.integers(0, n, n) if widths is None else widths
-        loss = []
-        for width in widths:
-            of_width = self.loss[width]
-            seeds = rng.integers(0, of_width.shape[1], of_width.shape)
-            loss.append(np.take_along_axis(of_width, seeds, axis=1))
-        return _Cells(tuple(loss), tuple(self.cost[width] for width in widths))
-
-    def exponents(self, names: tuple[str, ...]) -> dict[str, float]:
-        """Slope of ln loss on ln compute along the frontier; NaN for fewer than four cells."""
-        loss, slopes = self.mean, {}
-        for name in names:
-            compute = np.concatenate([cost[name] for cost in self.cost])
-            edge = _frontier(compute, loss)
-            enough = len(edge) >= FEWEST
-            slopes[name] = _line(compute[edge], loss[edge])[0] if enough else float("nan")
-        return slopes

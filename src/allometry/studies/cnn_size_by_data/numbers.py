@@ -8,6 +8,7 @@ from allometry.studies.cnn_size_by_data.analysis import (
     Drop,
     Means,
     Parts,
+    Printed,
     drop_at_the_top,
     means_by,
     parts,
@@ -24,17 +25,18 @@ class Numbers:
     """What the runs give; a part without runs has None or NaN.
 
     Attributes:
-        parts: the runs by what they are for.
+        parts: the runs by what they are for. printed: the grid beside the notebook's table.
         drop: the two largest widths, of the repeated widths or else of the grid.
         slopes: what the test loss of the grid follows.
         test_loss: its means over the grid, by width (`model_size`) and by share
             (`dataset_fraction`).
-        test_accuracy: its means by width, of the `grid` and of the `repeats`.
+        test_accuracy: its means by width, of `grid`, `repeats` and `trained`.
         trained, dropout: the frontier of real training, without and with dropout.
         dropout_effect: `ratio` and `change`; see `with_dropout`.
     """
 
     parts: Parts
+    printed: Printed
     drop: Drop
     slopes: Mapping[str, Interval]
     test_loss: Mapping[str, Means]
@@ -49,6 +51,7 @@ class Numbers:
         part = parts(table)
         return cls(
             parts=part,
+            printed=Printed.of(part.grid),
             drop=drop_at_the_top(part.repeats if len(part.repeats) else part.grid),
             slopes=slopes(part.grid),
             test_loss={
@@ -57,7 +60,11 @@ class Numbers:
             },
             test_accuracy={
                 name: means_by(rows, "model_size", "test_accuracy")
-                for name, rows in (("grid", part.grid), ("repeats", part.repeats))
+                for name, rows in (
+                    ("grid", part.grid),
+                    ("repeats", part.repeats),
+                    ("trained", part.trained),
+                )
             },
             trained=Frontier.of(part.trained) if len(part.trained) else None,
             dropout=Frontier.of(part.dropout) if len(part.dropout) else None,

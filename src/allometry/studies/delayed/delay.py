@@ -19,8 +19,8 @@ from allometry.stats.means import mean
 from allometry.tables.table import Table
 
 __all__ = [
-    "LAG", "MEMORISED", "PHASES", "DelayedRun", "Times", "at", "each_seed", "edges_of", "finished",
-    "in_words", "law_by_seed", "phase", "reached", "times_of", "train_slope",
+    "LAG", "MEMORISED", "PHASES", "DelayedRun", "Times", "after", "at", "each_seed", "edges_of",
+    "finished", "in_words", "law_by_seed", "phase", "reached", "times_of", "train_slope",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -208,10 +208,23 @@ def edges_of(runs: Sequence[DelayedRun], x: str) -> list[tuple[float, float]]:
 
 
 def in_words(interval: Interval, digits: int = 3, unit: str = "") -> str:
-    """Value and interval as a sentence holds them; "never" where there is no value."""
+    """Value and interval as a sentence holds them; "not known" where there is no value."""
     if np.isnan(interval.value):
-        return "never"
+        return "not known"
     return interval.shown(partial(_rounded, digits=digits), unit)
+
+
+def after(time: Interval, runs: Sequence[DelayedRun], digits: int = 3) -> str:
+    """When something was reached, and how many of the runs did not in the updates they made.
+
+    A time is the mean of those that did.
+    """
+    made = f"within {max(run.step[-1] for run in runs):,.0f} updates"
+    if np.isnan(time.value):
+        return f"not {made}"
+    late = sum(np.isnan(run.t_test) for run in runs)
+    some = f" ({late} of {len(runs)} not {made})" if late else ""
+    return f"after {in_words(time, digits)} updates{some}"
 
 
 def _rounded(value: float, digits: int) -> str:

@@ -40,8 +40,8 @@ def _numbers(analysis: Analysis) -> Numbers:
 
 def accuracies_and_norm(table: Table, analysis: Analysis) -> Figure:
     """Share of digits right (above) and norm of all weights (below) along training: a large start
-    with weight decay, without it, and a start of the usual size. Seeds thin, means thick; arrow:
-    from 90% of the training set to 60% of the test set."""
+    with weight decay, without it, and a start of the usual size, of those that were run. Seeds
+    thin, means thick; arrow: from 90% of the training set to 60% of the test set."""
     groups = _numbers(analysis).groups
     highest = max(float(np.max(run.along["weight_norm"])) for g in groups for run in g.runs)
     figure, axes = panels(2, len(groups), height=105.0, sharex=True)
@@ -68,10 +68,10 @@ def _title(group: Group) -> str:
 
 
 def time_by_weight_decay(table: Table, analysis: Analysis) -> Figure:
-    """Updates until 60% of the test set and 90% of the training set are right (a), what is left of
-    the former beside its law (b), and norm of all weights then (c), against weight decay, large
-    start. Every run a mark, means large; line: geometric mean of the seeds' power laws, its band
-    their 95% interval; hollow: the source's own decay, which the law has not seen."""
+    """Against weight decay, large start: updates until 60% of the test set and 90% of the training
+    set are right (left) and norm of all weights when it generalises (right); where a law is drawn,
+    what is left of the times beside it (middle). Every run a mark, means large; line: geometric
+    mean of the seeds' power laws, band: its 95% interval; hollow: decays the law has not seen."""
     numbers = _numbers(analysis)
     runs = [run for run in numbers.large if run.row["weight_decay"] > 0]
     decay = np.array([run.row["weight_decay"] for run in runs], float)

@@ -130,9 +130,10 @@ STUDY = Study(
         "One layer without layer norm, 64 wide (Nanda et al.: 128), modulus 53 as in Liu et al., "
         "whose transformer has two layers and is 256 wide and whose decoder has its own learning "
         "rate and weight decay: their phase diagrams over these are not drawn.",
-        "In float32 the loss of a network that knows its part by heart underflows to zero and its "
-        "gradient with it; without weight decay training then stands still, so the control says "
-        "nothing of what float64 would do in the end.",
+        "That a network does not generalise is said of the updates made, 8,000 at most.",
+        "In float32 the loss of a network that knows its part by heart is rounded to very few "
+        "digits, but without weight decay its weights go on growing all the same; what float64 "
+        "would do in the end is not known.",
         "The fraction also trained without weight decay was chosen after a look at one seed.",
         "A time is read between two points along training, in a straight line in its logarithm.",
     ),

@@ -114,9 +114,9 @@ def _labels_inside(ax: Axes, step: NDArray[Any], ends: Sequence[tuple[float, Any
 
 
 def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
-    """Updates until 90% of the pairs shown (orange) and of the rest (blue) are right, against the
-    part of the table shown; every run a mark, means large. Hollow, at the top: runs that never
-    generalise within their updates."""
+    """Updates until 90% of the pairs shown (red squares) and of the rest (blue dots) are right,
+    against the part of the table shown; every run a mark, means large. Hollow triangles, where
+    there are any: runs that do not generalise in all the updates they made."""
     numbers = _numbers(analysis)
     runs = numbers.decayed
     fraction = np.array([run.row["fraction"] for run in runs], float)
@@ -137,7 +137,7 @@ def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
         ax.plot(fraction[never], longest[never], "^", ms=6, mfc="white", mec=BLUE, zorder=4)
         if never.any():
             ax.annotate(
-                f"{never.sum()} of {len(never)} never", (fraction[never].max(), longest.max()),
+                f"{never.sum()} of {len(never)} not yet", (fraction[never].max(), longest.max()),
                 xytext=(9, 2), textcoords="offset points", color=BLUE, va="center", fontsize=7.5,
             )  # fmt: skip
     learnt = list(numbers.time_by_fraction)

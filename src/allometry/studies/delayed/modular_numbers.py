@@ -7,7 +7,7 @@ import numpy as np
 
 from allometry.stats.interval import Interval
 from allometry.stats.lines import Line
-from allometry.stats.means import mean, mean_share
+from allometry.stats.means import mean
 from allometry.studies.delayed.delay import DelayedRun, Times, each_seed, finished, law_by_seed
 from allometry.tables.table import Table
 
@@ -67,7 +67,7 @@ class Numbers:
             fraction=fraction,
             reference=reference,
             times=Times.of(reference),
-            without_end=mean_share([float(run.along["test_accuracy"][-1]) for run in without]),
+            without_end=mean([float(run.along["test_accuracy"][-1]) for run in without]),
             laws=law_by_seed(decayed, "fraction"),
             time_by_fraction={
                 fraction: mean([run.t_test for run in at_fraction(learnt, fraction)]).value
@@ -101,4 +101,4 @@ def column_mean(runs: Sequence[DelayedRun], name: str, point: int = -1) -> Inter
     by_seed = each_seed(
         runs, lambda of_seed: float(np.mean([run.along[name][point] for run in of_seed]))
     )
-    return (mean_share if name.endswith("share") else mean)(list(by_seed.values()))
+    return mean(list(by_seed.values()))

@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import DataError
-from allometry.stats.interval import Interval
-from allometry.stats.means import mean, share
 from allometry.studies.grokking.measures import unit_deviation
+from allometry.studies.grokking.reruns import DECIMALS, outside, torch_reruns
 from allometry.studies.grokking.task import addition_task
 from allometry.studies.grokking.theory import EffectiveTheory
 from allometry.tables.table import Table
 
 __all__ = [
-    "PRINTED", "SOURCE", "Along", "Numbers", "TheoryBeside", "finished", "follows_the_notebook",
-    "off_the_print", "share_right", "trajectories",
+    "PRINTED", "SOURCE", "Along", "Numbers", "TheoryBeside", "Traced", "finished",
+    "follows_the_notebook", "trajectories",
 ]  # fmt: skip
 
 SOURCE = (
@@ -91,23 +90,34 @@ def follows_the_notebook(row: Mapping[str, Any]) -> bool:
     return all(row[name] == value for name, value in settings.items())
 
 
-def off_the_print(loss: NDArray[Any], last: int) -> float:
-    """Largest relative deviation from the printed losses up to an epoch."""
-    epochs = np.arange(0, min(last, len(loss) - 1, 100 * (len(PRINTED) - 1)) + 1, 100)
-    return float(np.abs(loss[epochs] / PRINTED[epochs // 100] - 1).max())
+class Traced(NamedTuple):
+    """A loss beside the losses printed, at as many of their epochs as it has.
 
-
-def share_right(shares: NDArray[Any], questions: int) -> Interval:
-    """A share of test questions, with its 95% interval.
-
-    Of several seeds, Student's over them, cut to 0 and 1; of one seed, Clopper and Pearson's over
-    its questions as if independent.
+    Attributes:
+        epoch: ``(printed,)``. loss: at these, ``(printed,)``.
+        off: relative deviation from the number printed, ``(printed,)``.
+        equal: how many equal it to all digits.
+        outside: how many lie outside the range of the PyTorch re-runs.
     """
-    shares = np.asarray(shares, float)
-    if len(shares) > 1:
-        return mean(shares).clipped(0.0, 1.0)
-    value = float(shares[0])
-    return share(round(value * questions), questions)._replace(value=value)
+
+    epoch: NDArray[np.int64]
+    loss: NDArray[np.float64]
+    off: NDArray[np.float64]
+    equal: int
+    outside: int
+
+    @classmethod
+    def of(cls, loss: NDArray[Any]) -> "Traced":
+        """Of a training loss at every epoch, ``(epochs,)``."""
+        epoch = np.arange(0, min(len(loss), 100 * len(PRINTED)), 100)
+        at, printed = loss[epoch].astype(float), PRINTED[: len(epoch)]
+        return cls(
+            epoch=epoch,
+            loss=at,
+            off=at / printed - 1,
+            equal=int((np.round(at, DECIMALS) == printed).sum()),
+            outside=outside(at, torch_reruns().loss[:, : len(epoch)]),
+        )
 
 
 class TheoryBeside(NamedTuple):
@@ -149,13 +159,13 @@ class Numbers:
     Attributes:
         runs: row and trajectories of each, by rising seed.
         printed: the run whose loss the notebook printed; None where it is not among them.
-        off: largest relative deviation of that run from the printed losses, by last epoch.
+        traced: the loss of that run beside those printed; None where it is not among them.
         theory: of the first run with swapped learning rates; None where there is none.
     """
 
     runs: Sequence[tuple[Mapping[str, Any], Along]]
     printed: tuple[Mapping[str, Any], Along] | None
-    off: Mapping[int, float]
+    traced: Traced | None
     theory: TheoryBeside | None
 
     @classmethod
@@ -173,8 +183,6 @@ class Numbers:
         return cls(
             runs=runs,
             printed=printed,
-            off={last: off_the_print(printed[1]["train_loss"], last) for last in (100, 1_500)}
-            if printed
-            else {},
+            traced=Traced.of(printed[1]["train_loss"]) if printed else None,
             theory=_theory_beside(row, along) if "swapped_latent" in along else None,
         )

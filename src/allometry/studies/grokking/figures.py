@@ -24,8 +24,9 @@ from allometry.figures.style import (
     stacked,
 )
 from allometry.findings import Analysis
-from allometry.studies.grokking.analysis import PRINTED, Numbers
+from allometry.studies.grokking.analysis import PRINTED, Numbers, Traced
 from allometry.studies.grokking.measures import unit_deviation
+from allometry.studies.grokking.reruns import torch_reruns
 from allometry.tables.table import Table
 
 __all__ = [
@@ -191,7 +192,7 @@ def theory_beside_the_network(table: Table, analysis: Analysis) -> Figure:
         ax.set_ylabel("energy of the theory")
     letters(axes)
     at, foreseen = row["t_rqi_swapped"], row["t_rqi_theory_swapped"]
-    when = f"at epoch {at:,}" if at < row["epochs"] - 1 else "never"
+    when = f"at epoch {at:,}" if at < row["epochs"] - 1 else f"not in {row['epochs']:,} epochs"
     headline(figure, f"The network is linear {when}, the theory foresees epoch {foreseen:,}")
     return figure
 
@@ -217,27 +218,31 @@ def _coordinates(
 
 def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     """Training loss of the first seed (line) and every value the notebook printed (rings); below,
-    how far the run is from them. The notebook draws no figure: this is its output."""
+    how far the run (blue) and re-runs of the notebook in PyTorch with their last digit changed
+    (grey) are from them. The notebook draws no figure: this is its output."""
     numbers = _numbers(analysis)
     row, along = numbers.printed or numbers.runs[0]
-    loss = along["train_loss"]
-    epochs = np.arange(0, min(len(loss), 100 * len(PRINTED)), 100)
-    printed = PRINTED[: len(epochs)]
+    loss, traced = along["train_loss"], numbers.traced or Traced.of(along["train_loss"])
+    epochs, printed = traced.epoch, PRINTED[: len(traced.epoch)]
     figure, tops, lower = stacked(1, height=88)
     with paper():
         top, low = dress(tops[0], ylog=True), dress(lower[0])
         top.plot(np.arange(epochs[-1] + 1), loss[: epochs[-1] + 1], color=BLUE, lw=1.0)
         top.plot(epochs, printed, "o", ms=4.5, mfc="none", mec=INK, mew=0.8)
-        top.annotate("printed", (epochs[8], printed[8]), xytext=(8, 8), textcoords="offset points")
+        place = min(8, len(epochs) - 1)
+        top.annotate("printed", (epochs[place], printed[place]), xytext=(8, 8),
+                     textcoords="offset points")  # fmt: skip
         top.set_ylabel("training loss")
-        low.axhline(0, color=GREY, lw=0.8)
-        low.plot(epochs, 100 * (loss[epochs] / printed - 1), "o-", color=BLUE, ms=3, lw=0.8)
+        low.axhline(0, color=INK, lw=0.8)
+        for rerun in torch_reruns().loss[:, : len(epochs)]:
+            low.plot(epochs, 100 * (rerun / printed - 1), color=GREY, lw=0.5, alpha=0.7)
+        low.plot(epochs, 100 * traced.off, "o-", color=BLUE, ms=3, lw=0.8)
         low.set_ylabel("off (%)")
-        low.set_ylim(-100, 100)
         low.set_xlabel("epoch")
     headline(
         figure,
-        f"The printed loss, within {100 * numbers.off[1_500]:.1f}% up to epoch 1,500"
+        f"{traced.equal} of {len(epochs)} printed losses to all digits, {traced.outside} outside "
+        "the range of re-runs in PyTorch"
         if numbers.printed
         else f"Seed {row['seed']} at these settings is not the run the notebook printed",
     )

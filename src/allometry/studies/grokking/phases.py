@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import DataError
+from allometry.stats.grid import Curves, Grid
 from allometry.stats.interval import NO_VALUE, Interval
-from allometry.stats.resample import bootstrap
 from allometry.studies.grokking.algebra import counts_unique
 from allometry.studies.grokking.phases_published import (
     FIGURE_3,
@@ -173,36 +173,29 @@ def reached(table: Table) -> Reached:
     return Reached(runs["seed"].astype(int), runs["n_train"].astype(int), linear.astype(bool))
 
 
-def critical_size(table: Table, resamples: int = 1000) -> Interval:
-    """Training questions at which half of the networks become linear, with its 95% interval.
+def critical_size(table: Table) -> Interval:
+    """Training questions at which half of the networks become linear.
 
-    A logistic curve in the size by largest likelihood; seeds are resampled for the interval.
-    NaN where there are fewer than three seeds, or where all or none become linear.
+    A logistic curve in the size by largest likelihood, with the jackknife's 95% interval over
+    seeds; no ends for fewer than three seeds, NaN where all or none become linear.
     """
-    seed, size, linear = reached(table)
-    seeds = np.unique(seed)
-    if not len(seeds) or linear.all() or not linear.any():
+    seed, _, linear = reached(table)
+    if not len(seed) or linear.all() or not linear.any():
         return NO_VALUE
-    middle = np.arange(5, 55.25, 0.25)
-    width = np.geomspace(0.5, 20, 12)
-    z = (size[:, None, None] - middle[:, None]) / width
-    # Log likelihood of each run on the grid, added up by seed.
-    each = np.where(linear[:, None, None], -np.logaddexp(0, -z), -np.logaddexp(0, z))
-    by_seed = np.array([each[seed == s].sum(axis=0) for s in seeds])
+    runs = table.where(part="4", status="done").with_columns(linear=linear.astype(float))
+    size = Grid.of(runs, "n_train", ("linear",)).jackknife(_half, fixed_sizes=True)["size"]
+    return size if len(np.unique(seed)) >= 3 else size._replace(low=np.nan, high=np.nan)
 
-    def best(counts: NDArray[np.float64]) -> dict[str, float]:
-        total = np.tensordot(counts, by_seed, 1)
-        # The ridge is flat where sizes lie far apart: the middle of its top counts.
-        top = total.max(axis=1)
-        return {"size": float(middle[top >= top.max() - 1e-3].mean())}
 
-    n = len(seeds)
-    return bootstrap(
-        np.ones(n),
-        best,
-        lambda rng: rng.multinomial(n, np.full(n, 1 / n)).astype(float),
-        resamples=resamples if n >= 3 else 0,
-    )["size"].with_value_inside()
+def _half(shares: Curves) -> dict[str, float]:
+    """The size at which half become linear, from the share that does at each size."""
+    middle, width = np.arange(5, 55.25, 0.25), np.geomspace(0.5, 20, 12)
+    z = (shares.size[:, None, None] - middle[:, None]) / width
+    share = shares["linear"][:, None, None]
+    missed = share * np.logaddexp(0, -z) + (1 - share) * np.logaddexp(0, z)
+    top = -missed.sum(axis=0).min(axis=1)
+    # The ridge is flat where sizes lie far apart: the middle of its top counts.
+    return {"size": float(middle[top >= top.max() - 1e-4].mean())}
 
 
 def published_of(table: Table, part: str) -> NDArray[np.float64]:

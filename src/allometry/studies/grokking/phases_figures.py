@@ -144,8 +144,9 @@ def _power(value: float) -> str:
 def critical_fraction(table: Table, analysis: Analysis) -> Figure:
     """Left: share of networks whose representation becomes linear (RQI above 0.95 within 10,000
     steps) against the share of questions trained on, and the share of 2,000 random training sets
-    of each size whose only representation is the line. Right: the step at which RQI passes 0.95;
-    crosses: published, triangles: never."""
+    of each size whose only representation is the line; shaded, where there are three seeds or
+    more: 95% interval of the size at which half become linear. Right: the step at which RQI passes
+    0.95; triangles: not within 10,000 steps, crosses: published."""
     numbers = _numbers(analysis)
     _, n, linear = numbers.reached
     sizes, critical = np.unique(n), numbers.critical
