@@ -81,6 +81,8 @@ def notebook_laws(curves: Curves, suffix: str = "") -> dict[str, lines.Line]:
 
 def statistics(curves: Curves) -> dict[str, float]:
     """All numbers the findings use, of one set of curves: what a resample computes again."""
+    if not len(curves.size):  # a resample of seeds none of whose networks learnt
+        curves = Curves(np.full(1, np.nan), {name: np.full(1, np.nan) for name in curves.columns})
     out = {"size_of_lowest_loss": float(curves.up_to_lowest("test_loss").size[-1])}
     for suffix in ("", "_untrained"):
         for law, fitted in notebook_laws(curves, suffix).items():

@@ -14,7 +14,7 @@ from allometry import measures
 from allometry.claims import Straight
 from allometry.claims.claim import OURS
 from allometry.claims.slope import BEND
-from allometry.claims.words import verdict_over_seeds
+from allometry.claims.words import in_words
 from allometry.datasets.splits import ImageSubset
 from allometry.findings import Analysis, Finding, at_least, at_most, equivalent
 from allometry.models import MLP
@@ -29,7 +29,7 @@ from allometry.studies.path_entropies.data_figures import (
 from allometry.studies.path_entropies.data_laws import END, Move, fits, numbers, with_changes
 from allometry.studies.path_entropies.laws import SOURCE
 from allometry.studies.path_entropies.sizes import log_spaced
-from allometry.studies.path_entropies.verdicts import of_all
+from allometry.studies.path_entropies.verdicts import of_all, over_seeds
 from allometry.study import Study
 from allometry.tables.table import Table
 
@@ -74,8 +74,7 @@ def analyse(table: Table) -> Analysis:
         _law(intervals, "core", "The core law in D: reducible loss is a power of the ideal norm",
              "D_Scaling_English_Version, Plot 5: reducible loss is a power of L_ideal"),
     ]  # fmt: skip
-    judged = [replace(f, verdict=verdict_over_seeds(f.verdict, runs)) for f in findings]
-    return Analysis(judged, measured, fits(table))
+    return Analysis(over_seeds(findings, runs), measured, fits(table))
 
 
 SYMBOLS = {"htse": "H'_TSE", "hsie": "H'_SIE"}
@@ -104,7 +103,7 @@ POWERS_OF_D = (
 def _directions(intervals: Intervals, moves: Mapping[str, Move]) -> Finding:
     """What the README says of both entropies, whatever the form, in the notebook's sample."""
     htse, hsie = intervals["htse_change"], intervals["hsie_change"]
-    ratios = [moves[name].ratio.shown(".2g") for name in SYMBOLS]
+    ratios = " and ".join(in_words(moves[name].ratio, ".2g") for name in SYMBOLS)
     return Finding(
         claim="With more data H'_TSE rises and H'_SIE falls",
         prediction='"H\'_tse (abstraction cost) rises", "H\'_sie (robustness) decays": change '
@@ -116,8 +115,8 @@ def _directions(intervals: Intervals, moves: Mapping[str, Move]) -> Finding:
         verdict=of_all(at_least(htse, 0), at_most(hsie, 0)),
         answer=f"Reproduced, as far as a notebook that prints no number can be: from the {END} "
         f"smallest to the {END} largest sizes H'_TSE changes by {htse.shown('+.2g')} and H'_SIE "
-        f"by {hsie.shown('+.2g')} bits. Over all units this is {ratios[0]} and {ratios[1]} times "
-        "the standard deviation between trained networks of different seeds.",
+        f"by {hsie.shown('+.2g')} bits. In standard deviations between trained networks of "
+        f"different seeds, over all units, this is {ratios}.",
         control="untrained networks: the same at every D",
         unit="change of H'_TSE",
         figure="added_by_training",
@@ -172,8 +171,8 @@ def _law(intervals: Intervals, name: str, claim: str, prediction: str) -> Findin
         low=change.low,
         high=change.high,
         verdict=equivalent(change, BEND),
-        answer=f"Above the notebook's baselines the slope, {slope.shown('.3g')} on average with R² "
-        f"{r2.shown('.2f')}, changes by {change.shown('.0%')} of itself.",
+        answer=f"Above the notebook's baselines the slope, {in_words(slope, '.3g')} on average with "
+        f"R² {in_words(r2, '.2f')}, changes by {in_words(change, '.0%')} of itself.",
         control="untrained: no dependence on D"
         if name in SYMBOLS
         else "none: an untrained network predicts by chance",

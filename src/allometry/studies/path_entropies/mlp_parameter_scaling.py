@@ -6,13 +6,13 @@ lacks: five seeds, intervals, and the same laws on the networks before training.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from math import nan
+from math import isfinite, nan
 
 from allometry import measures
 from allometry.claims import Straight
 from allometry.claims.claim import OURS
 from allometry.claims.slope import BEND
-from allometry.claims.words import verdict_over_seeds
+from allometry.claims.words import in_words
 from allometry.datasets.splits import ImageSubset
 from allometry.findings import Analysis, Finding, Verdict, at_least, at_most, equivalent
 from allometry.models import MLP
@@ -34,7 +34,7 @@ from allometry.studies.path_entropies.laws_figures import (
     slopes_beside_the_control,
 )
 from allometry.studies.path_entropies.sizes import halving_pairs
-from allometry.studies.path_entropies.verdicts import of_all
+from allometry.studies.path_entropies.verdicts import of_all, over_seeds
 from allometry.study import Notebook, Study
 from allometry.tables.table import Table
 
@@ -106,12 +106,11 @@ def analyse(table: Table) -> Analysis:
         _core_gain(intervals),
         _cut(measured["seed_statistics"].values()),
     ]
-    judged = [replace(f, verdict=verdict_over_seeds(f.verdict, runs)) for f in findings]
-    return Analysis(judged, measured, fits(runs))
+    return Analysis(over_seeds(findings, runs), measured, fits(runs))
 
 
 def _shown(interval: Interval, form: str = ".2f") -> str:
-    return interval.shown(form)
+    return in_words(interval, form)
 
 
 def _directions(intervals: Intervals, runs: int, left_out: int) -> Finding:
@@ -239,21 +238,24 @@ def _core_gain(intervals: Intervals) -> Finding:
 def _cut(seed_statistics: Collection[Mapping[str, float]]) -> Finding:
     """How far the size of the lowest loss, where the notebook cuts, moves between seeds."""
     cuts = [statistics["size_of_lowest_loss"] for statistics in seed_statistics]
-    slopes = [statistics["loss_reducible"] for statistics in seed_statistics]
+    slopes = [s["loss_reducible"] for s in seed_statistics if isfinite(s["loss_reducible"])]
+    exponents = (
+        f", and the exponent of L - L_inf goes from {min(slopes):.2f} to {max(slopes):.2f}"
+        if slopes
+        else ""
+    )
     return Finding(
         claim="The valid regime, cut at the lowest loss, does not depend on the seed",
         prediction="one cut for all seeds (ours; the notebook trains one seed and takes as valid "
         '"the data points up to the minimum test loss")',
         source=OURS,
-        measured=max(cuts) / min(cuts),
+        measured=nan,
         low=nan,
         high=nan,
         # That a few seeds share a cut does not say that others would.
         verdict="undecided" if max(cuts) == min(cuts) else "disagrees",
         answer=f"Over {len(cuts)} seeds the lowest loss lies at N from {min(cuts):,.0f} to "
-        f"{max(cuts):,.0f}, and the exponent of L - L_inf goes from {min(slopes):.2f} to "
-        f"{max(slopes):.2f} (ranges, no intervals).",
-        unit="largest N of the cut over the smallest",
+        f"{max(cuts):,.0f}{exponents} (ranges, no intervals).",
         figure="loss_and_the_cut",
     )
 

@@ -1,8 +1,14 @@
-"""Verdicts on several numbers at once."""
+"""Verdicts on several numbers at once, and on runs of one seed."""
 
-from allometry.findings import Verdict
+from collections.abc import Sequence
+from dataclasses import replace
+from math import nan
 
-__all__ = ["of_all", "shared"]
+from allometry.claims.words import verdict_over_seeds
+from allometry.findings import Finding, Verdict
+from allometry.tables.table import Table
+
+__all__ = ["of_all", "over_seeds", "shared"]
 
 
 def of_all(*verdicts: Verdict) -> Verdict:
@@ -15,3 +21,12 @@ def of_all(*verdicts: Verdict) -> Verdict:
 def shared(*verdicts: Verdict) -> Verdict:
     """Of one claim measured in several ways that its source leaves open: what all of them say."""
     return verdicts[0] if len(set(verdicts)) == 1 else "undecided"
+
+
+def over_seeds(findings: Sequence[Finding], runs: Table) -> list[Finding]:
+    """The findings, undecided where there is one seed; a number without an interval is in words."""
+    out = []
+    for finding in findings:
+        finding = replace(finding, verdict=verdict_over_seeds(finding.verdict, runs))
+        out.append(finding if finding.interval.has_ends else replace(finding, measured=nan))
+    return out
