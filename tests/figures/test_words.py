@@ -23,6 +23,10 @@ from allometry.figures.words import to_html, to_mathtext
         ("0.3 [-0.4, 0.5]", "0.3 [−0.4,\N{NO-BREAK SPACE}0.5]", "0.3 [-0.4, 0.5]"),
         ("10-20 runs, 1e-05", "10-20 runs, 1e-05", "10-20 runs, 1e-05"),
         ("$x_1$ stays", "$x_1$ stays", "$x_1$ stays"),
+        ("K_inf^(L+1)", "K<sub>∞</sub><sup>(L+1)</sup>", r"$K_{\infty}$$^{(L+1)}$"),
+        ("S^{-alpha/(1 + alpha)},", "S<sup>−α/(1 + α)</sup>,", r"$S^{-\alpha/(1 + \alpha)}$,"),
+        ("(1 + 5/M)^(L-d)", "(1 + 5/M)<sup>(L−d)</sup>", "(1 + 5/M$)^{(L-d)}$"),
+        ("2^(so), x^ (no)", "2<sup>(so)</sup>, x^ (no)", "$2^{(so)}$, x^ (no)"),
         ("L^alpha_L", "L<sup>α<sub>L</sub></sup>", r"$L^{\alpha_{L}}$"),
     ],
 )
@@ -40,13 +44,13 @@ class Tags(HTMLParser):
         self.seen.add((tag, len(attrs)))
 
 
-@given(st.text(alphabet=st.sampled_from("<>\"'&/_^{}HTx-0.5 script=onload"), max_size=40))
+@given(st.text(alphabet=st.sampled_from("<>\"'&/_^{}()+HTx-0.5 script=onload"), max_size=40))
 def test_no_text_becomes_other_markup(text):
     tags = Tags()
     tags.feed(to_html(text))
     assert tags.seen <= {("sup", 0), ("sub", 0)}
 
 
-@given(st.text(alphabet=st.sampled_from("HNLx'_^-0.35{} ,abT"), max_size=30), st.booleans())
+@given(st.text(alphabet=st.sampled_from("HNLx'_^-0.35{}()+/ ,abT"), max_size=30), st.booleans())
 def test_drawn_words_are_always_drawable(text, bold):
     MathTextParser("path").parse(to_mathtext(text, bold))

@@ -1,7 +1,8 @@
 """Mathematics inside plain words: "H'_TSE falls as N^-0.34" for drawings and for pages.
 
 One notation serves docstrings, findings, labels and headings: a capital with an
-index after an underscore, an exponent after a caret, Greek letters by name.
+index after an underscore, an exponent after a caret, Greek letters by name. An exponent of
+several terms stands in braces, S^{-alpha/(1 + alpha)}, or in parentheses that are shown.
 """
 
 import re
@@ -19,7 +20,14 @@ GREEK = {
     "inf": "∞",
 }
 INDEX = r"(?<![\w])([A-Z](?:'|&#x27;|&#39;)?)_\{?([A-Za-z0-9]+(?:,[a-z]+)?)\}?(?![\w])"
-EXPONENT = r"\^\{?([-\N{MINUS SIGN}]?(?:\d+(?:\.\d+)?|[A-Za-z]+(?:_[A-Za-z0-9]+)?))\}?"
+NAME = r"([A-Za-z]+)(?:_([A-Za-z0-9]+))?"
+TERM = r"(?:\d+(?:\.\d+)?|[A-Za-z]+(?:_[A-Za-z0-9]+)?)"
+SIGN = r"[-\N{MINUS SIGN}]"
+SUM = rf"{SIGN}?{TERM}(?: ?[-+/] ?{TERM})*"
+NESTED = rf"(?:{TERM}|\({SUM}\))"
+GROUP = rf"{SIGN}?{NESTED}(?: ?[-+/] ?{NESTED})*"
+# Braces hold an exponent together and are not shown; parentheses are: K_inf^(L+1).
+EXPONENT = rf"\^(?:\{{({GROUP})\}}|(\({SUM}\)|{SIGN}?{TERM}))"
 LETTER = r"(?<![\w.-])(alpha|beta|gamma|delta|eta|sigma)(?![\w.-])"
 MINUS = r"(?<= )-(?= )|(?<![\w.)\]-])-(?=\d)"
 ENDS = r"(\[[^\[\],<>&]{1,12}), ([^\[\],<>&]{1,12}\])"
@@ -30,7 +38,7 @@ def to_html(text: str) -> str:
     """Escaped text with <sup> and <sub>; hostile text stays text."""
     out = escape(text)
     out = re.sub(INDEX, lambda m: f"{_prime(m[1])}<sub>{GREEK.get(m[2], m[2])}</sub>", out)
-    out = re.sub(EXPONENT, lambda m: f"<sup>{_exponent(m[1])}</sup>", out)
+    out = re.sub(EXPONENT, lambda m: f"<sup>{_exponent(m[1] or m[2])}</sup>", out)
     out = re.sub(LETTER, lambda m: GREEK[m[1]], out)
     out = re.sub(MINUS, "\N{MINUS SIGN}", out)
     return re.sub(ENDS, "\\1,\N{NO-BREAK SPACE}\\2", out)
@@ -48,11 +56,8 @@ def to_mathtext(text: str, bold: bool = False) -> str:
         return rf"${base}_{{{low}}}$"
 
     def power(m: re.Match[str]) -> str:
-        exponent = m[2].replace("\N{MINUS SIGN}", "-")
-        name, _, low = exponent.lstrip("-").partition("_")
-        letter = rf"\{name}" if name in GREEK else name
-        below = f"_{{{low}}}" if low else ""
-        raised = f"{'-' if exponent.startswith('-') else ''}{letter}{below}"
+        exponent = (m[2] or m[3]).replace("\N{MINUS SIGN}", "-")
+        raised = re.sub(NAME, _mathtext_name, exponent)
         base = rf"\mathbf{{{m[1] or ''}}}" if bold else m[1] or ""
         return rf"${base}^{{{font}{{{raised}}}}}$" if bold else rf"${base}^{{{raised}}}$"
 
@@ -71,8 +76,12 @@ def _prime(base: str) -> str:
     return base[0] + ("\N{PRIME}" if len(base) > 1 else "")
 
 
+def _mathtext_name(m: re.Match[str]) -> str:
+    return (rf"\{m[1]}" if m[1] in GREEK else m[1]) + (f"_{{{m[2]}}}" if m[2] else "")
+
+
 def _exponent(text: str) -> str:
-    bare = text.lstrip("-\N{MINUS SIGN}")
-    name, _, low = bare.partition("_")
-    below = f"<sub>{low}</sub>" if low else ""
-    return ("\N{MINUS SIGN}" if bare != text else "") + GREEK.get(name, name) + below
+    def name(m: re.Match[str]) -> str:
+        return GREEK.get(m[1], m[1]) + (f"<sub>{m[2]}</sub>" if m[2] else "")
+
+    return re.sub(NAME, name, text.replace("-", "\N{MINUS SIGN}"))

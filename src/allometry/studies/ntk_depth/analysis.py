@@ -2,7 +2,7 @@
 
 Seed 002's notebook draws a line through ln(mean spectral radius over 10 draws) over ln L
 or ln N. Where there are more draws, each ten are a table like the notebook's, and
-a slope here is the median of the tables': single tables differ, since narrow deep networks
+a slope here is the mean of the tables': single tables differ, since narrow deep networks
 have heavy tails (Hanin and Nica 1909.05989).
 """
 
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from allometry.errors import DataError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
-from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.interval import Interval
 from allometry.stats.lines import line
-from allometry.stats.resample import bootstrap
+from allometry.stats.means import mean
 from allometry.studies.ntk_depth.printed import PRINTED, Row
 from allometry.tables.table import Table
 
 __all__ = [
-    "COLUMNS", "Cells", "Slopes", "plane", "rms", "slopes", "slopes_view", "tables_view",
+    "COLUMNS", "Cells", "Slopes", "plane", "slopes", "slopes_view", "tables_view",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -102,7 +102,7 @@ class Slopes:
 
     Attributes:
         printed: the printed lines all of whose cells there are.
-        slope, r2: medians over tables of ten draws. limit: the same slope of K_inf alone.
+        slope, r2: means over tables of ten draws. limit: the same slope of K_inf alone.
     """
 
     printed: tuple[Row, ...]
@@ -121,6 +121,30 @@ class Slopes:
         """The printed slopes."""
         return np.array([row.slope for row in self.printed])
 
+    @property
+    def within(self) -> int:
+        """How many are within the tolerance of their printed line."""
+        allowed = np.array([row.tolerance for row in self.printed])
+        return int((np.abs(self.slope - self.target) <= allowed).sum())
+
+    # Lines over one size share no cell, so the scatter between lines holds the noise of the
+    # printed slopes and of ours.
+
+    @property
+    def off(self) -> Interval:
+        """Mean over lines of our slope less the printed one."""
+        return mean(self.slope - self.target)
+
+    @property
+    def limit_off(self) -> Interval:
+        """Mean over lines of the slope of K_inf alone less the printed one."""
+        return mean(self.limit - self.target)
+
+    @property
+    def distances(self) -> tuple[Array, Array]:
+        """How far from the printed slopes ours are, and those of K_inf alone."""
+        return np.abs(self.slope - self.target), np.abs(self.limit - self.target)
+
 
 def slopes(cells: Cells) -> Slopes:
     """The slope of every printed line of which the table has all cells."""
@@ -133,7 +157,7 @@ def slopes(cells: Cells) -> Slopes:
         at = [place[cell] for cell in row.cells]
         lines = [line(np.log(row.sizes), np.log(mean[at])) for mean in tables]
         alone = line(np.log(row.sizes), np.log(limit[at]))
-        each.append((*np.median([(x.slope, x.r2) for x in lines], axis=0), alone.slope))
+        each.append((*np.mean([(x.slope, x.r2) for x in lines], axis=0), alone.slope))
     return Slopes(tuple(rows), *np.array(each).reshape(-1, 3).T)
 
 
@@ -167,7 +191,7 @@ def slopes_view(table: Table) -> Table:
 
 def tables_view(table: Table) -> Table:
     """Root mean square difference from the printed slopes, over L and over N, of each ten draws by
-    themselves, of the medians over them, and of means over all draws at once; and, what chance
+    themselves, of the means of their slopes, and of means over all draws at once; and, what chance
     alone makes of it, of each two of the tables from one another."""
     cells = Cells.of(table)
     tables = [slopes(cells.some(part)) for part in _parts(cells.draws)]
@@ -179,7 +203,7 @@ def tables_view(table: Table) -> Table:
         for i, one in tens
     ]
     rows += [
-        {"draws": cells.draws, "of": "medians", **_rms_by_kind(slopes(cells))},
+        {"draws": cells.draws, "of": "mean of the slopes", **_rms_by_kind(slopes(cells))},
         {"draws": cells.draws, "of": "one mean over all", **_rms_by_kind(at_once)},
     ]
     rows += [
@@ -198,24 +222,6 @@ def _rms_by_kind(ours: Slopes, target: Array | None = None) -> dict[str, float]:
         else np.nan
         for which in "LN"
     }
-
-
-def rms(ours: Slopes, *, limit: bool = False, resamples: int = 2000) -> Interval:
-    """Root mean square difference from the printed slopes, lines resampled for its interval.
-
-    Args:
-        limit: of the slopes of K_inf alone.
-        resamples: 0 for no interval.
-    """
-    if len(ours.printed) < 2:
-        return NO_VALUE
-    squares = ((ours.limit if limit else ours.slope) - ours.target) ** 2
-    return bootstrap(
-        squares,
-        lambda some: {"rms": float(np.sqrt(some.mean()))},
-        lambda rng: squares[rng.integers(len(squares), size=len(squares))],
-        resamples=resamples,
-    )["rms"]
 
 
 # ---- one law in all sizes ----------------------------------------------------------------

@@ -1,16 +1,28 @@
 """Figures of the NTK study: what its correction is made of, and the matched one beside it."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from allometry.figures.curves import Curve
 from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.panels import runs_panel
-from allometry.figures.style import BLUE, GREEN, GREY, VERMILLION, headline, letters, panels, ramp
+from allometry.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILLION,
+    headline,
+    letters,
+    panels,
+    ramp,
+)
 from allometry.figures.trajectories import trajectory_panel
 from allometry.findings import Analysis
 from allometry.fitting.document import Fit
 from allometry.studies.ntk_depth.findings import MATCHED, PRINTED_PLANE
+from allometry.studies.ntk_depth.moments import NARROW
 from allometry.studies.ntk_depth.numbers import Numbers
 from allometry.tables.table import Table
 
@@ -74,9 +86,9 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
 
 
 def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
-    """Each printed slope of ln(radius) over ln L (left) and over ln N (right) against ours, medians
-    over tables of ten draws (blue), and against the slope of K_inf alone, without any network
-    (red squares). Grey: equal."""
+    """Each printed slope of ln(radius) over ln L and over ln N against ours, means over tables of
+    ten draws (blue circles), and against the slope of K_inf alone, without any network (red
+    squares). Grey: equal."""
     numbers = _numbers(analysis)
     figure, axes = panels(1, 2, height=74)
     for ax, which, name in zip(axes[0], "LN", ("depth L", "points N"), strict=True):
@@ -93,15 +105,15 @@ def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
             curves=[_identity(part.target)],
             xlabel=f"slope over {name}, as printed", ylabel="slope, ours",
             title=f"{len(part.printed)} slopes over {name}",
-            note=f"rms {numbers.rms[which].value:.3f} (circles)\n"
-            f"K_inf alone {numbers.limit_rms[which].value:.3f} (squares)",
+            note=f"ours less printed {part.off.value:+.3f} (circles)\n"
+            f"K_inf alone {part.limit_off.value:+.3f} (squares)",
             note_at="upper left",
         )  # fmt: skip
     letters(axes)
     headline(
         figure,
-        f"{len(numbers.slopes.printed)} printed slopes, within {numbers.rms['all'].value:.3f} by "
-        f"networks and {numbers.limit_rms['all'].value:.3f} by K_inf alone",
+        f"{numbers.slopes.within} of {len(numbers.slopes.printed)} printed slopes are met within "
+        "their tolerance",
     )
     return figure
 
@@ -183,22 +195,49 @@ def exponents_beside_theory(table: Table, analysis: Analysis) -> Figure:
 
 
 def heavy_tails(table: Table, analysis: Analysis) -> Figure:
-    """Second moment of K(x, x) over draws by its squared mean, against exp(5L/M): a mark for each
-    depth and width, over all draws; line: least squares through 0 where 5L/M is up to 1, dashed
-    beyond; grey: exp(5L/M). Where it is large, ten draws seldom hold the rare large ones that make
-    the mean."""
+    """Left: second moment of K(x, x) over draws by its squared mean, a mark for each depth and
+    width up to 5L/M = 10; line: least squares through 0 where 5L/M is up to 1, dashed beyond;
+    orange: path counting, a mark for each depth and width; grey: exp(5L/M). Right: mean over draws
+    of K by its limit, less 1, beside the diagonal, at depths 8 to 18; line: its power law between
+    widths 100 to 250 and above, where both means are positive."""
     numbers = _numbers(analysis)
-    beta, log_ratio, slope = numbers.beta, numbers.log_ratio, numbers.heavy_tail.value
-    figure, axes = panels(1, 1, width=120, height=74)
-    x = np.geomspace(beta.min(), min(beta.max(), 10.0), 60)
-    seen = beta <= 10
+    moment, slope = numbers.second_moment, numbers.tail["slope"].value
+    figure, axes = panels(1, 2, height=78)
+    seen = moment.beta <= 10
+    beta = moment.beta[seen]
+    x = np.geomspace(beta.min(), beta.max(), 60)
     runs_panel(
-        beta[seen], np.exp(log_ratio)[seen], ax=axes[0, 0], means=False, color=BLUE,
+        beta, np.exp(moment.leading)[seen], ax=axes[0, 0], means=False, color=ORANGE, marker="s",
+    )  # fmt: skip
+    runs_panel(
+        beta, np.exp(moment.measured)[seen], ax=axes[0, 0], means=False, color=BLUE,
         curves=[
             Curve(x, np.exp(slope * x), between=(x[0], 1.0), label=f"exp({slope:.2f} · 5L/M)"),
             Curve(x[x <= 4], np.exp(x[x <= 4]), label="exp(5L/M)", color=GREY),
         ],
         xlabel="5 L/M", ylabel="E[K²] / E[K]² on the diagonal",
+        title="squares: path counting",
     )  # fmt: skip
-    headline(figure, f"Second moments grow as exp({slope:.2f} · 5L/M) while 5L/M is up to 1")
+    _shift_by_width(axes[0, 1], numbers)
+    letters(axes)
+    headline(
+        figure,
+        f"Second moments grow by {slope:.2f} of 5L/M, by path counting "
+        f"{moment.slope(moment.leading):.2f}, while 5L/M is up to 1",
+    )
     return figure
+
+
+def _shift_by_width(ax: Axes, numbers: Numbers) -> None:
+    width, shift, exponent = numbers.shift
+    positive = shift > 0
+    curves = []
+    if np.isfinite(exponent) and positive.any():
+        wide = width[positive & (width >= NARROW)]
+        level = np.exp(np.mean(np.log(shift[positive & (width >= NARROW)] * wide**-exponent)))
+        curves = [Curve(wide, level * wide**exponent, label=f"M^{exponent:.2f}")]
+    runs_panel(
+        width[positive], shift[positive], ax=ax, means=False, color=GREEN, curves=curves,
+        xlabel="width M", ylabel="mean of K by its limit, less 1",
+        title="mean beside the diagonal",
+    )  # fmt: skip

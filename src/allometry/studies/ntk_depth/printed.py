@@ -40,6 +40,15 @@ class Row(NamedTuple):
         return POINT_SETS[self.points]
 
     @property
+    def tolerance(self) -> float:
+        """How far off a slope of ten other draws may be; ours, stated before any run."""
+        if self.over == "N":
+            return 0.2 if self.fixed >= 18 and self.width <= 20 else 0.03
+        if self.width >= 100 and self.d_in >= 50:
+            return 0.02
+        return 0.03 if self.width >= 30 else 0.1
+
+    @property
     def cells(self) -> tuple[Cell, ...]:
         """The sizes with what is fixed."""
         if self.over == "L":

@@ -120,8 +120,8 @@ STUDY = Study(
     measures={"spectral_radii": spectral_radii, "moments": moments},
     analyse=analyse,
     figures=(
-        the_limit_alone,
         slopes_beside_the_printed,
+        the_limit_alone,
         radius_by_depth,
         exponents_beside_theory,
         heavy_tails,
@@ -135,8 +135,8 @@ STUDY = Study(
     ),
     notes=(
         "Thirty draws of a cell where the notebook has ten: three tables like its own, and slopes "
-        "are medians over the three. Heavy tails make single tables differ; means over all thirty "
-        "differ more, since one rare draw moves them.",
+        "are means over the three. Heavy tails make single tables differ; a mean over all thirty "
+        "draws differs more, since one rare draw moves it.",
         "Data and weights are drawn anew for every cell and draw, as in the notebook, from other "
         "random numbers. Wide layers are drawn through their projections, equal in distribution.",
         "Which numbers of points a line over N was fitted to is a reconstruction; the line "

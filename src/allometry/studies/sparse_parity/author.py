@@ -6,21 +6,18 @@ of the same code from other seeds leave open.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.stats.interval import NO_VALUE, Interval
-from allometry.stats.means import next_draw_reach
-from allometry.stats.resample import bootstrap
+from allometry.findings import Verdict
+from allometry.stats.interval import Interval
 from allometry.studies.sparse_parity.trajectories import ParityTrajectory
 
 __all__ = [
-    "BANDS", "HALF_LEARNT", "PRINTED", "STEPS_AN_EPOCH", "as_one_more", "deviation", "farthest",
-    "in_the_authors_place", "in_tolerances", "is_notebook", "printed_losses",
-    "tolerance",
-    "what_seeds_allow",
+    "BANDS", "HALF_LEARNT", "PRINTED", "STEPS_AN_EPOCH", "Band", "deviation", "is_notebook", "met",
+    "printed_losses", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -78,63 +75,55 @@ def deviation(runs: Sequence[ParityTrajectory]) -> Array:
     return np.asarray(np.mean(printed_losses(runs), axis=0) / PRINTED[:, 1] - 1)
 
 
-def in_tolerances(runs: Sequence[ParityTrajectory]) -> Array:
-    """How far their mean loss is off each printed one, in units of what is granted there."""
-    return np.asarray(np.abs(deviation(runs)) / tolerance(PRINTED[:, 0]))
+def met(runs: Sequence[ParityTrajectory]) -> int:
+    """How many printed losses their mean loss meets within the tolerance there."""
+    return int((np.abs(deviation(runs)) <= tolerance(PRINTED[:, 0])).sum())
 
 
-def farthest(runs: Sequence[ParityTrajectory], resamples: int = 1000) -> Interval:
-    """The largest of `in_tolerances`, with its 95% interval from resampled seeds."""
-    losses = printed_losses(runs)
-    n, allowed = len(losses), tolerance(PRINTED[:, 0])
+class Band(NamedTuple):
+    """Where one more run is expected at all printed epochs at once, with 95%.
 
-    def worst(some: Array) -> dict[str, float]:
-        off = np.abs(np.mean(some, axis=0) / PRINTED[:, 1] - 1)
-        return {"worst": float((off / allowed).max())}
-
-    return bootstrap(
-        losses,
-        worst,
-        lambda rng: losses[rng.integers(n, size=n)],
-        resamples=resamples if n > 1 else 0,
-    )["worst"].with_value_inside()
-
-
-def in_the_authors_place(runs: Sequence[ParityTrajectory]) -> NDArray[np.int64]:
-    """For each run: how many of its losses at the printed epochs the mean of the others meets
-    within the tolerances there. What seeds alone allow, ``(runs,)``; empty for fewer than 3."""
-    losses = printed_losses(runs)
-    if len(losses) < 3:
-        return np.array([], dtype=np.int64)
-    others = (losses.sum(axis=0) - losses) / (len(losses) - 1)
-    met = np.abs(others / losses - 1) <= tolerance(PRINTED[:, 0])
-    return np.asarray(met.sum(axis=1))
-
-
-def what_seeds_allow(runs: Sequence[ParityTrajectory]) -> str:
-    """`in_the_authors_place` in words; none where there are too few runs."""
-    met = in_the_authors_place(runs)
-    if not len(met):
-        return ""
-    return (
-        f"each of our own runs in the author's place: the mean of the others meets {met.min()} to "
-        f"{met.max()} of its {len(PRINTED)} losses"
-    )
-
-
-def as_one_more(runs: Sequence[ParityTrajectory]) -> Interval:
-    """How far the printed losses are from where one more run is expected: 1 is its 95% limit.
-
-    The largest over the printed epochs, with its range as each run is left out in turn.
+    Attributes:
+        middle, reach: mean over runs of the logarithm of the loss, and half the width of the
+            band about it, ``(epochs,)``; the reach is NaN for fewer than 3 runs.
     """
 
-    def worst(losses: Array) -> float:
-        reach = next_draw_reach(len(losses)) * losses.std(axis=0, ddof=1)
-        return float(np.max(np.abs(PRINTED[:, 1] - losses.mean(axis=0)) / reach))
+    middle: Array
+    reach: Array
 
-    if len(runs) < 3:
-        return NO_VALUE
-    losses = printed_losses(runs)
-    value = worst(losses)
-    without = [worst(np.delete(losses, i, axis=0)) for i in range(len(losses))]
-    return Interval(value, min(value, *without), max(value, *without))
+    @classmethod
+    def of(cls, losses: Array, draws: int = 4000) -> "Band":
+        """The band of runs ``(runs, epochs)`` that differ as a Gaussian process does.
+
+        The band is as many standard deviations wide everywhere as hold a whole further run 95
+        times in a hundred. How many follows from runs drawn with the covariance of these: it
+        depends on how alike neighbouring epochs are.
+
+        Args:
+            draws: sets of as many runs and one more.
+        """
+        n, logs = len(losses), np.log(losses)
+        middle, spread = logs.mean(axis=0), logs.std(axis=0, ddof=1) if n > 1 else logs[0]
+        if n < 3:
+            return cls(middle, np.full(len(middle), np.nan))
+        mixed = (logs - middle) / np.sqrt(n - 1)
+        drawn = np.random.default_rng(0).normal(size=(draws, n + 1, n)) @ mixed
+        away = np.abs(drawn[:, n] - drawn[:, :n].mean(axis=1))
+        widths = (away / drawn[:, :n].std(axis=1, ddof=1)).max(axis=1)
+        return cls(middle, float(np.quantile(widths, 0.95)) * spread)
+
+    def over(self, losses: Array) -> list[Interval]:
+        """The middle over some losses ``(epochs,)``, less 1, with the ends of the band."""
+        off = self.middle - np.log(losses)
+        ends = (np.expm1(part).tolist() for part in (off, off - self.reach, off + self.reach))
+        return [Interval(*three) for three in zip(*ends, strict=True)]
+
+    def verdict(self, losses: Array, margin: float) -> Verdict:
+        """Are some losses nowhere off by more than a margin?
+
+        agrees: the whole band says so; disagrees: at one epoch none of the band does.
+        """
+        off, allowed = np.abs(self.middle - np.log(losses)), np.log1p(margin)
+        if (off + self.reach <= allowed).all():
+            return "agrees"
+        return "disagrees" if (off - self.reach > allowed).any() else "undecided"

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from allometry.errors import DataError
 from allometry.fitting.document import Fit
-from allometry.stats.interval import Interval
 from allometry.stats.lines import log_line
 from allometry.stats.means import mean
 from allometry.studies.sparse_parity import laws
@@ -37,7 +36,7 @@ class LearningTimes(NamedTuple):
     Attributes:
         frequency, step: of each task of each run; the step is NaN where it never is.
         used: of the leading tasks, which the exponent rests on.
-        exponent: x of step proportional to frequency^-x, the mean over runs.
+        each: x of step proportional to frequency^-x, of each run.
         middle: geometric means of frequency and step over the leading tasks; None where
             these draw no line.
     """
@@ -45,8 +44,13 @@ class LearningTimes(NamedTuple):
     frequency: Array
     step: Array
     used: NDArray[np.bool_]
-    exponent: Interval
+    each: Sequence[float]
     middle: tuple[float, float] | None
+
+    @property
+    def exponent(self) -> float:
+        """The mean of x over runs."""
+        return mean(self.each).value
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ def _times(main: Sequence[ParityTrajectory], half: Array) -> LearningTimes:
         frequency=frequency,
         step=step,
         used=used,
-        exponent=mean([convergence(run) for run in main]),
+        each=[convergence(run) for run in main],
         middle=(_geometric_mean(frequency[used]), _geometric_mean(step[used]))
         if np.isfinite(line.slope)
         else None,
