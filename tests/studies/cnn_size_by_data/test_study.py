@@ -241,7 +241,7 @@ def noisy_grids(n, noise=0.05):
 
 
 def test_intervals_of_the_frontier_hold_their_own_estimate_without_being_widened():
-    """Cells resampled make other minima: the jackknife needs no resample, and is about its value."""
+    """Cells resampled make other minima: the jackknife needs no resample, is about its value."""
     for table in noisy_grids(12):
         by = frontier_exponents(parts(table).trained)
         for interval in by.values():

@@ -171,8 +171,8 @@ def _law(intervals: Intervals, name: str, claim: str, prediction: str) -> Findin
         low=change.low,
         high=change.high,
         verdict=equivalent(change, BEND),
-        answer=f"Above the notebook's baselines the slope, {in_words(slope, '.3g')} on average with "
-        f"R² {in_words(r2, '.2f')}, changes by {in_words(change, '.0%')} of itself.",
+        answer=f"Above the notebook's baselines the slope, {in_words(slope, '.3g')} on average "
+        f"with R² {in_words(r2, '.2f')}, changes by {in_words(change, '.0%')} of itself.",
         control="untrained: no dependence on D"
         if name in SYMBOLS
         else "none: an untrained network predicts by chance",
