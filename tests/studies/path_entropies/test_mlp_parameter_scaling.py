@@ -142,7 +142,7 @@ def test_networks_that_never_left_chance_are_no_trained_networks() -> None:
     assert len(learnt(table)) == 95 - 6
     ours, theirs = by_claim(table), by_claim(alive)
     for claim, finding in ours.items():
-        assert finding.measured == theirs[claim].measured, claim
+        assert repr(finding.measured) == repr(theirs[claim].measured), claim
     headline = STUDY.analysis(table).findings[0]
     assert "89 networks, without 6 that never left chance" in headline.answer
 
