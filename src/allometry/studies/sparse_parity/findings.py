@@ -114,9 +114,9 @@ def _as_printed(same: Sequence[ParityTrajectory]) -> Finding:
         source=f"{REPLICATION}, the losses printed",
         verdict=band.verdict(printed, ONE_TASK),
         answer=f"The mean of {len(same)} seeds is farthest off at epoch "
-        f"{author.PRINTED[worst, 0]:.0f}, {_percent(over[worst])} with the band that holds one more "
-        f"whole run; {author.met(same)} of {len(printed)} losses are met within 2 to 12%, "
-        f"by single seeds {min(each)} to {max(each)}.",
+        f"{author.PRINTED[worst, 0]:.0f}, {_percent(over[worst])} with the band that holds one "
+        f"more whole run; it meets {author.met(same)} of {len(printed)} losses within 2 to 12%, "
+        f"single seeds {min(each)} to {max(each)}.",
         unit="of the printed loss",
         figure="beside_the_author",
     )
