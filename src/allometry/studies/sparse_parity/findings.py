@@ -127,7 +127,8 @@ def _percent(interval: Interval) -> str:
 
 
 def _half_step(steps: NDArray[np.float64], task: int, printed: float) -> Finding:
-    logs = np.log(steps / printed)
+    # A seed that never learns it leaves no number and no verdict: its step is beyond the end.
+    logs, learnt = np.log(steps / printed), np.isfinite(steps)
     reach = next_draw_reach(len(logs)) * float(logs.std(ddof=1)) if len(logs) > 1 else np.nan
     ratio = Interval(*np.exp(logs.mean() + np.array([0.0, -reach, reach])).tolist())
     return _finding(
@@ -138,9 +139,10 @@ def _half_step(steps: NDArray[np.float64], task: int, printed: float) -> Finding
         "the next task)",
         source=f"{REPLICATION}, its figure",
         verdict=inside(ratio, 1 / (1 + HALF_A_TASK), 1 + HALF_A_TASK),
-        answer=f"Half learnt at step {span(steps)} by "
-        f"{int(np.isfinite(steps).sum())} of {len(steps)} seeds, {_shown(ratio)} of the author's "
-        "step with the scatter of one more run, as his is.",
+        answer=f"Half learnt at step {span(steps[learnt])} by {learnt.sum()} of {len(steps)} "
+        f"seeds, {_shown(ratio)} of the author's step with the scatter of one more run, as his is."
+        if learnt.any()
+        else f"None of {len(steps)} seeds learns it.",
         unit="of the author's step",
         figure="learning_times",
     )
