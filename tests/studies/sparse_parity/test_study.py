@@ -16,11 +16,15 @@ from allometry.studies.sparse_parity.findings import (
     ONE_TASK,
     _half_step,
     findings_of,
-    over_seeds_and_roundings,
 )
 from allometry.studies.sparse_parity.numbers import Numbers
 from allometry.studies.sparse_parity.study import STUDY
-from allometry.studies.sparse_parity.trajectories import BIT, HALF, ParityTrajectory
+from allometry.studies.sparse_parity.trajectories import (
+    BIT,
+    HALF,
+    ParityTrajectory,
+    over_seeds_and_roundings,
+)
 from allometry.tables.table import Table
 
 QUANTA = laws.named("quanta")
