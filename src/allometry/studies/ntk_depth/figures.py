@@ -198,8 +198,8 @@ def heavy_tails(table: Table, analysis: Analysis) -> Figure:
     """Left: second moment of K(x, x) over draws by its squared mean, a mark for each depth and
     width up to 5L/M = 10; line: least squares through 0 where 5L/M is up to 1, dashed beyond;
     orange: path counting, a mark for each depth and width; grey: exp(5L/M). Right: mean over draws
-    of K by its limit, less 1, beside the diagonal, at depths 8 to 18; line: its power law between
-    widths 100 to 250 and above, where both means are positive."""
+    of K by its limit, less 1, beside the diagonal, at depths 8 to 18, where it is positive; line:
+    its power law between widths 100 to 250 and above."""
     numbers = _numbers(analysis)
     moment, slope = numbers.second_moment, numbers.tail["slope"].value
     figure, axes = panels(1, 2, height=78)

@@ -200,9 +200,9 @@ def _authors_times(ax: Axes, frequencies: np.ndarray) -> None:
 
 
 def beside_the_author(table: Table, analysis: Analysis) -> Figure:
-    """Left: loss of the training batches, every seed (blue), their mean (black). Right: each seed
-    over the mean. Where runs have the notebook's sizes: left also the author's printed losses with
-    the tolerance of each (orange); right the seeds and their mean over these, the tolerances
+    """Left: loss of the training batches, every seed (blue) and their mean (black). Right: each
+    seed over the mean. Where runs have the notebook's sizes: left also the author's printed losses
+    with the tolerance of each (orange); right the seeds and their mean over these, the tolerances
     (orange), the band in which one more whole run is expected (grey), and the margin (dashed)."""
     numbers = _numbers(analysis)
     runs, same = numbers.main, numbers.same

@@ -21,7 +21,13 @@ from allometry.stats.grid import Curves, Grid
 from allometry.stats.interval import NO_VALUE, Interval
 from allometry.stats.lines import Line, log_line, slope_interval
 from allometry.stats.means import over_seeds
-from allometry.studies.sparse_parity.trajectories import BIT, FALLING, ParityTrajectory, online
+from allometry.studies.sparse_parity.trajectories import (
+    BIT,
+    FALLING,
+    ROUNDED,
+    ParityTrajectory,
+    online,
+)
 from allometry.tables.table import Table
 
 __all__ = [
@@ -133,7 +139,8 @@ def _scaling(kind: str, alpha: float, n_tasks: int, grid: Grid) -> Scaling:
     statistics = partial(_slopes, alpha=alpha, n_tasks=n_tasks)
     if kind == "S":
         # Points along one run are not independent: what varies is the seed.
-        intervals = over_seeds([statistics(curves) for _, curves in grid.each_seed()])
+        each = over_seeds([statistics(curves) for _, curves in grid.each_seed()])
+        intervals = {name: interval.stretched(ROUNDED) for name, interval in each.items()}
     else:
         intervals = grid.intervals(statistics, resamples=500)
     used = _used(mean["loss"], alpha, n_tasks)

@@ -38,9 +38,9 @@ def _numbers(analysis: Analysis) -> Numbers:
 
 def three_scalings(table: Table, analysis: Analysis) -> Figure:
     """Test loss in bits against parameters, samples (the lowest along training) and steps, at the
-    alpha nearest 0.4; hollow: less than one task learnt. Blue line: power law of the filled ones;
-    orange: the discrete curve L_n of the theory, one fit to all panels, K the number of tasks;
-    grey dashed: the theory's power law without a last task."""
+    alpha nearest 0.4, those of them that were run; hollow: less than one task learnt. Blue line:
+    power law of the filled ones; grey dashed: the theory's power law without a last task. Where all
+    three were run, orange: the discrete curve L_n, one fit to all panels, K the number of tasks."""
     numbers = _numbers(analysis)
     scalings = numbers.main_scalings
     fit = numbers.fits.get(fit_name(scalings[0].alpha))
@@ -92,8 +92,9 @@ def _joint_curve(s: Scaling, fit: Fit, table: Table, size: np.ndarray) -> Curve:
 
 def exponents(table: Table, analysis: Analysis) -> Figure:
     """Exponents of the loss in parameters, samples and steps against alpha, with 95% intervals
-    (seeds and sizes drawn anew; seeds alone for steps). Grey: the theory of an endless list of
-    quanta. Hollow squares: the same theory with as many quanta as tasks, over the same losses."""
+    (seeds and sizes drawn anew; seeds alone for steps): those of them that were run. Grey dashed:
+    the theory of an endless list of quanta. Hollow squares: the same theory with as many quanta as
+    tasks, over the same losses."""
     scalings = _numbers(analysis).scalings
     shown = [k for k in KINDS if any(s.kind == k for s in scalings)]
     figure, axes = panels(1, len(shown), height=70, sharey=True)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from allometry.laws.quanta import frequencies
+from allometry.stats.interval import Interval
 from allometry.stats.lines import log_line
+from allometry.stats.means import mean
 from allometry.tables.table import Table
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "FALLING",
     "HALF",
     "LEARNT",
+    "ROUNDED",
     "ParityTrajectory",
     "above_chance",
     "collapse",
@@ -31,6 +34,7 @@ __all__ = [
     "off_the_curve",
     "online",
     "ordered",
+    "over_seeds_and_roundings",
     "rank_agreement",
     "sharpness",
     "span",
@@ -42,6 +46,10 @@ Array = NDArray[np.float64]
 BIT = float(np.log(2))  # nats
 HALF = 0.35  # nats: a task is half learnt below (studies.md 003.2; chance is 0.693)
 FALLING = 0.95 * BIT  # a loss has begun to fall: the paper's first point of its law in D
+# Another number of threads sums in another order, and soon each run is another run of its seed:
+# they scatter as runs of other seeds do at most. So a mean scatters by their variance twice,
+# once for the seeds and once for the rounding, and no verdict hangs on the machine.
+ROUNDED = 2**0.5
 LEARNT = 0.1 * BIT  # and learnt below 0.1 bit (Michaud et al., appendix)
 
 
@@ -175,6 +183,11 @@ def off_the_curve(run: ParityTrajectory) -> float:
     gap = run.test_loss / BIT - (1 - share[learnt(run)])
     falling = run.test_loss < FALLING
     return float(gap[falling].mean()) if falling.any() else float("nan")
+
+
+def over_seeds_and_roundings(values: ArrayLike) -> Interval:
+    """Mean over runs with a 95% interval that the scatter of their roundings is part of."""
+    return mean(values).stretched(ROUNDED)
 
 
 def span(values: Sequence[float] | Array) -> str:
