@@ -131,9 +131,8 @@ STUDY = Study(
         "whose transformer has two layers and is 256 wide and whose decoder has its own learning "
         "rate and weight decay: their phase diagrams over these are not drawn.",
         "That a network does not generalise is said of the updates made, 8,000 at most.",
-        "In float32 the loss of a network that knows its part by heart is rounded to very few "
-        "digits, but without weight decay its weights go on growing all the same; what float64 "
-        "would do in the end is not known.",
+        "Without weight decay training does not stand still once the part shown is known: loss and "
+        "weights go on changing slowly. What more updates, or float64, would do is not known.",
         "The fraction also trained without weight decay was chosen after a look at one seed.",
         "A time is read between two points along training, in a straight line in its logarithm.",
     ),
