@@ -11,7 +11,6 @@ from allometry.findings import (
     Finding,
     at_least,
     at_most,
-    contains,
     equivalent,
     findings_html,
     inside,
@@ -62,15 +61,10 @@ def test_equivalent_asks_for_a_narrow_interval_about_zero(ends, verdict):
     assert equivalent(interval(*ends), 0.3) == verdict
 
 
-def test_contains_asks_only_that_the_value_is_between_the_ends():
-    assert contains(Interval(0, -9, 9), 1.0) == "agrees"
-    assert contains(Interval(0, -1, 0.5), 1.0) == "disagrees"
-
-
 def test_no_interval_decides_nothing():
     for x in (NO_VALUE, Interval(1.0, math.nan, math.nan)):
         assert {
-            at_least(x, 0), at_most(x, 0), inside(x, 0, 1), equivalent(x, 1), contains(x, 1)
+            at_least(x, 0), at_most(x, 0), inside(x, 0, 1), equivalent(x, 1)
         } == {"undecided"}  # fmt: skip
 
 

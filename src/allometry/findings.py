@@ -22,7 +22,6 @@ __all__ = [
     "Verdict",
     "at_least",
     "at_most",
-    "contains",
     "equivalent",
     "findings_html",
     "findings_text",
@@ -167,10 +166,3 @@ def equivalent(interval: Interval, margin: float) -> Verdict:
     (Schuirmann 1987, doi:10.1007/BF01068419).
     """
     return inside(interval, -margin, margin)
-
-
-def contains(interval: Interval, value: float) -> Verdict:
-    """Does the interval contain a predicted value? A wide interval agrees with many values."""
-    if math.isnan(interval.low):
-        return "undecided"
-    return "agrees" if interval.low <= value <= interval.high else "disagrees"

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from allometry.stats.interval import NO_VALUE, Interval
 from allometry.tables.conditions import meeting
 from allometry.tables.table import Table
 
-__all__ = ["OURS", "Claim", "Judgement", "n_seeds"]
+__all__ = ["OURS", "Claim", "Judgement", "Labels"]
 
 OURS = "ours"  # the source of a prediction that no work makes
 # Columns that every run of the default procedure has, in words, with their units.
@@ -33,6 +33,14 @@ COLUMNS = {
     "batch_size": "batch size",
     "steps": "number of updates",
 }
+
+
+class Labels(NamedTuple):
+    """Words of a figure: its headline, and its axes with their units."""
+
+    title: str
+    x: str
+    y: str
 
 
 @dataclass(frozen=True)
@@ -150,6 +158,11 @@ class Claim:
         """A column on an axis, with its unit."""
         return self.words.get(column) or COLUMNS.get(column, column.replace("_", " "))
 
+    @property
+    def labels(self) -> Labels:
+        """Words of the claim's figure."""
+        return Labels(self.title, self.label(self.x), self.label(self.y))
+
     def tips(self, runs: Table) -> list[str]:
         """A text for each run, for its mark in a figure: its name, its seed and its numbers."""
         shown = [name for name in ("seed", *self.columns) if name in runs]
@@ -188,8 +201,3 @@ class Claim:
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, int | float | np.number) else str(value)
-
-
-def n_seeds(table: Table) -> int:
-    """How many seeds the runs have; 1 where they name none."""
-    return len(np.unique(table["seed"])) if "seed" in table else 1

@@ -1,7 +1,7 @@
 """y is a printed number."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from math import nan
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,7 +31,7 @@ class Equals(Claim):
     """
 
     _: KW_ONLY
-    printed: Mapping[float, float] = None  # type: ignore[assignment]
+    printed: Mapping[float, float] = field(default_factory=dict)
     tolerance: float = 0.0
 
     kind: ClassVar[str] = "equals"
@@ -88,10 +88,9 @@ class Equals(Claim):
         finding = replace(finding, reproduces=True)
 
         def draw() -> "Figure":
-            from allometry.claims.pictures import Labels, draw_printed
+            from allometry.claims.pictures import draw_printed
 
-            words = Labels(self.title, self.label(self.x), self.label(self.y))
             x, y = (runs[name].astype(float) for name in (self.x, self.y))
-            return draw_printed(words, x, y, self.printed, self.tolerance)
+            return draw_printed(self.labels, x, y, self.printed, self.tolerance)
 
         return Judgement(finding, FindingFigure(draw, self.caption))

@@ -73,8 +73,7 @@ class Exponents(Claim):
         measured, predicted = {}, {}
         for value, law in fits.items():
             predicted[value] = self.predicts(value)  # type: ignore[misc]
-            alpha = law.parameters["alpha"]
-            measured[value] = Interval(alpha.value, alpha.low, alpha.high)
+            measured[value] = law.parameters["alpha"].interval
         ratios = {v: Interval(*(end / predicted[v] for end in measured[v])) for v in fits}
         farthest = max(ratios, key=lambda value: abs(ratios[value].value - 1))
         verdicts = {v: inside(ratios[v], 1 - self.within, 1 + self.within) for v in fits}

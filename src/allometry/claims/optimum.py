@@ -103,10 +103,9 @@ class Optimum(Claim):
         )
 
         def draw() -> "Figure":
-            from allometry.claims.pictures import Labels, draw_optimum
+            from allometry.claims.pictures import draw_optimum
 
-            axes = Labels(self.title, self.label(self.x), self.label(self.y))
-            return draw_optimum(axes, self.label(self.moves_with), xs, grid)
+            return draw_optimum(self.labels, self.label(self.moves_with), xs, grid)
 
         return Judgement(finding, FindingFigure(draw, self.caption))
 

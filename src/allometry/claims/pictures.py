@@ -1,14 +1,14 @@
 """The figure of each kind of claim, from plain values. Matplotlib comes in when one is drawn."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from allometry.claims.claim import Labels
 from allometry.claims.lines import LineAxes
-from allometry.claims.valleys import LOST, places_of
+from allometry.claims.valleys import is_lost, places_of
 from allometry.figures.curves import Curve, power_curve
 from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.labels import end_label, label_offsets, name_axes
@@ -34,7 +34,6 @@ from allometry.stats.interval import Interval
 from allometry.stats.lines import log_line
 
 __all__ = [
-    "Labels",
     "draw_exponents",
     "draw_lines",
     "draw_optimum",
@@ -44,14 +43,6 @@ __all__ = [
 
 Band = tuple[Array, Array, Array]  # x, and the ends of the interval of a line there
 WIDTH = 1.17 * COLUMN  # mm, of a figure with one panel
-
-
-class Labels(NamedTuple):
-    """Words of a figure: its headline, and its axes with their units."""
-
-    title: str
-    x: str
-    y: str
 
 
 def draw_power_law(
@@ -132,7 +123,7 @@ def _draw_valleys(
         colors, ends = ramp(mean.size), []
         for k, size in enumerate(mean.size):
             y = np.array([mean[f"{i}"][k] for i in range(len(xs))])
-            seen = y < LOST / 1e6
+            seen = ~is_lost(y)
             ax.plot(xs[seen], y[seen], "o-", ms=2.6, lw=1.0, color=colors[k])
             if np.isfinite(places[k]):
                 ax.plot([places[k]], [y[seen].min()], "v", ms=5, color=colors[k], zorder=4)

@@ -3,15 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from math import isfinite, nan
+from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from allometry.claims.claim import Claim, Judgement, n_seeds
+from allometry.claims.claim import Claim, Judgement
 from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, bend
 from allometry.claims.slope import BEND
-from allometry.claims.words import in_words, over, region, region_in_words, verdict_over_seeds
+from allometry.claims.words import (
+    in_words,
+    n_seeds,
+    over,
+    region,
+    region_in_words,
+    verdict_over_seeds,
+)
 from allometry.errors import UsageError
 from allometry.findings import FindingFigure, Verdict, inside
 from allometry.fitting.document import Fit
@@ -75,7 +82,7 @@ class PowerLaw(Claim):
         change = self.bend_of(runs, law)
         form = inside(change, -self.bend, self.bend)
         parameter = next(iter(self.predicts), "")
-        measured = _interval(law, parameter) if parameter else change
+        measured = law.parameters[parameter].interval if parameter else change
         verdict: Verdict = form
         if parameter:
             low, high = self.predicts[parameter]
@@ -92,12 +99,11 @@ class PowerLaw(Claim):
         )
 
         def draw() -> "Figure":
-            from allometry.claims.pictures import Labels, draw_power_law
+            from allometry.claims.pictures import draw_power_law
 
-            words = Labels(self.title, self.label(self.x), self.label(self.y))
             x, y = (runs[name].astype(float) for name in (self.x, self.y))
             untrained = runs[control].astype(float) if control else None
-            return draw_power_law(words, x, y, law, untrained, self.tips(runs))
+            return draw_power_law(self.labels, x, y, law, untrained, self.tips(runs))
 
         return Judgement(finding, FindingFigure(draw, self.caption), {self.title: law})
 
@@ -133,8 +139,9 @@ class PowerLaw(Claim):
     def _answer(self, law: Fit, change: Interval, form: Verdict, runs: Table) -> str:
         """One sentence that stands alone, and what to know of the fit."""
         y, x = self.word(self.y), self.word(self.x)
-        alpha = _interval(law, "alpha")
-        floor = f" towards {in_words(_interval(law, 'E'))}" if self.floor == "fitted" else ""
+        alpha = law.parameters["alpha"].interval
+        fitted = self.floor == "fitted"
+        floor = f" towards {in_words(law.parameters['E'].interval)}" if fitted else ""
         changes = f"changes by {in_words(change, '.0%')} of itself"
         goes = f"The {y} goes as x^-alpha in the {x}{floor}, alpha {in_words(alpha)}"
         sentences = {
@@ -173,10 +180,3 @@ def _bend(curves: Curves) -> dict[str, float]:
 
 def _exponent(curves: Curves, x: str, y: str) -> dict[str, float]:
     return {"alpha": -LineAxes().statistics(curves[x], curves[y])["slope"]}
-
-
-def _interval(law: Fit, name: str) -> Interval:
-    estimate = law.parameters.get(name)
-    return Interval(nan, nan, nan) if estimate is None else Interval(
-        estimate.value, estimate.low, estimate.high
-    )  # fmt: skip

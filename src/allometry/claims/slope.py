@@ -55,15 +55,14 @@ class OfALine(Claim):
         """The finding with its figure, a line for each group of runs."""
 
         def draw() -> "Figure":
-            from allometry.claims.pictures import Labels, draw_lines
+            from allometry.claims.pictures import draw_lines
 
-            words = Labels(self.title, self.label(self.x), self.label(self.y))
             points = {
                 name: (runs[self.x].astype(float), runs[self.y].astype(float), self.tips(runs))
                 for name, runs in groups.items()
             }
             bands = {name: _band(self, runs) for name, runs in groups.items()}
-            return draw_lines(words, self.axes, points, bands)
+            return draw_lines(self.labels, self.axes, points, bands)
 
         return Judgement(finding, FindingFigure(draw, self.caption))
 

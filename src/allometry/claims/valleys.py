@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.laws import Array
 from allometry.stats.grid import Curves
 
-__all__ = ["LOST", "place_of_lowest", "places_of"]
+__all__ = ["LOST", "is_lost", "place_of_lowest", "places_of"]
 
 LOST = 1e30  # y of a run that diverged: worse than any
+
+
+def is_lost(y: Array) -> NDArray[np.bool_]:
+    """Where a mean over seeds has a run that diverged in it."""
+    return np.asarray(y >= LOST / 1e6)  # the mean of a million seeds would still be told
 
 
 def places_of(curves: Curves, xs: Array) -> Array:
@@ -25,9 +31,9 @@ def place_of_lowest(x: Array, y: Sequence[float]) -> float:
     """
     values = np.asarray(y, float)
     k = int(np.argmin(values))
-    if values[k] >= LOST / 1e6 or k in (0, len(values) - 1):
+    if is_lost(values[k]) or k in (0, len(values) - 1):
         return float("nan")
-    if max(values[k - 1], values[k + 1]) >= LOST / 1e6:
+    if is_lost(values[k - 1 : k + 2]).any():
         return float(x[k])
     at, around = np.log(x[k - 1 : k + 2]), values[k - 1 : k + 2]
     square, line, _ = np.polyfit(at - at[1], around, 2)

@@ -4,13 +4,12 @@ from math import inf, isinf, isnan
 
 import numpy as np
 
-from allometry.claims.claim import n_seeds
 from allometry.errors import UsageError
 from allometry.findings import Verdict
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
-__all__ = ["in_words", "over", "region", "region_in_words", "verdict_over_seeds"]
+__all__ = ["in_words", "n_seeds", "over", "region", "region_in_words", "verdict_over_seeds"]
 
 
 def region(ends: tuple[float, float], claim: str) -> tuple[float, float]:
@@ -43,6 +42,11 @@ def region_in_words(ends: tuple[float, float]) -> str:
 def in_words(interval: Interval, form: str = "") -> str:
     """A number with its interval; "not known" where it has no value."""
     return "not known" if isnan(interval.value) else interval.shown(form)
+
+
+def n_seeds(table: Table) -> int:
+    """How many seeds the runs have; 1 where they name none."""
+    return len(np.unique(table["seed"])) if "seed" in table else 1
 
 
 def over(runs: Table, x: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from allometry.laws.law import Kind, Parameter
+from allometry.stats.interval import Interval
 
 __all__ = [
     "NEAR",
@@ -44,6 +45,11 @@ class Estimate:
     low: float
     high: float
     verdict: Verdict
+
+    @property
+    def interval(self) -> Interval:
+        """The number with the ends of its interval."""
+        return Interval(self.value, self.low, self.high)
 
     def __repr__(self) -> str:
         return f"{self.value:.6g} ({self.low:.4g}, {self.high:.4g}) {self.verdict}"

@@ -20,14 +20,6 @@ class Interval(NamedTuple):
     def has_ends(self) -> bool:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
-    def clipped(self, least: float, most: float) -> "Interval":
-        """The ends cut to the range that the quantity can have, a share's 0 and 1 say."""
-        return Interval(self.value, max(self.low, least), min(self.high, most))
-
-    def with_value_inside(self) -> "Interval":
-        """The interval widened to its own value, which a percentile interval may leave out."""
-        return Interval(self.value, min(self.low, self.value), max(self.high, self.value))
-
     def stretched(self, factor: float, *, share: bool = False) -> "Interval":
         """The ends moved away from the value by a factor.
 

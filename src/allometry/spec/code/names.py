@@ -26,7 +26,7 @@ class Names:
 
     Args:
         parts: that are reached.
-        describe: a value as JSON data; `Opaque` where it says nothing of its content.
+        describe: a value as JSON data; raises `Opaque` where the content cannot be read.
     """
 
     def __init__(self, parts: Parts, describe: Callable[[object], object]):

@@ -37,7 +37,7 @@ class Walk:
         """A root as JSON data, with all that it reaches among the parts.
 
         Raises:
-            Opaque: when it is of a kind that says nothing of its content.
+            Opaque: its content cannot be read.
         """
         described = self.describe(value)
         self._parts.look()
@@ -49,7 +49,7 @@ class Walk:
         """A value as JSON data.
 
         Raises:
-            Opaque: when it, or something in it, is of a kind that says nothing of its content.
+            Opaque: its content, or that of something in it, cannot be read.
         """
         if is_plain(value):
             return contents(value, self.describe)

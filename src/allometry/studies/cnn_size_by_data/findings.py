@@ -176,7 +176,7 @@ def _best_size(trained: Frontier) -> tuple[Interval, str]:
         return NO_VALUE, "Too few runs to fit L(N, D)."
     a, alpha, beta = law.derived["a"], law.parameters["alpha"], law.parameters["beta"]
     exponent = Interval(a.value, a.low, a.high)
-    powers = [_shown(Interval(e.value, e.low, e.high), ".2f") for e in (alpha, beta)]
+    powers = [_shown(e.interval, ".2f") for e in (alpha, beta)]
     answer = (
         f"L = E + A N^-alpha + B D^-beta on {trained.runs} runs of one epoch: alpha "
         f"{powers[0]}, beta {powers[1]}; the best N grows as C^{_shown(exponent)}."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.claims.claim import n_seeds
+from allometry.claims.words import n_seeds
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.stats.grid import Curves, Grid
@@ -122,7 +122,7 @@ def frontier_exponents(runs: Table) -> Mapping[str, Interval]:
 
     Returns:
         `compute`, `notebook_compute` and `difference`, the first less the second, with the
-        jackknife's intervals over widths and over seeds, the frontier taken anew without each; NaN
+        jackknife's intervals over widths and over seeds, the frontier taken again without each; NaN
         for fewer than four widths, or cells on either frontier.
     """
     grid = _grid(runs)

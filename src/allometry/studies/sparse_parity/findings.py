@@ -271,8 +271,7 @@ def _joint(numbers: Numbers) -> list[Finding]:
     fit = numbers.fits.get(laws.fit_name(numbers.alpha))
     if fit is None:
         return []
-    estimate = fit.parameters["alpha"]
-    alpha = Interval(estimate.value, estimate.low, estimate.high)
+    alpha = fit.parameters["alpha"].interval
     return [
         _finding(
             alpha,
