@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from allometry.claims import Equals, NoEffect, Optimum, PowerLaw, Slope, Steeper, Straight
+from allometry import claims
+from allometry.claims import (
+    Claim,
+    Equals,
+    Exponents,
+    NoEffect,
+    Optimum,
+    PowerLaw,
+    Slope,
+    Steeper,
+    Straight,
+)
 from allometry.errors import UsageError
 from allometry.tables.table import Table
 
@@ -184,6 +195,75 @@ def test_printed_numbers_have_a_tolerance_and_no_interval():
     assert verdict(Equals("n", "loss", printed=more, tolerance=5e-4), runs) == "undecided"
 
 
+# ---- exponents of groups ----------------------------------------------------------------------
+
+
+def grouped(exponents, noise=0.01):
+    """Runs of a power law for each value of d: its exponent, or a function of x."""
+    tables = []
+    for d, alpha in exponents.items():
+        law = alpha if callable(alpha) else lambda x, a=alpha: 5 * x**-a
+        tables.append(table(law, noise=noise, rng=int(d), d=lambda at, d=d: np.full(len(at), d)))
+    names = tables[0].columns
+    return Table({name: np.concatenate([t[name] for t in tables]) for name in names})
+
+
+def four_over_d(within=0.1):
+    return Exponents("n", "loss", group="d", predicts=lambda d: 4 / d, within=within)
+
+
+def test_each_group_has_the_exponent_predicted_for_it():
+    finding = four_over_d().judge(grouped({8: 0.5, 16: 0.25})).finding
+    assert finding.verdict == "agrees" and 0.9 < finding.low < finding.high < 1.1
+    finding = four_over_d().judge(grouped({8: 0.5, 16: 0.4})).finding
+    assert finding.verdict == "disagrees" and finding.measured == pytest.approx(1.6, abs=0.05)
+    assert "d 16" in finding.unit and "0.25 is predicted" in finding.answer
+
+
+def test_a_group_that_is_no_power_law_has_no_exponent_to_agree():
+    groups = {8: 0.5, 16: closed_form}
+    wide = Exponents("n", "loss", group="d", predicts=lambda d: 4 / d, within=1000)
+    finding = wide.judge(grouped(groups, noise=0.002)).finding
+    assert finding.verdict == "disagrees" and "no power law" in finding.answer
+
+
+# ---- what cannot be judged is refused before anything trains -------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Slope("n", "loss"), "predicts"),
+        (lambda: Slope("n", "loss", predicts=(1, 0)), "predicts"),
+        (lambda: Straight("n", "loss", margin=0), "margin above 0"),
+        (lambda: Steeper("n", "loss"), "group=COLUMN"),
+        (lambda: Steeper("n", "loss", group="d", steeper=1, than=1), "two of its values"),
+        (lambda: NoEffect("n", "loss"), "margin above 0"),
+        (lambda: Optimum("rate", "loss"), "moves_with"),
+        (lambda: Optimum("rate", "loss", moves_with="n"), "predicts"),
+        (lambda: Optimum("rate", "loss", moves_with="n", stays=-1), "predicts"),
+        (lambda: PowerLaw("n", "loss", floor="fit"), "'fitted'"),
+        (lambda: PowerLaw("n", "loss", bend=0), "bend above 0"),
+        (lambda: PowerLaw("n", "loss", predicts={"beta": (0, 1)}), "alpha, A"),
+        (lambda: PowerLaw("n", "loss", predicts={"E": (0, 1)}), "where it is fitted"),
+        (lambda: PowerLaw("n", "loss", predicts={"alpha": (1, 0)}), "alpha of loss"),
+        (lambda: Exponents("n", "loss", group="d"), "predicts=a function"),
+        (lambda: Equals("n", "loss"), "printed="),
+        (lambda: Straight("n", "loss", where=["n"]), "COLUMN<=VALUE"),
+    ],
+)
+def test_a_claim_without_a_prediction_is_refused(make, message):
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
+def test_one_condition_needs_no_list():
+    runs = table(power)
+    one = Slope("n", "loss", predicts=(-1, 0), where="n<=1600").judge(runs).finding
+    assert one == Slope("n", "loss", predicts=(-1, 0), where=["n<=1600"]).judge(runs).finding
+    assert "5 sizes" in one.answer
+
+
 # ---- all claims --------------------------------------------------------------------------------
 
 EVERY = [
@@ -195,8 +275,18 @@ EVERY = [
     (Steeper("n", "loss", group="seed", steeper=1, than=0), table(power)),
     (Optimum("rate", "loss", moves_with="width", predicts=(-1, 0)), valley(-0.7)),
     (Equals("n", "loss", printed={100.0: 0.8}, tolerance=0.1), table(power)),
+    (four_over_d(), grouped({8: 0.5, 16: 0.25})),
 ]
 NAMES = [f"{claim.kind} {k}" for k, (claim, _) in enumerate(EVERY)]
+
+
+def test_every_kind_of_claim_is_here():
+    kinds = {
+        kind
+        for kind in vars(claims).values()
+        if isinstance(kind, type) and issubclass(kind, Claim) and kind is not Claim
+    }
+    assert {type(claim) for claim, _ in EVERY} == kinds
 
 
 @pytest.mark.parametrize(("claim", "runs"), EVERY, ids=NAMES)

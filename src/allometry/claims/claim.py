@@ -11,7 +11,7 @@ from allometry.errors import DataError, UsageError
 from allometry.findings import Finding, FindingFigure, Verdict
 from allometry.fitting.document import Fit
 from allometry.stats.interval import NO_VALUE, Interval
-from allometry.tables.conditions import meeting
+from allometry.tables.conditions import meeting, parsed
 from allometry.tables.table import Table
 
 __all__ = ["OURS", "Claim", "Judgement", "Labels"]
@@ -71,7 +71,7 @@ class Claim:
         says: the claim in words; by default made of the columns.
         source: the work that makes the prediction, with the place in it. Without one the prediction
             is marked as ours.
-        where: conditions on the runs, ``"n_params>=1000"``.
+        where: conditions on the runs, ``["n_params>=1000"]``.
         control: column of the same measure where there can be no effect; by default the column
             that is named as `y` with ``_untrained`` behind it, where there is one.
         words: for columns in sentences and on axes: ``{"test_loss": "test loss (nats)"}``.
@@ -88,6 +88,12 @@ class Claim:
 
     kind: ClassVar[str]  # of a claim, in the name of its figure
     caption: ClassVar[str]  # of its figure
+
+    def __post_init__(self) -> None:
+        if isinstance(self.where, str):
+            object.__setattr__(self, "where", (self.where,))
+        for text in self.where:
+            parsed(text)
 
     @abstractmethod
     def judge(self, table: Table) -> Judgement:

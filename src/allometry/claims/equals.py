@@ -41,6 +41,7 @@ class Equals(Claim):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.printed or not self.tolerance > 0:
             raise UsageError(
                 f"claim {self.title!r}: printed={{{self.x}: number, ...}} and a tolerance above 0 "
@@ -91,6 +92,6 @@ class Equals(Claim):
             from allometry.claims.pictures import draw_printed
 
             x, y = (runs[name].astype(float) for name in (self.x, self.y))
-            return draw_printed(self.labels, x, y, self.printed, self.tolerance)
+            return draw_printed(self.labels, x, y, self.printed, self.tolerance, self.tips(runs))
 
         return Judgement(finding, FindingFigure(draw, self.caption))

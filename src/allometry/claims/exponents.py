@@ -1,17 +1,16 @@
 """Exponents of several groups of runs, each beside the number predicted for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
-from allometry.claims.power_law import PowerLaw
+from allometry.claims.power_law import Fitted, PowerLaw
 from allometry.claims.words import in_words, verdict_over_seeds
 from allometry.errors import UsageError
-from allometry.findings import FindingFigure, Verdict, inside
-from allometry.fitting.document import Fit
+from allometry.findings import FindingFigure, Verdict
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
@@ -25,9 +24,9 @@ __all__ = ["Exponents"]
 class Exponents(Claim):
     """The exponent alpha of y = floor + A x^-alpha, in each group, is the one predicted for it.
 
-    It agrees where the whole interval of every group's exponent lies within the margin about its
-    prediction, and disagrees where that of some group lies outside. The number measured is the
-    exponent farthest from its prediction, as a part of it.
+    Each group is judged as a `PowerLaw` with its prediction, to within the margin. The claim agrees
+    where all groups do, and disagrees where one does. The number measured is the exponent farthest
+    from its prediction, as a part of it.
 
     Attributes:
         group: column of numbers whose values make the groups.
@@ -50,6 +49,7 @@ class Exponents(Claim):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.predicts is None or not self.group or not self.within > 0:
             raise UsageError(
                 f"claim {self.title!r}: group=COLUMN, predicts=a function of its values, and "
@@ -69,43 +69,36 @@ class Exponents(Claim):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        fits = self.fits(runs)
-        measured, predicted = {}, {}
-        for value, law in fits.items():
-            predicted[value] = self.predicts(value)  # type: ignore[misc]
-            measured[value] = law.parameters["alpha"].interval
-        ratios = {v: Interval(*(end / predicted[v] for end in measured[v])) for v in fits}
-        farthest = max(ratios, key=lambda value: abs(ratios[value].value - 1))
-        verdicts = {v: inside(ratios[v], 1 - self.within, 1 + self.within) for v in fits}
-        verdict: Verdict = "undecided"
-        if "disagrees" in verdicts.values():
-            verdict = "disagrees"
-        elif set(verdicts.values()) == {"agrees"}:
-            verdict = "agrees"
-        group = self.word(self.group)
-        each = "; ".join(
-            f"{in_words(measured[v])} where {p:.2g} is predicted ({group} {v:g})"
-            for v, p in predicted.items()
-        )
+        values = np.unique(runs[self.group].astype(float)).tolist()
+        predicted = {value: self.predicts(value) for value in values}  # type: ignore[misc]
+        groups = {value: self._group(runs, value, of) for value, of in predicted.items()}
+        measured = {value: group.measured for value, group in groups.items()}
+        ratios = {v: Interval(*(end / predicted[v] for end in measured[v])) for v in values}
+        farthest = max(values, key=lambda value: abs(ratios[value].value - 1))
+        each = "; ".join(self._in_words(v, groups[v], p) for v, p in predicted.items())
         finding = self.finding(
             ratios[farthest],
-            verdict_over_seeds(verdict, runs),
+            verdict_over_seeds(_of_all([group.verdict for group in groups.values()]), runs),
             answer=f"The exponent of the {self.word(self.y)} in the {self.word(self.x)} is {each}.",
             unit=f"of the exponent predicted, at {self.word(self.group)} {farthest:g}",
         )
-        titles = {f"{self.title}: {self.word(self.group)} {v:g}": law for v, law in fits.items()}
+        fits = {f"{self.title}: {self.word(self.group)} {v:g}": g.law for v, g in groups.items()}
         return Judgement(
-            finding, FindingFigure(lambda: self.draw(measured, predicted), self.caption), titles
+            finding, FindingFigure(lambda: self.draw(measured, predicted), self.caption), fits
         )
 
-    def fits(self, runs: Table) -> Mapping[float, Fit]:
-        """The law of each group."""
-        law = PowerLaw(self.x, self.y, floor=self.floor)
-        values = np.unique(runs[self.group].astype(float)).tolist()
-        return {
-            value: law.fitted(runs.take(runs[self.group].astype(float) == value), self.y)
-            for value in values
-        }
+    def _group(self, runs: Table, value: float, predicted: float) -> Fitted:
+        """The law of one group beside the exponent predicted for it."""
+        ends = sorted(predicted * (1 + sign * self.within) for sign in (-1, 1))
+        law = PowerLaw(self.x, self.y, floor=self.floor, predicts={"alpha": (ends[0], ends[1])})
+        return law.fitted(runs.take(runs[self.group].astype(float) == value))
+
+    def _in_words(self, value: float, group: Fitted, predicted: float) -> str:
+        no_law = "" if group.form != "disagrees" else ", no power law"
+        return (
+            f"{in_words(group.measured)} where {predicted:.2g} is predicted "
+            f"({self.word(self.group)} {value:g}{no_law})"
+        )
 
     def draw(
         self, measured: Mapping[float, Interval], predicted: Mapping[float, float]
@@ -119,3 +112,10 @@ class Exponents(Claim):
             for (value, interval), p in zip(measured.items(), predicted.values(), strict=True)
         }
         return draw_exponents(self.title, f"exponent of the {self.word(self.y)}", rows)
+
+
+def _of_all(verdicts: Sequence[Verdict]) -> Verdict:
+    """Of a claim about all groups: one that disagrees is enough, all have to agree."""
+    if "disagrees" in verdicts:
+        return "disagrees"
+    return "agrees" if set(verdicts) == {"agrees"} else "undecided"

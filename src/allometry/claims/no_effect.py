@@ -37,6 +37,7 @@ class NoEffect(OfALine):
     kind: ClassVar[str] = "no_effect"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.margin > 0 and self.why):
             raise UsageError(
                 f"claim {self.title!r}: a margin above 0 in units of {self.y}, and why it is that "

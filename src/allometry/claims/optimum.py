@@ -10,7 +10,7 @@ import numpy as np
 from allometry.claims.claim import Claim, Judgement
 from allometry.claims.valleys import LOST, places_of
 from allometry.claims.words import in_words, region, region_in_words, verdict_over_seeds
-from allometry.errors import DataError
+from allometry.errors import DataError, UsageError
 from allometry.findings import FindingFigure, inside
 from allometry.laws import Array
 from allometry.stats.grid import Curves, Grid
@@ -50,6 +50,12 @@ class Optimum(Claim):
         "place: small marks are seeds, large ones their mean, the line is fitted to the means of a."
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.moves_with:
+            raise UsageError(f"claim on {self.y!r}: moves_with=COLUMN expected, a width say")
+        _ = self.allowed
+
     @property
     def columns(self) -> tuple[str, ...]:
         return self.x, self.y, self.moves_with
@@ -58,7 +64,7 @@ class Optimum(Claim):
     def allowed(self) -> tuple[float, float]:
         """The region of the exponent."""
         ends = (-self.stays, self.stays) if self.stays else self.predicts
-        return region(ends, self.title)
+        return region(ends, self.says or f"{self.kind} of {self.y}")
 
     def sentence(self) -> str:
         place = f"The {self.word(self.x)} of the lowest {self.word(self.y)}"

@@ -137,14 +137,15 @@ def _draw_valleys(
 
 
 def draw_printed(
-    words: Labels, x: Array, y: Array, printed: Mapping[float, float], tolerance: float
-) -> Figure:
+    words: Labels, x: Array, y: Array, printed: Mapping[float, float], tolerance: float,
+    tips: Sequence[str],
+) -> Figure:  # fmt: skip
     """Runs beside the numbers printed, and their difference below, with the tolerance."""
     figure, (top,), (low,) = stacked(width=WIDTH)
     known = np.isin(x, list(printed))
     expected = np.array([printed.get(value, np.nan) for value in x.tolist()])
     xlog, ylog = bool((x > 0).all()), bool((y > 0).all())
-    runs_panel(x, y, ax=top, used=known, xlog=xlog, ylog=ylog, ylabel=words.y)
+    runs_panel(x, y, ax=top, used=known, xlog=xlog, ylog=ylog, ylabel=words.y, tips=tips)
     residual_panel(
         x[known], y[known], expected[known], ax=low, relative=False, xlog=xlog, xlabel=words.x,
         ylabel="run \N{MINUS SIGN} printed",

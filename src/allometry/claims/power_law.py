@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,24 @@ from allometry.tables.table import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PowerLaw"]
+__all__ = ["Fitted", "PowerLaw"]
+
+
+class Fitted(NamedTuple):
+    """A law beside a claim.
+
+    Attributes:
+        law: fitted to the runs.
+        change: of its exponent over the range of x, as a part of it.
+        form: whether it is a power law. verdict: of the claim.
+        measured: the parameter predicted, or `change` where none is.
+    """
+
+    law: Fit
+    change: Interval
+    form: Verdict
+    verdict: Verdict
+    measured: Interval
 
 
 @dataclass(frozen=True)
@@ -62,13 +79,26 @@ class PowerLaw(Claim):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.predicts) > 1:
             raise UsageError(
                 f"claim {self.title!r}: one parameter is predicted by a claim, got "
                 f"{', '.join(self.predicts)}: write a claim for each"
             )
+        if isinstance(self.floor, str) and self.floor != "fitted":
+            raise UsageError(
+                f"claim on {self.y!r}: floor a number or 'fitted' expected, got {self.floor!r}"
+            )
+        known = ("alpha", "A", *(["E"] if self.floor == "fitted" else []))
         for name, ends in self.predicts.items():
-            region(ends, f"{self.title} ({name})")
+            if name not in known:
+                raise UsageError(
+                    f"claim on {self.y!r}: predicts one of {', '.join(known)} expected, got "
+                    f"{name!r} (E is the floor, where it is fitted)"
+                )
+            region(ends, f"{name} of {self.y}")
+        if not self.bend > 0:
+            raise UsageError(f"claim on {self.y!r}: bend above 0 expected, got {self.bend!r}")
 
     def sentence(self) -> str:
         law = f"The {self.word(self.y)} is a power law of the {self.word(self.x)}"
@@ -78,24 +108,14 @@ class PowerLaw(Claim):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        law = self.fitted(runs, self.y)
-        change = self.bend_of(runs, law)
-        form = inside(change, -self.bend, self.bend)
-        parameter = next(iter(self.predicts), "")
-        measured = law.parameters[parameter].interval if parameter else change
-        verdict: Verdict = form
-        if parameter:
-            low, high = self.predicts[parameter]
-            sound = law.parameters[parameter].verdict == "identified"
-            verdict = inside(measured, low, high) if sound else "undecided"
-            verdict = "disagrees" if form == "disagrees" else verdict
+        law, change, form, verdict, measured = self.fitted(runs)
         control = self.control_column(runs)
         finding = self.finding(
             measured,
             verdict_over_seeds(verdict, runs),
             answer=self._answer(law, change, form, runs),
             control=self._of_control(runs, control) if control else "",
-            unit="" if parameter else "of the exponent",
+            unit="" if self.predicts else "of the exponent",
         )
 
         def draw() -> "Figure":
@@ -112,20 +132,34 @@ class PowerLaw(Claim):
         parameters = [f"{name} {region_in_words(ends)}" for name, ends in self.predicts.items()]
         return "; ".join([*parameters, form])
 
-    def fitted(self, runs: Table, y: str) -> Fit:
-        """The law of some runs, rows of one x and of one seed resampled together."""
+    def fitted(self, runs: Table) -> Fitted:
+        """The law of some runs, whether it is a power law, and what that says of the claim."""
+        law = self._law(runs)
+        change = self._bend(runs, law)
+        form = inside(change, -self.bend, self.bend)
+        name = next(iter(self.predicts), "")
+        if not name:
+            return Fitted(law, change, form, form, change)
+        parameter, verdict = law.parameters[name], form
+        if form != "disagrees":
+            sound = parameter.verdict == "identified"
+            verdict = inside(parameter.interval, *self.predicts[name]) if sound else "undecided"
+        return Fitted(law, change, form, verdict, parameter.interval)
+
+    def _law(self, runs: Table) -> Fit:
+        """The law fitted, rows of one x and of one seed resampled together."""
         clusters = [
             name for name in (self.x, "seed") if name in runs and len(np.unique(runs[name])) > 1
         ]
         fixed = {"E": float(self.floor)} if self.floor not in (0, "fitted") else None
         law = "power" if self.floor == 0 else "power_floor"
         return fit(
-            runs, law, {"x": self.x, "y": y}, fixed=fixed,
+            runs, law, {"x": self.x, "y": self.y}, fixed=fixed,
             # One run a size: each row is a cluster already.
             cluster=tuple(clusters) if n_seeds(runs) > 1 else None,
         )  # fmt: skip
 
-    def bend_of(self, runs: Table, law: Fit) -> Interval:
+    def _bend(self, runs: Table, law: Fit) -> Interval:
         """How much the exponent changes over the range of x, as a part of it."""
         x, y = runs[self.x].astype(float), runs[self.y].astype(float)
         alpha = law.values["alpha"]

@@ -81,6 +81,10 @@ class Slope(OfALine):
 
     kind: ClassVar[str] = "slope"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        region(self.predicts, self.says or f"{self.kind} of {self.y}")
+
     def sentence(self) -> str:
         direction = {(0, inf): "rises with", (-inf, 0): "falls with"}.get(self.predicts)
         if direction:
@@ -94,7 +98,7 @@ class Slope(OfALine):
         return f"{self.unit_name} {region_in_words(self.predicts)}"
 
     def judge(self, table: Table) -> Judgement:
-        low, high = region(self.predicts, self.title)
+        low, high = self.predicts
         runs = self.runs(table)
         measured, control = line_intervals(self, runs, self.control_column(runs))
         slope = measured["slope"]
@@ -132,6 +136,11 @@ class Straight(OfALine):
     margin: float = BEND
 
     kind: ClassVar[str] = "straight"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.margin > 0:
+            raise UsageError(f"claim {self.title!r}: margin above 0 expected, got {self.margin!r}")
 
     def sentence(self) -> str:
         logs = [n for n, log in ((self.x, self.xlog), (self.y, self.ylog)) if log]
@@ -176,6 +185,14 @@ class Steeper(OfALine):
     than: object = None
 
     kind: ClassVar[str] = "steeper"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.group or self.steeper == self.than:
+            raise UsageError(
+                f"claim {self.title!r}: group=COLUMN with two of its values, steeper=... and "
+                f"than=..., expected, got group={self.group!r}, {self.steeper!r}, {self.than!r}"
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:

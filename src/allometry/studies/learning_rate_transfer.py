@@ -15,24 +15,22 @@ from allometry.spec.optimizers import Adam
 from allometry.study import Study
 
 SOURCE = "Yang et al. 2022, Tensor Programs V, 2203.03466"
-BASE, RATES, FEW = 32, [2.0**-k for k in range(3, 13)], 4
+RATES, FEW = [2.0**-k for k in range(3, 13)], 4
+WIDTHS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 STANDARD, MUP = "parametrisation==standard", "parametrisation==mup"
 TRAINED, CHECKED = f"steps>{FEW}", f"steps=={FEW}"  # the coordinate check is after a few updates
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
     """Two hidden layers of each width at each learning rate, and after a few updates at one."""
-    n_train, epochs, widths = {
-        "quick": (2_000, 5, (32, 48, 64, 96, 128, 192, 256)),
-        "paper": (10_000, 10, (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)),
-    }[size]
+    n_train, epochs, many = {"quick": (2_000, 5, 7), "paper": (10_000, 10, len(WIDTHS))}[size]
     rules = [Adam(learning_rate=rate) for rate in RATES]
     trains = [TrainSpec(optimizer=rule, epochs=epochs, batch_size=64) for rule in rules]
     trains.append(TrainSpec(optimizer=Adam(learning_rate=2.0**-8), steps=FEW, batch_size=64))
-    models = [MLP(widths=(784, width, width, 10)) for width in widths]
-    models += [m.model_copy(update={"parametrisation": "mup", "base_width": BASE}) for m in models]
+    models = [MLP(widths=(784, width, width, 10)) for width in WIDTHS[:many]]
+    models += [m.model_copy(update={"parametrisation": "mup", "base_width": 32}) for m in models]
     data = ImageSubset(name="mnist", n_train=n_train)
-    each = [(seed, model, train) for seed in seeds for model in models for train in trains]
+    each = [(s, model, train) for s in seeds for model in models for train in trains]
     return [RunSpec(model=m, data=data, train=t, seed=s) for s, m, t in each]
 
 
@@ -42,18 +40,15 @@ STUDY = Study(
     question="Does the best learning rate of Adam stay where it is as a perceptron gets wider?",
     runs=runs, sizes=("quick", "paper"), seeds={"quick": (0, 1, 2), "paper": (0, 1, 2, 3, 4)},
     measures={
-        "losses": measures.losses,
-        "changes": measures.activation_changes,
-        "width": lambda net: {"width": net.model.widths[1]},
-        "kind": lambda net: {"parametrisation": net.model.parametrisation},
+        "losses": measures.losses, "changes": measures.activation_changes,
+        "model": lambda n: {"width": n.model.widths[1], "parametrisation": n.model.parametrisation},
     },
     claims=[
         Optimum("learning_rate", "train_loss", moves_with="width", predicts=(-inf, 0),
                 where=[STANDARD, TRAINED], source=f"{SOURCE}, figure 1, left",
                 says="With PyTorch's start the best learning rate falls with the width"),
         Optimum("learning_rate", "train_loss", moves_with="width", stays=0.125,
-                where=[MUP, TRAINED],
-                source=f"{SOURCE}, figure 1, right",
+                where=[MUP, TRAINED], source=f"{SOURCE}, figure 1, right",
                 says="In muP the best learning rate does not move with the width"),
         Slope("width", "output_change", predicts=(0, inf), where=[STANDARD, CHECKED],
               source=f"{SOURCE}, appendix D.1",

@@ -4,6 +4,7 @@ Sharma and Kaplan (2004.10802) for parameters N, Bahri et al. (2102.06701) for e
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from allometry import measures
 from allometry.claims import Exponents, Steeper
@@ -25,10 +26,8 @@ OF_N, OF_D = [f"n_data=={MANY}", f"width<{WIDE}"], [f"width=={WIDE}", f"n_data<{
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
     """Students of all widths with many examples, and wide ones with all numbers of them."""
     steps = {"quick": 1500, "paper": 20_000}[size]
-    train = TrainSpec(
-        optimizer=Adam(learning_rate=3e-3), steps=steps, batch_size=128, schedule=Cosine(),
-        loss="squared_error",
-    )  # fmt: skip
+    train = TrainSpec(optimizer=Adam(learning_rate=3e-3), steps=steps, batch_size=128,
+                      schedule=Cosine(), loss="squared_error")  # fmt: skip
     pairs = [(d, w, MANY) for d in DIMENSIONS for w in (4, 6, 8, 12, 16, 24, 32, 48)]
     pairs += [(d, WIDE, 64 << k) for d in DIMENSIONS for k in range(7)]
     data = {(d, n): Teacher(n_in=d, n_train=n) for d, _, n in pairs}
@@ -39,15 +38,11 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 
 def exponents(x: str, where: Sequence[str], source: str) -> tuple[Exponents, Steeper]:
     """Each dimension's exponent beside 4/d, above the floor that so few updates leave."""
+    same: dict[str, Any] = dict(group="n_in", where=where, source=source, words=WORDS)
     return (
-        Exponents(
-            x, "test_loss", group="n_in", predicts=lambda d: 4 / d, formula="4/d", within=0.25,
-            floor="fitted", where=where, source=source, words=WORDS,
-        ),
-        Steeper(
-            x, "test_loss", group="n_in", steeper=2, than=16, where=where, source=source,
-            words=WORDS,
-        ),
+        Exponents(x, "test_loss", predicts=lambda d: 4 / d, formula="4/d", within=0.25,
+                  floor="fitted", **same),
+        Steeper(x, "test_loss", steeper=2, than=16, **same),
     )  # fmt: skip
 
 
@@ -55,12 +50,10 @@ STUDY = Study(
     name="teacher_dimension",
     title="Exponents and the dimension of the inputs",
     question="Are the exponents of a student's loss 4/d, d the dimension of the inputs?",
-    runs=runs,
-    sizes=("quick", "paper"),
-    seeds={"quick": (0, 1, 2), "paper": (0, 1, 2, 3, 4)},
+    runs=runs, sizes=("quick", "paper"), seeds={"quick": (0, 1, 2), "paper": (0, 1, 2, 3, 4)},
     measures={
         "losses": measures.losses,
         "inputs": lambda net: {"n_in": net.model.widths[0], "width": net.model.widths[1]},
     },
     claims=[*exponents("n_params", OF_N, N_SOURCE), *exponents("n_data", OF_D, D_SOURCE)],
-)
+)  # fmt: skip

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from allometry.errors import UsageError
 from allometry.tables.table import Table
 
-__all__ = ["Mask", "condition", "meeting"]
+__all__ = ["Mask", "condition", "meeting", "parsed"]
 
 Mask = NDArray[np.bool_]
 
@@ -25,21 +25,34 @@ COMPARISONS = {
 }
 
 
-def condition(table: Table, text: str) -> Mask:
-    """Rows where ``COLUMN<op>VALUE`` holds, (rows,).
+def parsed(text: str) -> tuple[str, str, str]:
+    """Column, comparison and value of ``COLUMN<op>VALUE``.
 
     Args:
         text: with one of <= >= == != < >, or = for ==; a value of text may be in quotes.
 
     Raises:
-        UsageError: no condition, no such column, or a value that does not compare with it.
+        UsageError: no condition.
     """
-    match = re.fullmatch(r"\s*(.+?)\s*(<=|>=|==|!=|<|>|=)\s*(.*?)\s*", text)
+    match = re.fullmatch(r"\s*(.+?)\s*(<=|>=|==|!=|<|>|=)\s*(.*?)\s*", str(text))
     if match is None:
         raise UsageError(f"a condition like 'COLUMN<=VALUE' was expected, got {text!r}")
     name, sign, value = match.groups()
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
+    return name, sign, value
+
+
+def condition(table: Table, text: str) -> Mask:
+    """Rows where ``COLUMN<op>VALUE`` holds, (rows,).
+
+    Args:
+        text: as `parsed` reads it.
+
+    Raises:
+        UsageError: no condition, no such column, or a value that does not compare with it.
+    """
+    name, sign, value = parsed(text)
     column = table[name]
     if column.dtype.kind in "if":
         try:
