@@ -42,6 +42,7 @@ settings.register_profile("allometry", deadline=None)
 settings.load_profile("allometry")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of the same name
 def pytest_collection_modifyitems(config, items):
     """With `-n 2`: a file stays with one worker, whose fixtures it shares; of the conformance
     tests each study does, since its quick runs are trained once."""
