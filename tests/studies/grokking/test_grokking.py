@@ -94,7 +94,7 @@ def found(table, words):
 
 
 def test_findings_say_memorised_and_found_the_line(short):
-    memorises = found(short.table, "learns by heart")
+    memorises = found(short.table, "memorises")
     assert memorises.verdict == "agrees"
     assert memorises.measured < 0.5
     assert found(short.table, "learning rates decide").measured > 0.4

@@ -63,8 +63,8 @@ def accuracies_and_norm(table: Table, analysis: Analysis) -> Figure:
 def _title(group: Group) -> str:
     lag = group.times.lag
     if not np.isfinite(lag.value):
-        return "The large start learns its digits by heart; generalising is not reached here"
-    return f"A large start generalises {in_words(lag, 2)} updates after it has learnt by heart"
+        return "The large start memorises its digits; generalising is not reached here"
+    return f"A large start generalises {in_words(lag, 2)} updates after it has memorised"
 
 
 def time_by_weight_decay(table: Table, analysis: Analysis) -> Figure:

@@ -98,7 +98,7 @@ def _needs_decay(numbers: Numbers) -> Finding:
     ])  # fmt: skip
     never = sum(np.isnan(c.t_test) for c in without)
     return Finding(
-        claim="Without weight decay the network stays with what it learnt by heart",
+        claim="Without weight decay the network stays with what it memorised",
         prediction="weight decay brings the weights down from their large start (section 2); "
         "without it none does, so decay adds to the share right in the end: a gain above 0",
         source=OMNIGROK,

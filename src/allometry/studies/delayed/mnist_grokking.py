@@ -101,7 +101,7 @@ STUDY = Study(
     title="Grokking on MNIST from a start too large",
     question="Does a large start make a network grok images of digits, and does weight decay set "
     "how long it takes?",
-    prediction="A start nine times too large learns its training set by heart and generalises "
+    prediction="A start nine times too large memorises its training set and generalises "
     "long after, when weight decay has brought its norm down: a time inverse to the decay",
     source=SOURCE,
     runs=runs,

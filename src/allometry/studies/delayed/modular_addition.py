@@ -98,7 +98,7 @@ STUDY = Study(
     title="Grokking addition modulo p with a transformer",
     question="Does a small transformer grok addition modulo p, and do its embeddings then lie on "
     "circles?",
-    prediction="It knows its part of the table by heart long before it knows the rest; then its "
+    prediction="It memorises its part of the table long before it knows the rest; then its "
     "numbers stand on circles of a few frequencies, and few principal components hold them",
     source=LIU,
     runs=runs,

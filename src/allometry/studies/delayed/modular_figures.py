@@ -76,10 +76,8 @@ def sums_along_training(table: Table, analysis: Analysis) -> Figure:
 
 def _title(lag: Interval) -> str:
     if not np.isfinite(lag.value):
-        return "The transformer knows its sums by heart and does not generalise here"
-    return (
-        f"The transformer generalises {in_words(lag, 2)} updates after it knows its part by heart"
-    )
+        return "The transformer memorises its sums and does not generalise here"
+    return f"The transformer generalises {in_words(lag, 2)} updates after it memorised its part"
 
 
 def _by_fraction(ax: Axes, runs: Sequence[DelayedRun]) -> None:
@@ -155,12 +153,17 @@ def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
 def embeddings_on_a_ring(table: Table, analysis: Analysis) -> Figure:
     """The embeddings of all numbers on their first two principal components, of the network whose
     embeddings come nearest to a circle after it generalises: untrained, when it knows its part by
-    heart, when they are roundest, at the end. Colour and line: the order a, a + 1/k, ... in which
+    memorised, when they are roundest, at the end. Colour and line: the order a, a + 1/k, ... in which
     the frequency k of the roundest moment goes round."""
     run, round_at = _roundest(_numbers(analysis).runs)
     p, k = int(run.row["p"]), int(run.along["ring_frequency"][round_at])
-    heart = int(np.abs(run.step - run.t_train).argmin()) if np.isfinite(run.t_train) else 0
-    moments = {"untrained": 0, "by heart": heart, "roundest": round_at, "end": len(run.step) - 1}
+    memorised = int(np.abs(run.step - run.t_train).argmin()) if np.isfinite(run.t_train) else 0
+    moments = {
+        "untrained": 0,
+        "memorised": memorised,
+        "roundest": round_at,
+        "end": len(run.step) - 1,
+    }
     figure, axes = panels(1, len(moments), height=58.0)
     for ax, (name, point) in zip(axes[0], moments.items(), strict=True):
         _plane(ax, np.asarray(run.along["plane"][point], float), k, numbers=name == "roundest")

@@ -67,7 +67,7 @@ def _late(numbers: Numbers) -> Finding:
     }
     never = sum(np.isnan(run.t_test) for run in without)
     return Finding(
-        claim="The transformer groks addition: it generalises long after it learns by heart",
+        claim="The transformer groks addition: it generalises long after it memorises",
         prediction=f"{LAG:,} updates or more lie between (grokking, Table 1 of 2205.10343)",
         source=LIU,
         measured=lag.value,
@@ -121,7 +121,7 @@ def _critical(runs: Sequence[DelayedRun]) -> Finding:
         if edges
         else f"From {fractions[0]:.0%} to {fractions[-1]:.0%} of the table all runs end alike: the "
         "edge is not among the fractions tried.",
-        control="all runs know their own part by heart: training accuracy "
+        control="all runs memorise their own part: training accuracy "
         + in_words(mean([float(run.along["train_accuracy"][-1]) for run in runs]), 3),
         unit="of the table" if edges else "",
         figure="time_by_fraction",
@@ -184,7 +184,7 @@ def _sparse(numbers: Numbers) -> Finding:
 
 
 def _fewer_components(numbers: Numbers) -> Finding:
-    """The fall of the entropy from knowing by heart to generalising, and of those that do not."""
+    """The fall of the entropy from memorising to generalising, and of those that do not."""
     learnt = numbers.learnt
 
     def fall(runs: Sequence[DelayedRun]) -> float:
@@ -198,7 +198,7 @@ def _fewer_components(numbers: Numbers) -> Finding:
     return Finding(
         claim="The principal components of the embeddings grow few as the network generalises",
         prediction="the entropy of their spectrum falls with generalising (appendix F): a change "
-        "below 0 between knowing by heart and generalising",
+        "below 0 between memorising and generalising",
         source=LIU,
         measured=change.value,
         low=change.low,

@@ -137,7 +137,7 @@ def _memorises(done: Table) -> Finding:
     phases = " ".join(done["phase"].tolist())
     runs = torch_reruns()
     return Finding(
-        claim="At the notebook's learning rates the network learns by heart and does not come to "
+        claim="At the notebook's learning rates the network memorises and does not come to "
         "understand addition",
         prediction="memorisation, as where the decoder is faster than the representation (paper, "
         f"figure 5a): a test accuracy below {UNDERSTOOD} (from there on notebook and table 1 count "
@@ -248,7 +248,7 @@ def _span(values: Any) -> str:
 STUDY = Study(
     name="grokking",
     title="Grokking, a toy model: addition in representation space",
-    question="Does the toy network understand addition or learn it by heart, and what decides?",
+    question="Does the toy network understand addition or memorise it, and what decides?",
     prediction="a representation that becomes a line answers questions never shown; whether it "
     "does depends on the learning rates of representation and decoder",
     source=SOURCE,
