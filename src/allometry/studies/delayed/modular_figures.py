@@ -152,8 +152,8 @@ def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
 
 def embeddings_on_a_ring(table: Table, analysis: Analysis) -> Figure:
     """The embeddings of all numbers on their first two principal components, of the network whose
-    embeddings come nearest to a circle after it generalises: untrained, when it knows its part by
-    memorised, when they are roundest, at the end. Colour and line: the order a, a + 1/k, ... in which
+    embeddings come nearest to a circle after it generalises: untrained, once it has memorised its
+    part, when they are roundest, at the end. Colour and line: the order a, a + 1/k, ... in which
     the frequency k of the roundest moment goes round."""
     run, round_at = _roundest(_numbers(analysis).runs)
     p, k = int(run.row["p"]), int(run.along["ring_frequency"][round_at])
