@@ -59,6 +59,7 @@ class Bar:
         )
         self._runs = self._steps = self._done = self._diverged = self._steps_done = 0
         self._began = self._last_line = time.monotonic()
+        self._since, self._steps_before = self._began, 0  # of the rate
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +70,7 @@ class Bar:
     def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
         """Start: runs to train, runs stored before, packs, and model-steps in all."""
         self._runs, self._steps = runs, steps
-        self._began = self._last_line = time.monotonic()
+        self._began = self._last_line = self._since = time.monotonic()
         if not runs:
             return
         self._line(
@@ -81,14 +82,16 @@ class Bar:
             self._task = self._bar.add_task("training", total=steps, rate="")
 
     def advance(self, model_steps: int) -> None:
+        now, first = time.monotonic(), not self._steps_done
         self._steps_done += model_steps
-        rate = self._steps_done / max(time.monotonic() - self._began, 1e-9)
+        rate = (self._steps_done - self._steps_before) / max(now - self._since, 1e-9)
+        if first:  # until then it loaded and compiled, for the most part
+            self._since, self._steps_before = now, self._steps_done
         if self._live:
             self._bar.update(self._task, advance=model_steps, rate=self._state(rate))
-        elif time.monotonic() - self._last_line > QUIET_SECONDS:
-            self._last_line = time.monotonic()
-            seconds = (self._steps - self._steps_done) / rate
-            self._line(f"{self._state(rate)}, about {seconds:.0f} s left")
+        elif now - self._last_line > QUIET_SECONDS:
+            self._last_line = now
+            self._line(self._state(rate) + ("" if first or not rate else self._left(rate)))
 
     def finished(self, results: Sequence[RunResult]) -> None:
         self._done += len(results)
@@ -106,6 +109,9 @@ class Bar:
     def _state(self, rate: float) -> str:
         diverged = f", {self._diverged} diverged" if self._diverged else ""
         return f"{self._done}/{self._runs} runs, {rate:,.0f} model-steps/s{diverged}"
+
+    def _left(self, rate: float) -> str:
+        return f", about {(self._steps - self._steps_done) / rate:.0f} s left"
 
     def _line(self, text: str) -> None:
         self._console.print(Text(text), highlight=False, soft_wrap=True)
