@@ -1,6 +1,7 @@
 """The notebook's grid to its digits, and what the study makes of it."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from allometry.fitting.fit import fit
 from allometry.models import ConvNet
 from allometry.studies import study
+from allometry.studies.cnn_size_by_data import frontier
 from allometry.studies.cnn_size_by_data.analysis import (
     drop_at_the_top,
     parts,
@@ -270,6 +272,27 @@ def test_one_seed_gives_no_verdict_on_the_frontier():
     of_frontier = [f for f in STUDY.analysis(one).findings if f.figure == "training_frontier"]
     assert {f.verdict for f in of_frontier} == {"undecided"}
     assert all("One seed gives no verdict" in f.answer for f in of_frontier)
+
+
+def test_an_interval_that_leaves_out_its_own_estimate_gives_no_verdict(monkeypatch):
+    whole = frontier.fit
+
+    def one_sided(*args, **options):
+        law = whole(*args, **options)
+        a = law.derived.get("a")
+        if a is None:
+            return law
+        derived = {**law.derived, "a": replace(a, low=a.value + 0.001, high=a.value + 0.002)}
+        return replace(law, derived=derived)
+
+    monkeypatch.setattr(frontier, "fit", one_sided)
+    table = power_grid(-0.3)
+    n, d = table["n_params"], table["n_data"]
+    noise = np.exp(0.01 * np.random.default_rng(1).normal(size=len(n)))
+    planted = table.with_columns(test_loss=(0.05 + 40 * n**-0.5 + 30 * d**-0.6) * noise)
+    (finding,) = (f for f in STUDY.analysis(planted).findings if "grows as fast" in f.claim)
+    assert "leaves its own estimate out" in finding.answer
+    assert finding.verdict == "undecided" and np.isnan([finding.low, finding.high]).all()
 
 
 # ---- figures --------------------------------------------------------------------------------
