@@ -18,3 +18,13 @@ def test_time_left_does_not_count_the_first_compilation(monkeypatch, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert "left" not in lines[1]
     assert "10 model-steps/s, about 75 s left" in lines[2]
+
+
+def test_a_slow_rate_is_not_printed_as_none(monkeypatch, capsys):
+    seconds = iter((0.0, 0.0, 5.0, 25.0))
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    bar = Bar()
+    bar.begin(runs=40, stored=0, packs=40, steps=40)
+    bar.advance(1)
+    bar.advance(5)
+    assert "0.25 model-steps/s, about 136 s left" in capsys.readouterr().err

@@ -108,7 +108,8 @@ class Bar:
 
     def _state(self, rate: float) -> str:
         diverged = f", {self._diverged} diverged" if self._diverged else ""
-        return f"{self._done}/{self._runs} runs, {rate:,.0f} model-steps/s{diverged}"
+        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        return f"{self._done}/{self._runs} runs, {speed} model-steps/s{diverged}"
 
     def _left(self, rate: float) -> str:
         return f", about {(self._steps - self._steps_done) / rate:.0f} s left"
