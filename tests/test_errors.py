@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import allometry
 from allometry.errors import UsageError, in_one_line, raised_at
 from allometry.spec import TrainSpec
 from allometry.spec.optimizers import SGD
@@ -45,6 +46,16 @@ def test_a_field_of_a_spec_that_does_not_fit_is_named():
         error
     )
     assert in_one_line(error).endswith("in test_a_field_of_a_spec_that_does_not_fit_is_named)")
+    error = raised(lambda: TrainSpec(optimiser=SGD(learning_rate=0.1), epochs=1))
+    assert in_one_line(error).startswith("ValidationError: TrainSpec: no field 'optimiser': ")
+
+
+def test_a_misspelt_name_of_a_module_is_answered_with_the_nearest():
+    error = raised(lambda: allometry.optimisers)
+    assert "no attribute 'optimisers'; did you mean 'optimizers'?" in in_one_line(error)
+    error = raised(lambda: allometry.optimizers.Sgd)
+    assert "; did you mean 'SGD'?" in in_one_line(error)
+    assert "did you mean" not in in_one_line(raised(lambda: None.spec))
 
 
 def test_a_file_that_is_not_python_is_named_itself():

@@ -86,6 +86,24 @@ def test_sizes_are_names_in_a_tuple(sizes):
         replace(study(), sizes=sizes)
 
 
+@pytest.mark.parametrize("given", [[dict], dict, {"losses": 3}])
+@pytest.mark.parametrize("kind", ["measures", "trajectory"])
+def test_measures_are_functions_by_name(kind, given):
+    with pytest.raises(UsageError, match=rf"{kind}=.*functions by name, expected, got"):
+        replace(study(), **{kind: given})
+
+
+@pytest.mark.parametrize("seeds", [3, (0, 1), {"quick": 3}, {"quik": (0, 1)}])
+def test_seeds_are_those_of_a_size_there_is(seeds):
+    with pytest.raises(UsageError, match=r"seeds=\{'quick': \(0, 1, 2\).*seeds by size, expected"):
+        replace(study(), seeds=seeds)
+
+
+def test_runs_takes_a_size_and_seeds():
+    with pytest.raises(UsageError, match=r"runs\(size, seeds\); got a function of \(seeds\)"):
+        replace(study(), runs=lambda seeds: []).specs("quick")
+
+
 def test_a_trajectory_without_points_is_refused_before_training():
     curves = replace(study(n=2), trajectory={"losses": dict}, procedure=None)
     with pytest.raises(UsageError, match=r"trajectory= records nothing.*measure_every"):
@@ -96,7 +114,7 @@ def test_a_trajectory_without_points_is_refused_before_training():
 
 
 def test_two_equal_runs_are_refused():
-    with pytest.raises(UsageError, match="two runs of size 'quick' are the same"):
+    with pytest.raises(UsageError, match="two runs of size 'quick' are the same, number 0 and 1"):
         study(n=3).specs("quick", None, {"model.width": "5"})
 
 
@@ -158,6 +176,13 @@ def test_a_null_byte_is_refused_by_every_python(tmp_path, monkeypatch):
     monkeypatch.setattr(ast, "parse", parse)
     with pytest.raises(UsageError, match=r"mine\.py: not Python: source code string"):
         studies.study(path)
+
+
+def test_a_name_that_is_a_file_here_is_answered_with_the_file(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"did you mean \./mine\.py\?$"):
+        studies.study("mine")
 
 
 def test_a_file_of_ones_own_is_a_study(tmp_path):

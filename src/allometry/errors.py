@@ -59,8 +59,14 @@ def in_one_line(error: BaseException) -> str:
         return str(error)
     said = str(error).strip().partition("\n")[0]
     if hasattr(error, "errors") and hasattr(error, "title"):  # a field of a spec, by pydantic
-        wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        wrong = []
+        for e in error.errors():
+            field = f"{'.'.join(map(str, e['loc']))}: " if e["loc"] else ""
+            wrong.append(field + e["msg"].removeprefix("Value error, "))
         said = f"{error.title}: {'; '.join(wrong)}"
+    if isinstance(error, AttributeError) and error.name is not None:
+        there = (name for name in dir(error.obj) if not name.startswith("_"))
+        said += did_you_mean(error.name, there)
     text, place = f"{type(error).__name__}: {said}", raised_at(error)
     return f"{text} ({place})" if place else text
 

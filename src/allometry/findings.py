@@ -26,6 +26,7 @@ __all__ = [
     "findings_html",
     "findings_text",
     "inside",
+    "same_results",
 ]
 
 Verdict = Literal["agrees", "disagrees", "undecided"]
@@ -106,6 +107,11 @@ class Analysis:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     fits: Mapping[str, Fit] = field(default_factory=dict)
     figures: Mapping[str, FindingFigure] = field(default_factory=dict)
+
+
+def same_results(some: Sequence[Finding], others: Sequence[Finding]) -> bool:
+    """Whether the findings have the same verdicts and the same numbers, as far as shown."""
+    return [(f.verdict, f.shown) for f in some] == [(f.verdict, f.shown) for f in others]
 
 
 def findings_html(findings: Sequence[Finding]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from dataclasses import replace as with_fields
 from html import escape
+from inspect import signature
 from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,14 +113,31 @@ class Study:
             raise UsageError(
                 f"study {self.name}: claims=[...] of allometry.claims expected, got {self.claims!r}"
             )
+        self._check_measures_and_seeds()
         words = {
             "title": self.name.replace("_", " ").capitalize(),
             "question": self.title or self.name.replace("_", " ").capitalize(),
-            "prediction": "; ".join(claim.title for claim in claims),
+            "prediction": ". ".join(claim.title for claim in claims),
             "source": "; ".join(dict.fromkeys(c.source for c in claims if c.source)) or OURS,
         }
         for name, default in words.items():
             object.__setattr__(self, name, getattr(self, name) or default)
+
+    def _check_measures_and_seeds(self) -> None:
+        """Refuse measures that are no functions by name, and seeds of no size."""
+        for kind in ("measures", "trajectory"):
+            given = getattr(self, kind)
+            if not isinstance(given, Mapping) or not all(map(callable, given.values())):
+                raise UsageError(
+                    f"study {self.name}: {kind}={{'losses': measures.losses}}, functions by name, "
+                    f"expected, got {given!r}"
+                )
+        seeds = self.seeds.items() if isinstance(self.seeds, Mapping) else [("", self.seeds)]
+        if not all(size in self.sizes and isinstance(some, Iterable) for size, some in seeds):
+            sizes = ", ".join(f"{size!r}: (0, 1, 2)" for size in self.sizes)
+            raise UsageError(
+                f"study {self.name}: seeds={{{sizes}}}, seeds by size, expected, got {self.seeds!r}"
+            )
 
     def analysis(self, table: Table) -> Analysis:
         """The claims judged, and the result of `analyse` behind them.
@@ -271,8 +289,15 @@ class Study:
                 f"study {self.name}, size {size!r}, seeds {seed_names}: no runs; runs(size, seeds) "
                 "gave an empty list, and nothing was done"
             )
-        if len(set(run_ids(specs))) < len(specs):
-            raise UsageError(f"study {self.name}: two runs of size {size!r} are the same")
+        names = run_ids(specs)
+        first = {name: place for place, name in reversed(list(enumerate(names)))}
+        for place, name in enumerate(names):
+            if first[name] < place:
+                raise UsageError(
+                    f"study {self.name}: two runs of size {size!r} are the same, number "
+                    f"{first[name]} and {place} of the list, counted from 0: what they are to "
+                    "differ in, the seed say, is not in their specs"
+                )
         if self.trajectory and self.procedure is None and not any(map(_has_points, specs)):
             raise UsageError(
                 f"study {self.name}: trajectory= records nothing without points of measurement: "
@@ -282,6 +307,13 @@ class Study:
 
     def _listed(self, size: str, seeds: Sequence[int]) -> list[Experiment]:
         """What `runs` gives."""
+        try:
+            signature(self.runs).bind(size, seeds)
+        except TypeError:
+            raise UsageError(
+                f"study {self.name}: runs is called as runs(size, seeds); got a function of "
+                f"{signature(self.runs)}"
+            ) from None
         given = self.runs(size, seeds)
         specs = list(given) if isinstance(given, Iterable) else [given]
         strange = [spec for spec in specs if not isinstance(spec, Experiment)]

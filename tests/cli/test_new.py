@@ -30,7 +30,8 @@ def test_it_runs_as_it_is_and_its_findings_have_the_contracts_fields(there):
 
 
 def test_it_is_short_and_named_after_its_file(there):
-    in_a_process("new", "my question.py")
+    said = in_a_process("new", "my question.py").err
+    assert "  allometry run './my question.py'\n" in said  # a line for a shell
     text = (there / "my question.py").read_text()
     assert len(text.splitlines()) <= 22
     assert study("./my question.py").name == "my_question"

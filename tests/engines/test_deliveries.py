@@ -18,7 +18,7 @@ from allometry.engines.deliveries import (
 )
 from allometry.engines.orders import Orders
 from allometry.engines.work import work
-from allometry.errors import DataError
+from allometry.errors import DataError, UsageError
 from allometry.store.record import records
 from allometry.training.procedure import Pack
 from allometry.training.result import RunFailure
@@ -184,3 +184,9 @@ def test_other_runs_than_ordered_are_refused(sent, change):
     }[change]
     with pytest.raises(DataError, match="other runs than were ordered"):
         read_delivery(resealed(head, blobs), order, pack)
+
+
+def test_a_failure_by_an_error_for_people_has_no_traceback_beside_its_sentence():
+    spec = packs()[1][0].specs[0]
+    assert RunFailure.of(spec, UsageError("columns expected")).log == ""
+    assert "ValueError: no" in RunFailure.of(spec, ValueError("no")).log

@@ -54,6 +54,20 @@ def test_the_first_screen_has_the_headlines_claim_sentence_and_figure(tmp_path):
     assert findings.count("<article") == 3 and findings.count("<svg") == 2
 
 
+def test_runs_that_were_noticed_are_not_repeated_claim_by_claim_where_they_change_nothing(tmp_path):
+    """A claim on other runs is as before without them; one on these runs is shown again."""
+    table = runs()
+    notice = np.where(table["n"] == SIZES[-1], "the outputs are the same for all examples", "")
+    noticed = Table({**{name: table[name] for name in table.columns}, "notice": notice})
+    for where, words in ((["n<3200"], "all verdicts and numbers are the same"), ([], "<li>")):
+        mine = study(claims=[Slope("n", "loss", predicts=(-1, 0), where=where)])
+        path = tmp_path / "p.html"
+        write_report(mine, noticed, path, size="quick", provenance=[], command="allometry")
+        page = path.read_text(encoding="utf-8")
+        after = page[page.index("Noticed") :]
+        assert words in after[after.index("Without them") :][:200]
+
+
 def test_sources_are_linked_and_ours_is_said(tmp_path):
     page = page_of(tmp_path)
     assert '<a href="https://arxiv.org/abs/2001.08361">2001.08361</a>' in page

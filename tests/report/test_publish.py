@@ -68,8 +68,16 @@ def test_the_index_links_the_studies_that_have_runs_and_no_others(tmp_path):
 
 def test_an_index_of_nothing_is_refused(tmp_path):
     run(ONE, store=tmp_path / "s.db")
-    with pytest.raises(UsageError, match="no finished run"):
+    with pytest.raises(UsageError, match=r"no finished run.*; one: .*allometry report \./mine\.py"):
         publish_all([replace(ONE, name="two")], tmp_path / "out", store=tmp_path / "s.db")
+
+
+def test_a_study_of_ones_own_is_not_left_out_of_the_index_in_silence(tmp_path, caplog):
+    two = replace(ONE, name="two")
+    for study in (ONE, two):
+        run(study, store=tmp_path / "s.db")
+    publish_all([ONE], tmp_path / "out", store=tmp_path / "s.db")
+    assert "left out: two: " in caplog.text
 
 
 def test_pages_of_several_processes_are_those_of_one(tmp_path):

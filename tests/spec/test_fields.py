@@ -80,3 +80,9 @@ def test_the_parts_of_the_package_are_one_page_each(kind):
     assert shown.count("\n") <= 50 and "pydantic_" not in shown
     for field in kind.model_fields:
         assert f" |      {field}: " in shown
+
+
+def test_fields_without_a_name_are_refused_with_the_names_there_are():
+    with pytest.raises(TypeError, match=r"Child takes its fields by name.*n, rates.*; got 1"):
+        Child(3)
+    assert Child(n=3) == Child.model_validate({"n": 3})

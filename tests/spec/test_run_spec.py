@@ -217,6 +217,9 @@ def test_replace_changes_one_field_and_nothing_else(field, text, value):
     [
         ("epochs", "3", "RunSpec has seed, measures, code, model, data, train"),
         ("train.epoch", "3", "TrainSpec has optimizer, epochs"),
+        ("epochs", "3", "did you mean 'train.epochs'?"),
+        ("learning_rate", "3", "did you mean 'train.optimizer.learning_rate'?"),
+        ("train.lr", "3", "stop$"),  # like no field: nothing is meant
         ("seed.x", "3", "seed is the value 42"),
         ("train.epochs", "three", "integer"),
         ("train.epochs", "0", "greater than or equal to 1"),

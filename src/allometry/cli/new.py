@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -46,7 +47,7 @@ def new(file: Path) -> None:
         raise UsageError(f"{file} is there already: choose another name")
     name = re.sub(r"\W", "_", file.stem)
     write(file, lambda path: path.write_text(TEMPLATE.format(name=name), encoding="utf-8"))
-    shown = file if file.is_absolute() or len(file.parts) > 1 else f"./{file}"
+    shown = quote(str(file) if file.is_absolute() or len(file.parts) > 1 else f"./{file}")
     say(f"{file}: a study to start from; run it and look at its page:")
     say(f"  allometry run {shown}")
-    say(f"  allometry report {shown} -o {file.stem}.html")
+    say(f"  allometry report {shown} -o {quote(f'{file.stem}.html')}")

@@ -34,7 +34,8 @@ def report(
 ) -> None:  # fmt: skip
     """One HTML page about STUDY, with its figures as PNG and SVG and its runs as CSV beside it.
 
-    Without STUDY: a folder of pages about every study in the store, and an index of them.
+    Without STUDY: a folder of pages about every study in the store that comes with the package,
+    and an index of them.
     """
     from allometry.studies import study as find
 

@@ -134,9 +134,14 @@ def _say_notices(outcome: "Outcome") -> None:
         say(f"noticed: {runs} {'run' if runs == 1 else 'runs'}: {sentence}")
     if outcome.pending:
         return
+    from allometry.findings import same_results
+
     findings, reason = outcome.study.without_noticed(outcome.table)
     if reason:
         say(f"without them there is no analysis: {reason}")
+    if findings and same_results(findings, outcome.findings):
+        say("without them all verdicts and numbers are the same")
+        return
     for finding in findings:
         say(f"without them: {finding.verdict}: {finding.claim}; {finding.shown}".rstrip("; "))
 
@@ -151,8 +156,8 @@ def _say_failures(failures: "Sequence[Failure]") -> None:
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         say(f"failed: {', '.join(names[:4])}{more}: {reason}")
         if i < LOGS_SHOWN:
-            lines = group[0].log.splitlines()[-LINES_SHOWN:]
-            say("".join(f"    {line}\n" for line in lines).rstrip())
+            for line in group[0].log.splitlines()[-LINES_SHOWN:]:
+                say(f"    {line}")
     if failures:
         say("these runs stay pending: the same command tries them again")
 

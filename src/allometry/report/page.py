@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from allometry.errors import UsageError
-from allometry.findings import Analysis, Finding
+from allometry.findings import Analysis, Finding, same_results
 from allometry.fitting.document import Fit
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.report.pictures import Picture, draw_figures
@@ -76,6 +76,7 @@ def write_report(
     shown = [_Shown(k, p.name, p.function, p.title, p.caption, p.svg)
              for k, p in enumerate(pictures, start=1)]  # fmt: skip
     headline, findings, others = _placed(analysis.findings, shown)
+    without = study.without_noticed(table)
     page = render(
         "report.html.j2",
         study=study,
@@ -90,7 +91,8 @@ def write_report(
         fits=[_fit_section(name, fit) for name, fit in analysis.fits.items()],
         counts=counts_of_runs(table, declared),
         noticed=noticed(table),
-        without=study.without_noticed(table),
+        without=without,
+        unchanged=same_results(without[0], analysis.findings),
         command=command,
         runs=runs_section(table),
         provenance=provenance_section(provenance),

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import logging
 import shlex
 import signal
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,8 @@ __all__ = ["Page", "publish", "publish_all"]
 
 
 DEFAULT_STORE = "allometry.db"  # of the command line
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,16 @@ def publish_all(
     with Store(Path(store)) as opened:
         finished = {entry.study for entry in opened.status() if entry.done}
     there = [s for s in studies if (s if isinstance(s, str) else s.name) in finished]
+    own = sorted(finished - {s if isinstance(s, str) else s.name for s in there})
+    by_file = (
+        f"{', '.join(own)}: a study of one's own has its page by its file, "
+        "allometry report ./mine.py"
+    )
     if not there:
-        raise UsageError(f"no finished run of a shipped study in {store}; train some first")
+        hint = by_file if own else "train some first"
+        raise UsageError(f"no finished run of a shipped study in {store}; {hint}")
+    if own:
+        _log.warning("left out: %s", by_file)
     names = [study for study in there if isinstance(study, str)]
     processes = min(processes, len(names)) if len(names) == len(there) else 1
     if processes > 1:

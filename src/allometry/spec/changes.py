@@ -3,13 +3,13 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, did_you_mean
 from allometry.spec.run_spec import Experiment
 from allometry.spec.value import Spec
 
@@ -35,7 +35,8 @@ def replace(spec: E, field: str, value: object) -> E:
     """
     if field in ("measures", "code"):
         raise UsageError(f"{field}: the study's own; write a study of yours to have others")
-    return _replaced(spec, field.split("."), _read(value), field)  # type: ignore[return-value]
+    changed = _replaced(spec, field.split("."), _read(value), field, spec)
+    return changed  # type: ignore[return-value]
 
 
 def variant(changes: Changes) -> str:
@@ -69,17 +70,28 @@ def _sorted(changes: Changes) -> list[str]:
     return sorted(changes, key=lambda path: (path != "code", path))
 
 
-def _replaced(spec: Spec, path: list[str], value: Any, field: str) -> Spec:
+def _fields(spec: Spec) -> Iterator[str]:
+    """Dotted paths of all fields, those of fields that are specs too."""
+    for name in type(spec).model_fields:
+        yield name
+        if isinstance(inner := getattr(spec, name), Spec):
+            yield from (f"{name}.{field}" for field in _fields(inner))
+
+
+def _replaced(spec: Spec, path: list[str], value: Any, field: str, whole: Spec) -> Spec:
     name, *rest = path
     names = list(type(spec).model_fields)
     if name not in names:
         there = ", ".join(names) or "none"
-        raise UsageError(f"no field {field!r}: {type(spec).__name__} has {there}")
+        last = field.rpartition(".")[2]  # `train.lr` is not like `train.loss`
+        like = [f for f in _fields(whole) if did_you_mean(last, [f.rpartition(".")[2]])]
+        hint = did_you_mean(field, like)
+        raise UsageError(f"no field {field!r}: {type(spec).__name__} has {there}{hint}")
     if rest:
         inner = getattr(spec, name)
         if not isinstance(inner, Spec):
             raise UsageError(f"no field {field!r}: {name} is the value {inner!r}")
-        value = _replaced(inner, rest, value, field)
+        value = _replaced(inner, rest, value, field, whole)
     elif isinstance(getattr(spec, name), Spec) and not _is_name(spec, name, value):
         raise UsageError(_stays(field, type(getattr(spec, name))))
     try:

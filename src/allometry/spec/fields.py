@@ -26,6 +26,18 @@ class SpecType(ModelMetaclass):
     `help` begins with the docstring and lists what `dir` gives; so both are defined here.
     """
 
+    if not TYPE_CHECKING:  # a type checker knows better, from the fields
+
+        def __call__(cls, *values, **fields):
+            """A value of this class, its fields given by name."""
+            if values and cls.__init__ is BaseModel.__init__:
+                there = ", ".join(cls.__pydantic_fields__) or "none"
+                raise TypeError(
+                    f"{cls.__name__} takes its fields by name, {cls.__name__}(field=...), and has "
+                    f"{there}; got {len(values)} without a name"
+                )
+            return super().__call__(*values, **fields)
+
     def __dir__(cls) -> list[str]:
         """The names that this class brings: not pydantic's, and not those of its parents."""
         parents = {name for parent in cls.__mro__[1:] for name in vars(parent)}

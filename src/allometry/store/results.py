@@ -77,8 +77,8 @@ def declared_now(rows: Table, specs: Sequence[Experiment], study: str, size: str
     )
     if not kept:
         raise UsageError(
-            f"{left_out}: run it again (stored runs are found, not trained again), or ask for "
-            f"{study} by its name to see those"
+            f"{left_out}: run it again (stored runs are found, not trained again); those are in "
+            f"the table of that name: allometry table {study} --size {size}"
         )
     _log.warning("%s: they are left out", left_out)
     return rows.take(np.array(kept))

@@ -68,9 +68,11 @@ def study(name: str | Path) -> Study:
                 "under it: give yours another (name=...)"
             )
         return replace(loaded, origin=origin_of(path))
+    file = path.with_suffix(".py")
+    hint = f"; did you mean ./{file}?" if file.is_file() else did_you_mean(str(name), modules())
     raise UsageError(
         f"no study {str(name)!r}; there are {', '.join(modules())}, and your own by the path of "
-        f"its file, ./mine.py, or of a folder with a study.py{did_you_mean(str(name), modules())}"
+        f"its file, ./mine.py, or of a folder with a study.py{hint}"
     )
 
 

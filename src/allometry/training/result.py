@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from allometry.errors import UsageError, in_one_line
+from allometry.errors import AllometryError, UsageError, in_one_line
 from allometry.spec import Experiment
 
 if TYPE_CHECKING:
@@ -89,8 +89,10 @@ class RunFailure:
 
     @classmethod
     def of(cls, spec: Experiment, error: Exception) -> Self:
-        """The failure of a run by an exception."""
-        return cls(spec, in_one_line(error), "".join(traceback.format_exception(error)))
+        """The failure of a run by an exception; the reason of one of ours says all there is."""
+        ours = isinstance(error, AllometryError)
+        log = "" if ours else "".join(traceback.format_exception(error))
+        return cls(spec, in_one_line(error), log)
 
 
 def measured_row(
