@@ -102,9 +102,13 @@ def quick(tmp_path_factory):
     return trained
 
 
-# Families with others that are trained here in less time (`grokking`, `modular_addition`), and
-# studies made of claims alone, whose every part has tests of its own.
-LONG = ("grokking_phases", "mnist_grokking", "learning_rate_transfer", "teacher_dimension")
+# Families with others that are trained here in less time (`grokking`, the other frozen encoder),
+# those of `delayed`, of which short trainings are in its own tests, and studies made of claims
+# alone, whose every part has tests of its own.
+LONG = (
+    "grokking_phases", "frozen_vit_parameter_scaling", "mnist_grokking", "modular_addition",
+    "learning_rate_transfer", "teacher_dimension",
+)  # fmt: skip
 TRAINED = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in EVERY]
 
 

@@ -239,7 +239,9 @@ def public():
 ORDERS = ("modules", "modules[::-1]", "sorted(modules, key=lambda m: (m.count('.'), m))")
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    "order", [pytest.param(o, marks=pytest.mark.slow) if o != ORDERS[1] else o for o in ORDERS]
+)
 def test_public_names_are_what_they_are_whatever_was_imported_before(order):
     """`al.run` is a function also after the module `allometry.run` has been imported."""
     modules = [f"allometry.{m}" for m in BELOW_THE_NAMES if m != "__main__"]

@@ -11,7 +11,7 @@ from allometry.errors import StoreBusyError
 from allometry.store import Store
 from tests.faults.conftest import Sweep
 
-KILLS = 120
+KILLS = 100
 SEED = 20240901
 
 

@@ -17,6 +17,9 @@ DIGITS = 4  # those that a problem solved has
 
 # From NIST's first start alone these end elsewhere, or nowhere: a search from one start is local.
 FAR = {"MGH09", "MGH10"}
+# Eight parameters or more: those are solved from either start alone, and without one, as well.
+LONG = ("ENSO", "Gauss1", "Gauss2", "Gauss3")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in LONG]
 
 
 def solved(case, **options):
@@ -35,7 +38,7 @@ def test_it_is_solved_without_a_guess(name):
     solved(problem(name))
 
 
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("name", [n for n in VALUES if n not in LONG] + SLOW)
 def test_it_is_solved_from_the_certified_starts_with_the_law_s_own_beside_them(name):
     case = problem(name)
     for start in case.starts:
@@ -88,8 +91,10 @@ def right_ends(case):
     return right
 
 
-def test_ends_of_profile_intervals_are_those_of_refits():
-    ends = {name: 2 * len(problem(name).certified) for name in VALUES}
-    right = {name: right_ends(problem(name)) for name in VALUES}
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_ends_of_profile_intervals_are_those_of_refits(step):
+    names = list(VALUES)[::step]
+    ends = {name: 2 * len(problem(name).certified) for name in names}
+    right = {name: right_ends(problem(name)) for name in names}
     # NIST's parameters have 240 ends; 450 in 456 is the share asked for.
     assert sum(right.values()) >= sum(ends.values()) * 450 / 456, right

@@ -143,6 +143,7 @@ def spec(d_embed: int, hidden: int, rate: float = 1e-3) -> RunSpec:
     return RunSpec(model=model, data=data, train=train, seed=1)
 
 
+@pytest.mark.slow  # as each shipped model in tests/training/test_every_part.py
 def test_a_packed_run_ends_where_it_ends_alone() -> None:
     specs = [spec(4, 5), spec(9, 24, rate=3e-3)]
     assert len(make_packs(specs)) == 1

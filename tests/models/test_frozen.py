@@ -158,7 +158,7 @@ def test_packs_never_mix_encoders(order: list[int]) -> None:
 
 
 @pytest.mark.usefixtures("fashion_mnist")
-@pytest.mark.parametrize("kind", ENCODERS)
+@pytest.mark.parametrize("kind", ["vit", pytest.param("cnn", marks=pytest.mark.slow)])
 def test_a_head_trained_in_a_pack_is_the_head_trained_alone(kind: str) -> None:
     train = TrainSpec(optimizer=Adam(), epochs=2)
     data = ImageSubset(name="fashion-mnist", n_train=300, n_test=200)

@@ -168,6 +168,7 @@ def spec(d_mlp: int, rate: float = 1e-3) -> RunSpec:
     return RunSpec(model=model, data=data, train=train, seed=1)
 
 
+@pytest.mark.slow  # as each shipped model in tests/training/test_every_part.py
 def test_a_packed_run_ends_where_it_ends_alone() -> None:
     specs = [spec(5), spec(24, rate=3e-3)]
     assert len(make_packs(specs)) == 1

@@ -80,6 +80,7 @@ def test_a_study_of_ones_own_is_not_left_out_of_the_index_in_silence(tmp_path, c
     assert "left out: two: " in caplog.text
 
 
+@pytest.mark.slow
 def test_pages_of_several_processes_are_those_of_one(tmp_path):
     """Named studies are published side by side; the pages do not tell."""
     store, names = tmp_path / "s.db", ["ntk_depth", "grokking"]

@@ -92,7 +92,7 @@ def member_updates(made):
     return sum(members * n for members, n in made)
 
 
-LONG = ("stacked",)  # its results are compared below
+LONG = ("stacked", "several widths")  # their results are compared below
 
 
 @pytest.mark.parametrize(

@@ -65,13 +65,13 @@ def test_the_runs_are_the_notebooks_cells_with_its_seeds():
 
 
 @pytest.mark.usefixtures("mnist")
-def test_a_dozen_small_cells_equal_the_notebook_to_its_digits():
+def test_nine_small_cells_equal_the_notebook_to_its_digits():
     chosen = [
         row for row in notebook()
-        if row["model_size"] in SMALL_WIDTHS and row["dataset_fraction"] <= 2.0**-6
+        if row["model_size"] in SMALL_WIDTHS and row["dataset_fraction"] <= 2.0**-7
     ]  # fmt: skip
-    assert len(chosen) == 12
-    assert_printed([(row, trained(row)) for row in chosen], 23)
+    assert len(chosen) == 9
+    assert_printed([(row, trained(row)) for row in chosen], 17)
 
 
 @pytest.mark.slow
