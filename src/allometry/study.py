@@ -71,8 +71,8 @@ class Study:
             come after those of the claims; called once for a report.
         figures: functions ``(table, analysis) -> matplotlib Figure``; the first line
             of their docstring is the caption.
-        symbols: of its claims, with their meanings, for its page; those of every study (N, D, C, L,
-            alpha) are known.
+        symbols: with their meanings, for its page; those of the columns of its claims (N, D, C)
+            and alpha are known.
         views: name to function of the table giving another table, such as the source's own
             columns (``allometry table --view``).
         notebook: the notebook it repeats, for the page that sets notebooks side by side.

@@ -17,10 +17,10 @@ from allometry.figures.words import to_html, to_mathtext
         ("as N^-0.34.", "as N<sup>−0.34</sup>.", "as $N^{-0.34}$."),
         ("R^2 of L_inf", "R<sup>2</sup> of L<sub>∞</sub>", r"$R^{2}$ of $L_{\infty}$"),
         ("A x^-alpha", "A x<sup>−α</sup>", r"A $x^{-\alpha}$"),
-        ("alpha = -1.5", "α = −1.5", "α = -1.5"),
+        ("alpha = -1.5", "α = −1.5", "α = −1.5"),
         ("test_loss of n_params", "test_loss of n_params", "test_loss of n_params"),
         ("a < b & c", "a &lt; b &amp; c", "a < b & c"),
-        ("0.3 [-0.4, 0.5]", "0.3 [−0.4,\N{NO-BREAK SPACE}0.5]", "0.3 [-0.4, 0.5]"),
+        ("0.3 [-0.4, 0.5]", "0.3 [−0.4,\N{NO-BREAK SPACE}0.5]", "0.3 [−0.4, 0.5]"),
         ("10-20 runs, 1e-05", "10-20 runs, 1e-05", "10-20 runs, 1e-05"),
         ("$x_1$ stays", "$x_1$ stays", "$x_1$ stays"),
         ("K_inf^(L+1)", "K<sub>∞</sub><sup>(L+1)</sup>", r"$K_{\infty}$$^{(L+1)}$"),
@@ -54,3 +54,8 @@ def test_no_text_becomes_other_markup(text):
 @given(st.text(alphabet=st.sampled_from("HNLx'_^-0.35{}()+/ ,abT"), max_size=30), st.booleans())
 def test_drawn_words_are_always_drawable(text, bold):
     MathTextParser("path").parse(to_mathtext(text, bold))
+
+
+def test_minus_signs_of_numbers_in_figures_are_such():
+    text = to_mathtext("K_inf alone -0.027, x-y and 2001-2")
+    assert text == r"$K_{\infty}$ alone −0.027, x-y and 2001-2"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from allometry.claims import Equals, PowerLaw, Slope
+from allometry.figures.words import to_html
 from allometry.report.page import IndexEntry, write_index, write_report
 from allometry.report.rendering import with_meanings
 from allometry.study import Study
@@ -123,3 +124,42 @@ def test_symbols_are_defined_once_and_on_hover(tmp_path):
     assert with_meanings("None <sub>N</sub>", {"N": "n"}) == "None <sub>N</sub>"
     hostile = with_meanings("N", {"N": '"><script>'})
     assert hostile == '<abbr title="&#34;&gt;&lt;script&gt;">N</abbr>'
+
+
+def test_a_raised_symbol_is_one_too_and_an_indexed_one_another():
+    marked = with_meanings(to_html("N^-0.3 and N_inf"), {"N": "n"})
+    assert marked == '<abbr title="n">N</abbr><sup>−0.3</sup> and N<sub>∞</sub>'
+
+
+def test_a_study_without_claims_has_no_meanings_that_it_did_not_give(tmp_path):
+    """N is the number of points in one of the notebooks, not that of parameters."""
+    found = CLAIMS[2].judge(runs()).finding
+    fields = {"claims": (), "analyse": lambda table: [found], "question": "Does L grow with N?"}
+    assert "number of parameters" not in page_of(tmp_path, **fields)
+    own = page_of(tmp_path, **fields, symbols={"N": "number of points"})
+    assert ": number of points" in own and "number of parameters" not in own
+
+
+def test_figures_are_numbered_as_they_stand_on_the_page(tmp_path):
+    from allometry.figures import panels
+
+    def first(table, analysis):
+        """The first figure of the study."""
+        return panels(1, 1)[0]
+
+    def second(table, analysis):
+        """The second figure of the study."""
+        return panels(1, 1)[0]
+
+    finding = CLAIMS[2].judge(runs()).finding
+    found = [replace(finding, figure="second"), replace(finding, claim="Other", figure="first")]
+    page = page_of(tmp_path, claims=(), figures=(first, second), analyse=lambda table: found)
+    numbers = re.findall(r"Figure\s+(\d)", page)
+    assert numbers == sorted(numbers) and set(numbers) == {"1", "2"}
+    assert page.index("The second figure") < page.index("The first figure")
+
+
+def test_the_answer_at_the_top_is_not_repeated(tmp_path):
+    page = page_of(tmp_path, claims=CLAIMS[2:])
+    answer = CLAIMS[2].judge(runs()).finding.answer[:40]
+    assert page.count(answer) == 1

@@ -68,7 +68,7 @@ def interval_panel(
             _draw_row(ax, row, y)
             if digits:
                 ax.text(
-                    1.02,
+                    1.04,
                     y,
                     shown_interval(row.value, row.low, row.high),
                     transform=side,

@@ -39,7 +39,7 @@ def to_html(text: str) -> str:
     out = escape(text)
     out = re.sub(INDEX, lambda m: f"{_prime(m[1])}<sub>{GREEK.get(m[2], m[2])}</sub>", out)
     out = re.sub(EXPONENT, lambda m: f"<sup>{_exponent(m[1] or m[2])}</sup>", out)
-    out = re.sub(LETTER, lambda m: GREEK[m[1]], out)
+    out = _with_greek(out)
     out = re.sub(MINUS, "\N{MINUS SIGN}", out)
     return re.sub(ENDS, "\\1,\N{NO-BREAK SPACE}\\2", out)
 
@@ -67,9 +67,13 @@ def to_mathtext(text: str, bold: bool = False) -> str:
         for part in re.split(r"(\$[^$]*\$)", out)
     )
     return "".join(
-        part if part.startswith("$") else re.sub(LETTER, lambda m: GREEK[m[1]], part)
+        part if part.startswith("$") else re.sub(MINUS, "\N{MINUS SIGN}", _with_greek(part))
         for part in re.split(r"(\$[^$]*\$)", out)
     )
+
+
+def _with_greek(text: str) -> str:
+    return re.sub(LETTER, lambda m: GREEK[m[1]], text)
 
 
 def _prime(base: str) -> str:

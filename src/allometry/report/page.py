@@ -73,6 +73,7 @@ def write_report(
     analysis = analysis or study.analysis(table)
     if pictures is None:
         pictures = draw_figures(study, table, analysis)
+    pictures = _by_finding(analysis.findings, pictures)
     shown = [_Shown(k, p.name, p.function, p.title, p.caption, p.svg)
              for k, p in enumerate(pictures, start=1)]  # fmt: skip
     headline, findings, others = _placed(analysis.findings, shown)
@@ -100,13 +101,12 @@ def write_report(
     return write(page, path, [(p.function, len(p.svg.encode())) for p in shown])
 
 
-# Of every study; a study adds its own.
+# In the words of claims about these columns. A study says what its other symbols mean.
 SYMBOLS = {
-    "N": "number of parameters",
-    "D": "number of training examples",
-    "C": "training compute, in floating point operations",
-    "L": "loss",
-    "alpha": "exponent of a power law",
+    "n_params": ("N", "number of parameters"),
+    "n_data": ("D", "number of training examples"),
+    "compute": ("C", "training compute, in floating point operations"),
+    "compute_6nd": ("C", "training compute, in floating point operations"),
 }
 
 
@@ -114,7 +114,20 @@ def _symbols(study: Study, findings: Sequence[Finding]) -> dict[str, str]:
     """The symbols that the words of a page use, with their meanings."""
     texts = [study.title, study.question, study.prediction, *study.notes]
     texts += [text for f in findings for text in (f.claim, f.answer, f.prediction, f.control)]
-    return symbols_in(texts, {**SYMBOLS, **study.symbols})
+    columns = [column for claim in study.claims for column in claim.columns]
+    of_claims = dict(SYMBOLS[column] for column in columns if column in SYMBOLS)
+    if study.claims:
+        of_claims["alpha"] = "exponent of a power law"
+    return symbols_in(texts, {**of_claims, **study.symbols})
+
+
+def _by_finding(findings: Sequence[Finding], pictures: Sequence[Picture]) -> list[Picture]:
+    """The figures in the order in which the findings name them, the others behind."""
+    names = [finding.figure for finding in findings]
+    return sorted(
+        pictures,
+        key=lambda p: names.index(p.function) if p.function in names else len(names),
+    )
 
 
 class _Shown(NamedTuple):

@@ -102,7 +102,7 @@ def with_meanings(markup: str, symbols: Mapping[str, str]) -> str:
         return markup
     meanings = {to_html(symbol): escape(meaning) for symbol, meaning in symbols.items()}
     longest_first = sorted(map(re.escape, meanings), key=len, reverse=True)
-    pattern = rf"(?<![\w<>/&;])(?:{'|'.join(longest_first)})(?![\w>;'])(?!<su[bp]>)"
+    pattern = rf"(?<![\w<>/&;])(?:{'|'.join(longest_first)})(?![\w>;'])(?!<sub>)"
     return re.sub(pattern, lambda m: f'<abbr title="{meanings[m[0]]}">{m[0]}</abbr>', markup)
 
 

@@ -46,7 +46,8 @@ def shown_interval(value: float, low: float, high: float, significant: int | Non
         significant: digits of the value; None for those of its interval.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
-        return shown(value, significant or FEWEST)
+        whole = significant is None and value.is_integer() and abs(value) < 1e7
+        return shown_integer(int(value)) if whole else shown(value, significant or FEWEST)
     places = _places(value, low, high)
     if places is None:
         ends = (_shortest(low), _shortest(high))
@@ -77,7 +78,11 @@ def _places(value: float, low: float, high: float) -> int | None:
     """Decimal places to two digits of the half width; None for significant digits of each."""
     half = (high - low) / 2
     largest = max(abs(value), abs(low), abs(high))
-    if half <= 0 or not (1e-3 <= largest < 1e7) or (low > 0 and high >= WIDE * low):
+    if (
+        half <= largest * 10.0**-MOST
+        or not (1e-3 <= largest < 1e7)
+        or (low > 0 and high >= WIDE * low)
+    ):
         return None
     # Never more than six digits of the largest, however narrow the interval.
     return min(1 - math.floor(math.log10(half)), MOST - 1 - math.floor(math.log10(largest)))

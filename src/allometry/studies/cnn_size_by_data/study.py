@@ -131,6 +131,15 @@ STUDY = Study(
     prediction='"So apparently "compute" means ~model size?"; "apparently starts overfitting at '
     'the biggest model"',
     source=SOURCE,
+    symbols={
+        "N": "number of parameters",
+        "D": "number of training images",
+        "C": "training compute in FLOP",
+        "L": "test loss",
+        "E": "loss of infinitely many parameters and images",
+        "alpha": "exponent of N",
+        "beta": "exponent of D",
+    },
     runs=runs,
     sizes=("quick", "notebook", "paper"),
     seeds={"quick": (42,), "notebook": (42,), "paper": (0, 1)},

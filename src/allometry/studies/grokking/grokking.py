@@ -252,6 +252,13 @@ STUDY = Study(
     prediction="a representation that becomes a line answers questions never shown; whether it "
     "does depends on the learning rates of representation and decoder",
     source=SOURCE,
+    symbols={
+        "RQI": "representation quality index, the share of the parallelograms that close",
+        "C": "comprehension",
+        "G": "grokking",
+        "M": "memorisation",
+        "X": "confusion",
+    },
     runs=runs,
     seeds={"quick": (4, 5, 6), "notebook": (4,)},
     procedure=ToyTraining(),

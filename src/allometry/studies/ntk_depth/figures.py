@@ -87,8 +87,8 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
 
 def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
     """Each printed slope of ln(radius) over ln L and over ln N against ours, means over tables of
-    ten draws (blue circles), and against the slope of K_inf alone, without any network (red
-    squares). Grey: equal."""
+    ten draws (blue circles), and against the slope of K_inf alone, without any network
+    (orange squares). Grey: equal."""
     numbers = _numbers(analysis)
     figure, axes = panels(1, 2, height=74)
     for ax, which, name in zip(axes[0], "LN", ("depth L", "points N"), strict=True):
@@ -107,7 +107,7 @@ def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
             title=f"{len(part.printed)} slopes over {name}",
             note=f"ours less printed {part.off.value:+.3f} (circles)\n"
             f"K_inf alone {part.limit_off.value:+.3f} (squares)",
-            note_at="upper left",
+            note_at="lower right",
         )  # fmt: skip
     letters(axes)
     headline(

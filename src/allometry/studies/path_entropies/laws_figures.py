@@ -75,11 +75,12 @@ def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
                 _bend(below, n_params, residual)
         below.set_ylim(-1.25 * farthest, 1.25 * farthest)  # of both kinds
     letters(tops)
-    changes = [bend.value for bend in analysis.numbers["bends"]]
+    intervals: Mapping[str, Interval] = analysis.numbers["intervals"]
+    shares = [intervals[f"{n}_untrained"].value / intervals[n].value for n in ("htse", "hsie")]
     headline(
         figure,
-        "Over the range of N the slope of H'_TSE changes by {:.0%} of itself, "
-        "that of H'_SIE by {:.0%}".format(*changes),
+        "Before training the same networks show {:.0%} of the slope of H'_TSE and {:.0%} of that "
+        "of H'_SIE".format(*shares),
     )
     return figure
 

@@ -29,6 +29,7 @@ from allometry.studies.path_entropies.data_figures import (
 from allometry.studies.path_entropies.data_laws import END, Move, fits, numbers, with_changes
 from allometry.studies.path_entropies.laws import SOURCE
 from allometry.studies.path_entropies.sizes import log_spaced
+from allometry.studies.path_entropies.symbols import SYMBOLS
 from allometry.studies.path_entropies.verdicts import of_all, over_seeds
 from allometry.study import Study
 from allometry.tables.table import Table
@@ -61,7 +62,7 @@ def analyse(table: Table) -> Analysis:
     intervals, runs = measured["intervals"], with_changes(table)
     findings = [
         _directions(intervals, measured["moves"]),
-        *(_more_than_the_seed(symbol, measured["moves"][name]) for name, symbol in SYMBOLS.items()),
+        *(_more_than_the_seed(symbol, measured["moves"][n]) for n, symbol in ENTROPIES.items()),
         *(_power_of_d(claim, runs) for claim in POWERS_OF_D),
         _law(intervals, "htse", "H'_TSE rises as a power law of D",
              'README, Key Findings, 1: "H\'_tse (abstraction cost) rises following a power law"; '
@@ -77,7 +78,7 @@ def analyse(table: Table) -> Analysis:
     return Analysis(over_seeds(findings, runs), measured, fits(table))
 
 
-SYMBOLS = {"htse": "H'_TSE", "hsie": "H'_SIE"}
+ENTROPIES = {"htse": "H'_TSE", "hsie": "H'_SIE"}
 POWERS_OF_D = (
     Straight(
         "n_data",
@@ -103,7 +104,7 @@ POWERS_OF_D = (
 def _directions(intervals: Intervals, moves: Mapping[str, Move]) -> Finding:
     """What the README says of both entropies, whatever the form, in the notebook's sample."""
     htse, hsie = intervals["htse_change"], intervals["hsie_change"]
-    ratios = " and ".join(in_words(moves[name].ratio, ".2g") for name in SYMBOLS)
+    ratios = " and ".join(in_words(moves[name].ratio, ".2g") for name in ENTROPIES)
     return Finding(
         claim="With more data H'_TSE rises and H'_SIE falls",
         prediction='"H\'_tse (abstraction cost) rises", "H\'_sie (robustness) decays": change '
@@ -174,7 +175,7 @@ def _law(intervals: Intervals, name: str, claim: str, prediction: str) -> Findin
         answer=f"Above the notebook's baselines the slope, {in_words(slope, '.3g')} on average "
         f"with R² {in_words(r2, '.2f')}, changes by {in_words(change, '.0%')} of itself.",
         control="untrained: no dependence on D"
-        if name in SYMBOLS
+        if name in ENTROPIES
         else "none: an untrained network predicts by chance",
         unit="of the slope",
         figure="exponents" if name == "loss" else "laws_above_their_baselines",
@@ -187,6 +188,7 @@ STUDY = Study(
     question="Do the path entropies of a trained network follow laws of the number D of examples?",
     prediction="H'_TSE rises as a power law of D, H'_SIE decays exponentially, and the loss is a "
     "power of both: the core law",
+    symbols=SYMBOLS,
     source=SOURCE,
     runs=runs,
     seeds={"quick": (42, 43, 44), "notebook": (42, 43, 44)},

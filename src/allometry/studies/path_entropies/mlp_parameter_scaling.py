@@ -34,6 +34,7 @@ from allometry.studies.path_entropies.laws_figures import (
     slopes_beside_the_control,
 )
 from allometry.studies.path_entropies.sizes import halving_pairs
+from allometry.studies.path_entropies.symbols import SYMBOLS
 from allometry.studies.path_entropies.verdicts import of_all, over_seeds
 from allometry.study import Notebook, Study
 from allometry.tables.table import Table
@@ -267,6 +268,7 @@ STUDY = Study(
     "training make them?",
     prediction="H'_TSE falls as a power law of N, H'_SIE grows as its logarithm, and the loss is a "
     "power of both: the core law",
+    symbols=SYMBOLS,
     source=SOURCE,
     runs=runs,
     seeds={"quick": (42, 43), "notebook": (42, 43, 44, 45, 46)},

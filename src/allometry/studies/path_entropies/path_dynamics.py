@@ -25,6 +25,7 @@ from allometry.spec.optimizers import SGD
 from allometry.spec.torch_draws import TorchDraws
 from allometry.stats.interval import Interval
 from allometry.studies.path_entropies.information import first_unit_information
+from allometry.studies.path_entropies.symbols import SYMBOLS
 from allometry.studies.path_entropies.trajectories import LEARNT, WINDOWS, fits, numbers
 from allometry.studies.path_entropies.trajectories_figures import (
     SYMBOL,
@@ -244,6 +245,7 @@ STUDY = Study(
     "that the weights grow?",
     prediction="In the compression phase H'_TSE grows and H'_SIE falls by precise logarithmic laws "
     "of training time.",
+    symbols=SYMBOLS,
     source=SOURCE,
     runs=runs,
     seeds={"quick": (42, 43, 44), "notebook": (42, 43, 44, 45, 46)},

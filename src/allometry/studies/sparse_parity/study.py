@@ -99,8 +99,19 @@ STUDY = Study(
     question="Does a network learn many parities one by one, each at once, and does their order "
     "make its loss a power law of parameters, samples and steps?",
     prediction="tasks are learnt in the order of their frequency; the loss falls as N^-alpha, "
-    "D^-alpha/(1+alpha) and S^-alpha/(1+alpha)",
+    "D^{-alpha/(1 + alpha)} and S^{-alpha/(1 + alpha)}",
     source=SOURCE,
+    symbols={
+        "N": "number of parameters",
+        "D": "number of training samples",
+        "S": "number of updates",
+        "p": "frequency of a task among the samples",
+        "t": "update at which a task is half learnt",
+        "alpha": "the k-th most frequent task has a frequency proportional to k^{-(alpha + 1)}",
+        "L_n": "loss where the n most frequent tasks are learnt",
+        "K": "number of tasks",
+        "b": "loss of a task that is not learnt",
+    },
     runs=runs,
     sizes=("quick", "notebook", "paper"),
     seeds={"quick": (0, 1, 2), "notebook": (0, 1, 2, 3, 4), "paper": (0, 1, 2)},
