@@ -78,11 +78,7 @@ def _places(value: float, low: float, high: float) -> int | None:
     """Decimal places to two digits of the half width; None for significant digits of each."""
     half = (high - low) / 2
     largest = max(abs(value), abs(low), abs(high))
-    if (
-        half <= largest * 10.0**-MOST
-        or not (1e-3 <= largest < 1e7)
-        or (low > 0 and high >= WIDE * low)
-    ):
+    if half <= 1e-12 * largest or not (1e-3 <= largest < 1e7) or (low > 0 and high >= WIDE * low):
         return None
     # Never more than six digits of the largest, however narrow the interval.
     return min(1 - math.floor(math.log10(half)), MOST - 1 - math.floor(math.log10(largest)))
