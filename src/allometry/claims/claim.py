@@ -18,7 +18,7 @@ from allometry.tables.table import Table
 __all__ = ["OURS", "Claim", "Judgement", "Labels"]
 
 OURS = "ours"  # the source of a prediction that no work makes
-LARGEST = 1e60  # numbers beyond this are damage, and their squares overflow
+LARGEST = 1e60  # numbers beyond this, or below its inverse, are damage, not data
 # Columns that every run of the default procedure has, in words, with their units.
 COLUMNS = {
     "n_params": "parameter count N",
@@ -181,10 +181,11 @@ class Claim:
             raise UsageError(f"claim {self.title!r}: {error}") from error
         except OverflowError:
             values = np.array([LARGEST])
-        if (np.abs(values[np.isfinite(values)]) >= LARGEST).any():
+        size = np.abs(values[np.isfinite(values) & (values != 0)])
+        if ((size >= LARGEST) | (size <= 1 / LARGEST)).any():
             raise DataError(
-                f"claim {self.title!r}: numbers below {LARGEST:g} expected, {name} has "
-                "larger ones; leave these runs out by a condition"
+                f"claim {self.title!r}: numbers between {1 / LARGEST:g} and {LARGEST:g} expected, "
+                f"{name} has others; leave these runs out by a condition"
             )
         return values
 

@@ -9,7 +9,7 @@ import numpy as np
 from allometry.claims.claim import Claim, Judgement
 from allometry.claims.power_law import Fitted, PowerLaw
 from allometry.claims.words import in_words, is_number
-from allometry.errors import DataError, UsageError
+from allometry.errors import UsageError
 from allometry.findings import FindingFigure, Verdict
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
@@ -91,12 +91,11 @@ class Exponents(Claim):
     def _group(self, runs: Table, value: float, predicted: float) -> Fitted:
         """The law of one group beside the exponent predicted for it."""
         ends = sorted(predicted * (1 + sign * self.within) for sign in (-1, 1))
-        law = PowerLaw(self.x, self.y, floor=self.floor, predicts={"alpha": (ends[0], ends[1])})
-        try:
-            return law.fitted(runs.take(runs[self.group] == value))
-        except DataError as error:
-            of = f"{self.word(self.group)} {value:g}"
-            raise DataError(f"claim {self.title!r}, {of}: {error}") from error
+        law = PowerLaw(
+            self.x, self.y, floor=self.floor, predicts={"alpha": (ends[0], ends[1])},
+            says=f"{self.title}, {self.word(self.group)} {value:g}",
+        )  # fmt: skip
+        return law.fitted(runs.take(runs[self.group] == value))
 
     def _predicted(self, value: float) -> float:
         """The exponent of a group.

@@ -87,9 +87,11 @@ class PowerLaw(Claim):
                 f"claim {self.title!r}: one parameter is predicted by a claim, got "
                 f"{', '.join(self.predicts)}: write a claim for each"
             )
-        if self.floor != "fitted" and not is_number(self.floor):
+        number = not isinstance(self.floor, str) and is_number(self.floor) and self.floor >= 0
+        if self.floor != "fitted" and not number:
             raise UsageError(
-                f"claim on {self.y!r}: floor a number or 'fitted' expected, got {self.floor!r}"
+                f"claim on {self.y!r}: floor=0, a number above it or 'fitted' expected, got "
+                f"{self.floor!r}"
             )
         known = ("alpha", "A", *(["E"] if self.floor == "fitted" else []))
         for name, ends in self.predicts.items():
@@ -216,7 +218,8 @@ class PowerLaw(Claim):
                 runs, law.law, law.columns, objective=law.objective.name, starts=1, start=start,
                 delta=law.objective.delta, interval="none", resamples=0, fixed=self._held or None,
             )  # fmt: skip
-        bend = nan if "alpha" in at_bounds else self._bend(runs, law, "E" in at_bounds)
+        outside = {*at_bounds} - {"E"}  # the law is none of these runs
+        bend = nan if outside else self._bend(runs, law, "E" in at_bounds)
         return {**law.values, "bend": bend}
 
     def _bend(self, runs: Table, law: Fit, no_floor: bool) -> float:

@@ -125,7 +125,7 @@ class Slope(OfALine):
             slope,
             judged(slope, low, high, runs),
             answer=f"The {self.unit_name} of the {self.word(self.y)} in the {self.word(self.x)} is "
-            f"{in_words(slope)}, R² {measured['r2'].value:.2f} ({over(runs, self.x)}).",
+            f"{in_words(slope)}{_r2(measured)} ({over(runs, self.x)}).",
             control=of_control(control, "slope"),
             unit=self.unit_name,
         )
@@ -178,8 +178,7 @@ class Straight(OfALine):
             judged(change, -self.margin, self.margin, runs),
             answer=f"The slope of the {self.word(self.y)} in the {self.word(self.x)} changes by "
             f"{in_words(change, '.0%')} of itself over the range; on average it is "
-            f"{in_words(measured['slope'])}, R² {measured['r2'].value:.2f} "
-            f"({over(runs, self.x)}).{few}",
+            f"{in_words(measured['slope'])}{_r2(measured)} ({over(runs, self.x)}).{few}",
             control=of_control(control, "bend", ".0%"),
             unit="of the slope",
         )
@@ -254,14 +253,13 @@ class Steeper(OfALine):
         """The runs of the group that is predicted to be steeper, and of the other.
 
         Raises:
-            UsageError: no run, finished or not, is in one. DataError: no finished one is.
+            DataError: no finished run is in one of them.
         """
         runs, groups = self.runs(table), dict[str, Table]()
         for value in (self.steeper, self.than):
             part = runs.take(np.array([g == value for g in runs[self.group].tolist()]))
             if not len(part):
-                kind = DataError if value in table[self.group].tolist() else UsageError
-                raise kind(
+                raise DataError(
                     f"claim {self.title!r}: finished runs with {self.group} {self.steeper!r} and "
                     f"{self.than!r} expected, they have "
                     f"{', '.join(sorted(set(map(repr, runs[self.group].tolist()))))}"
@@ -316,6 +314,11 @@ def line_intervals(
         bent = partial(_bend, axes=claim.axes, x=claim.x, y=name)
         each.append({**line, **grid.jackknife(bent, fixed_sizes=True)})
     return each[0], each[1] if control else {}
+
+
+def _r2(measured: Mapping[str, Interval]) -> str:
+    r2 = measured["r2"].value
+    return f", R² {r2:.2f}" if isfinite(r2) else ""
 
 
 def of_control(control: Mapping[str, Interval], name: str, form: str = "") -> str:

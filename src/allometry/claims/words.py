@@ -21,6 +21,7 @@ __all__ = [
     "verdict_over_seeds",
 ]
 
+FEWEST_SIZES = 4  # a line needs three, and its interval leaves one out
 ROUNDING = 1e-9  # part of a bound; a verdict must not turn with the last digits
 
 
@@ -65,9 +66,9 @@ def n_seeds(table: Table) -> int:
 def over(runs: Table, x: str) -> str:
     """What the runs are: how many different x and how many seeds."""
     sizes, seeds = len(np.unique(runs[x])), n_seeds(runs)
-    if seeds == 1:
-        return f"{sizes} sizes, one seed, which gives no verdict"
-    return f"{sizes} sizes, {seeds} seeds"
+    few = ", too few for an interval" if sizes < FEWEST_SIZES else ""
+    of_seeds = "one seed, which gives no verdict" if seeds == 1 else f"{seeds} seeds"
+    return f"{sizes} size{'s' if sizes > 1 else ''}{few}, {of_seeds}"
 
 
 def is_number(value: object) -> bool:

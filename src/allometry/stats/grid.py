@@ -76,10 +76,11 @@ def jackknifed(value: float, ways: Sequence[Array]) -> Interval:
     reach = total = squares = 0.0
     for values in (way for way in ways if len(way) > 1):
         n = len(values)
-        variance = (n - 1) / n * float(((values - values.mean()) ** 2).sum())
-        total, squares = total + variance, squares + variance**2 / (n - 1)
+        with np.errstate(over="ignore", invalid="ignore"):  # then there are no ends
+            variance = (n - 1) / n * float(((values - values.mean()) ** 2).sum())
+        total, squares = total + variance, squares + variance * variance / (n - 1)
         reach = max(reach, float(special.stdtrit(n - 1, 0.975) * np.sqrt(variance)))
-    if not any(len(way) > 1 for way in ways) or not np.isfinite(total):
+    if not any(len(way) > 1 for way in ways) or not np.isfinite(squares):
         return Interval(float(value), np.nan, np.nan)
     if squares > 0:
         both = special.stdtrit(total**2 / squares, 0.975) * np.sqrt(total)
