@@ -86,7 +86,7 @@ class Equals(Claim):
             verdict,
             answer=f"{self.word(self.y).capitalize()}: {equal} of {len(self.printed)} within "
             f"{self.tolerance:g} of the number printed; the farthest is {apart[farthest]:+.3g} away"
-            + (f"; {missing} were not run." if missing else "."),
+            + (f"; not run: {missing}." if missing else "."),
             unit="" if one else "largest difference",
         )
         finding = replace(finding, reproduces=True)

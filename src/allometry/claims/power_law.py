@@ -212,10 +212,8 @@ class PowerLaw(Claim):
         if len(np.unique(runs[self.x])) < self._fewest - 1:
             return dict.fromkeys((*law.parameters, "bend"), nan)
         if len(runs) < law.rows:
-            no_start = {*self._held, *at_bounds}
-            start = {name: v for name, v in law.values.items() if name not in no_start}
             law = fit(
-                runs, law.law, law.columns, objective=law.objective.name, starts=1, start=start,
+                runs, law.law, law.columns, objective=law.objective.name,
                 delta=law.objective.delta, interval="none", resamples=0, fixed=self._held or None,
             )  # fmt: skip
         outside = {*at_bounds} - {"E"}  # the law is none of these runs
