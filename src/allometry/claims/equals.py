@@ -5,8 +5,6 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from math import nan
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from allometry.claims.claim import Claim, Judgement
 from allometry.claims.words import ROUNDING, is_number
 from allometry.errors import DataError, UsageError
@@ -61,11 +59,8 @@ class Equals(Claim):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        measured = {
-            x: float(np.mean(runs[self.y][runs[self.x] == x]))
-            for x in self.printed
-            if (runs[self.x] == x).any()
-        }
+        here = {x: runs[self.y][runs[self.x] == x] for x in self.printed}
+        measured = {x: float(y.mean()) for x, y in here.items() if len(y)}
         if not measured:
             raise DataError(
                 f"claim {self.title!r}: no run at any {self.x} with a printed number "
