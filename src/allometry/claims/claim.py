@@ -10,6 +10,7 @@ import numpy as np
 from allometry.errors import DataError, UsageError
 from allometry.findings import Finding, FindingFigure, Verdict
 from allometry.fitting.document import Fit
+from allometry.laws import Array
 from allometry.stats.interval import NO_VALUE, Interval
 from allometry.tables.conditions import meeting, parsed
 from allometry.tables.table import Table
@@ -17,6 +18,7 @@ from allometry.tables.table import Table
 __all__ = ["OURS", "Claim", "Judgement", "Labels"]
 
 OURS = "ours"  # the source of a prediction that no work makes
+LARGEST = 1e60  # numbers beyond this, or below its inverse, are damage, not data
 # Columns that every run of the default procedure has, in words, with their units.
 COLUMNS = {
     "n_params": "parameter count N",
@@ -87,6 +89,7 @@ class Claim:
     words: Mapping[str, str] = field(default_factory=dict)
 
     kind: ClassVar[str]  # of a claim, in the name of its figure
+    states: ClassVar[tuple[str, ...]] = ("done",)  # of the runs that count
     caption: ClassVar[str]  # of its figure
 
     def __post_init__(self) -> None:
@@ -103,14 +106,15 @@ class Claim:
             table: the runs of a study; those that are done count.
 
         Raises:
-            UsageError: a column that the runs do not have. DataError: too few runs.
+            UsageError: a column that the runs do not have, or text where numbers are needed.
+            DataError: too few runs, or numbers of which the claim says nothing.
         """
 
     def judge_or_say(self, table: Table) -> Judgement:
         """The same; where the runs are too few, an undecided finding that says so.
 
         Raises:
-            UsageError: a column that the runs do not have.
+            UsageError: a column that the runs do not have, or text where numbers are needed.
         """
         try:
             return self.judge(table)
@@ -128,24 +132,78 @@ class Claim:
         """The columns that the claim is about."""
         return self.x, self.y
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Those of them that hold numbers."""
+        return self.columns
+
     def runs(self, table: Table) -> Table:
-        """The runs that the claim is about.
+        """The runs that the claim is about: their numbers as floats, all finite.
 
         Raises:
-            UsageError: a column is missing. DataError: no run is left.
+            UsageError: a column is missing or holds text. DataError: no run is left.
         """
+        done = self._finished(table)
         missing = [name for name in self.columns if name not in table]
         if missing:
             raise UsageError(
                 f"claim {self.title!r}: no column {', '.join(missing)}; the runs have "
                 f"{', '.join(table.columns)}"
             )
-        done = table.where(status="done") if "status" in table else table
         rows = done.take(meeting(done, self.where))
-        if not len(rows):
+        rows = rows.with_columns(**{name: self.floats(rows, name) for name in self.numbers})
+        if "seed" in rows and rows["seed"].dtype.kind == "O":  # what cannot be sorted as it is
+            rows = rows.with_columns(seed=[str(seed) for seed in rows["seed"].tolist()])
+        finite = [np.isfinite(rows[name]) for name in self.numbers]
+        usable = rows.take(np.all(finite, axis=0))
+        if not len(usable):
             conditions = f" that meet {', '.join(self.where)}" if self.where else ""
-            raise DataError(f"claim {self.title!r}: no finished runs{conditions}")
-        return rows
+            lost = f" with a finite {' and '.join(self.numbers)}" if len(rows) else ""
+            raise DataError(f"claim {self.title!r}: no finished runs{conditions}{lost}")
+        return usable
+
+    def _finished(self, table: Table) -> Table:
+        """The runs in a state that counts, before any condition."""
+        states = table["status"].tolist() if "status" in table else ["done"] * len(table)
+        if "done" not in states:
+            raise DataError(f"claim {self.title!r}: no finished runs")
+        return table.take(np.array([state in self.states for state in states]))
+
+    def floats(self, runs: Table, name: str) -> Array:
+        """A column as floats, (runs,), NaN where missing.
+
+        Raises:
+            UsageError: text in it. DataError: a number beyond any measure.
+        """
+        try:
+            values = runs.numbers(name, "of a claim")
+        except DataError as error:  # no run can mend it
+            raise UsageError(f"claim {self.title!r}: {error}") from error
+        except OverflowError:
+            values = np.array([LARGEST])
+        size = np.abs(values[np.isfinite(values) & (values != 0)])
+        if ((size >= LARGEST) | (size <= 1 / LARGEST)).any():
+            raise DataError(
+                f"claim {self.title!r}: numbers between {1 / LARGEST:g} and {LARGEST:g} expected, "
+                f"{name} has others; leave these runs out by a condition"
+            )
+        return values
+
+    def check_positive(self, what: str, values: Array, advice: str) -> None:
+        """Refuse numbers that have no place on a logarithmic axis, which chance may choose.
+
+        Args:
+            what: the numbers are, in words. advice: what to do.
+
+        Raises:
+            DataError: one is 0 or less.
+        """
+        lost = int((values <= 0).sum())
+        if lost:
+            raise DataError(
+                f"claim {self.title!r}: {what} above 0 expected, for its logarithm; {lost} of "
+                f"{len(values)} are not: {advice}"
+            )
 
     @property
     def title(self) -> str:
@@ -176,7 +234,7 @@ class Claim:
         texts = []
         for k, name in enumerate(names):
             numbers = ", ".join(f"{column} {_short(runs[column][k])}" for column in shown)
-            texts.append(f"run {name[:12]}: {numbers}" if name else numbers)
+            texts.append(f"run {str(name)[:12]}: {numbers}" if name else numbers)
         return texts
 
     def control_column(self, table: Table) -> str:

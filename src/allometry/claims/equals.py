@@ -5,9 +5,8 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from math import nan
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from allometry.claims.claim import Claim, Judgement
+from allometry.claims.words import ROUNDING, is_number
 from allometry.errors import DataError, UsageError
 from allometry.findings import FindingFigure, Verdict
 from allometry.stats.interval import Interval
@@ -42,7 +41,8 @@ class Equals(Claim):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.printed or not self.tolerance > 0:
+        numbers = (self.tolerance, *self.printed.keys(), *self.printed.values())
+        if not (self.printed and all(map(is_number, numbers)) and self.tolerance > 0):
             raise UsageError(
                 f"claim {self.title!r}: printed={{{self.x}: number, ...}} and a tolerance above 0 "
                 f"expected, got {self.printed!r} and {self.tolerance!r}"
@@ -59,18 +59,16 @@ class Equals(Claim):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        measured = {
-            x: float(np.mean(runs[self.y][runs[self.x].astype(float) == x].astype(float)))
-            for x in self.printed
-            if (runs[self.x].astype(float) == x).any()
-        }
+        here = {x: runs[self.y][runs[self.x] == x] for x in self.printed}
+        measured = {x: float(y.mean()) for x, y in here.items() if len(y)}
         if not measured:
             raise DataError(
                 f"claim {self.title!r}: no run at any {self.x} with a printed number "
                 f"({', '.join(f'{x:g}' for x in self.printed)})"
             )
         apart = {x: y - self.printed[x] for x, y in measured.items()}
-        equal = sum(abs(difference) <= self.tolerance for difference in apart.values())
+        reach = self.tolerance * (1 + ROUNDING)
+        equal = sum(abs(difference) <= reach for difference in apart.values())
         farthest = max(apart, key=lambda x: abs(apart[x]))
         verdict: Verdict = "agrees" if equal == len(self.printed) else "disagrees"
         if equal == len(measured) < len(self.printed):
@@ -83,7 +81,7 @@ class Equals(Claim):
             verdict,
             answer=f"{self.word(self.y).capitalize()}: {equal} of {len(self.printed)} within "
             f"{self.tolerance:g} of the number printed; the farthest is {apart[farthest]:+.3g} away"
-            + (f"; {missing} were not run." if missing else "."),
+            + (f"; not run: {missing}." if missing else "."),
             unit="" if one else "largest difference",
         )
         finding = replace(finding, reproduces=True)
@@ -91,7 +89,9 @@ class Equals(Claim):
         def draw() -> "Figure":
             from allometry.claims.pictures import draw_printed
 
-            x, y = (runs[name].astype(float) for name in (self.x, self.y))
-            return draw_printed(self.labels, x, y, self.printed, self.tolerance, self.tips(runs))
+            tips = self.tips(runs)
+            return draw_printed(
+                self.labels, runs[self.x], runs[self.y], self.printed, self.tolerance, tips
+            )
 
         return Judgement(finding, FindingFigure(draw, self.caption))

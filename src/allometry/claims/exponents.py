@@ -8,7 +8,7 @@ import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
 from allometry.claims.power_law import Fitted, PowerLaw
-from allometry.claims.words import in_words, verdict_over_seeds
+from allometry.claims.words import in_words, is_number
 from allometry.errors import UsageError
 from allometry.findings import FindingFigure, Verdict
 from allometry.stats.interval import Interval
@@ -50,7 +50,8 @@ class Exponents(Claim):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.predicts is None or not self.group or not self.within > 0:
+        usable = callable(self.predicts) and is_number(self.within) and self.within > 0
+        if not usable or not self.group:
             raise UsageError(
                 f"claim {self.title!r}: group=COLUMN, predicts=a function of its values, and "
                 "within=a part of it above 0, expected"
@@ -69,16 +70,16 @@ class Exponents(Claim):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        values = np.unique(runs[self.group].astype(float)).tolist()
-        predicted = {value: self.predicts(value) for value in values}  # type: ignore[misc]
+        values = np.unique(runs[self.group]).tolist()
+        predicted = {value: self._predicted(value) for value in values}
         groups = {value: self._group(runs, value, of) for value, of in predicted.items()}
         measured = {value: group.measured for value, group in groups.items()}
-        ratios = {v: Interval(*(end / predicted[v] for end in measured[v])) for v in values}
+        ratios = {v: _over(measured[v], predicted[v]) for v in values}
         farthest = max(values, key=lambda value: abs(ratios[value].value - 1))
         each = "; ".join(self._in_words(v, groups[v], p) for v, p in predicted.items())
         finding = self.finding(
             ratios[farthest],
-            verdict_over_seeds(_of_all([group.verdict for group in groups.values()]), runs),
+            _of_all([group.verdict for group in groups.values()]),
             answer=f"The exponent of the {self.word(self.y)} in the {self.word(self.x)} is {each}.",
             unit=f"of the exponent predicted, at {self.word(self.group)} {farthest:g}",
         )
@@ -90,8 +91,28 @@ class Exponents(Claim):
     def _group(self, runs: Table, value: float, predicted: float) -> Fitted:
         """The law of one group beside the exponent predicted for it."""
         ends = sorted(predicted * (1 + sign * self.within) for sign in (-1, 1))
-        law = PowerLaw(self.x, self.y, floor=self.floor, predicts={"alpha": (ends[0], ends[1])})
-        return law.fitted(runs.take(runs[self.group].astype(float) == value))
+        law = PowerLaw(
+            self.x, self.y, floor=self.floor, predicts={"alpha": (ends[0], ends[1])},
+            says=f"{self.title}, {self.word(self.group)} {value:g}",
+        )  # fmt: skip
+        return law.fitted(runs.take(runs[self.group] == value))
+
+    def _predicted(self, value: float) -> float:
+        """The exponent of a group.
+
+        Raises:
+            UsageError: the function has none for it, or 0, of which `within` is no part.
+        """
+        try:
+            predicted = self.predicts(value)  # type: ignore[misc]
+        except ArithmeticError as error:
+            predicted = error
+        if not is_number(predicted) or predicted == 0:
+            raise UsageError(
+                f"claim {self.title!r}: predicts({value:g}) a finite number other than 0 expected, "
+                f"got {predicted!r}; leave this {self.group} out by a condition"
+            )
+        return predicted
 
     def _in_words(self, value: float, group: Fitted, predicted: float) -> str:
         no_law = "" if group.form != "disagrees" else ", no power law"
@@ -112,6 +133,12 @@ class Exponents(Claim):
             for (value, interval), p in zip(measured.items(), predicted.values(), strict=True)
         }
         return draw_exponents(self.title, f"exponent of the {self.word(self.y)}", rows)
+
+
+def _over(measured: Interval, predicted: float) -> Interval:
+    """A number as a part of the one predicted; a negative one turns the ends round."""
+    value, *ends = (end / predicted for end in measured)
+    return Interval(value, *sorted(ends))
 
 
 def _of_all(verdicts: Sequence[Verdict]) -> Verdict:

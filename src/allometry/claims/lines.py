@@ -8,9 +8,15 @@ import numpy as np
 from allometry.laws import Array
 from allometry.stats.lines import line
 
-__all__ = ["FEWEST_FOR_A_BEND", "LineAxes", "bend"]
+__all__ = ["FEWEST_FOR_A_BEND", "LineAxes", "bend", "is_constant"]
 
 FEWEST_FOR_A_BEND = 4  # different x: three leave nothing to tell a bend from scatter
+ROUNDING = 1e-12  # part of a number below which its changes are none
+
+
+def is_constant(y: Array) -> bool:
+    """Whether some numbers are the same but for rounding."""
+    return not len(y) or bool(np.ptp(y) <= ROUNDING * np.abs(y).max())
 
 
 @dataclass(frozen=True)
@@ -31,14 +37,22 @@ class LineAxes:
         here &= (y > 0) | (not self.ylog)
         return self._of(x[here], self.xlog), self._of(y[here], self.ylog)
 
+    def all_points(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """The same where these axes have all points and y is not constant; no points otherwise.
+
+        A line through the points that a logarithm leaves is one through points chosen by their y.
+        """
+        points = self.points(x, y)
+        return (np.empty(0), np.empty(0)) if len(points[0]) < len(x) or is_constant(y) else points
+
     def statistics(self, x: Array, y: Array) -> dict[str, float]:
         """Slope and R² of the line through some points ``(n,)``."""
-        law = line(*self.points(x, y))
+        law = line(*self.all_points(x, y))
         return {"slope": law.slope, "r2": law.r2}
 
     def predictor(self, x: Array, y: Array) -> Callable[[Array], Array]:
         """The line through some points as a function of x, in the units of the columns."""
-        law = line(*self.points(x, y))
+        law = line(*self.all_points(x, y))
 
         def predict(at: Array) -> Array:
             straight = law.intercept + law.slope * self._of(np.asarray(at, float), self.xlog)

@@ -7,9 +7,9 @@ import numpy as np
 
 from allometry.claims.claim import Judgement
 from allometry.claims.slope import OfALine, line_intervals, of_control
-from allometry.claims.words import in_words, over, verdict_over_seeds
+from allometry.claims.words import in_words, is_number, judged, over
 from allometry.errors import UsageError
-from allometry.findings import inside
+from allometry.stats.cells import cells_of
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
@@ -21,7 +21,9 @@ class NoEffect(OfALine):
     """y changes by no more than a margin over the range of x.
 
     The change is the slope of the line through the runs times the range of x. That it cannot be
-    told from 0 is no evidence for no effect: the whole interval must lie within the margin.
+    told from 0 is no evidence for no effect: the whole interval must lie within the margin. Where
+    it does, and yet means over seeds lie farther apart than the margin, a line does not tell what y
+    does, and the claim is undecided.
 
     Attributes:
         margin: largest change of y that counts as none, in units of y; fixed beforehand.
@@ -38,7 +40,7 @@ class NoEffect(OfALine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (self.margin > 0 and self.why):
+        if not (is_number(self.margin) and self.margin > 0 and self.why):
             raise UsageError(
                 f"claim {self.title!r}: a margin above 0 in units of {self.y}, and why it is that "
                 "(margin=..., why=...), expected"
@@ -53,17 +55,20 @@ class NoEffect(OfALine):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        x = runs[self.x].astype(float)
-        reach = float(np.ptp(np.log10(x[x > 0]) if self.xlog else x))
         measured, control = line_intervals(self, runs, self.control_column(runs))
-        change = _scaled(measured["slope"], reach)
+        curves = cells_of(runs, [self.x], [self.y]).mean()
+        x, y = self.axes.points(curves[self.x], curves[self.y])
+        change = _scaled(measured["slope"], float(np.ptp(x)))
+        verdict, apart = judged(change, -self.margin, self.margin, runs), ""
+        if verdict == "agrees" and np.ptp(y) > self.margin:
+            verdict, apart = "undecided", f"; but its means lie up to {np.ptp(y):.3g} apart"
         finding = self.finding(
             change,
-            verdict_over_seeds(inside(change, -self.margin, self.margin), runs),
+            verdict,
             answer=f"The {self.word(self.y)} changes by {in_words(change)} over the range of the "
-            f"{self.word(self.x)} ({over(runs, self.x)}).",
+            f"{self.word(self.x)} ({over(runs, self.x)}){apart}.",
             control=of_control(
-                {"slope": _scaled(control["slope"], reach)} if control else {}, "slope"
+                {"slope": _scaled(control["slope"], float(np.ptp(x)))} if control else {}, "slope"
             ),
         )
         return self.judgement(finding, {"": runs})

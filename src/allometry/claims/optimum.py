@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
-from allometry.claims.valleys import LOST, places_of
-from allometry.claims.words import in_words, region, region_in_words, verdict_over_seeds
+from allometry.claims.valleys import LOST, MISSING, places_of
+from allometry.claims.words import in_words, is_number, judged, region, region_in_words
 from allometry.errors import DataError, UsageError
-from allometry.findings import FindingFigure, inside
+from allometry.findings import FindingFigure
 from allometry.laws import Array
+from allometry.stats.cells import cells_of
 from allometry.stats.grid import Curves, Grid
 from allometry.stats.lines import log_line
 from allometry.tables.table import Table
@@ -45,6 +46,7 @@ class Optimum(Claim):
     stays: float = 0.0
 
     kind: ClassVar[str] = "optimum"
+    states: ClassVar[tuple[str, ...]] = ("done", "diverged")
     caption: ClassVar[str] = (
         "a, means over seeds; a triangle marks the lowest point, the vertex of a parabola. b, its "
         "place: small marks are seeds, large ones their mean, the line is fitted to the means of a."
@@ -63,6 +65,10 @@ class Optimum(Claim):
     @property
     def allowed(self) -> tuple[float, float]:
         """The region of the exponent."""
+        if not is_number(self.stays):
+            raise UsageError(
+                f"claim on {self.y!r}: stays=a number above 0 expected, got {self.stays!r}"
+            )
         ends = (-self.stays, self.stays) if self.stays else self.predicts
         return region(ends, self.says or f"{self.kind} of {self.y}")
 
@@ -75,10 +81,16 @@ class Optimum(Claim):
         return f"{place} {direction} the {self.word(self.moves_with)}"
 
     def runs(self, table: Table) -> Table:
-        lost = table["status"] == "diverged" if "status" in table else np.zeros(len(table), bool)
-        y = np.where(lost, LOST, table[self.y].astype(float))
-        done = np.where(lost, "done", table["status"]) if lost.any() else table["status"]
-        return super().runs(table.with_columns(**{self.y: y, "status": done}))
+        runs = super().runs(table)
+        for name in (self.x, self.moves_with):
+            self.check_positive(name, runs[name], "choose runs by a condition")
+        return runs
+
+    def floats(self, runs: Table, name: str) -> Array:
+        values = super().floats(runs, name)
+        if name != self.y or "status" not in runs:
+            return values
+        return np.where([state == "diverged" for state in runs["status"].tolist()], LOST, values)
 
     def prediction(self) -> str:
         ours = " (margin ours)" if self.stays else ""
@@ -100,11 +112,15 @@ class Optimum(Claim):
         first, last = (places[np.isfinite(places)][i] for i in (0, -1))
         finding = self.finding(
             exponent,
-            verdict_over_seeds(inside(exponent, low, high), runs),
+            judged(exponent, low, high, runs),
             answer=f"The best {self.word(self.x)} goes from {first:.2g} to {last:.2g} as the "
             f"{self.word(self.moves_with)} goes from {grid.size[0]:g} to {grid.size[-1]:g}: as its "
             f"power {in_words(exponent)}"
-            + (f"; at {left_out} the lowest is at the end of the range." if left_out else "."),
+            + (
+                f"; at {left_out} the lowest is at the end of the range, or seeds lack runs."
+                if left_out
+                else "."
+            ),
             unit="exponent",
         )
 
@@ -117,17 +133,13 @@ class Optimum(Claim):
 
     def grid(self, runs: Table) -> tuple[Array, Grid]:
         """The x tried, rising, and y as one column for each, seeds by `moves_with`."""
-        xs = np.unique(runs[self.x].astype(float))
-        at, sizes = np.unique(runs[self.moves_with].astype(float)), {}
-        of_seeds = runs["seed"] if "seed" in runs else np.zeros(len(runs))
-        seeds, at_seed = np.unique(of_seeds, return_inverse=True)
-        rows = at_seed, np.searchsorted(at, runs[self.moves_with].astype(float))
-        column = np.searchsorted(xs, runs[self.x].astype(float))
-        for i in range(len(xs)):
-            sizes[f"{i}"] = np.full((len(seeds), len(at)), LOST)
-            here = column == i
-            sizes[f"{i}"][rows[0][here], rows[1][here]] = runs[self.y][here].astype(float)
-        return xs, Grid(at, seeds, sizes)
+        cells = cells_of(runs, [self.x, self.moves_with], [self.y])
+        xs, at_x = np.unique(cells.columns[self.x][0], return_inverse=True)
+        sizes, at_size = np.unique(cells.columns[self.moves_with][0], return_inverse=True)
+        every = np.full((len(xs), len(cells.seeds), len(sizes)), MISSING)
+        of_cells = cells.columns[self.y].T
+        every[at_x, :, at_size] = np.where(np.isfinite(of_cells), of_cells, MISSING)
+        return xs, Grid(sizes, cells.seeds, {f"{i}": y for i, y in enumerate(every)})
 
 
 def _exponent(curves: Curves, xs: Array) -> dict[str, float]:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from allometry.claims.claim import Labels
 from allometry.claims.lines import LineAxes
+from allometry.claims.slope import Line
 from allometry.claims.valleys import is_lost, places_of
 from allometry.figures.curves import Curve, power_curve
 from allometry.figures.intervals import IntervalRow, interval_panel
@@ -41,7 +42,6 @@ __all__ = [
     "draw_printed",
 ]
 
-Band = tuple[Array, Array, Array]  # x, and the ends of the interval of a line there
 WIDTH = 1.17 * COLUMN  # mm, of a figure with one panel
 
 
@@ -70,22 +70,21 @@ def draw_lines(
     words: Labels,
     axes: LineAxes,
     groups: Mapping[str, tuple[Array, Array, Sequence[str]]],
-    bands: Mapping[str, Band],
+    lines: Mapping[str, Line],
 ) -> Figure:
     """Runs, x and y of each group, with the line through them and its band; residuals below."""
     figure, (top,), (low,) = stacked(width=WIDTH)
     for (name, (x, y, tips)), color, marker in zip(
         groups.items(), (BLUE, VERMILLION), ("o", "s"), strict=False
     ):
-        predict = axes.predictor(x, y)
-        at, low_end, high_end = bands[name]
-        line = Curve(at, np.asarray(predict(at)), low_end, high_end)
+        line = lines[name]
         runs_panel(
-            x, y, ax=top, curves=[line], color=color, marker=marker, label=name,
-            xlog=axes.xlog, ylog=axes.ylog, ylabel=words.y, tips=tips,
+            x, y, ax=top, curves=[Curve(line.at, line.height, line.low, line.high)],
+            color=color, marker=marker, label=name, xlog=axes.xlog, ylog=axes.ylog,
+            ylabel=words.y, tips=tips,
         )  # fmt: skip
         residual_panel(
-            x, y, np.asarray(predict(x)), ax=low, color=color, marker=marker, xlog=axes.xlog,
+            x, y, line.at_runs, ax=low, color=color, marker=marker, xlog=axes.xlog,
             relative=axes.ylog, xlabel=words.x,
         )  # fmt: skip
     top.tick_params(labelbottom=False)
@@ -119,11 +118,12 @@ def _draw_valleys(
     ax: Axes, words: Labels, along: str, xs: Array, mean: Curves, places: Array
 ) -> None:
     with paper():
-        dress(ax, xlog=True, ylog=True)
+        tried = np.concatenate([mean[f"{i}"] for i in range(len(xs))])
+        dress(ax, xlog=True, ylog=bool((tried > 0).all()))
         colors, ends = ramp(mean.size), []
         for k, size in enumerate(mean.size):
             y = np.array([mean[f"{i}"][k] for i in range(len(xs))])
-            seen = ~is_lost(y)
+            seen = ~is_lost(y)  # nor missing, which is larger still
             ax.plot(xs[seen], y[seen], "o-", ms=2.6, lw=1.0, color=colors[k])
             if np.isfinite(places[k]):
                 ax.plot([places[k]], [y[seen].min()], "v", ms=5, color=colors[k], zorder=4)

@@ -3,28 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
-from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, bend
+from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, is_constant
 from allometry.claims.slope import BEND
 from allometry.claims.words import (
     in_words,
+    is_number,
+    judged,
     n_seeds,
     over,
     region,
     region_in_words,
-    verdict_over_seeds,
 )
-from allometry.errors import UsageError
-from allometry.findings import FindingFigure, Verdict, inside
+from allometry.errors import DataError, UsageError
+from allometry.findings import FindingFigure, Verdict
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.stats.cells import cells_of
-from allometry.stats.grid import Curves
+from allometry.stats.grid import Curves, jackknifed
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
@@ -39,13 +40,14 @@ class Fitted(NamedTuple):
 
     Attributes:
         law: fitted to the runs.
-        change: of its exponent over the range of x, as a part of it.
+        numbers: its parameters, and ``bend``, the change of its exponent over the range of x as a
+            part of it.
         form: whether it is a power law. verdict: of the claim.
-        measured: the parameter predicted, or `change` where none is.
+        measured: the parameter predicted, or the bend where none is.
     """
 
     law: Fit
-    change: Interval
+    numbers: Mapping[str, Interval]
     form: Verdict
     verdict: Verdict
     measured: Interval
@@ -55,10 +57,10 @@ class Fitted(NamedTuple):
 class PowerLaw(Claim):
     """y = floor + A x^-alpha, with a parameter in the region predicted.
 
-    The law is fitted by `allometry.fit`, runs of one size and of one seed resampled together. It
-    is a power law where its exponent does not change over the sizes: the exponent at the largest x
-    less that at the smallest, over their mean, lies within `bend`. Where none of that interval
-    does, the claim disagrees whatever the exponent is.
+    The law is fitted by `allometry.fit`, and again without each seed and without each size, whose
+    jackknife makes the intervals. It is a power law where its exponent does not change over the
+    sizes: the exponent at the largest x less that at the smallest, over their mean, lies within
+    `bend`. Where none of that interval does, the claim disagrees whatever the exponent is.
 
     Attributes:
         floor: what y falls to: 0, a number, or ``"fitted"``.
@@ -85,9 +87,11 @@ class PowerLaw(Claim):
                 f"claim {self.title!r}: one parameter is predicted by a claim, got "
                 f"{', '.join(self.predicts)}: write a claim for each"
             )
-        if isinstance(self.floor, str) and self.floor != "fitted":
+        number = not isinstance(self.floor, str) and is_number(self.floor) and self.floor >= 0
+        if self.floor != "fitted" and not number:
             raise UsageError(
-                f"claim on {self.y!r}: floor a number or 'fitted' expected, got {self.floor!r}"
+                f"claim on {self.y!r}: floor=0, a number above it or 'fitted' expected, got "
+                f"{self.floor!r}"
             )
         known = ("alpha", "A", *(["E"] if self.floor == "fitted" else []))
         for name, ends in self.predicts.items():
@@ -97,7 +101,7 @@ class PowerLaw(Claim):
                     f"{name!r} (E is the floor, where it is fitted)"
                 )
             region(ends, f"{name} of {self.y}")
-        if not self.bend > 0:
+        if not (is_number(self.bend) and self.bend > 0):
             raise UsageError(f"claim on {self.y!r}: bend above 0 expected, got {self.bend!r}")
 
     def sentence(self) -> str:
@@ -108,12 +112,12 @@ class PowerLaw(Claim):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        law, change, form, verdict, measured = self.fitted(runs)
+        law, numbers, form, verdict, measured = self.fitted(runs)
         control = self.control_column(runs)
         finding = self.finding(
             measured,
-            verdict_over_seeds(verdict, runs),
-            answer=self._answer(law, change, form, runs),
+            verdict,
+            answer=self._answer(law, numbers, form, runs),
             control=self._of_control(runs, control) if control else "",
             unit="" if self.predicts else "of the exponent",
         )
@@ -121,8 +125,8 @@ class PowerLaw(Claim):
         def draw() -> "Figure":
             from allometry.claims.pictures import draw_power_law
 
-            x, y = (runs[name].astype(float) for name in (self.x, self.y))
-            untrained = runs[control].astype(float) if control else None
+            untrained = self.floats(runs, control) if control else None
+            x, y = runs[self.x], runs[self.y]
             return draw_power_law(self.labels, x, y, law, untrained, self.tips(runs))
 
         return Judgement(finding, FindingFigure(draw, self.caption), {self.title: law})
@@ -134,48 +138,123 @@ class PowerLaw(Claim):
 
     def fitted(self, runs: Table) -> Fitted:
         """The law of some runs, whether it is a power law, and what that says of the claim."""
+        self._check(runs)
         law = self._law(runs)
-        change = self._bend(runs, law)
-        form = inside(change, -self.bend, self.bend)
+        numbers = self._numbers(runs, law)
+        form = judged(numbers["bend"], -self.bend, self.bend, runs)
         name = next(iter(self.predicts), "")
         if not name:
-            return Fitted(law, change, form, form, change)
-        parameter, verdict = law.parameters[name], form
+            return Fitted(law, numbers, form, form, numbers["bend"])
+        verdict = form
         if form != "disagrees":
-            sound = parameter.verdict == "identified"
-            verdict = inside(parameter.interval, *self.predicts[name]) if sound else "undecided"
-        return Fitted(law, change, form, verdict, parameter.interval)
+            sound = law.parameters[name].verdict == "identified"
+            within = judged(numbers[name], *self.predicts[name], runs)
+            verdict = within if sound else "undecided"
+        return Fitted(law, numbers, form, verdict, numbers[name])
+
+    @property
+    def _fewest(self) -> int:
+        """Sizes needed to see a bend, one more for a floor that is fitted too."""
+        return FEWEST_FOR_A_BEND + (self.floor == "fitted")
+
+    @property
+    def _held(self) -> dict[str, float]:
+        """Parameters that are not fitted: a floor that is given."""
+        return {} if self.floor in (0, "fitted") else {"E": float(self.floor)}
+
+    def _check(self, runs: Table) -> None:
+        """Refuse runs that no power law can be fitted to.
+
+        Raises:
+            DataError: numbers at or below 0, y constant, or two runs of one seed and size.
+        """
+        for name in (self.x, self.y):
+            self.check_positive(name, runs[name], "choose runs by a condition")
+        cells_of(runs, [self.x], [self.y])
+        if len(runs) > 1 and is_constant(runs[self.y]):
+            raise DataError(
+                f"claim {self.title!r}: {self.y} is {runs[self.y][0]:.6g} in every run, which has "
+                "no exponent"
+            )
 
     def _law(self, runs: Table) -> Fit:
-        """The law fitted, rows of one x and of one seed resampled together."""
-        clusters = [
-            name for name in (self.x, "seed") if name in runs and len(np.unique(runs[name])) > 1
-        ]
-        fixed = {"E": float(self.floor)} if self.floor not in (0, "fitted") else None
+        """The law fitted; its own intervals are those of seeds, where there are several."""
         law = "power" if self.floor == 0 else "power_floor"
-        return fit(
-            runs, law, {"x": self.x, "y": self.y}, fixed=fixed,
-            # One run a size: each row is a cluster already.
-            cluster=tuple(clusters) if n_seeds(runs) > 1 else None,
-        )  # fmt: skip
+        cluster = "seed" if n_seeds(runs) > 1 else None
+        return fit(runs, law, {"x": self.x, "y": self.y}, fixed=self._held or None, cluster=cluster)
 
-    def _bend(self, runs: Table, law: Fit) -> Interval:
-        """How much the exponent changes over the range of x, as a part of it."""
-        x, y = runs[self.x].astype(float), runs[self.y].astype(float)
-        alpha = law.values["alpha"]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            # What is left of the fit, on the line of its exponent: with no floor this is log y.
-            above = np.log10(y / law.predict({"x": x})) - alpha * np.log10(x)
-        rows = runs.with_columns(**{ABOVE: above, AT: np.log10(x)})
-        grid = cells_of(rows.take(np.isfinite(above)), [AT], [ABOVE])
-        return grid.jackknife(_bend, fixed_sizes=True)["bend"]
+    def _numbers(self, runs: Table, law: Fit) -> dict[str, Interval]:
+        """Parameters and bend of a law, with their intervals.
 
-    def _answer(self, law: Fit, change: Interval, form: Verdict, runs: Table) -> str:
+        Of the parameters seeds and sizes are left out; a bend is one of the curve at these sizes,
+        so that seeds alone are. No ends where the other runs are too few to fit the law.
+        """
+        many = len(np.unique(runs[self.x])) >= self._fewest
+        without = {
+            name: [
+                self._statistics(runs.take(runs[name] != value), law)
+                for value in np.unique(runs[name])
+            ]
+            for name in ("seed", self.x)
+            if many and name in runs and len(np.unique(runs[name])) > 1
+        }
+        seeds = without.get("seed", [])
+        ways = {name: [*without.values()] for name in law.parameters} | {"bend": [seeds]}
+        values = self._statistics(runs, law)
+        return {
+            name: jackknifed(values[name], [np.array([v[name] for v in way]) for way in ways[name]])
+            for name in ways
+        }
+
+    def _statistics(self, runs: Table, law: Fit) -> dict[str, float]:
+        """Parameters and bend of the law of some of the runs, or of all that it was fitted to."""
+        at_bounds = law.certificate.active_bounds
+        if len(np.unique(runs[self.x])) < self._fewest - 1:
+            return dict.fromkeys((*law.parameters, "bend"), nan)
+        if len(runs) < law.rows:
+            law = fit(
+                runs, law.law, law.columns, objective=law.objective.name,
+                delta=law.objective.delta, interval="none", resamples=0, fixed=self._held or None,
+            )  # fmt: skip
+        outside = {*at_bounds} - {"E"}  # the law is none of these runs
+        bend = nan if outside else self._bend(runs, law, "E" in at_bounds)
+        return {**law.values, "bend": bend}
+
+    def _bend(self, runs: Table, law: Fit, no_floor: bool) -> float:
+        """How much the exponent changes over the range of x, as a part of it; NaN of few sizes.
+
+        Of the law y = E + A x^-(alpha + beta ln x), to first order in beta: what is left of the
+        means of log y, on what beta adds beside the other parameters. A floor that is fitted is
+        one of these, for it can take the place of a bend. With no floor it is the parabola's.
+
+        Args:
+            no_floor: the floor fitted to all runs is on its bound.
+        """
+        left = np.log(runs[self.y] / law.predict({"x": runs[self.x]}))
+        rows = {"x": runs[self.x], "left": left} | (
+            {"seed": runs["seed"]} if "seed" in runs else {}
+        )
+        means = cells_of(Table(rows), ["x"], ["left"]).mean()
+        at, values = np.log(means["x"]) - np.log(means["x"]).mean(), law.values
+        fitted = law.predict({"x": means["x"]})
+        power = 1 - values.get("E", 0.0) / fitted  # how much of log y is left to the power law
+        others = [power, power * at]
+        if self.floor == "fitted" and not no_floor:
+            others.append(1 / fitted)
+        if len(at) < len(others) + 2:
+            return nan
+        known = np.stack(others, axis=1)
+        added = -power * at**2
+        own = added - known @ np.linalg.lstsq(known, added, rcond=None)[0]
+        beta = (own @ means["left"]) / (own @ own)
+        return float(2 * beta * np.ptp(at) / values["alpha"])
+
+    def _answer(self, law: Fit, numbers: Mapping[str, Interval], form: Verdict, runs: Table) -> str:
         """One sentence that stands alone, and what to know of the fit."""
         y, x = self.word(self.y), self.word(self.x)
-        alpha = law.parameters["alpha"].interval
+        alpha, change = numbers["alpha"], numbers["bend"]
         fitted = self.floor == "fitted"
-        floor = f" towards {in_words(law.parameters['E'].interval)}" if fitted else ""
+        floor = f" towards {in_words(numbers['E'])}" if fitted else ""
         changes = f"changes by {in_words(change, '.0%')} of itself"
         goes = f"The {y} goes as x^-alpha in the {x}{floor}, alpha {in_words(alpha)}"
         sentences = {
@@ -185,31 +264,26 @@ class PowerLaw(Claim):
             "undecided": f"{goes}; that alpha {changes} over the range leaves open whether it is "
             "a power law",
         }
-        if not isfinite(change.value):
-            sentences["undecided"] += f"; {FEWEST_FOR_A_BEND} sizes are needed to see a bend"
+        if len(np.unique(runs[self.x])) < self._fewest:
+            sentences["undecided"] += f"; {self._fewest} sizes are needed to see a bend"
         state = law.status.code.replace("_", " ")
         unsure = "" if law.status.code in SOUND else f" The fit is {state}: see below."
         return f"{sentences[form]} ({over(runs, self.x)}).{unsure}"
 
     def _of_control(self, runs: Table, control: str) -> str:
         """The slope of the control on logarithmic axes, without its sign: an exponent."""
-        values = runs[control].astype(float)
-        usable = runs.take(np.isfinite(values) & (values > 0))
+        values = self.floats(runs, control)
+        usable = runs.with_columns(**{control: values}).take(np.isfinite(values))
         if not len(usable):
             return ""
-        if np.ptp(usable[control].astype(float)) == 0:
+        if is_constant(usable[control]):
             return "untrained: the same at all sizes"
         falls = partial(_exponent, x=self.x, y=control)
         alpha = cells_of(usable, [self.x], [control]).jackknife(falls)["alpha"]
         return f"untrained: alpha {in_words(alpha)}" if isfinite(alpha.value) else ""
 
 
-ABOVE, AT = "log_above_floor", "log_size"  # columns added to the runs
 SOUND = ("converged", "few_clusters")  # states of a fit that need no word in a sentence
-
-
-def _bend(curves: Curves) -> dict[str, float]:
-    return {"bend": bend(curves[AT], curves[ABOVE])}
 
 
 def _exponent(curves: Curves, x: str, y: str) -> dict[str, float]:

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from math import inf, isfinite
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
-from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, bend
-from allometry.claims.words import in_words, over, region, region_in_words, verdict_over_seeds
-from allometry.errors import UsageError
-from allometry.findings import Finding, FindingFigure, inside
+from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, bend, is_constant
+from allometry.claims.words import in_words, is_number, judged, over, region, region_in_words
+from allometry.errors import DataError, UsageError
+from allometry.findings import Finding, FindingFigure
 from allometry.laws import Array
 from allometry.stats.cells import cells_of
 from allometry.stats.grid import Curves
@@ -22,11 +22,31 @@ from allometry.tables.table import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BEND", "OfALine", "Slope", "Steeper", "Straight", "line_intervals", "of_control"]
+__all__ = [
+    "BEND",
+    "Line",
+    "OfALine",
+    "Slope",
+    "Steeper",
+    "Straight",
+    "line_intervals",
+    "of_control",
+]
 
 # A slope that changes by a fifth over the range measured puts the line, drawn on over as wide a
 # range again, off by a fifth of what y changes there. Ours.
 BEND = 0.2
+ROUNDING = 1e-9  # part of a slope below which a difference from it is none
+
+
+class Line(NamedTuple):
+    """A line to draw: x, its height and the ends of its interval there; its height at each run."""
+
+    at: Array
+    height: Array
+    low: Array
+    high: Array
+    at_runs: Array
 
 
 @dataclass(frozen=True)
@@ -58,11 +78,10 @@ class OfALine(Claim):
             from allometry.claims.pictures import draw_lines
 
             points = {
-                name: (runs[self.x].astype(float), runs[self.y].astype(float), self.tips(runs))
-                for name, runs in groups.items()
+                name: (runs[self.x], runs[self.y], self.tips(runs)) for name, runs in groups.items()
             }
-            bands = {name: _band(self, runs) for name, runs in groups.items()}
-            return draw_lines(self.labels, self.axes, points, bands)
+            lines = {name: _line(self, runs) for name, runs in groups.items()}
+            return draw_lines(self.labels, self.axes, points, lines)
 
         return Judgement(finding, FindingFigure(draw, self.caption))
 
@@ -102,12 +121,11 @@ class Slope(OfALine):
         runs = self.runs(table)
         measured, control = line_intervals(self, runs, self.control_column(runs))
         slope = measured["slope"]
-        verdict = verdict_over_seeds(inside(slope, low, high), runs)
         finding = self.finding(
             slope,
-            verdict,
+            judged(slope, low, high, runs),
             answer=f"The {self.unit_name} of the {self.word(self.y)} in the {self.word(self.x)} is "
-            f"{in_words(slope)}, R² {measured['r2'].value:.2f} ({over(runs, self.x)}).",
+            f"{in_words(slope)}{_r2(measured)} ({over(runs, self.x)}).",
             control=of_control(control, "slope"),
             unit=self.unit_name,
         )
@@ -139,7 +157,7 @@ class Straight(OfALine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.margin > 0:
+        if not (is_number(self.margin) and self.margin > 0):
             raise UsageError(f"claim {self.title!r}: margin above 0 expected, got {self.margin!r}")
 
     def sentence(self) -> str:
@@ -154,15 +172,13 @@ class Straight(OfALine):
         runs = self.runs(table)
         measured, control = line_intervals(self, runs, self.control_column(runs))
         change = measured["bend"]
-        verdict = verdict_over_seeds(inside(change, -self.margin, self.margin), runs)
         few = "" if isfinite(change.value) else f" {FEWEST_FOR_A_BEND} sizes are needed."
         finding = self.finding(
             change,
-            verdict,
+            judged(change, -self.margin, self.margin, runs),
             answer=f"The slope of the {self.word(self.y)} in the {self.word(self.x)} changes by "
             f"{in_words(change, '.0%')} of itself over the range; on average it is "
-            f"{in_words(measured['slope'])}, R² {measured['r2'].value:.2f} "
-            f"({over(runs, self.x)}).{few}",
+            f"{in_words(measured['slope'])}{_r2(measured)} ({over(runs, self.x)}).{few}",
             control=of_control(control, "bend", ".0%"),
             unit="of the slope",
         )
@@ -198,6 +214,10 @@ class Steeper(OfALine):
     def columns(self) -> tuple[str, ...]:
         return self.x, self.y, self.group
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return self.x, self.y
+
     def sentence(self) -> str:
         return (
             f"The {self.word(self.y)} changes faster with the {self.word(self.x)} where "
@@ -208,58 +228,97 @@ class Steeper(OfALine):
         return "difference of the slopes, without their sign, above 0"
 
     def judge(self, table: Table) -> Judgement:
-        runs = self.runs(table)
-        chosen = np.array([g in (self.steeper, self.than) for g in runs[self.group].tolist()])
-        runs = runs.take(chosen)
-        runs = runs.with_columns(**{GROUP: runs[self.group] == self.steeper})
-        if len(np.unique(runs[GROUP])) < 2:
-            raise UsageError(
-                f"claim {self.title!r}: {self.group} {self.steeper!r} and {self.than!r} expected, "
-                f"the runs have {sorted(set(map(str, self.runs(table)[self.group])))}"
-            )
-        intervals = cells_of(runs, [GROUP, self.x], [self.y]).jackknife(
-            partial(_two_lines, axes=self.axes, x=self.x, y=self.y)
+        groups = self._groups(table)
+        cells = [
+            Table({"x": runs[self.x], "y": runs[self.y], "first": np.full(len(runs), first)}
+                  | ({"seed": runs["seed"]} if "seed" in runs else {}))
+            for first, runs in zip((1, 0), groups.values(), strict=True)
+        ]  # fmt: skip
+        both = Table({name: np.concatenate([t[name] for t in cells]) for name in cells[0].columns})
+        intervals = cells_of(both, ["first", "x"], ["y"]).jackknife(
+            partial(_two_lines, axes=self.axes)
         )
         difference = intervals["difference"]
         finding = self.finding(
             difference,
-            verdict_over_seeds(inside(difference, 0, inf), runs),
+            judged(difference, 0, inf, *groups.values()),
             answer=f"The slope of the {self.word(self.y)} in the {self.word(self.x)} is "
             f"{in_words(intervals['steeper'])} where {self.word(self.group)} is {self.steeper} and "
-            f"{in_words(intervals['than'])} where it is {self.than} ({over(runs, self.x)}).",
+            f"{in_words(intervals['than'])} where it is {self.than} ({over(both, 'x')}).",
             unit="difference of slopes",
         )
-        groups = {
-            f"{self.word(self.group)} {value}": runs.take(runs[GROUP] == (value == self.steeper))
-            for value in (self.steeper, self.than)
-        }
         return self.judgement(finding, groups)
 
+    def _groups(self, table: Table) -> dict[str, Table]:
+        """The runs of the group that is predicted to be steeper, and of the other.
 
-GROUP = "is_steeper"  # column added to the runs
+        Raises:
+            DataError: no finished run is in one of them.
+        """
+        runs, groups = self.runs(table), dict[str, Table]()
+        for value in (self.steeper, self.than):
+            part = runs.take(np.array([g == value for g in runs[self.group].tolist()]))
+            if not len(part):
+                raise DataError(
+                    f"claim {self.title!r}: finished runs with {self.group} {self.steeper!r} and "
+                    f"{self.than!r} expected, they have "
+                    f"{', '.join(sorted(set(map(repr, runs[self.group].tolist()))))}"
+                )
+            check_axes(self, part)
+            groups[f"{self.word(self.group)} {value}"] = part
+        return groups
 
 
-def _two_lines(curves: Curves, axes: LineAxes, x: str, y: str) -> dict[str, float]:
-    slopes = {
-        name: axes.statistics(curves[x][rows], curves[y][rows])["slope"]
-        for name, rows in (("steeper", curves[GROUP] == 1), ("than", curves[GROUP] == 0))
-    }
-    return {**slopes, "difference": abs(slopes["steeper"]) - abs(slopes["than"])}
+def _two_lines(curves: Curves, axes: LineAxes) -> dict[str, float]:
+    steeper, than = (
+        axes.statistics(curves["x"][rows], curves["y"][rows])["slope"]
+        for rows in (curves["first"] == 1, curves["first"] == 0)
+    )
+    difference = abs(steeper) - abs(than)
+    same = abs(difference) <= ROUNDING * abs(steeper)
+    return {"steeper": steeper, "than": than, "difference": 0.0 if same else difference}
+
+
+def check_axes(claim: OfALine, runs: Table) -> None:
+    """Refuse runs whose means have no place on the axes of a claim, or no line through them.
+
+    Raises:
+        DataError: a mean over seeds at or below 0 on a logarithmic axis, or y is constant.
+    """
+    curves = cells_of(runs, [claim.x], [claim.y]).mean()
+    for name, log, option in ((claim.x, claim.xlog, "xlog"), (claim.y, claim.ylog, "ylog")):
+        if log:
+            claim.check_positive(
+                f"means of {name} over seeds", curves[name],
+                f"choose runs by a condition, or set {option}=False",
+            )  # fmt: skip
+    if len(curves.size) > 1 and is_constant(curves[claim.y]):
+        raise DataError(
+            f"claim {claim.title!r}: {claim.y} is {curves[claim.y][0]:.6g} at every {claim.x}: "
+            "nothing tells whether it could have been otherwise"
+        )
 
 
 def line_intervals(
     claim: OfALine, runs: Table, control: str = ""
 ) -> tuple[Mapping[str, Interval], Mapping[str, Interval]]:
     """Slope, bend and R² of y against x with their intervals; and those of the control, if any."""
-    names = [claim.y, *([control] if control else [])]
-    grid = cells_of(runs, [claim.x], names)
+    check_axes(claim, runs)
     each = []
-    for name in names:
+    for name in (claim.y, *([control] if control else [])):
+        # Each by itself: a control that was not measured takes no run from the claim.
+        values = runs.with_columns(**{name: claim.floats(runs, name)})
+        grid = cells_of(values.take(np.isfinite(values[name])), [claim.x], [name])
         line = grid.jackknife(partial(_one_line, axes=claim.axes, x=claim.x, y=name))
         # A bend is one of the curve at these sizes: that they are no parabola's is no scatter.
         bent = partial(_bend, axes=claim.axes, x=claim.x, y=name)
         each.append({**line, **grid.jackknife(bent, fixed_sizes=True)})
     return each[0], each[1] if control else {}
+
+
+def _r2(measured: Mapping[str, Interval]) -> str:
+    r2 = measured["r2"].value
+    return f", R² {r2:.2f}" if isfinite(r2) else ""
 
 
 def of_control(control: Mapping[str, Interval], name: str, form: str = "") -> str:
@@ -268,22 +327,23 @@ def of_control(control: Mapping[str, Interval], name: str, form: str = "") -> st
     return f"untrained: {in_words(measured, form)}" if isfinite(measured.value) else ""
 
 
-def _band(claim: OfALine, runs: Table) -> tuple[Array, Array, Array]:
-    """x over the range of the runs, and the ends of the interval of the line there."""
-    x = runs[claim.x].astype(float)
-    spread = np.geomspace if claim.xlog and (x > 0).all() else np.linspace
-    at = spread(x.min(), x.max(), 40)
+def _line(claim: OfALine, runs: Table) -> Line:
+    """The line through the means over seeds, with its interval over the range of the runs."""
+    x = runs[claim.x]
+    at = (np.geomspace if claim.xlog else np.linspace)(x.min(), x.max(), 40)
+    grid, mean = cells_of(runs, [claim.x], [claim.y]), claim.axes.predictor
 
     def heights(curves: Curves) -> dict[str, float]:
-        predict = claim.axes.predictor(curves[claim.x], curves[claim.y])
+        predict = mean(curves[claim.x], curves[claim.y])
         return {f"{i}": float(y) for i, y in enumerate(predict(at))}
 
-    ends = cells_of(runs, [claim.x], [claim.y]).jackknife(heights).values()
-    return at, *np.array([interval[1:] for interval in ends]).T
+    curves = grid.mean()
+    middle, low, high = np.array(list(grid.jackknife(heights).values())).T
+    return Line(at, middle, low, high, mean(curves[claim.x], curves[claim.y])(x))
 
 
 def _bend(curves: Curves, axes: LineAxes, x: str, y: str) -> dict[str, float]:
-    return {"bend": bend(*axes.points(curves[x], curves[y]))}
+    return {"bend": bend(*axes.all_points(curves[x], curves[y]))}
 
 
 def _one_line(curves: Curves, axes: LineAxes, x: str, y: str) -> dict[str, float]:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from allometry.laws import Array
 from allometry.stats.grid import Curves
 
-__all__ = ["LOST", "is_lost", "place_of_lowest", "places_of"]
+__all__ = ["LOST", "MISSING", "is_lost", "place_of_lowest", "places_of"]
 
-LOST = 1e30  # y of a run that diverged: worse than any
+LOST = 1e80  # y of a run that diverged: worse than any
+MISSING = 1e120  # y where no run is, so that means over seeds tell it from those that diverged
 
 
 def is_lost(y: Array) -> NDArray[np.bool_]:
@@ -27,9 +28,14 @@ def places_of(curves: Curves, xs: Array) -> Array:
 def place_of_lowest(x: Array, y: Sequence[float]) -> float:
     """Vertex of the parabola in log x through the lowest of y and its neighbours; NaN at an end.
 
-    Where a neighbour diverged the place is that of the lowest itself.
+    Its neighbours are those of the x that were tried: an x that a seed lacks is left out. Where a
+    neighbour diverged the place is that of the lowest itself.
     """
     values = np.asarray(y, float)
+    tried = values < MISSING / 1e6
+    x, values = x[tried], values[tried]
+    if not len(x):
+        return float("nan")
     k = int(np.argmin(values))
     if is_lost(values[k]) or k in (0, len(values) - 1):
         return float("nan")

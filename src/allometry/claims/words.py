@@ -1,6 +1,6 @@
 """Regions, intervals and runs in words, and the rule about seeds."""
 
-from math import inf, isinf, isnan
+from math import inf, isfinite, isinf, isnan
 
 import numpy as np
 
@@ -9,7 +9,20 @@ from allometry.findings import Verdict
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
-__all__ = ["in_words", "n_seeds", "over", "region", "region_in_words", "verdict_over_seeds"]
+__all__ = [
+    "ROUNDING",
+    "in_words",
+    "is_number",
+    "judged",
+    "n_seeds",
+    "over",
+    "region",
+    "region_in_words",
+    "verdict_over_seeds",
+]
+
+FEWEST_SIZES = 4  # a line needs three, and its interval leaves one out
+ROUNDING = 1e-9  # part of a bound; a verdict must not turn with the last digits
 
 
 def region(ends: tuple[float, float], claim: str) -> tuple[float, float]:
@@ -20,7 +33,8 @@ def region(ends: tuple[float, float], claim: str) -> tuple[float, float]:
     """
     try:
         low, high = ends
-        usable = low < high and (low, high) != (-inf, inf)
+        numbers = all(is_number(end) or end in (-inf, inf) for end in (low, high))
+        usable = numbers and low < high and (low, high) != (-inf, inf)
     except (TypeError, ValueError):
         usable = False
     if not usable:
@@ -52,11 +66,32 @@ def n_seeds(table: Table) -> int:
 def over(runs: Table, x: str) -> str:
     """What the runs are: how many different x and how many seeds."""
     sizes, seeds = len(np.unique(runs[x])), n_seeds(runs)
-    if seeds == 1:
-        return f"{sizes} sizes, one seed, which gives no verdict"
-    return f"{sizes} sizes, {seeds} seeds"
+    few = ", too few for an interval" if sizes < FEWEST_SIZES else ""
+    of_seeds = "one seed, which gives no verdict" if seeds == 1 else f"{seeds} seeds"
+    return f"{sizes} size{'s' if sizes > 1 else ''}{few}, {of_seeds}"
 
 
-def verdict_over_seeds(verdict: Verdict, runs: Table) -> Verdict:
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number; True and False are none."""
+    numbers = int | float | np.integer | np.floating
+    return isinstance(value, numbers) and not isinstance(value, bool) and isfinite(value)
+
+
+def judged(interval: Interval, low: float, high: float, *groups: Table) -> Verdict:
+    """Does a number lie between two bounds?
+
+    Undecided where an end of the interval lies on a bound, and where one of the groups of runs
+    has one seed.
+    """
+    below, above = (0.0 if isinf(end) else ROUNDING * abs(end) for end in (low, high))
+    verdict: Verdict = "undecided"
+    if low + below < interval.low and interval.high < high - above:
+        verdict = "agrees"
+    elif interval.low > high + above or interval.high < low - below:
+        verdict = "disagrees"
+    return verdict_over_seeds(verdict, *groups)
+
+
+def verdict_over_seeds(verdict: Verdict, *groups: Table) -> Verdict:
     """The verdict; undecided where there is one seed, for nothing says how others would be."""
-    return verdict if n_seeds(runs) > 1 else "undecided"
+    return verdict if all(n_seeds(runs) > 1 for runs in groups) else "undecided"

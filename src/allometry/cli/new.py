@@ -32,7 +32,7 @@ def runs(size, seeds):
 STUDY = al.Study(
     name="{name}", question=__doc__, runs=runs, sizes=("quick",), seeds={{"quick": (0, 1, 2)}},
     measures={{"losses": al.measures.losses}},
-    claims=[PowerLaw("n_data", "test_loss", floor="fitted")],
+    claims=[PowerLaw("n_data", "test_loss", floor="fitted", predicts={{"alpha": (0.5, 1.5)}})],
 )  # fmt: skip
 '''
 

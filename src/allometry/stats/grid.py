@@ -18,7 +18,7 @@ from allometry.stats.interval import Interval
 from allometry.stats.resample import bootstrap
 from allometry.tables.table import Table
 
-__all__ = ["Curves", "Grid"]
+__all__ = ["Curves", "Grid", "jackknifed"]
 
 NORMAL = 1.959964  # quantile 0.975 of the standard normal distribution
 
@@ -66,20 +66,25 @@ def _reach(ways: Sequence[Array]) -> float:
     return float(special.stdtrit(total**2 / squares, 0.975) / NORMAL * np.sqrt(total / shown))
 
 
-def _student(value: float, ways: Sequence[Array]) -> Interval:
-    """A value with Student's interval from its values without each unit, ``(n,)`` of each way."""
-    total = squares = 0.0
-    for values in ways:
+def jackknifed(value: float, ways: Sequence[Array]) -> Interval:
+    """A value with its 95% interval from its values without each unit, ``(n,)`` of each way.
+
+    The variance is the sum of the jackknife variances of the ways, the interval Student's with
+    Satterthwaite's degrees of freedom. Two seeds that happen to be alike hide how far seeds lie
+    apart, so it is never narrower than Student's interval of one way alone.
+    """
+    reach = total = squares = 0.0
+    for values in (way for way in ways if len(way) > 1):
         n = len(values)
-        if n > 1:
+        with np.errstate(over="ignore", invalid="ignore"):  # then there are no ends
             variance = (n - 1) / n * float(((values - values.mean()) ** 2).sum())
-            total, squares = total + variance, squares + variance**2 / (n - 1)
-    if not np.isfinite(total):
+        total, squares = total + variance, squares + variance * variance / (n - 1)
+        reach = max(reach, float(special.stdtrit(n - 1, 0.975) * np.sqrt(variance)))
+    if not any(len(way) > 1 for way in ways) or not np.isfinite(squares):
         return Interval(float(value), np.nan, np.nan)
-    if total == 0:  # one unit of each way, or units that do not differ
-        end = float(value) if any(len(values) > 1 for values in ways) else float("nan")
-        return Interval(float(value), end, end)
-    reach = float(special.stdtrit(total**2 / squares, 0.975) * np.sqrt(total))
+    if squares > 0:
+        both = special.stdtrit(total**2 / squares, 0.975) * np.sqrt(total)
+        reach = max(reach, float(both))
     return Interval(float(value), float(value) - reach, float(value) + reach)
 
 
@@ -168,8 +173,8 @@ class Grid:
         """Each statistic of the mean over seeds, with the 95% interval of its jackknife.
 
         The variance is that from leaving out each seed plus that from leaving out each size, which
-        counts the scatter of single runs twice; the interval is Student's with Satterthwaite's
-        degrees of freedom. It needs no resample to be rich enough, so it serves few sizes.
+        counts the scatter of single runs twice; see `jackknifed`. It needs no resample to be rich
+        enough, so it serves few sizes.
 
         Args:
             statistics: the whole analysis, from curves to named numbers.
@@ -183,7 +188,7 @@ class Grid:
         ways = [self._without_seeds()] + ([] if fixed_sizes else [self._without_sizes()])
         without = [[statistics(curves) for curves in left_out] for left_out in ways]
         return {
-            name: _student(value, [np.array([v[name] for v in way]) for way in without])
+            name: jackknifed(value, [np.array([v[name] for v in way]) for way in without])
             for name, value in values.items()
         }
 

@@ -139,7 +139,7 @@ class Table:
             return f"row {row + 1}"
         return f"{self._origin.path}, {self._origin.unit} {self._origin.numbers[row]}"
 
-    def where(self, **equals: object) -> "Table":
+    def where(self, /, **equals: object) -> "Table":
         """The rows whose columns equal all the values given."""
         mask = np.ones(len(self), dtype=bool)
         for name, value in equals.items():
@@ -156,7 +156,7 @@ class Table:
         for key in dict.fromkeys(keys):
             yield key, self.take([i for i, k in enumerate(keys) if k == key])
 
-    def with_columns(self, **columns: ArrayLike) -> "Table":
+    def with_columns(self, /, **columns: ArrayLike) -> "Table":
         """A copy with columns added or replaced."""
         return Table(
             {**self._columns, **columns},
