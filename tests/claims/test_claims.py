@@ -239,10 +239,15 @@ def test_a_group_that_is_no_power_law_has_no_exponent_to_agree():
         (lambda: Straight("n", "loss", margin=0), "margin above 0"),
         (lambda: Steeper("n", "loss"), "group=COLUMN"),
         (lambda: Steeper("n", "loss", group="d", steeper=1, than=1), "two of its values"),
+        (lambda: Steeper("n", "loss", group="d", steeper=1), "two of its values"),
         (lambda: NoEffect("n", "loss"), "margin above 0"),
         (lambda: Optimum("rate", "loss"), "moves_with"),
         (lambda: Optimum("rate", "loss", moves_with="n"), "predicts"),
         (lambda: Optimum("rate", "loss", moves_with="n", stays=-1), "predicts"),
+        (lambda: Optimum("rate", "loss", moves_with="n", stays=1, predicts=(0, 1)), "one of the"),
+        (lambda: PowerLaw("n", "loss", predicts=(0.5, 1)), "'alpha': .low, high"),
+        (lambda: PowerLaw("n", "loss", words="rate"), "words="),
+        (lambda: PowerLaw("n", "loss", where=lambda table: table), "conditions"),
         (lambda: PowerLaw("n", "loss", floor="fit"), "'fitted'"),
         (lambda: PowerLaw("n", "loss", floor=-1.0), "'fitted'"),
         (lambda: PowerLaw("n", "loss", floor=np.nan), "'fitted'"),
@@ -270,7 +275,21 @@ def test_one_condition_needs_no_list():
     runs = table(power)
     one = Slope("n", "loss", predicts=(-1, 0), where="n<=1600").judge(runs).finding
     assert one == Slope("n", "loss", predicts=(-1, 0), where=["n<=1600"]).judge(runs).finding
-    assert "5 sizes" in one.answer
+    assert "5 sizes" in one.answer and one.claim.endswith("(n<=1600)")
+
+
+def test_exponents_may_be_given_by_a_dict():
+    groups = grouped({8: 0.5, 16: 0.25})
+    listed = Exponents("n", "loss", group="d", predicts={8: 0.5, 16: 0.25}, within=0.1)
+    assert listed.judge(groups).finding.verdict == "agrees"
+    lacking = Exponents("n", "loss", group="d", predicts={8: 0.5}, within=0.1)
+    with pytest.raises(UsageError, match=r"predicts\(16\)"):
+        lacking.judge(groups)
+
+
+def test_a_misspelt_column_is_guessed():
+    with pytest.raises(UsageError, match="did you mean 'loss'"):
+        Slope("n", "los", predicts=(-1, 0)).judge(table(power))
 
 
 # ---- all claims --------------------------------------------------------------------------------

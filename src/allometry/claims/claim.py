@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UsageError, did_you_mean
 from allometry.findings import Finding, FindingFigure, Verdict
 from allometry.fitting.document import Fit
 from allometry.laws import Array
@@ -95,8 +95,18 @@ class Claim:
     def __post_init__(self) -> None:
         if isinstance(self.where, str):
             object.__setattr__(self, "where", (self.where,))
+        if not isinstance(self.where, Sequence) or not all(isinstance(t, str) for t in self.where):
+            raise UsageError(
+                f"claim on {self.y!r}: where=['COLUMN<=VALUE'], conditions, expected, got "
+                f"{self.where!r}"
+            )
         for text in self.where:
             parsed(text)
+        if not isinstance(self.words, Mapping):
+            raise UsageError(
+                f"claim on {self.y!r}: words={{'column': 'its name (its unit)'}} expected, got "
+                f"{self.words!r}"
+            )
 
     @abstractmethod
     def judge(self, table: Table) -> Judgement:
@@ -148,7 +158,7 @@ class Claim:
         if missing:
             raise UsageError(
                 f"claim {self.title!r}: no column {', '.join(missing)}; the runs have "
-                f"{', '.join(table.columns)}"
+                f"{', '.join(table.columns)}{did_you_mean(missing[0], table.columns)}"
             )
         rows = done.take(meeting(done, self.where))
         rows = rows.with_columns(**{name: self.floats(rows, name) for name in self.numbers})
@@ -207,8 +217,9 @@ class Claim:
 
     @property
     def title(self) -> str:
-        """The claim in words."""
-        return self.says or self.sentence()
+        """The claim in words, with the conditions on the runs where it is given none."""
+        of = f" ({', '.join(self.where)})" if self.where else ""
+        return self.says or f"{self.sentence()}{of}"
 
     @abstractmethod
     def sentence(self) -> str:

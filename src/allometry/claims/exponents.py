@@ -30,7 +30,7 @@ class Exponents(Claim):
 
     Attributes:
         group: column of numbers whose values make the groups.
-        predicts: from a value of `group` to the exponent.
+        predicts: from a value of `group` to the exponent, a function or a mapping.
         within: largest difference that counts as none, as a part of the exponent predicted (ours).
         floor: as of a `PowerLaw`.
         formula: of the prediction, in words.
@@ -38,7 +38,7 @@ class Exponents(Claim):
 
     _: KW_ONLY
     group: str = ""
-    predicts: Callable[[float], float] | None = None
+    predicts: Callable[[float], float] | Mapping[float, float] | None = None
     formula: str = ""
     within: float = 0.0
     floor: float | str = 0.0
@@ -50,11 +50,12 @@ class Exponents(Claim):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        usable = callable(self.predicts) and is_number(self.within) and self.within > 0
+        known = callable(self.predicts) or isinstance(self.predicts, Mapping)
+        usable = known and is_number(self.within) and self.within > 0
         if not usable or not self.group:
             raise UsageError(
-                f"claim {self.title!r}: group=COLUMN, predicts=a function of its values, and "
-                "within=a part of it above 0, expected"
+                f"claim {self.title!r}: group=COLUMN, predicts=a function of its values or a "
+                "dict, and within=a part of it above 0, expected"
             )
 
     @property
@@ -103,8 +104,12 @@ class Exponents(Claim):
         Raises:
             UsageError: the function has none for it, or 0, of which `within` is no part.
         """
+        predicted: float | Exception | None
         try:
-            predicted = self.predicts(value)  # type: ignore[misc]
+            if isinstance(self.predicts, Mapping):
+                predicted = self.predicts.get(value)
+            else:
+                predicted = self.predicts(value)  # type: ignore[misc]
         except ArithmeticError as error:
             predicted = error
         if not is_number(predicted) or predicted == 0:

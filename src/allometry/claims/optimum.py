@@ -56,6 +56,11 @@ class Optimum(Claim):
         super().__post_init__()
         if not self.moves_with:
             raise UsageError(f"claim on {self.y!r}: moves_with=COLUMN expected, a width say")
+        if self.stays and self.predicts != (-inf, inf):
+            raise UsageError(
+                f"claim on {self.y!r}: stays=... or predicts=..., one of the two, expected, got "
+                f"{self.stays!r} and {self.predicts!r}"
+            )
         _ = self.allowed
 
     @property

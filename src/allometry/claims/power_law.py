@@ -82,6 +82,11 @@ class PowerLaw(Claim):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.predicts, Mapping):
+            raise UsageError(
+                f"claim on {self.y!r}: predicts={{'alpha': (low, high)}} expected, got "
+                f"{self.predicts!r}"
+            )
         if len(self.predicts) > 1:
             raise UsageError(
                 f"claim {self.title!r}: one parameter is predicted by a claim, got "

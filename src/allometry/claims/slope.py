@@ -204,7 +204,8 @@ class Steeper(OfALine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.group or self.steeper == self.than:
+        values = self.steeper, self.than
+        if not self.group or None in values or self.steeper == self.than:
             raise UsageError(
                 f"claim {self.title!r}: group=COLUMN with two of its values, steeper=... and "
                 f"than=..., expected, got group={self.group!r}, {self.steeper!r}, {self.than!r}"

@@ -1,6 +1,7 @@
 """Regions, intervals and runs in words, and the rule about seeds."""
 
 from math import inf, isfinite, isinf, isnan
+from typing import TypeGuard
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def over(runs: Table, x: str) -> str:
     return f"{sizes} size{'s' if sizes > 1 else ''}{few}, {of_seeds}"
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number; True and False are none."""
     numbers = int | float | np.integer | np.floating
     return isinstance(value, numbers) and not isinstance(value, bool) and isfinite(value)
