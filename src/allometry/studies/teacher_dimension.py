@@ -17,7 +17,7 @@ from allometry.study import Study
 
 N_SOURCE = "Sharma & Kaplan 2020, 2004.10802, abstract"
 D_SOURCE = "Bahri et al. 2021, 2102.06701, resolution-limited regime"
-WORDS = {"n_in": "dimension d"}
+WORDS = {"n_in": "d"}
 DIMENSIONS = (2, 4, 8, 16)
 MANY, WIDE = 16_384, 96  # examples where N varies, units a layer where D does
 OF_N, OF_D = [f"n_data=={MANY}", f"width<{WIDE}"], [f"width=={WIDE}", f"n_data<{MANY}"]
@@ -36,13 +36,13 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
     return [RunSpec(model=model, data=x, train=train, seed=seed) for seed, model, x in each]
 
 
-def exponents(x: str, where: Sequence[str], source: str) -> tuple[Exponents, Steeper]:
+def exponents(x: str, where: Sequence[str], source: str, of: str) -> tuple[Exponents, Steeper]:
     """Each dimension's exponent beside 4/d, above the floor that so few updates leave."""
     same: dict[str, Any] = dict(group="n_in", where=where, source=source, words=WORDS)
     return (
         Exponents(x, "test_loss", predicts=lambda d: 4 / d, formula="4/d", within=0.25,
-                  floor="fitted", **same),
-        Steeper(x, "test_loss", steeper=2, than=16, **same),
+                  floor="fitted", says=f"{of} is 4/d, d the dimension of the inputs", **same),
+        Steeper(x, "test_loss", steeper=2, than=16, says=f"{of} is larger at d 2 than 16", **same),
     )  # fmt: skip
 
 
@@ -55,5 +55,6 @@ STUDY = Study(
         "losses": measures.losses,
         "inputs": lambda net: {"n_in": net.model.widths[0], "width": net.model.widths[1]},
     },
-    claims=[*exponents("n_params", OF_N, N_SOURCE), *exponents("n_data", OF_D, D_SOURCE)],
+    claims=[*exponents("n_params", OF_N, N_SOURCE, "With many examples the exponent of N"),
+            *exponents("n_data", OF_D, D_SOURCE, "In a wide network the exponent of D")],
 )  # fmt: skip
