@@ -18,6 +18,7 @@ from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.losses import BinaryCrossEntropy, CrossEntropy, Huber, Loss, SquaredError
 from allometry.spec.metrics import R2, Accuracy, Metric, TopK
 from allometry.spec.optimizers import SGD, Adam, AdamW, Optax
+from allometry.training import proof
 from allometry.training.loop import Training, train_pack
 from allometry.training.packing.layouts import Padded
 from allometry.training.packing.sharing import program_key
@@ -302,6 +303,26 @@ def test_a_model_of_one_s_own_in_a_pack_is_itself(name):
 def test_what_a_pack_does_to_a_model_is_said():
     packs = Training().packs(runs(models=NETS["padded mean"]))
     assert all("width" in pack.note and "equal shapes" in pack.note for pack in packs)
+
+
+def test_packs_of_the_same_parts_are_tested_once(monkeypatch):
+    """On the narrowest of all and the widest; each by itself where these fail."""
+    tested = []
+
+    def difference(members, answer):
+        tested.append([spec.model.width for spec in members.specs])
+        return answer
+
+    packs = [
+        Pack(tuple(runs(models=[Honest(width=w) for w in widths], seeds=(seed,))))
+        for seed, widths in ((0, (4, 6)), (0, (9, 11)), (1, (4, 11)))
+    ]
+    monkeypatch.setattr(proof, "_difference", lambda members: difference(members, ""))
+    assert proof.proved(packs) == packs and tested == [[4, 11]]
+    tested.clear()
+    monkeypatch.setattr(proof, "_difference", lambda members: difference(members, "differ"))
+    assert [len(pack.specs) for pack in proof.proved(packs)] == [1] * 6
+    assert tested[1:] == [[4, 6], [9, 11], [4, 11]]
 
 
 # ---- losses ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ themselves alone train with members of equal shapes, or by themselves.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +23,13 @@ from allometry.spec import RunSpec
 from allometry.spec.losses import Loss
 from allometry.training.descent import update
 from allometry.training.evaluation import means
-from allometry.training.packing.sharing import member_fields, model_of, optimizer_of, program_key
+from allometry.training.packing.sharing import (
+    has_own_batches,
+    member_fields,
+    model_of,
+    optimizer_of,
+    program_key,
+)
 from allometry.training.procedure import Pack
 from allometry.training.program import prepare
 
@@ -48,9 +54,46 @@ class Scaled(Loss):
 def proved(packs: Sequence[Pack]) -> list[Pack]:
     """The packs, those that hold parts of a person's own tested, and parted where they fail.
 
-    A part is a class, known by itself and not by its name: an edited class is tested again.
+    A part is a class, known by itself and not by its name: an edited class is tested again. Packs
+    of the same parts are tested once, on the narrowest member of all and the widest; where these
+    fail, each pack by itself.
     """
-    return [part for pack in packs for part in _proved(pack)]
+    sound = _sound(packs)
+    return [part for pack in packs for part in ([pack] if _parts(pack) in sound else _proved(pack))]
+
+
+def _sound(packs: Sequence[Pack]) -> set["_Parts"]:
+    """The parts of which all members train together as they do alone."""
+    of_parts: dict[_Parts, list[RunSpec]] = {}
+    for pack in packs:
+        if len(pack.specs) > 1 and _foreign(pack.specs[0]):
+            of_parts.setdefault(_parts(pack), []).extend(pack.specs)
+    return {
+        parts for parts, specs in of_parts.items()
+        if not _difference(_Members(_seeing(_telling(specs), own=parts.own)))
+    }  # fmt: skip
+
+
+class _Parts(NamedTuple):
+    """What packs are tested by; batches and inputs only where all members see the same."""
+
+    program: Any
+    own: bool
+    batch: Any
+
+
+def _parts(pack: Pack) -> _Parts:
+    first, own = pack.specs[0], has_own_batches(pack.specs)
+    batch = None if own else (first.train.batch_size, model_of(first).n_inputs)
+    return _Parts(program_key(first), own, batch)
+
+
+def _seeing(specs: Sequence[RunSpec], *, own: bool) -> tuple[RunSpec, ...]:
+    """Members of several packs as those of one: with batches of their own, or with the same."""
+    if own:
+        return tuple(spec.model_copy(update={"seed": k}) for k, spec in enumerate(specs))
+    first = {"seed": specs[0].seed, "data": specs[0].data}
+    return tuple(spec.model_copy(update=first) for spec in specs)
 
 
 def _proved(pack: Pack) -> Iterator[Pack]:
@@ -89,14 +132,14 @@ def _differing(specs: Sequence[RunSpec]) -> list[str]:
 
 
 def _telling(specs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
-    """The narrowest member, the widest, and one for each field in which members differ."""
+    """The narrowest member, the widest, and one for each field in which only others differ."""
     by_size = sorted(specs, key=lambda spec: model_of(spec).counts().n_params)
-    chosen = [by_size[0], by_size[-1]]
+    telling = [by_size[0], by_size[-1]]
     for name in _differing(specs):
-        first = getattr(model_of(by_size[0]), name)
-        chosen.append(next(s for s in specs if getattr(model_of(s), name) != first))
-    unique = {id(spec): spec for spec in chosen}
-    return tuple(unique.values())
+        values = [getattr(model_of(spec), name) for spec in telling]
+        if len(set(values)) == 1:
+            telling.append(next(s for s in specs if getattr(model_of(s), name) != values[0]))
+    return tuple(telling)
 
 
 class _Members:
