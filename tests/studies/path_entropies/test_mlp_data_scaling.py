@@ -1,5 +1,7 @@
 """D-scaling: whether data or the seed move the entropies more, and the forms of their laws."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -80,12 +82,20 @@ def test_the_interval_of_the_ratio_holds_the_true_one_in_95_percent() -> None:
     assert held / 400 == pytest.approx(0.95, abs=0.03)
 
 
-def test_a_power_of_d_is_one_and_a_logarithm_is_none() -> None:
-    claim = "What training adds to H'_TSE is a power of D"
+def test_what_training_adds_grows_with_d_and_its_exponent_tells_a_power_from_a_logarithm() -> None:
+    """The source says nothing of it: that a form fails is in the answer and no verdict."""
+    claim = "What training adds to H'_TSE grows with D"
     table = runs(between_seeds=0)
-    assert findings(table)[claim].verdict == "agrees"
+    power = findings(table)[claim]
+    assert (power.verdict, power.source) == ("agrees", OURS)
+    assert power.measured == pytest.approx(0.8, abs=0.02)
     logarithm = table["htse_all_untrained"] + 1e-5 * np.log(table["n_data"] / 50)
-    assert findings(table.with_columns(htse_all=logarithm))[claim].verdict == "disagrees"
+    bent = findings(table.with_columns(htse_all=logarithm))[claim]
+    assert bent.verdict == "agrees"
+    changes = [re.findall(r"changes by (-?\d+)%", found.answer) for found in (power, bent)]
+    assert abs(int(changes[0][0])) < 10 and int(changes[1][0]) < -100
+    falls = table["htse_all_untrained"] + 1e-5 * table["n_data"] ** -0.3
+    assert findings(table.with_columns(htse_all=falls))[claim].verdict == "disagrees"
 
 
 def test_one_seed_gives_no_verdict() -> None:

@@ -32,13 +32,17 @@ WORDS = {"loss": "loss", "htse": "H'_TSE", "hsie": "H'_SIE", "core": "core law"}
 def added_by_training(table: Table, analysis: Analysis) -> Figure:
     """What training on D examples adds to H'_TSE (a) and takes from H'_SIE (b) of the network it
     began with, means over all units; every run, thin lines join a seed. Lines: powers of D by least
-    squares on logarithms, bands: 95% from 1,000 resamples of sizes and seeds. Below: residuals."""
+    squares on logarithms of single runs, bands: 95% from 1,000 resamples of sizes and seeds. Below:
+    residuals."""
     done = with_changes(table)
     ends = float(done["n_data"].min()), float(done["n_data"].max())
     figure, tops, residuals = stacked(2)
     powers = []
     for law, name, label, top, below in zip(
-        ("H'_TSE added by training, power law", "H'_SIE removed by training (bits), power law"),
+        (
+            "H'_TSE of single runs, added by training, power law",
+            "H'_SIE of single runs, removed by training (bits), power law",
+        ),
         ("htse_added", "hsie_removed"),
         ("H'_TSE added", "H'_SIE removed (bits)"),
         tops,
@@ -51,7 +55,7 @@ def added_by_training(table: Table, analysis: Analysis) -> Figure:
         runs_panel(
             done["n_data"], y, ax=top, seed=done["seed"], join=True,
             curves=[fit_curve(fit, ends)], color=BLUE, ylabel=label,
-            note=f"exponent {-alpha.value:.2f} [{-alpha.high:.2f}, {-alpha.low:.2f}]",
+            note=f"exponent {-alpha.value:.2f} [{-alpha.high:.2f}, {-alpha.low:.2f}], single runs",
         )  # fmt: skip
         residual_panel(
             done["n_data"], y, fit.predict({"x": done["n_data"]}), ax=below, color=BLUE,
@@ -95,8 +99,8 @@ def laws_above_their_baselines(table: Table, analysis: Analysis) -> Figure:
 
 
 def exponents(table: Table, analysis: Analysis) -> Figure:
-    """Exponents of the notebook's power laws in D with 95% intervals from 1,000 resamples of seeds
-    and sizes, and each seed by itself."""
+    """Exponents of the notebook's power laws in D with 95% intervals from leaving out each
+    seed and each size, and each seed by itself."""
     intervals: Mapping[str, Interval] = analysis.numbers["intervals"]
     figure, axes = panels(1, 2, height=60)
     for ax, name, label in zip(

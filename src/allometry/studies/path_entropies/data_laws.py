@@ -18,7 +18,12 @@ from allometry.stats.grid import Curves, Grid
 from allometry.stats.interval import NO_VALUE, Interval
 from allometry.stats.lines import Line
 from allometry.stats.means import mean
-from allometry.studies.path_entropies.laws import COLUMNS, bend_of_powers, cluster_columns
+from allometry.studies.path_entropies.laws import (
+    COLUMNS,
+    bend_of_powers,
+    cluster_columns,
+    intervals_of,
+)
 from allometry.tables.table import Table
 
 __all__ = [
@@ -54,7 +59,8 @@ def notebook_laws(curves: Curves) -> dict[str, Line]:
 
 
 def statistics(curves: Curves) -> dict[str, float]:
-    """All numbers of the notebook's laws, of one set of curves: what a resample computes again."""
+    """All numbers of the notebook's laws, of one set of curves; made again without a seed or a
+    size."""
     out: dict[str, float] = {}
     for law, fitted in notebook_laws(curves).items():
         out |= {law: fitted.slope, f"{law}_r2": fitted.r2}
@@ -63,6 +69,9 @@ def statistics(curves: Curves) -> dict[str, float]:
     out["htse_bend"] = bend_of_powers(part.size, part["htse"])
     out["hsie_bend"] = bend(*LineAxes(xlog=False).points(part.size, part["hsie"]))
     out["core_bend"] = bend_of_powers(part["ideal"], part["loss"])
+    for name, baseline in (("htse", slice(None, END)), ("loss", slice(-END, None))):
+        power = curves.size ** out[name]  # itself, on the notebook's axes
+        out[f"{name}_power_bend"] = bend_of_powers(curves.size, power - power[baseline].mean())
     for name in ("htse", "hsie"):
         out[f"{name}_change"] = float(curves[name][-END:].mean() - curves[name][:END].mean())
     return out
@@ -115,7 +124,7 @@ def _ratio(change: Interval, spread: float, seeds: int) -> Interval:
 
 
 def numbers(table: Table) -> dict[str, Any]:
-    """Everything that findings and figures use, by name; the one bootstrap of the study.
+    """Everything that findings and figures use, by name.
 
     Returns:
         `moves`: `Move` of each entropy. `mean`: means over seeds, `Curves`. `laws`: the lines
@@ -128,25 +137,30 @@ def numbers(table: Table) -> dict[str, Any]:
         "moves": {name: move(grid, name) for name in ("htse", "hsie")},
         "mean": means,
         "laws": notebook_laws(means),
-        "intervals": grid.intervals(statistics),
+        "intervals": intervals_of(grid, statistics),
         "seed_statistics": {seed: statistics(curves) for seed, curves in grid.each_seed()},
     }
 
 
 def fits(table: Table) -> dict[str, Fit]:
-    """The loss, and what training adds to the entropies, by `allometry.fit`: all runs, no
+    """The loss, and what training adds to the entropies, by `allometry.fit`: single runs, no
     baseline, sizes and seeds resampled. Runs where training changed an entropy in the other
-    direction are left out."""
+    direction are left out.
+
+    The findings are about means over seeds, so their numbers differ a little from these.
+    """
     runs = with_changes(table)
     power = partial(
         fit, runs, cluster=cluster_columns(runs, "n_data", "seed"), objective="squared_log"
     )
     return {
-        "Test loss, power law with a floor": power(
+        "Test loss of single runs, power law with a floor": power(
             "power_floor", {"x": "n_data", "y": "test_loss"}
         ),
-        "H'_TSE added by training, power law": power("power", {"x": "n_data", "y": "htse_added"}),
-        "H'_SIE removed by training (bits), power law": power(
+        "H'_TSE of single runs, added by training, power law": power(
+            "power", {"x": "n_data", "y": "htse_added"}
+        ),
+        "H'_SIE of single runs, removed by training (bits), power law": power(
             "power", {"x": "n_data", "y": "hsie_removed"}
         ),
     }

@@ -5,6 +5,7 @@ The analysis of the Cognitive Investment Model (Liu 2025, Zenodo
 the same on the networks before training, and without cut or baseline.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from allometry.fitting.fit import fit
 from allometry.laws import Array
 from allometry.stats import lines
 from allometry.stats.grid import Curves, Grid
+from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "bend_of_powers",
     "cluster_columns",
     "fits",
+    "intervals_of",
     "laws_by_seed",
     "learnt",
     "notebook_columns",
@@ -53,6 +56,11 @@ def bend_of_powers(x: Array, y: Array) -> float:
     return bend(*LineAxes().points(x, y))
 
 
+def bend_of_logarithm(size: Array, y: Array) -> float:
+    """How much the slope of y in log N changes over the sizes, as a part of it."""
+    return bend(*LineAxes(ylog=False).points(size, y))
+
+
 def reduced(curves: Curves, suffix: str = "") -> Curves:
     """Each column less its lowest value, at the sizes up to the lowest test loss.
 
@@ -80,8 +88,8 @@ def notebook_laws(curves: Curves, suffix: str = "") -> dict[str, lines.Line]:
 
 
 def statistics(curves: Curves) -> dict[str, float]:
-    """All numbers the findings use, of one set of curves: what a resample computes again."""
-    if not len(curves.size):  # a resample of seeds none of whose networks learnt
+    """All numbers the findings use, of one set of curves: made again without a seed or size."""
+    if not len(curves.size):  # without the one seed whose networks learnt
         curves = Curves(np.full(1, np.nan), {name: np.full(1, np.nan) for name in curves.columns})
     out = {"size_of_lowest_loss": float(curves.up_to_lowest("test_loss").size[-1])}
     for suffix in ("", "_untrained"):
@@ -94,15 +102,49 @@ def statistics(curves: Curves) -> dict[str, float]:
         out |= {f"hsie{suffix}": hsie.slope, f"hsie_r2{suffix}": hsie.r2}
     for name in ("htse", "hsie", "htse_reducible", "hsie_reducible"):
         out[f"{name}_share"] = out[f"{name}_untrained"] / out[name]
+    out["core_r2_gain"] = out["core_reducible_r2"] - out["core_reducible_r2_untrained"]
+    return out | _bends(curves, exponent=out["htse"])
+
+
+def _bends(curves: Curves, exponent: float) -> dict[str, float]:
+    """How much the slopes change, on the notebook's axes and, of H'_SIE, over all sizes.
+
+    Args:
+        exponent: of `power_reducible_bend`, that of a power of N itself on the axes of H'_TSE.
+    """
+    out: dict[str, float] = {}
+    for suffix in ("", "_untrained"):
+        part, hsie = reduced(curves, suffix), curves[f"hsie{suffix}"]
+        out[f"htse_reducible_bend{suffix}"] = bend_of_powers(part.size, part["htse"])
+        out[f"hsie_reducible_bend{suffix}"] = bend_of_logarithm(part.size, part["hsie"])
+        out[f"hsie_bend{suffix}"] = bend_of_logarithm(curves.size, hsie)
     part = reduced(curves)
+    power = part.size**exponent
+    out["power_reducible_bend"] = bend_of_powers(part.size, power - power.min())
     out["loss_reducible_bend"] = bend_of_powers(part.size, part["loss"])
     out["core_reducible_bend"] = bend_of_powers(part["ideal"], part["loss"])
-    out["core_r2_gain"] = out["core_reducible_r2"] - out["core_reducible_r2_untrained"]
+    rest = curves.rows(slice(1, None))
+    out["hsie_bend_without_smallest"] = bend_of_logarithm(rest.size, rest["hsie"])
     return out
 
 
+def intervals_of(
+    grid: Grid, statistics: Callable[[Curves], Mapping[str, float]]
+) -> dict[str, Interval]:
+    """Each statistic of the means over seeds, with the interval of its jackknife.
+
+    Where "bend" is a word of its name it is the change of a slope, a statement about these
+    sizes, and seeds alone are left out.
+    """
+    over_these_sizes = grid.jackknife(statistics, fixed_sizes=True)
+    return {
+        name: over_these_sizes[name] if "bend" in name.split("_") else interval
+        for name, interval in grid.jackknife(statistics).items()
+    }
+
+
 def numbers(table: Table) -> dict[str, Any]:
-    """Everything that findings and figures use, by name; the one bootstrap of the study.
+    """Everything that findings and figures use, by name.
 
     Returns:
         `runs`: those that learnt. `left_out`: how many finished and did not. `mean`: means over
@@ -117,7 +159,7 @@ def numbers(table: Table) -> dict[str, Any]:
         "runs": runs,
         "left_out": len(table.where(status="done")) - len(runs),
         "mean": mean,
-        "intervals": grid.intervals(statistics),
+        "intervals": intervals_of(grid, statistics),
         "seed_statistics": {seed: statistics(curves) for seed, curves in grid.each_seed()},
         "as_in_the_notebook": next(Grid.of(table, "n_params", COLUMNS).each_seed()),
         "laws": notebook_laws(mean),
@@ -131,18 +173,25 @@ def cluster_columns(runs: Table, *columns: str) -> tuple[str, ...]:
 
 
 def fits(runs: Table) -> dict[str, Fit]:
-    """The same laws by `allometry.fit`: no baseline or cut, sizes and seeds resampled."""
+    """Laws of single runs by `allometry.fit`: no baseline or cut, sizes and seeds resampled.
+
+    The findings are about means over seeds, so their numbers differ a little from these.
+    """
     fit_runs = partial(fit, runs, cluster=cluster_columns(runs, "n_params", "seed"))
     power = partial(fit_runs, objective="squared_log")
     straight = partial(fit_runs, objective="squared")
     return {
-        "Test loss, power law with a floor": power(
+        "Test loss of single runs, power law with a floor": power(
             "power_floor", {"x": "n_params", "y": "test_loss"}
         ),
-        "H'_TSE, trained": power("power", {"x": "n_params", "y": "htse"}),
-        "H'_TSE, untrained": power("power", {"x": "n_params", "y": "htse_untrained"}),
-        "H'_SIE, trained (bits)": straight("log", {"x": "n_params", "y": "hsie"}),
-        "H'_SIE, untrained (bits)": straight("log", {"x": "n_params", "y": "hsie_untrained"}),
+        "H'_TSE of single runs, trained": power("power", {"x": "n_params", "y": "htse"}),
+        "H'_TSE of single runs, untrained": power(
+            "power", {"x": "n_params", "y": "htse_untrained"}
+        ),
+        "H'_SIE of single runs, trained (bits)": straight("log", {"x": "n_params", "y": "hsie"}),
+        "H'_SIE of single runs, untrained (bits)": straight(
+            "log", {"x": "n_params", "y": "hsie_untrained"}
+        ),
     }
 
 

@@ -47,9 +47,9 @@ def _note(line: Line, number: str) -> str:
 
 def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
     """H'_TSE and H'_SIE of every trained network (blue) and of the same network before its first
-    update (orange squares); lines: least squares on all runs, bands: 95% from 1,000 resamples of
-    seeds and sizes; below, residuals of the runs, whose parabola (dashed) is the bend of the
-    trained networks."""
+    update (orange squares); lines, without a floor: least squares on single runs, bands: 95% from
+    1,000 resamples of seeds and sizes; below, residuals of the runs, whose parabola (dashed) is the
+    bend of the trained networks."""
     runs: Table = analysis.numbers["runs"]
     n_params = runs["n_params"]
     ends = float(n_params.min()), float(n_params.max())
@@ -58,7 +58,7 @@ def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
     for (column, label, symbol, ylog), top, below in zip(laws, tops, residuals, strict=True):
         farthest = 0.0
         for kind, suffix, color, marker in KINDS:
-            fit = analysis.fits[f"{symbol}, {kind}" + ("" if ylog else " (bits)")]
+            fit = analysis.fits[f"{symbol} of single runs, {kind}" + ("" if ylog else " (bits)")]
             y, predicted = runs[column + suffix], fit.predict({"x": n_params})
             runs_panel(
                 n_params, y, ax=top, curves=[fit_curve(fit, ends)], color=color, marker=marker,
@@ -95,7 +95,7 @@ def _bend(ax: Axes, size: Array, residual: Array) -> None:
 def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
     """Slopes of the path entropies in N, trained networks beside untrained ones: over all sizes,
     and above the minimum within the valid regime as the notebook fits them. 95%
-    intervals from 1,000 resamples of seeds and sizes, cut and baselines recomputed in each."""
+    intervals from leaving out each seed and each size, cut and baselines made again."""
     intervals: Mapping[str, Interval] = analysis.numbers["intervals"]
     figure, axes = panels(1, 2, height=58)
     for ax, (column, symbol, unit) in zip(

@@ -9,16 +9,22 @@ from dataclasses import replace
 from math import isfinite, nan
 
 from allometry import measures
-from allometry.claims import Straight
-from allometry.claims.claim import OURS
+from allometry.claims import PowerLaw
+from allometry.claims.claim import OURS, Judgement
 from allometry.claims.slope import BEND
 from allometry.claims.words import in_words
 from allometry.datasets.splits import ImageSubset
-from allometry.findings import Analysis, Finding, Verdict, at_least, at_most, equivalent
+from allometry.findings import (
+    Analysis,
+    Finding,
+    at_least,
+    at_most,
+    equivalent,
+)
 from allometry.models import MLP
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
-from allometry.stats.interval import Interval
+from allometry.stats.interval import NO_VALUE, Interval
 from allometry.studies.path_entropies.laws import (
     SOURCE,
     fits,
@@ -35,7 +41,7 @@ from allometry.studies.path_entropies.laws_figures import (
 )
 from allometry.studies.path_entropies.sizes import halving_pairs
 from allometry.studies.path_entropies.symbols import SYMBOLS
-from allometry.studies.path_entropies.verdicts import of_all, over_seeds
+from allometry.studies.path_entropies.verdicts import alone, of_all, over_seeds
 from allometry.study import Notebook, Study
 from allometry.tables.table import Table
 
@@ -65,21 +71,14 @@ Intervals = Mapping[str, Interval]
 FINDINGS_OF_README = f"{SOURCE}, README, Key Findings, 2 (N-Scaling)"
 PANELS = f"{SOURCE}, N_Scaling_English_Version"
 MOSTLY = 0.5  # share of a slope above which most of it is there before training (ours)
+ABOVE_A_FLOOR = "htse_above_a_fitted_floor"  # a figure
 
-HTSE_IS_A_POWER = Straight(
+HTSE_ABOVE_A_FLOOR = PowerLaw(
     "n_params",
     "htse",
-    says="H'_TSE falls as a power law of N",
-    source=FINDINGS_OF_README,
-    words={"n_params": "logarithm of N", "htse": "logarithm of H'_TSE"},
-)
-HSIE_IS_A_LOGARITHM = Straight(
-    "n_params",
-    "hsie",
-    ylog=False,
-    says="H'_SIE grows as the logarithm of N",
-    source=FINDINGS_OF_README,
-    words={"n_params": "logarithm of N", "hsie": "entropy H'_SIE"},
+    floor="fitted",
+    says="Above a floor that is fitted H'_TSE falls as a power law of N",
+    words={"htse": "entropy H'_TSE", "htse_untrained": "entropy H'_TSE before training"},
 )
 
 
@@ -90,24 +89,26 @@ def analyse(table: Table) -> Analysis:
     """
     measured = numbers(table)
     runs, intervals = measured["runs"], measured["intervals"]
-    forms = [
-        _form(HTSE_IS_A_POWER, runs, intervals["htse_reducible"],
-              '"H\'_tse (abstraction cost) decays following a power law"'),
-        _form(HSIE_IS_A_LOGARITHM, runs, intervals["hsie_reducible"],
-              '"H\'_sie (robustness) grows following a logarithmic law"'),
-    ]  # fmt: skip
-    measured["bends"] = [form.interval for form in forms]
+    above_a_floor = _above_a_floor(runs)
     findings = [
         _directions(intervals, len(runs), measured["left_out"]),
-        _made_by_training(intervals, "htse", "H'_TSE", "exponent"),
-        _made_by_training(intervals, "hsie", "H'_SIE", "slope per decade"),
-        *forms,
+        _there_before(intervals, "htse", "H'_TSE", "exponent"),
+        _there_before(intervals, "hsie", "H'_SIE", "slope per decade"),
+        _htse_law(intervals),
+        above_a_floor.finding,
+        _hsie_law(intervals, float(measured["mean"].size[0])),
         _loss_law(intervals),
         _core_law(intervals),
         _core_gain(intervals),
         _cut(measured["seed_statistics"].values()),
     ]
-    return Analysis(over_seeds(findings, runs), measured, fits(runs))
+    figure = above_a_floor.figure
+    return Analysis(
+        over_seeds(findings, runs),
+        measured,
+        {**fits(runs), **above_a_floor.fits},
+        {ABOVE_A_FLOOR: figure} if figure else {},
+    )
 
 
 def _shown(interval: Interval, form: str = ".2f") -> str:
@@ -139,27 +140,21 @@ def _directions(intervals: Intervals, runs: int, left_out: int) -> Finding:
     )
 
 
-def _made_by_training(intervals: Intervals, name: str, symbol: str, number: str) -> Finding:
+def _there_before(intervals: Intervals, name: str, symbol: str, number: str) -> Finding:
     """How much of a law's slope the same networks show before their first update."""
     share = intervals[f"{name}_share"]
-    verdict = at_most(share, MOSTLY)
-    meaning: dict[Verdict, str] = {
-        "agrees": "most of the slope is made by training",
-        "disagrees": "most of the slope is there before any training",
-        "undecided": "how much of the slope training makes is open",
-    }
     return Finding(
-        claim=f"The slope of {symbol} in N is made by training",
-        prediction=f"before training there is at most half of it, a share of {MOSTLY} (ours; the "
-        "source does not look at untrained networks)",
+        claim=f"Before training the networks show most of the slope of {symbol} in N",
+        prediction=f"more than half of it, a share above {MOSTLY} (ours; the source does not look "
+        "at untrained networks)",
         source=OURS,
         measured=share.value,
         low=share.low,
         high=share.high,
-        verdict=verdict,
+        verdict=at_least(share, MOSTLY),
         answer=f"Untrained networks show {_shown(share, '.0%')} of the trained {number} of "
         f"{symbol}, and {_shown(intervals[f'{name}_reducible_share'], '.0%')} on the notebook's "
-        f"own axes (above the minimum, up to the lowest loss): {meaning[verdict]}.",
+        "own axes (above the minimum, up to the lowest loss).",
         control=f"untrained {_shown(intervals[name + '_untrained'])} against trained "
         f"{_shown(intervals[name])}",
         unit="of the trained slope",
@@ -167,52 +162,119 @@ def _made_by_training(intervals: Intervals, name: str, symbol: str, number: str)
     )
 
 
-def _form(claim: Straight, runs: Table, above_minimum: Interval, quote: str) -> Finding:
-    """A straight line on the axes of a law, with the slope that the notebook's baseline gives."""
-    found = claim.judge_or_say(runs).finding
-    return replace(
-        found,
-        prediction=f"{quote}; {found.prediction}",
-        answer=f"{found.answer} Above its minimum, up to the lowest loss, the slope is "
-        f"{_shown(above_minimum)}.",
-        figure="entropies_before_training",
-    )
+def _law(
+    intervals: Intervals, law: str, *, claim: str, form: str, number: str, control: str,
+    figure: str, source: str = PANELS, more: str = "",
+) -> Finding:  # fmt: skip
+    """One of the notebook's laws, a straight line on its axes up to the lowest loss.
 
-
-def _loss_law(intervals: Intervals) -> Finding:
-    change = intervals["loss_reducible_bend"]
+    Args:
+        form: what the source says and draws. number: exponent or slope.
+        more: sentences behind the answer.
+    """
+    change = intervals[f"{law}_reducible_bend"]
     return Finding(
-        claim="L - L_inf falls as a power law of N up to the lowest loss",
-        prediction='panel "Law 1: Performance vs. N", L - L_inf a power of N; an exponent that '
-        f"changes by at most {BEND:.0%} of itself (margin ours)",
-        source=PANELS,
+        claim=claim,
+        prediction=f"{form}; the {number} changes by at most {BEND:.0%} of itself (margin ours)",
+        source=source,
         measured=change.value,
         low=change.low,
         high=change.high,
         verdict=equivalent(change, BEND),
-        answer=f"Its exponent, {_shown(intervals['loss_reducible'])} on average with R² "
-        f"{_shown(intervals['loss_reducible_r2'])}, changes by {_shown(change, '.0%')} of itself.",
+        answer=f"On the notebook's axes the {number} is {_shown(intervals[f'{law}_reducible'])} on "
+        f"average, R² {alone(intervals[f'{law}_reducible_r2'], '.2f')}, and changes by "
+        f"{_shown(change, '.0%')} of itself.{more}",
+        control=control,
+        unit=f"of the {number}",
+        figure=figure,
+    )
+
+
+def _htse_law(intervals: Intervals) -> Finding:
+    before = intervals["htse_reducible_bend_untrained"]
+    power = intervals["power_reducible_bend"]
+    return _law(
+        intervals,
+        "htse",
+        claim="H'_TSE above its lowest value falls as a power law of N",
+        form='"H\'_tse (abstraction cost) decays following a power law"; panel "Component 1: '
+        "Abstraction\", H'_TSE - H_0 a power of N, H_0 its lowest value up to the lowest loss",
+        number="exponent",
+        source=f"{FINDINGS_OF_README}; {PANELS}",
+        more=f" The lowest value is no floor: subtracted from N^{alone(intervals['htse'], '.2f')} "
+        f"it makes the exponent of that power change by {alone(power, '.0%')}, too.",
+        control=f"untrained: exponent {_shown(intervals['htse_reducible_untrained'])}, changes by "
+        f"{_shown(before, '.0%')}",
+        figure="as_in_the_notebook",
+    )
+
+
+def _above_a_floor(runs: Table) -> Judgement:
+    """The power law of H'_TSE where its floor is not held at the lowest value."""
+    judgement = _where_a_floor_is_known(HTSE_ABOVE_A_FLOOR, runs)
+    untrained = _where_a_floor_is_known(replace(HTSE_ABOVE_A_FLOOR, y="htse_untrained"), runs)
+    finding = replace(
+        judgement.finding,
+        prediction=f"{judgement.finding.prediction}; the notebook holds the floor at the lowest "
+        "value",
+        control=f"untrained: {untrained.finding.answer}",
+        figure=ABOVE_A_FLOOR if judgement.figure else "",
+    )
+    title = "H'_TSE of single runs, trained, with a floor (intervals of seeds alone)"
+    fits = dict(zip([title], judgement.fits.values(), strict=False))
+    return replace(judgement, finding=finding, fits=fits)
+
+
+def _where_a_floor_is_known(claim: PowerLaw, runs: Table) -> Judgement:
+    """The claim; where it does not agree and the runs do not determine the floor it is undecided,
+    for a floor can then be any bend."""
+    judgement = claim.judge_or_say(runs)
+    known = all(law.parameters["E"].verdict == "identified" for law in judgement.fits.values())
+    if known or judgement.finding.verdict == "agrees":
+        return judgement
+    answer = "These runs do not determine a floor, and cannot tell a floor from a bend."
+    return replace(judgement, finding=claim.finding(NO_VALUE, "undecided", answer=answer))
+
+
+def _hsie_law(intervals: Intervals, smallest: float) -> Finding:
+    return _law(
+        intervals,
+        "hsie",
+        claim="H'_SIE grows as the logarithm of N up to the lowest loss",
+        form='"H\'_sie (robustness) grows following a logarithmic law"; panel "Component 2: '
+        "Compression (LOGARITHMIC FIT)\", H'_SIE - H_0 a straight line in the logarithm of N",
+        number="slope",
+        source=f"{FINDINGS_OF_README}; {PANELS}",
+        more=f" Over all sizes it changes by {_shown(intervals['hsie_bend'], '.0%')} (R² "
+        f"{alone(intervals['hsie_r2'], '.2f')}), without the smallest, N = {smallest:,.0f}, by "
+        f"{_shown(intervals['hsie_bend_without_smallest'], '.0%')}.",
+        control="untrained: changes by "
+        f"{_shown(intervals['hsie_reducible_bend_untrained'], '.0%')}, over all sizes by "
+        f"{_shown(intervals['hsie_bend_untrained'], '.0%')}",
+        figure="as_in_the_notebook",
+    )
+
+
+def _loss_law(intervals: Intervals) -> Finding:
+    return _law(
+        intervals,
+        "loss",
+        claim="L - L_inf falls as a power law of N up to the lowest loss",
+        form='panel "Law 1: Performance vs. N", L - L_inf a power of N',
+        number="exponent",
         control="none: an untrained network predicts by chance",
-        unit="of the exponent",
         figure="as_in_the_notebook",
     )
 
 
 def _core_law(intervals: Intervals) -> Finding:
-    change = intervals["core_reducible_bend"]
-    return Finding(
+    return _law(
+        intervals,
+        "core",
         claim="The core law: reducible loss is a power of the reducible ideal norm",
-        prediction='panel "The Core Law: Performance vs. Cost"; an exponent that changes by at '
-        f"most {BEND:.0%} of itself (margin ours)",
-        source=PANELS,
-        measured=change.value,
-        low=change.low,
-        high=change.high,
-        verdict=equivalent(change, BEND),
-        answer=f"Its exponent, {_shown(intervals['core_reducible'])} on average with R² "
-        f"{_shown(intervals['core_reducible_r2'])}, changes by {_shown(change, '.0%')} of itself.",
+        form='panel "The Core Law: Performance vs. Cost"',
+        number="exponent",
         control=f"untrained: exponent {_shown(intervals['core_reducible_untrained'])}",
-        unit="of the exponent",
         figure="core_law",
     )
 
@@ -229,8 +291,9 @@ def _core_gain(intervals: Intervals) -> Finding:
         low=gain.low,
         high=gain.high,
         verdict=at_least(gain, 0.0),
-        answer=f"The core law has R² {_shown(intervals['core_reducible_r2'])} with the entropies "
-        f"after training and {_shown(intervals['core_reducible_r2_untrained'])} with those before.",
+        answer=f"The core law has R² {alone(intervals['core_reducible_r2'], '.2f')} with the "
+        f"entropies after training and {alone(intervals['core_reducible_r2_untrained'], '.2f')} "
+        "with those before.",
         unit="gain in R²",
         figure="core_law",
     )
@@ -246,15 +309,15 @@ def _cut(seed_statistics: Collection[Mapping[str, float]]) -> Finding:
         else ""
     )
     return Finding(
-        claim="The valid regime, cut at the lowest loss, does not depend on the seed",
-        prediction="one cut for all seeds (ours; the notebook trains one seed and takes as valid "
+        claim="The valid regime, cut at the lowest loss, differs between seeds",
+        prediction="more than one cut (ours; the notebook trains one seed and takes as valid "
         '"the data points up to the minimum test loss")',
         source=OURS,
         measured=nan,
         low=nan,
         high=nan,
         # That a few seeds share a cut does not say that others would.
-        verdict="undecided" if max(cuts) == min(cuts) else "disagrees",
+        verdict="undecided" if max(cuts) == min(cuts) else "agrees",
         answer=f"Over {len(cuts)} seeds the lowest loss lies at N from {min(cuts):,.0f} to "
         f"{max(cuts):,.0f}{exponents} (ranges, no intervals).",
         figure="loss_and_the_cut",
@@ -293,6 +356,8 @@ STUDY = Study(
         "Starts, subset and sampled units are the notebook's own.",
         "Networks whose loss never left chance are no trained networks and are left out of "
         "findings and figures, but for the notebook's five panels.",
+        "The notebook subtracts lowest values. The lowest value of a falling curve is no floor: an "
+        "exact power law, above a floor or without one, bends on these axes.",
         "The notebook prints no numbers. Its seed-42 values stand in the tests as measured by an "
         "independent re-run.",
     ),

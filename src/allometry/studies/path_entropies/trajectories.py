@@ -27,7 +27,10 @@ LEARNT = 150  # epochs after which training accuracy on the true labels is 99.7%
 # Points that a form may be fitted to: all of them as in the demo, those after learning, and
 # points even in the logarithm of time. The source speaks of a phase and defines none.
 WINDOWS = ("", "_late", "_even")
-FITTED = {"htse": "H'_TSE against epoch + 1", "hsie": "H'_SIE against epoch + 1 (bits)"}
+FITTED = {
+    "htse": "H'_TSE against epoch + 1, every fifth point",
+    "hsie": "H'_SIE (bits) against epoch + 1, every fifth point",
+}
 FEWEST = 10  # points of a trajectory that a form is fitted to
 
 

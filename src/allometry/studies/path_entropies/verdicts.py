@@ -1,14 +1,15 @@
-"""Verdicts on several numbers at once, and on runs of one seed."""
+"""Verdicts on several numbers at once, and on runs of one seed; numbers without an interval."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from math import nan
 
-from allometry.claims.words import verdict_over_seeds
+from allometry.claims.words import in_words, verdict_over_seeds
 from allometry.findings import Finding, Verdict
+from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
-__all__ = ["of_all", "over_seeds", "shared"]
+__all__ = ["alone", "of_all", "over_seeds", "shared"]
 
 
 def of_all(*verdicts: Verdict) -> Verdict:
@@ -30,3 +31,8 @@ def over_seeds(findings: Sequence[Finding], runs: Table) -> list[Finding]:
         finding = replace(finding, verdict=verdict_over_seeds(finding.verdict, runs))
         out.append(finding if finding.interval.has_ends else replace(finding, measured=nan))
     return out
+
+
+def alone(interval: Interval, form: str) -> str:
+    """A number in words without its interval: an R², or one that only illustrates."""
+    return in_words(Interval(interval.value, nan, nan), form)
