@@ -34,7 +34,7 @@ def power(x):
 
 
 def closed_form(x):
-    """A logarithm's root: R² .96 on log axes and no power law."""
+    """A logarithm's root: straight on no axes of a power law."""
     return np.sqrt(np.log(x) - 4.5)
 
 

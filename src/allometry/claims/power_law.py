@@ -147,6 +147,8 @@ class PowerLaw(Claim):
         law = self._law(runs)
         numbers = self._numbers(runs, law)
         form = judged(numbers["bend"], -self.bend, self.bend, runs)
+        if self.floor == "fitted" and not _is_known("E", law):
+            form = "undecided"  # another floor, another bend
         name = next(iter(self.predicts), "")
         if not name:
             return Fitted(law, numbers, form, form, numbers["bend"])
@@ -286,6 +288,11 @@ class PowerLaw(Claim):
         falls = partial(_exponent, x=self.x, y=control)
         alpha = cells_of(usable, [self.x], [control]).jackknife(falls)["alpha"]
         return f"untrained: alpha {in_words(alpha)}" if isfinite(alpha.value) else ""
+
+
+def _is_known(name: str, law: Fit) -> bool:
+    """Whether the runs determine a parameter, or put it on its bound."""
+    return law.parameters[name].verdict == "identified" or name in law.certificate.active_bounds
 
 
 SOUND = ("converged", "few_clusters")  # states of a fit that need no word in a sentence
