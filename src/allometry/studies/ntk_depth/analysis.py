@@ -23,7 +23,7 @@ from allometry.studies.ntk_depth.printed import PRINTED, Row
 from allometry.tables.table import Table
 
 __all__ = [
-    "COLUMNS", "Cells", "Slopes", "plane", "slopes", "slopes_view", "tables_view",
+    "COLUMNS", "SIZES", "Cells", "Slopes", "plane", "slopes", "slopes_view", "tables_view",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -79,6 +79,12 @@ class Cells:
         """Means over draws, ``(cells,)``."""
         return np.asarray(np.nanmean(self.columns[name], axis=1))
 
+    @property
+    def relative(self) -> Array:
+        """Means over draws of the matched radius by that of its limit, ``(cells,)``."""
+        radius, limit = (self.columns[f"matched_{n}spectral_radius"] for n in ("", "limit_"))
+        return np.asarray(np.nanmean(radius / limit, axis=1))
+
     def only(self, mask: NDArray[np.bool_]) -> "Cells":
         """Some of the cells, ``(cells,)``."""
         return Cells(self.sizes[mask], {n: c[mask] for n, c in self.columns.items()})
@@ -103,18 +109,21 @@ class Slopes:
     Attributes:
         printed: the printed lines all of whose cells there are.
         slope, r2: means over tables of ten draws. limit: the same slope of K_inf alone.
+        error: standard error of `slope` from the scatter of the tables; NaN of a single one.
     """
 
     printed: tuple[Row, ...]
     slope: Array
     r2: Array
     limit: Array
+    error: Array
 
     def over(self, which: str) -> "Slopes":
         """Those over "L" or over "N"."""
         mask = np.array([row.over == which for row in self.printed], bool)
         rows = tuple(row for row in self.printed if row.over == which)
-        return Slopes(rows, self.slope[mask], self.r2[mask], self.limit[mask])
+        arrays = (self.slope, self.r2, self.limit, self.error)
+        return Slopes(rows, *(array[mask] for array in arrays))
 
     @property
     def target(self) -> Array:
@@ -122,13 +131,22 @@ class Slopes:
         return np.array([row.slope for row in self.printed])
 
     @property
-    def within(self) -> int:
+    def allowed(self) -> Array:
+        """The tolerance of each line."""
+        return np.array([row.tolerance for row in self.printed])
+
+    @property
+    def met(self) -> int:
         """How many are within the tolerance of their printed line."""
-        allowed = np.array([row.tolerance for row in self.printed])
-        return int((np.abs(self.slope - self.target) <= allowed).sum())
+        return int((self.distances[0] <= self.allowed).sum())
+
+    @property
+    def limit_met(self) -> int:
+        """How many slopes of K_inf alone are."""
+        return int((self.distances[1] <= self.allowed).sum())
 
     # Lines over one size share no cell, so the scatter between lines holds the noise of the
-    # printed slopes and of ours.
+    # printed slopes and of ours: intervals of mean differences are Student's over lines.
 
     @property
     def off(self) -> Interval:
@@ -157,8 +175,11 @@ def slopes(cells: Cells) -> Slopes:
         at = [place[cell] for cell in row.cells]
         lines = [line(np.log(row.sizes), np.log(mean[at])) for mean in tables]
         alone = line(np.log(row.sizes), np.log(limit[at]))
-        each.append((*np.mean([(x.slope, x.r2) for x in lines], axis=0), alone.slope))
-    return Slopes(tuple(rows), *np.array(each).reshape(-1, 3).T)
+        found = np.array([(x.slope, x.r2) for x in lines])
+        several = len(lines) > 1
+        error = found[:, 0].std(ddof=1) / np.sqrt(len(lines)) if several else np.nan
+        each.append((*found.mean(axis=0), alone.slope, error))
+    return Slopes(tuple(rows), *np.array(each).reshape(-1, 4).T)
 
 
 def _parts(draws: int) -> list[NDArray[np.int64]]:
@@ -227,19 +248,16 @@ def _rms_by_kind(ours: Slopes, target: Array | None = None) -> dict[str, float]:
 # ---- one law in all sizes ----------------------------------------------------------------
 
 
-def plane(cells: Cells, column: str, over: str | None = None, *, resamples: int = 400) -> Fit:
+def plane(cells: Cells, column: str, *, resamples: int = 400) -> Fit:
     """A L^a D^b N^c M^d fitted to the means of a column by least squares on logarithms.
 
+    The author's regression, on all cells; see `within` for what the lack of balance does to it.
     Whole configurations (N, D, M) are resampled for its intervals.
-
-    Args:
-        over: divide each draw by this column first.
     """
-    values = cells.columns[column] / (cells.columns[over] if over else 1.0)
     n, d, m, depth = cells.sizes.T
     configuration = [f"{a},{b},{c}" for a, b, c in zip(n, d, m, strict=True)]
     table = Table({
-        "y": np.nanmean(values, axis=1), "L": depth, "D": d, "N": n, "M": m,
+        "y": cells.mean(column), "L": depth, "D": d, "N": n, "M": m,
         "configuration": np.array(configuration, object),
     })  # fmt: skip
     return fit(

@@ -20,10 +20,10 @@ from allometry.figures.style import (
 )
 from allometry.figures.trajectories import trajectory_panel
 from allometry.findings import Analysis
-from allometry.fitting.document import Fit
 from allometry.studies.ntk_depth.findings import MATCHED, PRINTED_PLANE
 from allometry.studies.ntk_depth.moments import NARROW
 from allometry.studies.ntk_depth.numbers import Numbers
+from allometry.studies.ntk_depth.within import Exponents, by_width, of_fit
 from allometry.tables.table import Table
 
 __all__ = [
@@ -34,8 +34,7 @@ __all__ = [
     "the_limit_alone",
 ]
 
-EXPONENTS = (("depth L", "alpha_L"), ("input dimension D", "alpha_D"),
-             ("points N", "alpha_N"), ("width M", "alpha_M"))  # fmt: skip
+EXPONENTS = (("depth L", "L"), ("input dimension D", "D"), ("points N", "N"), ("width M", "M"))
 
 
 def _numbers(analysis: Analysis) -> Numbers:
@@ -56,9 +55,7 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
     numbers = _numbers(analysis)
     cells = numbers.cells
     radius, alone = cells.mean("spectral_radius"), cells.mean("limit_spectral_radius")
-    relative = (
-        cells.columns["matched_spectral_radius"] / cells.columns["matched_limit_spectral_radius"]
-    )
+    relative = cells.relative
     ratio = cells.size("depth") / cells.size("width")
     figure, axes = panels(1, 2, height=72)
     runs_panel(
@@ -67,11 +64,10 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
         title="as plotted: the limit kernel",
     )  # fmt: skip
     x = np.geomspace(ratio.min(), ratio.max(), 50)
-    mean = np.nanmean(relative, axis=1)
     few = ratio <= 0.1
-    level = np.exp(np.mean(np.log(mean[few] / np.sqrt(ratio[few])))) if few.any() else 1.0
+    level = np.exp(np.mean(np.log(relative[few] / np.sqrt(ratio[few])))) if few.any() else 1.0
     runs_panel(
-        ratio, mean, ax=axes[0, 1], means=False, color=GREEN,
+        ratio, relative, ax=axes[0, 1], means=False, color=GREEN,
         curves=[Curve(x, level * np.sqrt(x), between=(x[0], 0.1), label="square root")],
         xlabel="depth / width, L/M", ylabel="matched correction / limit",
         title="matched: falls with width",
@@ -79,7 +75,7 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
     letters(axes)
     headline(
         figure,
-        f"The plotted correction is {100 * numbers.share:.0f}% of the limit kernel alone; "
+        f"The plotted radius is {100 * numbers.share:.0f}% of that of the limit kernel alone; "
         "the matched one is of finite width",
     )
     return figure
@@ -88,7 +84,7 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
 def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
     """Each printed slope of ln(radius) over ln L and over ln N against ours, means over tables of
     ten draws (blue circles), and against the slope of K_inf alone, without any network
-    (orange squares). Grey: equal."""
+    (red squares). Grey: equal."""
     numbers = _numbers(analysis)
     figure, axes = panels(1, 2, height=74)
     for ax, which, name in zip(axes[0], "LN", ("depth L", "points N"), strict=True):
@@ -107,13 +103,12 @@ def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
             title=f"{len(part.printed)} slopes over {name}",
             note=f"ours less printed {part.off.value:+.3f} (circles)\n"
             f"K_inf alone {part.limit_off.value:+.3f} (squares)",
-            note_at="lower right",
         )  # fmt: skip
     letters(axes)
     headline(
         figure,
-        f"{numbers.slopes.within} of {len(numbers.slopes.printed)} printed slopes are met within "
-        "their tolerance",
+        f"{numbers.slopes.met} of {len(numbers.slopes.printed)} printed slopes are met within "
+        f"their tolerance; K_inf alone meets {numbers.slopes.limit_met}",
     )
     return figure
 
@@ -161,35 +156,36 @@ def radius_by_depth(table: Table, analysis: Analysis) -> Figure:
 
 
 def _rows(
-    fit: Fit, group: str, predicted: dict[str, float], *, control: bool = False
+    exponents: Exponents, group: str, predicted: dict[str, float], *, control: bool = False
 ) -> list[IntervalRow]:
-    values = fit.parameters
     return [
-        IntervalRow(label, values[name].value, values[name].low, values[name].high,
-            control=control, predicted=predicted.get(name), group=group)
-        for label, name in EXPONENTS
+        IntervalRow(label, *exponents[size], control=control,
+            predicted=predicted.get(size), group=group)
+        for label, size in EXPONENTS
     ]  # fmt: skip
 
 
 def exponents_beside_theory(table: Table, analysis: Analysis) -> Figure:
-    """Exponents of one power law in L, D, N and M, with 95% intervals from configurations drawn
-    anew. Left: of the plotted radius beside the author's regression (diamonds), and of K_inf alone.
-    Right: of the matched correction relative to its limit, where M is 10 L or more, beside the
+    """Exponents of the radius in L, D, N and M with 95% intervals; that of M(K - K_inf), which was
+    plotted, has one more in M. From above: K - K_inf by the author's regression on all cells,
+    beside what he prints (diamonds); then among cells alike in the other three sizes; K_inf alone
+    among such cells; the matched correction by its limit, M of 10 L or more, beside the
     fluctuations of one draw, the square root of L/M (diamonds)."""
     numbers = _numbers(analysis)
-    plotted, matched = numbers.plotted, numbers.relative
-    figure, axes = panels(1, 2, height=84)
+    kernel, matched = by_width(numbers.plotted_within), numbers.relative
+    figure, axes = panels(height=130)
     interval_panel(
-        _rows(plotted, "as plotted", PRINTED_PLANE)
-        + _rows(numbers.limit, "K_inf alone", {}, control=True),
+        _rows(by_width(of_fit(numbers.plotted)), "K - K_inf, regression on all cells",
+            PRINTED_PLANE)
+        + _rows(kernel, "K - K_inf, cells alike in the other sizes", {})
+        + _rows(by_width(numbers.limit_within), "K_inf alone, cells alike", {}, control=True)
+        + _rows(matched, "matched correction by its limit, cells alike", MATCHED),
         ax=axes[0, 0], xlabel="exponent",
     )  # fmt: skip
-    interval_panel(_rows(matched, "matched / limit", MATCHED), ax=axes[0, 1], xlabel="exponent")
-    letters(axes)
-    a, b = plotted.parameters["alpha_M"].value, matched.parameters["alpha_M"].value
     headline(
         figure,
-        f"Radius grows as M^{a:.2f}, printed is M^-1.01; the matched relative one as M^{b:.2f}",
+        f"K - K_inf goes as M^{kernel['M'].value:.2f}, printed is M^-1.01; "
+        f"the matched correction by its limit as M^{matched['M'].value:.2f}",
     )
     return figure
 

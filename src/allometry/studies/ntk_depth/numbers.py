@@ -16,6 +16,7 @@ from allometry.studies.ntk_depth.moments import (
     means,
     second_moment,
 )
+from allometry.studies.ntk_depth.within import Exponents, within
 from allometry.tables.table import Table
 
 __all__ = ["Numbers"]
@@ -29,10 +30,11 @@ class Numbers:
 
     Attributes:
         cells: the draws themselves.
-        plotted, limit: power laws in L, D, N and M of the radius of M(K - K_inf), and of
-            that of M K_inf alone.
-        matched, relative: of the radius of M(K - (2/D) K_inf^(L+1)), as it is and divided by
-            that of M (2/D) K_inf^(L+1); widths of 10 L or more.
+        plotted, limit: the author's regression on all cells, of the radius of M(K - K_inf), and
+            of that of M K_inf alone.
+        plotted_within, limit_within: exponents of the same among cells alike in the other sizes.
+        matched, relative: such exponents of the radius of M(K - (2/D) K_inf^(L+1)), as it is and
+            divided by that of M (2/D) K_inf^(L+1); widths of 10 L or more.
         share: geometric mean over cells of the plotted radius over that of M K_inf.
         slopes: beside the printed ones.
         second_moment: of each depth and width. shift: the mean beside the diagonal, by width.
@@ -44,8 +46,10 @@ class Numbers:
     cells: Cells
     plotted: Fit
     limit: Fit
-    matched: Fit
-    relative: Fit
+    plotted_within: Exponents
+    limit_within: Exponents
+    matched: Exponents
+    relative: Exponents
     share: float
     slopes: Slopes
     second_moment: SecondMoment
@@ -62,13 +66,15 @@ class Numbers:
         """
         cells = Cells.of(table)
         radius, limit = (cells.mean(f"{which}spectral_radius") for which in ("", "limit_"))
-        whole, wide = means(cells), cells.size("width") >= WIDE
+        whole, wide, light = means(cells), cells.size("width") >= WIDE, cells.wide
         return cls(
             cells=cells,
             plotted=plane(cells, "spectral_radius"),
             limit=plane(cells, "limit_spectral_radius"),
-            matched=plane(cells.wide, "matched_spectral_radius"),
-            relative=plane(cells.wide, "matched_spectral_radius", "matched_limit_spectral_radius"),
+            plotted_within=within(cells, radius),
+            limit_within=within(cells, limit),
+            matched=within(light, light.mean("matched_spectral_radius")),
+            relative=within(light, light.relative),
             share=float(np.exp(np.mean(np.log(radius / limit)))),
             slopes=slopes(cells),
             second_moment=second_moment(whole),

@@ -18,7 +18,7 @@ from allometry.studies.ntk_depth.figures import (
     slopes_beside_the_printed,
     the_limit_alone,
 )
-from allometry.studies.ntk_depth.findings import SOURCE, findings_of
+from allometry.studies.ntk_depth.findings import LAW, SLIDES, SOURCE, findings_of
 from allometry.studies.ntk_depth.numbers import Numbers
 from allometry.studies.ntk_depth.printed import PRINTED, Row
 from allometry.studies.ntk_depth.procedure import KernelDraws, Kernels
@@ -101,9 +101,8 @@ def analyse(table: Table) -> Analysis:
         findings=findings_of(numbers),
         numbers={"ntk_depth": numbers},
         fits={
-            "Radius of M(K - K_inf), as plotted": numbers.plotted,
-            "Radius of M K_inf, no network": numbers.limit,
-            "Matched radius, M of 10 L or more": numbers.matched,
+            "Radius of M(K - K_inf), the author's regression": numbers.plotted,
+            "Radius of M K_inf, no network, by the same": numbers.limit,
         },
     )
 
@@ -112,8 +111,9 @@ STUDY = Study(
     name="ntk_depth",
     title="NTK corrections of deep perceptrons against depth, width, points and dimension",
     question="Is the NTK correction that grows with depth an effect of finite width?",
-    prediction="The radius of M(K - K_inf) grows as L^1.171 D^0.047 N^0.900 M^-1.009",
-    source=SOURCE,
+    prediction='||K - K_inf|| ~ L^1.171 D^0.047 N^0.900 M^-1.009, "Decays as ~1/M, as expected '
+    'from theory"',
+    source=f"{SOURCE}; {SLIDES}, {LAW}",
     symbols={
         "K": "tangent kernel of a network at the points, an N × N matrix",
         "K_inf": "kernel of infinite width, as the notebook computes it",
@@ -121,7 +121,7 @@ STUDY = Study(
         "D": "dimension of the inputs",
         "N": "number of points",
         "M": "width of the hidden layers",
-        "lambda_min": "smallest eigenvalue",
+        "lambda_min": "smallest eigenvalue of K, which the author divides by N",
     },
     runs=runs,
     seeds={"quick": tuple(range(42, 52)), "notebook": tuple(range(42, 72))},
@@ -148,6 +148,11 @@ STUDY = Study(
         "draws differs more, since one rare draw moves it.",
         "Data and weights are drawn anew for every cell and draw, as in the notebook, from other "
         "random numbers. Wide layers are drawn through their projections, equal in distribution.",
+        "The cells end at a frontier of all four sizes: there are deep ones only of small N, D and "
+        "M. The author's regression on all cells takes a bend in one size for a power of another. "
+        "Other exponents here are those among cells alike in the other three sizes, with intervals "
+        "of the jackknife over groups of cells; groups that differ in depth alone stay together. "
+        "Too few of these, as at the quick size, give none.",
         "Which numbers of points a line over N was fitted to is a reconstruction; the line "
         "(L 2, D 20, M 40) is doubtful.",
         "Results of the next day, with depths to 1000, are not repeated here.",
