@@ -158,14 +158,15 @@ def test_the_notebooks_plateau():
 @pytest.mark.slow
 def test_the_whole_curve_is_the_authors_as_nearly_as_seeds_agree():
     """Five seeds of 2,500 updates. On the plateau, around the first drop and at the end their mean
-    is within the stated tolerances. The 4% between is less than seeds differ by (6 to 10%), and the
-    mean misses it at 9 of 38 epochs; the author's run lies where a sixth is expected."""
+    is within the stated tolerances. The 4% between is less than seeds differ by (6 to 10%), so that
+    the mean misses it at some epochs; the author's whole run lies where one more is expected."""
     found = []
     for seed in range(5):
         (c,) = train([ParityRun(seed=seed)], quiet)
         p = c.tasks.frequencies
         found.append(ParityTrajectory({}, c.step, c.loss, c.test_loss, c.task_loss, p))
-    off, epoch = author.in_tolerances(found), author.PRINTED[:, 0]
-    assert (off[(epoch < 114) | (epoch > 450)] <= 1).all()
-    assert (off <= 1).sum() >= 25
-    assert author.as_one_more(found).value < 1
+    epoch = author.PRINTED[:, 0]
+    near = np.abs(author.deviation(found)) <= author.tolerance(epoch)
+    assert near[(epoch < 114) | (epoch > 450)].all()
+    band = author.Band.of(author.printed_losses(found))
+    assert (np.abs(band.middle - np.log(author.PRINTED[:, 1])) <= band.reach).all()

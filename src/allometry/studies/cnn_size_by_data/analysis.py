@@ -15,8 +15,8 @@ from allometry.stats.means import difference, mean
 from allometry.tables.table import Table
 
 __all__ = [
-    "NOTEBOOK_FRACTIONS", "Drop", "Means", "Parts", "Printed", "drop_at_the_top", "means_by",
-    "parts", "printed_cells", "slopes",
+    "NOTEBOOK_FRACTIONS", "Drop", "Means", "Parts", "Printed", "drop_at_the_top", "flop_a_unit",
+    "means_by", "parts", "printed_cells", "slopes",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -62,14 +62,13 @@ class Printed(NamedTuple):
 
     Attributes:
         cells: of the notebook's that were run. losses: of their 2 x `cells` losses, those equal to
-            three decimals. farthest: the loss that is farthest from its number, less it.
+            three decimals.
         accuracies: of their 2 x `cells` accuracies, those within 0.1 point.
         others: share of the losses that equal the number of the next cell in the table.
     """
 
     cells: int
     losses: int
-    farthest: float
     accuracies: int
     others: float
 
@@ -89,7 +88,6 @@ class Printed(NamedTuple):
         return cls(
             cells=len(pairs),
             losses=sum(abs(one) <= HALF for one in apart),
-            farthest=max(apart, key=abs, default=float("nan")),
             # The notebook rounds accuracies to four decimals, then to three.
             accuracies=sum(
                 abs(round(round(run[ours], 4), 3) - row[theirs]) <= 0.1
@@ -151,12 +149,12 @@ def slopes(grid: Table) -> Mapping[str, Interval]:
 
     Returns:
         `width`, `data`: loss for each factor e, both at once; `ratio`: data over width;
-        `flop_spread`: the largest training FLOP a unit of width x share over the smallest, which
-        follows from the networks alone and is exact; `r2_gain`: R^2 in ln FLOP less R^2 in
-        ln (width x share).
+        `r2_width`, `r2_flop`, `r2_simple`: R^2 in the logarithm of the width, of the training FLOP
+        and of width x share; `r2_gain`: that in FLOP less that in width x share.
     """
+    names = ("width", "data", "ratio", "r2_width", "r2_flop", "r2_simple", "r2_gain")
     if len(grid) < 6 or min(len(set(grid[n])) for n in ("model_size", "dataset_fraction")) < 2:
-        return dict.fromkeys(("width", "data", "ratio", "flop_spread", "r2_gain"), NO_VALUE)
+        return dict.fromkeys(names, NO_VALUE)
     columns = {
         "width": np.log(grid["model_size"]), "data": np.log(grid["dataset_fraction"]),
         "flop": np.log(grid["compute"]), "simple": np.log(grid["notebook_compute"]),
@@ -165,20 +163,31 @@ def slopes(grid: Table) -> Mapping[str, Interval]:
     cells = Grid(
         np.arange(float(len(grid))), np.array([0]), {n: c[None] for n, c in columns.items()}
     )
-    spread = float(np.exp(np.ptp(columns["flop"] - columns["simple"])))
-    return {**cells.jackknife(_slopes), "flop_spread": Interval(spread, spread, spread)}
+    return cells.jackknife(_slopes)
 
 
 def _slopes(cells: Curves) -> dict[str, float]:
     loss = cells["loss"]
     design = np.column_stack([np.ones(len(loss)), cells["width"], cells["data"]])
     _, width, data = np.linalg.lstsq(design, loss)[0].tolist()
-    gain = _r2(cells["flop"], loss) - _r2(cells["simple"], loss)
-    return {"width": width, "data": data, "ratio": data / width, "r2_gain": gain}
+    r2 = {f"r2_{name}": _r2(cells[name], loss) for name in ("width", "flop", "simple")}
+    gain = r2["r2_flop"] - r2["r2_simple"]
+    return {"width": width, "data": data, "ratio": data / width, **r2, "r2_gain": gain}
 
 
 def _r2(x: Array, y: Array) -> float:
     return float(np.corrcoef(x, y)[0, 1] ** 2) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
+
+
+def flop_a_unit(grid: Table, column: str = "forward_flop") -> tuple[Array, Array]:
+    """The widths of a grid, and FLOP of an image a unit of width, ``(widths,)`` each.
+
+    Args:
+        column: `forward_flop` as it stands, or the `compute` of a training, over its images.
+    """
+    flop = grid[column] / (grid["n_data"] if column == "compute" else 1)
+    widths, first = np.unique(grid["model_size"], return_index=True)
+    return widths, np.asarray(flop[first] / widths)
 
 
 class Means(NamedTuple):

@@ -24,13 +24,15 @@ from allometry.figures.style import (
     ramp,
 )
 from allometry.findings import Analysis, FindingFigure
-from allometry.studies.cnn_size_by_data.analysis import Means
+from allometry.studies.cnn_size_by_data.analysis import Means, flop_a_unit
+from allometry.studies.cnn_size_by_data.findings import PROPORTIONAL
 from allometry.studies.cnn_size_by_data.frontier import Frontier
 from allometry.studies.cnn_size_by_data.numbers import Numbers
 from allometry.tables.table import Table
 
 __all__ = [
-    "accuracy_by_width", "four_heatmaps", "loss_and_compute", "of_this_size", "training_frontier",
+    "accuracy_by_width", "flop_by_width", "four_heatmaps", "loss_and_compute", "of_this_size",
+    "training_frontier",
 ]  # fmt: skip
 
 QUANTITIES = {
@@ -50,7 +52,8 @@ def _numbers(analysis: Analysis) -> Numbers:
 def of_this_size(table: Table, analysis: Analysis) -> dict[str, FindingFigure]:
     """Of the figures that not every size has, those whose runs there are."""
     numbers = _numbers(analysis)
-    drawn = [four_heatmaps, loss_and_compute] if len(numbers.parts.grid) else []
+    grid = [four_heatmaps, loss_and_compute, flop_by_width]
+    drawn = grid if len(numbers.parts.grid) else []
     drawn += [training_frontier] if numbers.trained else []
     made = {}
     for figure in drawn:
@@ -78,13 +81,12 @@ def four_heatmaps(table: Table, analysis: Analysis) -> Figure:
     for ax in axes.ravel():
         ax.set_ylabel("width (channels)")
     letters(axes)
-    width, data = numbers.slopes["width"].value, numbers.slopes["data"].value
+    printed = numbers.printed
     headline(
         figure,
-        f"After one step loss follows the width ({width:+.3f} each factor e), "
-        f"hardly the data ({data:+.3f})"
-        if math.isfinite(width)
-        else "Too few cells for slopes in width and data",
+        f"{printed.losses} of {2 * printed.cells} losses equal the notebook's to three decimals"
+        if printed.cells
+        else "Loss and accuracy after one step; none of these cells is the notebook's",
     )
     return figure
 
@@ -141,13 +143,36 @@ def loss_and_compute(table: Table, analysis: Analysis) -> Figure:
     for ax in axes[:, 0]:
         ax.set_ylabel(QUANTITIES["test_loss"])
     letters(axes)
-    gain = numbers.slopes["r2_gain"]
+    width, flop, simple = (numbers.slopes[f"r2_{n}"].value for n in ("width", "flop", "simple"))
     headline(
         figure,
-        f"In FLOP compute explains {gain.value:.2f} more of the loss's variance than "
-        "width \N{MULTIPLICATION SIGN} share"
-        if math.isfinite(gain.value)
-        else "Too few cells to compare FLOP with width x share",
+        f"After one step loss follows the width (R² {width:.2f}) more than FLOP ({flop:.2f}) or "
+        f"width \N{MULTIPLICATION SIGN} share ({simple:.2f})"
+        if math.isfinite(width)
+        else "Too few cells to say what the loss follows",
+    )
+    return figure
+
+
+def flop_by_width(table: Table, analysis: Analysis) -> Figure:
+    """FLOP of the forward pass of an image a unit of width, over those of the narrowest network.
+    Dashed: proportional to the width, as width x share has it, and the tenth granted (grey)."""
+    grid = _numbers(analysis).parts.grid
+    widths, forward = flop_a_unit(grid)
+    figure, axes = panels(1, 1, height=70.0, width=120.0)
+    ax = axes[0, 0]
+    with paper():
+        dress(ax, xlog=True)
+        ax.axhspan(1, PROPORTIONAL, color=GREY, alpha=0.3, lw=0)
+        ax.axhline(1, color=GREY, lw=0.8, ls="--")
+        ax.plot(widths, forward / forward[0], "-o", color=BLUE, lw=1.2, ms=4)
+        _ticks(ax, widths)
+        ax.set_ylim(bottom=0)
+        ax.set_xlabel("width (channels)")
+        ax.set_ylabel("forward FLOP a unit of width")
+    headline(
+        figure,
+        f"A unit of width costs up to {forward.max() / forward.min():.1f} times the forward FLOP",
     )
     return figure
 

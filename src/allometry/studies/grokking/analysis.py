@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import DataError
 from allometry.studies.grokking.measures import unit_deviation
-from allometry.studies.grokking.reruns import DECIMALS, outside, torch_reruns
+from allometry.studies.grokking.reruns import DECIMALS, Beside, torch_reruns
 from allometry.studies.grokking.task import addition_task
 from allometry.studies.grokking.theory import EffectiveTheory
 from allometry.tables.table import Table
@@ -97,14 +97,14 @@ class Traced(NamedTuple):
         epoch: ``(printed,)``. loss: at these, ``(printed,)``.
         off: relative deviation from the number printed, ``(printed,)``.
         equal: how many equal it to all digits.
-        outside: how many lie outside the range of the PyTorch re-runs.
+        beside: what the re-runs in PyTorch say of them.
     """
 
     epoch: NDArray[np.int64]
     loss: NDArray[np.float64]
     off: NDArray[np.float64]
     equal: int
-    outside: int
+    beside: Beside
 
     @classmethod
     def of(cls, loss: NDArray[Any]) -> "Traced":
@@ -116,7 +116,7 @@ class Traced(NamedTuple):
             loss=at,
             off=at / printed - 1,
             equal=int((np.round(at, DECIMALS) == printed).sum()),
-            outside=outside(at, torch_reruns().loss[:, : len(epoch)]),
+            beside=Beside.of(at, printed, torch_reruns().loss[:, : len(epoch)]),
         )
 
 

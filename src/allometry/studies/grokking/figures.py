@@ -241,8 +241,8 @@ def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
         low.set_xlabel("epoch")
     headline(
         figure,
-        f"{traced.equal} of {len(epochs)} printed losses to all digits, {traced.outside} outside "
-        "the range of re-runs in PyTorch"
+        f"{traced.equal} of {len(epochs)} printed losses to all digits, the others at most "
+        f"{traced.beside.far:.1f} standard deviations from re-runs"
         if numbers.printed
         else f"Seed {row['seed']} at these settings is not the run the notebook printed",
     )

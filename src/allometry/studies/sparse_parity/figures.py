@@ -41,6 +41,7 @@ from allometry.studies.sparse_parity.numbers import Numbers
 from allometry.studies.sparse_parity.trajectories import (
     BIT,
     HALF,
+    Order,
     ParityTrajectory,
     collapse,
     each_alpha,
@@ -89,12 +90,13 @@ def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     _tasks(axes[0, 0], run, ranks)
     _collapsed(axes[0, 1], run, half, ranks, x)
     letters(axes)
-    n = int(np.isfinite(half).sum())
+    order, n = Order.of(half, run.step[-1]), int(np.isfinite(half).sum())
     headline(
         figure,
-        f"{n} of {len(half)} tasks are learnt, each at once, after p^-{x:.2f} steps"
-        if np.isfinite(x)
-        else f"{n} of {len(half)} tasks are learnt, each at once",
+        f"{n} of {len(half)} tasks are half learnt"
+        + (" in order" if order.right == order.pairs > 0 else "")
+        + ", each at once"
+        + (f", after p^-{x:.2f} steps" if np.isfinite(x) else ""),
     )
     return figure
 

@@ -24,7 +24,6 @@ from allometry.stats.means import over_seeds
 from allometry.studies.sparse_parity.trajectories import (
     BIT,
     FALLING,
-    ROUNDED,
     ParityTrajectory,
     online,
 )
@@ -139,8 +138,7 @@ def _scaling(kind: str, alpha: float, n_tasks: int, grid: Grid) -> Scaling:
     statistics = partial(_slopes, alpha=alpha, n_tasks=n_tasks)
     if kind == "S":
         # Points along one run are not independent: what varies is the seed.
-        each = over_seeds([statistics(curves) for _, curves in grid.each_seed()])
-        intervals = {name: interval.stretched(ROUNDED) for name, interval in each.items()}
+        intervals = over_seeds([statistics(curves) for _, curves in grid.each_seed()])
     else:
         intervals = grid.intervals(statistics, resamples=500)
     used = _used(mean["loss"], alpha, n_tasks)

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from allometry.laws.quanta import frequencies
-from allometry.stats.interval import Interval
 from allometry.stats.lines import log_line
-from allometry.stats.means import mean
 from allometry.tables.table import Table
 
 __all__ = [
@@ -20,7 +18,7 @@ __all__ = [
     "FALLING",
     "HALF",
     "LEARNT",
-    "ROUNDED",
+    "Order",
     "ParityTrajectory",
     "above_chance",
     "collapse",
@@ -33,9 +31,6 @@ __all__ = [
     "learnt",
     "off_the_curve",
     "online",
-    "ordered",
-    "over_seeds_and_roundings",
-    "rank_agreement",
     "sharpness",
     "span",
     "trajectories",
@@ -46,10 +41,6 @@ Array = NDArray[np.float64]
 BIT = float(np.log(2))  # nats
 HALF = 0.35  # nats: a task is half learnt below (studies.md 003.2; chance is 0.693)
 FALLING = 0.95 * BIT  # a loss has begun to fall: the paper's first point of its law in D
-# Another number of threads sums in another order, and soon each run is another run of its seed:
-# they scatter as runs of other seeds do at most. So a mean scatters by their variance twice,
-# once for the seeds and once for the rounding, and no verdict hangs on the machine.
-ROUNDED = 2**0.5
 LEARNT = 0.1 * BIT  # and learnt below 0.1 bit (Michaud et al., appendix)
 
 
@@ -107,31 +98,35 @@ def leading(half: Array) -> int:
     return int(np.argmin(np.append(np.isfinite(half), False)))
 
 
-def ordered(half: Array) -> int:
-    """How many tasks, from the most frequent on, are each learnt after the one before."""
-    n = leading(half)
-    rising = np.append(np.diff(half[:n]) > 0, False)
-    return int(np.argmin(rising)) + 1 if n else 0
+class Order(NamedTuple):
+    """The pairs of tasks of one run of which at least one is learnt; of the others, nothing is
+    known. A task that is never learnt counts as later than all that are.
 
+    Attributes:
+        right: pairs of which the more frequent task is learnt first. pairs: all.
+        nearest: step of the rarer task over that of the more frequent, the smallest of all pairs:
+            below 1 where the order is broken anywhere. A task that is never learnt has the last
+            step, the earliest it could be learnt at. NaN where none is learnt.
+    """
 
-def rank_agreement(run: ParityTrajectory) -> float:
-    """Spearman's correlation of frequency rank and half-learnt step; unlearnt tasks come last."""
-    half = half_learnt(run)
-    n = int(np.isfinite(half).sum())
-    if n < 2:
-        return float("nan")
-    # Beyond the last one learnt nothing is known of the order.
-    last = int(np.flatnonzero(np.isfinite(half))[-1]) + 1
-    steps = np.where(np.isfinite(half), half, np.inf)[:last]
-    if (steps == steps[0]).all():
-        return float("nan")
-    return float(np.corrcoef(np.arange(1, last + 1), _ranks(steps))[0, 1])
+    right: int
+    pairs: int
+    nearest: float
 
-
-def _ranks(values: Array) -> Array:
-    """From 1 up; equal values share the mean of their ranks."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
+    @classmethod
+    def of(cls, learnt: Array, last: float) -> "Order":
+        """Of the steps at which tasks are learnt, NaN for never, and the last step of the run."""
+        known = np.isfinite(learnt)
+        frequent, rare = np.triu_indices(len(learnt), 1)
+        told = known[frequent] | known[rare]
+        frequent, rare = frequent[told], rare[told]
+        later, earliest = (np.where(known, learnt, end) for end in (np.inf, last))
+        ratios = earliest[rare] / earliest[frequent]
+        return cls(
+            right=int((later[frequent] < later[rare]).sum()),
+            pairs=len(ratios),
+            nearest=float(ratios.min()) if len(ratios) else float("nan"),
+        )
 
 
 def learnt(run: ParityTrajectory) -> NDArray[np.int64]:
@@ -139,13 +134,13 @@ def learnt(run: ParityTrajectory) -> NDArray[np.int64]:
     return np.asarray((run.tasks < HALF).sum(axis=1))
 
 
-def convergence(run: ParityTrajectory) -> float:
-    """x of t proportional to p^-x, over the leading tasks.
+def convergence(run: ParityTrajectory, below: float = HALF) -> float:
+    """x of t proportional to p^-x, over the leading tasks; t as in `half_learnt`.
 
     Tasks behind the first that stays unlearnt are left out: those of them that are learnt are
     the lucky ones, and would flatten the line.
     """
-    half = half_learnt(run)
+    half = half_learnt(run, below)
     n = leading(half)
     return -log_line(run.frequencies[:n], half[:n]).slope
 
@@ -183,11 +178,6 @@ def off_the_curve(run: ParityTrajectory) -> float:
     gap = run.test_loss / BIT - (1 - share[learnt(run)])
     falling = run.test_loss < FALLING
     return float(gap[falling].mean()) if falling.any() else float("nan")
-
-
-def over_seeds_and_roundings(values: ArrayLike) -> Interval:
-    """Mean over runs with a 95% interval that the scatter of their roundings is part of."""
-    return mean(values).stretched(ROUNDED)
 
 
 def span(values: Sequence[float] | Array) -> str:
