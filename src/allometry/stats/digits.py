@@ -46,7 +46,7 @@ def shown_interval(value: float, low: float, high: float, significant: int | Non
         significant: digits of the value; None for those of its interval.
     """
     if not (math.isfinite(low) and math.isfinite(high)):
-        whole = significant is None and value.is_integer() and abs(value) < 1e7
+        whole = significant is None and float(value).is_integer() and abs(value) < 1e7
         return shown_integer(int(value)) if whole else shown(value, significant or FEWEST)
     places = _places(value, low, high)
     if places is None:

@@ -84,7 +84,7 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
 def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
     """Each printed slope of ln(radius) over ln L and over ln N against ours, means over tables of
     ten draws (blue circles), and against the slope of K_inf alone, without any network
-    (red squares). Grey: equal."""
+    (orange squares). Grey: equal."""
     numbers = _numbers(analysis)
     figure, axes = panels(1, 2, height=74)
     for ax, which, name in zip(axes[0], "LN", ("depth L", "points N"), strict=True):
