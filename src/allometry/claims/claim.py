@@ -233,10 +233,9 @@ class Claim:
         """A column on an axis, with its unit."""
         return self.words.get(column) or COLUMNS.get(column, column.replace("_", " "))
 
-    @property
-    def labels(self) -> Labels:
-        """Words of the claim's figure."""
-        return Labels(self.title, self.label(self.x), self.label(self.y))
+    def labels(self, verdict: Verdict) -> Labels:
+        """Words of the claim's figure, which may stand by itself: its title has the verdict."""
+        return Labels(f"{self.title}: {verdict}", self.label(self.x), self.label(self.y))
 
     def tips(self, runs: Table) -> list[str]:
         """A text for each run, for its mark in a figure: its name, its seed and its numbers."""

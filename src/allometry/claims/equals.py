@@ -91,7 +91,7 @@ class Equals(Claim):
 
             tips = self.tips(runs)
             return draw_printed(
-                self.labels, runs[self.x], runs[self.y], self.printed, self.tolerance, tips
+                self.labels(verdict), runs[self.x], runs[self.y], self.printed, self.tolerance, tips
             )
 
         return Judgement(finding, FindingFigure(draw, self.caption))

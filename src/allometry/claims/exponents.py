@@ -85,9 +85,11 @@ class Exponents(Claim):
             unit=f"of the exponent predicted, at {self.word(self.group)} {farthest:g}",
         )
         fits = {f"{self.title}: {self.word(self.group)} {v:g}": g.law for v, g in groups.items()}
-        return Judgement(
-            finding, FindingFigure(lambda: self.draw(measured, predicted), self.caption), fits
-        )
+
+        def draw() -> "Figure":
+            return self.draw(self.labels(finding.verdict).title, measured, predicted)
+
+        return Judgement(finding, FindingFigure(draw, self.caption), fits)
 
     def _group(self, runs: Table, value: float, predicted: float) -> Fitted:
         """The law of one group beside the exponent predicted for it."""
@@ -127,7 +129,7 @@ class Exponents(Claim):
         )
 
     def draw(
-        self, measured: Mapping[float, Interval], predicted: Mapping[float, float]
+        self, title: str, measured: Mapping[float, Interval], predicted: Mapping[float, float]
     ) -> "Figure":
         """A row for each group: its exponent, and the range predicted."""
         from allometry.claims.pictures import draw_exponents
@@ -137,7 +139,7 @@ class Exponents(Claim):
             f"{self.word(self.group)} {value:g}": (interval, (low * p, high * p))
             for (value, interval), p in zip(measured.items(), predicted.values(), strict=True)
         }
-        return draw_exponents(self.title, f"exponent of the {self.word(self.y)}", rows)
+        return draw_exponents(title, f"exponent of the {self.word(self.y)}", rows)
 
 
 def _over(measured: Interval, predicted: float) -> Interval:

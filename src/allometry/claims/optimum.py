@@ -132,7 +132,7 @@ class Optimum(Claim):
         def draw() -> "Figure":
             from allometry.claims.pictures import draw_optimum
 
-            return draw_optimum(self.labels, self.label(self.moves_with), xs, grid)
+            return draw_optimum(self.labels(finding.verdict), self.label(self.moves_with), xs, grid)
 
         return Judgement(finding, FindingFigure(draw, self.caption))
 

@@ -132,7 +132,7 @@ class PowerLaw(Claim):
 
             untrained = self.floats(runs, control) if control else None
             x, y = runs[self.x], runs[self.y]
-            return draw_power_law(self.labels, x, y, law, untrained, self.tips(runs))
+            return draw_power_law(self.labels(verdict), x, y, law, untrained, self.tips(runs))
 
         return Judgement(finding, FindingFigure(draw, self.caption), {self.title: law})
 

@@ -81,7 +81,7 @@ class OfALine(Claim):
                 name: (runs[self.x], runs[self.y], self.tips(runs)) for name, runs in groups.items()
             }
             lines = {name: _line(self, runs) for name, runs in groups.items()}
-            return draw_lines(self.labels, self.axes, points, lines)
+            return draw_lines(self.labels(finding.verdict), self.axes, points, lines)
 
         return Judgement(finding, FindingFigure(draw, self.caption))
 

@@ -153,7 +153,7 @@ def publish_all(
             page.files[0].name,
             page.size,
             page.runs,
-            figure=_thumbnail(page.files[1]) if page.files[1].suffix == ".png" else "",
+            figure=_thumbnail(page),
         )
         for page in pages
     ]
@@ -185,8 +185,14 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _thumbnail(picture: Path, width: int = 640) -> str:
-    """A small copy of a PNG as a data address, so that the index is one file."""
+def _thumbnail(page: Page, width: int = 640) -> str:
+    """A small copy of the headline's figure, or of the first, as a data address, so that the index
+    is one file; empty for a page without figures."""
+    pictures = {file.stem: file for file in page.files if file.suffix == ".png"}
+    if not pictures:
+        return ""
+    first = page.findings[0].figure if page.findings else ""
+    picture = pictures.get(first, next(iter(pictures.values())))
     with Image.open(picture) as image:
         small = image.convert("RGB")
     small.thumbnail((width, width))
