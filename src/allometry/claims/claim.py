@@ -13,6 +13,7 @@ from allometry.fitting.document import Fit
 from allometry.laws import Array
 from allometry.stats.interval import NO_VALUE, Interval
 from allometry.tables.conditions import meeting, parsed
+from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
 __all__ = ["OURS", "Claim", "Judgement", "Labels"]
@@ -239,13 +240,7 @@ class Claim:
 
     def tips(self, runs: Table) -> list[str]:
         """A text for each run, for its mark in a figure: its name, its seed and its numbers."""
-        shown = [name for name in ("seed", *self.columns) if name in runs]
-        names = runs["run_id"] if "run_id" in runs else [""] * len(runs)
-        texts = []
-        for k, name in enumerate(names):
-            numbers = ", ".join(f"{column} {_short(runs[column][k])}" for column in shown)
-            texts.append(f"run {str(name)[:12]}: {numbers}" if name else numbers)
-        return texts
+        return run_texts(runs, self.columns)
 
     def control_column(self, table: Table) -> str:
         """The column of the control; empty for none."""
@@ -271,7 +266,3 @@ class Claim:
             control=control,
             unit=unit,
         )
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, int | float | np.number) else str(value)

@@ -23,6 +23,7 @@ from allometry.findings import Analysis
 from allometry.studies.delayed.delay import DelayedRun, at, in_words
 from allometry.studies.delayed.delay_figures import bundle, lag_arrow, updates_panel
 from allometry.studies.delayed.mnist_numbers import OWN_DECAY, Group, Numbers
+from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
 __all__ = ["accuracies_and_norm", "as_in_the_source", "time_by_weight_decay"]
@@ -86,13 +87,17 @@ def time_by_weight_decay(table: Table, analysis: Analysis) -> Figure:
     runs_panel(
         decay, np.array([at(run, "weight_norm", run.t_test) for run in runs]), ax=axes[0, -1],
         used=seen, color=GREEN, ylog=False, xlabel="weight decay",
-        ylabel="norm when it generalises",
+        ylabel="norm when it generalises", tips=_tips(runs),
     )  # fmt: skip
     axes[0, -1].set_ylim(bottom=0)
     letters(axes)
     words = f"as its power {in_words(numbers.slope)}" if law else "one decay draws no law"
     headline(figure, f"Time to generalise against weight decay: {words}")
     return figure
+
+
+def _tips(runs: Sequence[DelayedRun]) -> list[str]:
+    return run_texts(Table.from_rows([run.row for run in runs]), ("weight_decay", "init_scale"))
 
 
 def _times(
@@ -105,7 +110,7 @@ def _times(
         runs_panel(
             decay, np.array([getattr(run, name) for run in runs]), ax=ax, used=seen, color=color,
             marker=marker, curves=curves, note=label, note_at=place, xlabel="weight decay",
-            ylabel="updates until learnt",
+            ylabel="updates until learnt", tips=_tips(runs),
         )  # fmt: skip
     ax.set_ylim(bottom=0.4 * min(run.t_train for run in runs))  # room for the name of the squares
 

@@ -36,6 +36,7 @@ from allometry.studies.delayed.modular_numbers import (
     at_fraction,
     fractions_of,
 )
+from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
 __all__ = [
@@ -121,15 +122,17 @@ def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
     late = np.array([run.t_test for run in runs])
     never = np.isnan(late)
     longest = np.array([run.step[-1] for run in runs])
+    tips = np.array(run_texts(Table.from_rows([run.row for run in runs]), ("fraction",)))
     figure, axes = panels(1, 1, width=120.0, height=74.0)
     ax = axes[0, 0]
     runs_panel(
         fraction, np.array([run.t_train for run in runs]), ax=ax, color=VERMILLION, marker="s",
         label="shown", xlog=False, xlabel="part of the table shown",
-        ylabel="updates until 90% are right",
+        ylabel="updates until 90% are right", tips=tips.tolist(),
     )  # fmt: skip
     runs_panel(
         fraction[~never], late[~never], ax=ax, color=BLUE, label="rest", xlog=False,
+        tips=tips[~never].tolist(),
     )  # fmt: skip
     with paper():
         ax.plot(fraction[never], longest[never], "^", ms=6, mfc="white", mec=BLUE, zorder=4)

@@ -21,6 +21,7 @@ from allometry.figures.curves import exponential_curve, fit_curve, power_curve
 from allometry.findings import Analysis
 from allometry.stats.interval import Interval
 from allometry.studies.path_entropies.data_laws import reduced, with_changes
+from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
 __all__ = ["added_by_training", "exponents", "laws_above_their_baselines"]
@@ -56,6 +57,7 @@ def added_by_training(table: Table, analysis: Analysis) -> Figure:
             done["n_data"], y, ax=top, seed=done["seed"], join=True,
             curves=[fit_curve(fit, ends)], color=BLUE, ylabel=label,
             note=f"exponent {-alpha.value:.2f} [{-alpha.high:.2f}, {-alpha.low:.2f}], single runs",
+            tips=run_texts(done, ("n_data", name)),
         )  # fmt: skip
         residual_panel(
             done["n_data"], y, fit.predict({"x": done["n_data"]}), ax=below, color=BLUE,

@@ -16,6 +16,7 @@ from allometry.stats.grid import Curves
 from allometry.stats.interval import Interval
 from allometry.stats.lines import Line
 from allometry.studies.path_entropies.laws import notebook_laws, reduced
+from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
 __all__ = [
@@ -62,7 +63,7 @@ def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
             y, predicted = runs[column + suffix], fit.predict({"x": n_params})
             runs_panel(
                 n_params, y, ax=top, curves=[fit_curve(fit, ends)], color=color, marker=marker,
-                ylabel=label, ylog=ylog,
+                ylabel=label, ylog=ylog, tips=run_texts(runs, ("n_params", column + suffix)),
             )  # fmt: skip
             _name_kind(top, kind, color, marker, high=ylog)
             residual_panel(
@@ -157,6 +158,7 @@ def _losses(ax: Axes, done: Table, mean: Curves, law: Line) -> None:
             )
         ],
         xlabel=N_LABEL, ylabel="test loss (nats)",
+        tips=run_texts(done, ("n_params", "test_loss")),
     )  # fmt: skip
 
 
