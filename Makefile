@@ -21,7 +21,7 @@ run: which-python setup  ## set up, train the five notebooks' studies, write rep
 	$(BIN)/allometry report --store $(STORE) -o reports
 
 test: which-python lint $(TEST_READY) .venv/.data  ## set up, check style and types, run the fast tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2
 
 test-all: which-python lint $(TEST_READY) .venv/.data  ## all tests; then the fast ones on every Python here
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm]'

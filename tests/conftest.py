@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from allometry.errors import UnavailableError
 from tests import REFERENCE
@@ -42,12 +43,17 @@ settings.register_profile("allometry", deadline=None)
 settings.load_profile("allometry")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in a hook of the same name
-def pytest_collection_modifyitems(config, items):
-    """With `-n 2`: a file stays with one worker, whose fixtures it shares; of the conformance
-    tests each study does, since its quick runs are trained once."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        trained = getattr(item, "callspec", None) and item.callspec.params.get("trained")
-        item.add_marker(pytest.mark.xdist_group(f"{item.path} {trained or ''}"))
+class ByFile(LoadScopeScheduling):
+    """With `-n 2` a file stays with one worker, whose fixtures it shares; of the conformance tests
+    each study does, since its quick runs are trained once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        study = test.partition("[")[2] if file.endswith("test_every_study.py") else ""
+        return f"{file} {study}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Not marks of `xdist_group`: xdist 3.8 writes them to names that pytest 9.2 does not read."""
+    return ByFile(config, log)

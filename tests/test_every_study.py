@@ -102,12 +102,13 @@ def quick(tmp_path_factory):
     return trained
 
 
-# Families with others that are trained here in less time (`grokking`, the other frozen encoder),
+# Families with others that are trained here in less time (`grokking`, `mlp_parameter_scaling`),
 # those of `delayed`, of which short trainings are in its own tests, and studies made of claims
 # alone, whose every part has tests of its own.
 LONG = (
-    "grokking_phases", "frozen_vit_parameter_scaling", "mnist_grokking", "modular_addition",
-    "learning_rate_transfer", "teacher_dimension",
+    "grokking_phases", "frozen_cnn_parameter_scaling", "frozen_vit_parameter_scaling",
+    "mlp_data_scaling", "mnist_grokking", "modular_addition", "learning_rate_transfer",
+    "teacher_dimension",
 )  # fmt: skip
 TRAINED = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in EVERY]
 
@@ -251,7 +252,7 @@ def test_findings_say_what_was_measured_and_how_surely(trained):
             assert not re.search(r"\bnan\b", text, re.I), f"{f.claim}: {text}"
         if math.isnan(f.measured):
             assert f.verdict == "undecided" or not f.unit, f"{f.claim}: a verdict without a number"
-        elif f.reproduces or f.verdict == "undecided":
+        elif f.reproduces or f.exact or f.verdict == "undecided":
             assert math.isnan(f.low) == math.isnan(f.high), f.claim
         else:
             assert f.low <= f.high, f.claim

@@ -52,6 +52,7 @@ class Finding:
         unit: of `measured`, empty for a pure number.
         figure: name of the figure that shows it; empty for none.
         reproduces: whether it compares with printed numbers: to a tolerance, which is no interval.
+        exact: whether the number is counted or computed and has no scatter, so no interval.
     """
 
     claim: str
@@ -66,6 +67,7 @@ class Finding:
     unit: str = ""
     figure: str = ""
     reproduces: bool = False
+    exact: bool = False
 
     @property
     def interval(self) -> Interval:
@@ -78,7 +80,8 @@ class Finding:
         if math.isnan(self.measured):
             return ""
         text = self.interval.shown(".3g", self.unit)
-        return text if self.interval.has_ends or self.reproduces else f"{text}, no interval"
+        certain = self.interval.has_ends or self.reproduces or self.exact
+        return text if certain else f"{text}, no interval"
 
 
 class FindingFigure(NamedTuple):

@@ -2,16 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from allometry.laws import Array
 from allometry.stats.lines import line
 
-__all__ = ["FEWEST_FOR_A_BEND", "LineAxes", "bend", "is_constant"]
+__all__ = ["FEWEST_FOR_A_BEND", "Line", "LineAxes", "bend", "is_constant"]
 
 FEWEST_FOR_A_BEND = 4  # different x: three leave nothing to tell a bend from scatter
 ROUNDING = 1e-12  # part of a number below which its changes are none
+
+
+class Line(NamedTuple):
+    """A line to draw: x, its height and the ends of its interval there; its height at each run."""
+
+    at: Array
+    height: Array
+    low: Array
+    high: Array
+    at_runs: Array
 
 
 def is_constant(y: Array) -> bool:

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from allometry.claims.claim import Labels
-from allometry.claims.lines import LineAxes
-from allometry.claims.slope import Line
+from allometry.claims.lines import Line, LineAxes
 from allometry.claims.valleys import is_lost, places_of
 from allometry.figures.curves import Curve, power_curve
 from allometry.figures.intervals import IntervalRow, interval_panel

@@ -24,6 +24,7 @@ from allometry.errors import DataError, UsageError
 from allometry.findings import FindingFigure, Verdict
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
+from allometry.laws import Array
 from allometry.stats.cells import cells_of
 from allometry.stats.grid import Curves, jackknifed
 from allometry.stats.interval import Interval
@@ -147,7 +148,7 @@ class PowerLaw(Claim):
         law = self._law(runs)
         numbers = self._numbers(runs, law)
         form = judged(numbers["bend"], -self.bend, self.bend, runs)
-        if self.floor == "fitted" and not _is_known("E", law):
+        if self.floor == "fitted" and not _floor_is_known(numbers["E"], law, runs[self.x]):
             form = "undecided"  # another floor, another bend
         name = next(iter(self.predicts), "")
         if not name:
@@ -290,9 +291,13 @@ class PowerLaw(Claim):
         return f"untrained: alpha {in_words(alpha)}" if isfinite(alpha.value) else ""
 
 
-def _is_known(name: str, law: Fit) -> bool:
-    """Whether the runs determine a parameter, or put it on its bound."""
-    return law.parameters[name].verdict == "identified" or name in law.certificate.active_bounds
+def _floor_is_known(floor: Interval, law: Fit, x: Array) -> bool:
+    """Whether the interval of a floor is narrow beside what the law has left above it.
+
+    At the largest x, where it counts most: half of the interval is at most half of that.
+    """
+    above = float(law.predict({"x": np.array([x.max()])})[0]) - floor.value
+    return "E" in law.certificate.active_bounds or floor.high - floor.low <= above
 
 
 SOUND = ("converged", "few_clusters")  # states of a fit that need no word in a sentence

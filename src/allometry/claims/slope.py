@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from math import inf, isfinite
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
-from allometry.claims.lines import FEWEST_FOR_A_BEND, LineAxes, bend, is_constant
+from allometry.claims.lines import FEWEST_FOR_A_BEND, Line, LineAxes, bend, is_constant
 from allometry.claims.words import in_words, is_number, judged, over, region, region_in_words
 from allometry.errors import DataError, UsageError
 from allometry.findings import Finding, FindingFigure
-from allometry.laws import Array
 from allometry.stats.cells import cells_of
 from allometry.stats.grid import Curves
 from allometry.stats.interval import NO_VALUE, Interval
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BEND",
-    "Line",
     "OfALine",
     "Slope",
     "Steeper",
@@ -37,16 +35,6 @@ __all__ = [
 # range again, off by a fifth of what y changes there. Ours.
 BEND = 0.2
 ROUNDING = 1e-9  # part of a slope below which a difference from it is none
-
-
-class Line(NamedTuple):
-    """A line to draw: x, its height and the ends of its interval there; its height at each run."""
-
-    at: Array
-    height: Array
-    low: Array
-    high: Array
-    at_runs: Array
 
 
 @dataclass(frozen=True)

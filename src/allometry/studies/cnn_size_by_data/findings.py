@@ -153,6 +153,7 @@ def _flop(numbers: Numbers) -> Finding:
         "and not the verdict.",
         unit="times",
         figure="flop_by_width",
+        exact=True,
     )
 
 
