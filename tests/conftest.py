@@ -1,5 +1,6 @@
 """What every test may rely on: where the reference data lie, real images, small specs."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def reference() -> Path:
     if not REFERENCE.is_dir():
         pytest.skip(f"no reference data at {REFERENCE}; set ALLOMETRY_REFERENCE")
     return REFERENCE
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_of_one_file():
+    """A worker keeps no compiled program of a file that is done: they took gigabytes."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 # A shared machine may stall any single example; how long one takes is not what is tested.
