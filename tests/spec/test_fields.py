@@ -1,6 +1,7 @@
 """`help` of a spec class is one page: its fields with types, defaults and bounds."""
 
 import pydoc
+import sys
 from typing import Annotated, Literal
 
 import pytest
@@ -77,7 +78,9 @@ def is_spec(value):
 )
 def test_the_parts_of_the_package_are_one_page_each(kind):
     shown = page(kind)
-    assert shown.count("\n") <= 50 and "pydantic_" not in shown
+    # From 3.13 on a long signature has a line for each parameter.
+    signature = len(kind.model_fields) + 3 if sys.version_info >= (3, 13) else 0
+    assert shown.count("\n") <= 50 + signature and "pydantic_" not in shown
     for field in kind.model_fields:
         assert f" |      {field}: " in shown
 
