@@ -118,7 +118,7 @@ class Claim:
 
         Raises:
             UsageError: a column that the runs do not have, or text where numbers are needed.
-            DataError: too few runs, or numbers of which the claim says nothing.
+            DataError: too few runs, or numbers that the claim is not defined for.
         """
 
     def judge_or_say(self, table: Table) -> Judgement:

@@ -10,7 +10,15 @@ import numpy as np
 
 from allometry.claims.claim import Claim, Judgement
 from allometry.claims.lines import FEWEST_FOR_A_BEND, Line, LineAxes, bend, is_constant
-from allometry.claims.words import in_words, is_number, judged, over, region, region_in_words
+from allometry.claims.words import (
+    ROUNDING,
+    in_words,
+    is_number,
+    judged,
+    over,
+    region,
+    region_in_words,
+)
 from allometry.errors import DataError, UsageError
 from allometry.findings import Finding, FindingFigure
 from allometry.stats.cells import cells_of
@@ -34,7 +42,6 @@ __all__ = [
 # A slope that changes by a fifth over the range measured puts the line, drawn on over as wide a
 # range again, off by a fifth of what y changes there. Ours.
 BEND = 0.2
-ROUNDING = 1e-9  # part of a slope below which a difference from it is none
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 FEWEST_SIZES = 4  # a line needs three, and its interval leaves one out
-ROUNDING = 1e-9  # part of a bound; a verdict must not turn with the last digits
+ROUNDING = 1e-9  # part of a number below which a difference is one of its last digits
 
 
 def region(ends: tuple[float, float], claim: str) -> tuple[float, float]:

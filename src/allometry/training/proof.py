@@ -51,6 +51,14 @@ class Scaled(Loss):
         return self.factor * self.loss.each(outputs, targets)
 
 
+class _Parts(NamedTuple):
+    """What packs are tested by; batches and inputs only where all members see the same."""
+
+    program: Any
+    own: bool
+    batch: Any
+
+
 def proved(packs: Sequence[Pack]) -> list[Pack]:
     """The packs, those that hold parts of a person's own tested, and parted where they fail.
 
@@ -59,10 +67,15 @@ def proved(packs: Sequence[Pack]) -> list[Pack]:
     fail, each pack by itself.
     """
     sound = _sound(packs)
-    return [part for pack in packs for part in ([pack] if _parts(pack) in sound else _proved(pack))]
+    # Without foreign parts nothing is sound, and no pack needs its key.
+    return [
+        part
+        for pack in packs
+        for part in ([pack] if sound and _parts(pack) in sound else _proved(pack))
+    ]
 
 
-def _sound(packs: Sequence[Pack]) -> set["_Parts"]:
+def _sound(packs: Sequence[Pack]) -> set[_Parts]:
     """The parts of which all members train together as they do alone."""
     of_parts: dict[_Parts, list[RunSpec]] = {}
     for pack in packs:
@@ -72,14 +85,6 @@ def _sound(packs: Sequence[Pack]) -> set["_Parts"]:
         parts for parts, specs in of_parts.items()
         if not _difference(_Members(_seeing(_telling(specs), own=parts.own)))
     }  # fmt: skip
-
-
-class _Parts(NamedTuple):
-    """What packs are tested by; batches and inputs only where all members see the same."""
-
-    program: Any
-    own: bool
-    batch: Any
 
 
 def _parts(pack: Pack) -> _Parts:

@@ -299,7 +299,7 @@ def _tails(numbers: Numbers) -> Finding:
 
 
 def _mean(numbers: Numbers) -> Finding:
-    # A mean whose interval is unknown is lost in its noise; its value says nothing.
+    # A mean whose interval is unknown is smaller than its noise, and its value means nothing.
     shift = numbers.tail["mean_shift"]
     shift = shift if shift.has_ends else NO_VALUE
     return _finding(
