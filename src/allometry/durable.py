@@ -1,9 +1,59 @@
 """Files that are whole whenever they are seen under their name, also after a loss of power."""
 
+import errno
 import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["put"]
+__all__ = ["PART", "put", "put_aside", "written"]
+
+PART = re.compile(r"\.allometry-[0-9a-f]{16}\.part")
+"""Names of files under way, by which a folder of our own is cleared of them after a kill."""
+
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
+
+
+@contextmanager
+def written(path: Path, *, new: bool = False) -> Iterator[Path]:
+    """A file beside `path`, to be written in the block, that gets its name when the block ends.
+
+    The content is on disk before the name is. Where the block raises, what `path` named before
+    stays. The temporary file is made by this call and has a random name, so no two writers meet
+    in one, and none follows a link. Of a link, the file it leads to is replaced. What is no
+    regular file (a terminal, a pipe, ``/dev/stdout``) is written itself.
+
+    Args:
+        path: in a folder that exists.
+        new: refuse a name that is taken, also by a file made meanwhile.
+
+    Yields:
+        the path to write: of an empty file.
+
+    Raises:
+        FileExistsError: the name is taken and `new`.
+        OSError: it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    if new and os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, "File exists", str(path))
+    if target.exists() and not target.is_file():
+        yield path
+        return
+    part = _part_of(target)
+    try:
+        yield part
+        _flush(part)
+        if new:
+            _name_new(part, target)
+        else:
+            part.replace(target)
+        _flush(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def put(part: Path, path: Path) -> None:
@@ -11,6 +61,40 @@ def put(part: Path, path: Path) -> None:
     _flush(part)
     part.replace(path)
     _flush(path.parent)
+
+
+def put_aside(path: Path, what: str) -> Path:
+    """Give a file that is in the way another name beside its own, which is returned."""
+    aside = path.with_name(f"{path.name}.{what}-{secrets.token_hex(4)}")
+    path.rename(aside)
+    _flush(path.parent)
+    return aside
+
+
+def _part_of(target: Path) -> Path:
+    """A new empty file beside the target, with its rights where it exists."""
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+    part = target.with_name(f".allometry-{secrets.token_hex(8)}.part")
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        if target.exists():
+            os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
+    finally:
+        os.close(descriptor)
+    return part
+
+
+def _name_new(part: Path, target: Path) -> None:
+    """Rename that refuses a name that is taken."""
+    try:
+        os.link(part, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A filesystem without hard links: the name is taken first.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        part.replace(target)
 
 
 def _flush(path: Path) -> None:

@@ -1,0 +1,96 @@
+"""Files that are whole under their name: `allometry.durable`."""
+
+import os
+import stat
+import threading
+
+import pytest
+
+from allometry.durable import PART, put_aside, written
+
+
+def _names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+def _no_links(*_):
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path):
+    path = tmp_path / "fit.json"
+    path.write_text("good")
+    with written(path) as part:
+        part.write_text("better")
+        assert path.read_text() == "good" and PART.fullmatch(part.name)
+    assert path.read_text() == "better" and _names(tmp_path) == ["fit.json"]
+
+
+def test_a_failure_leaves_the_old_file_and_no_part(tmp_path):
+    path = tmp_path / "fit.json"
+    path.write_text("good")
+    with pytest.raises(ValueError), written(path) as part:
+        part.write_text("half of it")
+        raise ValueError
+    assert path.read_text() == "good" and _names(tmp_path) == ["fit.json"]
+
+
+def test_rights_are_those_of_the_file_or_of_the_umask(tmp_path):
+    old = tmp_path / "old"
+    old.write_text("")
+    old.chmod(0o640)
+    before = os.umask(0o027)
+    try:
+        for path in (old, tmp_path / "new"):
+            with written(path) as part:
+                part.write_text("x")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("old", "new")]
+    assert modes == [0o640, 0o640]
+
+
+def test_a_link_keeps_leading_to_the_file_it_names(tmp_path):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "out.json"
+    link.symlink_to(tmp_path / "disk" / "out.json")
+    with written(link) as part:
+        part.write_text("x")
+    assert link.is_symlink() and (tmp_path / "disk" / "out.json").read_text() == "x"
+
+
+def test_what_is_no_regular_file_is_written_itself(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader.start()
+    with written(pipe) as part:
+        part.write_text("x")
+    reader.join(10)
+    assert got == ["x"] and stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_new_file_takes_no_name_that_is_taken_meanwhile(tmp_path, monkeypatch):
+    path = tmp_path / "copy.db"
+    for linked in (True, False):
+        if not linked:  # as on a filesystem without hard links
+            monkeypatch.setattr(os, "link", _no_links)
+        with pytest.raises(FileExistsError), written(path, new=True) as part:
+            part.write_text("second")
+            path.write_text("first")
+        assert path.read_text() == "first" and _names(tmp_path) == ["copy.db"]
+        path.unlink()
+        with written(path, new=True) as part:
+            part.write_text("x")
+        assert path.read_text() == "x" and _names(tmp_path) == ["copy.db"]
+        with pytest.raises(FileExistsError), written(path, new=True):
+            raise AssertionError
+        path.unlink()
+
+
+def test_a_file_in_the_way_is_put_aside(tmp_path):
+    path = tmp_path / "x"
+    path.write_text("1")
+    aside = put_aside(path, "found")
+    assert not path.exists() and aside.read_text() == "1" and aside.name.startswith("x.found-")
