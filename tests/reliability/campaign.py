@@ -51,17 +51,18 @@ def campaign(name: str, total: int, case: Case, *, kept: bool = True) -> Counter
         seconds = before + time.monotonic() - began
         if kept:
             _save(state, {**done, "seconds": seconds})
-    print(f"{name}: {total} cases in {seconds:.0f} s: {dict(counts)}")  # noqa: T201
-    if "RECORD_FIGURES" in os.environ:
-        record(name, {"cases": total, "seconds": round(seconds), **counts})
+    record_if_asked(name, seconds, Counter({"cases": total}) + counts)
     return counts
 
 
-def record(name: str, figures: dict[str, float]) -> None:
-    """Put the figures of a campaign into `figures.json`, with the day and the machine."""
+def record_if_asked(name: str, seconds: float, figures: Counter[str]) -> None:
+    """Print the figures of a campaign; with RECORD_FIGURES put them into `figures.json`, too."""
+    print(f"{name}: {seconds:.0f} s: {dict(figures)}")  # noqa: T201
+    if "RECORD_FIGURES" not in os.environ:
+        return
     known = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
     when = datetime.now(UTC).date().isoformat()
-    known[name] = {"date": when, "processor": _processor(), **figures}
+    known[name] = {"date": when, "processor": _processor(), "seconds": round(seconds), **figures}
     with written(FIGURES) as part:
         part.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", "utf-8")
 
