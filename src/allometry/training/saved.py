@@ -19,7 +19,6 @@ from safetensors.numpy import save
 from allometry.durable import written
 from allometry.errors import DataError, in_one_line
 from allometry.strict_json import read_json
-from allometry.training.own_files import is_file
 
 __all__ = ["Saved", "read", "read_document", "write"]
 
@@ -49,13 +48,11 @@ def write(path: Path, document: Mapping[str, Any], arrays: Mapping[str, NDArray[
         SafetensorError: an array is of another type.
     """
     path.parent.mkdir(exist_ok=True)
-    if path.is_symlink() or (path.exists() and not is_file(path)):
-        raise FileExistsError(errno.EEXIST, "a link, or no regular file, has its name", str(path))
     text = json.dumps(document, sort_keys=True)
     dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     # In memory first: written to a file, safetensors would choose the name of a temporary one.
     content = save(dense, {"document": text, "sha256": _digest(text, dense)})
-    with written(path) as part:
+    with written(path, follow=False) as part:
         part.write_bytes(content)
 
 
