@@ -11,7 +11,7 @@ from pathlib import Path
 from allometry.durable import PART
 from allometry.errors import DiskError
 
-__all__ = ["is_file", "own_files", "remove", "sweep"]
+__all__ = ["is_file", "own_files", "remove", "sweep", "warn_once"]
 
 _NO_FOLDER = {errno.ENOENT, errno.ENOTDIR}
 
@@ -48,7 +48,7 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        _warn_once(f"cannot remove {path}: {error.strerror}; it is not needed any more: remove it")
+        warn_once(f"cannot remove {path}: {error.strerror}; it is not needed any more: remove it")
 
 
 def sweep(folder: Path) -> None:
@@ -63,5 +63,6 @@ def sweep(folder: Path) -> None:
 
 
 @cache
-def _warn_once(text: str) -> None:
+def warn_once(text: str) -> None:
+    """A warning, which a process gives once."""
     _log.warning("%s", text)
