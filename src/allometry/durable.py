@@ -21,7 +21,7 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
 
 
 @contextmanager
-def written(path: Path, *, new: bool = False) -> Iterator[Path]:
+def written(path: Path, *, new: bool = False, follow: bool = True) -> Iterator[Path]:
     """A file beside `path`, to be written in the block, that gets its name when the block ends.
 
     The content is on disk before the name is. Where the block raises, what `path` named before
@@ -32,14 +32,18 @@ def written(path: Path, *, new: bool = False) -> Iterator[Path]:
     Args:
         path: in a folder that exists.
         new: refuse a name that is taken, also by a file made meanwhile.
+        follow: False for a file of our own, which is a regular one: what else has its name is
+            refused, a link to one too.
 
     Yields:
         the path to write: of an empty file.
 
     Raises:
-        FileExistsError: the name is taken and `new`.
+        FileExistsError: the name is taken and `new`, or not by a regular file and not `follow`.
         OSError: it cannot be written.
     """
+    if not follow and os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise FileExistsError(errno.EEXIST, "a link, or no regular file, has its name", str(path))
     target = Path(os.path.realpath(path))
     if new and os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, "File exists", str(path))

@@ -225,13 +225,16 @@ def test_two_at_once_both_get_it(tmp_path, good, tiny, contents):
     assert_whole(data_set, tmp_path, contents)
 
 
+OLD, YOUNG = (f".allometry-{k * 16}.part" for k in "01")
+
+
 def test_old_leftovers_of_a_killed_download_go(tmp_path, good, tiny, fill):
-    folder = fill(folder_of(tiny(), tmp_path), {".old.part": b"x", ".young.part": b"x"})
+    folder = fill(folder_of(tiny(), tmp_path), {OLD: b"x", YOUNG: b"x"})
     two_days_ago = time.time() - 2 * 24 * 3600
-    os.utime(folder / ".old.part", (two_days_ago, two_days_ago))
+    os.utime(folder / OLD, (two_days_ago, two_days_ago))
     fetch(tiny(good), tmp_path)
-    assert not (folder / ".old.part").exists()
-    assert (folder / ".young.part").exists()
+    assert not (folder / OLD).exists()
+    assert (folder / YOUNG).exists()
 
 
 def test_a_cache_that_cannot_be_made_is_named(tmp_path, good, tiny):

@@ -19,7 +19,8 @@ from tests.store.cases import PROVENANCE, result, specs
 
 PRODUCERS, READERS, SECONDS = 64, 8, 120
 PACK = 5
-PACKS = 8_000  # more than can be stored in that time
+PACKS = 4_000  # more than are made in that time
+PAUSE = 8.0  # seconds of training of a pack, on average
 CONTEXT = multiprocessing.get_context("spawn")
 
 
@@ -28,10 +29,12 @@ def _pack(number: int) -> Pack:
 
 
 def _produce(number: int, deliveries: "Queue[tuple[int, bytes]]", stop: Event) -> None:
+    draw = random.Random(number)
     for index in range(number, PACKS, PRODUCERS):
         if stop.is_set():
             return
         made = [result(spec) for spec in _pack(index).specs]
+        stop.wait(draw.uniform(0, 2 * PAUSE))
         deliveries.put((index, write_delivery(str(index).encode(), made, PROVENANCE)))
 
 

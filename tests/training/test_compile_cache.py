@@ -1,11 +1,15 @@
 """Compiled programs outlive the process that compiled them."""
 
 import os
+import stat
 import subprocess
 import sys
+import time
+import zlib
 
 import pytest
 
+from allometry.training import compile_cache
 from allometry.training.compile_cache import _processor, keep_programs
 
 COMPILE = """
@@ -30,7 +34,8 @@ print(sum(event.endswith("/cache_hits") for event in hits))
 def start(tmp_path):
     def started(*words):
         environ = {
-            "PATH": "", "ALLOMETRY_CACHE": str(tmp_path), "JAX_PLATFORMS": "cpu",
+            "PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "ALLOMETRY_CACHE": str(tmp_path), "JAX_PLATFORMS": "cpu",
             # Every program, however quick: how long one takes is not what is tested.
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }  # fmt: skip
@@ -61,11 +66,140 @@ def test_a_second_process_finds_what_the_first_compiled(tmp_path, hits):
     assert hits() == 0
     found = hits()
     assert found > 0
-    # One cut short by a kill is compiled and kept anew, without a word.
-    for file in tmp_path.rglob("*-cache"):
-        file.write_bytes(file.read_bytes()[:-9])
-    assert hits() == 0
-    assert hits() == found
+
+
+def test_another_program_in_the_place_of_one_is_compiled_anew_without_a_word(tmp_path, hits):
+    hits()
+    files = sorted(tmp_path.rglob("*-cache"))
+    for file in files[:-1]:
+        file.write_bytes(files[-1].read_bytes())
+    assert hits() == 1
+    assert hits() == len(files) > 1
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def flip_the_first_byte(file):
+    content = file.read_bytes()
+    file.write_bytes(bytes([content[0] ^ 0x80]) + content[1:])
+
+
+def flip_the_last_byte(file):
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def lose_the_signature(file):
+    compile_cache._signature_file(file).unlink()
+
+
+def become_a_pipe(file):
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, flip_the_first_byte, flip_the_last_byte, lose_the_signature, become_a_pipe]
+)
+def test_what_is_not_as_it_was_signed_is_removed_before_anything_is_read(
+    damage, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path))
+    folder = keep_programs({})
+    for name in ("one", "other"):
+        (folder / f"{name}-cache").write_bytes(zlib.compress(name.encode() * 99))
+    (folder / ".allometry-0123456789abcdef.part").write_text("half a signature")
+    (folder / "mine").write_text("mine")
+    compile_cache._sign(folder, 0)
+    damage(folder / "one-cache")
+    keep_programs({})
+    left = {path.name for path in folder.iterdir()}
+    assert left == {"mine", "other-cache", "other-cache.sha256"}
+
+
+def test_a_name_is_signed_with_the_content(tmp_path):
+    """Of two whole entries that changed places with their signatures neither is used."""
+    one, other = tmp_path / "one-cache", tmp_path / "other-cache"
+    for file in (one, other):
+        file.write_bytes(file.name.encode())
+    compile_cache._sign(tmp_path, 0)
+    assert compile_cache._is_signed(one) and compile_cache._is_signed(other)
+    for path in list(tmp_path.iterdir()):
+        path.rename(path.with_name(path.name + ".moved"))
+    for path in list(tmp_path.iterdir()):
+        name = path.name.removesuffix(".moved")
+        swapped = name.replace("one", "x").replace("other", "one").replace("x", "other")
+        path.rename(path.with_name(swapped))
+    assert not compile_cache._is_signed(one) and not compile_cache._is_signed(other)
+
+
+def test_the_folder_is_its_owners_alone(tmp_path, monkeypatch, umask):
+    monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path / "made"))
+    os.umask(0)
+    folder = keep_programs({})
+    assert [stat.S_IMODE(f.stat().st_mode) for f in (folder, folder.parent)] == [0o700] * 2
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def of_another(folder, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+
+
+def open_to_all(folder, monkeypatch):
+    folder.chmod(0o777)
+
+
+def of_the_group(folder, monkeypatch):
+    folder.chmod(0o770)
+
+
+def link_to_an_open_one(folder, monkeypatch):
+    elsewhere = folder.parent / "elsewhere"
+    folder.rename(elsewhere)
+    elsewhere.chmod(0o777)
+    folder.symlink_to(elsewhere)
+
+
+def a_file(folder, monkeypatch):
+    (folder.parent / "old").mkdir()
+    folder.rename(folder.parent / "old" / "x")
+    folder.write_text("")
+
+
+@pytest.mark.parametrize(
+    "change", [of_another, open_to_all, of_the_group, link_to_an_open_one, a_file]
+)
+def test_a_folder_that_others_can_write_is_not_used_and_a_warning_says_so(
+    change, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path))
+    environ = {}
+    folder = keep_programs(environ)
+    change(folder.parent, monkeypatch)
+    assert keep_programs(environ, sweep=False) is None, "a worker says nothing"
+    assert not caplog.text and "JAX_COMPILATION_CACHE_DIR" not in environ
+    assert keep_programs(environ) is None
+    assert "compiled programs are not kept" in caplog.text and str(folder.parent) in caplog.text
+
+
+def test_a_start_with_a_usual_cache_is_quick(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path))
+    folder = keep_programs({})
+    for k in range(100):
+        (folder / f"{k}-cache").write_bytes(bytes([k]) * 50_000)
+    compile_cache._sign(folder, 0)
+    began = time.process_time()
+    keep_programs({})
+
+    assert len(list(folder.glob("*-cache"))) == 100
 
 
 def test_what_the_user_chose_stays(tmp_path, monkeypatch):
@@ -79,12 +213,12 @@ def test_too_many_programs_lose_their_oldest(tmp_path, monkeypatch):
     monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path))
     monkeypatch.setattr("allometry.training.compile_cache.LARGEST", 250)
     folder = keep_programs({})
-    folder.mkdir(parents=True)
     (folder.parent / "another").mkdir()
     for age in range(4):
         # Of every kind of processor that shares the home folder.
         file = folder.parent / (folder.name if age < 2 else "another") / f"{age}-cache"
         file.write_bytes(b"\x28" * 100)
+        compile_cache._sign(file.parent, 0)
         os.utime(file, (1e9 - age, 1e9 - age))
     keep_programs({})
     assert sorted(f.name for f in folder.parent.rglob("*-cache")) == ["0-cache", "1-cache"]

@@ -187,6 +187,7 @@ def test_after_a_failed_measure_only_the_measures_are_made_again(name, place, up
     assert updates_made == [] and everything(made) == everything(wanted)
     assert sum(told) == sum(map(loop.updates, specs)), "the progress bar comes to its end"
     untold.kept.measured(specs)
+    untold.sweep()
     assert not untold.kept.folder.exists(), "kept until it is measured and no longer"
 
 

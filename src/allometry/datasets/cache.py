@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import logging
 import os
-import secrets
 import tarfile
 import time
 import zipfile
@@ -16,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -23,8 +23,8 @@ import platformdirs
 
 from allometry.datasets.description import DataFile, DataSet
 from allometry.datasets.sources import Source
-from allometry.durable import put
-from allometry.errors import DataError, DiskError, UnavailableError
+from allometry.durable import PART, written
+from allometry.errors import DataError, DiskError, UnavailableError, UsageError
 
 __all__ = ["cache_root", "fetch", "folder_of", "is_whole", "read"]
 
@@ -40,9 +40,16 @@ _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.T
 
 
 def cache_root() -> Path:
-    """The folder `$ALLOMETRY_CACHE`, or where this system keeps a user's caches."""
+    """The folder `$ALLOMETRY_CACHE`, or where this system keeps a user's caches.
+
+    Raises:
+        UsageError: it is in the home of a user who is not known.
+    """
     folder = os.environ.get("ALLOMETRY_CACHE")
-    return Path(folder).expanduser() if folder else platformdirs.user_cache_path("allometry")
+    try:
+        return Path(folder).expanduser() if folder else platformdirs.user_cache_path("allometry")
+    except RuntimeError as error:
+        raise UsageError(f"ALLOMETRY_CACHE: the path of a folder expected: {error}") from error
 
 
 def folder_of(data_set: DataSet, root: Path) -> Path:
@@ -123,7 +130,8 @@ def _whole_contents(data_set: DataSet, folder: Path) -> dict[str, bytes]:
         path = folder / file.name
         with _disk_errors(path):
             try:
-                content = path.read_bytes()
+                with _opened(path) as stream:
+                    content = stream.read(file.size + 1)
             except FileNotFoundError:
                 continue
         if hashlib.sha256(content).hexdigest() == file.sha256:
@@ -156,10 +164,10 @@ def _take(source: Source, wanted: dict[str, DataFile], folder: Path) -> list[str
     try:
         with closing(source.open(tuple(wanted))) as opened:
             for name, stream in opened:
-                damage = _store(wanted[name], stream, folder)
-                if damage is None:
+                try:
+                    _store(wanted[name], stream, folder)
                     del wanted[name]
-                else:
+                except DataError as damage:
                     reasons.append(f"{name} is damaged: {damage}")
     except (UnavailableError, HTTPException, OSError, *_DAMAGE) as error:
         if isinstance(error, OSError) and error.errno in _FULL_DISK:
@@ -168,26 +176,25 @@ def _take(source: Source, wanted: dict[str, DataFile], folder: Path) -> list[str
     return reasons
 
 
-def _store(file: DataFile, stream: IO[bytes], folder: Path) -> str | None:
-    """Write a stream to the cache if it is the file expected, else say what is wrong."""
+def _store(file: DataFile, stream: IO[bytes], folder: Path) -> None:
+    """Write a stream to the cache.
+
+    Raises:
+        DataError: it is not the file expected; nothing is written.
+    """
     path = folder / file.name
-    part = folder / f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.part"
-    with _disk_errors(path):
-        try:
-            with part.open("xb") as out:
-                damage = _copy(file, stream, out)
-            if damage is None:
-                put(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    return damage
+    with _disk_errors(path), written(path, follow=False) as part, part.open("wb") as out:
+        _copy(file, stream, out)
 
 
-def _copy(file: DataFile, stream: IO[bytes], out: IO[bytes]) -> str | None:
+def _copy(file: DataFile, stream: IO[bytes], out: IO[bytes]) -> None:
     """Copy block by block, hashing; stop where the stream is longer than the file.
 
     Only writing raises OSError: the reader's becomes UnavailableError, so that a
     broken connection is never taken for a full disk.
+
+    Raises:
+        DataError: it is not the file expected.
     """
     digest, size = hashlib.sha256(), 0
     expected = f"expected SHA-256 {file.sha256}"
@@ -195,33 +202,44 @@ def _copy(file: DataFile, stream: IO[bytes], out: IO[bytes]) -> str | None:
         try:
             block = stream.read(_BLOCK)
         except _DAMAGE as error:
-            return f"{expected}, found a broken archive after {size} bytes: {error}"
+            raise DataError(
+                f"{expected}, found a broken archive after {size} bytes: {error}"
+            ) from error
         except OSError as error:
             raise UnavailableError(f"{file.name} broke off after {size} bytes: {error}") from error
         if not block:
             sha256 = digest.hexdigest()
-            return None if sha256 == file.sha256 else f"{expected}, found {sha256} ({size} bytes)"
+            if sha256 != file.sha256:
+                raise DataError(f"{expected}, found {sha256} ({size} bytes)")
+            return
         digest.update(block)
         size += len(block)
         out.write(block)
-    return f"{expected} of {file.size} bytes, found a longer file"
+    raise DataError(f"{expected} of {file.size} bytes, found a longer file")
 
 
 def _hash_on_disk(path: Path) -> str | None:
     """Hex SHA-256 of a file; None where there is none."""
     with _disk_errors(path):
         try:
-            with path.open("rb") as stream:
+            with _opened(path) as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
         except FileNotFoundError:
             return None
 
 
+def _opened(path: Path) -> BufferedReader:
+    # A pipe would be waited for.
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "a file was expected, and this is none", str(path))
+    return path.open("rb")
+
+
 def _remove_stale(folder: Path) -> None:
     """Remove the parts of killed downloads; a recent one may be another process's."""
-    for part in folder.glob(".*.part"):
+    for part in folder.iterdir():
         with suppress(FileNotFoundError):  # another process was quicker
-            if time.time() - part.stat().st_mtime > _STALE_SECONDS:
+            if PART.fullmatch(part.name) and time.time() - part.lstat().st_mtime > _STALE_SECONDS:
                 part.unlink()
 
 

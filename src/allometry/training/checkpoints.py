@@ -7,10 +7,9 @@ used: a warning says so and the pack starts afresh.
 """
 
 import hashlib
-import json
 import logging
-import os
 import platform
+import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,23 +18,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
 
-from allometry.durable import put
 from allometry.errors import DataError, DiskError
 from allometry.spec import Experiment, run_ids
 from allometry.spec.code import is_known
+from allometry.training import saved
 from allometry.training.kept import Kept
+from allometry.training.own_files import is_file, own_files, remove, sweep
 from allometry.training.saved import Saved
 from allometry.training.source import source_sha256
 
 __all__ = ["Checkpoint", "Checkpoints"]
 
 SCHEMA = "allometry/checkpoint/2"
-SUFFIX, PART = ".safetensors", ".part"
+SUFFIX = ".safetensors"
+OURS = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")  # names; other files are others' affair
+FIELDS = {"schema": str, "runs": list, "writer": dict, "facts": dict}  # of a document
 WRITERS = ("allometry", "jax", "jaxlib", "numpy", "optax")  # whose versions must be the same
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
@@ -80,31 +80,29 @@ class Checkpoints:
         """Remove what belongs to runs that are stored, by their run_ids."""
         for path in self._files():
             try:
-                with safe_open(path, framework="np") as file:
-                    document = _document(file.metadata())
-            except (SafetensorError, DataError):
+                document = saved.read_document(path)
+                _check(document)
+            except (DataError, OSError):
                 _usable(path)
             else:
                 if set(document["runs"]) <= set(done):
-                    path.unlink()
+                    remove(path)
 
     def sweep(self) -> None:
-        """Remove what writers that were killed left half written, and a folder with nothing in it.
+        """Remove what writers that were killed left half written, and folders with nothing in them.
 
         Only while no pack is in flight.
         """
-        if self.folder.is_dir():
-            for path in self.folder.glob(f"*{PART}"):
-                path.unlink()
-            if not any(self.folder.iterdir()):
-                self.folder.rmdir()
+        sweep(self.folder)
+        if self.kept:
+            sweep(self.kept.folder)
 
     def any(self) -> bool:
         """Whether there are checkpoints at all."""
         return bool(self._files())
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob(f"*{SUFFIX}"))
+        return own_files(self.folder, OURS)
 
 
 class Checkpoint:
@@ -123,10 +121,10 @@ class Checkpoint:
 
     def read(self) -> Saved | None:
         """What was kept of this very pack by this very code; None, with a warning, for another."""
-        if not self._place.folder.is_dir():
+        if not self._place.any():
             return None
         runs, path = self._runs_and_path()
-        usable = _usable(path) if path.is_file() else None
+        usable = _usable(path) if is_file(path) else None
         if usable is None:
             return None
         document, arrays = usable
@@ -155,21 +153,18 @@ class Checkpoint:
             return
         runs, path = self._runs_and_path()
         document = {"schema": SCHEMA, "runs": runs, "facts": facts, "writer": self._writer}
-        dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-        text = json.dumps(document, sort_keys=True)
-        part = path.with_name(f"{path.stem}.{os.getpid()}{PART}")
         try:
-            path.parent.mkdir(exist_ok=True)
-            save_file(dense, part, {"document": text, "sha256": _digest(text, dense)})
-            put(part, path)
+            saved.write(path, document, arrays)
         except (OSError, SafetensorError) as error:
-            # safetensors tells a full disk by an error of its own.
-            if part.is_file():
-                part.unlink()
             raise DiskError(
                 f"cannot write checkpoint {path}: {error}; make room, or go without "
                 "(--checkpoint-every 0)"
             ) from error
+
+    def refuse(self, reason: DataError) -> None:
+        """Say that what was read cannot be this pack's."""
+        _, path = self._runs_and_path()
+        _log.warning("checkpoint %s is not used, starting afresh: %s", path, reason)
 
     def _runs_and_path(self) -> tuple[list[str], Path]:
         runs = run_ids(self._specs)
@@ -183,15 +178,14 @@ class Checkpoint:
 def _usable(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
     """Document and arrays; None, with a warning, for a damaged file and for other code's."""
     try:
-        with safe_open(path, framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata()
-        document = _document(metadata)
-        if metadata["sha256"] != _digest(metadata["document"], arrays):
-            raise DataError("its SHA-256 is not that of its content")
-    except (SafetensorError, DataError) as error:
+        document, arrays = saved.read(path)
+        _check(document)
+    except OSError as error:
+        _log.warning("checkpoint %s cannot be read (%s): starting afresh", path, error.strerror)
+        return None
+    except DataError as error:
         _log.warning("checkpoint %s is damaged (%s): removed, starting afresh", path, error)
-        path.unlink(missing_ok=True)
+        remove(path)
         return None
     changed = _changed(document)
     if changed:
@@ -200,29 +194,17 @@ def _usable(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None
     return document, arrays
 
 
-def _document(metadata: Mapping[str, str] | None) -> dict[str, Any]:
-    """The JSON document of a file's metadata.
+def _check(document: Mapping[str, Any]) -> None:
+    """Refuse a document that is none of a checkpoint.
 
     Raises:
-        DataError: where there is none.
+        DataError: in words.
     """
-    try:
-        document = json.loads((metadata or {})["document"])
-        complete = {"schema", "runs", "writer", "facts"} <= document.keys()
-    except (KeyError, ValueError, AttributeError) as error:
-        raise DataError(f"no document in it: {error!r}") from error
-    if not complete or "sha256" not in (metadata or {}):
-        raise DataError("its document is not complete")
-    return dict(document)
-
-
-def _digest(document: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256(document.encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+    wrong = [name for name, kind in FIELDS.items() if not isinstance(document.get(name), kind)]
+    if not wrong and not all(isinstance(run, str) for run in document["runs"]):
+        wrong = ["runs"]
+    if wrong:
+        raise DataError(f"its document has no {' and no '.join(wrong)} as it should be")
 
 
 # ---- what wrote it ---------------------------------------------------------------------------

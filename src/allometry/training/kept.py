@@ -10,28 +10,27 @@ code that only they reach, are not part of it.
 
 import hashlib
 import json
-import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError
 
-from allometry.durable import put
 from allometry.errors import DataError, DiskError, UsageError
 from allometry.spec import Experiment, RunSpec, texts
+from allometry.training import saved
+from allometry.training.own_files import own_files, remove
 from allometry.training.saved import Saved
 
 __all__ = ["Keep", "Kept"]
 
 Keep = Literal["weights", "state"]
 
-SCHEMA = "allometry/state/1"
-WEIGHTS, STATE, PART = ".safetensors", ".state.safetensors", ".part"
+SCHEMA, OF_WEIGHTS = "allometry/state/2", "allometry/weights/1"
+WEIGHTS, STATE = ".safetensors", ".state.safetensors"
 TRAINED = ".unmeasured.safetensors"
 LENGTH = ("epochs", "steps", "examples")
 
@@ -88,26 +87,27 @@ class Kept:
                 "`allometry run STUDY --keep weights` when a run is trained"
             )
         try:
-            return dict(load_file(path))
-        except (SafetensorError, OSError) as error:
+            return saved.read(path, bare=True)[1]
+        except (DataError, OSError) as error:
             raise DataError(f"kept weights {path} are damaged: {error}") from error
 
     def write(
-        self, spec: RunSpec, step: int, params: Mapping[str, NDArray[Any]], saved: Saved | None
+        self, spec: RunSpec, step: int, params: Mapping[str, NDArray[Any]], state: Saved | None
     ) -> None:
         """Keep a trained network; a file seen under its name is whole.
 
         Args:
             step: updates made.
             params: by name.
-            saved: its training state, if a longer run may go on from it.
+            state: its training state, if a longer run may go on from it.
 
         Raises:
             DiskError: when it cannot be written.
         """
-        self._put(f"{spec.run_id}{WEIGHTS}", params, {"run_id": spec.run_id, "step": str(step)})
-        if saved is not None and self.what == "state":
-            self._put_saved(f"{self._any_length(spec)}-{step}{STATE}", saved)
+        document = {"schema": OF_WEIGHTS, "run_id": spec.run_id, "step": step}
+        self._put(f"{spec.run_id}{WEIGHTS}", document, params)
+        if state is not None and self.what == "state":
+            self._put_saved(f"{self._any_length(spec)}-{step}{STATE}", state)
 
     def step(self, spec: RunSpec, most: int) -> int:
         """Updates made in the latest state kept of this run, whatever its length; 0 for none.
@@ -117,9 +117,9 @@ class Kept:
         """
         if self.what != "state":
             return 0
-        key = self._any_length(spec)
-        names = [path.name for path in self.folder.glob(f"{key}-*{STATE}")]
-        steps = [int(name.removeprefix(f"{key}-").removesuffix(STATE)) for name in names]
+        names = re.compile(rf"{self._any_length(spec)}-(\d{{1,18}}){re.escape(STATE)}")
+        found = (names.fullmatch(path.name) for path in own_files(self.folder, names))
+        steps = (int(name[1]) for name in found if name)
         return max((step for step in steps if step <= most), default=0)
 
     def state(self, spec: RunSpec, step: int) -> Saved:
@@ -132,13 +132,13 @@ class Kept:
 
     # ---- runs that are not measured ------------------------------------------------------
 
-    def write_trained(self, spec: RunSpec, saved: Saved) -> None:
+    def write_trained(self, spec: RunSpec, state: Saved) -> None:
         """Keep a trained run until its measures are made.
 
         Raises:
             DiskError: when it cannot be written.
         """
-        self._put_saved(self._unmeasured(spec), saved)
+        self._put_saved(self._unmeasured(spec), state)
 
     def is_trained(self, spec: RunSpec) -> bool:
         """Whether this run is trained and only its measures are to be made."""
@@ -154,13 +154,9 @@ class Kept:
 
     def measured(self, specs: Sequence[Experiment]) -> None:
         """Remove what was kept of runs whose measures are stored now."""
-        if not any(self.folder.glob(f"*{TRAINED}")):
-            return
         for spec in specs:
-            if isinstance(spec, RunSpec):
-                (self.folder / self._unmeasured(spec)).unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+            if isinstance(spec, RunSpec) and self.folder.is_dir() and self.is_trained(spec):
+                remove(self.folder / self._unmeasured(spec))
 
     # ---- names and files -----------------------------------------------------------------
 
@@ -178,30 +174,26 @@ class Kept:
         (text,) = texts([spec.model_copy(update={"measures": (), "code": code})], defaults=False)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def _put_saved(self, name: str, saved: Saved) -> None:
-        document = json.dumps({"schema": SCHEMA, "facts": saved.facts}, sort_keys=True)
-        self._put(name, saved.arrays, {"document": document})
+    def _put_saved(self, name: str, state: Saved) -> None:
+        self._put(name, {"schema": SCHEMA, "facts": state.facts}, state.arrays)
 
     def _saved(self, name: str) -> Saved:
         path = self.folder / name
         try:
-            with safe_open(path, framework="np") as file:
-                document = json.loads((file.metadata() or {})["document"])
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Saved(document["facts"], arrays)
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            document, arrays = saved.read(path)
+            if document.get("schema") != SCHEMA or not isinstance(document.get("facts"), dict):
+                raise DataError(f"{SCHEMA} expected, got {str(document.get('schema'))[:60]!r}")
+        except (DataError, OSError) as error:
             raise DataError(f"kept network {path} is damaged ({error}): remove it") from error
+        return Saved(document["facts"], arrays)
 
-    def _put(self, name: str, arrays: Mapping[str, NDArray[Any]], metadata: dict[str, str]) -> None:
+    def _put(
+        self, name: str, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> None:
         path = self.folder / name
-        part = path.with_name(f"{name}.{os.getpid()}{PART}")
-        dense = {key: np.asarray(array, order="C") for key, array in arrays.items()}
         try:
-            self.folder.mkdir(exist_ok=True)
-            save_file(dense, part, metadata)
-            put(part, path)
+            saved.write(path, document, arrays)
         except (OSError, SafetensorError) as error:
-            part.unlink(missing_ok=True)
             raise DiskError(
                 f"cannot keep {path}: {error}; make room, or run without --keep"
             ) from error

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from allometry.datasets.batches import Batches, Call, Chunks
 from allometry.datasets.data import Data
-from allometry.errors import UsageError
+from allometry.errors import DataError, UsageError
 from allometry.measures.network import Network
 from allometry.models.model import Model
 from allometry.models.precision import scope
 from allometry.spec import RunSpec
 from allometry.spec.code import is_known
 from allometry.spec.optimizers import Optimizer
-from allometry.training.checkpoints import Checkpoints
+from allometry.training.checkpoints import Checkpoint, Checkpoints
 from allometry.training.continuation import continued, keep, steps_kept
 from allometry.training.descent import update
 from allometry.training.kept import Kept
@@ -182,9 +182,9 @@ def _descended(
     program = whole
     checkpoint = checkpoints.of(whole.specs) if checkpoints else None
     kept = checkpoints.kept if checkpoints else None
-    saved = checkpoint.read() if checkpoint else None
-    if saved:
-        program, progress = Progress.restored(saved, program, progress)
+    gone_on = _gone_on(checkpoint, program, progress) if checkpoint else None
+    if gone_on:
+        program, progress = gone_on
     elif kept and kept.what == "state":
         progress = continued(kept, program, progress)
     began -= progress.seconds
@@ -205,6 +205,20 @@ def _descended(
         report(int(whole.updates.sum()) - reported)
     final, progress = progress.ended(whole, program)
     return final, replace(progress, seconds=time.perf_counter() - began)
+
+
+def _gone_on(
+    checkpoint: Checkpoint, program: Program, progress: Progress
+) -> tuple[Program, Progress] | None:
+    """Program and progress from the checkpoint; None where there is none that can be used."""
+    saved = checkpoint.read()
+    if saved is None:
+        return None
+    try:
+        return Progress.restored(saved, program, progress)
+    except DataError as error:
+        checkpoint.refuse(error)
+        return None
 
 
 def advance(

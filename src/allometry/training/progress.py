@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import DataError
+from allometry.errors import DataError, in_one_line
 from allometry.measures.network import Network
-from allometry.models.model import Model
+from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
 from allometry.training.descent import State
 from allometry.training.networks import arrays_of, network_of
@@ -29,6 +29,9 @@ from allometry.training.program import Program, epoch_at, narrowed, networks, pr
 from allometry.training.saved import Saved
 
 __all__ = ["Progress", "begin", "worth"]
+
+# What comes of a document with other fields or types than `saved` gives.
+_OF_CONTENT = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
 Points = Mapping[int, tuple[Network, ...]]
 
@@ -198,7 +201,17 @@ class Progress:
         Raises:
             DataError: for arrays that are not of this pack.
         """
+        try:
+            return cls._restored(saved, program, progress)
+        except _OF_CONTENT as error:
+            raise DataError(f"its content is not of this pack ({in_one_line(error)})") from error
+
+    @classmethod
+    def _restored(
+        cls, saved: Saved, program: Program, progress: "Progress"
+    ) -> tuple[Program, "Progress"]:
         (facts, arrays), state = saved, progress.state
+        _check(facts, arrays, program, progress)
         points = {
             int(k): tuple(
                 network_of(program, int(k), saved, f"point/{k}/{i}", step, facts["names"][k])
@@ -245,6 +258,41 @@ def _leaves(state: State) -> list[tuple[str, Any]]:
         (f"state{jax.tree_util.keystr(path)}", leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)
     ]
+
+
+def _check(
+    facts: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    program: Program,
+    progress: Progress,
+) -> None:
+    """Refuse numbers that are not of this pack, and networks of other shapes.
+
+    Raises:
+        ValueError: saying which.
+    """
+    members, places = facts["members"], range(len(program.specs))
+    until, most = arrays["finite_until"], int(program.updates.max())
+    alike = list(map(_forms, program.descent.layout.unstack(progress.state.params)))
+    nets = [(k, f"left/{k}") for k in facts["left"]]
+    nets += [(k, f"point/{k}/{i}") for k, of in facts["points"].items() for i in range(len(of))]
+    wrong = {
+        "members": members != sorted({*members} & {*places}),
+        "step": not 0 <= facts["step"] <= most,
+        "seconds": not 0 <= facts["seconds"] < np.inf,
+        "finite_until": until.shape != (len(places),) or until.dtype != np.int64,
+        "names": any(
+            _forms({n: arrays[f"{where}/{n}"] for n in facts["names"][k]}) != alike[int(k)]
+            for k, where in nets
+        ),
+        "losses": any(arrays[f"{where} losses"].dtype != np.float64 for _, where in nets),
+    }
+    if any(wrong.values()):
+        raise ValueError(", ".join(name for name in wrong if wrong[name]))
+
+
+def _forms(arrays: Params) -> dict[str, Any]:
+    return {name: (array.shape, array.dtype) for name, array in arrays.items()}
 
 
 def _state(like: State, arrays: Mapping[str, NDArray[Any]]) -> State:

@@ -32,6 +32,7 @@ from allometry.training.packing.sharing import (
 )
 from allometry.training.procedure import Pack
 from allometry.training.program import prepare
+from allometry.training.verdicts import kept_verdict
 
 __all__ = ["proved"]
 
@@ -168,7 +169,10 @@ class _Members:
 @lru_cache(maxsize=256)
 def _difference(members: _Members) -> str:
     """What differs between members together and alone, in words; empty for nothing."""
-    specs = members.specs
+    return kept_verdict(members.specs, lambda: _judged(members.specs))
+
+
+def _judged(specs: Sequence[RunSpec]) -> str:
     with scope(specs[0].train.precision):
         try:
             together = _trained(specs)

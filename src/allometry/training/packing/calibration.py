@@ -24,11 +24,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from allometry.datasets.cache import cache_root
+from allometry.durable import written
+from allometry.errors import AllometryError, DataError, in_one_line
+from allometry.foreign_files import read_bytes
 from allometry.processors import processors
+from allometry.strict_json import read_json
 
 __all__ = ["Calibration", "Points", "calibration", "measure"]
 
 SCHEMA = "allometry/calibration/1"
+LARGEST = 1 << 20  # bytes of the file, which has some two thousand
 # Where the measurements lie; between them the model draws straight lines of logarithms.
 ROWS = (16, 64, 256, 1024, 4096)  # of a product with 128 examples of 784 features
 WIDTHS = (8, 32, 128)  # of square layers, 512 units of them side by side
@@ -80,12 +85,13 @@ def calibration(root: Path | None = None) -> Calibration:
         root: the cache folder; None for the user's.
     """
     path = (root or cache_root()) / "calibration" / f"{_machine()}.json"
-    try:
-        return _read(path)
-    except FileNotFoundError:
+    if path.exists():
+        try:
+            return _read(path)
+        except (AllometryError, KeyError, OverflowError, TypeError, ValueError) as error:
+            _log.warning("%s cannot be used (%s): measured again", path, in_one_line(error))
+    else:
         _log.info("measuring this machine once, for choosing packs: %s", path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        _log.warning("%s cannot be used (%s): measured again", path, error)
     rates = measure()
     try:
         _write(path, rates)
@@ -229,9 +235,9 @@ def _machine() -> str:
 
 
 def _read(path: Path) -> Calibration:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if document["schema"] != SCHEMA:
-        raise ValueError(f"schema {document['schema']!r}")
+    document = read_json(read_bytes(path, LARGEST))
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise DataError(f"it is no {SCHEMA}")
     values = {f.name: document[f.name] for f in fields(Calibration)}
     for name in ("products", "batched", "passes"):
         values[name] = tuple((float(x), float(y)) for x, y in values[name])
@@ -240,6 +246,5 @@ def _read(path: Path) -> Calibration:
 
 def _write(path: Path, rates: Calibration) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(f".{os.getpid()}")
-    new.write_text(json.dumps({"schema": SCHEMA, **asdict(rates)}, indent=1) + "\n", "utf-8")
-    new.replace(path)
+    with written(path, follow=False) as part:
+        part.write_text(json.dumps({"schema": SCHEMA, **asdict(rates)}, indent=1) + "\n", "utf-8")
