@@ -27,7 +27,7 @@ __all__ = ["Delivery", "fail", "read_delivery", "write_delivery"]
 
 SCHEMA = "allometry/delivery/2"
 HASH, LENGTH = 64, 8
-MOST_BYTES = 10**9  # of a text or of the arrays of a run: SQLite's SQLITE_MAX_LENGTH
+MOST_OF_A_RUN = 10**9  # bytes of a text or of the arrays of a run: SQLite's SQLITE_MAX_LENGTH
 # How the store writes them (`encode_row`).
 NOT_FINITE = [
     json.loads(encode_row({"x": value}))["x"] for value in (math.nan, math.inf, -math.inf)
@@ -43,9 +43,9 @@ class _Strict(BaseModel):
 class _Run(_Strict):
     run_id: str
     status: Status
-    row: str = Field(max_length=MOST_BYTES)
+    row: str = Field(max_length=MOST_OF_A_RUN)
     seconds: float = Field(ge=0, allow_inf_nan=False)
-    bytes: int = Field(ge=0, le=MOST_BYTES)
+    bytes: int = Field(ge=0, le=MOST_OF_A_RUN)
 
 
 class _Why(_Strict):

@@ -139,7 +139,9 @@ class _Loaded(NamedTuple):
                 changed = changes(parts, code.parts) or "what it reaches"
                 raise DataError(
                     f"the code of study {self.study.name} is not the coordinator's: {changed}; use "
-                    "the same files and packages on both, and do not edit a study while it runs"
+                    "the same files and packages on both, do not edit a study while it runs, and "
+                    "draw what it draws when it is loaded from a generator with a seed, from "
+                    "nothing in the order of a set"
                 )
 
 
