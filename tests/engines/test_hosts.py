@@ -15,11 +15,13 @@ import pytest
 
 from tests import ROOT
 from tests.engines.cases import RUNS, begun, content, made_here, when
-from tests.engines.hosts import Hosts
+from tests.engines.hosts import Hosts, ip
 from tests.engines.slurm_cluster import free_ports
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'allometry[ray]'")
+
+NOTICED = 60  # seconds after which a silent host is given up
 
 DRIVER = """
 import json, sys, time
@@ -132,5 +134,30 @@ def test_two_hosts_store_what_this_process_stores(hosts, tmp_path):
     assert json.loads(done.stdout.splitlines()[-1]) == [3, RUNS, 0, 0], said(tmp_path)
     assert len(seen) == 2, "both hosts worked"
     assert str(Path("/proc/self/ns/net").readlink()) not in seen, "neither of them this one"
+    changes = {"trouble": "slow", "folder": str(tmp_path), "per_pack": "1"}
+    assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)
+
+
+def test_a_pulled_cable_is_noticed_and_its_pack_is_made_again(hosts, tmp_path):
+    """Nobody says a word: the host is silent from one moment to the next."""
+    pulled = []
+
+    def pull():
+        ip("link", "set", hosts.cable(2), "down")
+        pulled.append(time.monotonic())
+
+    thread, _ = when(lambda: len(networks(tmp_path)) == 2, pull)
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, hosts.cluster, str(tmp_path)],
+        env=hosts.environment, cwd=ROOT, capture_output=True, text=True,
+        timeout=300, check=False,
+    )  # fmt: skip
+    seconds = time.monotonic() - pulled[0]
+    thread.join()
+    print(f"after the cable was pulled all was made within {seconds:.0f} s")  # noqa: T201
+    assert done.returncode == 0, done.stderr[-3000:] + said(tmp_path)
+    assert json.loads(done.stdout.splitlines()[-1]) == [3, RUNS, 0, 0], said(tmp_path)
+    assert len(begun(tmp_path)) > RUNS, "a pack in flight was made again"
+    assert seconds < NOTICED + 30, "the rest of the packs among them"
     changes = {"trouble": "slow", "folder": str(tmp_path), "per_pack": "1"}
     assert content(tmp_path / "s.db") == made_here(tmp_path, **changes)

@@ -199,7 +199,8 @@ def _results(
     results, first = [], 0
     for run, spec in zip(runs, specs, strict=True):
         arrays = _arrays(bytes(blobs[first : first + run.bytes])) if run.bytes else {}
-        results.append(RunResult(spec, run.status, _row(run.row), run.seconds, arrays))
+        seconds = run.seconds + 0.0  # SQLite keeps no negative zero
+        results.append(RunResult(spec, run.status, _row(run.row), seconds, arrays))
         first += run.bytes
     return tuple(results)
 
