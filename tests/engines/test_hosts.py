@@ -25,12 +25,13 @@ NOTICED = 60  # seconds after which a silent host is given up
 
 DRIVER = """
 import json, sys, time
-import ray
 from allometry.engines.ray import RayEngine
 from allometry.run import run
 from tests.engines.cases import FILE
 
 address, folder = sys.argv[1:]
+engine = RayEngine(workers=2)  # before Ray is imported, to which it says how to look for hosts
+import ray
 ray.init(address=address, log_to_driver=False, logging_level="critical")
 alive = lambda: sum(node["Alive"] for node in ray.nodes())
 until = time.monotonic() + 60
@@ -38,7 +39,7 @@ while alive() < 3 and time.monotonic() < until:
     time.sleep(0.2)
 began = alive()
 changes = {"trouble": "slow", "folder": folder, "per_pack": "1"}
-outcome = run(FILE, store=folder + "/s.db", engine=RayEngine(workers=2), changes=changes)
+outcome = run(FILE, store=folder + "/s.db", engine=engine, changes=changes)
 print(json.dumps([began, outcome.trained, outcome.pending, len(outcome.failures)]))
 """
 
@@ -84,10 +85,16 @@ def hosts(tmp_path):
             launch(made.inside(i, *start, *node), f"host{i}.log")
         yield made
     finally:
+        for i in (1, 2):
+            ip("link", "set", made.cable(i), "up")  # one may have been pulled
         for process in reversed(processes):
             process.terminate()
         for process in processes:
-            process.wait(30)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:  # Ray's, of a host that was cut off
+                process.kill()
+                process.wait()
         made.stop()
         shutil.rmtree(sockets)
 
