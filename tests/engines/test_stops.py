@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,20 @@ def command(folder, workers, trouble="slow"):
     ]  # fmt: skip
 
 
-def in_a_group(folder, workers, trouble="slow", runs=4, before=(), **streams):
+@pytest.fixture
+def groups():
+    """The process groups that a test starts, ended with it."""
+    started = []
+    yield started
+    for child in started:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        if child.stderr is not None:
+            child.stderr.close()
+
+
+def in_a_group(groups, folder, workers, trouble="slow", runs=4, before=(), **streams):
     """The command in a process group of its own, so many of whose runs are begun."""
     temporary = folder / "temporary"
     temporary.mkdir()
@@ -42,6 +56,7 @@ def in_a_group(folder, workers, trouble="slow", runs=4, before=(), **streams):
         start_new_session=True,
         **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, **streams},
     )
+    groups.append(child)
     wait_for(lambda: len(begun(folder)) >= runs or child.poll() is not None)
     assert child.poll() is None, "it ended before it could be stopped"
     return child
@@ -95,9 +110,9 @@ def check_drained(folder, child):
         *[pytest.param(signal.SIGHUP, 129, n, marks=pytest.mark.slow) for n in (0, 2)],
     ],
 )
-def test_a_signal_to_the_whole_group_drains(tmp_path, number, code, workers):
+def test_a_signal_to_the_whole_group_drains(tmp_path, groups, number, code, workers):
     """Ctrl-C; `systemctl stop`, `scancel`; a shell that ends."""
-    child = in_a_group(tmp_path, workers)
+    child = in_a_group(groups, tmp_path, workers)
     os.killpg(child.pid, number)
     said = child.communicate(timeout=SECONDS)[1]
     assert child.returncode == code, said
@@ -106,8 +121,8 @@ def test_a_signal_to_the_whole_group_drains(tmp_path, number, code, workers):
 
 
 @pytest.mark.skipif(shutil.which("timeout") is None, reason="no `timeout` of coreutils")
-def test_timeout_which_signals_process_and_group_drains(tmp_path):
-    child = in_a_group(tmp_path, 2, before=("timeout", "--preserve-status", "600"))
+def test_timeout_which_signals_process_and_group_drains(tmp_path, groups):
+    child = in_a_group(groups, tmp_path, 2, before=("timeout", "--preserve-status", "600"))
     child.send_signal(signal.SIGTERM)  # which it does with as when the time is up
     said = child.communicate(timeout=SECONDS)[1]
     assert child.returncode == 143, said
@@ -116,11 +131,11 @@ def test_timeout_which_signals_process_and_group_drains(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
-def test_a_closed_terminal_drains(tmp_path, workers):
+def test_a_closed_terminal_drains(tmp_path, groups, workers):
     """Its outputs fail from then on, which must not end the run before its packs are stored."""
     master, terminal = pty.openpty()
     child = in_a_group(
-        tmp_path, workers, stdin=terminal, stdout=terminal, stderr=terminal, text=False
+        groups, tmp_path, workers, stdin=terminal, stdout=terminal, stderr=terminal, text=False
     )
     os.close(terminal)
     os.close(master)
@@ -129,16 +144,17 @@ def test_a_closed_terminal_drains(tmp_path, workers):
     check_drained(tmp_path, child)
 
 
-def test_nothing_stays_of_a_group_that_is_killed(tmp_path):
-    child = in_a_group(tmp_path, 2)
+def test_nothing_stays_of_a_group_that_is_killed(tmp_path, groups):
+    child = in_a_group(groups, tmp_path, 2)
     os.killpg(child.pid, signal.SIGKILL)
-    child.communicate()
+    child.wait()
     wait_for(lambda: not group(child.pid))
     assert not list((tmp_path / "temporary").iterdir())
 
 
-def test_a_second_signal_to_the_group_stops_at_once(tmp_path):
-    child = in_a_group(tmp_path, 2, "hang_at_5", runs=2)
+@pytest.mark.slow
+def test_a_second_signal_to_the_group_stops_at_once(tmp_path, groups):
+    child = in_a_group(groups, tmp_path, 2, "hang_at_5", runs=2)
     os.killpg(child.pid, signal.SIGTERM)
     time.sleep(2 * SAME)
     assert child.poll() is None, "it waits for the packs in flight, which hang"
