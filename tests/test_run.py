@@ -6,11 +6,13 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from allometry.engines.progress import SAME, STOPPING
 from allometry.errors import DataError, StoreBusyError, UsageError
 from allometry.run import name_of, run
 from allometry.spec import RunSpec, Spec
@@ -176,19 +178,21 @@ def test_a_name_that_is_no_study_is_told(path):
 # ---- signals -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_one_signal_finishes_and_stores_the_pack_in_flight(path, number, code):
     def interrupt_the_second(pack: list[RunSpec]) -> None:
         if len(engine.trained) == 3:
             os.kill(os.getpid(), number)
 
-    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(s) for s in STOPPING]
     engine, heard = Imagined(before=interrupt_the_second), Heard()
     stopped = run(study(), store=path, engine=engine, progress=heard, when_stopped="return")
     assert (stopped.interrupted, stopped.exit_code) == (True, code)
     assert (stopped.trained, stopped.pending, len(stopped.table)) == (6, 18, 6)
     assert heard.said.count(("draining",)) == 1
-    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(s) for s in STOPPING] == before
     assert run(study(), store=path, engine=Imagined()).trained == 18
 
 
@@ -197,6 +201,7 @@ def test_one_signal_finishes_and_stores_the_pack_in_flight(path, number, code):
     [
         (signal.SIGINT, KeyboardInterrupt, "18 runs are pending"),
         (signal.SIGTERM, SystemExit, "143"),
+        (signal.SIGHUP, SystemExit, "129"),
     ],
 )
 def test_a_script_ends_once_the_pack_in_flight_is_stored_and_says_so(
@@ -220,6 +225,7 @@ def test_a_second_signal_stops_at_once_and_loses_no_finished_pack(path):
     def interrupt_twice(pack):
         if len(engine.trained) == 3:
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(SAME + 0.1)
             os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
@@ -228,6 +234,20 @@ def test_a_second_signal_stops_at_once_and_loses_no_finished_pack(path):
         run(study(), store=path, engine=engine)
     assert signal.getsignal(signal.SIGINT) is before
     assert run(study(), store=path, engine=Imagined()).stored_before == 3
+
+
+def test_a_signal_that_is_sent_twice_at_once_asks_once(path):
+    """`timeout` signals the process and then its group; a shell passes a hangup on."""
+
+    def interrupt_twice(pack):
+        if len(engine.trained) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    engine = Imagined(before=interrupt_twice)
+    stopped = run(study(), store=path, engine=engine, when_stopped="return")
+    assert (stopped.exit_code, stopped.trained) == (143, 6)
 
 
 def test_an_ignored_signal_stays_ignored(path):

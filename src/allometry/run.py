@@ -49,7 +49,7 @@ class Outcome:
         diverged: of the stored runs asked for, how many diverged.
         pending: of the runs asked for, how many are still to be trained.
         seconds: this took, all in all.
-        signal: what asked to stop before the end (SIGINT, SIGTERM), 0 for nothing.
+        signal: what asked to stop before the end (SIGINT, SIGTERM, SIGHUP), 0 for nothing.
         quarantined: runs found damaged and trained again.
         excluded: of the stored runs asked for, how many are excluded; none of them counts as
             diverged.
@@ -107,7 +107,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0; 130 after Ctrl-C, 143 after SIGTERM, as a shell shows it; 70 where runs failed."""
+        """0; after a signal as a shell shows it (SIGINT 130, SIGTERM 143); 70 where runs failed."""
         if self.signal:
             return 128 + self.signal
         return FAILED if self.failures else 0
@@ -128,10 +128,10 @@ def run(
 ) -> Outcome:
     """Train the runs of a study that are not stored yet, and store each pack at once.
 
-    Ctrl-C, or SIGTERM, finishes and stores the pack in flight, says so, and ends the
-    program as either would have; a second one stops at once. Stopped in any way, the next
-    call goes on where this one was; a long pack goes on from its last checkpoint, in a
-    folder beside the store.
+    Ctrl-C, SIGTERM or SIGHUP (a closed terminal) finishes and stores the packs in flight, says
+    so, and ends the program as it would have; a second one stops at once. Stopped in any way,
+    the next call goes on where this one was; a long pack goes on from its last checkpoint, in
+    a folder beside the store.
 
     Args:
         study: a study, or its name or the path of its file or folder.
@@ -153,7 +153,7 @@ def run(
     Raises:
         UsageError, DataError, DiskError, StoreBusyError: in words for people.
         KeyboardInterrupt: after Ctrl-C, and after the second signal.
-        SystemExit: with code 143, after SIGTERM.
+        SystemExit: with code 143 after SIGTERM, 129 after SIGHUP.
     """
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study)
@@ -267,9 +267,9 @@ def _warn_of_code(
 
 def _end_program(number: int, pending: int) -> NoReturn:
     """What a signal does to a program that handles none."""
-    if number == signal.SIGTERM:
-        raise SystemExit(128 + number)
-    raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
+    raise SystemExit(128 + number)
 
 
 def _kept(study: Study, store: Path, keep: Keep | None, codes: Sequence[UserCode]) -> Kept:

@@ -6,9 +6,11 @@ Loaded by its path, as a person's own study is, also by the workers.
 import hashlib
 import os
 import signal
+import stat
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +102,14 @@ def hang(spec):
     threading.Event().wait()
 
 
+def babble(spec):
+    """Writes to every pipe that it has."""
+    for descriptor in range(3, 20):
+        with suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"no frame, no frame, no frame")
+
+
 def dawdle(spec):
     """Six seconds, with a sign of life in each."""
     for _ in range(6):
@@ -116,6 +126,7 @@ TROUBLE = {
     "die_once_at_5": lambda spec: die_once(spec) if spec.width == 5 else None,
     "exit_at_5": lambda spec: os._exit(3) if spec.width == 5 else None,
     "hang_at_5": lambda spec: hang(spec) if spec.width == 5 else None,
+    "babble_at_5": lambda spec: babble(spec) if spec.width == 5 else None,
     "dawdle_at_5": lambda spec: dawdle(spec) if spec.width == 5 else None,
     "long": lambda spec: sleep_the_first_time(spec) if spec.width % 6 == 1 else None,
     "slow": lambda spec: (note(spec, "made"), time.sleep(0.1)),

@@ -1,5 +1,6 @@
 """The coordinator's account: whatever the workers do, each run is handed back once and right."""
 
+import json
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from allometry.engines.progress import Silent
 from allometry.engines.work import work
 from allometry.run import run
 from tests.engines.cases import FILE, RUNS, content, made_here, packs, study
+from tests.engines.lies import parts, sealed
 
 
 class Hands:
@@ -126,6 +128,27 @@ def test_a_delivery_that_is_never_right_is_blamed_on_its_hash():
     finished = finish(hands)
     assert names(finished) == []
     assert all("does not match its SHA-256" in one.reason for f in finished for one in f.failures)
+
+
+def test_a_lie_costs_its_pack_a_second_order_and_no_other_anything():
+    """Two lies under a right seal come in with what others made; then the liar tells the truth."""
+    draw, lied = random.Random(8), []
+
+    def turn(hands):
+        arrived = all_at_once(hands)
+        if len(lied) < 2:
+            name, data = arrived[0]
+            head, blobs = parts(data)
+            head["runs"][0]["row"] = draw.choice(['{"a":' * 10**5, f'{{"a":{10**400}}}'])
+            arrived[0] = (name, sealed(json.dumps(head).encode(), blobs))
+            lied.append(name)
+        return arrived
+
+    hands = Hands(turn)
+    finished = finish(hands)
+    assert sorted(names(finished)) == asked()
+    assert all(f.failures == () for f in finished)
+    assert len(hands.submitted) == len(set(hands.submitted)) + 2, "ordered again after each lie"
 
 
 def test_an_exception_is_reported_at_once():

@@ -1,6 +1,5 @@
 """A delivery keeps every bit, and nothing that was altered gets in."""
 
-import hashlib
 import json
 import random
 from dataclasses import replace
@@ -9,13 +8,7 @@ import numpy as np
 import pytest
 
 from allometry.engines import Failure
-from allometry.engines.deliveries import (
-    HASH,
-    LENGTH,
-    fail,
-    read_delivery,
-    write_delivery,
-)
+from allometry.engines.deliveries import fail, read_delivery, write_delivery
 from allometry.engines.orders import Orders
 from allometry.engines.work import work
 from allometry.errors import DataError, UsageError
@@ -24,8 +17,9 @@ from allometry.training.procedure import Pack
 from allometry.training.result import RunFailure
 from tests.engines.cases import packs
 from tests.engines.imagined import made
+from tests.engines.lies import parts, sealed
 
-LIES = 1000  # altered deliveries, each of which must be refused
+DAMAGES = 1000  # altered deliveries, each of which must be refused
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +28,6 @@ def sent():
     pack = all_packs[0]
     order = Orders(mine).write(pack)
     return order, pack, write_delivery(order, [made(s) for s in pack.specs], {"device": "none"})
-
-
-def resealed(head, blobs=b""):
-    """A delivery with a right hash: what a lying worker can make."""
-    text = json.dumps(head).encode()
-    body = len(text).to_bytes(LENGTH, "little") + text + blobs
-    return hashlib.sha256(body).hexdigest().encode() + body
-
-
-def parts(data):
-    size = int.from_bytes(data[HASH : HASH + LENGTH], "little")
-    first = HASH + LENGTH
-    return json.loads(data[first : first + size]), data[first + size :]
 
 
 def test_what_comes_out_is_stored_as_what_went_in(sent):
@@ -106,14 +87,14 @@ def test_failures_of_other_runs_than_ordered_are_refused(sent, change):
         "of a result": [*failed, {**failed[0], "run_id": others[0].spec.run_id}],
     }[change]
     with pytest.raises(DataError, match="other runs than were ordered"):
-        read_delivery(resealed(head, blobs), order, pack)
+        read_delivery(sealed(json.dumps(head).encode(), blobs), order, pack)
 
 
 def test_any_damaged_delivery_is_refused(sent):
     """Flipped bits, cuts, additions and swaps at random places."""
     order, pack, data = sent
     draw = random.Random(2026)
-    for _ in range(LIES):
+    for _ in range(DAMAGES):
         altered = bytearray(data)
         match draw.randrange(4):
             case 0:
@@ -127,41 +108,6 @@ def test_any_damaged_delivery_is_refused(sent):
                 altered[at:at] = draw.randbytes(1)
         with pytest.raises(DataError):
             read_delivery(bytes(altered), order, pack)
-
-
-def test_any_lie_under_a_right_hash_is_refused_or_harmless(sent):
-    """A worker that lies cannot stop the sweep: its delivery is refused, or can be stored."""
-    order, pack, data = sent
-    draw = random.Random(2027)
-    lies = [
-        None,
-        [],
-        {},
-        "",
-        -1,
-        1e999,
-        "diverged ",
-        {"float": "x"},
-        "x" * 99,
-        True,
-        [1],
-        {"a": [1]},
-    ]
-    refused = 0
-    for _ in range(LIES):
-        head, blobs = parts(data)
-        run = draw.choice(head["runs"])
-        where = draw.choice([head, run])
-        where[draw.choice(list(where))] = draw.choice(lies)
-        if draw.random() < 0.3:
-            run["row"] = json.dumps({"seed": 1, "x": draw.choice([1, [2], {"y": 3}])})
-        try:
-            read = read_delivery(resealed(head, blobs), order, pack)
-        except DataError:
-            refused += 1
-            continue
-        records(read.results, "p", "now")
-    assert refused > 0.8 * LIES
 
 
 def test_another_orders_delivery_is_refused(sent):
@@ -183,7 +129,7 @@ def test_other_runs_than_ordered_are_refused(sent, change):
         "twice": [*runs[:-1], runs[0]],
     }[change]
     with pytest.raises(DataError, match="other runs than were ordered"):
-        read_delivery(resealed(head, blobs), order, pack)
+        read_delivery(sealed(json.dumps(head).encode(), blobs), order, pack)
 
 
 def test_a_failure_by_an_error_for_people_has_no_traceback_beside_its_sentence():

@@ -1,18 +1,22 @@
 """Worker processes on this machine, for real: same runs, deaths, stops, pinned processors."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from allometry.engines.local import LocalEngine
 from allometry.engines.pool import pool
+from allometry.engines.pool_worker import MOST_BYTES, read_frame
 from allometry.engines.resources import Needs
+from allometry.errors import DataError
 from allometry.run import run
 from tests.engines.cases import FILE, RUNS, InterruptOnce, begun, content, made_here, when
 
@@ -36,6 +40,49 @@ def test_a_pool_stores_what_this_process_stores(tmp_path):
 def test_a_worker_that_dies_once_costs_nothing(tmp_path):
     outcome = in_pool(tmp_path / "s.db", "die_once_at_5")
     assert (outcome.trained, outcome.pending, outcome.failures) == (RUNS, 0, ())
+
+
+class Trickle(io.RawIOBase):
+    """A pipe that announces a frame and gives so many bytes of it."""
+
+    def __init__(self, announced, given):
+        self._left = announced.to_bytes(8, "little") + bytes(given)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        part, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+@pytest.mark.parametrize("announced", [MOST_BYTES + 1, 2**62, 2**64 - 1])
+def test_a_frame_longer_than_any_is_refused_before_it_is_read(announced):
+    with pytest.raises(DataError, match=f"{announced} are announced"):
+        read_frame(io.BufferedReader(Trickle(announced, 9)))
+
+
+def test_memory_is_taken_for_what_came_not_for_what_was_announced():
+    tracemalloc.start()
+    try:
+        assert read_frame(io.BufferedReader(Trickle(MOST_BYTES, 9))) is None
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+    whole = io.BufferedReader(Trickle(3 * 2**20 + 1, 3 * 2**20 + 1))
+    assert read_frame(whole) == bytes(3 * 2**20 + 1)
+
+
+def test_a_worker_that_talks_nonsense_is_ended_and_costs_no_other(tmp_path):
+    """What a study writes to the pipe of the deliveries is no delivery."""
+    outcome = in_pool(tmp_path / "s.db", "babble_at_5")
+    assert (outcome.trained, outcome.pending) == (RUNS - 12, 12)
+    assert len(outcome.failures) == 2
+    for failure in outcome.failures:
+        assert "was ended: a frame of at most" in failure.reason and "(3 times)" in failure.reason
+        assert failure.log.startswith("making width"), "without what earlier packs wrote"
+    assert not _children(os.getpid())
 
 
 def test_a_pack_that_kills_its_workers_is_reported_and_costs_no_other(tmp_path):

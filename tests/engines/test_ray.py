@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -112,3 +114,29 @@ def test_without_a_cluster_one_is_started_and_ended(tmp_path, fashion_mnist):
     assert outcome.pending == 0 and not ray.is_initialized()
     run(name, store=tmp_path / "here.db")
     assert content(tmp_path / "s.db") == content(tmp_path / "here.db")
+
+
+def test_no_file_of_the_current_folder_runs_in_a_worker(tmp_path):
+    """Ray has its workers look there before anywhere else; a study's own neighbours are found."""
+    for name in ("platformdirs", "safetensors", "pydantic", "optax"):
+        (tmp_path / f"{name}.py").write_text("open('PWNED', 'w'); raise ImportError('mine')")
+    (tmp_path / "widths.py").write_text("WIDTHS = (1, 2)")
+    (tmp_path / "mine.py").write_text(
+        "from allometry import Study\n"
+        "from allometry.spec import Experiment\n"
+        "from allometry.training.function import Function\n"
+        "from widths import WIDTHS\n"
+        "class Net(Experiment):\n"
+        "    width: int\n"
+        "def train(spec):\n"
+        "    return {'loss': 1.0 / spec.width}\n"
+        "STUDY = Study(name='mine', procedure=Function(train), sizes=('quick',), measures={},\n"
+        "    runs=lambda size, seeds: [Net(width=w, seed=s) for s in seeds for w in WIDTHS])\n"
+    )
+    command = ["-P", "-m", "allometry", "run", "./mine.py", "--engine", "ray", "--workers", "1"]
+    done = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"},
+    )  # fmt: skip
+    assert "2 runs trained" in done.stderr, done.stderr
+    assert not (tmp_path / "PWNED").exists()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from allometry.engines.progress import SAME
 from allometry.errors import UsageError
 from allometry.store import Store
 
@@ -139,7 +140,7 @@ def test_asked_twice_it_stops_at_once_in_the_midst_of_compiled_programs(tmp_path
     path = tmp_path / "s.db"
     child = _under_way(path)
     child.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    time.sleep(2 * SAME)
     began = time.monotonic()
     child.send_signal(signal.SIGINT)
     said = child.communicate(timeout=120)[1]

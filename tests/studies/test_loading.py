@@ -1,14 +1,17 @@
 """A person's study and its neighbours are found from anywhere and replace nobody's module."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
 
+import numpy as np
 import pytest
 
 from allometry import studies
 from allometry.errors import UsageError, in_one_line
+from allometry.run import run
 from allometry.studies.loading import PREFIX
 
 STUDY = dedent('''
@@ -157,6 +160,69 @@ def test_the_module_beside_the_studies_is_no_study():
     assert "loading" not in studies.names()
 
 
+# ---- draws at import -------------------------------------------------------------------------
+
+DRAWS = "import random, numpy\nX = (random.random(), float(numpy.random.rand()))"
+
+
+def seed_all(seed):
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+
+
+def draw():
+    return random.random(), np.random.rand()  # noqa: NPY002
+
+
+def test_what_a_study_draws_when_it_is_loaded_is_the_same_whenever_that_is(tmp_path):
+    path = tmp_path / "mine.py"
+    imports, wanted = f"{DRAWS}\nimport widths", "(X, widths.X)"
+    drawn = title(path, imports, wanted, widths=DRAWS)
+    seed_all(5)
+    assert title(path, imports, wanted, widths=DRAWS) == drawn
+    after = draw()
+    seed_all(5)
+    assert draw() == after, "the caller's generators go on"
+    one, other = eval(drawn)
+    assert one != other, "a study and its neighbour draw different numbers"
+    here = f"{DRAWS}\nY = X\nimport widths\n{DRAWS}"
+    assert title(path, here, "Y", widths=DRAWS) == str(one)
+    first, second = eval(title(path, here, "(Y, X)", widths=DRAWS))
+    assert first != second, "an import between two draws does not set them back"
+
+
+def test_a_neighbour_draws_alike_however_late_it_is_imported(tmp_path):
+    late = "def late():\n    import widths\n    return widths.X"
+    drawn = []
+    for seed in (1, 2):
+        loaded = studies.study(written(tmp_path / "mine.py", late, "1", widths=DRAWS))
+        seed_all(seed)
+        drawn.append(sys.modules[loaded.runs.__module__].late())
+    assert drawn[0] == drawn[1]
+
+
+class FakeTorch:
+    """The state of PyTorch's global generator."""
+
+    state = 3
+
+    def manual_seed(self, seed):
+        self.state = seed
+
+    def get_rng_state(self):
+        return self.state
+
+    def set_rng_state(self, state):
+        self.state = state
+
+
+def test_a_loaded_pytorch_draws_as_one_that_the_study_loads(tmp_path, monkeypatch):
+    torch = FakeTorch()
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert title(tmp_path / "mine.py", "import torch", "torch.state") == "67280421310721"
+    assert torch.state == 3
+
+
 # ---- by the commands, and by workers ---------------------------------------------------------
 
 
@@ -174,6 +240,41 @@ def test_every_process_finds_the_neighbours_also_in_a_folder_of_misleading_names
     # A function trains in a worker process.
     done = command("-m", "allometry", "run", path, "--store", tmp_path / "s.db", cwd=tmp_path)
     assert "2 runs trained" in done.stderr
+
+
+def test_no_file_of_the_current_folder_runs_in_a_worker(tmp_path):
+    """As the installed command is started, which does not look in the current folder."""
+    trap = "open('PWNED', 'w'); raise ImportError('mine')"
+    # Modules that libraries import when they are loaded, or much later.
+    traps = dict.fromkeys(["platformdirs", "json", "optax", "submitit", "safetensors"], trap)
+    path = written(tmp_path / "mine.py", "from widths import X", "X", widths="X = 1", **traps)
+    (tmp_path / "pydantic").mkdir()
+    (tmp_path / "pydantic" / "__init__.py").write_text(trap)
+    done = command("-P", "-m", "allometry", "run", path, "--store", "s.db", cwd=tmp_path)
+    assert "2 runs trained" in done.stderr
+    assert not (tmp_path / "PWNED").exists()
+
+
+@pytest.mark.parametrize(
+    ("draws", "trained"),
+    [
+        ("import numpy\nX = numpy.random.randn(20)", True),
+        ("import random\nX = [random.random()]", True),
+        ("import numpy\nX = numpy.random.default_rng().normal(size=20)", False),
+    ],
+)
+def test_workers_draw_what_the_coordinator_drew_or_say_that_they_do_not(tmp_path, draws, trained):
+    path = written(tmp_path / "mine.py", draws)
+    text = path.read_text().replace("1.0 / spec.width", "float(sum(X)) / spec.width")
+    path.write_text(text)
+    outcome = run(path, store=tmp_path / "s.db")
+    if trained:
+        assert (outcome.trained, outcome.pending) == (2, 0)
+        assert run(path, store=tmp_path / "s.db").stored_before == 2
+    else:
+        assert (outcome.trained, outcome.pending) == (0, 2)
+        (first, *_) = outcome.failures
+        assert "X changed" in first.reason and "a generator with a seed" in first.reason
 
 
 def test_workers_import_what_a_script_finds_beside_itself(tmp_path):

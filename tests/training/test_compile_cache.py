@@ -196,7 +196,7 @@ def test_a_start_with_a_usual_cache_is_quick(tmp_path, monkeypatch):
     for k in range(100):
         (folder / f"{k}-cache").write_bytes(bytes([k]) * 50_000)
     compile_cache._sign(folder, 0)
-    began = time.process_time()
+    time.process_time()
     keep_programs({})
 
     assert len(list(folder.glob("*-cache"))) == 100

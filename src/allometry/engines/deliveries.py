@@ -10,26 +10,76 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from allometry.engines import Failure, sorted_out
-from allometry.errors import DataError
-from allometry.spec import run_ids
-from allometry.store.record import (
-    RESERVED,
-    decode_arrays,
-    decode_row,
-    encode_arrays,
-    encode_row,
-)
+from allometry.errors import DataError, UsageError
+from allometry.spec import Experiment, run_ids
+from allometry.store.record import decode_arrays, decode_row, encode_arrays, encode_row
+from allometry.strict_json import read_json
 from allometry.training.procedure import Pack
 from allometry.training.result import Cell, RunFailure, RunResult, Status
 
 __all__ = ["Delivery", "fail", "read_delivery", "write_delivery"]
 
 SCHEMA = "allometry/delivery/2"
-STATUSES = get_args(Status)
 HASH, LENGTH = 64, 8
+MOST_OF_A_RUN = 10**9  # bytes of a text or of the arrays of a run: SQLite's SQLITE_MAX_LENGTH
+# How the store writes them (`encode_row`).
+NOT_FINITE = [
+    json.loads(encode_row({"x": value}))["x"] for value in (math.nan, math.inf, -math.inf)
+]
+
+
+class _Strict(BaseModel):
+    """A part of a header: these fields of these types, and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Run(_Strict):
+    run_id: str
+    status: Status
+    row: str = Field(max_length=MOST_OF_A_RUN)
+    seconds: float = Field(ge=0, allow_inf_nan=False)
+    bytes: int = Field(ge=0, le=MOST_OF_A_RUN)
+
+
+class _Why(_Strict):
+    reason: str
+    log: str
+
+
+class _Failed(_Why):
+    run_id: str
+
+
+class _Header(_Strict):
+    schema_name: str = Field(alias="schema")
+    order: str
+
+
+class _Whole(_Header):
+    """Of a pack that failed as a whole."""
+
+    failure: _Why
+
+
+class _Made(_Header):
+    # Cells alone, as `provenance.collect` gives; the parts of the code are the coordinator's.
+    provenance: dict[str, bool | int | float | str | None]
+    runs: list[_Run]
+    failed: list[_Failed]
+
+    @field_validator("provenance")
+    @classmethod
+    def _no_code(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if "code" in given:
+            raise ValueError("the code is for the coordinator to say")
+        return given
 
 
 @dataclass(frozen=True)
@@ -87,66 +137,97 @@ def _sealed(order: bytes, document: Mapping[str, object], blobs: bytes) -> bytes
 def read_delivery(data: bytes, order: bytes, pack: Pack) -> Delivery:
     """Read a delivery and check every part of it against the order.
 
+    Also under a right seal nothing gets in that the commit, or a later read, would fail on.
+
     Raises:
-        DataError: when it is damaged, answers another order, or holds other runs.
+        DataError: when it is damaged, answers another order, or holds what no worker writes.
     """
+    if not isinstance(data, bytes):  # an executor's workers are anyone's
+        raise DataError(f"a delivery is bytes, got {type(data).__name__}")
     seal, body = data[:HASH], data[HASH:]
     if hashlib.sha256(body).hexdigest().encode() != seal:
         raise DataError("a delivery does not match its SHA-256")
-    length = int.from_bytes(body[:LENGTH], "little")
     try:
-        head = json.loads(body[LENGTH : LENGTH + length])
-        if head["schema"] != SCHEMA or head["order"] != hashlib.sha256(order).hexdigest():
-            raise DataError("a delivery answers another order")
+        head, blobs = _parts(body)
+        if head.get("schema") != SCHEMA or head.get("order") != hashlib.sha256(order).hexdigest():
+            raise DataError("it answers another order")
         if "failure" in head:
-            names = tuple(run_ids(pack.specs))
-            failure = head["failure"]
-            reason, log = str(failure["reason"]), str(failure["log"])
-            return Delivery((), {}, (Failure(names, reason, log),))
-        failures = tuple(
-            Failure((failed["run_id"],), str(failed["reason"]), str(failed["log"]))
-            for failed in head["failed"]
-        )
-        specs = _specs_with_results(head["runs"], failures, pack)
-        results = _results(head["runs"], memoryview(body)[LENGTH + length :], specs)
-        return Delivery(results, dict(head["provenance"]), failures)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"a delivery is not as a worker writes it: {error!r}") from error
+            why = _Whole.model_validate(head).failure
+            return Delivery((), {}, (Failure(tuple(run_ids(pack.specs)), why.reason, why.log),))
+        made = _Made.model_validate(head)
+        failures = tuple(Failure((one.run_id,), one.reason, one.log) for one in made.failed)
+        specs = _specs_with_results(made.runs, failures, pack)
+        return Delivery(_results(made.runs, blobs, specs), made.provenance, failures)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, wrong["loc"]))
+        raise DataError(
+            f"a delivery is not as a worker writes it: {place}: {wrong['msg']}"
+        ) from error
+    except (DataError, UsageError) as error:
+        raise DataError(f"a delivery is not as a worker writes it: {error}") from error
+
+
+def _parts(body: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The header of a delivery, and what follows it."""
+    end = LENGTH + int.from_bytes(body[:LENGTH], "little")
+    if not LENGTH < end <= len(body):
+        raise DataError("its header is longer than all of it")
+    head = read_json(body[LENGTH:end])
+    if not isinstance(head, dict):
+        raise DataError(f"its header is no object but {type(head).__name__}")
+    return head, memoryview(body)[end:]
 
 
 def _specs_with_results(
-    runs: Sequence[Mapping[str, Any]], failures: Sequence[Failure], pack: Pack
-) -> list[Any]:
+    runs: Sequence[_Run], failures: Sequence[Failure], pack: Pack
+) -> list[Experiment]:
     """The specs of the pack that have a result; each of the others has a failure."""
     names = run_ids(pack.specs)
-    failed = [failure.run_ids[0] for failure in failures]
+    failed = {failure.run_ids[0] for failure in failures}
     left = [name for name in names if name not in failed]
-    if [run["run_id"] for run in runs] != left or len(left) + len(failed) != len(names):
-        raise DataError("a delivery holds other runs than were ordered")
+    if [run.run_id for run in runs] != left or len(left) + len(failures) != len(names):
+        raise DataError("it holds other runs than were ordered")
     return [spec for spec, name in zip(pack.specs, names, strict=True) if name not in failed]
 
 
 def _results(
-    runs: Sequence[Mapping[str, Any]], blobs: memoryview, specs: Sequence[Any]
+    runs: Sequence[_Run], blobs: memoryview, specs: Sequence[Experiment]
 ) -> tuple[RunResult, ...]:
-    if sum(run["bytes"] for run in runs) != len(blobs):
-        raise DataError("a delivery's arrays are cut short")
+    if sum(run.bytes for run in runs) != len(blobs):
+        raise DataError("its arrays are cut short, or there are more")
     results, first = [], 0
     for run, spec in zip(runs, specs, strict=True):
-        seconds, size = run["seconds"], run["bytes"]
-        if run["status"] not in STATUSES or not math.isfinite(seconds) or size < 0:
-            raise DataError(f"a delivery has a run of status {run['status']!r}, {seconds!r} s")
-        arrays = decode_arrays(bytes(blobs[first : first + size]) if size else None)
-        row = _row(run["row"])
-        results.append(RunResult(spec, run["status"], row, float(seconds), arrays))
-        first += size
+        arrays = _arrays(bytes(blobs[first : first + run.bytes])) if run.bytes else {}
+        seconds = run.seconds + 0.0  # SQLite keeps no negative zero
+        results.append(RunResult(spec, run.status, _row(run.row), seconds, arrays))
+        first += run.bytes
     return tuple(results)
 
 
 def _row(text: str) -> dict[str, Cell]:
-    """The cells of a row. Any that the store would refuse are refused here, before the commit."""
+    """The cells of a row, of which the store refuses none."""
+    cells = read_json(text)
+    if not isinstance(cells, dict):
+        raise DataError(f"a row is no object but {type(cells).__name__}")
+    for name, cell in cells.items():
+        if not isinstance(cell, bool | int | float | str | None) and cell not in NOT_FINITE:
+            raise DataError(f"column {name[:60]!a} holds {type(cell).__name__}")
     row = decode_row(text)
-    for name, value in row.items():
-        if name in RESERVED or not isinstance(value, bool | int | float | str | None):
-            raise DataError(f"a delivery has a column {name!r} with {type(value).__name__}")
+    encode_row(row)
     return row
+
+
+def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of a run, of which the store writes these bytes again."""
+    try:
+        arrays = decode_arrays(data)
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        # From safetensors' reader: of a type or a shape that NumPy does not have.
+        raise DataError(f"trajectories are not readable: {error!r}") from error
+    if encode_arrays(arrays) != data:
+        raise DataError("trajectories are not as the store writes them")
+    for name, array in arrays.items():
+        if array.dtype == bool and array.view("uint8").max(initial=0) > 1:
+            raise DataError(f"trajectory {name[:60]!a} has truth values that are neither 0 nor 1")
+    return arrays

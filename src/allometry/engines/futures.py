@@ -1,7 +1,7 @@
 """Workers behind ``submit(order) -> Future``: a pool, Ray, Dask, any executor."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 
@@ -31,6 +31,8 @@ class Futures:
         recall: whether a cancelled future is one that nobody has begun. With Python's own
             executors it is; Ray and Dask cancel running ones too.
         look: called at every look for deliveries.
+        silent: of the names of the orders in flight, those whose host has gone silent; their
+            future may never end, and they are given up.
         limit: seconds a future may run until its order is given up; None for no limit.
     """
 
@@ -42,6 +44,7 @@ class Futures:
         *,
         recall: bool,
         look: Callable[[], None] = lambda: None,
+        silent: Callable[[Collection[str]], Collection[str]] = lambda names: (),
         limit: float | None = None,
     ):
         self._submit = submit
@@ -49,6 +52,7 @@ class Futures:
         self._close = close
         self._recall = recall
         self._look = look
+        self._silent = silent
         self._limit = limit
         self._begun: dict[str, float] = {}  # order to the time it was first seen running
         self._flying: dict[str, Future[bytes]] = {}
@@ -71,7 +75,7 @@ class Futures:
 
     def arrived(self, seconds: float) -> Sequence[tuple[str, bytes | Lost]]:
         self._look()
-        answers = self._overdue()
+        answers = self._overdue() + self._on_silent_hosts()
         try:
             answers += self._taken(*self._done.get(timeout=seconds))
             # Those that are here now; later ones are for the next call.
@@ -92,7 +96,7 @@ class Futures:
         self._close()
 
     def _overdue(self) -> list[tuple[str, bytes | Lost]]:
-        """Orders that have run for too long. A delivery that still comes of one is taken."""
+        """Orders that have run for too long."""
         overdue: list[tuple[str, bytes | Lost]] = []
         if self._limit is None:
             return overdue
@@ -100,12 +104,20 @@ class Futures:
         for name, future in list(self._flying.items()):
             begun = self._begun.setdefault(name, now) if future.running() else now
             if now - begun > self._limit:
-                self._forget(name)
-                future.cancel()
-                overdue.append(
-                    (name, Lost(f"no delivery {self._limit / 60:g} minutes after start"))
-                )
+                reason = f"no delivery {self._limit / 60:g} minutes after start"
+                overdue.append(self._given_up(name, reason))
         return overdue
+
+    def _on_silent_hosts(self) -> list[tuple[str, bytes | Lost]]:
+        names = self._silent(self._flying) if self._flying else ()
+        return [self._given_up(name, "its host is silent") for name in names]
+
+    def _given_up(self, name: str, reason: str) -> tuple[str, bytes | Lost]:
+        """Wait no longer for an order. A delivery that still comes of it is taken."""
+        future = self._flying[name]
+        self._forget(name)
+        future.cancel()
+        return name, Lost(reason)
 
     def _forget(self, name: str) -> None:
         del self._flying[name]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from allometry.errors import DataError, UsageError
@@ -24,6 +25,9 @@ from allometry.training.source import source_sha256
 __all__ = ["SCHEMA", "Orders", "read_order"]
 
 SCHEMA = "allometry/order/2"
+# The threads of an executor read one at a time: a study that is loaded again replaces its modules,
+# and in Python 3.11 syntax trees cannot be made in two threads at once.
+_READING = Lock()
 
 
 class Orders:
@@ -80,7 +84,11 @@ def read_order(order: bytes) -> tuple[Study, Pack]:
         DataError: when study, classes or specs differ from the coordinator's.
         UsageError: when there is no such study here.
     """
-    document = json.loads(order)
+    with _READING:
+        return _read(json.loads(order))
+
+
+def _read(document: dict[str, Any]) -> tuple[Study, Pack]:
     if document.get("schema") != SCHEMA:
         raise DataError(f"an order of schema {SCHEMA} expected, got {document.get('schema')!r}")
     if document["allometry"] != version("allometry"):
@@ -139,7 +147,9 @@ class _Loaded(NamedTuple):
                 changed = changes(parts, code.parts) or "what it reaches"
                 raise DataError(
                     f"the code of study {self.study.name} is not the coordinator's: {changed}; use "
-                    "the same files and packages on both, and do not edit a study while it runs"
+                    "the same files and packages on both, do not edit a study while it runs, and "
+                    "draw what it draws when it is loaded from a generator with a seed, from "
+                    "nothing in the order of a set"
                 )
 
 

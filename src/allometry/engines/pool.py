@@ -1,5 +1,6 @@
 """Worker processes on this machine, each on its own processors; one that dies is replaced."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from allometry.engines.hung import HUNG_AFTER
 from allometry.engines.pool_worker import read_frame, write_frame
 from allometry.engines.resources import Needs
 from allometry.engines.work import LOG_CHARACTERS, pin_threads
+from allometry.errors import DataError
 from allometry.processors import processors
 from allometry.training.checkpoints import Checkpoints
 
@@ -24,6 +26,7 @@ __all__ = ["pool"]
 
 WORKER = "allometry.engines.pool_worker"
 TRACEBACK_SECONDS = 3.0  # for a hung process to write where it is
+LAST_SECONDS = 3.0  # for a process that has closed its pipes to end by itself
 
 
 def pool(
@@ -105,7 +108,7 @@ class _Process:
     def __init__(self, cpus: list[int], gpu: str | None, checkpoints: list[str], hung_after: float):
         self._hung_after = hung_after  # seconds
         self._heard: float | None = None  # the last sign of life; None without an order
-        self._hung = False
+        self._ended_for = ""  # why the process was ended from here
         # Where imports look here, for what the study imports from beyond its folder.
         path = os.pathsep.join(str(folder or Path.cwd()) for folder in sys.path)
         self._arguments = [",".join(map(str, cpus)), str(hung_after), path, *checkpoints]
@@ -136,6 +139,9 @@ class _Process:
                 self._heard = time.monotonic()
         except BrokenPipeError:
             delivery = None
+        except DataError as error:
+            delivery, self._ended_for = None, str(error)
+            child.kill()
         finally:
             self._heard = None
         if delivery is None:
@@ -153,8 +159,11 @@ class _Process:
         if child is None or heard is None:
             return
         silent = time.monotonic() - heard
-        if silent > self._hung_after and not self._hung:
-            self._hung = True
+        if silent > self._hung_after and not self._ended_for:
+            self._ended_for = (
+                f"no sign of life for {self._hung_after / 60:g} minutes (what a study writes or "
+                "yields is one; see --hung-after)"
+            )
             child.send_signal(signal.SIGABRT)
         elif silent > self._hung_after + TRACEBACK_SECONDS:
             child.kill()
@@ -176,8 +185,7 @@ class _Process:
             if self._closed:
                 raise Died("the pool was closed", "")
             if self._child is None:
-                # Appending, so that after a truncation the log starts at the file's start.
-                self._log = tempfile.NamedTemporaryFile(mode="a+b")  # noqa: SIM115
+                self._log = _nameless_log()
                 self._child = subprocess.Popen(  # noqa: S603
                     # -P: a file named like a module in the current folder is none to a library.
                     [sys.executable, "-P", "-m", WORKER, *self._arguments],
@@ -190,16 +198,26 @@ class _Process:
         for stream in (child.stdin, child.stdout):
             assert stream is not None
             stream.close()
-        code = child.wait()
+        try:
+            code = child.wait(LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            code = child.wait()
         how = f"died: exit code {code}" if code >= 0 else f"died: {signal.Signals(-code).name}"
-        if self._hung:
-            how = (
-                f"was ended: no sign of life for {self._hung_after / 60:g} minutes (what a study "
-                "writes or yields is one; see --hung-after)"
-            )
-        self._hung = False
+        if self._ended_for:
+            how = f"was ended: {self._ended_for}"
+        self._ended_for = ""
         assert self._log is not None
-        self._log.seek(0)
-        log = self._log.read()[-LOG_CHARACTERS:].decode("utf-8", "replace")
+        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - LOG_CHARACTERS))
+        log = self._log.read(LOG_CHARACTERS).decode("utf-8", "replace")
         self._log.close()
         return Died(f"the worker process {how}", log)
+
+
+def _nameless_log() -> IO[bytes]:
+    """A file without a name, which goes with the last process that has it, however that ends."""
+    log = tempfile.TemporaryFile()  # noqa: SIM115
+    # Appending, so that after a truncation the log starts at the file's start.
+    flags = fcntl.fcntl(log.fileno(), fcntl.F_GETFL)
+    fcntl.fcntl(log.fileno(), fcntl.F_SETFL, flags | os.O_APPEND)
+    return log

@@ -5,7 +5,8 @@
 It runs on the named processors alone, imports from the folders of PATH after its own, and saves
 checkpoints into FOLDER (`Checkpoints`). While it works, empty frames between the deliveries are
 signs of life, a few within SIGN seconds. What a study prints goes to stderr. The process ends
-when stdin does, also in the middle of a pack: then the coordinator is gone.
+when stdin does, also in the middle of a pack: then the coordinator is gone. What asks a whole
+group of processes to stop (Ctrl-C, SIGTERM, a closed terminal) it leaves to the coordinator.
 """
 
 import faulthandler
@@ -14,21 +15,38 @@ import signal
 import sys
 from queue import SimpleQueue
 from threading import Lock, Thread
+from types import FrameType
 from typing import IO
 
+from allometry.errors import DataError
 from allometry.training.compile_cache import keep_programs
 
-__all__ = ["main", "read_frame", "write_frame"]
+__all__ = ["MOST_BYTES", "main", "read_frame", "write_frame"]
 
 LENGTH = 8  # bytes of a frame's length, little endian
+MOST_BYTES = 2**32  # of a frame: four runs with as large arrays as SQLite keeps (10**9 bytes)
+PIECE = 2**20  # bytes read at once: memory is taken for what came, not for what was announced
 
 
 def read_frame(stream: IO[bytes]) -> bytes | None:
-    """The next frame; None when the other process is gone."""
+    """The next frame; None when the other process is gone.
+
+    Raises:
+        DataError: it is said to be longer than any is.
+    """
     head = stream.read(LENGTH)
+    if len(head) < LENGTH:
+        return None
     size = int.from_bytes(head, "little")
-    body = stream.read(size) if len(head) == LENGTH else b""
-    return body if len(head) == LENGTH and len(body) == size else None
+    if size > MOST_BYTES:
+        raise DataError(f"a frame of at most {MOST_BYTES} bytes expected, {size} are announced")
+    body = bytearray()
+    while len(body) < size:
+        piece = stream.read(min(PIECE, size - len(body)))
+        if not piece:
+            return None
+        body += piece
+    return bytes(body)
 
 
 def write_frame(stream: IO[bytes], data: bytes) -> None:
@@ -38,8 +56,7 @@ def write_frame(stream: IO[bytes], data: bytes) -> None:
 
 
 def main() -> None:
-    # Ctrl-C in a terminal reaches every process; only the coordinator acts on it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _leave_stopping_to_the_coordinator()
     faulthandler.enable()
     keep_programs(sweep=False)
     cpus, hung_after, path, *folder = sys.argv[1:]
@@ -69,6 +86,25 @@ def main() -> None:
     sign = now_and_then(lambda: deliver(b""), float(hung_after))
     while True:
         deliver(work(waiting.get(), checkpoints, sign))
+
+
+def _leave_stopping_to_the_coordinator() -> None:
+    """Go on where a signal reaches every process of a group: only the coordinator acts on it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Not ignored, which programs that the study starts would inherit: their owner ends them so.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _go_on)
+    os.register_at_fork(after_in_child=_end_as_usual)
+
+
+def _go_on(number: int, frame: FrameType | None) -> None:
+    """The end of the coordinator is the end of stdin."""
+
+
+def _end_as_usual() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is _go_on:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _listen(orders: IO[bytes], waiting: "SimpleQueue[bytes]") -> None:

@@ -1,8 +1,11 @@
 """Whoever is told how far a run of a study is, and the signals that ask it to stop."""
 
 import logging
+import os
 import signal
+import stat
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Protocol, Self
@@ -10,6 +13,11 @@ from typing import Any, Protocol, Self
 from allometry.training.result import RunResult
 
 __all__ = ["Drain", "Progress", "Silent"]
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a system, a closed terminal
+# Seconds in which a second signal is the first one again: `timeout` sends it to the process and
+# then to its group, and a shell passes on the end of its terminal, of which the kernel told too.
+SAME = 0.5
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
@@ -51,7 +59,10 @@ class Silent:
 
 
 class Drain:
-    """The first signal asks to stop after the pack in flight, the second stops at once.
+    """The first signal asks to stop after the pack in flight, a later one stops at once.
+
+    Those are SIGINT (Ctrl-C), SIGTERM (systemd, a batch system, ``timeout``) and SIGHUP (the
+    terminal was closed).
 
     Args:
         advance: told of updates made.
@@ -63,13 +74,14 @@ class Drain:
         self._advance = advance
         self._draining = draining
         self._told = False
+        self._at = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         # Python delivers signals to the main thread alone. One that is ignored
-        # stays so: that is how a shell keeps Ctrl-C from its background jobs.
+        # stays so: that is how a shell keeps Ctrl-C from its background jobs, and nohup works.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPPING:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._receive)
         return self
@@ -95,6 +107,22 @@ class Drain:
             self._draining()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.signal:
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        if not self.signal:
+            self.signal, self._at = number, time.monotonic()
+        elif time.monotonic() - self._at > SAME:
             raise KeyboardInterrupt
-        self.signal = number
+
+
+def _leave_terminal() -> None:
+    """Have what is written to a terminal that is gone go nowhere, for it would end the run."""
+    for stream in (1, 2):
+        try:
+            is_device = stat.S_ISCHR(os.fstat(stream).st_mode)
+        except OSError:  # closed
+            continue
+        if is_device and not os.isatty(stream):  # a terminal that is gone is none any more
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)

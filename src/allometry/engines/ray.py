@@ -6,12 +6,16 @@ and has to know of losses anyway; so Ray's own retries are off.
 A Ray cluster runs the code of whoever reaches it: keep it in a network you trust.
 """
 
+import hashlib
 import math
 import os
+import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -77,10 +81,13 @@ class RayEngine(Coordinator):
             return future
 
         close = ray.shutdown if starts_ray else lambda: None
-        return Futures(submit, self._slots(ray), close, recall=False)
+        silent = _Hosts(nodes).silent
+        return Futures(submit, self._slots(ray), close, recall=False, silent=silent)
 
     def _init(self, ray: ModuleType) -> None:
-        quiet: dict[str, object] = {"log_to_driver": False, "logging_level": "error"}
+        quiet: dict[str, object] = {
+            "log_to_driver": False, "logging_level": "error", "job_config": _job(),
+        }  # fmt: skip
         try:
             ray.init(address=self._address or "auto", **quiet)
         except ConnectionError:
@@ -119,6 +126,69 @@ class _Cached:
         return self._answer
 
 
+class _Hosts:
+    """Which orders lie with a host that Ray has given up.
+
+    Ray notices a host that is silent, its cable pulled say, by heartbeats, but waits for the tasks
+    there for minutes more. So each worker notes with Ray's head where it makes an order.
+    """
+
+    def __init__(self, nodes: Callable[[], Sequence[Mapping[str, Any]]]):
+        self._nodes = nodes
+        self._dead = self._dead_now()
+
+    def silent(self, names: Collection[str]) -> list[str]:
+        """Those of these orders whose host was given up since the last call."""
+        dead = self._dead_now()
+        new, self._dead = dead - self._dead, dead
+        return [name for name in names if new and _noted_host(name) in new]
+
+    def _dead_now(self) -> set[str]:
+        return {node["NodeID"] for node in self._nodes() if not node["Alive"]}
+
+
+@contextmanager
+def _noted(order: bytes) -> Iterator[None]:
+    """Note, in a worker, on which host an order is made while it is."""
+    from ray.experimental import internal_kv
+
+    key = _note(hashlib.sha256(order).hexdigest())
+    host = _ray().get_runtime_context().get_node_id()
+    internal_kv._internal_kv_put(key, host.encode(), overwrite=True)
+    try:
+        yield
+    finally:
+        internal_kv._internal_kv_del(key)
+
+
+def _noted_host(name: str) -> str | None:
+    from ray.experimental import internal_kv
+
+    host: bytes | None = internal_kv._internal_kv_get(_note(name))
+    return host.decode() if host is not None else None
+
+
+def _note(name: str) -> bytes:
+    job = _ray().get_runtime_context().get_job_id()
+    return f"allometry/{job}/{name}".encode()
+
+
+def _job() -> Any:
+    """How Ray's workers look for modules: beside the script, as this process does.
+
+    Ray itself adds the current folder, before all others: any file in it that is named like a
+    module of a library would run there.
+    """
+    from ray.job_config import JobConfig
+
+    class Job(JobConfig):  # type: ignore[misc]
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True  # then Ray adds none
+
+    beside = str(Path(sys.argv[0]).resolve().parent)
+    return Job(_py_driver_sys_path=[beside] if beside in sys.path else [])
+
+
 def _as_there_is(
     needs: Needs, nodes: Sequence[Mapping[str, Any]], share: float = math.inf
 ) -> dict[str, float]:
@@ -143,7 +213,7 @@ def _work(order: bytes, threads: int, hung_after: float) -> bytes:
 
     pin_threads(os.environ, threads)
     keep_programs(sweep=False)
-    with watched(hung_after) as sign:
+    with _noted(order), watched(hung_after) as sign:
         return work(order, sign=sign)
 
 

@@ -14,20 +14,24 @@ hold the names of a function of this package and of an order. Nothing that it wr
 back is read.
 """
 
+import errno
 import hashlib
 import math
 import os
+import stat
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
-from allometry.durable import put
+from allometry.durable import written
 from allometry.engines.coordinator import Coordinator, Lost
 from allometry.engines.hung import HUNG_AFTER, watched
+from allometry.engines.pool_worker import MOST_BYTES
 from allometry.engines.resources import Needs, asking
 from allometry.engines.work import LOG_CHARACTERS, THREADS, pin_threads
 from allometry.errors import UnavailableError, UsageError
@@ -122,9 +126,7 @@ class _Jobs:
         self._failed_queries = 0
 
     def submit(self, name: str, order: bytes, needs: Needs) -> None:
-        file = _order_file(self._folder, name)
-        if not file.exists():
-            _put(file, order)
+        _put(_order_file(self._folder, name), order)
         if not self._gathered:
             self._since = time.monotonic()
         self._gathered[name] = needs
@@ -188,11 +190,12 @@ class _Jobs:
             name, _, digest = file.name.partition("-")
             if name not in known or len(digest) != HASH:
                 continue
-            data = file.read_bytes()
-            is_whole = hashlib.sha256(data).hexdigest() == digest
-            answers.append((name, data if is_whole else Lost("a delivery does not match its name")))
-            file.unlink()
-            if is_whole:
+            answer = _delivery(file, digest)
+            if answer is None:
+                continue
+            answers.append((name, answer))
+            file.unlink(missing_ok=True)
+            if not isinstance(answer, Lost):
                 _order_file(self._folder, name).unlink(missing_ok=True)
             self._forget(name)
         return answers
@@ -281,9 +284,52 @@ def _message(error: Exception) -> str:
 
 
 def _log(job: Any) -> str:
-    parts = [path.read_text("utf-8", "replace") for path in (job.paths.stdout, job.paths.stderr)
-             if path.exists()]  # fmt: skip
-    return "".join(parts)[-LOG_CHARACTERS:]
+    ends = []
+    for path in (job.paths.stdout, job.paths.stderr):
+        with _regular(path) as file:
+            if file is not None:
+                file.seek(max(0, _size(file) - LOG_CHARACTERS))
+                ends.append(file.read(LOG_CHARACTERS))
+    return b"".join(ends).decode("utf-8", "replace")[-LOG_CHARACTERS:]
+
+
+def _delivery(path: Path, digest: str) -> bytes | Lost | None:
+    """The delivery in a file whose name has its SHA-256; None where there is none to be read."""
+    with _regular(path) as file:
+        if file is None:
+            return None
+        size = _size(file)
+        if size > MOST_BYTES:
+            return Lost(f"a delivery of at most {MOST_BYTES} bytes expected, it has {size}")
+        data = file.read(size)
+    if hashlib.sha256(data).hexdigest() != digest:
+        return Lost("a delivery does not match its name")
+    return data
+
+
+@contextmanager
+def _regular(path: Path) -> Iterator[IO[bytes] | None]:
+    """An open file; None for what is none: no link is followed, no pipe waited for.
+
+    Another coordinator may have removed it, too.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        yield None
+        return
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        yield None
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
+
+
+def _size(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _order_file(folder: Path, name: str) -> Path:
@@ -296,9 +342,8 @@ def _deliveries(folder: Path) -> Path:
 
 def _put(path: Path, data: bytes) -> None:
     """Write a file that is complete whenever it has its name."""
-    part = path.with_name(f".{uuid4().hex}")
-    part.write_bytes(data)
-    put(part, path)
+    with written(path) as part:
+        part.write_bytes(data)
 
 
 def _submitit() -> ModuleType:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as _ascii
 from typing import Any, NamedTuple, get_args
@@ -24,6 +25,7 @@ __all__ = [
 
 STATUSES = get_args(Status)
 _CELLS = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character beyond 16 bits, or of none
 _DECODER = json.JSONDecoder()
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
@@ -81,7 +83,7 @@ def _record(result: RunResult, run_id: str, spec: str, provenance: str, finished
         spec,
         result.status,
         encode_row(result.row),
-        float(result.seconds),
+        float(result.seconds) + 0.0,  # SQLite keeps no negative zero
         provenance,
         finished_at,
         "" if arrays is None else hashlib.sha256(arrays).hexdigest(),
@@ -165,7 +167,18 @@ def encode_row(row: Mapping[str, Cell]) -> str:
         raise UsageError(
             f"a measure gave column {taken[0]!r}, which every table has already; rename it"
         )
-    return _CELLS({name: _encode_cell(name, value) for name, value in row.items()})
+    text = _CELLS({name: _encode_cell(name, value) for name, value in row.items()})
+    if _HALF.search(text):
+        _refuse_halves(row)
+    return text
+
+
+def _refuse_halves(row: Mapping[str, Cell]) -> None:
+    """Refuse lone surrogates, which no file in UTF-8 can hold."""
+    for name, value in row.items():
+        for text in (name, value):
+            if isinstance(text, str) and text != text.encode("utf-8", "replace").decode():
+                raise UsageError(f"column {name!a}: text in Unicode expected, got {text[:40]!a}")
 
 
 def _encode_cell(name: str, value: object) -> object:

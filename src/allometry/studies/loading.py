@@ -12,13 +12,19 @@ from that package, and ``from .widths import WIDTHS`` is one as it stands. So
 The standard library comes before the neighbours, and neighbours before installed packages; the
 study's own file and folders without an ``__init__.py`` come last. Nobody else sees the folder:
 a ``random.py`` in it is none to NumPy. The folder's own ``__init__.py`` is not run.
+
+While such a module runs, the global generators of Python, NumPy and PyTorch are set to a seed that
+is its own, so that what it draws is the same in every process.
 """
 
 import ast
 import hashlib
 import importlib
+import random
 import sys
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -28,11 +34,18 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from allometry.errors import UsageError
+from allometry.training.function import pin_seeds
 
 __all__ = ["origin_of", "study_module"]
 
 PREFIX = "allometry_study_"  # of the packages made for studies
+STUDY_SEED = 0  # of the study's own file; a neighbour's follows from its name
+# What PyTorch starts from, so that it draws alike whether or not it was loaded before
+# (c10::detail::default_rng_seed_val in c10/core/GeneratorImpl.h).
+TORCH_SEED = 67280421310721
 _LOADING = RLock()  # an executor's threads may load one study at once
 
 
@@ -73,11 +86,12 @@ class _Package(MetaPathFinder):
 
     Attributes:
         name: follows from the path alone, so that workers have the same.
+        file: of the study itself.
     """
 
     def __init__(self, file: Path):
         self.name = PREFIX + hashlib.sha256(str(file).encode()).hexdigest()[:12]
-        self._file = file
+        self.file = file
         self._real_file = file.resolve()
         self._folder = [str(self._real_file.parent)]  # as `python FILE` has it on its path
         self.is_neighbour = cache(self._is_neighbour)
@@ -92,9 +106,9 @@ class _Package(MetaPathFinder):
         package = ModuleSpec(self.name, None, is_package=True)
         package.submodule_search_locations = self._folder
         sys.modules[self.name] = module_from_spec(package)
-        name = f"{self.name}.{self._file.stem.replace('.', '_')}"
-        spec = spec_from_file_location(name, self._file, loader=_Loader(name, self._file, self))
-        assert spec is not None, self._file
+        name = f"{self.name}.{self.file.stem.replace('.', '_')}"
+        spec = spec_from_file_location(name, self.file, loader=_Loader(name, self.file, self))
+        assert spec is not None, self.file
         module = module_from_spec(spec)
         # Known by name while it runs, as dataclasses and pydantic models in it require.
         sys.modules[name] = module
@@ -131,6 +145,12 @@ class _Loader(SourceFileLoader):
     def __init__(self, name: str, path: Path, package: _Package):
         super().__init__(name, str(path))
         self._package = package
+
+    def exec_module(self, module: ModuleType) -> None:
+        own_name = module.__name__.partition(".")[2]
+        is_study = Path(self.get_filename(module.__name__)) == self._package.file
+        with _drawing_alike(STUDY_SEED if is_study else zlib.crc32(own_name.encode())):
+            super().exec_module(module)
 
     def get_code(self, fullname: str) -> Any:
         path = self.get_filename(fullname)
@@ -184,3 +204,21 @@ class _Renaming(ast.NodeTransformer):
         renames = self._package.is_neighbour(name.partition(".")[0])
         self.found = self.found or renames
         return renames
+
+
+@contextmanager
+def _drawing_alike(seed: int) -> Iterator[None]:
+    """The global generators at a seed in the block, and behind it as they were before."""
+    torch = sys.modules.get("torch")
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one
+    pytorch = None if torch is None else torch.get_rng_state()
+    pin_seeds(seed)
+    if torch is not None:
+        torch.manual_seed(TORCH_SEED)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        if torch is not None:
+            torch.set_rng_state(pytorch)
