@@ -4,6 +4,7 @@ Every message says what was expected, what came, and what to do. The command
 line prints the message and exits with `exit_code`; nothing else is caught.
 """
 
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -14,6 +15,23 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     folded = {name.casefold(): name for name in names}
     nearest = difflib.get_close_matches(word.casefold(), folded, n=1)
     return f"; did you mean {folded[nearest[0]]!r}?" if nearest else ""
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may be given it: what would steer the terminal is written out.
+
+    Names, cells and messages come from files of other people. Escape sequences, control
+    characters, marks that turn the direction of writing, characters without width, and halves
+    of surrogate pairs become what Python would write for them, ``\\x1b`` say. Ends of lines, tabs
+    and all kinds of spaces stay, and a text without such characters comes back as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if _is_harmless(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"
 
 
 def lacking(part: object, member: str) -> "UsageError":
