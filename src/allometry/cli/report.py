@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.options import as_json, in_store, of_size, with_changes
-from allometry.cli.output import finding_document, print_json, prints_on_stderr, write
+from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, write
 from allometry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _report_all(folder: Path, store: Path, as_json: bool) -> None:
         print_json("reports", files=files, studies=[page.study.name for page in pages])
         return
     for file in files:
-        click.echo(file)
+        print_line(file)
 
 
 def _report_one(
@@ -88,4 +88,4 @@ def _report_one(
         )
         return
     for file in page.files:
-        click.echo(file)
+        print_line(file)
