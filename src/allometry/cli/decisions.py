@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from allometry.cli.options import as_json, in_store, pairs
+from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, pairs
 from allometry.cli.output import print_json, print_line, say, say_lines
 from allometry.errors import UsageError
 
@@ -103,8 +103,8 @@ def forget(yes: bool, store: Path, as_json: bool, **picked: Any) -> None:
 
 
 @click.command()
-@click.argument("stores", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
+@click.argument("stores", nargs=-1, required=True, type=FILE_OR_FOLDER)
+@click.option("-o", "--output", required=True, type=FILE_OR_FOLDER,
               help="The new store; a file that does not exist.")  # fmt: skip
 @click.option("--keep-first", is_flag=True,
               help="Where a run has other numbers in two stores, keep the first.")  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allometry.cli.options import as_json, in_store, of_size, with_changes
+from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, with_changes
 from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, write
 from allometry.errors import UsageError
 
@@ -24,7 +24,7 @@ __all__ = ["report"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FILE_OR_FOLDER,
     help="Page to write (.html), or folder of pages.",
 )
 @as_json

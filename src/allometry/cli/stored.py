@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allometry.cli.options import as_json, in_store, of_size, to_file, with_changes
+from allometry.cli.options import FILE, as_json, in_store, of_size, to_file, with_changes
 from allometry.cli.output import (
     plain,
     print_csv,
@@ -52,7 +52,7 @@ def _status(entry: "StudyStatus") -> dict[str, object]:
 @in_store
 @click.option(
     "--salvage",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Copy what is whole into this new store.",
 )
 @as_json
@@ -80,7 +80,7 @@ def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("copy", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("copy", type=FILE)
 @in_store
 def backup(copy: Path, store: Path) -> None:
     """Copy the store into a new file COPY, also while a run writes to it."""

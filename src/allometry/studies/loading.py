@@ -29,9 +29,11 @@ from types import ModuleType
 from typing import Any
 
 from allometry.errors import UsageError
+from allometry.foreign_files import read_bytes
 
 __all__ = ["origin_of", "study_module"]
 
+LARGEST = 10_000_000  # bytes of a study file
 PREFIX = "allometry_study_"  # of the packages made for studies
 _LOADING = RLock()  # an executor's threads may load one study at once
 
@@ -45,20 +47,18 @@ def study_module(path: Path) -> ModuleType:
     """The module of a study's file, made afresh.
 
     Raises:
-        UsageError: there is no such file, or it is not Python.
+        UsageError: there is no such file, or it is not Python. DataError: it cannot be read.
     """
     file = Path(origin_of(path))
-    if not file.is_file():
-        raise UsageError(f"no study file at {path}")
-    _check_syntax(path)
+    _check_syntax(path, read_bytes(file, LARGEST))
     with _LOADING:
         return _Package(file).load()
 
 
-def _check_syntax(path: Path) -> None:
+def _check_syntax(path: Path, source: bytes) -> None:
     """Refuse a file that Python cannot compile; what it does when it runs is its own matter."""
     try:
-        ast.parse(path.read_bytes(), str(path))
+        ast.parse(source, str(path))
     except SyntaxError as error:
         line = "" if error.lineno is None else f", line {error.lineno}"
         raise UsageError(f"{path}{line}: not Python: {error.msg}") from error
