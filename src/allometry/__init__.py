@@ -55,13 +55,13 @@ if TYPE_CHECKING:
     from allometry.spec.train_spec import EarlyStop as EarlyStop
     from allometry.store import Store as Store
     from allometry.store.copies import merge as merge
+    from allometry.store.networks import weights as weights
     from allometry.studies import study as study
     from allometry.study import Notebook as Notebook
     from allometry.study import Study as Study
     from allometry.tables.read import read_table as read_table
     from allometry.tables.table import Table as Table
     from allometry.training.function import Function as Function
-    from allometry.training.kept import weights as weights
     from allometry.training.procedure import Pack as Pack
     from allometry.training.procedure import Procedure as Procedure
     from allometry.training.result import RunResult as RunResult
@@ -102,7 +102,7 @@ _HOME = {
     "run": "run",
     "study": "studies",
     "table": "run",
-    "weights": "training.kept",
+    "weights": "store.networks",
     "write_report": "report.page",
 }
 # Public names that are modules themselves.

@@ -21,6 +21,7 @@ from allometry.spec import SIZES, Changes, Experiment, run_ids
 from allometry.spec.code import UserCode, is_known
 from allometry.spec.code import changes as changes_of_code
 from allometry.store import EarlierCode, Store, results
+from allometry.store.place import resolved
 from allometry.store.results import stored_variant
 from allometry.study import Study, noticed, procedure_of
 from allometry.tables.printed import shortened
@@ -159,8 +160,9 @@ def run(
     study = study if isinstance(study, Study) else _named(study)
     size = size or study.sizes[0]
     specs, codes = study.specs_and_code(size, seeds, changes)
-    kept = _kept(study, Path(store), keep, codes)
-    checkpoints = _checkpoints(Path(store), checkpoint_every, kept)
+    place = resolved(store)
+    kept = _kept(study, place, keep, codes)
+    checkpoints = _checkpoints(place, checkpoint_every, kept)
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
         damaged = opened.check(specs)
@@ -280,7 +282,7 @@ def _kept(study: Study, store: Path, keep: Keep | None, codes: Sequence[UserCode
             "--keep out, and let it give the arrays to keep"
         )
     training_code = {code.digest: code.training for code in codes}
-    return Kept.beside(store.expanduser(), keep, training_code)
+    return Kept.beside(store, keep, training_code)
 
 
 def _warn_of_networks(kept: Kept, stored: Collection[str]) -> None:

@@ -13,12 +13,13 @@ from allometry.spec import Experiment
 from allometry.spec.optimizers import SGD, Adam, Optax
 from allometry.spec.schedules import Cosine, InverseSqrt
 from allometry.spec.train_spec import EarlyStop
+from allometry.store.networks import weights
 from allometry.studies import study
 from allometry.study import Study
 from allometry.training import loop
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.function import Function
-from allometry.training.kept import Kept, weights
+from allometry.training.kept import Kept
 from allometry.training.loop import train_pack
 from allometry.training.procedure import Pack
 from tests.training.test_checkpoints import everything

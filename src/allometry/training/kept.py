@@ -26,7 +26,7 @@ from allometry.errors import DataError, DiskError, UsageError
 from allometry.spec import Experiment, RunSpec, texts
 from allometry.training.saved import Saved
 
-__all__ = ["Keep", "Kept", "weights"]
+__all__ = ["Keep", "Kept"]
 
 Keep = Literal["weights", "state"]
 
@@ -73,6 +73,24 @@ class Kept:
         return (self.folder / f"{run_id}{WEIGHTS}").is_file()
 
     # ---- weights and state ---------------------------------------------------------------
+
+    def weights(self, run_id: str) -> dict[str, NDArray[Any]]:
+        """The trained parameters of a run, by name.
+
+        Raises:
+            UsageError: they were not kept.
+            DataError: the file is damaged.
+        """
+        path = self.folder / f"{run_id}{WEIGHTS}"
+        if not path.is_file():
+            raise UsageError(
+                f"no weights of run {run_id[:12]} in {self.folder}: they are kept by "
+                "`allometry run STUDY --keep weights` when a run is trained"
+            )
+        try:
+            return dict(load_file(path))
+        except (SafetensorError, OSError) as error:
+            raise DataError(f"kept weights {path} are damaged: {error}") from error
 
     def write(
         self, spec: RunSpec, step: int, params: Mapping[str, NDArray[Any]], saved: Saved | None
@@ -187,27 +205,3 @@ class Kept:
             raise DiskError(
                 f"cannot keep {path}: {error}; make room, or run without --keep"
             ) from error
-
-
-def weights(run_id: str, store: str | Path = "allometry.db") -> dict[str, NDArray[Any]]:
-    """The trained parameters of a run, by name, kept by ``run(..., keep="weights")``.
-
-    Args:
-        run_id: of the run, a column of every table.
-        store: the store beside which they are.
-
-    Raises:
-        UsageError: they were not kept.
-        DataError: the file is damaged.
-    """
-    folder = Kept.beside(Path(store).expanduser(), "weights").folder
-    path = folder / f"{run_id}{WEIGHTS}"
-    if not path.is_file():
-        raise UsageError(
-            f"no weights of run {run_id[:12]} in {folder}: they are kept by "
-            "`allometry run STUDY --keep weights` when a run is trained"
-        )
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"kept weights {path} are damaged: {error}") from error
