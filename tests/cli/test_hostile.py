@@ -87,7 +87,7 @@ def place(tmp_path_factory):
     """A folder with good and odd files, where commands run."""
     folder = tmp_path_factory.mktemp("hostile") / "here"
     folder.mkdir()
-    before = os.getcwd()
+    before = Path.cwd()
     os.chdir(folder)
     rows = [(100 * 2**i, 3 * (100 * 2**i) ** -0.3 * (1 + 0.01 * (i % 3))) for i in range(8)]
     lines = [f"{n},{y},{g}" for n, y in rows for g in ("[/x]", "\x1b[2J")]
@@ -208,5 +208,5 @@ def test_every_hostile_word_in_every_place_is_answered(place, capfd):
     lines = list(attacks())
     faults = faults_of(lines, capfd)
     with capfd.disabled():
-        print(f"{len(lines)} hostile command lines, {len(faults)} faults", file=sys.stderr)
+        sys.stderr.write(f"{len(lines)} hostile command lines, {len(faults)} faults\n")
     assert not faults, "\n\n".join(faults)

@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import sys
+import traceback
 import warnings
 from contextlib import suppress
 from functools import cache
@@ -55,11 +56,12 @@ class _Printable(logging.Formatter):
 
 @cache  # `main` may be called many times in one process
 def _say_printably() -> None:
-    """Warnings, of Python and of logging where no program has set it up otherwise."""
+    """Warnings, of logging where no program has set it up otherwise; and tracebacks."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_Printable())
     formatted = warnings.formatwarning
     warnings.formatwarning = lambda *args, **options: printable(formatted(*args, **options))
+    sys.excepthook = lambda *error: say_lines("".join(traceback.format_exception(*error)).rstrip())
 
 
 def close_stdout() -> None:

@@ -51,8 +51,9 @@ def to_mathtext(text: str, bold: bool = False) -> str:
 
     Text with dollar signs or backslashes that is no mathematics Matplotlib knows is literal.
     """
+    text = printable(text)
     if "$" in text:
-        return drawable(text)
+        return text if _is_drawable(text) else literal(text)
     font = r"\mathbf" if bold else r"\mathrm"
 
     def index(m: re.Match[str]) -> str:
