@@ -224,7 +224,7 @@ def test_a_screen_takes_no_markup_from_text_or_cells():
     file = StringIO()
     screen = Screen(file=file, width=100)
     table = RichTable("[red]head[/red]", "\x1b[2J")
-    table.add_row("[/x] :smile:", Text("[bold]\x1b[2J"))
+    table.add_row("[/x] :smile:", "[bold]\x1b[2J")
     screen.print(table)
     screen.print("[/y]", Text("\x1b]0;t\x07"))
     shown = file.getvalue()
