@@ -210,3 +210,67 @@ def test_every_hostile_word_in_every_place_is_answered(place, capfd):
     with capfd.disabled():
         sys.stderr.write(f"{len(lines)} hostile command lines, {len(faults)} faults\n")
     assert not faults, "\n\n".join(faults)
+
+
+OWN_LAW = '''
+"""A law of one's own."""
+from allometry.laws import Law, Parameter, Term
+
+LAW = Law(
+    name="mine", formula="y = A x^-alpha", source="ours", sizes=("x",), response="y",
+    parameters=(
+        Parameter("A", "y at x = 1", positive=True, bounds=(1e-9, 1e9), start=(0.5, 2.0)),
+        Parameter("alpha", "slope", bounds=(-50.0, 50.0), start=(-1.0, 2.0)),
+    ),
+    terms=(Term("A", (("x", "alpha"),)),), valid="x > 0, y > 0", default_starts=2,
+)
+'''
+TABLE = "n,loss,g\n" + "".join(f"{100 * 2**i},{3 / (i + 1)},a\n" for i in range(8))
+MAPPED = ["--map", "x=n", "--map", "y=loss", "--starts", "1", "--resamples", "0"]
+FILES = {
+    "own.py": (STUDY, ["run", "own.py", "--explain", "--store", "own.db"]),
+    "law.py": (OWN_LAW, ["fit", "m.csv", "--law", "law.py", *MAPPED]),
+    "t.csv": (TABLE, ["fit", "t.csv", "--law", "power", *MAPPED]),
+}
+BROKEN = (
+    b"", b"\0", b"\xff", b"(", b")", b"[" * 300, b"\n", b"\t", b"=", b"None", b"'", b'"', b"1e999",
+    b"nan", b"-", b"\x1b[2J", b"\xe2\x80\xae", b"[/x]", b"$", b"lambda: 0", b"{}", b"raise", b"\\",
+    b"9" * 50, b"\xed\xa0\x80", b"x", b"name", b"i", b",", b":", b".", b"'''", b"#", b"import os",
+)  # fmt: skip
+
+
+def broken(text, count, seed):
+    """Files as a slip of the hand, a bad disk or somebody else makes them."""
+    choose = random.Random(seed)
+    for _ in range(count):
+        made = bytearray(text.encode())
+        for _ in range(choose.randint(1, 4)):
+            at = choose.randrange(len(made) + 1)
+            made[at : at + choose.choice((0, 0, 1, 3, 20))] = choose.choice(BROKEN)
+        yield bytes(made)
+
+
+def faults_of_files(capfd, count):
+    faults = Counter()
+    for seed, (name, (text, arguments)) in enumerate(FILES.items()):
+        for content in broken(text, count, seed):
+            Path(name).write_bytes(content)
+            capfd.readouterr()
+            wrong = uncaught(arguments, capfd)
+            if wrong:
+                faults[f"{content[:3000]!r}: {wrong[-1500:]}"] += 1
+    return faults
+
+
+def test_a_few_broken_files_are_answered(place, capfd):
+    faults = faults_of_files(capfd, 15)
+    assert not faults, "\n\n".join(faults)
+
+
+@pytest.mark.slow
+def test_thousands_of_broken_files_are_answered(place, capfd):
+    count = 1200
+    faults = faults_of_files(capfd, count)
+    with capfd.disabled():
+        sys.stderr.write(f"{count * len(FILES)} broken files, {len(faults)} faults\n")
+    assert not faults, "\n\n".join(faults)

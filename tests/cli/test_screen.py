@@ -1,5 +1,6 @@
 """Text from files and stores is shown as text: it steers no terminal and is no markup."""
 
+import ast
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import sys
 import unicodedata
 from contextlib import suppress
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.table import Table as RichTable
@@ -236,3 +238,18 @@ def test_a_screen_takes_no_markup_from_text_or_cells():
 def test_a_forged_line_stays_in_its_own(said, tmp_path):
     _, _, err = said("fit", tmp_path / "a\nallometry: all is well.csv", "--law", "power", *MAPPED)
     assert len(err.splitlines()) == 1
+
+
+def test_nothing_of_the_command_line_writes_to_the_terminal_by_another_way():
+    ways = {"echo", "secho", "print", "Console", "write", "show", "echo_via_pager"}
+    for path in sorted(Path(cli.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            named = node.func.attr if isinstance(node.func, ast.Attribute) else None
+            called = node.func.id if isinstance(node.func, ast.Name) else named
+            of = node.func.value if isinstance(node.func, ast.Attribute) else None
+            on_console = ast.unparse(of) in ("console", "super()", "self._console") if of else False
+            on_file = called == "write" and not of  # `write` of output.py, which makes files
+            allowed = on_console or on_file or path.stem in ("output", "streams")
+            assert called not in ways or allowed, f"{path.name}, line {node.lineno}: {called}"
