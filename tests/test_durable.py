@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from allometry.durable import PART, put_aside, written
+from allometry.durable import PART, copied_aside, written
 
 
 def _names(folder):
@@ -89,8 +89,20 @@ def test_a_new_file_takes_no_name_that_is_taken_meanwhile(tmp_path, monkeypatch)
         path.unlink()
 
 
-def test_a_file_in_the_way_is_put_aside(tmp_path):
+def test_a_copy_aside_has_a_name_of_its_own(tmp_path):
     path = tmp_path / "x"
     path.write_text("1")
-    aside = put_aside(path, "found")
-    assert not path.exists() and aside.read_text() == "1" and aside.name.startswith("x.found-")
+    copies = [copied_aside(path, "damaged") for _ in range(2)]
+    assert len({path, *copies}) == 3 and {p.read_text() for p in (path, *copies)} == {"1"}
+    assert all(copy.name.startswith("x.damaged-") for copy in copies)
+
+
+def test_parts_that_a_killed_writer_left_are_removed_a_day_later_and_no_other_file(tmp_path):
+    names = [".allometry-0123456789abcdef.part", ".allometry-fedcba9876543210.part", "notes.part"]
+    for name in names:
+        (tmp_path / name).write_text("")
+    for name in (names[0], names[2]):
+        os.utime(tmp_path / name, (0, 0))
+    with written(tmp_path / "x"):
+        pass
+    assert set(_names(tmp_path)) == {names[1], names[2], "x"}

@@ -4,16 +4,19 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["PART", "put", "put_aside", "written"]
+__all__ = ["PART", "copied_aside", "put", "written"]
 
 PART = re.compile(r"\.allometry-[0-9a-f]{16}\.part")
 """Names of files under way, by which a folder of our own is cleared of them after a kill."""
 
+FORGOTTEN = 24 * 3600.0  # seconds
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
 
 
@@ -43,6 +46,7 @@ def written(path: Path, *, new: bool = False) -> Iterator[Path]:
     if target.exists() and not target.is_file():
         yield path
         return
+    _remove_forgotten(target.parent)
     part = _part_of(target)
     try:
         yield part
@@ -63,12 +67,21 @@ def put(part: Path, path: Path) -> None:
     _flush(path.parent)
 
 
-def put_aside(path: Path, what: str) -> Path:
-    """Give a file that is in the way another name beside its own, which is returned."""
+def copied_aside(path: Path, what: str) -> Path:
+    """A copy of a file beside it, under a name of its own that says what it is."""
     aside = path.with_name(f"{path.name}.{what}-{secrets.token_hex(4)}")
-    path.rename(aside)
-    _flush(path.parent)
+    with written(aside, new=True) as part:
+        shutil.copyfile(path, part)
     return aside
+
+
+def _remove_forgotten(folder: Path) -> None:
+    """Remove parts that nobody has written to for a day: their writers were killed."""
+    # Removed meanwhile by another process, or of another user, or in a folder not ours to list.
+    with suppress(FileNotFoundError, PermissionError):
+        for part in folder.iterdir():
+            if PART.fullmatch(part.name) and time.time() - part.lstat().st_mtime > FORGOTTEN:
+                part.unlink()
 
 
 def _part_of(target: Path) -> Path:

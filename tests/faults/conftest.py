@@ -69,8 +69,8 @@ class Sweep:
     """One store, the log of all that worked on it, and what must hold between the two."""
 
     folder: Path
-    runs: int = 18
-    pack: int = 3
+    runs: int = 20
+    pack: int = 2
     pause: float = 0.001
     logs: Path | None = None  # where the oracle is kept, beside the store when None
     attempts: int = field(default=0, init=False)

@@ -13,6 +13,7 @@ import pytest
 from allometry.errors import AllometryError, DataError
 from allometry.run import run
 from allometry.store import Store
+from tests.faults.conftest import Sweep
 from tests.store.cases import PROVENANCE, Imagined, result, study
 
 RUNS = 20
@@ -212,26 +213,37 @@ def test_a_zeroed_page_of_results_costs_only_the_runs_on_it(whole, tmp_path):
     assert again.trained == RUNS - found.runs
 
 
-def test_a_torn_log_of_a_killed_writer_opens_with_whole_packs(tmp_path, victim):
-    from tests.faults.conftest import Sweep
-
+@pytest.mark.parametrize("with_index", [False, True])
+def test_a_damaged_log_is_named_and_the_next_run_keeps_a_copy_of_it(tmp_path, victim, with_index):
     draw = random.Random(5)
     source = Sweep(tmp_path / "source")
     with Store(source.store, write=True) as store:
         store.declare("tiny", "quick", "", source.specs)
-        for i in range(0, source.runs, 3):
-            store.commit([result(s) for s in source.specs[i : i + 3]], PROVENANCE)
+        for i in range(0, source.runs, 2):
+            store.commit([result(s) for s in source.specs[i : i + 2]], PROVENANCE)
         # Copied while open, as a killed process leaves them.
-        main = source.store.read_bytes()
-        log = source.store.with_name("s.db-wal").read_bytes()
+        files = {s: _beside(source.store, s).read_bytes() for s in ("", "-wal", "-shm")}
+    log = files["-wal"]
     assert len(log) > 10 * PAGE
-    for i in range(25):
+    for i in range(20):
         torn = Sweep(tmp_path / f"torn{i}")
-        torn.store.write_bytes(main)
-        damage = draw.choice([_truncate, _scramble, lambda c, d: _flip(c, d.randrange(8 * len(c)))])
-        torn.store.with_name("s.db-wal").write_bytes(damage(log, draw))
-        stored = len(torn.stored())
-        assert stored % 3 == 0
+        damage = draw.choice([_scramble, lambda c, d: _flip(c, d.randrange(8 * len(c)))])
+        # Cut between two transactions a log looks whole, but for its index in shared memory.
+        damage = _truncate if with_index and i % 2 else damage
+        for suffix in ("", "-shm") if with_index else ("",):
+            _beside(torn.store, suffix).write_bytes(files[suffix])
+        torn_log = damage(log, draw)
+        _beside(torn.store, "-wal").write_bytes(torn_log)
+        with Store(torn.store) as store:
+            assert "its log" in store.verify().damaged[-1].what
+            with pytest.raises(DataError, match=r"its log .* is damaged"):
+                store.table("tiny", "quick")
         assert victim.run(torn.job()) == 0, torn.said()
         assert len(torn.stored()) == torn.runs
+        (copy,) = torn.folder.glob("s.db-wal.damaged-*")
+        assert copy.read_bytes() == torn_log
         shutil.rmtree(torn.folder)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)

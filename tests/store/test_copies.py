@@ -6,11 +6,13 @@ import signal
 
 import pytest
 
+from allometry import durable
 from allometry.errors import DataError, UsageError
 from allometry.run import run
 from allometry.store import Store, copies
 from allometry.store.copies import merge
-from allometry.store.schema import MIGRATIONS, open_writer
+from allometry.store.opening import open_writer
+from allometry.store.schema import MIGRATIONS
 from allometry.training.result import RunResult
 from tests.store.cases import PROVENANCE, Imagined, result, specs, study
 
@@ -120,7 +122,7 @@ def test_what_cannot_be_merged_is_refused_and_nothing_is_made(tmp_path):
 
 def test_a_store_of_the_first_version_is_merged(tmp_path):
     old, new = tmp_path / "old.db", fill(tmp_path / "a.db", specs(2))
-    open_writer(old, MIGRATIONS[:1]).close()
+    open_writer(old, MIGRATIONS[:1]).connection.close()
     before = old.read_bytes()
     assert merge([old, new], tmp_path / "c.db").taken == (0, 2)
     assert old.read_bytes() == before
@@ -137,7 +139,9 @@ def _killed_after(writes, stores, output):
 
     copies._Union = Killed
     if writes == 0:
-        copies.make.__globals__["put"] = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)
+        durable.written.__wrapped__.__globals__["_flush"] = lambda _: os.kill(
+            os.getpid(), signal.SIGKILL
+        )
     merge(stores, output)
 
 

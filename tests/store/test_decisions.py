@@ -11,7 +11,8 @@ from allometry.errors import DataError, UsageError
 from allometry.findings import Analysis
 from allometry.run import run
 from allometry.store import Store
-from allometry.store.schema import MIGRATIONS, open_writer
+from allometry.store.opening import open_writer
+from allometry.store.schema import MIGRATIONS
 from allometry.store.selection import named_runs, runs_of_study
 from tests.store.cases import PROVENANCE, Imagined, result, specs, study
 
@@ -133,7 +134,7 @@ def test_runs_are_picked_by_size_by_changes_and_by_name(path):
 
 def test_a_store_of_the_first_version_is_read_as_it_is(tmp_path):
     old = tmp_path / "old.db"
-    connection = open_writer(old, MIGRATIONS[:1])
+    connection = open_writer(old, MIGRATIONS[:1]).connection
     connection.close()
     before = old.read_bytes()
     with Store(old) as store:

@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 
 from allometry.errors import DataError, UsageError
 from allometry.spec.run_spec import differences
+from allometry.store.declarations import DECLARED
 from allometry.store.lock import WriterLock, check_place, filesystem_type
+from allometry.store.opening import make, open_reader
+from allometry.store.place import resolved
 from allometry.store.record import Record, decode_arrays, digest
-from allometry.store.schema import make, open_reader, sqlite_errors
-from allometry.store.verify import DECLARED, EXCLUDED, RUNS, verify
+from allometry.store.sqlite_errors import sqlite_errors
+from allometry.store.verify import EXCLUDED, RUNS, Damage, Verification, verify
 
 __all__ = ["Merged", "merge", "new_store"]
 
@@ -34,7 +37,7 @@ def new_store(path: str | Path, fill: Callable[[sqlite3.Connection], T]) -> T:
         StoreBusyError: another process makes the same.
         DiskError: it cannot be written.
     """
-    target = Path(path).expanduser().resolve()
+    target = resolved(path)
     if not target.parent.is_dir():
         raise UsageError(f"no folder {target.parent} to make store {target.name} in")
     check_place(target, filesystem_type(target.parent))
@@ -84,9 +87,14 @@ def merge(stores: Sequence[str | Path], output: str | Path, *, keep_first: bool 
             are named with the columns that differ.
         DiskError: the new store cannot be written.
     """
-    paths = tuple(Path(store).expanduser().resolve() for store in stores)
+    paths = tuple(resolved(store) for store in stores)
     with ExitStack() as stack:
-        readers = [stack.enter_context(closing(open_reader(path))) for path in paths]
+        readers = []
+        for path in paths:
+            opened = open_reader(path)
+            readers.append(stack.enter_context(closing(opened.connection)))
+            faults = tuple(Damage("", fault) for fault in opened.faults)
+            Verification(0, faults).refuse_damage(path)
 
         def fill(target: sqlite3.Connection) -> Merged:
             union = _Union(target)

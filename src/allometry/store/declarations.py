@@ -2,17 +2,50 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from allometry.errors import DataError
 from allometry.spec import Experiment, of_code, run_ids, texts
 from allometry.spec.code import short_name
 from allometry.store.record import canonical, digest
+from allometry.strict_json import read_json
 
-__all__ = ["Change", "EarlierCode", "Key", "earlier_codes", "redeclared"]
+__all__ = [
+    "ALL_DECLARED", "DECLARED", "Change", "EarlierCode", "Key", "Row", "checked", "earlier_codes",
+    "matches_its_hash", "redeclared",
+]  # fmt: skip
+
+DECLARED = "study, size, variant, run_id, position, spec, sha256"
+ALL_DECLARED = f"SELECT {DECLARED} FROM declared"
 
 Key = tuple[str, str, str]  # study, size, variant
 Row = tuple[Any, ...]  # of table ``declared``: a key, run_id, position, spec, sha256
+
+
+def checked(rows: Iterable[Row]) -> Iterator[tuple[Row, str | None]]:
+    """Each row of table ``declared`` with what is wrong with it, None for nothing.
+
+    Args:
+        rows: all of them, as they stand in the file. They stand there by their keys, so a key
+            that was damaged is out of place, or does not match the hash of its row; a search for
+            it would end at the damage without a word.
+    """
+    before: tuple[bytes, ...] = ()
+    for row in rows:
+        if not matches_its_hash(row):
+            yield row, "its declaration is damaged"
+            continue
+        place = tuple(name.encode("utf-8", "surrogateescape") for name in row[:4])
+        yield row, "its declaration is out of place" if place <= before else None
+        before = place
+
+
+def matches_its_hash(row: Row) -> bool:
+    """Whether the last field is the hash of the others, which are texts and whole numbers."""
+    *fields, sha256 = row
+    kinds = {*map(type, fields)} <= {str, int}
+    return kinds and digest(*fields) == sha256
 
 
 class EarlierCode(NamedTuple):
@@ -71,7 +104,7 @@ def redeclared(
     codes = {spec.code for spec in specs}
     earlier: dict[str, list[Row]] = {}
     for row in _stored(connection, left):
-        code = str(json.loads(row[5]).get("code", ""))
+        code = str(_fields(row[5]).get("code", ""))
         if code not in codes:
             fields = (*_key_of(key, code), *row[3:6])
             earlier.setdefault(code, []).append((*fields, digest(*fields)))
@@ -131,5 +164,17 @@ def _key_of(key: Key, code: str) -> Key:
     return study, size, of_code(variant, short_name(code))
 
 
+def _fields(text: str) -> dict[str, Any]:
+    """A spec as the store keeps it.
+
+    Raises:
+        DataError: it is none, in a store from elsewhere.
+    """
+    fields = read_json(text)
+    if not isinstance(fields, dict):
+        raise DataError(f"a spec in the store is no object, but {text[:40]!r}")
+    return fields
+
+
 def _without_seed(text: str) -> str:
-    return canonical({n: value for n, value in json.loads(text).items() if n != "seed"})
+    return canonical({n: value for n, value in _fields(text).items() if n != "seed"})

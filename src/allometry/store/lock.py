@@ -6,13 +6,16 @@ import json
 import os
 import re
 import socket
+import stat
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from allometry.errors import DiskError, StoreBusyError
+from allometry.errors import DataError, DiskError, StoreBusyError, UsageError
+from allometry.foreign_files import read_bytes
+from allometry.strict_json import read_json
 
-__all__ = ["NETWORK", "WriterLock", "check_place", "filesystem_type"]
+__all__ = ["NETWORK", "WriterLock", "check_place", "filesystem_type", "names_a_holder"]
 
 NETWORK = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|ncpfs|afs|coda|ceph|lustre|beegfs|gpfs|panfs|pvfs2|orangefs|ocfs2"
@@ -22,12 +25,20 @@ NETWORK = re.compile(
 """Kinds of filesystem, as the kernel names them, that several hosts may share."""
 
 
+LOCK = ".lock"
+LONGEST = 1 << 16  # bytes of its text: a command line with many arguments
+_SIGNED = b'{"pid": '  # how a text of ours begins
+# Not through a link, and not waiting for the other end of a pipe.
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
 class WriterLock:
     """The lock of the one process that may write a store: ``flock`` on a file beside it.
 
     The kernel releases the lock when its holder dies, however it dies, so no lock can
     go stale. The file itself stays: removing it would let two processes lock two
-    different files of one name. Its text says who holds the lock.
+    different files of one name. Its text says who holds the lock. A file that has another text is
+    locked and left as it is, and a link is not followed.
 
     Raises:
         StoreBusyError: saying who holds the store, since when and what to do.
@@ -36,11 +47,14 @@ class WriterLock:
 
     def __init__(self, store: Path):
         self._store = store
-        self.path = store.with_name(store.name + ".lock")
+        self.path = store.with_name(store.name + LOCK)
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = os.open(self.path, _FLAGS, 0o644)
         except OSError as error:
             raise _unwritable(self.path, error) from error
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise DiskError(f"{self.path} is no file, so no lock of this store: move it away")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._sign()
@@ -63,24 +77,37 @@ class WriterLock:
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": " ".join(sys.orig_argv[1:]),
         }
+        if not is_signed(os.pread(self._file, len(_SIGNED), 0)):
+            return
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, json.dumps(holder).encode(), 0)
 
     def _who_holds_it(self) -> str:
         try:
-            holder = json.loads(self.path.read_text(encoding="utf-8"))
+            holder = read_json(read_bytes(self.path, LONGEST))
             who = (
                 f"process {holder['pid']} on {holder['host']} since {holder['since']} "
                 f"({holder['command']})"
             )
             stop = f"stop it (kill {holder['pid']})"
         # Between taking the lock and writing its name into it a holder has no name.
-        except (OSError, ValueError, KeyError, TypeError):
+        except (DataError, UsageError, KeyError, TypeError):
             who, stop = "another process", "stop it"
         return (
             f"store {self._store} is in use by {who}. Only one process writes a store: wait for "
             f"it, {stop}, or use another store (--store FILE). Reading it works meanwhile"
         )
+
+
+def is_signed(text: bytes) -> bool:
+    """Whether a lock file is empty, or begins as one that a holder signed, perhaps in part."""
+    return _SIGNED.startswith(text[: len(_SIGNED)])
+
+
+def names_a_holder(store: Path) -> bool:
+    """Whether a process has been the writer of a store: its lock file says who."""
+    path = store.with_name(store.name + LOCK)
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _unwritable(path: Path, error: OSError) -> DiskError:

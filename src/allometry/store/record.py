@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii as _ascii
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,15 @@ from safetensors.numpy import load, save
 
 from allometry.errors import DataError, UsageError
 from allometry.spec import run_ids, texts
-from allometry.training.result import ARRAY_DTYPES, RESERVED, Cell, RunResult
+from allometry.strict_json import LARGEST, SMALLEST
+from allometry.training.result import ARRAY_DTYPES, RESERVED, Cell, RunResult, Status
 
 __all__ = [
-    "RESERVED", "Record", "canonical", "check_storable", "damage", "decode_arrays", "decode_row",
-    "digest", "encode_arrays", "encode_row", "parsed", "records",
+    "RESERVED", "STATUSES", "Record", "canonical", "check_storable", "damage", "decode_arrays",
+    "decode_row", "decoded", "digest", "encode_arrays", "encode_row", "parsed", "records",
 ]  # fmt: skip
 
+STATUSES = get_args(Status)
 _CELLS = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _DECODER = json.JSONDecoder()
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
@@ -115,6 +117,38 @@ def damage(stored: Record, *, arrays: bool = True) -> str | None:
     return None
 
 
+def decoded(stored: Record) -> tuple[int, dict[str, Cell]]:
+    """Seed and cells of a record whose hashes are right.
+
+    Anyone can compute a hash, so a store from elsewhere may hold anything under a right one.
+
+    Raises:
+        DataError: saying what is not as allometry writes it.
+    """
+    if stored.status not in STATUSES:
+        raise DataError(f"its status is {stored.status[:40]!r}")
+    try:
+        seed, row = parsed(stored.spec)["seed"], decode_row(stored.row)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DataError(f"its content is not as allometry writes it ({_brief(error)})") from error
+    if type(seed) is not int or not SMALLEST <= seed <= LARGEST:
+        raise DataError("its seed is no whole number")
+    for name, value in row.items():
+        if name in RESERVED or not _is_cell(value):
+            raise DataError(f"its column {name[:40]!r} is not as allometry writes it")
+    return seed, row
+
+
+def _is_cell(value: object) -> bool:
+    if isinstance(value, int):
+        return SMALLEST <= value <= LARGEST
+    return isinstance(value, float | str | None)
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:100]
+
+
 def canonical(document: Mapping[str, object]) -> str:
     """Strict JSON with sorted keys: equal documents have equal text."""
     return _SORTED(document)
@@ -144,6 +178,11 @@ def _encode_cell(name: str, value: object) -> object:
         )
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": repr(value)}
+    if isinstance(value, int) and not SMALLEST <= value <= LARGEST:
+        raise UsageError(
+            f"column {name!r}: a whole number from -2**63 to 2**64-1 expected, as no other is kept "
+            f"exactly, got one of {value.bit_length()} bits; give a float or a string"
+        )
     return value
 
 
@@ -155,6 +194,8 @@ def parsed(text: str) -> Any:
 def decode_row(text: str) -> dict[str, Cell]:
     """The inverse of `encode_row`."""
     row: dict[str, Any] = parsed(text)
+    if type(row) is not dict:
+        raise TypeError(f"a row that is a {type(row).__name__}")
     if '{"float":' in text:
         row = {n: float(v["float"]) if isinstance(v, dict) else v for n, v in row.items()}
     return row
@@ -198,5 +239,6 @@ def decode_arrays(data: bytes | None) -> dict[str, NDArray[Any]]:
         return {}
     try:
         return dict(load(data))
-    except SafetensorError as error:
-        raise DataError(f"trajectories are not readable: {error}") from error
+    # KeyError: of a type that NumPy has not.
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DataError(f"its trajectories are not readable ({_brief(error)})") from error

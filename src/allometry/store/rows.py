@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from allometry.store.record import Record, decode_arrays, decode_row, parsed
+from allometry.store.record import Record, decode_arrays, decoded
 from allometry.tables.table import Table
 from allometry.training.result import Cell
 
@@ -27,13 +27,15 @@ class Rows:
 
         Args:
             reason: why the run is excluded; None where it is not.
+
+        Raises:
+            DataError: saying what of it is not as allometry writes it.
         """
-        seed = parsed(stored.spec)["seed"]
+        seed, row = decoded(stored)
         status = stored.status if reason is None else "excluded"
         cells = (stored.run_id, seed, status, reason, stored.seconds)
         for column, value in zip(self._stored.values(), cells, strict=True):
             column.append(value)
-        row = decode_row(stored.row)
         if row.keys() != self._measured.keys():
             for name in row:
                 self._measured.setdefault(name, [None] * self._count)

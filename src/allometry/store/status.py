@@ -1,8 +1,12 @@
 """How far the runs of each study in a store are."""
 
-import sqlite3
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
+
+from allometry.store.declarations import Key, Row
+from allometry.store.record import Record
 
 __all__ = ["StudyStatus", "statuses"]
 
@@ -33,40 +37,39 @@ class StudyStatus(NamedTuple):
     reasons: tuple[tuple[str, int], ...] = ()
 
 
-_JOINED = (
-    "FROM declared d LEFT JOIN runs r ON r.run_id = d.run_id "
-    "LEFT JOIN excluded x ON x.run_id = r.run_id"
-)
+def statuses(
+    declared: Sequence[Row], runs: Iterable[Record], reasons: Mapping[str, str]
+) -> list[StudyStatus]:
+    """One entry for each size of each study that was declared, by name.
+
+    Args:
+        declared: rows of table ``declared``.
+        runs: all that are stored.
+        reasons: of excluded runs, by run_id.
+    """
+    groups: dict[Key, list[str]] = defaultdict(list)
+    for study, size, variant, run_id, *_ in declared:
+        groups[study, size, variant].append(run_id)
+    stored = {run.run_id: run for run in runs}
+    return [_status(key, names, stored, reasons) for key, names in sorted(groups.items())]
 
 
-_REASONS = (
-    f"SELECT d.study, d.size, d.variant, x.reason, count(*) {_JOINED} "
-    "WHERE x.run_id IS NOT NULL GROUP BY d.study, d.size, d.variant, x.reason"
-)
-_COUNTS = (
-    "SELECT d.study, d.size, d.variant, count(*), "
-    "count(x.run_id IS NULL AND r.status = 'done' OR NULL), "
-    "count(x.run_id IS NULL AND r.status = 'diverged' OR NULL), count(x.run_id), "
-    "coalesce(min(r.finished_at), ''), coalesce(max(r.finished_at), ''), total(r.seconds) "
-    f"{_JOINED} GROUP BY d.study, d.size, d.variant"
-)
-
-
-def statuses(connection: sqlite3.Connection) -> list[StudyStatus]:
-    """One entry for each size of each study that was declared, by name."""
-    reasons = defaultdict(list)
-    for *key, reason, runs in connection.execute(_REASONS):
-        reasons[tuple(key)].append((reason, runs))
-    return [
-        StudyStatus(
-            *(study, size, variant, declared, done, diverged, excluded),
-            pending=declared - done - diverged - excluded,
-            first_finished=first,
-            last_finished=last,
-            seconds=seconds,
-            reasons=tuple(reasons[study, size, variant]),
-        )
-        for study, size, variant, declared, done, diverged, excluded, first, last, seconds in (
-            connection.execute(_COUNTS)
-        )
-    ]
+def _status(
+    key: Key, names: Sequence[str], stored: Mapping[str, Record], reasons: Mapping[str, str]
+) -> StudyStatus:
+    runs = [stored[name] for name in names if name in stored]
+    excluded = Counter(reasons[name] for name in names if name in stored and name in reasons)
+    counted = Counter(stored[n].status for n in names if n in stored and n not in reasons)
+    done, diverged, left_out = counted["done"], counted["diverged"], excluded.total()
+    return StudyStatus(
+        *key,
+        declared=len(names),
+        done=done,
+        diverged=diverged,
+        excluded=left_out,
+        pending=len(names) - done - diverged - left_out,
+        first_finished=min((run.finished_at for run in runs), default=""),
+        last_finished=max((run.finished_at for run in runs), default=""),
+        seconds=math.fsum(run.seconds for run in runs),
+        reasons=tuple(sorted(excluded.items())),
+    )

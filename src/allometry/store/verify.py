@@ -3,22 +3,21 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from allometry.errors import DataError
-from allometry.store.record import Record, damage, digest
-from allometry.store.schema import MIGRATIONS, tables
+from allometry.store.declarations import ALL_DECLARED, checked, matches_its_hash
+from allometry.store.record import Record, damage, decode_arrays, decoded
 
 __all__ = [
-    "DECLARED", "EXCLUDED", "RUNS", "Damage", "Verification", "check_runs",
-    "declaration_damage", "exclusion_damage", "salvage", "set_aside", "verify",
+    "EXCLUDED", "RUNS", "Damage", "Verification", "check_runs", "documents", "exclusion_damage",
+    "salvage", "set_aside", "verify",
 ]  # fmt: skip
 
 RUNS = ", ".join(f"r.{name}" for name in Record._fields)
-DECLARED = "study, size, variant, run_id, position, spec, sha256"
 EXCLUDED = "run_id, reason, excluded_at, sha256"
 
 
@@ -69,31 +68,32 @@ class Verification:
 def verify(connection: sqlite3.Connection) -> Verification:
     """Hash every run, declaration, exclusion and provenance document; SQLite checks its file."""
     damaged: list[Damage] = []
-    documents = _documents(connection, damaged)
+    names = _documents(connection, damaged).keys()
     runs = 0
-    for rowid, stored, what in _checked(connection, documents.keys(), damaged):
+    for rowid, stored, what in _checked(connection, names, damaged):
         runs += 1
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
-    damaged += _declarations(connection) + _exclusions(connection)
-    return Verification(runs, (*damaged, *_schema(connection), *_file(connection)))
+    damaged += _declarations(connection) + _exclusions(connection) + _index(connection)
+    return Verification(runs, (*damaged, *_file(connection)))
 
 
 def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
-    """Damage of some runs and of all declarations and exclusions: quick, before resuming.
+    """Damage of some runs, of all declarations and exclusions and of the index: before resuming.
 
     Args:
         run_ids: JSON array of names.
     """
-    documents = _documents(connection, [])
+    names = documents(connection)
     query = f"SELECT r.rowid, {RUNS} FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
     damaged = []
     for rowid, *fields in connection.execute(query, (run_ids,)):
         stored = Record(*fields)
-        what = _run_damage(stored, documents)
+        what = _run_damage(stored, names)
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
-    return damaged + _declarations(connection) + _exclusions(connection)
+    found = _declarations(connection) + _exclusions(connection) + _index(connection)
+    return damaged + found
 
 
 def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: str) -> None:
@@ -102,26 +102,40 @@ def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: s
     Call inside a transaction. What a study declares it declares again, and runs
     that are not stored are pending again.
     """
+    _set_copies_aside(connection, when)
+    # First of all: no row can be removed of which the index has no entry.
+    connection.execute("REINDEX")
     for one in damaged:
         if one.rowid is not None:
-            connection.execute(
-                f"INSERT INTO quarantine SELECT ?, ?, {RUNS} FROM runs r WHERE rowid = ?",
-                (one.what, when, one.rowid),
-            )
-            connection.execute("DELETE FROM runs WHERE rowid = ?", (one.rowid,))
+            _quarantine(connection, one.what, when, one.rowid)
     # All rows are written again: a damaged text cannot always be searched for.
-    rows = connection.execute(f"SELECT {DECLARED} FROM declared").fetchall()
-    intact = [row for row in rows if declaration_damage(row) is None]
-    if len(intact) < len(rows):
+    rows = connection.execute(ALL_DECLARED).fetchall()
+    if any(what for _, what in checked(rows)):
+        intact = {row[:4]: row for row in rows if matches_its_hash(row)}
         connection.execute("DELETE FROM declared")
-        connection.executemany("INSERT INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", intact)
+        connection.executemany("INSERT INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", intact.values())
     _set_exclusions_aside(connection, when)
-    documents = json.dumps(list(_documents(connection, [])))
+    intact_names = json.dumps(list(documents(connection)))
     connection.execute(
-        "DELETE FROM provenance WHERE id NOT IN (SELECT value FROM json_each(?))", (documents,)
+        "DELETE FROM provenance WHERE id NOT IN (SELECT value FROM json_each(?))", (intact_names,)
     )
-    # An index entry without its row, or a row without its entry, would hide a run for ever.
-    connection.execute("REINDEX")
+
+
+def _set_copies_aside(connection: sqlite3.Connection, when: str) -> None:
+    """Keep the first row of each run: a second was let in where the index hid the first."""
+    rows = connection.execute("SELECT rowid, +run_id FROM runs NOT INDEXED ORDER BY rowid")
+    first: dict[str, int] = {}
+    copies = [rowid for rowid, name in rows.fetchall() if first.setdefault(name, rowid) != rowid]
+    for rowid in copies:
+        _quarantine(connection, "a second row of its run", when, rowid)
+
+
+def _quarantine(connection: sqlite3.Connection, what: str, when: str, rowid: int) -> None:
+    connection.execute(
+        f"INSERT INTO quarantine SELECT ?, ?, {RUNS} FROM runs r NOT INDEXED WHERE rowid = ?",
+        (what, when, rowid),
+    )
+    connection.execute("DELETE FROM runs WHERE rowid = ?", (rowid,))
 
 
 def _set_exclusions_aside(connection: sqlite3.Connection, when: str) -> None:
@@ -145,18 +159,17 @@ def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verificat
         number of runs copied, and the damage left behind.
     """
     damaged: list[Damage] = []
-    documents = _documents(source, damaged)
-    target.executemany("INSERT INTO provenance VALUES (?, ?)", documents.items())
+    intact = _documents(source, damaged)
+    target.executemany("INSERT INTO provenance VALUES (?, ?)", intact.items())
     places = ", ".join("?" * len(Record._fields))
     runs = 0
-    for rowid, stored, what in _checked(source, documents.keys(), damaged):
+    for rowid, stored, what in _checked(source, intact.keys(), damaged):
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
         else:
             done = target.execute(f"INSERT OR IGNORE INTO runs VALUES ({places})", stored)
             runs += done.rowcount
-    for row in _each(source, f"SELECT {DECLARED} FROM declared", damaged):
-        what = declaration_damage(row)
+    for row, what in checked(_each(source, ALL_DECLARED, damaged)):
         if what:
             damaged.append(Damage(_text(row[3]), what))
         else:
@@ -172,8 +185,7 @@ def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verificat
 
 def _declarations(connection: sqlite3.Connection) -> list[Damage]:
     damaged: list[Damage] = []
-    for row in _each(connection, f"SELECT {DECLARED} FROM declared", damaged):
-        what = declaration_damage(row)
+    for row, what in checked(_each(connection, ALL_DECLARED, damaged)):
         if what:
             damaged.append(Damage(_text(row[3]), what))
     return damaged
@@ -188,20 +200,14 @@ def _exclusions(connection: sqlite3.Connection) -> list[Damage]:
     return damaged
 
 
-def declaration_damage(row: tuple[Any, ...]) -> str | None:
-    """What is wrong with a row of table ``declared``; None when nothing is."""
-    return None if _matches_its_hash(row) else "its declaration is damaged"
-
-
 def exclusion_damage(row: tuple[Any, ...]) -> str | None:
     """What is wrong with a row of table ``excluded``; None when nothing is."""
-    return None if _matches_its_hash(row) else "the reason it is excluded for is damaged"
+    return None if matches_its_hash(row) else "the reason it is excluded for is damaged"
 
 
-def _matches_its_hash(row: tuple[Any, ...]) -> bool:
-    *fields, sha256 = row
-    kinds = {*map(type, fields)} <= {str, int}
-    return kinds and digest(*fields) == sha256
+def documents(connection: sqlite3.Connection) -> dict[str, str]:
+    """Provenance documents by name, those that are as they were written."""
+    return _documents(connection, [])
 
 
 def _documents(connection: sqlite3.Connection, damaged: list[Damage]) -> dict[str, str]:
@@ -219,15 +225,25 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _run_damage(stored: Record, documents: Container[str]) -> str | None:
+def _run_damage(stored: Record, names: Container[str]) -> str | None:
+    """What is wrong with a run, its trajectories and the name of its provenance; None for nothing.
+
+    Args:
+        names: of the provenance documents that are intact.
+    """
     what = damage(stored)
-    if what is None and stored.provenance not in documents:
-        return "its provenance is damaged"
-    return what
+    if what is not None:
+        return what
+    try:
+        decoded(stored)
+        decode_arrays(stored.trajectories)
+    except DataError as error:
+        return str(error)
+    return None if stored.provenance in names else "its provenance is damaged"
 
 
 def _checked(
-    connection: sqlite3.Connection, documents: Container[str], damaged: list[Damage]
+    connection: sqlite3.Connection, names: Container[str], damaged: list[Damage]
 ) -> Iterator[tuple[int, Record, str | None]]:
     """Rowid, record and damage of every run that can be read; the others go to `damaged`.
 
@@ -241,7 +257,7 @@ def _checked(
         for rowid, *fields in _each(connection, f"{query} ORDER BY rowid {order}", broken):
             if rowid not in seen:
                 seen.add(rowid)
-                yield rowid, Record(*fields), _run_damage(Record(*fields), documents)
+                yield rowid, Record(*fields), _run_damage(Record(*fields), names)
         if not broken:
             return
     damaged.append(broken[0])
@@ -250,7 +266,7 @@ def _checked(
             continue
         unreadable: list[Damage] = []
         for _, *fields in _each(connection, f"{query} WHERE rowid = {int(rowid)}", unreadable):
-            yield rowid, Record(*fields), _run_damage(Record(*fields), documents)
+            yield rowid, Record(*fields), _run_damage(Record(*fields), names)
         damaged += [Damage(_text(run_id), one.what, rowid) for one in unreadable]
 
 
@@ -266,16 +282,27 @@ def _each(
         broken.append(Damage("", f"a part of the file is not readable: {error}"))
 
 
-def _schema(connection: sqlite3.Connection) -> list[Damage]:
-    """Tables that differ from those the migrations make, up to the version of the file."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    model = sqlite3.connect(":memory:")
-    for statement in (s for statements in MIGRATIONS[:version] for s in statements):
-        model.execute(statement)
-    expected, present = tables(model), tables(connection)
-    model.close()
-    differing = {n for n in expected.keys() | present.keys() if expected.get(n) != present.get(n)}
-    return [Damage("", f"table {_text(n)} is not as allometry makes it") for n in sorted(differing)]
+def _index(connection: sqlite3.Connection) -> list[Damage]:
+    """Whether a search by name finds every run: the index has the rows' names, in their order."""
+    damaged: list[Damage] = []
+    rows = _each(connection, "SELECT +run_id, rowid FROM runs NOT INDEXED", damaged)
+    names = {rowid: name for name, rowid in rows}
+    entries = _each(connection, "SELECT run_id, rowid FROM runs ORDER BY run_id", damaged)
+    if damaged or not _is_index(entries, names):
+        damaged.append(Damage("", "the index of the runs is not that of their rows"))
+    return damaged
+
+
+def _is_index(entries: Iterable[tuple[Any, ...]], names: Mapping[int, object]) -> bool:
+    """Whether these entries are those of all rows, in rising order."""
+    before, found = b"", 0
+    for name, rowid in entries:
+        place = str(name).encode("utf-8", "surrogateescape")
+        if names.get(rowid) != name or place <= before:
+            return False
+        before = place
+        found += 1
+    return found == len(names)
 
 
 def _file(connection: sqlite3.Connection) -> list[Damage]:

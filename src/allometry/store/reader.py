@@ -1,0 +1,295 @@
+"""What can be read of an open store, checked as it is read."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from allometry.errors import DataError, StoreBusyError, UsageError
+from allometry.spec import Experiment, check_same, run_ids, texts
+from allometry.store import verify as store_verify
+from allometry.store.copies import new_store
+from allometry.store.declarations import ALL_DECLARED, Key, Row, checked
+from allometry.store.files import file_state
+from allometry.store.opening import Opened, copy_to, open_reader
+from allometry.store.place import resolved
+from allometry.store.record import Record, damage, decode_arrays
+from allometry.store.rows import Rows
+from allometry.store.schema import has_tables
+from allometry.store.sqlite_errors import sqlite_errors
+from allometry.store.status import StudyStatus, statuses
+from allometry.store.verify import EXCLUDED, RUNS, Damage, Verification
+from allometry.strict_json import read_json
+from allometry.tables.table import Table
+
+__all__ = ["Reader"]
+
+E = TypeVar("E", bound=Experiment)
+
+
+class Reader:
+    """A store as it is read, by its one writer too.
+
+    What is missing is told from what a damaged index hides: a search that finds nothing is
+    followed by a look at all rows.
+    """
+
+    def __init__(self, path: Path, opened: Opened):
+        self.path = path
+        self._connection, self._faults, alone = opened
+        self._state = file_state(path) if alone else None
+        self._mends = False  # the faults found at opening, as the writer does
+
+    def pending(self, specs: Sequence[E]) -> list[E]:
+        """The runs that are not stored.
+
+        Raises:
+            DataError: a run is stored under the same name with another spec,
+                naming the field that changed.
+        """
+        with self._reading():
+            names = run_ids(specs)
+            left = dict(zip(names, texts(specs), strict=True))
+            for name, stored in self._specs_of(names):
+                present = left.pop(name, stored)
+                if stored != present:
+                    check_same(name, self._json(name, stored), self._json(name, present))
+            self._refuse_hidden(left)
+            return [spec for name, spec in zip(names, specs, strict=True) if name in left]
+
+    def _specs_of(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """(run_id, spec) of the runs with these names, and perhaps of others."""
+        ((stored,),) = self._all("SELECT count(*) FROM runs")
+        # Reading all of a million runs in order takes a third of the time of looking each one up.
+        if len(names) * 3 > stored:
+            return self._each("SELECT +run_id, spec FROM runs NOT INDEXED")
+        return self._each(
+            "SELECT r.run_id, r.spec FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value",
+            (json.dumps(names),),
+        )
+
+    def check(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
+        """Damage of these runs, of declarations and of exclusions, by their hashes; quick."""
+        names = json.dumps(run_ids(specs))
+        faults = [Damage("", fault) for fault in self._faults]
+        with sqlite_errors(self.path):
+            return (*faults, *store_verify.check_runs(self._connection, names))
+
+    def table(
+        self,
+        study: str,
+        size: str,
+        variant: str = "",
+        only: Collection[str] | None = None,
+    ) -> Table:
+        """The stored runs of a size of a study, one row each, in declared order.
+
+        Columns: run_id, study, seed, those the measures gave, status, seconds. An excluded run
+        has status ``excluded``; where there is one, column ``excluded_because`` has the reasons.
+
+        Args:
+            only: the run_ids wanted, all declared ones when None.
+
+        Raises:
+            UsageError: when no such runs were declared.
+            DataError: when a run is not as it was written, naming it.
+        """
+        with self._reading():
+            names = self.declared(study, size, variant)
+            if not names:
+                raise UsageError(self._not_declared(study, size, variant))
+            rows, reasons, missing = Rows(), self.exclusions(), set(names)
+            for stored in self._stored(names):
+                self._refuse(stored.run_id, damage(stored))
+                missing.discard(stored.run_id)
+                if only is None or stored.run_id in only:
+                    self._add(rows, stored, reasons)
+            self._refuse_hidden(missing)
+            return rows.table(study)
+
+    def _stored(self, names: Sequence[str]) -> Iterator[Record]:
+        """The stored ones of these runs, in this order."""
+        query = f"SELECT {RUNS} FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
+        return (Record(*fields) for fields in self._each(query, (json.dumps(names),)))
+
+    def _add(self, rows: Rows, stored: Record, reasons: Mapping[str, str]) -> None:
+        try:
+            rows.add(stored, reasons.get(stored.run_id))
+        except DataError as error:
+            self._refuse(stored.run_id, str(error))
+
+    def _refuse_hidden(self, names: Collection[str]) -> None:
+        """Refuse a store whose index hides one of these runs, which a search did not find."""
+        if names:
+            for (name,) in self._each("SELECT +run_id FROM runs NOT INDEXED"):
+                self._refuse(name, "the index hides it" if name in names else None)
+
+    def exclusions(self) -> dict[str, str]:
+        """The reason of every excluded run, by run_id.
+
+        Raises:
+            DataError: when one is not as it was written.
+        """
+        rows = self._all(f"SELECT {EXCLUDED} FROM excluded")
+        for row in rows:
+            self._refuse(row[0], store_verify.exclusion_damage(row))
+        return {run_id: reason for run_id, reason, *_ in rows}
+
+    def declared(self, study: str, size: str, variant: str = "") -> list[str]:
+        """The run_ids that a size of a study declares, in order, whether stored or not."""
+        return [row[3] for row in self._declared_rows((study, size, variant))]
+
+    def _declared_rows(self, key: Key | None = None) -> list[Row]:
+        """Rows of table ``declared`` by their position, of one key or of all."""
+        rows = []
+        for row, what in checked(self._each(ALL_DECLARED)):
+            self._refuse(row[3], what)
+            if key in (None, row[:3]):
+                rows.append(row)
+        return sorted(rows, key=lambda row: row[4])
+
+    def run_ids(self) -> list[str]:
+        """The run_ids of all stored runs."""
+        return [run_id for (run_id,) in self._each("SELECT +run_id FROM runs NOT INDEXED")]
+
+    def trajectories(self, run_id: str) -> dict[str, NDArray[Any]]:
+        """The arrays of one run by name, first axis the point along training; {} for none.
+
+        Raises:
+            UsageError: when no such run is stored.
+            DataError: when it is not as it was written.
+        """
+        with self._reading():
+            found = list(self._stored([run_id]))
+            if not found:
+                self._refuse_hidden([run_id])
+                raise UsageError(f"no run {run_id!r} in store {self.path}")
+            (stored,) = found
+            self._refuse(run_id, damage(stored))
+            try:
+                return decode_arrays(stored.trajectories)
+            except DataError as error:
+                self._refuse(run_id, str(error))
+                raise
+
+    def provenance(
+        self, study: str, size: str, variant: str = ""
+    ) -> list[tuple[dict[str, object], int]]:
+        """Provenance of a study's runs: each document with its number of runs, oldest first."""
+        with self._reading():
+            first: dict[str, str] = {}  # when the first run of each document was finished
+            runs: Counter[str] = Counter()
+            for stored in self._whole_rows(set(self.declared(study, size, variant))):
+                name, when = stored.provenance, stored.finished_at
+                first[name] = min(when, first.get(name, when))
+                runs[name] += 1
+            documents = store_verify.documents(self._connection)
+            for name in runs:
+                if name not in documents:
+                    self._refuse("", f"provenance document {name[:12]}")
+            in_order = sorted(runs, key=lambda name: first[name])
+            return [(self._json(name, documents[name]), runs[name]) for name in in_order]
+
+    def status(self) -> list[StudyStatus]:
+        """One entry for each size of each study that was declared."""
+        with self._reading():
+            declared, reasons = self._declared_rows(), self.exclusions()
+            return statuses(declared, self._whole_rows({row[3] for row in declared}), reasons)
+
+    def _whole_rows(self, names: Collection[str]) -> Iterator[Record]:
+        """These runs without their trajectories, in the order they stand in the file."""
+        columns = ", ".join(f"+{name}" for name in Record._fields[:-1])
+        # A search by name would miss a run that a damaged index hides.
+        for fields in self._each(f"SELECT {columns} FROM runs NOT INDEXED"):
+            stored = Record(*(*fields, None))
+            if stored.run_id in names:
+                self._refuse(stored.run_id, damage(stored, arrays=False))
+                yield stored
+
+    def verify(self) -> Verification:
+        """Read and hash everything again; works on a damaged file as far as it can be read."""
+        with sqlite_errors(self.path):
+            if not has_tables(self._connection):
+                return self._with_faults(Verification(0, ()))
+            return self._with_faults(store_verify.verify(self._connection))
+
+    def _with_faults(self, found: Verification) -> Verification:
+        faults = (Damage("", fault) for fault in self._faults)
+        return Verification(found.runs, (*found.damaged, *faults))
+
+    # ---- copies ------------------------------------------------------------------------------
+
+    def backup(self, path: str | Path) -> None:
+        """A compact copy in a new file; a copy of the file itself may miss its last runs."""
+        with self._allowed():
+            copy_to(self._connection, resolved(path))
+
+    def salvage(self, path: str | Path) -> Verification:
+        """Copy everything intact into a new store: number of runs, and the damage left behind."""
+        if not has_tables(self._connection):
+            raise DataError(f"{self.path}: {self._faults[0]}; nothing can be copied from it")
+        with closing(open_reader(self.path, whatever=True).connection) as whole:
+            copied = new_store(path, lambda copy: store_verify.salvage(whole, copy))
+        return self._with_faults(copied)
+
+    # ---- SQLite ------------------------------------------------------------------------------
+
+    def _all(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return list(self._each(query, values))
+
+    def _each(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        with self._reading() as connection:
+            yield from connection.execute(query, values)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One state of the store for all that is read, whatever is written meanwhile."""
+        with self._allowed():
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _allowed(self) -> Iterator[None]:
+        """Read what was found to be whole at opening, and say where it was written meanwhile."""
+        with sqlite_errors(self.path):
+            if self._faults and not self._mends:
+                self._refuse("", self._faults[0])
+            yield
+            if self._state is not None and self._state != file_state(self.path):
+                raise StoreBusyError(
+                    f"store {self.path} was written while it was read, in a folder where no lock "
+                    "can be shared: read it again"
+                )
+
+    def _refuse(self, run_id: object, what: str | None) -> None:
+        if what is not None:
+            Verification(1, (Damage(str(run_id), what),)).refuse_damage(self.path)
+
+    def _json(self, name: str, text: str) -> dict[str, Any]:
+        try:
+            return dict(read_json(text))
+        except (DataError, TypeError, ValueError) as error:
+            raise DataError(
+                f"store {self.path}: the text kept with {name[:12]} is damaged ({error}); "
+                f"`allometry verify --store {self.path}` lists all that is"
+            ) from error
+
+    def _not_declared(self, study: str, size: str, variant: str) -> str:
+        declared = [f"{s.study} {s.size} {s.variant}".strip() for s in self.status()]
+        asked = f"{study} {size} {variant}".strip()
+        return (
+            f"no runs of {asked!r} in store {self.path}; it has {', '.join(declared) or 'none'}. "
+            f"Train them with `allometry run {study} --size {size} --store {self.path}`, or with "
+            "the path of its file in the place of the name where the study is your own"
+        )

@@ -1,0 +1,92 @@
+"""Long campaigns of faults: seeded case by case, resumed where they were stopped, counted.
+
+A case is one seed. What was done is kept in `.reliability/`, by a hash of the package's source, so
+that a campaign that was stopped goes on, and one of other source begins anew. With RECORD_FIGURES
+set the sums go to `figures.json` here, of which the table in docs/reliability.md is made.
+"""
+
+import json
+import os
+import platform
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from allometry.durable import written
+from allometry.training.source import source_sha256
+
+ROOT = Path(__file__).parents[2]
+FIGURES = Path(__file__).with_name("figures.json")
+SAVED_EVERY = 5.0  # seconds
+
+Case = Callable[[random.Random], Counter[str]]
+
+
+def campaign(name: str, total: int, case: Case, *, kept: bool = True) -> Counter[str]:
+    """Run a case for every seed below `total`; the sums of what the cases counted.
+
+    Args:
+        name: of the row in the table. total: number of cases.
+        case: draws what it needs, asserts what must hold, and counts what it saw.
+        kept: whether to go on where an earlier call was stopped; not for a short test.
+
+    Raises:
+        AssertionError: of a case, after its seed was printed; the next call begins with it.
+    """
+    state = ROOT / ".reliability" / f"{name}-{total}-{source_sha256()[:12]}.json"
+    done = _done(state) if kept else {"cases": 0, "seconds": 0.0, "counts": {}}
+    counts, began, saved = Counter(done["counts"]), time.monotonic(), time.monotonic()
+    before = done["seconds"]
+    try:
+        for seed in range(done["cases"], total):
+            counts += _one(name, seed, case)
+            done = {"cases": seed + 1, "counts": counts}
+            if kept and time.monotonic() - saved > SAVED_EVERY:
+                _save(state, {**done, "seconds": before + time.monotonic() - began})
+                saved = time.monotonic()
+    finally:
+        seconds = before + time.monotonic() - began
+        if kept:
+            _save(state, {**done, "seconds": seconds})
+    print(f"{name}: {total} cases in {seconds:.0f} s: {dict(counts)}")  # noqa: T201
+    if "RECORD_FIGURES" in os.environ:
+        record(name, {"cases": total, "seconds": round(seconds), **counts})
+    return counts
+
+
+def record(name: str, figures: dict[str, float]) -> None:
+    """Put the figures of a campaign into `figures.json`, with the day and the machine."""
+    known = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
+    when = datetime.now(UTC).date().isoformat()
+    known[name] = {"date": when, "processor": _processor(), **figures}
+    with written(FIGURES) as part:
+        part.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", "utf-8")
+
+
+def _one(name: str, seed: int, case: Case) -> Counter[str]:
+    try:
+        return case(random.Random(f"{name} {seed}"))
+    except BaseException:
+        print(f"{name}: case {seed}")  # noqa: T201
+        raise
+
+
+def _done(state: Path) -> dict[str, object]:
+    if state.exists():
+        return dict(json.loads(state.read_text("utf-8")))
+    return {"cases": 0, "seconds": 0.0, "counts": {}}
+
+
+def _save(state: Path, done: dict[str, object]) -> None:
+    state.parent.mkdir(exist_ok=True)
+    with written(state) as part:
+        part.write_text(json.dumps(done), "utf-8")
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
