@@ -1,12 +1,13 @@
 """Where in a person's own code something went wrong."""
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
 
 import allometry
-from allometry.errors import UsageError, in_one_line, raised_at
+from allometry.errors import UsageError, in_one_line, printable, raised_at
 from allometry.spec import TrainSpec
 from allometry.spec.optimizers import SGD
 from allometry.stats.digits import shown
@@ -61,3 +62,34 @@ def test_a_misspelt_name_of_a_module_is_answered_with_the_nearest():
 def test_a_file_that_is_not_python_is_named_itself():
     error = raised(compile, "x = (", "helper.py", "exec")
     assert raised_at(error) == "helper.py, line 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("n_params, 1e-3 (Größe ✓ 損失 α′)", "n_params, 1e-3 (Größe ✓ 損失 α′)"),
+        ("two\n\tlines", "two\n\tlines"),  # our own layout
+        (
+            "1\N{NO-BREAK SPACE}000\N{IDEOGRAPHIC SPACE}",
+            "1\N{NO-BREAK SPACE}000\N{IDEOGRAPHIC SPACE}",
+        ),
+        ("\x1b]0;PWNED\x07\x1b[2J", r"\x1b]0;PWNED\x07\x1b[2J"),
+        ("\0\r\b\x7f\x9b31m", r"\x00\r\x08\x7f\x9b31m"),
+        ("a\u202egnp.exe\u2066", r"a\u202egnp.exe\u2066"),
+        ("n\u200b\ufeff\u2028", r"n\u200b\ufeff\u2028"),
+        ("caf\udce9.csv", r"caf\udce9.csv"),
+        ("\U000e0041", r"\U000e0041"),
+        ("[bold]stays[/bold]", "[bold]stays[/bold]"),
+    ],
+)
+def test_what_would_steer_a_terminal_is_written_out(text, shown):
+    assert printable(text) == shown
+    assert printable(shown) == shown
+
+
+def test_no_character_at_all_steers_the_terminal_once_it_is_printable():
+    for start in range(0, 0x110000, 0x1000):
+        shown = printable("".join(map(chr, range(start, start + 0x1000))))
+        shown.encode()  # no half of a surrogate pair
+        left = [c for c in shown if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029"]
+        assert set(left) <= {"\n", "\t"}

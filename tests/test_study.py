@@ -199,5 +199,5 @@ def test_a_command_names_a_study_of_ones_own_by_its_file(tmp_path):
 
 
 def test_no_file_is_said_so(tmp_path):
-    with pytest.raises(UsageError, match="no study file"):
+    with pytest.raises(UsageError, match="no file"):
         studies.study(tmp_path / "none.py")

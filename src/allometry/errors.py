@@ -4,6 +4,9 @@ Every message says what was expected, what came, and what to do. The command
 line prints the message and exits with `exit_code`; nothing else is caught.
 """
 
+import os
+import re
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -14,6 +17,26 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     folded = {name.casefold(): name for name in names}
     nearest = difflib.get_close_matches(word.casefold(), folded, n=1)
     return f"; did you mean {folded[nearest[0]]!r}?" if nearest else ""
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may be given it: what would steer the terminal is written out.
+
+    Names, cells and messages come from files of other people. Escape sequences, control
+    characters, marks that turn the direction of writing, characters without width, and halves
+    of surrogate pairs become what Python would write for them, ``\\x1b`` say. Ends of lines, tabs
+    and all kinds of spaces stay, and a text without such characters comes back as it is.
+    """
+    return _UNUSUAL.sub(lambda match: _written_out(match[0]), text)
+
+
+_UNUSUAL = re.compile(r"[^\n\t -~]")  # all of ASCII that can steer a terminal, and all beyond it
+
+
+def _written_out(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode()
 
 
 def lacking(part: object, member: str) -> "UsageError":
@@ -105,3 +128,18 @@ class StoreBusyError(AllometryError):
     """Another process holds the store for writing."""
 
     exit_code = 75
+
+
+def as_told(error: Exception) -> AllometryError | None:
+    """An error of files or of their text that nobody put into words, as a sentence.
+
+    Returns:
+        None for any other: a defect, of which the traceback is wanted.
+    """
+    if isinstance(error, OSError):
+        path, what = error.filename, error.strerror or str(error) or type(error).__name__
+        where = f"{os.fsdecode(path)}: " if isinstance(path, str | bytes) else ""
+        return DiskError(f"{where}{what}; choose another file, or make room and try again")
+    if isinstance(error, UnicodeError):
+        return DataError(f"text in UTF-8 expected: {error}")
+    return None

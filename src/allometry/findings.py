@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from allometry.errors import printable
 from allometry.fitting.document import Fit
 from allometry.stats.interval import Interval
 from allometry.tables.printed import WIDTH, aligned
@@ -125,7 +126,7 @@ def findings_html(findings: Sequence[Finding]) -> str:
         for f in findings
     )
     head = "<tr><th>claim</th><th>measured [95%]</th><th>verdict</th><th>answer</th></tr>"
-    return f"<table>{head}{rows}</table>" if rows else ""
+    return printable(f"<table>{head}{rows}</table>") if rows else ""
 
 
 def findings_text(findings: Sequence[Finding], lines: int) -> list[str]:
@@ -134,7 +135,8 @@ def findings_text(findings: Sequence[Finding], lines: int) -> list[str]:
     left = len(findings) - len(shown)
     numbers = ["" if math.isnan(f.measured) else f.interval.shown(".3g") for f in shown]
     room = WIDTH - len("  ✓ disagrees    ") - max(map(len, numbers), default=0)
-    claims = [f.claim if len(f.claim) <= room else f.claim[: room - 1] + "…" for f in shown]
+    whole = [" ".join(printable(f.claim).split()) for f in shown]
+    claims = [claim if len(claim) <= room else claim[: room - 1] + "…" for claim in whole]
     rows = [
         (f"{MARKS[f.verdict]} {f.verdict}", claim, number)
         for f, claim, number in zip(shown, claims, numbers, strict=True)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from allometry.errors import DataError, UsageError
 
-__all__ = ["check_regular", "opened", "read_bytes"]
+__all__ = ["check_regular", "expanded", "is_file", "is_folder", "opened", "read_bytes"]
 
 PIECE = 1 << 20  # bytes
 KINDS = (
@@ -26,6 +26,21 @@ KINDS = (
 NO_NAME = {errno.ENOENT, errno.ENOTDIR}
 BAD_NAME = {errno.ELOOP: "its links lead in a circle", errno.ENAMETOOLONG: "its name is too long"}
 LONGEST_SHOWN = 200  # characters of a path in a message
+
+
+def expanded(path: str | Path) -> Path:
+    """The path as a person typed it, with ``~`` and ``~name`` as home folders.
+
+    Raises:
+        UsageError: there is no user of that name.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        name = Path(path).parts[0]
+        raise UsageError(
+            f"no home folder of {name} is known; what is called {name} here is ./{name}"
+        ) from None
 
 
 def check_regular(path: str | Path) -> None:
@@ -41,6 +56,24 @@ def check_regular(path: str | Path) -> None:
         raise _refusal(path, error) from None
     except ValueError:  # a NUL or half a character: no file has such a name
         raise UsageError(f"no file {_shown(path)}") from None
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether a regular file is there; not so where one may not look, or none can be named so."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a folder is there, likewise."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def _mode(path: str | Path) -> int:
+    """What is there, as `stat` says; 0 where nothing is seen."""
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def opened(path: str | Path) -> BinaryIO:

@@ -16,6 +16,7 @@ from allometry.engines import Engine, Failure, Finished
 from allometry.engines.progress import Drain, Progress, Silent
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, findings_html, findings_text
+from allometry.foreign_files import is_folder
 from allometry.spec import SIZES, Changes, Experiment, run_ids
 from allometry.spec.code import UserCode, is_known
 from allometry.spec.code import changes as changes_of_code
@@ -391,4 +392,4 @@ def _is_path(text: str) -> bool:
 
     if text.endswith(".py") or os.sep in text:
         return True
-    return Path(text).is_dir() and text not in studies.names()
+    return is_folder(text) and text not in studies.names()

@@ -16,7 +16,7 @@ from allometry.claims.claim import OURS, Claim
 from allometry.errors import UsageError, in_one_line
 from allometry.findings import Analysis, Finding, FindingFigure
 from allometry.fitting.document import Fit
-from allometry.spec import Changes, Experiment, Spec, replace, run_ids
+from allometry.spec import Changes, Experiment, RunSpec, Spec, replace, run_ids
 from allometry.spec.code import UserCode, is_shipped, user_classes, user_code
 from allometry.tables.printed import labelled, shortened
 from allometry.tables.table import Table
@@ -316,11 +316,12 @@ class Study:
             ) from None
         given = self.runs(size, seeds)
         specs = list(given) if isinstance(given, Iterable) else [given]
-        strange = [spec for spec in specs if not isinstance(spec, Experiment)]
+        kind = RunSpec if self.procedure is None else Experiment
+        strange = [spec for spec in specs if not isinstance(spec, kind)]
         if strange:
             raise UsageError(
-                f"study {self.name}: runs(size, seeds) gives a list of RunSpec, or of another "
-                f"Experiment; got {strange[0]!r}"
+                f"study {self.name}: runs(size, seeds) gives a list of RunSpec, or with procedure= "
+                f"of another Experiment; got {strange[0]!r}"
             )
         return specs
 

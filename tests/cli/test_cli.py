@@ -508,7 +508,7 @@ BAD = [
     ("frob", 2, "frob"),
     ("run", 2, "STUDY"),
     ("run nobody", 2, "mlp_parameter_scaling"),
-    ("run ./nobody.py", 2, "no study file"),
+    ("run ./nobody.py", 2, "no file"),
     ("run {folder}", 2, "no study"),
     ("run {text}.py", 2, "STUDY = Study"),
     ("run {null}.py", 2, "not Python"),

@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from allometry import cli, laws
 from allometry.errors import UsageError
-from allometry.laws import Law
+from allometry.laws import Law, Term
 from tests.test_every_law import LAWS
 
 FILES = sorted({law.name.rstrip("123") if law.name[:4] == "bnsl" else name
@@ -73,3 +74,10 @@ def test_a_law_says_what_it_is_in_one_line():
     assert repr(laws.power) == "<Law power: y = A x^-alpha>"
     assert isinstance(laws.chinchilla, Law) and laws.chinchilla.symbols == ("N", "D", "L")
     assert laws.lr_batch.symbols == ("N", "D", "lr", "batch")
+
+
+@pytest.mark.parametrize("term", [Term("B", (("x", "alpha"),)), Term("A", (("x", "beta"),)),
+                                  Term("A", (("n", "alpha"),)), Term(None)])  # fmt: skip
+def test_a_term_has_the_names_of_its_law(term):
+    with pytest.raises(UsageError, match="law power: a term has the"):
+        replace(laws.power, terms=(term,))

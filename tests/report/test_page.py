@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from allometry import durable
 from allometry.errors import DataError, DiskError, UsageError
 from allometry.figures import panels
 from allometry.figures.words import to_html
@@ -379,3 +381,20 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         report(tmp_path / "file" / "a.html")
     with pytest.raises(DiskError, match="file"):
         save_figures(STUDY, TABLE, [], tmp_path / "file" / "figures")
+
+
+def test_a_full_disk_leaves_the_report_that_was_there(tmp_path, monkeypatch):
+    analysis = STUDY.analysis(TABLE)
+    report(tmp_path / "a.html", analysis=analysis)
+    save_figures(STUDY, TABLE, analysis, tmp_path / "a")
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+    def refuse(descriptor):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(durable.os, "fsync", refuse)
+    with pytest.raises(DiskError, match=rf"{tmp_path}/a.html: No space left on device"):
+        report(tmp_path / "a.html", study=replace(STUDY, title="Another"), analysis=analysis)
+    with pytest.raises(DiskError, match=rf"{tmp_path}/a/.*: No space left on device"):
+        save_figures(replace(STUDY, title="Another"), TABLE, analysis, tmp_path / "a")
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before

@@ -125,7 +125,7 @@ def test_an_array_that_cannot_be_kept_exactly_is_refused_by_name(array):
     ],
 )
 def test_a_column_that_cannot_be_kept_is_refused_by_name(name, value):
-    with pytest.raises(UsageError, match="column '(x|seed|.*udfff)'"):
+    with pytest.raises(UsageError, match=r"column '(x|seed|.*udfff)'"):
         encode_row({name: value})
 
 

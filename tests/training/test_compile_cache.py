@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 import zlib
 
 import pytest
@@ -190,15 +189,13 @@ def test_a_folder_that_others_can_write_is_not_used_and_a_warning_says_so(
     assert "compiled programs are not kept" in caplog.text and str(folder.parent) in caplog.text
 
 
-def test_a_start_with_a_usual_cache_is_quick(tmp_path, monkeypatch):
+def test_a_start_keeps_every_program_that_is_signed(tmp_path, monkeypatch):
     monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path))
     folder = keep_programs({})
     for k in range(100):
         (folder / f"{k}-cache").write_bytes(bytes([k]) * 50_000)
     compile_cache._sign(folder, 0)
-    time.process_time()
     keep_programs({})
-
     assert len(list(folder.glob("*-cache"))) == 100
 
 

@@ -15,10 +15,11 @@ import click
 from allometry.cli import data, decisions, fit_checks, laws, stored
 from allometry.cli.listing import list_
 from allometry.cli.new import new
-from allometry.cli.output import say
+from allometry.cli.output import in_a_line, on_stdout, say
 from allometry.cli.report import report
 from allometry.cli.run import run
-from allometry.errors import AllometryError, in_one_line, raised_at
+from allometry.cli.streams import close_stdout, in_words_of_click, open_streams, tell
+from allometry.errors import AllometryError, as_told, in_one_line, raised_at
 
 __all__ = ["commands", "main"]
 
@@ -27,12 +28,15 @@ FAILED, INTERRUPTED = 70, 130
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code; errors meant for people have no traceback."""
+    open_streams()
     try:
         code = commands.main(args=arguments, prog_name="allometry", standalone_mode=False)
+        with on_stdout():
+            sys.stdout.flush()
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.ClickException as error:
-        error.show()
+        tell(in_words_of_click(error))
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         say("interrupted; what was finished is stored, the same command goes on from there")
@@ -40,18 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # Threads still inside a compiled program would hold up a usual exit, or crash in it.
         os._exit(INTERRUPTED)
     except AllometryError as error:
-        say(f"allometry: {error}")
+        tell(in_a_line(f"allometry: {error}"))
         code = error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nothing is left to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:
-        # One raised in a study's own code is its author's to mend, any other is ours.
-        if raised_at(error) is None or "--debug" in (sys.argv if arguments is None else arguments):
+        if "--debug" in (sys.argv if arguments is None else arguments):
             raise
-        say(f"allometry: {in_one_line(error)}; `allometry --debug ...` shows the traceback")
-        code = FAILED
+        if raised_at(error) is not None:  # in a study's own code: its author's to mend
+            said = f"{in_one_line(error)}; `allometry --debug ...` shows the traceback"
+            tell(in_a_line(f"allometry: {said}"))
+            code = FAILED
+        else:
+            told = as_told(error)
+            if told is None:
+                raise  # a defect of ours
+            tell(in_a_line(f"allometry: {told}"))
+            code = told.exit_code
+    close_stdout()
     sys.exit(code if isinstance(code, int) else 0)
 
 

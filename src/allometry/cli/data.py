@@ -3,7 +3,7 @@
 import click
 
 from allometry.cli.options import as_json
-from allometry.cli.output import columns, print_json, say
+from allometry.cli.output import columns, print_json, print_line, say
 
 __all__ = ["data"]
 
@@ -45,4 +45,4 @@ def data_get(name: str, as_json: bool) -> None:
     if as_json:
         print_json("data", name=name, folder=str(path))
     else:
-        click.echo(path)
+        print_line(path)

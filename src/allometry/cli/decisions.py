@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from allometry.cli.options import as_json, in_store, pairs
-from allometry.cli.output import print_json, say
+from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, pairs
+from allometry.cli.output import print_json, print_line, say, say_lines
 from allometry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def exclude(reason: str, store: Path, as_json: bool, **picked: Any) -> None:
     if as_json:
         print_json("exclude", store=str(store), reason=reason, run_ids=selection.run_ids)
     else:
-        click.echo(f"{_runs(count)} excluded of {_places(selection)}: {reason.strip()}")
+        print_line(f"{_runs(count)} excluded of {_places(selection)}: {reason.strip()}")
 
 
 @click.command()
@@ -75,7 +75,7 @@ def include(store: Path, as_json: bool, **picked: Any) -> None:
     if as_json:
         print_json("include", store=str(store), run_ids=run_ids)
     else:
-        click.echo(f"{_runs(len(run_ids))} included again, of {_places(selection)}")
+        print_line(f"{_runs(len(run_ids))} included again, of {_places(selection)}")
 
 
 @click.command()
@@ -99,12 +99,12 @@ def forget(yes: bool, store: Path, as_json: bool, **picked: Any) -> None:
     if as_json:
         print_json("forget", store=str(store), run_ids=selection.run_ids)
     else:
-        click.echo(f"{_runs(len(selection.run_ids))} forgotten of {_places(selection)}")
+        print_line(f"{_runs(len(selection.run_ids))} forgotten of {_places(selection)}")
 
 
 @click.command()
-@click.argument("stores", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
+@click.argument("stores", nargs=-1, required=True, type=FILE_OR_FOLDER)
+@click.option("-o", "--output", required=True, type=FILE_OR_FOLDER,
               help="The new store; a file that does not exist.")  # fmt: skip
 @click.option("--keep-first", is_flag=True,
               help="Where a run has other numbers in two stores, keep the first.")  # fmt: skip
@@ -130,7 +130,7 @@ def merge(stores: tuple[Path, ...], output: Path, keep_first: bool, as_json: boo
         say(f"{_runs(merged.repeated)} in several stores, kept as in the first of them")
     if merged.differing:
         say(f"{_runs(merged.differing)} with other numbers in a later store, the first one's kept")
-    click.echo(output)
+    print_line(output)
 
 
 def _selected(
@@ -161,13 +161,16 @@ def _show(selection: "Selection", store: Path) -> None:
     filled = {key: table for key, table in selection.tables.items() if len(table)}
     say(f"{store}: {_runs(len(selection.run_ids))} to forget")
     for key, table in list(filled.items())[:SHOWN]:
-        say(f"\n{' '.join(filter(None, key))}\n{table!r}")
+        say("")
+        say(" ".join(filter(None, key)))
+        say_lines(repr(table))
     if len(filled) > SHOWN:
-        say(f"\nand runs of {len(filled) - SHOWN} more sizes and sets of changes")
+        say_lines(f"\nand runs of {len(filled) - SHOWN} more sizes and sets of changes")
     if selection.whole:
-        say("\nWhat is still to be trained of them is forgotten too")
+        say_lines("\nWhat is still to be trained of them is forgotten too")
     for key, count in selection.elsewhere.items():
-        say(f"\n{count} of them belong to {' '.join(filter(None, key))} as well")
+        say("")
+        say(f"{count} of them belong to {' '.join(filter(None, key))} as well")
 
 
 def _confirmed(selection: "Selection", store: Path) -> bool:
@@ -178,7 +181,8 @@ def _confirmed(selection: "Selection", store: Path) -> bool:
     """
     if not sys.stdin.isatty():
         raise UsageError("nothing was forgotten: there is no terminal to ask on; give --yes")
-    say(f"\nThey cannot be brought back. A copy first: allometry backup COPY.db --store {store}")
+    say("")
+    say(f"They cannot be brought back. A copy first: allometry backup COPY.db --store {store}")
     return click.confirm(f"Forget {_runs(len(selection.run_ids))}?", err=True)
 
 

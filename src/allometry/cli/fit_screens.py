@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from allometry.cli.terminal import show_line, show_status, stdout
+from allometry.errors import printable
 from allometry.fitting.document import Fit
 from allometry.fitting.groups import GroupFits, SharedFit
 from allometry.fitting.intervals import Estimate
@@ -69,9 +70,9 @@ def _wide(groups: GroupFits) -> RichTable:
             fit.law, fit.parameters | fit.derived, fit.data[fit.law.response]
         )
         cells = [_estimate(e) for e in estimates.values()]
-        _row(table, group, str(fit.rows), *cells, _status(fit.status.code))
+        table.add_row(group, str(fit.rows), *cells, _status(fit.status.code))
     for group in groups.refused:
-        _row(table, group, "", *("" for _ in names), Text("not fitted", style="yellow"))
+        table.add_row(group, "", *("" for _ in names), Text("not fitted", style="yellow"))
     return table
 
 
@@ -83,11 +84,11 @@ def _long(groups: GroupFits) -> RichTable:
         first = [group, str(fit.rows)]
         for row in estimate_rows(fit):
             verdict = Text(row.verdict, style="" if row.sure else "yellow")
-            _row(table, *first, row.name, row.shown, verdict)
+            table.add_row(*first, row.name, row.shown, verdict)
             first = ["", ""]
         table.add_section()
     for group in groups.refused:
-        _row(table, group, "", "", "", Text("not fitted", style="yellow"))
+        table.add_row(group, "", "", "", Text("not fitted", style="yellow"))
     return table
 
 
@@ -98,7 +99,7 @@ def _show_differences(console: Console, groups: GroupFits) -> None:
         style = "bold" if d.verdict == "different" else ""
         verdict = Text(DIFFERENCES[d.verdict], style=style)
         pair = f"{d.first} \N{MINUS SIGN} {d.second}"
-        _row(table, d.parameter, pair, shown_interval(d.value, d.low, d.high), verdict)
+        table.add_row(d.parameter, pair, shown_interval(d.value, d.low, d.high), verdict)
     console.print(table)
     if any(d.verdict == "not_distinguished" for d in groups.differences[:MOST_DIFFERENCES]):
         show_line(console, "Not distinguished: the interval of the difference holds 0.")
@@ -120,7 +121,7 @@ def _show_shared(console: Console, shared: SharedFit) -> None:
     table = _table("parameter", f"value [{100 * fit.interval.level:g}% interval]", "meaning")
     meanings = {**{p.name: p.meaning for p in fit.law.parameters}, **fit.law.meanings}
     for name, estimate in {**fit.parameters, **fit.derived}.items():
-        _row(table, name, _estimate(estimate), meanings.get(name, ""))
+        table.add_row(name, _estimate(estimate), meanings.get(name, ""))
     console.print(table)
     test = shared.test
     if test is None:
@@ -148,14 +149,13 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
         console.print()
     show_line(console, f"{fit.formula}   ({summary_of_fit(fit)})", "bold")
     table = _table("left out", "shift", "moves most", *whole, "")
-    _row(table, "nothing", "", "", *(shown(v, 4) for v in whole.values()), "", end_section=True)
+    table.add_row("nothing", "", "", *(shown(v, 4) for v in whole.values()), "", end_section=True)
     for row in rows[:MOST_LEFT_OUT]:
         cells = [
             Text(shown(row[name], 4), style="bold" if name == row["moved"] else "")
             for name in whole
         ]
-        _row(
-            table,
+        table.add_row(
             _left_out(row, what),
             f"{row['shift']:.2f}" if row["moved"] else "",
             row["moved"],
@@ -209,7 +209,7 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
             else shown(fit[n])
             for n in names
         ]
-        _row(table, _choices(fit, everywhere, mappings), str(fit["rows"]), *estimates)
+        table.add_row(_choices(fit, everywhere, mappings), str(fit["rows"]), *estimates)
     console.print(table)
     if everywhere:
         show_line(console, f"Rows left out of every fit: {', '.join(sorted(everywhere))}.")
@@ -219,7 +219,7 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
             extreme((fit[name + end] for fit in fits if np.isfinite(fit[name + end])), default=NAN)
             for end, extreme in (("", min), ("", max), ("_low", min), ("_high", max))
         ]
-        _row(table, name, *(shown(end, 4) for end in ends))
+        table.add_row(name, *(shown(end, 4) for end in ends))
     show_line(console, f"Over these {len(fits)} fits, values and ends of their intervals:")
     console.print(table)
     _notes(console, document["notes"])
@@ -234,7 +234,7 @@ def _choices(fit: Mapping[str, Any], everywhere: set[str], mappings: bool) -> Te
     rules = [r for r in fit["dropped"].split(", ") if r not in everywhere | {"none"}]
     delta = f" {fit['delta']:g}" if fit["delta"] else ""
     lines = [f"{fit['objective']}{delta}", *([fit["counting"]] if mappings else []), *rules]
-    text = Text("\n".join(lines))
+    text = Text(printable("\n".join(lines)))  # as wide as it is shown
     if fit["status"] != "converged":
         text.append(f"\n{fit['status']}", style="yellow")
     return text
@@ -243,14 +243,8 @@ def _choices(fit: Mapping[str, Any], everywhere: set[str], mappings: bool) -> Te
 def _table(*headings: str) -> RichTable:
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
-        table.add_column(Text(heading), overflow="fold")
+        table.add_column(heading, overflow="fold")
     return table
-
-
-def _row(table: RichTable, *cells: str | Text, end_section: bool = False) -> None:
-    """Add a row; square brackets in a cell are no markup."""
-    texts = (Text(cell) if isinstance(cell, str) else cell for cell in cells)
-    table.add_row(*texts, end_section=end_section)
 
 
 def _estimate(e: Estimate) -> Text:

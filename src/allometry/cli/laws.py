@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.options import (
+    FILE,
+    FILE_OR_FOLDER,
     as_json,
     counts,
+    law_name,
     mapped_columns,
     number,
     numbers,
@@ -76,8 +79,11 @@ with_fixed = click.option(
 
 
 @click.command()
-@click.argument("table", type=click.Path(path_type=Path))
-@click.option("--law", required=True, help="A name, or a file with a LAW.")
+@click.argument("table", type=FILE_OR_FOLDER)
+@click.option(
+    "--law", required=True, help="A name, or a file with a LAW.",
+    callback=lambda context, option, text: law_name(text),
+)  # fmt: skip
 @mapped
 @filtered
 @largest_dropped
@@ -138,7 +144,7 @@ with_fixed = click.option(
 )
 @click.option(
     "--figure",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Draw data, fit and residuals into this file: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
 )
 @to_file
@@ -230,7 +236,7 @@ def _fit_groups(
 
 
 @click.command()
-@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("table", type=FILE_OR_FOLDER)
 @click.option(
     "--laws",
     "names",
@@ -286,7 +292,7 @@ def compare(
     if name != "largest" or not count.isdecimal():
         raise UsageError(f"--hold-out largest:K with a whole number K expected, got {hold_out!r}")
     document = compare_file(
-        table, mapped_columns(mapping), [n for n in ",".join(names).split(",") if n],
+        table, mapped_columns(mapping), [law_name(n) for n in ",".join(names).split(",") if n],
         fit_where=fit_where, by=by, hold_out=int(count), backtest=backtest, objective=objective,
         delta=delta, where=filters, drop_largest=counts("--drop-largest", drop_largest),
         starts=starts, seed=seed, weights=weights, noise=noise,

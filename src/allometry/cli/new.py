@@ -6,7 +6,9 @@ from shlex import quote
 
 import click
 
+from allometry.cli.options import FILE
 from allometry.cli.output import say, write
+from allometry.durable import written
 from allometry.errors import UsageError
 
 __all__ = ["new"]
@@ -38,16 +40,22 @@ STUDY = al.Study(
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 def new(file: Path) -> None:
     """Write a study to FILE that runs as it is: change its question, runs and claims."""
     if file.suffix != ".py":
         raise UsageError(f"a study is a Python file, {file.with_suffix('.py')} say; got {file}")
-    if file.exists():
-        raise UsageError(f"{file} is there already: choose another name")
     name = re.sub(r"\W", "_", file.stem)
-    write(file, lambda path: path.write_text(TEMPLATE.format(name=name), encoding="utf-8"))
+    write(file, lambda path: _save(TEMPLATE.format(name=name), path))
     shown = quote(str(file) if file.is_absolute() or len(file.parts) > 1 else f"./{file}")
     say(f"{file}: a study to start from; run it and look at its page:")
     say(f"  allometry run {shown}")
     say(f"  allometry report {shown} -o {quote(f'{file.stem}.html')}")
+
+
+def _save(text: str, path: Path) -> None:
+    try:
+        with written(path, new=True) as part:
+            part.write_text(text, encoding="utf-8")
+    except FileExistsError:
+        raise UsageError(f"{path} is there already: choose another name") from None

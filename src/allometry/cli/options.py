@@ -3,37 +3,54 @@
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import click
 
 from allometry.errors import UsageError
+from allometry.foreign_files import expanded
 
 if TYPE_CHECKING:
     from allometry.engines import Engine
 
 __all__ = [
-    "EngineName", "as_json", "counts", "engine_of", "in_store", "mapped_columns", "number",
-    "numbers", "of_size", "pairs", "to_file", "with_changes", "with_engine",
+    "FILE", "FILE_OR_FOLDER", "EngineName", "as_json", "counts", "engine_of", "in_store",
+    "law_name", "mapped_columns", "number", "numbers", "of_size", "pairs", "to_file",
+    "with_changes", "with_engine",
 ]  # fmt: skip
 
 EngineName = Literal["local", "ray", "slurm"]
 
 R = TypeVar("R")
 
+
+class PathOfPerson(click.Path):
+    """A path as a person typed it; ``~`` is the home folder also where the shell left it."""
+
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        # Whether it can be read or written is said by who does it.
+        super().__init__(dir_okay=dir_okay, readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(expanded(value), param, ctx)
+        except ValueError as error:  # a null byte, or half a character
+            self.fail(f"{str(value)!a} cannot be a path: {error}", param, ctx)
+
+
+FILE, FILE_OR_FOLDER = PathOfPerson(dir_okay=False), PathOfPerson()
+
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 in_store = click.option(
     "--store",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     default=Path("allometry.db"),
     envvar="ALLOMETRY_STORE",
     show_default=True,
     help="The SQLite file that holds the runs.",
 )
 of_size = click.option("--size", help="One of the study's sizes. Default: the largest one stored.")
-to_file = click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write."
-)
+to_file = click.option("-o", "--output", type=FILE, help="File to write.")
 with_changes = click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
     callback=lambda context, option, texts: pairs("--set", texts, "FIELD=VALUE"),
@@ -88,6 +105,11 @@ def engine_of(name: EngineName, workers: int | None, hung_after: float) -> "Engi
     from allometry.engines.local import LocalEngine
 
     return LocalEngine(workers=workers or 0, hung_after=hung_after)
+
+
+def law_name(text: str) -> str:
+    """A law's name, or the path of its file."""
+    return str(expanded(text)) if text.endswith(".py") else text
 
 
 def pairs(option: str, texts: Sequence[str], form: str = "NAME=VALUE") -> dict[str, str]:

@@ -1,4 +1,8 @@
-"""What commands write: one JSON document or columns on stdout, talk on stderr, files."""
+"""What commands write: one JSON document or columns on stdout, talk on stderr, files.
+
+Text from files and stores passes `printable` here, or in the console of tables, on its way to
+the terminal; no other module of the command line writes to it.
+"""
 
 import json
 import math
@@ -12,12 +16,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from allometry.errors import DiskError
+from allometry.errors import DiskError, printable
 
 if TYPE_CHECKING:
     from allometry.findings import Finding
+    from allometry.tables.table import Table
 
-__all__ = ["columns", "finding_document", "plain", "print_json", "prints_on_stderr", "say", "write"]
+__all__ = [
+    "columns", "finding_document", "in_a_line", "on_stdout", "plain", "print_csv", "print_json",
+    "print_line", "prints_on_stderr", "say", "say_lines", "write",
+]  # fmt: skip
 
 T = TypeVar("T")
 STDOUT, STDERR = 1, 2
@@ -37,9 +45,56 @@ def write(path: Path, make: Callable[[Path], T]) -> T:
 
 
 def print_json(schema: str, **fields: object) -> None:
-    """One JSON document with its schema, on stdout."""
+    """One JSON document with its schema, on stdout.
+
+    In ASCII, so that it is the same data in every locale, and steers no terminal.
+    """
     document = {"schema": f"allometry/{schema}/1", **plain(fields)}
-    click.echo(json.dumps(document, allow_nan=False, ensure_ascii=False))
+    _print(json.dumps(document, allow_nan=False).replace("\x7f", r"\u007f"))
+
+
+def print_csv(table: "Table") -> None:
+    """A table on stdout: as it is, in UTF-8, for a file or a program; printable on a terminal."""
+    text = table.to_csv() or ""
+    if sys.stdout.isatty():
+        _print(printable(text), end="")
+        return
+    with on_stdout():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
+
+def print_line(text: object) -> None:
+    """One line of what was asked for, on stdout."""
+    _print(in_a_line(str(text)))
+
+
+def in_a_line(text: str) -> str:
+    """The text as a terminal may be given it, the ends of lines within it written out too."""
+    return printable(text).replace("\n", r"\n")
+
+
+@contextmanager
+def on_stdout() -> Iterator[None]:
+    """While something is written there.
+
+    Raises:
+        Exit: its reader has gone (`| head`): nothing is left to say.
+        DiskError: it cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise click.exceptions.Exit(0) from None
+    except OSError as error:
+        raise DiskError(f"cannot write to stdout: {error.strerror or error}") from error
+
+
+def _print(text: str, end: str = "\n") -> None:
+    with on_stdout():
+        sys.stdout.write(text + end)
+        sys.stdout.flush()
 
 
 def plain(value: Any) -> Any:
@@ -61,14 +116,20 @@ def finding_document(finding: "Finding") -> dict[str, Any]:
 def columns(title: str, rows: Sequence[tuple[str, str]]) -> None:
     """A title and rows of a name and its text, on stdout."""
     width = max((len(name) for name, _ in rows), default=0)
-    click.echo(title)
+    print_line(title)
     for name, text in rows:
-        click.echo(f"  {name:<{width}}  {text}")
+        print_line(f"  {name:<{width}}  {text}")
 
 
 def say(text: str) -> None:
     """One line of talk, on stderr."""
-    click.echo(text, err=True)
+    say_lines(in_a_line(text))
+
+
+def say_lines(text: str) -> None:
+    """Talk of several lines, on stderr."""
+    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.flush()
 
 
 @contextmanager

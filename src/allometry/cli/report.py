@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allometry.cli.options import as_json, in_store, of_size, with_changes
-from allometry.cli.output import finding_document, print_json, prints_on_stderr, write
+from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, with_changes
+from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, write
 from allometry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["report"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FILE_OR_FOLDER,
     help="Page to write (.html), or folder of pages.",
 )
 @as_json
@@ -64,7 +64,7 @@ def _report_all(folder: Path, store: Path, as_json: bool) -> None:
         print_json("reports", files=files, studies=[page.study.name for page in pages])
         return
     for file in files:
-        click.echo(file)
+        print_line(file)
 
 
 def _report_one(
@@ -88,4 +88,4 @@ def _report_one(
         )
         return
     for file in page.files:
-        click.echo(file)
+        print_line(file)

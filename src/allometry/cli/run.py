@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.options import as_json, in_store, with_changes, with_engine
-from allometry.cli.output import finding_document, print_json, prints_on_stderr, say
+from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, say
 
 if TYPE_CHECKING:
     from allometry.engines import Engine, Failure
@@ -174,17 +174,17 @@ def _show_explanation(explanation: "Explanation", as_json: bool) -> None:
             packs=[asdict(plan) for plan in plans] or [{"runs": runs} for runs in sizes],
         )
         return
-    click.echo(
+    print_line(
         f"{explanation.study} ({explanation.size}): {explanation.runs} runs to train in "
         f"{len(sizes)} packs"
     )
     if not explanation.predicted:
         runs = ", ".join(map(str, sizes))
-        click.echo(f"packs by the study's own procedure, of unpredicted cost; runs each: {runs}")
+        print_line(f"packs by the study's own procedure, of unpredicted cost; runs each: {runs}")
         return
     for i, plan in enumerate(plans, start=1):
-        click.echo(f"  {i:>4}  {_plan_line(plan)}")
-    click.echo(f"predicted: {explanation.seconds:.3g} s, loading and measures apart")
+        print_line(f"  {i:>4}  {_plan_line(plan)}")
+    print_line(f"predicted: {explanation.seconds:.3g} s, loading and measures apart")
 
 
 def _plan_line(plan: "Plan") -> str:

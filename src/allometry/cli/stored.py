@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allometry.cli.options import as_json, in_store, of_size, to_file, with_changes
-from allometry.cli.output import plain, print_json, prints_on_stderr, say, write
+from allometry.cli.options import FILE, as_json, in_store, of_size, to_file, with_changes
+from allometry.cli.output import (
+    plain,
+    print_csv,
+    print_json,
+    print_line,
+    prints_on_stderr,
+    say,
+    write,
+)
 
 if TYPE_CHECKING:
     from allometry.store import StudyStatus
@@ -29,9 +37,9 @@ def status(store: Path, as_json: bool) -> None:
     if as_json:
         print_json("status", store=str(store), studies=[_status(entry) for entry in entries])
         return
-    click.echo(store)
+    print_line(store)
     for line in status_lines(entries):
-        click.echo(line)
+        print_line(line)
 
 
 def _status(entry: "StudyStatus") -> dict[str, object]:
@@ -44,7 +52,7 @@ def _status(entry: "StudyStatus") -> dict[str, object]:
 @in_store
 @click.option(
     "--salvage",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FILE,
     help="Copy what is whole into this new store.",
 )
 @as_json
@@ -60,7 +68,7 @@ def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
     else:
         say(f"{store}: {verification.runs} runs, {len(damaged)} damaged")
         for entry in damaged:
-            click.echo(f"{entry['run_id']}  {entry['what']}")
+            print_line(f"{entry['run_id']}  {entry['what']}")
     if damaged:
         say(
             f"what is whole is in {salvage}"
@@ -72,7 +80,7 @@ def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("copy", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("copy", type=FILE)
 @in_store
 def backup(copy: Path, store: Path) -> None:
     """Copy the store into a new file COPY, also while a run writes to it."""
@@ -80,7 +88,7 @@ def backup(copy: Path, store: Path) -> None:
 
     with Store(store) as opened:
         opened.backup(copy)
-    click.echo(copy)
+    print_line(copy)
 
 
 @click.command()
@@ -110,4 +118,4 @@ def table(
     elif output:
         say(f"{output}: {len(rows)} rows, {len(rows.columns)} columns")
     else:
-        click.echo(rows.to_csv(), nl=False)
+        print_csv(rows)

@@ -3,11 +3,11 @@
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,9 +16,12 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from allometry.cli.output import on_stdout
+from allometry.errors import printable
 from allometry.findings import MARKS, Finding, Verdict
 from allometry.fitting.document import Fit
 from allometry.fitting.predictions import Prediction
@@ -40,11 +43,33 @@ COLOURS: Mapping[Verdict, str] = {"agrees": "green", "disagrees": "red", "undeci
 QUIET_SECONDS = 10.0  # between plain lines, where there is no terminal to draw on
 
 
+class Screen(Console):
+    """A console on which text is text: no markup, no codes of emoji, nothing that steers it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """What cells are measured by, so that they are wide enough for what is written out."""
+        return super().render_str(printable(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Everything that is printed passes here; control segments are those of the console."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with on_stdout():
+            super().print(*objects, **options)
+
+
 class Bar:
     """Progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = Screen(stderr=True)
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._bar = Progress(
             SpinnerColumn(),
@@ -120,7 +145,7 @@ class Bar:
 
 def stdout() -> Console:
     """A console as wide as the terminal; where there is none, wide enough for the tables."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 110)
+    return Screen(file=sys.stdout, width=None if sys.stdout.isatty() else 110)
 
 
 def show_line(console: Console, text: str, style: str = "") -> None:

@@ -16,7 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 
 from allometry.figures.marks import TIPS
-from allometry.figures.style import PNG_DPI, paper
+from allometry.figures.style import PNG_DPI, make_drawable, paper
 
 __all__ = ["HEADLINE", "Drawing", "draw"]
 
@@ -54,6 +54,7 @@ def draw(figure: Figure, name: str) -> Drawing:
     try:
         with paper(**{"svg.hashsalt": name}):
             figure.set_facecolor("white")
+            make_drawable(figure)
             band = _make_room(figure)
             tips = _name_tips(figure)
             svg = _svg(figure)

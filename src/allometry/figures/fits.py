@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from allometry.errors import UsageError
 from allometry.figures.labels import corner_note, emptiest_corner, relative
 from allometry.figures.style import BLUE, GREY, dress, headline, panels, paper, save_figure, stacked
+from allometry.figures.words import literal
 from allometry.fitting.document import Fit
 from allometry.fitting.profile import Profile
 from allometry.laws import Array
@@ -128,8 +129,8 @@ def _curve(fit: Fit, ax: Axes, x: Array, y: Array) -> None:
         ax.fill_between(grid, low, high, color=BLUE, alpha=0.16, linewidth=0)
     ax.plot(grid, fit.predict({symbol: grid}), color=BLUE, linewidth=1.3)
     ax.plot(x, y, "o", markersize=2.6, color=BLUE, alpha=0.7)
-    ax.set_xlabel(fit.columns.get(symbol, symbol))
-    ax.set_ylabel(fit.columns.get(fit.law.response, fit.law.response))
+    ax.set_xlabel(literal(fit.columns.get(symbol, symbol)))
+    ax.set_ylabel(literal(fit.columns.get(fit.law.response, fit.law.response)))
 
 
 def _diagonal(ax: Axes, predicted: Array, y: Array) -> None:
@@ -148,7 +149,7 @@ def draw_profile(profile: Profile, ax: Axes | None = None) -> Axes:
     ax.plot(profile.values, profile.statistic, "-o", markersize=2.5, color=BLUE)
     ax.axhline(profile.threshold, color=GREY, linewidth=1)
     ax.set_ylim(0, 4 * profile.threshold)
-    ax.set_xlabel(profile.name)
+    ax.set_xlabel(literal(profile.name))
     ax.set_ylabel(f"likelihood ratio ({profile.verdict.replace('_', ' ')})")
     return ax
 

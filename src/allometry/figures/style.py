@@ -17,11 +17,13 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from allometry.durable import written
 from allometry.errors import UsageError
-from allometry.figures.words import to_mathtext
+from allometry.figures.words import drawable, to_mathtext
 
 __all__ = [
     "BLUE",
@@ -40,6 +42,7 @@ __all__ = [
     "equal_decades",
     "headline",
     "letters",
+    "make_drawable",
     "panels",
     "paper",
     "ramp",
@@ -242,9 +245,17 @@ def equal_decades(axes: Sequence[Axes] | AxesArray, which: str = "x") -> None:
 
 def save_figure(figure: Figure, path: Path) -> Path:
     """Write .png (200 dpi), .svg or another format; equal figures give equal bytes in these two."""
-    with paper(**{"svg.hashsalt": path.stem}):
-        figure.savefig(path, dpi=PNG_DPI, metadata=METADATA.get(path.suffix))
+    ending = path.suffix.lower() or ".png"
+    make_drawable(figure)
+    with written(path) as part, paper(**{"svg.hashsalt": path.stem}):
+        figure.savefig(part, format=ending[1:], dpi=PNG_DPI, metadata=METADATA.get(ending))
     return path
+
+
+def make_drawable(figure: Figure) -> None:
+    """Make sure of every text in the figure: names from data may hold anything."""
+    for text in figure.findobj(Text):
+        text.set_text(drawable(text.get_text()))
 
 
 class _SparseLog(Locator):

@@ -8,7 +8,9 @@ several terms stands in braces, S^{-alpha/(1 + alpha)}, or in parentheses that a
 import re
 from html import escape
 
-__all__ = ["to_html", "to_mathtext"]
+from allometry.errors import printable
+
+__all__ = ["drawable", "literal", "to_html", "to_mathtext"]
 
 GREEK = {
     "alpha": "α",
@@ -45,9 +47,13 @@ def to_html(text: str) -> str:
 
 
 def to_mathtext(text: str, bold: bool = False) -> str:
-    """Matplotlib text; text that has dollar signs already is left alone."""
+    """Matplotlib text; mathematics between dollar signs is left alone.
+
+    Text with dollar signs or backslashes that is no mathematics Matplotlib knows is literal.
+    """
+    text = printable(text)
     if "$" in text:
-        return text
+        return text if _is_drawable(text) else literal(text)
     font = r"\mathbf" if bold else r"\mathrm"
 
     def index(m: re.Match[str]) -> str:
@@ -66,10 +72,37 @@ def to_mathtext(text: str, bold: bool = False) -> str:
         part if part.startswith("$") else re.sub(POWERED, power, part)
         for part in re.split(r"(\$[^$]*\$)", out)
     )
-    return "".join(
+    out = "".join(
         part if part.startswith("$") else re.sub(MINUS, "\N{MINUS SIGN}", _with_greek(part))
         for part in re.split(r"(\$[^$]*\$)", out)
     )
+    return out if "\\" not in text or _is_drawable(out) else literal(text)
+
+
+def literal(text: str) -> str:
+    """Matplotlib text that is drawn as it stands: a name from data, whatever is in it."""
+    return printable(text).replace("$", r"\$")
+
+
+def drawable(text: str) -> str:
+    """The same text if Matplotlib can draw it, else `literal`; control characters written out."""
+    text = printable(text)
+    return text if _is_drawable(text) else literal(text)
+
+
+def _is_drawable(text: str) -> bool:
+    """Whether all mathematics in the text, which Matplotlib reads by the line, is such."""
+    from matplotlib.cbook import is_math_text  # here: a run without a report does not need it
+    from matplotlib.mathtext import MathTextParser
+
+    parser = MathTextParser("path")
+    try:
+        for line in text.split("\n"):
+            if is_math_text(line):
+                parser.parse(line)
+    except Exception:  # of whatever kind: the parser's errors are of many
+        return False
+    return True
 
 
 def _with_greek(text: str) -> str:

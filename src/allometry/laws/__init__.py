@@ -95,7 +95,11 @@ def from_file(path: str | Path) -> Law:
         UsageError: no such file, it cannot be run, or it defines no `LAW`.
     """
     path = Path(path)
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise UsageError(f"no law file {path}: {error.strerror}") from error
+    if not is_there:
         raise UsageError(f"no law file {path}")
     spec = importlib.util.spec_from_file_location(f"user_law_{path.stem}", path)
     if spec is None or spec.loader is None:

@@ -17,6 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from allometry.errors import UsageError
+
 __all__ = ["Array", "Kind", "Law", "Parameter", "Term", "Values"]
 
 Array = NDArray[np.float64]
@@ -141,6 +143,18 @@ class Law:
         object.__setattr__(self, "centring", centring)
         if self.positive_sizes is None:
             object.__setattr__(self, "positive_sizes", centring == "ratio")
+        for term in self.terms:
+            exponents = [exponent for _, exponent in term.powers]
+            for what, used, known in (
+                ("parameter", [term.coefficient, *exponents], self.names),
+                ("size", [size for size, _ in term.powers], self.sizes),
+            ):
+                strange = [name for name in used if name not in known]
+                if strange:
+                    raise UsageError(
+                        f"law {self.name}: a term has the {what} {strange[0]!r}, which is none of "
+                        f"the law's: {', '.join(map(str, known)) or 'there are none'}"
+                    )
 
     @property
     def names(self) -> tuple[str, ...]:

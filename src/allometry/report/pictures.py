@@ -9,6 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from allometry.durable import written
 from allometry.errors import DiskError
 from allometry.figures.drawing import Drawing, draw
 from allometry.figures.style import paper
@@ -17,7 +18,7 @@ from allometry.findings import Analysis
 from allometry.study import Study, included
 from allometry.tables.table import Table
 
-__all__ = ["Picture", "draw_figures", "make_folder", "save_figures"]
+__all__ = ["Picture", "draw_figures", "make_folder", "save_figures", "write_bytes"]
 
 
 @dataclass(frozen=True)
@@ -99,18 +100,20 @@ def save_figures(
         `STUDY_findings.csv`.
 
     Raises:
-        DiskError: the folder cannot be made.
+        DiskError: the folder or a file cannot be made.
     """
     make_folder(folder)
-    written = []
+    files = []
     for picture in draw_figures(study, table, analysis) if pictures is None else pictures:
         for kind, data in ((".png", picture.drawing.png), (".svg", picture.drawing.svg)):
-            written.append(folder / f"{picture.function}{kind}")
-            written[-1].write_bytes(data)
+            files.append(folder / f"{picture.function}{kind}")
+            write_bytes(files[-1], data)
     runs, findings = (folder / f"{study.name}_{what}.csv" for what in ("runs", "findings"))
-    table.to_csv(runs)
-    Table.from_rows(vars(f) for f in analysis.findings).to_csv(findings)
-    return [*written, runs, findings]
+    rows = Table.from_rows(vars(f) for f in analysis.findings)
+    for file, content in ((runs, table), (findings, rows)):
+        with _told(file):
+            content.to_csv(file)
+    return [*files, runs, findings]
 
 
 def make_folder(folder: Path) -> None:
@@ -124,4 +127,25 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         raise DiskError(
             f"cannot make the folder {folder}: {error.strerror}; choose another place"
+        ) from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that is whole or as it was before.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
+    with _told(path), written(path) as part:
+        part.write_bytes(content)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Name the file that cannot be written: a report has many."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(
+            f"cannot write {path}: {error.strerror or error}; choose another place with -o"
         ) from error

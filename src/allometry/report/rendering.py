@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
-from allometry.errors import DataError, DiskError
+from allometry.errors import DataError, printable
 from allometry.figures.words import to_html
 from allometry.findings import MARKS, Finding
-from allometry.report.pictures import make_folder
+from allometry.report.pictures import make_folder, write_bytes
 
 __all__ = ["LIMIT", "render", "symbols_in", "with_meanings", "write"]
 
@@ -25,7 +25,10 @@ ADDRESS = r"(?<![\w./])(?:(?P<arxiv>\d{4}\.\d{4,5})(?![\w])|10\.\d{4,9}/[\w./()-
 
 
 def render(template: str, **values: Any) -> str:
-    """A page with its style and script inside; its policy forbids everything else to load."""
+    """A page with its style and script inside; its policy forbids everything else to load.
+
+    What would steer a terminal, turn the direction of writing or be seen by nobody is written out.
+    """
     env = _environment()
     loader = env.loader
     assert loader is not None
@@ -34,9 +37,10 @@ def render(template: str, **values: Any) -> str:
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src {_hash_source(style)}; script-src {_hash_source(script)}"
     )
-    return env.get_template(template).render(
+    page = env.get_template(template).render(
         style=_trusted(style), script=_trusted(script), policy=policy, **values
     )
+    return printable(page)
 
 
 def _hash_source(text: str) -> str:
@@ -63,12 +67,7 @@ def write(page: str, path: Path, parts: Sequence[tuple[str, int]] = ()) -> Path:
             "rasterized=True to what draws them"
         )
     make_folder(path.parent)
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise DiskError(
-            f"cannot write {path}: {error.strerror}; choose another place with -o"
-        ) from error
+    write_bytes(path, data)
     return path
 
 

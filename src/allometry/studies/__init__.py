@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from allometry.errors import UsageError, did_you_mean
+from allometry.foreign_files import expanded, is_file
 from allometry.studies.loading import origin_of, study_module
 from allometry.study import Study
 
@@ -52,12 +53,12 @@ def study(name: str | Path) -> Study:
     Raises:
         UsageError: where there is no such study, with the names there are.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if isinstance(name, str) and path.name == name and path.suffix != ".py":
         shipped = modules()
         if name in shipped:
             return replace(_study_of(importlib.import_module(shipped[name]), name), origin=name)
-    if (path / "study.py").is_file():
+    if is_file(path / "study.py"):
         path = path / "study.py"
     if path.suffix == ".py":
         loaded = _study_of(study_module(path), str(path))
@@ -68,8 +69,9 @@ def study(name: str | Path) -> Study:
                 "under it: give yours another (name=...)"
             )
         return replace(loaded, origin=origin_of(path))
-    file = path.with_suffix(".py")
-    hint = f"; did you mean ./{file}?" if file.is_file() else did_you_mean(str(name), modules())
+    file = f"{path}.py"
+    known = did_you_mean(str(name), modules())
+    hint = f"; did you mean ./{file}?" if is_file(file) else known
     raise UsageError(
         f"no study {str(name)!r}; there are {', '.join(modules())}, and your own by the path of "
         f"its file, ./mine.py, or of a folder with a study.py{hint}"

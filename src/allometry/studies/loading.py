@@ -37,10 +37,12 @@ from typing import Any
 import numpy as np
 
 from allometry.errors import UsageError
+from allometry.foreign_files import read_bytes
 from allometry.training.function import pin_seeds
 
 __all__ = ["origin_of", "study_module"]
 
+LARGEST = 10_000_000  # bytes of a study file
 PREFIX = "allometry_study_"  # of the packages made for studies
 STUDY_SEED = 0  # of the study's own file; a neighbour's follows from its name
 # What PyTorch starts from, so that it draws alike whether or not it was loaded before
@@ -58,20 +60,18 @@ def study_module(path: Path) -> ModuleType:
     """The module of a study's file, made afresh.
 
     Raises:
-        UsageError: there is no such file, or it is not Python.
+        UsageError: there is no such file, or it is not Python. DataError: it cannot be read.
     """
     file = Path(origin_of(path))
-    if not file.is_file():
-        raise UsageError(f"no study file at {path}")
-    _check_syntax(path)
+    _check_syntax(path, read_bytes(file, LARGEST))
     with _LOADING:
         return _Package(file).load()
 
 
-def _check_syntax(path: Path) -> None:
+def _check_syntax(path: Path, source: bytes) -> None:
     """Refuse a file that Python cannot compile; what it does when it runs is its own matter."""
     try:
-        ast.parse(path.read_bytes(), str(path))
+        ast.parse(source, str(path))
     except SyntaxError as error:
         line = "" if error.lineno is None else f", line {error.lineno}"
         raise UsageError(f"{path}{line}: not Python: {error.msg}") from error
