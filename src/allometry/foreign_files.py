@@ -1,0 +1,112 @@
+"""Files that others wrote: regular ones only, never waited for, never larger than a stated limit.
+
+A file is looked at before it is opened, so that no device is touched, and opened without
+waiting, so that a pipe put in its place meanwhile cannot hang.
+"""
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from allometry.errors import DataError, UsageError
+
+__all__ = ["check_regular", "opened", "read_bytes"]
+
+PIECE = 1 << 20  # bytes
+KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+NO_NAME = {errno.ENOENT, errno.ENOTDIR}
+BAD_NAME = {errno.ELOOP: "its links lead in a circle", errno.ENAMETOOLONG: "its name is too long"}
+LONGEST_SHOWN = 200  # characters of a path in a message
+
+
+def check_regular(path: str | Path) -> None:
+    """Refuse what is no regular file, or a link to one, without opening it.
+
+    Raises:
+        UsageError: there is no such file, or it is a folder, a pipe, a socket or a device.
+        DataError: it cannot be looked at.
+    """
+    try:
+        _refuse_irregular(path, Path(path).stat().st_mode)
+    except OSError as error:
+        raise _refusal(path, error) from None
+    except ValueError:  # a NUL or half a character: no file has such a name
+        raise UsageError(f"no file {_shown(path)}") from None
+
+
+def opened(path: str | Path) -> BinaryIO:
+    """A regular file, opened for reading.
+
+    Raises:
+        UsageError, DataError: as `check_regular`; or it may not be read.
+    """
+    check_regular(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _refusal(path, error) from None
+    file = os.fdopen(descriptor, "rb")
+    try:
+        _refuse_irregular(path, os.fstat(descriptor).st_mode)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def read_bytes(path: str | Path, limit: int, advice: str = "") -> bytes:
+    """The content of a regular file.
+
+    Args:
+        limit: bytes; a larger file is refused. advice: what to do about a larger one.
+
+    Raises:
+        UsageError, DataError: as `opened`; or it is larger, or reading fails.
+    """
+    content = io.BytesIO()
+    with opened(path) as file:
+        _check_size(path, os.fstat(file.fileno()).st_size, limit, advice)
+        try:
+            # In pieces: the file may grow, and some filesystems do not tell its size.
+            while piece := file.read(PIECE):
+                content.write(piece)
+                _check_size(path, content.tell(), limit, advice)
+        except OSError as error:
+            raise _refusal(path, error) from None
+    return content.getvalue()
+
+
+def _check_size(path: str | Path, size: int, limit: int, advice: str) -> None:
+    if size > limit:
+        raise DataError(
+            f"{_shown(path)} is larger than the {limit / 1e6:,.6g} MB that are read"
+            f"{'; ' if advice else ''}{advice}"
+        )
+
+
+def _refuse_irregular(path: str | Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in KINDS if is_kind(mode)), "no regular file")
+        raise UsageError(f"a file was expected, but {_shown(path)} is {kind}")
+
+
+def _refusal(path: str | Path, error: OSError) -> UsageError | DataError:
+    if error.errno in NO_NAME:
+        return UsageError(f"no file {_shown(path)}")
+    if error.errno in BAD_NAME:
+        return UsageError(f"no file {_shown(path)}: {BAD_NAME[error.errno]}")
+    return DataError(f"{_shown(path)} could not be read: {error.strerror or error}")
+
+
+def _shown(path: str | Path) -> str:
+    text = str(path)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
