@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "allometry"
 # From low to high: a folder, or a module at the root, imports from lower layers alone.
 LAYERS = (
     ("errors",),
-    ("durable", "foreign_files", "processors"),
+    ("durable", "foreign_files", "processors", "strict_json"),
     ("tables", "laws", "spec"),
     ("stats", "datasets", "models"),
     ("fitting", "measures"),
@@ -35,7 +35,17 @@ LAYERS = (
 )
 LONGEST_CHAIN = 12  # units, the entry point `__main__` among them
 MOST_AT_THE_ROOT = 10  # modules
-FITTING = ("errors", "durable", "foreign_files", "processors", "tables", "laws", "stats", "fitting")
+FITTING = (
+    "errors",
+    "durable",
+    "foreign_files",
+    "processors",
+    "strict_json",
+    "tables",
+    "laws",
+    "stats",
+    "fitting",
+)
 TRAINING = {
     "jax",
     "jaxlib",
