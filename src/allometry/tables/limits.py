@@ -1,7 +1,7 @@
 """How large a table from a file may be: within these limits reading takes less than 512 MB.
 
-A cell takes about 80 bytes while it is read, a column some hundreds. The sizes were measured with
-tests/tables/test_large_tables.py. A larger table can be given as a DataFrame or a dict of arrays.
+A cell takes some 150 bytes at most while it is read, a column a thousand, a JSON value thirty times
+its text. A larger table can be given as a DataFrame or a dict of arrays.
 """
 
 from collections.abc import Collection
@@ -22,10 +22,10 @@ __all__ = [
     "listed",
 ]
 
-LARGEST_FILE = 64_000_000  # bytes, of a compressed file those unpacked
+LARGEST_FILE = 50_000_000  # bytes, of a compressed file those unpacked
 LARGEST_VALUE = 8_000_000  # bytes of one JSON value: a line of JSON lines, or a whole array
 MOST_COLUMNS = 100_000
-MOST_CELLS = 4_000_000
+MOST_CELLS = 2_500_000
 FEW_CELLS = 500_000  # a table of so many may have any number of gaps
 ADVICE = "keep the columns and rows to fit, or give it as a pandas DataFrame"
 NAMES_LISTED = 50

@@ -27,6 +27,7 @@ Column = NDArray[Any]  # of float64, int64, bool or object: what a column holds 
 Unit = Literal["line", "row"]
 
 REAL = int | float | np.integer | np.floating
+KEPT = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_, np.object_)))
 MOST_SIGNED = 2**63 - 1
 MOST_EXACT_FLOAT = 2**53  # a float keeps every whole number up to here
 
@@ -228,6 +229,8 @@ def as_column(name: str, values: ArrayLike) -> Column:
     Raises:
         DataError: not of one dimension, or a whole number that 64 bits do not hold.
     """
+    if type(values) is np.ndarray and values.ndim == 1 and values.dtype in KEPT:
+        return values.copy()
     if isinstance(values, list | tuple):
         return _from_list(name, list(values))
     array = np.asarray(values)
