@@ -24,7 +24,7 @@ __all__ = [
 
 LARGEST_FILE = 50_000_000  # bytes, of a compressed file those unpacked
 LARGEST_VALUE = 8_000_000  # bytes of one JSON value: a line of JSON lines, or a whole array
-MOST_COLUMNS = 100_000
+MOST_COLUMNS = 20_000
 MOST_CELLS = 2_500_000
 FEW_CELLS = 500_000  # a table of so many may have any number of gaps
 ADVICE = "keep the columns and rows to fit, or give it as a pandas DataFrame"
