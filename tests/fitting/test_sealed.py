@@ -165,6 +165,7 @@ def damaged(document, rng):
     return document
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # 1e308 for a parameter overflows
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_no_damaged_document_escapes(made, count, capsys):
     """Without a seal, and with one made for the damage: words, or a fit that can be shown."""
