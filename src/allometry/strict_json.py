@@ -18,17 +18,20 @@ __all__ = ["LARGEST", "MOST_DEEP", "SMALLEST", "read_json"]
 MOST_DEEP = 100  # objects and lists in one another; a document of ours has less than ten
 SMALLEST, LARGEST = -(2**63), 2**64 - 1  # what NumPy keeps exactly, as int64 or uint64
 DIGITS = len(str(LARGEST))
+MOST_DIGITS = 400  # of a whole number; the largest float has 309
 # A string without its end goes to the end of the text: no character is looked at twice.
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
-def read_json(text: str | bytes) -> Any:
+def read_json(text: str | bytes, *, any_number: bool = False) -> Any:
     """The value of a JSON document.
 
     Args:
         text: as bytes, UTF-8.
+        any_number: take NaN and infinities, and whole numbers of up to `MOST_DIGITS` digits, as
+            programs write them into their tables.
 
     Raises:
         DataError: saying what is wrong; the caller says where.
@@ -37,7 +40,7 @@ def read_json(text: str | bytes) -> Any:
     if document.count("[") + document.count("{") > MOST_DEEP:
         _check_depth(document)
     try:
-        value = _DECODER.decode(document)
+        value = (_DECODER_OF_ANY_NUMBER if any_number else _DECODER).decode(document)
     except json.JSONDecodeError as error:
         raise DataError(
             f"not JSON: {error.msg} at line {error.lineno}, character {error.colno}"
@@ -85,6 +88,12 @@ def _whole_number(digits: str) -> int:
     return value
 
 
+def _any_whole_number(digits: str) -> int:
+    if len(digits.lstrip("-")) > MOST_DIGITS:
+        raise DataError(f"a whole number of {len(digits)} digits, more than {MOST_DIGITS}")
+    return int(digits)
+
+
 def _refuse_number() -> NoReturn:
     raise DataError("a whole number outside -2**63 to 2**64-1, which cannot be kept exactly")
 
@@ -115,3 +124,4 @@ _DECODER = json.JSONDecoder(
     parse_float=_float,
     parse_constant=_no_number,
 )
+_DECODER_OF_ANY_NUMBER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_any_whole_number)

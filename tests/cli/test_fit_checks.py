@@ -11,6 +11,7 @@ import allometry as al
 from allometry import cli
 from allometry.cli import fit_checks, laws
 from allometry.fitting.influence import influence
+from allometry.fitting.sealed import sealed
 from tests.fitting.test_groups import FAMILIES
 
 POWER = "--law power --map x=params --map y=error"
@@ -94,7 +95,7 @@ def test_by_in_json_and_in_a_file_is_the_document_of_the_library(call, tmp_path)
         objective="squared_log", resamples=50,
     )  # fmt: skip
     printed, written = json.loads(out), json.loads((tmp_path / "groups.json").read_text())
-    assert printed == written
+    assert written == sealed(printed)
     assert printed["schema"] == "allometry/fit_groups/1"
     for part in ("differences", "refused", "by", "formula"):
         assert printed[part] == json.loads(groups.to_json())[part]

@@ -89,7 +89,7 @@ def test_the_document_round_trips():
     assert np.array_equal(back.predict(at), made.predict(at))
     assert np.array_equal(back.predict_interval(at), made.predict_interval(at))
     document = json.loads(made.to_json())
-    assert document["schema"] == "allometry/fit/1"
+    assert document["schema"] == "allometry/fit/2"
     assert {
         "law",
         "formula",
@@ -375,3 +375,14 @@ def test_a_document_with_too_few_rows_of_data_is_refused():
     document["data"] = {**document["data"], "x": document["data"]["x"][:3]}
     with pytest.raises(DataError, match="95 rows were expected"):
         Fit.from_json(json.dumps(document))
+
+
+def test_raw_parameters_are_floats_where_a_scale_would_be_beyond_the_largest():
+    """A scale of kaplan carries the response to the power 1 / alpha: 1e6 ** 100 is no float."""
+    rng = np.random.default_rng(7246)
+    n, d = 10 ** rng.uniform(6, 11, 8), 10 ** rng.uniform(8, 13, 8)
+    loss = (1.7 + 400 * n**-0.34 + 1500 * d**-0.37) * np.exp(0.1875 * rng.normal(size=8))
+    runs = Table({"N": n, "D": d, "L": 1e6 * loss})
+    made = fit(runs, "kaplan", N="N", D="D", L="L", objective="squared_log", resamples=0, starts=16)
+    assert np.isfinite(made.objective.value) and all(map(np.isfinite, made.values.values()))
+    assert np.isfinite(made.predict(made.data)).all()

@@ -71,7 +71,7 @@ def test_a_bad_csv_is_refused_by_line_and_column(tmp_path, text, said):
     [
         ('{"x": 1}\n[1]\n', "line 2: a JSON object was expected, got list"),
         ('{"x": 1}\n{"x": "2M"}\n', "line 2, column 'x'"),
-        ('{"x": 1, "x": 2}\n', "two values for column 'x'"),
+        ('{"x": 1, "x": 2}\n', "key 'x' twice"),
         ('{"x": [1]}\n', "line 1, column 'x'"),
         ('{"x": 1\n', "line 1: a JSON object"),
     ],

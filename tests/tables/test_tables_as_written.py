@@ -139,7 +139,7 @@ def test_json_records_and_compressed_text(tmp_path):
     ("name", "text", "message"),
     [
         ("t.json", '{"params": {"0": 1}}', "array of objects was expected, got dict.*records"),
-        ("t.json", '[{"params": 1},\n {"params": }]', "t.json, line 2"),
+        ("t.json", '[{"params": 1},\n {"params": }]', "t.json: .*line 2, character 13"),
         ("t.json", '[{"params": 1}, {"params": "2M"}]', "t.json, row 2, column 'params'"),
         ("t.json", '[{"params": "1M"}]', "t.json, row 1, column 'params'"),
         ("t.json", "[1]", "t.json, row 1: a JSON object"),

@@ -1,91 +1,36 @@
 """A fit as a value: parameters with intervals, certificate, prediction, JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeVar, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from allometry import laws
-from allometry.errors import DataError, UsageError
+from allometry.errors import UsageError
+from allometry.fitting.certificate import Certificate, Status, StatusCode
 from allometry.fitting.display import Digest, as_html, as_text
-from allometry.fitting.intervals import Estimate, IntervalMethod, MethodName, Verdict
-from allometry.fitting.mapping import law_of_columns, sizes_at
+from allometry.fitting.intervals import Estimate, IntervalMethod
+from allometry.fitting.mapping import sizes_at
 from allometry.fitting.objectives import FittedObjective
-from allometry.fitting.options import ObjectiveName
 from allometry.fitting.printed import reproducing_digits, with_zero_floors
 from allometry.fitting.problem import Problem
 from allometry.fitting.quality import Quality, quality_of
-from allometry.fitting.rows import Rows
+from allometry.fitting.saved import saved_fields
+from allometry.fitting.sealed import opened, sealed
 from allometry.laws import Array, Law
 from allometry.stats.digits import shown, shown_interval, warranted
 
 __all__ = ["Certificate", "Fit", "Status", "StatusCode"]
 
 SCHEMA = "allometry/fit/1"
+NO_SEAL = (
+    "read from a document without a seal: it cannot be told whether it was changed since it was "
+    "written"
+)
 RANKS = 40  # 2 / (n + 1) of new runs lie outside the range of n residuals: 5% where n is 39
-
-StatusCode = Literal[
-    "converged",
-    "not_converged",
-    "found_once",
-    "no_spare_rows",
-    "noise_free",
-    "bound_active",
-    "not_identified",
-    "resamples_weak",
-    "few_clusters",
-]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Status:
-    """What to think of a fit, as a code and as advice in words."""
-
-    code: StatusCode
-    advice: str
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """The evidence that the optimum was reached.
-
-    Attributes:
-        starts: lanes begun. converged: share of them that converged.
-        best_basin_share: share of starts that ended at the best value.
-        runner_up_value: the next best distinct optimum, None if none was seen.
-        gradient_norm: largest component at the polished optimum, of the sum
-            objective in solver coordinates.
-        polished: the gradient is flat, relative to the objective.
-        active_bounds: parameters that sit on a bound of the solver.
-        one_basin: the objective is convex in the solver's coordinates, so that one start
-            is enough.
-    """
-
-    starts: int
-    converged: float
-    best_basin_share: float
-    runner_up_value: float | None
-    gradient_norm: float
-    polished: bool = True
-    active_bounds: tuple[str, ...] = ()
-    runner_up: Mapping[str, float] = field(default_factory=dict)
-    one_basin: bool = False
-
-    @property
-    def reached(self) -> int:
-        """Starts that ended at the best value."""
-        return round(self.best_basin_share * self.starts)
-
-    @property
-    def proven(self) -> bool:
-        """Whether the gradient is flat, and another start, if there was one, agrees."""
-        return self.polished and (self.one_basin or self.starts < 2 or self.reached >= 2)
 
 
 @dataclass(frozen=True)
@@ -220,8 +165,18 @@ class Fit:
             for n, e in estimates.items()
         }
 
-    def to_document(self) -> dict[str, object]:
-        """The fit document: plain values only."""
+    def __eq__(self, other: object) -> bool:
+        """Whether the documents say the same, but for draws, data and seconds.
+
+        Numbers that are not finite are equal to each other: a document keeps them as null.
+        """
+        if not isinstance(other, Fit):
+            return NotImplemented
+        return self.law == other.law and self._compared() == other._compared()
+
+    __hash__ = None  # type: ignore[assignment]  # it holds dicts
+
+    def _compared(self) -> dict[str, object]:
         document: dict[str, object] = {
             "schema": SCHEMA,
             "law": self.law.name,
@@ -235,40 +190,40 @@ class Fit:
             "status": asdict(self.status),
             "certificate": asdict(self.certificate),
             "interval": asdict(self.interval),
-            "quality": asdict(self.quality),
             "variance": self.variance,
             "notes": list(self.notes),
             "data_hash": self.data_hash,
+        }
+        return {key: _plain(value) for key, value in document.items()}
+
+    def to_document(self) -> dict[str, object]:
+        """The fit document: plain values only."""
+        more: dict[str, object] = {
+            "quality": asdict(self.quality),
             "seconds": self.seconds,
             "data": {s: v.tolist() for s, v in self.data.items()},
             "endings": [float(f"{x:.9g}") for x in self.endings],
             "draws": {name: v.tolist() for name, v in self.draws.items()},
         }
-        return {key: _plain(value) for key, value in document.items()}
+        return {**self._compared(), **{key: _plain(value) for key, value in more.items()}}
 
     def to_json(self, indent: int | None = None) -> str:
-        """The fit document as JSON; numbers that are not finite become null."""
-        return json.dumps(self.to_document(), indent=indent, allow_nan=False)
+        """The fit document as JSON, sealed; numbers that are not finite become null."""
+        return json.dumps(sealed(self.to_document()), indent=indent, allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str, law: Law | None = None) -> "Fit":
-        """Read a fit document; `law` is needed for a law of the user's own."""
-        try:
-            document = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"a fit document (JSON) was expected: line {error.lineno}: {error.msg}"
-            ) from error
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            came = document.get("schema") if isinstance(document, dict) else type(document).__name__
-            raise DataError(
-                f"schema {SCHEMA!r} was expected, got {came!r}; "
-                "make one with `allometry fit ... --json`"
-            )
-        try:
-            return _from_document(cls, document, law or _law(document))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"the fit document is incomplete or damaged at {error}") from error
+    def from_json(cls, text: str | bytes, law: Law | None = None) -> "Fit":
+        """Read a fit document; `law` is needed for a law of the user's own.
+
+        Raises:
+            DataError: it is none, is damaged, or was changed after it was written. One without a
+                seal, of `to_document` or an earlier version, is read with a note that says so.
+        """
+        document, has_seal = opened(text, "allometry/fit", "`allometry fit ... -o fit.json`")
+        fields = saved_fields(document, law)
+        if not has_seal:
+            fields["notes"] = (*fields["notes"], NO_SEAL)
+        return cls(**fields)
 
     def __repr__(self) -> str:
         return as_text(self._digest())
@@ -289,105 +244,10 @@ class Fit:
         )
 
 
-def _law(document: Mapping[str, Any]) -> Law:
-    """The shipped law that a document names, of the sizes that its columns are mapped to."""
-    return law_of_columns(laws.named(document["law"]), document["columns"])
-
-
-def _from_document(cls: type[Fit], d: dict[str, Any], law: Law) -> Fit:
-    certificate = {**d["certificate"], "active_bounds": tuple(d["certificate"]["active_bounds"])}
-    interval = {
-        **d["interval"],
-        "cluster": tuple(d["interval"]["cluster"]),
-        "groups": tuple(d["interval"].get("groups", ())),
-    }
-    _one_of(get_args(MethodName), interval["method"])
-    _one_of(get_args(StatusCode), d["status"]["code"])
-    parameters = _estimates(d["parameters"])
-    data = {s: np.array(v, float) for s, v in d["data"].items()}
-    dropped = [(item["row"], item["rule"]) for item in d["dropped"]]
-    objective = FittedObjective(
-        _one_of(get_args(ObjectiveName), d["objective"]["name"]),
-        d["objective"]["delta"],
-        _number(d["objective"]["value"]),
-        d["objective"].get("reason", ""),
-    )
-    notes = tuple(d["notes"])
-    return cls(
-        law=law,
-        columns=d["columns"],
-        parameters=parameters,
-        derived=_estimates(d["derived"]),
-        objective=objective,
-        rows=d["rows"],
-        dropped=dropped,
-        status=Status(**d["status"]),
-        certificate=Certificate(**certificate),
-        interval=IntervalMethod(**interval),
-        data_hash=d["data_hash"],
-        draws={name: np.array([_number(x) for x in v]) for name, v in d["draws"].items()},
-        data=data,
-        problem=_problem(law, objective, parameters, data, dropped, notes),
-        endings=np.array([_number(x) for x in d["endings"]]),
-        notes=notes,
-        variance=d["variance"],
-        seconds=d["seconds"],
-    )
-
-
-def _problem(
-    law: Law,
-    objective: FittedObjective,
-    parameters: Mapping[str, Estimate],
-    data: Mapping[str, Array],
-    dropped: list[tuple[int, str]],
-    notes: tuple[str, ...],
-) -> Problem:
-    """The problem a saved fit solved, from what its document keeps."""
-    y = data[law.response]
-    if any(len(v) != len(y) for v in data.values()):
-        raise ValueError(f"data, where {len(y)} rows were expected")
-    places = np.setdiff1d(np.arange(len(y) + len(dropped)), [row - 1 for row, _ in dropped])
-    rows = Rows(
-        sizes={s: data[s] for s in law.sizes},
-        y=y,
-        weights=data.get("weight", np.ones(len(y))),
-        kept=places,
-        dropped=dropped,
-        notes=notes,
-    )
-    fixed = {
-        name: parameters[name].value for name in law.names if parameters[name].verdict == "fixed"
-    }
-    return Problem(law, objective.objective(), rows, fixed)
-
-
-def _estimates(part: Mapping[str, Any]) -> dict[str, Estimate]:
-    return {
-        name: Estimate(
-            _number(e["value"]),
-            _number(e["low"]),
-            _number(e["high"]),
-            _one_of(VERDICTS, e["verdict"]),
-        )
-        for name, e in part.items()
-    }
-
-
-def _one_of(choices: Sequence[T], value: object) -> T:
-    """The choice that a document names; ValueError if there is no such choice."""
-    for choice in choices:
-        if choice == value:
-            return choice
-    raise ValueError(f"{value!r}, where one of {', '.join(map(str, choices))} was expected")
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else float(value)  # the same NaN as in fits: it equals itself
-
-
 def _plain(value: object) -> object:
     """Nested plain Python values, with None for a number that is not finite."""
+    if isinstance(value, str):  # the name of a file may hold bytes that are no text
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):

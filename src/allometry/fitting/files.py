@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from allometry import laws
+from allometry.durable import written
+from allometry.errors import DataError
 from allometry.fitting.compare import compare, document
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
@@ -20,6 +22,7 @@ from allometry.fitting.options import (
     Rule,
     SharedOptions,
 )
+from allometry.foreign_files import read_bytes
 from allometry.laws import Law
 from allometry.tables.read import as_table
 
@@ -31,8 +34,11 @@ __all__ = [
     "influence_file",
     "law_of",
     "multiverse_file",
+    "read_fit",
     "save_fit",
 ]
+
+LARGEST_DOCUMENT = 128_000_000  # bytes; the four million cells of the largest table take 100
 
 
 class CompareValues(TypedDict, total=False):
@@ -147,7 +153,24 @@ def multiverse_file(
 
 def save_fit(fit: Fit | GroupFits, path: str | Path) -> None:
     """Write the document of a fit, or of fits by group."""
-    Path(path).write_text(fit.to_json(indent=1) + "\n", encoding="utf-8")
+    text = fit.to_json(indent=1) + "\n"
+    with written(Path(path)) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def read_fit(path: str | Path, law: Law | None = None) -> Fit:
+    """The fit of a document that `save_fit` wrote.
+
+    Args:
+        law: that was fitted, for a law of one's own.
+
+    Raises:
+        UsageError: no such file, or no law of that name. DataError: as `Fit.from_json`.
+    """
+    try:
+        return Fit.from_json(read_bytes(path, LARGEST_DOCUMENT), law)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def compare_file(

@@ -23,6 +23,7 @@ from allometry.fitting.mapping import law_of_columns
 from allometry.fitting.options import FitOptions, OptionValues
 from allometry.fitting.problem import Problem
 from allometry.fitting.rows import Places
+from allometry.fitting.sealed import sealed
 from allometry.fitting.shared import GROUP, GroupLaw
 from allometry.fitting.status import ENOUGH_REFITS
 from allometry.laws import Law
@@ -147,8 +148,8 @@ class GroupFits:
         }
 
     def to_json(self, indent: int | None = None) -> str:
-        """The document as JSON."""
-        return json.dumps(self.to_document(), indent=indent, allow_nan=False)
+        """The document as JSON, sealed."""
+        return json.dumps(sealed(self.to_document()), indent=indent, allow_nan=False)
 
 
 def fit_groups(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from allometry.fitting.document import Certificate
+from allometry.fitting.certificate import Certificate
 from allometry.fitting.rows import Places, Rows
 from allometry.fitting.search import certified
 from allometry.fitting.surface import LawSurface

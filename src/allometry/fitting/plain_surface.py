@@ -57,7 +57,7 @@ class PlainSurface(LawSurface):
         h = np.matmul(jacobian * curvature[:, None, :], jacobian.transpose(0, 2, 1))
         if self.exact:
             h = h - self._bend(u, slope)
-        return value, g, h
+        return np.where(self.has_raw(u), value, np.inf), g, h
 
     def _compared(self, u: Array) -> tuple[Array, Array]:
         """What is compared with y or log y, and its derivatives by u."""

@@ -61,9 +61,9 @@ class Problem:
         return tuple(name for name in self.law.names if name not in self.fixed)
 
     def data(self) -> dict[str, Array]:
-        """The used rows by symbol, with `weight` where weights differ: what a document keeps."""
+        """The used rows by symbol, with `weight` unless all are 1: what a document keeps."""
         rows = self.rows
-        weighted = {"weight": rows.weights} if np.ptp(rows.weights) > 0 else {}
+        weighted = {"weight": rows.weights} if (rows.weights != 1).any() else {}
         return {**rows.sizes, self.law.response: rows.y, **weighted}
 
     def centred(self) -> LawSurface:

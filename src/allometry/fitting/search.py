@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.fitting import least_squares
-from allometry.fitting.document import Certificate
+from allometry.fitting.certificate import Certificate
 from allometry.fitting.plain_surface import PlainSurface
 from allometry.fitting.power_sum import PowerSumSurface
 from allometry.fitting.solution import Lanes, Solution

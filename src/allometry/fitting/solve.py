@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allometry.fitting.document import Certificate
+from allometry.fitting.certificate import Certificate
 from allometry.fitting.intervals import IntervalMethod
 from allometry.fitting.many_rows import note_of, on_all_rows, some_rows, spread_of_all
 from allometry.fitting.options import FitOptions

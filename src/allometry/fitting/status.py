@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from allometry.fitting.document import Certificate, Status, StatusCode
+from allometry.fitting.certificate import Certificate, Status, StatusCode
 from allometry.fitting.identifiability import Design
 from allometry.fitting.intervals import WIDEST, Estimate, IntervalMethod
 from allometry.fitting.problem import Problem

@@ -132,6 +132,20 @@ class LawSurface(ABC):
         fixed = {name: centred[name] for name in self.fixed}
         return {**self.law.to_raw(centred, self.centre), **fixed}
 
+    def has_raw(self, u: Array) -> NDArray[np.bool_]:
+        """Which points (k, p) have parameters for raw sizes that are floats, (k,).
+
+        Those of centred sizes may, and yet a scale of the raw ones be beyond the largest float.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw = self.raw(u)
+        there = np.ones(len(u), bool)
+        for p in self.free:
+            there &= np.isfinite(raw[p.name])
+            if p.positive:
+                there &= raw[p.name] > 0
+        return there
+
     def compared(self, u: Array) -> Array:
         """Predictions (k, n), their logs where residuals are in logs; NaN where none exist."""
         with np.errstate(all="ignore"):

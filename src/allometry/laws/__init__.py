@@ -10,6 +10,7 @@ import importlib.util
 from pathlib import Path
 
 from allometry.errors import UsageError, did_you_mean
+from allometry.foreign_files import check_regular
 from allometry.laws.bnsl import LAWS as _BNSL
 from allometry.laws.chinchilla import LAW as chinchilla
 from allometry.laws.chinchilla_tied import LAW as chinchilla_tied
@@ -95,12 +96,7 @@ def from_file(path: str | Path) -> Law:
         UsageError: no such file, it cannot be run, or it defines no `LAW`.
     """
     path = Path(path)
-    try:
-        is_there = path.is_file()
-    except OSError as error:
-        raise UsageError(f"no law file {path}: {error.strerror}") from error
-    if not is_there:
-        raise UsageError(f"no law file {path}")
+    check_regular(path)
     spec = importlib.util.spec_from_file_location(f"user_law_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path}: a Python file (.py) was expected")

@@ -8,6 +8,10 @@ from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
+# N_c and D_c carry the scale of the loss to the power 1/alpha: with 1/100 a loss of 100 makes it
+# 1e200, which a float holds times any N or D.
+EXPONENTS = (1e-2, 10.0)
+
 
 def _parts(p: Values, sizes: Values) -> tuple[Array, Array, Array]:
     """log(N_c/N), share of the N part in the bracket, log of the bracket."""
@@ -64,8 +68,8 @@ LAW = Law(
         Parameter(
             "D_c", "D at which the loss is 1 with infinite N", positive=True, bounds=(1e-60, 1e60)
         ),
-        Parameter("alpha_N", "exponent of N", positive=True, bounds=(1e-3, 10.0), kind="exponent"),
-        Parameter("alpha_D", "exponent of D", positive=True, bounds=(1e-3, 10.0), kind="exponent"),
+        Parameter("alpha_N", "exponent of N", positive=True, bounds=EXPONENTS, kind="exponent"),
+        Parameter("alpha_D", "exponent of D", positive=True, bounds=EXPONENTS, kind="exponent"),
     ),
     value=value,
     gradient=gradient,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError, did_you_mean
+from allometry.tables.limits import listed
 from allometry.tables.table import Table
 
 __all__ = ["columns_needed", "with_computed"]
@@ -81,7 +82,7 @@ def _computed(table: Table, text: str) -> Values:
 def _refusal(table: Table, text: str, reason: str) -> UsageError:
     return UsageError(
         f"no column {text!r} in this table, and as arithmetic of columns: {reason}. The table has "
-        f"{', '.join(table.columns)}{did_you_mean(text, table.columns)}"
+        f"{listed(table.columns)}{did_you_mean(text, table.columns)}"
     )
 
 

@@ -1,6 +1,8 @@
 """Numbers as people and programs write them, one column at a time.
 
 A plain number is what `float` reads: `1500000` or `1.5e6`, never `1,500,000` or `0x5f`.
+A whole number is kept exactly where 64 bits hold it, -2**63 to 2**64 - 1; a larger one is read as
+the nearest float, with a note where that loses digits.
 Three other ways are read by rules for a whole column or file, each with a note:
 units in every cell of a column (`1.3B`, where the caller allows units), decimal commas
 (`DecimalMark`), and words for missing values (`n/a`) in a column of numbers.
@@ -8,22 +10,35 @@ units in every cell of a column (`1.3B`, where the caller allows units), decimal
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from allometry.errors import DataError
+from allometry.strict_json import LARGEST, SMALLEST
 
-__all__ = ["MISSING", "NUMBER", "Cells", "DecimalMark", "decimal_mark", "read_column"]
+__all__ = [
+    "MISSING",
+    "NUMBER",
+    "Cells",
+    "DecimalMark",
+    "beyond_64_bits_note",
+    "decimal_mark",
+    "is_exact",
+    "listed_lines",
+    "read_column",
+]
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?")
 # One to three digits, then a mark and three digits: 1,234 may be 1.234 or 1234.
 MAYBE_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+# Possessive: no character is looked at twice, and none that is given back could help.
 WITH_UNIT = re.compile(
-    r"[+-]?[\d.,_ ]*\d[\d.,_ ]*\s*(k|m|b|t|g|thousand|million|billion|%)?", re.IGNORECASE
+    r"[+-]?(?=[.,_ ]*+\d)[\d.,_ ]++\s*+(k|m|b|t|g|thousand|million|billion|%)?", re.IGNORECASE
 )
 UNIT_CELL = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([A-Za-z]+)")
 POWERS = {
@@ -38,6 +53,7 @@ MISSING_NUMBER = MISSING | {
 }  # fmt: skip
 LONGEST_CELL = 100_000
 LONGEST_NUMBER = 400
+ALWAYS_EXACT = 18  # characters of a whole number that 64 bits hold, whatever its digits
 
 DecimalMark = Literal[".", ","]
 
@@ -67,6 +83,43 @@ class Cells:
         return DataError(f"{self.path}, line {self.lines[row]}, column {self.name!r}: {text}")
 
 
+def is_exact(value: int) -> bool:
+    """Whether a column keeps this whole number exactly: 64 bits hold it, with or without sign."""
+    return SMALLEST <= value <= LARGEST
+
+
+def beyond_64_bits_note(
+    path: Path,
+    name: str,
+    values: MutableSequence[Any],
+    places: Sequence[int],
+    unit: str = "line",
+) -> list[str]:
+    """Put the nearest float for each whole number that 64 bits do not hold.
+
+    Args:
+        values: of a column, changed in place. places: number of the line or row of each.
+
+    Returns:
+        a note where that loses digits, else none.
+    """
+    lossy = []
+    for i, value in enumerate(values):
+        if isinstance(value, int) and not is_exact(value):
+            try:
+                values[i] = float(value)
+            except OverflowError:
+                values[i] = math.inf if value > 0 else -math.inf
+            if values[i] != value:
+                lossy.append(places[i])
+    if not lossy:
+        return []
+    return [
+        f"{path.name}, column {name[:60]!r}: whole numbers of more than 64 bits were read as "
+        f"floats, which lost digits, {listed_lines(lossy, unit)}"
+    ]
+
+
 def decimal_mark(columns: Iterable[Sequence[str]]) -> DecimalMark:
     """The decimal mark of a file whose cells are not separated by commas.
 
@@ -90,7 +143,7 @@ def read_column(cells: Cells) -> tuple[list[Any], list[str]]:
     """The values of a column, and notes on what was not read as it stands.
 
     Returns:
-        numbers (int where written as one and exact in 64 bits, else float, NaN where
+        numbers (int where written as one and 64 bits hold it, else float, NaN where
         missing), or texts (None where missing).
 
     Raises:
@@ -99,7 +152,7 @@ def read_column(cells: Cells) -> tuple[list[Any], list[str]]:
     parse = _number if cells.decimal == "." else _comma_number
     values = [parse(text) for text in cells.texts]
     if None not in values:
-        return values, []
+        return values, _whole_notes(cells, values)
     present = [i for i, text in enumerate(cells.texts) if text not in MISSING_NUMBER]
     if present and cells.units:
         scaled = [_scaled(cells.texts[i], cells.decimal) for i in present]
@@ -107,7 +160,8 @@ def read_column(cells: Cells) -> tuple[list[Any], list[str]]:
             return _with_units(cells, present, scaled)
     unread = next((i for i in present if values[i] is None), None)
     if present and unread is None:
-        return _filled(values), _missing_notes(cells)
+        filled = _filled(values)
+        return filled, [*_whole_notes(cells, filled), *_missing_notes(cells)]
     if cells.needed != "no":
         _check_text(cells, values, unread)
     return [None if text in MISSING else text for text in cells.texts], []
@@ -126,16 +180,22 @@ def _check_text(cells: Cells, values: Sequence[float | None], unread: int | None
             raise cells.refusal(i, _expected(text))
 
 
+def _whole_notes(cells: Cells, values: list[Any]) -> list[str]:
+    if max(map(len, cells.texts), default=0) <= ALWAYS_EXACT:
+        return []
+    return beyond_64_bits_note(cells.path, cells.name, values, cells.lines)
+
+
 def _filled(values: Sequence[float | None]) -> list[float]:
     return [math.nan if value is None else value for value in values]
 
 
 def _missing_notes(cells: Cells) -> list[str]:
     """A note for each word that was read as a missing value; none for empty cells."""
-    lines: dict[str, list[int]] = {}
+    lines: dict[str, array[int]] = {}
     for line, text in zip(cells.lines, cells.texts, strict=True):
         if text and text in MISSING_NUMBER:
-            lines.setdefault(text, []).append(line)
+            lines.setdefault(text, array("q")).append(line)
     return [
         f"{cells.path.name}, column {cells.name!r}: {text!r} was read as a missing value, "
         f"{listed_lines(numbers)}"
@@ -143,11 +203,11 @@ def _missing_notes(cells: Cells) -> list[str]:
     ]
 
 
-def listed_lines(numbers: Sequence[int], most: int = 5) -> str:
+def listed_lines(numbers: Sequence[int], unit: str = "line", most: int = 5) -> str:
     """``line 3``, ``lines 3, 5``, or the first few and how many there are."""
     listed = ", ".join(map(str, numbers[:most]))
     more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
-    return f"line{'s' if len(numbers) > 1 else ''} {listed}{more}"
+    return f"{unit}{'s' if len(numbers) > 1 else ''} {listed}{more}"
 
 
 def _with_units(
@@ -194,13 +254,13 @@ def _scaled(text: str, decimal: DecimalMark) -> float | None:
 
 
 def _number(text: str) -> float | int | None:
-    """An int where written as one and exact in 64 bits, else a float; None for text."""
+    """An int where written as one, else a float; None for text."""
     if len(text) > LONGEST_NUMBER or not text.isascii():
         return None
+    if text.isdigit():
+        return int(text)
     if NUMBER.fullmatch(text):
-        if text.lstrip("+-").isdigit() and len(text) < 19:
-            return int(text)
-        return float(text)
+        return int(text) if text[1:].isdigit() and text[0] != "." else float(text)
     return float(text) if NOT_FINITE.fullmatch(text) else None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError
+from allometry.tables.cells import is_exact
 from allometry.tables.table import Table
 
 __all__ = ["Mask", "condition", "meeting", "parsed"]
@@ -54,14 +55,30 @@ def condition(table: Table, text: str) -> Mask:
     """
     name, sign, value = parsed(text)
     column = table[name]
-    if column.dtype.kind in "if":
-        try:
-            return np.asarray(COMPARISONS[sign](column, float(value)), bool)
-        except ValueError:
-            raise UsageError(f"column {name!r} holds numbers, got {value!r} in {text!r}") from None
+    if column.dtype.kind in "iuf":
+        return np.asarray(COMPARISONS[sign](column, _number(name, value, text)), bool)
+    present = np.array([cell is not None for cell in column], bool)
+    if present.any() and all(map(_is_number, column[present])):
+        met = np.zeros(len(column), bool)
+        met[present] = COMPARISONS[sign](column[present], _number(name, value, text))
+        return met
     if sign not in ("==", "=", "!="):
         raise UsageError(f"column {name!r} holds text: only == and != compare it, got {text!r}")
     return np.asarray(COMPARISONS[sign](np.array([str(cell) for cell in column]), value), bool)
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a cell may stand in a column of numbers that no float keeps exactly."""
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
+
+
+def _number(name: str, value: str, text: str) -> float | int:
+    """The number that a column of numbers is compared with, exact where it is whole."""
+    try:
+        whole = int(value) if value.lstrip("+-").isdecimal() and len(value) < 25 else None
+        return whole if whole is not None and is_exact(whole) else float(value)
+    except ValueError:
+        raise UsageError(f"column {name!r} holds numbers, got {value!r} in {text!r}") from None
 
 
 def meeting(table: Table, texts: Sequence[str]) -> Mask:

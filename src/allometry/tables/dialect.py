@@ -5,12 +5,15 @@ The rules are documented in docs/fitting.md ("Tables as programs write them").
 
 import csv
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 
 from allometry.errors import DataError
 from allometry.tables.cells import MISSING, NUMBER, listed_lines
+from allometry.tables.limits import check_cells, check_columns, listed
 
 __all__ = ["Layout", "check_header", "lay_out"]
 
@@ -19,6 +22,7 @@ SEPARATOR_LINE = re.compile("sep=([,;\t|])", re.IGNORECASE)  # Excel writes and 
 COMMENT = re.compile("#(?![,;\t|])")  # a first column may be called "#"
 NUMBER_BEGINS = re.compile(r"[+-]?[.,]?\d")
 ROWS_TO_SNIFF = 20
+CELLS_AT_ONCE = 10_000  # to be put into columns
 
 
 @dataclass(frozen=True)
@@ -26,72 +30,96 @@ class Layout:
     """A text table split into cells.
 
     Attributes:
-        names: of the columns. places: position of each column in a row.
-        rows: cells of each row that is not blank. lines: line number of each row.
+        columns: name -> its cells without spaces around, of the rows that are not blank.
+        lines: line number of each row.
         notes: what was not read as it stands, in words.
     """
 
     separator: str
-    names: list[str]
-    places: list[int]
-    rows: list[list[str]] = field(repr=False)
-    lines: list[int] = field(repr=False)
+    columns: dict[str, list[str]] = field(repr=False)
+    lines: Sequence[int] = field(repr=False)
     notes: list[str]
 
 
-def lay_out(path: Path, text: str, separator: str) -> Layout:
+class _Lines:
+    """The lines of a text one by one, and the first of the record under way."""
+
+    def __init__(self, lines: Iterable[str]):
+        self._lines = iter(lines)
+        self.first = ""
+        self.of_record = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            if not self.of_record:
+                self.first = line
+            self.of_record += 1
+            yield line
+
+
+def lay_out(path: Path, text: Iterable[str], separator: str) -> Layout:
     """Split a text into a header and rows.
 
     Args:
+        text: its lines, each with its end.
         separator: that the ending of the file promises.
 
     Raises:
         DataError: no rows, a row with more or fewer cells than the header, a line that
             may be a comment or a row, or names that cannot be told apart.
     """
-    lines = text.splitlines(keepends=True)
-    first = _after_comments(lines)
-    comments = [n + 1 for n in range(first) if COMMENT.match(lines[n])]
+    lines = iter(text)
+    before, ahead = _after_comments(lines)
+    comments = [number for number, line in enumerate(before, start=1) if COMMENT.match(line)]
     notes = []
-    if first < len(lines) and (declared := SEPARATOR_LINE.fullmatch(lines[first].rstrip("\r\n"))):
-        actual, first = declared[1], first + 1
+    first = len(before)
+    if ahead and (declared := SEPARATOR_LINE.fullmatch(ahead[0].rstrip("\r\n"))):
+        actual, first, ahead = declared[1], first + 1, ahead[1:]
     else:
-        actual = _sniffed(path, lines[first:], separator, first + 1)
+        ahead += islice(lines, ROWS_TO_SNIFF)
+        actual = _sniffed(path, ahead, separator, first + 1)
     if actual != separator:
         notes.append(f"{path.name}: cells were read as separated by {SEPARATORS[actual]}")
-    numbered = _split(path, lines, first, actual)
-    if not numbered:
+    records = _records(path, chain(ahead, lines), first, actual)
+    header_line, header, _ = next(records, (0, [], ""))
+    if not header:
         raise DataError(f"{path} is empty: a header and rows were expected")
-    header_line, header = numbered[0][0], [name.strip() for name in numbered[0][1]]
-    _check_no_header(path, comments, lines, actual, header_line, header)
-    numbered, skipped = _without_comments(path, numbered[1:], lines, header)
+    header = [name.strip() for name in header]
+    check_columns(path, len(header))
+    _check_no_header(path, comments, before, actual, header_line, header)
+    columns, numbers, skipped = _columns(path, header, records)
     if comments := comments + skipped:
         notes.append(f"{path.name}: {listed_lines(comments)} with # at the start skipped")
-    _check_widths(path, header, numbered)
-    rows = [cells for _, cells in numbered]
-    places, left_out = _places(path, header, rows)
+    places, left_out = _places(path, header, columns)
     names = [header[place] for place in places]
     check_header(path, names, header_line)
-    return Layout(actual, names, places, rows, [n for n, _ in numbered], notes + left_out)
+    named = {name: columns[place] for name, place in zip(names, places, strict=True)}
+    return Layout(actual, named, numbers, notes + left_out)
 
 
 def check_header(path: Path, names: Sequence[str], line: int = 1) -> None:
     """Refuse columns without a name, two of one name, and numbers for names."""
+    seen = set()
     for place, name in enumerate(names, start=1):
         if not name:
             raise DataError(f"{path}, line {line}: column {place} has no name")
-        if names.index(name) != place - 1:
-            raise DataError(f"{path}, line {line}: two columns are called {name!r}; rename one")
+        if name in seen:
+            raise DataError(
+                f"{path}, line {line}: two columns are called {name[:60]!r}; rename one"
+            )
+        seen.add(name)
     if all(NUMBER.fullmatch(name) for name in names):
         raise DataError(f"{path}, line {line}: a header of column names was expected, got numbers")
 
 
-def _after_comments(lines: Sequence[str]) -> int:
-    """Position of the first line that is neither blank nor a comment."""
-    for place, line in enumerate(lines):
+def _after_comments(lines: Iterator[str]) -> tuple[list[str], list[str]]:
+    """The blank lines and comments at the start, and the line after them if there is one."""
+    before: list[str] = []
+    for line in lines:
         if line.strip() and not COMMENT.match(line):
-            return place
-    return len(lines)
+            return before, [line]
+        before.append(line)
+    return before, []
 
 
 def _width(line: str, separator: str) -> int:
@@ -99,11 +127,11 @@ def _width(line: str, separator: str) -> int:
 
 
 def _sniffed(path: Path, lines: Sequence[str], separator: str, number: int) -> str:
-    """The separator of these lines: the one promised unless it leaves the header whole.
+    """The separator of these first lines: the one promised unless it leaves the header whole.
 
     Another one has to split the header, and the next rows into as many cells.
     """
-    head = [line for line in lines[: ROWS_TO_SNIFF + 1] if line.strip() and not COMMENT.match(line)]
+    head = [line for line in lines if line.strip() and not COMMENT.match(line)]
     try:
         if not head or _width(head[0], separator) > 1:
             return separator
@@ -122,37 +150,61 @@ def _sniffed(path: Path, lines: Sequence[str], separator: str, number: int) -> s
     return others[0] if others else separator
 
 
-def _split(
-    path: Path, lines: Sequence[str], first: int, separator: str
-) -> list[tuple[int, list[str]]]:
-    """Pairs of line number and cells of the lines from the first on that are not blank."""
-    reader = csv.reader(lines[first:], delimiter=separator, strict=True)
+def _records(
+    path: Path, text: Iterable[str], before: int, separator: str
+) -> Iterator[tuple[int, list[str], str]]:
+    """Number, cells and first line of each record that is not blank.
+
+    Args:
+        before: how many lines of the file stand before these.
+    """
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
-        return [
-            (first + reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)
-        ]
+        for cells in reader:
+            if any(map(str.strip, cells)):
+                yield before + reader.line_num, cells, lines.first
+            lines.of_record = 0
     except csv.Error as error:
-        raise DataError(f"{path}, line {first + reader.line_num}: {error}") from None
+        raise DataError(f"{path}, line {before + reader.line_num}: {error}") from None
 
 
-def _without_comments(
-    path: Path, numbered: list[tuple[int, list[str]]], lines: Sequence[str], header: Sequence[str]
-) -> tuple[list[tuple[int, list[str]]], list[int]]:
-    """The rows without comments, and the line numbers of the comments."""
-    comments = [
-        number
-        for number, cells in numbered
-        if cells[0][:1] == "#"
-        and cells[0].strip() not in ("#N/A", "#NA", "#N/A N/A")
-        and COMMENT.match(lines[number - 1])
-    ]
-    if not comments:
-        return numbered, []
-    skipped = set(comments)
-    for number, cells in numbered:
-        if number in skipped and len(cells) == len(header) and _any_number(cells):
-            raise _ambiguous(path, number, f"other rows ({len(header)})")
-    return [row for row in numbered if row[0] not in skipped], comments
+def _columns(
+    path: Path, header: Sequence[str], records: Iterable[tuple[int, list[str], str]]
+) -> tuple[list[list[str]], Sequence[int], list[int]]:
+    """The cells by column, the line number of each row, and those of comments left out."""
+    columns: list[list[str]] = [[] for _ in header]
+    numbers, skipped = array("q"), array("q")
+    block: list[list[str]] = []
+    for number, cells, line in records:
+        if cells[0][:1] == "#" and _is_comment(cells, line):
+            if len(cells) == len(header) and _any_number(cells):
+                raise _ambiguous(path, number, f"other rows ({len(header)})")
+            skipped.append(number)
+            continue
+        if len(cells) != len(header):
+            raise DataError(
+                f"{path}, line {number}: {len(header)} cells were expected "
+                f"({listed(header)}), got {len(cells)}"
+            )
+        numbers.append(number)
+        block.append(cells)
+        if len(block) * len(header) >= CELLS_AT_ONCE:
+            check_cells(path, len(numbers), len(header))
+            _add(columns, block)
+            block = []
+    check_cells(path, len(numbers), len(header))
+    _add(columns, block)
+    return columns, numbers, list(skipped)
+
+
+def _add(columns: Sequence[list[str]], rows: Sequence[Sequence[str]]) -> None:
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=False):
+        column.extend(map(str.strip, cells))
+
+
+def _is_comment(cells: Sequence[str], line: str) -> bool:
+    return cells[0].strip() not in ("#N/A", "#NA", "#N/A N/A") and bool(COMMENT.match(line))
 
 
 def _check_no_header(
@@ -180,24 +232,13 @@ def _ambiguous(path: Path, number: int, others: str) -> DataError:
     )
 
 
-def _check_widths(
-    path: Path, header: Sequence[str], numbered: Sequence[tuple[int, list[str]]]
-) -> None:
-    for line, cells in numbered:
-        if len(cells) != len(header):
-            raise DataError(
-                f"{path}, line {line}: {len(header)} cells were expected "
-                f"({', '.join(header)}), got {len(cells)}"
-            )
-
-
 def _places(
-    path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]
+    path: Path, header: Sequence[str], columns: Sequence[Sequence[str]]
 ) -> tuple[list[int], list[str]]:
     """Positions of the columns to read, and a note on each that is left out."""
     places, notes = list(range(len(header))), []
     while len(places) > 1 and not header[places[-1]]:
-        if any(row[places[-1]].strip() not in MISSING for row in rows):
+        if not MISSING.issuperset(columns[places[-1]]):
             break
         places.pop()
     if len(places) < len(header):

@@ -66,7 +66,7 @@ def table_text(columns: Mapping[str, NDArray[Any]], rows: int) -> str:
         if room < 0:
             break
         shown.append(cells if whole else [*cells[: FIRST + 1], "…", *cells[FIRST + 1 :]])
-    numbers = [i for i, cells in enumerate(shown) if columns[cells[0]].dtype.kind in "if"]
+    numbers = [i for i, cells in enumerate(shown) if columns[cells[0]].dtype.kind in "iuf"]
     lines = aligned(list(zip(*shown, strict=True)), numbers)
     rest = ", ".join(name for name in columns if name not in {cells[0] for cells in shown})
     more = shortened(f"not shown: {rest}" if shown else rest, LINES_OF_NAMES) if rest else []

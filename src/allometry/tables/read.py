@@ -6,17 +6,23 @@ text is refused, or is text where the caller does not need its numbers. Whatever
 as it stands is said in `Table.notes`.
 """
 
+import codecs
+import io
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from allometry.errors import DataError, UnavailableError, UsageError
+from allometry.errors import DataError, UsageError
+from allometry.foreign_files import check_regular, opened, read_bytes
 from allometry.tables.arithmetic import columns_needed, with_computed
 from allometry.tables.cells import Cells, decimal_mark, read_column
-from allometry.tables.dialect import check_header, lay_out
+from allometry.tables.dialect import lay_out
 from allometry.tables.json_rows import json_array, json_lines
-from allometry.tables.table import Origin, Table
+from allometry.tables.limits import ADVICE as SMALLER
+from allometry.tables.limits import LARGEST_FILE
+from allometry.tables.parquet import read_parquet
+from allometry.tables.table import Origin, Table, as_column
 
 if TYPE_CHECKING:
     import pandas
@@ -99,99 +105,93 @@ def read_table(
         UnavailableError: a Parquet file without the extra `parquet`.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UsageError(f"no file {path}")
+    check_regular(path)
     packed = path.suffix.lower() == ".gz"
     ending = Path(path.stem if packed else path.name).suffix.lower()
     if ending in (".csv", ".tsv"):
         return _delimited(path, "\t" if ending == ".tsv" else ",", numbers, units)
     if ending in (".jsonl", ".ndjson"):
-        return json_lines(path, _text(path), numbers)
+        return json_lines(path, _content(path), numbers)
     if ending == ".json":
-        return json_array(path, _text(path), numbers)
+        return json_array(path, _content(path), numbers)
     if ending == ".parquet" and not packed:
-        return _parquet(path)
+        return read_parquet(path)
     raise UsageError(
         f"{path}: a .csv, .tsv, .jsonl, .json or .parquet file was expected (text also as .gz); "
         f"{ADVICE.get(ending, 'save the table as one of these')}"
     )
 
 
-def _text(path: Path) -> str:
-    try:
-        return _content(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path}, line {line}: UTF-8 text was expected, got byte "
-            f"0x{error.object[error.start]:02x}; save the file as UTF-8"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path} could not be read: {error.strerror or error}") from error
-
-
 def _content(path: Path) -> bytes:
-    """The bytes of the file, unpacked."""
-    if path.suffix.lower() != ".gz":
-        return path.read_bytes()
+    """The bytes of the file, unpacked, without the mark of UTF-8 at their start."""
+    if path.suffix.lower() == ".gz":
+        content = _unpacked(path)
+    else:
+        content = read_bytes(path, LARGEST_FILE, SMALLER)
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _unpacked(path: Path) -> bytes:
     import gzip
 
     try:
-        return gzip.decompress(path.read_bytes())
+        with opened(path) as file, gzip.GzipFile(fileobj=file) as unpacked:
+            content = unpacked.read(LARGEST_FILE + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path} is not a whole gzip file: {error}") from None
+    except OSError as error:
+        raise DataError(f"{path} could not be read: {error.strerror or error}") from None
+    if len(content) > LARGEST_FILE:
+        raise DataError(
+            f"{path} unpacks to more than the {LARGEST_FILE / 1e6:g} MB that are read; {SMALLER}"
+        )
+    return content
+
+
+def _lines(path: Path, content: bytes) -> Iterator[str]:
+    """The lines of a text, each with its end: \\n, \\r\\n or a lone \\r, as CSV has them."""
+    try:
+        yield from io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}, {_undecoded(content)}; save the file as UTF-8") from None
+
+
+def _undecoded(content: bytes) -> str:
+    """Where content is no UTF-8. A piece of it was refused, without its place in the whole."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "line 1: UTF-8 text was expected, got UTF-16"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return f"line {line}: UTF-8 text was expected, got byte 0x{content[error.start]:02x}"
+    raise AssertionError("a piece was no UTF-8, the whole is")
 
 
 def _delimited(
     path: Path, separator: str, numbers: Collection[str] | None, units: Collection[str]
 ) -> Table:
     """The table of a text with a header and rows of cells."""
-    text = _text(path)
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
+    content = _content(path)
+    if b"\0" in content and not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
         raise DataError(f"{path}, line {line}: a NUL character; this is not a text table")
-    layout = lay_out(path, text, separator)
-    if not layout.rows:
+    layout = lay_out(path, _lines(path, content), separator)
+    if not layout.lines:
         raise DataError(f"{path} has a header but no rows")
-    texts = {
-        name: [row[place].strip() for row in layout.rows]
-        for name, place in zip(layout.names, layout.places, strict=True)
-    }
-    wanted = set(layout.names) if numbers is None else columns_needed(numbers, layout.names)
-    with_units = columns_needed(units, layout.names)
+    texts = layout.columns
+    wanted = set(texts) if numbers is None else columns_needed(numbers, texts)
+    with_units = columns_needed(units, texts)
     mark = "." if layout.separator == "," else decimal_mark(texts[name] for name in wanted)
     notes = list(layout.notes)
     if mark == ",":
         notes.append(f"{path.name}: commas in numbers were read as decimal commas")
     needed: Literal["mapped", "maybe"] = "maybe" if numbers is None else "mapped"
     columns = {}
-    for name, column in texts.items():
+    for name in list(texts):
         need = needed if name in wanted else "no"
-        cells = Cells(path, name, layout.lines, column, need, name in with_units, mark)
-        columns[name], column_notes = read_column(cells)
+        cells = Cells(path, name, layout.lines, texts.pop(name), need, name in with_units, mark)
+        values, column_notes = read_column(cells)
+        columns[name] = as_column(name, values)  # at once: as numbers it takes less memory
         notes.extend(column_notes)
     return Table(columns, notes=notes, origin=Origin(path, layout.lines))
-
-
-def _parquet(path: Path) -> Table:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise UnavailableError(
-            f"{path}: reading Parquet needs pyarrow; pip install 'allometry[parquet]'"
-        ) from None
-    try:
-        read = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a Parquet file: {str(error)[:200]}") from None
-    if read.num_rows == 0:
-        raise DataError(f"{path} has no rows")
-    check_header(path, list(read.column_names))
-    for field in read.schema:
-        if pyarrow.types.is_nested(field.type):
-            raise DataError(
-                f"{path}, column {field.name!r}: numbers or text were expected, got {field.type}"
-            )
-    columns = {name: read.column(name).to_pylist() for name in read.column_names}
-    return Table(columns, origin=Origin(path, range(1, read.num_rows + 1), "row"))

@@ -11,17 +11,25 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from allometry.durable import written
 from allometry.errors import DataError, UnavailableError, UsageError, did_you_mean
+from allometry.tables.cells import is_exact
+from allometry.tables.limits import listed
 from allometry.tables.printed import table_text
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Column", "Origin", "Table", "Unit"]
+__all__ = ["Column", "Origin", "Table", "Unit", "as_column"]
 
 Column = NDArray[Any]  # of float64, int64, bool or object: what a column holds is not typed
 
 Unit = Literal["line", "row"]
+
+REAL = int | float | np.integer | np.floating
+KEPT = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_, np.object_)))
+MOST_SIGNED = 2**63 - 1
+MOST_EXACT_FLOAT = 2**53  # a float keeps every whole number up to here
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,9 @@ class Table:
     """Runs by columns.
 
     Args:
-        columns: name to values; all of one length. Numbers become float64 or
-            int64 arrays, anything else an array of objects. A missing value
-            (None) in a column of numbers becomes NaN.
+        columns: name to values; all of one length. Numbers become float64,
+            int64 or uint64 arrays, anything else an array of objects. A missing value
+            (None) in a column of numbers becomes NaN. No number is rounded: see `as_column`.
         trajectories: run_id to named arrays along training, for the runs that have any.
         notes: what was not read from a file as it stands, in words.
         origin: the file it was read from, for messages.
@@ -60,7 +68,7 @@ class Table:
         self.trajectories = trajectories or {}
         self.notes = tuple(notes)
         self._origin = origin
-        self._columns = {name: _as_column(values) for name, values in columns.items()}
+        self._columns = {name: as_column(name, values) for name, values in columns.items()}
         lengths = {name: len(column) for name, column in self._columns.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"columns of one length expected, got {lengths}")
@@ -94,7 +102,7 @@ class Table:
             return self._columns[name]
         except KeyError:
             raise UsageError(
-                f"no column {name!r} in this table; it has {', '.join(self._columns) or 'none'}"
+                f"no column {name!r} in this table; it has {listed(self._columns) or 'none'}"
                 f"{did_you_mean(name, self._columns)}"
             ) from None
 
@@ -108,7 +116,7 @@ class Table:
             UsageError: no such column. DataError: text in it.
         """
         values = self[name]
-        if values.dtype.kind in "ifb":
+        if values.dtype.kind in "iufb":
             return values.astype(float)
         for row, cell in enumerate(values):
             if cell is not None and not isinstance(cell, int | float | np.number):
@@ -174,7 +182,7 @@ class Table:
         """RFC 4180 text, or a file where a path is given; numbers round-trip exactly."""
         if path is None:
             return "".join(self._csv())
-        with Path(path).open("w", encoding="utf-8", newline="") as file:
+        with written(Path(path)) as part, part.open("w", encoding="utf-8", newline="") as file:
             file.writelines(self._csv())
         return None
 
@@ -212,24 +220,72 @@ class Table:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _as_column(values: ArrayLike) -> Column:
-    array = np.asarray(values) if not isinstance(values, list) else _from_list(values)
+def as_column(name: str, values: ArrayLike) -> Column:
+    """The values as a column, every number as it is.
+
+    Numbers are float64, int64, or uint64 where that holds them all; where none of these keeps
+    each of them exactly (a whole number of 60 bits beside a gap, say), they stay Python's.
+
+    Raises:
+        DataError: not of one dimension, or a whole number that 64 bits do not hold.
+    """
+    if type(values) is np.ndarray and values.ndim == 1 and values.dtype in KEPT:
+        return values.copy()
+    if isinstance(values, list | tuple):
+        return _from_list(name, list(values))
+    array = np.asarray(values)
     if array.ndim != 1:
-        raise DataError(f"a column of one dimension expected, got shape {array.shape}")
-    if array.dtype.kind in "iub":
+        raise DataError(
+            f"column {name!r}: values of one dimension were expected, got shape {array.shape}"
+        )
+    if array.dtype.kind == "u":
+        is_wide = array.dtype.itemsize == 8 and bool((array > MOST_SIGNED).any())
+        return array.astype(np.uint64 if is_wide else np.int64)
+    if array.dtype.kind in "ib":
         return array if array.dtype.kind == "b" else array.astype(np.int64)
     return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(object)
 
 
-def _from_list(values: list[Any]) -> Column:
+def _from_list(name: str, values: list[Any]) -> Column:
     kinds = {*map(type, values)}
     present = kinds - {type(None)}
-    if present and all(issubclass(k, int | float | np.number) and k is not bool for k in present):
-        if present < kinds:
-            return np.array([math.nan if v is None else v for v in values], dtype=np.float64)
-        return np.array(values)
+    if present and all(issubclass(k, REAL) and k is not bool for k in present):
+        return _numbers(name, values, kinds)
     if kinds and kinds <= {bool, np.bool_}:
         return np.array(values)
+    try:
+        return _objects(values)
+    except ValueError:
+        raise DataError(
+            f"column {name!r}: values of one dimension were expected, got lists in its cells"
+        ) from None
+
+
+def _numbers(name: str, values: list[Any], kinds: set[type]) -> Column:
+    wholes = {kind for kind in kinds if issubclass(kind, int | np.integer)}
+    whole = values if wholes == kinds else [v for v in values if type(v) in wholes]
+    low, high = (int(min(whole)), int(max(whole))) if whole else (0, 0)
+    for value in (low, high):
+        if not is_exact(value):
+            raise DataError(
+                f"column {name!r}: a whole number from -2**63 to 2**64-1 was expected, which "
+                f"64 bits hold, got {_in_short(value)}; give it as a float or as text"
+            )
+    if wholes == kinds:
+        if high <= MOST_SIGNED:
+            return np.array(values, np.int64)
+        return np.array(values, np.uint64) if low >= 0 else _objects(values)
+    if max(-low, high) > MOST_EXACT_FLOAT and any(int(float(v)) != v for v in whole):
+        return _objects(values)
+    return np.array([math.nan if v is None else v for v in values], np.float64)
+
+
+def _in_short(value: int) -> str:
+    digits = value.bit_length() * math.log10(2)
+    return str(value) if digits < 40 else f"one of about {digits:.0f} digits"
+
+
+def _objects(values: list[Any]) -> Column:
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
@@ -243,7 +299,7 @@ def _cells(column: Column) -> list[str]:
     values: list[Any] = column.tolist()
     if column.dtype.kind == "f":
         return ["" if value != value else repr(value) for value in values]
-    if column.dtype.kind in "ib":
+    if column.dtype.kind in "iub":
         return list(map(str, values))
     if {*map(type, values)} == {str} and not _SPECIAL.search("".join(values)):
         return values

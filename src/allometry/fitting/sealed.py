@@ -1,0 +1,59 @@
+"""Documents with a SHA-256 over all they say, so that one that was changed is not believed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from allometry.errors import DataError
+from allometry.strict_json import read_json
+
+__all__ = ["opened", "sealed"]
+
+SEALED, UNSEALED = 2, 1  # versions of a schema
+SEAL = "sha256"
+
+
+def sealed(document: Mapping[str, object]) -> dict[str, object]:
+    """The document of a first version as one of the second, with its hash."""
+    name, _, version = str(document["schema"]).rpartition("/")
+    assert version == str(UNSEALED), document["schema"]
+    whole = {**document, "schema": f"{name}/{SEALED}"}
+    return {**whole, SEAL: _digest(whole)}
+
+
+def opened(text: str | bytes, name: str, command: str) -> tuple[dict[str, Any], bool]:
+    """A document as it was before it was sealed, and whether it had a seal.
+
+    Args:
+        name: of its schema, `allometry/fit`. command: that makes one, for messages.
+
+    Raises:
+        DataError: no such document, or one that is not as it was written.
+    """
+    try:
+        document = read_json(text)
+    except DataError as error:
+        raise DataError(f"a document of schema {name} was expected: {error}") from None
+    schemas = {f"{name}/{version}": version for version in (UNSEALED, SEALED)}
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(schema, str) or schema not in schemas:
+        came = schema if isinstance(document, dict) else type(document).__name__
+        raise DataError(
+            f"schema {' or '.join(map(repr, schemas))} was expected, got {str(came)[:60]!r}; "
+            f"make one with {command}"
+        )
+    whole = {key: value for key, value in document.items() if key != SEAL}
+    has_seal = len(whole) < len(document)
+    if (has_seal or schemas[schema] == SEALED) and document.get(SEAL) != _digest(whole):
+        raise DataError(
+            f"the document is not as it was written: its {SEAL} is another; take a copy of it, or "
+            f"make it again with {command}"
+        )
+    return {**whole, "schema": f"{name}/{UNSEALED}"}, has_seal
+
+
+def _digest(document: Mapping[str, object]) -> str:
+    # Keys in order and no spaces: the same values have one text, however a file is laid out.
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
