@@ -192,14 +192,16 @@ def test_others_files_are_left_alone_and_in_silence(tmp_path, caplog):
     folder.mkdir()
     (folder / "my_pretrained.safetensors").write_bytes(b"mine")
     (folder / "notes.part").write_text("mine")
-    (folder / ".tmpAbC123").write_text("mine")
+    (folder / ".tmp_notes").write_text("mine")
     (folder / f"x{OURS}").write_text("mine")
     (folder / "a-folder.safetensors").mkdir()
     (folder / OURS).mkdir()
-    (folder / ".allometry-0123456789abcdef.part").write_text("ours")
     before = {path.name for path in folder.iterdir()}
+    (folder / ".allometry-0123456789abcdef.part").write_text("ours")
+    (folder / ".tmpAbC123").write_text("ours, by safetensors and an earlier version")
+    (folder / f"{'0' * 64}.4711.part").write_text("ours, by an earlier version")
     run(small_study(), store=store, keep="weights")
-    assert {path.name for path in folder.iterdir()} == {n for n in before if "allometry" not in n}
+    assert {path.name for path in folder.iterdir()} == before
     assert not caplog.text
 
 

@@ -130,19 +130,38 @@ def check_there(path: Path) -> None:
         )
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, *, write: bool) -> None:
     """Refuse what is at the path of a store and can be none; before its lock is taken.
+
+    Each name of a file has a log of its own. So one with several is not written, and not read
+    while a log stands beside another of its names.
 
     Raises:
         UsageError: a folder, a pipe, a device.
-        DataError: it has two names, each with a log of its own; or it is missing or empty, and
-            was a store.
+        DataError: it has several names; or it is missing or empty, and was a store.
         DiskError: its folder may not be entered.
     """
-    if _is_nothing(path) and path.exists() and names_a_holder(path):
+    if not _is_nothing(path):
+        other = _other_name(path)
+        if other is not None and (write or unread_log(other) is not None):
+            raise DataError(
+                f"store {path} has another name, {other} (a hard link), and with a log for each "
+                f"runs would be lost: remove one of the names, or use a copy (cp {path} NEW.db)"
+            )
+    elif path.exists() and names_a_holder(path):
         raise DataError(
             f"store {path} is empty, and it was in use: put back a copy, or remove it to begin anew"
         )
+
+
+def _other_name(path: Path) -> Path | None:
+    """Another name of the file: one in its folder, or ``?`` for one elsewhere; None for none."""
+    with sqlite_errors(path):
+        status = path.stat()
+        if status.st_nlink == 1:
+            return None
+        others = (p for p in path.parent.iterdir() if p.name != path.name and p.samefile(path))
+        return next(others, Path("?"))
 
 
 def _is_nothing(path: Path) -> bool:
@@ -154,14 +173,7 @@ def _is_nothing(path: Path) -> bool:
     with sqlite_errors(path):
         if path.exists():
             check_regular(path)
-            status = path.stat()
-            if status.st_nlink > 1:
-                raise DataError(
-                    f"store {path} has {status.st_nlink} names (hard links), and with a log for "
-                    "each runs would be lost: remove the other names, or use a copy "
-                    f"(cp {path} NEW.db)"
-                )
-            if status.st_size:
+            if path.stat().st_size:
                 return False
         log = unread_log(path)
         if log is not None:

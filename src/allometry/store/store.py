@@ -63,7 +63,7 @@ class Store(Reader):
         filesystem: Callable[[Path], str | None] = filesystem_type,
     ):
         place = resolved(path)
-        check_file(place)
+        check_file(place, write=write)
         self._lock: WriterLock | None = None
         if not write:
             super().__init__(place, open_reader(place))

@@ -13,6 +13,9 @@ from allometry.errors import DiskError
 
 __all__ = ["is_file", "own_files", "remove", "sweep", "warn_once"]
 
+# Parts that earlier versions left in these folders when they were killed: theirs, and safetensors'.
+_EARLIER = r"[0-9a-f]{64}\.\d+\.part|\.tmp[0-9A-Za-z]{6}"
+_PARTS = re.compile(f"{PART.pattern}|{_EARLIER}")
 _NO_FOLDER = {errno.ENOENT, errno.ENOTDIR}
 
 _log = logging.getLogger(__name__)
@@ -56,7 +59,7 @@ def sweep(folder: Path) -> None:
 
     Only while nobody writes there.
     """
-    for path in own_files(folder, PART):
+    for path in own_files(folder, _PARTS):
         remove(path)
     with suppress(OSError):  # not empty, not there, a link to another disk: it stays
         folder.rmdir()
