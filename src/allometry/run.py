@@ -15,8 +15,8 @@ from typing import Literal, NoReturn, get_args
 from allometry.engines import Engine, Failure, Finished
 from allometry.engines.progress import Drain, Progress, Silent
 from allometry.errors import UsageError
+from allometry.files.foreign import is_folder
 from allometry.findings import Analysis, Finding, findings_html, findings_text
-from allometry.foreign_files import is_folder
 from allometry.spec import SIZES, Changes, Experiment, run_ids
 from allometry.spec.code import UserCode, is_known
 from allometry.spec.code import changes as changes_of_code
@@ -165,10 +165,7 @@ def run(
     checkpoints = _checkpoints(place, checkpoint_every, kept)
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
-        damaged = opened.check(specs)
-        if damaged:
-            # The whole store is checked, so that other damaged runs are quarantined too.
-            opened.quarantine(opened.verify().damaged)
+        damaged = opened.mend(specs)
         pending = opened.pending(specs)
         earlier = opened.declare(study.name, size, name, specs)
         _warn_of_code(study, codes, earlier, opened)
@@ -194,7 +191,7 @@ def run(
         pending=left,
         seconds=time.perf_counter() - began,
         signal=stopped,
-        quarantined=len(damaged),
+        quarantined=sum(bool(one.run_id) for one in damaged),
         failures=failures,
         excluded=int((table["status"] == "excluded").sum()),
     )

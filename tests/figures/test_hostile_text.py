@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
-from allometry import durable
 from allometry.figures import headline, interval_panel, panels, runs_panel, save_figure
 from allometry.figures.drawing import draw
 from allometry.figures.fits import draw_fit
 from allometry.figures.intervals import IntervalRow
 from allometry.figures.svg import inline_svg
 from allometry.figures.words import drawable, literal, to_html, to_mathtext
+from allometry.files import durable
 from allometry.fitting.fit import fit
 from allometry.tables.table import Table
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from allometry.durable import written
+from allometry.files.durable import written
 from allometry.training.source import source_sha256
 
 ROOT = Path(__file__).parents[2]

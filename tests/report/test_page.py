@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from allometry import durable
 from allometry.errors import DataError, DiskError, UsageError
 from allometry.figures import panels
 from allometry.figures.words import to_html
+from allometry.files import durable
 from allometry.findings import Analysis
 from allometry.fitting.document import Status
 from allometry.report.page import LIMIT, IndexEntry, write_index, write_report

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from allometry import durable
 from allometry.errors import DataError, UsageError
+from allometry.files import durable
 from allometry.run import run
 from allometry.store import Store, copies
 from allometry.store.copies import merge

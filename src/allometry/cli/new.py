@@ -8,8 +8,8 @@ import click
 
 from allometry.cli.options import FILE
 from allometry.cli.output import say, write
-from allometry.durable import written
 from allometry.errors import UsageError
+from allometry.files.durable import written
 
 __all__ = ["new"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 import click
 
 from allometry.errors import UsageError
-from allometry.foreign_files import expanded
+from allometry.files.foreign import expanded
 
 if TYPE_CHECKING:
     from allometry.engines import Engine

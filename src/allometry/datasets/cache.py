@@ -23,8 +23,8 @@ import platformdirs
 
 from allometry.datasets.description import DataFile, DataSet
 from allometry.datasets.sources import Source
-from allometry.durable import PART, written
 from allometry.errors import DataError, DiskError, UnavailableError, UsageError
+from allometry.files.durable import PART, written
 
 __all__ = ["cache_root", "fetch", "folder_of", "is_whole", "read"]
 

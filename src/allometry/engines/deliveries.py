@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from allometry.engines import Failure, sorted_out
 from allometry.errors import DataError, UsageError
+from allometry.files.strict_json import read_json
 from allometry.spec import Experiment, run_ids
 from allometry.store.record import decode_arrays, decode_row, encode_arrays, encode_row
-from allometry.strict_json import read_json
 from allometry.training.procedure import Pack
 from allometry.training.result import Cell, RunFailure, RunResult, Status
 

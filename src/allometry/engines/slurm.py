@@ -28,13 +28,13 @@ from types import ModuleType
 from typing import IO, Any
 from uuid import uuid4
 
-from allometry.durable import written
 from allometry.engines.coordinator import Coordinator, Lost
 from allometry.engines.hung import HUNG_AFTER, watched
 from allometry.engines.pool_worker import MOST_BYTES
 from allometry.engines.resources import Needs, asking
 from allometry.engines.work import LOG_CHARACTERS, THREADS, pin_threads
 from allometry.errors import UnavailableError, UsageError
+from allometry.files.durable import written
 from allometry.training.compile_cache import keep_programs
 
 __all__ = ["SlurmEngine", "make"]

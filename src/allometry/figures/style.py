@@ -21,9 +21,9 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from allometry.durable import written
 from allometry.errors import UsageError
 from allometry.figures.words import drawable, to_mathtext
+from allometry.files.durable import written
 
 __all__ = [
     "BLUE",

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from allometry import laws
-from allometry.durable import written
 from allometry.errors import DataError
+from allometry.files.durable import written
+from allometry.files.foreign import read_bytes
 from allometry.fitting.compare import compare, document
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
@@ -22,7 +23,6 @@ from allometry.fitting.options import (
     Rule,
     SharedOptions,
 )
-from allometry.foreign_files import read_bytes
 from allometry.laws import Law
 from allometry.tables.read import as_table
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from allometry.errors import DataError
-from allometry.strict_json import read_json
+from allometry.files.strict_json import read_json
 
 __all__ = ["opened", "sealed"]
 

@@ -10,7 +10,7 @@ import importlib.util
 from pathlib import Path
 
 from allometry.errors import UsageError, did_you_mean
-from allometry.foreign_files import check_regular
+from allometry.files.foreign import check_regular
 from allometry.laws.bnsl import LAWS as _BNSL
 from allometry.laws.chinchilla import LAW as chinchilla
 from allometry.laws.chinchilla_tied import LAW as chinchilla_tied

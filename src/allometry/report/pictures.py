@@ -9,11 +9,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from allometry.durable import written
 from allometry.errors import DiskError
 from allometry.figures.drawing import Drawing, draw
 from allometry.figures.style import paper
 from allometry.figures.svg import inline_svg
+from allometry.files.durable import written
 from allometry.findings import Analysis
 from allometry.study import Study, included
 from allometry.tables.table import Table

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from allometry.errors import DataError
+from allometry.files.strict_json import read_json
 from allometry.spec import Experiment, of_code, run_ids, texts
 from allometry.spec.code import short_name
 from allometry.store.record import canonical, digest
-from allometry.strict_json import read_json
 
 __all__ = [
     "ALL_DECLARED", "DECLARED", "Change", "EarlierCode", "Key", "Row", "checked", "earlier_codes",

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from allometry.errors import DataError, DiskError, StoreBusyError, UsageError
-from allometry.foreign_files import read_bytes
-from allometry.strict_json import read_json
+from allometry.files.foreign import read_bytes
+from allometry.files.strict_json import read_json
 
 __all__ = ["NETWORK", "WriterLock", "check_place", "filesystem_type", "names_a_holder"]
 

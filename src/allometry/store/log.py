@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.durable import copied_aside
+from allometry.files.durable import copied_aside
 
 __all__ = ["LOG", "damage_of_log", "set_log_aside", "unread_log"]
 

@@ -8,9 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from allometry.durable import written
 from allometry.errors import DataError, UsageError
-from allometry.foreign_files import check_regular
+from allometry.files.durable import written
+from allometry.files.foreign import check_regular
 from allometry.store.lock import names_a_holder
 from allometry.store.log import damage_of_log, set_log_aside, unread_log
 from allometry.store.schema import MIGRATIONS, add_missing, differing, migrate, version_of

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, StoreBusyError, UsageError
+from allometry.files.strict_json import read_json
 from allometry.spec import Experiment, check_same, run_ids, texts
 from allometry.store import verify as store_verify
 from allometry.store.copies import new_store
@@ -24,7 +25,6 @@ from allometry.store.schema import has_tables
 from allometry.store.sqlite_errors import sqlite_errors
 from allometry.store.status import StudyStatus, statuses
 from allometry.store.verify import EXCLUDED, RUNS, Damage, Verification
-from allometry.strict_json import read_json
 from allometry.tables.table import Table
 
 __all__ = ["Reader"]

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from allometry.errors import DataError, UsageError
+from allometry.files.strict_json import LARGEST, SMALLEST
 from allometry.spec import run_ids, texts
-from allometry.strict_json import LARGEST, SMALLEST
 from allometry.training.result import ARRAY_DTYPES, RESERVED, Cell, RunResult, Status
 
 __all__ = [

@@ -6,6 +6,7 @@ not at all. Readers can read while the writer writes.
 """
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ from allometry.store.verify import Damage, Verification
 from allometry.training.result import RunResult
 
 __all__ = ["Damage", "Store", "StudyStatus", "Verification"]
+
+_log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 E = TypeVar("E", bound=Experiment)
 
@@ -153,6 +156,24 @@ class Store(Reader):
             return connection.executemany(
                 f"INSERT INTO runs VALUES ({places}) ON CONFLICT (run_id) DO NOTHING", finished
             ).rowcount
+
+    def mend(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
+        """Quarantine what is damaged, so that these runs can be trained and read.
+
+        Returns:
+            what `check` found. Of what is no run's, its log say, a warning is given as well.
+
+        Raises:
+            DataError: when the file itself is too damaged to be repaired in place.
+        """
+        damaged = self.check(specs)
+        for one in damaged:
+            if not one.run_id:
+                _log.warning("store %s: %s", self.path, one.what)
+        if damaged:
+            # The whole store is checked, so that other damaged runs are quarantined too.
+            self.quarantine(self.verify().damaged)
+        return damaged
 
     def quarantine(self, damaged: Sequence[Damage]) -> None:
         """Move damaged runs, as they are, to the quarantine, so that they are pending again.

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from allometry.errors import UsageError, did_you_mean
-from allometry.foreign_files import expanded, is_file
+from allometry.files.foreign import expanded, is_file
 from allometry.studies.loading import origin_of, study_module
 from allometry.study import Study
 

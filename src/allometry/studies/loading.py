@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 
 from allometry.errors import UsageError
-from allometry.foreign_files import read_bytes
+from allometry.files.foreign import read_bytes
 from allometry.training.function import pin_seeds
 
 __all__ = ["origin_of", "study_module"]

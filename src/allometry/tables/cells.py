@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from allometry.errors import DataError
-from allometry.strict_json import LARGEST, SMALLEST
+from allometry.files.strict_json import LARGEST, SMALLEST
 
 __all__ = [
     "MISSING",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import DataError
-from allometry.strict_json import read_json
+from allometry.files.strict_json import read_json
 from allometry.tables.arithmetic import columns_needed
 from allometry.tables.cells import beyond_64_bits_note
 from allometry.tables.dialect import check_header

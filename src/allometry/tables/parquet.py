@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from allometry.errors import DataError, UnavailableError
-from allometry.foreign_files import opened
+from allometry.files.foreign import opened
 from allometry.tables.cells import beyond_64_bits_note
 from allometry.tables.dialect import check_header
 from allometry.tables.limits import ADVICE, LARGEST_FILE, check_cells, check_columns

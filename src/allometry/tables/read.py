@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from allometry.errors import DataError, UsageError
-from allometry.foreign_files import check_regular, opened, read_bytes
+from allometry.files.foreign import check_regular, opened, read_bytes
 from allometry.tables.arithmetic import columns_needed, with_computed
 from allometry.tables.cells import Cells, decimal_mark, read_column
 from allometry.tables.dialect import lay_out

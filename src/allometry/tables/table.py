@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from allometry.durable import written
 from allometry.errors import DataError, UnavailableError, UsageError, did_you_mean
+from allometry.files.durable import written
 from allometry.tables.cells import is_exact
 from allometry.tables.limits import listed
 from allometry.tables.printed import table_text

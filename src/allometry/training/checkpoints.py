@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from allometry.errors import DataError, DiskError
+from allometry.files.own import is_file, own_files, remove, sweep
 from allometry.spec import Experiment, run_ids
 from allometry.spec.code import is_known
 from allometry.training import saved
 from allometry.training.kept import Kept
-from allometry.training.own_files import is_file, own_files, remove, sweep
 from allometry.training.saved import Saved
 from allometry.training.source import source_sha256
 

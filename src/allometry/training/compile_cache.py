@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from allometry.datasets.cache import cache_root
-from allometry.durable import PART, written
 from allometry.errors import DiskError
-from allometry.training.own_files import own_files
-from allometry.training.private_folder import private_folder
+from allometry.files.durable import PART, written
+from allometry.files.own import own_files
+from allometry.files.private import private_folder
 
 __all__ = ["keep_programs"]
 

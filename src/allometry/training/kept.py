@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from allometry.errors import DataError, DiskError, UsageError
+from allometry.files.own import own_files, remove
 from allometry.spec import Experiment, RunSpec, texts
 from allometry.training import saved
-from allometry.training.own_files import own_files, remove
 from allometry.training.saved import Saved
 
 __all__ = ["Keep", "Kept"]

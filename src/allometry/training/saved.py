@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from allometry.durable import written
 from allometry.errors import DataError, in_one_line
-from allometry.strict_json import read_json
+from allometry.files.durable import written
+from allometry.files.strict_json import read_json
 
 __all__ = ["Saved", "read", "read_document", "write"]
 

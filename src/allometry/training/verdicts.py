@@ -17,13 +17,13 @@ from pathlib import Path
 import jax
 
 from allometry.datasets.cache import cache_root
-from allometry.durable import written
 from allometry.errors import DataError, DiskError, UsageError
-from allometry.foreign_files import read_bytes
+from allometry.files.durable import written
+from allometry.files.foreign import read_bytes
+from allometry.files.own import own_files, remove, warn_once
+from allometry.files.private import private_folder
+from allometry.files.strict_json import read_json
 from allometry.spec import RunSpec, texts
-from allometry.strict_json import read_json
-from allometry.training.own_files import own_files, remove, warn_once
-from allometry.training.private_folder import private_folder
 from allometry.training.source import source_sha256
 
 __all__ = ["kept_verdict"]

@@ -24,11 +24,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from allometry.datasets.cache import cache_root
-from allometry.durable import written
 from allometry.errors import AllometryError, DataError, in_one_line
-from allometry.foreign_files import read_bytes
+from allometry.files.durable import written
+from allometry.files.foreign import read_bytes
+from allometry.files.strict_json import read_json
 from allometry.processors import processors
-from allometry.strict_json import read_json
 
 __all__ = ["Calibration", "Points", "calibration", "measure"]
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from allometry.errors import DataError
-from allometry.strict_json import LARGEST, MOST_DEEP, SMALLEST, read_json
+from allometry.files.strict_json import LARGEST, MOST_DEEP, SMALLEST, read_json
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from allometry import foreign_files
 from allometry.errors import DataError, UsageError
-from allometry.foreign_files import check_regular, opened, read_bytes
+from allometry.files import foreign
+from allometry.files.foreign import check_regular, opened, read_bytes
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def short(tmp_path, monkeypatch):
 
 
 def test_a_file_and_a_link_to_it_are_read(tmp_path):
-    (tmp_path / "a").write_bytes(b"x" * (foreign_files.PIECE + 3))
+    (tmp_path / "a").write_bytes(b"x" * (foreign.PIECE + 3))
     (tmp_path / "b").symlink_to("a")
-    assert read_bytes(tmp_path / "b", 10**7) == b"x" * (foreign_files.PIECE + 3)
-    assert read_bytes(str(tmp_path / "a"), foreign_files.PIECE + 3)[-1:] == b"x"
+    assert read_bytes(tmp_path / "b", 10**7) == b"x" * (foreign.PIECE + 3)
+    assert read_bytes(str(tmp_path / "a"), foreign.PIECE + 3)[-1:] == b"x"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_is_no_regular_file_is_refused_at_once(short, name, said):
 
 def test_a_pipe_put_in_place_of_a_file_after_it_was_looked_at_cannot_hang(short, monkeypatch):
     os.mkfifo("pipe")
-    monkeypatch.setattr(foreign_files, "check_regular", lambda path: None)
+    monkeypatch.setattr(foreign, "check_regular", lambda path: None)
     with pytest.raises(UsageError, match="is a pipe"):
         read_bytes("pipe", 100)
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from allometry.durable import PART
 from allometry.errors import DiskError
+from allometry.files.durable import PART
 
 __all__ = ["is_file", "own_files", "remove", "sweep", "warn_once"]
 

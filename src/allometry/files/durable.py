@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["PART", "copied_aside", "put", "written"]
+__all__ = ["PART", "copied_aside", "written"]
 
 PART = re.compile(r"\.allometry-[0-9a-f]{16}\.part")
 """Names of files under way, by which a folder of our own is cleared of them after a kill."""
@@ -62,13 +62,6 @@ def written(path: Path, *, new: bool = False, follow: bool = True) -> Iterator[P
         _flush(target.parent)
     finally:
         part.unlink(missing_ok=True)
-
-
-def put(part: Path, path: Path) -> None:
-    """Give a finished file its name, in the same folder, in place of one that had it."""
-    _flush(part)
-    part.replace(path)
-    _flush(path.parent)
 
 
 def copied_aside(path: Path, what: str) -> Path:

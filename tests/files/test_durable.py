@@ -1,4 +1,4 @@
-"""Files that are whole under their name: `allometry.durable`."""
+"""Files that are whole under their name: `allometry.files.durable`."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from allometry.durable import PART, copied_aside, written
+from allometry.files.durable import PART, copied_aside, written
 
 
 def _names(folder):
