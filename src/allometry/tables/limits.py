@@ -1,7 +1,9 @@
-"""How large a table from a file may be: within these limits reading takes less than 512 MB.
+"""How large a table from a file may be.
 
 A cell takes some 150 bytes at most while it is read, a column a thousand, a JSON value thirty times
-its text. A larger table can be given as a DataFrame or a dict of arrays.
+its text. A file of any kind may hold 50 MB and 2.5 million cells, which take less than 512 MB. More
+is read of a file that is large itself, so that memory is linear in its size; at most 200 MB and 10
+million cells, 2 GB. A larger table can be given as a DataFrame or a dict of arrays.
 """
 
 from collections.abc import Collection
@@ -20,12 +22,17 @@ __all__ = [
     "check_columns",
     "check_gaps",
     "listed",
+    "most_unpacked",
 ]
 
-LARGEST_FILE = 50_000_000  # bytes, of a compressed file those unpacked
+LARGEST_FILE = 200_000_000  # bytes
+SMALL_FILE = 50_000_000  # bytes that any file may hold, unpacked
+PACKED = 10  # bytes, unpacked, for each of a compressed file: text rarely has more
 LARGEST_VALUE = 8_000_000  # bytes of one JSON value: a line of JSON lines, or a whole array
 MOST_COLUMNS = 20_000
-MOST_CELLS = 2_500_000
+MOST_CELLS = 10_000_000  # a million runs with ten columns
+SMALL_CELLS = 2_500_000  # that any file may hold
+BYTES_A_CELL = 4  # of a larger one, on the disk
 FEW_CELLS = 500_000  # a table of so many may have any number of gaps
 ADVICE = "keep the columns and rows to fit, or give it as a pandas DataFrame"
 NAMES_LISTED = 50
@@ -40,12 +47,20 @@ def check_columns(path: Path, columns: int) -> None:
 
 
 def check_cells(path: Path, rows: int, columns: int) -> None:
-    """Refuse a table of more cells than are read."""
-    if rows * columns > MOST_CELLS:
+    """Refuse a table of more cells than are read of a file of its size."""
+    if rows * columns <= SMALL_CELLS:
+        return
+    most = min(MOST_CELLS, max(SMALL_CELLS, path.stat().st_size // BYTES_A_CELL))
+    if rows * columns > most:
         raise DataError(
             f"{path} has {columns:,} columns and at least {rows:,} rows, more than the "
-            f"{MOST_CELLS:,} cells that are read; {ADVICE}"
+            f"{most:,} cells that are read of it; {ADVICE}"
         )
+
+
+def most_unpacked(path: Path) -> int:
+    """Bytes that are read of a compressed file, unpacked."""
+    return min(LARGEST_FILE, max(SMALL_FILE, PACKED * path.stat().st_size))
 
 
 def check_gaps(path: Path, rows: int, columns: int, size: int) -> None:

@@ -12,7 +12,7 @@ from allometry.errors import DataError, UnavailableError
 from allometry.files.foreign import opened
 from allometry.tables.cells import beyond_64_bits_note
 from allometry.tables.dialect import check_header
-from allometry.tables.limits import ADVICE, LARGEST_FILE, check_cells, check_columns
+from allometry.tables.limits import ADVICE, check_cells, check_columns, most_unpacked
 from allometry.tables.table import Origin, Table
 
 if TYPE_CHECKING:
@@ -89,10 +89,11 @@ def _check(path: Path, parquet: "ParquetFile") -> None:
     check_cells(path, metadata.num_rows, len(schema))
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     stated = sum(group.total_byte_size for group in groups)
-    if max(stated, wide * metadata.num_rows) > LARGEST_FILE:
+    size, most = max(stated, wide * metadata.num_rows), most_unpacked(path)
+    if size > most:
         raise DataError(
-            f"{path} unpacks to {max(stated, wide * metadata.num_rows) / 1e6:,.0f} MB, more than "
-            f"the {LARGEST_FILE / 1e6:g} MB that are read; {ADVICE}"
+            f"{path} unpacks to {size / 1e6:,.0f} MB, more than the {most / 1e6:g} MB that are "
+            f"read of it; {ADVICE}"
         )
 
 

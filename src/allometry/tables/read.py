@@ -20,7 +20,7 @@ from allometry.tables.cells import Cells, decimal_mark, read_column
 from allometry.tables.dialect import lay_out
 from allometry.tables.json_rows import json_array, json_lines
 from allometry.tables.limits import ADVICE as SMALLER
-from allometry.tables.limits import LARGEST_FILE
+from allometry.tables.limits import LARGEST_FILE, most_unpacked
 from allometry.tables.parquet import read_parquet
 from allometry.tables.table import Origin, Table, as_column
 
@@ -134,16 +134,17 @@ def _content(path: Path) -> bytes:
 def _unpacked(path: Path) -> bytes:
     import gzip
 
+    most = most_unpacked(path)
     try:
         with opened(path) as file, gzip.GzipFile(fileobj=file) as unpacked:
-            content = unpacked.read(LARGEST_FILE + 1)
+            content = unpacked.read(most + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path} is not a whole gzip file: {error}") from None
     except OSError as error:
         raise DataError(f"{path} could not be read: {error.strerror or error}") from None
-    if len(content) > LARGEST_FILE:
+    if len(content) > most:
         raise DataError(
-            f"{path} unpacks to more than the {LARGEST_FILE / 1e6:g} MB that are read; {SMALLER}"
+            f"{path} unpacks to more than the {most / 1e6:g} MB that are read of it; {SMALLER}"
         )
     return content
 
