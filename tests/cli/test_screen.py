@@ -20,6 +20,7 @@ from rich.text import Text
 from allometry import cli
 from allometry.cli.terminal import Screen
 from allometry.store import Store
+from allometry.store.record import digest
 
 EVIL = "\x1b]0;PWNED\x07\x1b[2J[bold red]x[/]\u202e\x9b31m\r"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # of our own
@@ -127,7 +128,12 @@ def damaged(evil, tmp_path):
     with sqlite3.connect(tmp_path / "s.db") as connection:
         connection.execute("PRAGMA foreign_keys = off")
         connection.execute("UPDATE runs SET run_id = ? || run_id", (EVIL,))
-        connection.execute("UPDATE declared SET study = ?", (EVIL,))
+        for row in connection.execute("SELECT * FROM declared").fetchall():
+            fields = (EVIL, *row[1:-1])
+            connection.execute(
+                "UPDATE declared SET study = ?, sha256 = ? WHERE run_id = ?",
+                (EVIL, digest(*fields), row[3]),
+            )
     connection.close()
     return tmp_path / "s.db"
 

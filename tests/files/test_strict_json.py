@@ -96,10 +96,10 @@ def test_the_time_is_linear_in_the_length(unit):
     """Eight times the text takes far less than the 64 times of a quadratic reader."""
 
     def seconds(length):
-        began = time.perf_counter()
+        began = time.process_time()
         for opening in ("", '{"', "[" * 101 + '"'):
             with pytest.raises(DataError):
                 read_json((opening + unit * length)[:length])
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     assert seconds(800_000) < max(24 * seconds(100_000), 0.25)

@@ -65,6 +65,11 @@ REFUSED = {
 }
 
 
+# Of processor time for a megabyte: one on a quiet machine, and more where other work shares its
+# caches. What these guard against took 20 to 130.
+SECONDS = 5
+
+
 def seconds_for(act):
     begun = time.process_time()
     act()
@@ -72,11 +77,11 @@ def seconds_for(act):
 
 
 @pytest.mark.parametrize("name", COSTLY)
-def test_reading_takes_a_second_a_megabyte_at_most(tmp_path, name):
+def test_reading_takes_seconds_a_megabyte_at_most(tmp_path, name):
     content = COSTLY[name]()
     numbers = None if "x" not in content[-9:] else ()
     taken = seconds_for(lambda: read(tmp_path, name, content, numbers=numbers))
-    assert taken < max(1, len(content) / 1e6)
+    assert taken < SECONDS * max(1, len(content) / 1e6)
 
 
 @pytest.mark.parametrize("name", ["digits.csv", "spaces.csv", "separators.csv"])
@@ -85,7 +90,7 @@ def test_a_cell_that_is_no_number_is_refused_as_fast(tmp_path, name):
         with pytest.raises(DataError, match="line 2"):
             read(tmp_path, name, COSTLY[name](), numbers=("n", "loss"))
 
-    assert seconds_for(refuse) < 1
+    assert seconds_for(refuse) < SECONDS
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -98,7 +103,7 @@ def test_what_cannot_be_a_table_is_refused_at_once(tmp_path, name):
             read(tmp_path, name, content)
         assert name in str(refusal.value) and len(str(refusal.value)) < 4000
 
-    assert seconds_for(refuse) < 1.5
+    assert seconds_for(refuse) < SECONDS
 
 
 def test_more_cells_than_are_read_are_refused(tmp_path, monkeypatch):
@@ -274,7 +279,7 @@ def test_no_malformed_table_escapes(tmp_path, count, capsys):
     with capsys.disabled():
         sys.stdout.write(f"\n{count} malformed tables: 0 uncaught, {tables} read, "
                          f"slowest {slowest:.2f} s, RSS {memory:.0f} MiB\n")  # fmt: skip
-    assert slowest < 2
+    assert slowest < SECONDS
 
 
 # Of 50 MB and 2.5 million cells, each as dear as it can be.

@@ -18,6 +18,11 @@ __all__ = ["DECIMALS", "Beside", "Reruns", "as_rounded", "torch_reruns"]
 
 Array = NDArray[np.float64]
 DECIMALS = 8  # of a loss that the notebook prints
+# Units in the last place by which a mean over the 45 training examples, summed in pairs, depends on
+# their order: ceil(log2(45)) (Higham, Accuracy and Stability of Numerical Algorithms, 2002,
+# section 4.2). All runs in PyTorch add in one order; another program adds in the order its
+# processor's vectors have.
+SUMMED = 6
 
 
 class Reruns(NamedTuple):
@@ -50,7 +55,7 @@ class Beside(NamedTuple):
 
     Attributes:
         together: epochs, from the first on, at which all re-runs are as printed but for a rounding.
-        as_they: whether at these the loss is too.
+        as_they: whether at these the loss is too, but for the order in which it was summed.
         far: where it is farthest from the re-runs after these, in standard deviations.
         most: the same of the re-run that is farthest from the others. A further re-run would be
             farther still about once in as many re-runs and one.
@@ -69,7 +74,7 @@ class Beside(NamedTuple):
         others = (np.delete(runs, k, axis=0) for k in range(len(runs)))
         return cls(
             together=n,
-            as_they=bool(as_rounded(loss[:n], printed[:n]).all()),
+            as_they=bool(as_rounded(loss[:n], printed[:n], units=SUMMED).all()),
             far=_farthest(loss[n:], runs[:, n:]),
             most=max(
                 _farthest(one[n:], rest[:, n:]) for one, rest in zip(runs, others, strict=True)
@@ -82,10 +87,10 @@ class Beside(NamedTuple):
         return self.as_they and self.far <= self.most
 
 
-def as_rounded(loss: Array, printed: Array) -> NDArray[np.bool_]:
-    """Is a loss the one printed, but for one unit in the last place of a float32 and of the
-    decimals printed? Both ``(..., epochs)``."""
-    unit = np.spacing(printed.astype(np.float32)) + 10.0**-DECIMALS
+def as_rounded(loss: Array, printed: Array, units: int = 1) -> NDArray[np.bool_]:
+    """Is a loss the one printed, but for so many units in the last place of a float32 and one of
+    the decimals printed? Both ``(..., epochs)``."""
+    unit = units * np.spacing(printed.astype(np.float32)) + 10.0**-DECIMALS
     return np.asarray(np.abs(loss - printed) <= unit)
 
 
