@@ -14,7 +14,7 @@ from typing import Literal, NoReturn, get_args
 
 from allometry.engines import Engine, Failure, Finished
 from allometry.engines.progress import Drain, Progress, Silent
-from allometry.errors import UsageError
+from allometry.errors import UsageError, printable
 from allometry.files.foreign import is_folder
 from allometry.findings import Analysis, Finding, findings_html, findings_text
 from allometry.spec import SIZES, Changes, Experiment, run_ids
@@ -104,7 +104,7 @@ class Outcome:
 
     def _repr_html_(self) -> str:
         said = f"<p><b>{escape(self.study.title)}</b>: {self.in_words}</p>"
-        return f"{said}{findings_html(self.findings)}"
+        return printable(said) + findings_html(self.findings)
 
     @property
     def exit_code(self) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from allometry.claims.claim import OURS, Claim
-from allometry.errors import UsageError, in_one_line
+from allometry.errors import UsageError, in_one_line, printable
 from allometry.findings import Analysis, Finding, FindingFigure
 from allometry.fitting.document import Fit
 from allometry.spec import Changes, Experiment, RunSpec, Spec, replace, run_ids
@@ -216,10 +216,10 @@ class Study:
         return ", ".join(f"{size} ({len(self.specs(size))} runs)" for size in self.sizes)
 
     def _repr_html_(self) -> str:
-        return (
+        return printable(
             f"<p><b>{escape(self.title)}</b> ({escape(self.name)})<br>{escape(self.question)}<br>"
             f"<i>Predicted:</i> {escape(self.prediction)}. <i>Source:</i> {escape(self.source)}<br>"
-            f"<i>Sizes:</i> {self._sizes_in_words()}</p>"
+            f"<i>Sizes:</i> {escape(self._sizes_in_words())}</p>"
         )
 
     @property

@@ -71,6 +71,13 @@ JUDGED = {
     "status mixed": with_("status", lambda k, row: "done" if k % 3 else None),
     "no seeds": [{k: v for k, v in row.items() if k != "seed"} for row in rows()],
     "seeds of all types": with_("seed", lambda k, row: [None, "a", 2][row["seed"]]),
+    "sizes of 64 bits": with_("n", lambda k, row: int(row["n"]) ** 6 + 1),
+    "sizes of 64 bits, some missing": with_(
+        "n", lambda k, row: int(row["n"]) ** 6 + 1 if k % 4 else None
+    ),
+    "groups of 64 bits, one missing": with_(
+        "d", lambda k, row: 2**63 + int(row["d"]) if k else None
+    ),
     "y nan": with_("loss", lambda k, row: nan),
     "y sometimes nan": with_("loss", lambda k, row: row["loss"] if k % 4 else nan),
     "y sometimes infinite": with_("loss", lambda k, row: row["loss"] if k % 4 else -inf),

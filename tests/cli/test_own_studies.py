@@ -6,6 +6,8 @@ from functools import partial
 import pytest
 
 from allometry import cli
+from allometry.cli.run import _say_failures
+from allometry.engines import Failure
 
 # Makes runs in no time, and has a place for every bug.
 STUDY = '''"""Does the command line take it?"""
@@ -188,3 +190,12 @@ def test_the_advice_names_a_command_for_a_study_of_ones_own(own, allometry):
     allometry("run", own())
     code, _, err = allometry("table", "own", "--set", "width=3")
     assert code == 2 and "or with the path of its file" in err
+
+
+def test_a_log_is_shown_by_its_lines_alone(capsys):
+    """Not cut where Python's splitlines cuts; carriage returns of progress bars end lines."""
+    log = "first\n" * 40 + "1%\r2%\r\nof\x1cthis\u2028name\x0band\x85more\n"
+    _say_failures([Failure(("a" * 64,), "ValueError: no", log)])
+    lines = capsys.readouterr().err.split("\n")
+    shown = "    of\\x1cthis\\u2028name\\x0band\\x85more"
+    assert lines[1:-2] == [*["    first"] * 27, "    1%", "    2%", shown]

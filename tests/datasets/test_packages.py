@@ -190,3 +190,10 @@ def test_a_failed_command_says_why_in_one_line(tmp_path, command, tiny):
         fetch(tiny(NodePackage("tiny@1", folder="x")), tmp_path)
     line = next(x for x in str(caught.value).splitlines() if "the npm package" in x)
     assert line.endswith("ended with 1: npm error code E404 / npm error 404 Not Found")
+
+
+def test_a_line_of_a_command_ends_at_its_end(tmp_path, command, tiny):
+    """Not at a character that Python's splitlines takes for one."""
+    command("npm", "sys.exit('npm error of\\x1cthis\\x0bname\\nA log is here')")
+    with pytest.raises(UnavailableError, match="ended with 1: npm error of this name\n"):
+        fetch(tiny(NodePackage("tiny@1", folder="x")), tmp_path)

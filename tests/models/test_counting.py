@@ -9,7 +9,7 @@ import pytest
 
 from allometry.errors import UsageError
 from allometry.models import CNN, MLP, Model
-from allometry.models.counting import counts_of, n_inputs_of, weights_of
+from allometry.models.counting import check_fit, counts_of, n_inputs_of, weights_of
 from allometry.spec.torch_draws import TorchDraws
 
 
@@ -88,3 +88,14 @@ def test_inputs_are_the_columns_with_which_the_network_works() -> None:
 
     with pytest.raises(UsageError, match="none of the widths that its arrays have as columns"):
         Halves().counts()
+
+
+@pytest.mark.parametrize(("said", "shown"), [("of\x1ethis\u2029name\nmore", "of\x1ethis\u2029name"),
+                                             ("", "")])  # fmt: skip
+def test_what_a_model_says_of_examples_is_told_by_its_first_line(said: str, shown: str) -> None:
+    def apply(params: Any, x: Any) -> Any:
+        raise ValueError(said)
+
+    with pytest.raises(UsageError) as refusal:
+        check_fit(apply, {"w": np.ones((3, 3))}, 3, 1, "Mine")
+    assert str(refusal.value) == f"Mine does not take examples of 3 features: {shown}"

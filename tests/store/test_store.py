@@ -392,6 +392,19 @@ def test_the_kind_of_a_filesystem_is_what_the_kernel_says():
     assert filesystem_type(Path("/proc/self")) == "proc"
 
 
+@pytest.mark.parametrize("odd", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\r"])
+def test_a_mount_point_may_have_any_character(tmp_path, odd):
+    point, listed = tmp_path / f"a {odd}b", tmp_path / "mountinfo"
+    escaped = str(point).replace(" ", "\\040")
+    lines = [
+        "22 1 0:21 / / rw - ext4 /dev/a rw",
+        f"23 22 0:22 / {escaped} rw shared:1 - nfs4 h:/ rw",
+    ]
+    listed.write_bytes("".join(f"{line}\n" for line in lines).encode())
+    assert filesystem_type(point / "s.db", listed) == "nfs4"
+    assert filesystem_type(tmp_path, listed) == "ext4"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_of_somebody_else_is_refused_by_name(tmp_path):
     tmp_path.chmod(0o500)

@@ -80,3 +80,24 @@ def test_a_fit_says_its_law_its_numbers_and_what_limits_them():
     lines = lines_of(weak)
     assert lines[0].startswith(f"{weak.status.code}: ") and weak.status.code != "converged"
     assert "d2" in lines[-1], "the last parameters are named"
+
+
+def test_what_would_steer_a_terminal_is_written_out():
+    """In names and cells, also of one that is cut, at the prompt and in a notebook."""
+    table = Table({"a\x1b[2J": ["x\x1b[31m", "\u202ey" + "\x07" * 30], "n\x9b": [1, 2]})
+    text = "\n".join(lines_of(table))
+    assert "a\\x1b[2J" in text and "n\\x9b" in text and "x\\x1b[31m" in text and "\\u202ey" in text
+    html = table._repr_html_()
+    assert "<td>x\\x1b[31m</td>" in html and "<th>a\\x1b[2J</th>" in html
+    same = lines_of(Table({"same\x1b": ["x"] * 3, "b": [1, 2, 3]}))
+    assert same[-1] == "not shown: same\\x1b"
+    named = lines_of(replace(study(2, 2), name="a\x1b]0;t\x07", question="q\x1b[2J" + LONG))
+    hostile = replace(study(2, 2), title="a\x1b]0;t\x07")
+    for shown in (text, html, *same, *named, hostile._repr_html_()):
+        assert shown.replace("\n", "").isprintable()
+
+
+def test_a_column_of_pythons_numbers_ends_at_the_right_edge():
+    lines = lines_of(Table({"n": [1, None, 2**60 + 1], "m": [2**64 - 1, 1, 2], "a": list("xyz")}))
+    ends = {line.index(letter) for line, letter in zip(lines[2:], "xyz", strict=True)}
+    assert lines[2].startswith(" ") and len(ends) == 1

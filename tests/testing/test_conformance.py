@@ -220,3 +220,13 @@ class Image(Sound):
 def test_examples_are_asked_for_where_their_width_is_not_seen() -> None:
     assert "give examples=" in told(Image)
     check_model(Image(), other=Image(width=6), examples=np.ones((4, 10)) * np.arange(4)[:, None])
+
+
+def test_an_error_is_told_by_its_first_line() -> None:
+    class Broken(Sound):
+        member_fields: ClassVar[tuple[str, ...]] = ("width",)
+
+        def apply(self, params: Any, x: Any) -> Any:
+            raise ValueError("of\x1cthis\u2028name\nand more")
+
+    assert "apply: ValueError: of\x1cthis\u2028name" in told(Broken, examples=np.ones((4, 5)))

@@ -1,5 +1,6 @@
 """`allometry run`: train what a study still lacks, or show what would be trained."""
 
+import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -156,8 +157,10 @@ def _say_failures(failures: "Sequence[Failure]") -> None:
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         say(f"failed: {', '.join(names[:4])}{more}: {reason}")
         if i < LOGS_SHOWN:
-            for line in group[0].log.splitlines()[-LINES_SHOWN:]:
-                say(f"    {line}")
+            # Ends of lines alone: str.splitlines also splits at characters inside a line.
+            lines = list(io.StringIO(group[0].log, newline=None))
+            for line in lines[-LINES_SHOWN:]:
+                say(f"    {line.rstrip()}")
     if failures:
         say("these runs stay pending: the same command tries them again")
 

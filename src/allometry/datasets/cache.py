@@ -60,7 +60,7 @@ def folder_of(data_set: DataSet, root: Path) -> Path:
 def is_whole(data_set: DataSet, root: Path) -> bool:
     """Whether every file is in the cache with the right hash. Changes nothing."""
     folder = folder_of(data_set, root)
-    return all(_hash_on_disk(folder / file.name) == file.sha256 for file in data_set.files)
+    return all(_hash_on_disk(folder / file.name, file) == file.sha256 for file in data_set.files)
 
 
 def fetch(data_set: DataSet, root: Path, progress: Progress | None = None) -> Path:
@@ -144,7 +144,7 @@ def _wanted(data_set: DataSet, folder: Path, warn: Progress) -> dict[str, DataFi
     wanted = {}
     for file in data_set.files:
         path = folder / file.name
-        sha256 = _hash_on_disk(path)
+        sha256 = _hash_on_disk(path, file)
         if sha256 == file.sha256:
             continue
         wanted[file.name] = file
@@ -218,12 +218,14 @@ def _copy(file: DataFile, stream: IO[bytes], out: IO[bytes]) -> None:
     raise DataError(f"{expected} of {file.size} bytes, found a longer file")
 
 
-def _hash_on_disk(path: Path) -> str | None:
-    """Hex SHA-256 of a file; None where there is none."""
+def _hash_on_disk(path: Path, file: DataFile) -> str | None:
+    """Hex SHA-256 of a file, or in words that it is longer; None where there is none."""
     with _disk_errors(path):
         try:
             with _opened(path) as stream:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
+                content = stream.read(file.size + 1)
+                is_longer = len(content) > file.size
+                return "a longer file" if is_longer else hashlib.sha256(content).hexdigest()
         except FileNotFoundError:
             return None
 

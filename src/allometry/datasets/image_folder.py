@@ -1,19 +1,28 @@
 """Data of one's own from a folder of images: a subfolder for each class."""
 
+import io
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from allometry.datasets.arrays import Arrays
-from allometry.errors import DataError, UsageError
+from allometry.datasets.bounds import Room
+from allometry.datasets.numpy_files import beside
+from allometry.errors import AllometryError, DataError, UsageError
+from allometry.files.foreign import expanded, is_folder, read_bytes
 
 __all__ = ["read_images"]
 
 READ_AS = {"1": "L", "L": "L", "RGB": "RGB"}  # modes of Pillow
+# Their sizes stand at the start. Of others, some start a program (EPS), some unpack without limit.
+FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
+LARGEST_FILE = 300_000_000  # bytes; Pillow's limit of 89 million pixels, as RGB, take 270 million
 
 
 class _Picture(NamedTuple):
@@ -30,7 +39,8 @@ def read_images(
     """Data of images in subfolders, whose names are the classes in sorted order.
 
     Features are ``(n, height, width)`` where all images are greyscale and ``(n, height, width, 3)``
-    where all are RGB: 8-bit values over 255. A JPEG file may be decoded to other values by
+    where all are RGB: 8-bit values over 255. Files are PNG, JPEG, PGM or PPM, BMP, GIF (the first
+    picture), TIFF and WebP. A JPEG file may be decoded to other values by
     another version of the decoder, and is other data then.
 
     Args:
@@ -41,50 +51,76 @@ def read_images(
 
     Raises:
         UsageError: no such folder, or no subfolders in it.
-        DataError: a file that is no such image, or an image unlike the first, by name.
+        DataError: a file that is no such image, or an image unlike the first, by name; more than
+            4 GiB of values as float32, or a million files.
     """
     folders = [folder, test] if isinstance(test, str | Path) else [folder]
-    parts = [_pictures(Path(path)) for path in folders]
+    room = Room()
+    parts = [_pictures(expanded(path), room) for path in folders]
     _check_alike([picture for part in parts for picture in part])
     classes = sorted({picture.label for part in parts for picture in part})
-    x = [np.stack([p.values for p in part]).astype(np.float32) / np.float32(255) for part in parts]
-    y = [np.array([classes.index(p.label) for p in part], dtype=np.int32) for part in parts]
+    number = {label: i for i, label in enumerate(classes)}
+    x = [np.stack([p.values for p in part]).astype(np.float32) for part in parts]
+    for values in x:
+        values /= np.float32(255)
+    y = [np.array([number[p.label] for p in part], dtype=np.int32) for part in parts]
     held_out: Any = (x[1], y[1]) if len(parts) > 1 else test
     return Arrays.of(x[0], y[0], test=held_out, name=name, classes=classes, **options)
 
 
-def _pictures(folder: Path) -> list[_Picture]:
-    if not folder.is_dir():
-        raise UsageError(
-            f"no folder {folder.absolute()}; for one beside the study's file: "
-            f"Path(__file__).with_name({folder.name!r})"
-        )
-    subfolders = [path for path in _visible(folder) if path.is_dir()]
+def _pictures(folder: Path, room: Room) -> list[_Picture]:
+    if not is_folder(folder):
+        raise UsageError(f"no folder {str(folder.absolute())[:200]}{beside(folder)}")
+    subfolders = [path for path in _visible(folder, room) if is_folder(path)]
     if not subfolders:
         raise UsageError(f"{folder}: a subfolder of images for each class expected, there is none")
     pictures = []
     for subfolder in subfolders:
-        files = _visible(subfolder)
+        files = _visible(subfolder, room)
         if not files:
             raise DataError(f"{subfolder}: images of a class expected, there are none")
-        pictures += [_Picture(path, subfolder.name, _values(path)) for path in files]
+        pictures += [_Picture(path, subfolder.name, _values(path, room)) for path in files]
     return pictures
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _values(path: Path) -> NDArray[np.uint8]:
+def _visible(folder: Path, room: Room) -> list[Path]:
+    names = []
     try:
-        with Image.open(path) as image:
-            if image.mode not in READ_AS:
-                raise DataError(
-                    f"{path}: an 8-bit greyscale or RGB image expected, got Pillow's mode "
-                    f"{image.mode}; save it as one of these"
-                )
-            return np.array(image.convert(READ_AS[image.mode]))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                room.take_file(folder)
+                names.append(entry.name)
+    except OSError as error:
+        raise DataError(f"{folder} could not be read: {error.strerror or error}") from None
+    return [folder / name for name in sorted(names) if not name.startswith(".")]
+
+
+def _values(path: Path, room: Room) -> NDArray[np.uint8]:
+    content = io.BytesIO(read_bytes(path, LARGEST_FILE))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(content, formats=FORMATS) as image:
+                if image.mode not in READ_AS:
+                    raise DataError(
+                        f"{path}: an 8-bit greyscale or RGB image expected, got Pillow's mode "
+                        f"{image.mode}; save it as one of these"
+                    )
+                colours = len(READ_AS[image.mode])
+                room.take(path, image.width * image.height * colours, 1)
+                return np.array(image.convert(READ_AS[image.mode]))
+    except AllometryError:
+        raise
+    except UnidentifiedImageError:
+        raise DataError(
+            f"{path}: an image expected, and this cannot be read: none of {', '.join(FORMATS)}"
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(
+            f"{path}: an image of fewer pixels expected: {str(error).partition(',')[0]}; make the "
+            "images smaller"
+        ) from None
+    except Exception as error:  # a decoder raises anything on a file made up
         raise DataError(f"{path}: an image expected, and this cannot be read: {error}") from None
 
 

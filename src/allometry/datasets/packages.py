@@ -166,7 +166,7 @@ def _run(command: Sequence[str], place: Path, timeout: float) -> None:
 
 def _complaint(stderr: str) -> str:
     """The lines that name the error, else the last one, as one short line."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [line.strip() for line in stderr.split("\n") if line.strip()]
     errors = [line for line in lines if line.startswith(("E:", "ERROR", "npm error", "npm ERR!"))]
     return " / ".join(errors or lines[-1:])[:300] or "it said nothing"
 

@@ -238,7 +238,7 @@ class _Jobs:
                 )
             return None
         self._failed_queries = 0
-        return dict(line.split() for line in output.splitlines() if line.strip())
+        return dict(line.split() for line in output.split("\n") if line.strip())
 
 
 def _as_there_is(needs: Needs, cpus: int, mebibytes: int) -> dict[str, Any]:
@@ -262,9 +262,8 @@ def _largest_node() -> tuple[int, int]:
     options = [f"--partition={partition}"] if partition else []
     output = _call("sinfo", "--noheader", "--exact", "--format=%c %m", *options)
     # Where nodes differ, a plus says that some are larger.
-    sizes = [
-        [int(word.rstrip("+")) for word in line.split()] for line in (output or "").splitlines()
-    ]
+    lines = [line for line in (output or "").split("\n") if line.strip()]
+    sizes = [[int(word.rstrip("+")) for word in line.split()] for line in lines]
     if not sizes:
         raise UnavailableError(
             f"engine slurm: sinfo names no nodes{f' in {partition}' if partition else ''}"

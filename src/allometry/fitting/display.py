@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import NamedTuple
 
+from allometry.errors import printable
 from allometry.laws import Law
 from allometry.tables.printed import aligned, shortened
 
@@ -70,4 +71,4 @@ def as_html(fit: Digest) -> str:
         "</table>"
         f"<p>{escape(fit.quality)}</p>"
     )
-    return body + status if fit.sound else status + body
+    return printable(body + status if fit.sound else status + body)

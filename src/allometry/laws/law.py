@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, printable
 
 __all__ = ["Array", "Kind", "Law", "Parameter", "Term", "Values"]
 
@@ -178,7 +178,7 @@ class Law:
         return "coefficient" if parameter.positive and not self.terms else "exponent"
 
     def __repr__(self) -> str:
-        return f"<Law {self.name}: {self.formula}>"
+        return printable(f"<Law {self.name}: {self.formula}>")
 
     # Where a law has no value (a coefficient of 0 in a logarithm) it gives NaN or infinity.
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")

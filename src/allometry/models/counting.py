@@ -106,8 +106,9 @@ def check_fit(apply: Apply, start: Params, n_in: int, n_out: int, name: str) -> 
     try:
         outputs = jax.eval_shape(apply, _shapes(start), x)
     except (TypeError, ValueError) as error:
+        first_line = str(error).partition("\n")[0]
         raise UsageError(
-            f"{name} does not take examples of {n_in} features: {str(error).splitlines()[0]}"
+            f"{name} does not take examples of {n_in} features: {first_line}"
         ) from error
     if len(outputs.shape) != 2 or outputs.shape[0] != 2 or outputs.shape[1] < n_out:
         raise UsageError(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from allometry.stats.digits import shown, shown_integer
+from allometry.tables.cells import holds_numbers
 from allometry.tables.table import Table
 
 __all__ = ["counts_of_runs", "provenance_section", "runs_section"]
@@ -46,7 +47,8 @@ def _reasons(table: Table) -> list[tuple[str, int]]:
 def runs_section(table: Table) -> dict[str, Any]:
     """The columns that differ between runs, with as many rows as the page has room for."""
     values = {name: table[name].tolist() for name in table.columns}
-    formats = {name: _format(name, column) for name, column in values.items()}
+    numeric = {name: holds_numbers(table[name]) for name in table.columns}
+    formats = {name: _format(name, numeric[name]) for name in values}
     same = {
         name: _trimmed(formats[name](column[0]).text)
         for name, column in values.items()
@@ -61,23 +63,21 @@ def runs_section(table: Table) -> dict[str, Any]:
         if used > ROWS_BYTES:
             break
         rows.append(row)
-    numeric = {name: table[name].dtype.kind in "if" for name in names}
     return {
         "same": list(same.items()),
         "names": names,
-        "numeric": numeric,
+        "numeric": {name: numeric[name] for name in names},
         "rows": rows,
         "total": len(table),
     }
 
 
-def _format(name: str, values: Sequence[Any]) -> Callable[[Any], Cell]:
+def _format(name: str, numeric: bool) -> Callable[[Any], Cell]:
     """How the cells of a column are shown."""
-    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+    if not numeric:
         return _words
-    if name == "seed":
-        return lambda value: Cell(str(value), key=repr(value))
-    return lambda value: Cell(_text(value), key=repr(value))
+    as_text = str if name == "seed" else _text
+    return lambda value: Cell("") if value is None else Cell(as_text(value), key=repr(value))
 
 
 def _words(value: Any) -> Cell:

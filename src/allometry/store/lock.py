@@ -117,20 +117,20 @@ def _unwritable(path: Path, error: OSError) -> DiskError:
     )
 
 
-def filesystem_type(path: Path) -> str | None:
+def filesystem_type(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
     """The kernel's name for the kind of filesystem of `path`; None where it gives none.
 
     Args:
-        path: an existing folder or file.
+        path: an existing folder or file. mounts: the kernel's list of what is mounted.
     """
-    mounts = Path("/proc/self/mountinfo")
     if not mounts.exists():
         return None
     kind, longest = None, -1
-    for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+    # In a mount point only space, tab, newline and backslash are written as octal numbers.
+    for line in filter(None, mounts.read_bytes().decode("utf-8", "surrogateescape").split("\n")):
         # proc(5): the mount point is field 5, the type the first field after " - ".
         left, _, right = line.partition(" - ")
-        point = re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), left.split()[4])
+        point = re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), left.split(" ")[4])
         # The last of several mounts on one point hides the others.
         if path.is_relative_to(point) and len(point) >= longest:
             kind, longest = right.split()[0], len(point)

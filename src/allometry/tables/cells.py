@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from allometry.errors import DataError
 from allometry.files.strict_json import LARGEST, SMALLEST
 
@@ -26,6 +29,7 @@ __all__ = [
     "DecimalMark",
     "beyond_64_bits_note",
     "decimal_mark",
+    "holds_numbers",
     "is_exact",
     "listed_lines",
     "read_column",
@@ -86,6 +90,15 @@ class Cells:
 def is_exact(value: int) -> bool:
     """Whether a column keeps this whole number exactly: 64 bits hold it, with or without sign."""
     return SMALLEST <= value <= LARGEST
+
+
+def holds_numbers(column: NDArray[Any]) -> bool:
+    """Whether a column is of numbers, also of Python's, which it has where no type keeps all."""
+    if column.dtype.kind != "O":
+        return column.dtype.kind in "iuf"
+    kinds = {type(cell) for cell in column if cell is not None}
+    are_numbers = all(issubclass(kind, int | float | np.number) for kind in kinds)
+    return bool(kinds) and are_numbers and bool not in kinds
 
 
 def beyond_64_bits_note(

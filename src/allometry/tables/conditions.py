@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError
-from allometry.tables.cells import is_exact
+from allometry.tables.cells import holds_numbers, is_exact
 from allometry.tables.table import Table
 
 __all__ = ["Mask", "condition", "meeting", "parsed"]
@@ -57,19 +57,15 @@ def condition(table: Table, text: str) -> Mask:
     column = table[name]
     if column.dtype.kind in "iuf":
         return np.asarray(COMPARISONS[sign](column, _number(name, value, text)), bool)
-    present = np.array([cell is not None for cell in column], bool)
-    if present.any() and all(map(_is_number, column[present])):
+    if holds_numbers(column):
+        present = np.array([cell is not None for cell in column], bool)
         met = np.zeros(len(column), bool)
-        met[present] = COMPARISONS[sign](column[present], _number(name, value, text))
+        with np.errstate(invalid="ignore"):  # a gap may be NaN
+            met[present] = COMPARISONS[sign](column[present], _number(name, value, text))
         return met
     if sign not in ("==", "=", "!="):
         raise UsageError(f"column {name!r} holds text: only == and != compare it, got {text!r}")
     return np.asarray(COMPARISONS[sign](np.array([str(cell) for cell in column]), value), bool)
-
-
-def _is_number(cell: object) -> bool:
-    """Whether a cell may stand in a column of numbers that no float keeps exactly."""
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def _number(name: str, value: str, text: str) -> float | int:

@@ -7,6 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from allometry.errors import printable
+from allometry.tables.cells import holds_numbers
+
 __all__ = ["WIDTH", "aligned", "labelled", "shortened", "table_text"]
 
 WIDTH = 80  # characters of a line
@@ -21,6 +24,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
     Args:
         right: positions of the columns that end at their right edge, as numbers do.
     """
+    rows = [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
     return [
         "  ".join(
@@ -34,13 +38,14 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
 def shortened(text: str, lines: int = 1, indent: str = "") -> list[str]:
     """A text in at most so many lines, each indented; an ellipsis ends one that is cut."""
     return textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=indent, max_lines=lines,
+        printable(text), WIDTH, initial_indent=indent, subsequent_indent=indent, max_lines=lines,
         placeholder=" …",
     )  # fmt: skip
 
 
 def labelled(rows: Sequence[tuple[str, str]], lines: int = 2) -> list[str]:
     """Texts beside their labels, each in at most so many lines; an empty text is left out."""
+    rows = [(printable(label), text) for label, text in rows]
     width = max((len(label) for label, _ in rows), default=0) + 4
     out = []
     for label, text in rows:
@@ -59,23 +64,28 @@ def table_text(columns: Mapping[str, NDArray[Any]], rows: int) -> str:
     differ = [n for n, v in values.items() if rows < 2 or any(cell != v[0] for cell in v)]
     whole = rows <= FIRST + LAST + 1
     places = list(range(rows)) if whole else [*range(FIRST), *range(rows - LAST, rows)]
-    shown, room = [], WIDTH + 2
+    shown: dict[str, list[str]] = {}
+    room = WIDTH + 2
     for name in differ if rows else ():
-        cells = [name, *(_cell(values[name][i]) for i in places)]
+        cells = [_in_one_line(name), *(_cell(values[name][i]) for i in places)]
         room -= max(map(len, cells)) + 2
         if room < 0:
             break
-        shown.append(cells if whole else [*cells[: FIRST + 1], "…", *cells[FIRST + 1 :]])
-    numbers = [i for i, cells in enumerate(shown) if columns[cells[0]].dtype.kind in "iuf"]
-    lines = aligned(list(zip(*shown, strict=True)), numbers)
-    rest = ", ".join(name for name in columns if name not in {cells[0] for cells in shown})
+        shown[name] = cells if whole else [*cells[: FIRST + 1], "…", *cells[FIRST + 1 :]]
+    numbers = [i for i, name in enumerate(shown) if holds_numbers(columns[name])]
+    lines = aligned(list(zip(*shown.values(), strict=True)), numbers)
+    rest = ", ".join(name for name in columns if name not in shown)
     more = shortened(f"not shown: {rest}" if shown else rest, LINES_OF_NAMES) if rest else []
     return "\n".join([f"Table: {counted}", *lines, *more])
 
 
 def _cell(value: object) -> str:
     text = f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-    text = " ".join(text.split())
+    text = _in_one_line(text)
     if len(text) <= LONGEST_CELL:
         return text
     return text[:12] + "…"  # of a run_id as many characters as messages give
+
+
+def _in_one_line(text: str) -> str:
+    return printable(" ".join(text.split()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from allometry.errors import DataError, UnavailableError, UsageError, did_you_mean
+from allometry.errors import DataError, UnavailableError, UsageError, did_you_mean, printable
 from allometry.files.durable import written
 from allometry.tables.cells import is_exact
 from allometry.tables.limits import listed
@@ -155,8 +155,12 @@ class Table:
         return self.take(mask)
 
     def sort(self, *names: str) -> "Table":
-        """Rows in rising order of the named columns, the first the slowest."""
-        return self.take(np.lexsort([self[name] for name in reversed(names)]))
+        """Rows in rising order of the named columns, the first the slowest; gaps come last.
+
+        Raises:
+            UsageError: no such column, or values in it that have no order.
+        """
+        return self.take(np.lexsort([_places(name, self[name]) for name in reversed(names)]))
 
     def groups(self, *names: str) -> Iterator[tuple[tuple[Any, ...], "Table"]]:
         """Pairs of (values of the named columns, their rows), in order of first sight."""
@@ -217,7 +221,7 @@ class Table:
             "<tr>" + "".join(f"<td>{escape(_shown(v))}</td>" for v in row.values()) + "</tr>"
             for row in self
         )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return printable(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
 def as_column(name: str, values: ArrayLike) -> Column:
@@ -278,6 +282,21 @@ def _numbers(name: str, values: list[Any], kinds: set[type]) -> Column:
     if max(-low, high) > MOST_EXACT_FLOAT and any(int(float(v)) != v for v in whole):
         return _objects(values)
     return np.array([math.nan if v is None else v for v in values], np.float64)
+
+
+def _places(name: str, column: Column) -> Column:
+    """What sorts as the column does: of objects, the place of each in order, gaps last."""
+    if column.dtype.kind != "O":
+        return column
+    cells = column.tolist()
+    try:
+        known = sorted({cell for cell in cells if cell is not None and cell == cell})
+        place = {cell: i for i, cell in enumerate(known)}
+        return np.array([place.get(cell, len(known)) for cell in cells])
+    except TypeError:
+        raise UsageError(
+            f"column {name!r} holds values that have no order; sort by numbers or by text"
+        ) from None
 
 
 def _in_short(value: int) -> str:

@@ -113,7 +113,7 @@ def _reported(what: str, check: Callable[[Any], Iterator[str]], subject: Any) ->
     try:
         yield from check(subject)
     except Exception as error:  # anybody's model may raise anything
-        first_line = next(iter(str(error).strip().splitlines()), "")
+        first_line = str(error).strip().partition("\n")[0]
         yield f"{what}: {type(error).__name__}: {first_line}"
 
 

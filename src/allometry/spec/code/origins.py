@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
+from allometry.files.foreign import is_file, opened
+
 __all__ = ["SHIPPED", "Origin", "find_module", "home_of", "origin_of", "version_of"]
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -136,7 +138,8 @@ def _files_sha256(origin: Origin) -> str:
     is_package = (home / "__init__.py").is_file()
     files = [origin.file]
     if is_package:
-        files = sorted(p for s in (".py", ".so", ".pyd") for p in home.rglob(f"*{s}"))
+        found = (path for ending in (".py", ".so", ".pyd") for path in home.rglob(f"*{ending}"))
+        files = sorted(filter(is_file, found))
     stats = [path.stat() for path in files]
     return _sha256_of(tuple(files), tuple((s.st_mtime_ns, s.st_size) for s in stats))
 
@@ -145,5 +148,8 @@ def _files_sha256(origin: Origin) -> str:
 def _sha256_of(files: tuple[Path, ...], state: tuple[tuple[int, int], ...]) -> str:
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(path.name.encode() + b"\0")
+        with opened(path) as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
     return digest.hexdigest()
