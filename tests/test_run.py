@@ -340,7 +340,7 @@ def test_every_call_takes_a_study_its_file_or_its_folder_alike(tmp_path, monkeyp
         assert "Does the store keep what it is given?" in page.read_text()
     assert len(al.table("tiny", store="s.db")) == 4, "a name needs no file"
     for missing in ("./none", "none.py", str(tmp_path)):
-        with pytest.raises(UsageError, match="no (study|file)"):
+        with pytest.raises(UsageError, match=r"no (study|file)"):
             al.table(made_of(missing), store="s.db")
 
 

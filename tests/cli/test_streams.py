@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from allometry import cli, durable
+from allometry import cli
+from allometry.files import durable
 
 FIT = ["--law", "power", "--map", "x=n", "--map", "y=loss", "--resamples", "0", "--starts", "1"]
 
