@@ -1,6 +1,6 @@
 """The fast tests of store, fits, tables and command line on the lowest versions allowed.
 
-``python tests/lowest_versions.py`` makes .venv-lowest with every package that pyproject.toml names
+``make test-lowest`` makes .venv-lowest with every package that pyproject.toml names
 at the lowest version it allows, on the lowest Python, and runs the tests there. With ``--pins`` it
 prints the versions alone.
 """

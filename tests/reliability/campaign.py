@@ -34,7 +34,8 @@ def campaign(name: str, total: int, case: Case, *, kept: bool = True) -> Counter
     Args:
         name: of the row in the table. total: number of cases.
         case: draws what it needs, asserts what must hold, and counts what it saw.
-        kept: whether to go on where an earlier call was stopped; not for a short test.
+        kept: whether to go on where an earlier call was stopped, and to say the sums in the end;
+            not for a short test.
 
     Raises:
         AssertionError: of a case, after its seed was printed; the next call begins with it.
@@ -64,7 +65,8 @@ def campaign_of(
         seconds = before + time.monotonic() - began
         if kept:
             _save(state, {**done, "seconds": seconds})
-    record_if_asked(name, seconds, Counter({"cases": total, **counts}))
+    if kept:
+        record_if_asked(name, seconds, Counter({"cases": total, **counts}))
     return counts
 
 
