@@ -19,9 +19,9 @@ LONGEST = 60  # characters; a package may give its whole licence in place of the
 
 HEAD = """# Licences
 
-Allometry itself is under the MIT [licence](../LICENSE). What it is installed with, as the packages say of
-themselves (`python -m tests.licences` writes this page); those that Allometry asks for itself are in **bold**, the others
-come with them.
+Allometry itself is under the MIT [licence](../LICENSE). What it is installed with, as the packages
+say of themselves (`python -m tests.licences` writes this page); those that Allometry asks for
+itself are in **bold**, the others come with them.
 
 | package | version | licence |
 |---|---|---|

@@ -6,7 +6,9 @@ import pytest
 
 from tests.licences import PAGE, direct, installed, licence
 
-ROWS = dict(re.findall(r"^\| \**([\w.-]+?)\** \| [^|]+ \| ([^|]+) \|$", PAGE.read_text("utf-8"), re.M))
+ROWS = dict(
+    re.findall(r"^\| \**([\w.-]+?)\** \| [^|]+ \| ([^|]+) \|$", PAGE.read_text("utf-8"), re.M)
+)
 COPYLEFT = re.compile(r"\b(?:A|L)?GPL", re.I)
 
 

@@ -1,4 +1,4 @@
-"""The table of docs/reliability.md: ``python -m tests.reliability.page`` writes it from the figures.
+"""The table of docs/reliability.md: ``python -m tests.reliability.page`` writes it.
 
 What a campaign is named in `figures.json`, what it does, and what must hold, are said here.
 """
@@ -15,7 +15,10 @@ PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures: made by `make reliability` -->\n", "<!-- end of figures -->\n"
 HEAD = "| what is done | what must hold | figures | when, and how long |\n|---|---|---|---|\n"
 
-SAME = "what was acknowledged is there, nothing finished is made again, the end is that of a run never stopped"
+SAME = (
+    "what was acknowledged is there, nothing finished is made again, the end is that of a run "
+    "never stopped"
+)
 TOLD = "what a person sees is as it was, or it is said in words"
 WHOLE = "what has its final name is the file from before, or the new one"
 
@@ -28,23 +31,24 @@ CAMPAIGNS: Mapping[str, tuple[str, str]] = {
     "kills_of_writers": ("`kill -9` of `fit -o`, `table -o`, `report`, `backup`, `merge`", WHOLE),
     "kills_of_kept_networks": ("`kill -9` of `run --keep weights`", WHOLE),
     "system_calls": (
-        "every system call of a sweep on its store: killed at it, made to fail with EIO, with ENOSPC "
-        "once and from then on", f"{SAME}; failures end with code 74, in words",
+        "every system call of a sweep on its store: killed at it, made to fail with EIO, with "
+        "ENOSPC once and from then on", f"{SAME}; failures end with code 74, in words",
     ),
     "power_loss": (
-        "power lost at random moments of a recorded sweep, what was not synced kept, torn or lost at "
-        "random", SAME,
+        "power lost at random moments of a recorded sweep, what was not synced kept, torn or lost "
+        "at random", SAME,
     ),
     "recovery": (
         "a killed store of 10,000 runs is opened, and the next run stored", "within half a second",
     ),
     "recovery_of_a_million_runs": ("the same with a million runs", "it works"),
     "any_order": (
-        "deliveries in any order, up to five times, damaged ones among them, beside all else that is "
-        "done to a store", "the store has each run once, as it was",
+        "deliveries in any order, up to five times, damaged ones among them, beside all else that "
+        "is done to a store", "the store has each run once, as it was",
     ),
     "many_processes": (
-        "64 processes produce, one writes, 8 read all the while", "whole packs, no error in reading",
+        "64 processes produce, one writes, 8 read all the while",
+        "whole packs, no error in reading",
     ),
     "damaged_stores": ("stores with flipped bits; zero, swapped, torn pages; cut", TOLD),
     "damaged_logs": ("the same of a store's log, with its index and without", TOLD),

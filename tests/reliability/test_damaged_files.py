@@ -1,4 +1,4 @@
-"""R4: ten thousand damaged files: what a person would see changed is told, and never a traceback."""
+"""R4: ten thousand damaged files: what a person would see changed is told, with no traceback."""
 
 import hashlib
 import io
