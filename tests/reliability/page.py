@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from allometry.durable import written
 from tests.reliability.campaign import FIGURES, ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -103,6 +102,5 @@ def known() -> dict[str, Any]:
 
 if __name__ == "__main__":
     text = with_table(PAGE.read_text("utf-8"), known())
-    with written(PAGE) as part:
-        part.write_text(text, "utf-8")
+    PAGE.write_text(text, "utf-8")
     sys.stdout.write(f"{PAGE}\n")
