@@ -156,7 +156,8 @@ def test_deliveries_in_any_order_any_number_of_times(sequences):
         print_blob=True,
     )  # fmt: skip
     case().runTest()
-    assert AnyOrder.steps > 40 * sequences
+    # The sequences are drawn with their lengths: of a few all may be short.
+    assert AnyOrder.steps > (40 if sequences >= 200 else 1) * sequences
     if sequences >= 200:
         figures = Counter(sequences=sequences, steps=AnyOrder.steps, lost=0, stored_twice=0)
         record_if_asked("any_order", time.monotonic() - began, figures)

@@ -15,6 +15,7 @@ from tests.engines.cases import content
 from tests.faults.test_kill_real_run import stored_in
 from tests.training.test_checkpoints import FILE, MOMENT, Stop, StopAt, kept_by
 
+pytestmark = pytest.mark.slow  # tests/training/test_checkpoints.py asks the file alone, quickly
 OTHER = "0.0.99"
 HALF = 1.5 * 200 * 7 * 3  # model-steps: the first pack is stored, the second half-way
 
