@@ -56,7 +56,8 @@ def campaign_of(
     before = done["seconds"]
     try:
         for number in range(done["cases"], total):
-            counts.update(_one(name, number, items[number], case))  # keeps what was counted as 0
+            counted = _one(name, number, items[number], case)
+            counts.update({what: int(n) for what, n in counted.items()})  # + would drop zeros
             done = {"cases": number + 1, "counts": counts}
             if kept and time.monotonic() - saved > SAVED_EVERY:
                 _save(state, {**done, "seconds": before + time.monotonic() - began})

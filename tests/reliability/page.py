@@ -38,7 +38,8 @@ CAMPAIGNS: Mapping[str, tuple[str, str]] = {
         "at random", SAME,
     ),
     "recovery": (
-        "a killed store of 10,000 runs is opened, and the next run stored", "within half a second",
+        "a killed store of 10,000 runs is opened, and the next run stored",
+        "open to commit in half a second, at most two",
     ),
     "recovery_of_a_million_runs": ("the same with a million runs", "it works"),
     "any_order": (

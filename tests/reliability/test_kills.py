@@ -98,6 +98,7 @@ def _killed(child: "subprocess.Popen[str]", whom: str) -> bool:
 @pytest.mark.parametrize("total", [100])
 def test_the_command_killed_with_workers_and_checkpoints_under_way(tmp_path, total):
     whole = tmp_path / "whole.db"
+    _finish(tmp_path / "first.db")  # compiles what the others find
     began = time.perf_counter()
     runs = _finish(whole)["runs"]
     seconds, expected = time.perf_counter() - began, content(whole)
@@ -110,7 +111,7 @@ def test_the_command_killed_with_workers_and_checkpoints_under_way(tmp_path, tot
             _command(store), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             env=ENVIRONMENT,
         )  # fmt: skip
-        time.sleep(draw.uniform(0.2, 1) * seconds)
+        time.sleep(draw.uniform(0.2, 0.9) * seconds)
         hit, seen = _killed(child, whom), stored_in(store)
         said = child.communicate(timeout=300)[1]
         assert child.returncode == (-signal.SIGKILL if hit and whom != "a_worker" else 0), said
@@ -128,7 +129,7 @@ def test_the_command_killed_with_workers_and_checkpoints_under_way(tmp_path, tot
         return counts
 
     counts = campaign("kills_of_the_command", total, case)
-    assert counts["too_late"] < total / 4
+    assert counts["too_late"] < total / 2
 
 
 # ---- what writes files -----------------------------------------------------------------------
@@ -271,8 +272,9 @@ def _networks(store: Path, run_ids: list[str]) -> dict[str, dict[str, bytes]]:
 @pytest.mark.parametrize("total", [40])
 def test_kept_networks_of_a_killed_command_are_whole(tmp_path, total):
     whole = tmp_path / "whole.db"
-    began = time.perf_counter()
-    subprocess.run(_keeping(whole), check=True, capture_output=True, env=ENVIRONMENT)
+    for store in (tmp_path / "first.db", whole):  # the first compiles what the others find
+        began = time.perf_counter()
+        subprocess.run(_keeping(store), check=True, capture_output=True, env=ENVIRONMENT)
     seconds = time.perf_counter() - began
     names = [row[0] for row in content(whole)]
     expected = _networks(whole, names)
@@ -284,7 +286,7 @@ def test_kept_networks_of_a_killed_command_are_whole(tmp_path, total):
         store = folder / "s.db"
         child = subprocess.Popen(_keeping(store), stderr=subprocess.DEVNULL, env=ENVIRONMENT,
                                  stdout=subprocess.DEVNULL)  # fmt: skip
-        time.sleep(draw.uniform(0.5, 1) * seconds)
+        time.sleep(draw.uniform(0.4, 0.9) * seconds)
         child.kill()
         hit = child.wait() == -signal.SIGKILL
         found = _networks(store, names) if store.exists() else {}
@@ -295,7 +297,7 @@ def test_kept_networks_of_a_killed_command_are_whole(tmp_path, total):
         some = 0 < len(found) < len(names)
         return Counter(kills=hit, too_late=not hit, with_some_networks_there=some, half_files=0)
 
-    campaign("kills_of_kept_networks", total, case)
+    assert campaign("kills_of_kept_networks", total, case)["kills"] > total / 2
 
 
 def test_a_sweep_is_what_the_campaigns_think(victim, tmp_path):
