@@ -215,10 +215,11 @@ def test_a_file_of_a_killed_writer_is_the_old_one_or_the_new_one(
     took, expected = {}, {}
     for name in names:
         path, command = writers(out)[name]
-        began = time.perf_counter()
-        assert victim.run({"log": log, "command": command}) == 0, Path(f"{log}.err").read_text()
-        took[name], expected[name] = time.perf_counter() - began, _new_content(path)
-        path.unlink()
+        for _ in range(2):  # the first call reads from disk what the others find in memory
+            path.unlink(missing_ok=True)
+            began = time.perf_counter()
+            assert victim.run({"log": log, "command": command}) == 0, Path(f"{log}.err").read_text()
+            took[name], expected[name] = time.perf_counter() - began, _new_content(path)
 
     def case(draw: random.Random) -> Counter[str]:
         shutil.rmtree(out)
