@@ -7,7 +7,7 @@ TEST_READY := .venv/.test-ready
 BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid two_users cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
-.PHONY: run test test-all setup lint bench clean help which-python
+.PHONY: run test test-all test-lowest reliability setup lint bench clean help which-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -27,6 +27,14 @@ test-all: which-python lint $(TEST_READY) .venv/.data  ## all tests; then the fa
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm]'
 	$(BIN)/python -m pytest -q -m 'not network'
 	tests/every-python
+
+test-lowest: which-python $(TEST_READY)  ## the fast tests of store, fits, tables, command line on the lowest versions allowed
+	$(BIN)/python -m tests.lowest_versions
+
+reliability: which-python $(TEST_READY) .venv/.data  ## faults at full scale (hours; goes on where it was stopped), table of docs/reliability.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,slurm]'
+	RECORD_FIGURES=1 $(BIN)/python -m pytest -q tests/reliability -m slow -s
+	$(BIN)/python -m tests.reliability.page
 
 setup: .venv/.ready .venv/.data  ## virtual environment, package and data, nothing else
 

@@ -4,7 +4,8 @@ Started once, so that a child costs a fork and no imports. Jobs come on stdin, o
 document a line; for each it answers ``pid N``, waits for ``go`` and lets the child run. At
 ``reap`` it waits for the child and answers ``exit STATUS``, the exit code or minus the
 signal: until then the number is the child's, alive or dead, and can be killed. The child
-writes to a log what it starts and what was acknowledged to it: the oracle of the tests.
+writes to a log what it starts and what was acknowledged to it: the oracle of the tests. A job
+with a ``command`` is a command line of ours instead.
 """
 
 import json
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from allometry.cli import main
 from allometry.engines.progress import Silent
 from allometry.errors import AllometryError
 from allometry.run import run
@@ -63,11 +65,22 @@ def sweep(job: dict[str, Any]) -> int:
     return 0
 
 
+def command(arguments: Sequence[str]) -> int:
+    """A command of ours, in this process; its exit code."""
+    try:
+        main(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
 def _child(job: dict[str, Any], gate: int) -> int:
     os.read(gate, 1)
     with Path(job["log"] + ".err").open("a") as said:
         sys.stderr = said
-        return sweep(job)
+        if "command" not in job:
+            return sweep(job)
+        sys.stdout = said  # that of the parent has the answers
+        return command(job["command"])
 
 
 def serve() -> None:

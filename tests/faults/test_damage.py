@@ -183,6 +183,21 @@ def test_after_damage_a_run_mends_the_store_or_says_how_to_salvage_it(whole, tmp
     assert mended > 10
 
 
+def test_a_backup_of_a_damaged_store_names_that_store(whole, tmp_path):
+    """Not the copy, and not a full disk, which SQLite says where a page names one that is far."""
+    path, content, _ = whole
+    draw, told = random.Random(1), 0
+    for i in range(80):
+        _damaged(path, _scramble(content, draw))
+        try:
+            with Store(path) as store:
+                store.backup(tmp_path / f"copy{i}.db")
+        except DataError as error:
+            assert f"{path} is damaged" in str(error)
+            told += 1
+    assert told
+
+
 def _salvage(path: Path, target: Path) -> int:
     """Whatever was copied is whole; how many runs."""
     try:

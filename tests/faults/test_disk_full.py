@@ -1,9 +1,13 @@
 """A full disk ends a run with words and code 74, and costs no finished run."""
 
+import errno
+import os
 import subprocess
 
 import pytest
 
+from allometry.errors import DiskError
+from allometry.store import Store
 from tests.faults.conftest import Sweep
 
 
@@ -45,3 +49,17 @@ def test_a_real_disk_that_fills_up_says_what_it_needs(victim, small_disk, tmp_pa
     sweep.check()
     assert victim.run(sweep.job()) == 0, sweep.said()
     assert sweep.check() == sweep.runs
+
+
+def test_a_lock_that_cannot_be_closed_is_told_and_is_free(tmp_path, monkeypatch):
+    store, close = Store(tmp_path / "s.db", write=True), os.close
+
+    def failing(descriptor):
+        close(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "close", failing)
+    with pytest.raises(DiskError, match=r"s\.db\.lock: Input/output error"):
+        store.close()
+    monkeypatch.undo()
+    Store(tmp_path / "s.db", write=True).close()

@@ -53,7 +53,7 @@ def _rows(store: Path, output: Path) -> list[dict[str, str]]:
         return [{n: v for n, v in row.items() if n != "seconds"} for row in csv.DictReader(file)]
 
 
-def _stored(path: Path) -> dict[str, tuple[str, str]]:
+def stored_in(path: Path) -> dict[str, tuple[str, str]]:
     """run_id to what is written once: when the run finished and its SHA-256."""
     try:
         store = Store(path)
@@ -97,13 +97,13 @@ def test_a_real_sweep_killed_at_random_ends_as_if_never_stopped(tmp_path, fashio
             child.send_signal(signal.SIGKILL)
             ended = child.wait() != -signal.SIGKILL
             hit += not ended
-            after = _stored(path)
+            after = stored_in(path)
             assert before.items() <= after.items(), "a stored run was lost or written again"
             before = after
         outcome = _finish(path)
         assert outcome["stored_before"] == len(before)
         assert outcome["trained"] == runs - len(before)
-        assert before.items() <= _stored(path).items()
+        assert before.items() <= stored_in(path).items()
         assert _rows(path, tmp_path / "killed.csv") == expected
         verified = _verify(path)
         assert (verified["runs"], verified["damaged"]) == (runs, [])
@@ -115,7 +115,7 @@ def _under_way(path: Path) -> "subprocess.Popen[str]":
     child = subprocess.Popen(
         _run(path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    while not _stored(path):
+    while not stored_in(path):
         assert child.poll() is None, child.communicate()[1]
         time.sleep(0.1)
     return child
@@ -130,7 +130,7 @@ def test_a_real_sweep_asked_to_stop_drains_and_goes_on(tmp_path, fashion_mnist, 
     said = child.communicate(timeout=120)[1]
     assert child.returncode == code, said
     assert "Traceback" not in said
-    stored = len(_stored(path))
+    stored = len(stored_in(path))
     outcome = _finish(path)
     assert (outcome["stored_before"], outcome["pending"]) == (stored, 0)
 
@@ -147,7 +147,7 @@ def test_asked_twice_it_stops_at_once_in_the_midst_of_compiled_programs(tmp_path
     assert child.returncode == 130, said
     assert "Traceback" not in said and "Fatal" not in said
     assert time.monotonic() - began < 15
-    stored = len(_stored(path))
+    stored = len(stored_in(path))
     assert _finish(path)["stored_before"] == stored
 
 

@@ -11,9 +11,10 @@ import platform
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from allometry.files.durable import written
 from allometry.training.source import source_sha256
@@ -21,6 +22,8 @@ from allometry.training.source import source_sha256
 ROOT = Path(__file__).parents[2]
 FIGURES = Path(__file__).with_name("figures.json")
 SAVED_EVERY = 5.0  # seconds
+
+T = TypeVar("T")
 
 Case = Callable[[random.Random], Counter[str]]
 
@@ -31,19 +34,31 @@ def campaign(name: str, total: int, case: Case, *, kept: bool = True) -> Counter
     Args:
         name: of the row in the table. total: number of cases.
         case: draws what it needs, asserts what must hold, and counts what it saw.
-        kept: whether to go on where an earlier call was stopped; not for a short test.
+        kept: whether to go on where an earlier call was stopped, and to say the sums in the end;
+            not for a short test.
 
     Raises:
         AssertionError: of a case, after its seed was printed; the next call begins with it.
     """
+    return campaign_of(
+        name, range(total), lambda seed: case(random.Random(f"{name} {seed}")), kept=kept
+    )
+
+
+def campaign_of(
+    name: str, items: Sequence[T], case: Callable[[T], Counter[str]], *, kept: bool = True
+) -> Counter[str]:
+    """Run a case for every item of a list, which is the same at every call; as `campaign`."""
+    total = len(items)
     state = ROOT / ".reliability" / f"{name}-{total}-{source_sha256()[:12]}.json"
     done = _done(state) if kept else {"cases": 0, "seconds": 0.0, "counts": {}}
     counts, began, saved = Counter(done["counts"]), time.monotonic(), time.monotonic()
     before = done["seconds"]
     try:
-        for seed in range(done["cases"], total):
-            counts += _one(name, seed, case)
-            done = {"cases": seed + 1, "counts": counts}
+        for number in range(done["cases"], total):
+            counted = _one(name, number, items[number], case)
+            counts.update({what: int(n) for what, n in counted.items()})  # + would drop zeros
+            done = {"cases": number + 1, "counts": counts}
             if kept and time.monotonic() - saved > SAVED_EVERY:
                 _save(state, {**done, "seconds": before + time.monotonic() - began})
                 saved = time.monotonic()
@@ -51,7 +66,8 @@ def campaign(name: str, total: int, case: Case, *, kept: bool = True) -> Counter
         seconds = before + time.monotonic() - began
         if kept:
             _save(state, {**done, "seconds": seconds})
-    record_if_asked(name, seconds, Counter({"cases": total}) + counts)
+    if kept:
+        record_if_asked(name, seconds, Counter({"cases": total, **counts}))
     return counts
 
 
@@ -67,11 +83,11 @@ def record_if_asked(name: str, seconds: float, figures: Counter[str]) -> None:
         part.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", "utf-8")
 
 
-def _one(name: str, seed: int, case: Case) -> Counter[str]:
+def _one(name: str, number: int, item: T, case: Callable[[T], Counter[str]]) -> Counter[str]:
     try:
-        return case(random.Random(f"{name} {seed}"))
+        return case(item)
     except BaseException:
-        print(f"{name}: case {seed}")  # noqa: T201
+        print(f"{name}: case {number}")  # noqa: T201
         raise
 
 

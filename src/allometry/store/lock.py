@@ -65,10 +65,18 @@ class WriterLock:
             raise _unwritable(self.path, error) from error
 
     def close(self) -> None:
-        """Release the lock; a second call does nothing."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        """Release the lock; a second call does nothing.
+
+        Raises:
+            DiskError: the disk fails; the lock is released all the same.
+        """
+        file, self._file = self._file, -1
+        if file < 0:
+            return
+        try:
+            os.close(file)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
     def _sign(self) -> None:
         holder = {

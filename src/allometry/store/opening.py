@@ -234,15 +234,31 @@ def copy_to(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises:
         UsageError: when the file exists, also where another process has made it since.
+        DataError: the store that is copied is damaged.
+        DiskError: the copy cannot be written.
     """
     with sqlite_errors(path):
         try:
             with written(path, new=True) as part:
-                connection.execute("VACUUM INTO ?", (str(part),))
+                _vacuum_into(connection, part)
         except FileExistsError as error:
             raise UsageError(
                 f"{path} exists: name a file that does not, or move that one away"
             ) from error
+
+
+def _vacuum_into(connection: sqlite3.Connection, part: Path) -> None:
+    try:
+        connection.execute("VACUUM INTO ?", (str(part),))
+    except sqlite3.DatabaseError:
+        # SQLite does not say which file it means. It says that the disk is full, too, where a
+        # damaged page of the store names one far behind its end.
+        source = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+        with sqlite_errors(source):
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise damaged(source, found) from None
+        raise
 
 
 def _free_name(path: Path, suffix: str) -> Path:
