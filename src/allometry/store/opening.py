@@ -12,7 +12,7 @@ from allometry.errors import DataError, UsageError
 from allometry.files.durable import written
 from allometry.files.foreign import check_regular
 from allometry.store.lock import names_a_holder
-from allometry.store.log import damage_of_log, set_log_aside, unread_log
+from allometry.store.log import damage_of_log, foreign_journal, set_log_aside, unread_log
 from allometry.store.schema import MIGRATIONS, add_missing, differing, migrate, version_of
 from allometry.store.sqlite_errors import damaged, sqlite_errors
 
@@ -49,6 +49,7 @@ def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
     with sqlite_errors(path):
         if _is_nothing(path):
             make(path, lambda connection: None, migrations)
+        _check_journal(path)
         faults: tuple[str, ...] = ()
         damage = damage_of_log(path)
         if damage is not None:
@@ -92,6 +93,7 @@ def open_reader(
     """
     check_there(path)
     with sqlite_errors(path):
+        _check_journal(path)
         # In a folder without write access SQLite cannot make its shared memory. Without a
         # log to replay, the file alone is the whole store.
         alone = not os.access(path.parent, os.W_OK) and unread_log(path) is None
@@ -162,6 +164,20 @@ def _other_name(path: Path) -> Path | None:
             return None
         others = (p for p in path.parent.iterdir() if p.name != path.name and p.samefile(path))
         return next(others, Path("?"))
+
+
+def _check_journal(path: Path) -> None:
+    """Refuse a store with a journal that would undo it.
+
+    Raises:
+        DataError: saying what to do.
+    """
+    journal = foreign_journal(path)
+    if journal is not None:
+        raise DataError(
+            f"{journal} is an unfinished change of another file, which would be written over store "
+            f"{path}: move {journal.name} to another folder and try again"
+        )
 
 
 def _is_nothing(path: Path) -> bool:
@@ -238,7 +254,8 @@ def copy_to(connection: sqlite3.Connection, path: Path) -> None:
     with sqlite_errors(path):
         try:
             with written(path, new=True) as part:
-                connection.execute("VACUUM INTO ?", (str(part),))
+                # As bytes: a name need not be UTF-8.
+                connection.execute("VACUUM INTO CAST(? AS TEXT)", (os.fsencode(part),))
         except FileExistsError as error:
             raise UsageError(
                 f"{path} exists: name a file that does not, or move that one away"
