@@ -153,3 +153,15 @@ def test_a_run_whose_name_is_damaged_is_not_taken_for_pending(filled):
     with Store(filled, write=True) as store:
         assert store.mend(specs(RUNS))
         assert [s.run_id for s in store.pending(specs(RUNS))] == [run_id]
+
+
+def test_a_row_that_its_page_no_longer_counts_is_not_taken_for_pending(filled):
+    changed = bytearray(filled.read_bytes())
+    page = changed.find(specs(RUNS)[-1].run_id.encode() + b"{") // 4096 * 4096
+    assert changed[page] == 13  # a leaf of the table
+    changed[page + 4] -= 1  # one row less
+    filled.write_bytes(changed)
+    with Store(filled) as store:
+        for read in (store.status, store.run_ids, lambda: store.pending(specs(RUNS))):
+            with pytest.raises(DataError, match="is damaged"):
+                read()

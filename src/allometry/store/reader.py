@@ -128,8 +128,12 @@ class Reader:
         if names:
             for (name,) in self._each("SELECT +run_id FROM runs NOT INDEXED"):
                 self._refuse(name, "the index hides it" if name in names else None)
-            for found in store_verify.index_damage(self._connection):
-                self._refuse("", found.what)
+            self._refuse_other_index()
+
+    def _refuse_other_index(self) -> None:
+        """Refuse a store whose index of the runs is not that of their rows."""
+        for found in store_verify.index_damage(self._connection):
+            self._refuse("", found.what)
 
     def exclusions(self) -> dict[str, str]:
         """The reason of every excluded run, by run_id.
@@ -158,6 +162,7 @@ class Reader:
     def run_ids(self) -> list[str]:
         """The run_ids of all stored runs."""
         with self._reading():
+            self._refuse_other_index()
             stored = list(self._rows())
             for one in stored:
                 self._refuse(one.run_id, damage(one, arrays=False))
@@ -219,6 +224,7 @@ class Reader:
                 missing.discard(stored.run_id)
                 yield stored
         if missing:
+            self._refuse_other_index()
             for stored in self._rows():
                 if stored.run_id not in names:
                     self._refuse(stored.run_id, damage(stored, arrays=False))
