@@ -106,3 +106,28 @@ def test_parts_that_a_killed_writer_left_are_removed_a_day_later_and_no_other_fi
     with written(tmp_path / "x"):
         pass
     assert set(_names(tmp_path)) == {names[1], names[2], "x"}
+
+
+def test_what_has_the_name_of_a_part_and_is_not_ours_stays(tmp_path):
+    folder = tmp_path / ".allometry-0123456789abcdef.part"
+    folder.mkdir()
+    link = tmp_path / ".allometry-0123456789abcde0.part"
+    link.symlink_to("elsewhere")
+    for path in (folder, link):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    with written(tmp_path / "out") as part:
+        part.write_text("x")
+    assert folder.is_dir()
+    assert link.is_symlink()
+
+
+def test_a_copy_aside_of_a_file_with_holes_is_the_same_file(tmp_path):
+    path = tmp_path / "holes"
+    with path.open("wb") as file:
+        for place in (5_000, 10_000_000):
+            file.seek(place)
+            file.write(b"content" * 3_000)
+        file.truncate(20_000_000)
+    copy = copied_aside(path, "damaged")
+    assert copy.read_bytes() == path.read_bytes()
+    assert copy.stat().st_blocks < 500

@@ -139,7 +139,7 @@ def _killed_after(writes, stores, output):
 
     copies._Union = Killed
     if writes == 0:
-        durable.written.__wrapped__.__globals__["_flush"] = lambda _: os.kill(
+        durable.written.__wrapped__.__globals__["_flush"] = lambda *_: os.kill(
             os.getpid(), signal.SIGKILL
         )
     merge(stores, output)

@@ -4,19 +4,20 @@ import errno
 import os
 import re
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-__all__ = ["PART", "copied_aside", "written"]
+__all__ = ["PART", "copied_aside", "next_data", "written"]
 
 PART = re.compile(r"\.allometry-[0-9a-f]{16}\.part")
 """Names of files under way, by which a folder of our own is cleared of them after a kill."""
 
 FORGOTTEN = 24 * 3600.0  # seconds
+_PIECE = 1 << 20  # bytes
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
 
 
@@ -54,7 +55,7 @@ def written(path: Path, *, new: bool = False, follow: bool = True) -> Iterator[P
     part = _part_of(target)
     try:
         yield part
-        _flush(part)
+        _flush(part, os.O_WRONLY)  # it may have the rights of a file that cannot be read
         if new:
             _name_new(part, target)
         else:
@@ -68,17 +69,44 @@ def copied_aside(path: Path, what: str) -> Path:
     """A copy of a file beside it, under a name of its own that says what it is."""
     aside = path.with_name(f"{path.name}.{what}-{secrets.token_hex(4)}")
     with written(aside, new=True) as part:
-        shutil.copyfile(path, part)
+        _copy_data(path, part)
     return aside
 
 
+def _copy_data(path: Path, part: Path) -> None:
+    """Copy a file with its holes, which may be larger than the disk."""
+    with path.open("rb") as source, part.open("wb") as copy:
+        while (start := next_data(source)) is not None:
+            end = source.seek(start, os.SEEK_HOLE)
+            source.seek(start)
+            copy.seek(start)
+            while piece := source.read(min(_PIECE, end - source.tell())):
+                copy.write(piece)
+        copy.truncate(os.fstat(source.fileno()).st_size)
+
+
+def next_data(file: IO[bytes]) -> int | None:
+    """Where there is data again, from the place in a file on; None for nowhere."""
+    try:
+        return file.seek(file.tell(), os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise
+
+
 def _remove_forgotten(folder: Path) -> None:
-    """Remove parts that nobody has written to for a day: their writers were killed."""
-    # Removed meanwhile by another process, or of another user, or in a folder not ours to list.
+    """Remove our parts that nobody has written to for a day: their writers were killed."""
+    # Removed meanwhile by another process, or in a folder not ours to list or to write.
     with suppress(FileNotFoundError, PermissionError):
         for part in folder.iterdir():
-            if PART.fullmatch(part.name) and time.time() - part.lstat().st_mtime > FORGOTTEN:
+            if PART.fullmatch(part.name) and _is_forgotten(part.lstat()):
                 part.unlink()
+
+
+def _is_forgotten(status: os.stat_result) -> bool:
+    ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+    return ours and time.time() - status.st_mtime > FORGOTTEN
 
 
 def _part_of(target: Path) -> Path:
@@ -107,8 +135,8 @@ def _name_new(part: Path, target: Path) -> None:
         part.replace(target)
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _flush(path: Path, flags: int = os.O_RDONLY) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -16,9 +16,9 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.files.durable import copied_aside
+from allometry.files.durable import copied_aside, next_data
 
-__all__ = ["LOG", "damage_of_log", "set_log_aside", "unread_log"]
+__all__ = ["LOG", "damage_of_log", "foreign_journal", "set_log_aside", "unread_log"]
 
 LOG, INDEX, JOURNAL = "-wal", "-shm", "-journal"
 _HEAD, _FRAME = 32, 24  # bytes
@@ -26,6 +26,7 @@ _MAGIC = {0x377F0682: "<", 0x377F0683: ">"}  # byte order of the checksums
 _MODULO = 0xFFFFFFFF  # of the sums: 2^32 - 1, as a mask
 _PATIENCE = 5  # looks at a log that may be being written
 _PAUSE = 0.02  # seconds between two
+_VERSIONS = slice(18, 20)  # of the header of a store: with a write-ahead log 2 and 2
 
 
 class _Read(NamedTuple):
@@ -51,6 +52,21 @@ def unread_log(store: Path) -> Path | None:
         if file.is_file() and file.stat().st_size:
             return file
     return None
+
+
+def foreign_journal(store: Path) -> Path | None:
+    """A rollback journal beside a store that has a log, so a journal of another file.
+
+    SQLite would write its pages over those of the store. It takes a journal as finished when the
+    first byte is zero.
+    """
+    journal = store.with_name(store.name + JOURNAL)
+    if not journal.is_file():
+        return None
+    with journal.open("rb") as file, store.open("rb") as stored:
+        unfinished = file.read(1).strip(b"\0") != b""
+        has_log = stored.read(_VERSIONS.stop)[_VERSIONS] == b"\2\2"
+    return journal if unfinished and has_log else None
 
 
 def damage_of_log(store: Path) -> str | None:
@@ -122,7 +138,19 @@ def _read(file: IO[bytes]) -> _Read | None:
         frames += not broken
         commits += ends_transaction and not broken
         lost += ends_transaction and broken
+        if broken and not any(frame):
+            _skip_hole(file, len(frame))
     return _Read(frames, commits, lost, salts)
+
+
+def _skip_hole(file: IO[bytes], step: int) -> None:
+    """Go on, by whole steps, where the file has data: a hole of it may have any size."""
+    place = file.tell()
+    data = next_data(file)
+    if data is None:
+        file.seek(0, os.SEEK_END)
+    else:
+        file.seek(place + (data - place) // step * step)
 
 
 def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,7 @@ from allometry.errors import DataError, UsageError
 from allometry.files.durable import written
 from allometry.files.foreign import check_regular
 from allometry.store.lock import names_a_holder
-from allometry.store.log import damage_of_log, set_log_aside, unread_log
+from allometry.store.log import damage_of_log, foreign_journal, set_log_aside, unread_log
 from allometry.store.schema import MIGRATIONS, add_missing, differing, migrate, version_of
 from allometry.store.sqlite_errors import damaged, sqlite_errors
 
@@ -49,6 +50,7 @@ def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
     with sqlite_errors(path):
         if _is_nothing(path):
             make(path, lambda connection: None, migrations)
+        _check_journal(path)
         faults: tuple[str, ...] = ()
         damage = damage_of_log(path)
         if damage is not None:
@@ -92,6 +94,7 @@ def open_reader(
     """
     check_there(path)
     with sqlite_errors(path):
+        _check_journal(path)
         # In a folder without write access SQLite cannot make its shared memory. Without a
         # log to replay, the file alone is the whole store.
         alone = not os.access(path.parent, os.W_OK) and unread_log(path) is None
@@ -162,6 +165,20 @@ def _other_name(path: Path) -> Path | None:
             return None
         others = (p for p in path.parent.iterdir() if p.name != path.name and p.samefile(path))
         return next(others, Path("?"))
+
+
+def _check_journal(path: Path) -> None:
+    """Refuse a store with a journal that would undo it.
+
+    Raises:
+        DataError: saying what to do.
+    """
+    journal = foreign_journal(path)
+    if journal is not None:
+        raise DataError(
+            f"{journal} is an unfinished change of another file, which would be written over store "
+            f"{path}: move {journal.name} to another folder and try again"
+        )
 
 
 def _is_nothing(path: Path) -> bool:
@@ -241,6 +258,10 @@ def copy_to(connection: sqlite3.Connection, path: Path) -> None:
         try:
             with written(path, new=True) as part:
                 _vacuum_into(connection, part)
+                # Here, where a kill leaves no more than the part: to make it a store with a log
+                # SQLite writes a journal, which a store has none of.
+                with closing(_connect(part, "rw")) as copy:
+                    copy.execute("PRAGMA journal_mode = WAL")
         except FileExistsError as error:
             raise UsageError(
                 f"{path} exists: name a file that does not, or move that one away"
@@ -249,7 +270,8 @@ def copy_to(connection: sqlite3.Connection, path: Path) -> None:
 
 def _vacuum_into(connection: sqlite3.Connection, part: Path) -> None:
     try:
-        connection.execute("VACUUM INTO ?", (str(part),))
+        # As bytes: a name need not be UTF-8.
+        connection.execute("VACUUM INTO CAST(? AS TEXT)", (os.fsencode(part),))
     except sqlite3.DatabaseError:
         # SQLite does not say which file it means. It says that the disk is full, too, where a
         # damaged page of the store names one far behind its end.

@@ -77,8 +77,8 @@ class Reader:
         """Damage of these runs, of declarations and of exclusions, by their hashes; quick."""
         names = json.dumps(run_ids(specs))
         faults = [Damage("", fault) for fault in self._faults]
-        with sqlite_errors(self.path):
-            return (*faults, *store_verify.check_runs(self._connection, names))
+        with sqlite_errors(self.path), self._one_state() as connection:
+            return (*faults, *store_verify.check_runs(connection, names))
 
     def table(
         self,
@@ -124,10 +124,16 @@ class Reader:
             self._refuse(stored.run_id, str(error))
 
     def _refuse_hidden(self, names: Collection[str]) -> None:
-        """Refuse a store whose index hides one of these runs, which a search did not find."""
+        """Refuse a store in which one of these runs, which a search did not find, may stand."""
         if names:
             for (name,) in self._each("SELECT +run_id FROM runs NOT INDEXED"):
                 self._refuse(name, "the index hides it" if name in names else None)
+            self._refuse_other_index()
+
+    def _refuse_other_index(self) -> None:
+        """Refuse a store whose index of the runs is not that of their rows."""
+        for found in store_verify.index_damage(self._connection):
+            self._refuse("", found.what)
 
     def exclusions(self) -> dict[str, str]:
         """The reason of every excluded run, by run_id.
@@ -155,7 +161,12 @@ class Reader:
 
     def run_ids(self) -> list[str]:
         """The run_ids of all stored runs."""
-        return [run_id for (run_id,) in self._each("SELECT +run_id FROM runs NOT INDEXED")]
+        with self._reading():
+            self._refuse_other_index()
+            stored = list(self._rows())
+            for one in stored:
+                self._refuse(one.run_id, damage(one, arrays=False))
+            return [one.run_id for one in stored]
 
     def trajectories(self, run_id: str) -> dict[str, NDArray[Any]]:
         """The arrays of one run by name, first axis the point along training; {} for none.
@@ -202,21 +213,35 @@ class Reader:
             return statuses(declared, self._whole_rows({row[3] for row in declared}), reasons)
 
     def _whole_rows(self, names: Collection[str]) -> Iterator[Record]:
-        """These runs without their trajectories, in the order they stand in the file."""
-        columns = ", ".join(f"+{name}" for name in Record._fields[:-1])
-        # A search by name would miss a run that a damaged index hides.
-        for fields in self._each(f"SELECT {columns} FROM runs NOT INDEXED"):
-            stored = Record(*(*fields, None))
+        """These runs without their trajectories, in the order they stand in the file.
+
+        Where some of them are missing, the others must be whole: a damaged name may be theirs.
+        """
+        missing = set(names)
+        for stored in self._rows():
             if stored.run_id in names:
                 self._refuse(stored.run_id, damage(stored, arrays=False))
+                missing.discard(stored.run_id)
                 yield stored
+        if missing:
+            self._refuse_other_index()
+            for stored in self._rows():
+                if stored.run_id not in names:
+                    self._refuse(stored.run_id, damage(stored, arrays=False))
+
+    def _rows(self) -> Iterator[Record]:
+        # A search by name would miss a run that a damaged index hides.
+        columns = ", ".join(f"+{name}" for name in Record._fields[:-1])
+        for fields in self._each(f"SELECT {columns} FROM runs NOT INDEXED"):
+            yield Record(*(*fields, None))
 
     def verify(self) -> Verification:
         """Read and hash everything again; works on a damaged file as far as it can be read."""
         with sqlite_errors(self.path):
             if not has_tables(self._connection):
                 return self._with_faults(Verification(0, ()))
-            return self._with_faults(store_verify.verify(self._connection))
+            with self._one_state() as connection:
+                return self._with_faults(store_verify.verify(connection))
 
     def _with_faults(self, found: Verification) -> Verification:
         faults = (Damage("", fault) for fault in self._faults)
@@ -234,6 +259,7 @@ class Reader:
         if not has_tables(self._connection):
             raise DataError(f"{self.path}: {self._faults[0]}; nothing can be copied from it")
         with closing(open_reader(self.path, whatever=True).connection) as whole:
+            whole.execute("BEGIN")  # one state of the store, whatever is written meanwhile
             copied = new_store(path, lambda copy: store_verify.salvage(whole, copy))
         return self._with_faults(copied)
 
@@ -248,16 +274,21 @@ class Reader:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._allowed(), self._one_state() as connection:
+            yield connection
+
+    @contextmanager
+    def _one_state(self) -> Iterator[sqlite3.Connection]:
         """One state of the store for all that is read, whatever is written meanwhile."""
-        with self._allowed():
-            if self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN")
-            try:
-                yield self._connection
-            finally:
-                self._connection.execute("COMMIT")
+        if self._connection.in_transaction:
+            yield self._connection
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield self._connection
+        finally:
+            if self._connection.in_transaction:  # some errors end it
+                self._connection.execute("ROLLBACK")  # COMMIT fails on what cannot be read
 
     @contextmanager
     def _allowed(self) -> Iterator[None]:

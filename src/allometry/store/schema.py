@@ -1,6 +1,7 @@
 """The tables of a store, and the versions they had."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,6 +44,11 @@ An older store is read as it is where the later entries only create tables.
 """
 
 _NEW_TABLE = "CREATE TABLE "
+# What ANALYZE of other programs adds: how SQLite searches, not what it finds.
+_STATISTICS = {
+    "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
+    "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
+}
 
 
 def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
@@ -80,8 +86,7 @@ def differing(
         model.execute(statement)
     expected, present = _made_with(model), _made_with(connection)
     model.close()
-    names = expected.keys() | present.keys()
-    return sorted(name for name in names if expected.get(name) != present.get(name))
+    return sorted({str(name) for _, name, *_ in ((expected - present) | (present - expected))})
 
 
 def has_tables(
@@ -97,10 +102,13 @@ def has_tables(
     return "runs" in present and names & in_file <= present
 
 
-def _made_with(connection: sqlite3.Connection) -> dict[str, str]:
-    """Name to CREATE statement of everything in the file but SQLite's own indexes."""
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-    return dict(rows.fetchall())
+def _made_with(connection: sqlite3.Connection) -> Counter[tuple[str, ...]]:
+    """Everything in the file but what is SQLite's own: its kind, its name, its table, its SQL.
+
+    Counted, as a trigger may have the name of a table.
+    """
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    return Counter(row for row in connection.execute(query) if row[3] not in _STATISTICS)
 
 
 def migrate(

@@ -14,7 +14,7 @@ from allometry.store.record import Record, damage, decode_arrays, decoded
 
 __all__ = [
     "EXCLUDED", "RUNS", "Damage", "Verification", "check_runs", "documents", "exclusion_damage",
-    "salvage", "set_aside", "verify",
+    "index_damage", "salvage", "set_aside", "verify",
 ]  # fmt: skip
 
 RUNS = ", ".join(f"r.{name}" for name in Record._fields)
@@ -74,7 +74,7 @@ def verify(connection: sqlite3.Connection) -> Verification:
         runs += 1
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
-    damaged += _declarations(connection) + _exclusions(connection) + _index(connection)
+    damaged += _declarations(connection) + _exclusions(connection) + index_damage(connection)
     return Verification(runs, (*damaged, *_file(connection)))
 
 
@@ -92,7 +92,7 @@ def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
         what = _run_damage(stored, names)
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
-    found = _declarations(connection) + _exclusions(connection) + _index(connection)
+    found = _declarations(connection) + _exclusions(connection) + index_damage(connection)
     return damaged + found
 
 
@@ -282,7 +282,7 @@ def _each(
         broken.append(Damage("", f"a part of the file is not readable: {error}"))
 
 
-def _index(connection: sqlite3.Connection) -> list[Damage]:
+def index_damage(connection: sqlite3.Connection) -> list[Damage]:
     """Whether a search by name finds every run: the index has the rows' names, in their order."""
     damaged: list[Damage] = []
     rows = _each(connection, "SELECT +run_id, rowid FROM runs NOT INDEXED", damaged)
