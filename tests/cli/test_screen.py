@@ -201,6 +201,7 @@ def test_the_holder_of_a_lock_is_told_printably(evil, said, tmp_path):
     assert not raw(out + err)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_too(evil, damaged):
     commands = (
         ["fit", evil / "bad.csv", "--law", "power", "--map", "x=n", "--map", "y=loss"],

@@ -52,7 +52,14 @@ def test_stdout_that_is_closed_is_told(rows):
     assert "cannot write to stdout" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("line", ['"$@" 2> /dev/full', '"$@" 2>&-', '"$@" <&-'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param('"$@" 2> /dev/full', marks=pytest.mark.slow),
+        '"$@" 2>&-',
+        pytest.param('"$@" <&-', marks=pytest.mark.slow),
+    ],
+)
 def test_talk_that_nobody_hears_changes_no_exit_code(rows, line):
     assert shell(line, "fit", rows, *FIT).returncode == 0
     assert shell(line, "fit", rows.parent / "none.csv", *FIT).returncode == 2
@@ -64,9 +71,14 @@ def test_a_reader_that_leaves_early_is_no_error(rows):
 
 
 @pytest.mark.parametrize(
-    "environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0",
-                                                    "PYTHONCOERCECLOCALE": "0"}]
-)  # fmt: skip
+    "environment",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, marks=pytest.mark.slow
+        ),
+    ],
+)
 def test_a_terminal_of_ascii_gets_what_it_can_show(rows, environment):
     done = shell('"$@"', "fit", rows, *FIT, **environment)
     assert done.returncode == 0, done.stderr

@@ -120,6 +120,7 @@ def test_a_signal_to_the_whole_group_drains(tmp_path, groups, number, code, work
     check_drained(tmp_path, child)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("timeout") is None, reason="no `timeout` of coreutils")
 def test_timeout_which_signals_process_and_group_drains(tmp_path, groups):
     child = in_a_group(groups, tmp_path, 2, before=("timeout", "--preserve-status", "600"))
@@ -130,7 +131,8 @@ def test_timeout_which_signals_process_and_group_drains(tmp_path, groups):
     check_drained(tmp_path, child)
 
 
-@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_closed_terminal_drains(tmp_path, groups, workers):
     """Its outputs fail from then on, which must not end the run before its packs are stored."""
     master, terminal = pty.openpty()

@@ -240,7 +240,7 @@ def test_a_damaged_log_is_named_and_the_next_run_keeps_a_copy_of_it(tmp_path, vi
         files = {s: _beside(source.store, s).read_bytes() for s in ("", "-wal", "-shm")}
     log = files["-wal"]
     assert len(log) > 10 * PAGE
-    for i in range(20):
+    for i in range(10):
         torn = Sweep(tmp_path / f"torn{i}")
         damage = draw.choice([_scramble, lambda c, d: _flip(c, d.randrange(8 * len(c)))])
         # Cut between two transactions a log looks whole, but for its index in shared memory.

@@ -205,6 +205,7 @@ def test_others_files_are_left_alone_and_in_silence(tmp_path, caplog):
     assert not caplog.text
 
 
+@pytest.mark.slow
 def test_a_folder_that_leads_to_another_disk_works_and_stays(tmp_path):
     store, disk = tmp_path / "s.db", tmp_path / "disk"
     disk.mkdir()
@@ -324,6 +325,7 @@ def test_weights_that_changed_are_named_and_those_of_earlier_versions_are_read(t
         weights(second, store)
 
 
+@pytest.mark.slow
 def test_states_of_others_are_left_alone(tmp_path):
     """Among them names that begin as ours do."""
     place = Checkpoints(tmp_path / "ck", float("inf"), Kept(tmp_path / "s.db.kept", "state"))

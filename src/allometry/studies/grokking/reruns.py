@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DECIMALS", "Beside", "Reruns", "as_rounded", "torch_reruns"]
+__all__ = ["DECIMALS", "SUMMED", "Beside", "Reruns", "as_rounded", "torch_reruns"]
 
 Array = NDArray[np.float64]
 DECIMALS = 8  # of a loss that the notebook prints
