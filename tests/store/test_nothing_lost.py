@@ -374,6 +374,11 @@ def test_anything_under_a_right_hash_is_damage_in_words(filled, kind):
         assert damage.run_id
         with pytest.raises(DataError, match="is damaged: run"):
             store.table("tiny", "quick")
+    said = "stored with another spec" if kind == "spec" else "run` sets damaged runs aside"
+    with pytest.raises(DataError, match=said):
+        run(study(RUNS, 1), store=filled, engine=Imagined())
+    if kind == "spec":  # another one than this study's run has, whatever it is
+        return
     outcome = run(study(RUNS, 1), store=filled, engine=Imagined())
     assert (outcome.trained, len(outcome.table)) == (1, RUNS)
 

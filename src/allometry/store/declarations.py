@@ -31,12 +31,12 @@ def checked(rows: Iterable[Row]) -> Iterator[tuple[Row, str | None]]:
             that was damaged is out of place, or does not match the hash of its row; a search for
             it would end at the damage without a word.
     """
-    before: tuple[bytes, ...] = ()
+    before: tuple[str, ...] = ()
     for row in rows:
         if not matches_its_hash(row):
             yield row, "its declaration is damaged"
             continue
-        place = tuple(name.encode("utf-8", "surrogateescape") for name in row[:4])
+        place = row[:4]  # in the order of Unicode, which is that of UTF-8
         yield row, "its declaration is out of place" if place <= before else None
         before = place
 

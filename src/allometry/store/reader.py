@@ -15,7 +15,7 @@ from allometry.files.strict_json import read_json
 from allometry.spec import Experiment, check_same, run_ids, texts
 from allometry.store import verify as store_verify
 from allometry.store.copies import new_store
-from allometry.store.declarations import ALL_DECLARED, Key, Row, checked
+from allometry.store.declarations import ALL_DECLARED, Row, checked
 from allometry.store.files import file_state
 from allometry.store.opening import Opened, copy_to, open_reader
 from allometry.store.place import resolved
@@ -148,16 +148,15 @@ class Reader:
 
     def declared(self, study: str, size: str, variant: str = "") -> list[str]:
         """The run_ids that a size of a study declares, in order, whether stored or not."""
-        return [row[3] for row in self._declared_rows((study, size, variant))]
+        key = (study, size, variant)
+        places = [(row[4], row[3]) for row in self._declared_rows() if row[:3] == key]
+        return [run_id for _, run_id in sorted(places)]
 
-    def _declared_rows(self, key: Key | None = None) -> list[Row]:
-        """Rows of table ``declared`` by their position, of one key or of all."""
-        rows = []
+    def _declared_rows(self) -> Iterator[Row]:
+        """All rows of table ``declared``, each of them whole and in its place."""
         for row, what in checked(self._each(ALL_DECLARED)):
             self._refuse(row[3], what)
-            if key in (None, row[:3]):
-                rows.append(row)
-        return sorted(rows, key=lambda row: row[4])
+            yield row
 
     def run_ids(self) -> list[str]:
         """The run_ids of all stored runs."""
@@ -209,8 +208,9 @@ class Reader:
     def status(self) -> list[StudyStatus]:
         """One entry for each size of each study that was declared."""
         with self._reading():
-            declared, reasons = self._declared_rows(), self.exclusions()
-            return statuses(declared, self._whole_rows({row[3] for row in declared}), reasons)
+            declared = [row[:4] for row in self._declared_rows()]
+            runs = self._whole_rows({run_id for *_, run_id in declared})
+            return statuses(declared, runs, self.exclusions())
 
     def _whole_rows(self, names: Collection[str]) -> Iterator[Record]:
         """These runs without their trajectories, in the order they stand in the file.

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from allometry.store.declarations import Key, Row
+from allometry.store.declarations import Key
 from allometry.store.record import Record
 
 __all__ = ["StudyStatus", "statuses"]
@@ -38,17 +38,17 @@ class StudyStatus(NamedTuple):
 
 
 def statuses(
-    declared: Sequence[Row], runs: Iterable[Record], reasons: Mapping[str, str]
+    declared: Iterable[tuple[str, ...]], runs: Iterable[Record], reasons: Mapping[str, str]
 ) -> list[StudyStatus]:
     """One entry for each size of each study that was declared, by name.
 
     Args:
-        declared: rows of table ``declared``.
+        declared: study, size, variant and run_id of each.
         runs: all that are stored.
         reasons: of excluded runs, by run_id.
     """
     groups: dict[Key, list[str]] = defaultdict(list)
-    for study, size, variant, run_id, *_ in declared:
+    for study, size, variant, run_id in declared:
         groups[study, size, variant].append(run_id)
     stored = {run.run_id: run for run in runs}
     return [_status(key, names, stored, reasons) for key, names in sorted(groups.items())]

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from allometry.errors import UsageError
+from allometry.errors import DataError, UsageError
 from allometry.spec import Experiment
 from allometry.store import decisions
 from allometry.store import verify as store_verify
@@ -32,6 +32,7 @@ from allometry.store.record import Record, canonical, records
 from allometry.store.sqlite_errors import sqlite_errors
 from allometry.store.status import StudyStatus
 from allometry.store.verify import Damage, Verification
+from allometry.tables.table import Table
 from allometry.training.result import RunResult
 
 __all__ = ["Damage", "Store", "StudyStatus", "Verification"]
@@ -126,7 +127,8 @@ class Store(Reader):
                 f"study {study} ({size}) declares no runs: one or more expected; what it declared "
                 "before stays as it is"
             )
-        before = {row[3]: row for row in self._declared_rows(key)}
+        rows = [row for row in self._declared_rows() if row[:3] == key]
+        before = {row[3]: row for row in sorted(rows, key=lambda row: int(row[4]))}
         with sqlite_errors(self.path):
             change = redeclared(self._connection, key, specs, before)
         if change.gone or change.new:
@@ -156,6 +158,17 @@ class Store(Reader):
             return connection.executemany(
                 f"INSERT INTO runs VALUES ({places}) ON CONFLICT (run_id) DO NOTHING", finished
             ).rowcount
+
+    def table(
+        self, study: str, size: str, variant: str = "", only: Collection[str] | None = None
+    ) -> Table:
+        """See `Reader.table`; a writer quarantines what it finds damaged before it says so."""
+        try:
+            return super().table(study, size, variant, only)
+        except DataError:
+            if self._lock is not None:
+                self.quarantine(self.verify().damaged)
+            raise
 
     def mend(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
         """Quarantine what is damaged, so that these runs can be trained and read.

@@ -81,6 +81,8 @@ def verify(connection: sqlite3.Connection) -> Verification:
 def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
     """Damage of some runs, of all declarations and exclusions and of the index: before resuming.
 
+    By hashes alone: what was written under a right hash is looked at where it is read.
+
     Args:
         run_ids: JSON array of names.
     """
@@ -89,7 +91,7 @@ def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
     damaged = []
     for rowid, *fields in connection.execute(query, (run_ids,)):
         stored = Record(*fields)
-        what = _run_damage(stored, names)
+        what = damage(stored) or _provenance_damage(stored, names)
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
     found = _declarations(connection) + _exclusions(connection) + index_damage(connection)
@@ -239,6 +241,10 @@ def _run_damage(stored: Record, names: Container[str]) -> str | None:
         decode_arrays(stored.trajectories)
     except DataError as error:
         return str(error)
+    return _provenance_damage(stored, names)
+
+
+def _provenance_damage(stored: Record, names: Container[str]) -> str | None:
     return None if stored.provenance in names else "its provenance is damaged"
 
 
@@ -295,12 +301,12 @@ def index_damage(connection: sqlite3.Connection) -> list[Damage]:
 
 def _is_index(entries: Iterable[tuple[Any, ...]], names: Mapping[int, object]) -> bool:
     """Whether these entries are those of all rows, in rising order."""
-    before, found = b"", 0
+    before, found = "", 0
     for name, rowid in entries:
-        place = str(name).encode("utf-8", "surrogateescape")
-        if names.get(rowid) != name or place <= before:
+        # In the order of Unicode, which is that of UTF-8.
+        if not isinstance(name, str) or names.get(rowid) != name or name <= before:
             return False
-        before = place
+        before = name
         found += 1
     return found == len(names)
 
