@@ -14,7 +14,7 @@ from allometry.errors import AllometryError, DataError
 from allometry.run import run
 from allometry.store import Store
 from tests.faults.conftest import Sweep
-from tests.store.cases import PROVENANCE, Imagined, result, study
+from tests.store.cases import PROVENANCE, Imagined, beside, result, study
 
 RUNS = 20
 FLIPS = 400
@@ -237,7 +237,7 @@ def test_a_damaged_log_is_named_and_the_next_run_keeps_a_copy_of_it(tmp_path, vi
         for i in range(0, source.runs, 2):
             store.commit([result(s) for s in source.specs[i : i + 2]], PROVENANCE)
         # Copied while open, as a killed process leaves them.
-        files = {s: _beside(source.store, s).read_bytes() for s in ("", "-wal", "-shm")}
+        files = {s: beside(source.store, s).read_bytes() for s in ("", "-wal", "-shm")}
     log = files["-wal"]
     assert len(log) > 10 * PAGE
     for i in range(10):
@@ -246,9 +246,9 @@ def test_a_damaged_log_is_named_and_the_next_run_keeps_a_copy_of_it(tmp_path, vi
         # Cut between two transactions a log looks whole, but for its index in shared memory.
         damage = _truncate if with_index and i % 2 else damage
         for suffix in ("", "-shm") if with_index else ("",):
-            _beside(torn.store, suffix).write_bytes(files[suffix])
+            beside(torn.store, suffix).write_bytes(files[suffix])
         torn_log = damage(log, draw)
-        _beside(torn.store, "-wal").write_bytes(torn_log)
+        beside(torn.store, "-wal").write_bytes(torn_log)
         with Store(torn.store) as store:
             assert "its log" in store.verify().damaged[-1].what
             with pytest.raises(DataError, match=r"its log .* is damaged"):
@@ -258,7 +258,3 @@ def test_a_damaged_log_is_named_and_the_next_run_keeps_a_copy_of_it(tmp_path, vi
         (copy,) = torn.folder.glob("s.db-wal.damaged-*")
         assert copy.read_bytes() == torn_log
         shutil.rmtree(torn.folder)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)

@@ -14,7 +14,7 @@ from allometry.fitting.document import Fit
 from allometry.fitting.files import read_fit, save_fit
 from allometry.fitting.fit import fit
 from allometry.fitting.groups import fit_groups
-from allometry.fitting.sealed import opened, sealed
+from allometry.fitting.sealed import sealed, unsealed
 from allometry.tables.table import Table
 
 SIZES = [100 * 2**i for i in range(12)]
@@ -129,10 +129,10 @@ def test_a_fit_in_a_file_is_named_where_it_is_damaged(made, tmp_path):
 def test_fits_by_group_are_sealed():
     groups = fit_groups(RUNS, "power", {"x": "n", "y": "loss"}, by="family", resamples=0)
     text = groups.to_json()
-    document, has_seal = opened(text, "allometry/fit_groups", "`allometry fit`")
+    document, has_seal = unsealed(text, "allometry/fit_groups", "`allometry fit`")
     assert has_seal and list(document["groups"]) == ["a", "b"]
     with pytest.raises(DataError, match="not as it was written"):
-        opened(text.replace('"b"', '"c"', 1), "allometry/fit_groups", "`allometry fit`")
+        unsealed(text.replace('"b"', '"c"', 1), "allometry/fit_groups", "`allometry fit`")
 
 
 def test_fits_with_numbers_that_are_not_finite_are_equal(made):

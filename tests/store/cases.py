@@ -4,11 +4,13 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from allometry.engines import Engine, Finished
 from allometry.spec import RunSpec, Spec, TrainSpec
+from allometry.store import Store
 from allometry.study import Study
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Pack, Procedure
@@ -48,6 +50,19 @@ def listed(n: int, seeds: Sequence[int], activation: str = "relu") -> list[RunSp
         for s in seeds
         for w in range(1, n + 1)
     ]
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """The file of SQLite's, or of ours, that belongs to a store: ``-wal``, ``.lock``."""
+    return path.with_name(path.name + suffix)
+
+
+def fill(path: Path, some: Sequence[RunSpec]) -> Path:
+    """A store that declares these runs and has them."""
+    with Store(path, write=True) as store:
+        store.declare("tiny", "quick", "", some)
+        store.commit([result(s) for s in some], PROVENANCE)
+    return path
 
 
 def result(spec: RunSpec) -> RunResult:

@@ -18,7 +18,7 @@ from allometry.errors import DataError, DiskError, StoreBusyError, UsageError
 from allometry.run import run
 from allometry.store import Store
 from allometry.store.record import digest
-from tests.store.cases import PROVENANCE, Imagined, result, specs, study
+from tests.store.cases import PROVENANCE, Imagined, beside, fill, result, specs, study
 
 RUNS = 12
 
@@ -30,15 +30,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def filled(path):
-    some = specs(RUNS)
-    with Store(path, write=True) as store:
-        store.declare("tiny", "quick", "", some)
-        store.commit([result(s) for s in some], PROVENANCE)
-    return path
-
-
-def _beside(path, suffix):
-    return path.with_name(path.name + suffix)
+    return fill(path, specs(RUNS))
 
 
 def _raw(path, *statements):
@@ -67,7 +59,7 @@ def _killed(path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])}
     command = [sys.executable, "-c", KILLED, path, str(RUNS)]
     assert subprocess.run(command, env=environment).returncode == -signal.SIGKILL
-    assert _beside(path, "-wal").stat().st_size > 0
+    assert beside(path, "-wal").stat().st_size > 0
 
 
 # ---- the index -----------------------------------------------------------------------------
@@ -162,7 +154,7 @@ def test_a_file_with_two_names_is_not_written_and_read_only_without_a_log(filled
 @pytest.mark.parametrize("how", ["moved", "emptied"])
 def test_a_log_without_its_store_is_kept_and_named(path, how):
     _killed(path)
-    log = _beside(path, "-wal").read_bytes()
+    log = beside(path, "-wal").read_bytes()
     store = path.read_bytes()
     path.unlink()
     if how == "emptied":
@@ -170,7 +162,7 @@ def test_a_log_without_its_store_is_kept_and_named(path, how):
     for write in (True, False):
         with pytest.raises(DataError, match=r"s\.db-wal holds runs|is empty, and it was in use"):
             Store(path, write=write)
-    assert _beside(path, "-wal").read_bytes() == log
+    assert beside(path, "-wal").read_bytes() == log
     path.write_bytes(store)  # as the message says
     with Store(path) as store:
         assert len(store.table("tiny", "quick")) == RUNS
@@ -178,7 +170,7 @@ def test_a_log_without_its_store_is_kept_and_named(path, how):
 
 def test_a_store_cut_to_nothing_is_named_and_a_new_empty_file_is_none(filled):
     for suffix in ("-wal", "-shm"):
-        _beside(filled, suffix).unlink(missing_ok=True)
+        beside(filled, suffix).unlink(missing_ok=True)
     os.truncate(filled, 0)
     for write in (True, False):
         with pytest.raises(DataError, match="is empty, and it was in use"):
@@ -193,7 +185,7 @@ def test_a_store_cut_to_nothing_is_named_and_a_new_empty_file_is_none(filled):
 def test_no_file_of_others_is_written_by_the_lock(path, kind):
     victim = path.with_name("victim")
     victim.write_text("precious")
-    lock = _beside(path, ".lock")
+    lock = beside(path, ".lock")
     if kind == "symbolic":
         lock.symlink_to(victim)
         with pytest.raises(DiskError, match=r"s\.db\.lock"):
@@ -238,7 +230,7 @@ def test_what_can_be_no_store_is_refused_at_once_and_nothing_is_made(tmp_path, k
     with pytest.raises(UsageError):
         Store(name, write=write)
     assert time.monotonic() - began < 5
-    assert not _beside(Path("/dev/zero"), ".lock").exists()
+    assert not beside(Path("/dev/zero"), ".lock").exists()
     assert {p.name for p in tmp_path.iterdir()} <= {"s.db"}
 
 
@@ -289,7 +281,7 @@ def test_a_store_that_goes_while_it_is_written_is_told_and_what_was_stored_is_ke
     store = Store(path, write=True)
     store.declare("tiny", "quick", "", some)
     store.commit([result(s) for s in some[:4]], PROVENANCE)
-    log = _beside(path, "-wal")
+    log = beside(path, "-wal")
     if how == "removed":
         path.unlink()
     elif how in ("moved", "replaced"):
@@ -303,7 +295,7 @@ def test_a_store_that_goes_while_it_is_written_is_told_and_what_was_stored_is_ke
     store.close()
     if how == "removed":
         return
-    _beside(moved, "-wal").unlink(missing_ok=True)
+    beside(moved, "-wal").unlink(missing_ok=True)
     with Store(moved if how in ("moved", "replaced") else path) as left:
         assert left.verify().damaged == ()
         assert set(left.run_ids()) >= {s.run_id for s in some[:4]}
@@ -423,6 +415,6 @@ def test_a_store_with_other_tables_runs_nothing_of_its_sender(filled, tmp_path, 
 def test_a_lock_file_of_others_is_read_in_bounds(path):
     with Store(path, write=True):
         for text in ("[" * 100_000, json.dumps({"pid": "\x1b[2J"}), "x" * 2**20, ""):
-            _beside(path, ".lock").write_text(text)
+            beside(path, ".lock").write_text(text)
             with pytest.raises(StoreBusyError, match="in use by another process"):
                 Store(path, write=True)

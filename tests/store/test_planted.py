@@ -8,7 +8,7 @@ import pytest
 
 from allometry.errors import DataError
 from allometry.store import Store, verify
-from tests.store.cases import PROVENANCE, result, specs
+from tests.store.cases import PROVENANCE, beside, fill, result, specs
 
 RUNS = 12
 TERABYTE = 1 << 40
@@ -16,15 +16,7 @@ TERABYTE = 1 << 40
 
 @pytest.fixture
 def filled(tmp_path):
-    path, some = tmp_path / "s.db", specs(RUNS)
-    with Store(path, write=True) as store:
-        store.declare("tiny", "quick", "", some)
-        store.commit([result(s) for s in some], PROVENANCE)
-    return path
-
-
-def _beside(path, suffix):
-    return path.with_name(path.name + suffix)
+    return fill(tmp_path / "s.db", specs(RUNS))
 
 
 def test_a_trigger_with_the_name_of_a_table_is_seen(filled):
@@ -53,7 +45,7 @@ def _unfinished_journal(folder):
         connection.execute("PRAGMA cache_size = 2")
         connection.execute("BEGIN")
         connection.execute("UPDATE t SET a = replace(a, 'x', 'y')")
-        journal = _beside(other, "-journal").read_bytes()
+        journal = beside(other, "-journal").read_bytes()
         connection.execute("ROLLBACK")
     return journal
 
@@ -63,12 +55,12 @@ def _unfinished_journal(folder):
 def test_a_journal_of_another_file_is_not_written_over_the_store(filled, tmp_path, kind, write):
     before = filled.read_bytes()
     journal = _unfinished_journal(tmp_path) if kind == "another file's" else b"notes of mine"
-    _beside(filled, "-journal").write_bytes(journal)
+    beside(filled, "-journal").write_bytes(journal)
     with pytest.raises(DataError, match=r"move s\.db-journal to another folder"):
         Store(filled, write=write)
     assert filled.read_bytes() == before
-    assert _beside(filled, "-journal").read_bytes() == journal
-    _beside(filled, "-journal").unlink()
+    assert beside(filled, "-journal").read_bytes() == journal
+    beside(filled, "-journal").unlink()
     with Store(filled) as store:
         assert len(store.run_ids()) == RUNS
 
@@ -85,7 +77,7 @@ def test_a_store_that_other_programs_analysed_or_vacuumed_is_whole(filled):
 
 
 def test_a_log_as_large_as_a_disk_is_named_at_once_and_copied_with_its_hole(filled):
-    log = _beside(filled, "-wal")
+    log = beside(filled, "-wal")
     with log.open("wb") as file:
         file.truncate(TERABYTE)
     with Store(filled) as store:
@@ -102,8 +94,8 @@ def test_a_whole_log_with_a_hole_behind_it_is_read_at_once(filled, tmp_path):
     with Store(filled, write=True) as store:
         store.commit([result(s) for s in specs(RUNS, (43,))], PROVENANCE)
         for suffix in ("", "-wal"):
-            _beside(copy, suffix).write_bytes(_beside(filled, suffix).read_bytes())
-    os.truncate(_beside(copy, "-wal"), TERABYTE)
+            beside(copy, suffix).write_bytes(beside(filled, suffix).read_bytes())
+    os.truncate(beside(copy, "-wal"), TERABYTE)
     with Store(copy) as store:
         assert len(store.run_ids()) == 2 * RUNS
         assert store.verify().damaged == ()

@@ -36,5 +36,5 @@ def private_folder(path: Path) -> None:
     if status.st_mode & WRITABLE:
         raise DiskError(
             f"others can write the folder {path}, and may have changed what is in it: remove it, "
-            "and it is made anew"
+            "and a new one is made"
         )

@@ -19,7 +19,7 @@ from allometry.fitting.printed import reproducing_digits, with_zero_floors
 from allometry.fitting.problem import Problem
 from allometry.fitting.quality import Quality, quality_of
 from allometry.fitting.saved import saved_fields
-from allometry.fitting.sealed import opened, sealed
+from allometry.fitting.sealed import sealed, unsealed
 from allometry.laws import Array, Law
 from allometry.stats.digits import shown, shown_interval, warranted
 
@@ -219,7 +219,7 @@ class Fit:
             DataError: it is none, is damaged, or was changed after it was written. One without a
                 seal, of `to_document` or an earlier version, is read with a note that says so.
         """
-        document, has_seal = opened(text, "allometry/fit", "`allometry fit ... -o fit.json`")
+        document, has_seal = unsealed(text, "allometry/fit", "`allometry fit ... -o fit.json`")
         fields = saved_fields(document, law)
         if not has_seal:
             fields["notes"] = (*fields["notes"], NO_SEAL)

@@ -8,7 +8,7 @@ from typing import Any
 from allometry.errors import DataError
 from allometry.files.strict_json import read_json
 
-__all__ = ["opened", "sealed"]
+__all__ = ["sealed", "unsealed"]
 
 SEALED, UNSEALED = 2, 1  # versions of a schema
 SEAL = "sha256"
@@ -22,7 +22,7 @@ def sealed(document: Mapping[str, object]) -> dict[str, object]:
     return {**whole, SEAL: _digest(whole)}
 
 
-def opened(text: str | bytes, name: str, command: str) -> tuple[dict[str, Any], bool]:
+def unsealed(text: str | bytes, name: str, command: str) -> tuple[dict[str, Any], bool]:
     """A document as it was before it was sealed, and whether it had a seal.
 
     Args:

@@ -183,7 +183,7 @@ def _weights(pairs: int) -> tuple[NDArray[np.uint64], tuple[tuple[int, int], tup
 
 
 def _frames_known(store: Path, salts: bytes) -> int:
-    """Frames of this log that its index in shared memory knows of; 0 where it says nothing.
+    """Frames of this log that its index in shared memory knows of; 0 where there is none.
 
     The index outlives a process that was killed, and so tells of a log that was cut since.
     """

@@ -153,7 +153,7 @@ def check_file(path: Path, *, write: bool) -> None:
             )
     elif path.exists() and names_a_holder(path):
         raise DataError(
-            f"store {path} is empty, and it was in use: put back a copy, or remove it to begin anew"
+            f"store {path} is empty, and it was in use: put back a copy, or remove it to start over"
         )
 
 
@@ -192,14 +192,24 @@ def _is_nothing(path: Path) -> bool:
             check_regular(path)
             if path.stat().st_size:
                 return False
+        _refuse_log_alone(path)
+        return True
+
+
+def _refuse_log_alone(path: Path) -> None:
+    """Refuse to make a store where the log of another one would be taken for its own.
+
+    Raises:
+        DataError: saying what to do.
+    """
+    with sqlite_errors(path):
         log = unread_log(path)
         if log is not None:
             raise DataError(
                 f"{log} holds runs of a store, and {path} is "
                 f"{'empty' if path.exists() else 'not there'}: put the store back beside its log, "
-                "or move the log to another folder to begin anew"
+                "or move the log to another folder to start over"
             )
-        return True
 
 
 def make(
@@ -216,7 +226,7 @@ def make(
     Returns:
         what `fill` gives.
     """
-    _is_nothing(path)
+    _refuse_log_alone(path)
     with written(path) as part:
         connection = _connect(part, "rw")
         try:

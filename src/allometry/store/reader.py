@@ -16,7 +16,7 @@ from allometry.spec import Experiment, check_same, run_ids, texts
 from allometry.store import verify as store_verify
 from allometry.store.copies import new_store
 from allometry.store.declarations import ALL_DECLARED, Row, checked
-from allometry.store.files import file_state
+from allometry.store.open_files import file_state
 from allometry.store.opening import Opened, copy_to, open_reader
 from allometry.store.place import resolved
 from allometry.store.record import Record, damage, decode_arrays

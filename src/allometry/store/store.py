@@ -23,8 +23,8 @@ from allometry.store.declarations import (
     earlier_codes,
     redeclared,
 )
-from allometry.store.files import Files
 from allometry.store.lock import WriterLock, check_place, filesystem_type
+from allometry.store.open_files import OpenFiles
 from allometry.store.opening import check_file, check_there, open_reader, open_writer
 from allometry.store.place import resolved
 from allometry.store.reader import Reader
@@ -81,7 +81,7 @@ class Store(Reader):
         try:
             super().__init__(place, open_writer(place))
             self._mends = True
-            self._files = Files.of(place)
+            self._files = OpenFiles.of(place)
         except BaseException:
             self._lock.close()
             raise

@@ -49,7 +49,7 @@ def _identity(values: np.ndarray) -> Curve:
 
 def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
     """Left: mean spectral radius of the plotted quantity M(K - K_inf) of each cell (blue) against
-    that of M K_inf of the same inputs, which knows no weights; grey: equal. Right: the correction
+    that of M K_inf of the same inputs, without weights; grey: equal. Right: the correction
     relative to the matched limit, |K - (2/D) K_inf^(L+1)| by |(2/D) K_inf^(L+1)|, against L/M;
     line: the square root that fluctuations of one draw follow."""
     numbers = _numbers(analysis)

@@ -16,7 +16,7 @@ from allometry.studies.ntk_depth.sampled import Batch
 
 __all__ = ["KernelDraw", "Shape", "batch", "shape_for"]
 
-# Arrays come in few sizes, since each combination compiles anew, at a second or more.
+# Arrays come in few sizes, since each combination compiles again, at a second or more.
 POINTS, WIDTHS, LAYERS = (16, 64, 256), (32, 128, 512, 1024, 2048), (20, 60)
 MEMORY = 64 << 20  # bytes of a batch: larger ones leave the cache and gain nothing
 LARGEST = 256  # networks in a batch

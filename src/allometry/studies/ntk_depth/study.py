@@ -146,7 +146,7 @@ STUDY = Study(
         "Thirty draws of a cell where the notebook has ten: three tables like its own, and slopes "
         "are means over the three. Heavy tails make single tables differ; a mean over all thirty "
         "draws differs more, since one rare draw moves it.",
-        "Data and weights are drawn anew for every cell and draw, as in the notebook, from other "
+        "Data and weights are drawn for every cell and draw, as in the notebook, from other "
         "random numbers. Wide layers are drawn through their projections, equal in distribution.",
         "The cells end at a frontier of all four sizes: there are deep ones only of small N, D and "
         "M. The author's regression on all cells takes a bend in one size for a power of another. "

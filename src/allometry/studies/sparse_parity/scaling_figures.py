@@ -57,7 +57,7 @@ def three_scalings(table: Table, analysis: Analysis) -> Figure:
 
 
 def _scaling(ax: Axes, s: Scaling, fit: Fit | None, table: Table) -> None:
-    # The flat start of training, before a tenth of the first step fitted, says nothing.
+    # The flat start of training, before a tenth of the first step fitted, is left out.
     first = s.size[s.used][0] / 10 if s.used.any() and s.kind == "S" else 0.0
     seen = s.size >= first
     sizes, seeds = np.tile(s.size[seen], len(s.spread)), s.spread[:, seen].ravel()

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 from allometry.errors import DiskError
 from allometry.store.log import LOG
 
-__all__ = ["Files", "file_state"]
+__all__ = ["OpenFiles", "file_state"]
 
 Inode = tuple[int, int]
 
@@ -19,7 +19,7 @@ def file_state(path: Path) -> tuple[object, ...]:
     return status.st_ino, status.st_size, status.st_mtime_ns, log.exists()
 
 
-class Files(NamedTuple):
+class OpenFiles(NamedTuple):
     """A store and its log as they were opened.
 
     Attributes:
@@ -42,7 +42,7 @@ class Files(NamedTuple):
         Raises:
             DiskError: saying what happened.
         """
-        if Files.of(self.path) == self:
+        if OpenFiles.of(self.path) == self:
             return
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
