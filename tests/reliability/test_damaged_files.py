@@ -27,7 +27,7 @@ from allometry.training.compile_cache import keep_programs
 from allometry.training.verdicts import kept_verdict
 from tests.faults import test_damage as of_stores
 from tests.reliability.campaign import campaign, record_if_asked
-from tests.store.cases import PROVENANCE, result, specs
+from tests.store.cases import PROVENANCE, beside, result, specs
 from tests.training.test_foreign_checkpoints import damaged
 from tests.training.test_foreign_checkpoints import whole as checkpoint
 
@@ -117,7 +117,7 @@ def _with_log(path: Path) -> dict[str, bytes]:
         store.declare("tiny", "quick", "", runs)
         for start in range(0, of_stores.RUNS, 2):
             store.commit([result(spec) for spec in runs[start : start + 2]], PROVENANCE)
-        return {end: of_stores._beside(path, end).read_bytes() for end in ("", "-wal", "-shm")}
+        return {end: beside(path, end).read_bytes() for end in ("", "-wal", "-shm")}
 
 
 @pytest.mark.parametrize("total", [25, pytest.param(LOGS, marks=pytest.mark.slow)])
@@ -130,7 +130,7 @@ def test_of_damaged_logs_nothing_is_silent(memory, total):
 
     def lay(changed: Mapping[str, bytes]) -> None:
         for suffix, content in {**files, **changed}.items():
-            file = of_stores._beside(path, suffix)
+            file = beside(path, suffix)
             file.unlink(missing_ok=True)
             if content:
                 file.write_bytes(content)
