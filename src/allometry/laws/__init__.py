@@ -18,7 +18,7 @@ from allometry.laws.data_constrained import LAW as data_constrained
 from allometry.laws.exponential import LAW as exponential
 from allometry.laws.exponential_ceiling import LAW as exponential_ceiling
 from allometry.laws.kaplan import LAW as kaplan
-from allometry.laws.law import Array, Law, Parameter, Term
+from allometry.laws.law import Allocation, Array, Law, Parameter, Term
 from allometry.laws.log import LAW as log
 from allometry.laws.lr_batch import LAW as lr_batch
 from allometry.laws.m3 import LAW as m3
@@ -39,6 +39,7 @@ bnsl1, bnsl2, bnsl3 = _BNSL
 m1, m2 = power, power_floor
 
 __all__ = [
+    "Allocation",
     "Array",
     "Law",
     "Parameter",

@@ -1,8 +1,15 @@
 """Loss as a floor, a term in parameters and a term in data."""
 
-from allometry.laws.law import Array, Law, Parameter, Term, Values
+import numpy as np
+
+from allometry.laws.law import Allocation, Array, Law, Parameter, Term, Values
 
 __all__ = ["LAW"]
+
+
+def allocation(values: Values) -> Allocation:
+    """A N^-alpha + B D^-beta, of which the loss is a rising function."""
+    return Allocation(np.log(values["A"]), values["alpha"], np.log(values["B"]), values["beta"])
 
 
 def derived(values: Values) -> dict[str, Array]:
@@ -32,6 +39,7 @@ LAW = Law(
     ),
     terms=(Term("E"), Term("A", (("N", "alpha"),)), Term("B", (("D", "beta"),))),
     derived=derived,
+    allocation=allocation,
     meanings={
         "a": "exponent of the best N in compute, N* ~ C^a",
         "b": "exponent of the best D in compute, D* ~ C^b",

@@ -1,8 +1,16 @@
 """Chinchilla with one exponent for N and D: optimal N and D grow alike."""
 
-from allometry.laws.law import Law, Parameter, Term
+import numpy as np
+
+from allometry.laws.law import Allocation, Law, Parameter, Term, Values
 
 __all__ = ["LAW"]
+
+
+def allocation(values: Values) -> Allocation:
+    """A N^-alpha + B D^-alpha, of which the loss is a rising function."""
+    return Allocation(np.log(values["A"]), values["alpha"], np.log(values["B"]), values["alpha"])
+
 
 LAW = Law(
     name="chinchilla_tied",
@@ -23,6 +31,7 @@ LAW = Law(
         Parameter("alpha", "exponent of N and of D", bounds=(1e-4, 20.0), start=(0.02, 2.0)),
     ),
     terms=(Term("E"), Term("A", (("N", "alpha"),)), Term("B", (("D", "alpha"),))),
+    allocation=allocation,
     valid="N > 0, D > 0, L > E > 0",
     default_starts=64,
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from allometry.laws.law import Array, Law, Parameter, Values
+from allometry.laws.law import Allocation, Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
@@ -19,6 +19,12 @@ def _parts(p: Values, sizes: Values) -> tuple[Array, Array, Array]:
     by_n = far * p["alpha_N"] / p["alpha_D"]
     bracket = np.logaddexp(by_n, np.log(p["D_c"]) - np.log(sizes["D"]))
     return far, np.exp(by_n - bracket), bracket
+
+
+def allocation(p: Values) -> Allocation:
+    """(N_c/N)^(alpha_N/alpha_D) + D_c/D, of which the loss is a rising function."""
+    ratio = p["alpha_N"] / p["alpha_D"]
+    return Allocation(ratio * np.log(p["N_c"]), ratio, np.log(p["D_c"]), np.ones_like(ratio))
 
 
 def value(p: Values, sizes: Values) -> Array:
@@ -75,6 +81,7 @@ LAW = Law(
     gradient=gradient,
     uncentre=uncentre,
     starts=starts,
+    allocation=allocation,
     valid="N > 0, D > 0, L > 0; goes to zero: not far beyond the data",
     default_starts=128,
 )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import UsageError, printable
 
-__all__ = ["Array", "Kind", "Law", "Parameter", "Term", "Values"]
+__all__ = ["Allocation", "Array", "Kind", "Law", "Parameter", "Term", "Values"]
 
 Array = NDArray[np.float64]
 Values = Mapping[str, Array]
@@ -63,6 +63,24 @@ class Term:
     powers: tuple[tuple[str, str], ...] = ()
     sign: float = -1.0
     factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """What decides how compute is split between N and D.
+
+    The response rises with exp(log_a) N^-alpha + exp(log_b) D^-beta, and N and D enter it in no
+    other way. The best N and D at a compute, and the share of compute that another N wastes, then
+    have closed forms in these four numbers.
+
+    Attributes:
+        log_a, alpha, log_b, beta: each (k,).
+    """
+
+    log_a: Array
+    alpha: Array
+    log_b: Array
+    beta: Array
 
 
 def _nothing_derived(values: Values) -> dict[str, Array]:
@@ -109,6 +127,8 @@ class Law:
         companion: a second law of the same rows, fitted where its response is mapped.
         positive_sizes: whether rows with a size <= 0 are dropped; None is yes for laws
             with `terms` or "ratio" centring, and no for others.
+        allocation: raw parameters -> the four numbers that split compute between N and D, for a
+            law that is a rising function of two powers; see `Allocation`.
         per_row: whether a row's value needs that row's sizes only (a law of a
             whole learning curve does not, so its rows are not resampled).
     """
@@ -132,6 +152,7 @@ class Law:
     centring: Literal["ratio", "affine", "none"] | None = None
     valid: str = "all sizes positive"
     positive_sizes: bool | None = None
+    allocation: Callable[[Values], Allocation] | None = None
     per_row: bool = True
     of_sizes: "Callable[[tuple[str, ...]], Law] | None" = None
     companion: "Law | None" = None
@@ -183,7 +204,7 @@ class Law:
     # Where a law has no value (a coefficient of 0 in a logarithm) it gives NaN or infinity.
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def evaluate(self, values: Mapping[str, float | Array], sizes: Values) -> Array:
-        """The law's value, shape (k, n), for parameters (k,) or scalars and sizes (n,)."""
+        """The law's value, shape (k, n), for parameters (k,) or scalars and sizes (n,) or (k, n)."""
         columns = {
             name: np.atleast_1d(np.asarray(values[name], float))[:, None] for name in self.names
         }
@@ -196,7 +217,7 @@ class Law:
             if term.powers:
                 exponent = exponent + columns[term.powers[0][1]] * np.log(term.factor)
             total = total + columns[term.coefficient] * np.exp(term.sign * exponent)
-        n = max((len(points[s]) for s in self.sizes), default=1)
+        n = max((points[s].shape[-1] for s in self.sizes), default=1)
         return np.broadcast_to(total, (total.shape[0], n))
 
     def to_raw(self, values: Values, centre: Mapping[str, float]) -> dict[str, Array]:
