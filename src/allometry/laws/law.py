@@ -204,7 +204,7 @@ class Law:
     # Where a law has no value (a coefficient of 0 in a logarithm) it gives NaN or infinity.
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def evaluate(self, values: Mapping[str, float | Array], sizes: Values) -> Array:
-        """The law's value, shape (k, n), for parameters (k,) or scalars and sizes (n,) or (k, n)."""
+        """The value (k, n) for parameters (k,) or scalars and sizes (n,) or (k, n)."""
         columns = {
             name: np.atleast_1d(np.asarray(values[name], float))[:, None] for name in self.names
         }
