@@ -116,13 +116,17 @@ class Fit:
             raise UsageError("this fit has no resamples; fit with resamples=1000")
         predicted = self.law.evaluate(self.draws, points)
         if of == "run":
-            noise = self._noise(len(predicted))[:, None]
-            with np.errstate(over="ignore"):  # Student's tails where few rows are spare
-                predicted = predicted * np.exp(noise) if self.objective.logs else predicted + noise
+            predicted = self.measured(predicted)
         tail = (1 - (self.interval.level if level is None else level)) / 2
         with np.errstate(invalid="ignore"):  # between infinite draws there is no number
             low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
         return np.asarray(low, float), np.asarray(high, float)
+
+    def measured(self, predicted: Array) -> Array:
+        """What new runs would measure, for draws of the law (k, n): each draw with a residual."""
+        noise = self._noise(len(predicted))[:, None]
+        with np.errstate(over="ignore"):  # Student's tails where few rows are spare
+            return predicted * np.exp(noise) if self.objective.logs else predicted + noise
 
     def residuals(self) -> Array:
         """log y - log f of the used rows (y - f where the objective is not in logs)."""

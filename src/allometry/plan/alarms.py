@@ -1,0 +1,190 @@
+"""What should stop a reader of a plan: each alarm a code, a sentence, and its rule."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from allometry.laws import Array
+from allometry.plan.approach import Approach
+from allometry.plan.believed import Believed
+from allometry.plan.cost import Cost
+from allometry.plan.disagreement import Disagreement
+from allometry.plan.law_plan import LawPlan
+from allometry.plan.runs import Runs
+from allometry.plan.waste import wasted
+from allometry.stats.digits import shown
+
+__all__ = ["Alarm", "distinct_ratios"]
+
+FAR = 10.0  # times the largest compute: Delphi and Farseer predict at 10 to 30 times theirs
+WIDE = 10.0  # high / low of N* from which the runs do not say which size to train
+COSTLY = 0.05  # share of compute that one law's plan wastes under another
+NOTICEABLE = 0.01  # share of compute that rounding, or another way of counting, wastes
+NARROW = 0.1  # coefficient of variation of (D/N)^-beta; 0.04 for D/N 18 and 22, 0.25 for 10 and 40
+SAME_RATIO = 0.05  # difference of ln(D/N) below which two runs lie on one ray
+FEWEST_RAYS = 3  # two rays fit a wrong law of five parameters without residuals
+DESCRIBES = 0.05  # median |ln(predicted/measured)| up to which coefficients are of runs like these
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A reason to doubt a plan.
+
+    Attributes:
+        code: stands in the documentation, with what to do.
+        message: the numbers of this plan, in a sentence or two.
+    """
+
+    code: str
+    message: str
+
+
+def distinct_ratios(runs: Runs) -> int:
+    """How many rays D/N the runs lie on, those within 5% taken as one."""
+    ratios = np.sort(np.log(runs.d / runs.n))
+    count, last = 0, -math.inf
+    for ratio in ratios:
+        if ratio - last > SAME_RATIO:
+            count, last = count + 1, float(ratio)
+    return count
+
+
+def of_runs(runs: Runs, believed: Believed, plan: LawPlan) -> Iterator[Alarm]:
+    """Where the plan lies beside the runs, and what their D/N identify."""
+    factor = plan.compute.value / float(runs.compute.max())
+    if factor > FAR:
+        yield Alarm(
+            "far_extrapolation",
+            f"The plan needs {shown(factor)} times the compute of the largest run. The intervals "
+            "hold if the law's form holds that far; make a run in between and score its forecast.",
+        )
+    ratios = runs.d / runs.n
+    ratio = plan.tokens_per_param.value
+    if not ratios.min() / 1.05 <= ratio <= ratios.max() * 1.05:
+        yield Alarm(
+            "ratio_outside_data",
+            f"The plan has D/N {shown(ratio)}; those of the runs lie between {shown(ratios.min())} "
+            f"and {shown(ratios.max())}.",
+        )
+    rays = distinct_ratios(runs)
+    if rays < FEWEST_RAYS:
+        yield Alarm(
+            "few_ratios",
+            f"The runs have {rays} distinct D/N. With fewer than {FEWEST_RAYS} a wrong law leaves "
+            "no residuals: lack of fit cannot be seen. Add runs at another D/N.",
+        )
+    split = believed.law.allocation and believed.frontier(_UNCOUNTED, {}).split
+    if split:
+        powers = ratios ** -float(split.beta[0])
+        spread = float(powers.std() / powers.mean())
+        if spread < NARROW:
+            yield Alarm(
+                "one_ratio",
+                f"D/N varies too little (coefficient of variation of (D/N)^-beta {spread:.2g}): "
+                "only the loss along this ratio is identified, not how to split compute.",
+            )
+
+
+def of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
+    """What the fit itself says, and how sure its best size is."""
+    name, fit = plan.law, believed.fit
+    if fit is not None and fit.status.code != "converged":
+        yield Alarm("fit_status", f"{name}: {fit.status.code.replace('_', ' ')}. {fit.status.advice}")
+    if fit is not None and fit.certificate.active_bounds:
+        bounds = ", ".join(fit.certificate.active_bounds)
+        yield Alarm("at_bound", f"{name}: {bounds} is at a bound of the search.")
+    if plan.n_opt.has_ends and plan.n_opt.high / max(plan.n_opt.low, 1e-300) > WIDE:
+        yield Alarm(
+            "wide_interval",
+            f"{name}: the interval of the best N spans a factor of "
+            f"{shown(plan.n_opt.high / plan.n_opt.low)}: these runs do not say which size to train.",
+        )
+
+
+def of_laws(disagreements: "list[Disagreement]") -> Iterator[Alarm]:
+    """Laws whose plans cost much under each other."""
+    costly = [d for d in disagreements if not d.waste <= COSTLY]
+    if costly:
+        worst = max(costly, key=lambda d: d.waste if math.isfinite(d.waste) else math.inf)
+        yield Alarm(
+            "laws_disagree",
+            f"If {worst.truth} is right, the plan of {worst.plan} wastes "
+            f"{_percent(worst.waste)} of its compute. Which law is right decides more than the "
+            "intervals show.",
+        )
+
+
+def of_approaches(approaches: Mapping[str, Approach], flat_law: LawPlan | None) -> Iterator[Alarm]:
+    """Approaches whose intervals are apart, and a bias that is larger than an interval says."""
+    ends = {name: a.n_opt for name, a in approaches.items() if a.n_opt.has_ends}
+    for first, second in combinations(ends, 2):
+        a, b = ends[first], ends[second]
+        if a.high < b.low or b.high < a.low:
+            yield Alarm(
+                "approaches_disagree",
+                f"Approaches {first} and {second} give N* {shown(a.value)} and {shown(b.value)}, "
+                f"and their intervals do not overlap. {_ASSUMES[first]} {_ASSUMES[second]}",
+            )
+    for name, approach in approaches.items():
+        bias, interval = approach.bias_predicted, approach.n_opt
+        if bias is None or not interval.has_ends:
+            continue
+        if abs(math.log1p(bias)) > math.log(interval.high / interval.low) / 2:
+            yield Alarm(
+                "approach2_bias",
+                f"Approach {name} is biased by {_percent(bias)} in N*, more than half its "
+                "interval; the number shown is corrected for it.",
+            )
+
+
+_ASSUMES = {
+    "1": "Approach 1 takes checkpoints as if each were the end of a run.",
+    "2": "Approach 2 takes the loss as a parabola in ln N, and N* as a power of C.",
+    "3": "Approach 3 takes the law's form as right everywhere.",
+    "kaplan": "Kaplan's law has no floor.",
+}
+
+
+def of_values(believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:
+    """Values that were given: no interval, and perhaps rounded."""
+    yield Alarm(
+        "no_interval",
+        f"{plan.law}: its values were given, without the runs they come from, so there are no "
+        "intervals.",
+    )
+    waste = _rounding_waste(believed, plan, cost)
+    if waste > NOTICEABLE:
+        yield Alarm(
+            "rounded_coefficients",
+            f"{plan.law}: the exponents have few digits. Within their rounding the best size moves "
+            f"so far that this plan may waste {_percent(waste)}; take the unrounded coefficients.",
+        )
+
+
+def _rounding_waste(believed: Believed, plan: LawPlan, cost: Cost) -> float:
+    """The largest share the plan wastes if each exponent is off by half its last digit."""
+    exponents = [n for n in believed.law.names if believed.law.kind(n) == "exponent"]
+    worst = 0.0
+    for name in exponents:
+        for sign in (-1, 1):
+            values = {**believed.values}
+            values[name] += sign * _half_digit(values[name])
+            frontier = Believed(believed.law, values).frontier(cost, {})
+            share: Array = wasted(frontier, plan.n_opt.value, plan.d_opt.value)
+            worst = max(worst, float(share[0]))
+    return worst
+
+
+def _half_digit(value: float) -> float:
+    """Half a unit in the last digit that a number is written with."""
+    digits = repr(float(value))
+    front, _, exponent = digits.partition("e")
+    places = len(front.partition(".")[2])
+    return 0.5 * 10.0 ** (int(exponent or 0) - places)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}%" if math.isfinite(share) else "an unknown share"

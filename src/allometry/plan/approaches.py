@@ -1,0 +1,95 @@
+"""Approaches 1, 2, 3 and Kaplan's side by side, each on the same runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from allometry import laws
+from allometry.errors import DataError
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit_with
+from allometry.fitting.options import FitOptions
+from allometry.laws import Law
+from allometry.plan.approach import Approach, Resampling
+from allometry.plan.cost import Cost
+from allometry.plan.envelope import envelope
+from allometry.plan.isoflop import IsoFlop, isoflop
+from allometry.plan.isoflop_bias import Exponents
+from allometry.plan.parametric import parametric
+from allometry.plan.runs import Runs
+from allometry.tables.table import Table
+
+__all__ = ["Approaches", "Data", "approaches"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The runs of a table, and the columns to fit."""
+
+    runs: Runs
+    table: Table
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Approaches:
+    """What each approach gives.
+
+    Attributes:
+        by_name: "1", "2", "3", "kaplan" -> the approach, or the reason why it cannot be used.
+        isoflop: the budgets of approach 2, where it can be used.
+        fits: of the laws that approach 3 and Kaplan's rest on.
+    """
+
+    by_name: dict[str, Approach | str]
+    isoflop: IsoFlop | None
+    fits: Mapping[str, Fit]
+
+
+def approaches(
+    data: Data, compute: float, cost: Cost, options: FitOptions, fits: Mapping[str, Fit]
+) -> Approaches:
+    """The best N and D at a compute by each approach.
+
+    Args:
+        fits: of laws to these runs that are there already, by name; what is missing is fitted.
+    """
+    how = Resampling(options.resamples, options.level, options.seed)
+    reasons: dict[str, Approach | str] = {}
+    fitted = {}
+    for name, law in (("3", laws.chinchilla), ("kaplan", laws.kaplan)):
+        try:
+            fitted[law.name] = fits.get(law.name) or _fit(data, law, options)
+            reasons[name] = parametric(fitted[law.name], compute, cost, name=name)
+        except DataError as refusal:
+            reasons[name] = str(refusal)
+    centre = fitted.get(laws.chinchilla.name)
+    flat = _or_reason(
+        lambda: isoflop(
+            data.runs, compute, cost, centre and Exponents.of_fit(centre), resampling=how
+        )
+    )
+    first = _or_reason(lambda: envelope(data.runs, compute, cost, resampling=how))
+    return Approaches(
+        {
+            "1": first,
+            "2": flat if isinstance(flat, str) else flat.approach,
+            "3": reasons["3"],
+            "kaplan": reasons["kaplan"],
+        },
+        None if isinstance(flat, str) else flat,
+        fitted,
+    )
+
+
+def _fit(data: Data, law: Law, options: FitOptions) -> Fit:
+    return fit_with(data.table, law, data.columns, options)
+
+
+def _or_reason(make: Callable[[], T]) -> T | str:
+    try:
+        return make()
+    except DataError as refusal:
+        return str(refusal)

@@ -1,0 +1,95 @@
+"""A law with the values it is believed to have, and how sure they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from allometry.errors import UsageError, did_you_mean
+from allometry.fitting.document import Fit
+from allometry.laws import Array, Law
+from allometry.plan.cost import Cost
+from allometry.plan.optimum import Frontier
+
+__all__ = ["Believed"]
+
+SEARCHED_DRAWS = 200  # of a law or cost without closed forms: every draw is a search
+
+
+@dataclass(frozen=True, eq=False)
+class Believed:
+    """A law, its values, and draws of them.
+
+    Attributes:
+        values: parameter -> number.
+        draws: parameter -> (k,) from resampled runs; empty where the values were given.
+        fit: that they come from, if they do.
+    """
+
+    law: Law
+    values: Mapping[str, float]
+    draws: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    fit: Fit | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_fit(cls, fit: Fit) -> "Believed":
+        """The values and draws of a fit of N and D.
+
+        Raises:
+            UsageError: its law is not one of N and D.
+        """
+        check_sizes(fit.law)
+        names = fit.law.names
+        draws = {name: fit.draws[name] for name in names} if fit.draws else {}
+        return cls(fit.law, {name: fit.values[name] for name in names}, draws, fit)
+
+    @classmethod
+    def of_values(cls, law: Law, values: Mapping[str, float]) -> "Believed":
+        """Given values, all of a law's.
+
+        Raises:
+            UsageError: a parameter is missing, is none of the law's, or has an impossible value.
+        """
+        check_sizes(law)
+        if unknown := [name for name in values if name not in law.names]:
+            raise UsageError(
+                f"law {law.name} has no parameter {unknown[0]}; it has {', '.join(law.names)}"
+                f"{did_you_mean(unknown[0], law.names)}"
+            )
+        if missing := [name for name in law.names if name not in values]:
+            raise UsageError(f"law {law.name} needs a value of {', '.join(missing)} as well")
+        for parameter in law.parameters:
+            value = values[parameter.name]
+            rising = parameter.name in {e for t in law.terms for _, e in t.powers}
+            if not np.isfinite(value) or ((parameter.positive or rising) and value <= 0):
+                kind = "positive number" if parameter.positive or rising else "number"
+                raise UsageError(f"{parameter.name} of law {law.name} is a {kind}, got {value:g}")
+        return cls(law, dict(values))
+
+    def frontier(self, cost: Cost, others: Mapping[str, float]) -> Frontier:
+        """Under the values, as one set of parameters."""
+        values = {name: np.array([value]) for name, value in self.values.items()}
+        return Frontier(self.law, values, cost, others)
+
+    def drawn(self, cost: Cost, others: Mapping[str, float]) -> Frontier | None:
+        """Under each of the draws, or 200 of them where each is a search; None without draws."""
+        if not self.draws:
+            return None
+        whole = Frontier(self.law, self.draws, cost, others)
+        if whole.split is not None or whole.draws <= SEARCHED_DRAWS:
+            return whole
+        places = np.linspace(0, whole.draws - 1, SEARCHED_DRAWS).astype(int)
+        return Frontier(self.law, {n: v[places] for n, v in self.draws.items()}, cost, others)
+
+
+def check_sizes(law: Law) -> None:
+    """Refuse a law that is not one of N and D.
+
+    Raises:
+        UsageError: naming the law's sizes.
+    """
+    if not {"N", "D"} <= set(law.sizes):
+        raise UsageError(
+            f"a plan splits compute between N and D; law {law.name} is one of "
+            f"{', '.join(law.sizes)}. Laws of N and D: chinchilla, skaling, farseer, kaplan"
+        )

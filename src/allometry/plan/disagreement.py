@@ -1,0 +1,41 @@
+"""What it costs to follow one law where another is right."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from allometry.plan.law_plan import LawPlan
+from allometry.plan.optimum import Frontier
+from allometry.plan.waste import wasted
+
+__all__ = ["Disagreement", "disagreements"]
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """The share of compute wasted by the run that law `plan` plans, if law `truth` is right."""
+
+    plan: str
+    truth: str
+    waste: float
+
+
+def disagreements(
+    plans: Mapping[str, LawPlan], frontiers: Mapping[str, Frontier]
+) -> Sequence[Disagreement]:
+    """Every ordered pair of laws.
+
+    Args:
+        plans: name of a law -> its plan. frontiers: name -> the law under its values.
+    """
+    return [
+        Disagreement(plan, truth, _waste(plans[plan], frontiers[truth]))
+        for plan, truth in permutations(plans, 2)
+    ]
+
+
+def _waste(plan: LawPlan, truth: Frontier) -> float:
+    share = wasted(truth, plan.n_opt.value, plan.d_opt.value)[0]
+    return float(share) if np.isfinite(share) else float("nan")
