@@ -10,8 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from allometry.laws import Array
+from allometry.plan.roots import rising_root
 
 __all__ = ["SIX_ND", "Cost"]
+
+SIZES = np.log(1e-6), np.log(1e36)  # within which N is looked for, in logs
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,14 @@ class Cost:
     def tokens(self, n: Array, compute: Array) -> Array:
         """Tokens that a compute pays for at N."""
         return np.asarray(compute / self.per_token(n))
+
+    def parameters(self, d: Array, compute: Array) -> Array:
+        """N at which a compute pays for D tokens, the two of one shape."""
+        each = np.asarray(compute / d, float)
+        if self.flat is not None:
+            return np.asarray(each / self.flat)
+        low, high = (np.full_like(each, end) for end in SIZES)
+        return np.exp(rising_root(lambda log_n: self.per_token(np.exp(log_n)) - each, low, high))
 
 
 SIX_ND = Cost(
