@@ -32,6 +32,7 @@ from allometry.laws.power_offset import LAW as power_offset
 from allometry.laws.power_product import LAW as power_product
 from allometry.laws.quanta import LAW as quanta
 from allometry.laws.sigmoid import LAW as sigmoid
+from allometry.laws.skaling import LAW as skaling
 
 bnsl1, bnsl2, bnsl3 = _BNSL
 
@@ -71,6 +72,7 @@ __all__ = [
     "power_product",
     "quanta",
     "sigmoid",
+    "skaling",
 ]
 
 
