@@ -1,8 +1,7 @@
 """What should stop a reader of a plan: each alarm a code, a sentence, and its rule."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -11,48 +10,51 @@ from allometry.laws import Array
 from allometry.plan.approach import Approach
 from allometry.plan.believed import Believed
 from allometry.plan.cost import Cost
+from allometry.plan.design import FEWEST_RATIOS, coverage, distinct_ratios
 from allometry.plan.disagreement import Disagreement
+from allometry.plan.document import Alarm, Plan
 from allometry.plan.law_plan import LawPlan
+from allometry.plan.optimum import Frontier
+from allometry.plan.published import PUBLISHED
 from allometry.plan.runs import Runs
 from allometry.plan.waste import wasted
 from allometry.stats.digits import shown
 
-__all__ = ["Alarm", "distinct_ratios"]
+__all__ = ["of_plan"]
 
 FAR = 10.0  # times the largest compute: Delphi and Farseer predict at 10 to 30 times theirs
 WIDE = 10.0  # high / low of N* from which the runs do not say which size to train
 COSTLY = 0.05  # share of compute that one law's plan wastes under another
 NOTICEABLE = 0.01  # share of compute that rounding, or another way of counting, wastes
 NARROW = 0.1  # coefficient of variation of (D/N)^-beta; 0.04 for D/N 18 and 22, 0.25 for 10 and 40
-SAME_RATIO = 0.05  # difference of ln(D/N) below which two runs lie on one ray
-FEWEST_RAYS = 3  # two rays fit a wrong law of five parameters without residuals
 DESCRIBES = 0.05  # median |ln(predicted/measured)| up to which coefficients are of runs like these
 
 
-@dataclass(frozen=True)
-class Alarm:
-    """A reason to doubt a plan.
+def of_plan(plan: Plan) -> Iterator[Alarm]:
+    """Every alarm of a plan, those on the data first."""
+    evidence = plan.evidence
+    if evidence is None:
+        return
+    first = plan.first
+    believed = evidence.believed[first.law]
+    if evidence.runs is not None:
+        yield from _of_runs(evidence.runs, believed, first, evidence.cost)
+    else:
+        for name, law in evidence.believed.items():
+            yield from _of_values(law, plan.laws[name], evidence.cost)
+    for name, law in evidence.believed.items():
+        yield from _of_fit(plan.laws[name], law)
+    yield from _of_laws(plan.disagreement)
+    yield from _of_approaches(
+        {name: a for name, a in plan.approaches.items() if isinstance(a, Approach)}
+    )
+    if evidence.runs is not None:
+        yield from _of_published(evidence.runs, first, evidence.frontiers[first.law])
 
-    Attributes:
-        code: stands in the documentation, with what to do.
-        message: the numbers of this plan, in a sentence or two.
-    """
 
-    code: str
-    message: str
-
-
-def distinct_ratios(runs: Runs) -> int:
-    """How many rays D/N the runs lie on, those within 5% taken as one."""
-    ratios = np.sort(np.log(runs.d / runs.n))
-    count, last = 0, -math.inf
-    for ratio in ratios:
-        if ratio - last > SAME_RATIO:
-            count, last = count + 1, float(ratio)
-    return count
-
-
-def of_runs(runs: Runs, believed: Believed, plan: LawPlan) -> Iterator[Alarm]:
+def _of_runs(
+    runs: Runs, believed: Believed, plan: LawPlan, cost: Cost
+) -> Iterator[Alarm]:
     """Where the plan lies beside the runs, and what their D/N identify."""
     factor = plan.compute.value / float(runs.compute.max())
     if factor > FAR:
@@ -69,17 +71,17 @@ def of_runs(runs: Runs, believed: Believed, plan: LawPlan) -> Iterator[Alarm]:
             f"The plan has D/N {shown(ratio)}; those of the runs lie between {shown(ratios.min())} "
             f"and {shown(ratios.max())}.",
         )
-    rays = distinct_ratios(runs)
-    if rays < FEWEST_RAYS:
+    rays = distinct_ratios(ratios)
+    if rays < FEWEST_RATIOS:
         yield Alarm(
             "few_ratios",
-            f"The runs have {rays} distinct D/N. With fewer than {FEWEST_RAYS} a wrong law leaves "
+            f"The runs have {rays} distinct D/N. With fewer than {FEWEST_RATIOS} a wrong law leaves "
             "no residuals: lack of fit cannot be seen. Add runs at another D/N.",
         )
-    split = believed.law.allocation and believed.frontier(_UNCOUNTED, {}).split
-    if split:
-        powers = ratios ** -float(split.beta[0])
-        spread = float(powers.std() / powers.mean())
+    split = believed.frontier(cost).split
+    if split is not None:
+        beta = float(split.beta[0])
+        spread = math.sqrt(coverage(ratios, beta)) / float(np.mean(ratios**-beta))
         if spread < NARROW:
             yield Alarm(
                 "one_ratio",
@@ -88,7 +90,7 @@ def of_runs(runs: Runs, believed: Believed, plan: LawPlan) -> Iterator[Alarm]:
             )
 
 
-def of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
+def _of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
     """What the fit itself says, and how sure its best size is."""
     name, fit = plan.law, believed.fit
     if fit is not None and fit.status.code != "converged":
@@ -104,7 +106,7 @@ def of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
         )
 
 
-def of_laws(disagreements: "list[Disagreement]") -> Iterator[Alarm]:
+def _of_laws(disagreements: Sequence[Disagreement]) -> Iterator[Alarm]:
     """Laws whose plans cost much under each other."""
     costly = [d for d in disagreements if not d.waste <= COSTLY]
     if costly:
@@ -117,7 +119,7 @@ def of_laws(disagreements: "list[Disagreement]") -> Iterator[Alarm]:
         )
 
 
-def of_approaches(approaches: Mapping[str, Approach], flat_law: LawPlan | None) -> Iterator[Alarm]:
+def _of_approaches(approaches: Mapping[str, Approach]) -> Iterator[Alarm]:
     """Approaches whose intervals are apart, and a bias that is larger than an interval says."""
     ends = {name: a.n_opt for name, a in approaches.items() if a.n_opt.has_ends}
     for first, second in combinations(ends, 2):
@@ -148,7 +150,7 @@ _ASSUMES = {
 }
 
 
-def of_values(believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:
+def _of_values(believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:
     """Values that were given: no interval, and perhaps rounded."""
     yield Alarm(
         "no_interval",
@@ -164,6 +166,25 @@ def of_values(believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:
         )
 
 
+def _of_published(runs: Runs, plan: LawPlan, frontier: Frontier) -> Iterator[Alarm]:
+    """Published coefficients that describe these runs and plan another size."""
+    for published in PUBLISHED:
+        law = Believed.of_values(published.law, published.values).frontier(frontier.cost)
+        predicted = law.loss(runs.n, runs.d)[0]
+        if float(np.median(np.abs(np.log(predicted / runs.loss)))) > DESCRIBES:
+            continue
+        best = law.at(plan.compute.value)
+        waste = float(wasted(frontier, best.n, best.d)[0])
+        size = plan.n_opt
+        if waste > NOTICEABLE and not (size.has_ends and size.low <= best.n[0] <= size.high):
+            yield Alarm(
+                "published_conflict",
+                f"{published.name} give N* {shown(float(best.n[0]))} and D/N "
+                f"{shown(float(best.tokens_per_parameter[0]))}; under the fit to these runs that "
+                f"wastes {_percent(waste)}.",
+            )
+
+
 def _rounding_waste(believed: Believed, plan: LawPlan, cost: Cost) -> float:
     """The largest share the plan wastes if each exponent is off by half its last digit."""
     exponents = [n for n in believed.law.names if believed.law.kind(n) == "exponent"]
@@ -172,7 +193,7 @@ def _rounding_waste(believed: Believed, plan: LawPlan, cost: Cost) -> float:
         for sign in (-1, 1):
             values = {**believed.values}
             values[name] += sign * _half_digit(values[name])
-            frontier = Believed(believed.law, values).frontier(cost, {})
+            frontier = Believed(believed.law, values).frontier(cost)
             share: Array = wasted(frontier, plan.n_opt.value, plan.d_opt.value)
             worst = max(worst, float(share[0]))
     return worst

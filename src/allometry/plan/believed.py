@@ -13,7 +13,7 @@ from allometry.plan.optimum import Frontier
 
 __all__ = ["Believed"]
 
-SEARCHED_DRAWS = 200  # of a law or cost without closed forms: every draw is a search
+SEARCHED_DRAWS = 200  # of a law or a cost without closed forms: each draw is a search
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +66,22 @@ class Believed:
                 raise UsageError(f"{parameter.name} of law {law.name} is a {kind}, got {value:g}")
         return cls(law, dict(values))
 
-    def frontier(self, cost: Cost, others: Mapping[str, float]) -> Frontier:
+    def frontier(self, cost: Cost) -> Frontier:
         """Under the values, as one set of parameters."""
-        values = {name: np.array([value]) for name, value in self.values.items()}
-        return Frontier(self.law, values, cost, others)
+        return Frontier(self.law, {n: np.array([v]) for n, v in self.values.items()}, cost)
 
-    def drawn(self, cost: Cost, others: Mapping[str, float]) -> Frontier | None:
+    def drawn(self, cost: Cost) -> Frontier | None:
         """Under each of the draws, or 200 of them where each is a search; None without draws."""
         if not self.draws:
             return None
-        whole = Frontier(self.law, self.draws, cost, others)
-        if whole.split is not None or whole.draws <= SEARCHED_DRAWS:
-            return whole
-        places = np.linspace(0, whole.draws - 1, SEARCHED_DRAWS).astype(int)
-        return Frontier(self.law, {n: v[places] for n, v in self.draws.items()}, cost, others)
+        whole = Frontier(self.law, self.draws, cost)
+        return whole if whole.split is not None else self.searched(cost)
+
+    def searched(self, cost: Cost) -> Frontier:
+        """Under at most 200 of the draws, evenly taken."""
+        count = len(next(iter(self.draws.values())))
+        places = np.linspace(0, count - 1, min(count, SEARCHED_DRAWS)).astype(int)
+        return Frontier(self.law, {n: v[places] for n, v in self.draws.items()}, cost)
 
 
 def check_sizes(law: Law) -> None:

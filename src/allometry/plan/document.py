@@ -4,22 +4,60 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from allometry.errors import DataError
 from allometry.fitting.sealed import sealed, unsealed
-from allometry.plan.alarms import Alarm
 from allometry.plan.approach import Approach
+from allometry.plan.approaches import Approaches
+from allometry.plan.believed import Believed
+from allometry.plan.cost import Cost
 from allometry.plan.disagreement import Disagreement
-from allometry.plan.law_plan import LawPlan
+from allometry.plan.inference import Account
+from allometry.plan.law_plan import InferencePlan, LawPlan
+from allometry.plan.optimum import Frontier
+from allometry.plan.runs import Runs
 from allometry.stats.interval import Interval
 
-__all__ = ["SCHEMA", "Plan"]
+__all__ = ["Alarm", "Evidence", "Plan"]
 
 SCHEMA = "allometry/plan/1"
-QUANTITIES = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
+NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
+OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
+OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A reason to doubt a plan.
+
+    Attributes:
+        code: stands in the documentation, with what to do.
+        message: the numbers of this plan, in a sentence or two.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a plan was made from; figures are drawn from it, and a document does not keep it.
+
+    Attributes:
+        believed, frontiers: of each law by name, a frontier under its values.
+        cost: FLOP of a run.
+        runs: None where values of a law were given. approaches: None there too.
+    """
+
+    believed: Mapping[str, Believed]
+    frontiers: Mapping[str, Frontier]
+    cost: Cost
+    runs: Runs | None = None
+    approaches: Approaches | None = None
 
 
 @dataclass(frozen=True)
@@ -27,29 +65,30 @@ class Plan:
     """The runs to train at a budget, by law and by approach, and what speaks against them.
 
     Attributes:
-        question: the budget in words.
-        counting: the convention by which FLOP and N are counted, in words.
+        question: the budget in words. counting: how FLOP and N are counted, in words.
         laws: name -> its plan; the first is the one that is shown first.
         approaches: "1", "2", "3", "kaplan" -> what it gives, or the reason why it cannot be used.
         disagreement: of each ordered pair of laws.
         extrapolation: compute, n, d -> the first law's plan over the largest of the runs; empty
-            where there are no runs.
-        alarms: in the order of their weight.
+            without runs.
         level: of all intervals. rows: runs that were used.
         notes: what was done to the table, and assumptions, in words.
+        seconds: that fits and plan took.
+        evidence: None for a plan that was read from a document.
     """
 
     question: str
     counting: str
-    laws: dict[str, LawPlan]
-    approaches: dict[str, Approach | str]
+    laws: Mapping[str, LawPlan]
+    approaches: Mapping[str, Approach | str]
     disagreement: tuple[Disagreement, ...]
-    extrapolation: dict[str, float]
+    extrapolation: Mapping[str, float]
     alarms: tuple[Alarm, ...]
     level: float
     rows: int
     notes: tuple[str, ...] = ()
-    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
     def first(self) -> LawPlan:
@@ -65,10 +104,10 @@ class Plan:
             "counting": self.counting,
             "level": self.level,
             "rows": self.rows,
-            "laws": {name: _law(plan) for name, plan in self.laws.items()},
-            "inference": first and _inference(first),
+            "laws": {name: _of_law(plan) for name, plan in self.laws.items()},
+            "inference": None if first is None else _of_inference(first),
             "approaches": {
-                name: None if isinstance(a, str) else _approach(a)
+                name: None if isinstance(a, str) else _of_approach(a)
                 for name, a in self.approaches.items()
             },
             "reasons": {n: a for n, a in self.approaches.items() if isinstance(a, str)},
@@ -85,3 +124,194 @@ class Plan:
     def to_json(self, indent: int | None = None) -> str:
         """The plan document as JSON, sealed."""
         return json.dumps(sealed(self.to_document()), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Plan":
+        """Read a plan document; it has no draws, points or evidence.
+
+        Raises:
+            DataError: it is none, is damaged, or was changed after it was written.
+        """
+        document, _ = unsealed(text, "allometry/plan", "`allometry plan ... -o plan.json`")
+        try:
+            read = _Document.model_validate_json(json.dumps(document))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise DataError(
+                f"the plan document is incomplete or damaged at {place[:80]}: {first['msg']}"
+            ) from None
+        return read.plan()
+
+
+def _of_law(plan: LawPlan) -> dict[str, object]:
+    return {
+        **{name: _interval(getattr(plan, name)) for name in NUMBERS},
+        "waste_band": {str(s): [_finite(x) for x in ends] for s, ends in plan.waste_band.items()},
+        "expected_waste": None if plan.expected_waste is None else _finite(plan.expected_waste),
+        "wasted": _finite(plan.wasted),
+        "weight": plan.weight,
+        "inference": None if plan.inference is None else _of_inference(plan.inference),
+    }
+
+
+def _of_inference(plan: InferencePlan) -> dict[str, object]:
+    """Plain numbers, and the intervals of the same names beside them."""
+    given = {name: getattr(plan, name) for name in OF_INFERENCE}
+    baseline = plan.baseline_flops
+    return {
+        "account": plan.account,
+        "tokens": plan.tokens,
+        **{name: _finite(interval.value) for name, interval in given.items()},
+        "baseline_flops": None if baseline is None else _finite(baseline.value),
+        "intervals": {
+            **{name: _interval(interval) for name, interval in given.items()},
+            "baseline_flops": None if baseline is None else _interval(baseline),
+        },
+    }
+
+
+def _of_approach(approach: Approach) -> dict[str, object]:
+    uncorrected = approach.n_opt_uncorrected
+    return {
+        **{name: _interval(getattr(approach, name)) for name in OF_APPROACH},
+        "bias_predicted": approach.bias_predicted,
+        "n_opt_uncorrected": None if uncorrected is None else _interval(uncorrected),
+        "notes": list(approach.notes),
+    }
+
+
+def _interval(interval: Interval) -> dict[str, float | None]:
+    value, low, high = map(_finite, interval)
+    return {"value": value, "low": low, "high": high}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+class _Part(BaseModel):
+    """A part of a document, of exactly these types; other keys are of a later version."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class _Interval(_Part):
+    value: float | None
+    low: float | None
+    high: float | None
+
+    def read(self) -> Interval:
+        return Interval(*(np.nan if x is None else x for x in (self.value, self.low, self.high)))
+
+
+class _Intervals(_Part):
+    n_opt: _Interval
+    d_opt: _Interval
+    loss: _Interval
+    total_flops: _Interval
+    baseline_flops: _Interval | None
+
+
+class _Inference(_Part):
+    account: Account
+    tokens: float
+    intervals: _Intervals
+
+    def read(self) -> InferencePlan:
+        given, baseline = self.intervals, self.intervals.baseline_flops
+        return InferencePlan(
+            self.account, self.tokens,
+            *(getattr(given, name).read() for name in OF_INFERENCE),
+            None if baseline is None else baseline.read(),
+        )  # fmt: skip
+
+
+class _Law(_Part):
+    n_opt: _Interval
+    d_opt: _Interval
+    tokens_per_param: _Interval
+    compute: _Interval
+    epochs: _Interval
+    loss: _Interval
+    loss_new_run: _Interval
+    waste_band: dict[str, tuple[float | None, float | None]]
+    expected_waste: float | None
+    wasted: float | None
+    weight: float
+    inference: _Inference | None
+
+    def read(self, name: str) -> LawPlan:
+        low_high = {float(s): ends for s, ends in self.waste_band.items()}
+        return LawPlan(
+            law=name,
+            **{quantity: getattr(self, quantity).read() for quantity in NUMBERS},
+            waste_band={s: (_number(low), _number(high)) for s, (low, high) in low_high.items()},
+            expected_waste=self.expected_waste,
+            wasted=_number(self.wasted),
+            weight=self.weight,
+            inference=None if self.inference is None else self.inference.read(),
+        )
+
+
+class _Approach(_Part):
+    exponent_n: _Interval
+    exponent_d: _Interval
+    n_opt: _Interval
+    d_opt: _Interval
+    bias_predicted: float | None
+    n_opt_uncorrected: _Interval | None
+    notes: tuple[str, ...]
+
+    def read(self, name: str) -> Approach:
+        uncorrected = self.n_opt_uncorrected
+        return Approach(
+            name,
+            *(getattr(self, quantity).read() for quantity in OF_APPROACH),
+            bias_predicted=self.bias_predicted,
+            n_opt_uncorrected=None if uncorrected is None else uncorrected.read(),
+            notes=self.notes,
+        )
+
+
+class _Document(_Part):
+    question: str
+    counting: str
+    level: float
+    rows: int
+    laws: dict[str, _Law]
+    approaches: dict[str, _Approach | None]
+    reasons: dict[str, str]
+    disagreement: list[dict[str, Any]]
+    extrapolation: dict[str, float | None]
+    alarms: list[dict[str, str]]
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def plan(self) -> Plan:
+        try:
+            return Plan(
+                question=self.question,
+                counting=self.counting,
+                laws={name: law.read(name) for name, law in self.laws.items()},
+                approaches={
+                    name: self.reasons[name] if a is None else a.read(name)
+                    for name, a in self.approaches.items()
+                },
+                disagreement=tuple(
+                    Disagreement(d["plan"], d["truth"], _number(d["waste"]))
+                    for d in self.disagreement
+                ),
+                extrapolation={name: _number(v) for name, v in self.extrapolation.items()},
+                alarms=tuple(Alarm(a["code"], a["message"]) for a in self.alarms),
+                level=self.level,
+                rows=self.rows,
+                notes=self.notes,
+                seconds=self.seconds,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"the plan document is incomplete or damaged at {error}") from error
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

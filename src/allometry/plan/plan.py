@@ -1,19 +1,18 @@
 """Plan the run to train: from a table of runs, from fits, or from given values of a law."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from allometry import laws as known_laws
-from allometry.errors import DataError, UsageError
+from allometry.errors import UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Law
 from allometry.plan import alarms
-from allometry.plan.approaches import Approaches, approaches_of
+from allometry.plan.approaches import Data, approaches
 from allometry.plan.believed import Believed
 from allometry.plan.budget import Budget
 from allometry.plan.cost import SIX_ND, Cost
@@ -22,14 +21,17 @@ from allometry.plan.disagreement import disagreements
 from allometry.plan.document import Evidence, Plan
 from allometry.plan.inference import Account, Inference, equal_quality, lifetime
 from allometry.plan.law_plan import LawPlan, plan_of_law
-from allometry.plan.law_weights import law_weights
+from allometry.plan.next_runs import law_weights
 from allometry.plan.optimum import Frontier
 from allometry.plan.runs import Runs
+from allometry.stats.digits import shown
 from allometry.tables.table import Table
 
 __all__ = ["PlanOptions", "plan_of_fits", "plan_of_table", "plan_of_values"]
 
-CENTRE = "chinchilla"  # the law of approach 3
+Serve = Callable[[Frontier], Inference]
+NAMES = ("1", "2", "3", "kaplan")
+NO_RUNS = "values of a law were given, and no runs"
 
 
 @dataclass(frozen=True)
@@ -76,20 +78,17 @@ def plan_of_table(
     """
     options = options or PlanOptions()
     began = time.perf_counter()
-    runs, mapped, table = _runs(table, columns, options)
-    fits = {law.name: fit_with(table, law, mapped, options.fit) for law in laws}
+    data = _data(table, columns, options)
+    fits = {law.name: fit_with(data.table, law, data.columns, options.fit) for law in laws}
     fitted = time.perf_counter()
-    made = approaches_of(runs, table, mapped, fits.get(CENTRE), options.cost, options.fit)
-    plan = _plan(
-        {name: Believed.of_fit(fit) for name, fit in fits.items()}, budget, options, runs, made
-    )
-    seconds = {"fits": fitted - began, "plan": time.perf_counter() - fitted}
-    return replace(plan, seconds=seconds)
+    used = next(iter(fits.values())).problem.rows.kept
+    data = replace(data, runs=data.runs.take(np.isin(data.runs.rows, used)))
+    believed = {name: Believed.of_fit(fit) for name, fit in fits.items()}
+    made = _plan(believed, budget, options, data)
+    return replace(made, seconds={"fits": fitted - began, "plan": time.perf_counter() - fitted})
 
 
-def plan_of_fits(
-    fits: Sequence[Fit], budget: Budget, options: PlanOptions | None = None
-) -> Plan:
+def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | None = None) -> Plan:
     """Plan from fits of laws of N and D to the same runs; their rows are the runs.
 
     Raises:
@@ -100,17 +99,16 @@ def plan_of_fits(
     if not fits or len(set(names)) < len(names):
         raise UsageError(f"a plan needs one fit of each law, got {', '.join(names) or 'none'}")
     believed = {fit.law.name: Believed.of_fit(fit) for fit in fits}
-    first, data = fits[0], fits[0].data
-    table = Table({symbol: data[symbol] for symbol in (*first.law.sizes, first.law.response)})
-    columns = {symbol: symbol for symbol in ("N", "D", first.law.response)}
-    fit_options = replace(
-        options.fit, level=first.interval.level, resamples=first.interval.resamples
-    )
-    options = replace(options, fit=fit_options)
-    runs = Runs.of_table(table, {**columns, "L": first.law.response}, options.cost)
-    centre = next((fit for fit in fits if fit.law.name == CENTRE), None)
-    made = approaches_of(runs, table, columns, centre, options.cost, fit_options)
-    return _plan(believed, budget, options, runs, made)
+    first = fits[0]
+    of_first = replace(
+        options.fit, level=first.interval.level, resamples=first.interval.resamples,
+        objective=first.objective.name, delta=first.objective.delta,
+    )  # fmt: skip
+    options = replace(options, fit=of_first)
+    symbols = ("N", "D", first.law.response)
+    table = Table({symbol: first.data[symbol] for symbol in symbols})
+    columns = {"N": "N", "D": "D", "L": first.law.response}
+    return _plan(believed, budget, options, _data(table, columns, options))
 
 
 def plan_of_values(
@@ -120,95 +118,98 @@ def plan_of_values(
     return _plan({law.name: Believed.of_values(law, values)}, budget, options or PlanOptions())
 
 
-def _runs(
-    table: Table, columns: Mapping[str, str], options: PlanOptions
-) -> tuple[Runs, dict[str, str], Table]:
-    """The runs, the columns of the laws' symbols, and the table with D where it had none."""
+def _data(table: Table, columns: Mapping[str, str], options: PlanOptions) -> Data:
+    """The runs, and the table with a column of D where it had none."""
     runs = Runs.of_table(table, columns, options.cost, options.run)
-    mapped = {symbol: columns[symbol] for symbol in columns if symbol != "C"}
+    mapped = {symbol: column for symbol, column in columns.items() if symbol != "C"}
     if "D" not in mapped:
-        d = np.full(len(table), np.nan)
-        d[runs.rows] = runs.d
+        tokens = np.full(len(table), np.nan)
+        tokens[runs.rows] = runs.d
         mapped["D"] = "D"
-        table = table.with_column("D", d)
-    return runs, mapped, table
+        table = table.with_columns(D=tokens)
+    return Data(runs, table, mapped)
 
 
 def _plan(
-    believed: Mapping[str, Believed],
-    budget: Budget,
-    options: PlanOptions,
-    runs: Runs | None = None,
-    made: Approaches | None = None,
+    believed: Mapping[str, Believed], budget: Budget, options: PlanOptions, data: Data | None = None
 ) -> Plan:
     """The plan of laws that are believed, beside what the approaches give."""
-    level, notes = options.fit.level, list[str]()
-    weights = dict.fromkeys(believed, 1 / len(believed))
-    fits = {name: b.fit for name, b in believed.items() if b.fit is not None}
-    if runs is not None and len(fits) == len(believed) > 1:
-        weights = law_weights(fits, runs)
+    cost, notes = options.cost, list[str]()
+    fits = {name: law.fit for name, law in believed.items() if law.fit is not None}
+    weights = _weights(believed, fits, data)
     frontiers, plans = {}, {}
     for name, law in believed.items():
-        pair = _frontiers(law, budget, options.cost, notes)
+        pair = _frontiers(law, budget, cost, notes)
         frontiers[name] = pair[0]
         plans[name] = plan_of_law(
-            law, pair, budget, level=level, weight=weights[name], serve=_serve(budget, options)
-        )
+            law, pair, budget, level=options.fit.level, weight=weights[name],
+            serve=_serve(budget, options),
+        )  # fmt: skip
     first = next(iter(plans.values()))
-    at = made.at(first.compute.value) if made is not None else {}
-    pairs = disagreements(plans, frontiers)
-    evidence = Evidence(believed, frontiers, options.cost, runs, made)
-    plan = Plan(
+    beside = None
+    if data is not None:
+        beside = approaches(data, first.compute.value, cost, options.fit, fits)
+    made = Plan(
         question=budget.in_words(),
-        counting=options.cost.meaning,
+        counting=cost.meaning,
         laws=plans,
-        approaches=at,
-        disagreement=tuple(pairs),
-        extrapolation={} if runs is None else _extrapolation(first, runs),
+        approaches=beside.by_name if beside else dict.fromkeys(NAMES, NO_RUNS),
+        disagreement=tuple(disagreements(plans, frontiers)),
+        extrapolation={} if data is None else _extrapolation(first, data.runs),
         alarms=(),
-        level=level,
-        rows=0 if runs is None else len(runs),
-        notes=tuple(dict.fromkeys([*notes, *(made.notes if made else ())])),
-        evidence=evidence,
+        level=options.fit.level,
+        rows=0 if data is None else len(data.runs),
+        notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
+        evidence=Evidence(believed, frontiers, cost, data and data.runs, beside),
     )
-    return replace(plan, alarms=tuple(alarms.of_plan(plan)))
+    return replace(made, alarms=tuple(alarms.of_plan(made)))
+
+
+def _weights(
+    believed: Mapping[str, Believed], fits: Mapping[str, Fit], data: Data | None
+) -> dict[str, float]:
+    """Of each law: by how well it predicts the larger runs, or equal where there are none."""
+    if data is None or len(fits) < len(believed):
+        return dict.fromkeys(believed, 1 / len(believed))
+    return law_weights(fits, data.runs)
 
 
 def _frontiers(
     law: Believed, budget: Budget, cost: Cost, notes: list[str]
 ) -> tuple[Frontier, Frontier | None]:
     """The law under its values and its draws; of repeated data where those are too few."""
-    pair = law.frontier(cost, {}), law.drawn(cost, {})
-    if budget.unique_data is None or not budget.repeats:
-        return pair
-    best = budget.decide(pair[0])
-    if best.d[0] <= budget.unique_data:
-        return pair
-    lives = PUBLISHED.data.value, PUBLISHED.parameters.value
+    frontier, drawn = law.frontier(cost), law.drawn(cost)
+    unique = budget.unique_data
+    if unique is None or not budget.repeats or budget.decide(frontier).d[0] <= unique:
+        return frontier, drawn
+    lives = PUBLISHED.data, PUBLISHED.parameters
     notes.append(
-        f"Repeated data lose worth by published half-lives, R_D {lives[0]:.4g} and R_N "
-        f"{lives[1]:.3g}: an assumption, not a result of these runs ({PUBLISHED.source})."
+        f"Repeated data lose worth by assumed half-lives, R_D {shown(lives[0].value)} and R_N "
+        f"{shown(lives[1].value)} ({PUBLISHED.source}); these runs do not test them."
     )
-    limited, drawn = (
-        f and with_repeats(f, budget.unique_data, *lives) for f in law.thinned(pair)
+    few = None if drawn is None else law.searched(cost)
+    limited = (
+        None if f is None else with_repeats(f, unique, *(life.value for life in lives))
+        for f in (frontier, few)
     )
-    assert limited is not None
-    return limited, drawn
+    first, second = limited
+    assert first is not None
+    return first, second
 
 
-def _serve(budget: Budget, options: PlanOptions) -> "Serve | None":
-    tokens, account = options.inference_tokens, options.account
+def _serve(budget: Budget, options: PlanOptions) -> Serve | None:
+    """What gives the run where the model serves tokens; None where it serves none."""
+    tokens, account, compute = options.inference_tokens, options.account, budget.compute
     if tokens is None:
         return None
     if account == "lifetime":
-        if budget.compute is None:
+        if compute is None:
             raise UsageError("the lifetime account needs a compute, which pays for both")
-        compute = budget.compute
         return lambda frontier: lifetime(frontier, compute, tokens)
-    if budget.compute is None and budget.target_loss is None:
+    if compute is None and budget.target_loss is None:
         raise UsageError("the equal-quality account needs a compute or a target loss")
     return lambda frontier: equal_quality(
-        frontier, tokens, compute=budget.compute, loss=budget.target_loss
+        frontier, tokens, compute=compute, loss=budget.target_loss
     )
 
 

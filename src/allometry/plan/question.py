@@ -1,0 +1,161 @@
+"""A question as a person puts it: names and numbers, in place of values of this package."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from allometry import laws as known_laws
+from allometry.errors import UsageError
+from allometry.files.foreign import read_bytes
+from allometry.fitting.document import Fit
+from allometry.fitting.files import read_fit
+from allometry.fitting.options import FitOptions
+from allometry.laws import Law
+from allometry.plan.budget import Budget
+from allometry.plan.conventions import convention
+from allometry.plan.cost import SIX_ND, Cost
+from allometry.plan.document import Plan
+from allometry.plan.inference import Account
+from allometry.plan.plan import PlanOptions, plan_of_fits, plan_of_table, plan_of_values
+from allometry.plan.runs import Runs
+from allometry.tables.read import TableLike, as_table
+from allometry.tables.table import Table
+
+__all__ = ["Counting", "plan", "read_source"]
+
+Source = TableLike | Fit | Sequence[Fit]
+LARGEST_DOCUMENT = 128_000_000  # bytes, as of a fit document
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How FLOP and N are counted, by name; see `conventions.convention`."""
+
+    flops: str = "6nd_total"
+    vocabulary: int | None = None
+    sequence: int | None = None
+    aspect_ratio: float | None = None
+
+    def cost(self, table: Table | None = None, columns: Mapping[str, str] | None = None) -> Cost:
+        """The cost of a run.
+
+        Args:
+            table, columns: of the runs, for the convention `measured`.
+        """
+        runs = None
+        if self.flops == "measured" and table is not None and columns is not None:
+            if not {"C", "D"} <= set(columns):
+                raise UsageError(
+                    "the convention measured needs columns of N, D and C: map C=COLUMN as well"
+                )
+            runs = Runs.of_table(table, columns, SIX_ND)
+        return convention(
+            self.flops, vocabulary=self.vocabulary, sequence=self.sequence,
+            aspect_ratio=self.aspect_ratio, runs=runs,
+        )  # fmt: skip
+
+
+def plan(
+    source: Source | None = None,
+    columns: Mapping[str, str] | None = None,
+    *,
+    laws: str | Law | Sequence[str | Law] = ("chinchilla",),
+    parameters: Mapping[str, float] | None = None,
+    compute: float | None = None,
+    target_loss: float | None = None,
+    size: float | None = None,
+    tokens_per_parameter: float | None = None,
+    unique_data: float | None = None,
+    repeat: Literal["law", "never"] = "law",
+    inference_tokens: float | None = None,
+    account: Account | None = None,
+    counting: Counting | str = "6nd_total",
+    run: str | None = None,
+    fit: FitOptions | None = None,
+) -> Plan:
+    """The run to train, with intervals, by every law and approach::
+
+        al.plan("runs.csv", {"N": "params", "D": "tokens", "L": "loss"}, compute=1e24)
+        al.plan(fit, compute=1e24)
+        al.plan(parameters={"E": 1.82, "A": 482, ...}, compute=1e24)
+
+    Args:
+        source: a table, one or several fits of laws of N and D, or the path of either; none
+            where `parameters` are given.
+        columns: of a table: N, L, and D or C or both -> column.
+        laws: to fit to a table, or the one that `parameters` are of.
+        parameters: of the law, given.
+        compute: FLOP to spend; target_loss: to reach; size: N that is fixed;
+            tokens_per_parameter: D/N that is fixed. See `Budget` for what goes together.
+        unique_data: tokens there are. repeat: whether they may be repeated: by the `law` of
+            Muennighoff et al., or `never`.
+        inference_tokens: that the model will serve. account: `lifetime` (the compute pays for
+            training and inference) or `equal-quality` (the loss of the best run for training
+            alone, at the least FLOP in all).
+        counting: of FLOP and N: the name of a convention, or a `Counting` with the shape of the
+            models.
+        run: column that names the run a row is a checkpoint of, for approach 1.
+        fit: options of the fits, resamples and level among them.
+
+    Raises:
+        UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
+    """
+    budget = Budget(
+        compute, target_loss, size, tokens_per_parameter, unique_data, _repeats(repeat)
+    )
+    count = Counting(counting) if isinstance(counting, str) else counting
+    choices = fit or FitOptions()
+
+    def options(cost: Cost) -> PlanOptions:
+        return PlanOptions(cost, run, inference_tokens, account, choices)
+
+    forms = [known_laws.named(law) if isinstance(law, str) else law for law in _listed(laws)]
+    if parameters is not None:
+        if source is not None or len(forms) != 1:
+            raise UsageError("parameters are those of one law, and go without a table or a fit")
+        return plan_of_values(forms[0], parameters, budget, options(count.cost()))
+    if source is None:
+        raise UsageError("a plan needs a table, a fit, or the parameters of a law")
+    given = read_source(source) if isinstance(source, str | Path) else source
+    fits = _fits(given)
+    if fits is not None:
+        if columns is not None:
+            raise UsageError("a fit has its columns already: leave them out")
+        return plan_of_fits(fits, budget, options(count.cost()))
+    if columns is None:
+        raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
+    table = as_table(given, choices.numbers(columns.values()))  # type: ignore[arg-type]
+    cost = count.cost(table, columns)
+    return plan_of_table(table, columns, forms, budget, options(cost))
+
+
+def read_source(path: str | Path) -> str | Path | Fit:
+    """The fit of a fit document, which is a JSON object; any other path as it is, of a table."""
+    if Path(path).suffix.lower() != ".json":
+        return path
+    if read_bytes(path, LARGEST_DOCUMENT).lstrip()[:1] != b"{":
+        return path
+    return read_fit(path)
+
+
+def _fits(source: Source | Path | str) -> list[Fit] | None:
+    if isinstance(source, Fit):
+        return [source]
+    if isinstance(source, list | tuple) and source and all(isinstance(f, Fit) for f in source):
+        return list(source)
+    return None
+
+
+def _listed(laws: str | Law | Sequence[str | Law]) -> Sequence[str | Law]:
+    listed = [laws] if isinstance(laws, str | Law) else list(laws)
+    names = [law if isinstance(law, str) else law.name for law in listed]
+    if not listed or len(set(names)) < len(names):
+        raise UsageError(f"name each law once, got {', '.join(names) or 'none'}")
+    return listed
+
+
+def _repeats(repeat: str) -> bool:
+    if repeat not in ("law", "never"):
+        raise UsageError(f"repeat is law or never, got {repeat!r}")
+    return repeat == "law"
