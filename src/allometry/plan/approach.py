@@ -1,11 +1,25 @@
 """One way from runs to the best size: what each of the approaches gives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
 
 from allometry.laws import Array
 from allometry.stats.interval import Interval
+from allometry.stats.resample import interval
 
-__all__ = ["Approach", "Line"]
+__all__ = ["Approach", "Line", "Resampling"]
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are drawn: the number of resamples, the level, and the seed."""
+
+    resamples: int = 1000
+    level: float = 0.95
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -16,6 +30,41 @@ class Line:
     intercept: float
     exponents: Array = field(repr=False)
     intercepts: Array = field(repr=False)
+
+    @classmethod
+    def through(cls, compute: Array, sizes: Array) -> Self:
+        """The line of least squares in logarithms, every point with the same weight.
+
+        Args:
+            compute: (points,).
+            sizes: (1 + k, points), the values first, then their draws; NaN where a draw has no
+                value. A draw with fewer than two values has no line.
+        """
+        y, present = np.log(sizes), np.isfinite(sizes)
+        count = np.maximum(present.sum(1, keepdims=True), 1)
+        x = np.where(present, np.log(compute), 0.0)
+        dx = np.where(present, x - x.sum(1, keepdims=True) / count, 0.0)
+        y = np.where(present, y, 0.0)
+        middle = y.sum(1) / count[:, 0]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            slope = (dx * y).sum(1) / (dx**2).sum(1)
+        intercept = middle - slope * x.sum(1) / count[:, 0]
+        return cls(float(slope[0]), float(intercept[0]), slope[1:], intercept[1:])
+
+    def at(self, compute: float) -> tuple[float, Array]:
+        """The size at a compute, and its draws (k,)."""
+        log_c = np.log(compute)
+        with np.errstate(over="ignore"):  # a draw may have nearly any slope
+            draws = np.exp(self.intercepts + self.exponents * log_c)
+            return float(np.exp(self.intercept + self.exponent * log_c)), draws
+
+    def exponent_interval(self, level: float) -> Interval:
+        """The exponent with the percentile interval of its draws."""
+        return interval(self.exponent, self.exponents, level)
+
+    def interval_at(self, compute: float, level: float) -> Interval:
+        """The size at a compute with the percentile interval of its draws."""
+        return interval(*self.at(compute), level)
 
 
 @dataclass(frozen=True)
@@ -41,9 +90,34 @@ class Approach:
     n_opt: Interval
     d_opt: Interval
     draws: Array = field(repr=False, compare=False)
-    line_n: Line = field(repr=False)
-    line_d: Line = field(repr=False)
-    points: dict[str, Array] = field(repr=False, compare=False)
+    line_n: Line = field(repr=False, compare=False)
+    line_d: Line = field(repr=False, compare=False)
+    points: Mapping[str, Array] = field(repr=False, compare=False)
     bias_predicted: float | None = None
     n_opt_uncorrected: Interval | None = None
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_lines(
+        cls,
+        name: str,
+        compute: float,
+        lines: tuple[Line, Line],
+        level: float,
+        points: Mapping[str, Array],
+        notes: tuple[str, ...] = (),
+    ) -> Self:
+        """The approach whose N* and D* are these lines, at a compute."""
+        line_n, line_d = lines
+        return cls(
+            name=name,
+            exponent_n=line_n.exponent_interval(level),
+            exponent_d=line_d.exponent_interval(level),
+            n_opt=line_n.interval_at(compute, level),
+            d_opt=line_d.interval_at(compute, level),
+            draws=line_n.at(compute)[1],
+            line_n=line_n,
+            line_d=line_d,
+            points=points,
+            notes=notes,
+        )

@@ -1,0 +1,178 @@
+"""The bias of approach 2: how far the vertex of a parabola lies from the best size.
+
+Along an IsoFLOP curve of a law L = E + A N^-alpha + B D^-beta the loss is no parabola in ln N.
+With w = ln(N/N*) and C proportional to N D it is, up to a factor and a constant,
+
+    beta exp(-alpha w) + alpha exp(beta w),
+
+and the parabola that least squares draws through points of it has its vertex off w = 0 (Czech
+2603.22339). The offset depends on alpha, beta and the points alone. Least squares is linear in
+the losses, so with u and v the slopes, at any place, of the parabolas through N^-alpha and
+D^-beta, that place is the vertex where A u + B v = 0. This gives the ratio A/B, and with it the
+best size, from the vertex that was found: the bias can be undone exactly, with no search.
+
+A grid of the same shape about N* at every budget shifts all vertices by the same factor and
+leaves the exponent exact; a grid whose centre drifts with C biases the exponent too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from allometry.errors import UsageError
+from allometry.fitting.document import Fit
+from allometry.laws import Array
+
+__all__ = ["Bias", "Exponents", "Parabolas", "log_ratio", "predicted_bias", "vertex_offset"]
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """alpha and beta of a law whose loss is linear in N^-alpha and D^-beta, with draws (k,)."""
+
+    alpha: float
+    beta: float
+    alphas: Array = field(default_factory=lambda: np.zeros(0), repr=False)
+    betas: Array = field(default_factory=lambda: np.zeros(0), repr=False)
+
+    def __post_init__(self) -> None:
+        if not (0 < self.alpha < np.inf and 0 < self.beta < np.inf):
+            raise UsageError(
+                "the bias of approach 2 is that of a law with alpha > 0 and beta > 0, got "
+                f"alpha = {self.alpha:g}, beta = {self.beta:g}"
+            )
+
+    @classmethod
+    def of_fit(cls, fit: Fit) -> Self:
+        """Those of a fitted law with parameters alpha and beta, such as chinchilla."""
+        missing = [name for name in ("alpha", "beta") if name not in fit.values]
+        if missing:
+            raise UsageError(
+                f"law {fit.law.name} has no {missing[0]}: the bias of approach 2 is predicted "
+                "from a fit of chinchilla"
+            )
+        draws = {name: fit.draws.get(name, np.zeros(0)) for name in ("alpha", "beta")}
+        return cls(fit.values["alpha"], fit.values["beta"], draws["alpha"], draws["beta"])
+
+    def drawn(self, draws: int) -> tuple[Array, Array]:
+        """alpha and beta, (1 + draws,) each: the values first, then draws, taken in turn."""
+        pairs = ((self.alpha, self.alphas), (self.beta, self.betas))
+        alpha, beta = (
+            np.concatenate([[value], np.resize(drawn if len(drawn) else [value], draws)])
+            for value, drawn in pairs
+        )
+        return alpha, beta
+
+
+@dataclass(frozen=True)
+class Parabolas:
+    """Parabolas by least squares through any functions of the same points.
+
+    Attributes:
+        middle, half: of the range of ln N; parabolas are in z = (ln N - middle) / half.
+        solver: (3, points), from values at the points to coefficients of 1, z, z^2.
+        leverage: how much each point decides its own fitted value, (points,).
+    """
+
+    middle: float
+    half: float
+    solver: Array
+    leverage: Array
+
+    @classmethod
+    def over(cls, log_n: Array) -> Self:
+        """Parabolas in ln N (points,), of which three or more differ."""
+        middle, half = float(np.min(log_n) + np.max(log_n)) / 2, float(np.ptp(log_n)) / 2
+        powers = ((log_n - middle) / half)[:, None] ** np.arange(3)
+        solver = np.asarray(np.linalg.pinv(powers), float)
+        return cls(middle, half, solver, np.einsum("pi,ip->p", powers, solver))
+
+    def through(self, values: Array) -> Array:
+        """Coefficients of 1, z, z^2, (..., 3), through values (..., points)."""
+        return np.asarray(values @ self.solver.T)
+
+    def vertex(self, coefficients: Array) -> Array:
+        """ln N at the least value, (...); NaN where a parabola has none."""
+        _, slope, bend = np.moveaxis(coefficients, -1, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(bend > 0, self.middle - self.half * slope / (2 * bend), np.nan)
+
+    def slope(self, coefficients: Array, log_n: Array) -> Array:
+        """Derivative by z at ln N, (...)."""
+        _, slope, bend = np.moveaxis(coefficients, -1, 0)
+        return np.asarray(slope + 2 * bend * (log_n - self.middle) / self.half)
+
+    def in_log_n(self, coefficients: Array) -> Array:
+        """Coefficients of 1, ln N, (ln N)^2, (3,), of one parabola."""
+        in_z = np.polynomial.Polynomial(coefficients)
+        z = np.polynomial.Polynomial([-self.middle / self.half, 1 / self.half])
+        return np.asarray(in_z(z).coef, float)
+
+
+def vertex_offset(exponents: Exponents, offsets: Array) -> float:
+    """ln(vertex/N*) of the parabola through the law's own losses at one budget.
+
+    Args:
+        offsets: ln(N/N*) of the points, (points,), three different ones or more.
+    """
+    if len(np.unique(offsets)) < 3:
+        raise UsageError("a parabola needs three different sizes at each budget")
+    alpha, beta = exponents.alpha, exponents.beta
+    parabolas = Parabolas.over(offsets)
+    loss = beta * np.exp(-alpha * offsets) + alpha * np.exp(beta * offsets)
+    return float(parabolas.vertex(parabolas.through(loss)))
+
+
+def log_ratio(
+    parabolas: Parabolas, vertex: Array, sizes: tuple[Array, Array], alpha: Array, beta: Array
+) -> Array:
+    """ln(A/B) of the law whose losses at these runs give a parabola with this vertex.
+
+    Args:
+        vertex: ln N, (k,). sizes: N and D of the runs, (points,) each. alpha, beta: (k,).
+
+    Returns:
+        (k,); NaN where no law with these exponents has that vertex.
+    """
+    slopes, levels = [], []
+    for size, exponent in zip(sizes, (alpha, beta), strict=True):
+        log_size = np.log(size)
+        term = np.exp(-exponent[:, None] * (log_size - log_size.mean()))
+        slopes.append(parabolas.slope(parabolas.through(term), vertex))
+        levels.append(exponent * log_size.mean())
+    falls, rises = slopes
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.log(-rises / falls) + levels[0] - levels[1])
+
+
+@dataclass(frozen=True)
+class Bias:
+    """The predicted error of approach 2 at a compute.
+
+    Attributes:
+        n, d: relative errors of N* and D*, such as -0.05.
+        exponent_n: error of the exponent of N*; that of D* has the other sign.
+    """
+
+    n: float
+    d: float
+    exponent_n: float
+
+
+def predicted_bias(
+    exponents: Exponents, offsets: Sequence[Array], budgets: Array, compute: float
+) -> Bias:
+    """The error of approach 2's whole recipe: vertices, a line in logarithms, its value at C.
+
+    Args:
+        offsets: of each budget, ln(N/N*) of its points; any number, off centre and drifting too.
+        budgets: compute of each, (budgets,). compute: at which N* and D* are asked for.
+    """
+    shifts = [vertex_offset(exponents, points) for points in offsets]
+    x = np.log(budgets)
+    dx = x - x.mean()
+    slope = float(dx @ np.asarray(shifts) / (dx @ dx))
+    shift = float(np.mean(shifts) + slope * (np.log(compute) - x.mean()))
+    return Bias(float(np.expm1(shift)), float(np.expm1(-shift)), slope)
