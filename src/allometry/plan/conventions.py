@@ -9,7 +9,6 @@ N alone decides d where the aspect ratio d / n_layer is given: d = (N_body aspec
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -19,12 +18,9 @@ from allometry.plan.cost import SIX_ND, Cost
 from allometry.plan.quantities import positive
 from allometry.plan.runs import Runs
 
-__all__ = ["Convention", "Measured", "convention", "measured", "width"]
+__all__ = ["NAMES", "Measured", "convention", "measured", "width"]
 
-Convention = Literal[
-    "6nd_total", "6nd_body", "6nd_body_plus_head", "with_attention", "deepseek", "measured"
-]
-NEEDED: dict[Convention, tuple[str, ...]] = {
+NEEDED: dict[str, tuple[str, ...]] = {
     "6nd_total": (),
     "6nd_body": (),
     "6nd_body_plus_head": ("vocabulary", "aspect_ratio"),
@@ -32,6 +28,7 @@ NEEDED: dict[Convention, tuple[str, ...]] = {
     "deepseek": ("sequence", "aspect_ratio"),
     "measured": ("runs",),
 }
+NAMES = tuple(NEEDED)
 MEANINGS = {
     "vocabulary": "the number of entries of the vocabulary",
     "sequence": "the length of a sequence in tokens",
@@ -66,15 +63,14 @@ def convention(
         UsageError: no such convention, or a part of the model's shape that it needs is missing.
         DataError: as `measured`.
     """
-    known = get_args(Convention)
-    if name not in known:
-        there = ", ".join(known)
+    if name not in NAMES:
+        there = ", ".join(NAMES)
         raise UsageError(
-            f"no FLOP convention {name!r}; there are {there}{did_you_mean(name, known)}"
+            f"no FLOP convention {name!r}; there are {there}{did_you_mean(name, NAMES)}"
         )
     given = {"vocabulary": vocabulary, "sequence": sequence, "aspect_ratio": aspect_ratio,
              "runs": runs}  # fmt: skip
-    missing = [MEANINGS[part] for part in NEEDED[name] if given[part] is None]  # type: ignore[index]
+    missing = [MEANINGS[part] for part in NEEDED[name] if given[part] is None]
     if missing:
         raise UsageError(f"the FLOP convention {name} needs {' and '.join(missing)}: give it too")
     if name == "measured" and runs is not None:
@@ -97,7 +93,7 @@ def _of_shape(name: str, shape: dict[str, float]) -> Cost:
     head = 6 * shape.get("vocabulary", 0.0)  # FLOP for each unit of width and token
     attention = shape.get("sequence", 0.0)
     formula, per_token = _decoder(name, aspect, head, attention)
-    at = ", ".join(f"{MEANINGS[part]} {shape[part]:g}" for part in NEEDED[name])  # type: ignore[index]
+    at = ", ".join(f"{MEANINGS[part]} {shape[part]:g}" for part in NEEDED[name])
     return Cost(name, f"{formula}, N without embeddings and head; {at}", per_token)
 
 

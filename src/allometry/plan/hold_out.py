@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import DataError
-from allometry.fitting.backtest import errors, predictions_on, response
+from allometry.fitting.backtest import errors, predictions_on
 from allometry.fitting.document import Fit
 from allometry.fitting.rows import sizes_of
 from allometry.laws import Array
@@ -62,7 +62,8 @@ def hold_out(fit: Fit, table: Table, level: float | None = None) -> HoldOut:
     Raises:
         DataError: no row has a positive loss and the law's sizes.
     """
-    measured = response(table, fit.columns, fit.law)
+    symbol = fit.law.response
+    measured = table.numbers(fit.columns[symbol], symbol)
     predicted = predictions_on(fit, table, fit.columns)
     usable = np.isfinite(predicted) & np.isfinite(measured) & (measured > 0)
     if not usable.any():

@@ -13,6 +13,8 @@ __all__ = ["compute_of_best_size", "compute_of_best_tokens", "fixed_ratio", "fix
            "least_compute", "target_loss"]  # fmt: skip
 
 SOME_COMPUTE = 1e20  # FLOP from which a search begins
+FAR = (1e24, 1e30, 1e40, 1e50)  # FLOP at which a loss is about as low as it becomes
+SEARCH_HALVINGS = 36  # of 37 in ln C: 5e-10, less than the rounding of a searched N
 COMPUTES = np.log(1.0), np.log(1e50)  # FLOP within which a best size is looked for, in logs
 
 
@@ -22,10 +24,11 @@ def least_compute(frontier: Frontier, loss: float | Array, near: float | Array) 
     Args:
         loss: a number or (k,). near: a compute in FLOP, however far.
     """
-    compute = frontier.compute_for(loss, near)
-    for _ in range(2):  # the search ends within rounding where it begins close by
-        begin = np.where(np.isfinite(compute), compute, near)
-        compute = frontier.compute_for(loss, begin)
+    with np.errstate(all="ignore"):  # a loss below the floor is looked for up to infinity
+        compute = frontier.compute_for(loss, near)
+        for _ in range(2):  # the search ends within rounding where it begins close by
+            begin = np.where(np.isfinite(compute), compute, near)
+            compute = frontier.compute_for(loss, begin)
     return compute
 
 
@@ -43,11 +46,11 @@ def target_loss(frontier: Frontier, loss: float) -> Planned:
     compute = least_compute(frontier, loss, SOME_COMPUTE)
     reached = np.isfinite(compute)
     if not reached.any():
-        far = np.exp(COMPUTES[1])
-        lowest = ", ".join(f"{value:.5g}" for value in frontier.at(far).loss[:1])
+        lowest = np.stack([frontier.at(compute).loss for compute in FAR])
+        least = f"{np.min(lowest, where=np.isfinite(lowest), initial=np.inf):.5g}"
         raise UsageError(
             f"a loss of {loss:g} is reached at no compute: under law {frontier.law.name} the least "
-            f"loss at {far:.0e} FLOP is {lowest}; ask for a loss above it"
+            f"loss of a run is {least}; ask for a loss above it"
         )
     best = frontier.at(np.where(reached, compute, SOME_COMPUTE))
     n, d = (np.where(reached, x, np.inf) for x in (best.n, best.d))
@@ -85,8 +88,8 @@ def fixed_ratio(frontier: Frontier, ratio: float, compute: float) -> Planned:
     if cost.flat is not None:
         n = np.sqrt(compute / (cost.flat * ratio))
     else:
-        ends = (np.array(end) for end in COMPUTES)  # N is below C
-        n = np.exp(rising_root(lambda x: _spent(frontier, np.exp(x), ratio) - compute, *ends))
+        low, high = (np.array(end) for end in COMPUTES)  # N is below C
+        n = np.exp(rising_root(lambda x: _spent(frontier, np.exp(x), ratio) - compute, low, high))
     return planned(frontier, n, ratio * n)
 
 
@@ -117,8 +120,8 @@ def _compute_where(frontier: Frontier, size: float, which: str) -> Array:
         best = frontier.at(np.exp(log_c))
         return np.asarray(np.log(best.n if which == "n" else best.d) - np.log(size))
 
-    ends = (np.full(frontier.draws, end) for end in _around(size))
-    found = rising_root(excess, *ends)
+    low, high = (np.full(frontier.draws, end) for end in _around(size))
+    found = rising_root(excess, low, high, halvings=SEARCH_HALVINGS)
     return np.where(np.abs(excess(found)) < 1e-3, np.exp(found), np.nan)
 
 

@@ -54,9 +54,9 @@ class Recipe:
         """The least compute with a loss (k,); infinite where none has it."""
         if len(self.law.sizes) > 1:
             return least_compute(self._frontier, loss, near)
-        ends = (np.full(self.draws, end) for end in COMPUTES)
-        log_c = rising_root(lambda x: loss - self.loss_at(np.exp(x)), *ends)
-        reached = self.loss_at(np.full(self.draws, np.exp(COMPUTES[1]))) < loss
+        low, high = (np.full(self.draws, end) for end in COMPUTES)
+        log_c = rising_root(lambda x: loss - self.loss_at(np.exp(x)), low, high)
+        reached = self.loss_at(np.exp(high)) < loss
         return np.where(reached, np.exp(log_c), np.inf)
 
     def take(self, draws: int) -> "Recipe":
@@ -134,7 +134,6 @@ def speedup(
         raise UsageError("recipes are compared at a compute or at a loss: give one of the two")
     (best_a, drawn_a), (best_b, drawn_b) = (recipe_of_fit(f, cost) for f in (baseline, candidate))
     level_of, spent = _at_equal_loss(best_a, best_b, compute, loss)
-    ratio = spent[0] / spent[1]
     if not np.isfinite([*spent[0], *spent[1]]).all():
         raise UsageError(
             f"a loss of {level_of[0]:.5g} is reached by only one recipe's law, or by none: "
@@ -147,7 +146,7 @@ def speedup(
         with np.errstate(invalid="ignore"):
             draws = np.asarray(each[0] / each[1])
     return Speedup(
-        interval(float(ratio[0]), draws, level), float(level_of[0]),
+        interval(float(spent[0][0] / spent[1][0]), draws, level), float(level_of[0]),
         (float(spent[0][0]), float(spent[1][0])), draws,
         float(np.mean(draws > 1)) if len(draws) else float("nan"),
     )  # fmt: skip
