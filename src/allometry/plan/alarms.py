@@ -52,9 +52,7 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         yield from _of_published(evidence.runs, first, evidence.frontiers[first.law])
 
 
-def _of_runs(
-    runs: Runs, believed: Believed, plan: LawPlan, cost: Cost
-) -> Iterator[Alarm]:
+def _of_runs(runs: Runs, believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:
     """Where the plan lies beside the runs, and what their D/N identify."""
     factor = plan.compute.value / float(runs.compute.max())
     if factor > FAR:
@@ -94,7 +92,9 @@ def _of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
     """What the fit itself says, and how sure its best size is."""
     name, fit = plan.law, believed.fit
     if fit is not None and fit.status.code != "converged":
-        yield Alarm("fit_status", f"{name}: {fit.status.code.replace('_', ' ')}. {fit.status.advice}")
+        yield Alarm(
+            "fit_status", f"{name}: {fit.status.code.replace('_', ' ')}. {fit.status.advice}"
+        )
     if fit is not None and fit.certificate.active_bounds:
         bounds = ", ".join(fit.certificate.active_bounds)
         yield Alarm("at_bound", f"{name}: {bounds} is at a bound of the search.")

@@ -77,7 +77,8 @@ class Approach:
         exponent_n, exponent_d: a and b of N* ~ C^a, D* ~ C^b.
         n_opt, d_opt: at the compute asked for; of approach 2 corrected for its bias.
         draws: of n_opt, (k,), from resampled runs.
-        line_n, line_d: N* and D* at every compute.
+        line_n, line_d: N* and D* at every compute; None where read from a document, which keeps
+            no draws and points either.
         points: what the line was drawn through: `compute`, `n`, `d`, `loss`, each (points,).
         bias_predicted: relative error of n_opt before it was corrected; None where the
             approach has none. n_opt_uncorrected: as the approach gives it.
@@ -89,10 +90,10 @@ class Approach:
     exponent_d: Interval
     n_opt: Interval
     d_opt: Interval
-    draws: Array = field(repr=False, compare=False)
-    line_n: Line = field(repr=False, compare=False)
-    line_d: Line = field(repr=False, compare=False)
-    points: Mapping[str, Array] = field(repr=False, compare=False)
+    draws: Array = field(repr=False, compare=False, default_factory=lambda: np.zeros(0))
+    line_n: Line | None = field(repr=False, compare=False, default=None)
+    line_d: Line | None = field(repr=False, compare=False, default=None)
+    points: Mapping[str, Array] = field(repr=False, compare=False, default_factory=dict)
     bias_predicted: float | None = None
     n_opt_uncorrected: Interval | None = None
     notes: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from allometry import laws
-from allometry.errors import DataError
+from allometry.errors import DataError, UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
@@ -57,39 +57,34 @@ def approaches(
         fits: of laws to these runs that are there already, by name; what is missing is fitted.
     """
     how = Resampling(options.resamples, options.level, options.seed)
-    reasons: dict[str, Approach | str] = {}
-    fitted = {}
-    for name, law in (("3", laws.chinchilla), ("kaplan", laws.kaplan)):
-        try:
-            fitted[law.name] = fits.get(law.name) or _fit(data, law, options)
-            reasons[name] = parametric(fitted[law.name], compute, cost, name=name)
-        except DataError as refusal:
-            reasons[name] = str(refusal)
+    fitted: dict[str, Fit] = {}
+
+    def of_law(law: Law) -> Approach:
+        fitted[law.name] = fits.get(law.name) or fit_with(data.table, law, data.columns, options)
+        return parametric(fitted[law.name], compute, cost)
+
+    third = _or_reason(lambda: of_law(laws.chinchilla))
+    kaplan = _or_reason(lambda: of_law(laws.kaplan))
     centre = fitted.get(laws.chinchilla.name)
-    flat = _or_reason(
-        lambda: isoflop(
-            data.runs, compute, cost, centre and Exponents.of_fit(centre), resampling=how
-        )
-    )
-    first = _or_reason(lambda: envelope(data.runs, compute, cost, resampling=how))
+    exponents = None if centre is None or isinstance(third, str) else Exponents.of_fit(centre)
+    second = _or_reason(lambda: isoflop(data.runs, compute, cost, exponents, resampling=how))
+    first = _or_reason(lambda: envelope(data.runs, compute, resampling=how))
+    parabolas = None if isinstance(second, str) else second
     return Approaches(
         {
             "1": first,
-            "2": flat if isinstance(flat, str) else flat.approach,
-            "3": reasons["3"],
-            "kaplan": reasons["kaplan"],
+            "2": second if isinstance(second, str) else second.approach,
+            "3": third,
+            "kaplan": kaplan,
         },
-        None if isinstance(flat, str) else flat,
+        parabolas,
         fitted,
     )
 
 
-def _fit(data: Data, law: Law, options: FitOptions) -> Fit:
-    return fit_with(data.table, law, data.columns, options)
-
-
 def _or_reason(make: Callable[[], T]) -> T | str:
+    """What is made, or the words in which it is refused."""
     try:
         return make()
-    except DataError as refusal:
+    except (DataError, UsageError) as refusal:
         return str(refusal)

@@ -221,10 +221,14 @@ class _Inference(_Part):
     def read(self) -> InferencePlan:
         given, baseline = self.intervals, self.intervals.baseline_flops
         return InferencePlan(
-            self.account, self.tokens,
-            *(getattr(given, name).read() for name in OF_INFERENCE),
-            None if baseline is None else baseline.read(),
-        )  # fmt: skip
+            account=self.account,
+            tokens=self.tokens,
+            n_opt=given.n_opt.read(),
+            d_opt=given.d_opt.read(),
+            loss=given.loss.read(),
+            total_flops=given.total_flops.read(),
+            baseline_flops=None if baseline is None else baseline.read(),
+        )
 
 
 class _Law(_Part):
@@ -266,8 +270,11 @@ class _Approach(_Part):
     def read(self, name: str) -> Approach:
         uncorrected = self.n_opt_uncorrected
         return Approach(
-            name,
-            *(getattr(self, quantity).read() for quantity in OF_APPROACH),
+            name=name,
+            exponent_n=self.exponent_n.read(),
+            exponent_d=self.exponent_d.read(),
+            n_opt=self.n_opt.read(),
+            d_opt=self.d_opt.read(),
             bias_predicted=self.bias_predicted,
             n_opt_uncorrected=None if uncorrected is None else uncorrected.read(),
             notes=self.notes,

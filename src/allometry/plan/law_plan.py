@@ -129,7 +129,11 @@ def _ends(frontier: Frontier, compute: Array, share: float) -> tuple[float, floa
 
 
 def _losses(
-    believed: Believed, frontiers: tuple[Frontier, Frontier | None], n: float, d: float, level: float
+    believed: Believed,
+    frontiers: tuple[Frontier, Frontier | None],
+    n: float,
+    d: float,
+    level: float,
 ) -> tuple[Interval, Interval]:
     """The loss of the run by the law, and that of a new run; with ends where there are draws."""
     frontier, drawn = frontiers

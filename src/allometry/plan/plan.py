@@ -160,7 +160,7 @@ def _plan(
         level=options.fit.level,
         rows=0 if data is None else len(data.runs),
         notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
-        evidence=Evidence(believed, frontiers, cost, data and data.runs, beside),
+        evidence=Evidence(believed, frontiers, cost, None if data is None else data.runs, beside),
     )
     return replace(made, alarms=tuple(alarms.of_plan(made)))
 

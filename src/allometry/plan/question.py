@@ -1,9 +1,9 @@
 """A question as a person puts it: names and numbers, in place of values of this package."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Union
 
 from allometry import laws as known_laws
 from allometry.errors import UsageError
@@ -24,7 +24,7 @@ from allometry.tables.table import Table
 
 __all__ = ["Counting", "plan", "read_source"]
 
-Source = TableLike | Fit | Sequence[Fit]
+Source = Union[TableLike, Fit, Sequence[Fit]]  # TableLike may be a name here
 LARGEST_DOCUMENT = 128_000_000  # bytes, as of a fit document
 
 
@@ -101,11 +101,11 @@ def plan(
     Raises:
         UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
     """
-    budget = Budget(
-        compute, target_loss, size, tokens_per_parameter, unique_data, _repeats(repeat)
-    )
+    budget = Budget(compute, target_loss, size, tokens_per_parameter, unique_data, _repeats(repeat))
     count = Counting(counting) if isinstance(counting, str) else counting
     choices = fit or FitOptions()
+    if run is not None and choices.cluster is None:  # checkpoints of a run share its error
+        choices = replace(choices, cluster=run)
 
     def options(cost: Cost) -> PlanOptions:
         return PlanOptions(cost, run, inference_tokens, account, choices)
