@@ -7,6 +7,8 @@ from scipy.optimize import brentq
 from allometry import laws
 from allometry.errors import UsageError
 from allometry.plan.conventions import convention
+from allometry.plan.data_limits import one_epoch, repeated
+from allometry.plan.inference import equal_quality, lifetime
 from allometry.plan.optimum import Frontier
 from allometry.plan.other_budgets import (
     compute_of_best_size,
@@ -114,3 +116,23 @@ def test_a_law_with_repeats_reaches_a_loss_only_so_far():
 def test_nonsense_is_refused(wrong, said):
     with pytest.raises(UsageError, match=said):
         wrong()
+
+
+@pytest.mark.parametrize("searched_too", [False, True])
+def test_draws_with_absurd_exponents_make_no_noise(searched_too):
+    """A resample may end at any bound of the solver: its plan is NaN or infinite, not a warning."""
+    rng = np.random.default_rng(0)
+    values = {name: np.exp(rng.uniform(*ends, 40)) for name, ends in {
+        "E": (-5, 3), "A": (-5, 15), "B": (-5, 15), "alpha": (-9, 3), "beta": (-9, 3)}.items()
+    }  # fmt: skip
+    values["E"][0], values["alpha"][0], values["beta"][0] = 1.0, 0.3, 0.3
+    frontier = Frontier(laws.chinchilla, values)
+    frontier = searched(frontier) if searched_too else frontier
+    for found in (
+        target_loss(frontier, 2.0), fixed_size(frontier, 7e9), fixed_size(frontier, 7e9, 1e22),
+        fixed_ratio(frontier, 20, 1e22), one_epoch(frontier, 1e22, 1e10),
+        repeated(frontier, 1e22, 1e10), equal_quality(frontier, 1e12, compute=1e22),
+        lifetime(frontier, 1e22, 1e12),
+    ):  # fmt: skip
+        assert len(found.loss) == 40
+        assert np.isfinite(found.loss[0])

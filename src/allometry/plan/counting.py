@@ -53,6 +53,7 @@ class Exponents:
     loss: Array
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def exponents(frontier: Frontier, low: float, high: float, points: int = 25) -> Exponents:
     """The powers of compute that the best N, D and loss follow between two computes in FLOP."""
     computes = np.geomspace(low, high, points)
@@ -132,6 +133,7 @@ class OtherColumn:
     compute_ratio: Array
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def other_column(
     by_total: Frontier, by_body: Frontier, counts: Counts, compute: float
 ) -> OtherColumn:

@@ -55,6 +55,7 @@ def unique_equivalents(epochs: float | Array, half_life: float | Array) -> Array
     return np.asarray(1 - half_life * np.expm1(-repeats / half_life))
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def one_epoch(frontier: Frontier, compute: float, unique: float) -> Planned:
     """The best run of a compute that sees no token twice, N = C / (6 D_max) where D* > D_max.
 
@@ -147,6 +148,7 @@ class Repeated:
     assumption: str
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def repeated(
     frontier: Frontier, compute: float, unique: float, half_lives: HalfLives = PUBLISHED
 ) -> Repeated:

@@ -60,6 +60,7 @@ def total_flops(frontier: Frontier, n: Array, d: Array, tokens: float) -> Array:
     return frontier.cost.compute(n, d + FORWARD * tokens)
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def equal_quality(
     frontier: Frontier,
     tokens: float,
@@ -103,6 +104,7 @@ def matched_run(frontier: Frontier, compute: float | None, loss: float | None) -
     raise UsageError("equal quality is that of a compute or that of a loss: give one of the two")
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def lifetime(frontier: Frontier, compute: float, tokens: float) -> Inference:
     """The run of least loss where a compute pays for training and for serving tokens.
 

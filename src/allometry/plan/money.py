@@ -149,6 +149,7 @@ class Cheapest:
     baseline_dollars: Dollars
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def dollars(cost: Cost, n: Array, d: Array, train: Rate, serving: Serving | None = None) -> Dollars:
     """Dollars of training N on D, and of serving the model; arrays of one shape."""
     n, d = np.asarray(n, float), np.asarray(d, float)
@@ -160,6 +161,7 @@ def dollars(cost: Cost, n: Array, d: Array, train: Rate, serving: Serving | None
     return Dollars(cost.compute(n, d) * train.per_flop, np.asarray(each * price), notes)
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def cheapest(
     frontier: Frontier,
     train: Rate,

@@ -32,6 +32,7 @@ def least_compute(frontier: Frontier, loss: float | Array, near: float | Array) 
     return compute
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def target_loss(frontier: Frontier, loss: float) -> Planned:
     """The cheapest run that reaches a loss.
 
@@ -57,6 +58,7 @@ def target_loss(frontier: Frontier, loss: float) -> Planned:
     return Planned(n, d, np.where(reached, best.loss, np.nan), compute, np.zeros_like(compute))
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def fixed_size(frontier: Frontier, n: float, compute: float | None = None) -> Planned:
     """A run of a given size: on what a compute pays for, or on the D for which N is best.
 
@@ -80,6 +82,7 @@ def fixed_size(frontier: Frontier, n: float, compute: float | None = None) -> Pl
     return planned(frontier, size, frontier.cost.tokens(size, budget))
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def fixed_ratio(frontier: Frontier, ratio: float, compute: float) -> Planned:
     """The run of a compute with a given number of tokens for each parameter, D = ratio N."""
     positive(ratio, "number of tokens for each parameter")
@@ -97,11 +100,13 @@ def _spent(frontier: Frontier, n: Array, ratio: float) -> Array:
     return frontier.cost.compute(n, ratio * n)
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def compute_of_best_size(frontier: Frontier, n: float) -> Array:
     """The compute at which N is the best size, (k,)."""
     return _compute_where(frontier, n, "n")
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def compute_of_best_tokens(frontier: Frontier, d: float) -> Array:
     """The compute at which D is the best number of tokens, (k,).
 

@@ -104,6 +104,7 @@ class Speedup:
     faster: float
 
 
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def speedup(
     baseline: Fit,
     candidate: Fit,
@@ -143,8 +144,7 @@ def speedup(
     if drawn_a is not None and drawn_b is not None:
         k = min(drawn_a.draws, drawn_b.draws)
         _, each = _at_equal_loss(drawn_a.take(k), drawn_b.take(k), compute, loss)
-        with np.errstate(invalid="ignore"):
-            draws = np.asarray(each[0] / each[1])
+        draws = np.asarray(each[0] / each[1])
     return Speedup(
         interval(float(spent[0][0] / spent[1][0]), draws, level), float(level_of[0]),
         (float(spent[0][0]), float(spent[1][0])), draws,
