@@ -21,9 +21,7 @@ def test_the_bands_of_besiroglu(share, low, high):
 
 
 @pytest.mark.parametrize("factor", [0.01, 0.5, 1.0, 2.0, 30.0])
-@pytest.mark.parametrize(
-    ("law", "values"), [(laws.chinchilla, BESIROGLU), (laws.skaling, SKALING)]
-)
+@pytest.mark.parametrize(("law", "values"), [(laws.chinchilla, BESIROGLU), (laws.skaling, SKALING)])
 def test_the_search_agrees_with_the_closed_form(law, values, factor):
     closed, searched = frontier(values, law), frontier(values, law, SEARCHED)
     n = factor * closed.at(1e22).n

@@ -9,16 +9,13 @@ import click
 from allometry.cli.laws import fit
 from allometry.cli.options import (
     FILE_OR_FOLDER,
-    as_json,
     counts,
     law_name,
     mapped_columns,
     numbers,
-    to_file,
 )
 from allometry.cli.output import print_json, write
-from allometry.errors import UsageError
-from allometry.fitting.options import FitOptions, IntervalName, ObjectiveChoice
+from allometry.fitting.options import FitOptions
 
 __all__ = ["plan"]
 

@@ -1,7 +1,7 @@
 """A plan on the terminal: the run to train first, then what speaks for and against it."""
 
 from collections.abc import Iterable
-from math import isfinite
+from math import isclose, isfinite, nan
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -62,11 +62,11 @@ def _laws(plan: Plan) -> RichTable:
     table = _table(f"[{100 * plan.level:g}% intervals]", *plan.laws)
     laws = list(plan.laws.values())
     rows: list[tuple[str, list[str]]] = [
-        ("N, parameters", [law.n_opt.shown() for law in laws]),
-        ("D, tokens", [law.d_opt.shown() for law in laws]),
-        ("D/N", [law.tokens_per_param.shown() for law in laws]),
-        ("C, FLOP", [law.compute.shown() for law in laws]),
-        ("epochs", [law.epochs.shown() for law in laws]),
+        ("N, parameters", [_shown(law.n_opt) for law in laws]),
+        ("D, tokens", [_shown(law.d_opt) for law in laws]),
+        ("D/N", [_shown(law.tokens_per_param) for law in laws]),
+        ("C, FLOP", [_shown(law.compute) for law in laws]),
+        ("epochs", [_shown(law.epochs) for law in laws]),
         ("loss", [_loss(law.loss) for law in laws]),
         ("loss of a new run", [_loss(law.loss_new_run) for law in laws]),
         *((f"at most {100 * share:g}% wasted", [_band(law, share) for law in laws])
@@ -98,10 +98,10 @@ def _serving(laws: list[LawPlan]) -> list[tuple[str, list[str]]]:
     ]
     return [
         (head, ["" for _ in served]),
-        ("  N, parameters", [p.n_opt.shown() for p in served]),
-        ("  D, tokens", [p.d_opt.shown() for p in served]),
+        ("  N, parameters", [_shown(p.n_opt) for p in served]),
+        ("  D, tokens", [_shown(p.d_opt) for p in served]),
         ("  loss", [_loss(p.loss) for p in served]),
-        ("  FLOP in all", [p.total_flops.shown() for p in served]),
+        ("  FLOP in all", [_shown(p.total_flops) for p in served]),
         *([("  saved", saved)] if any(saved) else []),
     ]
 
@@ -162,6 +162,12 @@ def _show_alarms(console: Console, plan: Plan) -> None:
 def _band(law: LawPlan, share: float) -> str:
     low, high = law.waste_band[share]
     return f"{shown(low)} to {shown(high)}"
+
+
+def _shown(interval: Interval) -> str:
+    """Value and ends; the value alone where it is given and not estimated."""
+    given = isclose(interval.low, interval.high, rel_tol=1e-9)
+    return (interval._replace(low=nan, high=nan) if given else interval).shown()
 
 
 def _loss(interval: Interval) -> str:

@@ -46,7 +46,8 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         yield from _of_fit(plan.laws[name], law)
     yield from _of_laws(plan.disagreement)
     yield from _of_approaches(
-        {name: a for name, a in plan.approaches.items() if isinstance(a, Approach)}
+        {name: a for name, a in plan.approaches.items() if isinstance(a, Approach)},
+        evidence.frontiers[first.law],
     )
     if evidence.runs is not None:
         yield from _of_published(evidence.runs, first, evidence.frontiers[first.law])
@@ -119,16 +120,23 @@ def _of_laws(disagreements: Sequence[Disagreement]) -> Iterator[Alarm]:
         )
 
 
-def _of_approaches(approaches: Mapping[str, Approach]) -> Iterator[Alarm]:
-    """Approaches whose intervals are apart, and a bias that is larger than an interval says."""
-    ends = {name: a.n_opt for name, a in approaches.items() if a.n_opt.has_ends}
-    for first, second in combinations(ends, 2):
-        a, b = ends[first], ends[second]
-        if a.high < b.low or b.high < a.low:
+def _of_approaches(approaches: Mapping[str, Approach], frontier: Frontier) -> Iterator[Alarm]:
+    """Approaches that plan another size, and a bias that is larger than an interval says."""
+    for first, second in combinations(approaches, 2):
+        a, b = approaches[first].n_opt, approaches[second].n_opt
+        apart = a.high < b.low or b.high < a.low
+        wastes = [
+            float(wasted(frontier, one.n_opt.value, one.d_opt.value)[0])
+            for one in (approaches[first], approaches[second])
+        ]
+        waste = max(wastes)
+        if apart or waste > COSTLY:
             yield Alarm(
                 "approaches_disagree",
-                f"Approaches {first} and {second} give N* {shown(a.value)} and {shown(b.value)}, "
-                f"and their intervals do not overlap. {_ASSUMES[first]} {_ASSUMES[second]}",
+                f"Approaches {first} and {second} give N* {shown(a.value)} and {shown(b.value)}; "
+                f"their intervals {'do not overlap' if apart else 'overlap'}. If "
+                f"{frontier.law.name} is right, one of the two wastes {_percent(waste)}. "
+                f"{_ASSUMES[first]} {_ASSUMES[second]}",
             )
     for name, approach in approaches.items():
         bias, interval = approach.bias_predicted, approach.n_opt

@@ -13,7 +13,6 @@ from allometry.errors import UsageError
 from allometry.laws import Allocation, Array
 from allometry.laws.law import Values
 from allometry.plan.optimum import Frontier
-from allometry.plan.other_budgets import least_compute
 from allometry.plan.planned import Planned, planned
 from allometry.plan.quantities import positive
 from allometry.plan.resized import resized
@@ -168,7 +167,7 @@ def repeated(
     half_life = frontier.values["R_D"] if own else half_lives.data.value
     epochs = best.d / unique
     limitless = with_repeats(frontier, np.finfo(float).max) if own else frontier
-    cheaper = least_compute(limitless, best.loss, compute)
+    cheaper = limitless.compute_for(best.loss, compute)
     return Repeated(
         n=best.n, d=best.d, loss=best.loss, epochs=epochs,
         unique_equivalent=np.minimum(best.d, unique) * unique_equivalents(epochs, half_life),

@@ -70,7 +70,9 @@ class NextOptions:
                 f"exponent={self.exponent}, reserve={self.reserve}"
             )
         if self.most < 1 or self.draws < 0:
-            raise UsageError(f"at least 1 run and 0 draws; got most={self.most}, draws={self.draws}")
+            raise UsageError(
+                f"at least 1 run and 0 draws; got most={self.most}, draws={self.draws}"
+            )
 
 
 @dataclass(frozen=True)
@@ -354,9 +356,9 @@ class _Choice:
         question, notes = self.question, list(self.question.notes)
         belief, reasons = self._reserved(pool, notes)
         belief = greedy(belief, pool, Belief.reduction, self.options.exponent)
-        reasons += [
-            f"takes most of the variance of {question.target} for its cost"
-        ] * (len(pool.chosen) - len(reasons))
+        reasons += [f"takes most of the variance of {question.target} for its cost"] * (
+            len(pool.chosen) - len(reasons)
+        )
         before = question.expected(question.belief)
         after = question.expected(belief, self.budget - pool.left, len(pool.chosen))
         if not pool.chosen:
@@ -364,8 +366,7 @@ class _Choice:
         wastes = (None, None)
         if question.curvature is not None and question.target.kind != "loss":
             wastes = tuple(
-                question.waste(float(np.sqrt(b.variance())))[0]
-                for b in (question.belief, belief)
+                question.waste(float(np.sqrt(b.variance())))[0] for b in (question.belief, belief)
             )
         return NextRuns(
             str(question.target), self.budget, self.budget - pool.left,
@@ -379,9 +380,7 @@ class _Choice:
 
     def _run(self, place: int, reason: str) -> NextRun:
         grid = self.grid
-        return NextRun(
-            float(grid.n[place]), float(grid.d[place]), float(grid.cost[place]), reason
-        )
+        return NextRun(float(grid.n[place]), float(grid.d[place]), float(grid.cost[place]), reason)
 
     def _reserved(self, pool: Pool, notes: list[str]) -> tuple[Belief, list[str]]:
         """The runs that could show the laws wrong, taken first so that the others build on them."""
@@ -395,7 +394,9 @@ class _Choice:
         ):
             able = pool.affordable & (self.grid.cost <= share * reserve)
             if not able.any():
-                notes.append(f"no candidate costs at most {share * reserve:.3g} FLOP: none {reason}")
+                notes.append(
+                    f"no candidate costs at most {share * reserve:.3g} FLOP: none {reason}"
+                )
                 continue
             place = choose(belief, able, pool)
             pool.take(place)

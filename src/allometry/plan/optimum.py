@@ -23,7 +23,8 @@ GRID = 161  # points of the first look: a factor of 1.1 in N apart
 GOLDEN = (np.sqrt(5) - 1) / 2
 SECTIONS = 40  # 0.618^40 of a bracket is 4e-9 of it
 WIDENINGS = 8  # of the bracket in ln C, each a factor of two or more
-ROOT_STEPS = 12
+ROOT_STEPS = 200  # at most, of a bracket in ln C
+ROOT_WIDTH = 1e-13  # in ln C, where the steps end
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ class Frontier:
         for _ in range(ROOT_STEPS):
             with np.errstate(invalid="ignore", divide="ignore"):
                 guess = (low * below - high * above) / (below - above)
-            middle = np.where(above > below, guess, middle)
+            before, middle = middle, np.where(above > below, guess, middle)
+            if not (bracketed & (np.abs(middle - before) > ROOT_WIDTH * np.abs(middle))).any():
+                break
             value = excess(middle)
             side = np.where(value > 0, 1.0, -1.0)  # which end moves: 1 is the lower
             again = side == kept  # the end that stays twice has its value halved

@@ -10,7 +10,7 @@ from allometry.plan.quantities import positive
 from allometry.plan.roots import rising_root
 
 __all__ = ["compute_of_best_size", "compute_of_best_tokens", "fixed_ratio", "fixed_size",
-           "least_compute", "target_loss"]  # fmt: skip
+           "target_loss"]  # fmt: skip
 
 SOME_COMPUTE = 1e20  # FLOP from which a search begins
 FAR = (1e24, 1e30, 1e40, 1e50)  # FLOP at which a loss is about as low as it becomes
@@ -18,21 +18,6 @@ SEARCH_HALVINGS = 36  # of 37 in ln C: 5e-10, less than the rounding of a search
 COMPUTES = np.log(1.0), np.log(1e50)  # FLOP within which a best size is looked for, in logs
 
 
-def least_compute(frontier: Frontier, loss: float | Array, near: float | Array) -> Array:
-    """The least compute that reaches a loss, (k,), to rounding; infinite where none does.
-
-    Args:
-        loss: a number or (k,). near: a compute in FLOP, however far.
-    """
-    with np.errstate(all="ignore"):  # a loss below the floor is looked for up to infinity
-        compute = frontier.compute_for(loss, near)
-        for _ in range(2):  # the search ends within rounding where it begins close by
-            begin = np.where(np.isfinite(compute), compute, near)
-            compute = frontier.compute_for(loss, begin)
-    return compute
-
-
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def target_loss(frontier: Frontier, loss: float) -> Planned:
     """The cheapest run that reaches a loss.
 
@@ -44,7 +29,7 @@ def target_loss(frontier: Frontier, loss: float) -> Planned:
         UsageError: no set of parameters reaches the loss.
     """
     positive(loss, "loss")
-    compute = least_compute(frontier, loss, SOME_COMPUTE)
+    compute = frontier.compute_for(loss, SOME_COMPUTE)
     reached = np.isfinite(compute)
     if not reached.any():
         lowest = np.stack([frontier.at(compute).loss for compute in FAR])

@@ -125,7 +125,7 @@ def plan(
         return plan_of_fits(fits, budget, options(count.cost()))
     if columns is None:
         raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
-    table = as_table(given, choices.numbers(columns.values()))  # type: ignore[arg-type]
+    table = as_table(given, choices.numbers(columns.values()))
     cost = count.cost(table, columns)
     return plan_of_table(table, columns, forms, budget, options(cost))
 

@@ -15,7 +15,6 @@ from allometry.fitting.document import Fit
 from allometry.laws import Array, Law
 from allometry.plan.cost import SIX_ND, Cost
 from allometry.plan.optimum import Frontier
-from allometry.plan.other_budgets import least_compute
 from allometry.plan.quantities import positive
 from allometry.plan.roots import rising_root
 from allometry.stats.interval import Interval
@@ -53,7 +52,7 @@ class Recipe:
     def compute_for(self, loss: Array, near: float) -> Array:
         """The least compute with a loss (k,); infinite where none has it."""
         if len(self.law.sizes) > 1:
-            return least_compute(self._frontier, loss, near)
+            return self._frontier.compute_for(loss, near)
         low, high = (np.full(self.draws, end) for end in COMPUTES)
         log_c = rising_root(lambda x: loss - self.loss_at(np.exp(x)), low, high)
         reached = self.loss_at(np.exp(high)) < loss
