@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from allometry.cli.again import command_line, python_call
 from allometry.cli.laws import fit
 from allometry.cli.options import (
     FILE_OR_FOLDER,
@@ -16,6 +17,9 @@ from allometry.cli.options import (
 )
 from allometry.cli.output import print_json, write
 from allometry.fitting.options import FitOptions
+
+if TYPE_CHECKING:
+    from allometry.plan.document import Plan
 
 __all__ = ["plan"]
 
@@ -103,23 +107,24 @@ def plan(
 
     names = [law_name(name) for text in laws for name in text.split(",") if name]
     count = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
+    counting = Counting(choices.pop("flops"), **count)
+    given = None if parameters is None else numbers("--parameters", parameters.split(","))
+    fit_options = FitOptions(
+        where=choices.pop("filters"),
+        drop_largest=counts("--drop-largest", choices.pop("drop_largest")),
+        **{name: choices.pop(name) for name in ("objective", "delta", "starts", "resamples",
+                                                "interval", "level", "seed")},
+    )  # fmt: skip
     made = make_plan(
-        source,
-        mapped_columns(mapping) or None,
-        laws=_forms(names),
-        parameters=None if parameters is None else numbers("--parameters", parameters.split(",")),
-        counting=Counting(choices.pop("flops"), **count),
-        fit=FitOptions(
-            where=choices.pop("filters"),
-            drop_largest=counts("--drop-largest", choices.pop("drop_largest")),
-            **{name: choices.pop(name) for name in ("objective", "delta", "starts", "resamples",
-                                                    "interval", "level", "seed")},
-        ),
-        **choices,
+        source, mapped_columns(mapping) or None, laws=_forms(names), parameters=given,
+        counting=counting, fit=fit_options, **choices,
     )  # fmt: skip
     if output:
-        text = made.to_json(indent=1) + "\n"
-        write(output, lambda path: _save(path, text))
+        python = python_call(
+            source, mapped_columns(mapping), laws=names, parameters=given, counting=counting,
+            fit=fit_options, **choices,
+        )  # fmt: skip
+        write(output, lambda path: _save(path, made, python))
     if as_json:
         document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
@@ -135,8 +140,15 @@ def _forms(names: Sequence[str]) -> list[Any]:
     return [law_of(name) for name in names or ["chinchilla"]]
 
 
-def _save(path: Path, text: str) -> None:
+def _save(path: Path, made: "Plan", python: str) -> None:
+    """A page where the ending is that of one, else the plan document."""
     from allometry.files.durable import written
 
+    if path.suffix.lower() in (".html", ".htm"):
+        from allometry.report.plan_page import write_plan_page
+
+        command = command_line(click.get_current_context())
+        write_plan_page(made, path, command=command, python=python)
+        return
     with written(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(made.to_json(indent=1) + "\n", encoding="utf-8")
