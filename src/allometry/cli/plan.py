@@ -15,6 +15,7 @@ from allometry.cli.options import (
     numbers,
 )
 from allometry.cli.output import print_json, write
+from allometry.errors import UsageError
 from allometry.fitting.options import FitOptions
 
 __all__ = ["plan"]
@@ -77,6 +78,32 @@ COUNTING = [
         help="The run that a row is a checkpoint of: approach 1 needs it.",
     ),
 ]  # fmt: skip
+BESIDE = [
+    click.Option(
+        ["--fit-where"], multiple=True, metavar='"COLUMN<=VALUE"',
+        help="Rows to fit; the others are held out, and scored.",
+    ),
+    click.Option(
+        ["--other-n"], metavar="COLUMN",
+        help="Another count of N, with embeddings or without: what changes with it.",
+    ),
+    click.Option(
+        ["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
+        help="Another recipe: compared in compute at equal loss.",
+    ),
+    click.Option(["--gpus"], type=click.IntRange(1), help="For hours, with --peak and --mfu."),
+    click.Option(["--peak"], type=float, metavar="FLOP/S", help="Of one GPU."),
+    click.Option(
+        ["--peak-kind"], type=click.Choice(["dense", "sparse"]),
+        help="What the data sheet's peak assumes; half of a sparse one is taken.",
+    ),
+    click.Option(["--mfu"], type=float, help="Share of the peak that is reached, 0.4 say."),
+    click.Option(["--price"], type=float, metavar="DOLLARS", help="Of one GPU for an hour."),
+    click.Option(
+        ["--advise"], is_flag=True,
+        help="Bands of batch size and learning rate by published laws of language models.",
+    ),
+]  # fmt: skip
 
 
 @click.command(
@@ -88,6 +115,7 @@ COUNTING = [
         ),
         *BUDGET,
         *COUNTING,
+        *BESIDE,
         *of_fit("filters", "drop_largest", "objective", "delta", "starts", "resamples",
                 "interval", "level", "seed", "output", "as_json"),
     ]
@@ -109,6 +137,7 @@ def plan(
         laws=_forms(names),
         parameters=None if parameters is None else numbers("--parameters", parameters.split(",")),
         counting=Counting(choices.pop("flops"), **count),
+        machines=_machines(choices),
         fit=FitOptions(
             where=choices.pop("filters"),
             drop_largest=counts("--drop-largest", choices.pop("drop_largest")),
@@ -127,6 +156,21 @@ def plan(
         from allometry.cli.plan_screen import show_plan
 
         show_plan(made)
+
+
+def _machines(choices: dict[str, Any]) -> Any:
+    """The accelerators that the options name, which are taken out of them; None for none."""
+    from allometry.plan.beside import Machines
+    from allometry.plan.money import Peak
+
+    given = {name: choices.pop(name) for name in ("gpus", "peak", "peak_kind", "mfu", "price")}
+    if all(value is None for value in given.values()):
+        return None
+    if missing := [f"--{n.replace('_', '-')}" for n in ("peak", "peak_kind", "mfu")
+                   if given[n] is None]:  # fmt: skip
+        raise UsageError(f"hours need {', '.join(missing)} as well")
+    peak = Peak(given["peak"], given["peak_kind"])
+    return Machines(peak, given["mfu"], given["gpus"] or 1, given["price"])
 
 
 def _forms(names: Sequence[str]) -> list[Any]:

@@ -147,8 +147,44 @@ def _context(plan: Plan) -> Iterable[str]:
         )
         yield f"Beyond the {plan.rows} runs, times the largest: {factors}."
     yield f"Counting: {plan.counting}."
+    yield from _beside(plan)
     for note in plan.notes:
         yield note if note.endswith(".") else f"{note}."
+
+
+def _beside(plan: Plan) -> Iterable[str]:
+    """What was asked for beside the plan, a line each."""
+    for name, score in plan.hold_out.items():
+        covered = "" if score.covered is None else (
+            f", {score.covered.value:.0%} of them within the interval of a new run"
+        )  # fmt: skip
+        yield (
+            f"Held out: {name} predicts {score.rows} runs, up to {shown(score.beyond)} times the "
+            f"largest N D fitted, with a mean error of {100 * score.mape:.2g}%{covered}."
+        )
+    if plan.other_count is not None:
+        other = plan.other_count
+        yield (
+            f"With N from {other.column}: N* ~ C^{shown(other.exponent_n)}, and a plan of "
+            f"{shown(other.n_opt)} parameters in the count used here, which wastes "
+            f"{_percent(other.waste)}."
+        )
+    if plan.equal_loss is not None:
+        equal = plan.equal_loss
+        yield (
+            f"At a loss of {shown(equal.loss, 4)} this recipe needs {shown(equal.compute)} FLOP "
+            f"and the other {shown(equal.other_compute)}: a speedup of {equal.speedup.shown()}."
+        )
+    if plan.bill is not None:
+        dollars = plan.bill.dollars
+        price = "" if dollars is None else f", {_shown(dollars)} dollars"
+        yield f"Training takes {_shown(plan.bill.hours)} hours{price}."
+        yield from (f"{note[0].upper()}{note[1:]}." for note in plan.bill.notes)
+    for band in plan.advice:
+        yield (
+            f"{band.quantity[0].upper()}{band.quantity[1:]} from {shown(band.low)} to "
+            f"{shown(band.high)} ({band.unit}) by {band.source}, fitted to {band.recipe}."
+        )
 
 
 def _show_alarms(console: Console, plan: Plan) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from allometry.laws import Array
 from allometry.plan.approach import Approach
 from allometry.plan.believed import Believed
+from allometry.plan.beside import OtherCount
 from allometry.plan.cost import Cost
 from allometry.plan.design import FEWEST_RATIOS, coverage, distinct_ratios
 from allometry.plan.disagreement import Disagreement
@@ -20,7 +21,7 @@ from allometry.plan.runs import Runs
 from allometry.plan.waste import wasted
 from allometry.stats.digits import shown
 
-__all__ = ["of_plan"]
+__all__ = ["of_count", "of_plan"]
 
 FAR = 10.0  # times the largest compute: Delphi and Farseer predict at 10 to 30 times theirs
 WIDE = 10.0  # high / low of N* from which the runs do not say which size to train
@@ -53,6 +54,18 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         yield from _of_published(evidence.runs, first, evidence.frontiers[first.law])
 
 
+def of_count(other: OtherCount) -> Iterator[Alarm]:
+    """Another count of N that plans another run."""
+    waste = max(other.waste, other.waste_of_first)
+    if waste > NOTICEABLE:
+        yield Alarm(
+            "counting",
+            f"With N from column {other.column} the plan is {shown(other.n_opt)} parameters in the "
+            f"count used here: one of the two wastes {_percent(waste)}. Decide which parameters N "
+            "counts, and count them so in every run.",
+        )
+
+
 def _of_runs(runs: Runs, believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:
     """Where the plan lies beside the runs, and what their D/N identify."""
     factor = plan.compute.value / float(runs.compute.max())
@@ -74,8 +87,8 @@ def _of_runs(runs: Runs, believed: Believed, plan: LawPlan, cost: Cost) -> Itera
     if rays < FEWEST_RATIOS:
         yield Alarm(
             "few_ratios",
-            f"The runs have {rays} distinct D/N. With fewer than {FEWEST_RATIOS} a wrong law leaves "
-            "no residuals: lack of fit cannot be seen. Add runs at another D/N.",
+            f"The runs have {rays} distinct D/N. With fewer than {FEWEST_RATIOS} a wrong law "
+            "leaves no residuals: lack of fit cannot be seen. Add runs at another D/N.",
         )
     split = believed.frontier(cost).split
     if split is not None:
@@ -103,7 +116,7 @@ def _of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
         yield Alarm(
             "wide_interval",
             f"{name}: the interval of the best N spans a factor of "
-            f"{shown(plan.n_opt.high / plan.n_opt.low)}: these runs do not say which size to train.",
+            f"{shown(plan.n_opt.high / plan.n_opt.low)}: these runs do not say which to train.",
         )
 
 

@@ -13,7 +13,9 @@ from allometry.fitting.options import FitOptions
 from allometry.laws import Law
 from allometry.plan import alarms
 from allometry.plan.approaches import Data, approaches
+from allometry.plan.batch import advice
 from allometry.plan.believed import Believed
+from allometry.plan.beside import Machines, bill, equal_loss, other_count, scores
 from allometry.plan.budget import Budget
 from allometry.plan.cost import SIX_ND, Cost
 from allometry.plan.data_limits import PUBLISHED, with_repeats
@@ -25,6 +27,7 @@ from allometry.plan.next_runs import law_weights
 from allometry.plan.optimum import Frontier
 from allometry.plan.runs import Runs
 from allometry.stats.digits import shown
+from allometry.tables.conditions import meeting
 from allometry.tables.table import Table
 
 __all__ = ["PlanOptions", "plan_of_fits", "plan_of_table", "plan_of_values"]
@@ -42,6 +45,11 @@ class PlanOptions:
         cost: FLOP of a run.
         run: column that names the run a row is a checkpoint of; approach 1 needs it.
         inference_tokens: that the model will serve. account: how they are counted.
+        fit_where: conditions of the rows to fit; the others are held out, and scored.
+        other_n: column of another count of N, with embeddings or without.
+        against: a fit of another recipe, to compare with at equal loss.
+        machines: that the run is trained on, for hours and dollars.
+        advise: whether to say what published laws give for batch size and learning rate.
         fit: options of every fit; its level and seed are those of the plan.
     """
 
@@ -49,6 +57,11 @@ class PlanOptions:
     run: str | None = None
     inference_tokens: float | None = None
     account: Account | None = None
+    fit_where: Sequence[str] = ()
+    other_n: str | None = None
+    against: Fit | None = None
+    machines: Machines | None = None
+    advise: bool = False
     fit: FitOptions = field(default_factory=FitOptions)
 
     def __post_init__(self) -> None:
@@ -79,12 +92,25 @@ def plan_of_table(
     options = options or PlanOptions()
     began = time.perf_counter()
     data = _data(table, columns, options)
+    fitted_rows = meeting(data.table, options.fit_where)
+    held_out = data.table.take(~fitted_rows)
+    data = Data(
+        data.runs.take(fitted_rows[data.runs.rows]), data.table.take(fitted_rows), data.columns
+    )
     fits = {law.name: fit_with(data.table, law, data.columns, options.fit) for law in laws}
     fitted = time.perf_counter()
-    used = next(iter(fits.values())).problem.rows.kept
+    kept = next(iter(fits.values())).problem.rows.kept
+    used = np.flatnonzero(fitted_rows)[kept]
     data = replace(data, runs=data.runs.take(np.isin(data.runs.rows, used)))
     believed = {name: Believed.of_fit(fit) for name, fit in fits.items()}
     made = _plan(believed, budget, options, data)
+    if len(held_out):
+        made = replace(made, hold_out=scores(fits, held_out))
+    if options.other_n is not None:
+        first = believed[made.first.law]
+        counted = other_count(data, first, options.other_n, made.first, options.cost, options.fit)
+        made = replace(made, other_count=counted)
+        made = replace(made, alarms=(*made.alarms, *alarms.of_count(counted)))
     return replace(made, seconds={"fits": fitted - began, "plan": time.perf_counter() - fitted})
 
 
@@ -162,7 +188,24 @@ def _plan(
         notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
         evidence=Evidence(believed, frontiers, cost, None if data is None else data.runs, beside),
     )
-    return replace(made, alarms=tuple(alarms.of_plan(made)))
+    made = replace(made, alarms=tuple(alarms.of_plan(made)))
+    return _with_extras(made, fits.get(first.law), options)
+
+
+def _with_extras(plan: Plan, fit: Fit | None, options: PlanOptions) -> Plan:
+    """The plan with hours and dollars, another recipe, and published bands, where asked for."""
+    first, cost = plan.first, options.cost
+    if options.machines is not None:
+        plan = replace(plan, bill=bill(first, cost, options.machines))
+    if options.against is not None:
+        if fit is None:
+            raise UsageError("to compare recipes both need runs, or fits of them")
+        level = options.fit.level
+        plan = replace(plan, equal_loss=equal_loss(fit, options.against, first, cost, level))
+    if options.advise:
+        given = advice(first.n_opt.value, first.d_opt.value, first.compute.value)
+        plan = replace(plan, advice=given)
+    return plan
 
 
 def _weights(

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Union
+from typing import Literal, TypeAlias
 
 from allometry import laws as known_laws
 from allometry.errors import UsageError
 from allometry.files.foreign import read_bytes
 from allometry.fitting.document import Fit
 from allometry.fitting.files import read_fit
+from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Law
+from allometry.plan.beside import Machines
 from allometry.plan.budget import Budget
 from allometry.plan.conventions import convention
 from allometry.plan.cost import SIX_ND, Cost
@@ -24,7 +26,8 @@ from allometry.tables.table import Table
 
 __all__ = ["Counting", "plan", "read_source"]
 
-Source = Union[TableLike, Fit, Sequence[Fit]]  # TableLike may be a name here
+Source: TypeAlias = "TableLike | Fit | Sequence[Fit]"
+
 LARGEST_DOCUMENT = 128_000_000  # bytes, as of a fit document
 
 
@@ -57,7 +60,7 @@ class Counting:
 
 
 def plan(
-    source: Source | None = None,
+    source: "Source | None" = None,
     columns: Mapping[str, str] | None = None,
     *,
     laws: str | Law | Sequence[str | Law] = ("chinchilla",),
@@ -72,6 +75,11 @@ def plan(
     account: Account | None = None,
     counting: Counting | str = "6nd_total",
     run: str | None = None,
+    fit_where: Sequence[str] = (),
+    other_n: str | None = None,
+    against: "Source | None" = None,
+    machines: Machines | None = None,
+    advise: bool = False,
     fit: FitOptions | None = None,
 ) -> Plan:
     """The run to train, with intervals, by every law and approach::
@@ -96,6 +104,12 @@ def plan(
         counting: of FLOP and N: the name of a convention, or a `Counting` with the shape of the
             models.
         run: column that names the run a row is a checkpoint of, for approach 1.
+        fit_where: conditions of the rows to fit; the others are held out, and scored.
+        other_n: column of another count of N, with embeddings or without.
+        against: a table with the same columns, or a fit, of another recipe, to compare with at
+            equal loss.
+        machines: for hours and dollars. advise: whether to give published bands of batch size
+            and learning rate.
         fit: options of the fits, resamples and level among them.
 
     Raises:
@@ -107,14 +121,16 @@ def plan(
     if run is not None and choices.cluster is None:  # checkpoints of a run share its error
         choices = replace(choices, cluster=run)
 
-    def options(cost: Cost) -> PlanOptions:
-        return PlanOptions(cost, run, inference_tokens, account, choices)
-
     forms = [known_laws.named(law) if isinstance(law, str) else law for law in _listed(laws)]
+    options = PlanOptions(
+        run=run, inference_tokens=inference_tokens, account=account, fit_where=fit_where,
+        other_n=other_n, machines=machines, advise=advise, fit=choices,
+    )  # fmt: skip
     if parameters is not None:
         if source is not None or len(forms) != 1:
             raise UsageError("parameters are those of one law, and go without a table or a fit")
-        return plan_of_values(forms[0], parameters, budget, options(count.cost()))
+        _only_of_tables(options, against)
+        return plan_of_values(forms[0], parameters, budget, replace(options, cost=count.cost()))
     if source is None:
         raise UsageError("a plan needs a table, a fit, or the parameters of a law")
     given = read_source(source) if isinstance(source, str | Path) else source
@@ -122,12 +138,50 @@ def plan(
     if fits is not None:
         if columns is not None:
             raise UsageError("a fit has its columns already: leave them out")
-        return plan_of_fits(fits, budget, options(count.cost()))
+        _only_of_tables(options)
+        other = None if against is None else _fit_of(against, fits[0].law, None, choices)
+        return plan_of_fits(fits, budget, replace(options, cost=count.cost(), against=other))
     if columns is None:
         raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
-    table = as_table(given, choices.numbers(columns.values()))
-    cost = count.cost(table, columns)
-    return plan_of_table(table, columns, forms, budget, options(cost))
+    table = as_table(given, _numbers(columns, options))
+    other = None if against is None else _fit_of(against, forms[0], columns, choices)
+    options = replace(options, cost=count.cost(table, columns), against=other)
+    return plan_of_table(table, columns, forms, budget, options)
+
+
+def _numbers(columns: Mapping[str, str], options: PlanOptions) -> set[str]:
+    """The columns of a table whose numbers a plan needs."""
+    also = [] if options.other_n is None else [options.other_n]
+    return options.fit.numbers([*columns.values(), *also])
+
+
+def _only_of_tables(options: PlanOptions, against: object = None) -> None:
+    """Refuse what needs a table.
+
+    Raises:
+        UsageError: naming it.
+    """
+    for what, given in (
+        ("rows held out", options.fit_where), ("another column of N", options.other_n),
+        ("a column of runs", options.run), ("another recipe", against),
+    ):  # fmt: skip
+        if given:
+            raise UsageError(f"{what} can be asked for with a table of runs only")
+
+
+def _fit_of(
+    source: "Source", law: Law, columns: Mapping[str, str] | None, choices: FitOptions
+) -> Fit:
+    """The fit of another recipe: given, or of the same law to a table with the same columns."""
+    given = read_source(source) if isinstance(source, str | Path) else source
+    fits = _fits(given)
+    if fits is not None:
+        return fits[0]
+    if columns is None:
+        raise UsageError("the plan is made from a fit, so the other recipe is a fit as well")
+    symbols = {symbol: column for symbol, column in columns.items() if symbol != "C" or
+               "D" not in columns}  # fmt: skip
+    return fit_with(as_table(given, choices.numbers(columns.values())), law, symbols, choices)
 
 
 def read_source(path: str | Path) -> str | Path | Fit:
@@ -139,7 +193,7 @@ def read_source(path: str | Path) -> str | Path | Fit:
     return read_fit(path)
 
 
-def _fits(source: Source | Path | str) -> list[Fit] | None:
+def _fits(source: "Source | Path | str") -> list[Fit] | None:
     if isinstance(source, Fit):
         return [source]
     if isinstance(source, list | tuple) and source and all(isinstance(f, Fit) for f in source):
