@@ -163,7 +163,7 @@ def _signs(labels: Labels, how: Resampling) -> Array:
     if len(runs) < 2:
         raise DataError(
             "approach 2 needs several runs, and every row is of the run "
-            f"{runs[0]!r}: check the column that names the run"
+            f"{str(runs[0])!r}: check the column that names the run"
         )
     rng = np.random.default_rng(how.seed)
     return np.asarray(rng.choice([-1.0, 1.0], (how.resamples, len(runs)))[:, place])

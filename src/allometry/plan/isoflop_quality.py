@@ -5,11 +5,12 @@ repository's data/transform.py) in their order: near-duplicates in ln N; fewer t
 centre; outliers by leave-one-out Akima interpolation; curvature; fewer than 6 sizes again. A
 last one is ours: the vertex lies within the sizes.
 
-Two rules differ from that source. Runs of the same N and C, such as seeds, are kept: to take the
+Three rules differ from that source. Runs of the same N and C, such as seeds, are kept: to take the
 best of them would lower the curve where there are more. And the two ends of a curve are not
 judged as outliers: without its end a curve has to be extrapolated, and the error of that exceeds
-six median deviations of the interpolated residuals on curves that have no noise at all.
-`AS_PUBLISHED` judges the ends, and takes the best of equal runs.
+six deviations of the interpolated residuals even on curves that have no noise. Outliers are left
+out one at a time, the farthest of a budget first, since one draws the curve away from its
+neighbours. `AS_PUBLISHED` takes the best of equal runs, judges the ends, and all in one pass.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,7 @@ class Quality:
         off_centre: a run may be this share farther from the vertex than the nearer end is.
         outlier: the modified z-score above which a run is left out.
         ends: whether the smallest and the largest size are judged as outliers too.
+        one_pass: whether all outliers are left out at once.
         curvature: level of the interval of the curvature, which may not reach 0; with 0 the
             curvature itself is positive and no more is asked.
         inside: whether the vertex has to lie within the sizes.
@@ -57,11 +59,12 @@ class Quality:
     off_centre: float = 1.5
     outlier: float = 6.0
     ends: bool = False
+    one_pass: bool = False
     curvature: float = 0.95
     inside: bool = True
 
 
-AS_PUBLISHED = Quality(replicates=False, ends=True)
+AS_PUBLISHED = Quality(replicates=False, ends=True, one_pass=True)
 UNSCREENED = Quality(
     near_duplicate=0.0, fewest=3, off_centre=np.inf, outlier=np.inf, curvature=0.0, inside=False
 )
@@ -203,28 +206,36 @@ def _off_centre(curve: Curve, quality: Quality) -> None:
 
 
 def _outliers(curves: list[Curve], quality: Quality) -> None:
+    """Leave out sizes far off their curve, in units of the scatter of all curves together."""
     if not np.isfinite(quality.outlier):
         return
-    judged = [
-        (curve, points, residual)
-        for curve in curves
-        if not curve.reason
-        for points, residual in _left_out(curve, quality)
-    ]
-    if not judged:
+    judged = {i: list(_left_out(c, quality)) for i, c in enumerate(curves) if not c.reason}
+    residuals = [residual for found in judged.values() for _, residual in found]
+    if not residuals:
         return
-    residuals = np.concatenate([residual for _, _, residual in judged])
-    middle = np.median(residuals)
-    scale = np.median(np.abs(residuals - middle)) / MAD_TO_SD
-    if scale == 0:
-        return
-    for curve, points, residual in judged:
-        score = np.abs(residual - middle) / scale
-        for point, z in zip(points, score, strict=True):
-            if z > quality.outlier:
-                one = np.zeros_like(curve.kept)
-                one[point] = True
-                curve.leave(one, "an outlier from the curve through the other sizes")
+    middle = float(np.median(np.concatenate(residuals)))
+    scale = float(np.median(np.abs(np.concatenate(residuals) - middle))) / MAD_TO_SD
+    limit = quality.outlier * scale
+    while judged and limit > 0:
+        found = {i: _worst(judged[i], middle, limit, quality.one_pass) for i in judged}
+        for i, points in found.items():
+            out = np.isin(np.arange(len(curves[i].kept)), points)
+            curves[i].leave(out, "an outlier from the curve through the other sizes")
+        again = [i for i, points in found.items() if len(points) and not quality.one_pass]
+        judged = {i: list(_left_out(curves[i], quality)) for i in again}
+
+
+def _worst(
+    judged: list[tuple[Places, Array]], middle: float, limit: float, one_pass: bool
+) -> list[int]:
+    """The point farthest off, where it is beyond the limit; in one pass all points beyond it."""
+    off = {
+        int(point): float(abs(residual - middle))
+        for points, residuals in judged
+        for point, residual in zip(points, residuals, strict=True)
+    }
+    beyond = [point for point in off if off[point] > limit]
+    return beyond if one_pass else sorted(beyond, key=off.__getitem__)[-1:]
 
 
 def _left_out(curve: Curve, quality: Quality) -> Iterator[tuple[Places, Array]]:
