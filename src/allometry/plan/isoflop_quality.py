@@ -22,6 +22,7 @@ from scipy.interpolate import Akima1DInterpolator
 from scipy.special import stdtrit
 
 from allometry.laws import Array
+from allometry.plan.isoflop_bias import Parabolas
 from allometry.plan.runs import Runs
 
 __all__ = ["AS_PUBLISHED", "UNSCREENED", "WIDTH", "Curve", "Quality", "budgets", "screened"]
@@ -193,10 +194,9 @@ def _off_centre(curve: Curve, quality: Quality) -> None:
     if curve.reason or not np.isfinite(quality.off_centre):
         return
     x = curve.x[curve.kept]
-    _, slope, bend = _parabola(curve)
-    if bend <= 0:  # left to the stage of curvature
+    vertex = _vertex(curve)
+    if np.isnan(vertex):  # left to the stage of curvature
         return
-    vertex = x.mean() - slope / (2 * bend)
     reach = min(vertex - x.min(), x.max() - vertex)
     if reach < 0:
         curve.reject("off centre, with every run on one side of the least loss")
@@ -253,10 +253,9 @@ def _left_out(curve: Curve, quality: Quality) -> Iterator[tuple[Places, Array]]:
 def _curvature(curve: Curve, quality: Quality) -> None:
     if curve.reason:
         return
-    bend, spare = float(_parabola(curve)[2]), int(curve.kept.sum()) - 3
-    if bend <= 0:
+    if np.isnan(_vertex(curve)):
         curve.reject("the loss has no least value: the parabola does not bend upward")
-    elif quality.curvature and bend <= _bend_reach(curve, spare, quality.curvature):
+    elif quality.curvature and not _bends(curve, quality.curvature):
         curve.reject(
             f"the curvature is not known to be positive: its {quality.curvature:.0%} interval "
             "reaches 0"
@@ -267,24 +266,22 @@ def _vertex_inside(curve: Curve, quality: Quality) -> None:
     if curve.reason or not quality.inside:
         return
     x = curve.x[curve.kept]
-    _, slope, bend = _parabola(curve)
-    vertex = x.mean() - slope / (2 * bend)
-    if not x.min() < vertex < x.max():
+    if not x.min() < _vertex(curve) < x.max():
         curve.reject("the vertex of the parabola lies outside the sizes that were trained")
 
 
-def _parabola(curve: Curve) -> Array:
-    """Coefficients of 1, x, x^2 of the kept points, x from their mean."""
-    x = curve.x[curve.kept]
-    return np.polynomial.polynomial.polyfit(x - x.mean(), curve.loss[curve.kept], 2)
+def _vertex(curve: Curve) -> float:
+    """ln N at the least loss of the parabola through the kept points; NaN where there is none."""
+    parabolas = Parabolas.over(curve.x[curve.kept])
+    return float(parabolas.vertex(parabolas.through(curve.loss[curve.kept])))
 
 
-def _bend_reach(curve: Curve, spare: int, level: float) -> float:
-    """Half of Student's interval of the coefficient of x^2; infinite without spare points."""
+def _bends(curve: Curve, level: float) -> bool:
+    """Whether Student's interval of the coefficient of z^2 is above 0; no without spare points."""
+    loss, parabolas = curve.loss[curve.kept], Parabolas.over(curve.x[curve.kept])
+    coefficients, spare = parabolas.through(loss), len(loss) - 3
     if spare == 0:
-        return float("inf")
-    x = curve.x[curve.kept] - curve.x[curve.kept].mean()
-    powers = x[:, None] ** np.arange(3)
-    rest = curve.loss[curve.kept] - powers @ _parabola(curve)
-    variance = rest @ rest / spare * np.linalg.inv(powers.T @ powers)[2, 2]
-    return float(np.sqrt(variance) * stdtrit(spare, (1 + level) / 2))
+        return False
+    rest = parabolas.residuals(loss, coefficients)
+    error = np.sqrt(rest @ rest / spare * (parabolas.solver[2] @ parabolas.solver[2]))
+    return bool(coefficients[2] > error * stdtrit(spare, (1 + level) / 2))
