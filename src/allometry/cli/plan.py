@@ -1,5 +1,6 @@
 """Commands that decide: the run to train, and the runs to make next."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
 from allometry.fitting.options import FitOptions
 
-__all__ = ["plan"]
+__all__ = ["next_", "plan"]
 
 FLOPS = ("6nd_total", "6nd_body", "6nd_body_plus_head", "with_attention", "deepseek", "measured")
 ACCOUNTS = ("lifetime", "equal-quality")
 REPEATS = ("law", "never")
+OF_FITS = ("objective", "delta", "starts", "resamples", "interval", "level", "seed")
 
 
 def of_fit(*names: str) -> list[click.Parameter]:
@@ -113,6 +115,12 @@ BESIDE = [
             ["--parameters"], metavar="NAME=VALUE,...",
             help="Of the law, given: no table then, and no intervals.",
         ),
+        click.Option(
+            ["--design"], is_flag=True,
+            help="What the runs of SOURCE can tell, in place of a plan; with --parameters and "
+            "--noise also of runs that are not made yet.",
+        ),
+        click.Option(["--noise"], type=float, help="Deviation of ln L, for --design: 0.005."),
         *BUDGET,
         *COUNTING,
         *BESIDE,
@@ -122,29 +130,24 @@ BESIDE = [
 )  # fmt: skip
 def plan(
     source: Path | None, mapping: Sequence[str], laws: Sequence[str], parameters: str | None,
-    output: Path | None, as_json: bool, **choices: Any,
+    output: Path | None, as_json: bool, design: bool, noise: float | None, **choices: Any,
 ) -> None:  # fmt: skip
     """The run to train: from SOURCE (a table of finished runs, or a fit.json), a compute or
     another budget, by every law and approach, with intervals, waste and alarms."""
-    from allometry.plan.question import Counting
     from allometry.plan.question import plan as make_plan
 
-    names = [law_name(name) for text in laws for name in text.split(",") if name]
-    count = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
+    given = None if parameters is None else numbers("--parameters", parameters.split(","))
+    counting, fitting = _counting(choices), _fitting(choices)
+    columns, forms = mapped_columns(mapping) or None, _forms(laws, "chinchilla")
+    if design:
+        _design(source, columns, forms[0], given, noise, choices["compute"], counting, fitting,
+                as_json)  # fmt: skip
+        return
+    if noise is not None:
+        raise UsageError("--noise is for --design")
     made = make_plan(
-        source,
-        mapped_columns(mapping) or None,
-        laws=_forms(names),
-        parameters=None if parameters is None else numbers("--parameters", parameters.split(",")),
-        counting=Counting(choices.pop("flops"), **count),
-        machines=_machines(choices),
-        fit=FitOptions(
-            where=choices.pop("filters"),
-            drop_largest=counts("--drop-largest", choices.pop("drop_largest")),
-            **{name: choices.pop(name) for name in ("objective", "delta", "starts", "resamples",
-                                                    "interval", "level", "seed")},
-        ),
-        **choices,
+        source, columns, laws=forms, parameters=given, counting=counting,
+        machines=_machines(choices), fit=fitting, **choices,
     )  # fmt: skip
     if output:
         text = made.to_json(indent=1) + "\n"
@@ -173,10 +176,97 @@ def _machines(choices: dict[str, Any]) -> Any:
     return Machines(peak, given["mfu"], given["gpus"] or 1, given["price"])
 
 
-def _forms(names: Sequence[str]) -> list[Any]:
+def _counting(choices: dict[str, Any]) -> Any:
+    """How FLOP are counted, from options that are taken out."""
+    from allometry.plan.question import Counting
+
+    shape = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
+    return Counting(choices.pop("flops"), **shape)
+
+
+def _fitting(choices: dict[str, Any]) -> FitOptions:
+    """The options of the fits, which are taken out."""
+    return FitOptions(
+        where=choices.pop("filters"),
+        drop_largest=counts("--drop-largest", choices.pop("drop_largest")),
+        **{name: choices.pop(name) for name in OF_FITS},
+    )
+
+
+def _forms(laws: Sequence[str], default: str) -> list[Any]:
+    """The laws of an option that may be repeated and has names apart by commas."""
     from allometry.fitting.files import law_of
 
-    return [law_of(name) for name in names or ["chinchilla"]]
+    names = [law_name(name) for text in laws for name in text.split(",") if name]
+    return [law_of(name) for name in names or default.split(",")]
+
+
+def _design(
+    source: Path | None, columns: dict[str, str] | None, law: Any,
+    parameters: dict[str, float] | None, noise: float | None, compute: float | None,
+    counting: Any, fitting: FitOptions, as_json: bool,
+) -> None:  # fmt: skip
+    """Say what runs can tell."""
+    from allometry.plan.questions import design as of_runs
+
+    if source is None:
+        raise UsageError("--design is of a table of runs, made or not: name it")
+    targets = [] if compute is None else [f"ln_n_opt@{compute:g}", f"waste@{compute:g}"]
+    made = of_runs(
+        source, columns, targets=targets, law=law, parameters=parameters, noise=noise,
+        counting=counting, fit=None if parameters else fitting,
+    )  # fmt: skip
+    if as_json:
+        document = made.to_document()
+        print_json(str(document.pop("schema")).split("/")[1], **document)
+    else:
+        from allometry.cli.plan_screen import show_design
+
+        show_design(made)
+
+
+@click.command(
+    "next",
+    params=[
+        *SOURCE,
+        click.Option(["--budget"], type=float, required=True, metavar="FLOP",
+                     help="Of all new runs together."),
+        click.Option(["--target"], required=True,
+                     help="What they are to tell: ln_n_opt@C, waste@C, loss@N,D or law."),
+        click.Option(["--candidates"], type=FILE_OR_FOLDER, metavar="TABLE",
+                     help="Runs that can be made, with the columns of N and D. Default: a grid."),
+        click.Option(["--max-run"], type=float, metavar="FLOP", help="Of one run at most."),
+        click.Option(["--at-most"], type=click.IntRange(1), help="Runs."),
+        *COUNTING[:4],
+        *of_fit("filters", "drop_largest", "objective", "delta", "starts", "resamples",
+                "interval", "level", "seed", "output", "as_json"),
+    ],
+)  # fmt: skip
+def next_(
+    source: Path | None, mapping: Sequence[str], laws: Sequence[str], output: Path | None,
+    as_json: bool, **choices: Any,
+) -> None:  # fmt: skip
+    """The runs to make next: those that tell most of a target for a budget, from SOURCE (a table
+    of finished runs, or a fit.json)."""
+    from allometry.plan.questions import next_runs
+
+    if source is None:
+        raise UsageError("next needs a table of finished runs, or a fit.json: name it")
+    counting, fitting = _counting(choices), _fitting(choices)
+    made = next_runs(
+        source, mapped_columns(mapping) or None, laws=_forms(laws, "chinchilla,skaling"),
+        counting=counting, fit=fitting, **choices,
+    )  # fmt: skip
+    document = made.to_document()
+    if output:
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        write(output, lambda path: _save(path, text))
+    if as_json:
+        print_json(str(document.pop("schema")).split("/")[1], **document)
+    else:
+        from allometry.cli.plan_screen import show_next
+
+        show_next(made)
 
 
 def _save(path: Path, text: str) -> None:

@@ -10,12 +10,14 @@ from rich.text import Text
 
 from allometry.cli.terminal import show_line, stdout
 from allometry.plan.approach import Approach
+from allometry.plan.design import Identified
 from allometry.plan.document import Plan
 from allometry.plan.law_plan import LawPlan
+from allometry.plan.next_runs import NextRuns
 from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
 
-__all__ = ["show_plan"]
+__all__ = ["show_design", "show_next", "show_plan"]
 
 APPROACHES = {
     "1": "1 envelope", "2": "2 IsoFLOP parabolas", "3": "3 parametric", "kaplan": "Kaplan's law",
@@ -55,6 +57,56 @@ def answer_in_words(plan: Plan) -> str:
 
 def _ends(interval: Interval) -> str:
     return f"interval {shown(interval.low)} to {shown(interval.high)}"
+
+
+def show_next(made: NextRuns) -> None:
+    """The runs, what they are expected to tell, and other ways to spend the budget."""
+    console = stdout()
+    show_line(console, f"Runs to make for {shown(made.budget)} FLOP, to tell {made.target}", "bold")
+    table = _table("N, parameters", "D, tokens", "D/N", "FLOP", "why")
+    for run in made.runs:
+        table.add_row(shown(run.n), shown(run.d), shown(run.d / run.n), shown(run.cost), run.reason)
+    console.print(table)
+    table = _table("", made.target, "standard deviation", "runs", "FLOP")
+    ways = {"now": made.before, "with these runs": made.after, **made.baselines}
+    for name, expected in ways.items():
+        table.add_row(
+            name.replace("_", " "), shown(expected.value), shown(expected.sd), str(expected.runs),
+            shown(expected.cost),
+        )  # fmt: skip
+    console.print(table)
+    if made.waste_before is not None:
+        show_line(
+            console,
+            f"Expected waste at the target's compute: {_percent(made.waste_before)} now, "
+            f"{_percent(made.waste_after)} with these runs.",
+        )
+    show_line(console, made.stop.sentence)
+    for note in made.notes:
+        show_line(console, note if note.endswith(".") else f"{note}.", "dim")
+
+
+def show_design(made: Identified) -> None:
+    """What runs can tell of each parameter and decision."""
+    console = stdout()
+    show_line(
+        console,
+        f"What {made.rows} runs tell under {made.law}, if ln L scatters by {shown(made.noise)}",
+        "bold",
+    )
+    table = _table("", "standard deviation")
+    for name, sd in made.parameters.items():
+        table.add_row(name, "not identified" if not isfinite(sd) else shown(sd))
+    for name, sd in made.decisions.items():
+        table.add_row(name, "not identified" if not isfinite(sd) else shown(sd))
+    console.print(table)
+    show_line(
+        console,
+        f"{made.ratios} distinct D/N. Coverage of D/N, V_K = {shown(made.coverage)}; condition of "
+        f"the design {shown(made.condition_scaled)}.",
+    )
+    for note in made.notes:
+        show_line(console, f"{note[0].upper()}{note[1:]}.", "yellow")
 
 
 def _laws(plan: Plan) -> RichTable:

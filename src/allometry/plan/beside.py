@@ -9,10 +9,10 @@ import numpy as np
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
-from allometry.plan.approaches import Data
 from allometry.plan.believed import Believed
 from allometry.plan.cost import Cost
 from allometry.plan.counting import Counts, other_column
+from allometry.plan.data import Data
 from allometry.plan.hold_out import hold_out
 from allometry.plan.law_plan import LawPlan
 from allometry.plan.money import Peak, Rate, dollars, hours

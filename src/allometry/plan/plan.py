@@ -4,20 +4,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from allometry.errors import UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Law
 from allometry.plan import alarms
-from allometry.plan.approaches import Data, approaches
+from allometry.plan.approaches import approaches
 from allometry.plan.batch import advice
 from allometry.plan.believed import Believed
 from allometry.plan.beside import Machines, bill, equal_loss, other_count, scores
 from allometry.plan.budget import Budget
 from allometry.plan.cost import SIX_ND, Cost
+from allometry.plan.data import Data
 from allometry.plan.data_limits import PUBLISHED, with_repeats
 from allometry.plan.disagreement import disagreements
 from allometry.plan.document import Evidence, Plan
@@ -91,21 +90,16 @@ def plan_of_table(
     """
     options = options or PlanOptions()
     began = time.perf_counter()
-    data = _data(table, columns, options)
-    fitted_rows = meeting(data.table, options.fit_where)
-    held_out = data.table.take(~fitted_rows)
-    data = Data(
-        data.runs.take(fitted_rows[data.runs.rows]), data.table.take(fitted_rows), data.columns
-    )
+    whole = Data.of_table(table, columns, options.cost, options.run)
+    in_fit = meeting(whole.table, options.fit_where)
+    data = whole.take(in_fit)
     fits = {law.name: fit_with(data.table, law, data.columns, options.fit) for law in laws}
     fitted = time.perf_counter()
-    kept = next(iter(fits.values())).problem.rows.kept
-    used = np.flatnonzero(fitted_rows)[kept]
-    data = replace(data, runs=data.runs.take(np.isin(data.runs.rows, used)))
+    data = data.used_by(next(iter(fits.values())))
     believed = {name: Believed.of_fit(fit) for name, fit in fits.items()}
     made = _plan(believed, budget, options, data)
-    if len(held_out):
-        made = replace(made, hold_out=scores(fits, held_out))
+    if not in_fit.all():
+        made = replace(made, hold_out=scores(fits, whole.table.take(~in_fit)))
     if options.other_n is not None:
         first = believed[made.first.law]
         counted = other_count(data, first, options.other_n, made.first, options.cost, options.fit)
@@ -131,10 +125,7 @@ def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | Non
         objective=first.objective.name, delta=first.objective.delta,
     )  # fmt: skip
     options = replace(options, fit=of_first)
-    symbols = ("N", "D", first.law.response)
-    table = Table({symbol: first.data[symbol] for symbol in symbols})
-    columns = {"N": "N", "D": "D", "L": first.law.response}
-    return _plan(believed, budget, options, _data(table, columns, options))
+    return _plan(believed, budget, options, Data.of_fit(first, options.cost))
 
 
 def plan_of_values(
@@ -142,18 +133,6 @@ def plan_of_values(
 ) -> Plan:
     """Plan from values of a law's parameters; there are no intervals."""
     return _plan({law.name: Believed.of_values(law, values)}, budget, options or PlanOptions())
-
-
-def _data(table: Table, columns: Mapping[str, str], options: PlanOptions) -> Data:
-    """The runs, and the table with a column of D where it had none."""
-    runs = Runs.of_table(table, columns, options.cost, options.run)
-    mapped = {symbol: column for symbol, column in columns.items() if symbol != "C"}
-    if "D" not in mapped:
-        tokens = np.full(len(table), np.nan)
-        tokens[runs.rows] = runs.d
-        mapped["D"] = "D"
-        table = table.with_columns(D=tokens)
-    return Data(runs, table, mapped)
 
 
 def _plan(

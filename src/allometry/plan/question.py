@@ -24,7 +24,7 @@ from allometry.plan.runs import Runs
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
-__all__ = ["Counting", "plan", "read_source"]
+__all__ = ["Counting", "fits_of", "forms_of", "plan", "read_source"]
 
 Source: TypeAlias = "TableLike | Fit | Sequence[Fit]"
 
@@ -121,7 +121,7 @@ def plan(
     if run is not None and choices.cluster is None:  # checkpoints of a run share its error
         choices = replace(choices, cluster=run)
 
-    forms = [known_laws.named(law) if isinstance(law, str) else law for law in _listed(laws)]
+    forms = forms_of(laws)
     options = PlanOptions(
         run=run, inference_tokens=inference_tokens, account=account, fit_where=fit_where,
         other_n=other_n, machines=machines, advise=advise, fit=choices,
@@ -134,7 +134,7 @@ def plan(
     if source is None:
         raise UsageError("a plan needs a table, a fit, or the parameters of a law")
     given = read_source(source) if isinstance(source, str | Path) else source
-    fits = _fits(given)
+    fits = fits_of(given)
     if fits is not None:
         if columns is not None:
             raise UsageError("a fit has its columns already: leave them out")
@@ -174,7 +174,7 @@ def _fit_of(
 ) -> Fit:
     """The fit of another recipe: given, or of the same law to a table with the same columns."""
     given = read_source(source) if isinstance(source, str | Path) else source
-    fits = _fits(given)
+    fits = fits_of(given)
     if fits is not None:
         return fits[0]
     if columns is None:
@@ -193,7 +193,8 @@ def read_source(path: str | Path) -> str | Path | Fit:
     return read_fit(path)
 
 
-def _fits(source: "Source | Path | str") -> list[Fit] | None:
+def fits_of(source: "Source | Path | str") -> list[Fit] | None:
+    """The fits that a source is; None for a table."""
     if isinstance(source, Fit):
         return [source]
     if isinstance(source, list | tuple) and source and all(isinstance(f, Fit) for f in source):
@@ -201,12 +202,18 @@ def _fits(source: "Source | Path | str") -> list[Fit] | None:
     return None
 
 
-def _listed(laws: str | Law | Sequence[str | Law]) -> Sequence[str | Law]:
-    listed = [laws] if isinstance(laws, str | Law) else list(laws)
-    names = [law if isinstance(law, str) else law.name for law in listed]
-    if not listed or len(set(names)) < len(names):
+def forms_of(laws: str | Law | Sequence[str | Law]) -> list[Law]:
+    """The laws of these names, each once.
+
+    Raises:
+        UsageError: none, one twice, or a name that no law has.
+    """
+    listed = [laws] if isinstance(laws, str | Law) else laws
+    forms = [known_laws.named(law) if isinstance(law, str) else law for law in listed]
+    names = [law.name for law in forms]
+    if not forms or len(set(names)) < len(names):
         raise UsageError(f"name each law once, got {', '.join(names) or 'none'}")
-    return listed
+    return forms
 
 
 def _repeats(repeat: str) -> bool:

@@ -4,28 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from allometry import laws as known_laws
 from allometry.errors import UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
-from allometry.laws import Law
-from allometry.plan.approaches import Data
+from allometry.laws import Array, Law
 from allometry.plan.believed import Believed
 from allometry.plan.candidates import Candidates
 from allometry.plan.cost import Cost
+from allometry.plan.data import Data
 from allometry.plan.design import Identified, identified
 from allometry.plan.next_runs import NextOptions, NextRuns
 from allometry.plan.next_runs import next_runs as choose
-from allometry.plan.plan import PlanOptions, data_of_fit, data_of_table
-from allometry.plan.question import Counting, fits_of, read_source
-from allometry.plan.runs import Runs
+from allometry.plan.question import Counting, fits_of, forms_of, read_source
 from allometry.plan.scores import noise_of
 from allometry.plan.target import Target
 from allometry.tables.read import TableLike, as_table
-from allometry.tables.table import Table
 
 __all__ = ["design", "next_runs"]
 
@@ -40,7 +34,7 @@ def next_runs(
     budget: float,
     target: str,
     laws: str | Law | Sequence[str | Law] = SEVERAL,
-    candidates: TableLike | None = None,
+    candidates: "TableLike | None" = None,
     candidate_columns: Mapping[str, str] | None = None,
     max_run: float | None = None,
     at_most: int | None = None,
@@ -105,7 +99,7 @@ def design(
     Raises:
         UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
     """
-    form = known_laws.named(law) if isinstance(law, str) else law
+    (form,) = forms_of(law)
     if parameters is None:
         data, fits, cost = _fitted(source, columns, [form], counting, fit)
         fitted = next(iter(fits.values()))
@@ -118,3 +112,40 @@ def design(
         n, d, cost = _sizes(source, columns, counting)
     aims = [Target.of_text(text, cost) for text in targets]
     return identified(believed.law, believed.values, n, d, noise=sd, targets=aims, cost=cost)
+
+
+def _fitted(
+    source: "TableLike | Fit | Sequence[Fit]",
+    columns: Mapping[str, str] | None,
+    laws: str | Law | Sequence[str | Law],
+    counting: Counting | str,
+    fit: FitOptions | None,
+) -> tuple[Data, dict[str, Fit], Cost]:
+    """The runs, the fits of the laws to them, and the cost of a run."""
+    count = Counting(counting) if isinstance(counting, str) else counting
+    given = read_source(source) if isinstance(source, str | Path) else source
+    fits = fits_of(given)
+    if fits is not None:
+        cost = count.cost()
+        return Data.of_fit(fits[0], cost), {f.law.name: f for f in fits}, cost
+    if columns is None:
+        raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
+    choices = fit or FitOptions(resamples=RESAMPLES)
+    table = as_table(given, choices.numbers(columns.values()))
+    cost = count.cost(table, columns)
+    data = Data.of_table(table, columns, cost)
+    made = {law.name: fit_with(data.table, law, data.columns, choices) for law in forms_of(laws)}
+    return data.used_by(next(iter(made.values()))), made, cost
+
+
+def _sizes(
+    source: "TableLike | Fit", columns: Mapping[str, str] | None, counting: Counting | str
+) -> tuple[Array, Array, Cost]:
+    """N and D of runs that may have no loss yet, and the cost of a run."""
+    if columns is None or not {"N", "D"} <= set(columns) or isinstance(source, Fit):
+        raise UsageError("a design is a table with columns of N and D: {'N': ..., 'D': ...}")
+    count = Counting(counting) if isinstance(counting, str) else counting
+    names = {columns[symbol] for symbol in ("N", "D")}
+    table = as_table(source, names)
+    n, d = (table.numbers(columns[symbol], symbol) for symbol in ("N", "D"))
+    return n, d, count.cost()
