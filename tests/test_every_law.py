@@ -102,6 +102,7 @@ TRUTHS = {
         "e": 0.9,
     },
     "vocabulary": dict(E=-0.8, A1=40, alpha1=0.35, A2=60, alpha2=0.5, B=300, beta=0.3),
+    "downstream": dict(E=0.0, A=60.0, B=30.0, alpha=0.3, beta=0.2, a=0.7, k=-1.0, L0=4.0, b=0.25),
     "multi_power": dict(L0=2.5, A=0.6, alpha=0.45, B=300, C=2.0, beta=0.6, gamma=0.6),
 }
 # Recovered from some starts only: sums of breaks, and sums over a schedule.

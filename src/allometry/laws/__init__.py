@@ -15,6 +15,7 @@ from allometry.laws.bnsl import LAWS as _BNSL
 from allometry.laws.chinchilla import LAW as chinchilla
 from allometry.laws.chinchilla_tied import LAW as chinchilla_tied
 from allometry.laws.data_constrained import LAW as data_constrained
+from allometry.laws.downstream import LAW as downstream
 from allometry.laws.exponential import LAW as exponential
 from allometry.laws.exponential_ceiling import LAW as exponential_ceiling
 from allometry.laws.farseer import LAW as farseer
@@ -58,6 +59,7 @@ __all__ = [
     "chinchilla",
     "chinchilla_tied",
     "data_constrained",
+    "downstream",
     "exponential",
     "exponential_ceiling",
     "farseer",
