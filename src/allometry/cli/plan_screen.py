@@ -1,5 +1,6 @@
 """A plan on the terminal: the run to train first, then what speaks for and against it."""
 
+from collections import Counter
 from collections.abc import Iterable
 from math import isclose, isfinite, nan
 
