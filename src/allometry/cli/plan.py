@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,10 @@ BESIDE = [
         help="Another count of N, with embeddings or without: what changes with it.",
     ),
     click.Option(
+        ["--try-flops"], multiple=True, metavar="NAME,NAME,...",
+        help="The same plan under these ways to count FLOP, side by side.",
+    ),
+    click.Option(
         ["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
         help="Another recipe: compared in compute at equal loss.",
     ),
@@ -137,6 +142,7 @@ def plan(
     from allometry.plan.question import plan as make_plan
 
     given = None if parameters is None else numbers("--parameters", parameters.split(","))
+    others = [name for text in choices.pop("try_flops") for name in text.split(",") if name]
     counting, fitting = _counting(choices), _fitting(choices)
     columns, forms = mapped_columns(mapping) or None, _forms(laws, "chinchilla")
     if design:
@@ -147,6 +153,7 @@ def plan(
         raise UsageError("--noise is for --design")
     made = make_plan(
         source, columns, laws=forms, parameters=given, counting=counting,
+        try_counting=[replace(counting, flops=name) for name in others],
         machines=_machines(choices), fit=fitting, **choices,
     )  # fmt: skip
     if output:
@@ -178,7 +185,7 @@ def _machines(choices: dict[str, Any]) -> Any:
 
 def _counting(choices: dict[str, Any]) -> Any:
     """How FLOP are counted, from options that are taken out."""
-    from allometry.plan.question import Counting
+    from allometry.plan.conventions import Counting
 
     shape = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
     return Counting(choices.pop("flops"), **shape)

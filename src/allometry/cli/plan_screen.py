@@ -1,6 +1,5 @@
 """A plan on the terminal: the run to train first, then what speaks for and against it."""
 
-from collections import Counter
 from collections.abc import Iterable
 from math import isclose, isfinite, nan
 
@@ -34,6 +33,7 @@ def show_plan(plan: Plan) -> None:
     if plan.rows:
         _show_approaches(console, plan)
     _show_disagreement(console, plan)
+    _show_countings(console, plan)
     for line in _context(plan):
         show_line(console, line)
     _show_alarms(console, plan)
@@ -188,6 +188,16 @@ def _show_disagreement(console: Console, plan: Plan) -> None:
     for name in names:
         cells = ["-" if name == other else _percent(waste[name, other]) for other in names]
         table.add_row(name, *cells)
+    console.print(table)
+
+
+def _show_countings(console: Console, plan: Plan) -> None:
+    if not plan.countings:
+        return
+    table = _table("C counted as", "N from", "N* ~ C^", "D* ~ C^", "N*", "D*", "loss")
+    for way in plan.countings:
+        cells = (way.exponent_n, way.exponent_d, way.n_opt, way.d_opt)
+        table.add_row(way.flops, way.n_column, *map(shown, cells), shown(way.loss, 4))
     console.print(table)
 
 

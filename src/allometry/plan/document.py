@@ -17,6 +17,7 @@ from allometry.plan.batch import Advice
 from allometry.plan.believed import Believed
 from allometry.plan.beside import Bill, EqualLoss, OtherCount, Score
 from allometry.plan.cost import Cost
+from allometry.plan.countings import Counted
 from allometry.plan.disagreement import Disagreement
 from allometry.plan.inference import Account
 from allometry.plan.law_plan import InferencePlan, LawPlan
@@ -29,7 +30,7 @@ __all__ = ["Alarm", "Evidence", "Plan"]
 SCHEMA = "allometry/plan/1"
 NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
 OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
-BESIDE = ("hold_out", "other_count", "equal_loss", "bill", "advice")
+BESIDE = ("hold_out", "other_count", "countings", "equal_loss", "bill", "advice")
 OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
 
 
@@ -76,8 +77,9 @@ class Plan:
             without runs.
         level: of all intervals. rows: runs that were used.
         hold_out: law -> its score on runs that were held out. other_count: what changes with
-            another column of N. equal_loss: this recipe against another. bill: hours and dollars.
-            advice: bands of batch size and learning rate. Each where it was asked for.
+            another column of N. countings: the plan under other conventions. equal_loss: this
+            recipe against another. bill: hours and dollars. advice: bands of batch size and
+            learning rate. Each where it was asked for.
         notes: what was done to the table, and assumptions, in words.
         seconds: that fits and plan took.
         evidence: None for a plan that was read from a document.
@@ -94,6 +96,7 @@ class Plan:
     rows: int
     hold_out: Mapping[str, Score] = field(default_factory=dict)
     other_count: OtherCount | None = None
+    countings: tuple[Counted, ...] = ()
     equal_loss: EqualLoss | None = None
     bill: Bill | None = None
     advice: tuple[Advice, ...] = ()
@@ -328,6 +331,7 @@ class _Document(_Part):
     alarms: list[dict[str, str]]
     hold_out: dict[str, Any]
     other_count: dict[str, Any] | None
+    countings: list[dict[str, Any]]
     equal_loss: dict[str, Any] | None
     bill: dict[str, Any] | None
     advice: list[dict[str, Any]]
@@ -366,6 +370,7 @@ class _Document(_Part):
 _BESIDE: dict[str, TypeAdapter[Any]] = {
     "hold_out": TypeAdapter(dict[str, Score]),
     "other_count": TypeAdapter(OtherCount | None),
+    "countings": TypeAdapter(tuple[Counted, ...]),
     "equal_loss": TypeAdapter(EqualLoss | None),
     "bill": TypeAdapter(Bill | None),
     "advice": TypeAdapter(tuple[Advice, ...]),

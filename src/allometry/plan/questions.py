@@ -11,12 +11,13 @@ from allometry.fitting.options import FitOptions
 from allometry.laws import Array, Law
 from allometry.plan.believed import Believed
 from allometry.plan.candidates import Candidates
+from allometry.plan.conventions import Counting
 from allometry.plan.cost import Cost
 from allometry.plan.data import Data
 from allometry.plan.design import Identified, identified
 from allometry.plan.next_runs import NextOptions, NextRuns
 from allometry.plan.next_runs import next_runs as choose
-from allometry.plan.question import Counting, fits_of, forms_of, read_source
+from allometry.plan.question import fits_of, forms_of, read_source
 from allometry.plan.scores import noise_of
 from allometry.plan.target import Target
 from allometry.tables.read import TableLike, as_table
