@@ -75,6 +75,7 @@ TRUTHS = {
     "chinchilla": dict(E=1.7, A=40, B=300, alpha=0.34, beta=0.28),
     "chinchilla_tied": dict(E=1.7, A=40, B=300, alpha=0.31),
     "skaling": dict(E=1.7, A=40, B=300, alpha=0.5, beta=0.4, k=0.7),
+    "farseer": dict(s=-0.4, q=0.1, S=1.5, B=10.0, b=-0.2, Q=1.0, A=-0.5, a=0.1, E=0.3),
     "kaplan": dict(N_c=8e7, D_c=5e8, alpha_N=0.2, alpha_D=0.3),
     "overtraining": dict(E=1.5, alpha=40, beta=100, eta=-0.28),
     "data_constrained": dict(laws.named("data_constrained").fixed, R_N=5.0, R_D=15.0),

@@ -91,7 +91,8 @@ def _estimate(
     )
     verdict = bounded(below=not open_ends[0], above=not open_ends[1])
     if verdict == "identified":
-        first, last = ends(draws[:, j], level)
+        along = surface.along is not None  # then solver coordinates are not the parameters
+        first, last = ends(surface.values(draws)[parameter.name] if along else draws[:, j], level)
         verdict = width_verdict(
             parameter, surface.law.kind(parameter.name), low, high, last - first
         )

@@ -77,15 +77,13 @@ class PlainSurface(LawSurface):
 
     def predict(self, u: Array) -> tuple[Array, Array]:
         """Centred values (k, n) and their derivatives by u, (k, p, n)."""
-        if self.law.gradient is None:
+        gradient = self.law.gradient if self.along is None else self.along.gradient
+        if gradient is None:
             return differences.slopes(self._value, u, self.positive)
-        columns = {name: v[:, None] for name, v in self.values(u).items()}
-        slopes = self.law.gradient(columns, self.sizes)
+        columns = {name: v[:, None] for name, v in self._named(u).items()}
+        slopes = gradient(columns, self.sizes)
         f = slopes[self.law.response] if self.law.response in slopes else self._value(u)
         jacobian = np.empty((len(u), len(self.free), self.rows))
         for j, p in enumerate(self.free):
             jacobian[:, j] = slopes[p.name] * columns[p.name] if p.positive else slopes[p.name]
         return f, jacobian
-
-    def _value(self, u: Array) -> Array:
-        return self.law.evaluate(self.values(u), self.sizes)

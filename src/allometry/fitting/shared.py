@@ -66,6 +66,7 @@ class GroupLaw:
             source=law.source,
             sizes=(*law.sizes, GROUP),
             labels=(GROUP,),
+            uncentred=law.uncentred,
             response=law.response,
             parameters=tuple(
                 replace(

@@ -1,7 +1,8 @@
 """The surface that a solver descends: rows, a law and an objective, in solver coordinates.
 
 Solver coordinates u: the log of a positive parameter, another parameter itself,
-all for centred sizes, without the parameters held fixed.
+all for centred sizes, without the parameters held fixed. A law may have `Coordinates`
+of its own that stand for its parameters.
 """
 
 import copy
@@ -43,6 +44,7 @@ class LawSurface(ABC):
         linear: places of the free parameters that are solved at every step of a search.
         low, high: bounds in solver coordinates, (p,).
         centre: what each symbol is divided by.
+        along: the law's own coordinates, where the search goes along them.
     """
 
     exact = False
@@ -61,6 +63,8 @@ class LawSurface(ABC):
     ):
         self.law, self.objective = law, objective
         self.fixed = dict(fixed or {})
+        same = law.coordinates.same if law.coordinates else ()
+        self.along = law.coordinates if centred and set(self.fixed) <= set(same) else None
         self.centre = dict.fromkeys((*law.sizes, law.response), 1.0)
         if centred:
             self.centre |= _centres(law, sizes, y, self.fixed)
@@ -115,14 +119,30 @@ class LawSurface(ABC):
 
     def to_u_all(self, values: Array) -> Array:
         """Solver coordinates of centred parameters given for all of the law's, (k, all)."""
+        if self.along is not None:
+            named = self.along.of(dict(zip(self.law.names, values.T, strict=True)))
+            values = np.stack([named[name] for name in self.law.names], 1)
         return self.to_u(values[:, self.places])
 
     def values(self, u: Array) -> dict[str, Array]:
         """Centred parameters, each (k,), of solver vectors (k, p)."""
+        named = self._named(u)
+        return named if self.along is None else self.along.parameters(named)
+
+    def _named(self, u: Array) -> dict[str, Array]:
+        """What solver vectors (k, p) stand for, parameters or the law's coordinates, each (k,)."""
         values = {name: np.full(len(u), value) for name, value in self.fixed.items()}
         for j, p in enumerate(self.free):
             values[p.name] = np.exp(u[:, j]) if p.positive else u[:, j]
         return {name: values[name] for name in self.law.names}
+
+    def _value(self, u: Array) -> Array:
+        """Centred values (k, n)."""
+        if self.along is None:
+            return self.law.evaluate(self.values(u), self.sizes)
+        columns = {name: v[:, None] for name, v in self._named(u).items()}
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            return self.along.value(columns, self.sizes)
 
     def raw(self, u: Array) -> dict[str, Array]:
         """Parameters for raw sizes, each (k,)."""
@@ -149,13 +169,13 @@ class LawSurface(ABC):
     def compared(self, u: Array) -> Array:
         """Predictions (k, n), their logs where residuals are in logs; NaN where none exist."""
         with np.errstate(all="ignore"):
-            predicted = self.law.evaluate(self.values(u), self.sizes)
+            predicted = self._value(u)
             return np.log(predicted) if self.objective.logs else predicted
 
     def plain_residuals(self, u: Array) -> Array:
         """Residuals (k, n): of log y where the objective is in logs, else of centred y."""
         with np.errstate(all="ignore"):
-            predicted = self.law.evaluate(self.values(u), self.sizes)
+            predicted = self._value(u)
         return self.objective.residuals(self.y, predicted)
 
     def check_centring(self, u: Array) -> None:
@@ -167,7 +187,7 @@ class LawSurface(ABC):
         if self.law.terms or self._plain():
             return
         sizes = {s: _uncentred(v, s, self.centre) for s, v in self.sizes.items()}
-        centred = self.law.evaluate(self.values(u), self.sizes)[0] * self.centre[self.law.response]
+        centred = self._value(u)[0] * self.centre[self.law.response]
         raw = self.law.evaluate(self.raw(u), sizes)[0]
         usable = np.isfinite(centred) & np.isfinite(raw)
         height = np.abs(centred[usable]).max(initial=0.0)
@@ -216,10 +236,11 @@ def _centres(
     """The middle of each symbol; 1 where a parameter is fixed in raw units."""
     loose = {t.coefficient for t in law.terms if not t.powers}
     loose |= {e for t in law.terms for _, e in t.powers}
+    loose |= set(law.coordinates.same if law.coordinates else ())
     centre = dict.fromkeys((*law.sizes, law.response), 1.0)
-    if fixed and not (law.terms and set(fixed) <= loose):
+    if not set(fixed) <= loose:
         return centre
-    sizes_in_units = [s for s in law.sizes if s not in law.labels]
+    sizes_in_units = [s for s in law.sizes if s not in (*law.labels, *law.uncentred)]
     if law.centring == "ratio":
         for s in sizes_in_units:
             positive = sizes[s][sizes[s] > 0]

@@ -17,8 +17,9 @@ from allometry.laws.chinchilla_tied import LAW as chinchilla_tied
 from allometry.laws.data_constrained import LAW as data_constrained
 from allometry.laws.exponential import LAW as exponential
 from allometry.laws.exponential_ceiling import LAW as exponential_ceiling
+from allometry.laws.farseer import LAW as farseer
 from allometry.laws.kaplan import LAW as kaplan
-from allometry.laws.law import Allocation, Array, Law, Parameter, Term
+from allometry.laws.law import Allocation, Array, Coordinates, Law, Parameter, Term
 from allometry.laws.log import LAW as log
 from allometry.laws.lr_batch import LAW as lr_batch
 from allometry.laws.m3 import LAW as m3
@@ -42,6 +43,7 @@ m1, m2 = power, power_floor
 __all__ = [
     "Allocation",
     "Array",
+    "Coordinates",
     "Law",
     "Parameter",
     "Term",
@@ -54,6 +56,7 @@ __all__ = [
     "data_constrained",
     "exponential",
     "exponential_ceiling",
+    "farseer",
     "from_file",
     "kaplan",
     "log",

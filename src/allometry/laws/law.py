@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import UsageError, printable
 
-__all__ = ["Allocation", "Array", "Kind", "Law", "Parameter", "Term", "Values"]
+__all__ = ["Allocation", "Array", "Coordinates", "Kind", "Law", "Parameter", "Term", "Values"]
 
 Array = NDArray[np.float64]
 Values = Mapping[str, Array]
@@ -83,6 +83,27 @@ class Allocation:
     beta: Array
 
 
+@dataclass(frozen=True)
+class Coordinates:
+    """Numbers that rows determine better than the parameters, one of the name of each.
+
+    A search goes along them in place of the parameters, where no other than those in `same` are
+    held fixed. Bounds of parameters are then those of the coordinates.
+
+    Attributes:
+        of: parameters -> coordinates.
+        parameters: coordinates -> parameters.
+        value, gradient: as those of the law, by coordinates.
+        same: parameters that are coordinates themselves, and have no unit.
+    """
+
+    of: Callable[[Values], dict[str, Array]]
+    parameters: Callable[[Values], dict[str, Array]]
+    value: Callable[[Values, Values], Array]
+    gradient: Callable[[Values, Values], Values]
+    same: tuple[str, ...] = ()
+
+
 def _nothing_derived(values: Values) -> dict[str, Array]:
     return {}
 
@@ -101,6 +122,7 @@ class Law:
         source: paper and equation.
         sizes: symbols of the columns it is a function of.
         labels: those of the sizes that number things, groups say; they are not centred.
+        uncentred: sizes kept in their own unit, which no parameter of the law carries.
         response: symbol of the column it predicts.
         parameters: in the order they are shown.
         terms: the sum of powers, or empty where `value` is given.
@@ -108,6 +130,8 @@ class Law:
         gradient: same arguments -> derivative by each parameter, each (k, n), and
             the value by the response's symbol where it is made on the way;
             without a gradient central differences are taken.
+        coordinates: what a search goes along in place of the parameters, where these depend on
+            each other so much that a search along them does not end. Needs a `gradient`.
         uncentre: (centred parameters, centre of each symbol) -> raw parameters. A law
             with a `value` and without `uncentre` is not centred.
         starts: (uniform draws (k, p), centred sizes, centred response) -> centred
@@ -140,9 +164,11 @@ class Law:
     response: str
     parameters: tuple[Parameter, ...]
     labels: tuple[str, ...] = ()
+    uncentred: tuple[str, ...] = ()
     terms: tuple[Term, ...] = ()
     value: Callable[[Values, Values], Array] | None = None
     gradient: Callable[[Values, Values], Values] | None = None
+    coordinates: Coordinates | None = None
     uncentre: Callable[[Values, Mapping[str, float]], dict[str, Array]] = _same
     starts: Callable[[Array, Values, Array], Array] | None = None
     linear: tuple[str, ...] = ()
