@@ -90,7 +90,9 @@ class Candidates:
         return cls.of_runs(n[kept], d[kept], spent[kept], runs)
 
     @classmethod
-    def of_runs(cls, n: Array, d: Array, cost: Array, runs: Runs, notes: tuple[str, ...] = ()) -> Self:
+    def of_runs(
+        cls, n: Array, d: Array, cost: Array, runs: Runs, notes: tuple[str, ...] = ()
+    ) -> Self:
         """Candidates of these sizes, each made twice at most."""
         at = np.log(np.stack([n, d], 1))
         made = np.log(np.stack([runs.n, runs.d], 1))

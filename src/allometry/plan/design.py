@@ -196,7 +196,9 @@ def _check(law: Law, values: Mapping[str, float], n: Array, d: Array, noise: flo
     if missing := [name for name in law.names if name not in values]:
         raise UsageError(f"law {law.name} needs a value of {', '.join(missing)}")
     if n.shape != d.shape or not len(n):
-        raise UsageError(f"as many N as D, and at least one, are expected; got {n.shape}, {d.shape}")
+        raise UsageError(
+            f"as many N as D, and at least one, are expected; got {n.shape}, {d.shape}"
+        )
     if not (np.isfinite(n) & np.isfinite(d) & (n > 0) & (d > 0)).all():
         raise UsageError("N and D of every run are positive numbers")
     if not (np.isfinite(noise) and noise > 0):
