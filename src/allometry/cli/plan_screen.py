@@ -13,7 +13,7 @@ from allometry.plan.approach import Approach
 from allometry.plan.design import Identified
 from allometry.plan.document import Plan
 from allometry.plan.law_plan import LawPlan
-from allometry.plan.next_runs import NextRuns
+from allometry.plan.next_result import NextRuns
 from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
 

@@ -15,7 +15,8 @@ from allometry.plan.conventions import Counting
 from allometry.plan.cost import Cost
 from allometry.plan.data import Data
 from allometry.plan.design import Identified, identified
-from allometry.plan.next_runs import NextOptions, NextRuns
+from allometry.plan.next_result import NextRuns
+from allometry.plan.next_runs import NextOptions
 from allometry.plan.next_runs import next_runs as choose
 from allometry.plan.question import fits_of, forms_of, read_source
 from allometry.plan.scores import noise_of
