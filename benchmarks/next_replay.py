@@ -302,13 +302,22 @@ def r_squared(values: Array, measured: Array) -> float:
 
 def replayed(folder: Path, job: tuple[str, str, int]) -> tuple[tuple[str, str, int], list, float]:
     name, strategy, seed = job
-    began = time.perf_counter()
+    began = time.process_time()
     scores = Replay(pools(folder)[name], strategy, seed).run()
-    return job, scores, time.perf_counter() - began
+    return job, scores, time.process_time() - began
 
 
 def line(name: str, means: Sequence[float]) -> str:
     return f"  {name:22s}" + "".join(f"{mean:8.2f}" for mean in means)
+
+
+def table_of(name: str, of_pool: Mapping[str, list], seeds: int) -> str:
+    lines = [f"{name}: R2 after 1, 5, 10% of the cost, mean of {seeds} seeds"]
+    for strategy, of_seeds in of_pool.items():
+        lines.append(line(strategy, np.mean([[s["r2"] for s in x] for x in of_seeds], axis=0)))
+    if name in PUBLISHED:
+        lines.append(line("v_optimal, published", PUBLISHED[name]))
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -322,22 +331,19 @@ def main() -> None:
     default = Path(__file__).parents[2] / "shared" / "reference"
     folder = chosen.folder or Path(os.environ.get("ALLOMETRY_REFERENCE", default))
     names = [n for n in pools(folder) if not chosen.only or n in chosen.only]
-    jobs = [(n, s, seed) for n in names for s in chosen.strategies for seed in range(chosen.seeds)]
-    results: dict[str, dict[str, list]] = {n: {s: [] for s in chosen.strategies} for n in names}
+    results: dict[str, dict[str, list]] = {}
     seconds = 0.0
     with ProcessPoolExecutor(2) as executor:
-        for (name, strategy, _), scores, took in executor.map(partial(replayed, folder), jobs):
-            results[name][strategy].append(scores)
-            seconds += took
-    for name, of_pool in results.items():
-        print(f"{name}: R2 after 1, 5, 10% of the cost, mean of {chosen.seeds} seeds")
-        for strategy, seeds in of_pool.items():
-            print(line(strategy, np.mean([[s["r2"] for s in scores] for scores in seeds], axis=0)))
-        if name in PUBLISHED:
-            print(line("v_optimal, published", PUBLISHED[name]))
+        for name in names:
+            jobs = [(name, s, seed) for s in chosen.strategies for seed in range(chosen.seeds)]
+            of_pool = results[name] = {s: [] for s in chosen.strategies}
+            for (_, strategy, _), scores, took in executor.map(partial(replayed, folder), jobs):
+                of_pool[strategy].append(scores)
+                seconds += took
+            print(table_of(name, of_pool, chosen.seeds), flush=True)
     print(f"{seconds:.0f} seconds of processors", file=sys.stderr)
     if chosen.json:
-        chosen.json.write_text(json.dumps(results, indent=1))
+        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ BACKTEST_STARTS = 32  # of a fit to the cheaper runs; the full search is for the
 RANDOM_DRAWS = 16  # batches that the baseline `random` is the mean of
 LARGEST_SHARE = 0.75  # of the reserve; the rest is for the run off the rays
 NEAR_LARGEST = 0.5  # of the dearest run that the reserve pays for
+UNSPENT = 0.05  # share of the budget that is worth a word
 FAR_ENOUGH = 0.9  # of the farthest distance in ln(D/N)
 
 
@@ -180,8 +181,19 @@ class _Choice:
             self._waste(belief),
             self._stop(belief),
             question.weights,
-            (*notes, *_unspent(pool, self.options.most)),
+            (*notes, *self._unspent(pool)),
         )
+
+    def _unspent(self, pool: Pool) -> list[str]:
+        """What is said of a budget that the number of runs leaves over."""
+        most = self.options.most
+        few = pool.left < UNSPENT * self.budget or not (pool.cost <= pool.left).any()
+        if len(pool.chosen) < most or few:
+            return []
+        return [
+            f"{pool.left:.3g} FLOP are left after {most} runs: allow more runs, or a smaller "
+            "exponent of the cost, which takes dearer ones"
+        ]
 
     def _waste(self, belief: Belief) -> float | None:
         if self.question.curvature is None:
@@ -275,16 +287,6 @@ class _Choice:
         now = question.waste(float(np.sqrt(belief.variance())))[0]
         then = np.array([question.waste(float(sd))[0] for sd in left])
         return verdict(now, then, self.grid.cost, compute)
-
-
-def _unspent(pool: Pool, most: int) -> list[str]:
-    """What is said of a budget that the number of runs leaves over."""
-    if len(pool.chosen) < most or not (pool.cost <= pool.left).any():
-        return []
-    return [
-        f"{pool.left:.3g} FLOP are left after {most} runs: allow more runs, or a smaller exponent "
-        "of the cost, which takes dearer ones"
-    ]
 
 
 def _volume(belief: Belief) -> Array:
