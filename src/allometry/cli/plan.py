@@ -1,6 +1,5 @@
 """Commands that decide: the run to train, and the runs to make next."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -264,11 +263,11 @@ def next_(
         source, mapped_columns(mapping) or None, laws=_forms(laws, "chinchilla,skaling"),
         counting=counting, fit=fitting, **choices,
     )  # fmt: skip
-    document = made.to_document()
     if output:
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        text = made.to_json(indent=1) + "\n"
         write(output, lambda path: _save(path, text))
     if as_json:
+        document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.plan_screen import show_next

@@ -17,6 +17,7 @@ from allometry.plan.design import FEWEST_RATIOS, coverage, distinct_ratios
 from allometry.plan.disagreement import Disagreement
 from allometry.plan.document import Alarm, Plan
 from allometry.plan.isoflop import IsoFlop
+from allometry.plan.isoflop_quality import Quality
 from allometry.plan.law_plan import LawPlan
 from allometry.plan.optimum import Frontier
 from allometry.plan.published import PUBLISHED
@@ -182,13 +183,14 @@ _ASSUMES = {
 
 
 def _of_budgets(found: IsoFlop) -> Iterator[Alarm]:
-    """Budgets that approach 2 could not use."""
-    left = [budget for budget in found.budgets if budget.reason]
+    """Budgets with sizes enough for a parabola that approach 2 could not use."""
+    curves = [b for b in found.budgets if len(np.unique(b.n)) >= Quality().fewest]
+    left = [budget for budget in curves if budget.reason]
     if left:
         worst = "; ".join(f"{shown(b.compute)} FLOP: {b.reason}" for b in left[:3])
         yield Alarm(
             "budgets_left_out",
-            f"Approach 2 leaves out {len(left)} of {len(found.budgets)} budgets ({worst}).",
+            f"Approach 2 leaves out {len(left)} of {len(curves)} budgets ({worst}).",
         )
 
 

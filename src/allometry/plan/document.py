@@ -19,6 +19,7 @@ from allometry.plan.beside import Bill, EqualLoss, OtherCount, Score
 from allometry.plan.cost import Cost
 from allometry.plan.countings import Counted
 from allometry.plan.disagreement import Disagreement
+from allometry.plan.display import as_html, as_text
 from allometry.plan.inference import Account
 from allometry.plan.law_plan import InferencePlan, LawPlan
 from allometry.plan.optimum import Frontier
@@ -64,7 +65,7 @@ class Evidence:
     approaches: Approaches | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The runs to train at a budget, by law and by approach, and what speaks against them.
 
@@ -108,6 +109,21 @@ class Plan:
     def first(self) -> LawPlan:
         """The plan of the first law."""
         return next(iter(self.laws.values()))
+
+    def _digest(self) -> tuple[str, list[list[str]], list[str]]:
+        """Title, a row for each law, and the alarms."""
+        rows = [["law", "N", "D", "D/N", "loss", "expected waste"]]
+        for name, law in self.laws.items():
+            numbers = (law.n_opt, law.d_opt, law.tokens_per_param, law.loss)
+            waste = "" if law.expected_waste is None else f"{100 * law.expected_waste:.2g}%"
+            rows.append([name, *(number.shown() for number in numbers), waste])
+        return self.question, rows, [f"{a.code}: {a.message}" for a in self.alarms]
+
+    def __repr__(self) -> str:
+        return as_text(*self._digest())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._digest())
 
     def to_document(self) -> dict[str, object]:
         """The plan document: plain values only; a number that is not finite is None."""
