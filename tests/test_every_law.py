@@ -43,6 +43,9 @@ SIZES = {
 SIZES["U"] = SIZES["D"] / RNG.choice([1.0, 2.0, 10.0], 24)
 SIZES["L"] = np.tile(np.arange(2.0, 10.0), 3)
 SIZES["M"] = np.repeat([10.0, 100.0, 1000.0], 8)
+SIZES |= {"G": np.tile([1.0, 2.0, 4.0, 8.0, 16.0, 32.0], 4), "S": np.tile([0.0, 0.5, 0.9, 0.98], 6)}
+SIZES |= {"N_nv": N, "N_v": RNG.permutation(N), "H": SIZES["D"]}
+SIZES |= {bits: RNG.choice([3.0, 4.0, 6.0, 8.0, 12.0], 24) for bits in ("P_w", "P_a", "P_kv")}
 OTHER = np.geomspace(1.0, 1e3, 24)[RNG.permutation(24)]  # of a symbol not named above
 # Parameters in the range of papers, identified by the sizes above.
 TRUTHS = {
@@ -82,6 +85,24 @@ TRUTHS = {
     "lr_batch": dict(c=2.0, a=-0.7, b=0.3),
     "quanta": dict(a=0.02, b=1.0, alpha=0.4, C=3e3, tau_D=1e5, tau_S=5.0, K=1e9),
     "power_product": dict(A=0.3, alpha_L=1.17, alpha_D=0.05, alpha_N=0.9, alpha_M=1.0),
+    "moe_krajewski": dict(c=1.4, a=18.0, g=20.0, b=300.0, gamma=0.6, alpha=0.3, beta=0.4),
+    "precision": dict(
+        E=1.7, A=40, B=300, alpha=0.34, beta=0.28, gamma_w=2.7, gamma_a=2.2, gamma_kv=1.0
+    ),
+    "sparsity": {
+        "a": 300.0,
+        "alpha": 0.6,
+        "b": 300.0,
+        "beta": 0.35,
+        "c": 0.5,
+        "lambda": -0.2,
+        "d": 15.0,
+        "delta": 0.2,
+        "gamma": 0.25,
+        "e": 0.9,
+    },
+    "vocabulary": dict(E=-0.8, A1=40, alpha1=0.35, A2=60, alpha2=0.5, B=300, beta=0.3),
+    "downstream": dict(E=0.0, A=60.0, B=30.0, alpha=0.3, beta=0.2, a=0.7, k=-1.0, L0=4.0, b=0.25),
     "multi_power": dict(L0=2.5, A=0.6, alpha=0.45, B=300, C=2.0, beta=0.6, gamma=0.6),
 }
 # Recovered from some starts only: sums of breaks, and sums over a schedule.

@@ -22,7 +22,7 @@ from allometry.figures.plans import (
 )
 from allometry.fitting.options import FitOptions
 from allometry.plan.document import Plan
-from allometry.plan.next_runs import Expected, NextRun, NextRuns
+from allometry.plan.next_result import Expected, NextRun, NextRuns
 from allometry.plan.question import plan as make_plan
 from allometry.plan.verdict import Stop
 from allometry.plan.waste import wasted

@@ -324,3 +324,41 @@ def test_groups_that_read_the_same_are_two_groups():
         "'1'",
         "'3'",
     ]
+
+
+def optimizers(noise):
+    """Runs of two optimizers whose law has the second one's N and D worth 1.35 and 1.25."""
+    n, d = np.geomspace(1e7, 1e10, 6).repeat(5), np.tile(np.geomspace(1e9, 1e12, 5), 6)
+    rho = np.repeat([[1.0, 1.0], [1.35, 1.25]], 30, axis=0)
+    n, d = np.tile(n, 2), np.tile(d, 2)
+    loss = 1.8 + 480 * (rho[:, 0] * n) ** -0.35 + 2100 * (rho[:, 1] * d) ** -0.37
+    loss = loss * np.exp(noise * np.random.default_rng(4).normal(size=60))
+    return Table({"optimizer": ["adam"] * 30 + ["muon"] * 30, "n": n, "d": d, "loss": loss})
+
+
+def of_optimizers(noise, resamples):
+    return fit_groups(optimizers(noise), "chinchilla", {"N": "n", "D": "d", "L": "loss"},
+                      by="optimizer", shared=["E", "alpha", "beta"], objective="squared_log",
+                      resamples=resamples).shared.fit  # fmt: skip
+
+
+def test_multipliers_of_parameters_and_tokens_are_recovered():
+    derived = of_optimizers(0.0, 0).derived
+    rho = {name: derived[name].value for name in ("rho_N[muon]", "rho_D[muon]")}
+    assert rho == pytest.approx({"rho_N[muon]": 1.35, "rho_D[muon]": 1.25}, rel=1e-5)
+    assert "rho_N[adam]" not in derived
+
+
+def test_the_intervals_of_multipliers_hold_the_truth_and_leave_out_one():
+    shared = of_optimizers(0.002, 400)
+    for name, truth in (("rho_N[muon]", 1.35), ("rho_D[muon]", 1.25)):
+        assert 1 < shared.derived[name].low < truth < shared.derived[name].high
+        assert shared.derived[name].verdict == "identified"
+        assert shared.law.meanings[name].startswith(f"{name[4]} of adam that is worth")
+
+
+def test_there_are_no_multipliers_where_exponents_differ():
+    columns = {"N": "n", "D": "d", "L": "loss"}
+    groups = fit_groups(optimizers(0.002), "chinchilla", columns, by="optimizer", shared=["E"],
+                        objective="squared_log", resamples=0)  # fmt: skip
+    assert not [name for name in groups.shared.fit.derived if name.startswith("rho")]

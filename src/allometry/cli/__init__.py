@@ -16,7 +16,7 @@ from allometry.cli import data, decisions, fit_checks, laws, stored
 from allometry.cli.listing import list_
 from allometry.cli.new import new
 from allometry.cli.output import in_a_line, on_stdout, say
-from allometry.cli.plan import plan
+from allometry.cli.plan import next_, plan
 from allometry.cli.report import report
 from allometry.cli.run import run
 from allometry.cli.streams import close_stdout, in_words_of_click, open_streams, tell
@@ -92,6 +92,7 @@ for _command in (
     fit_checks.influence,
     fit_checks.multiverse,
     plan,
+    next_,
     data.data,
 ):
     commands.add_command(_command)

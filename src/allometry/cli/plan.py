@@ -1,6 +1,7 @@
 """Commands that decide: the run to train, and the runs to make next."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +17,18 @@ from allometry.cli.options import (
     numbers,
 )
 from allometry.cli.output import print_json, write
+from allometry.errors import UsageError
 from allometry.fitting.options import FitOptions
 
 if TYPE_CHECKING:
     from allometry.plan.document import Plan
 
-__all__ = ["plan"]
+__all__ = ["next_", "plan"]
 
 FLOPS = ("6nd_total", "6nd_body", "6nd_body_plus_head", "with_attention", "deepseek", "measured")
 ACCOUNTS = ("lifetime", "equal-quality")
 REPEATS = ("law", "never")
+OF_FITS = ("objective", "delta", "starts", "resamples", "interval", "level", "seed")
 
 
 def of_fit(*names: str) -> list[click.Parameter]:
@@ -81,6 +84,36 @@ COUNTING = [
         help="The run that a row is a checkpoint of: approach 1 needs it.",
     ),
 ]  # fmt: skip
+BESIDE = [
+    click.Option(
+        ["--fit-where"], multiple=True, metavar='"COLUMN<=VALUE"',
+        help="Rows to fit; the others are held out, and scored.",
+    ),
+    click.Option(
+        ["--other-n"], metavar="COLUMN",
+        help="Another count of N, with embeddings or without: what changes with it.",
+    ),
+    click.Option(
+        ["--try-flops"], multiple=True, metavar="NAME,NAME,...",
+        help="The same plan under these ways to count FLOP, side by side.",
+    ),
+    click.Option(
+        ["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
+        help="Another recipe: compared in compute at equal loss.",
+    ),
+    click.Option(["--gpus"], type=click.IntRange(1), help="For hours, with --peak and --mfu."),
+    click.Option(["--peak"], type=float, metavar="FLOP/S", help="Of one GPU."),
+    click.Option(
+        ["--peak-kind"], type=click.Choice(["dense", "sparse"]),
+        help="What the data sheet's peak assumes; half of a sparse one is taken.",
+    ),
+    click.Option(["--mfu"], type=float, help="Share of the peak that is reached, 0.4 say."),
+    click.Option(["--price"], type=float, metavar="DOLLARS", help="Of one GPU for an hour."),
+    click.Option(
+        ["--advise"], is_flag=True,
+        help="Bands of batch size and learning rate by published laws of language models.",
+    ),
+]  # fmt: skip
 
 
 @click.command(
@@ -90,41 +123,46 @@ COUNTING = [
             ["--parameters"], metavar="NAME=VALUE,...",
             help="Of the law, given: no table then, and no intervals.",
         ),
+        click.Option(
+            ["--design"], is_flag=True,
+            help="What the runs of SOURCE can tell, in place of a plan; with --parameters and "
+            "--noise also of runs that are not made yet.",
+        ),
+        click.Option(["--noise"], type=float, help="Deviation of ln L, for --design: 0.005."),
         *BUDGET,
         *COUNTING,
+        *BESIDE,
         *of_fit("filters", "drop_largest", "objective", "delta", "starts", "resamples",
                 "interval", "level", "seed", "output", "as_json"),
     ]
 )  # fmt: skip
 def plan(
     source: Path | None, mapping: Sequence[str], laws: Sequence[str], parameters: str | None,
-    output: Path | None, as_json: bool, **choices: Any,
+    output: Path | None, as_json: bool, design: bool, noise: float | None, **choices: Any,
 ) -> None:  # fmt: skip
     """The run to train: from SOURCE (a table of finished runs, or a fit.json), a compute or
     another budget, by every law and approach, with intervals, waste and alarms."""
-    from allometry.plan.question import Counting
     from allometry.plan.question import plan as make_plan
 
-    names = [law_name(name) for text in laws for name in text.split(",") if name]
-    count = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
-    counting = Counting(choices.pop("flops"), **count)
     given = None if parameters is None else numbers("--parameters", parameters.split(","))
-    fit_options = FitOptions(
-        where=choices.pop("filters"),
-        drop_largest=counts("--drop-largest", choices.pop("drop_largest")),
-        **{name: choices.pop(name) for name in ("objective", "delta", "starts", "resamples",
-                                                "interval", "level", "seed")},
+    others = [name for text in choices.pop("try_flops") for name in text.split(",") if name]
+    counting, fitting = _counting(choices), _fitting(choices)
+    columns, forms = mapped_columns(mapping) or None, _forms(laws, "chinchilla")
+    if design:
+        _design(source, columns, forms[0], given, noise, choices["compute"], counting, fitting,
+                as_json)  # fmt: skip
+        return
+    if noise is not None:
+        raise UsageError("--noise is for --design")
+    asked = dict(
+        parameters=given, counting=counting,
+        try_counting=[replace(counting, flops=name) for name in others],
+        machines=_machines(choices), fit=fitting, **choices,
     )  # fmt: skip
-    made = make_plan(
-        source, mapped_columns(mapping) or None, laws=_forms(names), parameters=given,
-        counting=counting, fit=fit_options, **choices,
-    )  # fmt: skip
+    made = make_plan(source, columns, laws=forms, **asked)
     if output:
-        python = python_call(
-            source, mapped_columns(mapping), laws=names, parameters=given, counting=counting,
-            fit=fit_options, **choices,
-        )  # fmt: skip
-        write(output, lambda path: _save(path, made, python))
+        python = python_call(source, columns, laws=_names(laws), **asked)
+        write(output, lambda path: _save_plan(path, made, python))
     if as_json:
         document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
@@ -134,21 +172,130 @@ def plan(
         show_plan(made)
 
 
-def _forms(names: Sequence[str]) -> list[Any]:
+def _machines(choices: dict[str, Any]) -> Any:
+    """The accelerators that the options name, which are taken out of them; None for none."""
+    from allometry.plan.beside import Machines
+    from allometry.plan.money import Peak
+
+    given = {name: choices.pop(name) for name in ("gpus", "peak", "peak_kind", "mfu", "price")}
+    if all(value is None for value in given.values()):
+        return None
+    if missing := [f"--{n.replace('_', '-')}" for n in ("peak", "peak_kind", "mfu")
+                   if given[n] is None]:  # fmt: skip
+        raise UsageError(f"hours need {', '.join(missing)} as well")
+    peak = Peak(given["peak"], given["peak_kind"])
+    return Machines(peak, given["mfu"], given["gpus"] or 1, given["price"])
+
+
+def _counting(choices: dict[str, Any]) -> Any:
+    """How FLOP are counted, from options that are taken out."""
+    from allometry.plan.conventions import Counting
+
+    shape = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
+    return Counting(choices.pop("flops"), **shape)
+
+
+def _fitting(choices: dict[str, Any]) -> FitOptions:
+    """The options of the fits, which are taken out."""
+    return FitOptions(
+        where=choices.pop("filters"),
+        drop_largest=counts("--drop-largest", choices.pop("drop_largest")),
+        **{name: choices.pop(name) for name in OF_FITS},
+    )
+
+
+def _forms(laws: Sequence[str], default: str) -> list[Any]:
+    """The laws of an option that may be repeated and has names apart by commas."""
     from allometry.fitting.files import law_of
 
-    return [law_of(name) for name in names or ["chinchilla"]]
+    return [law_of(name) for name in _names(laws) or default.split(",")]
 
 
-def _save(path: Path, made: "Plan", python: str) -> None:
+def _names(laws: Sequence[str]) -> list[str]:
+    """The names, or paths of files, of laws."""
+    return [law_name(name) for text in laws for name in text.split(",") if name]
+
+
+def _design(
+    source: Path | None, columns: dict[str, str] | None, law: Any,
+    parameters: dict[str, float] | None, noise: float | None, compute: float | None,
+    counting: Any, fitting: FitOptions, as_json: bool,
+) -> None:  # fmt: skip
+    """Say what runs can tell."""
+    from allometry.plan.questions import design as of_runs
+
+    if source is None:
+        raise UsageError("--design is of a table of runs, made or not: name it")
+    targets = [] if compute is None else [f"ln_n_opt@{compute:g}", f"waste@{compute:g}"]
+    made = of_runs(
+        source, columns, targets=targets, law=law, parameters=parameters, noise=noise,
+        counting=counting, fit=None if parameters else fitting,
+    )  # fmt: skip
+    if as_json:
+        document = made.to_document()
+        print_json(str(document.pop("schema")).split("/")[1], **document)
+    else:
+        from allometry.cli.plan_screen import show_design
+
+        show_design(made)
+
+
+@click.command(
+    "next",
+    params=[
+        *SOURCE,
+        click.Option(["--budget"], type=float, required=True, metavar="FLOP",
+                     help="Of all new runs together."),
+        click.Option(["--target"], required=True,
+                     help="What they are to tell: ln_n_opt@C, waste@C, loss@N,D or law."),
+        click.Option(["--candidates"], type=FILE_OR_FOLDER, metavar="TABLE",
+                     help="Runs that can be made, with the columns of N and D. Default: a grid."),
+        click.Option(["--max-run"], type=float, metavar="FLOP", help="Of one run at most."),
+        click.Option(["--at-most"], type=click.IntRange(1), help="Runs."),
+        *COUNTING[:4],
+        *of_fit("filters", "drop_largest", "objective", "delta", "starts", "resamples",
+                "interval", "level", "seed", "output", "as_json"),
+    ],
+)  # fmt: skip
+def next_(
+    source: Path | None, mapping: Sequence[str], laws: Sequence[str], output: Path | None,
+    as_json: bool, **choices: Any,
+) -> None:  # fmt: skip
+    """The runs to make next: those that tell most of a target for a budget, from SOURCE (a table
+    of finished runs, or a fit.json)."""
+    from allometry.plan.questions import next_runs
+
+    if source is None:
+        raise UsageError("next needs a table of finished runs, or a fit.json: name it")
+    counting, fitting = _counting(choices), _fitting(choices)
+    made = next_runs(
+        source, mapped_columns(mapping) or None, laws=_forms(laws, "chinchilla,skaling"),
+        counting=counting, fit=fitting, **choices,
+    )  # fmt: skip
+    if output:
+        text = made.to_json(indent=1) + "\n"
+        write(output, lambda path: _save(path, text))
+    if as_json:
+        document = made.to_document()
+        print_json(str(document.pop("schema")).split("/")[1], **document)
+    else:
+        from allometry.cli.plan_screen import show_next
+
+        show_next(made)
+
+
+def _save_plan(path: Path, made: "Plan", python: str) -> None:
     """A page where the ending is that of one, else the plan document."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        _save(path, made.to_json(indent=1) + "\n")
+        return
+    from allometry.report.plan_page import write_plan_page
+
+    write_plan_page(made, path, command=command_line(click.get_current_context()), python=python)
+
+
+def _save(path: Path, text: str) -> None:
     from allometry.files.durable import written
 
-    if path.suffix.lower() in (".html", ".htm"):
-        from allometry.report.plan_page import write_plan_page
-
-        command = command_line(click.get_current_context())
-        write_plan_page(made, path, command=command, python=python)
-        return
     with written(path) as part:
-        part.write_text(made.to_json(indent=1) + "\n", encoding="utf-8")
+        part.write_text(text, encoding="utf-8")

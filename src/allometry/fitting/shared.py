@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from allometry.errors import UsageError, did_you_mean
-from allometry.laws import Array, Law
+from allometry.laws import Array, Law, Term
 from allometry.laws.law import Values
 from allometry.stats.resample import Labels
 
@@ -87,6 +87,11 @@ class GroupLaw:
                 f"{name}[{g}]": self._in_group(meaning, g)
                 for name, meaning in law.meanings.items()
                 for g in self.groups
+            }
+            | {
+                f"rho_{size}[{g}]": f"{size} of {self.groups[0]} that is worth one {size} of {g}"
+                for size, _, _ in self._multiplied()
+                for g in self.groups[1:]
             },
             centring=law.centring,
             valid=law.valid,
@@ -149,7 +154,26 @@ class GroupLaw:
         for group in self.groups:
             quantities = self.law.derived(self._values(p, group))
             derived |= {f"{name}[{group}]": v for name, v in quantities.items()}
+        for size, term, exponent in self._multiplied():
+            first = p[self.name(term.coefficient, self.groups[0])]
+            for group in self.groups[1:]:
+                ratio = p[self.name(term.coefficient, group)] / first
+                derived[f"rho_{size}[{group}]"] = ratio ** (term.sign / p[exponent])
         return derived
+
+    def _multiplied(self) -> list[tuple[str, Term, str]]:
+        """Sizes that groups use to another effect: triples (size, its term, its exponent).
+
+        Where groups share an exponent and differ in the coefficient, their parts A N^-alpha are
+        those of the first group at rho N, rho = (A/A of the first)^(-1/alpha).
+        """
+        terms = [term for term in self.law.terms if len(term.powers) == 1]
+        return [
+            (size, term, exponent)
+            for term in terms
+            for size, exponent in term.powers
+            if exponent in self.shared and term.coefficient not in self._alike
+        ]
 
     @property
     def _alike(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from allometry.laws.bnsl import LAWS as _BNSL
 from allometry.laws.chinchilla import LAW as chinchilla
 from allometry.laws.chinchilla_tied import LAW as chinchilla_tied
 from allometry.laws.data_constrained import LAW as data_constrained
+from allometry.laws.downstream import LAW as downstream
 from allometry.laws.exponential import LAW as exponential
 from allometry.laws.exponential_ceiling import LAW as exponential_ceiling
 from allometry.laws.farseer import LAW as farseer
@@ -24,6 +25,7 @@ from allometry.laws.log import LAW as log
 from allometry.laws.lr_batch import LAW as lr_batch
 from allometry.laws.m3 import LAW as m3
 from allometry.laws.m4 import LAW as m4
+from allometry.laws.moe_krajewski import LAW as moe_krajewski
 from allometry.laws.multi_power import LAW as multi_power
 from allometry.laws.overtraining import LAW as overtraining
 from allometry.laws.power import LAW as power
@@ -31,9 +33,12 @@ from allometry.laws.power_ceiling import LAW as power_ceiling
 from allometry.laws.power_floor import LAW as power_floor
 from allometry.laws.power_offset import LAW as power_offset
 from allometry.laws.power_product import LAW as power_product
+from allometry.laws.precision import LAW as precision
 from allometry.laws.quanta import LAW as quanta
 from allometry.laws.sigmoid import LAW as sigmoid
 from allometry.laws.skaling import LAW as skaling
+from allometry.laws.sparsity import LAW as sparsity
+from allometry.laws.vocabulary import LAW as vocabulary
 
 bnsl1, bnsl2, bnsl3 = _BNSL
 
@@ -54,6 +59,7 @@ __all__ = [
     "chinchilla",
     "chinchilla_tied",
     "data_constrained",
+    "downstream",
     "exponential",
     "exponential_ceiling",
     "farseer",
@@ -65,6 +71,7 @@ __all__ = [
     "m2",
     "m3",
     "m4",
+    "moe_krajewski",
     "multi_power",
     "named",
     "overtraining",
@@ -73,9 +80,12 @@ __all__ = [
     "power_floor",
     "power_offset",
     "power_product",
+    "precision",
     "quanta",
     "sigmoid",
     "skaling",
+    "sparsity",
+    "vocabulary",
 ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from allometry.laws.law import Array, Coordinates, Law, Parameter, Values
 
-__all__ = ["LAW"]
+__all__ = ["LAW", "bent"]
 
 # The three functions of N: names of its part in N, of that part's exponent, and of the rest.
 TRIPLES = (("s", "q", "S"), ("B", "b", "Q"), ("A", "a", "E"))
@@ -42,18 +42,18 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
     return slopes
 
 
-def _bent(log_n: Array, r: Array) -> tuple[Array, Array]:
-    """(N^r - 1)/r, which is ln N for r = 0, and its derivative by r."""
-    z = r * log_n
+def bent(log_x: Array, r: Array) -> tuple[Array, Array]:
+    """(x^r - 1)/r, which is ln x for r = 0, and its derivative by r (Box and Cox 1964)."""
+    z = r * log_x
     near = np.abs(z) < SMALL
     safe, power = np.where(near, 1.0, r), np.expm1(z)
-    bent = np.where(near, log_n * (1 + z / 2 + z**2 / 6), power / safe)
-    slope = np.where(near, log_n**2 * (0.5 + z / 3 + z**2 / 8), 0.0)
-    return bent, np.where(near, slope, (log_n * (power + 1) - bent) / safe)
+    value = np.where(near, log_x * (1 + z / 2 + z**2 / 6), power / safe)
+    slope = np.where(near, log_x**2 * (0.5 + z / 3 + z**2 / 8), 0.0)
+    return value, np.where(near, slope, (log_x * (power + 1) - value) / safe)
 
 
 def _logs_along(c: Values, log_n: Array) -> list[Array]:
-    return [c[rest] + c[scale] * _bent(log_n, c[power])[0] for scale, power, rest in TRIPLES]
+    return [c[rest] + c[scale] * bent(log_n, c[power])[0] for scale, power, rest in TRIPLES]
 
 
 def value_along(c: Values, sizes: Values) -> Array:
@@ -68,9 +68,9 @@ def gradient_along(c: Values, sizes: Values) -> dict[str, Array]:
     parts = _of_three(_logs_along(c, log_n), np.log(sizes["D"]))
     slopes = {"L": parts[0] + parts[1]}
     for (scale, power, rest), outer in zip(TRIPLES, parts, strict=True):
-        bent, by_power = _bent(log_n, c[power])
+        curve, by_power = bent(log_n, c[power])
         slopes[rest] = outer
-        slopes[scale] = outer * bent
+        slopes[scale] = outer * curve
         slopes[power] = outer * c[scale] * by_power
     return slopes
 

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from allometry.errors import DataError
 from allometry.laws import Array
 from allometry.stats.interval import Interval
 from allometry.stats.resample import interval
@@ -108,8 +109,17 @@ class Approach:
         points: Mapping[str, Array],
         notes: tuple[str, ...] = (),
     ) -> Self:
-        """The approach whose N* and D* are these lines, at a compute."""
+        """The approach whose N* and D* are these lines, at a compute.
+
+        Raises:
+            DataError: the lines give no size there.
+        """
         line_n, line_d = lines
+        if not all(0 < line.at(compute)[0] < np.inf for line in lines):
+            raise DataError(
+                f"approach {name} gives no best N and D at C = {compute:g}: N* ~ "
+                f"C^{line_n.exponent:.3g} and D* ~ C^{line_d.exponent:.3g} from these runs"
+            )
         return cls(
             name=name,
             exponent_n=line_n.exponent_interval(level),

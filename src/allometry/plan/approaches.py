@@ -1,7 +1,7 @@
 """Approaches 1, 2, 3 and Kaplan's side by side, each on the same runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from allometry import laws
@@ -12,25 +12,17 @@ from allometry.fitting.options import FitOptions
 from allometry.laws import Law
 from allometry.plan.approach import Approach, Resampling
 from allometry.plan.cost import Cost
+from allometry.plan.data import Data
 from allometry.plan.envelope import envelope
 from allometry.plan.isoflop import IsoFlop, isoflop
 from allometry.plan.isoflop_bias import Exponents
+from allometry.plan.isoflop_interpolated import interpolated
 from allometry.plan.parametric import parametric
-from allometry.plan.runs import Runs
-from allometry.tables.table import Table
+from allometry.stats.digits import shown
 
-__all__ = ["Approaches", "Data", "approaches"]
+__all__ = ["Approaches", "approaches"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """The runs of a table, and the columns to fit."""
-
-    runs: Runs
-    table: Table
-    columns: Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,17 +61,32 @@ def approaches(
     exponents = None if centre is None or isinstance(third, str) else Exponents.of_fit(centre)
     second = _or_reason(lambda: isoflop(data.runs, compute, cost, exponents, resampling=how))
     first = _or_reason(lambda: envelope(data.runs, compute, resampling=how))
-    parabolas = None if isinstance(second, str) else second
+    parabolas = None if isinstance(second, str) else _with_curves(second, data, compute, cost)
     return Approaches(
         {
             "1": first,
-            "2": second if isinstance(second, str) else second.approach,
+            "2": parabolas.approach if parabolas is not None else str(second),
             "3": third,
             "kaplan": kaplan,
         },
         parabolas,
         fitted,
     )
+
+
+def _with_curves(found: IsoFlop, data: Data, compute: float, cost: Cost) -> IsoFlop:
+    """Approach 2 with a note on what interpolated curves give in place of parabolas."""
+    curves = _or_reason(
+        lambda: interpolated(data.runs, compute, cost, resampling=Resampling(resamples=0))
+    )
+    if isinstance(curves, str):
+        return found
+    note = (
+        f"With interpolated curves in place of parabolas the exponent of N* is "
+        f"{shown(curves.exponent_n.value)} and N* is {shown(curves.n_opt.value)}."
+    )
+    approach = replace(found.approach, notes=(*found.approach.notes, note))
+    return replace(found, approach=approach)
 
 
 def _or_reason(make: Callable[[], T]) -> T | str:

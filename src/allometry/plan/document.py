@@ -3,19 +3,23 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from allometry.errors import DataError
 from allometry.fitting.sealed import sealed, unsealed
 from allometry.plan.approach import Approach
 from allometry.plan.approaches import Approaches
+from allometry.plan.batch import Advice
 from allometry.plan.believed import Believed
+from allometry.plan.beside import Bill, EqualLoss, OtherCount, Score
 from allometry.plan.cost import Cost
+from allometry.plan.countings import Counted
 from allometry.plan.disagreement import Disagreement
+from allometry.plan.display import as_html, as_text
 from allometry.plan.inference import Account
 from allometry.plan.law_plan import InferencePlan, LawPlan
 from allometry.plan.optimum import Frontier
@@ -27,6 +31,7 @@ __all__ = ["Alarm", "Evidence", "Plan"]
 SCHEMA = "allometry/plan/1"
 NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
 OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
+BESIDE = ("hold_out", "other_count", "countings", "equal_loss", "bill", "advice")
 OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
 
 
@@ -60,7 +65,7 @@ class Evidence:
     approaches: Approaches | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The runs to train at a budget, by law and by approach, and what speaks against them.
 
@@ -72,6 +77,10 @@ class Plan:
         extrapolation: compute, n, d -> the first law's plan over the largest of the runs; empty
             without runs.
         level: of all intervals. rows: runs that were used.
+        hold_out: law -> its score on runs that were held out. other_count: what changes with
+            another column of N. countings: the plan under other conventions. equal_loss: this
+            recipe against another. bill: hours and dollars. advice: bands of batch size and
+            learning rate. Each where it was asked for.
         notes: what was done to the table, and assumptions, in words.
         seconds: that fits and plan took.
         evidence: None for a plan that was read from a document.
@@ -86,6 +95,12 @@ class Plan:
     alarms: tuple[Alarm, ...]
     level: float
     rows: int
+    hold_out: Mapping[str, Score] = field(default_factory=dict)
+    other_count: OtherCount | None = None
+    countings: tuple[Counted, ...] = ()
+    equal_loss: EqualLoss | None = None
+    bill: Bill | None = None
+    advice: tuple[Advice, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
@@ -94,6 +109,21 @@ class Plan:
     def first(self) -> LawPlan:
         """The plan of the first law."""
         return next(iter(self.laws.values()))
+
+    def _digest(self) -> tuple[str, list[list[str]], list[str]]:
+        """Title, a row for each law, and the alarms."""
+        rows = [["law", "N", "D", "D/N", "loss", "expected waste"]]
+        for name, law in self.laws.items():
+            numbers = (law.n_opt, law.d_opt, law.tokens_per_param, law.loss)
+            waste = "" if law.expected_waste is None else f"{100 * law.expected_waste:.2g}%"
+            rows.append([name, *(number.shown() for number in numbers), waste])
+        return self.question, rows, [f"{a.code}: {a.message}" for a in self.alarms]
+
+    def __repr__(self) -> str:
+        return as_text(*self._digest())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._digest())
 
     def to_document(self) -> dict[str, object]:
         """The plan document: plain values only; a number that is not finite is None."""
@@ -117,6 +147,7 @@ class Plan:
             ],
             "extrapolation": {name: _finite(v) for name, v in self.extrapolation.items()},
             "alarms": [{"code": a.code, "message": a.message} for a in self.alarms],
+            **{name: _plain(getattr(self, name)) for name in BESIDE},
             "notes": list(self.notes),
             "seconds": dict(self.seconds),
         }
@@ -188,6 +219,28 @@ def _interval(interval: Interval) -> dict[str, float | None]:
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def _plain(value: object) -> object:
+    """Dataclasses and intervals as plain values."""
+    if isinstance(value, Interval):
+        return _interval(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return _finite(value) if isinstance(value, float) else value
+
+
+def _with_intervals(value: Any) -> Any:
+    """The inverse of `_plain` up to the classes: intervals, and NaN for None beside numbers."""
+    if isinstance(value, dict):
+        if value.keys() == {"value", "low", "high"}:
+            return _Interval.model_validate(value).read()
+        return {key: _with_intervals(item) for key, item in value.items()}
+    return [_with_intervals(item) for item in value] if isinstance(value, list) else value
 
 
 class _Part(BaseModel):
@@ -292,6 +345,12 @@ class _Document(_Part):
     disagreement: list[dict[str, Any]]
     extrapolation: dict[str, float | None]
     alarms: list[dict[str, str]]
+    hold_out: dict[str, Any]
+    other_count: dict[str, Any] | None
+    countings: list[dict[str, Any]]
+    equal_loss: dict[str, Any] | None
+    bill: dict[str, Any] | None
+    advice: list[dict[str, Any]]
     notes: tuple[str, ...]
     seconds: dict[str, float]
 
@@ -313,11 +372,25 @@ class _Document(_Part):
                 alarms=tuple(Alarm(a["code"], a["message"]) for a in self.alarms),
                 level=self.level,
                 rows=self.rows,
+                **{
+                    name: _BESIDE[name].validate_python(_with_intervals(getattr(self, name)))
+                    for name in BESIDE
+                },
                 notes=self.notes,
                 seconds=self.seconds,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"the plan document is incomplete or damaged at {error}") from error
+
+
+_BESIDE: dict[str, TypeAdapter[Any]] = {
+    "hold_out": TypeAdapter(dict[str, Score]),
+    "other_count": TypeAdapter(OtherCount | None),
+    "countings": TypeAdapter(tuple[Counted, ...]),
+    "equal_loss": TypeAdapter(EqualLoss | None),
+    "bill": TypeAdapter(Bill | None),
+    "advice": TypeAdapter(tuple[Advice, ...]),
+}
 
 
 def _number(value: float | None) -> float:

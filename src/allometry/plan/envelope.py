@@ -9,7 +9,8 @@ planned to end there, so only the last part of each curve tells what a run of th
 reaches (Hoffmann et al. train four schedules for each size). The least of noisy curves is lower
 than the least curve (the winner's curse), most where sizes are many and noise is large. Points
 of one curve are not independent, which is why whole runs are resampled. A compute at which the
-smallest or the largest of the sizes is the best says nothing of sizes beyond, and is left out.
+best is the smallest or the largest of the sizes trained with that much says nothing of sizes
+beyond, and is left out.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from allometry.stats.resample import multiplicities
 
 __all__ = ["envelope"]
 
-COMPUTES = 1500  # Hoffmann et al., section 3.1
+COMPUTES = 300  # neighbours are of one run: the 1,500 of Hoffmann et al. (3.1) give the same line
 FEWEST_SIZES = 3  # of which the middle ones can be the best
 FEWEST_POINTS = 2  # of the envelope, at different C: those of a line
 
@@ -49,6 +50,7 @@ class _Curves:
     order: NDArray[np.intp]
 
 
+@np.errstate(all="ignore")  # what is not finite is left out of a draw, or refused
 def envelope(runs: Runs, compute: float, *, resampling: Resampling | None = None) -> Approach:
     """The best N and D at a compute by approach 1.
 
@@ -65,8 +67,7 @@ def envelope(runs: Runs, compute: float, *, resampling: Resampling | None = None
     counts, _ = multiplicities(rng, how.resamples, len(curves.n), needed=FEWEST_SIZES,
                                distinct=curves.n)  # fmt: skip
     present = np.concatenate([np.ones((1, len(curves.n))), counts]) > 0
-    best = _best_runs(curves, present)
-    inside = _inside(curves, present, best)
+    best, inside = _envelope(curves, present)
     n = np.where(inside, curves.n[best], np.nan)
     d = np.where(inside, curves.d[best, np.arange(len(curves.compute))], np.nan)
     at = np.flatnonzero(inside[0])
@@ -130,26 +131,36 @@ def _outside(x: Array, log_c: Array) -> NDArray[np.bool_]:
     return np.asarray((log_c < x[0] - 1e-9) | (log_c > x[-1] + 1e-9))  # of ln C: 1e-9 of C
 
 
-def _best_runs(curves: _Curves, present: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """The present run with the least loss at each compute, (k, computes)."""
-    best = np.full((len(present), len(curves.compute)), -1)
-    for run in curves.order:  # the best of all runs, then the second best, ...
-        open_ = best < 0
-        if not open_.any():
-            break
-        best = np.where(open_ & present[:, run], run, best)
-    return best
+def _envelope(
+    curves: _Curves, present: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """The best of the runs present (k, runs) at each compute, and where its size is a middle one.
 
-
-def _inside(
-    curves: _Curves, present: NDArray[np.bool_], best: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    """Where the best run covers the compute and is neither of the least nor the largest N."""
-    smallest = np.where(present, curves.n, np.inf).min(1)[:, None]
-    largest = np.where(present, curves.n, -np.inf).max(1)[:, None]
-    covered = np.isfinite(curves.loss[best, np.arange(len(curves.compute))])
+    Returns:
+        places of runs, and whether there is one and smaller and larger sizes beside it, both
+        (k, computes).
+    """
+    best = _first(curves, curves.order, present)
+    by_size = np.broadcast_to(np.argsort(curves.n, kind="stable")[:, None], curves.loss.shape)
+    smallest, largest = (_first(curves, order, present) for order in (by_size, by_size[::-1]))
     n = curves.n[best]
-    return np.asarray(covered & (n > smallest) & (n < largest))
+    inside = (best >= 0) & (n > curves.n[smallest]) & (n < curves.n[largest])
+    return best, inside
+
+
+def _first(
+    curves: _Curves, order: NDArray[np.intp], present: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """The first run of an order (runs, computes) that is present and covers the compute, or -1."""
+    columns = np.arange(len(curves.compute))
+    found = np.full((len(present), len(columns)), -1)
+    for run in order:
+        covers = np.isfinite(curves.loss[run, columns])
+        take = (found < 0) & present[:, run] & covers
+        if not take.any() and (found >= 0).all():
+            break
+        found = np.where(take, run, found)
+    return found
 
 
 def _notes(runs: Runs, curves: _Curves, points: int) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ class _Best:
     loss: float
 
 
+@np.errstate(all="ignore")  # what is not finite is left out of a draw, or refused
 def isoflop(
     runs: Runs,
     compute: float,
@@ -153,7 +154,7 @@ def _best(
         if np.isfinite(best.corrected[0]):
             found[id(curve)] = best
         else:
-            curve.reject("no law with the exponents of the fit has its vertex at these sizes")
+            curve.reject("its vertex is where no law with these exponents has one")
     return found
 
 
@@ -163,7 +164,7 @@ def _signs(labels: Labels, how: Resampling) -> Array:
     if len(runs) < 2:
         raise DataError(
             "approach 2 needs several runs, and every row is of the run "
-            f"{runs[0]!r}: check the column that names the run"
+            f"{str(runs[0])!r}: check the column that names the run"
         )
     rng = np.random.default_rng(how.seed)
     return np.asarray(rng.choice([-1.0, 1.0], (how.resamples, len(runs)))[:, place])
@@ -174,8 +175,8 @@ def _of_budget(runs: Runs, signs: Array, cost: Cost, exponents: Exponents | None
     parabolas = Parabolas.over(np.log(runs.n))
     first = parabolas.through(runs.loss)
     in_log_n = parabolas.in_log_n(first)
-    rest = runs.loss - np.polynomial.Polynomial(in_log_n)(np.log(runs.n))
-    rest /= np.maximum(1 - parabolas.leverage, LEAST_SPARE)
+    spare = np.maximum(1 - parabolas.leverage, LEAST_SPARE)
+    rest = parabolas.residuals(runs.loss, first) / spare
     coefficients = np.concatenate([first[None], first + parabolas.through(signs * rest)])
     vertex = parabolas.vertex(coefficients)
     own = float(np.exp(np.log(cost.compute(runs.n, runs.d)).mean()))

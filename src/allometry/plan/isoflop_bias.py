@@ -72,26 +72,33 @@ class Parabolas:
 
     Attributes:
         middle, half: of the range of ln N; parabolas are in z = (ln N - middle) / half.
-        solver: (3, points), from values at the points to coefficients of 1, z, z^2.
-        leverage: how much each point decides its own fitted value, (points,).
+        powers: 1, z, z^2 of the points, (points, 3). solver: its pseudo-inverse.
     """
 
     middle: float
     half: float
+    powers: Array
     solver: Array
-    leverage: Array
 
     @classmethod
     def over(cls, log_n: Array) -> Self:
         """Parabolas in ln N (points,), of which three or more differ."""
         middle, half = float(np.min(log_n) + np.max(log_n)) / 2, float(np.ptp(log_n)) / 2
         powers = ((log_n - middle) / half)[:, None] ** np.arange(3)
-        solver = np.asarray(np.linalg.pinv(powers), float)
-        return cls(middle, half, solver, np.einsum("pi,ip->p", powers, solver))
+        return cls(middle, half, powers, np.asarray(np.linalg.pinv(powers), float))
+
+    @property
+    def leverage(self) -> Array:
+        """How much each point decides its own fitted value, (points,)."""
+        return np.asarray(np.einsum("pi,ip->p", self.powers, self.solver))
 
     def through(self, values: Array) -> Array:
         """Coefficients of 1, z, z^2, (..., 3), through values (..., points)."""
         return np.asarray(values @ self.solver.T)
+
+    def residuals(self, values: Array, coefficients: Array) -> Array:
+        """Values (points,) less those of one parabola."""
+        return np.asarray(values - self.powers @ coefficients)
 
     def vertex(self, coefficients: Array) -> Array:
         """ln N at the least value, (...); NaN where a parabola has none."""

@@ -5,11 +5,12 @@ repository's data/transform.py) in their order: near-duplicates in ln N; fewer t
 centre; outliers by leave-one-out Akima interpolation; curvature; fewer than 6 sizes again. A
 last one is ours: the vertex lies within the sizes.
 
-Two rules differ from that source. Runs of the same N and C, such as seeds, are kept: to take the
+Three rules differ from that source. Runs of the same N and C, such as seeds, are kept: to take the
 best of them would lower the curve where there are more. And the two ends of a curve are not
 judged as outliers: without its end a curve has to be extrapolated, and the error of that exceeds
-six median deviations of the interpolated residuals on curves that have no noise at all.
-`AS_PUBLISHED` judges the ends, and takes the best of equal runs.
+six deviations of the interpolated residuals even on curves that have no noise. Outliers are left
+out one at a time, the farthest of a budget first, since one draws the curve away from its
+neighbours. `AS_PUBLISHED` takes the best of equal runs, judges the ends, and all in one pass.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from scipy.interpolate import Akima1DInterpolator
 from scipy.special import stdtrit
 
 from allometry.laws import Array
+from allometry.plan.isoflop_bias import Parabolas
 from allometry.plan.runs import Runs
 
 __all__ = ["AS_PUBLISHED", "UNSCREENED", "WIDTH", "Curve", "Quality", "budgets", "screened"]
@@ -46,6 +48,7 @@ class Quality:
         off_centre: a run may be this share farther from the vertex than the nearer end is.
         outlier: the modified z-score above which a run is left out.
         ends: whether the smallest and the largest size are judged as outliers too.
+        one_pass: whether all outliers are left out at once.
         curvature: level of the interval of the curvature, which may not reach 0; with 0 the
             curvature itself is positive and no more is asked.
         inside: whether the vertex has to lie within the sizes.
@@ -57,11 +60,12 @@ class Quality:
     off_centre: float = 1.5
     outlier: float = 6.0
     ends: bool = False
+    one_pass: bool = False
     curvature: float = 0.95
     inside: bool = True
 
 
-AS_PUBLISHED = Quality(replicates=False, ends=True)
+AS_PUBLISHED = Quality(replicates=False, ends=True, one_pass=True)
 UNSCREENED = Quality(
     near_duplicate=0.0, fewest=3, off_centre=np.inf, outlier=np.inf, curvature=0.0, inside=False
 )
@@ -190,10 +194,9 @@ def _off_centre(curve: Curve, quality: Quality) -> None:
     if curve.reason or not np.isfinite(quality.off_centre):
         return
     x = curve.x[curve.kept]
-    _, slope, bend = _parabola(curve)
-    if bend <= 0:  # left to the stage of curvature
+    vertex = _vertex(curve)
+    if np.isnan(vertex):  # left to the stage of curvature
         return
-    vertex = x.mean() - slope / (2 * bend)
     reach = min(vertex - x.min(), x.max() - vertex)
     if reach < 0:
         curve.reject("off centre, with every run on one side of the least loss")
@@ -203,28 +206,36 @@ def _off_centre(curve: Curve, quality: Quality) -> None:
 
 
 def _outliers(curves: list[Curve], quality: Quality) -> None:
+    """Leave out sizes far off their curve, in units of the scatter of all curves together."""
     if not np.isfinite(quality.outlier):
         return
-    judged = [
-        (curve, points, residual)
-        for curve in curves
-        if not curve.reason
-        for points, residual in _left_out(curve, quality)
-    ]
-    if not judged:
+    judged = {i: list(_left_out(c, quality)) for i, c in enumerate(curves) if not c.reason}
+    residuals = [residual for found in judged.values() for _, residual in found]
+    if not residuals:
         return
-    residuals = np.concatenate([residual for _, _, residual in judged])
-    middle = np.median(residuals)
-    scale = np.median(np.abs(residuals - middle)) / MAD_TO_SD
-    if scale == 0:
-        return
-    for curve, points, residual in judged:
-        score = np.abs(residual - middle) / scale
-        for point, z in zip(points, score, strict=True):
-            if z > quality.outlier:
-                one = np.zeros_like(curve.kept)
-                one[point] = True
-                curve.leave(one, "an outlier from the curve through the other sizes")
+    middle = float(np.median(np.concatenate(residuals)))
+    scale = float(np.median(np.abs(np.concatenate(residuals) - middle))) / MAD_TO_SD
+    limit = quality.outlier * scale
+    while judged and limit > 0:
+        found = {i: _worst(judged[i], middle, limit, quality.one_pass) for i in judged}
+        for i, points in found.items():
+            out = np.isin(np.arange(len(curves[i].kept)), points)
+            curves[i].leave(out, "an outlier from the curve through the other sizes")
+        again = [i for i, points in found.items() if len(points) and not quality.one_pass]
+        judged = {i: list(_left_out(curves[i], quality)) for i in again}
+
+
+def _worst(
+    judged: list[tuple[Places, Array]], middle: float, limit: float, one_pass: bool
+) -> list[int]:
+    """The point farthest off, where it is beyond the limit; in one pass all points beyond it."""
+    off = {
+        int(point): float(abs(residual - middle))
+        for points, residuals in judged
+        for point, residual in zip(points, residuals, strict=True)
+    }
+    beyond = [point for point in off if off[point] > limit]
+    return beyond if one_pass else sorted(beyond, key=off.__getitem__)[-1:]
 
 
 def _left_out(curve: Curve, quality: Quality) -> Iterator[tuple[Places, Array]]:
@@ -242,10 +253,9 @@ def _left_out(curve: Curve, quality: Quality) -> Iterator[tuple[Places, Array]]:
 def _curvature(curve: Curve, quality: Quality) -> None:
     if curve.reason:
         return
-    bend, spare = float(_parabola(curve)[2]), int(curve.kept.sum()) - 3
-    if bend <= 0:
+    if np.isnan(_vertex(curve)):
         curve.reject("the loss has no least value: the parabola does not bend upward")
-    elif quality.curvature and bend <= _bend_reach(curve, spare, quality.curvature):
+    elif quality.curvature and not _bends(curve, quality.curvature):
         curve.reject(
             f"the curvature is not known to be positive: its {quality.curvature:.0%} interval "
             "reaches 0"
@@ -256,24 +266,22 @@ def _vertex_inside(curve: Curve, quality: Quality) -> None:
     if curve.reason or not quality.inside:
         return
     x = curve.x[curve.kept]
-    _, slope, bend = _parabola(curve)
-    vertex = x.mean() - slope / (2 * bend)
-    if not x.min() < vertex < x.max():
+    if not x.min() < _vertex(curve) < x.max():
         curve.reject("the vertex of the parabola lies outside the sizes that were trained")
 
 
-def _parabola(curve: Curve) -> Array:
-    """Coefficients of 1, x, x^2 of the kept points, x from their mean."""
-    x = curve.x[curve.kept]
-    return np.polynomial.polynomial.polyfit(x - x.mean(), curve.loss[curve.kept], 2)
+def _vertex(curve: Curve) -> float:
+    """ln N at the least loss of the parabola through the kept points; NaN where there is none."""
+    parabolas = Parabolas.over(curve.x[curve.kept])
+    return float(parabolas.vertex(parabolas.through(curve.loss[curve.kept])))
 
 
-def _bend_reach(curve: Curve, spare: int, level: float) -> float:
-    """Half of Student's interval of the coefficient of x^2; infinite without spare points."""
+def _bends(curve: Curve, level: float) -> bool:
+    """Whether Student's interval of the coefficient of z^2 is above 0; no without spare points."""
+    loss, parabolas = curve.loss[curve.kept], Parabolas.over(curve.x[curve.kept])
+    coefficients, spare = parabolas.through(loss), len(loss) - 3
     if spare == 0:
-        return float("inf")
-    x = curve.x[curve.kept] - curve.x[curve.kept].mean()
-    powers = x[:, None] ** np.arange(3)
-    rest = curve.loss[curve.kept] - powers @ _parabola(curve)
-    variance = rest @ rest / spare * np.linalg.inv(powers.T @ powers)[2, 2]
-    return float(np.sqrt(variance) * stdtrit(spare, (1 + level) / 2))
+        return False
+    rest = parabolas.residuals(loss, coefficients)
+    error = np.sqrt(rest @ rest / spare * (parabolas.solver[2] @ parabolas.solver[2]))
+    return bool(coefficients[2] > error * stdtrit(spare, (1 + level) / 2))

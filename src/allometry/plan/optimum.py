@@ -79,6 +79,8 @@ class Frontier:
         n, d = np.broadcast_to(n, self.draws), np.broadcast_to(d, self.draws)
         return self.loss(n[:, None], d[:, None])[:, 0]
 
+    # Draws with absurd exponents have sizes that no float holds, 0 or infinity here.
+    @np.errstate(all="ignore")
     def at(self, compute: float | Array) -> Point:
         """The best run at a compute, a number or (k,); NaN where the search has no minimum."""
         c = np.broadcast_to(np.asarray(compute, float), self.draws)
@@ -105,6 +107,7 @@ class Frontier:
         near = np.log(np.broadcast_to(np.asarray(above, float), self.draws))
         return np.exp(self._least_log_compute(target, near))
 
+    @np.errstate(all="ignore")  # as in `at`
     def _least_log_compute(self, target: Array, near: Array) -> Array:
         """ln C at which the least loss equals the target, by the Illinois method."""
 
@@ -124,8 +127,7 @@ class Frontier:
         bracketed, kept = (above >= 0) & (below <= 0), np.zeros_like(low)
         middle = low
         for _ in range(ROOT_STEPS):
-            with np.errstate(invalid="ignore", divide="ignore"):
-                guess = (low * below - high * above) / (below - above)
+            guess = (low * below - high * above) / (below - above)
             before, middle = middle, np.where(above > below, guess, middle)
             if not (bracketed & (np.abs(middle - before) > ROOT_WIDTH * np.abs(middle))).any():
                 break

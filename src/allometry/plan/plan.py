@@ -4,18 +4,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from allometry.errors import UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Law
 from allometry.plan import alarms
-from allometry.plan.approaches import Data, approaches
+from allometry.plan.approaches import approaches
+from allometry.plan.batch import advice
 from allometry.plan.believed import Believed
+from allometry.plan.beside import Machines, bill, equal_loss, other_count, scores
 from allometry.plan.budget import Budget
+from allometry.plan.conventions import Counting
 from allometry.plan.cost import SIX_ND, Cost
+from allometry.plan.countings import countings
+from allometry.plan.data import Data
 from allometry.plan.data_limits import PUBLISHED, with_repeats
 from allometry.plan.disagreement import disagreements
 from allometry.plan.document import Evidence, Plan
@@ -25,6 +28,7 @@ from allometry.plan.next_runs import law_weights
 from allometry.plan.optimum import Frontier
 from allometry.plan.runs import Runs
 from allometry.stats.digits import shown
+from allometry.tables.conditions import meeting
 from allometry.tables.table import Table
 
 __all__ = ["PlanOptions", "plan_of_fits", "plan_of_table", "plan_of_values"]
@@ -42,6 +46,12 @@ class PlanOptions:
         cost: FLOP of a run.
         run: column that names the run a row is a checkpoint of; approach 1 needs it.
         inference_tokens: that the model will serve. account: how they are counted.
+        fit_where: conditions of the rows to fit; the others are held out, and scored.
+        other_n: column of another count of N, with embeddings or without.
+        try_counting: conventions under which the plan is made as well.
+        against: a fit of another recipe, to compare with at equal loss.
+        machines: that the run is trained on, for hours and dollars.
+        advise: whether to say what published laws give for batch size and learning rate.
         fit: options of every fit; its level and seed are those of the plan.
     """
 
@@ -49,6 +59,12 @@ class PlanOptions:
     run: str | None = None
     inference_tokens: float | None = None
     account: Account | None = None
+    fit_where: Sequence[str] = ()
+    other_n: str | None = None
+    try_counting: Sequence[Counting] = ()
+    against: Fit | None = None
+    machines: Machines | None = None
+    advise: bool = False
     fit: FitOptions = field(default_factory=FitOptions)
 
     def __post_init__(self) -> None:
@@ -78,13 +94,28 @@ def plan_of_table(
     """
     options = options or PlanOptions()
     began = time.perf_counter()
-    data = _data(table, columns, options)
+    whole = Data.of_table(table, columns, options.cost, options.run)
+    in_fit = meeting(whole.table, options.fit_where)
+    data = whole.take(in_fit)
     fits = {law.name: fit_with(data.table, law, data.columns, options.fit) for law in laws}
     fitted = time.perf_counter()
-    used = next(iter(fits.values())).problem.rows.kept
-    data = replace(data, runs=data.runs.take(np.isin(data.runs.rows, used)))
+    data = data.used_by(next(iter(fits.values())))
     believed = {name: Believed.of_fit(fit) for name, fit in fits.items()}
     made = _plan(believed, budget, options, data)
+    if not in_fit.all():
+        made = replace(made, hold_out=scores(fits, whole.table.take(~in_fit)))
+    if options.other_n is not None:
+        first = believed[made.first.law]
+        counted = other_count(data, first, options.other_n, made.first, options.cost, options.fit)
+        made = replace(made, other_count=counted)
+        made = replace(made, alarms=(*made.alarms, *alarms.of_count(counted)))
+    made = replace(made, alarms=(*made.alarms, *alarms.of_table(data.table, data.runs.rows)))
+    if options.try_counting:
+        names = [columns["N"], *filter(None, [options.other_n])]
+        ways = [(way, name) for way in options.try_counting for name in names]
+        compute = made.first.compute.value
+        rows = countings(table, columns, laws[0], compute, ways, options.fit)
+        made = replace(made, countings=rows)
     return replace(made, seconds={"fits": fitted - began, "plan": time.perf_counter() - fitted})
 
 
@@ -105,10 +136,7 @@ def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | Non
         objective=first.objective.name, delta=first.objective.delta,
     )  # fmt: skip
     options = replace(options, fit=of_first)
-    symbols = ("N", "D", first.law.response)
-    table = Table({symbol: first.data[symbol] for symbol in symbols})
-    columns = {"N": "N", "D": "D", "L": first.law.response}
-    return _plan(believed, budget, options, _data(table, columns, options))
+    return _plan(believed, budget, options, Data.of_fit(first, options.cost))
 
 
 def plan_of_values(
@@ -116,18 +144,6 @@ def plan_of_values(
 ) -> Plan:
     """Plan from values of a law's parameters; there are no intervals."""
     return _plan({law.name: Believed.of_values(law, values)}, budget, options or PlanOptions())
-
-
-def _data(table: Table, columns: Mapping[str, str], options: PlanOptions) -> Data:
-    """The runs, and the table with a column of D where it had none."""
-    runs = Runs.of_table(table, columns, options.cost, options.run)
-    mapped = {symbol: column for symbol, column in columns.items() if symbol != "C"}
-    if "D" not in mapped:
-        tokens = np.full(len(table), np.nan)
-        tokens[runs.rows] = runs.d
-        mapped["D"] = "D"
-        table = table.with_columns(D=tokens)
-    return Data(runs, table, mapped)
 
 
 def _plan(
@@ -162,7 +178,24 @@ def _plan(
         notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
         evidence=Evidence(believed, frontiers, cost, None if data is None else data.runs, beside),
     )
-    return replace(made, alarms=tuple(alarms.of_plan(made)))
+    made = replace(made, alarms=tuple(alarms.of_plan(made)))
+    return _with_extras(made, fits.get(first.law), options)
+
+
+def _with_extras(plan: Plan, fit: Fit | None, options: PlanOptions) -> Plan:
+    """The plan with hours and dollars, another recipe, and published bands, where asked for."""
+    first, cost = plan.first, options.cost
+    if options.machines is not None:
+        plan = replace(plan, bill=bill(first, cost, options.machines))
+    if options.against is not None:
+        if fit is None:
+            raise UsageError("to compare recipes both need runs, or fits of them")
+        level = options.fit.level
+        plan = replace(plan, equal_loss=equal_loss(fit, options.against, first, cost, level))
+    if options.advise:
+        given = advice(first.n_opt.value, first.d_opt.value, first.compute.value)
+        plan = replace(plan, advice=given)
+    return plan
 
 
 def _weights(

@@ -1,63 +1,35 @@
 """A question as a person puts it: names and numbers, in place of values of this package."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Union
+from typing import Literal, TypeAlias
 
 from allometry import laws as known_laws
 from allometry.errors import UsageError
 from allometry.files.foreign import read_bytes
 from allometry.fitting.document import Fit
 from allometry.fitting.files import read_fit
+from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Law
+from allometry.plan.beside import Machines
 from allometry.plan.budget import Budget
-from allometry.plan.conventions import convention
-from allometry.plan.cost import SIX_ND, Cost
+from allometry.plan.conventions import Counting
 from allometry.plan.document import Plan
 from allometry.plan.inference import Account
 from allometry.plan.plan import PlanOptions, plan_of_fits, plan_of_table, plan_of_values
-from allometry.plan.runs import Runs
 from allometry.tables.read import TableLike, as_table
-from allometry.tables.table import Table
 
-__all__ = ["Counting", "plan", "read_source"]
+__all__ = ["fits_of", "forms_of", "plan", "read_source"]
 
-Source = Union[TableLike, Fit, Sequence[Fit]]  # TableLike may be a name here
+Source: TypeAlias = "TableLike | Fit | Sequence[Fit]"
+
 LARGEST_DOCUMENT = 128_000_000  # bytes, as of a fit document
 
 
-@dataclass(frozen=True)
-class Counting:
-    """How FLOP and N are counted, by name; see `conventions.convention`."""
-
-    flops: str = "6nd_total"
-    vocabulary: int | None = None
-    sequence: int | None = None
-    aspect_ratio: float | None = None
-
-    def cost(self, table: Table | None = None, columns: Mapping[str, str] | None = None) -> Cost:
-        """The cost of a run.
-
-        Args:
-            table, columns: of the runs, for the convention `measured`.
-        """
-        runs = None
-        if self.flops == "measured" and table is not None and columns is not None:
-            if not {"C", "D"} <= set(columns):
-                raise UsageError(
-                    "the convention measured needs columns of N, D and C: map C=COLUMN as well"
-                )
-            runs = Runs.of_table(table, columns, SIX_ND)
-        return convention(
-            self.flops, vocabulary=self.vocabulary, sequence=self.sequence,
-            aspect_ratio=self.aspect_ratio, runs=runs,
-        )  # fmt: skip
-
-
 def plan(
-    source: Source | None = None,
+    source: "Source | None" = None,
     columns: Mapping[str, str] | None = None,
     *,
     laws: str | Law | Sequence[str | Law] = ("chinchilla",),
@@ -72,6 +44,12 @@ def plan(
     account: Account | None = None,
     counting: Counting | str = "6nd_total",
     run: str | None = None,
+    fit_where: Sequence[str] = (),
+    other_n: str | None = None,
+    try_counting: Sequence[Counting | str] = (),
+    against: "Source | None" = None,
+    machines: Machines | None = None,
+    advise: bool = False,
     fit: FitOptions | None = None,
 ) -> Plan:
     """The run to train, with intervals, by every law and approach::
@@ -96,38 +74,88 @@ def plan(
         counting: of FLOP and N: the name of a convention, or a `Counting` with the shape of the
             models.
         run: column that names the run a row is a checkpoint of, for approach 1.
+        fit_where: conditions of the rows to fit; the others are held out, and scored.
+        other_n: column of another count of N, with embeddings or without.
+        try_counting: conventions under which the plan is made as well, side by side, with N from
+            each of the two columns.
+        against: a table with the same columns, or a fit, of another recipe, to compare with at
+            equal loss.
+        machines: for hours and dollars. advise: whether to give published bands of batch size
+            and learning rate.
         fit: options of the fits, resamples and level among them.
 
     Raises:
         UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
     """
     budget = Budget(compute, target_loss, size, tokens_per_parameter, unique_data, _repeats(repeat))
-    count = Counting(counting) if isinstance(counting, str) else counting
+    count = _counting(counting)
     choices = fit or FitOptions()
     if run is not None and choices.cluster is None:  # checkpoints of a run share its error
         choices = replace(choices, cluster=run)
 
-    def options(cost: Cost) -> PlanOptions:
-        return PlanOptions(cost, run, inference_tokens, account, choices)
-
-    forms = [known_laws.named(law) if isinstance(law, str) else law for law in _listed(laws)]
+    forms = forms_of(laws)
+    options = PlanOptions(
+        run=run, inference_tokens=inference_tokens, account=account, fit_where=fit_where,
+        other_n=other_n, try_counting=tuple(map(_counting, try_counting)), machines=machines,
+        advise=advise, fit=choices,
+    )  # fmt: skip
     if parameters is not None:
         if source is not None or len(forms) != 1:
             raise UsageError("parameters are those of one law, and go without a table or a fit")
-        return plan_of_values(forms[0], parameters, budget, options(count.cost()))
+        _only_of_tables(options, against)
+        return plan_of_values(forms[0], parameters, budget, replace(options, cost=count.cost()))
     if source is None:
         raise UsageError("a plan needs a table, a fit, or the parameters of a law")
     given = read_source(source) if isinstance(source, str | Path) else source
-    fits = _fits(given)
+    fits = fits_of(given)
     if fits is not None:
         if columns is not None:
             raise UsageError("a fit has its columns already: leave them out")
-        return plan_of_fits(fits, budget, options(count.cost()))
+        _only_of_tables(options)
+        other = None if against is None else _fit_of(against, fits[0].law, None, choices)
+        return plan_of_fits(fits, budget, replace(options, cost=count.cost(), against=other))
     if columns is None:
         raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
-    table = as_table(given, choices.numbers(columns.values()))
-    cost = count.cost(table, columns)
-    return plan_of_table(table, columns, forms, budget, options(cost))
+    table = as_table(given, _numbers(columns, options))
+    other = None if against is None else _fit_of(against, forms[0], columns, choices)
+    options = replace(options, cost=count.cost(table, columns), against=other)
+    return plan_of_table(table, columns, forms, budget, options)
+
+
+def _numbers(columns: Mapping[str, str], options: PlanOptions) -> set[str]:
+    """The columns of a table whose numbers a plan needs."""
+    also = [] if options.other_n is None else [options.other_n]
+    return options.fit.numbers([*columns.values(), *also])
+
+
+def _only_of_tables(options: PlanOptions, against: object = None) -> None:
+    """Refuse what needs a table.
+
+    Raises:
+        UsageError: naming it.
+    """
+    for what, given in (
+        ("rows held out", options.fit_where), ("another column of N", options.other_n),
+        ("a column of runs", options.run), ("another recipe", against),
+        ("other conventions", options.try_counting),
+    ):  # fmt: skip
+        if given:
+            raise UsageError(f"{what} can be asked for with a table of runs only")
+
+
+def _fit_of(
+    source: "Source", law: Law, columns: Mapping[str, str] | None, choices: FitOptions
+) -> Fit:
+    """The fit of another recipe: given, or of the same law to a table with the same columns."""
+    given = read_source(source) if isinstance(source, str | Path) else source
+    fits = fits_of(given)
+    if fits is not None:
+        return fits[0]
+    if columns is None:
+        raise UsageError("the plan is made from a fit, so the other recipe is a fit as well")
+    symbols = {symbol: column for symbol, column in columns.items() if symbol != "C" or
+               "D" not in columns}  # fmt: skip
+    return fit_with(as_table(given, choices.numbers(columns.values())), law, symbols, choices)
 
 
 def read_source(path: str | Path) -> str | Path | Fit:
@@ -139,7 +167,8 @@ def read_source(path: str | Path) -> str | Path | Fit:
     return read_fit(path)
 
 
-def _fits(source: Source | Path | str) -> list[Fit] | None:
+def fits_of(source: "Source | Path | str") -> list[Fit] | None:
+    """The fits that a source is; None for a table."""
     if isinstance(source, Fit):
         return [source]
     if isinstance(source, list | tuple) and source and all(isinstance(f, Fit) for f in source):
@@ -147,12 +176,22 @@ def _fits(source: Source | Path | str) -> list[Fit] | None:
     return None
 
 
-def _listed(laws: str | Law | Sequence[str | Law]) -> Sequence[str | Law]:
-    listed = [laws] if isinstance(laws, str | Law) else list(laws)
-    names = [law if isinstance(law, str) else law.name for law in listed]
-    if not listed or len(set(names)) < len(names):
+def forms_of(laws: str | Law | Sequence[str | Law]) -> list[Law]:
+    """The laws of these names, each once.
+
+    Raises:
+        UsageError: none, one twice, or a name that no law has.
+    """
+    listed = [laws] if isinstance(laws, str | Law) else laws
+    forms = [known_laws.named(law) if isinstance(law, str) else law for law in listed]
+    names = [law.name for law in forms]
+    if not forms or len(set(names)) < len(names):
         raise UsageError(f"name each law once, got {', '.join(names) or 'none'}")
-    return listed
+    return forms
+
+
+def _counting(counting: Counting | str) -> Counting:
+    return Counting(counting) if isinstance(counting, str) else counting
 
 
 def _repeats(repeat: str) -> bool:

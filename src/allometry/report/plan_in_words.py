@@ -1,18 +1,18 @@
-"""A plan in plain words: the answer, tables as text, and what to do about each alarm."""
+"""A plan in plain words, for screen and page: the answer, its numbers, and tables as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from math import isclose, isfinite, nan
 from typing import NamedTuple
 
 from allometry.plan.approach import Approach
-from allometry.plan.document import Alarm, Plan
+from allometry.plan.document import Plan
 from allometry.plan.law_plan import LawPlan
 from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
 
 __all__ = [
-    "ADVICE", "APPROACHES", "AlarmRow", "Row", "Tile", "alarm_rows", "answer_in_words",
-    "approach_rows", "beyond_in_words", "law_rows", "percent", "reasons", "run_in_words",
+    "APPROACHES", "Row", "Tile", "answer_in_words", "approach_rows", "beside_in_words",
+    "beyond_in_words", "counting_rows", "law_rows", "percent", "reasons", "run_in_words",
     "serving_rows", "tiles", "waste_rows",
 ]  # fmt: skip
 
@@ -20,49 +20,6 @@ APPROACHES = {
     "1": "1 envelope", "2": "2 IsoFLOP parabolas", "3": "3 parametric", "kaplan": "Kaplan's law",
 }  # fmt: skip
 UNNOTICED = 1e-6  # share wasted off the best size below which it is rounding
-
-# What to do about an alarm, by its code; what speaks against the plan most comes first.
-ADVICE = {
-    "one_ratio": (
-        "Train runs whose D/N is at least four times larger and smaller. Until then these runs "
-        "give the loss along one ratio, and the split of compute comes from the law alone."
-    ),
-    "few_ratios": (
-        "Add runs at another D/N; `allometry next` says which tell most for their cost."
-    ),
-    "wide_interval": (
-        "Do not take the value alone: any size of the interval fits these runs. Make the runs that "
-        "`allometry next` names for ln_n_opt, then plan again."
-    ),
-    "fit_status": "Follow the advice of the fit, which stands with its certificate under Fits.",
-    "at_bound": (
-        "Look at the parameter under Fits: a law with fewer parameters, or runs over a wider "
-        "range, may be needed."
-    ),
-    "laws_disagree": (
-        "Compare the weights of the laws, and make a run where their forecasts differ most, before "
-        "the whole budget is spent."
-    ),
-    "approaches_disagree": (
-        "Read what each approach assumes, drop those whose assumption these runs break, and choose "
-        "a size that wastes little under the others."
-    ),
-    "far_extrapolation": (
-        "Make one run at a compute in between, and score the forecast that was made for it, before "
-        "the whole budget is spent."
-    ),
-    "published_conflict": (
-        "Trust the fit to these runs over rounded coefficients; check that N and FLOP are counted "
-        "as in the publication."
-    ),
-    "ratio_outside_data": "Make a small run at the planned D/N, and score the forecast for it.",
-    "rounded_coefficients": "Take the unrounded coefficients, or the fit document of the law.",
-    "no_interval": "Fit the law to the runs its values come from, and plan from that fit.",
-    "approach2_bias": (
-        "Take the corrected number; a narrower range of N about the best size makes the bias small."
-    ),
-}
-NO_ADVICE = "See this code in the documentation of alarms."
 
 
 class Tile(NamedTuple):
@@ -79,14 +36,6 @@ class Row(NamedTuple):
 
     name: str
     cells: list[str]
-
-
-class AlarmRow(NamedTuple):
-    """An alarm and what to do about it."""
-
-    code: str
-    message: str
-    advice: str
 
 
 def answer_in_words(plan: Plan) -> str:
@@ -236,12 +185,50 @@ def beyond_in_words(plan: Plan) -> str:
     return f"Beyond the {plan.rows} runs, times the largest: {factors}."
 
 
-def alarm_rows(alarms: Sequence[Alarm], advice: Mapping[str, str] = ADVICE) -> list[AlarmRow]:
-    """Alarms with what to do, the worst first; one without advice stands before the last ones."""
-    order = {code: place for place, code in enumerate(advice)}
-    unknown = order.get("ratio_outside_data", len(order))
-    rows = [AlarmRow(a.code, a.message, advice.get(a.code, NO_ADVICE)) for a in alarms]
-    return sorted(rows, key=lambda row: order.get(row.code, unknown))
+def counting_rows(plan: Plan) -> list[Row]:
+    """The plan under other conventions: column of N, exponents of N* and D*, N*, D*, loss."""
+    return [
+        Row(way.flops, [
+            way.n_column, *map(shown, (way.exponent_n, way.exponent_d, way.n_opt, way.d_opt)),
+            shown(way.loss, 4),
+        ])
+        for way in plan.countings
+    ]  # fmt: skip
+
+
+def beside_in_words(plan: Plan) -> Iterator[str]:
+    """What was asked for beside the plan, a line each."""
+    for name, score in plan.hold_out.items():
+        covered = "" if score.covered is None else (
+            f", {score.covered.value:.0%} of them within the interval of a new run"
+        )  # fmt: skip
+        yield (
+            f"Held out: {name} predicts {score.rows} runs, up to {shown(score.beyond)} times the "
+            f"largest N D fitted, with a mean error of {100 * score.mape:.2g}%{covered}."
+        )
+    if plan.other_count is not None:
+        other = plan.other_count
+        yield (
+            f"With N from {other.column}: N* ~ C^{shown(other.exponent_n)}, and a plan of "
+            f"{shown(other.n_opt)} parameters in the count used here, which wastes "
+            f"{percent(other.waste)}."
+        )
+    if plan.equal_loss is not None:
+        equal = plan.equal_loss
+        yield (
+            f"At a loss of {shown(equal.loss, 4)} this recipe needs {shown(equal.compute)} FLOP "
+            f"and the other {shown(equal.other_compute)}: a speedup of {equal.speedup.shown()}."
+        )
+    if plan.bill is not None:
+        dollars = plan.bill.dollars
+        price = "" if dollars is None else f", {_shown(dollars)} dollars"
+        yield f"Training takes {_shown(plan.bill.hours)} hours{price}."
+        yield from (f"{note[0].upper()}{note[1:]}." for note in plan.bill.notes)
+    for band in plan.advice:
+        yield (
+            f"{band.quantity[0].upper()}{band.quantity[1:]} from {shown(band.low)} to "
+            f"{shown(band.high)} ({band.unit}) by {band.source}, fitted to {band.recipe}."
+        )
 
 
 def percent(share: float | None) -> str:

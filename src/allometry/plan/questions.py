@@ -1,0 +1,153 @@
+"""Two more questions as a person puts them: the runs to make next, and what runs can tell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from allometry.errors import UsageError
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit_with
+from allometry.fitting.options import FitOptions
+from allometry.laws import Array, Law
+from allometry.plan.believed import Believed
+from allometry.plan.candidates import Candidates
+from allometry.plan.conventions import Counting
+from allometry.plan.cost import Cost
+from allometry.plan.data import Data
+from allometry.plan.design import Identified, identified
+from allometry.plan.next_result import NextRuns
+from allometry.plan.next_runs import NextOptions
+from allometry.plan.next_runs import next_runs as choose
+from allometry.plan.question import fits_of, forms_of, read_source
+from allometry.plan.scores import noise_of
+from allometry.plan.target import Target
+from allometry.tables.read import TableLike, as_table
+
+__all__ = ["design", "next_runs"]
+
+SEVERAL = ("chinchilla", "skaling")  # laws of `next`: one and the same with one more parameter
+RESAMPLES = 200  # of the fits of `next`, which takes their spread
+
+
+def next_runs(
+    source: "TableLike | Fit | Sequence[Fit]",
+    columns: Mapping[str, str] | None = None,
+    *,
+    budget: float,
+    target: str,
+    laws: str | Law | Sequence[str | Law] = SEVERAL,
+    candidates: "TableLike | None" = None,
+    candidate_columns: Mapping[str, str] | None = None,
+    max_run: float | None = None,
+    at_most: int | None = None,
+    counting: Counting | str = "6nd_total",
+    fit: FitOptions | None = None,
+    options: NextOptions | None = None,
+) -> NextRuns:
+    """The runs to make with a budget, to know most of a decision::
+
+        al.next_runs("runs.csv", {"N": "params", "D": "tokens", "L": "loss"},
+                     budget=1e21, target="ln_n_opt@1e24")
+
+    Args:
+        source: a table, one or several fits of laws of N and D to the same runs, or a path.
+        columns: of a table: N, L, and D or C or both -> column.
+        budget: FLOP of all new runs.
+        target: `ln_n_opt@C`, `waste@C`, `loss@N,D` or `law`.
+        laws: to fit to a table; several guard against a design that only suits one.
+        candidates: a table of runs that can be made, with columns of N and D; None takes a grid.
+        candidate_columns: its columns, where they are not those of the runs.
+        max_run: FLOP of one run at most. at_most: number of runs.
+        counting: of FLOP; the name of a convention, or a `Counting`.
+        fit: options of the fits. options: of the choice.
+
+    Raises:
+        UsageError: names or numbers that do not fit. DataError: rows that cannot be used, or no
+            candidate that can be paid.
+    """
+    data, fits, cost = _fitted(source, columns, laws, counting, fit)
+    choice = replace(options or NextOptions(), cost=cost)
+    if at_most is not None:
+        choice = replace(choice, most=at_most)
+    most = min(budget, max_run) if max_run is not None else budget
+    if candidates is None:
+        pool = Candidates.grid(data.runs, cost, most)
+    else:
+        mapped = dict(candidate_columns or columns or {"N": "N", "D": "D"})
+        mapped = {s: c for s, c in mapped.items() if s in ("N", "D")}
+        table = as_table(candidates, set(mapped.values()))
+        pool = Candidates.of_table(table, mapped, data.runs, cost, most)
+    return choose(fits, data.runs, budget, target, pool, choice)
+
+
+def design(
+    source: "TableLike | Fit",
+    columns: Mapping[str, str] | None = None,
+    *,
+    targets: Sequence[str] = (),
+    law: str | Law = "chinchilla",
+    parameters: Mapping[str, float] | None = None,
+    noise: float | None = None,
+    counting: Counting | str = "6nd_total",
+    fit: FitOptions | None = None,
+) -> Identified:
+    """What runs can tell of each parameter and decision, by linear theory.
+
+    Args:
+        source: a table of runs, or a fit; without losses where `parameters` are given.
+        targets: decisions, such as `ln_n_opt@1e24` or `loss@7e10,1.4e12`.
+        parameters: assumed, with `noise`, the standard deviation of ln L; None fits the law.
+
+    Raises:
+        UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
+    """
+    (form,) = forms_of(law)
+    if parameters is None:
+        data, fits, cost = _fitted(source, columns, [form], counting, fit)
+        fitted = next(iter(fits.values()))
+        n, d, sd = data.runs.n, data.runs.d, noise_of(fitted)
+        believed = Believed.of_fit(fitted)
+    else:
+        if noise is None:
+            raise UsageError("assumed parameters need the noise too: the deviation of ln L, 0.005")
+        believed, sd = Believed.of_values(form, parameters), noise
+        n, d, cost = _sizes(source, columns, counting)
+    aims = [Target.of_text(text, cost) for text in targets]
+    return identified(believed.law, believed.values, n, d, noise=sd, targets=aims, cost=cost)
+
+
+def _fitted(
+    source: "TableLike | Fit | Sequence[Fit]",
+    columns: Mapping[str, str] | None,
+    laws: str | Law | Sequence[str | Law],
+    counting: Counting | str,
+    fit: FitOptions | None,
+) -> tuple[Data, dict[str, Fit], Cost]:
+    """The runs, the fits of the laws to them, and the cost of a run."""
+    count = Counting(counting) if isinstance(counting, str) else counting
+    given = read_source(source) if isinstance(source, str | Path) else source
+    fits = fits_of(given)
+    if fits is not None:
+        cost = count.cost()
+        return Data.of_fit(fits[0], cost), {f.law.name: f for f in fits}, cost
+    if columns is None:
+        raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
+    choices = fit or FitOptions(resamples=RESAMPLES)
+    table = as_table(given, choices.numbers(columns.values()))
+    cost = count.cost(table, columns)
+    data = Data.of_table(table, columns, cost)
+    made = {law.name: fit_with(data.table, law, data.columns, choices) for law in forms_of(laws)}
+    return data.used_by(next(iter(made.values()))), made, cost
+
+
+def _sizes(
+    source: "TableLike | Fit", columns: Mapping[str, str] | None, counting: Counting | str
+) -> tuple[Array, Array, Cost]:
+    """N and D of runs that may have no loss yet, and the cost of a run."""
+    if columns is None or not {"N", "D"} <= set(columns) or isinstance(source, Fit):
+        raise UsageError("a design is a table with columns of N and D: {'N': ..., 'D': ...}")
+    count = Counting(counting) if isinstance(counting, str) else counting
+    names = {columns[symbol] for symbol in ("N", "D")}
+    table = as_table(source, names)
+    n, d = (table.numbers(columns[symbol], symbol) for symbol in ("N", "D"))
+    return n, d, count.cost()
