@@ -139,6 +139,17 @@ def test_lines_of_sizes_are_dashed_beyond_the_runs_and_stars_are_the_plans(plan)
     assert stars == {(p.compute.value, p.n_opt.value) for p in plan.laws.values()}
 
 
+def test_a_law_with_repeated_data_has_a_line_beside_the_approach_without_them():
+    made = make_plan(isoflop_table(), COLUMNS, compute=COMPUTE, unique_data=1e10,
+                     fit=FitOptions(resamples=0, starts=32))  # fmt: skip
+    figure = draw_sizes(made)
+    assert "chinchilla, repeats" in [text.get_text() for text in figure.axes[0].texts]
+    names = [text.get_text() for text in figure.axes[2].get_yticklabels()]
+    assert names[-1] == "chinchilla, repeats" and "3 parametric" in names
+    (row,) = (m for m in marks(figure.axes[2], "o") if m.get_ydata()[0] == len(names) - 1)
+    assert row.get_xdata()[0] == made.first.n_opt.value
+
+
 def test_the_planned_run_has_the_interval_of_a_measured_loss(plan):
     ax = draw_loss(plan).axes[0]
     (whisker,) = marks(ax, "_")

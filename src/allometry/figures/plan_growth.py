@@ -36,6 +36,7 @@ from allometry.stats.interval import Interval
 
 __all__ = ["draw_loss", "draw_sizes"]
 
+APPROACH_OF = {"chinchilla": "3", "kaplan": "kaplan"}  # that rests on a law
 MOST_POINTS = 60  # of an approach, evenly taken: an envelope has up to 1500
 NOWHERE = (0.0, 0.0)  # where there are no runs, a whole line is dashed
 BELOW = 0.05  # of the range of ln L, below the lowest line, whose name stands there
@@ -75,11 +76,8 @@ def draw_sizes(plan: Plan) -> Figure:
 
 def _estimates(plan: Plan) -> list[tuple[str, str, Approach | LawPlan]]:
     """Name and colour of every approach, and of each law that no approach rests on."""
-    colors, shown_laws = law_colors(plan.laws), _laws_of_approaches(plan)
     of_approaches = [(*APPROACH_NAMES[name], a) for name, a in _used(plan).items()]
-    of_laws = [
-        (label_of(law), colors[law], p) for law, p in plan.laws.items() if law not in shown_laws
-    ]
+    of_laws = [(label, color, plan.laws[law]) for law, label, color in _other_laws(plan)]
     return [*of_approaches, *of_laws]
 
 
@@ -96,7 +94,7 @@ def _draw_estimates(
         dress(ax, xlog=True, grid=False)
         low, high = ax.get_xlim()
         if high < 10 * low:  # within a decade the ticks of a logarithmic axis are too many here
-            ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+            ax.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
         ax.set_yticks(range(len(rows)), [row.label for row in rows])
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
@@ -115,13 +113,9 @@ def _curves(plan: Plan, size: str) -> list[Curve]:
         for name, approach in _used(plan).items()
         if (line := getattr(approach, f"line_{size}")) is not None
     ]
-    colors, shown_laws = law_colors(plan.laws), _laws_of_approaches(plan)
-    for law, frontier in evidence_of(plan).frontiers.items():
-        if law not in shown_laws:
-            best = getattr(best_runs(frontier, compute), size)
-            curves.append(
-                Curve(compute, best, between=between, label=label_of(law), color=colors[law])
-            )
+    for law, label, color in _other_laws(plan):
+        best = getattr(best_runs(evidence_of(plan).frontiers[law], compute), size)
+        curves.append(Curve(compute, best, between=between, label=label, color=color))
     return curves
 
 
@@ -129,14 +123,20 @@ def _used(plan: Plan) -> dict[str, Approach]:
     return {name: a for name, a in plan.approaches.items() if isinstance(a, Approach)}
 
 
-def _laws_of_approaches(plan: Plan) -> set[str]:
-    """Laws whose line an approach shows: not where data are repeated, which no approach knows."""
-    evidence, lawful = evidence_of(plan), {"3": "chinchilla", "kaplan": "kaplan"}
-    return {
-        law for name, law in lawful.items()
-        if name in _used(plan) and law in plan.laws
-        and evidence.frontiers[law].law is evidence.believed[law].law
-    }  # fmt: skip
+def _other_laws(plan: Plan) -> list[tuple[str, str, str]]:
+    """Laws whose line no approach shows: name, label, colour.
+
+    No approach knows of repeated data, so that a law is shown by itself where they are repeated.
+    """
+    evidence, colors = evidence_of(plan), law_colors(plan.laws)
+    others = []
+    for law, frontier in evidence.frontiers.items():
+        repeated = frontier.law is not evidence.believed[law].law
+        if repeated:
+            others.append((law, f"{label_of(law)}, repeats", INK))
+        elif APPROACH_OF.get(law) not in _used(plan):
+            others.append((law, label_of(law), colors[law]))
+    return others
 
 
 def _draw_points(ax: Axes, plan: Plan, size: str) -> None:

@@ -30,7 +30,7 @@ from allometry.stats.digits import shown
 
 __all__ = ["draw_disagreement", "draw_waste"]
 
-GRID = 72  # points along each axis
+GRID = 60  # points along each axis
 AROUND = 3.0  # times beyond the smallest and the largest N and D
 ALONE = 30.0  # times around the planned run, where there are no runs
 LINES = (0.25, 0.5, 0.75)  # shares drawn as lines

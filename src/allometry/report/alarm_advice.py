@@ -38,8 +38,8 @@ ADVICE = {
         "the whole budget is spent."
     ),
     "published_conflict": (
-        "Trust the fit to these runs over rounded coefficients; check that N and FLOP are counted "
-        "as in the publication."
+        "Trust the fit to these runs over published coefficients; first check that N and FLOP are "
+        "counted as in the publication."
     ),
     "counting": (
         "Decide which parameters N counts and which FLOP C counts, count every run so, and read "
