@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from allometry.cli.again import command_line, python_call
 from allometry.cli.laws import fit
 from allometry.cli.options import (
     FILE_OR_FOLDER,
@@ -18,6 +19,9 @@ from allometry.cli.options import (
 from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
 from allometry.fitting.options import FitOptions
+
+if TYPE_CHECKING:
+    from allometry.plan.document import Plan
 
 __all__ = ["next_", "plan"]
 
@@ -143,21 +147,22 @@ def plan(
     given = None if parameters is None else numbers("--parameters", parameters.split(","))
     others = [name for text in choices.pop("try_flops") for name in text.split(",") if name]
     counting, fitting = _counting(choices), _fitting(choices)
-    columns, forms = mapped_columns(mapping) or None, _forms(laws, "chinchilla")
+    columns, names = mapped_columns(mapping) or None, _names(laws)
     if design:
-        _design(source, columns, forms[0], given, noise, choices["compute"], counting, fitting,
+        law = _forms(names or ["chinchilla"])[0]
+        _design(source, columns, law, given, noise, choices["compute"], counting, fitting,
                 as_json)  # fmt: skip
         return
     if noise is not None:
         raise UsageError("--noise is for --design")
-    made = make_plan(
-        source, columns, laws=forms, parameters=given, counting=counting,
-        try_counting=[replace(counting, flops=name) for name in others],
-        machines=_machines(choices), fit=fitting, **choices,
-    )  # fmt: skip
+    asked = {
+        **_machines(choices), "parameters": given, "counting": counting, "fit": fitting,
+        "try_counting": [replace(counting, flops=name) for name in others], **choices,
+    }  # fmt: skip
+    made = make_plan(source, columns, laws=_forms(names or ["chinchilla"]), **asked)
     if output:
-        text = made.to_json(indent=1) + "\n"
-        write(output, lambda path: _save(path, text))
+        python = python_call(source, columns or {}, laws=names, **asked)
+        write(output, lambda path: _save_plan(path, made, python))
     if as_json:
         document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
@@ -167,19 +172,19 @@ def plan(
         show_plan(made)
 
 
-def _machines(choices: dict[str, Any]) -> Any:
-    """The accelerators that the options name, which are taken out of them; None for none."""
+def _machines(choices: dict[str, Any]) -> dict[str, Any]:
+    """The accelerators that the options name, which are taken out of them."""
     from allometry.plan.beside import Machines
     from allometry.plan.money import Peak
 
     given = {name: choices.pop(name) for name in ("gpus", "peak", "peak_kind", "mfu", "price")}
     if all(value is None for value in given.values()):
-        return None
+        return {}
     if missing := [f"--{n.replace('_', '-')}" for n in ("peak", "peak_kind", "mfu")
                    if given[n] is None]:  # fmt: skip
         raise UsageError(f"hours need {', '.join(missing)} as well")
     peak = Peak(given["peak"], given["peak_kind"])
-    return Machines(peak, given["mfu"], given["gpus"] or 1, given["price"])
+    return {"machines": Machines(peak, given["mfu"], given["gpus"] or 1, given["price"])}
 
 
 def _counting(choices: dict[str, Any]) -> Any:
@@ -199,12 +204,15 @@ def _fitting(choices: dict[str, Any]) -> FitOptions:
     )
 
 
-def _forms(laws: Sequence[str], default: str) -> list[Any]:
+def _names(laws: Sequence[str]) -> list[str]:
     """The laws of an option that may be repeated and has names apart by commas."""
+    return [law_name(name) for text in laws for name in text.split(",") if name]
+
+
+def _forms(names: Sequence[str]) -> list[Any]:
     from allometry.fitting.files import law_of
 
-    names = [law_name(name) for text in laws for name in text.split(",") if name]
-    return [law_of(name) for name in names or default.split(",")]
+    return [law_of(name) for name in names]
 
 
 def _design(
@@ -254,18 +262,17 @@ def next_(
 ) -> None:  # fmt: skip
     """The runs to make next: those that tell most of a target for a budget, from SOURCE (a table
     of finished runs, or a fit.json)."""
-    from allometry.plan.questions import next_runs
+    from allometry.plan.questions import SEVERAL, next_runs
 
     if source is None:
         raise UsageError("next needs a table of finished runs, or a fit.json: name it")
     counting, fitting = _counting(choices), _fitting(choices)
     made = next_runs(
-        source, mapped_columns(mapping) or None, laws=_forms(laws, "chinchilla,skaling"),
+        source, mapped_columns(mapping) or None, laws=_forms(_names(laws) or list(SEVERAL)),
         counting=counting, fit=fitting, **choices,
     )  # fmt: skip
     if output:
-        text = made.to_json(indent=1) + "\n"
-        write(output, lambda path: _save(path, text))
+        write(output, lambda path: _save(path, made.to_json(indent=1)))
     if as_json:
         document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
@@ -275,8 +282,19 @@ def next_(
         show_next(made)
 
 
-def _save(path: Path, text: str) -> None:
+def _save_plan(path: Path, made: "Plan", python: str) -> None:
+    """A page where the ending is that of one, else the plan document."""
+    if path.suffix.lower() in (".html", ".htm"):
+        from allometry.report.plan_page import write_plan_page
+
+        command = command_line(click.get_current_context())
+        write_plan_page(made, path, command=command, python=python)
+        return
+    _save(path, made.to_json(indent=1))
+
+
+def _save(path: Path, document: str) -> None:
     from allometry.files.durable import written
 
     with written(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(f"{document}\n", encoding="utf-8")
