@@ -17,7 +17,7 @@ from allometry.plan import alarms
 from allometry.plan.conventions import Counting
 from allometry.plan.document import Alarm, Plan
 from allometry.plan.question import plan as make_plan
-from allometry.report.plan_in_words import ADVICE, alarm_rows
+from allometry.report.alarm_advice import ADVICE, alarm_rows
 from allometry.report.plan_page import write_plan_page
 from allometry.report.rendering import LIMIT
 from allometry.stats.digits import shown

@@ -1,8 +1,9 @@
 """What makes a result again: the command line as it was typed, and the same call in Python."""
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from click.core import ParameterSource
 __all__ = ["command_line", "python_call"]
 
 IMPORTS = {
-    "Counting(": "from allometry.plan.conventions import Counting",
-    "Machines(": "from allometry.plan.beside import Machines",
-    "Peak(": "from allometry.plan.money import Peak",
-    "FitOptions(": "from allometry.fitting.options import FitOptions",
-    "law_of(": "from allometry.fitting.files import law_of",
+    "Counting": "from allometry.plan.conventions import Counting",
+    "FitOptions": "from allometry.fitting.options import FitOptions",
+    "Machines": "from allometry.plan.beside import Machines",
+    "Peak": "from allometry.plan.money import Peak",
+    "law_of": "from allometry.fitting.files import law_of",
 }
+SAID_BY_DEFAULT = ("Counting()", "FitOptions()")
 
 
 def command_line(context: click.Context) -> str:
@@ -45,41 +47,43 @@ def _is_short(value: object) -> bool:
 
 
 def python_call(
-    source: Path | None, columns: Mapping[str, str], *, laws: list[str], **choices: Any
+    source: Path | None, columns: Mapping[str, str] | None, *, laws: Sequence[str], **choices: Any
 ) -> str:
-    """The call of `allometry.plan.question.plan` with what differs from its defaults."""
-    arguments = [] if source is None else [repr(str(source))]
-    if columns:
-        arguments.append(repr(dict(columns)))
+    """The call of `allometry.plan.question.plan` with what differs from its defaults.
+
+    Args:
+        laws: names, or paths of files.
+    """
+    from allometry.plan.question import plan
+
+    arguments = [_written(value) for value in (source, columns) if value]
     if laws:
         forms = [f"law_of({name!r})" if name.endswith(".py") else repr(name) for name in laws]
         arguments.append(f"laws=[{', '.join(forms)}]")
+    defaults = signature(plan).parameters
     for name, value in choices.items():
         text = _written(value)
-        if text not in ("", "None", *UNSAID.get(name, ())):
+        if value and text != _written(defaults[name].default) and text not in SAID_BY_DEFAULT:
             arguments.append(f"{name}={text}")
     call = f"plan = make_plan({', '.join(arguments)})"
     imports = ["from allometry.plan.question import plan as make_plan"]
-    imports += [line for word, line in IMPORTS.items() if word in call]
+    imports += [line for word, line in IMPORTS.items() if f"{word}(" in call]
     return "\n".join([*imports, call, "print(plan.to_json())"])
-
-
-# Values that say no more than the default.
-UNSAID = {
-    "repeat": ("'law'",), "counting": ("Counting()",), "fit": ("FitOptions()",),
-    "advise": ("False",), "fit_where": ("()",), "try_counting": ("[]",),
-}  # fmt: skip
 
 
 def _written(value: Any) -> str:
     """A value as Python; of a dataclass the fields that are not the default's."""
-    if not is_dataclass(value) or isinstance(value, type) or _needs_values(value):
+    if isinstance(value, Path):
+        return repr(str(value))
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    if not is_dataclass(value) or isinstance(value, type):
         return repr(value)
-    default: Any = type(value)()
     changed = [
-        f"{field.name}={getattr(value, field.name)!r}"
+        f"{field.name}={_written(held)}"
         for field in fields(value)
-        if (getattr(value, field.name) or None) != (getattr(default, field.name) or None)
+        if (held := getattr(value, field.name)) or field.default
+        if held != field.default
     ]
     return f"{type(value).__name__}({', '.join(changed)})"
 

@@ -155,13 +155,14 @@ def plan(
         return
     if noise is not None:
         raise UsageError("--noise is for --design")
-    asked = {
-        **_machines(choices), "parameters": given, "counting": counting, "fit": fitting,
-        "try_counting": [replace(counting, flops=name) for name in others], **choices,
-    }  # fmt: skip
-    made = make_plan(source, columns, laws=_forms(names or ["chinchilla"]), **asked)
+    asked = dict(
+        parameters=given, counting=counting,
+        try_counting=[replace(counting, flops=name) for name in others],
+        machines=_machines(choices), fit=fitting, **choices,
+    )  # fmt: skip
+    made = make_plan(source, columns, laws=forms, **asked)
     if output:
-        python = python_call(source, columns or {}, laws=names, **asked)
+        python = python_call(source, columns, laws=_names(laws), **asked)
         write(output, lambda path: _save_plan(path, made, python))
     if as_json:
         document = made.to_document()
@@ -212,7 +213,12 @@ def _names(laws: Sequence[str]) -> list[str]:
 def _forms(names: Sequence[str]) -> list[Any]:
     from allometry.fitting.files import law_of
 
-    return [law_of(name) for name in names]
+    return [law_of(name) for name in _names(laws) or default.split(",")]
+
+
+def _names(laws: Sequence[str]) -> list[str]:
+    """The names, or paths of files, of laws."""
+    return [law_name(name) for text in laws for name in text.split(",") if name]
 
 
 def _design(
@@ -284,17 +290,16 @@ def next_(
 
 def _save_plan(path: Path, made: "Plan", python: str) -> None:
     """A page where the ending is that of one, else the plan document."""
-    if path.suffix.lower() in (".html", ".htm"):
-        from allometry.report.plan_page import write_plan_page
-
-        command = command_line(click.get_current_context())
-        write_plan_page(made, path, command=command, python=python)
+    if path.suffix.lower() not in (".html", ".htm"):
+        _save(path, made.to_json(indent=1) + "\n")
         return
-    _save(path, made.to_json(indent=1))
+    from allometry.report.plan_page import write_plan_page
+
+    write_plan_page(made, path, command=command_line(click.get_current_context()), python=python)
 
 
-def _save(path: Path, document: str) -> None:
+def _save(path: Path, text: str) -> None:
     from allometry.files.durable import written
 
     with written(path) as part:
-        part.write_text(f"{document}\n", encoding="utf-8")
+        part.write_text(text, encoding="utf-8")

@@ -1,5 +1,6 @@
 """A plan on the terminal: the run to train first, then what speaks for and against it."""
 
+from collections.abc import Iterable, Sequence
 from math import isfinite
 
 from rich.box import SIMPLE_HEAD
@@ -11,7 +12,19 @@ from allometry.cli.terminal import show_line, stdout
 from allometry.plan.design import Identified
 from allometry.plan.document import Plan
 from allometry.plan.next_result import NextRuns
-from allometry.report import plan_in_words as words
+from allometry.report.plan_in_words import (
+    Row,
+    answer_in_words,
+    approach_rows,
+    beside_in_words,
+    beyond_in_words,
+    counting_rows,
+    law_rows,
+    percent,
+    reasons,
+    serving_rows,
+    waste_rows,
+)
 from allometry.stats.digits import shown
 
 __all__ = ["show_design", "show_next", "show_plan"]
@@ -21,30 +34,25 @@ def show_plan(plan: Plan) -> None:
     """The answer, the laws, the approaches, what another law would waste, and the alarms."""
     console = stdout()
     show_line(console, f"{plan.question[0].upper()}{plan.question[1:]}", "bold")
-    show_line(console, words.answer_in_words(plan))
-    serving, served = words.serving_rows(plan)
-    rows = words.law_rows(plan)
-    if served:
-        rows += [words.Row(f"{serving}:", ["" for _ in plan.laws])]
-        rows += [words.Row(f"  {row.name}", row.cells) for row in served]
-    _show(console, [f"[{100 * plan.level:g}% intervals]", *plan.laws], rows)
+    show_line(console, answer_in_words(plan))
+    level = f"[{100 * plan.level:g}% intervals]"
+    served, serving = serving_rows(plan)
+    laws = [*law_rows(plan), *([Row(f"{served}:", ["" for _ in plan.laws])] if serving else [])]
+    laws += [row._replace(name=f"  {row.name}") for row in serving]
+    _show_rows(console, (level, *plan.laws), laws)
     if plan.rows:
-        _show(console, ["approach", *words.OF_APPROACHES], words.approach_rows(plan))
-        for reason in words.reasons(plan):
+        columns = ("approach", "N* ~ C^", "D* ~ C^", "N*", "D*", "bias")
+        _show_rows(console, columns, approach_rows(plan))
+        for reason in reasons(plan):
             show_line(console, reason, "dim")
     if plan.disagreement:
-        heads = [f"if {name} is right" for name in plan.laws]
-        _show(console, ["compute wasted by the plan of", *heads], words.waste_rows(plan))
-    _show(console, ["C counted as", *words.OF_COUNTINGS], words.counting_rows(plan))
-    for line in [words.beyond_in_words(plan), f"Counting: {plan.counting}.",
-                 *words.beside_in_words(plan), *words.notes(plan)]:  # fmt: skip
-        if line:
-            show_line(console, line)
-    console.print()
-    if not plan.alarms:
-        show_line(console, "No alarm.", "bold")
-    for alarm in words.alarm_rows(plan.alarms):
-        show_line(console, f"! {alarm.code}: {alarm.message}", "bold yellow")
+        truths = (f"if {name} is right" for name in plan.laws)
+        _show_rows(console, ("compute wasted by the plan of", *truths), waste_rows(plan))
+    headings = ("C counted as", "N from", "N* ~ C^", "D* ~ C^", "N*", "D*", "loss")
+    _show_rows(console, headings, counting_rows(plan))
+    for line in _context(plan):
+        show_line(console, line)
+    _show_alarms(console, plan)
 
 
 def show_next(made: NextRuns) -> None:
@@ -66,8 +74,8 @@ def show_next(made: NextRuns) -> None:
     if made.waste_before is not None:
         show_line(
             console,
-            f"Expected waste at the target's compute: {words.percent(made.waste_before)} now, "
-            f"{words.percent(made.waste_after)} with these runs.",
+            f"Expected waste at the target's compute: {percent(made.waste_before)} now, "
+            f"{percent(made.waste_after)} with these runs.",
         )
     show_line(console, made.stop.sentence)
     for note in made.notes:
@@ -97,7 +105,17 @@ def show_design(made: Identified) -> None:
         show_line(console, f"{note[0].upper()}{note[1:]}.", "yellow")
 
 
-def _show(console: Console, headings: list[str], rows: list[words.Row]) -> None:
+def _context(plan: Plan) -> Iterable[str]:
+    """Counting, extrapolation and notes, a line each."""
+    if beyond := beyond_in_words(plan):
+        yield beyond
+    yield f"Counting: {plan.counting}."
+    yield from beside_in_words(plan)
+    for note in plan.notes:
+        yield note if note.endswith(".") else f"{note}."
+
+
+def _show_rows(console: Console, headings: Iterable[str], rows: Sequence[Row]) -> None:
     """A table, where it has rows."""
     if not rows:
         return
@@ -105,6 +123,14 @@ def _show(console: Console, headings: list[str], rows: list[words.Row]) -> None:
     for row in rows:
         table.add_row(row.name, *row.cells)
     console.print(table)
+
+
+def _show_alarms(console: Console, plan: Plan) -> None:
+    console.print()
+    if not plan.alarms:
+        show_line(console, "No alarm.", "bold")
+    for alarm in plan.alarms:
+        show_line(console, f"! {alarm.code}: {alarm.message}", "bold yellow")
 
 
 def _table(*headings: str) -> RichTable:

@@ -1,20 +1,19 @@
-"""A plan in plain words: the answer, tables as text, and what to do about each alarm."""
+"""A plan in plain words, for screen and page: the answer, its numbers, and tables as text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from math import isclose, isfinite, nan
 from typing import NamedTuple
 
 from allometry.plan.approach import Approach
-from allometry.plan.document import Alarm, Plan
+from allometry.plan.document import Plan
 from allometry.plan.law_plan import LawPlan
 from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
 
 __all__ = [
-    "ADVICE", "APPROACHES", "OF_APPROACHES", "OF_COUNTINGS", "AlarmRow", "Row", "Tile",
-    "alarm_rows", "answer_in_words", "approach_rows", "beside_in_words", "beyond_in_words",
-    "counting_rows", "law_rows", "notes", "percent", "reasons", "run_in_words", "serving_rows",
-    "tiles", "waste_rows",
+    "APPROACHES", "Row", "Tile", "answer_in_words", "approach_rows", "beside_in_words",
+    "beyond_in_words", "counting_rows", "law_rows", "percent", "reasons", "run_in_words",
+    "serving_rows", "tiles", "waste_rows",
 ]  # fmt: skip
 
 APPROACHES = {
@@ -23,61 +22,6 @@ APPROACHES = {
 OF_APPROACHES = ("N* ~ C^", "D* ~ C^", "N*", "D*", "bias")
 OF_COUNTINGS = ("N from", "N* ~ C^", "D* ~ C^", "N*", "D*", "loss")
 UNNOTICED = 1e-6  # share wasted off the best size below which it is rounding
-
-# What to do about an alarm, by its code; what speaks against the plan most comes first.
-ADVICE = {
-    "one_ratio": (
-        "Train runs whose D/N is at least four times larger and smaller. Until then these runs "
-        "give the loss along one ratio, and the split of compute comes from the law alone."
-    ),
-    "few_ratios": (
-        "Add runs at another D/N; `allometry next` says which tell most for their cost."
-    ),
-    "wide_interval": (
-        "Do not take the value alone: any size of the interval fits these runs. Make the runs that "
-        "`allometry next` names for ln_n_opt, then plan again."
-    ),
-    "fit_status": "Follow the advice of the fit, which stands with its certificate under Fits.",
-    "at_bound": (
-        "Look at the parameter under Fits: a law with fewer parameters, or runs over a wider "
-        "range, may be needed."
-    ),
-    "tokenizers": (
-        "Divide the losses by the bytes of a token, map that column, and plan again; or plan for "
-        "the runs of one tokenizer (`--filter`)."
-    ),
-    "counting": (
-        "Choose the count of N that the next run will be reported in, embeddings with or without, "
-        "and map it for every run; see `--try-flops` for the conventions side by side."
-    ),
-    "laws_disagree": (
-        "Compare the weights of the laws, and make a run where their forecasts differ most, before "
-        "the whole budget is spent."
-    ),
-    "approaches_disagree": (
-        "Read what each approach assumes, drop those whose assumption these runs break, and choose "
-        "a size that wastes little under the others."
-    ),
-    "far_extrapolation": (
-        "Make one run at a compute in between, and score the forecast that was made for it, before "
-        "the whole budget is spent."
-    ),
-    "published_conflict": (
-        "Trust the fit to these runs over rounded coefficients; check that N and FLOP are counted "
-        "as in the publication."
-    ),
-    "ratio_outside_data": "Make a small run at the planned D/N, and score the forecast for it.",
-    "budgets_left_out": (
-        "Look at these budgets in the figure of IsoFLOP curves: add sizes on the side where the "
-        "least loss lies, or repeat runs that scatter."
-    ),
-    "rounded_coefficients": "Take the unrounded coefficients, or the fit document of the law.",
-    "no_interval": "Fit the law to the runs its values come from, and plan from that fit.",
-    "approach2_bias": (
-        "Take the corrected number; a narrower range of N about the best size makes the bias small."
-    ),
-}
-NO_ADVICE = "See this code in the documentation of alarms."
 
 
 class Tile(NamedTuple):
@@ -94,14 +38,6 @@ class Row(NamedTuple):
 
     name: str
     cells: list[str]
-
-
-class AlarmRow(NamedTuple):
-    """An alarm and what to do about it."""
-
-    code: str
-    message: str
-    advice: str
 
 
 def answer_in_words(plan: Plan) -> str:
@@ -251,12 +187,19 @@ def beyond_in_words(plan: Plan) -> str:
     return f"Beyond the {plan.rows} runs, times the largest: {factors}."
 
 
-def beside_in_words(plan: Plan) -> list[str]:
-    """What was asked for beside the plan, a sentence each."""
-    return list(_beside(plan))
+def counting_rows(plan: Plan) -> list[Row]:
+    """The plan under other conventions: column of N, exponents of N* and D*, N*, D*, loss."""
+    return [
+        Row(way.flops, [
+            way.n_column, *map(shown, (way.exponent_n, way.exponent_d, way.n_opt, way.d_opt)),
+            shown(way.loss, 4),
+        ])
+        for way in plan.countings
+    ]  # fmt: skip
 
 
-def _beside(plan: Plan) -> Iterator[str]:
+def beside_in_words(plan: Plan) -> Iterator[str]:
+    """What was asked for beside the plan, a line each."""
     for name, score in plan.hold_out.items():
         covered = "" if score.covered is None else (
             f", {score.covered.value:.0%} of them within the interval of a new run"
@@ -288,30 +231,6 @@ def _beside(plan: Plan) -> Iterator[str]:
             f"{band.quantity[0].upper()}{band.quantity[1:]} from {shown(band.low)} to "
             f"{shown(band.high)} ({band.unit}) by {band.source}, fitted to {band.recipe}."
         )
-
-
-def counting_rows(plan: Plan) -> list[Row]:
-    """The plan under other conventions of FLOP and columns of N."""
-    return [
-        Row(way.flops, [
-            way.n_column, *map(shown, (way.exponent_n, way.exponent_d, way.n_opt, way.d_opt)),
-            shown(way.loss, 4),
-        ])
-        for way in plan.countings
-    ]  # fmt: skip
-
-
-def notes(plan: Plan) -> list[str]:
-    """What was done to the table, and assumptions, as sentences."""
-    return [note if note.endswith(".") else f"{note}." for note in plan.notes]
-
-
-def alarm_rows(alarms: Sequence[Alarm], advice: Mapping[str, str] = ADVICE) -> list[AlarmRow]:
-    """Alarms with what to do, the worst first; one without advice stands before the last ones."""
-    order = {code: place for place, code in enumerate(advice)}
-    unknown = order.get("ratio_outside_data", len(order))
-    rows = [AlarmRow(a.code, a.message, advice.get(a.code, NO_ADVICE)) for a in alarms]
-    return sorted(rows, key=lambda row: order.get(row.code, unknown))
 
 
 def percent(share: float | None) -> str:

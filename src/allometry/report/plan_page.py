@@ -9,12 +9,11 @@ from allometry.fitting.document import Fit
 from allometry.plan.approach import Approach
 from allometry.plan.document import Plan
 from allometry.plan.next_result import NextRuns
+from allometry.report.alarm_advice import alarm_rows
 from allometry.report.fit_in_words import section_of_fit, summary_of_fit
 from allometry.report.pictures import draw_picture
 from allometry.report.plan_in_words import (
     APPROACHES,
-    OF_COUNTINGS,
-    alarm_rows,
     approach_rows,
     beside_in_words,
     beyond_in_words,
@@ -77,6 +76,8 @@ def write_plan_page(
         countings=counting_rows(plan),
         counting_heads=OF_COUNTINGS,
         serving=serving_rows(plan),
+        beside=list(beside_in_words(plan)),
+        countings=counting_rows(plan),
         fits=[section_of_fit(name, fit) for name, fit in _fits(plan).items()],
         runs=_runs(plan),
         columns=_columns(plan),
