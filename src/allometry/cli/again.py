@@ -86,8 +86,3 @@ def _written(value: Any) -> str:
         if held != field.default
     ]
     return f"{type(value).__name__}({', '.join(changed)})"
-
-
-def _needs_values(value: Any) -> bool:
-    """Whether a dataclass cannot be made without values."""
-    return any(f.default is MISSING and f.default_factory is MISSING for f in fields(value))

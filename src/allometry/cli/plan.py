@@ -147,10 +147,9 @@ def plan(
     given = None if parameters is None else numbers("--parameters", parameters.split(","))
     others = [name for text in choices.pop("try_flops") for name in text.split(",") if name]
     counting, fitting = _counting(choices), _fitting(choices)
-    columns, names = mapped_columns(mapping) or None, _names(laws)
+    columns, forms = mapped_columns(mapping) or None, _forms(laws, "chinchilla")
     if design:
-        law = _forms(names or ["chinchilla"])[0]
-        _design(source, columns, law, given, noise, choices["compute"], counting, fitting,
+        _design(source, columns, forms[0], given, noise, choices["compute"], counting, fitting,
                 as_json)  # fmt: skip
         return
     if noise is not None:
@@ -173,19 +172,19 @@ def plan(
         show_plan(made)
 
 
-def _machines(choices: dict[str, Any]) -> dict[str, Any]:
-    """The accelerators that the options name, which are taken out of them."""
+def _machines(choices: dict[str, Any]) -> Any:
+    """The accelerators that the options name, which are taken out of them; None for none."""
     from allometry.plan.beside import Machines
     from allometry.plan.money import Peak
 
     given = {name: choices.pop(name) for name in ("gpus", "peak", "peak_kind", "mfu", "price")}
     if all(value is None for value in given.values()):
-        return {}
+        return None
     if missing := [f"--{n.replace('_', '-')}" for n in ("peak", "peak_kind", "mfu")
                    if given[n] is None]:  # fmt: skip
         raise UsageError(f"hours need {', '.join(missing)} as well")
     peak = Peak(given["peak"], given["peak_kind"])
-    return {"machines": Machines(peak, given["mfu"], given["gpus"] or 1, given["price"])}
+    return Machines(peak, given["mfu"], given["gpus"] or 1, given["price"])
 
 
 def _counting(choices: dict[str, Any]) -> Any:
@@ -205,12 +204,8 @@ def _fitting(choices: dict[str, Any]) -> FitOptions:
     )
 
 
-def _names(laws: Sequence[str]) -> list[str]:
+def _forms(laws: Sequence[str], default: str) -> list[Any]:
     """The laws of an option that may be repeated and has names apart by commas."""
-    return [law_name(name) for text in laws for name in text.split(",") if name]
-
-
-def _forms(names: Sequence[str]) -> list[Any]:
     from allometry.fitting.files import law_of
 
     return [law_of(name) for name in _names(laws) or default.split(",")]
@@ -268,17 +263,18 @@ def next_(
 ) -> None:  # fmt: skip
     """The runs to make next: those that tell most of a target for a budget, from SOURCE (a table
     of finished runs, or a fit.json)."""
-    from allometry.plan.questions import SEVERAL, next_runs
+    from allometry.plan.questions import next_runs
 
     if source is None:
         raise UsageError("next needs a table of finished runs, or a fit.json: name it")
     counting, fitting = _counting(choices), _fitting(choices)
     made = next_runs(
-        source, mapped_columns(mapping) or None, laws=_forms(_names(laws) or list(SEVERAL)),
+        source, mapped_columns(mapping) or None, laws=_forms(laws, "chinchilla,skaling"),
         counting=counting, fit=fitting, **choices,
     )  # fmt: skip
     if output:
-        write(output, lambda path: _save(path, made.to_json(indent=1)))
+        text = made.to_json(indent=1) + "\n"
+        write(output, lambda path: _save(path, text))
     if as_json:
         document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)

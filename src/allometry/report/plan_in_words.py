@@ -19,8 +19,6 @@ __all__ = [
 APPROACHES = {
     "1": "1 envelope", "2": "2 IsoFLOP parabolas", "3": "3 parametric", "kaplan": "Kaplan's law",
 }  # fmt: skip
-OF_APPROACHES = ("N* ~ C^", "D* ~ C^", "N*", "D*", "bias")
-OF_COUNTINGS = ("N from", "N* ~ C^", "D* ~ C^", "N*", "D*", "loss")
 UNNOTICED = 1e-6  # share wasted off the best size below which it is rounding
 
 
