@@ -149,7 +149,7 @@ def approach_rows(plan: Plan) -> list[Row]:
     return [
         Row(APPROACHES.get(name, name), [
             a.exponent_n.shown(), a.exponent_d.shown(), a.n_opt.shown(), a.d_opt.shown(),
-            "" if a.bias_predicted is None else f"{100 * a.bias_predicted:+.2g}%, corrected",
+            "" if a.bias_predicted is None else f"{100 * a.bias_predicted:+.1f}%, corrected",
         ])
         for name, a in plan.approaches.items() if isinstance(a, Approach)
     ]  # fmt: skip
