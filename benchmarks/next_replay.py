@@ -4,7 +4,8 @@
         [--strategies NAME ...] [--json FILE]
 
 A pool is a table of runs that can be bought at their cost. A strategy begins with the 2.5 p
-cheapest (p parameters of the largest law) and buys more until 1, 5 and 10% of the cost of the
+cheapest (p parameters of the largest law; of a size that is the same in all of them, the cheapest
+at two more values) and buys more until 1, 5 and 10% of the cost of the
 whole pool are spent; it sees the loss of a run when it has bought it. The laws are then fitted to
 what it has, weighed by how they predict the dearer of these runs, and their mean predicts the test
 rows: R2, clipped to [-1, 1], as in ScaleBench (2604.22753). Pools without a file of test rows hold
@@ -15,7 +16,7 @@ of `random`; beside them V-optimal's published figures. In the JSON are all seed
 `next` here is `allometry.plan.scores` with the loop of `next_runs`, for any sizes: beliefs under
 every law, their weights, the variance between laws, cost^0.4, and a fifth of what each stage may
 spend kept for one run at the largest scale (`next_no_reserve` keeps nothing). It is fitted anew
-whenever its runs have grown by a fifth.
+whenever its runs have grown by a tenth.
 """
 
 import argparse
@@ -49,9 +50,10 @@ from allometry.tables.table import Table
 SHARES = (0.01, 0.05, 0.1)
 STRATEGIES = ("next", "next_no_reserve", "v_optimal", "d_optimal", "cheapest", "random")
 FIRST = 2.5  # runs for each parameter that every strategy begins with (2604.22753)
+FEWEST_VALUES = 3  # of each size among the first runs
 EXPONENT = 0.4  # of the cost (2604.22753)
 RESERVE = 0.2
-GROWTH = 0.2  # of the runs, bought between two fits
+GROWTH = 0.1  # of the runs, bought between two fits
 STARTS, BACKTEST_STARTS = 16, 8
 HELD_OUT = 0.1
 
@@ -166,6 +168,19 @@ def vocabulary(folder: Path) -> Experiments:
     return Experiments("vocab", (law,), columns, train, test, cost, "squared")
 
 
+def first_runs(pool: Experiments) -> list[int]:
+    """The cheapest, and the cheapest at further values of a size that is the same in all of them.
+
+    Without these no law has an exponent of that size: the cheapest of `vocab` have one N.
+    """
+    order = np.argsort(pool.cost, kind="stable")
+    chosen = order[: int(FIRST * max(len(law.parameters) for law in pool.laws))].tolist()
+    for values in sizes_of(pool, pool.table).values():
+        while len(seen := np.unique(values[chosen])) < FEWEST_VALUES:
+            chosen.append(int(order[~np.isin(values[order], seen)][0]))
+    return chosen
+
+
 @dataclass
 class Replay:
     """What one strategy has bought from a pool so far."""
@@ -177,9 +192,7 @@ class Replay:
 
     def run(self) -> list[dict[str, object]]:
         """Buy and score, at every share of the cost."""
-        first = int(FIRST * max(len(law.parameters) for law in self.pool.laws))
-        order = np.argsort(self.pool.cost, kind="stable")
-        self.chosen = order[:first].tolist()
+        self.chosen = first_runs(self.pool)
         total, scores = self.pool.cost.sum(), []
         for share in SHARES:
             self.buy(share * total)
