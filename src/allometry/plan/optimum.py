@@ -37,8 +37,9 @@ class Point:
 
     @property
     def tokens_per_parameter(self) -> Array:
-        """D / N, (k,)."""
-        return np.asarray(self.d / self.n)
+        """D / N, (k,); NaN where a draw has no run."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.d / self.n)
 
 
 @dataclass(frozen=True)
