@@ -47,7 +47,8 @@ def answer_in_words(plan: Plan) -> str:
     low, high = first.waste_band[0.05]
     band = f"sizes from {shown(low)} to {shown(high)} waste at most 5% of the compute"
     waste = "" if first.expected_waste is None else (
-        f"; for what these runs leave open, expect {100 * first.expected_waste:.2g}% to be wasted"
+        f"; since these runs leave the best size uncertain, expect {_percent(first.expected_waste)} "
+        "to be wasted"
     )  # fmt: skip
     return (
         f"By {first.law}: train {shown(first.n_opt.value)} parameters{interval} on "
@@ -195,10 +196,10 @@ def _context(plan: Plan) -> Iterable[str]:
     """Counting, extrapolation and notes, a line each."""
     if plan.extrapolation:
         factors = ", ".join(
-            f"{name} {shown(plan.extrapolation[key])}"
+            f"{name} {shown(plan.extrapolation[key])} times"
             for key, name in (("compute", "C"), ("n", "N"), ("d", "D"))
         )
-        yield f"Beyond the {plan.rows} runs, times the largest: {factors}."
+        yield f"The plan over the largest of the {plan.rows} runs: {factors}."
     yield f"Counting: {plan.counting}."
     yield from _beside(plan)
     for note in plan.notes:
@@ -209,11 +210,11 @@ def _beside(plan: Plan) -> Iterable[str]:
     """What was asked for beside the plan, a line each."""
     for name, score in plan.hold_out.items():
         covered = "" if score.covered is None else (
-            f", {score.covered.value:.0%} of them within the interval of a new run"
+            f"; {score.covered.value:.0%} of them lie in the interval of a new run"
         )  # fmt: skip
         yield (
             f"Held out: {name} predicts {score.rows} runs, up to {shown(score.beyond)} times the "
-            f"largest N D fitted, with a mean error of {100 * score.mape:.2g}%{covered}."
+            f"largest compute fitted, with a mean error of {100 * score.mape:.2g}%{covered}."
         )
     if plan.other_count is not None:
         other = plan.other_count

@@ -356,7 +356,7 @@ class _Choice:
         question, notes = self.question, list(self.question.notes)
         belief, reasons = self._reserved(pool, notes)
         belief = greedy(belief, pool, Belief.reduction, self.options.exponent)
-        reasons += [f"takes most of the variance of {question.target} for its cost"] * (
+        reasons += [f"reduces the variance of {question.target} most for its cost"] * (
             len(pool.chosen) - len(reasons)
         )
         before = question.expected(question.belief)
@@ -389,13 +389,13 @@ class _Choice:
         if reserve <= 0:
             return belief, reasons
         for share, choose, reason in (
-            (LARGEST_SHARE, self._largest, "the largest scale that the reserve pays for"),
-            (1 - LARGEST_SHARE, self._off_rays, "off the rays D/N of the others: lack of fit"),
+            (LARGEST_SHARE, self._largest, "at the largest scale that the reserve pays for"),
+            (1 - LARGEST_SHARE, self._off_rays, "at a D/N far from all others, to show lack of fit"),
         ):
             able = pool.affordable & (self.grid.cost <= share * reserve)
             if not able.any():
                 notes.append(
-                    f"no candidate costs at most {share * reserve:.3g} FLOP: none {reason}"
+                    f"no candidate costs at most {share * reserve:.3g} FLOP: no run {reason}"
                 )
                 continue
             place = choose(belief, able, pool)
