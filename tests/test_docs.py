@@ -150,7 +150,9 @@ def test_every_alarm_stands_on_the_page_and_the_reverse():
     raised = [
         ast.literal_eval(node.args[0])
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Alarm"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Alarm"
     ]
     page = (ROOT / "docs" / "alarms.md").read_text(encoding="utf-8")
     told = re.findall(r"^### `(\w+)`$", page, re.M)

@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from allometry.fitting.multiverse import multiverse as multiverse
     from allometry.laws.law import Law as Law
     from allometry.plan.beside import Machines as Machines
+    from allometry.plan.conventions import Counting as Counting
     from allometry.plan.document import Plan as Plan
     from allometry.plan.hold_out import hold_out as hold_out
     from allometry.plan.money import Peak as Peak
-    from allometry.plan.question import Counting as Counting
     from allometry.plan.question import plan as plan
     from allometry.plan.questions import design as design
     from allometry.plan.questions import next_runs as next_runs
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Analysis": "findings",
     "Comparison": "fitting.compare",
-    "Counting": "plan.question",
+    "Counting": "plan.conventions",
     "EarlyStop": "spec.train_spec",
     "Experiment": "spec",
     "Explanation": "engines.explanation",

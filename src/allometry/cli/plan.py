@@ -1,7 +1,7 @@
 """Commands that decide: the run to train, and the runs to make next."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,10 @@ BESIDE = [
         help="Another count of N, with embeddings or without: what changes with it.",
     ),
     click.Option(
+        ["--try-flops"], multiple=True, metavar="NAME,NAME,...",
+        help="The same plan under these ways to count FLOP, side by side.",
+    ),
+    click.Option(
         ["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
         help="Another recipe: compared in compute at equal loss.",
     ),
@@ -120,8 +124,11 @@ BESIDE = [
             help="What the runs of SOURCE can tell, in place of a plan; with --parameters and "
             "--noise also of runs that are not made yet.",
         ),
-        click.Option(["--noise"], type=float, help="Standard deviation of ln L about the law, 0.005 say; for "
-                     "--design with --parameters."),
+        click.Option(
+            ["--noise"], type=float,
+            help="Standard deviation of ln L about the law, 0.005 say; for --design with "
+            "--parameters.",
+        ),
         *BUDGET,
         *COUNTING,
         *BESIDE,
@@ -138,6 +145,7 @@ def plan(
     from allometry.plan.question import plan as make_plan
 
     given = None if parameters is None else numbers("--parameters", parameters.split(","))
+    others = [name for text in choices.pop("try_flops") for name in text.split(",") if name]
     counting, fitting = _counting(choices), _fitting(choices)
     columns, forms = mapped_columns(mapping) or None, _forms(laws, "chinchilla")
     if design:
@@ -148,6 +156,7 @@ def plan(
         raise UsageError("--noise is for --design")
     made = make_plan(
         source, columns, laws=forms, parameters=given, counting=counting,
+        try_counting=[replace(counting, flops=name) for name in others],
         machines=_machines(choices), fit=fitting, **choices,
     )  # fmt: skip
     if output:
@@ -179,7 +188,7 @@ def _machines(choices: dict[str, Any]) -> Any:
 
 def _counting(choices: dict[str, Any]) -> Any:
     """How FLOP are counted, from options that are taken out."""
-    from allometry.plan.question import Counting
+    from allometry.plan.conventions import Counting
 
     shape = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
     return Counting(choices.pop("flops"), **shape)
@@ -258,11 +267,11 @@ def next_(
         source, mapped_columns(mapping) or None, laws=_forms(laws, "chinchilla,skaling"),
         counting=counting, fit=fitting, **choices,
     )  # fmt: skip
-    document = made.to_document()
     if output:
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        text = made.to_json(indent=1) + "\n"
         write(output, lambda path: _save(path, text))
     if as_json:
+        document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.plan_screen import show_next

@@ -1,6 +1,5 @@
 """A plan on the terminal: the run to train first, then what speaks for and against it."""
 
-from collections import Counter
 from collections.abc import Iterable
 from math import isclose, isfinite, nan
 
@@ -14,7 +13,7 @@ from allometry.plan.approach import Approach
 from allometry.plan.design import Identified
 from allometry.plan.document import Plan
 from allometry.plan.law_plan import LawPlan
-from allometry.plan.next_runs import NextRuns
+from allometry.plan.next_result import NextRuns
 from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
 
@@ -34,6 +33,7 @@ def show_plan(plan: Plan) -> None:
     if plan.rows:
         _show_approaches(console, plan)
     _show_disagreement(console, plan)
+    _show_countings(console, plan)
     for line in _context(plan):
         show_line(console, line)
     _show_alarms(console, plan)
@@ -46,9 +46,10 @@ def answer_in_words(plan: Plan) -> str:
     interval = "" if not first.n_opt.has_ends else f" ({level} {_ends(first.n_opt)})"
     low, high = first.waste_band[0.05]
     band = f"sizes from {shown(low)} to {shown(high)} waste at most 5% of the compute"
-    waste = "" if first.expected_waste is None else (
-        f"; since these runs leave the best size uncertain, expect {_percent(first.expected_waste)} "
-        "to be wasted"
+    expected = first.expected_waste
+    waste = "" if expected is None or not isfinite(expected) else (
+        f"; since these runs leave the best size uncertain, expect "
+        f"{_percent(expected)} to be wasted"
     )  # fmt: skip
     return (
         f"By {first.law}: train {shown(first.n_opt.value)} parameters{interval} on "
@@ -189,6 +190,16 @@ def _show_disagreement(console: Console, plan: Plan) -> None:
     for name in names:
         cells = ["-" if name == other else _percent(waste[name, other]) for other in names]
         table.add_row(name, *cells)
+    console.print(table)
+
+
+def _show_countings(console: Console, plan: Plan) -> None:
+    if not plan.countings:
+        return
+    table = _table("C counted as", "N from", "N* ~ C^", "D* ~ C^", "N*", "D*", "loss")
+    for way in plan.countings:
+        cells = (way.exponent_n, way.exponent_d, way.n_opt, way.d_opt)
+        table.add_row(way.flops, way.n_column, *map(shown, cells), shown(way.loss, 4))
     console.print(table)
 
 

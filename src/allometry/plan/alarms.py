@@ -1,10 +1,12 @@
 """What should stop a reader of a plan: each alarm a code, a sentence, and its rule."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.laws import Array
 from allometry.plan.approach import Approach
@@ -14,19 +16,23 @@ from allometry.plan.cost import Cost
 from allometry.plan.design import FEWEST_RATIOS, coverage, distinct_ratios
 from allometry.plan.disagreement import Disagreement
 from allometry.plan.document import Alarm, Plan
+from allometry.plan.isoflop import IsoFlop
+from allometry.plan.isoflop_quality import Quality
 from allometry.plan.law_plan import LawPlan
 from allometry.plan.optimum import Frontier
 from allometry.plan.published import PUBLISHED
 from allometry.plan.runs import Runs
 from allometry.plan.waste import wasted
 from allometry.stats.digits import shown
+from allometry.tables.table import Table
 
-__all__ = ["of_count", "of_plan"]
+__all__ = ["of_count", "of_plan", "of_table"]
 
 FAR = 10.0  # times the largest compute: Delphi and Farseer predict at 10 to 30 times theirs
 WIDE = 10.0  # high / low of N* from which the runs do not say which size to train
 COSTLY = 0.05  # share of compute that one law's plan wastes under another
 NOTICEABLE = 0.01  # share of compute that rounding, or another way of counting, wastes
+TOKENIZER = re.compile(r"tokeni[sz]er|vocab", re.IGNORECASE)
 NARROW = 0.1  # coefficient of variation of (D/N)^-beta; 0.04 for D/N 18 and 22, 0.25 for 10 and 40
 DESCRIBES = 0.05  # median |ln(predicted/measured)| up to which coefficients are of runs like these
 
@@ -47,9 +53,15 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         yield from _of_fit(plan.laws[name], law)
     yield from _of_laws(plan.disagreement)
     yield from _of_approaches(
-        {name: a for name, a in plan.approaches.items() if isinstance(a, Approach)},
+        {
+            name: a
+            for name, a in plan.approaches.items()
+            if isinstance(a, Approach) and name != "kaplan"
+        },
         evidence.frontiers[first.law],
     )
+    if evidence.approaches is not None and evidence.approaches.isoflop is not None:
+        yield from _of_budgets(evidence.approaches.isoflop)
     if evidence.runs is not None:
         yield from _of_published(evidence.runs, first, evidence.frontiers[first.law])
 
@@ -167,8 +179,34 @@ _ASSUMES = {
     "1": "Approach 1 takes checkpoints as if each were the end of a run.",
     "2": "Approach 2 takes the loss as a parabola in ln N, and N* as a power of C.",
     "3": "Approach 3 takes the law's form as right everywhere.",
-    "kaplan": "Kaplan's law has no floor.",
 }
+
+
+def _of_budgets(found: IsoFlop) -> Iterator[Alarm]:
+    """Budgets with sizes enough for a parabola that approach 2 could not use."""
+    curves = [b for b in found.budgets if len(np.unique(b.n)) >= Quality().fewest]
+    left = [budget for budget in curves if budget.reason]
+    if left:
+        worst = "; ".join(f"{shown(b.compute)} FLOP: {b.reason}" for b in left[:3])
+        yield Alarm(
+            "budgets_left_out",
+            f"Approach 2 leaves out {len(left)} of {len(curves)} budgets ({worst}).",
+        )
+
+
+def of_table(table: Table, rows: NDArray[np.intp]) -> Iterator[Alarm]:
+    """Losses of models with different tokenizers, where a column names or counts them.
+
+    Args:
+        rows: places of the runs that were used.
+    """
+    for name in table.columns:
+        if TOKENIZER.search(name) and len(set(map(str, table[name][rows].tolist()))) > 1:
+            yield Alarm(
+                "tokenizers",
+                f"Column {name} differs between runs. A loss per token of one tokenizer cannot be "
+                "compared with that of another: use a loss per byte, or fit each by itself.",
+            )
 
 
 def _of_values(believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:

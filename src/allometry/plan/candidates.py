@@ -60,7 +60,9 @@ class Candidates:
             raise DataError(
                 f"none of the {len(n)} candidates has a positive N and D and costs at most {most:g}"
             )
-        notes = [] if usable.all() else [f"{(~usable).sum()} rows without a positive N, D or cost are left out"]
+        notes = []
+        if bad := int((~usable).sum()):
+            notes.append(f"{bad} rows without a positive N, D or cost are left out")
         if dear := int((usable & ~kept).sum()):
             notes.append(f"{dear} candidates cost more than {shown(most)} FLOP and are left out")
         return cls.of_runs(n[kept], d[kept], spent[kept], runs, tuple(notes))

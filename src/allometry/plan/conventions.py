@@ -7,7 +7,7 @@ forward and backward pass takes 6 FLOP for each parameter of a matrix and token,
 N alone decides d where the aspect ratio d / n_layer is given: d = (N_body aspect / 12)^(1/3).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,9 @@ from allometry.laws import Array
 from allometry.plan.cost import SIX_ND, Cost
 from allometry.plan.quantities import positive
 from allometry.plan.runs import Runs
+from allometry.tables.table import Table
 
-__all__ = ["NAMES", "Measured", "convention", "measured", "width"]
+__all__ = ["NAMES", "Counting", "Measured", "convention", "measured", "width"]
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "6nd_total": (),
@@ -78,6 +79,34 @@ def convention(
     shape = {part: positive(float(value), f"{part} ({MEANINGS[part]})")
              for part, value in given.items() if isinstance(value, int | float)}  # fmt: skip
     return _of_shape(name, shape)
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How FLOP and N are counted, by name; see `conventions.convention`."""
+
+    flops: str = "6nd_total"
+    vocabulary: int | None = None
+    sequence: int | None = None
+    aspect_ratio: float | None = None
+
+    def cost(self, table: Table | None = None, columns: Mapping[str, str] | None = None) -> Cost:
+        """The cost of a run.
+
+        Args:
+            table, columns: of the runs, for the convention `measured`.
+        """
+        runs = None
+        if self.flops == "measured" and table is not None and columns is not None:
+            if not {"C", "D"} <= set(columns):
+                raise UsageError(
+                    "the convention measured needs columns of N, D and C: map C=COLUMN as well"
+                )
+            runs = Runs.of_table(table, columns, SIX_ND)
+        return convention(
+            self.flops, vocabulary=self.vocabulary, sequence=self.sequence,
+            aspect_ratio=self.aspect_ratio, runs=runs,
+        )  # fmt: skip
 
 
 def width(n_body: Array, aspect_ratio: float) -> Array:

@@ -21,6 +21,7 @@ from allometry.plan.target import Target, curvature
 
 __all__ = ["Identified", "coverage", "distinct_ratios", "identified"]
 
+SCHEMA = "allometry/design/1"
 SAME_RATIO = 0.01  # difference of ln(D/N) below which runs lie on one ray: tokens are rounded
 FEWEST_RATIOS = 3  # two rays fit a wrong law of two powers with residuals of zero
 DEPENDENT = 1e-9  # singular value over the largest at which a direction counts as not seen
@@ -55,6 +56,21 @@ class Identified:
     condition: float
     condition_scaled: float
     notes: tuple[str, ...] = ()
+
+    def to_document(self) -> dict[str, object]:
+        """Plain values: schema allometry/design/1; what is not identified is None."""
+        numbers = ("coverage", "condition", "condition_scaled")
+        return {
+            "schema": SCHEMA,
+            "law": self.law,
+            "rows": self.rows,
+            "noise": self.noise,
+            "parameters": {name: _finite(sd) for name, sd in self.parameters.items()},
+            "decisions": {name: _finite(sd) for name, sd in self.decisions.items()},
+            "ratios": self.ratios,
+            **{name: _finite(getattr(self, name)) for name in numbers},
+            "notes": list(self.notes),
+        }
 
 
 def identified(
@@ -110,6 +126,10 @@ def identified(
         _condition(jacobian / spread.lengths),
         _notes(ratios, len(n), len(names)),
     )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def coverage(ratios: Array, beta: float) -> float:

@@ -17,7 +17,9 @@ from allometry.plan.batch import Advice
 from allometry.plan.believed import Believed
 from allometry.plan.beside import Bill, EqualLoss, OtherCount, Score
 from allometry.plan.cost import Cost
+from allometry.plan.countings import Counted
 from allometry.plan.disagreement import Disagreement
+from allometry.plan.display import as_html, as_text
 from allometry.plan.inference import Account
 from allometry.plan.law_plan import InferencePlan, LawPlan
 from allometry.plan.optimum import Frontier
@@ -29,7 +31,7 @@ __all__ = ["Alarm", "Evidence", "Plan"]
 SCHEMA = "allometry/plan/1"
 NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
 OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
-BESIDE = ("hold_out", "other_count", "equal_loss", "bill", "advice")
+BESIDE = ("hold_out", "other_count", "countings", "equal_loss", "bill", "advice")
 OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
 
 
@@ -63,7 +65,7 @@ class Evidence:
     approaches: Approaches | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The runs to train at a budget, by law and by approach, and what speaks against them.
 
@@ -76,8 +78,9 @@ class Plan:
             without runs.
         level: of all intervals. rows: runs that were used.
         hold_out: law -> its score on runs that were held out. other_count: what changes with
-            another column of N. equal_loss: this recipe against another. bill: hours and dollars.
-            advice: bands of batch size and learning rate. Each where it was asked for.
+            another column of N. countings: the plan under other conventions. equal_loss: this
+            recipe against another. bill: hours and dollars. advice: bands of batch size and
+            learning rate. Each where it was asked for.
         notes: what was done to the table, and assumptions, in words.
         seconds: that fits and plan took.
         evidence: None for a plan that was read from a document.
@@ -94,6 +97,7 @@ class Plan:
     rows: int
     hold_out: Mapping[str, Score] = field(default_factory=dict)
     other_count: OtherCount | None = None
+    countings: tuple[Counted, ...] = ()
     equal_loss: EqualLoss | None = None
     bill: Bill | None = None
     advice: tuple[Advice, ...] = ()
@@ -105,6 +109,21 @@ class Plan:
     def first(self) -> LawPlan:
         """The plan of the first law."""
         return next(iter(self.laws.values()))
+
+    def _digest(self) -> tuple[str, list[list[str]], list[str]]:
+        """Title, a row for each law, and the alarms."""
+        rows = [["law", "N", "D", "D/N", "loss", "expected waste"]]
+        for name, law in self.laws.items():
+            numbers = (law.n_opt, law.d_opt, law.tokens_per_param, law.loss)
+            waste = "" if law.expected_waste is None else f"{100 * law.expected_waste:.2g}%"
+            rows.append([name, *(number.shown() for number in numbers), waste])
+        return self.question, rows, [f"{a.code}: {a.message}" for a in self.alarms]
+
+    def __repr__(self) -> str:
+        return as_text(*self._digest())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._digest())
 
     def to_document(self) -> dict[str, object]:
         """The plan document: plain values only; a number that is not finite is None."""
@@ -328,6 +347,7 @@ class _Document(_Part):
     alarms: list[dict[str, str]]
     hold_out: dict[str, Any]
     other_count: dict[str, Any] | None
+    countings: list[dict[str, Any]]
     equal_loss: dict[str, Any] | None
     bill: dict[str, Any] | None
     advice: list[dict[str, Any]]
@@ -366,6 +386,7 @@ class _Document(_Part):
 _BESIDE: dict[str, TypeAdapter[Any]] = {
     "hold_out": TypeAdapter(dict[str, Score]),
     "other_count": TypeAdapter(OtherCount | None),
+    "countings": TypeAdapter(tuple[Counted, ...]),
     "equal_loss": TypeAdapter(EqualLoss | None),
     "bill": TypeAdapter(Bill | None),
     "advice": TypeAdapter(tuple[Advice, ...]),

@@ -15,7 +15,9 @@ from allometry.plan.batch import advice
 from allometry.plan.believed import Believed
 from allometry.plan.beside import Machines, bill, equal_loss, other_count, scores
 from allometry.plan.budget import Budget
+from allometry.plan.conventions import Counting
 from allometry.plan.cost import SIX_ND, Cost
+from allometry.plan.countings import countings
 from allometry.plan.data import Data
 from allometry.plan.data_limits import PUBLISHED, with_repeats
 from allometry.plan.disagreement import disagreements
@@ -46,6 +48,7 @@ class PlanOptions:
         inference_tokens: that the model will serve. account: how they are counted.
         fit_where: conditions of the rows to fit; the others are held out, and scored.
         other_n: column of another count of N, with embeddings or without.
+        try_counting: conventions under which the plan is made as well.
         against: a fit of another recipe, to compare with at equal loss.
         machines: that the run is trained on, for hours and dollars.
         advise: whether to say what published laws give for batch size and learning rate.
@@ -58,6 +61,7 @@ class PlanOptions:
     account: Account | None = None
     fit_where: Sequence[str] = ()
     other_n: str | None = None
+    try_counting: Sequence[Counting] = ()
     against: Fit | None = None
     machines: Machines | None = None
     advise: bool = False
@@ -105,6 +109,13 @@ def plan_of_table(
         counted = other_count(data, first, options.other_n, made.first, options.cost, options.fit)
         made = replace(made, other_count=counted)
         made = replace(made, alarms=(*made.alarms, *alarms.of_count(counted)))
+    made = replace(made, alarms=(*made.alarms, *alarms.of_table(data.table, data.runs.rows)))
+    if options.try_counting:
+        names = [columns["N"], *filter(None, [options.other_n])]
+        ways = [(way, name) for way in options.try_counting for name in names]
+        compute = made.first.compute.value
+        rows = countings(table, columns, laws[0], compute, ways, options.fit)
+        made = replace(made, countings=rows)
     return replace(made, seconds={"fits": fitted - began, "plan": time.perf_counter() - fitted})
 
 

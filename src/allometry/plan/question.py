@@ -1,7 +1,7 @@
 """A question as a person puts it: names and numbers, in place of values of this package."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,48 +15,17 @@ from allometry.fitting.options import FitOptions
 from allometry.laws import Law
 from allometry.plan.beside import Machines
 from allometry.plan.budget import Budget
-from allometry.plan.conventions import convention
-from allometry.plan.cost import SIX_ND, Cost
+from allometry.plan.conventions import Counting
 from allometry.plan.document import Plan
 from allometry.plan.inference import Account
 from allometry.plan.plan import PlanOptions, plan_of_fits, plan_of_table, plan_of_values
-from allometry.plan.runs import Runs
 from allometry.tables.read import TableLike, as_table
-from allometry.tables.table import Table
 
-__all__ = ["Counting", "fits_of", "forms_of", "plan", "read_source"]
+__all__ = ["fits_of", "forms_of", "plan", "read_source"]
 
 Source: TypeAlias = "TableLike | Fit | Sequence[Fit]"
 
 LARGEST_DOCUMENT = 128_000_000  # bytes, as of a fit document
-
-
-@dataclass(frozen=True)
-class Counting:
-    """How FLOP and N are counted, by name; see `conventions.convention`."""
-
-    flops: str = "6nd_total"
-    vocabulary: int | None = None
-    sequence: int | None = None
-    aspect_ratio: float | None = None
-
-    def cost(self, table: Table | None = None, columns: Mapping[str, str] | None = None) -> Cost:
-        """The cost of a run.
-
-        Args:
-            table, columns: of the runs, for the convention `measured`.
-        """
-        runs = None
-        if self.flops == "measured" and table is not None and columns is not None:
-            if not {"C", "D"} <= set(columns):
-                raise UsageError(
-                    "the convention measured needs columns of N, D and C: map C=COLUMN as well"
-                )
-            runs = Runs.of_table(table, columns, SIX_ND)
-        return convention(
-            self.flops, vocabulary=self.vocabulary, sequence=self.sequence,
-            aspect_ratio=self.aspect_ratio, runs=runs,
-        )  # fmt: skip
 
 
 def plan(
@@ -77,6 +46,7 @@ def plan(
     run: str | None = None,
     fit_where: Sequence[str] = (),
     other_n: str | None = None,
+    try_counting: Sequence[Counting | str] = (),
     against: "Source | None" = None,
     machines: Machines | None = None,
     advise: bool = False,
@@ -106,6 +76,8 @@ def plan(
         run: column that names the run a row is a checkpoint of, for approach 1.
         fit_where: conditions of the rows to fit; the others are held out, and scored.
         other_n: column of another count of N, with embeddings or without.
+        try_counting: conventions under which the plan is made as well, side by side, with N from
+            each of the two columns.
         against: a table with the same columns, or a fit, of another recipe, to compare with at
             equal loss.
         machines: for hours and dollars. advise: whether to give published bands of batch size
@@ -116,7 +88,7 @@ def plan(
         UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
     """
     budget = Budget(compute, target_loss, size, tokens_per_parameter, unique_data, _repeats(repeat))
-    count = Counting(counting) if isinstance(counting, str) else counting
+    count = _counting(counting)
     choices = fit or FitOptions()
     if run is not None and choices.cluster is None:  # checkpoints of a run share its error
         choices = replace(choices, cluster=run)
@@ -124,7 +96,8 @@ def plan(
     forms = forms_of(laws)
     options = PlanOptions(
         run=run, inference_tokens=inference_tokens, account=account, fit_where=fit_where,
-        other_n=other_n, machines=machines, advise=advise, fit=choices,
+        other_n=other_n, try_counting=tuple(map(_counting, try_counting)), machines=machines,
+        advise=advise, fit=choices,
     )  # fmt: skip
     if parameters is not None:
         if source is not None or len(forms) != 1:
@@ -164,6 +137,7 @@ def _only_of_tables(options: PlanOptions, against: object = None) -> None:
     for what, given in (
         ("holding rows out", options.fit_where), ("another column of N", options.other_n),
         ("a column of runs", options.run), ("another recipe", against),
+        ("other conventions", options.try_counting),
     ):  # fmt: skip
         if given:
             raise UsageError(f"{what} needs a table of runs in place of a fit or parameters")
@@ -214,6 +188,10 @@ def forms_of(laws: str | Law | Sequence[str | Law]) -> list[Law]:
     if not forms or len(set(names)) < len(names):
         raise UsageError(f"name each law once, got {', '.join(names) or 'none'}")
     return forms
+
+
+def _counting(counting: Counting | str) -> Counting:
+    return Counting(counting) if isinstance(counting, str) else counting
 
 
 def _repeats(repeat: str) -> bool:

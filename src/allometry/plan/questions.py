@@ -11,12 +11,14 @@ from allometry.fitting.options import FitOptions
 from allometry.laws import Array, Law
 from allometry.plan.believed import Believed
 from allometry.plan.candidates import Candidates
+from allometry.plan.conventions import Counting
 from allometry.plan.cost import Cost
 from allometry.plan.data import Data
 from allometry.plan.design import Identified, identified
-from allometry.plan.next_runs import NextOptions, NextRuns
+from allometry.plan.next_result import NextRuns
+from allometry.plan.next_runs import NextOptions
 from allometry.plan.next_runs import next_runs as choose
-from allometry.plan.question import Counting, fits_of, forms_of, read_source
+from allometry.plan.question import fits_of, forms_of, read_source
 from allometry.plan.scores import noise_of
 from allometry.plan.target import Target
 from allometry.tables.read import TableLike, as_table
@@ -107,7 +109,9 @@ def design(
         believed = Believed.of_fit(fitted)
     else:
         if noise is None:
-            raise UsageError("assumed parameters need the noise too, the standard deviation of ln L, such as 0.005")
+            raise UsageError(
+                "assumed parameters need the noise too, the standard deviation of ln L: 0.005 say"
+            )
         believed, sd = Believed.of_values(form, parameters), noise
         n, d, cost = _sizes(source, columns, counting)
     aims = [Target.of_text(text, cost) for text in targets]

@@ -62,8 +62,8 @@ def verdict(now: float | None, then: Array | None, cost: Array, compute: float |
         cost: of each, (m,). compute: of the decision.
     """
     if now is None or then is None or compute is None:
-        return Stop(None, None, None, "No stop rule: the target is not a size to train, so a run saves no compute that can be "
-            "counted.")
+        sentence = "No stop rule: the target is not a size to train, so no compute is saved."
+        return Stop(None, None, None, sentence)
     saved = compute * (now - then)
     place = int(np.argmax(saved - cost))
     gain, spent = float(saved[place]), float(cost[place])
