@@ -25,6 +25,7 @@ LAYERS = (
     ("tables", "laws", "spec"),
     ("stats", "datasets", "models"),
     ("fitting", "measures"),
+    ("plan",),
     ("findings", "figures", "training"),
     ("claims", "store", "testing"),
     ("study",),
@@ -33,7 +34,7 @@ LAYERS = (
     ("run",),
     ("cli",),
 )
-LONGEST_CHAIN = 13  # units, the entry point `__main__` among them
+LONGEST_CHAIN = 14  # units, `__main__` among them: a plan is made of fits, and figures draw it
 MOST_AT_THE_ROOT = 8  # modules
 FITTING = ("errors", "files", "processors", "tables", "laws", "stats", "fitting")
 TRAINING = {

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from allometry.cli.again import command_line, python_call
 from allometry.cli.laws import fit
 from allometry.cli.options import (
     FILE_OR_FOLDER,
@@ -18,6 +19,9 @@ from allometry.cli.options import (
 from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
 from allometry.fitting.options import FitOptions
+
+if TYPE_CHECKING:
+    from allometry.plan.document import Plan
 
 __all__ = ["next_", "plan"]
 
@@ -154,14 +158,15 @@ def plan(
         return
     if noise is not None:
         raise UsageError("--noise is for --design")
-    made = make_plan(
-        source, columns, laws=forms, parameters=given, counting=counting,
+    asked = dict(
+        parameters=given, counting=counting,
         try_counting=[replace(counting, flops=name) for name in others],
         machines=_machines(choices), fit=fitting, **choices,
     )  # fmt: skip
+    made = make_plan(source, columns, laws=forms, **asked)
     if output:
-        text = made.to_json(indent=1) + "\n"
-        write(output, lambda path: _save(path, text))
+        python = python_call(source, columns, laws=_names(laws), **asked)
+        write(output, lambda path: _save_plan(path, made, python))
     if as_json:
         document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
@@ -207,8 +212,12 @@ def _forms(laws: Sequence[str], default: str) -> list[Any]:
     """The laws of an option that may be repeated and has names apart by commas."""
     from allometry.fitting.files import law_of
 
-    names = [law_name(name) for text in laws for name in text.split(",") if name]
-    return [law_of(name) for name in names or default.split(",")]
+    return [law_of(name) for name in _names(laws) or default.split(",")]
+
+
+def _names(laws: Sequence[str]) -> list[str]:
+    """The names, or paths of files, of laws."""
+    return [law_name(name) for text in laws for name in text.split(",") if name]
 
 
 def _design(
@@ -277,6 +286,16 @@ def next_(
         from allometry.cli.plan_screen import show_next
 
         show_next(made)
+
+
+def _save_plan(path: Path, made: "Plan", python: str) -> None:
+    """A page where the ending is that of one, else the plan document."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        _save(path, made.to_json(indent=1) + "\n")
+        return
+    from allometry.report.plan_page import write_plan_page
+
+    write_plan_page(made, path, command=command_line(click.get_current_context()), python=python)
 
 
 def _save(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -127,8 +127,8 @@ class NextRuns:
                 {"N": run.n, "D": run.d, "cost": run.cost, "reason": run.reason}
                 for run in self.runs
             ],
-            "before": self.before.to_document(),
-            "after": self.after.to_document(),
+            "before": {"value": _number(self.before.value), "sd": _number(self.before.sd)},
+            "after": {"value": _number(self.after.value), "sd": _number(self.after.sd)},
             "baselines": {name: e.to_document() for name, e in self.baselines.items()},
             "expected_waste": {"before": self.waste_before, "after": self.waste_after},
             "stop": self.stop.to_document(),
@@ -157,8 +157,8 @@ class _Run(_Part):
 class _Expected(_Part):
     value: float | None
     sd: float | None
-    cost: float
-    runs: int
+    cost: float = 0.0
+    runs: int = 0
 
     def read(self) -> Expected:
         value, sd = (np.nan if x is None else x for x in (self.value, self.sd))
@@ -190,7 +190,7 @@ class _Document(_Part):
             spent=self.spent,
             runs=tuple(NextRun(run.N, run.D, run.cost, run.reason) for run in self.runs),
             before=self.before.read(),
-            after=self.after.read(),
+            after=replace(self.after.read(), cost=self.spent, runs=len(self.runs)),
             baselines={name: expected.read() for name, expected in self.baselines.items()},
             waste_before=self.expected_waste.before,
             waste_after=self.expected_waste.after,
