@@ -128,7 +128,11 @@ BESIDE = [
             help="What the runs of SOURCE can tell, in place of a plan; with --parameters and "
             "--noise also of runs that are not made yet.",
         ),
-        click.Option(["--noise"], type=float, help="Deviation of ln L, for --design: 0.005."),
+        click.Option(
+            ["--noise"], type=float,
+            help="Standard deviation of ln L about the law, 0.005 say; for --design with "
+            "--parameters.",
+        ),
         *BUDGET,
         *COUNTING,
         *BESIDE,

@@ -28,6 +28,7 @@ from allometry.plan.scores import Belief
 from allometry.plan.target import Target
 from allometry.plan.verdict import Stop, verdict
 from allometry.plan.weighing import weights_at_larger_scale
+from allometry.stats.digits import shown
 from allometry.tables.table import Table
 
 __all__ = ["NextOptions", "law_weights", "next_runs"]
@@ -166,7 +167,7 @@ class _Choice:
         question, notes = self.question, [*self.grid.notes, *self.question.notes]
         belief, reasons = self._reserved(pool, notes)
         belief = greedy(belief, pool, Belief.reduction, self.options.exponent)
-        told = f"tells most of {question.target} for its cost"
+        told = f"reduces the variance of {question.target} most for its cost"
         reasons += [told] * (len(pool.chosen) - len(reasons))
         spent = self.budget - pool.left
         return NextRuns(
@@ -191,7 +192,7 @@ class _Choice:
         if len(pool.chosen) < most or few:
             return []
         return [
-            f"{pool.left:.3g} FLOP are left after {most} runs: allow more runs, or a smaller "
+            f"{shown(pool.left)} FLOP are left after {most} runs: allow more runs, or a smaller "
             "exponent of the cost, which takes dearer ones"
         ]
 
@@ -214,13 +215,17 @@ class _Choice:
         if reserve <= 0:
             return belief, reasons
         for share, choose, reason in (
-            (LARGEST_SHARE, self._largest, "the largest scale that the reserve pays for"),
-            (1 - LARGEST_SHARE, self._off_rays, "off the rays D/N of the others: lack of fit"),
+            (LARGEST_SHARE, self._largest, "at the largest scale that the reserve pays for"),
+            (
+                1 - LARGEST_SHARE,
+                self._off_rays,
+                "at a D/N far from all others, to show lack of fit",
+            ),
         ):
             able = pool.affordable & (self.grid.cost <= share * reserve)
             if not able.any():
                 notes.append(
-                    f"no candidate costs at most {share * reserve:.3g} FLOP: none {reason}"
+                    f"no candidate costs at most {shown(share * reserve)} FLOP: no run {reason}"
                 )
                 continue
             place = choose(belief, able, pool)

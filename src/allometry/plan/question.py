@@ -101,7 +101,7 @@ def plan(
     )  # fmt: skip
     if parameters is not None:
         if source is not None or len(forms) != 1:
-            raise UsageError("parameters are those of one law, and go without a table or a fit")
+            raise UsageError("parameters are values of one law, given in place of a table or a fit")
         _only_of_tables(options, against)
         return plan_of_values(forms[0], parameters, budget, replace(options, cost=count.cost()))
     if source is None:
@@ -135,12 +135,12 @@ def _only_of_tables(options: PlanOptions, against: object = None) -> None:
         UsageError: naming it.
     """
     for what, given in (
-        ("rows held out", options.fit_where), ("another column of N", options.other_n),
+        ("holding rows out", options.fit_where), ("another column of N", options.other_n),
         ("a column of runs", options.run), ("another recipe", against),
         ("other conventions", options.try_counting),
     ):  # fmt: skip
         if given:
-            raise UsageError(f"{what} can be asked for with a table of runs only")
+            raise UsageError(f"{what} needs a table of runs in place of a fit or parameters")
 
 
 def _fit_of(

@@ -109,7 +109,9 @@ def design(
         believed = Believed.of_fit(fitted)
     else:
         if noise is None:
-            raise UsageError("assumed parameters need the noise too: the deviation of ln L, 0.005")
+            raise UsageError(
+                "assumed parameters need the noise too, the standard deviation of ln L: 0.005 say"
+            )
         believed, sd = Believed.of_values(form, parameters), noise
         n, d, cost = _sizes(source, columns, counting)
     aims = [Target.of_text(text, cost) for text in targets]

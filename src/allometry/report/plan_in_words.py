@@ -45,8 +45,9 @@ def answer_in_words(plan: Plan) -> str:
     interval = "" if not first.n_opt.has_ends else f" ({level} interval {_ends(first.n_opt)})"
     low, high = first.waste_band[0.05]
     band = f"sizes from {shown(low)} to {shown(high)} waste at most 5% of the compute"
-    waste = "" if first.expected_waste is None else (
-        f"; for what these runs leave open, expect {percent(first.expected_waste)} to be wasted"
+    expected = first.expected_waste
+    waste = "" if expected is None or not isfinite(expected) else (
+        f"; since these runs leave the best size uncertain, expect {percent(expected)} to be wasted"
     )  # fmt: skip
     return (
         f"By {first.law}: train {shown(first.n_opt.value)} parameters{interval} on "
@@ -90,7 +91,7 @@ def tiles(plan: Plan) -> list[Tile]:
                      "parameters, for the same compute", wide=True))  # fmt: skip
     if first.expected_waste is not None and isfinite(first.expected_waste):
         made.append(Tile("waste to expect", percent(first.expected_waste),
-                         "of the compute, for what these runs leave open"))  # fmt: skip
+                         "of the compute, since the best size is uncertain"))  # fmt: skip
     if not isclose(first.epochs.value, 1) and isfinite(first.epochs.value):
         made.append(Tile("epochs", shown(first.epochs.value), "passes over the unique tokens"))
     served = first.inference
@@ -179,10 +180,10 @@ def beyond_in_words(plan: Plan) -> str:
     if not plan.extrapolation:
         return ""
     factors = ", ".join(
-        f"{name} {shown(plan.extrapolation[key])}"
+        f"{name} {shown(plan.extrapolation[key])} times"
         for key, name in (("compute", "C"), ("n", "N"), ("d", "D"))
     )
-    return f"Beyond the {plan.rows} runs, times the largest: {factors}."
+    return f"The plan over the largest of the {plan.rows} runs: {factors}."
 
 
 def counting_rows(plan: Plan) -> list[Row]:
@@ -200,11 +201,11 @@ def beside_in_words(plan: Plan) -> Iterator[str]:
     """What was asked for beside the plan, a line each."""
     for name, score in plan.hold_out.items():
         covered = "" if score.covered is None else (
-            f", {score.covered.value:.0%} of them within the interval of a new run"
+            f"; {score.covered.value:.0%} of them lie in the interval of a new run"
         )  # fmt: skip
         yield (
             f"Held out: {name} predicts {score.rows} runs, up to {shown(score.beyond)} times the "
-            f"largest N D fitted, with a mean error of {100 * score.mape:.2g}%{covered}."
+            f"largest compute fitted, with a mean error of {100 * score.mape:.2g}%{covered}."
         )
     if plan.other_count is not None:
         other = plan.other_count
