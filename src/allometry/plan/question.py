@@ -115,7 +115,10 @@ def plan(
         other = None if against is None else _fit_of(against, fits[0].law, None, choices)
         return plan_of_fits(fits, budget, replace(options, cost=count.cost(), against=other))
     if columns is None:
-        raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
+        raise UsageError(
+            "say which columns of the table are N, D and L: --map N=params --map D=tokens --map "
+            "L=loss, or {'N': 'params', 'D': 'tokens', 'L': 'loss'}"
+        )
     table = as_table(given, _numbers(columns, options))
     other = None if against is None else _fit_of(against, forms[0], columns, choices)
     options = replace(options, cost=count.cost(table, columns), against=other)
