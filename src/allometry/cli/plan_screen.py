@@ -186,7 +186,7 @@ def _show_disagreement(console: Console, plan: Plan) -> None:
     table = _table("compute wasted by the plan of", *(f"if {name} is right" for name in names))
     waste = {(d.plan, d.truth): d.waste for d in plan.disagreement}
     for name in names:
-        cells = ["-" if name == other else _percent(waste[name, other]) for other in names]
+        cells = ["-" if name == other else _percent(waste.get((name, other))) for other in names]
         table.add_row(name, *cells)
     console.print(table)
 
@@ -207,6 +207,7 @@ def _context(plan: Plan) -> Iterable[str]:
         factors = ", ".join(
             f"{name} {shown(plan.extrapolation[key])}"
             for key, name in (("compute", "C"), ("n", "N"), ("d", "D"))
+            if key in plan.extrapolation
         )
         yield f"Beyond the {plan.rows} runs, times the largest: {factors}."
     yield f"Counting: {plan.counting}."

@@ -20,7 +20,7 @@ from allometry.plan.cost import Cost
 from allometry.plan.countings import Counted
 from allometry.plan.disagreement import Disagreement
 from allometry.plan.inference import Account
-from allometry.plan.law_plan import InferencePlan, LawPlan
+from allometry.plan.law_plan import SHARES, InferencePlan, LawPlan
 from allometry.plan.optimum import Frontier
 from allometry.plan.runs import Runs
 from allometry.stats.interval import Interval
@@ -109,6 +109,18 @@ class Plan:
         """The plan of the first law."""
         return next(iter(self.laws.values()))
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the documents say the same, but for seconds; one that was read among them."""
+        if not isinstance(other, Plan):
+            return NotImplemented
+        mine, theirs = (
+            {k: v for k, v in plan.to_document().items() if k != "seconds"}
+            for plan in (self, other)
+        )
+        return mine == theirs
+
+    __hash__ = None  # type: ignore[assignment]  # it holds dicts
+
     def to_document(self) -> dict[str, object]:
         """The plan document: plain values only; a number that is not finite is None."""
         first = self.first.inference
@@ -149,14 +161,14 @@ class Plan:
         """
         document, _ = unsealed(text, "allometry/plan", "`allometry plan ... -o plan.json`")
         try:
-            read = _Document.model_validate_json(json.dumps(document))
+            return _Document.model_validate_json(json.dumps(document)).plan()
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise DataError(
-                f"the plan document is incomplete or damaged at {place[:80]}: {first['msg']}"
-            ) from None
-        return read.plan()
+            place = ".".join(map(str, first["loc"]))[:80]
+            said = f"{place}: {first['msg']}"
+        except (KeyError, ValueError) as error:
+            said = str(error)
+        raise DataError(f"the plan document is incomplete or damaged at {said}")
 
 
 def _of_law(plan: LawPlan) -> dict[str, object]:
@@ -218,13 +230,21 @@ def _plain(value: object) -> object:
     return _finite(value) if isinstance(value, float) else value
 
 
-def _with_intervals(value: Any) -> Any:
-    """The inverse of `_plain` up to the classes: intervals, and NaN for None beside numbers."""
+def _with_intervals(value: Any, numbers: frozenset[str]) -> Any:
+    """The inverse of `_plain` up to the classes: intervals, and NaN for None among numbers."""
     if isinstance(value, dict):
         if value.keys() == {"value", "low", "high"}:
             return _Interval.model_validate(value).read()
-        return {key: _with_intervals(item) for key, item in value.items()}
-    return [_with_intervals(item) for item in value] if isinstance(value, list) else value
+        return {
+            key: np.nan if item is None and key in numbers else _with_intervals(item, numbers)
+            for key, item in value.items()
+        }
+    return [_with_intervals(item, numbers) for item in value] if isinstance(value, list) else value
+
+
+def _numbers(part: type) -> frozenset[str]:
+    """Names of the fields of a dataclass that are numbers, and never None."""
+    return frozenset(f.name for f in fields(part) if f.type is float)
 
 
 class _Part(BaseModel):
@@ -284,6 +304,8 @@ class _Law(_Part):
 
     def read(self, name: str) -> LawPlan:
         low_high = {float(s): ends for s, ends in self.waste_band.items()}
+        if missing := set(SHARES) - set(low_high):
+            raise ValueError(f"laws.{name}.waste_band: no share {min(missing):g}")
         return LawPlan(
             law=name,
             **{quantity: getattr(self, quantity).read() for quantity in NUMBERS},
@@ -318,6 +340,17 @@ class _Approach(_Part):
         )
 
 
+class _Disagreement(_Part):
+    plan: str
+    truth: str
+    waste: float | None
+
+
+class _Alarm(_Part):
+    code: str
+    message: str
+
+
 class _Document(_Part):
     question: str
     counting: str
@@ -326,9 +359,9 @@ class _Document(_Part):
     laws: dict[str, _Law]
     approaches: dict[str, _Approach | None]
     reasons: dict[str, str]
-    disagreement: list[dict[str, Any]]
+    disagreement: list[_Disagreement]
     extrapolation: dict[str, float | None]
-    alarms: list[dict[str, str]]
+    alarms: list[_Alarm]
     hold_out: dict[str, Any]
     other_count: dict[str, Any] | None
     countings: list[dict[str, Any]]
@@ -339,41 +372,39 @@ class _Document(_Part):
     seconds: dict[str, float]
 
     def plan(self) -> Plan:
-        try:
-            return Plan(
-                question=self.question,
-                counting=self.counting,
-                laws={name: law.read(name) for name, law in self.laws.items()},
-                approaches={
-                    name: self.reasons[name] if a is None else a.read(name)
-                    for name, a in self.approaches.items()
-                },
-                disagreement=tuple(
-                    Disagreement(d["plan"], d["truth"], _number(d["waste"]))
-                    for d in self.disagreement
-                ),
-                extrapolation={name: _number(v) for name, v in self.extrapolation.items()},
-                alarms=tuple(Alarm(a["code"], a["message"]) for a in self.alarms),
-                level=self.level,
-                rows=self.rows,
-                **{
-                    name: _BESIDE[name].validate_python(_with_intervals(getattr(self, name)))
-                    for name in BESIDE
-                },
-                notes=self.notes,
-                seconds=self.seconds,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"the plan document is incomplete or damaged at {error}") from error
+        if not self.laws:
+            raise ValueError("laws: there is none")
+        return Plan(
+            question=self.question,
+            counting=self.counting,
+            laws={name: law.read(name) for name, law in self.laws.items()},
+            approaches={
+                name: self.reasons[name] if a is None else a.read(name)
+                for name, a in self.approaches.items()
+            },
+            disagreement=tuple(
+                Disagreement(d.plan, d.truth, _number(d.waste)) for d in self.disagreement
+            ),
+            extrapolation={name: _number(v) for name, v in self.extrapolation.items()},
+            alarms=tuple(Alarm(a.code, a.message) for a in self.alarms),
+            level=self.level,
+            rows=self.rows,
+            **{
+                name: adapter.validate_python(_with_intervals(getattr(self, name), _numbers(part)))
+                for name, (part, adapter) in _BESIDE.items()
+            },
+            notes=self.notes,
+            seconds=self.seconds,
+        )
 
 
-_BESIDE: dict[str, TypeAdapter[Any]] = {
-    "hold_out": TypeAdapter(dict[str, Score]),
-    "other_count": TypeAdapter(OtherCount | None),
-    "countings": TypeAdapter(tuple[Counted, ...]),
-    "equal_loss": TypeAdapter(EqualLoss | None),
-    "bill": TypeAdapter(Bill | None),
-    "advice": TypeAdapter(tuple[Advice, ...]),
+_BESIDE: dict[str, tuple[type, TypeAdapter[Any]]] = {
+    "hold_out": (Score, TypeAdapter(dict[str, Score])),
+    "other_count": (OtherCount, TypeAdapter(OtherCount | None)),
+    "countings": (Counted, TypeAdapter(tuple[Counted, ...])),
+    "equal_loss": (EqualLoss, TypeAdapter(EqualLoss | None)),
+    "bill": (Bill, TypeAdapter(Bill | None)),
+    "advice": (Advice, TypeAdapter(tuple[Advice, ...])),
 }
 
 
