@@ -1,5 +1,6 @@
 """Commands that decide: the run to train, and the runs to make next."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -148,13 +149,15 @@ def plan(
     another budget, by every law and approach, with intervals, waste and alarms."""
     from allometry.plan.question import plan as make_plan
 
-    given = None if parameters is None else numbers("--parameters", parameters.split(","))
+    given = None if parameters is None else _parameters(parameters)
     others = [name for text in choices.pop("try_flops") for name in text.split(",") if name]
     counting, fitting = _counting(choices), _fitting(choices)
-    columns, forms = mapped_columns(mapping) or None, _forms(laws, "chinchilla")
+    columns, forms = mapped_columns(mapping) or None, _forms(laws)
     if design:
-        _design(source, columns, forms[0], given, noise, choices["compute"], counting, fitting,
-                as_json)  # fmt: skip
+        compute = choices.pop("compute")
+        _not_of_designs(choices, others, forms)
+        _design(source, columns, forms and forms[0], given, noise, compute, counting, fitting,
+                output, as_json)  # fmt: skip
         return
     if noise is not None:
         raise UsageError("--noise is for --design")
@@ -208,11 +211,25 @@ def _fitting(choices: dict[str, Any]) -> FitOptions:
     )
 
 
-def _forms(laws: Sequence[str], default: str) -> list[Any]:
-    """The laws of an option that may be repeated and has names apart by commas."""
+def _parameters(text: str) -> dict[str, float]:
+    """Values of parameters, each once."""
+    words = text.split(",")
+    given = numbers("--parameters", words)
+    if len(given) < len(words):
+        names = [word.partition("=")[0] for word in words]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"--parameters gives {twice} twice")
+    return given
+
+
+def _forms(laws: Sequence[str]) -> list[Any] | None:
+    """The laws of an option that may be repeated and has names apart by commas; None for none."""
     from allometry.fitting.files import law_of
 
-    return [law_of(name) for name in _names(laws) or default.split(",")]
+    names = _names(laws)
+    if laws and not names:
+        raise UsageError("--law expects the name of a law")
+    return [law_of(name) for name in names] or None
 
 
 def _names(laws: Sequence[str]) -> list[str]:
@@ -220,10 +237,21 @@ def _names(laws: Sequence[str]) -> list[str]:
     return [law_name(name) for text in laws for name in text.split(",") if name]
 
 
+def _not_of_designs(
+    choices: dict[str, Any], others: Sequence[str], forms: Sequence[Any] | None
+) -> None:
+    """Refuse options that decide nothing in a design."""
+    if len(forms or ()) > 1:
+        raise UsageError("--design is of one law")
+    given = [name for name, value in choices.items() if value and name != "repeat"]
+    for name in [*given, *(["try_flops"] if others else [])]:
+        raise UsageError(f"--{name.replace('_', '-')} is for a plan, not for --design")
+
+
 def _design(
     source: Path | None, columns: dict[str, str] | None, law: Any,
     parameters: dict[str, float] | None, noise: float | None, compute: float | None,
-    counting: Any, fitting: FitOptions, as_json: bool,
+    counting: Any, fitting: FitOptions, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Say what runs can tell."""
     from allometry.plan.questions import design as of_runs
@@ -235,8 +263,11 @@ def _design(
         source, columns, targets=targets, law=law, parameters=parameters, noise=noise,
         counting=counting, fit=None if parameters else fitting,
     )  # fmt: skip
+    document = made.to_document()
+    if output:
+        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        write(output, lambda path: _save(path, text))
     if as_json:
-        document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.plan_screen import show_design
@@ -273,7 +304,7 @@ def next_(
         raise UsageError("next needs a table of finished runs, or a fit.json: name it")
     counting, fitting = _counting(choices), _fitting(choices)
     made = next_runs(
-        source, mapped_columns(mapping) or None, laws=_forms(laws, "chinchilla,skaling"),
+        source, mapped_columns(mapping) or None, laws=_forms(laws),
         counting=counting, fit=fitting, **choices,
     )  # fmt: skip
     if output:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.laws import Array
+from allometry.plan.alarm import Alarm
 from allometry.plan.approach import Approach
 from allometry.plan.believed import Believed
 from allometry.plan.beside import OtherCount
 from allometry.plan.cost import Cost
 from allometry.plan.design import FEWEST_RATIOS, coverage, distinct_ratios
 from allometry.plan.disagreement import Disagreement
-from allometry.plan.document import Alarm, Plan
+from allometry.plan.document import Plan
 from allometry.plan.isoflop import IsoFlop
 from allometry.plan.isoflop_quality import Quality
 from allometry.plan.law_plan import LawPlan
@@ -24,17 +25,19 @@ from allometry.plan.published import PUBLISHED
 from allometry.plan.runs import Runs
 from allometry.plan.waste import wasted
 from allometry.stats.digits import shown
+from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
-__all__ = ["of_count", "of_plan", "of_table"]
+__all__ = ["of_count", "of_plan", "of_refused", "of_table"]
 
 FAR = 10.0  # times the largest compute: Delphi and Farseer predict at 10 to 30 times theirs
+TWICE = 2.0  # C over 6 N D: attention and head of small models make 1.5 (Porian et al. 2406.19146)
 WIDE = 10.0  # high / low of N* from which the runs do not say which size to train
 COSTLY = 0.05  # share of compute that one law's plan wastes under another
 NOTICEABLE = 0.01  # share of compute that rounding, or another way of counting, wastes
 TOKENIZER = re.compile(r"tokeni[sz]er|vocab", re.IGNORECASE)
 NARROW = 0.1  # coefficient of variation of (D/N)^-beta; 0.04 for D/N 18 and 22, 0.25 for 10 and 40
-DESCRIBES = 0.05  # median |ln(predicted/measured)| up to which coefficients are of runs like these
+DESCRIBES = 0.02  # median |ln(predicted/measured)|: 0.018 of rounded coefficients on their own runs
 
 
 def of_plan(plan: Plan) -> Iterator[Alarm]:
@@ -44,6 +47,12 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         return
     first = plan.first
     believed = evidence.believed[first.law]
+    if min(first.n_opt.value, first.d_opt.value) < 1:
+        yield Alarm(
+            "less_than_one",
+            f"The plan is {shown(first.n_opt.value)} parameters and {shown(first.d_opt.value)} "
+            "tokens, less than one of either: check the units of the compute, N and D.",
+        )
     if evidence.runs is not None:
         yield from _of_runs(evidence.runs, believed, first, evidence.cost)
     else:
@@ -66,6 +75,12 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         yield from _of_published(evidence.runs, first, evidence.frontiers[first.law])
 
 
+def of_refused(refused: Mapping[str, str]) -> Iterator[Alarm]:
+    """Laws that have no best size, name -> reason."""
+    for reason in refused.values():
+        yield Alarm("no_best_size", reason)
+
+
 def of_count(other: OtherCount) -> Iterator[Alarm]:
     """Another count of N that plans another run."""
     waste = max(other.waste, other.waste_of_first)
@@ -86,6 +101,21 @@ def _of_runs(runs: Runs, believed: Believed, plan: LawPlan, cost: Cost) -> Itera
             "far_extrapolation",
             f"The plan needs {shown(factor)} times the compute of the largest run. The intervals "
             "hold if the law's form holds that far; make a run in between and score its forecast.",
+        )
+    below = plan.compute.value / float(runs.compute.min())
+    if below < 1 / FAR:
+        yield Alarm(
+            "far_extrapolation",
+            f"The plan has {shown(below)} times the compute of the smallest run. Is the compute "
+            "in FLOP, and are N and D of the runs in ones, not in millions or billions?",
+        )
+    counted = float(np.median(cost.compute(runs.n, runs.d) / runs.compute))
+    if not 1 / TWICE < counted < TWICE:
+        yield Alarm(
+            "compute_column",
+            f"The column of C has {shown(1 / counted)} times the FLOP that {cost.name} gives for N "
+            "and D of the runs. The plan counts by the convention: give the compute so counted, "
+            "or take the convention measured.",
         )
     ratios = runs.d / runs.n
     ratio = plan.tokens_per_param.value
@@ -124,11 +154,11 @@ def _of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
     if fit is not None and fit.certificate.active_bounds:
         bounds = ", ".join(fit.certificate.active_bounds)
         yield Alarm("at_bound", f"{name}: {bounds} is at a bound of the search.")
-    if plan.n_opt.has_ends and plan.n_opt.high / max(plan.n_opt.low, 1e-300) > WIDE:
+    if plan.n_opt.has_ends and _factor(plan.n_opt) > WIDE:
         yield Alarm(
             "wide_interval",
             f"{name}: the interval of the best N spans a factor of "
-            f"{shown(plan.n_opt.high / plan.n_opt.low)}: these runs do not say which to train.",
+            f"{shown(_factor(plan.n_opt))}: these runs do not say which to train.",
         )
 
 
@@ -167,7 +197,7 @@ def _of_approaches(approaches: Mapping[str, Approach], frontier: Frontier) -> It
         bias, interval = approach.bias_predicted, approach.n_opt
         if bias is None or not interval.has_ends:
             continue
-        if abs(math.log1p(bias)) > math.log(interval.high / interval.low) / 2:
+        if abs(np.log1p(bias)) > np.log(_factor(interval)) / 2:
             yield Alarm(
                 "approach2_bias",
                 f"Approach {name} is biased by {_percent(bias)} in N*, more than half its "
@@ -264,6 +294,11 @@ def _half_digit(value: float) -> float:
     front, _, exponent = digits.partition("e")
     places = len(front.partition(".")[2])
     return 0.5 * 10.0 ** (int(exponent or 0) - places)
+
+
+def _factor(interval: Interval) -> float:
+    """Between the ends; infinite where the lower one is 0."""
+    return float(np.divide(interval.high, interval.low))
 
 
 def _percent(share: float) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from allometry.errors import UsageError, did_you_mean
+from allometry.errors import DataError, UsageError, did_you_mean
 from allometry.fitting.document import Fit
 from allometry.laws import Array, Law
 from allometry.plan.cost import Cost
@@ -36,10 +36,15 @@ class Believed:
         """The values and draws of a fit of N and D.
 
         Raises:
-            UsageError: its law is not one of N and D.
+            UsageError: its law is not one of N and D. DataError: draws of a parameter are missing,
+                as in a document that was changed.
         """
         check_sizes(fit.law)
         names = fit.law.names
+        if fit.draws and (missing := [name for name in names if name not in fit.draws]):
+            raise DataError(
+                f"the fit of {fit.law.name} has draws, and none of {missing[0]}: fit the law again"
+            )
         draws = {name: fit.draws[name] for name in names} if fit.draws else {}
         return cls(fit.law, {name: fit.values[name] for name in names}, draws, fit)
 
@@ -72,7 +77,7 @@ class Believed:
 
     def drawn(self, cost: Cost) -> Frontier | None:
         """Under each of the draws, or 200 of them where each is a search; None without draws."""
-        if not self.draws:
+        if not self.draws or not len(next(iter(self.draws.values()))):
             return None
         whole = Frontier(self.law, self.draws, cost)
         return whole if whole.split is not None else self.searched(cost)
@@ -90,8 +95,9 @@ def check_sizes(law: Law) -> None:
     Raises:
         UsageError: naming the law's sizes.
     """
-    if not {"N", "D"} <= set(law.sizes):
+    if not {"N", "D"} <= set(law.sizes) <= {"N", "D", "U"}:
         raise UsageError(
             f"a plan splits compute between N and D; law {law.name} is one of "
-            f"{', '.join(law.sizes)}. Laws of N and D: chinchilla, skaling, farseer, kaplan"
+            f"{', '.join(law.sizes)}. Laws of N and D: chinchilla, skaling, farseer, kaplan; and "
+            "with unique tokens U data_constrained"
         )

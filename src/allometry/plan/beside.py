@@ -1,6 +1,5 @@
 """What stands beside a plan where it is asked for: money, held-out runs, other recipes, counts."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -169,7 +168,7 @@ def other_count(
     waste, back = changed.waste_of_body, changed.waste_of_total
     if not is_total:
         waste, back = back, waste
-    low, high = (float(second.at(c).n[0]) for c in (compute / 10, compute))
+    low, high = (second.at(c).n[0] for c in (compute / 10, compute))
     return OtherCount(
-        column, float(converted[0]), math.log10(high / low), float(waste[0]), float(back[0])
+        column, float(converted[0]), float(np.log10(high / low)), float(waste[0]), float(back[0])
     )

@@ -37,8 +37,8 @@ class Data:
         if "D" not in mapped:
             tokens = np.full(len(table), np.nan)
             tokens[runs.rows] = runs.d
-            mapped["D"] = "D"
-            table = table.with_columns(D=tokens)
+            mapped["D"] = name = _free("D", table)
+            table = table.with_columns(**{name: tokens})
         return cls(runs, table, mapped)
 
     @classmethod
@@ -59,3 +59,10 @@ class Data:
         """The same with the runs that a fit of this table used."""
         used = np.isin(self.runs.rows, fit.problem.rows.kept)
         return type(self)(self.runs.take(used), self.table, self.columns)
+
+
+def _free(name: str, table: Table) -> str:
+    """The name, or one like it that no column of the table has."""
+    while name in table:
+        name += "_from_C"
+    return name

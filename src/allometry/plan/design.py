@@ -73,6 +73,7 @@ class Identified:
         }
 
 
+@np.errstate(all="ignore")  # what is not finite is refused, or not identified
 def identified(
     law: Law,
     values: Mapping[str, float],
@@ -184,7 +185,7 @@ def _of_decision(
         return np.nan
     sd = spread.of(slope[0, :, 0])
     if target.kind == "waste" and target.compute is not None:
-        return curvature(frontier, target.compute) * sd**2
+        return curvature(frontier, target.compute) * sd * sd  # a power overflows with an error
     return sd
 
 
@@ -221,5 +222,9 @@ def _check(law: Law, values: Mapping[str, float], n: Array, d: Array, noise: flo
         )
     if not (np.isfinite(n) & np.isfinite(d) & (n > 0) & (d > 0)).all():
         raise UsageError("N and D of every run are positive numbers")
+    with np.errstate(all="ignore"):
+        ratios = d / n
+    if not (np.isfinite(ratios) & (ratios > 0)).all():
+        raise UsageError("D/N of every run is a number: check the units of both")
     if not (np.isfinite(noise) and noise > 0):
         raise UsageError(f"noise is the standard deviation of ln L, such as .005; got {noise}")

@@ -4,13 +4,9 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-
-from allometry.errors import DataError
 from allometry.fitting.sealed import sealed, unsealed
+from allometry.plan.alarm import Alarm
 from allometry.plan.approach import Approach
 from allometry.plan.approaches import Approaches
 from allometry.plan.batch import Advice
@@ -20,32 +16,15 @@ from allometry.plan.cost import Cost
 from allometry.plan.countings import Counted
 from allometry.plan.disagreement import Disagreement
 from allometry.plan.display import as_html, as_text
-from allometry.plan.inference import Account
 from allometry.plan.law_plan import InferencePlan, LawPlan
 from allometry.plan.optimum import Frontier
 from allometry.plan.runs import Runs
+from allometry.plan.saved import BESIDE, NUMBERS, OF_APPROACH, OF_INFERENCE, saved_fields
 from allometry.stats.interval import Interval
 
 __all__ = ["Alarm", "Evidence", "Plan"]
 
 SCHEMA = "allometry/plan/1"
-NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
-OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
-BESIDE = ("hold_out", "other_count", "countings", "equal_loss", "bill", "advice")
-OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """A reason to doubt a plan.
-
-    Attributes:
-        code: stands in the documentation, with what to do.
-        message: the numbers of this plan, in a sentence or two.
-    """
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +104,18 @@ class Plan:
     def _repr_html_(self) -> str:
         return as_html(*self._digest())
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the documents say the same, but for seconds; one that was read among them."""
+        if not isinstance(other, Plan):
+            return NotImplemented
+        mine, theirs = (
+            {k: v for k, v in plan.to_document().items() if k != "seconds"}
+            for plan in (self, other)
+        )
+        return mine == theirs
+
+    __hash__ = None  # type: ignore[assignment]  # it holds dicts
+
     def to_document(self) -> dict[str, object]:
         """The plan document: plain values only; a number that is not finite is None."""
         first = self.first.inference
@@ -164,15 +155,7 @@ class Plan:
             DataError: it is none, is damaged, or was changed after it was written.
         """
         document, _ = unsealed(text, "allometry/plan", "`allometry plan ... -o plan.json`")
-        try:
-            read = _Document.model_validate_json(json.dumps(document))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise DataError(
-                f"the plan document is incomplete or damaged at {place[:80]}: {first['msg']}"
-            ) from None
-        return read.plan()
+        return cls(**saved_fields(document))
 
 
 def _of_law(plan: LawPlan) -> dict[str, object]:
@@ -232,166 +215,3 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return _finite(value) if isinstance(value, float) else value
-
-
-def _with_intervals(value: Any) -> Any:
-    """The inverse of `_plain` up to the classes: intervals, and NaN for None beside numbers."""
-    if isinstance(value, dict):
-        if value.keys() == {"value", "low", "high"}:
-            return _Interval.model_validate(value).read()
-        return {key: _with_intervals(item) for key, item in value.items()}
-    return [_with_intervals(item) for item in value] if isinstance(value, list) else value
-
-
-class _Part(BaseModel):
-    """A part of a document, of exactly these types; other keys are of a later version."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class _Interval(_Part):
-    value: float | None
-    low: float | None
-    high: float | None
-
-    def read(self) -> Interval:
-        return Interval(*(np.nan if x is None else x for x in (self.value, self.low, self.high)))
-
-
-class _Intervals(_Part):
-    n_opt: _Interval
-    d_opt: _Interval
-    loss: _Interval
-    total_flops: _Interval
-    baseline_flops: _Interval | None
-
-
-class _Inference(_Part):
-    account: Account
-    tokens: float
-    intervals: _Intervals
-
-    def read(self) -> InferencePlan:
-        given, baseline = self.intervals, self.intervals.baseline_flops
-        return InferencePlan(
-            account=self.account,
-            tokens=self.tokens,
-            n_opt=given.n_opt.read(),
-            d_opt=given.d_opt.read(),
-            loss=given.loss.read(),
-            total_flops=given.total_flops.read(),
-            baseline_flops=None if baseline is None else baseline.read(),
-        )
-
-
-class _Law(_Part):
-    n_opt: _Interval
-    d_opt: _Interval
-    tokens_per_param: _Interval
-    compute: _Interval
-    epochs: _Interval
-    loss: _Interval
-    loss_new_run: _Interval
-    waste_band: dict[str, tuple[float | None, float | None]]
-    expected_waste: float | None
-    wasted: float | None
-    weight: float
-    inference: _Inference | None
-
-    def read(self, name: str) -> LawPlan:
-        low_high = {float(s): ends for s, ends in self.waste_band.items()}
-        return LawPlan(
-            law=name,
-            **{quantity: getattr(self, quantity).read() for quantity in NUMBERS},
-            waste_band={s: (_number(low), _number(high)) for s, (low, high) in low_high.items()},
-            expected_waste=self.expected_waste,
-            wasted=_number(self.wasted),
-            weight=self.weight,
-            inference=None if self.inference is None else self.inference.read(),
-        )
-
-
-class _Approach(_Part):
-    exponent_n: _Interval
-    exponent_d: _Interval
-    n_opt: _Interval
-    d_opt: _Interval
-    bias_predicted: float | None
-    n_opt_uncorrected: _Interval | None
-    notes: tuple[str, ...]
-
-    def read(self, name: str) -> Approach:
-        uncorrected = self.n_opt_uncorrected
-        return Approach(
-            name=name,
-            exponent_n=self.exponent_n.read(),
-            exponent_d=self.exponent_d.read(),
-            n_opt=self.n_opt.read(),
-            d_opt=self.d_opt.read(),
-            bias_predicted=self.bias_predicted,
-            n_opt_uncorrected=None if uncorrected is None else uncorrected.read(),
-            notes=self.notes,
-        )
-
-
-class _Document(_Part):
-    question: str
-    counting: str
-    level: float
-    rows: int
-    laws: dict[str, _Law]
-    approaches: dict[str, _Approach | None]
-    reasons: dict[str, str]
-    disagreement: list[dict[str, Any]]
-    extrapolation: dict[str, float | None]
-    alarms: list[dict[str, str]]
-    hold_out: dict[str, Any]
-    other_count: dict[str, Any] | None
-    countings: list[dict[str, Any]]
-    equal_loss: dict[str, Any] | None
-    bill: dict[str, Any] | None
-    advice: list[dict[str, Any]]
-    notes: tuple[str, ...]
-    seconds: dict[str, float]
-
-    def plan(self) -> Plan:
-        try:
-            return Plan(
-                question=self.question,
-                counting=self.counting,
-                laws={name: law.read(name) for name, law in self.laws.items()},
-                approaches={
-                    name: self.reasons[name] if a is None else a.read(name)
-                    for name, a in self.approaches.items()
-                },
-                disagreement=tuple(
-                    Disagreement(d["plan"], d["truth"], _number(d["waste"]))
-                    for d in self.disagreement
-                ),
-                extrapolation={name: _number(v) for name, v in self.extrapolation.items()},
-                alarms=tuple(Alarm(a["code"], a["message"]) for a in self.alarms),
-                level=self.level,
-                rows=self.rows,
-                **{
-                    name: _BESIDE[name].validate_python(_with_intervals(getattr(self, name)))
-                    for name in BESIDE
-                },
-                notes=self.notes,
-                seconds=self.seconds,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"the plan document is incomplete or damaged at {error}") from error
-
-
-_BESIDE: dict[str, TypeAdapter[Any]] = {
-    "hold_out": TypeAdapter(dict[str, Score]),
-    "other_count": TypeAdapter(OtherCount | None),
-    "countings": TypeAdapter(tuple[Counted, ...]),
-    "equal_loss": TypeAdapter(EqualLoss | None),
-    "bill": TypeAdapter(Bill | None),
-    "advice": TypeAdapter(tuple[Advice, ...]),
-}
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)

@@ -14,7 +14,7 @@ from allometry.plan.optimum import Frontier
 from allometry.plan.planned import Planned
 from allometry.plan.waste import band, wasted
 from allometry.stats.interval import Interval
-from allometry.stats.resample import interval
+from allometry.stats.resample import FINITE_SHARE, interval
 
 __all__ = ["SHARES", "InferencePlan", "LawPlan", "plan_of_law"]
 
@@ -82,6 +82,7 @@ class _Decided:
         return interval(float(of(self.best)[0]), drawn, self.level)
 
 
+@np.errstate(all="ignore")  # absurd draws have no plan
 def plan_of_law(
     believed: Believed,
     frontiers: tuple[Frontier, Frontier | None],
@@ -115,12 +116,19 @@ def plan_of_law(
         loss=loss,
         loss_new_run=new_run,
         waste_band={share: _ends(frontier, best.compute, share) for share in SHARES},
-        expected_waste=None if drawn is None else float(np.nanmean(wasted(drawn, n, d))),
+        expected_waste=None if drawn is None else _mean(wasted(drawn, n, d)),
         wasted=float(best.waste[0]),
         weight=weight,
         inference=serve and _inference(serve, frontiers, level),
         draws=np.zeros(0) if decided.draws is None else decided.draws.n,
     )
+
+
+def _mean(shares: Array) -> float | None:
+    """Over the draws that have one, by the rule of intervals; None where too few have."""
+    finite = np.isfinite(shares)
+    enough = len(shares) > 0 and finite.mean() >= FINITE_SHARE
+    return float(shares[finite].mean()) if enough else None
 
 
 def _ends(frontier: Frontier, compute: Array, share: float) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from allometry.laws import Allocation, Array, Law
 from allometry.plan.cost import SIX_ND, Cost
+from allometry.plan.roots import rising_root
 
 __all__ = ["Frontier", "Point", "minimum"]
 
@@ -24,6 +25,7 @@ GOLDEN = (np.sqrt(5) - 1) / 2
 SECTIONS = 40  # 0.618^40 of a bracket is 4e-9 of it
 WIDENINGS = 8  # of the bracket in ln C, each a factor of two or more
 ROOT_STEPS = 200  # at most, of a bracket in ln C
+ROOT_LOSS = 1e-10  # of the loss, by which a root may miss it
 ROOT_WIDTH = 1e-13  # in ln C, where the steps end
 
 
@@ -91,6 +93,8 @@ class Frontier:
         else:
             log_g = np.log(split.alpha / split.beta) + split.log_a - split.log_b
             n = np.exp((log_g + split.beta * np.log(c / flat)) / (split.alpha + split.beta))
+            # Of an exponent that is not positive the closed form is no minimum.
+            n = np.where((split.alpha > 0) & (split.beta > 0), n, np.nan)
         d = self.cost.tokens(n, c)
         return Point(n, d, self.loss_at(n, d))
 
@@ -139,6 +143,11 @@ class Frontier:
             above = np.where(side < 0, np.where(again, above / 2, above), value)
             low, high = np.where(side > 0, middle, low), np.where(side < 0, middle, high)
             kept = side
+        # A chord of a very steep law stays at one end; halves of the bracket do not.
+        if (bracketed & (np.abs(excess(middle)) > ROOT_LOSS * np.abs(target))).any():
+            halved = rising_root(lambda log_c: -excess(log_c), low, high)
+            missed = np.abs(excess(halved)) < np.abs(excess(middle))
+            middle = np.where(missed, halved, middle)
         return np.where(bracketed, middle, np.inf)
 
     def _searched(self, compute: Array) -> Array:

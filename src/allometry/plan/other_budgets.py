@@ -125,5 +125,5 @@ def _log_product(split: Allocation, log_size: float, which: str) -> Array:
 
 def _around(size: float) -> tuple[float, float]:
     """ln C within which N or D of this size may be best: the other is 1e8 times off at most."""
-    middle = float(np.log(6 * size**2))
+    middle = float(np.log(6) + 2 * np.log(size))
     return middle - np.log(1e8), middle + np.log(1e8)

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from allometry.errors import UsageError
+import numpy as np
+
+from allometry.errors import DataError, UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
@@ -36,6 +38,8 @@ __all__ = ["PlanOptions", "plan_of_fits", "plan_of_table", "plan_of_values"]
 Serve = Callable[[Frontier], Inference]
 NAMES = ("1", "2", "3", "kaplan")
 NO_RUNS = "values of a law were given, and no runs"
+BESIDE = 0.9, 1.1  # times the best N: the loss there is not below that of the best
+ROUNDING = 1e-12  # of a loss
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class PlanOptions:
             )
 
 
+@np.errstate(all="ignore")  # what is not finite is refused, or shown as no number
 def plan_of_table(
     table: Table,
     columns: Mapping[str, str],
@@ -119,6 +124,7 @@ def plan_of_table(
     return replace(made, seconds={"fits": fitted - began, "plan": time.perf_counter() - fitted})
 
 
+@np.errstate(all="ignore")  # as above
 def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | None = None) -> Plan:
     """Plan from fits of laws of N and D to the same runs; their rows are the runs.
 
@@ -139,6 +145,7 @@ def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | Non
     return _plan(believed, budget, options, Data.of_fit(first, options.cost))
 
 
+@np.errstate(all="ignore")  # as above
 def plan_of_values(
     law: Law, values: Mapping[str, float], budget: Budget, options: PlanOptions | None = None
 ) -> Plan:
@@ -150,17 +157,20 @@ def _plan(
     believed: Mapping[str, Believed], budget: Budget, options: PlanOptions, data: Data | None = None
 ) -> Plan:
     """The plan of laws that are believed, beside what the approaches give."""
-    cost, notes = options.cost, list[str]()
+    cost, notes, serve = options.cost, list[str](), _serve(budget, options)
+    pairs = {name: _frontiers(law, budget, serve, cost, notes) for name, law in believed.items()}
+    refused = {name: why for name, pair in pairs.items() if (why := _no_plan(pair[0], budget))}
+    if len(refused) == len(believed):
+        raise DataError(" ".join(refused.values()))
+    believed = {name: law for name, law in believed.items() if name not in refused}
     fits = {name: law.fit for name, law in believed.items() if law.fit is not None}
     weights = _weights(believed, fits, data)
-    frontiers, plans = {}, {}
-    for name, law in believed.items():
-        pair = _frontiers(law, budget, cost, notes)
-        frontiers[name] = pair[0]
-        plans[name] = plan_of_law(
-            law, pair, budget, level=options.fit.level, weight=weights[name],
-            serve=_serve(budget, options),
-        )  # fmt: skip
+    frontiers = {name: pairs[name][0] for name in believed}
+    plans = {
+        name: plan_of_law(law, pairs[name], budget, level=options.fit.level,
+                          weight=weights[name], serve=serve)
+        for name, law in believed.items()
+    }  # fmt: skip
     first = next(iter(plans.values()))
     beside = None
     if data is not None:
@@ -178,7 +188,8 @@ def _plan(
         notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
         evidence=Evidence(believed, frontiers, cost, None if data is None else data.runs, beside),
     )
-    made = replace(made, alarms=tuple(alarms.of_plan(made)))
+    told = (*alarms.of_refused(refused), *alarms.of_plan(made))
+    made = replace(made, alarms=told)
     return _with_extras(made, fits.get(first.law), options)
 
 
@@ -207,14 +218,46 @@ def _weights(
     return law_weights(fits, data.runs)
 
 
+def _no_plan(frontier: Frontier, budget: Budget) -> str:
+    """Why a law plans no run under its values, in words; empty where it plans one."""
+    best = budget.decide(frontier)
+    numbers = [float(x[0]) for x in (best.n, best.d, best.compute, best.loss)]
+    if not all(0 < x < np.inf for x in numbers):
+        n, d, _, loss = map(shown, numbers)
+        return (
+            f"Law {frontier.law.name} plans no run with its values: asked for "
+            f"{budget.in_words()}, it gives N {n}, D {d} and a loss of {loss}."
+        )
+    least = frontier.at(best.compute)
+    for factor in BESIDE:
+        n_beside = factor * least.n
+        loss_beside = frontier.loss_at(n_beside, frontier.cost.tokens(n_beside, best.compute))
+        if loss_beside[0] < least.loss[0] * (1 - ROUNDING):
+            return (
+                f"Law {frontier.law.name} has no best size with its values at "
+                f"{shown(numbers[2])} FLOP: its loss does not rise to both sides of one."
+            )
+    return ""
+
+
 def _frontiers(
-    law: Believed, budget: Budget, cost: Cost, notes: list[str]
+    law: Believed, budget: Budget, serve: Serve | None, cost: Cost, notes: list[str]
 ) -> tuple[Frontier, Frontier | None]:
     """The law under its values and its draws; of repeated data where those are too few."""
     frontier, drawn = law.frontier(cost), law.drawn(cost)
     unique = budget.unique_data
-    if unique is None or not budget.repeats or budget.decide(frontier).d[0] <= unique:
+    if "U" in law.law.sizes:
+        if unique is None:
+            raise UsageError(f"law {law.law.name} needs the number of unique tokens there are")
+        drawn = None if drawn is None else with_repeats(law.searched(cost), unique)
+        return with_repeats(frontier, unique), drawn
+    if unique is None or not _most_tokens(frontier, budget, serve) > unique * (1 + 1e-9):
         return frontier, drawn
+    if not budget.repeats:
+        raise UsageError(
+            f"the run takes {shown(_most_tokens(frontier, budget, serve))} tokens, more than the "
+            f"{shown(unique)} there are: allow repeats, or ask for a compute alone"
+        )
     lives = PUBLISHED.data, PUBLISHED.parameters
     notes.append(
         f"Repeated data lose worth by assumed half-lives, R_D {shown(lives[0].value)} and R_N "
@@ -230,11 +273,22 @@ def _frontiers(
     return first, second
 
 
+def _most_tokens(frontier: Frontier, budget: Budget, serve: Serve | None) -> float:
+    """D of the run to train, or of the one that also serves, whichever is more."""
+    tokens = budget.decide(frontier).d[0]
+    return float(tokens if serve is None else np.fmax(tokens, serve(frontier).d_opt[0]))
+
+
 def _serve(budget: Budget, options: PlanOptions) -> Serve | None:
     """What gives the run where the model serves tokens; None where it serves none."""
     tokens, account, compute = options.inference_tokens, options.account, budget.compute
     if tokens is None:
         return None
+    if budget.size is not None or budget.tokens_per_parameter is not None:
+        raise UsageError(
+            "inference decides the size: give a compute, or a target loss, without a size or "
+            "tokens for each parameter"
+        )
     if account == "lifetime":
         if compute is None:
             raise UsageError("the lifetime account needs a compute, which pays for both")

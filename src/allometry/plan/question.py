@@ -21,7 +21,7 @@ from allometry.plan.inference import Account
 from allometry.plan.plan import PlanOptions, plan_of_fits, plan_of_table, plan_of_values
 from allometry.tables.read import TableLike, as_table
 
-__all__ = ["fits_of", "forms_of", "plan", "read_source"]
+__all__ = ["check_fits", "fits_of", "forms_of", "plan", "read_source"]
 
 Source: TypeAlias = "TableLike | Fit | Sequence[Fit]"
 
@@ -32,7 +32,7 @@ def plan(
     source: "Source | None" = None,
     columns: Mapping[str, str] | None = None,
     *,
-    laws: str | Law | Sequence[str | Law] = ("chinchilla",),
+    laws: str | Law | Sequence[str | Law] | None = None,
     parameters: Mapping[str, float] | None = None,
     compute: float | None = None,
     target_loss: float | None = None,
@@ -62,7 +62,8 @@ def plan(
         source: a table, one or several fits of laws of N and D, or the path of either; none
             where `parameters` are given.
         columns: of a table: N, L, and D or C or both -> column.
-        laws: to fit to a table, or the one that `parameters` are of.
+        laws: to fit to a table, or the one that `parameters` are of; chinchilla where none is
+            named.
         parameters: of the law, given.
         compute: FLOP to spend; target_loss: to reach; size: N that is fixed;
             tokens_per_parameter: D/N that is fixed. See `Budget` for what goes together.
@@ -93,7 +94,7 @@ def plan(
     if run is not None and choices.cluster is None:  # checkpoints of a run share its error
         choices = replace(choices, cluster=run)
 
-    forms = forms_of(laws)
+    forms = forms_of("chinchilla" if laws is None else laws)
     options = PlanOptions(
         run=run, inference_tokens=inference_tokens, account=account, fit_where=fit_where,
         other_n=other_n, try_counting=tuple(map(_counting, try_counting)), machines=machines,
@@ -109,8 +110,7 @@ def plan(
     given = read_source(source) if isinstance(source, str | Path) else source
     fits = fits_of(given)
     if fits is not None:
-        if columns is not None:
-            raise UsageError("a fit has its columns already: leave them out")
+        check_fits(fits, columns, laws, fit)
         _only_of_tables(options)
         other = None if against is None else _fit_of(against, fits[0].law, None, choices)
         return plan_of_fits(fits, budget, replace(options, cost=count.cost(), against=other))
@@ -129,6 +129,32 @@ def _numbers(columns: Mapping[str, str], options: PlanOptions) -> set[str]:
     """The columns of a table whose numbers a plan needs."""
     also = [] if options.other_n is None else [options.other_n]
     return options.fit.numbers([*columns.values(), *also])
+
+
+def check_fits(
+    fits: Sequence[Fit],
+    columns: Mapping[str, str] | None,
+    laws: str | Law | Sequence[str | Law] | None,
+    options: FitOptions | None,
+) -> None:
+    """Refuse what was decided when the fits were made, where it is asked for otherwise.
+
+    Raises:
+        UsageError: naming it.
+    """
+    if columns is not None:
+        raise UsageError("a fit has its columns already: leave them out")
+    names = [fit.law.name for fit in fits]
+    if laws is not None and [law.name for law in forms_of(laws)] != names:
+        raise UsageError(f"the fit is of law {', '.join(names)}: leave the laws out, or name them")
+    plain = FitOptions()
+    for name in ("objective", "delta", "level", "resamples", "interval", "where", "drop_largest"):
+        given = getattr(options or plain, name) or None
+        if given != (getattr(plain, name) or None):
+            raise UsageError(
+                f"{name.replace('_', ' ')} was decided when the law was fitted: fit it again with "
+                f"{name} = {given}, or plan from the table"
+            )
 
 
 def _only_of_tables(options: PlanOptions, against: object = None) -> None:

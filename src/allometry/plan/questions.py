@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from allometry.errors import UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
@@ -18,7 +20,8 @@ from allometry.plan.design import Identified, identified
 from allometry.plan.next_result import NextRuns
 from allometry.plan.next_runs import NextOptions
 from allometry.plan.next_runs import next_runs as choose
-from allometry.plan.question import fits_of, forms_of, read_source
+from allometry.plan.quantities import positive
+from allometry.plan.question import check_fits, fits_of, forms_of, read_source
 from allometry.plan.scores import noise_of
 from allometry.plan.target import Target
 from allometry.tables.read import TableLike, as_table
@@ -29,13 +32,14 @@ SEVERAL = ("chinchilla", "skaling")  # laws of `next`: one and the same with one
 RESAMPLES = 200  # of the fits of `next`, which takes their spread
 
 
+@np.errstate(all="ignore")  # sizes that no float holds are no candidates
 def next_runs(
     source: "TableLike | Fit | Sequence[Fit]",
     columns: Mapping[str, str] | None = None,
     *,
     budget: float,
     target: str,
-    laws: str | Law | Sequence[str | Law] = SEVERAL,
+    laws: str | Law | Sequence[str | Law] | None = None,
     candidates: "TableLike | None" = None,
     candidate_columns: Mapping[str, str] | None = None,
     max_run: float | None = None,
@@ -54,7 +58,8 @@ def next_runs(
         columns: of a table: N, L, and D or C or both -> column.
         budget: FLOP of all new runs.
         target: `ln_n_opt@C`, `waste@C`, `loss@N,D` or `law`.
-        laws: to fit to a table; several guard against a design that only suits one.
+        laws: to fit to a table, chinchilla and skaling where none is named; several guard
+            against a design that only suits one.
         candidates: a table of runs that can be made, with columns of N and D; None takes a grid.
         candidate_columns: its columns, where they are not those of the runs.
         max_run: FLOP of one run at most. at_most: number of runs.
@@ -65,7 +70,10 @@ def next_runs(
         UsageError: names or numbers that do not fit. DataError: rows that cannot be used, or no
             candidate that can be paid.
     """
-    data, fits, cost = _fitted(source, columns, laws, counting, fit)
+    positive(budget, "budget in FLOP")
+    if max_run is not None:
+        positive(max_run, "largest run in FLOP")
+    data, fits, cost = _fitted(source, columns, laws, counting, fit, SEVERAL)
     choice = replace(options or NextOptions(), cost=cost)
     if at_most is not None:
         choice = replace(choice, most=at_most)
@@ -85,7 +93,7 @@ def design(
     columns: Mapping[str, str] | None = None,
     *,
     targets: Sequence[str] = (),
-    law: str | Law = "chinchilla",
+    law: str | Law | None = None,
     parameters: Mapping[str, float] | None = None,
     noise: float | None = None,
     counting: Counting | str = "6nd_total",
@@ -101,9 +109,8 @@ def design(
     Raises:
         UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
     """
-    (form,) = forms_of(law)
     if parameters is None:
-        data, fits, cost = _fitted(source, columns, [form], counting, fit)
+        data, fits, cost = _fitted(source, columns, law, counting, fit, ("chinchilla",))
         fitted = next(iter(fits.values()))
         n, d, sd = data.runs.n, data.runs.d, noise_of(fitted)
         believed = Believed.of_fit(fitted)
@@ -112,6 +119,7 @@ def design(
             raise UsageError(
                 "assumed parameters need the noise too, the standard deviation of ln L: 0.005 say"
             )
+        (form,) = forms_of(law or "chinchilla")
         believed, sd = Believed.of_values(form, parameters), noise
         n, d, cost = _sizes(source, columns, counting)
     aims = [Target.of_text(text, cost) for text in targets]
@@ -121,15 +129,17 @@ def design(
 def _fitted(
     source: "TableLike | Fit | Sequence[Fit]",
     columns: Mapping[str, str] | None,
-    laws: str | Law | Sequence[str | Law],
+    laws: str | Law | Sequence[str | Law] | None,
     counting: Counting | str,
     fit: FitOptions | None,
+    usual: Sequence[str],
 ) -> tuple[Data, dict[str, Fit], Cost]:
-    """The runs, the fits of the laws to them, and the cost of a run."""
+    """The runs, the fits of the laws, or of the usual ones, and the cost of a run."""
     count = Counting(counting) if isinstance(counting, str) else counting
     given = read_source(source) if isinstance(source, str | Path) else source
     fits = fits_of(given)
     if fits is not None:
+        check_fits(fits, columns, laws, fit)
         cost = count.cost()
         return Data.of_fit(fits[0], cost), {f.law.name: f for f in fits}, cost
     if columns is None:
@@ -138,7 +148,8 @@ def _fitted(
     table = as_table(given, choices.numbers(columns.values()))
     cost = count.cost(table, columns)
     data = Data.of_table(table, columns, cost)
-    made = {law.name: fit_with(data.table, law, data.columns, choices) for law in forms_of(laws)}
+    forms = forms_of(usual if laws is None else laws)
+    made = {law.name: fit_with(data.table, law, data.columns, choices) for law in forms}
     return data.used_by(next(iter(made.values()))), made, cost
 
 

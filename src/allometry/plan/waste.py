@@ -30,28 +30,36 @@ class Band:
     high: Array
 
 
+@np.errstate(all="ignore")  # absurd draws have no plan
 def wasted(frontier: Frontier, n: float | Array, d: float | Array) -> Array:
     """The share of compute that a run wastes, (k,), under each set of a law's parameters.
 
     Args:
         n, d: of the run, numbers or (k,).
+
+    Returns:
+        from 0 to 1; NaN where a law has no best run of this loss.
     """
     n, d = (np.broadcast_to(np.asarray(x, float), frontier.draws) for x in (n, d))
     compute = frontier.cost.compute(n, d)
     split = frontier.split
     if split is not None:
         return wasted_off_optimum(split, np.log(n / frontier.at(compute).n))
-    return 1 - frontier.compute_for(frontier.loss_at(n, d), compute) / compute
+    needed = frontier.compute_for(frontier.loss_at(n, d), compute)
+    share = np.where(np.isfinite(needed), 1 - needed / compute, np.nan)
+    return np.clip(share, 0.0, 1.0)  # a search for the best run ends a rounding above it
 
 
+@np.errstate(all="ignore")  # as above
 def wasted_off_optimum(split: Allocation, log_ratio: Array) -> Array:
     """The share wasted at ln(N/N*), of any shape that broadcasts with the parameters (k,)."""
     alpha, beta = split.alpha, split.beta
     share = np.log(beta) - alpha * log_ratio, np.log(alpha) + beta * log_ratio
-    log_rise = np.logaddexp(*share) - np.log(alpha + beta)
+    log_rise = np.maximum(np.logaddexp(*share) - np.log(alpha + beta), 0.0)  # by rounding below 0
     return np.asarray(-np.expm1(-log_rise * (alpha + beta) / (alpha * beta)))
 
 
+@np.errstate(all="ignore")  # as above
 def band(frontier: Frontier, compute: float | Array, share: float) -> Band:
     """The sizes that waste at most a share of a compute, a number or (k,)."""
     c = np.broadcast_to(np.asarray(compute, float), frontier.draws)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from allometry.plan.document import Alarm
+from allometry.plan.alarm import Alarm
 
 __all__ = ["ADVICE", "AlarmRow", "alarm_rows"]
 
@@ -12,6 +12,10 @@ ADVICE = {
     "one_ratio": (
         "Train runs whose D/N is at least four times larger and smaller. Until then these runs "
         "give the loss along one ratio, and the split of compute comes from the law alone."
+    ),
+    "no_best_size": (
+        "Plan by the other laws, or drop this one: within any sensible range its loss falls with N "
+        "or with D alone."
     ),
     "few_ratios": (
         "Add runs at another D/N; `allometry next` says which tell most for their cost."
