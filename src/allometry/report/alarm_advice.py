@@ -9,6 +9,13 @@ __all__ = ["ADVICE", "AlarmRow", "alarm_rows"]
 
 # What to do about an alarm, by its code; what speaks against the plan most comes first.
 ADVICE = {
+    "less_than_one": (
+        "Give N and D of the runs in ones and the compute in FLOP; a column in millions can be "
+        "mapped as N=params_m*1e6."
+    ),
+    "compute_column": (
+        "Take `--flops measured`, or plan a compute that is counted as the convention counts it."
+    ),
     "one_ratio": (
         "Train runs whose D/N is at least four times larger and smaller. Until then these runs "
         "give the loss along one ratio, and the split of compute comes from the law alone."
