@@ -269,7 +269,11 @@ def _faults_of_bands(law, frontier, cost, best):
         for end in (low, high):
             at = np.array([end])
             reached = frontier.loss_at(at, cost.tokens(at, c))[0]
-            if 1e-15 < end / law.n_opt.value < 1e15 and reached > allowed * (1 + 1e-6):
+            if (
+                1e-15 < end / law.n_opt.value < 1e15
+                and end < 1e300
+                and reached > allowed * (1 + 1e-6)
+            ):
                 yield f"N {end} wastes more than {share}: loss {reached} above {allowed}"
 
 

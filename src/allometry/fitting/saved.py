@@ -133,6 +133,10 @@ def _fields(d: _Document, law: Law) -> dict[str, Any]:
         raise ValueError(f"rows: {d.rows}, but its data have {len(problem.rows.y)}")
     if len({len(values) for values in draws.values()}) > 1:
         raise ValueError("draws: not as many of each parameter")
+    if draws and (missing := [name for name in law.names if name not in draws]):
+        raise ValueError(f"draws: none of {missing[0]}")
+    if not 0 < d.interval.level < 1:
+        raise ValueError(f"interval.level: {d.interval.level}, which is not between 0 and 1")
     certificate = d.certificate.model_dump()
     for name in ("converged", "best_basin_share", "gradient_norm"):
         certificate[name] = _number(certificate[name])

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -57,7 +58,7 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         yield from _of_runs(evidence.runs, believed, first, evidence.cost)
     else:
         for name, law in evidence.believed.items():
-            yield from _of_values(law, plan.laws[name], evidence.cost)
+            yield from _of_values(law, plan.laws[name], evidence.frontiers[name])
     for name, law in evidence.believed.items():
         yield from _of_fit(plan.laws[name], law)
     yield from _of_laws(plan.disagreement)
@@ -239,14 +240,14 @@ def of_table(table: Table, rows: NDArray[np.intp]) -> Iterator[Alarm]:
             )
 
 
-def _of_values(believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:
+def _of_values(believed: Believed, plan: LawPlan, frontier: Frontier) -> Iterator[Alarm]:
     """Values that were given: no interval, and perhaps rounded."""
     yield Alarm(
         "no_interval",
         f"{plan.law}: its values were given, without the runs they come from, so there are no "
         "intervals.",
     )
-    waste = _rounding_waste(believed, plan, cost)
+    waste = _rounding_waste(believed, plan, frontier)
     if waste > NOTICEABLE:
         yield Alarm(
             "rounded_coefficients",
@@ -274,16 +275,15 @@ def _of_published(runs: Runs, plan: LawPlan, frontier: Frontier) -> Iterator[Ala
             )
 
 
-def _rounding_waste(believed: Believed, plan: LawPlan, cost: Cost) -> float:
+def _rounding_waste(believed: Believed, plan: LawPlan, frontier: Frontier) -> float:
     """The largest share the plan wastes if each exponent is off by half its last digit."""
     exponents = [n for n in believed.law.names if believed.law.kind(n) == "exponent"]
     worst = 0.0
     for name in exponents:
         for sign in (-1, 1):
-            values = {**believed.values}
-            values[name] += sign * _half_digit(values[name])
-            frontier = Believed(believed.law, values).frontier(cost)
-            share: Array = wasted(frontier, plan.n_opt.value, plan.d_opt.value)
+            moved = np.array([believed.values[name] + sign * _half_digit(believed.values[name])])
+            other = replace(frontier, values={**frontier.values, name: moved})
+            share: Array = wasted(other, plan.n_opt.value, plan.d_opt.value)
             worst = max(worst, float(share[0]))
     return worst
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from allometry.errors import DataError, UsageError, did_you_mean
+from allometry.errors import UsageError, did_you_mean
 from allometry.fitting.document import Fit
 from allometry.laws import Array, Law
 from allometry.plan.cost import Cost
@@ -36,15 +36,10 @@ class Believed:
         """The values and draws of a fit of N and D.
 
         Raises:
-            UsageError: its law is not one of N and D. DataError: draws of a parameter are missing,
-                as in a document that was changed.
+            UsageError: its law is not one of N and D.
         """
         check_sizes(fit.law)
         names = fit.law.names
-        if fit.draws and (missing := [name for name in names if name not in fit.draws]):
-            raise DataError(
-                f"the fit of {fit.law.name} has draws, and none of {missing[0]}: fit the law again"
-            )
         draws = {name: fit.draws[name] for name in names} if fit.draws else {}
         return cls(fit.law, {name: fit.values[name] for name in names}, draws, fit)
 

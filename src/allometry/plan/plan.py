@@ -138,11 +138,16 @@ def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | Non
     believed = {fit.law.name: Believed.of_fit(fit) for fit in fits}
     first = fits[0]
     of_first = replace(
-        options.fit, level=first.interval.level, resamples=first.interval.resamples,
+        options.fit, level=first.interval.level, resamples=_drawn(first),
         objective=first.objective.name, delta=first.objective.delta,
     )  # fmt: skip
     options = replace(options, fit=of_first)
     return _plan(believed, budget, options, Data.of_fit(first, options.cost))
+
+
+def _drawn(fit: Fit) -> int:
+    """How many draws a fit has."""
+    return len(next(iter(fit.draws.values()), ()))
 
 
 @np.errstate(all="ignore")  # as above
