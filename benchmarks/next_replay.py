@@ -5,13 +5,13 @@
 
 A pool is a table of runs that can be bought at their cost. A strategy begins with the 2.5 p
 cheapest (p parameters of the largest law; of a size that is the same in all of them, the cheapest
-at two more values) and buys more until 1, 5 and 10% of the cost of the
-whole pool are spent; it sees the loss of a run when it has bought it. The laws are then fitted to
-what it has, weighed by how they predict the dearer of these runs, and their mean predicts the test
-rows: R2, clipped to [-1, 1], as in ScaleBench (2604.22753). Pools without a file of test rows hold
-out the tenth of their rows with the most compute. Sizes of the test rows are known to `next` and to
-`v_optimal`, as there. Printed are means over seeds, which change the starts of fits and the draws
-of `random`; beside them V-optimal's published figures. In the JSON are all seeds and every law.
+at two more values) and buys more until 1, 5 and 10% of the cost of the whole pool are spent; it
+sees the loss of a run when it has bought it. The laws are then fitted to what it has, weighed by
+how they predict the dearest of these runs, and their mean predicts the test rows: R2, clipped to
+[-1, 1], as in ScaleBench (2604.22753). Pools without a file of test rows hold out the tenth of
+their rows with the most compute. Sizes of the test rows are known to `next` and to `v_optimal`, as
+there. Printed are means over seeds, which change the starts of fits and the draws of `random`;
+beside them V-optimal's published figures. In the JSON are all seeds and every law.
 
 `next` here is `allometry.plan.scores` with the loop of `next_runs`, for any sizes: beliefs under
 every law, their weights, the variance between laws, cost^0.4, and a fifth of what each stage may
