@@ -8,13 +8,13 @@ import pytest
 from allometry import laws
 from allometry.errors import DataError, UsageError
 from allometry.fitting.fit import fit
-from allometry.plan.candidates import Candidates
-from allometry.plan.cost import SIX_ND
-from allometry.plan.next_runs import NextOptions, law_weights, next_runs
-from allometry.plan.optimum import Frontier
+from allometry.plan.design.candidates import Candidates
+from allometry.plan.design.next_runs import NextOptions, law_weights, next_runs
+from allometry.plan.design.target import Target
+from allometry.plan.design.verdict import expected_waste, verdict
+from allometry.plan.frontier.cost import SIX_ND
+from allometry.plan.frontier.optimum import Frontier
 from allometry.plan.runs import Runs
-from allometry.plan.target import Target
-from allometry.plan.verdict import expected_waste, verdict
 from allometry.tables.table import Table
 
 COLUMNS = {"N": "N", "D": "D", "L": "L"}

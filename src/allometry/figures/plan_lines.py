@@ -25,9 +25,9 @@ from allometry.figures.style import (
 )
 from allometry.figures.words import literal
 from allometry.laws import Array
-from allometry.plan.approach import Line
+from allometry.plan.approaches.approach import Line
 from allometry.plan.document import Evidence, Plan
-from allometry.plan.optimum import Frontier, Point
+from allometry.plan.frontier.optimum import Frontier, Point
 from allometry.plan.runs import Runs
 from allometry.stats.interval import Interval
 
