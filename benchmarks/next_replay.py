@@ -14,8 +14,8 @@ there. Printed are means over seeds, which change the starts of fits and the dra
 beside them V-optimal's published figures. In the JSON are all seeds and every law.
 
 `next` here is `allometry.plan.design.scores` with the loop of `next_runs`, for any sizes: beliefs
-under every law, their weights, the variance between laws, cost^0.4, and a fifth of what each stage may
-spend kept for one run at the largest scale (`next_no_reserve` keeps nothing). It is fitted anew
+under every law, their weights, the variance between laws, cost^0.4, and a fifth of what each stage
+may spend kept for one run at the largest scale (`next_no_reserve` keeps nothing). It is fitted anew
 whenever its runs have grown by a tenth.
 """
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from allometry.plan.beyond.hold_out import hold_out as hold_out
     from allometry.plan.beyond.money import Peak as Peak
     from allometry.plan.beyond.recipes import speedup as speedup
+    from allometry.plan.design.next_result import NextRuns as NextRuns
     from allometry.plan.document import Plan as Plan
     from allometry.plan.frontier.conventions import Counting as Counting
     from allometry.plan.question import plan as plan
@@ -92,6 +93,7 @@ _HOME = {
     "Function": "training.function",
     "Law": "laws.law",
     "Machines": "plan.beyond.beside",
+    "NextRuns": "plan.design.next_result",
     "Notebook": "study",
     "Outcome": "run",
     "Pack": "training.procedure",

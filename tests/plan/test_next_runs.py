@@ -1,6 +1,7 @@
 """Which runs to make next: expectations that come true, also where the law is another one."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -255,3 +256,11 @@ def test_a_table_of_two_hundred_and_forty_runs(made):
     fits = fits_of(table, ["chinchilla", "skaling"])
     runs = runs_of(table)
     assert next_runs(fits, runs, 1e22, TARGET).runs
+
+
+def test_a_run_made_twice_has_two_seeds(made):
+    chosen = made[2]
+    twice = replace(chosen, runs=(chosen.runs[0], chosen.runs[1], chosen.runs[0]))
+    specs = twice.specs(lambda n, d, seed: (n, d, seed))
+    first, second = ((run.n, run.d) for run in chosen.runs[:2])
+    assert specs == [(*first, 0), (*second, 0), (*first, 1)]

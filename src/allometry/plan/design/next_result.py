@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,6 +18,8 @@ from allometry.stats.digits import shown
 __all__ = ["Expected", "NextRun", "NextRuns"]
 
 SCHEMA = "allometry/next/1"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,20 @@ class NextRuns:
     stop: Stop
     weights: Mapping[str, float]
     notes: tuple[str, ...] = field(default=())
+
+    def specs(self, at: Callable[[float, float, int], T]) -> list[T]:
+        """The runs as specs that `allometry run` trains.
+
+        Args:
+            at: N, D and a seed -> the spec of a run of about that size. A run that is made twice
+                has the seeds 0 and 1.
+        """
+        made = Counter[NextRun]()
+        specs = []
+        for run in self.runs:
+            specs.append(at(run.n, run.d, made[run]))
+            made[run] += 1
+        return specs
 
     def _digest(self) -> tuple[str, list[list[str]], list[str]]:
         """Title, a row for each run with how often it is made, and the verdict."""
