@@ -259,6 +259,10 @@ def _frontiers(
 ) -> tuple[Frontier, Frontier | None]:
     """The law under its values and its draws; of repeated data where those are too few."""
     frontier, drawn = law.frontier(cost), law.drawn(cost)
+    if drawn is not None and drawn.split is None:
+        notes.append(
+            f"Intervals of {law.law.name} are of {drawn.draws} resamples, since each is searched."
+        )
     unique = budget.unique_data
     if "U" in law.law.sizes:
         if unique is None:
