@@ -1,5 +1,6 @@
 """The pages run: Python with its output, commands, links, and the tree of the README."""
 
+import ast
 import doctest
 import os
 import re
@@ -8,6 +9,7 @@ import shutil
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import allometry
 from allometry import cli
@@ -15,6 +17,7 @@ from allometry.run import run
 from tests import ROOT
 
 SOURCE = ROOT / "src" / "allometry"
+EXAMPLES = ROOT / "docs" / "examples"
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -51,7 +54,8 @@ def quick(tmp_path_factory, fashion_mnist):
     """A folder as a reader has it after the quick run of the first study."""
     folder = tmp_path_factory.mktemp("docs")
     run("mlp_parameter_scaling", store=folder / "allometry.db")
-    shutil.copy(ROOT / "docs" / "examples" / "my_study.py", folder)
+    for file in (EXAMPLES / "my_study.py", *EXAMPLES.glob("*.csv")):
+        shutil.copy(file, folder)
     return folder
 
 
@@ -91,12 +95,76 @@ def test_the_checker_of_output_rejects_other_words_and_other_numbers():
     assert not check("1 2\n", "1\n", FLAGS)
 
 
+def sessions(page):
+    """The commands after `$` in a page's console blocks, each with the output shown below it."""
+    for body in blocks(page, "console"):
+        for session in re.split(r"^\$ ", body, flags=re.M)[1:]:
+            command, _, shown = session.replace("\\\n", " ").partition("\n")
+            yield command, shown
+
+
+def is_shown(want, got):
+    """Whether the lines wanted are those printed, numbers near; `...` stands for any lines."""
+    same = Near().check_output
+    wanted, printed = (
+        [re.sub("─+", "─", line) for line in text.splitlines() if line.strip()]
+        for text in (want, got)
+    )
+    place, any_lines = 0, False
+    for line in wanted:
+        if line.strip() == "...":
+            any_lines = True
+            continue
+        while any_lines and place < len(printed) and not same(line, printed[place], FLAGS):
+            place += 1
+        if place == len(printed) or not same(line, printed[place], FLAGS):
+            return False
+        place, any_lines = place + 1, False
+    return any_lines or place == len(printed)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "console")], ids=named)
+def test_the_commands_of_a_page_print_what_it_shows(page, tmp_path, monkeypatch):
+    shutil.copytree(EXAMPLES, tmp_path / "examples")
+    monkeypatch.chdir(tmp_path / "examples")
+    for command, shown in sessions(page):
+        program, *words = shlex.split(command)
+        assert program == "allometry", command
+        done = CliRunner().invoke(cli.commands, words)
+        assert done.exit_code == 0, f"{command}: {done.output}"
+        assert is_shown(shown, done.stdout), f"{command} prints\n{done.stdout}"
+
+
+def test_the_checker_of_a_session_rejects_other_lines():
+    printed = "N 1.00\n\nD 2.00\nloss 3.00\n"
+    assert is_shown("N 1.02\nD 2.00\nloss 3.00\n", printed)
+    assert is_shown("N 1.00\n...\nloss 3.00\n", printed) and is_shown("...\nD 2.00\n...\n", printed)
+    assert not is_shown("N 1.00\nloss 3.00\n", printed)
+    assert not is_shown("N 1.00\nD 2.00\n", printed)
+    assert not is_shown("...\nE 2.00\n...\n", printed)
+
+
+def test_every_alarm_stands_on_the_page_and_the_reverse():
+    """The codes that `plan` can raise are the headings of docs/alarms.md."""
+    tree = ast.parse((SOURCE / "plan" / "alarms.py").read_text(encoding="utf-8"))
+    raised = [
+        ast.literal_eval(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Alarm"
+    ]
+    page = (ROOT / "docs" / "alarms.md").read_text(encoding="utf-8")
+    told = re.findall(r"^### `(\w+)`$", page, re.M)
+    assert len(raised) > 10 and sorted(told) == sorted(set(raised))
+
+
 def test_the_example_study_is_the_one_the_page_shows():
     """The runs of the page and of the file are the same runs."""
     page, file = {}, {}
     code = blocks(ROOT / "docs" / "write-a-study.md", "python")[0]
     exec(compile(code, "page", "exec"), page)
-    source = (ROOT / "docs" / "examples" / "my_study.py").read_text(encoding="utf-8")
+    source = (EXAMPLES / "my_study.py").read_text(encoding="utf-8")
     exec(compile(source, "file", "exec"), file)
     assert [s.run_id for s in page["runs"]("quick", [0, 1])] == [
         s.run_id for s in file["runs"]("quick", [0, 1])

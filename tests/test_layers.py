@@ -25,6 +25,7 @@ LAYERS = (
     ("tables", "laws", "spec"),
     ("stats", "datasets", "models"),
     ("fitting", "measures"),
+    ("plan",),
     ("findings", "figures", "training"),
     ("claims", "store", "testing"),
     ("study",),
@@ -33,7 +34,7 @@ LAYERS = (
     ("run",),
     ("cli",),
 )
-LONGEST_CHAIN = 13  # units, the entry point `__main__` among them
+LONGEST_CHAIN = 14  # units, `__main__` among them: a plan is made of fits, and figures draw it
 MOST_AT_THE_ROOT = 8  # modules
 FITTING = ("errors", "files", "processors", "tables", "laws", "stats", "fitting")
 TRAINING = {
@@ -243,7 +244,7 @@ ORDERS = ("modules", "modules[::-1]", "sorted(modules, key=lambda m: (m.count('.
     "order", [pytest.param(o, marks=pytest.mark.slow) if o != ORDERS[1] else o for o in ORDERS]
 )
 def test_public_names_are_what_they_are_whatever_was_imported_before(order):
-    """`al.run` is a function also after the module `allometry.run` has been imported."""
+    """`al.run` and `al.plan` are functions also after the modules of these names were imported."""
     modules = [f"allometry.{m}" for m in BELOW_THE_NAMES if m != "__main__"]
     first, after = in_a_fresh_interpreter(
         f"{PUBLIC}modules = {modules!r}\nfirst = public()\n"
@@ -260,7 +261,7 @@ def test_public_names_are_what_they_are_whatever_was_imported_before(order):
     assert public_modules == {"claims", "datasets", "errors", "figures", "laws", "losses",
                               "measures", "metrics", "models", "optimizers", "schedules", "stats",
                               "testing"}  # fmt: skip
-    assert {"run", "study", "laws.Law", "datasets.get", "measures.losses"} <= first.keys()
+    assert {"run", "plan", "study", "laws.Law", "datasets.get", "measures.losses"} <= first.keys()
 
 
 def test_every_public_name_is_where_it_is_said_to_be_and_has_a_type():

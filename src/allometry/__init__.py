@@ -7,6 +7,7 @@ Say what to train, train it fast, keep every result, fit laws honestly, show it:
     outcome = al.run("mlp_parameter_scaling", size="quick")
     outcome.table
     al.fit(outcome.table, "power", {"x": "n_params", "y": "htse"}).parameters["alpha"]
+    al.plan("runs.csv", {"N": "params", "D": "tokens", "L": "loss"}, compute=1e24).first.n_opt
 
 Names are loaded when first used, so that importing the package is quick and
 touches nothing.
@@ -40,6 +41,15 @@ if TYPE_CHECKING:
     from allometry.fitting.influence import influence as influence
     from allometry.fitting.multiverse import multiverse as multiverse
     from allometry.laws.law import Law as Law
+    from allometry.plan.beside import Machines as Machines
+    from allometry.plan.conventions import Counting as Counting
+    from allometry.plan.document import Plan as Plan
+    from allometry.plan.hold_out import hold_out as hold_out
+    from allometry.plan.money import Peak as Peak
+    from allometry.plan.question import plan as plan
+    from allometry.plan.questions import design as design
+    from allometry.plan.questions import next_runs as next_runs
+    from allometry.plan.recipes import speedup as speedup
     from allometry.report.page import write_report as write_report
     from allometry.run import Outcome as Outcome
     from allometry.run import run as run
@@ -72,6 +82,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Analysis": "findings",
     "Comparison": "fitting.compare",
+    "Counting": "plan.conventions",
     "EarlyStop": "spec.train_spec",
     "Experiment": "spec",
     "Explanation": "engines.explanation",
@@ -80,9 +91,12 @@ _HOME = {
     "GroupFits": "fitting.groups",
     "Function": "training.function",
     "Law": "laws.law",
+    "Machines": "plan.beside",
     "Notebook": "study",
     "Outcome": "run",
     "Pack": "training.procedure",
+    "Peak": "plan.money",
+    "Plan": "plan.document",
     "Procedure": "training.procedure",
     "RunResult": "training.result",
     "RunSpec": "spec",
@@ -92,14 +106,19 @@ _HOME = {
     "Table": "tables.table",
     "TrainSpec": "spec",
     "compare": "fitting.compare",
+    "design": "plan.questions",
     "explain": "engines.explanation",
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
+    "hold_out": "plan.hold_out",
     "influence": "fitting.influence",
     "merge": "store.copies",
     "multiverse": "fitting.multiverse",
+    "next_runs": "plan.questions",
+    "plan": "plan.question",
     "read_table": "tables.read",
     "run": "run",
+    "speedup": "plan.recipes",
     "study": "studies",
     "table": "run",
     "weights": "store.networks",
@@ -144,7 +163,11 @@ def __dir__() -> list[str]:
 
 
 class _Names(ModuleType):
-    """Importing `allometry.run` must not put that module in the place of the function `run`."""
+    """A module that is imported does not take the place of the function of its name.
+
+    So `al.run` and `al.plan` stay functions beside the modules `allometry.run` and
+    `allometry.plan`. Of these take what you need by `from allometry.plan.cost import Cost`.
+    """
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):

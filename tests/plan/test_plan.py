@@ -312,8 +312,11 @@ def test_a_bias_larger_than_its_interval():
 
 def test_a_budget_that_cannot_be_used(runs):
     n, d = budgets()
-    more = table(np.append(n, [1e9, 2e9]), np.append(d, [3e11, 4e11]))
-    assert "budgets_left_out" in codes(more)
+    too_large = best_n(1e21) * np.geomspace(4, 40, 6)  # every size on one side of the best
+    few = np.array([1e9, 2e9])  # no curve at all
+    one_sided = table(np.append(n, too_large), np.append(d, 1e21 / (6 * too_large)))
+    assert "budgets_left_out" in codes(one_sided)
+    assert "budgets_left_out" not in codes(table(np.append(n, few), np.append(d, 3e11 * few / few)))
 
 
 def test_given_values_have_no_interval_and_may_be_rounded():

@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from allometry.cli.again import command_line, python_call
 from allometry.cli.laws import fit
 from allometry.cli.options import (
     FILE_OR_FOLDER,
@@ -19,6 +20,9 @@ from allometry.cli.options import (
 from allometry.cli.output import print_json, write
 from allometry.errors import UsageError
 from allometry.fitting.options import FitOptions
+
+if TYPE_CHECKING:
+    from allometry.plan.document import Plan
 
 __all__ = ["next_", "plan"]
 
@@ -125,7 +129,11 @@ BESIDE = [
             help="What the runs of SOURCE can tell, in place of a plan; with --parameters and "
             "--noise also of runs that are not made yet.",
         ),
-        click.Option(["--noise"], type=float, help="Deviation of ln L, for --design: 0.005."),
+        click.Option(
+            ["--noise"], type=float,
+            help="Standard deviation of ln L about the law, 0.005 say; for --design with "
+            "--parameters.",
+        ),
         *BUDGET,
         *COUNTING,
         *BESIDE,
@@ -153,14 +161,15 @@ def plan(
         return
     if noise is not None:
         raise UsageError("--noise is for --design")
-    made = make_plan(
-        source, columns, laws=forms, parameters=given, counting=counting,
+    asked = dict(
+        parameters=given, counting=counting,
         try_counting=[replace(counting, flops=name) for name in others],
         machines=_machines(choices), fit=fitting, **choices,
     )  # fmt: skip
+    made = make_plan(source, columns, laws=forms, **asked)
     if output:
-        text = made.to_json(indent=1) + "\n"
-        write(output, lambda path: _save(path, text))
+        python = python_call(source, columns, laws=_names(laws), **asked)
+        write(output, lambda path: _save_plan(path, made, python))
     if as_json:
         document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
@@ -217,10 +226,15 @@ def _forms(laws: Sequence[str]) -> list[Any] | None:
     """The laws of an option that may be repeated and has names apart by commas; None for none."""
     from allometry.fitting.files import law_of
 
-    names = [law_name(name) for text in laws for name in text.split(",") if name]
+    names = _names(laws)
     if laws and not names:
         raise UsageError("--law expects the name of a law")
     return [law_of(name) for name in names] or None
+
+
+def _names(laws: Sequence[str]) -> list[str]:
+    """The names, or paths of files, of laws."""
+    return [law_name(name) for text in laws for name in text.split(",") if name]
 
 
 def _not_of_designs(
@@ -293,16 +307,26 @@ def next_(
         source, mapped_columns(mapping) or None, laws=_forms(laws),
         counting=counting, fit=fitting, **choices,
     )  # fmt: skip
-    document = made.to_document()
     if output:
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+        text = made.to_json(indent=1) + "\n"
         write(output, lambda path: _save(path, text))
     if as_json:
+        document = made.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.plan_screen import show_next
 
         show_next(made)
+
+
+def _save_plan(path: Path, made: "Plan", python: str) -> None:
+    """A page where the ending is that of one, else the plan document."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        _save(path, made.to_json(indent=1) + "\n")
+        return
+    from allometry.report.plan_page import write_plan_page
+
+    write_plan_page(made, path, command=command_line(click.get_current_context()), python=python)
 
 
 def _save(path: Path, text: str) -> None:

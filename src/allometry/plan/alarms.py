@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.laws import Array
+from allometry.plan.alarm import Alarm
 from allometry.plan.approach import Approach
 from allometry.plan.believed import Believed
 from allometry.plan.beside import OtherCount
 from allometry.plan.cost import Cost
 from allometry.plan.design import FEWEST_RATIOS, coverage, distinct_ratios
 from allometry.plan.disagreement import Disagreement
-from allometry.plan.document import Alarm, Plan
+from allometry.plan.document import Plan
 from allometry.plan.isoflop import IsoFlop
+from allometry.plan.isoflop_quality import Quality
 from allometry.plan.law_plan import LawPlan
 from allometry.plan.optimum import Frontier
 from allometry.plan.published import PUBLISHED
@@ -27,7 +29,7 @@ from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 
-__all__ = ["of_count", "of_plan", "of_table"]
+__all__ = ["of_count", "of_plan", "of_refused", "of_table"]
 
 FAR = 10.0  # times the largest compute: Delphi and Farseer predict at 10 to 30 times theirs
 TWICE = 2.0  # C over 6 N D: attention and head of small models make 1.5 (Porian et al. 2406.19146)
@@ -36,7 +38,7 @@ COSTLY = 0.05  # share of compute that one law's plan wastes under another
 NOTICEABLE = 0.01  # share of compute that rounding, or another way of counting, wastes
 TOKENIZER = re.compile(r"tokeni[sz]er|vocab", re.IGNORECASE)
 NARROW = 0.1  # coefficient of variation of (D/N)^-beta; 0.04 for D/N 18 and 22, 0.25 for 10 and 40
-DESCRIBES = 0.05  # median |ln(predicted/measured)| up to which coefficients are of runs like these
+DESCRIBES = 0.02  # median |ln(predicted/measured)|: 0.018 of rounded coefficients on their own runs
 
 
 def of_plan(plan: Plan) -> Iterator[Alarm]:
@@ -72,6 +74,12 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         yield from _of_budgets(evidence.approaches.isoflop)
     if evidence.runs is not None:
         yield from _of_published(evidence.runs, first, evidence.frontiers[first.law])
+
+
+def of_refused(refused: Mapping[str, str]) -> Iterator[Alarm]:
+    """Laws that have no best size, name -> reason."""
+    for reason in refused.values():
+        yield Alarm("no_best_size", reason)
 
 
 def of_count(other: OtherCount) -> Iterator[Alarm]:
@@ -206,13 +214,14 @@ _ASSUMES = {
 
 
 def _of_budgets(found: IsoFlop) -> Iterator[Alarm]:
-    """Budgets that approach 2 could not use."""
-    left = [budget for budget in found.budgets if budget.reason]
+    """Budgets with sizes enough for a parabola that approach 2 could not use."""
+    curves = [b for b in found.budgets if len(np.unique(b.n)) >= Quality().fewest]
+    left = [budget for budget in curves if budget.reason]
     if left:
         worst = "; ".join(f"{shown(b.compute)} FLOP: {b.reason}" for b in left[:3])
         yield Alarm(
             "budgets_left_out",
-            f"Approach 2 leaves out {len(left)} of {len(found.budgets)} budgets ({worst}).",
+            f"Approach 2 leaves out {len(left)} of {len(curves)} budgets ({worst}).",
         )
 
 

@@ -10,6 +10,7 @@ from allometry.errors import DataError, UsageError
 from allometry.laws import Array
 from allometry.plan.cost import Cost
 from allometry.plan.runs import Runs
+from allometry.stats.digits import shown
 from allometry.tables.table import Table
 
 __all__ = ["MOST_REPLICATES", "Candidates"]
@@ -59,9 +60,11 @@ class Candidates:
             raise DataError(
                 f"none of the {len(n)} candidates has a positive N and D and costs at most {most:g}"
             )
-        notes = [] if usable.all() else [f"{(~usable).sum()} rows without a positive N, D or cost"]
+        notes = []
+        if bad := int((~usable).sum()):
+            notes.append(f"{bad} rows without a positive N, D or cost are left out")
         if dear := int((usable & ~kept).sum()):
-            notes.append(f"{dear} candidates that cost more than {most:g}")
+            notes.append(f"{dear} candidates cost more than {shown(most)} FLOP and are left out")
         return cls.of_runs(n[kept], d[kept], spent[kept], runs, tuple(notes))
 
     @classmethod

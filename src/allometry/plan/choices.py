@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.laws import Array
 from allometry.plan.scores import Belief
@@ -38,11 +39,11 @@ class Pool:
         self.allowed = self.allowed.copy()
 
     @property
-    def affordable(self) -> Array:
+    def affordable(self) -> NDArray[np.bool_]:
         """Which candidates may be made next, (m,)."""
         if len(self.chosen) >= self.most:
             return np.zeros(len(self.cost), bool)
-        return (self.allowed > 0) & (self.cost <= self.left)
+        return np.asarray((self.allowed > 0) & (self.cost <= self.left))
 
     def take(self, place: int) -> None:
         """Make one run of a candidate."""

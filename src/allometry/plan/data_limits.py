@@ -93,7 +93,7 @@ def with_repeats(
     if law.allocation is None:
         raise UsageError(
             f"repeated data need a law that is a function of one power of N and one of D, and law "
-            f"{law.name} is none; take chinchilla or data_constrained"
+            f"{law.name} is none; take chinchilla, skaling or data_constrained"
         )
     split = law.allocation(frontier.values)
     lives = (np.broadcast_to(np.asarray(r, float), frontier.draws)[:, None]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
 from allometry.fitting.sealed import sealed, unsealed
+from allometry.plan.alarm import Alarm
 from allometry.plan.approach import Approach
 from allometry.plan.approaches import Approaches
 from allometry.plan.batch import Advice
@@ -14,31 +15,16 @@ from allometry.plan.beside import Bill, EqualLoss, OtherCount, Score
 from allometry.plan.cost import Cost
 from allometry.plan.countings import Counted
 from allometry.plan.disagreement import Disagreement
+from allometry.plan.display import as_html, as_text
 from allometry.plan.law_plan import InferencePlan, LawPlan
 from allometry.plan.optimum import Frontier
 from allometry.plan.runs import Runs
-from allometry.plan.saved import NUMBERS, saved_fields
+from allometry.plan.saved import BESIDE, NUMBERS, OF_APPROACH, OF_INFERENCE, saved_fields
 from allometry.stats.interval import Interval
 
 __all__ = ["Alarm", "Evidence", "Plan"]
 
 SCHEMA = "allometry/plan/1"
-OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
-BESIDE = ("hold_out", "other_count", "countings", "equal_loss", "bill", "advice")
-OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """A reason to doubt a plan.
-
-    Attributes:
-        code: stands in the documentation, with what to do.
-        message: the numbers of this plan, in a sentence or two.
-    """
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +44,7 @@ class Evidence:
     approaches: Approaches | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The runs to train at a budget, by law and by approach, and what speaks against them.
 
@@ -102,6 +88,21 @@ class Plan:
     def first(self) -> LawPlan:
         """The plan of the first law."""
         return next(iter(self.laws.values()))
+
+    def _digest(self) -> tuple[str, list[list[str]], list[str]]:
+        """Title, a row for each law, and the alarms."""
+        rows = [["law", "N", "D", "D/N", "loss", "expected waste"]]
+        for name, law in self.laws.items():
+            numbers = (law.n_opt, law.d_opt, law.tokens_per_param, law.loss)
+            waste = "" if law.expected_waste is None else f"{100 * law.expected_waste:.2g}%"
+            rows.append([name, *(number.shown() for number in numbers), waste])
+        return self.question, rows, [f"{a.code}: {a.message}" for a in self.alarms]
+
+    def __repr__(self) -> str:
+        return as_text(*self._digest())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._digest())
 
     def __eq__(self, other: object) -> bool:
         """Whether the documents say the same, but for seconds; one that was read among them."""
@@ -154,9 +155,7 @@ class Plan:
             DataError: it is none, is damaged, or was changed after it was written.
         """
         document, _ = unsealed(text, "allometry/plan", "`allometry plan ... -o plan.json`")
-        fields_of_plan = saved_fields(document)
-        alarms = tuple(Alarm(*texts) for texts in fields_of_plan["alarms"])
-        return cls(**{**fields_of_plan, "alarms": alarms})
+        return cls(**saved_fields(document))
 
 
 def _of_law(plan: LawPlan) -> dict[str, object]:

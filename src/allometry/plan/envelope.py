@@ -91,8 +91,8 @@ def _curves(runs: Runs) -> _Curves:
     trained = list(_checkpoints(runs))
     if not trained:
         raise DataError(
-            "approach 1 needs the loss along training, and no run has several rows: name the "
-            "column of a run's label, or take another approach"
+            "approach 1 needs the loss along training, and no run has several rows; where rows are "
+            "checkpoints, name the column that says of which run"
         )
     n = np.array([runs.n[rows[0]] for rows in trained])
     if len(np.unique(n)) < FEWEST_SIZES:

@@ -8,36 +8,38 @@ off the rays D/N of the others, and one at the largest scale that it pays for.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
-from allometry.fitting.backtest import rolling_origin
 from allometry.fitting.document import Fit
 from allometry.fitting.options import FitOptions
-from allometry.fitting.weights import inverse_square_weights
-from allometry.laws import Array, Law
+from allometry.laws import Array
 from allometry.plan import choices
 from allometry.plan.candidates import Candidates
 from allometry.plan.choices import Pool, greedy
 from allometry.plan.cost import SIX_ND, Cost
-from allometry.plan.optimum import Frontier
+from allometry.plan.next_question import Question
+from allometry.plan.next_result import Expected, NextRun, NextRuns
 from allometry.plan.runs import Runs
-from allometry.plan.scores import Belief, Part, belief_of, part_of_fit
-from allometry.plan.target import Target, curvature
-from allometry.plan.verdict import Stop, expected_waste, verdict
+from allometry.plan.scores import Belief
+from allometry.plan.target import Target
+from allometry.plan.verdict import Stop, verdict
+from allometry.plan.weighing import weights_at_larger_scale
+from allometry.stats.digits import shown
 from allometry.tables.table import Table
 
-__all__ = ["Expected", "NextOptions", "NextRun", "NextRuns", "law_weights", "next_runs"]
+__all__ = ["NextOptions", "law_weights", "next_runs"]
 
-SCHEMA = "allometry/next/1"
+Mask = NDArray[np.bool_]
+
 BACKTEST_STARTS = 32  # of a fit to the cheaper runs; the full search is for the fit itself
 RANDOM_DRAWS = 16  # batches that the baseline `random` is the mean of
-REGION = 4.0  # V-optimal: predictions at N/N* from 1/4 to 4 at the target's compute
-REGION_SIZES = 7
 LARGEST_SHARE = 0.75  # of the reserve; the rest is for the run off the rays
 NEAR_LARGEST = 0.5  # of the dearest run that the reserve pays for
+UNSPENT = 0.05  # share of the budget that is worth a word
 FAR_ENOUGH = 0.9  # of the farthest distance in ln(D/N)
 
 
@@ -75,83 +77,6 @@ class NextOptions:
             )
 
 
-@dataclass(frozen=True)
-class NextRun:
-    """A run to make: parameters, tokens, FLOP, and why."""
-
-    n: float
-    d: float
-    cost: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class Expected:
-    """A target: its value, the standard deviation to expect, and of a batch its cost and runs.
-
-    ln N* of `ln_n_opt`; the loss of `loss`; of `waste` the share of compute wasted, its mean and
-    its standard deviation; of `law` the weight of the leading law and the root of the sum over
-    laws of w (1 - w).
-    """
-
-    value: float
-    sd: float
-    cost: float = 0.0
-    runs: int = 0
-
-
-@dataclass(frozen=True)
-class NextRuns:
-    """What to run next, and what to expect of it.
-
-    Attributes:
-        target: as typed. budget: FLOP given. spent: FLOP of the runs.
-        runs: in the order they were chosen.
-        before, after: what is known of the target without and with the runs, by linear theory.
-        baselines: other ways to spend the budget: name -> the same.
-        waste_before, waste_after: expected share of the target's compute that is wasted; None
-            where the target has no compute.
-        stop: whether a run beyond these is worth its cost.
-        weights: law -> weight. notes: in words.
-    """
-
-    target: str
-    budget: float
-    spent: float
-    runs: tuple[NextRun, ...]
-    before: Expected
-    after: Expected
-    baselines: Mapping[str, Expected]
-    waste_before: float | None
-    waste_after: float | None
-    stop: Stop
-    weights: Mapping[str, float]
-    notes: tuple[str, ...] = field(default=())
-
-    def to_document(self) -> dict[str, object]:
-        """Plain values: schema allometry/next/1."""
-        return {
-            "schema": SCHEMA,
-            "target": self.target,
-            "budget": self.budget,
-            "spent": self.spent,
-            "runs": [
-                {"N": run.n, "D": run.d, "cost": run.cost, "reason": run.reason}
-                for run in self.runs
-            ],
-            "before": {"value": _number(self.before.value), "sd": _number(self.before.sd)},
-            "after": {"value": _number(self.after.value), "sd": _number(self.after.sd)},
-            "baselines": {
-                name: {"sd": _number(e.sd), "cost": e.cost, "runs": e.runs}
-                for name, e in self.baselines.items()
-            },
-            "expected_waste": {"before": self.waste_before, "after": self.waste_after},
-            "stop": self.stop.to_document(),
-            "weights": dict(self.weights),
-            "notes": list(self.notes),
-        }
-
-
 def next_runs(
     fits: Mapping[str, Fit],
     runs: Runs,
@@ -179,27 +104,29 @@ def next_runs(
     _check(fits, budget, aim)
     grid = candidates or Candidates.grid(runs, options.cost, budget)
     weights = dict(options.weights or law_weights(fits, runs))
-    question = _Question.of_fits(fits, weights, grid, aim, options)
+    question = Question.of_fits(
+        fits, weights, {"N": grid.n, "D": grid.d}, aim, options.cost, options.draws
+    )
     return _Choice(question, runs, grid, budget, options).made()
 
 
 def law_weights(fits: Mapping[str, Fit], runs: Runs) -> dict[str, float]:
-    """Weights by the errors of fits to the cheaper runs on the dearer ones, 1/error^2."""
-    if len(fits) == 1:
-        return dict.fromkeys(fits, 1.0)
+    """Weights by the errors of fits to the cheaper runs on the dearest ones, 1/error^2."""
     columns = {"N": "N", "D": "D", "L": "L"}
     table = Table({"N": runs.n, "D": runs.d, "L": runs.loss})
-    errors = {}
-    for name, fit in fits.items():
-        options = FitOptions(
+    options = {
+        fit.law.name: FitOptions(
             objective=fit.problem.objective.name,
             delta=fit.objective.delta,
             starts=BACKTEST_STARTS,
-            resamples=0,
-            fixed=fit.problem.fixed or None,
+            fixed=dict(fit.problem.fixed),
         )
-        errors[name] = rolling_origin(fit.law, table, runs.compute, columns, options).rmsle
-    return inverse_square_weights(errors)
+        for fit in fits.values()
+    }
+    of_laws = weights_at_larger_scale(
+        [fit.law for fit in fits.values()], table, columns, runs.compute, options
+    )
+    return {name: of_laws[fit.law.name] for name, fit in fits.items()}
 
 
 def _check(fits: Mapping[str, Fit], budget: float, target: Target) -> None:
@@ -216,126 +143,10 @@ def _check(fits: Mapping[str, Fit], budget: float, target: Target) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Question:
-    """The target under every law that has it.
-
-    Attributes:
-        belief: about the target and the candidates. region: about losses near the target, under
-            the leading law, for the V-optimal baseline.
-        fits: of the laws with a value. weights: theirs, of sum 1.
-        answer: mean of the target over laws. frontier: of the leading law.
-        curvature: c in waste = c (ln N/N*)^2, the laws' mean; None without a compute.
-    """
-
-    target: Target
-    belief: Belief
-    region: Belief
-    fits: Mapping[str, Fit]
-    weights: Mapping[str, float]
-    answer: float
-    frontier: Frontier
-    curvature: float | None
-    notes: tuple[str, ...]
-
-    @classmethod
-    def of_fits(
-        cls,
-        fits: Mapping[str, Fit],
-        weights: Mapping[str, float],
-        grid: Candidates,
-        target: Target,
-        options: NextOptions,
-    ) -> "_Question":
-        sizes = {"N": grid.n, "D": grid.d}
-        found: dict[str, tuple[Part, Array, Array]] = {}
-        notes = list(grid.notes)
-        for name, fit in fits.items():
-            if weights.get(name, 0.0) <= 0:
-                notes.append(f"{name} has no weight: it could not be fitted to the cheaper runs")
-                continue
-
-            def asked(law: Law, v: Mapping[str, Array]) -> Array:
-                if target.kind == "law":
-                    return np.zeros((len(next(iter(v.values()))), 1))
-                return target.of_law(law, v, options.cost)
-
-            made = part_of_fit(fit, asked, sizes, weights[name], options.draws)
-            if len(made[0].covariance):
-                found[name] = made
-            else:
-                notes.append(f"{name} is left out: it has no {target} within reach")
-        if not found:
-            raise DataError(f"no law has a value of {target}; {'; '.join(notes)}")
-        total = sum(weights[name] for name in found)
-        shares = {name: weights[name] / total for name in found}
-        parts = [replace(part, weight=shares[n]) for n, (part, _, _) in found.items()]
-        answers = np.stack([answer for _, answer, _ in found.values()])
-        asked_of_laws = np.eye(len(found)) if target.kind == "law" else answers
-        leader = max(shares, key=lambda n: shares[n])
-        first = fits[leader]
-        frontiers = {n: _frontier(fits[n], options.cost) for n in found}
-        bend = None
-        if target.compute is not None:
-            bend = float(
-                sum(shares[n] * curvature(f, target.compute) for n, f in frontiers.items())
-            )
-        region = _region(first, frontiers[leader], target, sizes, options)
-        return cls(
-            target,
-            belief_of(parts, asked_of_laws, np.stack([p for _, _, p in found.values()])),
-            region,
-            {name: fits[name] for name in found},
-            shares,
-            float(np.array(list(shares.values())) @ answers[:, 0]),
-            frontiers[leader],
-            bend,
-            tuple(notes),
-        )
-
-    def expected(self, belief: Belief, cost: float = 0.0, runs: int = 0) -> Expected:
-        """The target's value and standard deviation in its own unit."""
-        sd = float(np.sqrt(belief.variance()))
-        if self.target.kind == "loss":
-            return Expected(float(np.exp(self.answer)), float(np.exp(self.answer)) * sd, cost, runs)
-        if self.target.kind == "law":
-            return Expected(max(self.weights.values()), sd, cost, runs)
-        if self.target.kind == "waste":
-            return Expected(*self.waste(sd), cost, runs)
-        return Expected(self.answer, sd, cost, runs)
-
-    def waste(self, sd: float) -> tuple[float, float]:
-        """Mean and standard deviation of the waste where ln N* is off by this much."""
-        split = self.frontier.split if len(self.weights) == 1 else None
-        return expected_waste(sd, self.curvature or 0.0, split)
-
-
-def _frontier(fit: Fit, cost: Cost) -> Frontier:
-    return Frontier(fit.law, {name: np.array([v]) for name, v in fit.values.items()}, cost)
-
-
-def _region(
-    fit: Fit, frontier: Frontier, target: Target, sizes: Mapping[str, Array], options: NextOptions
-) -> Belief:
-    """The leading law's belief about losses about the best run at the target's compute."""
-    compute = target.compute
-    if compute is None:
-        compute = float(options.cost.compute(sizes["N"], sizes["D"]).max())
-    best = float(frontier.at(compute).n[0])
-    n = best * np.geomspace(1 / REGION, REGION, REGION_SIZES)
-    places = {"N": n, "D": options.cost.tokens(n, np.full_like(n, compute))}
-
-    def losses(law: Law, v: Mapping[str, Array]) -> Array:
-        return np.log(law.evaluate(v, places))
-
-    part, answers, predicted = part_of_fit(fit, losses, sizes, 1.0, 0)
-    return belief_of([part], answers[None], predicted[None])
-
-
-@dataclass(frozen=True, eq=False)
 class _Choice:
     """The question, and what there is to answer it with."""
 
-    question: _Question
+    question: Question
     runs: Runs
     grid: Candidates
     budget: float
@@ -353,27 +164,42 @@ class _Choice:
                 f"no candidate costs at most the budget of {self.budget:g}; the cheapest costs "
                 f"{self.grid.cost.min():g}"
             )
-        question, notes = self.question, list(self.question.notes)
+        question, notes = self.question, [*self.grid.notes, *self.question.notes]
         belief, reasons = self._reserved(pool, notes)
         belief = greedy(belief, pool, Belief.reduction, self.options.exponent)
-        reasons += [f"takes most of the variance of {question.target} for its cost"] * (
-            len(pool.chosen) - len(reasons)
-        )
-        before = question.expected(question.belief)
-        after = question.expected(belief, self.budget - pool.left, len(pool.chosen))
-        if not pool.chosen:
-            notes.append("no candidate tells anything of the target")
-        wastes = (None, None)
-        if question.curvature is not None and question.target.kind != "loss":
-            wastes = tuple(
-                question.waste(float(np.sqrt(b.variance())))[0] for b in (question.belief, belief)
-            )
+        told = f"reduces the variance of {question.target} most for its cost"
+        reasons += [told] * (len(pool.chosen) - len(reasons))
+        spent = self.budget - pool.left
         return NextRuns(
-            str(question.target), self.budget, self.budget - pool.left,
+            str(question.target),
+            self.budget,
+            spent,
             tuple(self._run(place, why) for place, why in zip(pool.chosen, reasons, strict=True)),
-            before, after, self._baselines(), *wastes, self._stop(belief),
-            question.weights, tuple(notes),
-        )  # fmt: skip
+            question.expected(question.belief),
+            question.expected(belief, spent, len(pool.chosen)),
+            self._baselines(),
+            self._waste(question.belief),
+            self._waste(belief),
+            self._stop(belief),
+            question.weights,
+            (*notes, *self._unspent(pool)),
+        )
+
+    def _unspent(self, pool: Pool) -> list[str]:
+        """What is said of a budget that the number of runs leaves over."""
+        most = self.options.most
+        few = pool.left < UNSPENT * self.budget or not (pool.cost <= pool.left).any()
+        if len(pool.chosen) < most or few:
+            return []
+        return [
+            f"{shown(pool.left)} FLOP are left after {most} runs: allow more runs, or a smaller "
+            "exponent of the cost, which takes dearer ones"
+        ]
+
+    def _waste(self, belief: Belief) -> float | None:
+        if self.question.curvature is None:
+            return None
+        return self.question.waste(float(np.sqrt(belief.variance())))[0]
 
     def _pool(self) -> Pool:
         return Pool(self.grid.cost, self.grid.allowed, self.budget, self.options.most)
@@ -389,13 +215,17 @@ class _Choice:
         if reserve <= 0:
             return belief, reasons
         for share, choose, reason in (
-            (LARGEST_SHARE, self._largest, "the largest scale that the reserve pays for"),
-            (1 - LARGEST_SHARE, self._off_rays, "off the rays D/N of the others: lack of fit"),
+            (LARGEST_SHARE, self._largest, "at the largest scale that the reserve pays for"),
+            (
+                1 - LARGEST_SHARE,
+                self._off_rays,
+                "at a D/N far from all others, to show lack of fit",
+            ),
         ):
             able = pool.affordable & (self.grid.cost <= share * reserve)
             if not able.any():
                 notes.append(
-                    f"no candidate costs at most {share * reserve:.3g} FLOP: none {reason}"
+                    f"no candidate costs at most {shown(share * reserve)} FLOP: no run {reason}"
                 )
                 continue
             place = choose(belief, able, pool)
@@ -404,12 +234,12 @@ class _Choice:
             reasons.append(reason)
         return belief, reasons
 
-    def _largest(self, belief: Belief, able: Array, pool: Pool) -> int:
+    def _largest(self, belief: Belief, able: Mask, pool: Pool) -> int:
         """Of the dearest candidates the one that tells most."""
         dear = able & (self.grid.cost >= NEAR_LARGEST * self.grid.cost[able].max())
         return int(np.argmax(np.where(dear, belief.reduction(), -1.0)))
 
-    def _off_rays(self, belief: Belief, able: Array, pool: Pool) -> int:
+    def _off_rays(self, belief: Belief, able: Mask, pool: Pool) -> int:
         """Of those farthest in ln(D/N) from every run the one that tells most."""
         grid = self.grid
         made = np.concatenate([self.runs.d / self.runs.n, (grid.d / grid.n)[pool.chosen]])
@@ -455,21 +285,14 @@ class _Choice:
 
     def _stop(self, belief: Belief) -> Stop:
         """Whether one more run of the candidates is worth its cost."""
-        question = self.question
-        if question.curvature is None or question.target.compute is None:
+        question, compute = self.question, self.question.target.compute
+        if question.curvature is None or compute is None:
             return verdict(None, None, self.grid.cost, None)
-        if question.target.kind == "loss":
-            return verdict(None, None, self.grid.cost, question.target.compute)
-        sd = np.sqrt(belief.variance())
         left = np.sqrt(np.maximum(belief.variance() - belief.reduction(), 0.0))
-        now = question.waste(float(sd))[0]
-        then = np.array([question.waste(float(x))[0] for x in left])
-        return verdict(now, then, self.grid.cost, question.target.compute)
+        now = question.waste(float(np.sqrt(belief.variance())))[0]
+        then = np.array([question.waste(float(sd))[0] for sd in left])
+        return verdict(now, then, self.grid.cost, compute)
 
 
 def _volume(belief: Belief) -> Array:
     return belief.laws[0].log_volume()
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -39,8 +39,8 @@ class Point:
 
     @property
     def tokens_per_parameter(self) -> Array:
-        """D / N, (k,)."""
-        with np.errstate(all="ignore"):  # absurd draws have no ratio
+        """D / N, (k,); NaN where a draw has no run."""
+        with np.errstate(invalid="ignore"):
             return np.asarray(self.d / self.n)
 
 

@@ -23,7 +23,7 @@ from allometry.plan.countings import countings
 from allometry.plan.data import Data
 from allometry.plan.data_limits import PUBLISHED, with_repeats
 from allometry.plan.disagreement import disagreements
-from allometry.plan.document import Alarm, Evidence, Plan
+from allometry.plan.document import Evidence, Plan
 from allometry.plan.inference import Account, Inference, equal_quality, lifetime
 from allometry.plan.law_plan import LawPlan, plan_of_law
 from allometry.plan.next_runs import law_weights
@@ -202,8 +202,8 @@ def _plan(
         notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
         evidence=Evidence(believed, frontiers, cost, None if data is None else data.runs, beside),
     )
-    no_plan = (Alarm("no_best_size", why) for why in refused.values())
-    made = replace(made, alarms=(*no_plan, *alarms.of_plan(made)))
+    told = (*alarms.of_refused(refused), *alarms.of_plan(made))
+    made = replace(made, alarms=told)
     return _with_extras(made, fits.get(first.law), options)
 
 

@@ -102,7 +102,7 @@ def plan(
     )  # fmt: skip
     if parameters is not None:
         if source is not None or len(forms) != 1:
-            raise UsageError("parameters are those of one law, and go without a table or a fit")
+            raise UsageError("parameters are values of one law, given in place of a table or a fit")
         _only_of_tables(options, against)
         return plan_of_values(forms[0], parameters, budget, replace(options, cost=count.cost()))
     if source is None:
@@ -115,7 +115,10 @@ def plan(
         other = None if against is None else _fit_of(against, fits[0].law, None, choices)
         return plan_of_fits(fits, budget, replace(options, cost=count.cost(), against=other))
     if columns is None:
-        raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
+        raise UsageError(
+            "say which columns of the table are N, D and L: --map N=params --map D=tokens --map "
+            "L=loss, or {'N': 'params', 'D': 'tokens', 'L': 'loss'}"
+        )
     table = as_table(given, _numbers(columns, options))
     other = None if against is None else _fit_of(against, forms[0], columns, choices)
     options = replace(options, cost=count.cost(table, columns), against=other)
@@ -161,12 +164,12 @@ def _only_of_tables(options: PlanOptions, against: object = None) -> None:
         UsageError: naming it.
     """
     for what, given in (
-        ("rows held out", options.fit_where), ("another column of N", options.other_n),
+        ("holding rows out", options.fit_where), ("another column of N", options.other_n),
         ("a column of runs", options.run), ("another recipe", against),
         ("other conventions", options.try_counting),
     ):  # fmt: skip
         if given:
-            raise UsageError(f"{what} can be asked for with a table of runs only")
+            raise UsageError(f"{what} needs a table of runs in place of a fit or parameters")
 
 
 def _fit_of(

@@ -17,7 +17,8 @@ from allometry.plan.conventions import Counting
 from allometry.plan.cost import Cost
 from allometry.plan.data import Data
 from allometry.plan.design import Identified, identified
-from allometry.plan.next_runs import NextOptions, NextRuns
+from allometry.plan.next_result import NextRuns
+from allometry.plan.next_runs import NextOptions
 from allometry.plan.next_runs import next_runs as choose
 from allometry.plan.quantities import positive
 from allometry.plan.question import check_fits, fits_of, forms_of, read_source
@@ -115,7 +116,9 @@ def design(
         believed = Believed.of_fit(fitted)
     else:
         if noise is None:
-            raise UsageError("assumed parameters need the noise too: the deviation of ln L, 0.005")
+            raise UsageError(
+                "assumed parameters need the noise too, the standard deviation of ln L: 0.005 say"
+            )
         (form,) = forms_of(law or "chinchilla")
         believed, sd = Believed.of_values(form, parameters), noise
         n, d, cost = _sizes(source, columns, counting)

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from allometry.errors import DataError
+from allometry.plan.alarm import Alarm
 from allometry.plan.approach import Approach
 from allometry.plan.batch import Advice
 from allometry.plan.beside import Bill, EqualLoss, OtherCount, Score
@@ -18,13 +19,16 @@ from allometry.plan.inference import Account
 from allometry.plan.law_plan import SHARES, InferencePlan, LawPlan
 from allometry.stats.interval import Interval
 
-__all__ = ["NUMBERS", "saved_fields"]
+__all__ = ["BESIDE", "NUMBERS", "OF_APPROACH", "OF_INFERENCE", "saved_fields"]
 
 NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
+OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
+BESIDE = ("hold_out", "other_count", "countings", "equal_loss", "bill", "advice")
+OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
 
 
 def saved_fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the plan that a document tells of, by name; alarms as pairs of texts.
+    """The fields of the plan that a document tells of, by name; no draws, points or evidence.
 
     Raises:
         DataError: a key that is missing, or a value of another type.
@@ -184,28 +188,28 @@ class _Document(_Part):
     def fields(self) -> dict[str, Any]:
         if not self.laws:
             raise ValueError("laws: there is none")
-        return {
-            "question": self.question,
-            "counting": self.counting,
-            "laws": {name: law.read(name) for name, law in self.laws.items()},
-            "approaches": {
+        return dict(
+            question=self.question,
+            counting=self.counting,
+            laws={name: law.read(name) for name, law in self.laws.items()},
+            approaches={
                 name: self.reasons[name] if a is None else a.read(name)
                 for name, a in self.approaches.items()
             },
-            "disagreement": tuple(
+            disagreement=tuple(
                 Disagreement(d.plan, d.truth, _number(d.waste)) for d in self.disagreement
             ),
-            "extrapolation": {name: _number(v) for name, v in self.extrapolation.items()},
-            "alarms": [(alarm.code, alarm.message) for alarm in self.alarms],
-            "level": self.level,
-            "rows": self.rows,
+            extrapolation={name: _number(v) for name, v in self.extrapolation.items()},
+            alarms=tuple(Alarm(a.code, a.message) for a in self.alarms),
+            level=self.level,
+            rows=self.rows,
             **{
                 name: adapter.validate_python(_with_intervals(getattr(self, name), _numbers(part)))
                 for name, (part, adapter) in _BESIDE.items()
             },
-            "notes": self.notes,
-            "seconds": self.seconds,
-        }
+            notes=self.notes,
+            seconds=self.seconds,
+        )
 
 
 _BESIDE: dict[str, tuple[type, TypeAdapter[Any]]] = {

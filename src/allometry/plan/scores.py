@@ -51,12 +51,12 @@ class Part:
     def spread(self) -> Array:
         """Variance of what each candidate would show, without its noise, (d, m)."""
         spread = self.candidates @ self.covariance
-        return np.maximum(np.einsum("dmp,dmp->dm", spread, self.candidates), 0.0)
+        return np.asarray(np.maximum(np.einsum("dmp,dmp->dm", spread, self.candidates), 0.0))
 
     def variances(self) -> Array:
         """Of the targets, summed, at each point, (d,)."""
         spread = np.einsum("dtp,dtp->d", self.targets @ self.covariance, self.targets)
-        return np.maximum(spread, 0.0)
+        return np.asarray(np.maximum(spread, 0.0))
 
     def variance(self) -> float:
         """The median over the points: draws far out would rule a mean."""
@@ -76,6 +76,10 @@ class Part:
     def log_volume(self) -> Array:
         """What each candidate adds to the log of the determinant of the information, (m,)."""
         return np.asarray(np.log1p(self.spread() / self.noise).mean(0))
+
+    def weighing(self, weight: float) -> "Part":
+        """With another weight."""
+        return replace(self, weight=weight)
 
     def scaled(self, factor: float) -> "Part":
         """With every variance multiplied: rows, and so runs to come, tell less than assumed."""
@@ -111,7 +115,7 @@ class Belief:
     def reduction(self) -> Array:
         """What each candidate is expected to take from the variance, (m,)."""
         within = np.sum([part.weight * part.reduction() for part in self.laws], axis=0)
-        return within + (self.between.reduction() if self.between is not None else 0.0)
+        return np.asarray(within + (self.between.reduction() if self.between is not None else 0.0))
 
     def after(self, place: int) -> "Belief":
         """With the run of one candidate made."""
@@ -210,9 +214,10 @@ def _excess(part: Part, drawn: Array) -> float:
 def _points(fit: Fit, draws: int) -> dict[str, Array]:
     """The fit, and some of its draws evenly through their order, parameter -> (1 + draws,)."""
     there = len(next(iter(fit.draws.values()), np.zeros(0)))
-    places = np.unique(np.linspace(0, there - 1, min(draws, there)).astype(int)) if there else []
+    places = np.unique(np.linspace(0, max(there - 1, 0), min(draws, there)).astype(int))
+    empty = np.zeros(0)
     return {
-        name: np.concatenate([[fit.values[name]], fit.draws[name][places] if there else []])
+        name: np.concatenate([[fit.values[name]], fit.draws.get(name, empty)[places]])
         for name in fit.law.names
     }
 

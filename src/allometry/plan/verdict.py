@@ -6,6 +6,7 @@ import numpy as np
 
 from allometry.laws import Allocation, Array
 from allometry.plan.waste import wasted_off_optimum
+from allometry.stats.digits import shown
 
 __all__ = ["Stop", "expected_waste", "verdict"]
 
@@ -61,17 +62,19 @@ def verdict(now: float | None, then: Array | None, cost: Array, compute: float |
         cost: of each, (m,). compute: of the decision.
     """
     if now is None or then is None or compute is None:
-        return Stop(None, None, None, "The target is no size to train, so no run saves compute.")
+        sentence = "No stop rule: the target is not a size to train, so no compute is saved."
+        return Stop(None, None, None, sentence)
     saved = compute * (now - then)
     place = int(np.argmax(saved - cost))
     gain, spent = float(saved[place]), float(cost[place])
     if gain > spent:
         sentence = (
-            f"Another run is worth it: one of {spent:.3g} FLOP is expected to save {gain:.3g} "
-            f"of the {compute:.3g} FLOP."
+            f"Another run is worth it: one of {shown(spent)} FLOP is expected to save "
+            f"{shown(gain)} of the {shown(compute)} FLOP."
         )
     else:
         sentence = (
-            f"Stop: no further candidate is expected to save what it costs at {compute:.3g} FLOP."
+            f"Stop: no further candidate is expected to save as much of the {shown(compute)} "
+            "FLOP as it costs."
         )
     return Stop(gain > spent, gain, spent, sentence)

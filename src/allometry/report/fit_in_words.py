@@ -1,7 +1,7 @@
 """A fit in plain words: what the report and a person say of its evidence."""
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,10 @@ from allometry.fitting.influence import without_rows
 from allometry.fitting.objectives import OBJECTIVES
 from allometry.stats.digits import shown
 
-__all__ = ["VERDICTS", "EstimateRow", "certificate_lines", "estimate_rows", "summary_of_fit"]
+__all__ = [
+    "VERDICTS", "EstimateRow", "certificate_lines", "estimate_rows", "section_of_fit",
+    "summary_of_fit",
+]  # fmt: skip
 
 VERDICTS = {
     "identified": "identified by these data",
@@ -56,6 +59,21 @@ def summary_of_fit(fit: Fit) -> str:
     """What was fitted to what."""
     columns = ", ".join(f"{symbol} = {column}" for symbol, column in fit.columns.items())
     return f"{fit.rows} rows; {columns}"
+
+
+def section_of_fit(name: str, fit: Fit) -> dict[str, Any]:
+    """What a page shows of a fit under a name."""
+    return {
+        "name": name,
+        "formula": fit.formula,
+        "source": fit.law.source,
+        "estimates": estimate_rows(fit),
+        "level": f"{100 * fit.interval.level:g}%",
+        "status": f"{fit.status.code}: {fit.status.advice}",
+        "sound": fit.status.code == "converged",
+        "lines": certificate_lines(fit),
+        "summary": summary_of_fit(fit),
+    }
 
 
 def certificate_lines(fit: Fit) -> list[str]:

@@ -10,8 +10,7 @@ from markupsafe import Markup
 
 from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, same_results
-from allometry.fitting.document import Fit
-from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
+from allometry.report.fit_in_words import section_of_fit
 from allometry.report.pictures import Picture, draw_figures
 from allometry.report.rendering import LIMIT, render, symbols_in, write
 from allometry.report.runs_table import counts_of_runs, provenance_section, runs_section
@@ -89,7 +88,7 @@ def write_report(
         others=others,
         pictures=shown,
         size=size,
-        fits=[_fit_section(name, fit) for name, fit in analysis.fits.items()],
+        fits=[section_of_fit(name, fit) for name, fit in analysis.fits.items()],
         counts=counts_of_runs(table, declared),
         noticed=noticed(table),
         without=without,
@@ -195,17 +194,3 @@ def write_index(entries: Sequence[IndexEntry], path: Path) -> Path:
     total = [finding for entry in entries for finding in entry.findings]
     page = render("index.html.j2", notebooks=repeated, others=others, total=total)
     return write(page, path)
-
-
-def _fit_section(name: str, fit: Fit) -> dict[str, Any]:
-    return {
-        "name": name,
-        "formula": fit.formula,
-        "source": fit.law.source,
-        "estimates": estimate_rows(fit),
-        "level": f"{100 * fit.interval.level:g}%",
-        "status": f"{fit.status.code}: {fit.status.advice}",
-        "sound": fit.status.code == "converged",
-        "lines": certificate_lines(fit),
-        "summary": summary_of_fit(fit),
-    }

@@ -1,13 +1,14 @@
 """The figures of a study: drawn once, shown on its page and saved as files."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from allometry.errors import DiskError
 from allometry.figures.drawing import Drawing, draw
@@ -18,12 +19,14 @@ from allometry.findings import Analysis
 from allometry.study import Study, included
 from allometry.tables.table import Table
 
-__all__ = ["Picture", "draw_figures", "make_folder", "save_figures", "write_bytes"]
+__all__ = [
+    "Picture", "draw_figures", "draw_picture", "make_folder", "save_figures", "write_bytes",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of a study, drawn.
+    """One figure of a page, drawn.
 
     Attributes:
         name: prefix of the ids within the page, such as ``f1``.
@@ -55,16 +58,25 @@ def draw_figures(study: Study, table: Table, analysis: Analysis) -> list[Picture
     drawings = [
         (name, figure.draw, figure.caption) for name, figure in analysis.figures.items()
     ] + [(f.__name__, partial(f, table, analysis), f.__doc__ or "") for f in study.figures]
-    pictures = []
-    for number, (name, make, caption) in enumerate(drawings, start=1):
-        with _collector_paused():
-            with paper():
-                figure = make()
-            title = str(figure.get_label()) or figure.get_suptitle() or name.replace("_", " ")
-            drawing = draw(figure, name)
-        caption = " ".join(caption.strip().partition("\n\n")[0].split())
-        pictures.append(Picture(f"f{number}", name, title, caption, drawing))
-    return pictures
+    return [
+        draw_picture(number, name, make, caption)
+        for number, (name, make, caption) in enumerate(drawings, start=1)
+    ]
+
+
+def draw_picture(number: int, name: str, make: Callable[[], Figure], caption: str) -> Picture:
+    """One figure of a page.
+
+    Args:
+        number: on the page, from 1. name: of the figure. caption: its first paragraph is shown.
+    """
+    with _collector_paused():
+        with paper():
+            figure = make()
+        title = str(figure.get_label()) or figure.get_suptitle() or name.replace("_", " ")
+        drawing = draw(figure, name)
+    caption = " ".join(caption.strip().partition("\n\n")[0].split())
+    return Picture(f"f{number}", name, title, caption, drawing)
 
 
 @contextmanager

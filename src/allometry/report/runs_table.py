@@ -44,8 +44,8 @@ def _reasons(table: Table) -> list[tuple[str, int]]:
     return list(Counter(reason for reason in table["excluded_because"] if reason).items())
 
 
-def runs_section(table: Table) -> dict[str, Any]:
-    """The columns that differ between runs, with as many rows as the page has room for."""
+def runs_section(table: Table, room: int = ROWS_BYTES) -> dict[str, Any]:
+    """The columns that differ between runs, with as many rows as there is room for, in bytes."""
     values = {name: table[name].tolist() for name in table.columns}
     numeric = {name: holds_numbers(table[name]) for name in table.columns}
     formats = {name: _format(name, numeric[name]) for name in values}
@@ -60,7 +60,7 @@ def runs_section(table: Table) -> dict[str, Any]:
     for i in range(len(table)):
         row = [formats[name](values[name][i]) for name in names]
         used += sum(len(cell.text) + len(cell.full) + 30 for cell in row)
-        if used > ROWS_BYTES:
+        if used > room:
             break
         rows.append(row)
     return {

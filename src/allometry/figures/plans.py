@@ -1,0 +1,95 @@
+"""Every figure of a plan that has something to show, with its caption."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from matplotlib.figure import Figure
+
+from allometry.figures.plan_design import draw_design
+from allometry.figures.plan_growth import draw_loss, draw_sizes
+from allometry.figures.plan_isoflop import draw_isoflop, isoflop_of
+from allometry.figures.plan_lines import drawn
+from allometry.figures.plan_waste import draw_disagreement, draw_waste
+from allometry.plan.document import Plan
+from allometry.plan.next_result import NextRuns
+
+__all__ = [
+    "PlanFigure", "draw_design", "draw_disagreement", "draw_isoflop", "draw_loss", "draw_sizes",
+    "draw_waste", "figures_of_plan",
+]  # fmt: skip
+
+
+class PlanFigure(NamedTuple):
+    """A figure that is not drawn yet; its headline says what it shows."""
+
+    draw: Callable[[], Figure]
+    caption: str
+
+
+def figures_of_plan(plan: Plan, next_runs: NextRuns | None = None) -> dict[str, PlanFigure]:
+    """The figures by name, in the order in which a page shows them.
+
+    Args:
+        plan: one without evidence, read from a document, has the matrix of laws alone.
+        next_runs: what to make next, for the design picture.
+    """
+    return dict(_figures(plan, next_runs))
+
+
+def _figures(plan: Plan, chosen: NextRuns | None) -> Iterator[tuple[str, PlanFigure]]:
+    evidence, level = plan.evidence, f"{100 * plan.level:g}%"
+    runs = None if evidence is None else evidence.runs
+    if evidence is not None and drawn(plan.first.n_opt.value, plan.first.d_opt.value):
+        yield "waste", PlanFigure(partial(draw_waste, plan), _of_waste(plan, level))
+    if evidence is not None and drawn(plan.first.compute.value):
+        yield "loss", PlanFigure(partial(draw_loss, plan), _of_loss(plan, level))
+    if runs is not None and drawn(plan.first.compute.value):
+        yield "sizes", PlanFigure(partial(draw_sizes, plan), (
+            f"Lines are N* and D* of each approach and law: solid within the compute of the "
+            f"{plan.rows} runs, dashed beyond. Bands are {level} intervals over resampled runs. "
+            "Diamonds are the points that approaches 1 and 2 draw their lines through, corrected "
+            "for the bias of parabolas where it is known; grey dots are the runs; stars are the "
+            "planned runs with their intervals, that of the first law in black. Below are N* and "
+            "D* at the compute of the plan, with the same intervals."
+        ))  # fmt: skip
+    if isoflop_of(plan) is not None:
+        yield "isoflop", PlanFigure(partial(draw_isoflop, plan), (
+            "A mark is a run, a colour is a budget of compute, a curve is the parabola in ln N "
+            "through the filled marks. The diamonds are not yet corrected for the bias of "
+            "parabolas; the numbers in the headline are."
+        ))  # fmt: skip
+    if len(plan.laws) > 1:
+        yield "disagreement", PlanFigure(partial(draw_disagreement, plan), (
+            "A row is the run that one law plans, a column the law that is right; the number is "
+            "the share of the run's compute that the best run of the same loss would not need."
+        ))  # fmt: skip
+    if runs is not None and chosen is not None:
+        yield "design", PlanFigure(partial(draw_design, runs, chosen), (
+            "Runs to make next beside those that are finished. Along a dotted line tokens for each "
+            "parameter are the same; runs on one line alone do not tell how to split compute. A "
+            "run with \N{MULTIPLICATION SIGN}2 is to be made twice."
+        ))  # fmt: skip
+
+
+def _of_waste(plan: Plan, level: str) -> str:
+    whisker = f" with the {level} interval of N" if plan.first.n_opt.has_ends else ""
+    return (
+        "A run wastes the share of its compute that the best run of the same loss would not need. "
+        f"Blue ground is where {plan.first.law} says at most 1, 5 and 10% is wasted; the star is "
+        f"the planned run{whisker}."
+    )
+
+
+def _of_loss(plan: Plan, level: str) -> str:
+    if not plan.rows:
+        return (
+            "Lines are the least loss at each compute. The values of the law were given, without "
+            "runs, so that no part of a line is checked here and there are no intervals."
+        )
+    return (
+        f"Marks are the {plan.rows} runs; lines are the least loss at each compute under each law, "
+        f"solid within the compute of the runs, dashed beyond. The band is the {level} interval of "
+        "the least loss under the first law; the whisker is wider, for it adds the scatter of "
+        "single runs."
+    )
