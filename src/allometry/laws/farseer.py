@@ -44,31 +44,43 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
 
 def bent(log_x: Array, r: Array) -> tuple[Array, Array]:
     """(x^r - 1)/r, which is ln x for r = 0, and its derivative by r (Box and Cox 1964)."""
-    z = r * log_x
+    z = np.asarray(r * log_x)
     near = np.abs(z) < SMALL
-    safe, power = np.where(near, 1.0, r), np.expm1(z)
-    value = np.where(near, log_x * (1 + z / 2 + z**2 / 6), power / safe)
-    slope = np.where(near, log_x**2 * (0.5 + z / 3 + z**2 / 8), 0.0)
-    return value, np.where(near, slope, (log_x * (power + 1) - value) / safe)
+    power, safe = np.expm1(z), np.where(near, 1.0, r)
+    value = power / safe
+    slope = (log_x * (power + 1) - value) / safe
+    if near.any():
+        z, x = z[near], np.broadcast_to(log_x, z.shape)[near]
+        value[near] = x * (1 + z / 2 + z**2 / 6)
+        slope[near] = x**2 * (0.5 + z / 3 + z**2 / 8)
+    return value, slope
 
 
-def _logs_along(c: Values, log_n: Array) -> list[Array]:
-    return [c[rest] + c[scale] * bent(log_n, c[power])[0] for scale, power, rest in TRIPLES]
+def _curves(c: Values, log_n: Array) -> list[tuple[Array, Array]]:
+    """(N^r - 1)/r of each of the three functions of N, and its derivative by r."""
+    return [bent(log_n, c[power]) for _, power, _ in TRIPLES]
+
+
+def _logs_along(c: Values, curves: list[tuple[Array, Array]]) -> list[Array]:
+    return [
+        c[rest] + c[scale] * curve
+        for (scale, _, rest), (curve, _) in zip(TRIPLES, curves, strict=True)
+    ]
 
 
 def value_along(c: Values, sizes: Values) -> Array:
     """The value by coordinates."""
-    floor, excess, _ = _of_three(_logs_along(c, np.log(sizes["N"])), np.log(sizes["D"]))
+    curves = _curves(c, np.log(sizes["N"]))
+    floor, excess, _ = _of_three(_logs_along(c, curves), np.log(sizes["D"]))
     return floor + excess
 
 
 def gradient_along(c: Values, sizes: Values) -> dict[str, Array]:
     """The value, and derivatives by every coordinate."""
-    log_n = np.log(sizes["N"])
-    parts = _of_three(_logs_along(c, log_n), np.log(sizes["D"]))
+    curves = _curves(c, np.log(sizes["N"]))
+    parts = _of_three(_logs_along(c, curves), np.log(sizes["D"]))
     slopes = {"L": parts[0] + parts[1]}
-    for (scale, power, rest), outer in zip(TRIPLES, parts, strict=True):
-        curve, by_power = bent(log_n, c[power])
+    for (scale, power, rest), outer, (curve, by_power) in zip(TRIPLES, parts, curves, strict=True):
         slopes[rest] = outer
         slopes[scale] = outer * curve
         slopes[power] = outer * c[scale] * by_power

@@ -13,7 +13,7 @@ from allometry.fitting.options import FitOptions
 from allometry.laws import Law
 from allometry.plan import alarms
 from allometry.plan.approaches.side_by_side import approaches
-from allometry.plan.believed import Believed
+from allometry.plan.believed import SEARCHED_DRAWS, Believed
 from allometry.plan.beyond.batch import advice
 from allometry.plan.beyond.beside import Machines, bill, equal_loss, other_count, scores
 from allometry.plan.beyond.countings import countings
@@ -102,7 +102,10 @@ def plan_of_table(
     whole = Data.of_table(table, columns, options.cost, options.run)
     in_fit = meeting(whole.table, options.fit_where)
     data = whole.take(in_fit)
-    fits = {law.name: fit_with(data.table, law, data.columns, options.fit) for law in laws}
+    fits = {
+        law.name: fit_with(data.table, law, data.columns, _fit_options(law, options.fit))
+        for law in laws
+    }
     fitted = time.perf_counter()
     data = data.used_by(next(iter(fits.values())))
     believed = {name: Believed.of_fit(fit) for name, fit in fits.items()}
@@ -143,6 +146,12 @@ def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | Non
     )  # fmt: skip
     options = replace(options, fit=of_first)
     return _plan(believed, budget, options, Data.of_fit(first, options.cost))
+
+
+def _fit_options(law: Law, options: FitOptions) -> FitOptions:
+    """No more resamples than `Believed.searched` takes, of a law without closed forms."""
+    most = options.resamples if law.allocation is not None else SEARCHED_DRAWS
+    return replace(options, resamples=min(options.resamples, most))
 
 
 def _drawn(fit: Fit) -> int:
@@ -250,6 +259,10 @@ def _frontiers(
 ) -> tuple[Frontier, Frontier | None]:
     """The law under its values and its draws; of repeated data where those are too few."""
     frontier, drawn = law.frontier(cost), law.drawn(cost)
+    if drawn is not None and drawn.split is None:
+        notes.append(
+            f"Intervals of {law.law.name} are of {drawn.draws} resamples, since each is searched."
+        )
     unique = budget.unique_data
     if "U" in law.law.sizes:
         if unique is None:
