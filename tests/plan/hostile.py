@@ -218,7 +218,7 @@ def mutated(choose: random.Random, document: dict, count: int | None = None) -> 
             value = choose.choice((None, 0.0, 1e300, -1.0, 1e-300))
             parent[path[-1]] = [value] * len(parent[path[-1]])
         else:
-            parent[path[-1]] = choose.choice(ODD)
+            parent[path[-1]] = copy.deepcopy(choose.choice(ODD))
         if not list(places(made)):
             break
     return made

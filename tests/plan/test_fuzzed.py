@@ -5,6 +5,7 @@ lower loss by the law itself, a size at the end of a band wastes the share it sa
 """
 
 import contextlib
+import functools
 import io
 import json
 import random
@@ -23,9 +24,10 @@ from allometry.errors import AllometryError
 from allometry.fitting.fit import fit
 from allometry.fitting.options import FitOptions
 from allometry.fitting.sealed import sealed
-from allometry.plan import question
+from allometry.plan import question, questions
 from allometry.plan.beyond.beside import Machines
 from allometry.plan.beyond.money import Peak
+from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
 from tests.plan import hostile
 
@@ -49,6 +51,7 @@ CONTRACT_OF_LAW = {
     "n_opt", "d_opt", "tokens_per_param", "epochs", "loss", "loss_new_run", "waste_band",
     "expected_waste", "weight", "inference",
 }  # fmt: skip
+PAGES = 0.03  # of the tables, of which a page is written with its figures
 AROUND = np.concatenate([[0.9, 1.1], np.geomspace(1e-3, 1e3, 41)])  # times N*
 
 
@@ -71,7 +74,10 @@ def place(tmp_path_factory):
         against={**table, "L": loss * 1.01}, fit=FitOptions(starts=4, resamples=20),
     )  # fmt: skip
     given = question.plan(parameters=hostile.PARAMETERS["chinchilla"], compute=1e24)
-    plans = [json.loads(plan.to_json()) for plan in (made, given)]
+    chosen = questions.next_runs(
+        table, columns, budget=1e22, target="ln_n_opt@1e23", fit=FitOptions(starts=4, resamples=20)
+    )
+    plans = [json.loads(plan.to_json()) for plan in (made, made, given, chosen)]
     (folder / "mine.py").write_text(OWN_LAW)
     (folder / "against.csv").write_bytes(hostile.csv(hostile.runs(random.Random(3), 40)))
     with contextlib.chdir(folder):
@@ -83,6 +89,7 @@ def asked(monkeypatch):
     """Every plan that is made, with what was asked for."""
     plans, make = [], question.plan
 
+    @functools.wraps(make)  # the page reads its signature
     def recorded(*args, **options):
         plans.append((make(*args, **options), options))
         return plans[-1][0]
@@ -95,7 +102,8 @@ def of_table(choose, fits):
     Path("t.csv").write_bytes(hostile.csv(hostile.table(choose)))
     quick = ["--starts", "2", "--resamples", choose.choice(("0", "10"))]
     extra = hostile.words(hostile.options(choose))
-    return ["plan", "t.csv", *MAPPED, *hostile.budget(choose), *extra, *quick]
+    page = ["-o", "plan.html"] if choose.random() < PAGES else []
+    return ["plan", "t.csv", *MAPPED, *hostile.budget(choose), *extra, *quick, *page]
 
 
 def of_parameters(choose, fits):
@@ -215,6 +223,8 @@ def faults_of_plan(plan, options):
     """What is wrong with the numbers of a plan, by its laws themselves."""
     if Plan.from_json(plan.to_json()) != plan:
         yield "a plan that is read again is another"
+    if not repr(plan) or not plan._repr_html_():
+        yield "a plan without words"
     for name, law in plan.laws.items():
         yield from (f"{name}: {fault}" for fault in _faults_of_law(plan, name, law, options))
 
@@ -305,22 +315,27 @@ def _faults_of_inference(law, loss, cost, options):
 
 
 def faults_of_read(choose, plans):
-    """What is wrong with reading a plan document that was changed."""
+    """What is wrong with reading a document of a plan or of next runs that was changed."""
     document = choose.choice(plans)
+    schema = document["schema"].rpartition("/")[0]
+    of_document = Plan if schema == "allometry/plan" else NextRuns
     if choose.random() < 0.4:
         text = hostile.damaged(choose, hostile.as_json(document))
     else:
-        document = {**hostile.mutated(choose, document), "schema": "allometry/plan/1"}
+        document = {**hostile.mutated(choose, document), "schema": f"{schema}/1"}
         document.pop("sha256", None)
         text = hostile.as_json(sealed(document) if choose.random() < 0.5 else document)
     try:
-        plan = Plan.from_json(text)
+        made = of_document.from_json(text)
     except AllometryError as refusal:
         if refusal.exit_code != 65 or not str(refusal) or "\n" in str(refusal):
             yield f"refused as {refusal!r}"
         return
-    if Plan.from_json(plan.to_json()) != plan:
+    again = of_document.from_json(made.to_json())
+    if again.to_json() != made.to_json():
         yield "a document that is read and written is another"
+    if not repr(made) or not made._repr_html_():
+        yield "a document without words"
 
 
 class Hung(BaseException):

@@ -141,9 +141,12 @@ def draw_lines(ax: Axes, curves: Sequence[Curve]) -> None:
     for line in curves:
         draw_curve(ax, line, INK)
     named = [line for line in curves if np.isfinite(line.y[-1])]
-    lifts = label_offsets(ax, [float(line.y[-1]) for line in named], 11.0)
-    for line, lift in zip(named, lifts, strict=True):
-        end_label(ax, line.x, line.y, line.label, line.color, "right", lift)
+    # A line that leaves the panel has its name at the edge.
+    bottom, top = sorted(ax.get_ylim())
+    ends = [np.clip(line.y, bottom, top) for line in named]
+    lifts = label_offsets(ax, [float(y[-1]) for y in ends], 11.0)
+    for line, y, lift in zip(named, ends, lifts, strict=True):
+        end_label(ax, line.x, y, line.label, line.color, "right", lift)
 
 
 def mark_planned(

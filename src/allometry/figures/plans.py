@@ -20,6 +20,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+FARTHEST = 1e12  # between the planned run and the largest run, or between runs, in a picture
+LARGEST = 1e60  # of a number on an axis; compute of all machines there are is 1e30 a year
+
+
 class PlanFigure(NamedTuple):
     """A figure that is not drawn yet; its headline says what it shows."""
 
@@ -38,7 +42,7 @@ def figures_of_plan(plan: Plan, next_runs: NextRuns | None = None) -> dict[str, 
 
 
 def _figures(plan: Plan, chosen: NextRuns | None) -> Iterator[tuple[str, PlanFigure]]:
-    evidence, level = plan.evidence, f"{100 * plan.level:g}%"
+    evidence, level = plan.evidence if _is_near(plan) else None, f"{100 * plan.level:g}%"
     runs = None if evidence is None else evidence.runs
     if evidence is not None and drawn(plan.first.n_opt.value, plan.first.d_opt.value):
         yield "waste", PlanFigure(partial(draw_waste, plan), _of_waste(plan, level))
@@ -53,7 +57,7 @@ def _figures(plan: Plan, chosen: NextRuns | None) -> Iterator[tuple[str, PlanFig
             "planned runs with their intervals, that of the first law in black. Below are N* and "
             "D* at the compute of the plan, with the same intervals."
         ))  # fmt: skip
-    if isoflop_of(plan) is not None:
+    if evidence is not None and isoflop_of(plan) is not None:
         yield "isoflop", PlanFigure(partial(draw_isoflop, plan), (
             "A mark is a run, a colour is a budget of compute, a curve is the parabola in ln N "
             "through the filled marks. The diamonds are not yet corrected for the bias of "
@@ -70,6 +74,17 @@ def _figures(plan: Plan, chosen: NextRuns | None) -> Iterator[tuple[str, PlanFig
             "parameter are the same; runs on one line alone do not tell how to split compute. A "
             "run with \N{MULTIPLICATION SIGN}2 is to be made twice."
         ))  # fmt: skip
+
+
+def _is_near(plan: Plan) -> bool:
+    """Whether one picture can hold the planned run and the runs, or the planned run alone."""
+    first, factors = plan.first, list(plan.extrapolation.values())
+    numbers = first.n_opt.value, first.d_opt.value, first.compute.value, first.loss.value
+    near = all(1 / LARGEST < x < LARGEST for x in numbers)
+    runs = None if plan.evidence is None else plan.evidence.runs
+    if runs is not None:
+        factors += [float(v.max() / v.min()) for v in (runs.n, runs.d, runs.compute, runs.loss)]
+    return near and all(1 / FARTHEST < factor < FARTHEST for factor in factors)
 
 
 def _of_waste(plan: Plan, level: str) -> str:

@@ -17,9 +17,9 @@ from allometry.errors import DataError, UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.options import FitOptions
 from allometry.laws import Array
+from allometry.plan.design import choices
 from allometry.plan.design.candidates import Candidates
 from allometry.plan.design.choices import Pool, greedy
-from allometry.plan.design import choices
 from allometry.plan.design.next_question import Question
 from allometry.plan.design.next_result import Expected, NextRun, NextRuns
 from allometry.plan.design.scores import Belief
