@@ -142,7 +142,8 @@ def draw_lines(ax: Axes, curves: Sequence[Curve]) -> None:
         draw_curve(ax, line, INK)
     named = [line for line in curves if np.isfinite(line.y[-1])]
     # A line that leaves the panel has its name at the edge.
-    ends = [np.clip(line.y, *sorted(ax.get_ylim())) for line in named]
+    low, high = sorted(ax.get_ylim())
+    ends = [np.clip(line.y, low, high) for line in named]
     lifts = label_offsets(ax, [float(y[-1]) for y in ends], 11.0)
     for line, y, lift in zip(named, ends, lifts, strict=True):
         end_label(ax, line.x, y, line.label, line.color, "right", lift)
