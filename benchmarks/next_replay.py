@@ -13,9 +13,9 @@ their rows with the most compute. Sizes of the test rows are known to `next` and
 there. Printed are means over seeds, which change the starts of fits and the draws of `random`;
 beside them V-optimal's published figures. In the JSON are all seeds and every law.
 
-`next` here is `allometry.plan.scores` with the loop of `next_runs`, for any sizes: beliefs under
-every law, their weights, the variance between laws, cost^0.4, and a fifth of what each stage may
-spend kept for one run at the largest scale (`next_no_reserve` keeps nothing). It is fitted anew
+`next` here is `allometry.plan.design.scores` with the loop of `next_runs`, for any sizes: beliefs
+under every law, their weights, the variance between laws, cost^0.4, and a fifth of what each stage
+may spend kept for one run at the largest scale (`next_no_reserve` keeps nothing). It is fitted anew
 whenever its runs have grown by a tenth.
 """
 
@@ -41,9 +41,9 @@ from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Array, Law, Parameter, Term
-from allometry.plan.choices import Pool, cheapest, greedy, random
-from allometry.plan.scores import Belief, belief_of, part_of_fit
-from allometry.plan.weighing import weights_at_larger_scale
+from allometry.plan.design.choices import Pool, cheapest, greedy, random
+from allometry.plan.design.scores import Belief, belief_of, part_of_fit
+from allometry.plan.design.weighing import weights_at_larger_scale
 from allometry.tables.read import read_table
 from allometry.tables.table import Table
 

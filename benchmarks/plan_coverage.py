@@ -29,13 +29,13 @@ from allometry import laws
 from allometry.errors import AllometryError
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
-from allometry.plan.approach import Approach, Resampling
-from allometry.plan.cost import SIX_ND
+from allometry.plan.approaches.approach import Approach, Resampling
+from allometry.plan.approaches.isoflop import isoflop
+from allometry.plan.approaches.isoflop_bias import Exponents
+from allometry.plan.approaches.parametric import parametric
 from allometry.plan.data import Data
-from allometry.plan.isoflop import isoflop
-from allometry.plan.isoflop_bias import Exponents
-from allometry.plan.optimum import Frontier
-from allometry.plan.parametric import parametric
+from allometry.plan.frontier.cost import SIX_ND
+from allometry.plan.frontier.optimum import Frontier
 from allometry.tables.table import Table
 
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}

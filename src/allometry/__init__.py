@@ -41,15 +41,16 @@ if TYPE_CHECKING:
     from allometry.fitting.influence import influence as influence
     from allometry.fitting.multiverse import multiverse as multiverse
     from allometry.laws.law import Law as Law
-    from allometry.plan.beside import Machines as Machines
-    from allometry.plan.conventions import Counting as Counting
+    from allometry.plan.beyond.beside import Machines as Machines
+    from allometry.plan.beyond.hold_out import hold_out as hold_out
+    from allometry.plan.beyond.money import Peak as Peak
+    from allometry.plan.beyond.recipes import speedup as speedup
+    from allometry.plan.design.next_result import NextRuns as NextRuns
     from allometry.plan.document import Plan as Plan
-    from allometry.plan.hold_out import hold_out as hold_out
-    from allometry.plan.money import Peak as Peak
+    from allometry.plan.frontier.conventions import Counting as Counting
     from allometry.plan.question import plan as plan
     from allometry.plan.questions import design as design
     from allometry.plan.questions import next_runs as next_runs
-    from allometry.plan.recipes import speedup as speedup
     from allometry.report.page import write_report as write_report
     from allometry.run import Outcome as Outcome
     from allometry.run import run as run
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Analysis": "findings",
     "Comparison": "fitting.compare",
-    "Counting": "plan.conventions",
+    "Counting": "plan.frontier.conventions",
     "EarlyStop": "spec.train_spec",
     "Experiment": "spec",
     "Explanation": "engines.explanation",
@@ -91,11 +92,12 @@ _HOME = {
     "GroupFits": "fitting.groups",
     "Function": "training.function",
     "Law": "laws.law",
-    "Machines": "plan.beside",
+    "Machines": "plan.beyond.beside",
+    "NextRuns": "plan.design.next_result",
     "Notebook": "study",
     "Outcome": "run",
     "Pack": "training.procedure",
-    "Peak": "plan.money",
+    "Peak": "plan.beyond.money",
     "Plan": "plan.document",
     "Procedure": "training.procedure",
     "RunResult": "training.result",
@@ -110,7 +112,7 @@ _HOME = {
     "explain": "engines.explanation",
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
-    "hold_out": "plan.hold_out",
+    "hold_out": "plan.beyond.hold_out",
     "influence": "fitting.influence",
     "merge": "store.copies",
     "multiverse": "fitting.multiverse",
@@ -118,7 +120,7 @@ _HOME = {
     "plan": "plan.question",
     "read_table": "tables.read",
     "run": "run",
-    "speedup": "plan.recipes",
+    "speedup": "plan.beyond.recipes",
     "study": "studies",
     "table": "run",
     "weights": "store.networks",
@@ -166,7 +168,7 @@ class _Names(ModuleType):
     """A module that is imported does not take the place of the function of its name.
 
     So `al.run` and `al.plan` stay functions beside the modules `allometry.run` and
-    `allometry.plan`. Of these take what you need by `from allometry.plan.cost import Cost`.
+    `allometry.plan`. Of these take what you need so: `from allometry.plan.budget import Budget`.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from allometry import cli
+from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
-from allometry.plan.next_result import NextRuns
 
 PUBLISHED = "E=1.8172,A=482.01,B=2085.43,alpha=.3478,beta=.3658"  # Besiroglu et al. 2404.10102
 MAPPED = "--map N=params --map D=tokens --map L=loss"

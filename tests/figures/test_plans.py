@@ -21,11 +21,11 @@ from allometry.figures.plans import (
     figures_of_plan,
 )
 from allometry.fitting.options import FitOptions
+from allometry.plan.design.next_result import Expected, NextRun, NextRuns
+from allometry.plan.design.verdict import Stop
 from allometry.plan.document import Plan
-from allometry.plan.next_result import Expected, NextRun, NextRuns
+from allometry.plan.frontier.waste import wasted
 from allometry.plan.question import plan as make_plan
-from allometry.plan.verdict import Stop
-from allometry.plan.waste import wasted
 from allometry.stats.digits import shown
 from allometry.stats.interval import NO_VALUE
 from tests.plan.tables import TRUTH, isoflop_table

@@ -8,7 +8,7 @@ from scipy.optimize import least_squares
 
 from allometry import laws
 from allometry.fitting.fit import fit
-from allometry.plan.optimum import Frontier
+from allometry.plan.frontier.optimum import Frontier
 from allometry.tables.table import Table
 
 COLUMNS = {"N": "N", "D": "D", "L": "L"}

@@ -3,8 +3,8 @@
 import numpy as np
 
 from allometry import laws
-from allometry.plan.cost import Cost
-from allometry.plan.optimum import Frontier
+from allometry.plan.frontier.cost import Cost
+from allometry.plan.frontier.optimum import Frontier
 
 
 def frontier(law, **values):

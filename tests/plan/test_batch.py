@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from allometry.errors import UsageError
-from allometry.plan.batch import advice, disagreement
+from allometry.plan.beyond.batch import advice, disagreement
 
 
 def by_name(given, source, quantity):

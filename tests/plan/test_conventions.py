@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from allometry.errors import DataError, UsageError
-from allometry.plan.conventions import convention, measured
-from allometry.plan.optimum import Frontier
+from allometry.plan.frontier.conventions import convention, measured
+from allometry.plan.frontier.optimum import Frontier
 from allometry.plan.runs import Runs
 from tests.plan.published import BESIROGLU
 

@@ -5,16 +5,16 @@ import pytest
 from scipy.optimize import brentq
 
 from allometry.errors import DataError
-from allometry.plan.conventions import convention
-from allometry.plan.cost import SIX_ND
-from allometry.plan.counting import (
+from allometry.plan.beyond.counting import (
     Counts,
     exponents,
     other_column,
     recounted,
     with_embedding,
 )
-from allometry.plan.other_budgets import compute_of_best_size
+from allometry.plan.beyond.other_budgets import compute_of_best_size
+from allometry.plan.frontier.conventions import convention
+from allometry.plan.frontier.cost import SIX_ND
 from tests.plan.published import BESIROGLU, HOFFMANN
 
 OMEGA = 47491  # N_total = N_body + 47491 N_body^(1/3), Pearce & Song 2406.12907

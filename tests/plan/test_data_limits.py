@@ -5,14 +5,14 @@ import pytest
 
 from allometry import laws
 from allometry.errors import UsageError
-from allometry.plan.data_limits import (
+from allometry.plan.beyond.data_limits import (
     PUBLISHED,
     one_epoch,
     repeated,
     unique_equivalents,
     with_repeats,
 )
-from allometry.plan.optimum import Frontier
+from allometry.plan.frontier.optimum import Frontier
 from tests.plan.published import BESIROGLU, MUENNIGHOFF, frontier
 
 # The law behind Muennighoff et al.'s without its half-lives.

@@ -6,10 +6,10 @@ import pytest
 from allometry import laws
 from allometry.errors import UsageError
 from allometry.fitting.fit import fit
-from allometry.plan.cost import SIX_ND
-from allometry.plan.design import coverage, distinct_ratios, identified
-from allometry.plan.optimum import Frontier
-from allometry.plan.target import Target
+from allometry.plan.design.identified import coverage, distinct_ratios, identified
+from allometry.plan.design.target import Target
+from allometry.plan.frontier.cost import SIX_ND
+from allometry.plan.frontier.optimum import Frontier
 
 BESIROGLU = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
 LANES = {name: np.array([value]) for name, value in BESIROGLU.items()}

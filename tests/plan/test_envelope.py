@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from allometry.errors import DataError
-from allometry.plan.envelope import envelope
+from allometry.plan.approaches.envelope import envelope
 from allometry.plan.runs import Runs
 
 # A law of alpha = beta, so that N* = (C/6)^(1/2) sqrt(A/B)^(1/alpha): an exponent known exactly.

@@ -25,10 +25,10 @@ from allometry.fitting.fit import fit
 from allometry.fitting.options import FitOptions
 from allometry.fitting.sealed import sealed
 from allometry.plan import question, questions
-from allometry.plan.beside import Machines
+from allometry.plan.beyond.beside import Machines
+from allometry.plan.beyond.money import Peak
+from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
-from allometry.plan.money import Peak
-from allometry.plan.next_result import NextRuns
 from tests.plan import hostile
 
 MAPPED = [word for s, column in hostile.COLUMNS.items() for word in ("--map", f"{s}={column}")]

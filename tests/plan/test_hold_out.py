@@ -5,7 +5,7 @@ import pytest
 
 from allometry.errors import DataError, UsageError
 from allometry.fitting.fit import fit
-from allometry.plan.hold_out import hold_out
+from allometry.plan.beyond.hold_out import hold_out
 from allometry.tables.read import as_table
 from allometry.tables.table import Table
 

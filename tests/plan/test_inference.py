@@ -6,10 +6,10 @@ from scipy.optimize import minimize_scalar
 
 from allometry import laws
 from allometry.errors import UsageError
-from allometry.plan.conventions import convention
-from allometry.plan.inference import equal_quality, lifetime
-from allometry.plan.optimum import Frontier
-from allometry.plan.other_budgets import compute_of_best_tokens
+from allometry.plan.beyond.inference import equal_quality, lifetime
+from allometry.plan.beyond.other_budgets import compute_of_best_tokens
+from allometry.plan.frontier.conventions import convention
+from allometry.plan.frontier.optimum import Frontier
 from tests.plan.published import BESIROGLU, MUENNIGHOFF, SARDANA, UNKNOWN, searched
 
 

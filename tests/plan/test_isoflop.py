@@ -7,17 +7,17 @@ import pytest
 
 from allometry.errors import DataError
 from allometry.fitting.fit import fit
-from allometry.plan.approach import Resampling
-from allometry.plan.cost import SIX_ND, Cost
-from allometry.plan.isoflop import isoflop
-from allometry.plan.isoflop_bias import Exponents
-from allometry.plan.isoflop_quality import (
+from allometry.plan.approaches.approach import Resampling
+from allometry.plan.approaches.isoflop import isoflop
+from allometry.plan.approaches.isoflop_bias import Exponents
+from allometry.plan.approaches.isoflop_quality import (
     AS_PUBLISHED,
     UNSCREENED,
     Quality,
     budgets,
     screened,
 )
+from allometry.plan.frontier.cost import SIX_ND, Cost
 from allometry.plan.runs import Runs
 from allometry.stats.interval import Interval
 from allometry.tables.read import read_table

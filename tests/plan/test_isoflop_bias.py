@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from allometry.errors import UsageError
-from allometry.plan.isoflop import isoflop
-from allometry.plan.isoflop_bias import Exponents, predicted_bias, vertex_offset
-from allometry.plan.isoflop_quality import UNSCREENED
+from allometry.plan.approaches.isoflop import isoflop
+from allometry.plan.approaches.isoflop_bias import Exponents, predicted_bias, vertex_offset
+from allometry.plan.approaches.isoflop_quality import UNSCREENED
 from allometry.plan.runs import Runs
 from allometry.tables.read import read_table
 

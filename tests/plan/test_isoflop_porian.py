@@ -3,9 +3,9 @@
 import pytest
 
 from allometry.errors import DataError
-from allometry.plan.cost import SIX_ND
-from allometry.plan.isoflop import isoflop
-from allometry.plan.isoflop_interpolated import interpolated
+from allometry.plan.approaches.isoflop import isoflop
+from allometry.plan.approaches.isoflop_interpolated import interpolated
+from allometry.plan.frontier.cost import SIX_ND
 from allometry.plan.runs import Runs
 from allometry.tables.read import read_table
 from tests.plan.test_isoflop import TARGET, best_n, made_runs

@@ -5,9 +5,9 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from allometry.errors import UsageError
-from allometry.plan.cost import SIX_ND
-from allometry.plan.money import PEAKS, Peak, Rate, Serving, cheapest, dollars, hours
-from allometry.plan.other_budgets import fixed_size
+from allometry.plan.beyond.money import PEAKS, Peak, Rate, Serving, cheapest, dollars, hours
+from allometry.plan.beyond.other_budgets import fixed_size
+from allometry.plan.frontier.cost import SIX_ND
 from tests.plan.published import SARDANA
 
 INT8 = PEAKS["a100-int8"]

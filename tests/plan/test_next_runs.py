@@ -1,6 +1,7 @@
 """Which runs to make next: expectations that come true, also where the law is another one."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +9,13 @@ import pytest
 from allometry import laws
 from allometry.errors import DataError, UsageError
 from allometry.fitting.fit import fit
-from allometry.plan.candidates import Candidates
-from allometry.plan.cost import SIX_ND
-from allometry.plan.next_runs import NextOptions, law_weights, next_runs
-from allometry.plan.optimum import Frontier
+from allometry.plan.design.candidates import Candidates
+from allometry.plan.design.next_runs import NextOptions, law_weights, next_runs
+from allometry.plan.design.target import Target
+from allometry.plan.design.verdict import expected_waste, verdict
+from allometry.plan.frontier.cost import SIX_ND
+from allometry.plan.frontier.optimum import Frontier
 from allometry.plan.runs import Runs
-from allometry.plan.target import Target
-from allometry.plan.verdict import expected_waste, verdict
 from allometry.tables.table import Table
 
 COLUMNS = {"N": "N", "D": "D", "L": "L"}
@@ -255,3 +256,11 @@ def test_a_table_of_two_hundred_and_forty_runs(made):
     fits = fits_of(table, ["chinchilla", "skaling"])
     runs = runs_of(table)
     assert next_runs(fits, runs, 1e22, TARGET).runs
+
+
+def test_a_run_made_twice_has_two_seeds(made):
+    chosen = made[2]
+    twice = replace(chosen, runs=(chosen.runs[0], chosen.runs[1], chosen.runs[0]))
+    specs = twice.specs(lambda n, d, seed: (n, d, seed))
+    first, second = ((run.n, run.d) for run in chosen.runs[:2])
+    assert specs == [(*first, 0), (*second, 0), (*first, 1)]

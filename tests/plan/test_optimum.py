@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from allometry import laws
-from allometry.plan.cost import SIX_ND, Cost
-from allometry.plan.optimum import Frontier, minimum
+from allometry.plan.frontier.cost import SIX_ND, Cost
+from allometry.plan.frontier.optimum import Frontier, minimum
 
 # Besiroglu et al. 2404.10102, table 1.
 BESIROGLU = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}

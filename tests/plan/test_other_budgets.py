@@ -6,17 +6,17 @@ from scipy.optimize import brentq
 
 from allometry import laws
 from allometry.errors import UsageError
-from allometry.plan.conventions import convention
-from allometry.plan.data_limits import one_epoch, repeated
-from allometry.plan.inference import equal_quality, lifetime
-from allometry.plan.optimum import Frontier
-from allometry.plan.other_budgets import (
+from allometry.plan.beyond.data_limits import one_epoch, repeated
+from allometry.plan.beyond.inference import equal_quality, lifetime
+from allometry.plan.beyond.other_budgets import (
     compute_of_best_size,
     compute_of_best_tokens,
     fixed_ratio,
     fixed_size,
     target_loss,
 )
+from allometry.plan.frontier.conventions import convention
+from allometry.plan.frontier.optimum import Frontier
 from tests.plan.published import BESIROGLU, MUENNIGHOFF, SARDANA, searched
 
 FORMS = {"closed": BESIROGLU, "searched": searched(BESIROGLU)}

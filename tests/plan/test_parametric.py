@@ -6,8 +6,8 @@ from scipy.optimize import minimize_scalar
 
 from allometry.errors import UsageError
 from allometry.fitting.fit import fit
-from allometry.plan.cost import Cost
-from allometry.plan.parametric import parametric
+from allometry.plan.approaches.parametric import parametric
+from allometry.plan.frontier.cost import Cost
 from allometry.tables.read import read_table
 from allometry.tables.table import Table
 

@@ -5,7 +5,7 @@ import pytest
 
 from allometry.errors import UsageError
 from allometry.fitting.fit import fit
-from allometry.plan.recipes import pinned_speedup, speedup
+from allometry.plan.beyond.recipes import pinned_speedup, speedup
 from allometry.tables.table import Table
 
 TRUE = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from allometry.fitting.fit import fit
-from allometry.plan.choices import Pool, cheapest, greedy
-from allometry.plan.scores import Belief, Part, belief_of, part_of_fit
+from allometry.plan.design.choices import Pool, cheapest, greedy
+from allometry.plan.design.scores import Belief, Part, belief_of, part_of_fit
 
 RNG = np.random.default_rng(3)
 

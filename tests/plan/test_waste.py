@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from allometry import laws
-from allometry.plan.waste import band, wasted
+from allometry.plan.frontier.waste import band, wasted
 from tests.plan.test_optimum import BESIROGLU, SEARCHED, frontier
 
 SKALING = {"E": 0.3, "A": 4e3, "B": 9e3, "alpha": 0.4, "beta": 0.45, "k": 0.5}

@@ -15,8 +15,8 @@ from allometry.cli.again import command_line, python_call
 from allometry.fitting.options import FitOptions
 from allometry.plan import alarms
 from allometry.plan.alarm import Alarm
-from allometry.plan.conventions import Counting
 from allometry.plan.document import Plan
+from allometry.plan.frontier.conventions import Counting
 from allometry.plan.question import plan as make_plan
 from allometry.report.alarm_advice import ADVICE, alarm_rows
 from allometry.report.plan_page import write_plan_page

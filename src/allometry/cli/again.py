@@ -13,10 +13,10 @@ from click.core import ParameterSource
 __all__ = ["command_line", "python_call"]
 
 IMPORTS = {
-    "Counting": "from allometry.plan.conventions import Counting",
+    "Counting": "from allometry.plan.frontier.conventions import Counting",
     "FitOptions": "from allometry.fitting.options import FitOptions",
-    "Machines": "from allometry.plan.beside import Machines",
-    "Peak": "from allometry.plan.money import Peak",
+    "Machines": "from allometry.plan.beyond.beside import Machines",
+    "Peak": "from allometry.plan.beyond.money import Peak",
     "law_of": "from allometry.fitting.files import law_of",
 }
 SAID_BY_DEFAULT = ("Counting()", "FitOptions()")

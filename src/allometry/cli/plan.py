@@ -181,8 +181,8 @@ def plan(
 
 def _machines(choices: dict[str, Any]) -> Any:
     """The accelerators that the options name, which are taken out of them; None for none."""
-    from allometry.plan.beside import Machines
-    from allometry.plan.money import Peak
+    from allometry.plan.beyond.beside import Machines
+    from allometry.plan.beyond.money import Peak
 
     given = {name: choices.pop(name) for name in ("gpus", "peak", "peak_kind", "mfu", "price")}
     if all(value is None for value in given.values()):
@@ -196,7 +196,7 @@ def _machines(choices: dict[str, Any]) -> Any:
 
 def _counting(choices: dict[str, Any]) -> Any:
     """How FLOP are counted, from options that are taken out."""
-    from allometry.plan.conventions import Counting
+    from allometry.plan.frontier.conventions import Counting
 
     shape = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
     return Counting(choices.pop("flops"), **shape)

@@ -9,9 +9,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from allometry.cli.terminal import show_line, stdout
-from allometry.plan.design import Identified
+from allometry.plan.design.identified import Identified
+from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
-from allometry.plan.next_result import NextRuns
 from allometry.report.plan_in_words import (
     Row,
     answer_in_words,

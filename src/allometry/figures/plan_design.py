@@ -23,7 +23,7 @@ from allometry.figures.style import (
     paper,
 )
 from allometry.laws import Array
-from allometry.plan.next_result import NextRun, NextRuns
+from allometry.plan.design.next_result import NextRun, NextRuns
 from allometry.plan.runs import Runs
 from allometry.stats.digits import shown
 

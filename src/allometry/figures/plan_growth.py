@@ -27,7 +27,7 @@ from allometry.figures.plan_lines import (
 )
 from allometry.figures.style import GREY, INK, dress, letters, panels, paper
 from allometry.laws import Array
-from allometry.plan.approach import Approach
+from allometry.plan.approaches.approach import Approach
 from allometry.plan.document import Plan
 from allometry.plan.law_plan import LawPlan
 from allometry.plan.runs import Runs

@@ -12,8 +12,8 @@ from allometry.errors import UsageError
 from allometry.figures.labels import label_offsets
 from allometry.figures.plan_lines import evidence_of, title
 from allometry.figures.style import GREY, INK, dress, panels, paper, ramp, readable
+from allometry.plan.approaches.isoflop import Budget, IsoFlop
 from allometry.plan.document import Plan
-from allometry.plan.isoflop import Budget, IsoFlop
 from allometry.stats.digits import shown
 
 __all__ = ["draw_isoflop", "isoflop_of"]

@@ -25,9 +25,9 @@ from allometry.figures.style import (
 )
 from allometry.figures.words import literal
 from allometry.laws import Array
-from allometry.plan.approach import Line
+from allometry.plan.approaches.approach import Line
 from allometry.plan.document import Evidence, Plan
-from allometry.plan.optimum import Frontier, Point
+from allometry.plan.frontier.optimum import Frontier, Point
 from allometry.plan.runs import Runs
 from allometry.stats.interval import Interval
 
@@ -142,8 +142,8 @@ def draw_lines(ax: Axes, curves: Sequence[Curve]) -> None:
         draw_curve(ax, line, INK)
     named = [line for line in curves if np.isfinite(line.y[-1])]
     # A line that leaves the panel has its name at the edge.
-    low, high = sorted(ax.get_ylim())
-    ends = [np.clip(line.y, low, high) for line in named]
+    bottom, top = sorted(ax.get_ylim())
+    ends = [np.clip(line.y, bottom, top) for line in named]
     lifts = label_offsets(ax, [float(y[-1]) for y in ends], 11.0)
     for line, y, lift in zip(named, ends, lifts, strict=True):
         end_label(ax, line.x, y, line.label, line.color, "right", lift)

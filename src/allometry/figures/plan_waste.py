@@ -23,9 +23,9 @@ from allometry.figures.plan_lines import (
 from allometry.figures.style import BLUE, GREY, INK, ORANGE, dress, panels, paper, readable
 from allometry.laws import Array
 from allometry.plan.document import Plan
+from allometry.plan.frontier.optimum import Frontier
+from allometry.plan.frontier.waste import wasted
 from allometry.plan.law_plan import SHARES
-from allometry.plan.optimum import Frontier
-from allometry.plan.waste import wasted
 from allometry.stats.digits import shown
 
 __all__ = ["draw_disagreement", "draw_waste"]

@@ -11,8 +11,8 @@ from allometry.figures.plan_growth import draw_loss, draw_sizes
 from allometry.figures.plan_isoflop import draw_isoflop, isoflop_of
 from allometry.figures.plan_lines import drawn
 from allometry.figures.plan_waste import draw_disagreement, draw_waste
+from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
-from allometry.plan.next_result import NextRuns
 
 __all__ = [
     "PlanFigure", "draw_design", "draw_disagreement", "draw_isoflop", "draw_loss", "draw_sizes",

@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from allometry.laws import Array
 from allometry.plan.alarm import Alarm
-from allometry.plan.approach import Approach
+from allometry.plan.approaches.approach import Approach
+from allometry.plan.approaches.isoflop import IsoFlop
+from allometry.plan.approaches.isoflop_quality import Quality
 from allometry.plan.believed import Believed
-from allometry.plan.beside import OtherCount
-from allometry.plan.cost import Cost
-from allometry.plan.design import FEWEST_RATIOS, coverage, distinct_ratios
+from allometry.plan.beyond.beside import OtherCount
+from allometry.plan.design.identified import FEWEST_RATIOS, coverage, distinct_ratios
 from allometry.plan.disagreement import Disagreement
 from allometry.plan.document import Plan
-from allometry.plan.isoflop import IsoFlop
-from allometry.plan.isoflop_quality import Quality
+from allometry.plan.frontier.cost import Cost
+from allometry.plan.frontier.optimum import Frontier
+from allometry.plan.frontier.waste import wasted
 from allometry.plan.law_plan import LawPlan
-from allometry.plan.optimum import Frontier
 from allometry.plan.published import PUBLISHED
 from allometry.plan.runs import Runs
-from allometry.plan.waste import wasted
 from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table

@@ -8,8 +8,8 @@ import numpy as np
 from allometry.errors import UsageError, did_you_mean
 from allometry.fitting.document import Fit
 from allometry.laws import Array, Law
-from allometry.plan.cost import Cost
-from allometry.plan.optimum import Frontier
+from allometry.plan.frontier.cost import Cost
+from allometry.plan.frontier.optimum import Frontier
 
 __all__ = ["SEARCHED_DRAWS", "Believed"]
 

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 from allometry.errors import UsageError
-from allometry.plan.data_limits import one_epoch
-from allometry.plan.optimum import Frontier
-from allometry.plan.other_budgets import fixed_ratio, fixed_size, target_loss
-from allometry.plan.planned import Planned, planned
+from allometry.plan.beyond.data_limits import one_epoch
+from allometry.plan.beyond.other_budgets import fixed_ratio, fixed_size, target_loss
+from allometry.plan.frontier.optimum import Frontier
+from allometry.plan.frontier.planned import Planned, planned
 from allometry.stats.digits import shown
 
 __all__ = ["Budget"]

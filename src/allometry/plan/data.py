@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from allometry.fitting.document import Fit
-from allometry.plan.cost import Cost
+from allometry.plan.frontier.cost import Cost
 from allometry.plan.runs import Runs
 from allometry.tables.conditions import Mask
 from allometry.tables.table import Table

@@ -6,9 +6,9 @@ from itertools import permutations
 
 import numpy as np
 
+from allometry.plan.frontier.optimum import Frontier
+from allometry.plan.frontier.waste import wasted
 from allometry.plan.law_plan import LawPlan
-from allometry.plan.optimum import Frontier
-from allometry.plan.waste import wasted
 
 __all__ = ["Disagreement", "disagreements"]
 

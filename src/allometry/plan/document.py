@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, fields, is_dataclass
 
 from allometry.fitting.sealed import sealed, unsealed
 from allometry.plan.alarm import Alarm
-from allometry.plan.approach import Approach
-from allometry.plan.approaches import Approaches
-from allometry.plan.batch import Advice
+from allometry.plan.approaches.approach import Approach
+from allometry.plan.approaches.side_by_side import Approaches
 from allometry.plan.believed import Believed
-from allometry.plan.beside import Bill, EqualLoss, OtherCount, Score
-from allometry.plan.cost import Cost
-from allometry.plan.countings import Counted
+from allometry.plan.beyond.batch import Advice
+from allometry.plan.beyond.beside import Bill, EqualLoss, OtherCount, Score
+from allometry.plan.beyond.countings import Counted
 from allometry.plan.disagreement import Disagreement
 from allometry.plan.display import as_html, as_text
+from allometry.plan.frontier.cost import Cost
+from allometry.plan.frontier.optimum import Frontier
 from allometry.plan.law_plan import InferencePlan, LawPlan
-from allometry.plan.optimum import Frontier
 from allometry.plan.runs import Runs
 from allometry.plan.saved import BESIDE, NUMBERS, OF_APPROACH, OF_INFERENCE, saved_fields
 from allometry.stats.interval import Interval

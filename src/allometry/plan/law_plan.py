@@ -8,11 +8,11 @@ import numpy as np
 
 from allometry.laws import Array
 from allometry.plan.believed import Believed
+from allometry.plan.beyond.inference import Account, Inference
 from allometry.plan.budget import Budget
-from allometry.plan.inference import Account, Inference
-from allometry.plan.optimum import Frontier
-from allometry.plan.planned import Planned
-from allometry.plan.waste import band, wasted
+from allometry.plan.frontier.optimum import Frontier
+from allometry.plan.frontier.planned import Planned
+from allometry.plan.frontier.waste import band, wasted
 from allometry.stats.interval import Interval
 from allometry.stats.resample import FINITE_SHARE, interval
 

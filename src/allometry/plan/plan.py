@@ -12,22 +12,22 @@ from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Law
 from allometry.plan import alarms
-from allometry.plan.approaches import approaches
-from allometry.plan.batch import advice
+from allometry.plan.approaches.side_by_side import approaches
 from allometry.plan.believed import SEARCHED_DRAWS, Believed
-from allometry.plan.beside import Machines, bill, equal_loss, other_count, scores
+from allometry.plan.beyond.batch import advice
+from allometry.plan.beyond.beside import Machines, bill, equal_loss, other_count, scores
+from allometry.plan.beyond.countings import countings
+from allometry.plan.beyond.data_limits import PUBLISHED, with_repeats
+from allometry.plan.beyond.inference import Account, Inference, equal_quality, lifetime
 from allometry.plan.budget import Budget
-from allometry.plan.conventions import Counting
-from allometry.plan.cost import SIX_ND, Cost
-from allometry.plan.countings import countings
 from allometry.plan.data import Data
-from allometry.plan.data_limits import PUBLISHED, with_repeats
+from allometry.plan.design.next_runs import law_weights
 from allometry.plan.disagreement import disagreements
 from allometry.plan.document import Evidence, Plan
-from allometry.plan.inference import Account, Inference, equal_quality, lifetime
+from allometry.plan.frontier.conventions import Counting
+from allometry.plan.frontier.cost import SIX_ND, Cost
+from allometry.plan.frontier.optimum import Frontier
 from allometry.plan.law_plan import LawPlan, plan_of_law
-from allometry.plan.next_runs import law_weights
-from allometry.plan.optimum import Frontier
 from allometry.plan.runs import Runs
 from allometry.stats.digits import shown
 from allometry.tables.conditions import meeting

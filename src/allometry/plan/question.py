@@ -13,11 +13,11 @@ from allometry.fitting.files import read_fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Law
-from allometry.plan.beside import Machines
+from allometry.plan.beyond.beside import Machines
+from allometry.plan.beyond.inference import Account
 from allometry.plan.budget import Budget
-from allometry.plan.conventions import Counting
 from allometry.plan.document import Plan
-from allometry.plan.inference import Account
+from allometry.plan.frontier.conventions import Counting
 from allometry.plan.plan import PlanOptions, plan_of_fits, plan_of_table, plan_of_values
 from allometry.tables.read import TableLike, as_table
 

@@ -12,18 +12,18 @@ from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Array, Law
 from allometry.plan.believed import Believed
-from allometry.plan.candidates import Candidates
-from allometry.plan.conventions import Counting
-from allometry.plan.cost import Cost
 from allometry.plan.data import Data
-from allometry.plan.design import Identified, identified
-from allometry.plan.next_result import NextRuns
-from allometry.plan.next_runs import NextOptions
-from allometry.plan.next_runs import next_runs as choose
+from allometry.plan.design.candidates import Candidates
+from allometry.plan.design.identified import Identified, identified
+from allometry.plan.design.next_result import NextRuns
+from allometry.plan.design.next_runs import NextOptions
+from allometry.plan.design.next_runs import next_runs as choose
+from allometry.plan.design.scores import noise_of
+from allometry.plan.design.target import Target
+from allometry.plan.frontier.conventions import Counting
+from allometry.plan.frontier.cost import Cost
 from allometry.plan.quantities import positive
 from allometry.plan.question import check_fits, fits_of, forms_of, read_source
-from allometry.plan.scores import noise_of
-from allometry.plan.target import Target
 from allometry.tables.read import TableLike, as_table
 
 __all__ = ["design", "next_runs"]

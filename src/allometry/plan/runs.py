@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
 from allometry.laws import Array
-from allometry.plan.cost import Cost
+from allometry.plan.frontier.cost import Cost
 from allometry.stats.resample import Labels
 from allometry.tables.table import Table
 

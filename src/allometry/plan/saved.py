@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from allometry.errors import DataError
 from allometry.plan.alarm import Alarm
-from allometry.plan.approach import Approach
-from allometry.plan.batch import Advice
-from allometry.plan.beside import Bill, EqualLoss, OtherCount, Score
-from allometry.plan.countings import Counted
+from allometry.plan.approaches.approach import Approach
+from allometry.plan.beyond.batch import Advice
+from allometry.plan.beyond.beside import Bill, EqualLoss, OtherCount, Score
+from allometry.plan.beyond.countings import Counted
+from allometry.plan.beyond.inference import Account
 from allometry.plan.disagreement import Disagreement
-from allometry.plan.inference import Account
 from allometry.plan.law_plan import SHARES, InferencePlan, LawPlan
 from allometry.stats.interval import Interval
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import isclose, isfinite, nan
 from typing import NamedTuple
 
-from allometry.plan.approach import Approach
+from allometry.plan.approaches.approach import Approach
 from allometry.plan.document import Plan
 from allometry.plan.law_plan import LawPlan
 from allometry.stats.digits import shown

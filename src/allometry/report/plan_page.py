@@ -6,9 +6,9 @@ from typing import Any
 
 from allometry.figures.plans import figures_of_plan
 from allometry.fitting.document import Fit
-from allometry.plan.approach import Approach
+from allometry.plan.approaches.approach import Approach
+from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
-from allometry.plan.next_result import NextRuns
 from allometry.report.alarm_advice import alarm_rows
 from allometry.report.fit_in_words import section_of_fit, summary_of_fit
 from allometry.report.pictures import draw_picture

@@ -1,0 +1,155 @@
+"""Parameters counted with embeddings and without: what the other count changes.
+
+A law holds in one count of N. Counted otherwise, the best N rises with compute as another power
+over the same runs: Pearce & Song 2406.12907 derive the exponent .73 of Kaplan et al. from the law
+of Hoffmann et al. by N_total = N_body + omega N_body^(1/3).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from allometry.errors import DataError
+from allometry.laws import Array
+from allometry.plan.frontier.conventions import width
+from allometry.plan.frontier.cost import Cost
+from allometry.plan.frontier.optimum import Frontier
+from allometry.plan.frontier.resized import resized
+from allometry.plan.frontier.roots import rising_root
+from allometry.plan.frontier.waste import wasted
+from allometry.plan.quantities import positive
+
+__all__ = ["Counts", "Exponents", "OtherColumn", "exponents", "other_column", "recounted",
+           "with_embedding"]  # fmt: skip
+
+BODY = np.log(1e-6), np.log(1e36)  # within which N_body is looked for, in logs
+
+
+def with_embedding(vocabulary: float, aspect_ratio: float) -> Callable[[Array], Array]:
+    """N_body -> N_body + V d, with one embedding of V entries; d / n_layer = aspect_ratio."""
+    positive(vocabulary, "number of entries of the vocabulary")
+    positive(aspect_ratio, "width for each layer")
+    return lambda n_body: n_body + vocabulary * width(n_body, aspect_ratio)
+
+
+def recounted(frontier: Frontier, count: Callable[[Array], Array], cost: Cost) -> Frontier:
+    """The same law as a function of another count of N.
+
+    Args:
+        count: the other N, of any shape -> the law's own N.
+        cost: FLOP as a function of the other N.
+    """
+    other = resized(frontier.law, lambda sizes: {**sizes, "N": count(sizes["N"])})
+    return replace(frontier, law=other, cost=cost)
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """Of the best N, D and loss in compute over a range, least squares in logs, each (k,)."""
+
+    n: Array
+    d: Array
+    loss: Array
+
+
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+def exponents(frontier: Frontier, low: float, high: float, points: int = 25) -> Exponents:
+    """The powers of compute that the best N, D and loss follow between two computes in FLOP."""
+    computes = np.geomspace(low, high, points)
+    best = [frontier.at(compute) for compute in computes]
+    log_c = np.log(computes) - np.log(computes).mean()
+
+    def slope(values: list[Array]) -> Array:
+        return np.asarray(log_c @ np.log(np.stack(values)) / (log_c @ log_c))
+
+    return Exponents(*(slope([getattr(b, size) for b in best]) for size in ("n", "d", "loss")))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """N of models counted both ways, rising, each (m,).
+
+    Between the models the embedding is interpolated in logs as a function of N_body; beyond them
+    it continues as the power of N_body that least squares in logs gives.
+    """
+
+    total: Array
+    body: Array
+    slope: float
+
+    @classmethod
+    def of_rows(cls, total: Array, body: Array) -> "Counts":
+        """From two columns; rows with the same N_body are averaged in logs.
+
+        Raises:
+            DataError: a row whose total is not above its body, one size only, or a total that
+                does not rise with the body.
+        """
+        usable = np.isfinite(total) & np.isfinite(body) & (total > 0) & (body > 0)
+        total, body = total[usable], body[usable]
+        if not len(total) or (total <= body).any():
+            raise DataError("N with embeddings must exceed N without them in every row")
+        sizes, places = np.unique(body, return_inverse=True)
+        log_extra = np.bincount(places, np.log(total - body)) / np.bincount(places)
+        if len(sizes) < 2:
+            raise DataError("both counts of N are needed at two sizes or more")
+        if (np.diff(sizes + np.exp(log_extra)) <= 0).any():
+            raise DataError("N with embeddings does not rise with N without them: check the rows")
+        slope = float(np.polyfit(np.log(sizes), log_extra, 1)[0])
+        return cls(sizes + np.exp(log_extra), sizes, slope)
+
+    def to_total(self, body: Array) -> Array:
+        """N with embeddings, of any shape."""
+        log_n, log_sizes = np.log(body), np.log(self.body)
+        extra = np.interp(log_n, log_sizes, np.log(self.total - self.body))
+        outside = log_n - np.clip(log_n, log_sizes[0], log_sizes[-1])
+        return np.asarray(body + np.exp(extra + self.slope * outside))
+
+    def to_body(self, total: Array) -> Array:
+        """N without embeddings, of any shape."""
+        total = np.asarray(total, float)
+        low, high = (np.full_like(total, end) for end in BODY)
+        return np.exp(rising_root(lambda x: self.to_total(np.exp(x)) - total, low, high))
+
+
+@dataclass(frozen=True)
+class OtherColumn:
+    """Two plans for one compute: the law fitted to N with embeddings, and to N without.
+
+    Attributes:
+        n_total: of the plan by N with embeddings, (k,). n_body_as_total: of the plan by N
+            without, counted with them, (k,).
+        waste_of_body: the share of compute that the plan by N without embeddings wastes if the
+            law in N with them is true, (k,). waste_of_total: the reverse.
+        compute_ratio: FLOP of the plan by N without embeddings over those of the other, both
+            by the cost with embeddings, (k,).
+    """
+
+    n_total: Array
+    n_body_as_total: Array
+    waste_of_body: Array
+    waste_of_total: Array
+    compute_ratio: Array
+
+
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+def other_column(
+    by_total: Frontier, by_body: Frontier, counts: Counts, compute: float
+) -> OtherColumn:
+    """What changes when the other column of N is taken, in wasted compute.
+
+    Args:
+        by_total, by_body: the laws fitted to either column, each with its own cost; as many
+            sets of parameters, or one.
+        compute: FLOP, by either cost.
+    """
+    total, body = by_total.at(compute), by_body.at(compute)
+    body_as_total, total_as_body = counts.to_total(body.n), counts.to_body(total.n)
+    return OtherColumn(
+        n_total=total.n,
+        n_body_as_total=body_as_total,
+        waste_of_body=wasted(by_total, body_as_total, body.d),
+        waste_of_total=wasted(by_body, total_as_body, total.d),
+        compute_ratio=by_total.cost.compute(body_as_total, body.d) / compute,
+    )

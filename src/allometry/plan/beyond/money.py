@@ -1,0 +1,202 @@
+"""What a run costs in dollars and hours, and the run that costs least.
+
+Training and serving cost 6 N D c_tr / MFU_tr + 2 N c_inf (D_in / MFU_in + D_out / MFU_out), with c
+the price of a FLOP at the peak (Sardana et al. 2401.00448, eq. 6). That is the price of a training
+FLOP times 6 N D + 2 N T where T counts a served token by its price: so the cheapest run of a loss
+is that of `inference.equal_quality` at this T.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from allometry.errors import UsageError
+from allometry.laws import Array
+from allometry.plan.beyond.inference import FORWARD, equal_quality
+from allometry.plan.frontier.cost import Cost
+from allometry.plan.frontier.optimum import Frontier, Point
+from allometry.plan.quantities import not_negative, positive, share
+
+__all__ = ["PEAKS", "Cheapest", "Dollars", "Peak", "Rate", "Serving", "cheapest", "dollars",
+           "hours"]  # fmt: skip
+
+PeakKind = Literal["dense", "sparse"]
+
+SECONDS = 3600.0  # in an hour
+SPARSE = 2.0  # a peak with 2:4 sparsity is twice the dense one (NVIDIA A100 data sheet)
+LEAST_PEAK = 1e9  # FLOP per second; a smaller number is meant in another unit
+TERA = 1e12
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most FLOP per second of one accelerator, as its data sheet states it.
+
+    Attributes:
+        flops: per second, at the number format of the run. kind: "dense", or "sparse" where the
+            data sheet assumes 2:4 sparsity, which training does not have.
+        name: of the accelerator and number format.
+    """
+
+    flops: float
+    kind: PeakKind
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("dense", "sparse"):
+            raise UsageError(f"the kind of a peak is dense or sparse, got {self.kind!r}")
+        positive(self.flops, "peak in FLOP per second")
+        if self.flops < LEAST_PEAK:
+            raise UsageError(
+                f"a peak in FLOP per second is expected, got {self.flops:g}; if it is in TFLOP "
+                f"per second write {self.flops * TERA:g}"
+            )
+
+    @property
+    def dense(self) -> float:
+        """FLOP per second without sparsity."""
+        return self.flops / (SPARSE if self.kind == "sparse" else 1.0)
+
+    @property
+    def note(self) -> str:
+        """What was done to the number, in words; empty where nothing was."""
+        if self.kind == "dense":
+            return ""
+        return (
+            f"the peak {self.flops:.4g} FLOP/s assumes 2:4 sparsity, which training does not have: "
+            f"half of it, {self.dense:.4g}, is taken"
+        )
+
+
+PEAKS = {
+    "h100-bf16": Peak(989e12, "dense", "H100 SXM bf16"),  # NVIDIA H100 data sheet, 1979 sparse
+    "h100-fp8": Peak(1979e12, "dense", "H100 SXM fp8"),  # NVIDIA H100 data sheet, 3958 sparse
+    "a100-bf16": Peak(312e12, "dense", "A100 bf16"),  # NVIDIA A100 data sheet, 624 sparse
+    "a100-int8": Peak(624e12, "dense", "A100 int8"),  # NVIDIA A100 data sheet, 1248 sparse
+}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One accelerator for hire.
+
+    Attributes:
+        price: dollars an hour. peak: of it. mfu: share of the peak that the model's FLOP reach.
+    """
+
+    price: float
+    peak: Peak
+    mfu: float
+
+    def __post_init__(self) -> None:
+        not_negative(self.price, "a price in dollars an hour")
+        share(self.mfu, "the model FLOP utilisation (MFU)")
+
+    @property
+    def per_flop(self) -> float:
+        """Dollars for a FLOP of the model."""
+        return self.price / (SECONDS * self.peak.dense * self.mfu)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Tokens over a model's lifetime, and where they are computed.
+
+    Attributes:
+        tokens_in, tokens_out: read and generated. prefill, decode: the rate of either.
+    """
+
+    tokens_in: float
+    tokens_out: float
+    prefill: Rate
+    decode: Rate
+
+    def __post_init__(self) -> None:
+        not_negative(self.tokens_in, "input tokens")
+        not_negative(self.tokens_out, "output tokens")
+
+    @property
+    def price(self) -> float:
+        """Sum over the tokens of the price of a FLOP: dollars for each FLOP a token takes."""
+        return self.tokens_in * self.prefill.per_flop + self.tokens_out * self.decode.per_flop
+
+
+@dataclass(frozen=True)
+class Dollars:
+    """Of runs, each (k,). notes: what was done to a peak, in words."""
+
+    training: Array
+    inference: Array
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> Array:
+        return np.asarray(self.training + self.inference)
+
+
+@dataclass(frozen=True)
+class Cheapest:
+    """The run of least dollars at a loss, and the one that is best for training alone.
+
+    Attributes:
+        run, baseline: (k,) each, of the same loss. dollars, baseline_dollars: of either.
+    """
+
+    run: Point
+    baseline: Point
+    dollars: Dollars
+    baseline_dollars: Dollars
+
+
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+def dollars(cost: Cost, n: Array, d: Array, train: Rate, serving: Serving | None = None) -> Dollars:
+    """Dollars of training N on D, and of serving the model; arrays of one shape."""
+    n, d = np.asarray(n, float), np.asarray(d, float)
+    each = FORWARD * cost.per_token(n)  # FLOP for a served token, 2 N
+    price, rates = 0.0, [train]
+    if serving is not None:
+        price, rates = serving.price, [train, serving.prefill, serving.decode]
+    notes = tuple(dict.fromkeys(rate.peak.note for rate in rates if rate.peak.note))
+    return Dollars(cost.compute(n, d) * train.per_flop, np.asarray(each * price), notes)
+
+
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+def cheapest(
+    frontier: Frontier,
+    train: Rate,
+    serving: Serving,
+    *,
+    compute: float | None = None,
+    loss: float | None = None,
+) -> Cheapest:
+    """The run of least dollars, serving included, with a given loss.
+
+    Args:
+        compute: FLOP of training whose least loss is to be matched; or loss: given itself.
+
+    Raises:
+        UsageError: as `inference.equal_quality`, or training that costs nothing.
+    """
+    positive(train.price, "price of training in dollars an hour")
+    tokens = serving.price / train.per_flop
+    matched = equal_quality(frontier, tokens, compute=compute, loss=loss)
+    run, baseline = Point(matched.n_opt, matched.d_opt, matched.loss), matched.baseline
+    assert baseline is not None  # that of equal quality is always given
+    each = [dollars(frontier.cost, at.n, at.d, train, serving) for at in (run, baseline)]
+    return Cheapest(run, baseline, *each)
+
+
+def hours(compute: Array, accelerators: int, peak: Peak, mfu: float) -> Array:
+    """Hours that a training takes, C / (n peak MFU); a sparse peak counts half.
+
+    Args:
+        compute: FLOP, of any shape.
+
+    Raises:
+        UsageError: no whole number of accelerators from 1 on, or an MFU that is no share.
+    """
+    if accelerators < 1 or accelerators != int(accelerators):
+        raise UsageError(f"a number of accelerators from 1 on is expected, got {accelerators:g}")
+    rate = accelerators * peak.dense * share(mfu, "the model FLOP utilisation (MFU)")
+    return np.asarray(compute / rate / SECONDS)

@@ -1,0 +1,1 @@
+"""What runs can tell, and the runs to make next."""

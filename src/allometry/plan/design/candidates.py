@@ -1,0 +1,116 @@
+"""The runs to choose from: those of a table, or a grid in N and D."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from allometry.errors import DataError, UsageError
+from allometry.laws import Array
+from allometry.plan.frontier.cost import Cost
+from allometry.plan.runs import Runs
+from allometry.stats.digits import shown
+from allometry.tables.table import Table
+
+__all__ = ["MOST_REPLICATES", "Candidates"]
+
+REACH = 4.0  # D/N of a grid go this far beyond those of the runs: farther no law was ever seen
+SIDE = 20  # sizes of a grid along N, and along D
+MOST_REPLICATES = 2  # exact c-optimal designs repeat five points thousands of times
+SAME = 1e-6  # relative difference of N and of D below which two runs are replicates
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Runs that could be made.
+
+    Attributes:
+        n: parameters, d: training tokens, cost: FLOP; each (m,).
+        allowed: how often each may still be made, (m,); runs that exist count as made.
+        notes: what was left out, in words.
+    """
+
+    n: Array
+    d: Array
+    cost: Array
+    allowed: Array
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_table(
+        cls, table: Table, columns: Mapping[str, str], runs: Runs, cost: Cost, most: float
+    ) -> Self:
+        """The rows of a table that cost at most `most`.
+
+        Args:
+            columns: N, D and perhaps C -> column; the cost is counted by `cost` without C.
+
+        Raises:
+            UsageError: N or D is not mapped. DataError: no row can be used.
+        """
+        if missing := [s for s in ("N", "D") if s not in columns]:
+            raise UsageError(f"candidates need columns of N and D; {missing[0]} is missing")
+        n, d = (table.numbers(columns[s], s) for s in ("N", "D"))
+        spent = table.numbers(columns["C"], "C") if "C" in columns else cost.compute(n, d)
+        with np.errstate(invalid="ignore"):
+            usable = np.all([np.isfinite(x) & (x > 0) for x in (n, d, spent)], axis=0)
+            kept = usable & (spent <= most)
+        if not kept.any():
+            raise DataError(
+                f"none of the {len(n)} candidates has a positive N and D and costs at most {most:g}"
+            )
+        notes = []
+        if bad := int((~usable).sum()):
+            notes.append(f"{bad} rows without a positive N, D or cost are left out")
+        if dear := int((usable & ~kept).sum()):
+            notes.append(f"{dear} candidates cost more than {shown(most)} FLOP and are left out")
+        return cls.of_runs(n[kept], d[kept], spent[kept], runs, tuple(notes))
+
+    @classmethod
+    def grid(cls, runs: Runs, cost: Cost, most: float, side: int = SIDE) -> Self:
+        """A grid even in ln N and ln D from the smallest runs to those that cost `most`.
+
+        D/N lies within four times the range of the runs.
+
+        Raises:
+            DataError: no point of the grid costs at most `most`.
+        """
+        low, high = runs.d.min() / runs.n.min() / REACH, 0.0
+        ratios = runs.d / runs.n
+        low, high = ratios.min() / REACH, ratios.max() * REACH
+        largest = _size(cost, most, low), _size(cost, most, high) * high
+        n = np.geomspace(runs.n.min(), max(largest[0], runs.n.min()), side)
+        d = np.geomspace(runs.d.min(), max(largest[1], runs.d.min()), side)
+        n, d = (x.ravel() for x in np.meshgrid(n, d, indexing="ij"))
+        spent = cost.compute(n, d)
+        kept = (d / n >= low) & (d / n <= high) & (spent <= most)
+        if not kept.any():
+            raise DataError(
+                f"no run in the grid costs at most {most:g} FLOP: the cheapest of the runs costs "
+                f"{runs.compute.min():.3g}. Allow a dearer one, or give candidates as a table"
+            )
+        return cls.of_runs(n[kept], d[kept], spent[kept], runs)
+
+    @classmethod
+    def of_runs(
+        cls, n: Array, d: Array, cost: Array, runs: Runs, notes: tuple[str, ...] = ()
+    ) -> Self:
+        """Candidates of these sizes, each made twice at most."""
+        at = np.log(np.stack([n, d], 1))
+        made = np.log(np.stack([runs.n, runs.d], 1))
+        same = (np.abs(at[:, None] - made[None]) < SAME).all(2).sum(1)
+        return cls(n, d, cost, np.maximum(MOST_REPLICATES - same, 0), notes)
+
+    def __len__(self) -> int:
+        return len(self.n)
+
+
+def _size(cost: Cost, most: float, ratio: float) -> float:
+    """N at which a run of D = ratio N costs `most`, by halving in ln N."""
+    low, high = 0.0, np.log(most)
+    for _ in range(60):  # halvings of ln N: 1e-16 of it
+        middle = (low + high) / 2
+        n = np.exp(np.array(middle))
+        low, high = (middle, high) if cost.compute(n, ratio * n) <= most else (low, middle)
+    return float(np.exp(low))
