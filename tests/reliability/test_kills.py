@@ -43,7 +43,7 @@ KILLS = 25  # of a case
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("total", [64])
+@pytest.mark.parametrize("total", [72])
 def test_sweeps_killed_at_any_moment(victim, tmp_path, total):
     def case(draw: random.Random) -> Counter[str]:
         folder = tmp_path / "case"
