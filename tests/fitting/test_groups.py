@@ -79,6 +79,7 @@ def test_the_interval_of_a_difference_of_normal_intervals_is_that_of_the_normal_
     assert _difference(one, other) == pytest.approx((2.0, 2 - 1.25**0.5, 2 + 1.25**0.5))
 
 
+@pytest.mark.slow
 def test_differences_of_equal_groups_hold_zero_as_often_as_they_should():
     """400 pairs of equal groups: a 95% interval leaves out zero in 5%, error 1.1%."""
     rng = np.random.default_rng(0)
@@ -112,6 +113,7 @@ def test_a_shared_exponent_is_that_of_parallel_lines_and_the_test_says_it_does_n
     assert test.p == pytest.approx(2 * stats.t.sf(test.f**0.5, 32), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_test_of_a_shared_exponent_rejects_equal_groups_as_often_as_it_should():
     rng = np.random.default_rng(1)
     p = []

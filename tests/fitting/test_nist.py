@@ -91,7 +91,7 @@ def right_ends(case):
     return right
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_ends_of_profile_intervals_are_those_of_refits(step):
     names = list(VALUES)[::step]
     ends = {name: 2 * len(problem(name).certified) for name in names}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,108 +39,90 @@ def of_fit(*names: str) -> list[click.Parameter]:
     return [parameters[name] for name in names]
 
 
+def as_of_fit(*names: str) -> list[click.Parameter]:
+    """Options of `allometry fit` that the help only names: `AS_OF_FIT` does."""
+    return [_hidden(parameter) for parameter in of_fit(*names)]
+
+
+def _hidden(parameter: click.Parameter) -> click.Parameter:
+    hidden = copy(parameter)
+    if isinstance(hidden, click.Option):
+        hidden.hidden = True
+    return hidden
+
+
+FIT_OPTIONS = as_of_fit(
+    "drop_largest", "objective", "delta", "starts", "resamples", "interval", "level", "seed"
+)
+AS_OF_FIT = (
+    "Also, as for `allometry fit`: --drop-largest, --objective, --delta, --starts, --resamples, "
+    "--interval, --level, --seed."
+)
+
 SOURCE = [
     click.Argument(["source"], type=FILE_OR_FOLDER, required=False),
-    click.Option(
-        ["--map", "mapping"], multiple=True, metavar="SYMBOL=COLUMN",
-        help="A column for N, L, and D or C or both: N=params, D=tokens, L=loss.",
-    ),
-    click.Option(
-        ["--law", "--laws", "laws"], multiple=True, metavar="LAW,LAW,...",
-        help="Laws of N and D to fit; the first is shown first. Default: chinchilla.",
-    ),
+    click.Option(["--map", "mapping"], multiple=True, metavar="SYMBOL=COLUMN",
+                 help="Columns of N, L, and D or C: N=params."),
+    click.Option(["--law", "--laws", "laws"], multiple=True, metavar="LAW,...",
+                 help="Laws of N and D to fit, the first first."),
 ]  # fmt: skip
 BUDGET = [
     click.Option(["--compute"], type=float, metavar="FLOP", help="To spend on training."),
-    click.Option(["--target-loss"], type=float, help="To reach with the least compute."),
-    click.Option(
-        ["--size"], type=float, metavar="N",
-        help="Parameters that are fixed: with --compute its tokens; alone the tokens for which "
-        "this size is the best.",
-    ),
+    click.Option(["--target-loss"], type=float, metavar="L", help="To reach at the least compute."),
+    click.Option(["--size"], type=float, metavar="N",
+                 help="N that is fixed; alone: the tokens for which it is the best."),
     click.Option(["--tokens-per-parameter"], type=float, metavar="K", help="D/N that is fixed."),
-    click.Option(["--unique-data"], type=float, metavar="TOKENS", help="Tokens there are."),
-    click.Option(
-        ["--repeat"], type=click.Choice(REPEATS), default="law", show_default=True,
-        help="Where these are too few: repeat them, by the law of Muennighoff et al., or never.",
-    ),
-    click.Option(
-        ["--inference-tokens"], type=float, metavar="TOKENS", help="That the model will serve.",
-    ),
-    click.Option(
-        ["--account"], type=click.Choice(ACCOUNTS),
-        help="lifetime: --compute pays for training and inference; equal-quality: the loss of the "
-        "best run for training alone, at the least FLOP in all.",
-    ),
+    click.Option(["--unique-data"], type=float, metavar="TOKENS", help="Tokens that there are."),
+    click.Option(["--repeat"], type=click.Choice(REPEATS), default="law",
+                 help="Data that are too few: by the law of Muennighoff et al., or never."),
+    click.Option(["--inference-tokens"], type=float, metavar="TOKENS",
+                 help="That the model will serve."),
+    click.Option(["--account"], type=click.Choice(ACCOUNTS), metavar="NAME",
+                 help="lifetime (the compute pays for both) or equal-quality (least FLOP in all)."),
 ]  # fmt: skip
 COUNTING = [
-    click.Option(
-        ["--flops"], type=click.Choice(FLOPS), default="6nd_total", show_default=True,
-        help="How C is counted, and what N counts; measured takes the column of C.",
-    ),
-    click.Option(["--vocabulary"], type=click.IntRange(1), help="Entries, for --flops."),
-    click.Option(["--sequence"], type=click.IntRange(1), help="Tokens of one, for --flops."),
-    click.Option(["--aspect-ratio"], type=float, help="Width for each layer, for --flops."),
-    click.Option(
-        ["--run"], metavar="COLUMN",
-        help="The run that a row is a checkpoint of: approach 1 needs it.",
-    ),
+    click.Option(["--flops"], type=click.Choice(FLOPS), metavar="NAME", default="6nd_total",
+                 show_default=True, help="How C and N are counted."),
+    click.Option(["--vocabulary"], type=int, metavar="V", help="Entries, for --flops."),
+    click.Option(["--sequence"], type=int, metavar="TOKENS", help="Of one sequence, for --flops."),
+    click.Option(["--aspect-ratio"], type=float, metavar="R", help="Width / layers, for --flops."),
+    click.Option(["--run"], metavar="COLUMN", help="The run that a row is a checkpoint of."),
 ]  # fmt: skip
 BESIDE = [
-    click.Option(
-        ["--fit-where"], multiple=True, metavar='"COLUMN<=VALUE"',
-        help="Rows to fit; the others are held out, and scored.",
-    ),
-    click.Option(
-        ["--other-n"], metavar="COLUMN",
-        help="Another count of N, with embeddings or without: what changes with it.",
-    ),
-    click.Option(
-        ["--try-flops"], multiple=True, metavar="NAME,NAME,...",
-        help="The same plan under these ways to count FLOP, side by side.",
-    ),
-    click.Option(
-        ["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
-        help="Another recipe: compared in compute at equal loss.",
-    ),
-    click.Option(["--gpus"], type=click.IntRange(1), help="For hours, with --peak and --mfu."),
+    click.Option(["--fit-where"], multiple=True, metavar='"COLUMN<=VALUE"',
+                 help="Rows to fit; the others are scored."),
+    click.Option(["--other-n"], metavar="COLUMN", help="Another count of N: what changes."),
+    click.Option(["--try-flops"], multiple=True, metavar="NAME,...",
+                 help="Plans under these --flops, side by side."),
+    click.Option(["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
+                 help="Another recipe, at equal loss."),
+    click.Option(["--gpus"], type=click.IntRange(1), metavar="K", help="For hours."),
     click.Option(["--peak"], type=float, metavar="FLOP/S", help="Of one GPU."),
-    click.Option(
-        ["--peak-kind"], type=click.Choice(["dense", "sparse"]),
-        help="What the data sheet's peak assumes; half of a sparse one is taken.",
-    ),
-    click.Option(["--mfu"], type=float, help="Share of the peak that is reached, 0.4 say."),
+    click.Option(["--peak-kind"], type=click.Choice(["dense", "sparse"]), metavar="KIND",
+                 help="dense, or sparse: half of it is taken."),
+    click.Option(["--mfu"], type=float, metavar="SHARE", help="Of the peak that is reached, 0.4."),
     click.Option(["--price"], type=float, metavar="DOLLARS", help="Of one GPU for an hour."),
-    click.Option(
-        ["--advise"], is_flag=True,
-        help="Bands of batch size and learning rate by published laws of language models.",
-    ),
+    click.Option(["--advise"], is_flag=True, help="Published batch sizes, learning rates."),
 ]  # fmt: skip
 
 
 @click.command(
+    epilog=AS_OF_FIT,
     params=[
         *SOURCE,
-        click.Option(
-            ["--parameters"], metavar="NAME=VALUE,...",
-            help="Of the law, given: no table then, and no intervals.",
-        ),
-        click.Option(
-            ["--design"], is_flag=True,
-            help="What the runs of SOURCE can tell, in place of a plan; with --parameters and "
-            "--noise also of runs that are not made yet.",
-        ),
-        click.Option(
-            ["--noise"], type=float,
-            help="Standard deviation of ln L about the law, 0.005 say; for --design with "
-            "--parameters.",
-        ),
+        click.Option(["--parameters"], metavar="NAME=VALUE,...",
+                     help="Of the law, given: no table then."),
+        click.Option(["--design"], is_flag=True,
+                     help="What the runs can tell, in place of a plan."),
+        click.Option(["--noise"], type=float, metavar="SD",
+                     help="Of ln L, for --design with --parameters."),
         *BUDGET,
         *COUNTING,
         *BESIDE,
-        *of_fit("filters", "drop_largest", "objective", "delta", "starts", "resamples",
-                "interval", "level", "seed", "output", "as_json"),
-    ]
+        *of_fit("filters"),
+        *FIT_OPTIONS,
+        *of_fit("output", "as_json"),
+    ],
 )  # fmt: skip
 def plan(
     source: Path | None, mapping: Sequence[str], laws: Sequence[str], parameters: str | None,
@@ -277,6 +260,7 @@ def _design(
 
 @click.command(
     "next",
+    epilog=AS_OF_FIT,
     params=[
         *SOURCE,
         click.Option(["--budget"], type=float, required=True, metavar="FLOP",
@@ -288,8 +272,9 @@ def _design(
         click.Option(["--max-run"], type=float, metavar="FLOP", help="Of one run at most."),
         click.Option(["--at-most"], type=click.IntRange(1), help="Runs."),
         *COUNTING[:4],
-        *of_fit("filters", "drop_largest", "objective", "delta", "starts", "resamples",
-                "interval", "level", "seed", "output", "as_json"),
+        *of_fit("filters"),
+        *FIT_OPTIONS,
+        *of_fit("output", "as_json"),
     ],
 )  # fmt: skip
 def next_(

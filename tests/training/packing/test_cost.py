@@ -83,6 +83,7 @@ def over_the_best(pairs, load):
     return priced(models, chosen, load) / best
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.lists(st.integers(2, 600), min_size=2, max_size=7), loads)
 def test_no_way_to_part_seven_runs_is_more_than_5_percent_cheaper(widths, load):
