@@ -382,7 +382,7 @@ def faults(count, seed, place, asked):
 def test_a_few_hostile_inputs(place, asked):
     found, answered = faults(40, 1, place, asked)
     assert not found, found
-    assert sum(times for (_, planned), times in answered.items() if planned) > 10
+    assert sum(times for (_, planned), times in answered.items() if planned) > 5
 
 
 @pytest.mark.slow
