@@ -95,7 +95,7 @@ def _killed(child: "subprocess.Popen[str]", whom: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("total", [100])
+@pytest.mark.parametrize("total", [40])
 def test_the_command_killed_with_workers_and_checkpoints_under_way(tmp_path, total):
     whole = tmp_path / "whole.db"
     _finish(tmp_path / "first.db")  # compiles what the others find
