@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from allometry.cli.laws import fit
+from allometry.cli.laws import of_fit
 from allometry.cli.options import counts, mapped_columns, numbers
 from allometry.cli.output import print_json
 from allometry.errors import UsageError, did_you_mean
@@ -20,12 +20,6 @@ from allometry.fitting.options import (
 __all__ = ["influence", "multiverse"]
 
 
-def _of_fit(*names: str) -> list[click.Parameter]:
-    """Arguments and options of `allometry fit`, the very same."""
-    parameters = {p.name: p for p in fit.params}
-    return [parameters[name] for name in names]
-
-
 def _resamples(default: int) -> click.Option:
     return click.Option(
         ["--resamples"], type=click.IntRange(0, 1_000_000), default=default, show_default=True
@@ -34,14 +28,14 @@ def _resamples(default: int) -> click.Option:
 
 @click.command(
     params=[
-        *_of_fit("table", "law", "mapping"),
+        *of_fit("table", "law", "mapping"),
         click.Option(
             ["--leave-out"], metavar="COLUMN",
             help="Leave out groups of equal value, budgets or runs say. Default: single rows.",
         ),
-        *_of_fit("filters", "drop_largest", "objective", "delta", "starts"),
+        *of_fit("filters", "drop_largest", "objective", "delta", "starts"),
         _resamples(300),
-        *_of_fit("cluster", "interval", "level", "seed", "weights", "noise", "fixed", "as_json"),
+        *of_fit("cluster", "interval", "level", "seed", "weights", "noise", "fixed", "as_json"),
     ]
 )  # fmt: skip
 def influence(
@@ -73,7 +67,7 @@ def influence(
 
 @click.command(
     params=[
-        *_of_fit("table", "law", "mapping"),
+        *of_fit("table", "law", "mapping"),
         click.Option(
             ["--try-objective", "objectives"], multiple=True, metavar="NAME[:DELTA]",
             help="An objective to try; may be repeated. Default: huber_log:0.001, huber_log:0.01 "
@@ -92,9 +86,9 @@ def influence(
             ["--try-filter", "conditions"], multiple=True, metavar='"COLUMN<=VALUE"',
             help="Try it with these rows only; may be repeated.",
         ),
-        *_of_fit("filters", "starts"),
+        *of_fit("filters", "starts"),
         _resamples(200),
-        *_of_fit("cluster", "interval", "level", "seed", "weights", "noise", "fixed", "as_json"),
+        *of_fit("cluster", "interval", "level", "seed", "weights", "noise", "fixed", "as_json"),
     ]
 )  # fmt: skip
 def multiverse(

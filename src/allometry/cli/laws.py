@@ -33,7 +33,7 @@ from allometry.fitting.options import (
 if TYPE_CHECKING:
     from allometry.fitting.document import Fit
 
-__all__ = ["compare", "fit"]
+__all__ = ["compare", "fit", "of_fit"]
 
 DEFAULTS = FitOptions()
 
@@ -194,6 +194,12 @@ def fit(
         from allometry.cli.terminal import show_fit
 
         show_fit(fitted, predicted)
+
+
+def of_fit(*names: str) -> list[click.Parameter]:
+    """Arguments and options of `allometry fit`, the very same, for other commands."""
+    parameters = {p.name: p for p in fit.params}
+    return [parameters[name] for name in names]
 
 
 def _drawing(path: Path) -> "Callable[[Fit, Path], None]":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from allometry.cli.again import command_line, python_call
-from allometry.cli.laws import fit
+from allometry.cli.laws import of_fit
 from allometry.cli.options import (
     FILE_OR_FOLDER,
     counts,
@@ -31,12 +31,6 @@ FLOPS = ("6nd_total", "6nd_body", "6nd_body_plus_head", "with_attention", "deeps
 ACCOUNTS = ("lifetime", "equal-quality")
 REPEATS = ("law", "never")
 OF_FITS = ("objective", "delta", "starts", "resamples", "interval", "level", "seed")
-
-
-def of_fit(*names: str) -> list[click.Parameter]:
-    """Options of `allometry fit`, the very same."""
-    parameters = {p.name: p for p in fit.params}
-    return [parameters[name] for name in names]
 
 
 def as_of_fit(*names: str) -> list[click.Parameter]:

@@ -4,7 +4,12 @@ import numpy as np
 
 from allometry.laws.law import Allocation, Array, Law, Parameter, Term, Values
 
-__all__ = ["LAW"]
+__all__ = ["LAW", "MEANINGS", "allocation", "derived"]
+
+MEANINGS = {
+    "a": "exponent of the best N in compute, N* ~ C^a",
+    "b": "exponent of the best D in compute, D* ~ C^b",
+}
 
 
 def allocation(values: Values) -> Allocation:
@@ -40,9 +45,6 @@ LAW = Law(
     terms=(Term("E"), Term("A", (("N", "alpha"),)), Term("B", (("D", "beta"),))),
     derived=derived,
     allocation=allocation,
-    meanings={
-        "a": "exponent of the best N in compute, N* ~ C^a",
-        "b": "exponent of the best D in compute, D* ~ C^b",
-    },
+    meanings=MEANINGS,
     valid="N > 0, D > 0, L > E > 0; N and D must vary apart from each other",
 )

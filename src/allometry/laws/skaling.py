@@ -4,14 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from allometry.laws.law import Allocation, Array, Law, Parameter, Values
+from allometry.laws.chinchilla import MEANINGS, allocation, derived
+from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
-
-
-def allocation(p: Values) -> Allocation:
-    """A N^-alpha + B D^-beta, of which the loss is a rising function."""
-    return Allocation(np.log(p["A"]), p["alpha"], np.log(p["B"]), p["beta"])
 
 
 def _parts(p: Values, sizes: Values) -> tuple[Array, Array]:
@@ -67,12 +63,6 @@ def starts(uniform: Array, sizes: Values, y: Array) -> Array:
     return np.stack([floor, excess * share, excess * (1 - share), alpha, beta, k], 1)
 
 
-def derived(p: Values) -> dict[str, Array]:
-    """Exponents of compute-optimal N and D: N ~ C^a, D ~ C^b, as for k = 1."""
-    total = p["alpha"] + p["beta"]
-    return {"a": p["beta"] / total, "b": p["alpha"] / total}
-
-
 LAW = Law(
     name="skaling",
     formula="L = E + (A N^-alpha + B D^-beta)^k",
@@ -102,10 +92,7 @@ LAW = Law(
     starts=starts,
     derived=derived,
     allocation=allocation,
-    meanings={
-        "a": "exponent of the best N in compute, N* ~ C^a",
-        "b": "exponent of the best D in compute, D* ~ C^b",
-    },
+    meanings=MEANINGS,
     valid="N > 0, D > 0, L > E > 0; k needs three ratios D/N or more",
     default_starts=200,
 )  # fmt: skip

@@ -21,7 +21,7 @@ from allometry.plan.beyond.data_limits import PUBLISHED, with_repeats
 from allometry.plan.beyond.inference import Account, Inference, equal_quality, lifetime
 from allometry.plan.budget import Budget
 from allometry.plan.data import Data
-from allometry.plan.design.next_runs import law_weights
+from allometry.plan.design.weighing import law_weights
 from allometry.plan.disagreement import disagreements
 from allometry.plan.document import Evidence, Plan
 from allometry.plan.frontier.conventions import Counting

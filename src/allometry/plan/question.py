@@ -21,7 +21,7 @@ from allometry.plan.frontier.conventions import Counting
 from allometry.plan.plan import PlanOptions, plan_of_fits, plan_of_table, plan_of_values
 from allometry.tables.read import TableLike, as_table
 
-__all__ = ["check_fits", "fits_of", "forms_of", "plan", "read_source"]
+__all__ = ["check_fits", "fits_of", "forms_of", "plan"]
 
 Source: TypeAlias = "TableLike | Fit | Sequence[Fit]"
 
@@ -89,7 +89,7 @@ def plan(
         UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
     """
     budget = Budget(compute, target_loss, size, tokens_per_parameter, unique_data, _repeats(repeat))
-    count = _counting(counting)
+    count = Counting.of(counting)
     choices = fit or FitOptions()
     if run is not None and choices.cluster is None:  # checkpoints of a run share its error
         choices = replace(choices, cluster=run)
@@ -97,7 +97,7 @@ def plan(
     forms = forms_of("chinchilla" if laws is None else laws)
     options = PlanOptions(
         run=run, inference_tokens=inference_tokens, account=account, fit_where=fit_where,
-        other_n=other_n, try_counting=tuple(map(_counting, try_counting)), machines=machines,
+        other_n=other_n, try_counting=tuple(map(Counting.of, try_counting)), machines=machines,
         advise=advise, fit=choices,
     )  # fmt: skip
     if parameters is not None:
@@ -107,8 +107,7 @@ def plan(
         return plan_of_values(forms[0], parameters, budget, replace(options, cost=count.cost()))
     if source is None:
         raise UsageError("a plan needs a table, a fit, or the parameters of a law")
-    given = read_source(source) if isinstance(source, str | Path) else source
-    fits = fits_of(given)
+    fits = fits_of(source)
     if fits is not None:
         check_fits(fits, columns, laws, fit)
         _only_of_tables(options)
@@ -119,7 +118,7 @@ def plan(
             "say which columns of the table are N, D and L: --map N=params --map D=tokens --map "
             "L=loss, or {'N': 'params', 'D': 'tokens', 'L': 'loss'}"
         )
-    table = as_table(given, _numbers(columns, options))
+    table = as_table(source, _numbers(columns, options))
     other = None if against is None else _fit_of(against, forms[0], columns, choices)
     options = replace(options, cost=count.cost(table, columns), against=other)
     return plan_of_table(table, columns, forms, budget, options)
@@ -176,33 +175,32 @@ def _fit_of(
     source: "Source", law: Law, columns: Mapping[str, str] | None, choices: FitOptions
 ) -> Fit:
     """The fit of another recipe: given, or of the same law to a table with the same columns."""
-    given = read_source(source) if isinstance(source, str | Path) else source
-    fits = fits_of(given)
+    fits = fits_of(source)
     if fits is not None:
         return fits[0]
     if columns is None:
         raise UsageError("the plan is made from a fit, so the other recipe is a fit as well")
     symbols = {symbol: column for symbol, column in columns.items() if symbol != "C" or
                "D" not in columns}  # fmt: skip
-    return fit_with(as_table(given, choices.numbers(columns.values())), law, symbols, choices)
+    return fit_with(as_table(source, choices.numbers(columns.values())), law, symbols, choices)
 
 
-def read_source(path: str | Path) -> str | Path | Fit:
-    """The fit of a fit document, which is a JSON object; any other path as it is, of a table."""
-    if Path(path).suffix.lower() != ".json":
-        return path
-    if read_bytes(path, LARGEST_DOCUMENT).lstrip()[:1] != b"{":
-        return path
-    return read_fit(path)
-
-
-def fits_of(source: "Source | Path | str") -> list[Fit] | None:
-    """The fits that a source is; None for a table."""
+def fits_of(source: "Source") -> list[Fit] | None:
+    """The fits that a source is, or whose document it names; None for a table."""
+    if isinstance(source, str | Path):
+        return [read_fit(source)] if _is_document(Path(source)) else None
     if isinstance(source, Fit):
         return [source]
     if isinstance(source, list | tuple) and source and all(isinstance(f, Fit) for f in source):
         return list(source)
     return None
+
+
+def _is_document(path: Path) -> bool:
+    """Whether a file is a JSON object, as fit documents are; tables are JSON arrays."""
+    if path.suffix.lower() != ".json":
+        return False
+    return read_bytes(path, LARGEST_DOCUMENT).lstrip()[:1] == b"{"
 
 
 def forms_of(laws: str | Law | Sequence[str | Law]) -> list[Law]:
@@ -217,10 +215,6 @@ def forms_of(laws: str | Law | Sequence[str | Law]) -> list[Law]:
     if not forms or len(set(names)) < len(names):
         raise UsageError(f"name each law once, got {', '.join(names) or 'none'}")
     return forms
-
-
-def _counting(counting: Counting | str) -> Counting:
-    return Counting(counting) if isinstance(counting, str) else counting
 
 
 def _repeats(repeat: str) -> bool:

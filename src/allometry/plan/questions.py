@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from allometry.plan.design.target import Target
 from allometry.plan.frontier.conventions import Counting
 from allometry.plan.frontier.cost import Cost
 from allometry.plan.quantities import positive
-from allometry.plan.question import check_fits, fits_of, forms_of, read_source
+from allometry.plan.question import check_fits, fits_of, forms_of
 from allometry.tables.read import TableLike, as_table
 
 __all__ = ["design", "next_runs"]
@@ -135,9 +134,8 @@ def _fitted(
     usual: Sequence[str],
 ) -> tuple[Data, dict[str, Fit], Cost]:
     """The runs, the fits of the laws, or of the usual ones, and the cost of a run."""
-    count = Counting(counting) if isinstance(counting, str) else counting
-    given = read_source(source) if isinstance(source, str | Path) else source
-    fits = fits_of(given)
+    count = Counting.of(counting)
+    fits = fits_of(source)
     if fits is not None:
         check_fits(fits, columns, laws, fit)
         cost = count.cost()
@@ -145,7 +143,7 @@ def _fitted(
     if columns is None:
         raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
     choices = fit or FitOptions(resamples=RESAMPLES)
-    table = as_table(given, choices.numbers(columns.values()))
+    table = as_table(source, choices.numbers(columns.values()))
     cost = count.cost(table, columns)
     data = Data.of_table(table, columns, cost)
     forms = forms_of(usual if laws is None else laws)
@@ -159,7 +157,7 @@ def _sizes(
     """N and D of runs that may have no loss yet, and the cost of a run."""
     if columns is None or not {"N", "D"} <= set(columns) or isinstance(source, Fit):
         raise UsageError("a design is a table with columns of N and D: {'N': ..., 'D': ...}")
-    count = Counting(counting) if isinstance(counting, str) else counting
+    count = Counting.of(counting)
     names = {columns[symbol] for symbol in ("N", "D")}
     table = as_table(source, names)
     n, d = (table.numbers(columns[symbol], symbol) for symbol in ("N", "D"))

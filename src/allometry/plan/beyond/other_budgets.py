@@ -72,20 +72,10 @@ def fixed_ratio(frontier: Frontier, ratio: float, compute: float) -> Planned:
     """The run of a compute with a given number of tokens for each parameter, D = ratio N."""
     positive(ratio, "number of tokens for each parameter")
     positive(compute, "compute in FLOP")
-    cost = frontier.cost
-    if cost.flat is not None:
-        n = np.sqrt(compute / (cost.flat * ratio))
-    else:
-        low, high = (np.array(end) for end in COMPUTES)  # N is below C
-        n = np.exp(rising_root(lambda x: _spent(frontier, np.exp(x), ratio) - compute, low, high))
+    n = frontier.cost.at_ratio(ratio, compute)
     return planned(frontier, n, ratio * n)
 
 
-def _spent(frontier: Frontier, n: Array, ratio: float) -> Array:
-    return frontier.cost.compute(n, ratio * n)
-
-
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
 def compute_of_best_size(frontier: Frontier, n: float) -> Array:
     """The compute at which N is the best size, (k,)."""
     return _compute_where(frontier, n, "n")

@@ -76,10 +76,9 @@ class Candidates:
         Raises:
             DataError: no point of the grid costs at most `most`.
         """
-        low, high = runs.d.min() / runs.n.min() / REACH, 0.0
         ratios = runs.d / runs.n
         low, high = ratios.min() / REACH, ratios.max() * REACH
-        largest = _size(cost, most, low), _size(cost, most, high) * high
+        largest = cost.at_ratio(low, most), cost.at_ratio(high, most) * high
         n = np.geomspace(runs.n.min(), max(largest[0], runs.n.min()), side)
         d = np.geomspace(runs.d.min(), max(largest[1], runs.d.min()), side)
         n, d = (x.ravel() for x in np.meshgrid(n, d, indexing="ij"))
@@ -104,13 +103,3 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.n)
-
-
-def _size(cost: Cost, most: float, ratio: float) -> float:
-    """N at which a run of D = ratio N costs `most`, by halving in ln N."""
-    low, high = 0.0, np.log(most)
-    for _ in range(60):  # halvings of ln N: 1e-16 of it
-        middle = (low + high) / 2
-        n = np.exp(np.array(middle))
-        low, high = (middle, high) if cost.compute(n, ratio * n) <= most else (low, middle)
-    return float(np.exp(low))

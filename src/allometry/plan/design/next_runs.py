@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from allometry.errors import DataError, UsageError
 from allometry.fitting.document import Fit
-from allometry.fitting.options import FitOptions
 from allometry.laws import Array
 from allometry.plan.design import choices
 from allometry.plan.design.candidates import Candidates
@@ -25,17 +24,15 @@ from allometry.plan.design.next_result import Expected, NextRun, NextRuns
 from allometry.plan.design.scores import Belief
 from allometry.plan.design.target import Target
 from allometry.plan.design.verdict import Stop, verdict
-from allometry.plan.design.weighing import weights_at_larger_scale
+from allometry.plan.design.weighing import law_weights
 from allometry.plan.frontier.cost import SIX_ND, Cost
 from allometry.plan.runs import Runs
 from allometry.stats.digits import shown
-from allometry.tables.table import Table
 
-__all__ = ["NextOptions", "law_weights", "next_runs"]
+__all__ = ["NextOptions", "next_runs"]
 
 Mask = NDArray[np.bool_]
 
-BACKTEST_STARTS = 32  # of a fit to the cheaper runs; the full search is for the fit itself
 RANDOM_DRAWS = 16  # batches that the baseline `random` is the mean of
 LARGEST_SHARE = 0.75  # of the reserve; the rest is for the run off the rays
 NEAR_LARGEST = 0.5  # of the dearest run that the reserve pays for
@@ -108,25 +105,6 @@ def next_runs(
         fits, weights, {"N": grid.n, "D": grid.d}, aim, options.cost, options.draws
     )
     return _Choice(question, runs, grid, budget, options).made()
-
-
-def law_weights(fits: Mapping[str, Fit], runs: Runs) -> dict[str, float]:
-    """Weights by the errors of fits to the cheaper runs on the dearest ones, 1/error^2."""
-    columns = {"N": "N", "D": "D", "L": "L"}
-    table = Table({"N": runs.n, "D": runs.d, "L": runs.loss})
-    options = {
-        fit.law.name: FitOptions(
-            objective=fit.problem.objective.name,
-            delta=fit.objective.delta,
-            starts=BACKTEST_STARTS,
-            fixed=dict(fit.problem.fixed),
-        )
-        for fit in fits.values()
-    }
-    of_laws = weights_at_larger_scale(
-        [fit.law for fit in fits.values()], table, columns, runs.compute, options
-    )
-    return {name: of_laws[fit.law.name] for name, fit in fits.items()}
 
 
 def _check(fits: Mapping[str, Fit], budget: float, target: Target) -> None:

@@ -7,16 +7,38 @@ import numpy as np
 
 from allometry.errors import DataError
 from allometry.fitting.backtest import errors_on
+from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.fitting.weights import inverse_square_weights
 from allometry.laws import Array, Law
+from allometry.plan.runs import Runs
 from allometry.tables.table import Table
 
-__all__ = ["weights_at_larger_scale"]
+__all__ = ["law_weights", "weights_at_larger_scale"]
 
 HELD_OUT = 0.1  # share of the runs, the dearest: a plan is an extrapolation to dearer ones
 FEWEST = 3  # runs held out
+BACKTEST_STARTS = 32  # of a fit to the cheaper runs; the full search is for the fit itself
+
+
+def law_weights(fits: Mapping[str, Fit], runs: Runs) -> dict[str, float]:
+    """Weights by the errors of fits to the cheaper runs on the dearest ones, 1/error^2."""
+    columns = {"N": "N", "D": "D", "L": "L"}
+    table = Table({"N": runs.n, "D": runs.d, "L": runs.loss})
+    options = {
+        fit.law.name: FitOptions(
+            objective=fit.problem.objective.name,
+            delta=fit.objective.delta,
+            starts=BACKTEST_STARTS,
+            fixed=dict(fit.problem.fixed),
+        )
+        for fit in fits.values()
+    }
+    of_laws = weights_at_larger_scale(
+        [fit.law for fit in fits.values()], table, columns, runs.compute, options
+    )
+    return {name: of_laws[fit.law.name] for name, fit in fits.items()}
 
 
 def weights_at_larger_scale(

@@ -90,6 +90,11 @@ class Counting:
     sequence: int | None = None
     aspect_ratio: float | None = None
 
+    @classmethod
+    def of(cls, way: "Counting | str") -> "Counting":
+        """A way of counting that may be given by its name."""
+        return cls(way) if isinstance(way, str) else way
+
     def cost(self, table: Table | None = None, columns: Mapping[str, str] | None = None) -> Cost:
         """The cost of a run.
 

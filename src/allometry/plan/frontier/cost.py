@@ -50,6 +50,18 @@ class Cost:
         low, high = (np.full_like(each, end) for end in SIZES)
         return np.exp(rising_root(lambda log_n: self.per_token(np.exp(log_n)) - each, low, high))
 
+    def at_ratio(self, ratio: float, compute: float) -> float:
+        """N at which a compute pays for D = ratio N tokens."""
+        if self.flat is not None:
+            return float(np.sqrt(compute / (self.flat * ratio)))
+        low, high = (np.array(end) for end in SIZES)
+
+        def excess(log_n: Array) -> Array:
+            n = np.exp(log_n)
+            return self.compute(n, ratio * n) - compute
+
+        return float(np.exp(rising_root(excess, low, high)))
+
 
 SIX_ND = Cost(
     "6nd_total", "C = 6 N D, N all parameters (Kaplan et al. 2001.08361)", lambda n: 6.0 * n, 6.0

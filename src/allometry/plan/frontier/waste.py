@@ -15,10 +15,10 @@ import numpy as np
 
 from allometry.laws import Allocation, Array
 from allometry.plan.frontier.optimum import Frontier
+from allometry.plan.frontier.roots import rising_root
 
 __all__ = ["Band", "band", "wasted", "wasted_off_optimum"]
 
-HALVINGS = 60
 FARTHEST = 46.0  # of ln(N/N*) at the ends of a band: a factor of 1e20
 
 
@@ -72,20 +72,19 @@ def band(frontier: Frontier, compute: float | Array, share: float) -> Band:
 
 def _ratio(split: Allocation, share: float, sign: float) -> Array:
     """ln(N/N*) at which the closed form gives the share, on one side of the optimum."""
-    near, far = np.zeros_like(split.alpha), np.full_like(split.alpha, FARTHEST)
-    for _ in range(HALVINGS):
-        middle = (near + far) / 2
-        inside = wasted_off_optimum(split, sign * middle) < share
-        near, far = np.where(inside, middle, near), np.where(inside, far, middle)
-    return np.asarray(sign * near)
+    distance = rising_root(
+        lambda x: wasted_off_optimum(split, sign * x) - share,
+        np.zeros_like(split.alpha), np.full_like(split.alpha, FARTHEST),
+    )  # fmt: skip
+    return np.asarray(sign * distance)
 
 
 def _where(frontier: Frontier, best: Array, compute: Array, loss: Array, sign: float) -> Array:
     """N at which a compute gives a loss, on one side of the best N."""
-    near, far = np.zeros_like(best), np.full_like(best, FARTHEST)
-    for _ in range(HALVINGS):
-        middle = (near + far) / 2
-        n = best * np.exp(sign * middle)
-        inside = frontier.loss_at(n, frontier.cost.tokens(n, compute)) < loss
-        near, far = np.where(inside, middle, near), np.where(inside, far, middle)
-    return np.asarray(best * np.exp(sign * near))
+
+    def excess(distance: Array) -> Array:
+        n = best * np.exp(sign * distance)
+        return frontier.loss_at(n, frontier.cost.tokens(n, compute)) - loss
+
+    distance = rising_root(excess, np.zeros_like(best), np.full_like(best, FARTHEST))
+    return np.asarray(best * np.exp(sign * distance))
