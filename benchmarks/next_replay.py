@@ -15,8 +15,8 @@ beside them V-optimal's published figures. In the JSON are all seeds and every l
 
 `next` here is `allometry.plan.design.scores` with the loop of `next_runs`, for any sizes: beliefs
 under every law, their weights, the variance between laws, cost^0.4, and a fifth of what each stage
-may spend kept for one run at the largest scale (`next_no_reserve` keeps nothing). It is fitted anew
-whenever its runs have grown by a tenth.
+may spend kept for one run at the largest scale (`next_no_reserve` keeps nothing). It is fitted
+again whenever its runs have grown by a tenth.
 """
 
 import argparse

@@ -109,22 +109,22 @@ def plan_of_table(
     fitted = time.perf_counter()
     data = data.used_by(next(iter(fits.values())))
     believed = {name: Believed.of_fit(fit) for name, fit in fits.items()}
-    made = _plan(believed, budget, options, data)
+    plan = _plan(believed, budget, options, data)
     if not in_fit.all():
-        made = replace(made, hold_out=scores(fits, whole.table.take(~in_fit)))
+        plan = replace(plan, hold_out=scores(fits, whole.table.take(~in_fit)))
     if options.other_n is not None:
-        first = believed[made.first.law]
-        counted = other_count(data, first, options.other_n, made.first, options.cost, options.fit)
-        made = replace(made, other_count=counted)
-        made = replace(made, alarms=(*made.alarms, *alarms.of_count(counted)))
-    made = replace(made, alarms=(*made.alarms, *alarms.of_table(data.table, data.runs.rows)))
+        first = believed[plan.first.law]
+        counted = other_count(data, first, options.other_n, plan.first, options.cost, options.fit)
+        plan = replace(plan, other_count=counted)
+        plan = replace(plan, alarms=(*plan.alarms, *alarms.of_count(counted)))
+    plan = replace(plan, alarms=(*plan.alarms, *alarms.of_table(data.table, data.runs.rows)))
     if options.try_counting:
         names = [columns["N"], *filter(None, [options.other_n])]
         ways = [(way, name) for way in options.try_counting for name in names]
-        compute = made.first.compute.value
+        compute = plan.first.compute.value
         rows = countings(table, columns, laws[0], compute, ways, options.fit)
-        made = replace(made, countings=rows)
-    return replace(made, seconds={"fits": fitted - began, "plan": time.perf_counter() - fitted})
+        plan = replace(plan, countings=rows)
+    return replace(plan, seconds={"fits": fitted - began, "plan": time.perf_counter() - fitted})
 
 
 @np.errstate(all="ignore")  # as above
@@ -189,7 +189,7 @@ def _plan(
     beside = None
     if data is not None:
         beside = approaches(data, first.compute.value, cost, options.fit, fits)
-    made = Plan(
+    plan = Plan(
         question=budget.in_words(),
         counting=cost.meaning,
         laws=plans,
@@ -202,9 +202,8 @@ def _plan(
         notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
         evidence=Evidence(believed, frontiers, cost, None if data is None else data.runs, beside),
     )
-    told = (*alarms.of_refused(refused), *alarms.of_plan(made))
-    made = replace(made, alarms=told)
-    return _with_extras(made, fits.get(first.law), options)
+    plan = replace(plan, alarms=(*alarms.of_refused(refused), *alarms.of_plan(plan)))
+    return _with_extras(plan, fits.get(first.law), options)
 
 
 def _with_extras(plan: Plan, fit: Fit | None, options: PlanOptions) -> Plan:

@@ -147,8 +147,8 @@ def _fitted(
     cost = count.cost(table, columns)
     data = Data.of_table(table, columns, cost)
     forms = forms_of(usual if laws is None else laws)
-    made = {law.name: fit_with(data.table, law, data.columns, choices) for law in forms}
-    return data.used_by(next(iter(made.values()))), made, cost
+    fitted = {law.name: fit_with(data.table, law, data.columns, choices) for law in forms}
+    return data.used_by(next(iter(fitted.values()))), fitted, cost
 
 
 def _sizes(

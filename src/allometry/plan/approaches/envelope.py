@@ -8,9 +8,8 @@ What it cannot know: a checkpoint before the end of a run's schedule is worse th
 planned to end there, so only the last part of each curve tells what a run of that compute
 reaches (Hoffmann et al. train four schedules for each size). The least of noisy curves is lower
 than the least curve (the winner's curse), most where sizes are many and noise is large. Points
-of one curve are not independent, which is why whole runs are resampled. A compute at which the
-best is the smallest or the largest of the sizes trained with that much says nothing of sizes
-beyond, and is left out.
+of one curve are not independent, which is why whole runs are resampled. A compute is left out
+where the best size is the smallest or the largest of those trained: a size beyond may be better.
 """
 
 from collections.abc import Iterator

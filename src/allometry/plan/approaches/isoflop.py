@@ -133,13 +133,13 @@ def isoflop(
     used = [curve for curve in curves if not curve.reason]
     if len(used) < FEWEST_BUDGETS:
         raise DataError(_refusal(curves))
-    made = _approach(used, [best[id(c)] for c in used], compute, resampling.level)
-    made = made if exponents is not None else replace(
-        made, bias_predicted=None, n_opt_uncorrected=None
+    approach = _approach(used, [best[id(c)] for c in used], compute, resampling.level)
+    approach = approach if exponents is not None else replace(
+        approach, bias_predicted=None, n_opt_uncorrected=None
     )  # fmt: skip
     notes = (*_notes(curves), *_unscreened(runs, groups, curves, compute))
     return IsoFlop(
-        replace(made, notes=notes), tuple(_budget(runs, c, best.get(id(c))) for c in curves)
+        replace(approach, notes=notes), tuple(_budget(runs, c, best.get(id(c))) for c in curves)
     )
 
 
@@ -155,14 +155,14 @@ def _best(
     kept = [curve.places[curve.kept] for curve in used]
     signs = _signs(runs.run[np.concatenate(kept)], how)
     parts = np.split(signs, np.cumsum([len(k) for k in kept])[:-1], axis=1)
-    found = {}
+    best_sizes = {}
     for curve, places, part in zip(used, kept, parts, strict=True):
         best = _of_budget(runs.take(places), part, cost, exponents)
         if np.isfinite(best.corrected[0]):
-            found[id(curve)] = best
+            best_sizes[id(curve)] = best
         else:
             curve.reject("its vertex is where no law with these exponents has one")
-    return found
+    return best_sizes
 
 
 def _signs(labels: Labels, how: Resampling) -> Array:
@@ -224,10 +224,10 @@ def _approach(
     points = {"compute": budget, "n": corrected[0], "d": d[0],
               "loss": np.array([b.loss for b in best])}  # fmt: skip
     lines = Line.through(budget, corrected), Line.through(budget, d)
-    made = Approach.of_lines("2", compute, lines, level, points)
+    approach = Approach.of_lines("2", compute, lines, level, points)
     uncorrected = Line.through(budget, n).interval_at(compute, level)
-    bias = uncorrected.value / made.n_opt.value - 1
-    return replace(made, bias_predicted=bias, n_opt_uncorrected=uncorrected)
+    bias = uncorrected.value / approach.n_opt.value - 1
+    return replace(approach, bias_predicted=bias, n_opt_uncorrected=uncorrected)
 
 
 def _budget(runs: Runs, curve: Curve, best: _Best | None) -> Budget:

@@ -74,19 +74,19 @@ def approaches(
     )
 
 
-def _with_curves(found: IsoFlop, data: Data, compute: float, cost: Cost) -> IsoFlop:
+def _with_curves(parabolas: IsoFlop, data: Data, compute: float, cost: Cost) -> IsoFlop:
     """Approach 2 with a note on what interpolated curves give in place of parabolas."""
     curves = _or_reason(
         lambda: interpolated(data.runs, compute, cost, resampling=Resampling(resamples=0))
     )
     if isinstance(curves, str):
-        return found
+        return parabolas
     note = (
         f"With interpolated curves in place of parabolas the exponent of N* is "
         f"{shown(curves.exponent_n.value)} and N* is {shown(curves.n_opt.value)}."
     )
-    approach = replace(found.approach, notes=(*found.approach.notes, note))
-    return replace(found, approach=approach)
+    approach = replace(parabolas.approach, notes=(*parabolas.approach.notes, note))
+    return replace(parabolas, approach=approach)
 
 
 def _or_reason(make: Callable[[], T]) -> T | str:

@@ -67,18 +67,18 @@ class Question:
         Raises:
             DataError: no law has a value of the target.
         """
-        found, notes = _parts(fits, weights, sizes, target, cost, draws)
-        if not found:
+        parts, notes = _parts(fits, weights, sizes, target, cost, draws)
+        if not parts:
             raise DataError(f"no law has a value of {target}: {'; '.join(notes)}")
-        total = sum(weights[name] for name in found)
-        shares = {name: weights[name] / total for name in found}
-        answers = np.stack([answer for _, answer, _ in found.values()])
+        total = sum(weights[name] for name in parts)
+        shares = {name: weights[name] / total for name in parts}
+        answers = np.stack([answer for _, answer, _ in parts.values()])
         belief = belief_of(
-            [part.weighing(shares[name]) for name, (part, _, _) in found.items()],
-            np.eye(len(found)) if target.kind == "law" else answers,
-            np.stack([predicted for _, _, predicted in found.values()]),
+            [part.weighing(shares[name]) for name, (part, _, _) in parts.items()],
+            np.eye(len(parts)) if target.kind == "law" else answers,
+            np.stack([predicted for _, _, predicted in parts.values()]),
         )
-        frontiers = {name: _frontier(fits[name], cost) for name in found}
+        frontiers = {name: _frontier(fits[name], cost) for name in parts}
         leader = max(shares, key=lambda name: shares[name])
         return cls(
             target,
@@ -124,19 +124,19 @@ def _parts(
     draws: int,
 ) -> tuple[Found, tuple[str, ...]]:
     """Of each law with a weight and a value: its part, answer and predictions; and notes."""
-    found: Found = {}
+    parts: Found = {}
     notes = []
     asked = _nothing if target.kind == "law" else partial(_asked, target, cost)
     for name, fit in fits.items():
         if weights.get(name, 0.0) <= 0:
             notes.append(f"{name} has no weight: it could not be fitted to the cheaper runs")
             continue
-        made = part_of_fit(fit, asked, sizes, weights[name], draws)
-        if len(made[0].covariance):
-            found[name] = made
+        part = part_of_fit(fit, asked, sizes, weights[name], draws)
+        if len(part[0].covariance):
+            parts[name] = part
         else:
             notes.append(f"{name} is left out: it has no {target} within reach")
-    return found, tuple(notes)
+    return parts, tuple(notes)
 
 
 def _asked(target: Target, cost: Cost, law: Law, values: Values) -> Array:
