@@ -19,10 +19,14 @@ def test_the_sizes_are_the_notebooks():
 
 
 def test_training_images_are_standardised_by_all_and_cut_in_order(mnist, half):
-    pixels = mnist.train_x.astype(np.float64)
-    expected = (pixels[:30000] - pixels.mean()) / pixels.std(ddof=1)
+    counts = np.bincount(mnist.train_x.ravel(), minlength=256)  # of each brightness
+    n, values = counts.sum(), np.arange(256)
+    mean = counts @ values / n
+    deviation = np.sqrt(counts @ (values - mean) ** 2 / (n - 1))
+    some = slice(0, 30000, 10)
     assert half.train_x.shape == (30000, 28, 28) and half.train_x.dtype == np.float32
-    np.testing.assert_allclose(half.train_x, expected, atol=2e-6)
+    expected = (mnist.train_x[some] - mean) / deviation
+    np.testing.assert_allclose(half.train_x[some], expected, atol=2e-6)
     np.testing.assert_array_equal(half.train_y, mnist.train_y[:30000])
 
 

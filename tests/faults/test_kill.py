@@ -11,7 +11,7 @@ from allometry.errors import StoreBusyError
 from allometry.store import Store
 from tests.faults.conftest import Sweep
 
-KILLS = 50
+KILLS = 30
 SEED = 20240901
 
 

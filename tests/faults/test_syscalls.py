@@ -17,7 +17,7 @@ CALLS = (
     "ftruncate,openat,close"
 )
 WRITES = ("pwrite64", "fdatasync", "fsync", "ftruncate")
-POINTS = 150  # of the killing kind in an ordinary test run
+POINTS = 60  # of the killing kind in an ordinary test run
 FAILURES = 60  # over three errors, once and lasting
 
 Point = tuple[str, int]

@@ -163,7 +163,7 @@ def test_options_of_a_fit_are_options_of_a_comparison():
 def test_tables_of_all_kinds_end_in_weights_and_plain_json_or_in_a_refusal():
     rng = np.random.default_rng(5)
     compared = 0
-    for _ in range(40):
+    for _ in range(20):
         n = int(rng.integers(2, 20))
         x = [np.geomspace(1, 1e4, n), np.arange(n) - 2.0, rng.lognormal(3, 2, n)][rng.integers(3)]
         y = rng.choice([0, 0.3, -1]) + (np.abs(x) + 1e-9) ** -rng.uniform(-1, 2)
@@ -179,4 +179,4 @@ def test_tables_of_all_kinds_end_in_weights_and_plain_json_or_in_a_refusal():
         compared += 1
         json.dumps(document(groups), allow_nan=False)
         assert sum(s.weight for s in groups[0].laws.values()) == pytest.approx(1)
-    assert compared > 15
+    assert compared > 7
