@@ -28,6 +28,7 @@ LAYERS = (
     ("plan",),
     ("findings", "figures", "training"),
     ("claims", "store", "testing"),
+    ("study_runs",),
     ("study",),
     ("studies",),
     ("engines", "report"),

@@ -14,9 +14,10 @@ import pytest
 
 from allometry.engines.progress import SAME, STOPPING
 from allometry.errors import DataError, StoreBusyError, UsageError
-from allometry.run import name_of, run
+from allometry.run import run
 from allometry.spec import RunSpec, Spec
 from allometry.store import Store
+from allometry.studies import name_of
 from tests.store.cases import Imagined, result, specs, study
 
 
@@ -276,7 +277,8 @@ def test_outside_the_main_thread_signals_are_left_alone(path):
 
 LIGHT = """
 import sys
-from allometry.run import name_of, run
+from allometry.run import run
+from allometry.studies import name_of
 from tests.store.cases import study
 outcome = run(study(), store=sys.argv[1])
 assert (outcome.stored_before, outcome.trained) == (24, 0)

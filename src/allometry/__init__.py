@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from allometry.studies import study as study
     from allometry.study import Notebook as Notebook
     from allometry.study import Study as Study
+    from allometry.study_runs import Stage as Stage
     from allometry.tables.read import read_table as read_table
     from allometry.tables.table import Table as Table
     from allometry.training.function import Function as Function
@@ -103,6 +104,7 @@ _HOME = {
     "RunResult": "training.result",
     "RunSpec": "spec",
     "Spec": "spec",
+    "Stage": "study_runs",
     "Store": "store",
     "Study": "study",
     "Table": "tables.table",

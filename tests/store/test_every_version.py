@@ -18,6 +18,7 @@ VERSIONS = range(1, len(MIGRATIONS) + 1)
 CONTENT = {
     1: "9a5a996fa637d0566393dc476e1285a4fdf4f47434dee6ea15bb239b9dcd50e9",
     2: "a32b34ce59da351dc58f87f7a6e3acc86096f07364c158352b3356a65d934d70",
+    3: "a32b34ce59da351dc58f87f7a6e3acc86096f07364c158352b3356a65d934d70",
 }
 
 
@@ -47,6 +48,7 @@ def test_a_store_of_every_version_opens_with_what_was_in_it(version, tmp_path):
         (status,) = store.status()
         assert (status.declared, status.pending) == (4, 1)
         assert status.excluded == (version > 1)
+        assert len(store.plans("tiny", "quick")) == (version > 2)
     with Store(path, write=True) as store:
         assert _content(store) == CONTENT[version] and store.verify().damaged == ()
     copies = [p.name for p in tmp_path.glob("s.db.version*")]

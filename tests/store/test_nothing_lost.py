@@ -204,7 +204,7 @@ def test_copies_and_migrations_touch_no_file_of_others(filled, tmp_path):
     with Store(filled) as store:
         store.backup(tmp_path / "c.db")
         store.salvage(tmp_path / "d.db")
-    _raw(filled, "DROP TABLE excluded", "PRAGMA user_version = 1")
+    _raw(filled, "DROP TABLE excluded", "DROP TABLE plans", "PRAGMA user_version = 1")
     with Store(filled, write=True) as store:
         assert store.verify().damaged == ()
     with Store(tmp_path / "s.db.version1.2") as store:  # the copy of before

@@ -138,8 +138,8 @@ def _selected(
     size: str | None, changes: Mapping[str, str],
 ) -> "Selection":  # fmt: skip
     """The runs that the options pick: by STUDY, or by name."""
-    from allometry.run import name_of
     from allometry.store.selection import named_runs, runs_of_study
+    from allometry.studies import name_of
 
     if bool(study) == bool(runs) or (runs and (where or size or changes)):
         raise UsageError("name STUDY, with --where, --size and --set as you like, or each --run ID")

@@ -14,6 +14,7 @@ from allometry.store.declarations import DECLARED
 from allometry.store.lock import WriterLock, check_place, filesystem_type
 from allometry.store.opening import make, open_reader
 from allometry.store.place import resolved
+from allometry.store.plans import INSERT, PLANS
 from allometry.store.record import Record, decode_arrays, digest
 from allometry.store.sqlite_errors import sqlite_errors
 from allometry.store.verify import EXCLUDED, RUNS, Damage, Verification, verify
@@ -69,7 +70,7 @@ class Merged:
 
 
 def merge(stores: Sequence[str | Path], output: str | Path, *, keep_first: bool = False) -> Merged:
-    """Make a new store with the runs, declarations and exclusions of several.
+    """Make a new store with the runs, declarations, exclusions and plans of several.
 
     A run that several stores have is taken from the first of them, with its seconds and its
     provenance; so is the reason it is excluded for, and the order of declared runs. Runs set
@@ -147,6 +148,11 @@ class _Union:
             "INSERT OR IGNORE INTO excluded VALUES (?, ?, ?, ?)",
             source.execute(f"SELECT {EXCLUDED} FROM excluded"),
         )
+        # A plan that two stores have was made when the earlier one says.
+        plans = source.execute(f"SELECT {PLANS} FROM plans").fetchall()
+        for row in plans:
+            self.target.execute("DELETE FROM plans WHERE id = ? AND made_at > ?", (row[0], row[6]))
+        self.target.executemany(INSERT, plans)
 
     def refusal(self) -> str:
         """What to say where runs differ: the first of them, and what to do."""

@@ -45,9 +45,10 @@ def forget(
     declarations: Collection[Declaration],
 ) -> int:
     """See `Store.forget`; call inside a transaction."""
-    connection.executemany(
-        "DELETE FROM declared WHERE (study, size, variant) = (?, ?, ?)", declarations
-    )
+    for table in ("declared", "plans"):
+        connection.executemany(
+            f"DELETE FROM {table} WHERE (study, size, variant) = (?, ?, ?)", declarations
+        )
     include(connection, run_ids)
     return connection.execute(f"DELETE FROM runs WHERE {_NAMED}", _array(run_ids)).rowcount
 

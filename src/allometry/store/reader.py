@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from allometry.errors import DataError, StoreBusyError, UsageError
 from allometry.files.strict_json import read_json
 from allometry.spec import Experiment, check_same, run_ids, texts
+from allometry.store import plans as store_plans
 from allometry.store import verify as store_verify
 from allometry.store.copies import new_store
 from allometry.store.declarations import ALL_DECLARED, Row, checked
@@ -25,6 +26,7 @@ from allometry.store.schema import has_tables
 from allometry.store.sqlite_errors import sqlite_errors
 from allometry.store.status import StudyStatus, statuses
 from allometry.store.verify import EXCLUDED, RUNS, Damage, Verification
+from allometry.tables.plans import CommittedPlan
 from allometry.tables.table import Table
 
 __all__ = ["Reader"]
@@ -103,14 +105,24 @@ class Reader:
             names = self.declared(study, size, variant)
             if not names:
                 raise UsageError(self._not_declared(study, size, variant))
-            rows, reasons, missing = Rows(), self.exclusions(), set(names)
-            for stored in self._stored(names):
-                self._refuse(stored.run_id, damage(stored))
-                missing.discard(stored.run_id)
-                if only is None or stored.run_id in only:
-                    self._add(rows, stored, reasons)
-            self._refuse_hidden(missing)
-            return rows.table(study)
+            rows, plans = self._rows_of(names, only), self.plans(study, size, variant)
+            return rows.table(study, plans)
+
+    def table_of(self, study: str, specs: Sequence[Experiment]) -> Table:
+        """The same of these runs, those of them that are stored, whether declared or not."""
+        with self._reading():
+            return self._rows_of(run_ids(specs)).table(study)
+
+    def _rows_of(self, names: Sequence[str], only: Collection[str] | None = None) -> Rows:
+        """The stored ones of these runs, in this order; of those in `only` where it is given."""
+        rows, reasons, missing = Rows(), self.exclusions(), set(names)
+        for stored in self._stored(names):
+            self._refuse(stored.run_id, damage(stored))
+            missing.discard(stored.run_id)
+            if only is None or stored.run_id in only:
+                self._add(rows, stored, reasons)
+        self._refuse_hidden(missing)
+        return rows
 
     def _stored(self, names: Sequence[str]) -> Iterator[Record]:
         """The stored ones of these runs, in this order."""
@@ -145,6 +157,24 @@ class Reader:
         for row in rows:
             self._refuse(row[0], store_verify.exclusion_damage(row))
         return {run_id: reason for run_id, reason, *_ in rows}
+
+    def plans(self, study: str, size: str, variant: str = "") -> list[CommittedPlan]:
+        """The plans kept for a size of a study, the oldest first, with when their runs were made.
+
+        Raises:
+            DataError: when one is not as it was written.
+        """
+        with self._reading():
+            rows = self._all(f"SELECT {store_plans.PLANS} FROM plans NOT INDEXED")
+            for row in rows:
+                self._refuse("", store_plans.damage(row))
+            plans = store_plans.committed(rows, (study, size, variant))
+            names = sorted({run_id for plan in plans for run_id in plan.runs})
+            trained_at = {run.run_id: run.finished_at for run in self._stored(names)}
+            return [
+                plan._replace(trained_at={n: trained_at[n] for n in plan.runs if n in trained_at})
+                for plan in plans
+            ]
 
     def declared(self, study: str, size: str, variant: str = "") -> list[str]:
         """The run_ids that a size of a study declares, in order, whether stored or not."""

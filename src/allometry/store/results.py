@@ -50,7 +50,7 @@ def table(
 
 
 def declared_now(rows: Table, specs: Sequence[Experiment], study: str, size: str) -> Table:
-    """Those runs of a table that a study declares as it is now, with any seeds.
+    """Those runs of a table that a study declares as it is now, with any seeds, or planned.
 
     Another file whose study has the same name, or the same file before it was edited, may have
     declared the others. A warning says how many are left out.
@@ -68,6 +68,7 @@ def declared_now(rows: Table, specs: Sequence[Experiment], study: str, size: str
         return rows
     seeds = set(rows["seed"].tolist())
     declared = set(run_ids([s.model_copy(update={"seed": seed}) for s in specs for seed in seeds]))
+    declared |= {run_id for plan in rows.plans for run_id in plan.runs}
     kept = [i for i, run_id in enumerate(rows["run_id"].tolist()) if run_id in declared]
     if len(kept) == len(rows):
         return rows

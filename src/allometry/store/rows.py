@@ -1,10 +1,12 @@
 """The runs of a store as a table."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from allometry.store.record import Record, decode_arrays, decoded
+from allometry.tables.plans import CommittedPlan
 from allometry.tables.table import Table
 from allometry.training.result import Cell
 
@@ -45,7 +47,7 @@ class Rows:
             self._arrays[stored.run_id] = decode_arrays(stored.trajectories)
         self._count += 1
 
-    def table(self, study: str) -> Table:
+    def table(self, study: str, plans: Sequence[CommittedPlan] = ()) -> Table:
         """The runs added, as the table of a study."""
         stored = self._stored
         reasons = stored["excluded_because"]
@@ -58,4 +60,4 @@ class Rows:
             **({"excluded_because": reasons} if any(reasons) else {}),
             "seconds": stored["seconds"],
         }
-        return Table(columns, self._arrays)
+        return Table(columns, self._arrays, plans=plans)

@@ -37,6 +37,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             run_id TEXT PRIMARY KEY, reason TEXT NOT NULL, excluded_at TEXT NOT NULL,
             sha256 TEXT NOT NULL) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE plans (
+            id TEXT PRIMARY KEY, study TEXT NOT NULL, size TEXT NOT NULL, variant TEXT NOT NULL,
+            stage TEXT NOT NULL, document TEXT NOT NULL, made_at TEXT NOT NULL,
+            sha256 TEXT NOT NULL)""",
+    ),
 )
 """Statements leading from version n to version n + 1; entries are only ever added.
 

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from allometry.errors import DataError, UsageError
-from allometry.spec import Experiment
-from allometry.store import decisions
+from allometry.spec import Experiment, run_ids
+from allometry.store import decisions, plans
 from allometry.store import verify as store_verify
 from allometry.store.declarations import (
     EarlierCode,
@@ -136,6 +136,29 @@ class Store(Reader):
                 change.write(connection)
         with sqlite_errors(self.path):
             return earlier_codes(change.earlier, self._connection, self._json)
+
+    def plan(
+        self, study: str, size: str, variant: str, stage: str, specs: Sequence[Experiment],
+        predicted: Mapping[str, object],
+    ) -> bool:  # fmt: skip
+        """Keep what is expected of runs, with the time; on disk when this returns.
+
+        The same plan again keeps the time of the first.
+
+        Args:
+            stage: its name.
+            specs: the runs planned, which are declared after this.
+            predicted: what is expected of them, as JSON data.
+
+        Returns:
+            whether it was not there before.
+
+        Raises:
+            UsageError: `predicted` is no JSON data.
+        """
+        key, names = (study, size, variant), run_ids(specs)
+        with self._transaction() as connection:
+            return plans.insert(connection, key, stage, names, predicted, decisions.now())
 
     def commit(self, results: Sequence[RunResult], provenance: Mapping[str, object]) -> int:
         """Store finished runs, all or none; on disk when this returns.

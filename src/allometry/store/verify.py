@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from allometry.errors import DataError
+from allometry.store import plans
 from allometry.store.declarations import ALL_DECLARED, checked, matches_its_hash
 from allometry.store.record import Record, damage, decode_arrays, decoded
 
@@ -66,7 +67,7 @@ class Verification:
 
 
 def verify(connection: sqlite3.Connection) -> Verification:
-    """Hash every run, declaration, exclusion and provenance document; SQLite checks its file."""
+    """Hash every run, declaration, exclusion, plan and provenance; SQLite checks its file."""
     damaged: list[Damage] = []
     names = _documents(connection, damaged).keys()
     runs = 0
@@ -74,12 +75,12 @@ def verify(connection: sqlite3.Connection) -> Verification:
         runs += 1
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
-    damaged += _declarations(connection) + _exclusions(connection) + index_damage(connection)
+    damaged += _damaged_beside_runs(connection)
     return Verification(runs, (*damaged, *_file(connection)))
 
 
 def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
-    """Damage of some runs, of all declarations and exclusions and of the index: before resuming.
+    """Damage of some runs, of all else by its hash and of the index: before resuming.
 
     By hashes alone: what was written under a right hash is looked at where it is read.
 
@@ -94,12 +95,17 @@ def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
         what = damage(stored) or _provenance_damage(stored, names)
         if what:
             damaged.append(Damage(_text(stored.run_id), what, rowid))
-    found = _declarations(connection) + _exclusions(connection) + index_damage(connection)
-    return damaged + found
+    return damaged + _damaged_beside_runs(connection)
+
+
+def _damaged_beside_runs(connection: sqlite3.Connection) -> list[Damage]:
+    """Damage of declarations, exclusions and plans, and of the index of the runs."""
+    found = _declarations(connection) + _exclusions(connection) + _plans(connection)
+    return found + index_damage(connection)
 
 
 def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: str) -> None:
-    """Move damaged runs and exclusions to the quarantine; drop other rows that are damaged.
+    """Move damaged runs, exclusions and plans to the quarantine; drop other damaged rows.
 
     Call inside a transaction. What a study declares it declares again, and runs
     that are not stored are pending again.
@@ -117,6 +123,7 @@ def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: s
         connection.execute("DELETE FROM declared")
         connection.executemany("INSERT INTO declared VALUES (?, ?, ?, ?, ?, ?, ?)", intact.values())
     _set_exclusions_aside(connection, when)
+    _set_plans_aside(connection, when)
     intact_names = json.dumps(list(documents(connection)))
     connection.execute(
         "DELETE FROM provenance WHERE id NOT IN (SELECT value FROM json_each(?))", (intact_names,)
@@ -154,6 +161,18 @@ def _set_exclusions_aside(connection: sqlite3.Connection, when: str) -> None:
     connection.executemany("INSERT INTO excluded VALUES (?, ?, ?, ?)", intact)
 
 
+def _set_plans_aside(connection: sqlite3.Connection, when: str) -> None:
+    rows = connection.execute(f"SELECT rowid, {plans.PLANS} FROM plans NOT INDEXED").fetchall()
+    for rowid, *row in rows:
+        what = plans.damage(tuple(row))
+        if what:
+            connection.execute(
+                "INSERT INTO quarantine (what, found_at, row, sha256) VALUES (?, ?, ?, ?)",
+                (what, when, row[5], row[7]),
+            )
+            connection.execute("DELETE FROM plans WHERE rowid = ?", (rowid,))
+
+
 def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verification:
     """Copy everything intact into an empty store, inside a transaction of the caller's.
 
@@ -182,6 +201,12 @@ def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verificat
             damaged.append(Damage(_text(row[0]), what))
         else:
             target.execute("INSERT OR IGNORE INTO excluded VALUES (?, ?, ?, ?)", row)
+    for row in _each(source, f"SELECT {plans.PLANS} FROM plans NOT INDEXED", damaged):
+        what = plans.damage(row)
+        if what:
+            damaged.append(Damage("", what))
+        else:
+            target.execute(plans.INSERT, row)
     return Verification(runs, tuple(damaged))
 
 
@@ -199,6 +224,15 @@ def _exclusions(connection: sqlite3.Connection) -> list[Damage]:
         what = exclusion_damage(row)
         if what:
             damaged.append(Damage(_text(row[0]), what))
+    return damaged
+
+
+def _plans(connection: sqlite3.Connection) -> list[Damage]:
+    damaged: list[Damage] = []
+    for row in _each(connection, f"SELECT {plans.PLANS} FROM plans NOT INDEXED", damaged):
+        what = plans.damage(row)
+        if what:
+            damaged.append(Damage("", what))
     return damaged
 
 

@@ -5,17 +5,18 @@ several studies names their modules in ``STUDIES``.
 """
 
 import importlib
+import os
 import pkgutil
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from allometry.errors import UsageError, did_you_mean
-from allometry.files.foreign import expanded, is_file
+from allometry.files.foreign import expanded, is_file, is_folder
 from allometry.studies.loading import origin_of, study_module
 from allometry.study import Study
 
-__all__ = ["modules", "names", "study"]
+__all__ = ["modules", "name_of", "names", "study"]
 
 LOADING = "loading"  # the module beside the studies that is none
 
@@ -76,6 +77,29 @@ def study(name: str | Path) -> Study:
         f"no study {str(name)!r}; there are {', '.join(modules())}, and your own by the path of "
         f"its file, ./mine.py, or of a folder with a study.py{hint}"
     )
+
+
+def name_of(given: Study | str | Path) -> tuple[str, Study | None]:
+    """The name of a study, and the study where it is at hand or asked for by its path.
+
+    A study given by name is not loaded, so that results can be read of which the file is gone.
+
+    Args:
+        given: a study, its name, or the path of its file or folder.
+
+    Raises:
+        UsageError: there is no study at that path.
+    """
+    if isinstance(given, str) and not _is_path(given):
+        return given, None
+    loaded = given if isinstance(given, Study) else study(given)
+    return loaded.name, loaded
+
+
+def _is_path(text: str) -> bool:
+    if text.endswith(".py") or os.sep in text:
+        return True
+    return is_folder(text) and text not in names()
 
 
 def _study_of(module: ModuleType, where: str) -> Study:

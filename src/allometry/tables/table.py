@@ -15,6 +15,7 @@ from allometry.errors import DataError, UnavailableError, UsageError, did_you_me
 from allometry.files.durable import written
 from allometry.tables.cells import is_exact
 from allometry.tables.limits import listed
+from allometry.tables.plans import CommittedPlan
 from allometry.tables.printed import table_text
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Table:
         trajectories: run_id to named arrays along training, for the runs that have any.
         notes: what was not read from a file as it stands, in words.
         origin: the file it was read from, for messages.
+        plans: kept in the store before the runs that they speak of were declared.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class Table:
         *,
         notes: Sequence[str] = (),
         origin: Origin | None = None,
+        plans: Sequence[CommittedPlan] = (),
     ):
         self.trajectories = trajectories or {}
         self.notes = tuple(notes)
+        self.plans = tuple(plans)
         self._origin = origin
         self._columns = {name: as_column(name, values) for name, values in columns.items()}
         lengths = {name: len(column) for name, column in self._columns.items()}
@@ -139,7 +143,11 @@ class Table:
         origin = self._origin
         if origin is not None:
             origin = replace(origin, numbers=np.asarray(origin.numbers)[index])
-        return Table(columns, self.trajectories, notes=self.notes, origin=origin)
+        return self._like(columns, origin)
+
+    def _like(self, columns: Mapping[str, ArrayLike], origin: Origin | None) -> "Table":
+        """A table of these columns with all else as it is here."""
+        return Table(columns, self.trajectories, notes=self.notes, origin=origin, plans=self.plans)
 
     def place(self, row: int) -> str:
         """Where a row stands, for messages: `runs.csv, line 3`, or `row 2` counted from 1."""
@@ -170,17 +178,12 @@ class Table:
 
     def with_columns(self, /, **columns: ArrayLike) -> "Table":
         """A copy with columns added or replaced."""
-        return Table(
-            {**self._columns, **columns},
-            self.trajectories,
-            notes=self.notes,
-            origin=self._origin,
-        )
+        return self._like({**self._columns, **columns}, self._origin)
 
     def without(self, *names: str) -> "Table":
         """A copy without these columns."""
         columns = {name: c for name, c in self._columns.items() if name not in names}
-        return Table(columns, self.trajectories, notes=self.notes, origin=self._origin)
+        return self._like(columns, self._origin)
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """RFC 4180 text, or a file where a path is given; numbers round-trip exactly."""

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -15,22 +14,21 @@ from typing import Literal, NoReturn, get_args
 from allometry.engines import Engine, Failure, Finished
 from allometry.engines.progress import Drain, Progress, Silent
 from allometry.errors import UsageError, printable
-from allometry.files.foreign import is_folder
 from allometry.findings import Analysis, Finding, findings_html, findings_text
 from allometry.spec import SIZES, Changes, Experiment, run_ids
-from allometry.spec.code import UserCode, is_known
-from allometry.spec.code import changes as changes_of_code
-from allometry.store import EarlierCode, Store, results
+from allometry.spec.code import UserCode
+from allometry.store import Store, results
 from allometry.store.place import resolved
 from allometry.store.results import stored_variant
 from allometry.study import Study, noticed, procedure_of
+from allometry.study_runs import Declared
 from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.kept import Keep, Kept
 from allometry.training.procedure import pending_packs
 
-__all__ = ["Outcome", "name_of", "run", "table"]
+__all__ = ["Outcome", "run", "table"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
 CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
@@ -129,6 +127,8 @@ def run(
 ) -> Outcome:
     """Train the runs of a study that are not stored yet, and store each pack at once.
 
+    Once all are stored, the runs that the study plans from them (`Study.later`) are trained too.
+
     Ctrl-C, SIGTERM or SIGHUP (a closed terminal) finishes and stores the packs in flight, says
     so, and ends the program as it would have; a second one stops at once. Stopped in any way,
     the next call goes on where this one was; a long pack goes on from its last checkpoint, in
@@ -163,35 +163,42 @@ def run(
     place = resolved(store)
     kept = _kept(study, place, keep, codes)
     checkpoints = _checkpoints(place, checkpoint_every, kept)
+    keeps = checkpoint_every is not None or keep is not None
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
-        damaged = opened.mend(specs)
-        pending = opened.pending(specs)
-        earlier = opened.declare(study.name, size, name, specs)
-        _warn_of_code(study, codes, earlier, opened)
-        if keep:
-            _warn_of_networks(kept, set(run_ids(specs)) - set(run_ids(pending)))
-        _sweep(checkpoints, done=set(run_ids(specs)) - set(run_ids(pending)))
-        stopped, failures = 0, tuple[Failure, ...]()
-        if pending:
-            trainer = _engine(engine, keeps=checkpoint_every is not None or keep is not None)
-            packs = _Packs(study, specs, codes, pending, checkpoints)
-            stopped, failures = packs.train(trainer, opened, progress or Silent())
-            checkpoints.sweep()
-        left = len(opened.pending(pending))
-        table = opened.table(study.name, size, name, only={spec.run_id for spec in specs})
+        runs = Declared(study, size, name, changes, opened, specs, codes)
+        runs.mend(specs)
+        runs.add_stages()
+        stored_before = len(runs.specs) - len(opened.pending(runs.specs))
+        while True:
+            pending = runs.declare()
+            done = set(run_ids(runs.specs)) - set(run_ids(pending))
+            if keep:
+                _warn_of_networks(kept, done)
+            _sweep(checkpoints, done)
+            stopped, failures = 0, tuple[Failure, ...]()
+            if pending:
+                packs = _Packs(study, runs.specs, runs.codes, pending, checkpoints)
+                trainer = _engine(engine, keeps=keeps)
+                stopped, failures = packs.train(trainer, opened, progress or Silent())
+                checkpoints.sweep()
+            if stopped or not runs.add_stages():
+                break
+        left = len(opened.pending(runs.specs))
+        only = {spec.run_id for spec in runs.specs}
+        table = opened.table(study.name, size, name, only=only)
     if stopped and when_stopped == "raise":
         _end_program(stopped, left)
     return Outcome(
         study=study,
         table=table,
-        trained=len(pending) - left,
-        stored_before=len(specs) - len(pending),
+        trained=len(runs.specs) - stored_before - left,
+        stored_before=stored_before,
         diverged=int((table["status"] == "diverged").sum()),
         pending=left,
         seconds=time.perf_counter() - began,
         signal=stopped,
-        quarantined=sum(bool(one.run_id) for one in damaged),
+        quarantined=runs.quarantined,
         failures=failures,
         excluded=int((table["status"] == "excluded").sum()),
     )
@@ -239,28 +246,6 @@ class _Packs:
         digests = {result.spec.code for result in finished.results}
         parts = {code.digest: code.parts for code in self.codes if code.digest in digests - {""}}
         return {**finished.provenance, **({"code": parts} if parts else {})}
-
-
-def _warn_of_code(
-    study: Study, codes: Sequence[UserCode], earlier: Sequence[EarlierCode], store: Store
-) -> None:
-    """Say in a line each what code has no source, and which stored runs have other code."""
-    for code in codes:
-        if not is_known(code.digest):
-            _log.warning(
-                "%s: %s: no source to be read, so these runs are never taken for stored ones; "
-                "write the study to a file, or load it again if it was edited",
-                study.name, ", ".join(code.unknown),
-            )  # fmt: skip
-    now = {name: part for code in codes for name, part in code.parts.items()}
-    for before in earlier:
-        changed = changes_of_code(before.parts, now)
-        _log.warning(
-            "%s: %s since %d stored runs were made; they stay: allometry table %s --set code=%s "
-            "--store %s",
-            study.name, changed or "its code is another", before.runs, study.name, before.name,
-            store.path,
-        )  # fmt: skip
 
 
 def _end_program(number: int, pending: int) -> NoReturn:
@@ -328,13 +313,6 @@ def _engine(engine: Engine | Callable[[], Engine] | None, *, keeps: bool) -> Eng
     return chosen
 
 
-def _named(study: str | Path) -> Study:
-    # Studies import nearly everything, so they are loaded when one is asked for.
-    from allometry import studies
-
-    return studies.study(study)
-
-
 def table(
     study: Study | str | Path,
     *,
@@ -356,6 +334,9 @@ def table(
         UsageError: when no such runs are stored.
         DataError: when a stored run is damaged.
     """
+    # Studies import nearly everything, so they are looked at when one is asked for.
+    from allometry.studies import name_of
+
     name, loaded = name_of(study)
     return results.table(
         name,
@@ -367,26 +348,7 @@ def table(
     )
 
 
-def name_of(study: Study | str | Path) -> tuple[str, Study | None]:
-    """The name of a study, and the study where it is at hand or asked for by its path.
-
-    A study given by name is not loaded, so that results can be read of which the file is gone.
-
-    Args:
-        study: a study, its name, or the path of its file or folder.
-
-    Raises:
-        UsageError: there is no study at that path.
-    """
-    if isinstance(study, str) and not _is_path(study):
-        return study, None
-    loaded = study if isinstance(study, Study) else _named(study)
-    return loaded.name, loaded
-
-
-def _is_path(text: str) -> bool:
+def _named(study: str | Path) -> Study:
     from allometry import studies
 
-    if text.endswith(".py") or os.sep in text:
-        return True
-    return is_folder(text) and text not in studies.names()
+    return studies.study(study)

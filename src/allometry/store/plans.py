@@ -1,0 +1,74 @@
+"""Plans kept in a store: what is expected of runs, written before the runs are declared."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from allometry.errors import DataError, UsageError
+from allometry.files.strict_json import read_json
+from allometry.store.declarations import Key, matches_its_hash
+from allometry.store.record import canonical, digest
+from allometry.tables.plans import CommittedPlan
+
+__all__ = ["INSERT", "PLANS", "committed", "damage", "insert"]
+
+PLANS = "id, study, size, variant, stage, document, made_at, sha256"
+INSERT = f"INSERT OR IGNORE INTO plans ({PLANS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+Row = tuple[Any, ...]  # of table ``plans``
+
+
+def insert(
+    connection: sqlite3.Connection,
+    key: Key,
+    stage: str,
+    runs: Sequence[str],
+    predicted: Mapping[str, object],
+    made_at: str,
+) -> bool:
+    """Keep a plan; call inside a transaction. A plan that is there already keeps its time.
+
+    Args:
+        runs: run_ids of the planned runs.
+        predicted: what is expected of them, as JSON data.
+
+    Returns:
+        whether it was not there before.
+
+    Raises:
+        UsageError: `predicted` is no JSON data.
+    """
+    try:
+        document = canonical({"predicted": predicted, "runs": list(runs)})
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"stage {stage!r}: predicted= takes JSON data, finite numbers, texts, lists and "
+            f"dictionaries, got what is none: {error}"
+        ) from error
+    named = (*key, stage, document)
+    row = (digest(*named), *named, made_at)
+    return connection.execute(INSERT, (*row, digest(*row))).rowcount == 1
+
+
+def damage(row: Row) -> str | None:
+    """What is wrong with a row of table ``plans``; None when nothing is."""
+    return None if matches_its_hash(row) else "the plan of a stage is damaged"
+
+
+def committed(rows: Iterable[Row], key: Key) -> list[CommittedPlan]:
+    """The plans of a key, the oldest first.
+
+    Raises:
+        DataError: one is not as allometry writes it, in a store from elsewhere.
+    """
+    plans = [_plan(*row[4:7]) for row in rows if row[1:4] == key]
+    return sorted(plans, key=lambda plan: plan.made_at)
+
+
+def _plan(stage: str, document: str, made_at: str) -> CommittedPlan:
+    match read_json(document):
+        case {"predicted": dict(predicted), "runs": list(runs)} if all(
+            isinstance(run, str) for run in runs
+        ):
+            return CommittedPlan(stage, made_at, tuple(runs), predicted)
+    raise DataError(f"the plan of stage {stage[:40]!r} is not as allometry writes it")

@@ -1,0 +1,361 @@
+"""The runs of a study: listed by it or planned from results, checked, marked with their code."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from inspect import signature
+from operator import index
+from typing import Any
+
+from allometry.errors import UsageError
+from allometry.spec import Changes, Experiment, RunSpec, Spec, replace, run_ids
+from allometry.spec.code import UserCode, is_known, is_shipped, user_classes, user_code
+from allometry.spec.code import changes as changes_of_code
+from allometry.store import EarlierCode, Store
+from allometry.tables.table import Table
+from allometry.training.procedure import Measures, Procedure
+
+__all__ = ["Declared", "Runs", "Stage", "included"]
+
+
+_log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
+
+FIRST_SEED = 0  # of a size that names no seeds
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Runs planned from the table of others, and what is expected of them.
+
+    Attributes:
+        name: a few words, for the store and the page.
+        runs: the specs, none of which the table has.
+        predicted: JSON data, the losses predicted of these runs say. The store keeps it, with
+            the time, before the runs are declared (`Table.plans`).
+    """
+
+    name: str
+    runs: Sequence[Experiment]
+    predicted: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
+class Runs:
+    """What a study trains and measures; the attributes are those of `Study`."""
+
+    name: str
+    _: KW_ONLY
+    runs: Callable[[str, Sequence[int]], Sequence[Experiment]]
+    later: Callable[[str, Table], Stage | None] | None = None
+    sizes: tuple[str, ...] = ("quick", "notebook")
+    seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    measures: Measures
+    trajectory: Measures = field(default_factory=dict)
+    procedure: Procedure | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse sizes, measures and seeds that cannot be meant."""
+        if isinstance(self.sizes, str) or not self.sizes:
+            raise UsageError(
+                f"study {self.name}: sizes=('quick',), names in a tuple, expected, got "
+                f"{self.sizes!r}"
+            )
+        for kind in ("measures", "trajectory"):
+            given = getattr(self, kind)
+            if not isinstance(given, Mapping) or not all(map(callable, given.values())):
+                raise UsageError(
+                    f"study {self.name}: {kind}={{'losses': measures.losses}}, functions by name, "
+                    f"expected, got {given!r}"
+                )
+        seeds = self.seeds.items() if isinstance(self.seeds, Mapping) else [("", self.seeds)]
+        if not all(size in self.sizes and isinstance(some, Iterable) for size, some in seeds):
+            sizes = ", ".join(f"{size!r}: (0, 1, 2)" for size in self.sizes)
+            raise UsageError(
+                f"study {self.name}: seeds={{{sizes}}}, seeds by size, expected, got {self.seeds!r}"
+            )
+
+    @property
+    def measure_names(self) -> tuple[str, ...]:
+        """Names of measures as they are in each spec, and so in its `run_id`."""
+        return (*sorted(self.measures), *sorted(f"trajectory:{n}" for n in self.trajectory))
+
+    def specs(
+        self,
+        size: str,
+        seeds: int | Sequence[int] | None = None,
+        changes: Changes | None = None,
+    ) -> list[Experiment]:
+        """The runs of one size, as `specs_and_code` gives them."""
+        return self.specs_and_code(size, seeds, changes)[0]
+
+    def specs_and_code(
+        self,
+        size: str,
+        seeds: int | Sequence[int] | None = None,
+        changes: Changes | None = None,
+    ) -> tuple[list[Experiment], list[UserCode]]:
+        """The runs of one size, and the code of the user that they are made by.
+
+        Args:
+            size: one of `sizes`.
+            seeds: the seeds, or how many, counted up from the first; None for the study's
+                defaults.
+            changes: dotted field to new value, applied to every run (``--set``).
+
+        Raises:
+            UsageError: the study has no such size, its specs no such field, there are no runs, two
+                are equal, or a trajectory would have no points.
+        """
+        self._check_size(size)
+        run_seeds = tuple(self.seeds.get(size, (FIRST_SEED,)))
+        if seeds is not None:
+            run_seeds = _asked_seeds(seeds, run_seeds[0] if run_seeds else FIRST_SEED)
+        given = self._listed(size, run_seeds)
+        if not given:
+            seed_names = ", ".join(map(str, run_seeds)) or "none"
+            raise UsageError(
+                f"study {self.name}, size {size!r}, seeds {seed_names}: no runs; runs(size, seeds) "
+                "gave an empty list, and nothing was done"
+            )
+        specs, codes = self._with_code(size, given, changes)
+        if self.trajectory and self.procedure is None and not any(map(_has_points, specs)):
+            raise UsageError(
+                f"study {self.name}: trajectory= records nothing without points of measurement: "
+                "give TrainSpec(measure_every=...), epochs from one point to the next, or "
+                "measure_steps=..., how many (or --set train.measure_every=...)"
+            )
+        return specs, codes
+
+    def next_stage(
+        self, size: str, table: Table, changes: Changes | None
+    ) -> tuple[Stage, list[UserCode]] | None:
+        """The runs that a study plans from others, with the code of the user that makes them.
+
+        Args:
+            size: of the runs.
+            table: of all runs so far, of earlier stages too, without those that are excluded.
+            changes: dotted field to new value, applied to every run (``--set``).
+
+        Returns:
+            None where there is no more to train.
+
+        Raises:
+            UsageError: `later` gave no `Stage`, or one whose runs cannot be meant.
+        """
+        self._check_size(size)
+        if self.later is None:
+            return None
+        stage = self.later(size, table)
+        if stage is None:
+            return None
+        if not isinstance(stage, Stage):
+            raise UsageError(
+                f"study {self.name}: later(size, table) gives a Stage(name, runs=[...]) or None; "
+                f"got {stage!r}"
+            )
+        given = self._checked(f"stage {stage.name!r}: runs", stage.runs)
+        if not given:
+            raise UsageError(
+                f"study {self.name}: stage {stage.name!r} has no runs; later(size, table) gives "
+                "None where there is no more to train"
+            )
+        runs, codes = self._with_code(size, given, changes)
+        again = set(run_ids(runs)) & set(table["run_id"].tolist())
+        if again:
+            raise UsageError(
+                f"study {self.name}: stage {stage.name!r} plans {len(again)} runs that the table "
+                "has already: later(size, table) gives runs that are not in the table, or None"
+            )
+        return Stage(stage.name, runs, stage.predicted), codes
+
+    def _check_size(self, size: str) -> None:
+        if size not in self.sizes:
+            raise UsageError(
+                f"study {self.name} has no size {size!r}; it has {', '.join(self.sizes)}"
+            )
+
+    def _listed(self, size: str, seeds: Sequence[int]) -> list[Experiment]:
+        """What `runs` gives."""
+        try:
+            signature(self.runs).bind(size, seeds)
+        except TypeError:
+            raise UsageError(
+                f"study {self.name}: runs is called as runs(size, seeds); got a function of "
+                f"{signature(self.runs)}"
+            ) from None
+        return self._checked("runs(size, seeds)", self.runs(size, seeds))
+
+    def _checked(self, what: str, given: object) -> list[Experiment]:
+        """The specs in a list of them, or one that stands alone.
+
+        Args:
+            what: gave them, for the message.
+        """
+        specs: list[Any] = list(given) if isinstance(given, Iterable) else [given]
+        kind = RunSpec if self.procedure is None else Experiment
+        strange = [spec for spec in specs if not isinstance(spec, kind)]
+        if strange:
+            raise UsageError(
+                f"study {self.name}: {what} gives a list of RunSpec, or with procedure= "
+                f"of another Experiment; got {strange[0]!r}"
+            )
+        return specs
+
+    def _with_code(
+        self, size: str, given: Sequence[Experiment], changes: Changes | None
+    ) -> tuple[list[Experiment], list[UserCode]]:
+        """Runs with their measures, code and changes, and the code of the user they are made by."""
+        codes = self.codes(user_classes(given))
+        measures = self.measure_names
+        specs = [
+            spec.model_copy(update={"measures": measures, "code": code.digest})
+            for spec, code in zip(given, codes, strict=True)
+        ]
+        for path, value in (changes or {}).items():
+            specs = [replace(spec, path, value) for spec in specs]
+        self._check(specs, size)
+        return specs, list({code.digest: code for code in codes}.values())
+
+    def _check(self, specs: Sequence[Experiment], size: str) -> None:
+        """Refuse, before anything is trained or written, what cannot be meant."""
+        names = run_ids(specs)
+        first = {name: place for place, name in reversed(list(enumerate(names)))}
+        for place, name in enumerate(names):
+            if first[name] < place:
+                raise UsageError(
+                    f"study {self.name}: two runs of size {size!r} are the same, number "
+                    f"{first[name]} and {place} of the list, counted from 0: what they are to "
+                    "differ in, the seed say, is not in their specs"
+                )
+
+    def codes(self, classes: Sequence[frozenset[type[Spec]]]) -> list[UserCode]:
+        """The code that makes runs whose specs have these classes of a user's; one for each."""
+        roots = dict(self._roots())
+        known = {
+            some: user_code(roots, some, self.runs)._replace(
+                training=user_code({}, some, self.runs).digest
+            )
+            for some in dict.fromkeys(classes)
+        }
+        return [known[some] for some in classes]
+
+    def _roots(self) -> Iterator[tuple[str, object]]:
+        """What of this study decides its runs, shipped parts under their own names left out."""
+        shipped = is_shipped(self.runs)
+        kinds = (("measure", self.measures), ("trajectory", self.trajectory))
+        for kind, functions in kinds:
+            for name, function in functions.items():
+                if not (is_shipped(function) and (shipped or _is_measure(name, function))):
+                    yield f"{kind} {name}", function
+        if self.procedure is not None:
+            code = self.procedure.code
+            if not is_shipped(code) or (getattr(code, "__dict__", None) and not shipped):
+                yield "procedure", code
+
+
+def _is_measure(name: str, function: Callable[..., object]) -> bool:
+    """Whether this is the shipped measure of that name."""
+    module = getattr(function, "__module__", "")
+    made_by_a_call = getattr(function, "__closure__", None)
+    ours = module.startswith("allometry.measures.") and not made_by_a_call
+    return ours and function.__name__ == name
+
+
+def _asked_seeds(seeds: int | Sequence[int], first: int) -> tuple[int, ...]:
+    """The seeds asked for: these, or so many from the first."""
+    try:
+        if isinstance(seeds, Iterable):
+            return tuple(index(seed) for seed in seeds)
+        return tuple(range(first, first + index(seeds)))
+    except TypeError:
+        raise UsageError(
+            f"seeds: how many, 3 say, or a list of them, [0, 1] say, expected, got {seeds!r}"
+        ) from None
+
+
+def _has_points(spec: Experiment) -> bool:
+    """Whether a run is measured along training, as the default procedure does it."""
+    train = getattr(spec, "train", None)
+    return bool(getattr(train, "measure_every", 0) or getattr(train, "measure_steps", 0))
+
+
+def included(table: Table) -> Table:
+    """The rows that analyses and figures see: all but those that are excluded."""
+    if "excluded_because" not in table:
+        return table
+    return table.take(table["status"] != "excluded").without("excluded_because")
+
+
+# ---- in a store ------------------------------------------------------------------------------
+
+
+@dataclass
+class Declared:
+    """The runs of a study in an open store, and those that it plans from them.
+
+    Attributes:
+        specs: of all runs so far. codes: of the user, that makes them.
+        quarantined: runs found damaged and set aside.
+    """
+
+    study: Runs
+    size: str
+    variant: str
+    changes: Changes | None
+    store: Store
+    specs: list[Experiment]
+    codes: list[UserCode]
+    quarantined: int = 0
+
+    def mend(self, specs: Sequence[Experiment]) -> None:
+        """Set aside what is damaged of these runs."""
+        self.quarantined += sum(bool(one.run_id) for one in self.store.mend(specs))
+
+    def add_stages(self) -> bool:
+        """Plan the runs of every stage to which the stored runs lead, and keep the plans.
+
+        Returns:
+            whether there are more runs than before.
+        """
+        before = len(self.specs)
+        while self.study.later and not self.store.pending(self.specs):
+            table = included(self.store.table_of(self.study.name, self.specs))
+            planned = self.study.next_stage(self.size, table, self.changes)
+            if planned is None:
+                break
+            stage, codes = planned
+            key = (self.study.name, self.size, self.variant)
+            self.store.plan(*key, stage.name, stage.runs, stage.predicted)
+            self.mend(stage.runs)
+            self.specs += stage.runs
+            self.codes += [code for code in codes if code not in self.codes]
+        return len(self.specs) > before
+
+    def declare(self) -> list[Experiment]:
+        """Declare all runs so far; those that are not stored."""
+        key = (self.study.name, self.size, self.variant)
+        earlier = self.store.declare(*key, self.specs)
+        _warn_of_code(self.study, self.codes, earlier, self.store)
+        return self.store.pending(self.specs)
+
+
+def _warn_of_code(
+    study: Runs, codes: Sequence[UserCode], earlier: Sequence[EarlierCode], store: Store
+) -> None:
+    """Say in a line each what code has no source, and which stored runs have other code."""
+    for code in codes:
+        if not is_known(code.digest):
+            _log.warning(
+                "%s: %s: no source to be read, so these runs are never taken for stored ones; "
+                "write the study to a file, or load it again if it was edited",
+                study.name, ", ".join(code.unknown),
+            )  # fmt: skip
+    now = {name: part for code in codes for name, part in code.parts.items()}
+    for before in earlier:
+        changed = changes_of_code(before.parts, now)
+        _log.warning(
+            "%s: %s since %d stored runs were made; they stay: allometry table %s --set code=%s "
+            "--store %s",
+            study.name, changed or "its code is another", before.runs, study.name, before.name,
+            store.path,
+        )  # fmt: skip
