@@ -36,7 +36,6 @@ def test_a_uniform_guess_of_bytes_costs_eight_bits(data):
     found = bits_per_byte(network(data, test_loss=math.log(256), valid_loss=math.log(16)))
     assert found["test_bits_per_byte"] == pytest.approx(8)
     assert found["valid_bits_per_byte"] == pytest.approx(4)
-    assert found["n_vocabulary"] == 256
     assert (found["test_bytes"], found["valid_bytes"]) == (512, 256)
 
 

@@ -17,7 +17,7 @@ def bits_per_byte(net: Network) -> dict[str, float]:
 
     Returns:
         `test_bits_per_byte` and, where there is a validation part, `valid_bits_per_byte`;
-        `test_bytes`: of the tokens tested; `n_vocabulary`: tokens of the vocabulary.
+        `test_bytes`, `valid_bytes`: of these tokens.
 
     Raises:
         UsageError: the data are no `Text`.
@@ -25,7 +25,7 @@ def bits_per_byte(net: Network) -> dict[str, float]:
     data = net.spec.data
     if not isinstance(data, Text):
         raise UsageError(f"bits_per_byte is of text, data=Text(...), got {type(data).__name__}")
-    out = {"n_vocabulary": float(data.n_vocabulary)}
+    out = {}
     for part, (_, targets) in net.split.parts().items():
         if part != "train":
             n_bytes = data.bytes_of(targets)

@@ -60,6 +60,13 @@ def test_too_much_text_is_refused_before_it_is_made_to_tokens(tmp_path, monkeypa
         documents_at(tmp_path / "long.txt", "utf-8")
 
 
+def test_documents_that_were_joined_are_apart_again(monkeypatch):
+    monkeypatch.setattr(documents, "read", lambda *_: {"sympy.txt": b"one\n\x1e\x1etwo\r\n"})
+    corpus.cache_clear()
+    assert corpus("sympy") == (b"one\n", b"two\n")
+    corpus.cache_clear()
+
+
 def test_an_unknown_corpus_is_refused_with_the_names_there_are():
     for ask in (corpus, lambda name: Text(name=name)):
         with pytest.raises(

@@ -10,6 +10,7 @@ from allometry.datasets import BytePair, Bytes, Characters, Text, read_text
 from allometry.datasets.text import documents
 from allometry.datasets.text.controls import Chain
 from allometry.datasets.text.corpora import GUTENBERG
+from allometry.datasets.text.ngrams import ByteModel
 from allometry.errors import DataError, UsageError
 from allometry.spec.text import texts
 from allometry.spec.torch_draws import TorchDraws
@@ -195,6 +196,8 @@ def test_gutenberg(monkeypatch):
     text = Text(name="gutenberg")
     assert [sum(map(len, part)) for part in text.parts()] == [10_560_578, 581_567, 602_750]
     assert sum(file.size for file in GUTENBERG.files) == 11_793_318
+    train, _, test = map(b"".join, text.parts())
+    assert ByteModel.of(train).bits_per_byte(test) == pytest.approx(2.0693, abs=1e-4)
     assert text.n_data == 82_504 and text.n_vocabulary == 256
     assert text.with_options(tokeniser=Characters()).n_vocabulary == 96
     pytest.importorskip("tokenizers")

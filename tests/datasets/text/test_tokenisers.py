@@ -124,7 +124,7 @@ def test_another_tokeniser_than_expected_is_refused(data):
     assert data.with_options(tokeniser=pinned).n_data == plain.n_data
     wrong = BytePair(vocabulary=300, sha256="0" * 64)
     with pytest.raises(DataError, match=f"SHA-256 {'0' * 64} expected, got {pinned.sha256}"):
-        data.with_options(tokeniser=wrong).n_vocabulary  # noqa: B018
+        data.with_options(tokeniser=wrong).n_data  # noqa: B018
     assert json.dumps(pinned.document())  # part of a run's identity
 
 
@@ -133,7 +133,14 @@ def test_more_byte_pairs_than_the_text_has_are_refused(data):
     with pytest.raises(
         UsageError, match="4096 tokens expected, but the training text has pairs for"
     ):
-        data.with_options(tokeniser=BytePair(vocabulary=4096)).n_vocabulary  # noqa: B018
+        data.with_options(tokeniser=BytePair(vocabulary=4096)).n_data  # noqa: B018
+
+
+def test_vocabularies_of_bytes_and_byte_pairs_are_known_without_the_text():
+    """So that a study can say its models before a corpus is fetched."""
+    text = Text(name="gcide", train_tokens=1280)
+    assert text.n_vocabulary == 256 and text.n_data == 10
+    assert text.with_options(tokeniser=BytePair(vocabulary=700)).n_vocabulary == 700
 
 
 def test_tokenisers_have_names():

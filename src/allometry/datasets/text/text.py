@@ -59,8 +59,8 @@ class Text(Data):
         tokeniser: ``bytes``, ``characters`` and ``byte_pair`` stand for the shipped ones.
         context: tokens of an example.
         train_tokens: of the training part used, in windows evenly spaced over it, the same for all
-            seeds, down to whole windows; None for all. The option `subset` draws windows by the
-            seed instead.
+            seeds, down to whole windows; None for all, and then `n_data` reads the text. The
+            option `subset` draws windows by the seed instead.
         valid_tokens, test_tokens: most that are evaluated, in windows evenly spaced over the part.
             Without `valid_tokens` the validation part is held out but not given.
         source: ``text``; or a control made of its tokens. ``shuffled``: the tokens of each part in
@@ -131,8 +131,12 @@ class Text(Data):
 
     @property
     def n_vocabulary(self) -> int:
-        """Tokens of the vocabulary, which a model's table and outputs must have."""
-        return len(self._tokens().vocabulary)
+        """Tokens of the vocabulary, which a model's table and outputs must have.
+
+        Of bytes and byte pairs it is known without the text.
+        """
+        known = self.tokeniser.n_tokens
+        return len(self._tokens().vocabulary) if known is None else known
 
     @property
     def tokeniser_sha256(self) -> str | None:

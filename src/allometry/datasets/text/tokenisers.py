@@ -41,6 +41,11 @@ class Tokens(NamedTuple):
 class Tokeniser(Spec):
     """How a text becomes tokens."""
 
+    @property
+    def n_tokens(self) -> int | None:
+        """Tokens of the vocabulary; None where the text decides."""
+        return None
+
     def tokens(self, parts: Parts, sha256: str) -> Tokens:
         """The tokens of a text.
 
@@ -55,6 +60,10 @@ class Bytes(Tokeniser):
     """A token for each byte of UTF-8; the vocabulary has all 256, also those that no text has."""
 
     short: ClassVar[str | None] = "bytes"
+
+    @property
+    def n_tokens(self) -> int:
+        return 256
 
     def tokens(self, parts: Parts, sha256: str) -> Tokens:
         train, valid, test = (np.frombuffer(b"".join(part), np.uint8) for part in parts)
@@ -93,6 +102,10 @@ class BytePair(Tokeniser):
 
     vocabulary: int = Field(default=1024, ge=257, le=65_536)
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+
+    @property
+    def n_tokens(self) -> int:
+        return self.vocabulary
 
     def tokens(self, parts: Parts, sha256: str) -> Tokens:
         return Tokens(*byte_pair_tokens(parts, sha256, self.vocabulary, self.sha256))
