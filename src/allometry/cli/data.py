@@ -16,7 +16,7 @@ def data() -> None:
 @data.command("list")
 @as_json
 def data_list(as_json: bool) -> None:
-    """Data sets, and where their files lie when they are here."""
+    """Data sets: origin, licence, and where their files lie when they are here."""
     from allometry import datasets
 
     rows = [(d, datasets.find(d.name)) for d in datasets.available()]
@@ -24,13 +24,22 @@ def data_list(as_json: bool) -> None:
         print_json(
             "data",
             data_sets=[
-                {"name": d.name, "title": d.title, "licence": d.licence,
+                {"name": d.name, "title": d.title, "licence": d.licence, "origin": d.origin,
                  "folder": str(path) if path else None}
                 for d, path in rows
             ],
         )  # fmt: skip
     else:
-        shown = [(d.name, f"{path or 'not here yet'}  {d.title}") for d, path in rows]
+        shown = [
+            line
+            for d, path in rows
+            for line in (
+                (d.name, d.title),
+                ("", f"from {d.origin}"),
+                ("", f"licence: {d.licence}"),
+                ("", str(path or "not here yet")),
+            )
+        ]
         columns("Data sets", shown)
 
 

@@ -4,7 +4,7 @@ Real images are fetched once, kept in a cache and checked by SHA-256 at every
 load (`get`, `find`, `available`, and `allometry.datasets.images`). Synthetic
 data is drawn when it is needed, one module for each kind. Data of one's own are
 arrays (`Arrays`), files (`read_npz`, `read_npy`, `read_csv`, `read_parquet`,
-`read_images`) or a class (`Data`).
+`read_images`, `read_text`) or a class (`Data`).
 """
 
 from importlib import import_module
@@ -30,10 +30,18 @@ if TYPE_CHECKING:
     from allometry.datasets.splits import LeadingImages as LeadingImages
     from allometry.datasets.splits import Moons as Moons
     from allometry.datasets.teacher import Teacher as Teacher
+    from allometry.datasets.text.text import Text as Text
+    from allometry.datasets.text.text import read_text as read_text
+    from allometry.datasets.text.tokenisers import BytePair as BytePair
+    from allometry.datasets.text.tokenisers import Bytes as Bytes
+    from allometry.datasets.text.tokenisers import Characters as Characters
 
 # Specs, loaded when first used: they bring pydantic, which `allometry data` does not need.
 _HOME = {
     "Arrays": "arrays",
+    "BytePair": "text.tokenisers",
+    "Bytes": "text.tokenisers",
+    "Characters": "text.tokenisers",
     "Data": "data",
     "ImageSubset": "splits",
     "LeadingImages": "splits",
@@ -41,17 +49,19 @@ _HOME = {
     "Moons": "splits",
     "Split": "split",
     "Teacher": "teacher",
+    "Text": "text.text",
     "read_csv": "columns",
     "read_images": "image_folder",
     "read_npy": "numpy_files",
     "read_npz": "numpy_files",
     "read_parquet": "columns",
+    "read_text": "text.text",
 }
 
 __all__ = [
-    "Arrays", "Data", "DataFile", "DataSet", "ImageSubset", "LeadingImages", "ModularAddition",
-    "Moons", "Split", "Teacher", "available", "find", "get", "read_csv", "read_images", "read_npy",
-    "read_npz", "read_parquet",
+    "Arrays", "BytePair", "Bytes", "Characters", "Data", "DataFile", "DataSet", "ImageSubset",
+    "LeadingImages", "ModularAddition", "Moons", "Split", "Teacher", "Text", "available", "find",
+    "get", "read_csv", "read_images", "read_npy", "read_npz", "read_parquet", "read_text",
 ]  # fmt: skip
 
 

@@ -168,7 +168,7 @@ def _take(source: Source, wanted: dict[str, DataFile], folder: Path) -> list[str
                     _store(wanted[name], stream, folder)
                     del wanted[name]
                 except DataError as damage:
-                    reasons.append(f"{name} is damaged: {damage}")
+                    reasons.append(f"{name} is damaged, or of another version: {damage}")
     except (UnavailableError, HTTPException, OSError, *_DAMAGE) as error:
         if isinstance(error, OSError) and error.errno in _FULL_DISK:
             raise DiskError(f"no room for the files of {source.where}: {error}") from error

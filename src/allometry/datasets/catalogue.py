@@ -6,6 +6,7 @@ from allometry.datasets.cache import Progress, cache_root, fetch, folder_of, is_
 from allometry.datasets.description import DataFile, DataSet
 from allometry.datasets.packages import DebianPackage, NodePackage, PythonPackage
 from allometry.datasets.sources import Folder, Web
+from allometry.datasets.text.corpora import CORPORA
 from allometry.errors import UsageError
 
 __all__ = ["FASHION_MNIST", "MNIST", "available", "describe", "find", "get"]
@@ -64,7 +65,7 @@ MNIST = DataSet(
 
 def available() -> tuple[DataSet, ...]:
     """Every data set that can be fetched."""
-    return (FASHION_MNIST, MNIST)
+    return (FASHION_MNIST, MNIST, *CORPORA)
 
 
 def describe(name: str) -> DataSet:

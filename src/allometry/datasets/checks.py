@@ -54,11 +54,28 @@ def _cast(split: Split, name: str) -> Split:
     def cast(part: str, value: object) -> NDArray[Any]:
         where = f"{name}: {part}"
         array = _array(value, where)
-        return _features(array, where) if part.endswith("_x") else _targets(array, where)
+        if part.endswith("_x"):
+            return _features(array, where)
+        if _are_of_positions(array, getattr(split, part.removesuffix("y") + "x")):
+            return _whole(array, where)
+        return _targets(array, where)
 
     for part, value in zip(Split._fields[:4], split, strict=False):
         _array(value, f"{name}: {part}")
     return split.mapped(cast)
+
+
+def _are_of_positions(y: NDArray[Any], x: object) -> bool:
+    """Whether targets are a class for each position of symbols ``(n, T)``, as of text."""
+    return (
+        y.dtype.kind in "iu"
+        and y.ndim == 2
+        and y.shape[1] > 1
+        and isinstance(x, np.ndarray)
+        and x.shape == y.shape
+        and x.dtype.kind in "fiu"
+        and bool((x >= 0).all() and (x == np.floor(x)).all())
+    )
 
 
 def _check_lengths(split: Split, part: str, name: str) -> None:
@@ -94,7 +111,8 @@ def _check_alike(split: Split, part: str, name: str) -> None:
 
 def _kind(targets: NDArray[Any]) -> str:
     if targets.dtype.kind == "i":
-        return "classes (whole numbers)"
+        each = f" for each of {targets.shape[1]} positions" if targets.ndim > 1 else ""
+        return f"classes (whole numbers){each}"
     return f"real targets (n, {targets.shape[1]})" if targets.ndim > 1 else "real targets (n,)"
 
 
@@ -149,6 +167,10 @@ def _classes(y: NDArray[Any], where: str) -> NDArray[np.int32]:
             f"{where}: {CLASSES}, one for each example, (n,), got shape {y.shape}; "
             f"{_flattened(y)}; {REGRESSION}"
         )
+    return _whole(y, where)
+
+
+def _whole(y: NDArray[Any], where: str) -> NDArray[np.int32]:
     if y.min() < 0 or y.max() > np.iinfo(np.int32).max:
         raise UsageError(
             f"{where}: {CLASSES}, got whole numbers from {y.min()} to {y.max()}; {RENUMBERED}; "
@@ -163,7 +185,7 @@ def _flattened(y: NDArray[Any]) -> str:
         return "y[:, 0] is such an array"
     if y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
         return "these are one-hot: y.argmax(axis=1) are the classes"
-    return "an example has one class"
+    return "an example has one class, or one for each of its symbols, (n, T) whole numbers as well"
 
 
 def _float32(array: NDArray[Any], where: str) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ __all__ = ["Options", "count_of", "divided", "stream"]
 
 # Second half of the key of a stream; the first is a run's seed, below 2**32. The order of a
 # run's batches has the number of the epoch there.
-ORDER, LABELS, TARGETS, VALIDATION = (2**63 + i for i in range(4))
+ORDER, LABELS, TARGETS, VALIDATION, TOKENS = (2**63 + i for i in range(5))
 EVERY_SEED = 2**32  # in the place of a seed, for what is the same for all of them
 PARTS = ("train", "test", "valid")
 BLOCK_BYTES = 1 << 24  # of features that are standardised at once, in float64
@@ -131,6 +131,11 @@ class Options(Spec):
 
     def _noisy(self, y: NDArray[Any], order: NDArray[np.int64], seed: int) -> NDArray[Any]:
         if self.label_noise:
+            if y.ndim > 1 and y.dtype.kind == "i":
+                raise UsageError(
+                    f"{type(self).__name__}: label_noise is for one class an example, and these "
+                    f"have {y.shape[1]}, one for each position"
+                )
             if y.dtype.kind == "f":
                 raise UsageError(
                     f"{type(self).__name__}: label_noise is for classes, and these are real "

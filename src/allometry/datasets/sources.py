@@ -2,18 +2,34 @@
 
 A source only opens streams. What comes out is hashed, limited in length and
 written by `allometry.datasets.cache`, the same for every source.
+
+Many small text files can be one file of a data set: `members`, where a source has it, is a
+regular expression of the paths below its folder that are joined, in the order of these paths, with
+`SEPARATOR` between them. Paths are without their suffix there, so that the joined bytes do not
+depend on which of the files a package has compressed.
 """
 
 import gzip
-from collections.abc import Generator, Sequence
+import io
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 from urllib.request import urlopen
 
 from allometry.errors import UnavailableError
 
-__all__ = ["Folder", "Source", "Streams", "Web", "decompressed"]
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["SEPARATOR", "Folder", "Source", "Streams", "Web", "decompressed", "joined"]
+
+SEPARATOR = b"\x1e"
+"""Between files that are joined: the record separator of ASCII, which text does not use."""
+
+GZIP = (".gz", ".dz")  # dictzip is gzip with an index in its header
 
 # Each file's name with its decompressed bytes.
 Streams = Generator[tuple[str, IO[bytes]], None, None]
@@ -44,17 +60,27 @@ class Folder:
 
     Args:
         path: the folder.
-        suffix: what the file names end in there; `.gz` files are decompressed.
+        suffix: what the file names end in there; `.gz` and `.dz` files are decompressed.
+        members: files below the folder that are joined, as a regular expression of their paths
+            without the suffix, which each of them may have or not.
     """
 
     path: Path
     suffix: str = ".gz"
+    members: str = ""
 
     @property
     def where(self) -> str:
         return f"the folder {self.path}"
 
     def open(self, names: Sequence[str]) -> Streams:
+        if self.members:
+            files = (path for path in self.path.rglob("*") if path.is_file())
+            inner = [path.relative_to(self.path).as_posix() for path in files]
+            stream = joined(inner, self.members, self.suffix, lambda n: (self.path / n).open("rb"))
+            for name in names:
+                yield name, stream
+            return
         for name in names:
             path = self.path / (name + self.suffix)
             if not path.is_file():
@@ -90,7 +116,61 @@ class Web:
 
 
 def decompressed(stream: IO[bytes], suffix: str) -> IO[bytes]:
-    """The stream itself, or its gunzipped bytes where the suffix is `.gz`."""
-    if suffix != ".gz":
+    """The stream itself, or its gunzipped bytes where the suffix is `.gz` or `.dz`."""
+    if suffix not in GZIP:
         return stream
     return cast(IO[bytes], gzip.GzipFile(fileobj=stream, mode="rb"))
+
+
+def joined(
+    paths: Iterable[str],
+    pattern: str,
+    suffix: str,
+    opened: Callable[[str], AbstractContextManager[IO[bytes]]],
+) -> IO[bytes]:
+    """The files whose paths without the suffix fit a pattern, one after the other.
+
+    Args:
+        paths: of all files of the source.
+        pattern: a regular expression of the whole path.
+        opened: the file of a path, as it is in the source.
+
+    Raises:
+        UnavailableError: no path fits.
+    """
+    members = {path.removesuffix(suffix): path for path in paths}
+    names = sorted(name for name in members if re.fullmatch(pattern, name))
+    if not names:
+        raise UnavailableError(f"there is no file whose path fits {pattern}")
+
+    def pieces() -> Iterator[bytes]:
+        for i, name in enumerate(names):
+            if i:
+                yield SEPARATOR
+            path = members[name]
+            with opened(path) as stream:
+                yield from _pieces(decompressed(stream, suffix if path != name else ""))
+
+    return io.BufferedReader(_Joined(pieces()))
+
+
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    while piece := stream.read(1 << 16):
+        yield piece
+
+
+class _Joined(io.RawIOBase):
+    """Pieces of bytes as a stream; no more is read than is asked for."""
+
+    def __init__(self, pieces: Iterator[bytes]):
+        self._pieces, self._left = pieces, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        self._left = self._left or next(self._pieces, b"")
+        place = memoryview(buffer)
+        n = min(len(place), len(self._left))
+        place[:n], self._left = self._left[:n], self._left[n:]
+        return n

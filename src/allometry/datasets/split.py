@@ -14,8 +14,9 @@ class Split(NamedTuple):
 
     Attributes:
         train_x, test_x, valid_x: features, ``(n, ...)`` float32.
-        train_y, test_y, valid_y: classes, ``(n,)`` int32; or real targets or probabilities of
-            the classes, ``(n,)`` or ``(n, d)`` float32. Without a validation split both are None.
+        train_y, test_y, valid_y: classes, ``(n,)`` int32, or ``(n, T)``, one for each of the T
+            symbols of an example; or real targets or probabilities of the classes, ``(n,)`` or
+            ``(n, d)`` float32. Without a validation split both are None.
     """
 
     train_x: NDArray[np.float32]

@@ -11,8 +11,10 @@ from allometry.measures.norms import weight_norms as weight_norms
 from allometry.measures.paths import path_entropies as path_entropies
 from allometry.measures.ranks import effective_rank as effective_rank
 from allometry.measures.sharpness import sharpness as sharpness
+from allometry.measures.text import bits_per_byte as bits_per_byte
 
 __all__ = [
-    "Network", "activation_changes", "activation_sizes", "distance_from_start", "effective_rank",
-    "gradient_noise_scale", "losses", "path_entropies", "sharpness", "weight_norm", "weight_norms",
+    "Network", "activation_changes", "activation_sizes", "bits_per_byte", "distance_from_start",
+    "effective_rank", "gradient_noise_scale", "losses", "path_entropies", "sharpness",
+    "weight_norm", "weight_norms",
 ]  # fmt: skip

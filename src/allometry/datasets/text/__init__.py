@@ -1,0 +1,1 @@
+"""Text as a data set: its documents, their parts, tokens and windows, and what compresses it."""

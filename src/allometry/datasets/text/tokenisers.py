@@ -1,0 +1,111 @@
+"""Tokenisers: how a text becomes whole numbers, as values.
+
+All of them lose nothing: the tokens of a text are that text again, so that losses of different
+tokenisers are compared in bits a byte of it.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from allometry.datasets.text.byte_pairs import byte_pair_tokens
+from allometry.datasets.text.parts import Parts
+from allometry.errors import lacking
+from allometry.spec.value import Spec
+
+__all__ = ["BytePair", "Bytes", "Characters", "Tokeniser", "Tokens"]
+
+
+class Tokens(NamedTuple):
+    """A text as tokens.
+
+    Attributes:
+        train, valid, test: numbers of the tokens of each part, ``(n,)`` unsigned.
+        vocabulary: the UTF-8 of each token by its number.
+        sha256: of a trained tokeniser's tokens and merges; None where nothing is trained.
+    """
+
+    train: NDArray[np.unsignedinteger]
+    valid: NDArray[np.unsignedinteger]
+    test: NDArray[np.unsignedinteger]
+    vocabulary: tuple[bytes, ...]
+    sha256: str | None = None
+
+    def decode(self, tokens: NDArray[np.integer]) -> bytes:
+        """The text of tokens."""
+        return b"".join([self.vocabulary[token] for token in tokens.tolist()])
+
+
+class Tokeniser(Spec):
+    """How a text becomes tokens."""
+
+    @property
+    def n_tokens(self) -> int | None:
+        """Tokens of the vocabulary; None where the text decides."""
+        return None
+
+    def tokens(self, parts: Parts, sha256: str) -> Tokens:
+        """The tokens of a text.
+
+        Args:
+            parts: of the text. What is trained is trained on the training part alone.
+            sha256: of the parts, by which what takes long is kept.
+        """
+        raise lacking(self, "tokens")
+
+
+class Bytes(Tokeniser):
+    """A token for each byte of UTF-8; the vocabulary has all 256, also those that no text has."""
+
+    short: ClassVar[str | None] = "bytes"
+
+    @property
+    def n_tokens(self) -> int:
+        return 256
+
+    def tokens(self, parts: Parts, sha256: str) -> Tokens:
+        train, valid, test = (np.frombuffer(b"".join(part), np.uint8) for part in parts)
+        return Tokens(train, valid, test, tuple(bytes([byte]) for byte in range(256)))
+
+
+class Characters(Tokeniser):
+    """A token for each character; the vocabulary has those of all three parts, by code point."""
+
+    short: ClassVar[str | None] = "characters"
+
+    def tokens(self, parts: Parts, sha256: str) -> Tokens:
+        texts = [b"".join(part).decode() for part in parts]
+        codes = [np.frombuffer(text.encode("utf-32-le"), "<u4") for text in texts]
+        alphabet = np.unique(np.concatenate([np.unique(part) for part in codes]))
+        dtype = np.min_scalar_type(len(alphabet) - 1)
+        train, valid, test = (np.searchsorted(alphabet, part).astype(dtype) for part in codes)
+        return Tokens(train, valid, test, tuple(chr(code).encode() for code in alphabet.tolist()))
+
+
+class BytePair(Tokeniser):
+    """Byte-pair encoding (Sennrich et al. 1508.07909) of bytes, as GPT-2's.
+
+    Starts from all 256 bytes, so that no text is unknown, and joins the most frequent pair within a
+    word of the training part until the vocabulary is full. Trained by the library `tokenizers`,
+    the extra ``text``. The training is deterministic. Versions 0.15 to 0.23 of the library find the
+    same tokens in Gutenberg; should another version find others, a `sha256` refuses them.
+
+    Attributes:
+        vocabulary: tokens, the bytes among them.
+        sha256: expected of the trained tokeniser, `Text.tokeniser_sha256`; None for no
+            expectation. As a field it is part of a run's identity.
+    """
+
+    short: ClassVar[str | None] = "byte_pair"
+
+    vocabulary: int = Field(default=1024, ge=257, le=65_536)
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+
+    @property
+    def n_tokens(self) -> int:
+        return self.vocabulary
+
+    def tokens(self, parts: Parts, sha256: str) -> Tokens:
+        return Tokens(*byte_pair_tokens(parts, sha256, self.vocabulary, self.sha256))

@@ -1,0 +1,51 @@
+"""What a text is compressed to without a network, in bits a byte."""
+
+import lzma
+import zlib
+from typing import Any
+
+from allometry.datasets.text.ngrams import ByteModel
+from allometry.datasets.text.text import Text
+
+__all__ = ["yardsticks"]
+
+ZLIB_WINDOW = 1 << 15  # bytes that zlib looks back
+
+
+def yardsticks(data: Text, order: int = 5) -> dict[str, float]:
+    """Bits a byte of the whole test part, by programs and a model of short sequences.
+
+    Args:
+        data: of which the text is taken: neither tokeniser nor source matter.
+        order: bytes of the sequences that are counted.
+
+    Returns:
+        ``gzip``, ``xz``: of the test part alone, without headers.
+        ``gzip_given_training``, ``xz_given_training``: what the test part adds behind the training
+        part, which is fairer beside a trained model. gzip looks back 32 kB alone; xz sees all.
+        ``bytes_of_N``, N the order: `ByteModel` of the training part.
+    """
+    parts = data.parts()
+    train, test = b"".join(parts.train), b"".join(parts.test)
+    sizes = {
+        "gzip": len(_deflated(test)),
+        "gzip_given_training": len(_deflated(test, train[-ZLIB_WINDOW:])),
+        "xz": len(_xz(test)),
+        "xz_given_training": len(_xz(train + test)) - len(_xz(train)),
+    }
+    bits = {name: 8 * size / len(test) for name, size in sizes.items()}
+    return bits | {f"bytes_of_{order}": ByteModel.of(train, order).bits_per_byte(test)}
+
+
+def _deflated(text: bytes, before: bytes = b"") -> bytes:
+    """Raw deflate, which gzip is with a header, begun with what stands before the text."""
+    given: dict[str, Any] = {"zdict": before} if before else {}
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, **given)
+    return compressor.compress(text) + compressor.flush()
+
+
+def _xz(text: bytes) -> bytes:
+    """Raw LZMA2, the method of xz, with a dictionary that holds the whole text."""
+    size = max(1 << 20, 1 << (len(text) - 1).bit_length())
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": size}]
+    return lzma.compress(text, format=lzma.FORMAT_RAW, filters=filters)
