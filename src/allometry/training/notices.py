@@ -47,7 +47,7 @@ def chance_loss(net: Network) -> float:
     """
     loss, targets = net.spec.train.loss, net.split.train_y
     if isinstance(loss, CrossEntropy) and is_classes(targets):
-        shares = np.bincount(targets) / len(targets)
+        shares = np.bincount(targets.ravel()) / targets.size
         return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
     if isinstance(loss, SquaredError) and not is_classes(targets):
         return float(np.asarray(targets, np.float64).reshape(len(targets), -1).var(axis=0).mean())
