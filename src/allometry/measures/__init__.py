@@ -3,6 +3,7 @@
 from allometry.measures.layers import activation_changes as activation_changes
 from allometry.measures.layers import activation_sizes as activation_sizes
 from allometry.measures.losses import losses as losses
+from allometry.measures.losses import test_losses as test_losses
 from allometry.measures.network import Network as Network
 from allometry.measures.noise import gradient_noise_scale as gradient_noise_scale
 from allometry.measures.norms import distance_from_start as distance_from_start
@@ -14,5 +15,6 @@ from allometry.measures.sharpness import sharpness as sharpness
 
 __all__ = [
     "Network", "activation_changes", "activation_sizes", "distance_from_start", "effective_rank",
-    "gradient_noise_scale", "losses", "path_entropies", "sharpness", "weight_norm", "weight_norms",
+    "gradient_noise_scale", "losses", "path_entropies", "sharpness", "test_losses",
+    "weight_norm", "weight_norms",
 ]  # fmt: skip

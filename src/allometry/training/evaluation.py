@@ -29,6 +29,8 @@ def means(
 ) -> dict[str, NDArray[Any]]:
     """Loss and metrics by column (``train_loss``), means over all examples, ``(K,)`` float64 each.
 
+    A part without examples has no columns.
+
     Args:
         splits: of each member, or the one that all share.
         own: the examples by part, where each member has its own.
@@ -39,6 +41,8 @@ def means(
     for part in by_part[0]:
         sets = [of[part] for of in by_part]
         counts = np.array([len(x) for x, _ in sets])
+        if not counts.all():
+            continue
         if own:
             sums = _sums_of_own(descent, params, own[part], counts[:, None])
         else:

@@ -33,7 +33,9 @@ def notice(net: Network) -> str:
         if negative:
             return f"{negative[0]} is negative, which {type(loss).__name__} cannot be"
     chance = chance_loss(net)
-    if net.step < LEAST_UPDATES or not losses["train_loss"] > CHANCE * chance > 0:
+    # Without a training loss nothing is said of it.
+    train_loss = losses.get("train_loss", 0.0)
+    if net.step < LEAST_UPDATES or not train_loss > CHANCE * chance > 0:
         return ""
     if _is_constant(net):
         return "the outputs are the same for all examples"

@@ -243,7 +243,7 @@ class LanguageModel(Model):
         """The units ``(B, T, d_mlp)`` of an MLP."""
         if self.mlp == "gelu":
             return ACTIVATIONS["gelu"](x @ inner.T)
-        gate, up = (x @ matrix.T for matrix in inner)
+        gate, up = x @ inner[0].T, x @ inner[1].T
         return ACTIVATIONS["silu"](gate) * up
 
 
@@ -252,5 +252,5 @@ _WRITING = ("mix", "outer")  # matrices that write to the stream
 
 
 def _kind(name: str) -> str:
-    """ "qkv" of ``qkv2``."""
+    """The name without its layer: ``qkv`` of ``qkv2``."""
     return name.rstrip("0123456789")
