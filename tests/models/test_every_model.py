@@ -13,12 +13,14 @@ from allometry.models import (
     EmbeddingDecoder,
     FrozenCNN,
     FrozenViT,
+    LanguageModel,
     Model,
     OneLayerTransformer,
 )
 from allometry.testing import check_model
 
 IMAGES = np.random.default_rng(0).random((6, 28, 28))
+TOKENS = np.random.default_rng(0).integers(0, 11, (12, 6))
 SMALL = np.random.default_rng(0).normal(size=(8, 7, 6, 2))
 
 
@@ -35,6 +37,11 @@ def cnns(one: tuple[int, ...], other: tuple[int, ...], **options: Any) -> tuple[
     return pair(CNN, {"channels": one}, {"channels": other}, **shared)
 
 
+def language(**options: Any) -> tuple[Any, Any]:
+    shared = {"vocabulary": 11, "context": 6, "n_layers": 2, "d_head": 4, **options}
+    return pair(LanguageModel, {"d_model": 12, "d_mlp": 20}, {"d_model": 8, "d_mlp": 32}, **shared)
+
+
 # Model, one to share its pack, examples. What is slow repeats options in other company.
 CASES: list[Any] = [
     (*mlps((12, 8), (4, 16), activation="gelu", parametrisation="mup", base_width=8), None),
@@ -45,6 +52,7 @@ CASES: list[Any] = [
     ),
     (MLP(widths=(6, 12, 3), dropout=0.2, norm="rms", bias=False), None, None),
     (*cnns((4,), (6,), head="flatten", norm="layer", activation="softplus"), SMALL),
+    (*language(n_layers=1, mlp="swiglu", tied=True, parametrisation="mup", base_width=8), TOKENS),
     *(
         pytest.param(*case, marks=pytest.mark.slow)
         for case in [
@@ -60,6 +68,8 @@ CASES: list[Any] = [
                    {"d_embed": 5, "hidden": (9,)}, p=7), None),
             (*pair(OneLayerTransformer, {"d_mlp": 6}, {"d_mlp": 9}, p=7, d_model=8, n_heads=2),
              None),
+            (*language(), TOKENS),
+            (*language(positions="learnt", parametrisation="mup", base_width=16), TOKENS),
             (ConvNet(channels=3, dropout=0.2), None, IMAGES),
             (*pair(FrozenCNN, {"widths": (1568, 5, 10)}, {"widths": (1568, 8, 10)}), IMAGES),
             (*pair(FrozenViT, {"widths": (64, 5, 10)}, {"widths": (64, 8, 10)}), IMAGES),

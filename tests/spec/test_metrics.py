@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from allometry.errors import UsageError
 from allometry.spec import TrainSpec
-from allometry.spec.losses import BinaryCrossEntropy
+from allometry.spec.losses import BinaryCrossEntropy, CrossEntropy
 from allometry.spec.metrics import R2, Accuracy, Metric, TopK
 from allometry.spec.optimizers import Adam
 
@@ -88,3 +88,18 @@ def test_two_metrics_of_one_name_are_refused(metrics):
     """The second took the place of the first, without a word."""
     with pytest.raises(ValidationError, match="twice"):
         TrainSpec(optimizer=Adam(), epochs=1, metrics=metrics)
+
+
+# ---- sequences -------------------------------------------------------------------------------
+
+
+def test_scores_of_a_sequence_are_means_over_its_positions():
+    logits = RANDOM.normal(size=(6, 5, 7)).astype(np.float32)
+    labels = RANDOM.integers(0, 7, size=(6, 5)).astype(np.int32)
+    for score in (CrossEntropy(), Accuracy(), TopK(k=2)):
+        flat = np.asarray(score.each(logits.reshape(30, 7), labels.reshape(30)), np.float64)
+        each = score.each(logits, labels)
+        np.testing.assert_allclose(each, flat.reshape(6, 5).mean(axis=1), rtol=1e-6)
+    assert CrossEntropy().least_outputs(labels) == labels.max() + 1
+    with pytest.raises(UsageError, match="whole numbers from 0 to 5"):
+        CrossEntropy().check({"training": labels}, 6)

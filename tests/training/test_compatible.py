@@ -8,13 +8,15 @@ import pytest
 from allometry import RunSpec, TrainSpec
 from allometry.datasets import Arrays
 from allometry.errors import UsageError
-from allometry.models import MLP
+from allometry.models import MLP, LanguageModel
 from allometry.models.model import Model
 from allometry.spec.losses import Loss, SquaredError
 from allometry.spec.metrics import R2, Metric
 from allometry.spec.optimizers import SGD, Optimizer
+from allometry.training import evaluation
 from allometry.training.loop import Training
 from allometry.training.program import prepare
+from tests.models.windows import Windows
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 LABELS, REAL = (X[:, 0] > 0).astype(int), np.sin(X[:, 0])
@@ -148,3 +150,48 @@ def test_fields_that_cannot_be_traced_train_by_equal_shapes():
     packs = Training().packs(specs)
     assert [len(pack.specs) for pack in packs] == [1, 1]
     assert all("cannot be computed as traced numbers" in pack.note for pack in packs)
+
+
+# ---- sequences -------------------------------------------------------------------------------
+
+
+def of_windows(data, **train):
+    """A pack of a language model on windows of 10 tokens below 13."""
+    model = LanguageModel(vocabulary=13, context=10, d_model=8, n_layers=1, d_head=4, d_mlp=8)
+    train = {"epochs": 1, "batch_size": 4, "optimizer": SGD()} | train
+    return prepare([RunSpec(model=model, data=data, train=TrainSpec(**train), seed=0)])
+
+
+class LastToken(Windows):
+    """One label for a window, where the network answers at every position."""
+
+    def load(self, draws):
+        return super().load(draws).mapped(lambda part, a: a[:, -1] if part[-1] == "y" else a)
+
+
+def test_a_label_for_each_position_is_expected():
+    with pytest.raises(UsageError, match=r"outputs \(B, 10, 13\).*a label for each position"):
+        of_windows(LastToken())
+
+
+def test_a_loss_that_gives_a_number_for_each_position_is_refused():
+    with pytest.raises(UsageError, match=r"SquaredError\.each: one number an example expected"):
+        of_windows(Windows(), loss=SquaredError())
+
+
+def test_sequences_are_evaluated_few_at_a_time_and_their_mean_is_that_of_all_positions(monkeypatch):
+    monkeypatch.setattr(evaluation, "BATCH", 25)
+    program, state = of_windows(Windows())
+    sizes = []
+    batch_sums = evaluation._batch_sums
+    monkeypatch.setattr(
+        evaluation, "_batch_sums",
+        lambda *arguments: sizes.append(len(arguments[4])) or batch_sums(*arguments),
+    )  # fmt: skip
+    losses = evaluation.means(program.descent, state.params, program.splits)
+    assert set(sizes) == {2}  # windows of 10 tokens
+    split, layout = program.splits[0], program.descent.layout
+    logits = np.asarray(layout.apply(state.params, jnp.asarray(split.train_x)))[0]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    chosen = np.take_along_axis(probabilities, split.train_y[..., None], axis=-1)
+    np.testing.assert_allclose(losses["train_loss"], -np.log(chosen).mean(), rtol=1e-6)

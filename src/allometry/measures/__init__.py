@@ -3,6 +3,7 @@
 from allometry.measures.layers import activation_changes as activation_changes
 from allometry.measures.layers import activation_sizes as activation_sizes
 from allometry.measures.losses import losses as losses
+from allometry.measures.losses import test_losses as test_losses
 from allometry.measures.network import Network as Network
 from allometry.measures.noise import gradient_noise_scale as gradient_noise_scale
 from allometry.measures.norms import distance_from_start as distance_from_start
@@ -16,5 +17,5 @@ from allometry.measures.text import bits_per_byte as bits_per_byte
 __all__ = [
     "Network", "activation_changes", "activation_sizes", "bits_per_byte", "distance_from_start",
     "effective_rank", "gradient_noise_scale", "losses", "path_entropies", "sharpness",
-    "weight_norm", "weight_norms",
+    "test_losses", "weight_norm", "weight_norms",
 ]  # fmt: skip

@@ -16,9 +16,9 @@ class Network:
 
     Attributes:
         params: NumPy arrays by name, read-only.
-        losses: loss and metrics over the whole training set, test set and, where there is one,
-            validation set: ``train_loss``, ``test_loss``, and of class labels
-            ``train_accuracy``, ``test_accuracy``.
+        losses: loss and metrics over the training set (`TrainSpec.measure_examples` of it), the
+            whole test set and, where there is one, validation set: ``train_loss``,
+            ``test_loss``, and of class labels ``train_accuracy``, ``test_accuracy``.
         split: the features its trained part sees, with targets; read-only.
         epoch: passes made so far; 0 is the untrained network.
         step: updates made so far.

@@ -110,7 +110,7 @@ def check_fit(apply: Apply, start: Params, n_in: int, n_out: int, name: str) -> 
         raise UsageError(
             f"{name} does not take examples of {n_in} features: {first_line}"
         ) from error
-    if len(outputs.shape) != 2 or outputs.shape[0] != 2 or outputs.shape[1] < n_out:
+    if len(outputs.shape) not in (2, 3) or outputs.shape[0] != 2 or outputs.shape[-1] < n_out:
         raise UsageError(
             f"{name}: outputs (B, {n_out}) or wider expected for these data, got "
             f"{outputs.shape} for B = 2"

@@ -84,6 +84,11 @@ class Model(Spec):
         return None
 
     @property
+    def tokens(self) -> int:
+        """Predictions of an example: T of networks that answer at T positions, otherwise 1."""
+        return 1
+
+    @property
     def stochastic(self) -> bool:
         """Whether `apply_training` draws; by default where it is not that of this class."""
         return type(self).apply_training is not Model.apply_training
@@ -95,6 +100,10 @@ class Model(Spec):
             UsageError: none of the widths that its arrays have as columns is that of its inputs.
         """
         return _counted(self)
+
+    def columns(self) -> Mapping[str, int | float | str]:
+        """Columns of its runs beside those of every model (`allometry.training.loop.describe`)."""
+        return {}
 
     def init(self, draws: TorchDraws) -> Params:
         """Start values, drawn in the order PyTorch would."""
@@ -116,7 +125,10 @@ class Model(Spec):
         _checked(self, n_in, n_out)
 
     def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
-        """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``."""
+        """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``.
+
+        Of a network that answers at each of T positions ``(B, T, n_out)``.
+        """
         raise lacking(self, "apply")
 
     def layer_outputs(self, params: Mapping[str, jax.Array], x: jax.Array) -> tuple[jax.Array, ...]:

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NORM_FLOP", "Norm", "NormFlop", "keep_units", "norm_start", "normalise"]
+__all__ = [
+    "NORM_FLOP", "Norm", "NormFlop", "keep_units", "norm_start", "normalise", "rms_normalised",
+]  # fmt: skip
 
 Norm = Literal["none", "layer", "rms", "group"]
 
@@ -80,6 +82,17 @@ def normalise(
     scaled: jax.Array = units.astype(x.dtype) * params[f"scale{layer}"]
     shift = f"shift{layer}"
     return scaled + params[shift] if shift in params else scaled
+
+
+def rms_normalised(x: jax.Array, n_units: Any) -> jax.Array:
+    """x ``(..., W)`` over the root of the mean square of its units, of each position by itself.
+
+    Args:
+        n_units: the true width, traced in a pack; units from there on are zero and stay so.
+    """
+    units = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    mean = jnp.square(units).sum(axis=-1, keepdims=True) / n_units
+    return (units * jax.lax.rsqrt(mean + EPSILON)).astype(x.dtype)
 
 
 def keep_units(x: jax.Array, n_units: Any) -> jax.Array:

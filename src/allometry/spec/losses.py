@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from allometry.errors import UsageError, lacking
-from allometry.spec.metrics import R2, Accuracy, BinaryAccuracy, Metric, described, is_classes
+from allometry.spec.metrics import (
+    R2,
+    Accuracy,
+    BinaryAccuracy,
+    Metric,
+    described,
+    is_classes,
+    over_positions,
+)
 from allometry.spec.value import Spec
 
 if TYPE_CHECKING:
@@ -38,8 +46,8 @@ class Loss(Spec):
         """The loss of each example, ``(B,)``.
 
         Args:
-            outputs: of one network, ``(B, n_out)``.
-            targets: ``(B,)`` or ``(B, d)``, as the data set has them;
+            outputs: of one network, ``(B, n_out)``; of sequences ``(B, T, n_out)``.
+            targets: ``(B,)`` or ``(B, d)``, of sequences ``(B, T)``, as the data set has them;
                 ``targets.reshape(outputs.shape)`` lines up real targets with the outputs.
         """
         raise lacking(self, "each")
@@ -56,8 +64,9 @@ class Loss(Spec):
         """Refuse targets that this loss has no meaning for.
 
         Args:
-            targets: by part of the data (``training``, ``test``), ``(n,)`` or ``(n, d)`` each.
-            n_out: outputs of the network.
+            targets: by part of the data (``training``, ``test``), ``(n,)`` or ``(n, d)`` each,
+                of sequences ``(n, T)``.
+            n_out: outputs of the network, of sequences at each position.
 
         Raises:
             UsageError: saying what was expected and what came.
@@ -66,6 +75,8 @@ class Loss(Spec):
 
 class CrossEntropy(Loss):
     """Cross-entropy in nats of logits with class labels, or with class probabilities.
+
+    Of sequences, logits ``(B, T, K)`` with labels ``(B, T)``, the mean over an example's positions.
 
     With z the logits and y the class it is ``log1p(sum of exp(z_j - z_y) over j != y)``, which
     keeps the digits of small losses. Version 1 was ``logsumexp(z) - z_y``, whose rounding is
@@ -79,8 +90,9 @@ class CrossEntropy(Loss):
         import jax
         import jax.numpy as jnp
 
-        if targets.ndim == 1:
-            return _nats(outputs, jax.nn.one_hot(targets, outputs.shape[-1], dtype=bool))
+        if jnp.issubdtype(targets.dtype, jnp.integer):
+            labels = jax.nn.one_hot(targets, outputs.shape[-1], dtype=bool)
+            return over_positions(_nats(outputs, labels))
         # One loss for each class as the true one, in the proportions of the probabilities.
         classes = jnp.eye(outputs.shape[-1], dtype=bool)
         of_class = jax.vmap(lambda chosen: _nats(outputs, chosen), out_axes=-1)(classes)
@@ -190,7 +202,7 @@ def _needed(targets: NDArray[Any]) -> int:
 
 
 def _nats(logits: "jax.Array", chosen: "jax.Array") -> "jax.Array":
-    """Nats ``(B,)`` of logits ``(B, classes)`` where `chosen`, true at one class, is the label."""
+    """Nats ``(...)`` of logits ``(..., K)`` where `chosen`, true at one class, is the label."""
     import jax
     import jax.numpy as jnp
 

@@ -10,6 +10,7 @@ own is a subclass with `each`::
             return (abs(outputs - targets.reshape(outputs.shape)) <= self.reach).all(axis=-1)
 """
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,10 @@ from allometry.spec.value import Spec
 if TYPE_CHECKING:
     import jax
 
-__all__ = ["R2", "Accuracy", "BinaryAccuracy", "Metric", "TopK", "described", "is_classes"]
+__all__ = [
+    "R2", "Accuracy", "BinaryAccuracy", "Metric", "TopK", "described", "is_classes",
+    "over_positions", "positions_of",
+]  # fmt: skip
 
 
 class Metric(Spec):
@@ -41,8 +45,8 @@ class Metric(Spec):
         """A number of each example, ``(B,)``.
 
         Args:
-            outputs: of one network, ``(B, n_out)``.
-            targets: ``(B,)`` or ``(B, d)``, as the data set has them;
+            outputs: of one network, ``(B, n_out)``; of sequences ``(B, T, n_out)``.
+            targets: ``(B,)`` or ``(B, d)``, of sequences ``(B, T)``, as the data set has them;
                 ``targets.reshape(outputs.shape)`` lines up real targets with the outputs.
         """
         raise lacking(self, "each")
@@ -60,7 +64,7 @@ class Metric(Spec):
 
 
 class Accuracy(Metric):
-    """Share of examples whose largest output is the label's.
+    """Share of examples whose largest output is the label's; of sequences, of positions.
 
     Of one output: whether its sign says what the target, 0 or 1, says. Of several outputs with
     as many targets an example, 0 or 1 or probabilities: whether the largest of both agree.
@@ -69,8 +73,7 @@ class Accuracy(Metric):
     def each(self, outputs: "jax.Array", targets: "jax.Array") -> "jax.Array":
         if outputs.shape[-1] == 1:
             return (outputs[:, 0] > 0) == (targets.reshape(len(outputs)) > 0.5)
-        labels = targets if targets.ndim == 1 else targets.argmax(axis=-1)
-        return outputs.argmax(axis=-1) == labels
+        return over_positions(outputs.argmax(axis=-1) == _labels(outputs, targets))
 
     def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
         for part, values in targets.items():
@@ -92,6 +95,8 @@ class BinaryAccuracy(Metric):
 class TopK(Metric):
     """Share of examples whose label, or most probable class, is among the `k` largest outputs.
 
+    Of sequences: share of positions.
+
     Attributes:
         k: outputs that count; of equal outputs those of the smaller labels do.
     """
@@ -106,8 +111,8 @@ class TopK(Metric):
         import jax
 
         k = min(self.k, outputs.shape[-1])
-        labels = targets if targets.ndim == 1 else targets.argmax(axis=-1)
-        return (jax.lax.top_k(outputs, k)[1] == labels[:, None]).any(axis=-1)
+        labels = _labels(outputs, targets)
+        return over_positions((jax.lax.top_k(outputs, k)[1] == labels[..., None]).any(axis=-1))
 
     def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
         for part, values in targets.items():
@@ -138,8 +143,23 @@ class R2(Metric):
 
 
 def is_classes(targets: NDArray[Any]) -> bool:
-    """Whether targets are class labels: ``(n,)`` of an integer type."""
-    return targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
+    """Whether targets are class labels of an integer type: ``(n,)``, of sequences ``(n, T)``."""
+    return bool(np.issubdtype(targets.dtype, np.integer))
+
+
+def positions_of(targets: NDArray[Any]) -> int:
+    """Labels of an example: T of sequences with targets ``(n, T)``, otherwise 1."""
+    return math.prod(targets.shape[1:]) if is_classes(targets) else 1
+
+
+def over_positions(values: "jax.Array") -> "jax.Array":
+    """A number of each example ``(B,)``: of sequences ``(B, T)`` the mean over positions."""
+    return values if values.ndim == 1 else values.mean(axis=-1)
+
+
+def _labels(outputs: "jax.Array", targets: "jax.Array") -> "jax.Array":
+    """Classes ``(B,)`` or ``(B, T)``: the targets themselves, or the most probable ones."""
+    return targets if targets.ndim < outputs.ndim else targets.argmax(axis=-1)
 
 
 def described(values: NDArray[Any]) -> str:

@@ -58,6 +58,9 @@ class TrainSpec(Spec):
         measure_every: epochs between points of the trajectory (0: no such points).
         measure_steps: points of the trajectory at steps spaced evenly in their logarithm, from
             the first update to the last (0: no such points).
+        measure_examples: training examples, evenly spaced among those trained on, that the
+            training loss and metrics are means over. None: all of them. 0: they are not measured,
+            and ``train_loss`` is no column.
         loss: its mean over examples is minimised (`allometry.spec.losses`); ``cross_entropy``,
             ``binary``, ``squared_error`` and ``huber`` stand for the shipped ones.
         metrics: measured beside the loss (`allometry.spec.metrics`); None for the loss's own.
@@ -88,6 +91,7 @@ class TrainSpec(Spec):
     batch_order: Literal["shared", "torch"] = "shared"
     measure_every: int = Field(default=0, ge=0)
     measure_steps: int = Field(default=0, ge=0)
+    measure_examples: int | None = Field(default=None, ge=0)
     loss: SerializeAsAny[Loss] = CrossEntropy()
     metrics: tuple[SerializeAsAny[Metric], ...] | None = None
     schedule: SerializeAsAny[Schedule] = Constant()

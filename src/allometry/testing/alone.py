@@ -67,9 +67,9 @@ def check_start(model: Model) -> Iterator[str]:
 
 
 def check_outputs(case: Case) -> Iterator[str]:
-    """``(B, n_out)`` and finite."""
+    """``(B, n_out)``, or ``(B, T, n_out)`` of sequences, and finite."""
     outputs, n = case.outputs, len(case.x)
-    if outputs.ndim != 2 or len(outputs) != n:
+    if outputs.ndim not in (2, 3) or len(outputs) != n:
         yield f"apply gives outputs {outputs.shape} for {n} examples: ({n}, n_out) expected"
     if outputs.dtype != np.float32:
         yield f"apply gives {outputs.dtype} for float32 parameters and examples: float32 expected"
@@ -157,7 +157,7 @@ def check_sizes(case: Case) -> Iterator[str]:
     sizes = model.hidden_sizes
     if sizes is not None and not all(isinstance(n, int) and n > 0 for n in sizes):
         yield f"hidden_sizes gives {sizes!r}: a tuple of widths, or None, expected"
-    model.check(n_in, case.outputs.shape[1])
+    model.check(n_in, case.outputs.shape[-1])
 
 
 def check_rates(case: Case) -> Iterator[str]:

@@ -108,7 +108,7 @@ def _together(case: Case, layout: Padded, packed: Any, keys: jax.Array | None) -
 
     def loss(packed: Any) -> jax.Array:
         outputs = layout.apply(packed, jnp.asarray(case.x, _dtype(packed)), keys)
-        return jnp.square(outputs - _targets(case)).mean(axis=(1, 2)).sum()
+        return jnp.square(outputs - _targets(case)).mean(axis=tuple(range(1, outputs.ndim))).sum()
 
     return layout.each(_update, packed, jax.grad(loss)(packed))
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from allometry.datasets.splits import Split
 from allometry.errors import UsageError, in_one_line
-from allometry.models.model import Params
+from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
 from allometry.spec.losses import Loss
-from allometry.spec.metrics import Metric
+from allometry.spec.metrics import Metric, described, is_classes
 from allometry.spec.optimizers import Optimizer, is_elementwise
 from allometry.training.packing.sharing import Parts
 
@@ -59,19 +59,37 @@ def check_compatible(
         if key in checked:
             continue
         checked.add(key)
-        x = split.train_x[:2]
-        outputs = jax.eval_shape(model.apply, dict(start), x)
-        if outputs.ndim != 2 or outputs.shape[0] != len(x):
-            raise UsageError(
-                f"{type(model).__name__}.apply: outputs of shape (B, n_out) for {len(x)} examples "
-                f"expected, got {outputs.shape}"
-            )
+        of_example = _outputs_of_example(model, start, split)
         targets = {PARTS[part]: values for part, (_, values) in split.parts().items()}
         y = _telling(split.train_y)
         scores: tuple[Loss | Metric, ...] = (loss, *metrics_of(spec, split))
         for score in scores:
-            score.check(targets, outputs.shape[1])
-            _check_each(score, outputs.shape[1], str(y.dtype), y.shape, y.tobytes())
+            score.check(targets, of_example[-1])
+            _check_each(score, of_example, str(y.dtype), y.shape, y.tobytes())
+
+
+def _outputs_of_example(model: Model, start: Params, split: Split) -> tuple[int, ...]:
+    """Shape of an example's outputs: ``(n_out,)``, of sequences ``(T, n_out)``.
+
+    Raises:
+        UsageError: other outputs, or as many positions as the targets have not.
+    """
+    x, y = split.train_x[:2], split.train_y
+    outputs = jax.eval_shape(model.apply, dict(start), x)
+    if outputs.ndim not in (2, 3) or outputs.shape[0] != len(x):
+        raise UsageError(
+            f"{type(model).__name__}.apply: outputs of shape (B, n_out), or (B, T, n_out) of "
+            f"sequences, for {len(x)} examples expected, got {outputs.shape}"
+        )
+    of_example: tuple[int, ...] = outputs.shape[1:]
+    labels = y.shape[1:] if is_classes(y) else ()
+    if labels != of_example[:-1]:
+        raise UsageError(
+            f"{type(model).__name__} gives outputs ({', '.join(map(str, ('B', *of_example)))}) and "
+            f"the training targets are {described(y)}: a label for each position expected, outputs "
+            "(B, T, n_out) with whole numbers (n, T), or outputs (B, n_out) with targets (n,)"
+        )
+    return of_example
 
 
 @lru_cache(maxsize=256)
@@ -116,23 +134,27 @@ def _telling(targets: NDArray[Any]) -> NDArray[Any]:
 
 @lru_cache(maxsize=256)
 def _check_each(
-    score: Loss | Metric, n_out: int, dtype: str, shape: tuple[int, ...], content: bytes
+    score: Loss | Metric,
+    of_example: tuple[int, ...],
+    dtype: str,
+    shape: tuple[int, ...],
+    content: bytes,
 ) -> None:
     """Refuse a loss or metric that does not give a number for each example by itself.
 
     Args:
-        n_out: outputs of the network.
+        of_example: shape of the outputs for an example.
         dtype, shape, content: of some targets.
     """
     name, n = type(score).__name__, shape[0]
     y = np.frombuffer(content, dtype).reshape(shape)
-    outputs = np.random.default_rng(0).normal(size=(n, n_out)).astype(np.float32)
+    outputs = np.random.default_rng(0).normal(size=(n, *of_example)).astype(np.float32)
     try:
         each = jax.eval_shape(score.each, outputs, y)
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"{name} does not fit outputs of shape (B, {n_out}) and targets {dtype} of shape "
-            f"{('B', *shape[1:])}".replace("'", "")
+            f"{name} does not fit outputs of shape {('B', *of_example)} and targets {dtype} of "
+            f"shape {('B', *shape[1:])}".replace("'", "")
             + f": {in_one_line(error)}"
         ) from error
     if each.shape != (n,):

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.datasets.splits import Split
+from allometry.spec.metrics import positions_of
 from allometry.training.descent import Descent, losses_of
 from allometry.training.examples import Gathered, resident
 
 __all__ = ["means"]
 
-BATCH = 1000  # examples evaluated at once
+BATCH = 1000  # labels whose outputs are evaluated at once: examples, of sequences positions
 
 Sums = dict[str, NDArray[np.float64]]
 
@@ -28,6 +29,8 @@ def means(
 ) -> dict[str, NDArray[Any]]:
     """Loss and metrics by column (``train_loss``), means over all examples, ``(K,)`` float64 each.
 
+    A part without examples has no columns.
+
     Args:
         splits: of each member, or the one that all share.
         own: the examples by part, where each member has its own.
@@ -38,6 +41,8 @@ def means(
     for part in by_part[0]:
         sets = [of[part] for of in by_part]
         counts = np.array([len(x) for x, _ in sets])
+        if not counts.all():
+            continue
         if own:
             sums = _sums_of_own(descent, params, own[part], counts[:, None])
         else:
@@ -67,7 +72,7 @@ def _sums(descent: Descent, params: Any, x: NDArray[Any], y: NDArray[Any]) -> Su
         sums = _sums_from(*_static(descent), params, examples.array, targets.array, ends)
         return {name: np.asarray(value, np.float64) for name, value in sums.items()}
     totals: Sums = {}
-    size = min(BATCH, n)
+    size = min(_at_once(y), n)
     for first in range(0, n, size):
         rows = np.arange(first, first + size)
         inside = (rows < n).astype(np.float32)
@@ -82,13 +87,18 @@ def _sums_of_own(
     """The same where each member has a set of its own, of `counts` examples, ``(K, 1)``."""
     x, y, first = examples
     totals: Sums = {}
-    size = min(BATCH, int(counts.max()))
+    size = min(_at_once(y), int(counts.max()))
     for begin in range(0, int(counts.max()), size):
         places = np.arange(begin, begin + size)[None]
         inside = (places < counts).astype(np.float32)
         rows = first[:, None] + np.minimum(places, counts - 1)
         _add(totals, _gathered_sums(*_static(descent), params, x, y, rows, inside))
     return totals
+
+
+def _at_once(targets: Any) -> int:
+    """Examples evaluated at once; their outputs are what takes the memory."""
+    return max(1, BATCH // positions_of(targets))
 
 
 def _add(totals: Sums, more: dict[str, jax.Array]) -> None:

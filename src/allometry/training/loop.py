@@ -268,7 +268,8 @@ def describe(spec: RunSpec, stopped: int | None = None) -> dict[str, Cell]:
     """The columns that follow from the spec alone.
 
     `compute` is training FLOP: examples seen times the forward and backward FLOP of
-    `Model.counts`; `compute_6nd` the usual estimate 6 N D of Kaplan et al. (2001.08361).
+    `Model.counts`; `compute_6nd` the usual estimate 6 N D of Kaplan et al. (2001.08361), where D
+    is the tokens seen, `tokens`, if an example is a sequence of them.
 
     Args:
         stopped: step at which training stopped early.
@@ -292,8 +293,11 @@ def describe(spec: RunSpec, stopped: int | None = None) -> dict[str, Cell]:
         "learning_rate": optimizer.learning_rate,
         "forward_flop": counts.forward_flop,
         "compute": float(seen * (counts.forward_flop + counts.backward_flop)),
-        "compute_6nd": float(6 * counts.n_params * seen),
+        "compute_6nd": float(6 * counts.n_params * seen * model.tokens),
+        **model.columns(),
     }
+    if model.tokens > 1:
+        row["tokens"] = seen * model.tokens
     if train.precision != "float32":
         row["precision"] = train.precision
     if train.stop is not None:

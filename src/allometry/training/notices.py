@@ -33,7 +33,9 @@ def notice(net: Network) -> str:
         if negative:
             return f"{negative[0]} is negative, which {type(loss).__name__} cannot be"
     chance = chance_loss(net)
-    if net.step < LEAST_UPDATES or not losses["train_loss"] > CHANCE * chance > 0:
+    # Without a training loss nothing is said of it.
+    train_loss = losses.get("train_loss", 0.0)
+    if net.step < LEAST_UPDATES or not train_loss > CHANCE * chance > 0:
         return ""
     if _is_constant(net):
         return "the outputs are the same for all examples"
@@ -47,7 +49,7 @@ def chance_loss(net: Network) -> float:
     """
     loss, targets = net.spec.train.loss, net.split.train_y
     if isinstance(loss, CrossEntropy) and is_classes(targets):
-        shares = np.bincount(targets) / len(targets)
+        shares = np.bincount(targets.ravel()) / targets.size
         return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
     if isinstance(loss, SquaredError) and not is_classes(targets):
         return float(np.asarray(targets, np.float64).reshape(len(targets), -1).var(axis=0).mean())

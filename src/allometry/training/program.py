@@ -61,9 +61,23 @@ class Program:
         return self.descent.layout.own_batches
 
     @cached_property
+    def measured(self) -> tuple[Split, ...]:
+        """The splits that losses are means over: of one for all, or each member's own.
+
+        They have the training examples that `TrainSpec.measure_examples` asks for.
+        """
+        most = self.specs[0].train.measure_examples
+        splits = self.splits if self.own_batches else self.splits[:1]
+        samples = {id(split): _sampled(split, most) for split in splits}
+        return tuple(samples[id(split)] for split in splits)
+
+    @cached_property
     def own_examples(self) -> Mapping[str, Gathered] | None:
-        """`placed` for all examples of the members."""
-        return self.placed(self.splits)
+        """`placed` for the examples that are measured."""
+        placed = self.placed(self.measured)
+        if placed is None or self.specs[0].train.measure_examples is None:
+            return placed
+        return {**placed, "train": gathered([(s.train_x, s.train_y) for s in self.measured])}
 
     def placed(self, splits: Sequence[Split]) -> Mapping[str, Gathered] | None:
         """Examples on the device by part, where each member has its own; None where all share.
@@ -78,6 +92,15 @@ class Program:
         train = Gathered(self.descent.x.array, self.descent.y.array, self.rows)
         rest = {p: gathered([of[p] for of in by_part]) for p in by_part[0] if p != "train"}
         return {"train": train, **rest}
+
+
+def _sampled(split: Split, most: int | None) -> Split:
+    """The split with at most so many of its training examples, evenly spaced; None for all."""
+    n = len(split.train_x)
+    if most is None or most >= n:
+        return split
+    rows = np.arange(most) * n // max(most, 1)
+    return split._replace(train_x=split.train_x[rows], train_y=split.train_y[rows])
 
 
 def dtype_of(precision: str) -> type[np.floating[Any]]:
@@ -334,13 +357,12 @@ def _kept_of(descent: Descent, narrow: Any, state: State, places: Sequence[int])
 
 
 def networks(program: Program, params: Any, steps: Sequence[int]) -> list[Network]:
-    """Every member as a measure sees it: its own parameters, losses over all examples.
+    """Every member as a measure sees it: its own parameters, losses over `Program.measured`.
 
     Args:
         steps: updates each member has made.
     """
-    splits = program.splits if program.own_batches else program.splits[:1]
-    losses = means(program.descent, params, splits, program.own_examples)
+    losses = means(program.descent, params, program.measured, program.own_examples)
     members: list[Params] = program.descent.layout.unstack(params)
     for member in members:
         for array in member.values():
