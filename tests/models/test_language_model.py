@@ -1,6 +1,7 @@
 """The language model computes and trains what a PyTorch module does, and sees no future token."""
 
 import json
+import math
 from typing import Any
 
 import jax
@@ -11,10 +12,11 @@ from pydantic import ValidationError
 
 from allometry import RunSpec, TrainSpec
 from allometry.errors import UsageError
-from allometry.models import LanguageModel
-from allometry.models.counting import counts_of
+from allometry.models import LanguageModel, counting
 from allometry.models.language_model import state_dict
-from allometry.models.language_model.attention import rotated
+from allometry.models.language_model.attention import attended, rotated
+from allometry.models.language_model.products import gelu, linear
+from allometry.models.precision import scope
 from allometry.spec.optimizers import AdamW
 from allometry.spec.schedules import Cosine
 from allometry.spec.torch_draws import TorchDraws
@@ -125,17 +127,34 @@ def test_rotated_products_depend_on_the_distance_alone() -> None:
     assert np.ptp(products[0]) > 1
 
 
+def products(jaxpr: Any) -> int:
+    """FLOP of the matrix products of a traced program."""
+    total = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            sizes = [equation.invars[0].aval.shape[axis] for axis in contracted]
+            total += 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(sizes)
+        total += sum(map(products, counting._inner(equation.params)))
+    return total
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_counts_are_those_of_the_traced_program(name: str) -> None:
-    """But for softmax, the scale of the queries and activations, of which counts has nothing."""
-    model = LanguageModel(
-        vocabulary=256, context=16, d_model=64, n_layers=2, d_head=16, d_mlp=256, **CASES[name]
-    )
-    said = model.counts()
-    traced = counts_of(model.apply, model.init(TorchDraws(0)), 16)
+    """Products to the FLOP; the rest within the work of softmax and activations, which is out."""
+    t, d, m, v, n = 16, 64, 256, 256, 2
+    model = LanguageModel(vocabulary=v, context=t, d_model=d, n_layers=n, d_mlp=m, **CASES[name])
+    start = dict(model.init(TorchDraws(0)))
+    x = jnp.zeros((1, t))
+    matrices = 4 * d * d + (3 if model.mlp == "swiglu" else 2) * d * m
+    expected = 2 * t * (n * (matrices + 2 * t * d) + v * d)
+    assert products(jax.make_jaxpr(model.apply)(start, x).jaxpr) == expected
+    gradient = jax.make_jaxpr(jax.grad(lambda params: model.apply(params, x).sum()))(start)
+    assert products(gradient.jaxpr) == 3 * expected
+    said, traced = model.counts(), counting.counts_of(model.apply, start, t)
     assert said[:2] == traced[:2]
-    assert 0 <= traced.forward_flop / said.forward_flop - 1 < 0.02
-    assert 0 <= traced.backward_flop / said.backward_flop - 1 < 0.02
+    assert expected < said.forward_flop <= traced.forward_flop < 1.02 * said.forward_flop
+    assert 2 * expected < said.backward_flop <= traced.backward_flop < 1.1 * said.backward_flop
 
 
 def test_parts_and_conventions_are_those_of_gpt_2() -> None:
@@ -213,3 +232,39 @@ def test_a_shape_that_is_none_is_refused(fields: dict[str, Any], words: str) -> 
 def test_data_of_another_window_or_vocabulary_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="do not fit the data: windows of 10 tokens below 13"):
         trained(model_of(**fields))
+
+
+# ---- the pieces and their derivatives --------------------------------------------------------
+
+
+def plainly_attended(query: Any, key: Any, value: Any) -> Any:
+    """Attention in one piece, differentiated by JAX."""
+    scores = jnp.einsum("bhqe,bhke->bhqk", query, key)
+    causal = np.tri(query.shape[-2], dtype=bool)
+    weights = jax.nn.softmax(jnp.where(causal, scores, -jnp.inf))
+    return jnp.einsum("bhqk,bhke->bhqe", weights, value)
+
+
+PIECES = {
+    "attended": (attended, plainly_attended, [(2, 3, 130, 4)] * 3),
+    "linear": (linear, lambda x, weight: x @ weight.T, [(2, 5, 3), (7, 3)]),
+    "gelu": (gelu, lambda x: jax.nn.gelu(x, approximate=False), [(2, 5, 3)]),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_pieces_and_their_first_and_second_derivatives_are_the_plain_ones(name: str) -> None:
+    fast, plain, shapes = PIECES[name]
+    random = np.random.default_rng(0)
+    with scope("float64"):
+        x, along = ([jnp.asarray(random.normal(size=s)) for s in shapes] for _ in range(2))
+
+        def measured(function: Any) -> Any:
+            def total(*arguments: Any) -> Any:
+                return jnp.sin(function(*arguments)).sum()
+
+            gradient = jax.grad(total, tuple(range(len(x))))
+            return function(*x), jax.jvp(jax.jit(gradient), tuple(x), tuple(along))
+
+        for one, other in zip(*map(jax.tree.leaves, map(measured, (fast, plain))), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-11)

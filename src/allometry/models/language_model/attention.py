@@ -4,9 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from allometry.models.language_model.products import turned
+
 __all__ = ["attended", "rotated"]
 
 BASE = 10_000.0  # of the wavelengths (Su et al., 2104.09864, section 3.2.2)
+BLOCK = 64  # queries at once; keys behind the last of them are left out
 
 
 def rotated(x: jax.Array) -> jax.Array:
@@ -30,9 +33,43 @@ def attended(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
         query, key, value: ``(B, H, T, d_head)``; the scale of the scores is in the queries.
     """
     length = query.shape[-2]
+    ends = [min(first + BLOCK, length) for first in range(0, length, BLOCK)]
+    blocks = [
+        _block(query[..., first:end, :], key[..., :end, :], value[..., :end, :])
+        for first, end in zip([0, *ends], ends, strict=False)
+    ]
+    return jnp.concatenate(blocks, axis=-2)
+
+
+@jax.custom_jvp
+def _block(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
+    """The same for the queries ``(B, H, n, d_head)`` of the last n positions."""
+    return _gathered(query, key, value)[0]
+
+
+def _gathered(query: jax.Array, key: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """What `_block` gives, and the weights ``(B, H, n, T)`` of the values."""
+    n, length = query.shape[-2], key.shape[-2]
     scores = jnp.einsum("bhqe,bhke->bhqk", query, key)
     # bfloat16 has 8 bits, too few for sums.
     scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
-    causal = np.tri(length, dtype=bool)
-    weights = jax.nn.softmax(jnp.where(causal, scores, -jnp.inf), axis=-1)
-    return jnp.einsum("bhqk,bhke->bhqe", weights.astype(value.dtype), value)
+    causal = np.tri(n, length, length - n, dtype=bool)
+    weights = jax.nn.softmax(jnp.where(causal, scores, -jnp.inf), axis=-1).astype(value.dtype)
+    return jnp.einsum("bhqk,bhke->bhqe", weights, value), weights
+
+
+@_block.defjvp
+def _block_tangent(
+    primals: tuple[jax.Array, jax.Array, jax.Array],
+    tangents: tuple[jax.Array, jax.Array, jax.Array],
+) -> tuple[jax.Array, jax.Array]:
+    """The derivative, by which the gradient reads the weights in the order they lie in."""
+    (query, key, value), (of_query, of_key, of_value) = primals, tangents
+    gathered, weights = _gathered(query, key, value)
+    of_scores = jnp.einsum("bhqe,bhke->bhqk", of_query, key)
+    of_scores += jnp.einsum("bhqe,bhek->bhqk", query, turned(of_key))
+    moved = weights * of_scores
+    of_gathered = jnp.einsum("bhqk,bhke->bhqe", moved, value)
+    of_gathered -= moved.sum(axis=-1, keepdims=True) * gathered
+    of_gathered += jnp.einsum("bhqk,bhek->bhqe", weights, turned(of_value))
+    return gathered, of_gathered

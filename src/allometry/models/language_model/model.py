@@ -14,6 +14,7 @@ from allometry.errors import UsageError
 from allometry.models.activations import ACTIVATIONS
 from allometry.models.counting import Counts, Params
 from allometry.models.language_model.attention import attended, rotated
+from allometry.models.language_model.products import gelu, kept, linear
 from allometry.models.language_model.sizes import Convention, ParameterParts, Shape
 from allometry.models.model import Model
 from allometry.models.norms import rms_normalised
@@ -21,6 +22,9 @@ from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["LanguageModel"]
 
+# On a CPU networks of so many numbers in the stream of a window keep a core busy by themselves: a
+# pack of them is slower. What 512 tokens leave between the layers stays in its cache.
+ALONE, TOKENS = 2048, 512
 DEVIATION = 0.02  # of start values (Radford et al. 2019, GPT-2's published code)
 
 
@@ -81,6 +85,12 @@ class LanguageModel(Model):
                 "learning rate is as in the standard parametrisation"
             )
         return self
+
+    @property
+    def chunk(self) -> int:  # type: ignore[override]
+        if self.context * self.d_model < ALONE or jax.default_backend() != "cpu":
+            return 0
+        return max(1, TOKENS // self.context)
 
     @property
     def hidden_sizes(self) -> tuple[int, ...]:
@@ -206,14 +216,16 @@ class LanguageModel(Model):
 
     def _layers(self, params: Any, x: jax.Array) -> Iterator[jax.Array]:
         embedding = params["embedding"]
-        stream = embedding[x.astype(jnp.int32)]
+        stream = kept(embedding[x.astype(jnp.int32)])
         if self.positions == "learnt":
             stream = stream + params["position"]
         for i in range(self.n_layers):
             normalised = self._normalised(params[f"attention_scale{i}"], stream)
-            stream = stream + self._attention(params[f"qkv{i}"], normalised) @ params[f"mix{i}"].T
+            gathered = self._attention(params[f"qkv{i}"], normalised)
+            stream = stream + linear(gathered, params[f"mix{i}"])
             normalised = self._normalised(params[f"mlp_scale{i}"], stream)
-            stream = stream + self._units(params[f"inner{i}"], normalised) @ params[f"outer{i}"].T
+            units = self._units(params[f"inner{i}"], normalised)
+            stream = stream + linear(units, params[f"outer{i}"])
             if i < self.n_layers - 1:
                 yield stream
         stream = self._normalised(params["final_scale"], stream)
@@ -221,7 +233,7 @@ class LanguageModel(Model):
         if self.base_width is not None:
             # In the sum over d_model, which is each member's own.
             stream = stream * jnp.asarray(self.base_width / self.d_model, stream.dtype)
-        yield stream @ params["embedding" if self.tied else "head"].T
+        yield linear(stream, params["embedding" if self.tied else "head"])
 
     def _normalised(self, scale: jax.Array, stream: jax.Array) -> jax.Array:
         return rms_normalised(stream, self.d_model) * scale
@@ -229,7 +241,7 @@ class LanguageModel(Model):
     def _attention(self, matrices: jax.Array, x: jax.Array) -> jax.Array:
         """What the heads gather ``(B, T, d_model)``, one head beside the other."""
         b, t, d = x.shape
-        merged = x @ matrices.reshape(3 * d, d).T
+        merged = linear(x, matrices.reshape(3 * d, d))
         heads = jnp.moveaxis(merged.reshape(b, t, 3, d // self.d_head, self.d_head), (2, 3), (0, 2))
         query, key, value = heads  # (B, H, T, d_head)
         if self.positions == "rotary":
@@ -242,8 +254,8 @@ class LanguageModel(Model):
     def _units(self, inner: jax.Array, x: jax.Array) -> jax.Array:
         """The units ``(B, T, d_mlp)`` of an MLP."""
         if self.mlp == "gelu":
-            return ACTIVATIONS["gelu"](x @ inner.T)
-        gate, up = x @ inner[0].T, x @ inner[1].T
+            return gelu(linear(x, inner))
+        gate, up = linear(x, inner[0]), linear(x, inner[1])
         return ACTIVATIONS["silu"](gate) * up
 
 
