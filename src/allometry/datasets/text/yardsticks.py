@@ -12,12 +12,14 @@ __all__ = ["yardsticks"]
 ZLIB_WINDOW = 1 << 15  # bytes that zlib looks back
 
 
-def yardsticks(data: Text, order: int = 5) -> dict[str, float]:
+def yardsticks(data: Text, order: int = 5, *, given_training: bool = True) -> dict[str, float]:
     """Bits a byte of the whole test part, by programs and a model of short sequences.
 
     Args:
         data: of which the text is taken: neither tokeniser nor source matter.
         order: bytes of the sequences that are counted.
+        given_training: whether to compress behind the training part too, which takes xz a second
+            for a megabyte.
 
     Returns:
         ``gzip``, ``xz``: of the test part alone, without headers.
@@ -29,10 +31,11 @@ def yardsticks(data: Text, order: int = 5) -> dict[str, float]:
     train, test = b"".join(parts.train), b"".join(parts.test)
     sizes = {
         "gzip": len(_deflated(test)),
-        "gzip_given_training": len(_deflated(test, train[-ZLIB_WINDOW:])),
         "xz": len(_xz(test)),
-        "xz_given_training": len(_xz(train + test)) - len(_xz(train)),
     }
+    if given_training:
+        sizes["gzip_given_training"] = len(_deflated(test, train[-ZLIB_WINDOW:]))
+        sizes["xz_given_training"] = len(_xz(train + test)) - len(_xz(train))
     bits = {name: 8 * size / len(test) for name, size in sizes.items()}
     return bits | {f"bytes_of_{order}": ByteModel.of(train, order).bits_per_byte(test)}
 

@@ -170,7 +170,7 @@ class LanguageModel(Model):
             if kind.endswith("scale"):
                 params[name] = np.ones(shape, dtype=np.float32)
                 continue
-            deviation = DEVIATION
+            deviation = math.sqrt(2 / (5 * (self.base_width or self.d_model)))
             if kind in _WRITING:
                 deviation /= math.sqrt(2 * self.n_layers)
             if kind in _HIDDEN:

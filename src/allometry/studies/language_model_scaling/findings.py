@@ -1,0 +1,134 @@
+"""The forecast beside what came of it, and what the grid says of the ways to plan it."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from allometry.claims.claim import OURS
+from allometry.findings import Analysis, Finding, Verdict
+from allometry.studies.language_model_scaling.numbers import Landed, Numbers
+from allometry.tables.table import Table
+
+__all__ = ["analyse"]
+
+HOFFMANN = "Hoffmann et al. 2022, 2203.15556"
+PEARCE = "Pearce & Song 2024, 2406.12907, section 3"
+CZECH = "Czech 2026, 2603.22339"
+APPROACHES = {"parametric": "a law of N and D", "isoflop": "least losses of IsoFLOP parabolas"}
+
+
+def analyse(table: Table) -> Analysis:
+    """Findings, numbers for the figures, and the fits that the forecast rests on."""
+    numbers = Numbers.of(table)
+    findings = [*(_forecast(landed) for landed in numbers.landed)]
+    if numbers.plan is not None:
+        findings += [_counting(numbers), *_bias(numbers)]
+    findings += [*_yardsticks(numbers)]
+    return Analysis(findings, {"numbers": numbers}, numbers.fits)
+
+
+def _forecast(landed: Landed) -> Finding:
+    """Whether the larger run's loss is in the interval predicted for it.
+
+    The quantity is the measured loss less the predicted one, with the interval of a new run
+    turned round: it holds 0 where the prediction holds the measurement.
+    """
+    prediction = landed.prediction
+    low, high = landed.loss - prediction.high, landed.loss - prediction.low
+    verdict: Verdict = "agrees" if low <= 0 <= high else "disagrees"
+    when = (
+        f"The prediction was stored at {landed.made_at}, the run finished at {landed.trained_at}."
+    )
+    if not landed.in_time:
+        verdict = "undecided"
+        when = (
+            f"The prediction that is stored was made at {landed.made_at}, after the run, which "
+            f"finished at {landed.trained_at}: it is no prediction."
+        )
+    return Finding(
+        claim=f"A larger run's loss is as predicted: {APPROACHES[prediction.approach]}, "
+        f"{prediction.law}",
+        prediction=f"{prediction.predicted:.4f} [{prediction.low:.4f}, {prediction.high:.4f}] nats "
+        f"a token at {landed.compute:.3g} FLOP, {landed.factor:.3g} times the largest run fitted",
+        source=HOFFMANN if prediction.law != "skaling" else OURS,
+        measured=landed.loss - prediction.predicted,
+        low=low,
+        high=high,
+        verdict=verdict,
+        answer=f"It came out at {landed.loss:.4f} nats a token "
+        f"({landed.loss / prediction.predicted - 1:+.2%}). {when}",
+        unit="nats",
+        figure="forecast",
+    )
+
+
+def _counting(numbers: Numbers) -> Finding:
+    """Whether counting the body's parameters alone gives a steeper exponent of N."""
+    total, body = numbers.exponents["n_params"], numbers.exponents["n_params_body"]
+    verdict: Verdict = "undecided"
+    if body.low > total.high:
+        verdict = "agrees"
+    elif body.high < total.low:
+        verdict = "disagrees"
+    return Finding(
+        claim="Counting the parameters of the body alone gives a steeper N(C) than counting all",
+        prediction=f"by the relation of both counts in these models and the law fitted to all "
+        f"parameters, {numbers.body_by_formula:.3f} against {total.value:.3f}; in the source .74 "
+        "to .78 against .50",
+        source=PEARCE,
+        measured=body.value,
+        low=body.low,
+        high=body.high,
+        verdict=verdict,
+        answer=f"a of N ~ C^a is {body.shown('.3f')} with the body's parameters and C = 6 N D of "
+        f"them, {total.shown('.3f')} with all. The intervals are of each fit by itself; "
+        "the verdict asks that they do not overlap.",
+        control=f"all parameters: {total.shown('.3f')}",
+        figure="counting",
+    )
+
+
+def _bias(numbers: Numbers) -> Iterator[Finding]:
+    """Whether approach 2's parabolas are off the parametric fit as predicted."""
+    bias = numbers.bias
+    if bias is None:
+        return
+    verdict: Verdict = "agrees" if bias.low <= bias.predicted <= bias.high else "disagrees"
+    yield Finding(
+        claim="Parabolas miss the best size of the parametric fit by their predicted bias",
+        prediction=f"{bias.predicted:+.1%} at {numbers.compute:.3g} FLOP, by the exponents of the "
+        "parametric fit and where the runs lie",
+        source=CZECH,
+        measured=bias.value,
+        low=bias.low,
+        high=bias.high,
+        verdict=verdict,
+        answer=f"Uncorrected, N* of the parabolas is {bias.value:+.1%} [{bias.low:+.1%}, "
+        f"{bias.high:+.1%}] off that of the parametric fit; the interval is of the parabolas "
+        "alone.",
+        figure="isoflop",
+    )
+
+
+def _yardsticks(numbers: Numbers) -> Iterator[Finding]:
+    """The larger model's bits a byte beside programs and a model of five bytes."""
+    if not numbers.yardsticks or math.isnan(numbers.bits):
+        return
+    others = ", ".join(f"{name} {value:.3f}" for name, value in numbers.yardsticks.items())
+    better = [name for name, value in numbers.yardsticks.items() if numbers.bits < value]
+    least = min(numbers.yardsticks.values())
+    yield Finding(
+        claim="The larger model needs fewer bits a byte than gzip, xz and a model of five bytes",
+        prediction=f"below {least:.3f} bits a byte ({others})",
+        source=OURS,
+        measured=numbers.bits,
+        low=float(np.nan),
+        high=float(np.nan),
+        verdict="agrees" if numbers.bits < least else "disagrees",
+        answer=f"{numbers.bits:.3f} bits a byte on {numbers.tested_tokens:,} bytes of the test part: "
+        f"fewer than {', '.join(better) or 'none of them'}. The programs see the test part alone.",
+        unit="bits a byte",
+        exact=True,
+        figure="bits",
+    )

@@ -1,0 +1,202 @@
+"""The runs: shapes of models, budgets of compute, and the spec of one run."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from allometry.datasets import BytePair, Bytes, Text
+from allometry.models.language_model import LanguageModel
+from allometry.spec import RunSpec, TrainSpec
+from allometry.spec.optimizers import AdamW
+from allometry.spec.schedules import Cosine
+
+__all__ = [
+    "BYTES", "CORPUS", "SHAPES", "SIZES", "TOKENS_A_STEP", "Shape", "Size", "all_shapes", "budget_of", "byte_grid", "default_rate",
+    "model_of", "nearest", "run_of", "shapes_at", "steps_of", "text", "token_grid", "tokens", "tuning",
+]  # fmt: skip
+
+CORPUS = "gutenberg"
+CONTEXT, BATCH = 64, 16  # tokens of a window; windows of an update
+TOKENS_A_STEP = CONTEXT * BATCH
+D_HEAD = 8
+BYTES, TOKENS = 256, 1024  # vocabularies
+VALID_TOKENS = 65_536
+
+Shape = tuple[int, int]  # d_model, layers
+
+# In order of size; aspect ratios d_model / n_layers of 8 to 24.
+SHAPES: tuple[Shape, ...] = (
+    (8, 1), (8, 2), (16, 1), (16, 2), (24, 1), (24, 2), (32, 2), (40, 2), (48, 3), (64, 3), (80, 4),
+    (96, 5), (128, 6), (160, 8),
+)  # fmt: skip
+
+# Parameters of the best model at 1e10 FLOP, and how they grow with compute: of a few runs before
+# the grid was laid, only to centre it.
+CENTRE, GROWTH = 5.5e3, 0.48
+RATE_WIDTH = 0.32  # learning rate times width: of the same runs
+
+
+@dataclass(frozen=True)
+class Size:
+    """The budgets of a size of the study.
+
+    Attributes:
+        budgets: FLOP of the byte grid. shapes: of each budget.
+        forecast: FLOP of the run that is predicted.
+        tuned_at: FLOP at which learning rates are tuned; None takes `RATES` as they are.
+        token_budgets: of the grid with a vocabulary of 1,024.
+        more_seeds: FLOP of the cells that are trained with two more seeds.
+        controls: FLOP of the models of shuffled bytes and of the bigram source.
+        repeats: FLOP of the models of a slice of the text.
+    """
+
+    budgets: tuple[float, ...]
+    shapes: int
+    forecast: float
+    tuned_at: float | None = None
+    token_budgets: tuple[float, ...] = ()
+    more_seeds: tuple[float, ...] = ()
+    controls: tuple[float, ...] = ()
+    repeats: tuple[float, ...] = ()
+
+
+SIZES: Mapping[str, Size] = {
+    "quick": Size(budgets=(1e10, 3e10, 1e11), shapes=5, forecast=4e11),
+    "notebook": Size(
+        budgets=(3e10, 1e11, 3e11, 1e12), shapes=7, forecast=1e13, tuned_at=1e11,
+        token_budgets=(3e10, 1e11, 3e11), more_seeds=(1e11, 3e11), controls=(3e10, 1e11, 3e11),
+        repeats=(3e11,),
+    ),
+    "paper": Size(
+        budgets=(2e12, 6e12, 2e13, 6e13), shapes=7, forecast=6e14, tuned_at=6e12,
+        token_budgets=(2e12, 6e12, 2e13), more_seeds=(6e12, 2e13), controls=(2e12, 6e12, 2e13),
+        repeats=(2e13,),
+    ),
+}  # fmt: skip
+
+# ---- one run -----------------------------------------------------------------------------------
+
+
+def model_of(shape: Shape, vocabulary: int = BYTES) -> LanguageModel:
+    """The model of a width and a number of layers, with a tied head."""
+    d_model, n_layers = shape
+    return LanguageModel(
+        vocabulary=vocabulary, context=CONTEXT, d_model=d_model, n_layers=n_layers, d_head=D_HEAD,
+        d_mlp=4 * d_model, tied=True,
+    )  # fmt: skip
+
+
+def default_rate(shape: Shape) -> float:
+    """Learning rate of a width where none is tuned: of a few runs before the grid was laid."""
+    return RATE_WIDTH / shape[0]
+
+
+def run_of(
+    shape: Shape,
+    compute: float,
+    seed: int,
+    rate: float,
+    *,
+    data: Text | None = None,
+    vocabulary: int = BYTES,
+    examples: int | None = None,
+) -> RunSpec:
+    """A model trained until it has cost so much.
+
+    Args:
+        compute: FLOP, forward and backward; rounded to whole updates.
+        rate: learning rate.
+        data: None for the text as bytes.
+        vocabulary: of the tokeniser of `data`.
+        examples: windows to train on, in place of `compute`.
+    """
+    model = model_of(shape, vocabulary)
+    steps = steps_of(model, compute) if examples is None else math.ceil(examples / BATCH)
+    train = TrainSpec(
+        optimizer=AdamW(learning_rate=rate, b2=0.95, weight_decay=0.0), steps=steps,
+        batch_size=BATCH, clip_norm=1.0, schedule=Cosine(warmup=0.05, final=0.1),
+        measure_examples=0,
+    )  # fmt: skip
+    return RunSpec(model=model, data=data or text(), train=train, seed=seed)
+
+
+def text(source: Literal["text", "shuffled", "bigram"] = "text", **fields: int) -> Text:
+    """The corpus as bytes, or a control made of it."""
+    return Text(name=CORPUS, tokeniser=Bytes(), context=CONTEXT, source=source, **fields)
+
+
+def tokens() -> Text:
+    """The corpus as byte pairs."""
+    return Text(name=CORPUS, tokeniser=BytePair(vocabulary=TOKENS), context=CONTEXT)
+
+
+def steps_of(model: LanguageModel, compute: float) -> int:
+    """Updates that cost so much, one at least."""
+    counts = model.counts()
+    return max(1, round(compute / (BATCH * (counts.forward_flop + counts.backward_flop))))
+
+
+# ---- grids -------------------------------------------------------------------------------------
+
+
+def shapes_at(compute: float, count: int, vocabulary: int = BYTES) -> list[Shape]:
+    """The shapes nearest to where the best model of a budget is expected, in order of size."""
+    centre = CENTRE * (compute / 1e10) ** GROWTH
+    return sorted(nearest(centre, vocabulary, count), key=SHAPES.index)
+
+
+def nearest(n_params: float, vocabulary: int = BYTES, count: int = 1) -> list[Shape]:
+    """The `count` shapes nearest to a size, by its logarithm, the nearest first."""
+
+    def distance(shape: Shape) -> float:
+        return abs(math.log(model_of(shape, vocabulary).counts().n_params / n_params))
+
+    return sorted(SHAPES, key=distance)[:count]
+
+
+def byte_grid(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:
+    """Every budget of a size with its shapes, and the cells that have two more seeds."""
+    cells = [(shape, budget) for budget in size.budgets for shape in shapes_at(budget, size.shapes)]
+    grid = [run_of(shape, c, seed, rates[shape]) for seed in seeds for shape, c in cells]
+    for budget in size.more_seeds:
+        best = shapes_at(budget, 1)[0]
+        grid += [run_of(best, budget, max(seeds) + k, rates[best]) for k in (1, 2)]
+    return grid
+
+
+def token_grid(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:
+    """The grid with byte pairs."""
+    data = tokens()
+    return [
+        run_of(shape, budget, seed, rates[shape], data=data, vocabulary=TOKENS)
+        for seed in seeds
+        for budget in size.token_budgets
+        for shape in shapes_at(budget, size.shapes, TOKENS)
+    ]
+
+
+def tuning(size: Size, seed: int) -> list[RunSpec]:
+    """Every shape at three learning rates, with a validation part to choose by."""
+    if size.tuned_at is None:
+        return []
+    data = text(valid_tokens=VALID_TOKENS)
+    return [
+        run_of(shape, size.tuned_at, seed, factor * default_rate(shape), data=data)
+        for shape in all_shapes(size)
+        for factor in (0.5, 1.0, 2.0)
+    ]
+
+
+def all_shapes(size: Size) -> list[Shape]:
+    """The shapes of every grid of a size, in order."""
+    chosen = {shape for budget in size.budgets for shape in shapes_at(budget, size.shapes)}
+    for budget in size.token_budgets:
+        chosen |= set(shapes_at(budget, size.shapes, TOKENS))
+    return sorted(chosen, key=SHAPES.index)
+
+
+def budget_of(compute: float) -> float:
+    """The budget of any size that a run's FLOP are nearest to."""
+    named = {c for size in SIZES.values() for c in (*size.budgets, size.forecast)}
+    return min(named, key=lambda c: abs(math.log(compute / c)))

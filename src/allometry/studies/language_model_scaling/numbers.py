@@ -1,0 +1,172 @@
+"""What findings and figures of the study share, computed once."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from allometry.fitting.document import Fit
+from allometry.fitting.fit import fit
+from allometry.plan.document import Plan
+from allometry.stats.interval import Interval
+from allometry.studies.language_model_scaling.forecast import (
+    COLUMNS,
+    Prediction,
+    least_losses,
+    plan_of,
+)
+from allometry.studies.language_model_scaling.grid import SHAPES, model_of
+from allometry.studies.language_model_scaling.rows import fitted, of_role
+from allometry.studies.language_model_scaling.views import forecasts
+from allometry.tables.table import Table
+
+__all__ = ["Bias", "Landed", "Numbers"]
+
+YARDSTICKS = ("gzip", "xz", "bytes_of_5")
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A larger run and a prediction of it.
+
+    Attributes:
+        compute: FLOP of the run; factor: over those of the largest run that was fitted.
+        loss: measured, in nats a token.
+        made_at, trained_at: when the prediction was stored and the run finished.
+    """
+
+    prediction: Prediction
+    compute: float
+    factor: float
+    loss: float
+    made_at: str
+    trained_at: str
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the prediction was stored before the run finished."""
+        return self.made_at <= self.trained_at
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Relative error of N* by uncorrected parabolas beside the parametric fit."""
+
+    predicted: float
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Everything drawn and said.
+
+    Attributes:
+        fitted: runs of the byte grid. larger: the larger runs.
+        compute: FLOP of the forecast; NaN before there is one.
+        plan: from the byte grid at that compute; None of too few runs.
+        landed: each larger run with each of its predictions.
+        exponents: a of N ~ C^a by the column that counts N. body_by_formula: of the body, by the
+            relation of both counts and the law of all parameters.
+        bits, tested_tokens: bits a byte of the larger run, over so many bytes.
+        yardsticks: bits a byte of the test part, by name.
+    """
+
+    fitted: Table
+    larger: Table
+    compute: float
+    plan: Plan | None
+    landed: tuple[Landed, ...]
+    exponents: Mapping[str, Interval]
+    body_by_formula: float
+    bias: Bias | None
+    bits: float
+    tested_tokens: int
+    yardsticks: Mapping[str, float]
+    fits: Mapping[str, Fit] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, table: Table) -> "Numbers":
+        """From the runs of the study."""
+        runs, larger = fitted(table), of_role(table, "forecast")
+        landed = tuple(_landed(table, runs))
+        compute = float(larger["compute"][0]) if len(larger) else math.nan
+        plan = plan_of(runs, compute) if len(larger) else None
+        fits = {} if plan is None else _fits(plan)
+        by_count = {name: _exponent(runs, name) for name in ("n_params", "n_params_body")}
+        exponents = {name: interval for name, (interval, _) in by_count.items()}
+        first = larger.take([0]) if len(larger) else None
+        return cls(
+            fitted=runs,
+            larger=larger,
+            compute=compute,
+            plan=plan,
+            landed=landed,
+            exponents=exponents,
+            body_by_formula=_by_formula(by_count["n_params"][1], runs),
+            bias=None if plan is None else _bias(plan),
+            bits=math.nan if first is None else float(first["bits_per_byte"][0]),
+            tested_tokens=0 if first is None else int(first["tested_bytes"][0]),
+            yardsticks={} if first is None else {n: float(first[n][0]) for n in YARDSTICKS},
+            fits=fits,
+        )
+
+
+def _landed(table: Table, runs: Table) -> Iterator[Landed]:
+    rows = {row["run_id"]: row for row in of_role(table, "forecast")}
+    most = float(runs["compute"].max()) if len(runs) else math.nan
+    for plan in forecasts(table):
+        for run_id in plan.runs:
+            if run_id in rows and run_id in plan.trained_at:
+                row = rows[run_id]
+                for fields in plan.predicted["predictions"]:
+                    yield Landed(
+                        Prediction(**fields), row["compute"], row["compute"] / most,
+                        row["test_loss"], plan.made_at, plan.trained_at[run_id],
+                    )  # fmt: skip
+
+
+def _fits(plan: Plan) -> dict[str, Fit]:
+    """By name, for the report."""
+    assert plan.evidence is not None
+    fits = {f"Test loss, {n}": b.fit for n, b in plan.evidence.believed.items() if b.fit}
+    if not isinstance(plan.approaches["2"], str):
+        fits["Least losses of the parabolas"] = least_losses(plan)
+    return fits
+
+
+def _exponent(runs: Table, column: str) -> tuple[Interval, Fit]:
+    """a of N ~ C^a, C = 6 N D with N of this column, by chinchilla's law; and the fit."""
+    law_fit = fit(runs, "chinchilla", {"N": column, "D": "tokens", "L": COLUMNS["L"]})
+    a = law_fit.derived["a"]
+    return Interval(a.value, a.low, a.high), law_fit
+
+
+def _by_formula(law_fit: Fit, runs: Table) -> float:
+    """The exponent of the body's N in 6 N_body D along the optimum of the law of all parameters.
+
+    As Pearce and Song derive theirs (2406.12907, section 3): N* and D* of the law at the least and
+    the largest compute; N_body of N* between the shapes of the study, in logarithms.
+    """
+    values = law_fit.values
+    ends = np.array([runs["compute"].min(), runs["compute"].max()])
+    total = 1 / (values["alpha"] + values["beta"])
+    scale = (values["alpha"] * values["A"] / (values["beta"] * values["B"])) ** total
+    n_opt = scale * (ends / 6) ** (values["beta"] * total)
+    d_opt = ends / 6 / n_opt
+    parts = [model_of(shape).parts() for shape in SHAPES]
+    all_n = np.log([sum(part) for part in parts])
+    n_body = np.exp(np.interp(np.log(n_opt), all_n, np.log([part.body for part in parts])))
+    return float(np.diff(np.log(n_body))[0] / np.diff(np.log(n_body * d_opt))[0])
+
+
+def _bias(plan: Plan) -> Bias | None:
+    second, third = plan.approaches["2"], plan.approaches["3"]
+    if isinstance(second, str) or isinstance(third, str):
+        return None
+    if second.bias_predicted is None or second.n_opt_uncorrected is None:
+        return None
+    ratio = [end / third.n_opt.value - 1 for end in second.n_opt_uncorrected]
+    return Bias(second.bias_predicted, *ratio)

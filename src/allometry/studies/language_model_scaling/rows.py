@@ -1,0 +1,66 @@
+"""The columns of the study, and which of its runs are for what."""
+
+from allometry.datasets import Text
+from allometry.datasets.text.yardsticks import yardsticks
+from allometry.errors import DataError
+from allometry.measures import Network, bits_per_byte
+from allometry.studies.language_model_scaling.grid import BYTES, CONTEXT, SIZES, budget_of
+from allometry.tables.table import Table
+
+__all__ = ["fitted", "of_role", "scores", "seeds_of"]
+
+
+def scores(net: Network) -> dict[str, float | int | str]:
+    """Losses in nats a token and bits a byte, the tokens trained on, and what the run is for."""
+    data, train = net.spec.data, net.spec.train
+    if not isinstance(data, Text):
+        raise DataError("this study's runs are on text")
+    of_bytes = bits_per_byte(net)
+    row: dict[str, float | int | str] = {
+        "test_loss": net.losses["test_loss"],
+        "bits_per_byte": of_bytes["test_bits_per_byte"],
+        "tested_bytes": int(of_bytes["test_bytes"]),
+        "tokens": train.updates(data.n_used) * train.batch_size * CONTEXT,
+        "source": data.source,
+        "role": role_of(net),
+    }
+    if data.valid_tokens:
+        row["valid_loss"] = net.losses["valid_loss"]
+    if data.source_entropy is not None:
+        row["source_entropy"] = data.source_entropy
+    if row["role"] == "forecast":
+        row |= yardsticks(data, given_training=False)
+    return row
+
+
+def role_of(net: Network) -> str:
+    """``tuning``, ``control``, ``repeat``, ``forecast`` or ``fit``."""
+    data = net.spec.data
+    assert isinstance(data, Text)
+    if data.valid_tokens:
+        return "tuning"
+    if data.source != "text":
+        return "control"
+    if data.train_tokens is not None:
+        return "repeat"
+    counts, train = net.model.counts(), net.spec.train
+    flop = counts.forward_flop + counts.backward_flop
+    compute = flop * train.updates(data.n_used) * train.batch_size
+    is_forecast = budget_of(compute) in {size.forecast for size in SIZES.values()}
+    return "forecast" if is_forecast else "fit"
+
+
+def of_role(table: Table, role: str) -> Table:
+    """The finished runs of a role."""
+    return table.take((table["role"] == role) & (table["status"] == "done"))
+
+
+def fitted(table: Table) -> Table:
+    """The runs of the byte grid, which laws are fitted to."""
+    runs = of_role(table, "fit")
+    return runs.take(runs["vocabulary"] == BYTES)
+
+
+def seeds_of(table: Table) -> list[int]:
+    """The seeds of a table, in rising order."""
+    return sorted(set(table["seed"].tolist()))
