@@ -172,12 +172,13 @@ def pytorch(
         return seconds, F.cross_entropy(module(test_x).flatten(0, 1), test_y.flatten()).item()
 
 
-def best_threads(wrapped: Callable[[nn.Module], Any] = lambda module: module) -> int:
-    """Threads that train all models soonest, the better of two tries each."""
-    seconds = {}
-    for threads in sorted({1, len(processors())}):
-        tries = [sum(pytorch(m, threads, wrapped)[0] for m in MODELS) for _ in range(2)]
-        seconds[threads] = min(tries)
+def best_threads() -> int:
+    """Threads that train the middle model soonest, the better of two tries each."""
+    middle = MODELS[len(MODELS) // 2]
+    seconds = {
+        threads: min(pytorch(middle, threads)[0] for _ in range(2))
+        for threads in sorted({1, len(processors())})
+    }
     return min(seconds, key=seconds.__getitem__)
 
 

@@ -57,7 +57,7 @@ def trained(*models: LanguageModel, data: Windows | None = None, train: TrainSpe
 
 
 # What is slow repeats options in other company.
-FAST = ("rotary", "learnt, mup")
+FAST = ("rotary",)
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Language models at several budgets of compute, and a larger one predicted before it is trained."""
+"""Language models at several budgets of compute, and a larger one predicted beforehand."""

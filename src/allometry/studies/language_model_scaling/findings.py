@@ -126,8 +126,8 @@ def _yardsticks(numbers: Numbers) -> Iterator[Finding]:
         low=float(np.nan),
         high=float(np.nan),
         verdict="agrees" if numbers.bits < least else "disagrees",
-        answer=f"{numbers.bits:.3f} bits a byte on {numbers.tested_tokens:,} bytes of the test part: "
-        f"fewer than {', '.join(better) or 'none of them'}. The programs see the test part alone.",
+        answer=f"{numbers.bits:.3f} bits a byte on {numbers.tested_bytes:,} bytes of the test "
+        f"part: fewer than {', '.join(better) or 'none of them'}. The programs see the test part alone.",
         unit="bits a byte",
         exact=True,
         figure="bits",

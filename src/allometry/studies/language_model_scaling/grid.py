@@ -12,8 +12,9 @@ from allometry.spec.optimizers import AdamW
 from allometry.spec.schedules import Cosine
 
 __all__ = [
-    "BYTES", "CORPUS", "SHAPES", "SIZES", "TOKENS_A_STEP", "Shape", "Size", "all_shapes", "budget_of", "byte_grid", "default_rate",
-    "model_of", "nearest", "run_of", "shapes_at", "steps_of", "text", "token_grid", "tokens", "tuning",
+    "BYTES", "CORPUS", "SHAPES", "SIZES", "TOKENS_A_STEP", "Shape", "Size", "all_shapes",
+    "budget_of", "byte_grid", "default_rate", "model_of", "nearest", "run_of", "shapes_at",
+    "steps_of", "text", "token_grid", "tokens", "tuning",
 ]  # fmt: skip
 
 CORPUS = "gutenberg"

@@ -70,7 +70,7 @@ class Numbers:
         landed: each larger run with each of its predictions.
         exponents: a of N ~ C^a by the column that counts N. body_by_formula: of the body, by the
             relation of both counts and the law of all parameters.
-        bits, tested_tokens: bits a byte of the larger run, over so many bytes.
+        bits, tested_bytes: bits a byte of the larger run, over so many bytes.
         yardsticks: bits a byte of the test part, by name.
     """
 
@@ -83,7 +83,7 @@ class Numbers:
     body_by_formula: float
     bias: Bias | None
     bits: float
-    tested_tokens: int
+    tested_bytes: int
     yardsticks: Mapping[str, float]
     fits: Mapping[str, Fit] = field(default_factory=dict)
 
@@ -108,7 +108,7 @@ class Numbers:
             body_by_formula=_by_formula(by_count["n_params"][1], runs),
             bias=None if plan is None else _bias(plan),
             bits=math.nan if first is None else float(first["bits_per_byte"][0]),
-            tested_tokens=0 if first is None else int(first["tested_bytes"][0]),
+            tested_bytes=0 if first is None else int(first["tested_bytes"][0]),
             yardsticks={} if first is None else {n: float(first[n][0]) for n in YARDSTICKS},
             fits=fits,
         )

@@ -4,15 +4,15 @@ from allometry.datasets import Text
 from allometry.datasets.text.yardsticks import yardsticks
 from allometry.errors import DataError
 from allometry.measures import Network, bits_per_byte
-from allometry.studies.language_model_scaling.grid import BYTES, CONTEXT, SIZES, budget_of
+from allometry.studies.language_model_scaling.grid import BYTES, SIZES, budget_of
 from allometry.tables.table import Table
 
 __all__ = ["fitted", "of_role", "scores", "seeds_of"]
 
 
 def scores(net: Network) -> dict[str, float | int | str]:
-    """Losses in nats a token and bits a byte, the tokens trained on, and what the run is for."""
-    data, train = net.spec.data, net.spec.train
+    """Losses in nats a token and bits a byte, and what the run is for."""
+    data = net.spec.data
     if not isinstance(data, Text):
         raise DataError("this study's runs are on text")
     of_bytes = bits_per_byte(net)
@@ -20,7 +20,6 @@ def scores(net: Network) -> dict[str, float | int | str]:
         "test_loss": net.losses["test_loss"],
         "bits_per_byte": of_bytes["test_bits_per_byte"],
         "tested_bytes": int(of_bytes["test_bytes"]),
-        "tokens": train.updates(data.n_used) * train.batch_size * CONTEXT,
         "source": data.source,
         "role": role_of(net),
     }

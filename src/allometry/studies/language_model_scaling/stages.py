@@ -50,7 +50,7 @@ def _forecast(size: str, table: Table) -> Stage:
 
 
 def rate_for(runs: Table, shape: Shape) -> float:
-    """The learning rate of a shape: its own in these runs, or that of the nearest in size, by width."""
+    """The learning rate of a shape: its own in these runs, or the nearest one's, by the width."""
     rates = {
         key: float(some["learning_rate"][0]) for key, some in runs.groups("d_model", "n_layers")
     }

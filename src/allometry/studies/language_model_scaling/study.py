@@ -33,7 +33,7 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 STUDY = Study(
     name="language_model_scaling",
     title="Language models: a forecast and the run that came after",
-    question="Does a law fitted to small language models predict a larger one before it is trained?",
+    question="Does a law of small language models predict a larger one before it is trained?",
     prediction="The loss of the larger run lies in the interval predicted for it.",
     source=SOURCE,
     runs=runs,
