@@ -1,9 +1,12 @@
 """Figures of the study."""
 
+from functools import partial
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from allometry.figures.intervals import IntervalRow, interval_panel
+from allometry.figures.plan_isoflop import isoflop_of
 from allometry.figures.plans import draw_isoflop, draw_loss
 from allometry.figures.style import (
     BLUE,
@@ -15,21 +18,23 @@ from allometry.figures.style import (
     panels,
     paper,
     ramp,
+    readable,
 )
-from allometry.findings import Analysis
+from allometry.findings import FindingFigure
+from allometry.plan.beyond.data_limits import unique_equivalents
+from allometry.studies.language_model_scaling.beside import HALF_LIFE
 from allometry.studies.language_model_scaling.grid import budget_of
 from allometry.studies.language_model_scaling.numbers import Numbers
-from allometry.tables.table import Table
 
-__all__ = ["FIGURES"]
+__all__ = ["figures_of"]
 
+SOURCES = {"shuffled": "shuffled bytes", "bigram": "the bigram source"}
 YARDSTICK_NAMES = {"gzip": "gzip", "xz": "xz", "bytes_of_5": "5-byte model"}
 
 
-def forecast(table: Table, analysis: Analysis) -> Figure:
-    """Losses against compute, the least losses by each law, and the larger run as a red star.
-    The black star is the planned run with the interval predicted for it."""
-    numbers = _numbers(analysis)
+def forecast(numbers: Numbers) -> Figure:
+    """Losses against compute, the least losses by each law, and the run that came after as a red
+    star. The black star is the planned run with the interval predicted for it."""
     assert numbers.plan is not None
     figure = draw_loss(numbers.plan)
     ax = figure.axes[0]
@@ -46,35 +51,88 @@ def forecast(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def isoflop(table: Table, analysis: Analysis) -> Figure:
+def isoflop(numbers: Numbers) -> Figure:
     """IsoFLOP curves: a mark is a run, a colour a budget, a curve the parabola through it."""
-    numbers = _numbers(analysis)
     assert numbers.plan is not None
     return draw_isoflop(numbers.plan)
 
 
-def counting(table: Table, analysis: Analysis) -> Figure:
-    """The exponent a of the best size, N ~ C^a, by what is counted as N; diamonds are predicted."""
-    numbers = _numbers(analysis)
-    total, body = numbers.exponents["n_params"], numbers.exponents["n_params_body"]
-    rows = [
-        IntervalRow("all parameters", *total, color=BLUE),
-        IntervalRow("body alone", *body, predicted=numbers.body_by_formula, color=VERMILLION),
-    ]
-    figure, axes = panels(height=50.0)
+def counting(numbers: Numbers) -> Figure:
+    """The exponent a of the best size, N ~ C^a, by what is counted as N."""
+    rows = []
+    for vocabulary, counts in numbers.counts.items():
+        group = f"vocabulary {vocabulary}"
+        rows.append(IntervalRow("all parameters", *counts.total, group=group, color=BLUE))
+        rows.append(IntervalRow(
+            "body alone", *counts.body, predicted=counts.by_formula, group=group, color=VERMILLION
+        ))  # fmt: skip
+    figure, axes = panels(height=24.0 + 14.0 * len(rows))
     interval_panel(rows, ax=axes[0, 0], xlabel="exponent a of N ~ C^a", zero=False)
+    first = next(iter(numbers.counts.values()))
     headline(
         figure,
-        f"a is {total.value:.2f} with all parameters counted and {body.value:.2f} with the body's "
-        "alone",
+        f"a is {first.total.value:.2f} with all parameters of a byte model counted, "
+        f"{first.body.value:.2f} with those of its body",
     )
     return figure
 
 
-def bits(table: Table, analysis: Analysis) -> Figure:
+def controls(numbers: Numbers) -> Figure:
+    """Test loss against compute of one model a budget, on the text and on sources without
+    language; dashed lines are their entropies."""
+    figure, axes = panels(height=80.0)
+    ax = axes[0, 0]
+    with paper():
+        dress(ax, xlog=True)
+        for (source, fall), color in zip(numbers.falls.items(), (GREY, BLUE), strict=False):
+            ax.plot(fall.budgets, fall.losses, "o-", ms=4, lw=1.1, color=color)
+            ax.axhline(fall.entropy, color=color, lw=0.8, ls="--")
+            ax.annotate(SOURCES[source], (fall.budgets[1], fall.losses[1]), xytext=(4, 4),
+                        textcoords="offset points", color=readable(color), ha="right")  # fmt: skip
+        some = next(iter(numbers.falls.values()))
+        runs = numbers.fitted
+        on_text = [
+            float(min(runs["test_loss"][[budget_of(c) == b for c in runs["compute"]]]))
+            for b in some.budgets
+        ]
+        ax.plot(some.budgets, on_text, "o-", ms=4, lw=1.1, color=VERMILLION)
+        ax.annotate("text, best model", (some.budgets[1], on_text[1]), xytext=(4, 4),
+                    textcoords="offset points", color=readable(VERMILLION), ha="right")  # fmt: skip
+        ax.set_xlabel("training compute, C (FLOP)")
+        ax.set_ylabel("test loss (nats a token)")
+    shares = " and ".join(f"{f.share.value:.0%} on {SOURCES[s]}" for s, f in numbers.falls.items())
+    headline(figure, f"Of the fall with compute on text there is {shares}")
+    return figure
+
+
+def repeats(numbers: Numbers) -> Figure:
+    """What a slice of text that is seen several times is worth, in slices of new text; the line
+    is the law of the source, the dashed one new text."""
+    figure, axes = panels(height=80.0)
+    ax = axes[0, 0]
+    epochs = np.array([one.epochs for one in numbers.repeats])
+    worth = np.array([one.worth for one in numbers.repeats])
+    fine = np.geomspace(1, epochs.max(), 100)
+    with paper():
+        dress(ax, xlog=True, ylog=True)
+        ax.plot(fine, fine, "--", lw=0.8, color=GREY)
+        ax.plot(fine, unique_equivalents(fine, HALF_LIFE), "-", lw=1.1, color=INK)
+        ax.vlines(epochs, worth[:, 1], worth[:, 2], color=VERMILLION, lw=1.1)
+        ax.plot(epochs, worth[:, 0], "o", ms=4, color=VERMILLION)
+        ax.set_xlabel("epochs")
+        ax.set_ylabel("slices of new text")
+    last = numbers.repeats[-1]
+    headline(
+        figure,
+        f"{last.epochs} epochs of a slice are worth {last.worth.value:.1f} slices of new text; at "
+        f"scale {last.predicted:.1f}",
+    )
+    return figure
+
+
+def bits(numbers: Numbers) -> Figure:
     """Bits a byte against size: a colour is a budget, the star the larger run, lines are programs
     and a model of five bytes on the same test text."""
-    numbers = _numbers(analysis)
     runs = numbers.fitted
     figure, axes = panels(height=88.0)
     ax = axes[0, 0]
@@ -106,10 +164,18 @@ def bits(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _numbers(analysis: Analysis) -> Numbers:
-    numbers = analysis.numbers["numbers"]
-    assert isinstance(numbers, Numbers)
-    return numbers
-
-
-FIGURES = (forecast, isoflop, counting, bits)
+def figures_of(numbers: Numbers) -> dict[str, FindingFigure]:
+    """The figures that these runs have something for, by name."""
+    has = {
+        forecast: numbers.plan is not None,
+        isoflop: numbers.plan is not None and isoflop_of(numbers.plan) is not None,
+        counting: bool(numbers.counts),
+        controls: bool(numbers.falls),
+        repeats: bool(numbers.repeats),
+        bits: bool(numbers.yardsticks),
+    }
+    return {
+        draw.__name__: FindingFigure(partial(draw, numbers), " ".join(str(draw.__doc__).split()))
+        for draw, there in has.items()
+        if there
+    }

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from allometry.claims.claim import OURS
-from allometry.findings import Analysis, Finding, Verdict
-from allometry.studies.language_model_scaling.numbers import Landed, Numbers
+from allometry.findings import Analysis, Finding, Verdict, at_most
+from allometry.studies.language_model_scaling.beside import Fall, Repeats
+from allometry.studies.language_model_scaling.figures import figures_of
+from allometry.studies.language_model_scaling.numbers import Counts, Landed, Numbers
 from allometry.tables.table import Table
 
 __all__ = ["analyse"]
@@ -15,6 +17,8 @@ __all__ = ["analyse"]
 HOFFMANN = "Hoffmann et al. 2022, 2203.15556"
 PEARCE = "Pearce & Song 2024, 2406.12907, section 3"
 CZECH = "Czech 2026, 2603.22339"
+MUENNIGHOFF = "Muennighoff et al. 2023, 2305.16264, equation 5 and section 6"
+SOURCES = {"shuffled": "shuffled bytes", "bigram": "a source with the same pairs of bytes"}
 APPROACHES = {"parametric": "a law of N and D", "isoflop": "least losses of IsoFLOP parabolas"}
 
 
@@ -23,9 +27,12 @@ def analyse(table: Table) -> Analysis:
     numbers = Numbers.of(table)
     findings = [*(_forecast(landed) for landed in numbers.landed)]
     if numbers.plan is not None:
-        findings += [_counting(numbers), *_bias(numbers)]
+        findings += [_counting(*one) for one in numbers.counts.items()]
+        findings += [*_bias(numbers)]
+    findings += [_control(*one) for one in numbers.falls.items()]
+    findings += [_repeat(one) for one in numbers.repeats if one.epochs in (4, 16)]
     findings += [*_yardsticks(numbers)]
-    return Analysis(findings, {"numbers": numbers}, numbers.fits)
+    return Analysis(findings, {"numbers": numbers}, numbers.fits, figures_of(numbers))
 
 
 def _forecast(landed: Landed) -> Finding:
@@ -63,19 +70,19 @@ def _forecast(landed: Landed) -> Finding:
     )
 
 
-def _counting(numbers: Numbers) -> Finding:
+def _counting(vocabulary: int, counts: Counts) -> Finding:
     """Whether counting the body's parameters alone gives a steeper exponent of N."""
-    total, body = numbers.exponents["n_params"], numbers.exponents["n_params_body"]
+    total, body = counts.total, counts.body
     verdict: Verdict = "undecided"
     if body.low > total.high:
         verdict = "agrees"
     elif body.high < total.low:
         verdict = "disagrees"
     return Finding(
-        claim="Counting the parameters of the body alone gives a steeper N(C) than counting all",
-        prediction=f"by the relation of both counts in these models and the law fitted to all "
-        f"parameters, {numbers.body_by_formula:.3f} against {total.value:.3f}; in the source .74 "
-        "to .78 against .50",
+        claim="Counting the parameters of the body alone gives a steeper N(C) than counting all, "
+        f"vocabulary {vocabulary}",
+        prediction=f"a = {counts.by_formula:.3f} against {total.value:.3f}, by the relation of "
+        "both counts in these models and the law of all parameters",
         source=PEARCE,
         measured=body.value,
         low=body.low,
@@ -86,6 +93,45 @@ def _counting(numbers: Numbers) -> Finding:
         "the verdict asks that they do not overlap.",
         control=f"all parameters: {total.shown('.3f')}",
         figure="counting",
+    )
+
+
+def _control(source: str, fall: Fall) -> Finding:
+    """Whether most of the fall with compute is not there on a source without language."""
+    low, high = fall.budgets
+    return Finding(
+        claim=f"Most of what compute gains on text it does not gain on {SOURCES[source]}",
+        prediction=f"the loss falls less than half as much from {low:.0e} to {high:.0e} FLOP",
+        source=OURS,
+        measured=fall.share.value,
+        low=fall.share.low,
+        high=fall.share.high,
+        verdict=at_most(fall.share, 0.5),
+        answer=f"The loss goes from {fall.losses[0]:.3f} to {fall.losses[1]:.3f} nats, towards an "
+        f"entropy of {fall.entropy:.3f}: {fall.share.shown('.2f')} of the fall on text, mean "
+        "over seeds.",
+        figure="controls",
+    )
+
+
+def _repeat(repeats: Repeats) -> Finding:
+    """Whether a repeated slice is worth what the source says."""
+    worth = repeats.worth
+    verdict: Verdict = "undecided"
+    if worth.has_ends:
+        verdict = "agrees" if worth.low <= repeats.predicted <= worth.high else "disagrees"
+    return Finding(
+        claim=f"{repeats.epochs} epochs of a slice are worth as much new text as at scale",
+        prediction=f"{repeats.predicted:.2f} slices of new text",
+        source=MUENNIGHOFF,
+        measured=worth.value,
+        low=worth.low,
+        high=worth.high,
+        verdict=verdict,
+        answer=f"Loss {repeats.loss:.3f} nats against {repeats.once:.3f} with all text new: worth "
+        f"{worth.shown('.2f')} slices by the law of the grid, mean over seeds.",
+        unit="slices",
+        figure="repeats",
     )
 
 
@@ -127,7 +173,8 @@ def _yardsticks(numbers: Numbers) -> Iterator[Finding]:
         high=float(np.nan),
         verdict="agrees" if numbers.bits < least else "disagrees",
         answer=f"{numbers.bits:.3f} bits a byte on {numbers.tested_bytes:,} bytes of the test "
-        f"part: fewer than {', '.join(better) or 'none of them'}. The programs see the test part alone.",
+        f"part: fewer than {', '.join(better) or 'none of them'}. The programs see the whole test "
+        "part and nothing else.",
         unit="bits a byte",
         exact=True,
         figure="bits",

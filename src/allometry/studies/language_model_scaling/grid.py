@@ -13,9 +13,12 @@ from allometry.spec.schedules import Cosine
 
 __all__ = [
     "BYTES", "CORPUS", "SHAPES", "SIZES", "TOKENS_A_STEP", "Shape", "Size", "all_shapes",
-    "budget_of", "byte_grid", "default_rate", "model_of", "nearest", "run_of", "shapes_at",
-    "steps_of", "text", "token_grid", "tokens", "tuning",
+    "budget_of", "byte_grid", "controls", "default_rate", "model_of", "nearest", "repeats",
+    "run_of", "shapes_at", "steps_of", "text", "token_grid", "tokens", "tuning",
 ]  # fmt: skip
+
+Shape = tuple[int, int]  # d_model, layers
+Source = Literal["text", "shuffled", "bigram"]
 
 CORPUS = "gutenberg"
 CONTEXT, BATCH = 64, 16  # tokens of a window; windows of an update
@@ -23,8 +26,9 @@ TOKENS_A_STEP = CONTEXT * BATCH
 D_HEAD = 8
 BYTES, TOKENS = 256, 1024  # vocabularies
 VALID_TOKENS = 65_536
+CONTROLS: tuple[Source, ...] = ("shuffled", "bigram")
+EPOCHS = (2, 4, 8, 16)  # of the slices that are repeated
 
-Shape = tuple[int, int]  # d_model, layers
 
 # In order of size; aspect ratios d_model / n_layers of 8 to 24.
 SHAPES: tuple[Shape, ...] = (
@@ -47,9 +51,9 @@ class Size:
         forecast: FLOP of the run that is predicted.
         tuned_at: FLOP at which learning rates are tuned; None takes `RATES` as they are.
         token_budgets: of the grid with a vocabulary of 1,024.
-        more_seeds: FLOP of the cells that are trained with two more seeds.
-        controls: FLOP of the models of shuffled bytes and of the bigram source.
-        repeats: FLOP of the models of a slice of the text.
+        more_seeds: FLOP of the cells, one model each, that are trained with two more seeds.
+        controls: FLOP of the same cells on shuffled bytes and on the bigram source, three seeds.
+        repeats: FLOP of the same cells on slices of the text, three seeds.
     """
 
     budgets: tuple[float, ...]
@@ -66,12 +70,12 @@ SIZES: Mapping[str, Size] = {
     "quick": Size(budgets=(1e10, 3e10, 1e11), shapes=5, forecast=4e11),
     "notebook": Size(
         budgets=(3e10, 1e11, 3e11, 1e12), shapes=7, forecast=1e13, tuned_at=1e11,
-        token_budgets=(3e10, 1e11, 3e11), more_seeds=(1e11, 3e11), controls=(3e10, 1e11, 3e11),
+        token_budgets=(3e10, 1e11, 3e11), more_seeds=(3e10, 3e11), controls=(3e10, 3e11),
         repeats=(3e11,),
     ),
     "paper": Size(
         budgets=(2e12, 6e12, 2e13, 6e13), shapes=7, forecast=6e14, tuned_at=6e12,
-        token_budgets=(2e12, 6e12, 2e13), more_seeds=(6e12, 2e13), controls=(2e12, 6e12, 2e13),
+        token_budgets=(2e12, 6e12, 2e13), more_seeds=(2e12, 2e13), controls=(2e12, 2e13),
         repeats=(2e13,),
     ),
 }  # fmt: skip
@@ -101,7 +105,6 @@ def run_of(
     *,
     data: Text | None = None,
     vocabulary: int = BYTES,
-    examples: int | None = None,
 ) -> RunSpec:
     """A model trained until it has cost so much.
 
@@ -110,19 +113,18 @@ def run_of(
         rate: learning rate.
         data: None for the text as bytes.
         vocabulary: of the tokeniser of `data`.
-        examples: windows to train on, in place of `compute`.
     """
     model = model_of(shape, vocabulary)
-    steps = steps_of(model, compute) if examples is None else math.ceil(examples / BATCH)
     train = TrainSpec(
-        optimizer=AdamW(learning_rate=rate, b2=0.95, weight_decay=0.0), steps=steps,
-        batch_size=BATCH, clip_norm=1.0, schedule=Cosine(warmup=0.05, final=0.1),
+        optimizer=AdamW(learning_rate=rate, b2=0.95, weight_decay=0.0),
+        steps=steps_of(model, compute), batch_size=BATCH, clip_norm=1.0,
+        schedule=Cosine(warmup=0.05, final=0.1),
         measure_examples=0,
     )  # fmt: skip
     return RunSpec(model=model, data=data or text(), train=train, seed=seed)
 
 
-def text(source: Literal["text", "shuffled", "bigram"] = "text", **fields: int) -> Text:
+def text(source: Source = "text", **fields: int) -> Text:
     """The corpus as bytes, or a control made of it."""
     return Text(name=CORPUS, tokeniser=Bytes(), context=CONTEXT, source=source, **fields)
 
@@ -164,6 +166,36 @@ def byte_grid(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) ->
         best = shapes_at(budget, 1)[0]
         grid += [run_of(best, budget, max(seeds) + k, rates[best]) for k in (1, 2)]
     return grid
+
+
+def controls(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:
+    """One model at each budget of the controls, on shuffled bytes and on the bigram source."""
+    return [
+        run_of(best, budget, seed, rates[best], data=text(source))
+        for seed in three(seeds)
+        for budget in size.controls
+        for best in shapes_at(budget, 1)
+        for source in CONTROLS
+    ]
+
+
+def repeats(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:
+    """One model at each budget, as long as in the grid, on a slice that it sees several times."""
+    runs = []
+    for budget in size.repeats:
+        (best,) = shapes_at(budget, 1)
+        windows = steps_of(model_of(best), budget) * BATCH
+        for epochs in EPOCHS:
+            slice_of_text = text(train_tokens=math.ceil(windows / epochs) * CONTEXT)
+            runs += [
+                run_of(best, budget, seed, rates[best], data=slice_of_text) for seed in three(seeds)
+            ]
+    return runs
+
+
+def three(seeds: Sequence[int]) -> list[int]:
+    """The seeds, and two more."""
+    return [*seeds, max(seeds) + 1, max(seeds) + 2]
 
 
 def token_grid(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:

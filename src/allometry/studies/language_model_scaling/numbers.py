@@ -1,7 +1,7 @@
 """What findings and figures of the study share, computed once."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,18 +10,24 @@ from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.plan.document import Plan
 from allometry.stats.interval import Interval
+from allometry.studies.language_model_scaling.beside import (
+    Fall,
+    Repeats,
+    falls,
+    repeats_of,
+)
 from allometry.studies.language_model_scaling.forecast import (
     COLUMNS,
     Prediction,
     least_losses,
     plan_of,
 )
-from allometry.studies.language_model_scaling.grid import SHAPES, model_of
-from allometry.studies.language_model_scaling.rows import fitted, of_role
+from allometry.studies.language_model_scaling.grid import BYTES, SHAPES, TOKENS, model_of
+from allometry.studies.language_model_scaling.rows import fitted, of_role, repeated
 from allometry.studies.language_model_scaling.views import forecasts
 from allometry.tables.table import Table
 
-__all__ = ["Bias", "Landed", "Numbers"]
+__all__ = ["Bias", "Counts", "Landed", "Numbers"]
 
 YARDSTICKS = ("gzip", "xz", "bytes_of_5")
 
@@ -60,6 +66,22 @@ class Bias:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """The exponent a of N ~ C^a by what is counted as N, C = 6 N D with it.
+
+    Attributes:
+        total, body: with all parameters and with those of the body.
+        by_formula: of the body, by the relation of both counts and the law of all parameters.
+        law: chinchilla's, of all parameters.
+    """
+
+    total: Interval
+    body: Interval
+    by_formula: float
+    law: Fit
+
+
+@dataclass(frozen=True)
 class Numbers:
     """Everything drawn and said.
 
@@ -68,8 +90,8 @@ class Numbers:
         compute: FLOP of the forecast; NaN before there is one.
         plan: from the byte grid at that compute; None of too few runs.
         landed: each larger run with each of its predictions.
-        exponents: a of N ~ C^a by the column that counts N. body_by_formula: of the body, by the
-            relation of both counts and the law of all parameters.
+        counts: the exponents of each grid, by its vocabulary.
+        falls: of the controls, by source. repeats: of the slices, by epochs.
         bits, tested_bytes: bits a byte of the larger run, over so many bytes.
         yardsticks: bits a byte of the test part, by name.
     """
@@ -79,8 +101,9 @@ class Numbers:
     compute: float
     plan: Plan | None
     landed: tuple[Landed, ...]
-    exponents: Mapping[str, Interval]
-    body_by_formula: float
+    counts: Mapping[int, Counts]
+    falls: Mapping[str, Fall]
+    repeats: Sequence[Repeats]
     bias: Bias | None
     bits: float
     tested_bytes: int
@@ -95,8 +118,7 @@ class Numbers:
         compute = float(larger["compute"][0]) if len(larger) else math.nan
         plan = plan_of(runs, compute) if len(larger) else None
         fits = {} if plan is None else _fits(plan)
-        by_count = {name: _exponent(runs, name) for name in ("n_params", "n_params_body")}
-        exponents = {name: interval for name, (interval, _) in by_count.items()}
+        counts = {v: _counts(fitted(table, v), v) for v in (BYTES, TOKENS) if len(fitted(table, v))}
         first = larger.take([0]) if len(larger) else None
         return cls(
             fitted=runs,
@@ -104,8 +126,9 @@ class Numbers:
             compute=compute,
             plan=plan,
             landed=landed,
-            exponents=exponents,
-            body_by_formula=_by_formula(by_count["n_params"][1], runs),
+            counts=counts,
+            falls=falls(table),
+            repeats=repeats_of(table, counts[BYTES].law) if len(repeated(table)) else (),
             bias=None if plan is None else _bias(plan),
             bits=math.nan if first is None else float(first["bits_per_byte"][0]),
             tested_bytes=0 if first is None else int(first["tested_bytes"][0]),
@@ -144,7 +167,13 @@ def _exponent(runs: Table, column: str) -> tuple[Interval, Fit]:
     return Interval(a.value, a.low, a.high), law_fit
 
 
-def _by_formula(law_fit: Fit, runs: Table) -> float:
+def _counts(runs: Table, vocabulary: int) -> Counts:
+    total, law_fit = _exponent(runs, "n_params")
+    body, _ = _exponent(runs, "n_params_body")
+    return Counts(total, body, _by_formula(law_fit, runs, vocabulary), law_fit)
+
+
+def _by_formula(law_fit: Fit, runs: Table, vocabulary: int) -> float:
     """The exponent of the body's N in 6 N_body D along the optimum of the law of all parameters.
 
     As Pearce and Song derive theirs (2406.12907, section 3): N* and D* of the law at the least and
@@ -156,7 +185,7 @@ def _by_formula(law_fit: Fit, runs: Table) -> float:
     scale = (values["alpha"] * values["A"] / (values["beta"] * values["B"])) ** total
     n_opt = scale * (ends / 6) ** (values["beta"] * total)
     d_opt = ends / 6 / n_opt
-    parts = [model_of(shape).parts() for shape in SHAPES]
+    parts = [model_of(shape, vocabulary).parts() for shape in SHAPES]
     all_n = np.log([sum(part) for part in parts])
     n_body = np.exp(np.interp(np.log(n_opt), all_n, np.log([part.body for part in parts])))
     return float(np.diff(np.log(n_body))[0] / np.diff(np.log(n_body * d_opt))[0])

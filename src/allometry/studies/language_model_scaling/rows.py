@@ -7,7 +7,7 @@ from allometry.measures import Network, bits_per_byte
 from allometry.studies.language_model_scaling.grid import BYTES, SIZES, budget_of
 from allometry.tables.table import Table
 
-__all__ = ["fitted", "of_role", "scores", "seeds_of"]
+__all__ = ["fitted", "of_role", "of_source", "repeated", "scores", "seeds_of"]
 
 
 def scores(net: Network) -> dict[str, float | int | str]:
@@ -21,6 +21,7 @@ def scores(net: Network) -> dict[str, float | int | str]:
         "bits_per_byte": of_bytes["test_bits_per_byte"],
         "tested_bytes": int(of_bytes["test_bytes"]),
         "source": data.source,
+        "unique_tokens": data.n_used * data.context,
         "role": role_of(net),
     }
     if data.valid_tokens:
@@ -33,15 +34,13 @@ def scores(net: Network) -> dict[str, float | int | str]:
 
 
 def role_of(net: Network) -> str:
-    """``tuning``, ``control``, ``repeat``, ``forecast`` or ``fit``."""
+    """``tuning``, ``control`` (of another source, or repeated), ``forecast`` or ``fit``."""
     data = net.spec.data
     assert isinstance(data, Text)
     if data.valid_tokens:
         return "tuning"
-    if data.source != "text":
+    if data.source != "text" or data.train_tokens is not None:
         return "control"
-    if data.train_tokens is not None:
-        return "repeat"
     counts, train = net.model.counts(), net.spec.train
     flop = counts.forward_flop + counts.backward_flop
     compute = flop * train.updates(data.n_used) * train.batch_size
@@ -54,10 +53,22 @@ def of_role(table: Table, role: str) -> Table:
     return table.take((table["role"] == role) & (table["status"] == "done"))
 
 
-def fitted(table: Table) -> Table:
-    """The runs of the byte grid, which laws are fitted to."""
+def fitted(table: Table, vocabulary: int = BYTES) -> Table:
+    """The runs of the grid of a vocabulary, which laws are fitted to."""
     runs = of_role(table, "fit")
-    return runs.take(runs["vocabulary"] == BYTES)
+    return runs.take(runs["vocabulary"] == vocabulary)
+
+
+def repeated(table: Table) -> Table:
+    """The runs on slices of the text."""
+    runs = of_role(table, "control")
+    return runs.take(runs["source"] == "text")
+
+
+def of_source(table: Table, source: str) -> Table:
+    """The control runs on another source."""
+    runs = of_role(table, "control")
+    return runs.take(runs["source"] == source)
 
 
 def seeds_of(table: Table) -> list[int]:

@@ -6,7 +6,9 @@ from allometry.studies.language_model_scaling.grid import (
     SIZES,
     Shape,
     byte_grid,
+    controls,
     default_rate,
+    repeats,
     run_of,
     token_grid,
 )
@@ -28,7 +30,8 @@ def later(size: str, table: Table) -> Stage | None:
 
 def _grid(size: str, table: Table) -> Stage:
     rates, seeds = tuned_rates(table), seeds_of(table)
-    runs = [*byte_grid(SIZES[size], seeds, rates), *token_grid(SIZES[size], seeds, rates)]
+    grids = (byte_grid, token_grid, controls, repeats)
+    runs = [run for grid in grids for run in grid(SIZES[size], seeds, rates)]
     document = {f"{d_model}x{n_layers}": rate for (d_model, n_layers), rate in rates.items()}
     return Stage("grid", runs, {"learning_rates": document})
 

@@ -7,7 +7,6 @@ the loss of the best model at a larger budget is predicted, kept with its time, 
 from collections.abc import Sequence
 
 from allometry.spec import RunSpec
-from allometry.studies.language_model_scaling.figures import FIGURES
 from allometry.studies.language_model_scaling.findings import analyse
 from allometry.studies.language_model_scaling.grid import (
     SHAPES,
@@ -42,6 +41,5 @@ STUDY = Study(
     seeds={"quick": (0,), "notebook": (0,), "paper": (0,)},
     measures={"scores": scores},
     analyse=analyse,
-    figures=FIGURES,
     views={"forecast": forecast_view},
 )
