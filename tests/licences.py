@@ -56,9 +56,9 @@ def licence(name: str) -> str:
     said = metadata(name)
     names = [line for line in said.get_all("Classifier") or [] if line.startswith(CLASSIFIER)]
     classifiers = ", ".join(line.removeprefix(CLASSIFIER) for line in names)
-    text = said["License"] or ""
+    text = said.get("License") or ""
     short = text if len(text) <= LONGEST and "\n" not in text else ""
-    return said["License-Expression"] or short or classifiers or "not said"
+    return said.get("License-Expression") or short or classifiers or "not said"
 
 
 def page() -> str:

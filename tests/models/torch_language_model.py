@@ -91,15 +91,16 @@ class Reference(nn.Module):
         self.final_norm = nn.RMSNorm(d_model, eps=1e-5)
         self.head = None if tied else nn.Linear(d_model, vocabulary, bias=False)
         self.ratio = d_model / base_width if base_width else 1.0
+        self.deviation = math.sqrt(2 / (5 * (base_width or d_model)))
         self.n_layers = n_layers
 
     def start(self, seed: int) -> None:
-        """GPT-2's start, by muP if so asked, drawn in the order of the parameters."""
+        """The start of Nguyen and Salazar, by muP if so asked, drawn in the order of the parameters."""
         torch.manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.ndim < 2:
                 continue
-            deviation = 0.02
+            deviation = self.deviation
             if "mix" in name or "outer" in name:
                 deviation /= math.sqrt(2 * self.n_layers)
             if name.startswith("layers"):

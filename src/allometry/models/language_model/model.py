@@ -25,8 +25,6 @@ __all__ = ["LanguageModel"]
 # On a CPU networks of so many numbers in the stream of a window keep a core busy by themselves: a
 # pack of them is slower. What 512 tokens leave between the layers stays in its cache.
 ALONE, TOKENS = 2048, 512
-DEVIATION = 0.02  # of start values (Radford et al. 2019, GPT-2's published code)
-
 
 class LanguageModel(Model):
     """A decoder-only transformer: at each position of a window, logits of the next token.
@@ -35,9 +33,11 @@ class LanguageModel(Model):
     an MLP to the stream, each of the stream normalised by its root mean square (pre-norm; Zhang &
     Sennrich, 1910.07467); the stream normalised once more goes through the head. No biases.
 
-    The start is GPT-2's (Radford et al. 2019): normal weights of standard deviation 0.02, those
-    that write to the stream divided by ``sqrt(2 n_layers)``, scales of 1. It is drawn as PyTorch
-    would, one matrix after another in the order of `init`.
+    The start is normal with standard deviation ``sqrt(2 / (5 d_model))`` (Nguyen & Salazar,
+    1910.05895, section 2.2), 0.02 at a width of 1,000, that of matrices that write to the stream
+    divided by ``sqrt(2 n_layers)`` (GPT-2; Radford et al. 2019), and scales of 1; with 0.02 at all
+    widths narrow models begin slowly. It is drawn as PyTorch would, one matrix after another in
+    the order of `init`.
 
     Attributes:
         vocabulary: tokens, 0 to V - 1. context: T, tokens of a window; an example is one window.
