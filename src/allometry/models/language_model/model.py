@@ -26,6 +26,7 @@ __all__ = ["LanguageModel"]
 # pack of them is slower. What 512 tokens leave between the layers stays in its cache.
 ALONE, TOKENS = 2048, 512
 
+
 class LanguageModel(Model):
     """A decoder-only transformer: at each position of a window, logits of the next token.
 
