@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from allometry.run import Outcome as Outcome
     from allometry.run import run as run
     from allometry.run import table as table
+    from allometry.sample import sample as sample
     from allometry.spec import Experiment as Experiment
     from allometry.spec import RunSpec as RunSpec
     from allometry.spec import Spec as Spec
@@ -122,6 +123,7 @@ _HOME = {
     "plan": "plan.question",
     "read_table": "tables.read",
     "run": "run",
+    "sample": "sample",
     "speedup": "plan.beyond.recipes",
     "study": "studies",
     "table": "run",
