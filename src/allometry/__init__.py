@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from allometry.run import Outcome as Outcome
     from allometry.run import run as run
     from allometry.run import table as table
-    from allometry.sample import sample as sample
     from allometry.spec import Experiment as Experiment
     from allometry.spec import RunSpec as RunSpec
     from allometry.spec import Spec as Spec
@@ -68,6 +67,7 @@ if TYPE_CHECKING:
     from allometry.store import Store as Store
     from allometry.store.copies import merge as merge
     from allometry.store.networks import weights as weights
+    from allometry.store.sample import sample as sample
     from allometry.studies import study as study
     from allometry.study import Notebook as Notebook
     from allometry.study import Study as Study
@@ -123,7 +123,7 @@ _HOME = {
     "plan": "plan.question",
     "read_table": "tables.read",
     "run": "run",
-    "sample": "sample",
+    "sample": "store.sample",
     "speedup": "plan.beyond.recipes",
     "study": "studies",
     "table": "run",

@@ -38,8 +38,8 @@ def sample(
 ) -> None:  # fmt: skip
     """Print text from the language model of RUN (a run_id, or its first characters), after the
     prompt. `allometry run STUDY --keep weights` keeps the models that it trains."""
-    from allometry.sample import sample as sample_run
     from allometry.store import Store
+    from allometry.store.sample import sample as sample_run
     from allometry.store.selection import run_ids_named
     from allometry.studies import study as find
 

@@ -9,9 +9,9 @@ from allometry.models import LanguageModel
 from allometry.models.language_model.generation import generated
 from allometry.spec.run_spec import check_same
 from allometry.spec.stored import value_of
-from allometry.store import Store
 from allometry.store.networks import weights
 from allometry.store.selection import run_ids_named
+from allometry.store.store import Store
 
 __all__ = ["sample"]
 
