@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from allometry.store import Store as Store
     from allometry.store.copies import merge as merge
     from allometry.store.networks import weights as weights
+    from allometry.store.sample import sample as sample
     from allometry.studies import study as study
     from allometry.study import Notebook as Notebook
     from allometry.study import Study as Study
@@ -122,6 +123,7 @@ _HOME = {
     "plan": "plan.question",
     "read_table": "tables.read",
     "run": "run",
+    "sample": "store.sample",
     "speedup": "plan.beyond.recipes",
     "study": "studies",
     "table": "run",

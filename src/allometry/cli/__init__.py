@@ -19,6 +19,7 @@ from allometry.cli.output import in_a_line, on_stdout, say
 from allometry.cli.plan import next_, plan
 from allometry.cli.report import report
 from allometry.cli.run import run
+from allometry.cli.sample import sample
 from allometry.cli.streams import close_stdout, in_words_of_click, open_streams, tell
 from allometry.errors import AllometryError, as_told, in_one_line, raised_at
 
@@ -87,6 +88,7 @@ for _command in (
     decisions.forget,
     decisions.merge,
     report,
+    sample,
     laws.fit,
     laws.compare,
     fit_checks.influence,

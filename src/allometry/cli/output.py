@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "columns", "finding_document", "in_a_line", "on_stdout", "plain", "print_csv", "print_json",
-    "print_line", "prints_on_stderr", "say", "say_lines", "write",
+    "print_line", "print_text", "prints_on_stderr", "say", "say_lines", "write",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -54,8 +54,12 @@ def print_json(schema: str, **fields: object) -> None:
 
 
 def print_csv(table: "Table") -> None:
-    """A table on stdout: as it is, in UTF-8, for a file or a program; printable on a terminal."""
-    text = table.to_csv() or ""
+    """A table on stdout, as `print_text` writes it."""
+    print_text(table.to_csv() or "")
+
+
+def print_text(text: str) -> None:
+    """Text on stdout: as it is, in UTF-8, for a file or a program; printable on a terminal."""
     if sys.stdout.isatty():
         _print(printable(text), end="")
         return

@@ -66,7 +66,10 @@ class Screen(Console):
 
 
 class Bar:
-    """Progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
+    """Progress of a run on stderr: a bar on a terminal, plain lines elsewhere.
+
+    Each stage of a study is counted by itself.
+    """
 
     def __init__(self) -> None:
         self._console = Screen(stderr=True)
@@ -82,7 +85,13 @@ class Bar:
             console=self._console,
             disable=not self._live,
         )
-        self._runs = self._steps = self._done = self._diverged = self._steps_done = 0
+        self._is_later = False  # whether a stage was trained before
+        self._count(runs=0, steps=0)
+
+    def _count(self, runs: int, steps: int) -> None:
+        """Count runs and model-steps from none, to these."""
+        self._runs, self._steps = runs, steps
+        self._done = self._diverged = self._steps_done = 0
         self._began = self._last_line = time.monotonic()
         self._since, self._steps_before = self._began, 0  # of the rate
 
@@ -93,16 +102,23 @@ class Bar:
         self._bar.stop()
 
     def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
-        """Start: runs to train, runs stored before, packs, and model-steps in all."""
-        self._runs, self._steps = runs, steps
-        self._began = self._last_line = self._since = time.monotonic()
+        """Start: runs to train, runs stored before, packs, and model-steps in all.
+
+        Called again where a study plans runs from the results of the others.
+        """
+        self._count(runs, steps)
         if not runs:
             return
-        self._line(
-            f"{runs} {'run' if runs == 1 else 'runs'} to train in {packs} "
-            f"{'pack' if packs == 1 else 'packs'} ({steps:,} model-steps); {stored} stored"
-        )
+        some = f"{runs} {'run' if runs == 1 else 'runs'}"
+        work = f"{packs} {'pack' if packs == 1 else 'packs'} ({steps:,} model-steps)"
+        if self._is_later:
+            self._line(f"{some} planned from the results of {stored}: {work}")
+        else:
+            self._line(f"{some} to train in {work}; {stored} stored")
+        self._is_later = True
         if self._live:
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
             self._bar.start()
             self._task = self._bar.add_task("training", total=steps, rate="")
 

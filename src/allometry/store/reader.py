@@ -205,17 +205,31 @@ class Reader:
             DataError: when it is not as it was written.
         """
         with self._reading():
-            found = list(self._stored([run_id]))
-            if not found:
-                self._refuse_hidden([run_id])
-                raise UsageError(f"no run {run_id!r} in store {self.path}")
-            (stored,) = found
-            self._refuse(run_id, damage(stored))
             try:
-                return decode_arrays(stored.trajectories)
+                return decode_arrays(self._one(run_id).trajectories)
             except DataError as error:
                 self._refuse(run_id, str(error))
                 raise
+
+    def spec(self, run_id: str) -> dict[str, Any]:
+        """The document of the spec of one run, with all fields that it had when it was stored.
+
+        Raises:
+            UsageError: when no such run is stored.
+            DataError: when it is not as it was written.
+        """
+        with self._reading():
+            return self._json(run_id, self._one(run_id).spec)
+
+    def _one(self, run_id: str) -> Record:
+        """A stored run, whole."""
+        found = list(self._stored([run_id]))
+        if not found:
+            self._refuse_hidden([run_id])
+            raise UsageError(f"no run {run_id!r} in store {self.path}")
+        (stored,) = found
+        self._refuse(run_id, damage(stored))
+        return stored
 
     def provenance(
         self, study: str, size: str, variant: str = ""

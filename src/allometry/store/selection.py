@@ -11,7 +11,7 @@ from allometry.store.store import Store
 from allometry.tables.conditions import meeting
 from allometry.tables.table import Table
 
-__all__ = ["Selection", "named_runs", "runs_of_study"]
+__all__ = ["Selection", "named_runs", "run_ids_named", "runs_of_study"]
 
 Declaration = tuple[str, str, str]
 LEAST = 6  # characters of a run_id that name a run, where no other begins with them
@@ -83,11 +83,16 @@ def named_runs(store: Store, names: Sequence[str]) -> Selection:
     Raises:
         UsageError: a name that no run of the store begins with, or more than one.
     """
-    stored = store.run_ids()
-    run_ids = dict.fromkeys(_run_named(name, stored, store) for name in names)
+    run_ids = run_ids_named(store, names)
     counts = _declaring(store, run_ids)
     tables = {key: store.table(*key, only=run_ids) for key in counts}
     return Selection(tuple(run_ids), tables, (), {})
+
+
+def run_ids_named(store: Store, names: Sequence[str]) -> list[str]:
+    """The whole run_ids of names as `named_runs` takes them, each once; UsageError as there."""
+    stored = store.run_ids()
+    return list(dict.fromkeys(_run_named(name, stored, store) for name in names))
 
 
 def _run_named(name: str, stored: Sequence[str], store: Store) -> str:

@@ -84,7 +84,8 @@ class Kept:
         if not path.is_file():
             raise UsageError(
                 f"no weights of run {run_id[:12]} in {self.folder}: they are kept by "
-                "`allometry run STUDY --keep weights` when a run is trained"
+                "`allometry run STUDY --keep weights` when a run is trained; a stored run is "
+                f"trained again after `allometry forget --run {run_id[:12]}`"
             )
         try:
             return saved.read(path, bare=True)[1]

@@ -43,6 +43,15 @@ def test_tokens_of_any_text_are_it_again(tokeniser, train, test):
     assert tokens.decode(tokens.test) == test
 
 
+@pytest.mark.parametrize("tokeniser", KINDS, ids=str)
+def test_another_text_is_encoded_by_the_same_vocabulary(tokeniser):
+    tokens = of(tokeniser, PARTS)
+    text = "a whale,\nthe café" if isinstance(tokeniser, BytePair | Bytes) else "a whale\nthe café"
+    assert tokens.decode(np.array(tokens.encode(text))).decode() == text
+    start = PARTS.train[0][:400].decode(errors="ignore")
+    assert tokens.encode(start)[:50] == tokens.train[:50].tolist()
+
+
 def test_byte_pairs_of_any_text_are_it_again():
     """Also of characters that the training text lacks: nothing is unknown."""
     library = pytest.importorskip("tokenizers")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ Numbers = NDArray[np.uint16]
 
 def byte_pair_tokens(
     parts: Parts, sha256: str, vocabulary: int, expected: str | None
-) -> tuple[Numbers, Numbers, Numbers, tuple[bytes, ...], str]:
-    """The tokens of each part, the vocabulary, and the SHA-256 of the tokeniser.
+) -> tuple[Numbers, Numbers, Numbers, tuple[bytes, ...], Callable[[str], list[int]], str]:
+    """The tokens of each part, the vocabulary, what encodes another text, and the SHA-256.
 
     Args:
         sha256: of the parts.
@@ -55,7 +56,11 @@ def byte_pair_tokens(
     content = kept(f"{key}, tokens of {digest}", ".npz", lambda: _encoded(tokeniser, parts))
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         train, valid, test = (arrays[part] for part in Parts._fields)
-    return train, valid, test, pieces, digest
+
+    def encode(text: str) -> list[int]:
+        return list(tokeniser.encode(text).ids)
+
+    return train, valid, test, pieces, encode, digest
 
 
 def _library() -> Any:

@@ -161,6 +161,20 @@ class Text(Data):
         """The blocks of each part, as UTF-8."""
         return _parts(*self._text())
 
+    def encode(self, text: str) -> list[int]:
+        """The tokens of another text; those of bytes are known without the text of the data.
+
+        Raises:
+            UsageError: the vocabulary lacks some of its characters, or they are none of Unicode.
+        """
+        if text != text.encode("utf-8", "replace").decode():
+            raise UsageError(f"text in Unicode expected, got {text[:40]!a}")
+        return list(self._vocabulary().encode(text))
+
+    def decode(self, tokens: NDArray[np.integer]) -> bytes:
+        """The UTF-8 of tokens; a character may be cut at either end."""
+        return self._vocabulary().decode(tokens)
+
     def bytes_of(self, targets: NDArray[np.integer]) -> int:
         """Bytes of UTF-8 of these tokens."""
         sizes = np.array([len(token) for token in self._tokens().vocabulary])
@@ -179,9 +193,15 @@ class Text(Data):
             raise DataError(
                 f"data {self.name!r}: this process has no text of SHA-256 {self.sha256[:12]}; "
                 "call read_text at the top level of the study's file, with the same content on "
-                "every machine"
+                "every machine (`allometry sample RUN --study FILE` loads that file)"
             )
         return held, self.held_out
+
+    def _vocabulary(self) -> Tokens:
+        """Tokens of the text; of another one where the vocabulary is the same for every text."""
+        if self.tokeniser.of_any_text:
+            return self.tokeniser.tokens(Parts((), (), ()), "")
+        return self._tokens()
 
     def _tokens(self) -> Tokens:
         return _tokens(*self._text(), self.tokeniser)

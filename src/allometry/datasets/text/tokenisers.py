@@ -4,6 +4,7 @@ All of them lose nothing: the tokens of a text are that text again, so that loss
 tokenisers are compared in bits a byte of it.
 """
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydantic import Field
 
 from allometry.datasets.text.byte_pairs import byte_pair_tokens
 from allometry.datasets.text.parts import Parts
-from allometry.errors import lacking
+from allometry.errors import UsageError, lacking
 from allometry.spec.value import Spec
 
 __all__ = ["BytePair", "Bytes", "Characters", "Tokeniser", "Tokens"]
@@ -24,6 +25,8 @@ class Tokens(NamedTuple):
     Attributes:
         train, valid, test: numbers of the tokens of each part, ``(n,)`` unsigned.
         vocabulary: the UTF-8 of each token by its number.
+        encode: numbers of the tokens of another text; UsageError where the vocabulary lacks some
+            of its characters.
         sha256: of a trained tokeniser's tokens and merges; None where nothing is trained.
     """
 
@@ -31,6 +34,7 @@ class Tokens(NamedTuple):
     valid: NDArray[np.unsignedinteger]
     test: NDArray[np.unsignedinteger]
     vocabulary: tuple[bytes, ...]
+    encode: Callable[[str], Sequence[int]]
     sha256: str | None = None
 
     def decode(self, tokens: NDArray[np.integer]) -> bytes:
@@ -39,7 +43,13 @@ class Tokens(NamedTuple):
 
 
 class Tokeniser(Spec):
-    """How a text becomes tokens."""
+    """How a text becomes tokens.
+
+    Attributes:
+        of_any_text: whether the vocabulary is the same for every text.
+    """
+
+    of_any_text: ClassVar[bool] = False
 
     @property
     def n_tokens(self) -> int | None:
@@ -60,6 +70,7 @@ class Bytes(Tokeniser):
     """A token for each byte of UTF-8; the vocabulary has all 256, also those that no text has."""
 
     short: ClassVar[str | None] = "bytes"
+    of_any_text: ClassVar[bool] = True
 
     @property
     def n_tokens(self) -> int:
@@ -67,7 +78,8 @@ class Bytes(Tokeniser):
 
     def tokens(self, parts: Parts, sha256: str) -> Tokens:
         train, valid, test = (np.frombuffer(b"".join(part), np.uint8) for part in parts)
-        return Tokens(train, valid, test, tuple(bytes([byte]) for byte in range(256)))
+        vocabulary = tuple(bytes([byte]) for byte in range(256))
+        return Tokens(train, valid, test, vocabulary, lambda text: list(text.encode()))
 
 
 class Characters(Tokeniser):
@@ -81,7 +93,17 @@ class Characters(Tokeniser):
         alphabet = np.unique(np.concatenate([np.unique(part) for part in codes]))
         dtype = np.min_scalar_type(len(alphabet) - 1)
         train, valid, test = (np.searchsorted(alphabet, part).astype(dtype) for part in codes)
-        return Tokens(train, valid, test, tuple(chr(code).encode() for code in alphabet.tolist()))
+        characters = [chr(code) for code in alphabet.tolist()]
+        number = {character: i for i, character in enumerate(characters)}
+
+        def encode(text: str) -> list[int]:
+            unknown = dict.fromkeys(c for c in text if c not in number)
+            if unknown:
+                others = ", ".join(map(repr, unknown))
+                raise UsageError(f"characters that the text of the data has expected, got {others}")
+            return [number[character] for character in text]
+
+        return Tokens(train, valid, test, tuple(c.encode() for c in characters), encode)
 
 
 class BytePair(Tokeniser):

@@ -1,0 +1,57 @@
+"""`allometry sample`: text from a stored language model."""
+
+from pathlib import Path
+
+import click
+
+from allometry.cli.options import as_json, in_store
+from allometry.cli.output import print_json, print_text, prints_on_stderr
+
+__all__ = ["sample"]
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--prompt", metavar="TEXT", default="\n", help="What goes before. Default: a line feed."
+)
+@click.option(
+    "--tokens", type=click.IntRange(min=1), default=200, show_default=True, help="How many to draw."
+)
+@click.option(
+    "--temperature", type=click.FloatRange(min=0), default=1.0, show_default=True,
+    help="What logits are divided by; 0 takes the most probable token each time.",
+)  # fmt: skip
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True,
+    help="Of the draws; the same gives the same text.",
+)  # fmt: skip
+@click.option(
+    "--study",
+    help="The study of the run, where tokens are characters or byte pairs of a text of your own.",
+)
+@in_store
+@as_json
+def sample(
+    run: str, prompt: str, tokens: int, temperature: float, seed: int, study: str | None,
+    store: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Print text from the language model of RUN (a run_id, or its first characters), after the
+    prompt. `allometry run STUDY --keep weights` keeps the models that it trains."""
+    from allometry.store import Store
+    from allometry.store.sample import sample as sample_run
+    from allometry.store.selection import run_ids_named
+    from allometry.studies import study as find
+
+    with Store(store) as opened:
+        (run_id,) = run_ids_named(opened, [run])
+    with prints_on_stderr():
+        if study:
+            find(study)  # its module reads the text, and holds it
+        text = sample_run(
+            run_id, store=store, prompt=prompt, tokens=tokens, temperature=temperature, seed=seed
+        )
+    if as_json:
+        print_json("sample", store=str(store), run_id=run_id, prompt=prompt, text=text)
+        return
+    print_text(f"{prompt}{text}\n")
