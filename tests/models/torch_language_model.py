@@ -95,7 +95,7 @@ class Reference(nn.Module):
         self.n_layers = n_layers
 
     def start(self, seed: int) -> None:
-        """The start of Nguyen and Salazar, by muP if so asked, drawn in the order of the parameters."""
+        """Nguyen and Salazar's start, by muP if so asked, in the order of the parameters."""
         torch.manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.ndim < 2:

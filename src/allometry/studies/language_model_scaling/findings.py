@@ -12,7 +12,7 @@ from allometry.studies.language_model_scaling.figures import figures_of
 from allometry.studies.language_model_scaling.numbers import Counts, Landed, Numbers
 from allometry.tables.table import Table
 
-__all__ = ["analyse"]
+__all__ = ["analyse", "forecast_finding"]
 
 HOFFMANN = "Hoffmann et al. 2022, 2203.15556"
 PEARCE = "Pearce & Song 2024, 2406.12907, section 3"
@@ -25,7 +25,7 @@ APPROACHES = {"parametric": "a law of N and D", "isoflop": "least losses of IsoF
 def analyse(table: Table) -> Analysis:
     """Findings, numbers for the figures, and the fits that the forecast rests on."""
     numbers = Numbers.of(table)
-    findings = [*(_forecast(landed) for landed in numbers.landed)]
+    findings = [*(forecast_finding(landed) for landed in numbers.landed)]
     if numbers.plan is not None:
         findings += [_counting(*one) for one in numbers.counts.items()]
         findings += [*_bias(numbers)]
@@ -35,7 +35,7 @@ def analyse(table: Table) -> Analysis:
     return Analysis(findings, {"numbers": numbers}, numbers.fits, figures_of(numbers))
 
 
-def _forecast(landed: Landed) -> Finding:
+def forecast_finding(landed: Landed) -> Finding:
     """Whether the larger run's loss is in the interval predicted for it.
 
     The quantity is the measured loss less the predicted one, with the interval of a new run

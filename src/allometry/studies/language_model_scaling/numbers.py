@@ -8,6 +8,7 @@ import numpy as np
 
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
+from allometry.plan.approaches.isoflop_bias import Exponents, predicted_bias
 from allometry.plan.document import Plan
 from allometry.stats.interval import Interval
 from allometry.studies.language_model_scaling.beside import (
@@ -27,7 +28,7 @@ from allometry.studies.language_model_scaling.rows import fitted, of_role, repea
 from allometry.studies.language_model_scaling.views import forecasts
 from allometry.tables.table import Table
 
-__all__ = ["Bias", "Counts", "Landed", "Numbers"]
+__all__ = ["Bias", "Counts", "Landed", "Numbers", "landed_runs"]
 
 YARDSTICKS = ("gzip", "xz", "bytes_of_5")
 
@@ -114,7 +115,7 @@ class Numbers:
     def of(cls, table: Table) -> "Numbers":
         """From the runs of the study."""
         runs, larger = fitted(table), of_role(table, "forecast")
-        landed = tuple(_landed(table, runs))
+        landed = tuple(landed_runs(table))
         compute = float(larger["compute"][0]) if len(larger) else math.nan
         plan = plan_of(runs, compute) if len(larger) else None
         fits = {} if plan is None else _fits(plan)
@@ -129,7 +130,7 @@ class Numbers:
             counts=counts,
             falls=falls(table),
             repeats=repeats_of(table, counts[BYTES].law) if len(repeated(table)) else (),
-            bias=None if plan is None else _bias(plan),
+            bias=None if plan is None else _bias(plan, compute),
             bits=math.nan if first is None else float(first["bits_per_byte"][0]),
             tested_bytes=0 if first is None else int(first["tested_bytes"][0]),
             yardsticks={} if first is None else {n: float(first[n][0]) for n in YARDSTICKS},
@@ -137,7 +138,9 @@ class Numbers:
         )
 
 
-def _landed(table: Table, runs: Table) -> Iterator[Landed]:
+def landed_runs(table: Table) -> Iterator[Landed]:
+    """Each larger run of a table with each of its predictions."""
+    runs = fitted(table)
     rows = {row["run_id"]: row for row in of_role(table, "forecast")}
     most = float(runs["compute"].max()) if len(runs) else math.nan
     for plan in forecasts(table):
@@ -191,11 +194,23 @@ def _by_formula(law_fit: Fit, runs: Table, vocabulary: int) -> float:
     return float(np.diff(np.log(n_body))[0] / np.diff(np.log(n_body * d_opt))[0])
 
 
-def _bias(plan: Plan) -> Bias | None:
-    second, third = plan.approaches["2"], plan.approaches["3"]
-    if isinstance(second, str) or isinstance(third, str):
+def _bias(plan: Plan, compute: float) -> Bias | None:
+    """Of N* at a compute; None where approach 2 cannot be used.
+
+    C is measured, for which approach 2 is not corrected. The prediction takes the exponents of
+    the parametric fit, and where the runs lie about its best size at each budget.
+    """
+    second, evidence = plan.approaches["2"], plan.evidence
+    assert evidence is not None and evidence.approaches is not None
+    parabolas = evidence.approaches.isoflop
+    if isinstance(second, str) or parabolas is None:
         return None
-    if second.bias_predicted is None or second.n_opt_uncorrected is None:
-        return None
-    ratio = [end / third.n_opt.value - 1 for end in second.n_opt_uncorrected]
-    return Bias(second.bias_predicted, *ratio)
+    law_fit, frontier = evidence.believed["chinchilla"].fit, evidence.frontiers["chinchilla"]
+    assert law_fit is not None
+    used = [budget for budget in parabolas.budgets if not budget.reason]
+    budgets = np.array([budget.compute for budget in used])
+    best = [float(frontier.at(budget).n[0]) for budget in budgets]
+    offsets = [np.log(b.n[b.kept] / n) for b, n in zip(used, best, strict=True)]
+    predicted = predicted_bias(Exponents.of_fit(law_fit), offsets, budgets, compute)
+    n_opt = plan.laws["chinchilla"].n_opt.value
+    return Bias(predicted.n, *(end / n_opt - 1 for end in second.n_opt))
