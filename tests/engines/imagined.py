@@ -111,8 +111,8 @@ def babble(spec):
 
 
 def dawdle(spec):
-    """Six seconds, with a sign of life in each."""
-    for _ in range(6):
+    """Ten seconds, with a sign of life in each."""
+    for _ in range(10):
         sys.stdout.write("still here\n")
         time.sleep(1)
 

@@ -130,7 +130,7 @@ def test_a_pack_that_hangs_is_ended_three_times_and_costs_no_other(tmp_path):
 
 
 def test_a_worker_that_takes_long_and_says_so_is_left_alone(tmp_path):
-    outcome = in_pool(tmp_path / "s.db", "dawdle_at_5", hung_after=4 / 60)
+    outcome = in_pool(tmp_path / "s.db", "dawdle_at_5", hung_after=8 / 60)
     assert (outcome.trained, outcome.failures) == (RUNS, ())
 
 
