@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.plan_isoflop import isoflop_of
+from allometry.figures.plan_lines import law_colors
 from allometry.figures.plans import draw_isoflop, draw_loss
 from allometry.figures.style import (
     BLUE,
@@ -28,25 +29,35 @@ from allometry.studies.language_model_scaling.numbers import Numbers
 
 __all__ = ["figures_of"]
 
+BESIDE = 1.1  # of compute, from one whisker to the next
 SOURCES = {"shuffled": "shuffled bytes", "bigram": "the bigram source"}
 YARDSTICK_NAMES = {"gzip": "gzip", "xz": "xz", "bytes_of_5": "5-byte model"}
 
 
 def forecast(numbers: Numbers) -> Figure:
-    """Losses against compute, the least losses by each law, and the run that came after as a red
-    star. The black star is the planned run with the interval predicted for it."""
+    """Losses against compute, the least losses by each law, and the runs that came after as red
+    stars. Whiskers are the 95% intervals of a new run, stored before it was declared: that of the
+    first law at its planned run, the black star, the others beside it."""
     assert numbers.plan is not None
     figure = draw_loss(numbers.plan)
     ax = figure.axes[0]
     with paper():
-        ax.plot(numbers.larger["compute"], numbers.larger["test_loss"], "*", ms=11, mfc=VERMILLION,
-                mec="white", mew=0.6, zorder=9, label="trained afterwards")  # fmt: skip
-    first = numbers.landed[0]
-    off = first.loss / first.prediction.predicted - 1
+        colors = law_colors(numbers.plan.laws)
+        for place, landed in enumerate(numbers.landed[1:], start=1):
+            of, at = landed.prediction, landed.compute * BESIDE**place
+            color = colors.get(of.law, INK)
+            ax.vlines(at, of.low, of.high, color=color, lw=1.3, zorder=6)
+            ax.plot(at, of.predicted, "_", ms=7, color=color, zorder=6)
+            if of.law not in colors:
+                ax.annotate(of.approach, (at, of.high), xytext=(0, 3), textcoords="offset points",
+                            ha="center", va="bottom", color=INK)  # fmt: skip
+        ax.plot(numbers.larger["compute"], numbers.larger["test_loss"], "*", ms=10, mfc=VERMILLION,
+                mec="white", mew=0.6, zorder=9)  # fmt: skip
+    first, held = numbers.landed[0], sum(one.inside == 1 for one in numbers.landed)
     headline(
         figure,
-        f"At {first.factor:.3g} times the compute of the largest run fitted the loss is {off:+.1%} "
-        f"off what {first.prediction.law} predicted",
+        f"At {first.factor:.2g} times the compute the loss measured afterwards lies in {held} of "
+        f"{len(numbers.landed)} forecasts",
     )
     return figure
 

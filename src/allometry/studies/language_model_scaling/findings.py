@@ -19,6 +19,12 @@ PEARCE = "Pearce & Song 2024, 2406.12907, section 3"
 CZECH = "Czech 2026, 2603.22339"
 MUENNIGHOFF = "Muennighoff et al. 2023, 2305.16264, equation 5 and section 6"
 SOURCES = {"shuffled": "shuffled bytes", "bigram": "a source with the same pairs of bytes"}
+FORMS = {
+    "chinchilla": HOFFMANN,
+    "kaplan": "Kaplan et al. 2020, 2001.08361, equation 1.5",
+    "skaling": "Skaling, 2608.07222",
+    "power": f"{HOFFMANN}, approach 2",
+}
 APPROACHES = {"parametric": "a law of N and D", "isoflop": "least losses of IsoFLOP parabolas"}
 
 
@@ -36,14 +42,16 @@ def analyse(table: Table) -> Analysis:
 
 
 def forecast_finding(landed: Landed) -> Finding:
-    """Whether the larger run's loss is in the interval predicted for it.
+    """Whether the larger run's loss is in the interval predicted for it; of several, every one.
 
     The quantity is the measured loss less the predicted one, with the interval of a new run
     turned round: it holds 0 where the prediction holds the measurement.
     """
     prediction = landed.prediction
     low, high = landed.loss - prediction.high, landed.loss - prediction.low
-    verdict: Verdict = "agrees" if low <= 0 <= high else "disagrees"
+    verdict: Verdict = "undecided"
+    if landed.inside in (0, 1):
+        verdict = "agrees" if landed.inside else "disagrees"
     when = (
         f"The prediction was stored at {landed.made_at}, the run finished at {landed.trained_at}."
     )
@@ -58,16 +66,24 @@ def forecast_finding(landed: Landed) -> Finding:
         f"{prediction.law}",
         prediction=f"{prediction.predicted:.4f} [{prediction.low:.4f}, {prediction.high:.4f}] nats "
         f"a token at {landed.compute:.3g} FLOP, {landed.factor:.3g} times the largest run fitted",
-        source=HOFFMANN if prediction.law != "skaling" else OURS,
+        source=FORMS[prediction.law],
         measured=landed.loss - prediction.predicted,
         low=low,
         high=high,
         verdict=verdict,
-        answer=f"It came out at {landed.loss:.4f} nats a token "
+        answer=f"It came out at {_losses(landed)} nats a token "
         f"({landed.loss / prediction.predicted - 1:+.2%}). {when}",
         unit="nats",
         figure="forecast",
     )
+
+
+def _losses(landed: Landed) -> str:
+    """The losses of the runs in words: one, or the mean with the number of seeds inside."""
+    if len(landed.losses) == 1:
+        return f"{landed.loss:.4f}"
+    ends = f"{min(landed.losses):.4f} to {max(landed.losses):.4f}"
+    return f"{landed.loss:.4f} (mean of {len(landed.losses)} seeds, {ends})"
 
 
 def _counting(vocabulary: int, counts: Counts) -> Finding:

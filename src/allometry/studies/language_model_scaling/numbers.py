@@ -35,20 +35,31 @@ YARDSTICKS = ("gzip", "xz", "bytes_of_5")
 
 @dataclass(frozen=True)
 class Landed:
-    """A larger run and a prediction of it.
+    """A prediction and the larger runs that it is of, which differ in their seeds.
 
     Attributes:
-        compute: FLOP of the run; factor: over those of the largest run that was fitted.
-        loss: measured, in nats a token.
-        made_at, trained_at: when the prediction was stored and the run finished.
+        compute: FLOP of a run; factor: over those of the largest run that was fitted.
+        losses: measured, in nats a token.
+        made_at, trained_at: when the prediction was stored and the first of the runs finished.
     """
 
     prediction: Prediction
     compute: float
     factor: float
-    loss: float
+    losses: tuple[float, ...]
     made_at: str
     trained_at: str
+
+    @property
+    def loss(self) -> float:
+        """Mean over the runs."""
+        return float(np.mean(self.losses))
+
+    @property
+    def inside(self) -> float:
+        """Share of the runs whose loss is in the predicted interval."""
+        of = self.prediction
+        return float(np.mean([of.low <= loss <= of.high for loss in self.losses]))
 
     @property
     def in_time(self) -> bool:
@@ -90,7 +101,7 @@ class Numbers:
         fitted: runs of the byte grid. larger: the larger runs.
         compute: FLOP of the forecast; NaN before there is one.
         plan: from the byte grid at that compute; None of too few runs.
-        landed: each larger run with each of its predictions.
+        landed: each prediction with the larger runs it is of.
         counts: the exponents of each grid, by its vocabulary.
         falls: of the controls, by source. repeats: of the slices, by epochs.
         bits, tested_bytes: bits a byte of the larger run, over so many bytes.
@@ -139,19 +150,20 @@ class Numbers:
 
 
 def landed_runs(table: Table) -> Iterator[Landed]:
-    """Each larger run of a table with each of its predictions."""
+    """Each prediction of a table with the larger runs it is of."""
     runs = fitted(table)
     rows = {row["run_id"]: row for row in of_role(table, "forecast")}
     most = float(runs["compute"].max()) if len(runs) else math.nan
     for plan in forecasts(table):
-        for run_id in plan.runs:
-            if run_id in rows and run_id in plan.trained_at:
-                row = rows[run_id]
-                for fields in plan.predicted["predictions"]:
-                    yield Landed(
-                        Prediction(**fields), row["compute"], row["compute"] / most,
-                        row["test_loss"], plan.made_at, plan.trained_at[run_id],
-                    )  # fmt: skip
+        there = [name for name in plan.runs if name in rows and name in plan.trained_at]
+        if not there:
+            continue
+        compute = rows[there[0]]["compute"]
+        losses = tuple(rows[name]["test_loss"] for name in there)
+        trained_at = min(plan.trained_at[name] for name in there)
+        for fields in plan.predicted["predictions"]:
+            prediction = Prediction(**fields)
+            yield Landed(prediction, compute, compute / most, losses, plan.made_at, trained_at)
 
 
 def _fits(plan: Plan) -> dict[str, Fit]:

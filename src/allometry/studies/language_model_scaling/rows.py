@@ -7,7 +7,7 @@ from allometry.measures import Network, bits_per_byte
 from allometry.studies.language_model_scaling.grid import BYTES, SIZES, budget_of
 from allometry.tables.table import Table
 
-__all__ = ["fitted", "of_role", "of_source", "repeated", "scores", "seeds_of"]
+__all__ = ["fitted", "grid_seeds", "of_role", "of_source", "repeated", "scores"]
 
 
 def scores(net: Network) -> dict[str, float | int | str]:
@@ -71,6 +71,8 @@ def of_source(table: Table, source: str) -> Table:
     return runs.take(runs["source"] == source)
 
 
-def seeds_of(table: Table) -> list[int]:
-    """The seeds of a table, in rising order."""
-    return sorted(set(table["seed"].tolist()))
+def grid_seeds(table: Table) -> list[int]:
+    """The seeds that have a whole grid, or will have it: those of the first runs."""
+    first = of_role(table, "tuning")
+    runs = first if len(first) else of_role(table, "fit")
+    return sorted(set(runs["seed"].tolist()))

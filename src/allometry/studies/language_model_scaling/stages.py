@@ -12,7 +12,7 @@ from allometry.studies.language_model_scaling.grid import (
     run_of,
     token_grid,
 )
-from allometry.studies.language_model_scaling.rows import fitted, of_role, seeds_of
+from allometry.studies.language_model_scaling.rows import fitted, grid_seeds, of_role
 from allometry.study_runs import Stage
 from allometry.tables.table import Table
 
@@ -29,7 +29,7 @@ def later(size: str, table: Table) -> Stage | None:
 
 
 def _grid(size: str, table: Table) -> Stage:
-    rates, seeds = tuned_rates(table), seeds_of(table)
+    rates, seeds = tuned_rates(table), grid_seeds(table)
     grids = (byte_grid, token_grid, controls, repeats)
     runs = [run for grid in grids for run in grid(SIZES[size], seeds, rates)]
     document = {f"{d_model}x{n_layers}": rate for (d_model, n_layers), rate in rates.items()}
@@ -48,7 +48,7 @@ def _forecast(size: str, table: Table) -> Stage:
     runs = fitted(table)
     planned = forecast.forecast_of(runs, SIZES[size].forecast)
     rate = rate_for(runs, planned.shape)
-    larger = [run_of(planned.shape, planned.compute, seed, rate) for seed in seeds_of(table)]
+    larger = [run_of(planned.shape, planned.compute, seed, rate) for seed in grid_seeds(table)]
     return Stage(forecast.STAGE, larger, planned.document())
 
 
