@@ -24,7 +24,7 @@ def resolved(path: str | Path) -> Path:
     """
     try:
         place = Path(path).expanduser().resolve()
-        place.lstat()
+        place.stat()  # from Python 3.13 on a loop of links is still there
     except RuntimeError as error:  # a user who is not known; a loop of links before Python 3.13
         raise UsageError(f"store {path}: {error}; give the path of a file") from error
     except ValueError as error:  # a null byte
