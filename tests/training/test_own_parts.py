@@ -286,8 +286,8 @@ NETS = {
 TOGETHER = {"honest", "true mean"}  # of different widths
 
 
-# As "true mean", "sigmoid" and the others, and simpler.
-ALIKE = ("plain", "honest", "by shape", "padded mean")
+# As "true mean", "dropping" and the others.
+ALIKE = ("plain", "honest", "by shape", "padded mean", "sigmoid", "leaking mean")
 
 
 @pytest.mark.parametrize(
