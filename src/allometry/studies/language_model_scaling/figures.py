@@ -166,10 +166,10 @@ def bits(numbers: Numbers) -> Figure:
         ax.set_xlabel("parameters, N")
         ax.set_ylabel("bits a byte")
         ax.legend(frameon=False)
-    beaten = [YARDSTICK_NAMES[n] for n, v in numbers.yardsticks.items() if numbers.bits < v]
+    beaten = [YARDSTICK_NAMES[n] for n, v in numbers.yardsticks.items() if numbers.bits.value < v]
     headline(
         figure,
-        f"The larger model needs {numbers.bits:.2f} bits a byte, fewer than "
+        f"The larger model needs {numbers.bits.value:.2f} bits a byte, fewer than "
         f"{', '.join(beaten) or 'none of the programs'}",
     )
     return figure

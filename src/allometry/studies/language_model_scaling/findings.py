@@ -1,9 +1,6 @@
 """The forecast beside what came of it, and what the grid says of the ways to plan it."""
 
-import math
 from collections.abc import Iterator
-
-import numpy as np
 
 from allometry.claims.claim import OURS
 from allometry.findings import Analysis, Finding, Verdict, at_most
@@ -175,23 +172,22 @@ def _bias(numbers: Numbers) -> Iterator[Finding]:
 
 def _yardsticks(numbers: Numbers) -> Iterator[Finding]:
     """The larger model's bits a byte beside programs and a model of five bytes."""
-    if not numbers.yardsticks or math.isnan(numbers.bits):
+    if not numbers.yardsticks:
         return
     others = ", ".join(f"{name} {value:.3f}" for name, value in numbers.yardsticks.items())
-    better = [name for name, value in numbers.yardsticks.items() if numbers.bits < value]
+    better = [name for name, value in numbers.yardsticks.items() if numbers.bits.value < value]
     least = min(numbers.yardsticks.values())
     yield Finding(
         claim="The larger model needs fewer bits a byte than gzip, xz and a model of five bytes",
         prediction=f"below {least:.3f} bits a byte ({others})",
         source=OURS,
-        measured=numbers.bits,
-        low=float(np.nan),
-        high=float(np.nan),
-        verdict="agrees" if numbers.bits < least else "disagrees",
-        answer=f"{numbers.bits:.3f} bits a byte on {numbers.tested_bytes:,} bytes of the test "
-        f"part: fewer than {', '.join(better) or 'none of them'}. The programs see the whole test "
-        "part and nothing else.",
+        measured=numbers.bits.value,
+        low=numbers.bits.low,
+        high=numbers.bits.high,
+        verdict=at_most(numbers.bits, least),
+        answer=f"{numbers.bits.shown('.3f')} bits a byte on {numbers.tested_bytes:,} bytes of the "
+        f"test part: fewer than {', '.join(better) or 'none of them'}. The programs see the whole "
+        "test part and nothing else.",
         unit="bits a byte",
-        exact=True,
         figure="bits",
     )

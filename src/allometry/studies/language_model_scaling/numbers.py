@@ -10,7 +10,8 @@ from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.plan.approaches.isoflop_bias import Exponents, predicted_bias
 from allometry.plan.document import Plan
-from allometry.stats.interval import Interval
+from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.means import mean
 from allometry.studies.language_model_scaling.beside import (
     Fall,
     Repeats,
@@ -104,7 +105,7 @@ class Numbers:
         landed: each prediction with the larger runs it is of.
         counts: the exponents of each grid, by its vocabulary.
         falls: of the controls, by source. repeats: of the slices, by epochs.
-        bits, tested_bytes: bits a byte of the larger run, over so many bytes.
+        bits: bits a byte of the larger runs, mean over seeds, over `tested_bytes` bytes.
         yardsticks: bits a byte of the test part, by name.
     """
 
@@ -117,7 +118,7 @@ class Numbers:
     falls: Mapping[str, Fall]
     repeats: Sequence[Repeats]
     bias: Bias | None
-    bits: float
+    bits: Interval
     tested_bytes: int
     yardsticks: Mapping[str, float]
     fits: Mapping[str, Fit] = field(default_factory=dict)
@@ -142,7 +143,7 @@ class Numbers:
             falls=falls(table),
             repeats=repeats_of(table, counts[BYTES].law) if len(repeated(table)) else (),
             bias=None if plan is None else _bias(plan, compute),
-            bits=math.nan if first is None else float(first["bits_per_byte"][0]),
+            bits=mean(larger["bits_per_byte"]) if len(larger) else NO_VALUE,
             tested_bytes=0 if first is None else int(first["tested_bytes"][0]),
             yardsticks={} if first is None else {n: float(first[n][0]) for n in YARDSTICKS},
             fits=fits,
