@@ -43,14 +43,15 @@ def forecast(numbers: Numbers) -> Figure:
     ax = figure.axes[0]
     with paper():
         colors = law_colors(numbers.plan.laws)
-        for place, landed in enumerate(numbers.landed[1:], start=1):
-            of, at = landed.prediction, landed.compute * BESIDE**place
+        for number, landed in enumerate(numbers.landed[1:], start=1):
+            of, at = landed.prediction, landed.compute * BESIDE**number
             color = colors.get(of.law, INK)
             ax.vlines(at, of.low, of.high, color=color, lw=1.3, zorder=6)
             ax.plot(at, of.predicted, "_", ms=7, color=color, zorder=6)
             if of.law not in colors:
-                ax.annotate(of.approach, (at, of.high), xytext=(0, 3), textcoords="offset points",
-                            ha="center", va="bottom", color=INK)  # fmt: skip
+                place = at, np.sqrt(of.low * of.predicted)
+                ax.annotate(of.approach, place, xytext=(4, 0), textcoords="offset points",
+                            va="center", color=INK)  # fmt: skip
         ax.plot(numbers.larger["compute"], numbers.larger["test_loss"], "*", ms=10, mfc=VERMILLION,
                 mec="white", mew=0.6, zorder=9)  # fmt: skip
     first, held = numbers.landed[0], sum(one.inside == 1 for one in numbers.landed)
