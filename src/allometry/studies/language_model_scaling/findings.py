@@ -1,6 +1,7 @@
 """The forecast beside what came of it, and what the grid says of the ways to plan it."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from allometry.claims.claim import OURS
 from allometry.findings import Analysis, Finding, Verdict, at_most
@@ -49,14 +50,12 @@ def forecast_finding(landed: Landed) -> Finding:
     verdict: Verdict = "undecided"
     if landed.inside in (0, 1):
         verdict = "agrees" if landed.inside else "disagrees"
-    when = (
-        f"The prediction was stored at {landed.made_at}, the run finished at {landed.trained_at}."
-    )
+    when = f"The prediction was stored {_apart(landed)} before the first run finished."
     if not landed.in_time:
         verdict = "undecided"
         when = (
-            f"The prediction that is stored was made at {landed.made_at}, after the run, which "
-            f"finished at {landed.trained_at}: it is no prediction."
+            f"The prediction that is stored was made {_apart(landed)} after the first run had "
+            "finished: it is no prediction."
         )
     return Finding(
         claim=f"A larger run's loss is as predicted: {APPROACHES[prediction.approach]}, "
@@ -73,6 +72,13 @@ def forecast_finding(landed: Landed) -> Finding:
         unit="nats",
         figure="forecast",
     )
+
+
+def _apart(landed: Landed) -> str:
+    """The time between prediction and run in words."""
+    made, trained = map(datetime.fromisoformat, (landed.made_at, landed.trained_at))
+    seconds = abs((trained - made).total_seconds())
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _losses(landed: Landed) -> str:
