@@ -145,6 +145,16 @@ def test_excluded_runs_are_not_planned_from(path):
     assert seen[-1]["n_params"].tolist() == [2, 3, 4] and "excluded_because" not in seen[-1]
 
 
+def test_a_planned_run_that_is_excluded_is_not_planned_and_made_again(path):
+    run(staged(), store=path, engine=Imagined())
+    with Store(path, write=True) as store:
+        assert store.exclude(store.declared("tiny", "quick")[-1:], "overheated") == 1
+    engine = Imagined()
+    again = run(staged(), store=path, engine=engine)
+    assert (again.trained, again.pending, again.excluded, engine.trained) == (0, 0, 1, [])
+    assert len(again.table) == FIRST + 3 and len(again.table.plans) == 2
+
+
 def test_changes_apply_to_later_runs_too(path):
     outcome = run(staged(), store=path, engine=Imagined(), changes={"train.epochs": 5})
     assert len(outcome.table) == 7

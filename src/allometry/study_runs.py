@@ -324,10 +324,13 @@ class Declared:
             if planned is None:
                 break
             stage, codes = planned
+            known = set(run_ids(self.specs))
+            if known.issuperset(run_ids(stage.runs)):  # excluded: the study does not see them
+                break
             key = (self.study.name, self.size, self.variant)
             self.store.plan(*key, stage.name, stage.runs, stage.predicted)
             self.mend(stage.runs)
-            self.specs += stage.runs
+            self.specs += [run for run in stage.runs if run.run_id not in known]
             self.codes += [code for code in codes if code not in self.codes]
         return len(self.specs) > before
 

@@ -232,6 +232,12 @@ def test_each_figure_is_drawn_where_there_is_something_to_show(analysis):
     assert named <= set(analysis.figures)
 
 
+def test_without_a_stored_plan_there_is_no_forecast_to_judge_or_draw(grid, planned):
+    analysis = analyse(table_of(list(after(grid, planned))))
+    assert "forecast" not in analysis.figures and "isoflop" in analysis.figures
+    assert not [f for f in analysis.findings if f.figure == "forecast"]
+
+
 def test_the_controls_and_slices_are_drawn(beside):
     analysis = analyse(beside)
     assert {"controls", "repeats"} <= set(analysis.figures)

@@ -36,8 +36,8 @@ YARDSTICK_NAMES = {"gzip": "gzip", "xz": "xz", "bytes_of_5": "5-byte model"}
 
 def forecast(numbers: Numbers) -> Figure:
     """Losses against compute, the least losses by each law, and the runs that came after as red
-    stars. Whiskers are the 95% intervals of a new run, stored before it was declared: that of the
-    first law at its planned run, the black star, the others beside it."""
+    stars. The black star and its whisker are the plan of the first law, fitted again; the other
+    whiskers are the 95% intervals of a new run, as they were stored before it was declared."""
     assert numbers.plan is not None
     figure = draw_loss(numbers.plan)
     ax = figure.axes[0]
@@ -179,7 +179,7 @@ def bits(numbers: Numbers) -> Figure:
 def figures_of(numbers: Numbers) -> dict[str, FindingFigure]:
     """The figures that these runs have something for, by name."""
     has = {
-        forecast: numbers.plan is not None,
+        forecast: bool(numbers.landed),
         isoflop: numbers.plan is not None and isoflop_of(numbers.plan) is not None,
         counting: bool(numbers.counts),
         controls: bool(numbers.falls),
