@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allometry.fitting.document import Fit
-from allometry.plan.beyond.data_limits import unique_equivalents
+from allometry.plan.beyond.data_limits import PUBLISHED, unique_equivalents
 from allometry.stats.interval import Interval
 from allometry.stats.means import mean
 from allometry.studies.language_model_scaling.grid import CONTROLS, budget_of
@@ -15,7 +15,7 @@ from allometry.tables.table import Table
 
 __all__ = ["HALF_LIFE", "Fall", "Repeats", "falls", "repeats_of"]
 
-HALF_LIFE = 15.387756  # R_D* of Muennighoff et al., 2305.16264, section 6
+HALF_LIFE = PUBLISHED.data.value  # R_D* of Muennighoff et al., 2305.16264, section 6
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Fall:
 def falls(table: Table) -> dict[str, Fall]:
     """The fall of each control source, by its name; the same model and seeds as on the text."""
     text = by_cell(fitted(table))
-    found: dict[str, Fall] = {}
+    by_source: dict[str, Fall] = {}
     for source in CONTROLS:
         runs = of_source(table, source)
         if not len(runs):
@@ -50,11 +50,11 @@ def falls(table: Table) -> dict[str, Fall]:
             for of in (other, text)
         )
         losses = [float(np.mean([other[c, cells[c], s] for s in seeds])) for c in (low, high)]
-        found[source] = Fall(
+        by_source[source] = Fall(
             mean(fall / fall_of_text), (losses[0], losses[1]), (low, high),
             float(runs["source_entropy"][0]),
         )  # fmt: skip
-    return found
+    return by_source
 
 
 def by_cell(runs: Table) -> dict[tuple[float, tuple[int, int], int], float]:
@@ -98,7 +98,7 @@ def repeats_of(table: Table, law_fit: Fit) -> list[Repeats]:
     text = by_cell(fitted(table))
     runs = repeated(table)
     epochs = np.round(runs["tokens"] / np.maximum(runs["unique_tokens"], 1)).astype(int)
-    found = []
+    by_epochs = []
     for count in sorted(set(epochs.tolist())):
         some = runs.take(epochs == count)
         once = np.array([
@@ -106,11 +106,11 @@ def repeats_of(table: Table, law_fit: Fit) -> list[Repeats]:
             for row in some
         ])  # fmt: skip
         worth = new_tokens(law_fit.values, some["tokens"], some["test_loss"] - once)
-        found.append(Repeats(
+        by_epochs.append(Repeats(
             count, mean(worth / some["unique_tokens"]), float(unique_equivalents(count, HALF_LIFE)),
             float(some["test_loss"].mean()), float(once.mean()),
         ))  # fmt: skip
-    return found
+    return by_epochs
 
 
 def new_tokens(values: Mapping[str, float], tokens: np.ndarray, above: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def _apart(landed: Landed) -> str:
 
 
 def _losses(landed: Landed) -> str:
-    """The losses of the runs in words: one, or the mean with the number of seeds inside."""
+    """The loss of one run, or the mean of several with their number and range, as text."""
     if len(landed.losses) == 1:
         return f"{landed.loss:.4f}"
     ends = f"{min(landed.losses):.4f} to {max(landed.losses):.4f}"

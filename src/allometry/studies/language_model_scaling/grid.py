@@ -30,7 +30,7 @@ CONTROLS: tuple[Source, ...] = ("shuffled", "bigram")
 EPOCHS = (2, 4, 8, 16)  # of the slices that are repeated
 
 
-# In order of size; aspect ratios d_model / n_layers of 8 to 24.
+# In order of size; aspect ratios d_model / n_layers of 4 to 25.6.
 SHAPES: tuple[Shape, ...] = (
     (8, 1), (8, 2), (16, 1), (16, 2), (24, 1), (24, 2), (32, 2), (40, 2), (48, 3), (64, 3), (80, 4),
     (96, 5), (128, 6), (160, 8),
@@ -49,7 +49,7 @@ class Size:
     Attributes:
         budgets: FLOP of the byte grid. shapes: of each budget.
         forecast: FLOP of the run that is predicted.
-        tuned_at: FLOP at which learning rates are tuned; None takes `RATES` as they are.
+        tuned_at: FLOP at which learning rates are tuned; None takes `default_rate`.
         token_budgets: of the grid with a vocabulary of 1,024.
         more_seeds: FLOP of the cells, one model each, that are trained with two more seeds.
         controls: FLOP of the same cells on shuffled bytes and on the bigram source, three seeds.
