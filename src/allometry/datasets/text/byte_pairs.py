@@ -38,16 +38,16 @@ def byte_pair_tokens(
     """
     library = _library()
     key = f"{FORM}, tokenizers {library.__version__}, {sha256}, {vocabulary}"
-    made = kept(key, ".json", lambda: _trained(library, parts.train, vocabulary).encode())
-    digest = _digest(made)
+    document = kept(key, ".json", lambda: _trained(library, parts.train, vocabulary).encode())
+    digest = _digest(document)
     if expected not in (None, digest):
         raise DataError(
             f"BytePair: the tokeniser of SHA-256 {expected} expected, got {digest}, trained by "
             f"tokenizers {library.__version__}; it is another text, or another version of the "
             "library, with which these runs would not be the same"
         )
-    tokeniser = library.Tokenizer.from_str(made.decode())
-    pieces = _vocabulary(made)
+    tokeniser = library.Tokenizer.from_str(document.decode())
+    pieces = _vocabulary(document)
     if len(pieces) < vocabulary:
         raise UsageError(
             f"BytePair: {vocabulary} tokens expected, but the training text has pairs for "
@@ -99,9 +99,9 @@ def _encoded(tokeniser: Any, parts: Parts) -> bytes:
     return out.getvalue()
 
 
-def _vocabulary(made: bytes) -> tuple[bytes, ...]:
+def _vocabulary(document: bytes) -> tuple[bytes, ...]:
     """The bytes of each token by its number; in the file each byte is a printable character."""
-    byte_of, names = _byte_of_character(), _names(json.loads(made)["model"])
+    byte_of, names = _byte_of_character(), _names(json.loads(document)["model"])
     return tuple(bytes([byte_of[character] for character in name]) for name in names)
 
 
@@ -111,9 +111,9 @@ def _names(model: dict[str, Any]) -> list[str]:
     return sorted(numbers, key=lambda name: numbers[name])
 
 
-def _digest(made: bytes) -> str:
+def _digest(document: bytes) -> str:
     """SHA-256 of tokens and merges alone: the file has more, which versions write differently."""
-    model = json.loads(made)["model"]
+    model = json.loads(document)["model"]
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
     return hashlib.sha256(json.dumps([_names(model), merges]).encode()).hexdigest()
 
