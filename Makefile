@@ -7,7 +7,7 @@ TEST_READY := .venv/.test-ready
 BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid two_users cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
-.PHONY: run test test-all test-lowest reliability setup lint bench clean help which-python
+.PHONY: run test test-all test-lowest reliability audit setup lint bench clean help which-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -36,6 +36,14 @@ reliability: which-python $(TEST_READY) .venv/.data  ## faults at full scale (ho
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,slurm]'
 	RECORD_FIGURES=1 $(BIN)/python -m pytest -q tests/reliability -m slow -s
 	$(BIN)/python -m tests.reliability.page
+
+audit: which-python  ## dist/sbom.json of what the package brings with it, and what is known against it (asks the network)
+	test -x .venv-audit/tools/bin/python || { $(PYTHON) -m venv .venv-audit/tools && .venv-audit/tools/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-audit; }
+	rm -rf .venv-audit/package && $(PYTHON) -m venv .venv-audit/package
+	.venv-audit/package/bin/python -m pip install --quiet --disable-pip-version-check .
+	.venv-audit/package/bin/python -m pip uninstall --quiet --yes --disable-pip-version-check pip setuptools
+	mkdir -p dist && .venv-audit/tools/bin/cyclonedx-py environment .venv-audit/package/bin/python --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json
+	.venv-audit/tools/bin/pip-audit --path .venv-audit/package/lib/python*/site-packages
 
 setup: .venv/.ready .venv/.data  ## virtual environment, package and data, nothing else
 
