@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import allometry as al
@@ -49,6 +49,7 @@ def by_python(text, row):
 
 @settings(max_examples=300, deadline=None)
 @given(expressions())
+@example("(log(b) ** 0.5)")
 def test_the_values_are_those_of_python(text):
     table = with_computed(Table(COLUMNS), [f"0*a+({text})"])
     values = table[f"0*a+({text})"]

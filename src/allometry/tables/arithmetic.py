@@ -22,7 +22,8 @@ Values: TypeAlias = NDArray[np.float64]
 
 OPERATIONS: Mapping[type[ast.operator], Callable[[Any, Any], Values]] = {
     ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide,
-    ast.Pow: np.power,
+    # Not np.power, which takes the root for an exponent of 0.5: of -inf that is NaN, not inf.
+    ast.Pow: np.float_power,
 }  # fmt: skip
 SIGNS: Mapping[type[ast.unaryop], Callable[[Any], Values]] = {
     ast.UAdd: np.positive, ast.USub: np.negative,

@@ -8,6 +8,7 @@ import pytest
 
 from allometry.datasets import BytePair, Bytes, Characters, Text, read_text
 from allometry.datasets.text import documents
+from allometry.datasets.text import text as module
 from allometry.datasets.text.controls import Chain
 from allometry.datasets.text.corpora import GUTENBERG
 from allometry.datasets.text.ngrams import ByteModel
@@ -146,17 +147,23 @@ def test_a_spec_finds_the_text_that_the_process_has_read_and_no_other(data):
         prepared(lost)
 
 
+@pytest.fixture
+def nothing_read():
+    """No corpus in the memory of this process, before and after."""
+    for cache in (documents.corpus, module._parts):
+        cache.cache_clear()
+    yield
+    for cache in (documents.corpus, module._parts):
+        cache.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_read")
 def test_a_corpus_of_the_catalogue_is_read_by_its_name(monkeypatch):
     contents = {"a.txt": b"one\r\ntwo\r\n" * 3000, "chesterton-ball.txt": b"caf\xe9\n" * 5000}
     monkeypatch.setattr(documents, "read", lambda *_: contents)
-    documents.corpus.cache_clear()
-    text = Text(name="gutenberg", context=16)
-    read = b"".join(b"".join(part) for part in text.parts())
+    parts = Text(name="gutenberg", context=16).parts()
+    read = b"".join(b"".join(part) for part in parts)
     assert sorted(set(read.decode().split())) == ["café", "one", "two"] and b"\r" not in read
-    documents.corpus.cache_clear()
-    from allometry.datasets.text import text as module
-
-    module._parts.cache_clear()
 
 
 @pytest.mark.parametrize(
