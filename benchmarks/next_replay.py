@@ -16,7 +16,8 @@ beside them V-optimal's published figures. In the JSON are all seeds and every l
 `next` here is `allometry.plan.design.scores` with the loop of `next_runs`, for any sizes: beliefs
 under every law, their weights, the variance between laws, cost^0.4, and a fifth of what each stage
 may spend kept for one run at the largest scale (`next_no_reserve` keeps nothing). It is fitted
-again whenever its runs have grown by a tenth.
+again whenever its runs have grown by a tenth. Where no law has a belief, its slopes at the fit not
+being finite, the cheapest run that is left is bought; the JSON counts these.
 """
 
 import argparse
@@ -36,7 +37,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from allometry import laws
-from allometry.errors import DataError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
@@ -189,6 +189,7 @@ class Replay:
     strategy: str
     seed: int
     chosen: list[int] = field(default_factory=list)
+    without_belief: int = 0
 
     def run(self) -> list[dict[str, object]]:
         """Buy and score, at every share of the cost."""
@@ -196,7 +197,8 @@ class Replay:
         total, scores = self.pool.cost.sum(), []
         for share in SHARES:
             self.buy(share * total)
-            scores.append({"share": share, "runs": len(self.chosen), **self.score()})
+            so_far = {"runs": len(self.chosen), "without_belief": self.without_belief}
+            scores.append({"share": share, **so_far, **self.score()})
         return scores
 
     def buy(self, budget: float) -> None:
@@ -218,6 +220,12 @@ class Replay:
         is_first, reserve = self.strategy == "next", RESERVE * pool.left
         while pool.affordable.any():
             belief, bought = self.belief(), len(pool.chosen)
+            if belief is None:
+                place = int(np.argmin(np.where(pool.affordable, pool.cost, np.inf)))
+                pool.take(place)
+                self.chosen.append(place)
+                self.without_belief += 1
+                continue
             if is_first:
                 is_first = False
                 able = pool.affordable & (pool.cost <= reserve)
@@ -234,8 +242,11 @@ class Replay:
             pool.most = len(pool.cost)
             self.chosen += pool.chosen[bought:]
 
-    def belief(self) -> Belief:
-        """About the test rows; of the chief law alone for the optimal designs of one law."""
+    def belief(self) -> Belief | None:
+        """About the test rows; of the chief law alone for the optimal designs of one law.
+
+        None where the slopes of no law are finite at its fit.
+        """
         several = self.strategy.startswith("next")
         chief = self.pool.laws if several else self.pool.laws[-1:]
         fits = self.fits(chief)
@@ -249,7 +260,7 @@ class Replay:
                 parts.append(part)
         total = sum(part.weight for part, _, _ in parts)
         if not total > 0:
-            raise DataError(f"no law of {self.pool.name} has a belief")
+            return None
         return belief_of(
             [part.weighing(part.weight / total) for part, _, _ in parts],
             np.stack([answers for _, answers, _ in parts]),
