@@ -74,3 +74,15 @@ def test_a_plan_loads_scipy_and_nothing_that_trains_or_draws():
     modules, _ = loaded("plan", RUNS, *COLUMNS, "--compute", "1e23")
     assert "scipy.interpolate" in modules
     assert not modules & {*HEAVY, "pydantic"}
+
+
+def test_loading_the_studies_draws_nothing():
+    """`run` and each worker it starts load a study; a report alone draws its figures."""
+    load = "from allometry import studies; [studies.study(name) for name in studies.names()]"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {load}; print(*sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    modules = set(done.stdout.split())
+    assert "allometry.studies.grokking.grokking" in modules
+    assert not modules & ({*HEAVY, *FITTING} - TRAINING)
