@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from allometry.report.page import write_report as write_report
     from allometry.run import Outcome as Outcome
     from allometry.run import run as run
-    from allometry.run import table as table
     from allometry.spec import Experiment as Experiment
     from allometry.spec import RunSpec as RunSpec
     from allometry.spec import Spec as Spec
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
     from allometry.store.networks import weights as weights
     from allometry.store.sample import sample as sample
     from allometry.studies import study as study
+    from allometry.studies import table as table
     from allometry.study import Notebook as Notebook
     from allometry.study import Study as Study
     from allometry.study_runs import Stage as Stage
@@ -126,7 +126,7 @@ _HOME = {
     "sample": "store.sample",
     "speedup": "plan.beyond.recipes",
     "study": "studies",
-    "table": "run",
+    "table": "studies",
     "weights": "store.networks",
     "write_report": "report.page",
 }

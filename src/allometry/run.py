@@ -1,4 +1,4 @@
-"""Run a study: what it declares, minus what is stored, is trained and stored. And its table."""
+"""Run a study: what it declares, minus what is stored, is trained and stored."""
 
 import logging
 import math
@@ -15,9 +15,9 @@ from allometry.engines import Engine, Failure, Finished
 from allometry.engines.progress import Drain, Progress, Silent
 from allometry.errors import UsageError, printable
 from allometry.findings import Analysis, Finding, findings_html, findings_text
-from allometry.spec import SIZES, Changes, Experiment, run_ids
+from allometry.spec import Changes, Experiment, run_ids
 from allometry.spec.code import UserCode
-from allometry.store import Store, results
+from allometry.store import Store
 from allometry.store.place import resolved
 from allometry.store.results import stored_variant
 from allometry.study import Study, noticed, procedure_of
@@ -28,7 +28,7 @@ from allometry.training.checkpoints import Checkpoints
 from allometry.training.kept import Keep, Kept
 from allometry.training.procedure import pending_packs
 
-__all__ = ["Outcome", "run", "table"]
+__all__ = ["Outcome", "run"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
 CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
@@ -311,41 +311,6 @@ def _engine(engine: Engine | Callable[[], Engine] | None, *, keeps: bool) -> Eng
             "the local engine alone: leave them out"
         )
     return chosen
-
-
-def table(
-    study: Study | str | Path,
-    *,
-    store: str | Path = "allometry.db",
-    size: str | None = None,
-    changes: Changes | None = None,
-) -> Table:
-    """The finished runs of a study, with their trajectories.
-
-    A run that is excluded has status ``excluded``, and no fit uses it.
-
-    Args:
-        study: a study, its name, or the path of its file or folder.
-        store: the SQLite file.
-        size: one of the study's sizes; None for the largest one stored.
-        changes: as given to `run` (``--set``).
-
-    Raises:
-        UsageError: when no such runs are stored.
-        DataError: when a stored run is damaged.
-    """
-    # Studies import nearly everything, so they are looked at when one is asked for.
-    from allometry.studies import name_of
-
-    name, loaded = name_of(study)
-    return results.table(
-        name,
-        store=store,
-        size=size,
-        changes=changes,
-        sizes=loaded.sizes if loaded else SIZES,
-        specs=loaded.specs if loaded else None,
-    )
 
 
 def _named(study: str | Path) -> Study:

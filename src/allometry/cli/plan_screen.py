@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,7 +11,6 @@ from rich.text import Text
 
 from allometry.cli.terminal import show_line, stdout
 from allometry.plan.design.identified import Identified
-from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
 from allometry.report.plan_in_words import (
     Row,
@@ -26,6 +26,10 @@ from allometry.report.plan_in_words import (
     waste_rows,
 )
 from allometry.stats.digits import shown
+
+if TYPE_CHECKING:
+    # Brings pydantic, which a plan does not need.
+    from allometry.plan.design.next_result import NextRuns
 
 __all__ = ["show_design", "show_next", "show_plan"]
 
@@ -55,7 +59,7 @@ def show_plan(plan: Plan) -> None:
     _show_alarms(console, plan)
 
 
-def show_next(made: NextRuns) -> None:
+def show_next(made: "NextRuns") -> None:
     """The runs, what they are expected to tell, and other ways to spend the budget."""
     console = stdout()
     show_line(console, f"Runs to make for {shown(made.budget)} FLOP, to tell {made.target}", "bold")

@@ -104,8 +104,8 @@ def table(
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The runs of STUDY as CSV, one row a run, to stdout or a file."""
-    from allometry.run import table as stored_table
     from allometry.studies import study as find
+    from allometry.studies import table as stored_table
 
     with prints_on_stderr():
         rows = stored_table(study, store=store, size=size, changes=changes)

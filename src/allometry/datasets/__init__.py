@@ -71,3 +71,7 @@ if not TYPE_CHECKING:  # a type checker would take every name for one that is th
         if name not in _HOME:
             raise AttributeError(f"module 'allometry.datasets' has no attribute {name!r}")
         return getattr(import_module(f"allometry.datasets.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.patches import Polygon
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.fitting.document import Fit
 from allometry.stats.lines import Line
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
 
 __all__ = [
     "Bands",
@@ -123,8 +125,11 @@ def exponential_curve(line: Line, between: Ends) -> Curve:
     return curve(predict, between, log=False)
 
 
-def draw_curve(ax: Axes, line: Curve, color: str) -> None:
+def draw_curve(ax: "Axes", line: Curve, color: str) -> None:
     """Band, then the line: solid where it was fitted, dashed beyond. The band sets no scale."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Polygon
+
     ink = line.color or color
     x, y = np.asarray(line.x, float), np.asarray(line.y, float)
     if line.low is not None and line.high is not None:
@@ -140,7 +145,7 @@ def draw_curve(ax: Axes, line: Curve, color: str) -> None:
     ax.autoscale_view()
 
 
-def _near(y: Array, ax: Axes) -> Array:
+def _near(y: Array, ax: "Axes") -> Array:
     """The line where it is near the data: a wild extrapolation does not set the scale."""
     low, high = ax.dataLim.intervaly
     if not (np.isfinite(low) and np.isfinite(high) and high > low):

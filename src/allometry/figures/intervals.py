@@ -2,11 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import blended_transform_factory
+from typing import TYPE_CHECKING, Any
 
 from allometry.errors import UsageError
 from allometry.figures.labels import name_axes
@@ -14,6 +10,10 @@ from allometry.figures.pyplot_axes import new_axes
 from allometry.figures.style import BLUE, GREY, GRID, VERMILLION, dress, paper, readable
 from allometry.figures.words import to_mathtext
 from allometry.stats.digits import shown_interval
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
 
 __all__ = ["IntervalRow", "interval_panel"]
 
@@ -42,18 +42,21 @@ class IntervalRow:
 def interval_panel(
     rows: Sequence[IntervalRow],
     *,
-    ax: Axes | None = None,
+    ax: "Axes | None" = None,
     xlabel: str = "",
     title: str = "",
     zero: bool = True,
     digits: bool = True,
-) -> Axes:
+) -> "Axes":
     """Dots with whiskers, a row each, labelled at the left, the number at the right.
 
     Args:
         zero: draw the line of no effect.
         digits: write value and interval at the right.
     """
+    from matplotlib.ticker import MaxNLocator
+    from matplotlib.transforms import blended_transform_factory
+
     if not rows:
         raise UsageError("an interval panel needs at least one row")
     with paper():
@@ -101,7 +104,7 @@ def _row_color(row: IntervalRow) -> str:
     return row.color or (VERMILLION if row.control else BLUE)
 
 
-def _headings(ax: Axes, rows: Sequence[IntervalRow], place: Sequence[float], side: Any) -> None:
+def _headings(ax: "Axes", rows: Sequence[IntervalRow], place: Sequence[float], side: Any) -> None:
     """The name over each group, and once what the grey mark is.
 
     Args:
@@ -136,7 +139,7 @@ def _headings(ax: Axes, rows: Sequence[IntervalRow], place: Sequence[float], sid
         )
 
 
-def _draw_row(ax: Axes, row: IntervalRow, y: float) -> None:
+def _draw_row(ax: "Axes", row: IntervalRow, y: float) -> None:
     """Prediction in grey, whisker, dot."""
     color = _row_color(row)
     if isinstance(row.predicted, tuple):

@@ -1,15 +1,18 @@
 """Words on a panel: names of axes and curves that do not cover each other, notes in corners."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError
 from allometry.figures.style import INK, readable
 from allometry.figures.words import to_mathtext
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
 
 __all__ = ["corner_note", "emptiest_corner", "end_label", "label_offsets", "name_axes", "relative"]
 
@@ -17,7 +20,7 @@ Array = NDArray[np.float64]
 
 
 def end_label(
-    ax: Axes, x: Array, y: Array, text: str, color: Any, side: str, lift: float = 0.0
+    ax: "Axes", x: Array, y: Array, text: str, color: Any, side: str, lift: float = 0.0
 ) -> None:
     """A few words beside the last (or the first) point."""
     if side not in ("right", "left"):
@@ -38,7 +41,7 @@ def end_label(
     )
 
 
-def label_offsets(ax: Axes, ends: Sequence[float], gap: float = 10.0) -> list[float]:
+def label_offsets(ax: "Axes", ends: Sequence[float], gap: float = 10.0) -> list[float]:
     """How many points to lift each label at these y so that none covers another."""
     if not len(ends):
         return []
@@ -62,7 +65,7 @@ def label_offsets(ax: Axes, ends: Sequence[float], gap: float = 10.0) -> list[fl
     return [float(lift) for lift in lifts]
 
 
-def name_axes(ax: Axes, xlabel: str, ylabel: str, title: str) -> None:
+def name_axes(ax: "Axes", xlabel: str, ylabel: str, title: str) -> None:
     """Labels and title, where given: a second panel on the same axes keeps the first's."""
     if xlabel:
         ax.set_xlabel(to_mathtext(xlabel))
@@ -93,7 +96,7 @@ def emptiest_corner(x: Array, y: Array) -> str:
     return min(corners, key=corners.__getitem__)
 
 
-def corner_note(ax: Axes, text: str, place: str) -> None:
+def corner_note(ax: "Axes", text: str, place: str) -> None:
     """A note in a corner of the axes."""
     vertical, _, horizontal = place.partition(" ")
     if vertical not in ("upper", "lower") or horizontal not in ("left", "right"):

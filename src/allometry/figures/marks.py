@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import UsageError
 from allometry.figures.style import GREY, GROUND, INK
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
 
 __all__ = ["TIPS", "drawable", "ground", "join", "mask", "pair", "ring", "runs"]
 
@@ -21,7 +25,7 @@ Flags = NDArray[np.bool_]
 VECTOR_MARKS = 500
 
 # What a page shows when a mark is pointed at: of each artist, a text for each of its marks.
-TIPS: WeakKeyDictionary[Artist, Sequence[str]] = WeakKeyDictionary()
+TIPS: "WeakKeyDictionary[Artist, Sequence[str]]" = WeakKeyDictionary()
 
 SMALL, LARGE = 2.6, 5.0  # points: a run, a mean (or a run that is alone at its size)
 
@@ -51,7 +55,7 @@ def drawable(values: Array, log: bool) -> Flags:
     return np.isfinite(values) & ((values > 0) if log else True)
 
 
-def ground(ax: Axes, x: Array, used: Flags, log: bool, high: Array | None = None) -> None:
+def ground(ax: "Axes", x: Array, used: Flags, log: bool, high: Array | None = None) -> None:
     """Grey ground behind the smallest and largest sizes where the fit used no run.
 
     Args:
@@ -89,7 +93,7 @@ def ground(ax: Axes, x: Array, used: Flags, log: bool, high: Array | None = None
 
 
 def runs(
-    ax: Axes,
+    ax: "Axes",
     x: Array,
     y: Array,
     used: Flags,
@@ -126,7 +130,7 @@ def runs(
         _means(ax, x, y, used, color, marker)
 
 
-def _means(ax: Axes, x: Array, y: Array, used: Flags, color: str, marker: str) -> None:
+def _means(ax: "Axes", x: Array, y: Array, used: Flags, color: str, marker: str) -> None:
     """The mean of runs at each size that has more than one, filled where any was used."""
     for size in np.unique(x):
         here = x == size
@@ -145,12 +149,12 @@ def _means(ax: Axes, x: Array, y: Array, used: Flags, color: str, marker: str) -
         )
 
 
-def ring(ax: Axes, x: Array, y: Array, rows: Flags) -> None:
+def ring(ax: "Axes", x: Array, y: Array, rows: Flags) -> None:
     """A ring around the runs to highlight."""
     ax.plot(x[rows], y[rows], "o", ms=7, mfc="none", mec=INK, mew=0.8, zorder=5)
 
 
-def join(ax: Axes, x: Array, y: Array, seen: Flags, seed: ArrayLike | None, color: str) -> None:
+def join(ax: "Axes", x: Array, y: Array, seen: Flags, seed: ArrayLike | None, color: str) -> None:
     """A thin line through the runs of each seed."""
     if seed is None:
         raise UsageError("join=True needs `seed`, the label of each run's seed")

@@ -8,11 +8,9 @@ opens a pyplot figure of its own, for notebooks.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import UsageError
@@ -20,6 +18,10 @@ from allometry.figures import labels, marks
 from allometry.figures.curves import Bands, Curve, Predict, curve, draw_curve
 from allometry.figures.pyplot_axes import new_axes, new_columns, new_pair
 from allometry.figures.style import BLUE, GREY, VERMILLION, dress, paper
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
 
 __all__ = ["control_panels", "fit_panel", "residual_panel", "runs_panel"]
 
@@ -30,7 +32,7 @@ def runs_panel(
     x: ArrayLike,
     y: ArrayLike,
     *,
-    ax: Axes | None = None,
+    ax: "Axes | None" = None,
     seed: ArrayLike | None = None,
     join: bool = False,
     used: ArrayLike | None = None,
@@ -49,7 +51,7 @@ def runs_panel(
     ylog: bool = True,
     means: bool = True,
     tips: Sequence[str] = (),
-) -> Axes:
+) -> "Axes":
     """Every run against size, the mean of each size, and laws.
 
     Args:
@@ -82,14 +84,14 @@ def runs_panel(
     return ax
 
 
-def _note(ax: Axes, note: str, missing: int, corner: str) -> None:
+def _note(ax: "Axes", note: str, missing: int, corner: str) -> None:
     """The note, and how many runs cannot be drawn, in one corner."""
     count = f"{missing} runs cannot be drawn here" if missing else ""
     labels.corner_note(ax, "\n".join(filter(None, (note, count))), corner)
 
 
 def _draw_curves(
-    ax: Axes, x: Array, y: Array, curves: Sequence[Curve], color: str, label: str, label_at: str
+    ax: "Axes", x: Array, y: Array, curves: Sequence[Curve], color: str, label: str, label_at: str
 ) -> None:
     """The curves, with labels of them and of the means that do not cover each other."""
     for line in curves:
@@ -109,7 +111,7 @@ def residual_panel(
     y: ArrayLike,
     predicted: ArrayLike,
     *,
-    ax: Axes | None = None,
+    ax: "Axes | None" = None,
     used: ArrayLike | None = None,
     relative: bool = True,
     color: str = BLUE,
@@ -117,12 +119,14 @@ def residual_panel(
     xlabel: str = "",
     ylabel: str = "",
     xlog: bool = True,
-) -> Axes:
+) -> "Axes":
     """Measured less fitted, around zero: in percent of the fit, or as they are.
 
     Args:
         x, y, predicted: (runs,).
     """
+    from matplotlib.ticker import MaxNLocator
+
     px, py = marks.pair(x, y)
     fitted = np.asarray(predicted, float)
     rest = 100 * (py / fitted - 1) if relative else py - fitted
@@ -153,14 +157,14 @@ def fit_panel(
     y: ArrayLike,
     predict: Predict,
     *,
-    axes: tuple[Axes, Axes] | None = None,
+    axes: "tuple[Axes, Axes] | None" = None,
     interval: Bands | None = None,
     used: ArrayLike | None = None,
     label: str = "",
     relative: bool = True,
     xlabel: str = "",
     **words: Any,
-) -> tuple[Axes, Axes]:
+) -> "tuple[Axes, Axes]":
     """Runs with their fit, and its residuals below.
 
     Args:
@@ -202,7 +206,7 @@ def control_panels(
     trained: ArrayLike,
     untrained: ArrayLike,
     *,
-    axes: tuple[Axes, Axes] | None = None,
+    axes: "tuple[Axes, Axes] | None" = None,
     curves: tuple[Sequence[Curve], Sequence[Curve]] = ((), ()),
     titles: tuple[str, str] = ("trained", "untrained"),
     notes: tuple[str, str] = ("", ""),
@@ -211,7 +215,7 @@ def control_panels(
     used: ArrayLike | None = None,
     xlog: bool = True,
     ylog: bool = True,
-) -> tuple[Axes, Axes]:
+) -> "tuple[Axes, Axes]":
     """The same measure of trained and of untrained networks, side by side on one scale."""
     left, right = axes if axes is not None else new_columns()
     for ax, y, color, marker, k in (

@@ -1,12 +1,9 @@
 """IsoFLOP curves: losses against N for each budget of compute, parabolas and their least points."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from allometry.errors import UsageError
 from allometry.figures.labels import label_offsets
@@ -15,6 +12,12 @@ from allometry.figures.style import GREY, INK, dress, panels, paper, ramp, reada
 from allometry.plan.approaches.isoflop import Budget, IsoFlop
 from allometry.plan.document import Plan
 from allometry.stats.digits import shown
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 __all__ = ["draw_isoflop", "isoflop_of"]
 
@@ -29,7 +32,7 @@ def isoflop_of(plan: Plan) -> IsoFlop | None:
     return beside.isoflop if beside else None
 
 
-def draw_isoflop(plan: Plan) -> Figure:
+def draw_isoflop(plan: Plan) -> "Figure":
     """Losses against N, a colour for each budget of compute.
 
     Raises:
@@ -64,7 +67,7 @@ def draw_isoflop(plan: Plan) -> Figure:
     return figure
 
 
-def _draw_budget(ax: Axes, budget: Budget, color: Any) -> None:
+def _draw_budget(ax: "Axes", budget: Budget, color: Any) -> None:
     """Runs, hollow where left out; the parabola over the runs it went through; its least point."""
     kept = budget.kept
     ax.plot(budget.n[kept], budget.loss[kept], "o", ms=3.4, mfc=color, mec=color, mew=0.5, zorder=3)
@@ -78,7 +81,7 @@ def _draw_budget(ax: Axes, budget: Budget, color: Any) -> None:
             zorder=5)  # fmt: skip
 
 
-def _limit(ax: Axes, budgets: Sequence[Budget]) -> None:
+def _limit(ax: "Axes", budgets: Sequence[Budget]) -> None:
     """The scale belongs to the runs that parabolas went through; left-out runs may be far off."""
     kept = np.log(np.concatenate([b.loss[b.kept] for b in budgets if not b.reason]))
     every = np.log(np.concatenate([b.loss for b in budgets]))
@@ -88,7 +91,7 @@ def _limit(ax: Axes, budgets: Sequence[Budget]) -> None:
     ax.set_ylim(np.exp(bottom - ROOM * span), np.exp(top + ROOM * span))
 
 
-def _name_budgets(ax: Axes, used: Sequence[Budget], colors: Any) -> None:
+def _name_budgets(ax: "Axes", used: Sequence[Budget], colors: Any) -> None:
     """The compute of each budget at the right, at the height of its least loss."""
     step = -(-len(used) // MOST_NAMED)
     named = list(zip(used, colors, strict=True))[::step]
@@ -101,7 +104,7 @@ def _name_budgets(ax: Axes, used: Sequence[Budget], colors: Any) -> None:
                     color=readable(color[:3]), **words)  # fmt: skip
 
 
-def _legend(ax: Axes, used: Sequence[Budget], left: Sequence[Budget]) -> None:
+def _legend(ax: "Axes", used: Sequence[Budget], left: Sequence[Budget]) -> None:
     """What filled, hollow and grey marks are, below the panel."""
     kept = sum(int(b.kept.sum()) for b in used)
     within = sum(int((~b.kept).sum()) for b in used)
@@ -119,5 +122,7 @@ def _legend(ax: Axes, used: Sequence[Budget], left: Sequence[Budget]) -> None:
     figure.legend(handles=handles, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
 
 
-def _mark(marker: str, edge: str, face: str, label: str, size: float = 4.0) -> Line2D:
+def _mark(marker: str, edge: str, face: str, label: str, size: float = 4.0) -> "Line2D":
+    from matplotlib.lines import Line2D
+
     return Line2D([], [], ls="", marker=marker, ms=size, mec=edge, mfc=face, mew=0.7, label=label)

@@ -3,11 +3,9 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from allometry.errors import UsageError
 from allometry.figures.curves import Curve, draw_curve
@@ -30,6 +28,11 @@ from allometry.plan.document import Evidence, Plan
 from allometry.plan.frontier.optimum import Frontier, Point
 from allometry.plan.runs import Runs
 from allometry.stats.interval import Interval
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "APPROACH_NAMES", "best_runs", "computes", "draw_lines", "drawn", "evidence_of", "label_of",
@@ -77,7 +80,7 @@ def runs_of(plan: Plan) -> Runs:
     return runs
 
 
-def title(figure: Figure, text: str, width: float = PAGE) -> None:
+def title(figure: "Figure", text: str, width: float = PAGE) -> None:
     """The headline, on as many lines as a figure of a width in mm needs."""
     headline(figure, textwrap.fill(text, int(LETTERS * width / PAGE)))
 
@@ -136,7 +139,7 @@ def line_curve(
     return Curve(compute, values, low, high, between, label, color)
 
 
-def draw_lines(ax: Axes, curves: Sequence[Curve]) -> None:
+def draw_lines(ax: "Axes", curves: Sequence[Curve]) -> None:
     """Curves with their names at the right ends, none over another."""
     for line in curves:
         draw_curve(ax, line, INK)
@@ -150,7 +153,7 @@ def draw_lines(ax: Axes, curves: Sequence[Curve]) -> None:
 
 
 def mark_planned(
-    ax: Axes,
+    ax: "Axes",
     x: float,
     y: Interval,
     *,

@@ -5,25 +5,23 @@ font: every machine draws the same picture, and SVG text becomes outlines, so a
 page looks the same with whatever fonts its reader has.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from cycler import cycler
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import UsageError
 from allometry.figures.words import drawable, to_mathtext
 from allometry.files.durable import written
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "BLUE",
@@ -104,6 +102,8 @@ RC: dict[Any, Any] = {
 @contextmanager
 def paper(**changes: Any) -> Iterator[None]:
     """The house style while the block runs; afterwards Matplotlib is as it was."""
+    import matplotlib as mpl
+
     settings: dict[Any, Any] = {**RC, **changes}
     with mpl.rc_context(settings):
         yield
@@ -117,8 +117,10 @@ def panels(
     height: float = 62.0,
     sharex: bool = False,
     sharey: bool = False,
-) -> tuple[Figure, AxesArray]:
+) -> "tuple[Figure, AxesArray]":
     """A figure of `width` x `height` mm and its axes, shape (rows, columns)."""
+    from matplotlib.figure import Figure
+
     with paper():
         figure = Figure(figsize=(width * MM, height * MM), layout="constrained")
         _margins(figure)
@@ -128,12 +130,14 @@ def panels(
 
 def stacked(
     columns: int = 1, *, width: float = PAGE, height: float = 85.0, sharey: bool = False
-) -> tuple[Figure, AxesArray, AxesArray]:
+) -> "tuple[Figure, AxesArray, AxesArray]":
     """A figure whose every panel has a lower one for residuals, on the same x.
 
     Returns:
         figure, upper axes (columns,), residual axes (columns,).
     """
+    from matplotlib.figure import Figure
+
     with paper():
         figure = Figure(figsize=(width * MM, height * MM), layout="constrained")
         _margins(figure)
@@ -148,20 +152,20 @@ def stacked(
     return figure, np.array(tops), np.array(lower)
 
 
-def _margins(figure: Figure) -> None:
+def _margins(figure: "Figure") -> None:
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(w_pad=1.5 * MM, h_pad=1.2 * MM, wspace=0.02, hspace=0.02)  # type: ignore[call-arg]
 
 
-def headline(figure: Figure, text: str) -> None:
+def headline(figure: "Figure", text: str) -> None:
     """The finding in words over the figure; the report makes a heading of it."""
     figure.set_label(text)
     with paper():
         figure.suptitle(to_mathtext(text, bold=True), x=0.004, ha="left")
 
 
-def letters(axes: Sequence[Axes] | AxesArray) -> None:
+def letters(axes: "Sequence[Axes] | AxesArray") -> None:
     """Panel letters a, b, c in the upper left corner of the axes given."""
     with paper():
         for i, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):
@@ -185,6 +189,8 @@ def ramp(values: ArrayLike, log: bool = True) -> NDArray[np.float64]:
     Args:
         values: (n,) positive where `log`.
     """
+    import matplotlib as mpl
+
     v = np.asarray(values, float)
     v = np.log(v) if log else v
     span = np.ptp(v)
@@ -194,6 +200,8 @@ def ramp(values: ArrayLike, log: bool = True) -> NDArray[np.float64]:
 
 def readable(color: Any) -> tuple[float, ...]:
     """The colour, darkened until text in it has a contrast of 4.5 on white."""
+    from matplotlib.colors import to_rgb
+
     rgb = np.array(to_rgb(color))
     while 1.05 / (0.05 + _luminance(rgb)) < 4.5:
         rgb = rgb * 0.95
@@ -206,18 +214,14 @@ def _luminance(rgb: NDArray[np.float64]) -> float:
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
-def dress(ax: Axes, *, xlog: bool = False, ylog: bool = False, grid: bool = True) -> Axes:
+def dress(ax: "Axes", *, xlog: bool = False, ylog: bool = False, grid: bool = True) -> "Axes":
     """Scales, sparse ticks and light grid; also on axes made outside the style."""
+    from allometry.figures.ticks import set_ticks
+
     for axis, log in ((ax.xaxis, xlog), (ax.yaxis, ylog)):
         if log:
             (ax.set_xscale if axis is ax.xaxis else ax.set_yscale)("log")
-            axis.set_major_locator(_SparseLog())
-            axis.set_major_formatter(FuncFormatter(_decimal))
-            axis.set_minor_locator(LogLocator(subs=tuple(range(2, 10)), numticks=99))
-            axis.set_minor_formatter(NullFormatter())
-        else:
-            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-            axis.set_major_formatter(FuncFormatter(_decimal))
+        set_ticks(axis, log=log)
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_linewidth(0.6)
@@ -231,7 +235,7 @@ def dress(ax: Axes, *, xlog: bool = False, ylog: bool = False, grid: bool = True
     return ax
 
 
-def equal_decades(axes: Sequence[Axes] | AxesArray, which: str = "x") -> None:
+def equal_decades(axes: "Sequence[Axes] | AxesArray", which: str = "x") -> None:
     """The same number of decades on each of these log axes, each centred where it was."""
     if which not in ("x", "y"):
         raise UsageError(f"which is 'x' or 'y', got {which!r}")
@@ -243,7 +247,7 @@ def equal_decades(axes: Sequence[Axes] | AxesArray, which: str = "x") -> None:
         getattr(ax, f"set_{which}lim")(10 ** (middle - span / 2), 10 ** (middle + span / 2))
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
+def save_figure(figure: "Figure", path: Path) -> Path:
     """Write .png (200 dpi), .svg or another format; equal figures give equal bytes in these two."""
     ending = path.suffix.lower() or ".png"
     make_drawable(figure)
@@ -252,45 +256,9 @@ def save_figure(figure: Figure, path: Path) -> Path:
     return path
 
 
-def make_drawable(figure: Figure) -> None:
+def make_drawable(figure: "Figure") -> None:
     """Make sure of every text in the figure: names from data may hold anything."""
+    from matplotlib.text import Text
+
     for text in figure.findobj(Text):
         text.set_text(drawable(text.get_text()))
-
-
-class _SparseLog(Locator):
-    """Decades where there are enough of them, else 1-3, 1-2-5 and finer steps."""
-
-    STEPS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 7))
-
-    def __call__(self) -> Sequence[float]:
-        assert self.axis is not None
-        low, high = sorted(self.axis.get_view_interval())
-        return self.tick_values(low, high)
-
-    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
-        """Between three and seven ticks, on as round numbers as the range allows."""
-        first, last = math.floor(math.log10(vmin)), math.ceil(math.log10(vmax))
-        decades = np.arange(first, last + 1)
-        sparse = decades[:: max(1, math.ceil((last - first) / 6))]
-        for steps in self.STEPS:
-            ticks = np.ravel(np.outer(10.0 ** (sparse if steps == (1,) else decades), steps))
-            inside = ticks[(ticks >= vmin * 0.999) & (ticks <= vmax * 1.001)]
-            if len(inside) >= 3:
-                return list(inside)
-        return list(MaxNLocator(4).tick_values(vmin, vmax))
-
-
-def _decimal(value: float, position: int | None = None) -> str:
-    """1000 as 1k, 0.5 as 0.5, and powers of ten beyond."""
-    size = abs(value)
-    if size == 0:
-        return "0"
-    if 1e3 <= size < 1e6:
-        return f"{value / 1e3:.4g}k".replace("-", "\N{MINUS SIGN}")
-    if 1e-3 <= size < 1e3:
-        return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
-    exponent = math.floor(math.log10(size) + 1e-9)
-    front = value / 10.0**exponent
-    times = "" if math.isclose(front, 1) else rf"{front:.3g} \times "
-    return rf"${times}10^{{{exponent}}}$"

@@ -1,16 +1,19 @@
 """A panel of trajectories along training: a line a network, coloured by size, and their mean."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import UsageError
 from allometry.figures.labels import end_label, label_offsets, name_axes
 from allometry.figures.pyplot_axes import new_axes
 from allometry.figures.style import INK, dress, paper, ramp
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
 
 __all__ = ["trajectory_panel"]
 
@@ -21,7 +24,7 @@ def trajectory_panel(
     time: ArrayLike,
     values: ArrayLike,
     *,
-    ax: Axes | None = None,
+    ax: "Axes | None" = None,
     sizes: ArrayLike | None = None,
     labels: Sequence[str] | None = None,
     total: ArrayLike | None = None,
@@ -31,7 +34,7 @@ def trajectory_panel(
     title: str = "",
     xlog: bool = False,
     ylog: bool = False,
-) -> Axes:
+) -> "Axes":
     """Many trajectories, thin and coloured by size, with their mean or sum in black.
 
     Args:
@@ -62,7 +65,7 @@ def trajectory_panel(
     return ax
 
 
-def _name_ends(ax: Axes, time: Array, named: Sequence[tuple[Array, str, Any]]) -> None:
+def _name_ends(ax: "Axes", time: Array, named: Sequence[tuple[Array, str, Any]]) -> None:
     """Labels at the last point of lines given as (values, label, colour), none over another."""
     offsets = label_offsets(ax, [float(y[-1]) for y, _, _ in named])
     for (y, text, color), offset in zip(named, offsets, strict=True):

@@ -18,7 +18,6 @@ from allometry.fitting.objectives import FittedObjective
 from allometry.fitting.printed import reproducing_digits, with_zero_floors
 from allometry.fitting.problem import Problem
 from allometry.fitting.quality import Quality, quality_of
-from allometry.fitting.saved import saved_fields
 from allometry.fitting.sealed import sealed, unsealed
 from allometry.laws import Array, Law
 from allometry.stats.digits import shown, shown_interval, warranted
@@ -223,6 +222,8 @@ class Fit:
             DataError: it is none, is damaged, or was changed after it was written. One without a
                 seal, of `to_document` or an earlier version, is read with a note that says so.
         """
+        from allometry.fitting.saved import saved_fields  # brings pydantic, which no fit needs
+
         document, has_seal = unsealed(text, "allometry/fit", "`allometry fit ... -o fit.json`")
         fields = saved_fields(document, law)
         if not has_seal:

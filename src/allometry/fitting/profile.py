@@ -17,6 +17,7 @@ from allometry.fitting.ridges import refit_starts
 from allometry.fitting.solver import minimise
 from allometry.fitting.surface import LawSurface
 from allometry.laws import Array
+from allometry.stats.interval import student_reach
 
 __all__ = ["Profile", "of_fit", "profile"]
 
@@ -102,8 +103,6 @@ def _optimum(
     surface: LawSurface, best: Array, weights: Array, level: float, draws: Array
 ) -> _Optimum:
     """The optimum polished on this surface, and the yardsticks there."""
-    from scipy.special import stdtrit
-
     sharp = surface.sharpened()
     polished = minimise(
         sharp,
@@ -125,7 +124,7 @@ def _optimum(
         weights=weights,
         errors=_standard_errors(surface, best, weights, factor),
         factor=factor,
-        threshold=float(stdtrit(freedom, (1 + level) / 2) ** 2),
+        threshold=student_reach(freedom, level) ** 2,
         draws=draws,
         starts=refit_starts(sharp, best[None], weights),
     )

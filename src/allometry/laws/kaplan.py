@@ -33,10 +33,11 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by every parameter."""
+    """Derivatives by every parameter, with the loss, which is made on the way."""
     far, share, bracket = _parts(p, sizes)
     loss = np.exp(p["alpha_D"] * bracket)
     return {
+        "L": loss,
         "N_c": loss * p["alpha_N"] * share / p["N_c"],
         "D_c": loss * p["alpha_D"] * (1 - share) / p["D_c"],
         "alpha_N": loss * share * far,

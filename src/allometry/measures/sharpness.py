@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpy.typing import NDArray
-from scipy.linalg import eigh_tridiagonal
 
 from allometry.measures.examples import EXAMPLES, Batch, batches, drawn_rows
 from allometry.measures.network import Network
@@ -104,6 +103,8 @@ def largest_eigenvalue(
     Returns:
         NaN where the products did not suffice, or are not finite.
     """
+    from scipy.linalg import eigh_tridiagonal
+
     vector = np.random.default_rng(0).standard_normal(n)
     vector /= np.linalg.norm(vector)
     before, diagonal, beside = np.zeros(n), [], [0.0]

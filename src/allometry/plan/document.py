@@ -17,14 +17,16 @@ from allometry.plan.disagreement import Disagreement
 from allometry.plan.display import as_html, as_text
 from allometry.plan.frontier.cost import Cost
 from allometry.plan.frontier.optimum import Frontier
-from allometry.plan.law_plan import InferencePlan, LawPlan
+from allometry.plan.law_plan import NUMBERS, InferencePlan, LawPlan
 from allometry.plan.runs import Runs
-from allometry.plan.saved import BESIDE, NUMBERS, OF_APPROACH, OF_INFERENCE, saved_fields
 from allometry.stats.interval import Interval
 
 __all__ = ["Alarm", "Evidence", "Plan"]
 
 SCHEMA = "allometry/plan/1"
+BESIDE = ("hold_out", "other_count", "countings", "equal_loss", "bill", "advice")
+OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
+OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +156,8 @@ class Plan:
         Raises:
             DataError: it is none, is damaged, or was changed after it was written.
         """
+        from allometry.plan.saved import saved_fields  # brings pydantic, which no plan needs
+
         document, _ = unsealed(text, "allometry/plan", "`allometry plan ... -o plan.json`")
         return cls(**saved_fields(document))
 

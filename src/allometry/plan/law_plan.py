@@ -16,8 +16,9 @@ from allometry.plan.frontier.waste import band, wasted
 from allometry.stats.interval import Interval
 from allometry.stats.resample import FINITE_SHARE, interval
 
-__all__ = ["SHARES", "InferencePlan", "LawPlan", "plan_of_law"]
+__all__ = ["NUMBERS", "SHARES", "InferencePlan", "LawPlan", "plan_of_law"]
 
+NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
 SHARES = (0.01, 0.05, 0.1)  # of compute that a size in the band wastes at most
 
 Serve = Callable[[Frontier], Inference]

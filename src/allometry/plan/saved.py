@@ -16,15 +16,10 @@ from allometry.plan.beyond.beside import Bill, EqualLoss, OtherCount, Score
 from allometry.plan.beyond.countings import Counted
 from allometry.plan.beyond.inference import Account
 from allometry.plan.disagreement import Disagreement
-from allometry.plan.law_plan import SHARES, InferencePlan, LawPlan
+from allometry.plan.law_plan import NUMBERS, SHARES, InferencePlan, LawPlan
 from allometry.stats.interval import Interval
 
-__all__ = ["BESIDE", "NUMBERS", "OF_APPROACH", "OF_INFERENCE", "saved_fields"]
-
-NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
-OF_APPROACH = ("exponent_n", "exponent_d", "n_opt", "d_opt")
-BESIDE = ("hold_out", "other_count", "countings", "equal_loss", "bill", "advice")
-OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
+__all__ = ["saved_fields"]
 
 
 def saved_fields(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,7 @@
-"""Changed fields of a spec, and the name of a set of changes."""
+"""Changed fields of a spec."""
 
 import json
-import math
-import re
-from collections.abc import Iterator, Mapping
-from numbers import Integral, Real
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -12,15 +9,11 @@ from pydantic import ValidationError
 from allometry.errors import UsageError, did_you_mean
 from allometry.spec.run_spec import Experiment
 from allometry.spec.value import Spec
+from allometry.spec.variants import plain_value
 
-__all__ = ["Changes", "is_variant", "of_code", "replace", "variant"]
+__all__ = ["replace"]
 
 E = TypeVar("E", bound=Experiment)
-
-Changes = Mapping[str, object]
-"""Dotted field to new value: a number, a string, a list or None, or any of these as text."""
-
-EXACT = 2**53  # from here on a float does not tell neighbouring integers apart
 
 
 def replace(spec: E, field: str, value: object) -> E:
@@ -35,39 +28,8 @@ def replace(spec: E, field: str, value: object) -> E:
     """
     if field in ("measures", "code"):
         raise UsageError(f"{field}: the study's own; write a study of yours to have others")
-    changed = _replaced(spec, field.split("."), _read(value), field, spec)
+    changed = _replaced(spec, field.split("."), plain_value(value), field, spec)
     return changed  # type: ignore[return-value]
-
-
-def variant(changes: Changes) -> str:
-    """The name under which changed runs are declared: empty for the study as shipped.
-
-    Equal values have one name: ``3``, ``3.0``, ``"3"`` and ``"3.0"`` are all ``3``.
-    """
-    return ",".join(f"{path}={_text(_read(changes[path]))}" for path in _sorted(changes))
-
-
-def is_variant(name: str, changes: Changes) -> bool:
-    """Whether a name stands for these changes, however its values are spelt.
-
-    Stores written by earlier code kept the text as it was typed, ``1e-3`` for ``0.001`` say.
-    """
-    pattern = ",".join(f"{re.escape(path)}=(.*)" for path in _sorted(changes))
-    match = re.fullmatch(pattern, name, re.DOTALL)
-    return match is not None and all(
-        _text(_read(text)) == _text(_read(changes[path]))
-        for text, path in zip(match.groups(), _sorted(changes), strict=True)
-    )
-
-
-def of_code(variant: str, code: str) -> str:
-    """The name under which runs of a variant stay declared once the study has other code."""
-    return f"code={code},{variant}" if variant else f"code={code}"
-
-
-def _sorted(changes: Changes) -> list[str]:
-    """The fields in the order of a variant's name: `of_code` puts the code first."""
-    return sorted(changes, key=lambda path: (path != "code", path))
 
 
 def _fields(spec: Spec) -> Iterator[str]:
@@ -124,33 +86,3 @@ def _truths(value: object) -> list[bool]:
     if isinstance(value, list | tuple):
         return [truth for item in value for truth in _truths(item)]
     return [value] if isinstance(value, bool) else []
-
-
-def _read(value: object) -> object:
-    """A value as plain Python data; text is read as JSON where it is JSON."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except json.JSONDecodeError:
-            return value
-    # NumPy's numbers are none to pydantic and json.
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
-
-
-def _text(value: object) -> str:
-    """The one text of a value that `_read` turns back into it."""
-    if isinstance(value, float) and math.isfinite(value):
-        if value.is_integer() and abs(value) < EXACT:
-            return str(int(value))
-        return re.sub(r"e([+-])0*", lambda e: "e-" if e[1] == "-" else "e", repr(value))
-    if isinstance(value, str) and _read(value) == value:
-        return value
-    if isinstance(value, list | tuple):
-        items = (json.dumps(i) if isinstance(i, str) else _text(i) for i in value)
-        return f"[{','.join(items)}]"
-    try:
-        return json.dumps(value, sort_keys=True)
-    except TypeError as error:
-        raise UsageError(f"new value: a number, text or list expected, got {value!r}") from error

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from allometry.errors import DataError
 from allometry.laws import Array
-from allometry.stats.interval import Interval
+from allometry.stats.interval import Interval, student_reach
 from allometry.stats.resample import bootstrap
 from allometry.tables.table import Table
 
@@ -63,7 +62,7 @@ def _reach(ways: Sequence[Array]) -> float:
             squares += variance**2 / (n - 1)
     if total == 0:
         return 1.0
-    return float(special.stdtrit(total**2 / squares, 0.975) / NORMAL * np.sqrt(total / shown))
+    return float(student_reach(total**2 / squares) / NORMAL * np.sqrt(total / shown))
 
 
 def jackknifed(value: float, ways: Sequence[Array]) -> Interval:
@@ -79,11 +78,11 @@ def jackknifed(value: float, ways: Sequence[Array]) -> Interval:
         with np.errstate(over="ignore", invalid="ignore"):  # then there are no ends
             variance = (n - 1) / n * float(((values - values.mean()) ** 2).sum())
         total, squares = total + variance, squares + variance * variance / (n - 1)
-        reach = max(reach, float(special.stdtrit(n - 1, 0.975) * np.sqrt(variance)))
+        reach = max(reach, float(student_reach(n - 1) * np.sqrt(variance)))
     if not any(len(way) > 1 for way in ways) or not np.isfinite(squares):
         return Interval(float(value), np.nan, np.nan)
     if squares > 0:
-        both = special.stdtrit(total**2 / squares, 0.975) * np.sqrt(total)
+        both = student_reach(total**2 / squares) * np.sqrt(total)
         reach = max(reach, float(both))
     return Interval(float(value), float(value) - reach, float(value) + reach)
 

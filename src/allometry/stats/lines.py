@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 from allometry.laws import Array
-from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.interval import NO_VALUE, Interval, student_reach
 
 __all__ = ["Line", "line", "log_line", "slope_interval"]
 
@@ -22,6 +21,8 @@ class Line(NamedTuple):
 
 def line(x: Array, y: Array) -> Line:
     """Least squares of y on x; NaN throughout where fewer than 3 points or one x are left."""
+    from scipy.special import stdtr
+
     usable = np.isfinite(x) & np.isfinite(y)
     x, y = x[usable], y[usable]
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -31,7 +32,7 @@ def line(x: Array, y: Array) -> Line:
     sxx, sxy, syy = dx @ dx, dx @ dy, dy @ dy
     r2 = min(1.0, float(sxy**2 / (sxx * syy)))
     t = np.sqrt(r2 * (len(x) - 2) / max(1 - r2, 1e-300))
-    p = 2 * float(special.stdtr(len(x) - 2, -t))
+    p = 2 * float(stdtr(len(x) - 2, -t))
     slope = float(sxy / sxx)
     return Line(slope, float(y.mean() - slope * x.mean()), r2, p)
 
@@ -54,5 +55,5 @@ def slope_interval(x: Array, y: Array) -> Interval:
         return NO_VALUE
     rest = y - law.intercept - law.slope * x
     error = np.sqrt((rest @ rest) / (len(x) - 2) / ((x - x.mean()) ** 2).sum())
-    reach = float(special.stdtrit(len(x) - 2, 0.975)) * error
+    reach = student_reach(len(x) - 2) * error
     return Interval(law.slope, float(law.slope - reach), float(law.slope + reach))

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
-from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.interval import NO_VALUE, Interval, student_reach
 
 __all__ = [
     "difference",
@@ -28,7 +27,7 @@ def mean(values: ArrayLike) -> Interval:
     if len(finite) < 2:
         return Interval(middle, np.nan, np.nan)
     error = float(finite.std(ddof=1)) / np.sqrt(len(finite))
-    reach = float(special.stdtrit(len(finite) - 1, 0.975)) * error
+    reach = student_reach(len(finite) - 1) * error
     return Interval(middle, middle - reach, middle + reach)
 
 
@@ -50,7 +49,7 @@ def difference(first: ArrayLike, second: ArrayLike) -> Interval:
     freedom = total**2 / sum(
         square**2 / (len(sample) - 1) for square, sample in zip(squares, samples, strict=True)
     )
-    reach = float(special.stdtrit(freedom, 0.975) * np.sqrt(total))
+    reach = float(student_reach(freedom) * np.sqrt(total))
     return Interval(value, value - reach, value + reach)
 
 
@@ -68,7 +67,7 @@ def next_draw_reach(n: int) -> float:
     """
     if n < 2:
         return float("nan")
-    return float(special.stdtrit(n - 1, 0.975) * np.sqrt(1 + 1 / n))
+    return float(student_reach(n - 1) * np.sqrt(1 + 1 / n))
 
 
 def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
@@ -90,6 +89,8 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
 
 def share(hits: int, cases: int) -> Interval:
     """A share with Clopper and Pearson's 95% interval, as if its cases were independent."""
-    low = float(special.betaincinv(hits, cases - hits + 1, 0.025)) if hits else 0.0
-    high = float(special.betaincinv(hits + 1, cases - hits, 0.975)) if hits < cases else 1.0
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(hits, cases - hits + 1, 0.025)) if hits else 0.0
+    high = float(betaincinv(hits + 1, cases - hits, 0.975)) if hits < cases else 1.0
     return Interval(hits / cases, low, high)

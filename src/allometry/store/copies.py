@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from allometry.errors import DataError, UsageError
-from allometry.spec.run_spec import differences
+from allometry.spec.comparison import differences
 from allometry.store.declarations import DECLARED
 from allometry.store.lock import WriterLock, check_place, filesystem_type
 from allometry.store.opening import make, open_reader

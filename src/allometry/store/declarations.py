@@ -3,13 +3,16 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from allometry.errors import DataError
 from allometry.files.strict_json import read_json
-from allometry.spec import Experiment, of_code, run_ids, texts
-from allometry.spec.code import short_name
+from allometry.spec.variants import of_code
 from allometry.store.record import canonical, digest
+
+if TYPE_CHECKING:
+    # Specs bring pydantic, which reading a store does not need.
+    from allometry.spec import Experiment
 
 __all__ = [
     "ALL_DECLARED", "DECLARED", "Change", "EarlierCode", "Key", "Row", "checked", "earlier_codes",
@@ -88,7 +91,7 @@ class Change(NamedTuple):
 def redeclared(
     connection: sqlite3.Connection,
     key: Key,
-    specs: Sequence[Experiment],
+    specs: Sequence["Experiment"],
     before: Mapping[str, Row],
 ) -> Change:
     """What is to be written so that a key declares these runs, as `Store.declare` says.
@@ -129,6 +132,8 @@ def earlier_codes(
         connection: of the store.
         parse: a text kept under a name as JSON.
     """
+    from allometry.spec.code import short_name
+
     known: dict[str, Mapping[str, str]] = {}
     if earlier:
         for name, document in connection.execute("SELECT id, document FROM provenance"):
@@ -136,8 +141,10 @@ def earlier_codes(
     return [EarlierCode(short_name(c), len(rows), known.get(c, {})) for c, rows in earlier.items()]
 
 
-def _after(key: Key, specs: Sequence[Experiment], before: Mapping[str, Row]) -> dict[str, Row]:
+def _after(key: Key, specs: Sequence["Experiment"], before: Mapping[str, Row]) -> dict[str, Row]:
     """The rows of these runs, and of those that differ from one of them in their seed alone."""
+    from allometry.spec import run_ids, texts
+
     named = dict(zip(run_ids(specs), texts(specs), strict=True))
     others = [row for run_id, row in before.items() if run_id not in named]
     if others:
@@ -160,6 +167,8 @@ def _stored(connection: sqlite3.Connection, rows: Iterable[Row]) -> list[Row]:
 
 def _key_of(key: Key, code: str) -> Key:
     """The key under which runs of a code stay declared once the study has another."""
+    from allometry.spec.code import short_name
+
     study, size, variant = key
     return study, size, of_code(variant, short_name(code))
 

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import NDArray
 
 from allometry.errors import DataError, StoreBusyError, UsageError
 from allometry.files.strict_json import read_json
-from allometry.spec import Experiment, check_same, run_ids, texts
+from allometry.spec.comparison import check_same
 from allometry.store import plans as store_plans
 from allometry.store import verify as store_verify
 from allometry.store.copies import new_store
@@ -29,9 +29,13 @@ from allometry.store.verify import EXCLUDED, RUNS, Damage, Verification
 from allometry.tables.plans import CommittedPlan
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Specs bring pydantic, which reading a store does not need.
+    from allometry.spec import Experiment
+
 __all__ = ["Reader"]
 
-E = TypeVar("E", bound=Experiment)
+E = TypeVar("E", bound="Experiment")
 
 
 class Reader:
@@ -54,6 +58,8 @@ class Reader:
             DataError: a run is stored under the same name with another spec,
                 naming the field that changed.
         """
+        from allometry.spec import run_ids, texts
+
         with self._reading():
             names = run_ids(specs)
             left = dict(zip(names, texts(specs), strict=True))
@@ -75,8 +81,10 @@ class Reader:
             (json.dumps(names),),
         )
 
-    def check(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
+    def check(self, specs: Sequence["Experiment"]) -> tuple[Damage, ...]:
         """Damage of these runs, of declarations and of exclusions, by their hashes; quick."""
+        from allometry.spec import run_ids
+
         names = json.dumps(run_ids(specs))
         faults = [Damage("", fault) for fault in self._faults]
         with sqlite_errors(self.path), self._one_state() as connection:
@@ -108,8 +116,10 @@ class Reader:
             rows, plans = self._rows_of(names, only), self.plans(study, size, variant)
             return rows.table(study, plans)
 
-    def table_of(self, study: str, specs: Sequence[Experiment]) -> Table:
+    def table_of(self, study: str, specs: Sequence["Experiment"]) -> Table:
         """The same of these runs, those of them that are stored, whether declared or not."""
+        from allometry.spec import run_ids
+
         with self._reading():
             return self._rows_of(run_ids(specs)).table(study)
 

@@ -15,7 +15,6 @@ from safetensors.numpy import load, save
 
 from allometry.errors import DataError, UsageError
 from allometry.files.strict_json import LARGEST, SMALLEST
-from allometry.spec import run_ids, texts
 from allometry.training.result import ARRAY_DTYPES, RESERVED, Cell, RunResult, Status
 
 __all__ = [
@@ -59,6 +58,8 @@ def records(results: Sequence[RunResult], provenance: str, finished_at: str) -> 
     Raises:
         UsageError: when a value cannot be stored, naming the column or array.
     """
+    from allometry.spec import run_ids, texts
+
     specs = [result.spec for result in results]
     named = zip(results, run_ids(specs), texts(specs), strict=True)
     return [_record(*one, provenance, finished_at) for one in named]

@@ -3,13 +3,19 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from allometry.errors import UsageError
-from allometry.spec import SIZES, Changes, Experiment, is_variant, run_ids, variant
+from allometry.spec.sizes import SIZES
+from allometry.spec.variants import Changes, is_variant, variant
 from allometry.store import Store
 from allometry.tables.table import Table
+
+if TYPE_CHECKING:
+    # Specs bring pydantic, which reading a store does not need.
+    from allometry.spec import Experiment
 
 __all__ = ["declared_now", "stored_size", "stored_variant", "table"]
 
@@ -23,7 +29,7 @@ def table(
     size: str | None = None,
     changes: Changes | None = None,
     sizes: Sequence[str] = SIZES,
-    specs: Callable[[str, None, Changes], Sequence[Experiment]] | None = None,
+    specs: Callable[[str, None, Changes], Sequence["Experiment"]] | None = None,
 ) -> Table:
     """The finished runs of a study, with their trajectories.
 
@@ -49,7 +55,7 @@ def table(
     return declared_now(rows, specs(size, None, changes or {}), study, size)
 
 
-def declared_now(rows: Table, specs: Sequence[Experiment], study: str, size: str) -> Table:
+def declared_now(rows: Table, specs: Sequence["Experiment"], study: str, size: str) -> Table:
     """Those runs of a table that a study declares as it is now, with any seeds, or planned.
 
     Another file whose study has the same name, or the same file before it was edited, may have
@@ -64,6 +70,8 @@ def declared_now(rows: Table, specs: Sequence[Experiment], study: str, size: str
     Raises:
         UsageError: when all runs are of that kind.
     """
+    from allometry.spec import run_ids
+
     if not len(rows):
         return rows
     seeds = set(rows["seed"].tolist())

@@ -7,7 +7,7 @@ from allometry.datasets import BytePair, Bytes, Characters, Text
 from allometry.errors import DataError, UsageError
 from allometry.models import LanguageModel
 from allometry.models.language_model.generation import generated
-from allometry.spec.run_spec import check_same
+from allometry.spec.comparison import check_same
 from allometry.spec.stored import value_of
 from allometry.store.networks import weights
 from allometry.store.selection import run_ids_named

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from allometry.errors import UsageError
-from allometry.spec import Changes
+from allometry.spec.variants import Changes
 from allometry.store.results import stored_variant
 from allometry.store.status import StudyStatus
 from allometry.store.store import Store

@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from allometry.errors import DataError, UsageError
-from allometry.spec import Experiment, run_ids
 from allometry.store import decisions, plans
 from allometry.store import verify as store_verify
 from allometry.store.declarations import (
@@ -35,11 +34,13 @@ from allometry.store.verify import Damage, Verification
 from allometry.tables.table import Table
 from allometry.training.result import RunResult
 
+if TYPE_CHECKING:
+    # Specs bring pydantic, which reading a store does not need.
+    from allometry.spec import Experiment
+
 __all__ = ["Damage", "Store", "StudyStatus", "Verification"]
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
-
-E = TypeVar("E", bound=Experiment)
 
 
 class Store(Reader):
@@ -106,7 +107,7 @@ class Store(Reader):
     # ---- write -------------------------------------------------------------------------------
 
     def declare(
-        self, study: str, size: str, variant: str, specs: Sequence[Experiment]
+        self, study: str, size: str, variant: str, specs: Sequence["Experiment"]
     ) -> list[EarlierCode]:
         """Declare the runs of a size of a study, in the order of its table.
 
@@ -138,7 +139,7 @@ class Store(Reader):
             return earlier_codes(change.earlier, self._connection, self._json)
 
     def plan(
-        self, study: str, size: str, variant: str, stage: str, specs: Sequence[Experiment],
+        self, study: str, size: str, variant: str, stage: str, specs: Sequence["Experiment"],
         predicted: Mapping[str, object],
     ) -> bool:  # fmt: skip
         """Keep what is expected of runs, with the time; on disk when this returns.
@@ -156,6 +157,8 @@ class Store(Reader):
         Raises:
             UsageError: `predicted` is no JSON data.
         """
+        from allometry.spec import run_ids
+
         key, names = (study, size, variant), run_ids(specs)
         with self._transaction() as connection:
             return plans.insert(connection, key, stage, names, predicted, decisions.now())
@@ -193,7 +196,7 @@ class Store(Reader):
                 self.quarantine(self.verify().damaged)
             raise
 
-    def mend(self, specs: Sequence[Experiment]) -> tuple[Damage, ...]:
+    def mend(self, specs: Sequence["Experiment"]) -> tuple[Damage, ...]:
         """Quarantine what is damaged, so that these runs can be trained and read.
 
         Returns:

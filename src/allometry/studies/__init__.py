@@ -10,13 +10,20 @@ import pkgutil
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from allometry.errors import UsageError, did_you_mean
 from allometry.files.foreign import expanded, is_file, is_folder
-from allometry.studies.loading import origin_of, study_module
-from allometry.study import Study
+from allometry.spec.sizes import SIZES
+from allometry.spec.variants import Changes
+from allometry.store import results
+from allometry.tables.table import Table
 
-__all__ = ["modules", "name_of", "names", "study"]
+if TYPE_CHECKING:
+    # A study brings nearly everything, which a table of stored runs does not need.
+    from allometry.study import Study
+
+__all__ = ["modules", "name_of", "names", "study", "table"]
 
 LOADING = "loading"  # the module beside the studies that is none
 
@@ -44,7 +51,7 @@ def names() -> list[str]:
     return list(modules())
 
 
-def study(name: str | Path) -> Study:
+def study(name: str | Path) -> "Study":
     """A shipped study by name, or a person's own by the path of its file or folder.
 
     Args:
@@ -54,6 +61,8 @@ def study(name: str | Path) -> Study:
     Raises:
         UsageError: where there is no such study, with the names there are.
     """
+    from allometry.studies.loading import origin_of, study_module
+
     path = expanded(name)
     if isinstance(name, str) and path.name == name and path.suffix != ".py":
         shipped = modules()
@@ -79,7 +88,7 @@ def study(name: str | Path) -> Study:
     )
 
 
-def name_of(given: Study | str | Path) -> tuple[str, Study | None]:
+def name_of(given: "Study | str | Path") -> tuple[str, "Study | None"]:
     """The name of a study, and the study where it is at hand or asked for by its path.
 
     A study given by name is not loaded, so that results can be read of which the file is gone.
@@ -92,8 +101,40 @@ def name_of(given: Study | str | Path) -> tuple[str, Study | None]:
     """
     if isinstance(given, str) and not _is_path(given):
         return given, None
-    loaded = given if isinstance(given, Study) else study(given)
+    loaded = study(given) if isinstance(given, str | Path) else given
     return loaded.name, loaded
+
+
+def table(
+    study: "Study | str | Path",
+    *,
+    store: str | Path = "allometry.db",
+    size: str | None = None,
+    changes: Changes | None = None,
+) -> Table:
+    """The finished runs of a study, with their trajectories.
+
+    A run that is excluded has status ``excluded``, and no fit uses it.
+
+    Args:
+        study: a study, its name, or the path of its file or folder.
+        store: the SQLite file.
+        size: one of the study's sizes; None for the largest one stored.
+        changes: as given to `run` (``--set``).
+
+    Raises:
+        UsageError: when no such runs are stored.
+        DataError: when a stored run is damaged.
+    """
+    name, loaded = name_of(study)
+    return results.table(
+        name,
+        store=store,
+        size=size,
+        changes=changes,
+        sizes=loaded.sizes if loaded else SIZES,
+        specs=loaded.specs if loaded else None,
+    )
 
 
 def _is_path(text: str) -> bool:
@@ -102,7 +143,9 @@ def _is_path(text: str) -> bool:
     return is_folder(text) and text not in names()
 
 
-def _study_of(module: ModuleType, where: str) -> Study:
+def _study_of(module: ModuleType, where: str) -> "Study":
+    from allometry.study import Study
+
     loaded = getattr(module, "STUDY", None)
     if not isinstance(loaded, Study):
         raise UsageError(f"{where}: a module-level STUDY = Study(...) expected, got {loaded!r}")

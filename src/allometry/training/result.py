@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from allometry.errors import AllometryError, UsageError, in_one_line
-from allometry.spec import Experiment
 
 if TYPE_CHECKING:
-    # Brings JAX, which a finished study need not load.
+    # Brings JAX and pydantic, which reading a store does not need.
     from allometry.measures.network import Network
+    from allometry.spec import Experiment
 
 __all__ = [
     "ARRAY_DTYPES", "RESERVED", "Cell", "RunFailure", "RunResult", "Status", "Trained",
@@ -66,7 +66,7 @@ class RunResult:
         seconds: of training and measuring, this run's share of its pack.
     """
 
-    spec: Experiment
+    spec: "Experiment"
     status: Status
     row: Mapping[str, Cell]
     seconds: float
@@ -83,12 +83,12 @@ class RunFailure:
         log: the last lines written, a traceback say.
     """
 
-    spec: Experiment
+    spec: "Experiment"
     reason: str
     log: str = ""
 
     @classmethod
-    def of(cls, spec: Experiment, error: Exception) -> Self:
+    def of(cls, spec: "Experiment", error: Exception) -> Self:
         """The failure of a run by an exception; the reason of one of ours says all there is."""
         ours = isinstance(error, AllometryError)
         log = "" if ours else "".join(traceback.format_exception(error))

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from allometry.errors import DataError
 from allometry.laws import Array
@@ -119,6 +118,8 @@ def _checkpoints(runs: Runs) -> Iterator[NDArray[np.intp]]:
 
 def _along(runs: Runs, values: Array, rows: NDArray[np.intp], log_c: Array) -> Array:
     """Values of one run at ln C (computes,), NaN outside of its checkpoints."""
+    from scipy.interpolate import PchipInterpolator
+
     x = np.log(runs.compute[rows])
     curve = PchipInterpolator(x, np.log(values[rows]), extrapolate=False)
     inside = np.exp(curve(np.clip(log_c, x[0], x[-1])))

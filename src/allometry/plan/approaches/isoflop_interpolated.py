@@ -13,7 +13,6 @@ rather wide. The two ends of a curve, which nothing lies beyond, are taken as th
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import Akima1DInterpolator
 
 from allometry.errors import DataError
 from allometry.laws import Array
@@ -73,6 +72,8 @@ def interpolated(
 
 def _least(runs: Runs, signs: Array) -> Array:
     """N at the least loss of one budget and its draws, (1 + k,); NaN where it is at an end."""
+    from scipy.interpolate import Akima1DInterpolator
+
     x, y, first = _sizes(runs)
     nothing = np.full(len(signs) + 1, np.nan)
     if len(x) < FEWEST_SIZES:
@@ -101,6 +102,8 @@ def _inside(steps: Array, least: NDArray[np.intp]) -> Array:
 
 def _residuals(x: Array, y: Array) -> Array:
     """What each size but the ends differs by from the curve through the others, (sizes,)."""
+    from scipy.interpolate import Akima1DInterpolator
+
     out = np.zeros_like(y)
     for i in range(1, len(x) - 1):
         out[i] = y[i] - float(Akima1DInterpolator(np.delete(x, i), np.delete(y, i))(x[i]))

@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import Akima1DInterpolator
-from scipy.special import stdtrit
 
 from allometry.laws import Array
 from allometry.plan.approaches.isoflop_bias import Parabolas
 from allometry.plan.runs import Runs
+from allometry.stats.interval import student_reach
 
 __all__ = ["AS_PUBLISHED", "UNSCREENED", "WIDTH", "Curve", "Quality", "budgets", "screened"]
 
@@ -240,6 +239,8 @@ def _worst(
 
 def _left_out(curve: Curve, quality: Quality) -> Iterator[tuple[Places, Array]]:
     """Each size with the residuals of its runs from the Akima curve of the other sizes."""
+    from scipy.interpolate import Akima1DInterpolator
+
     sizes = curve.sizes(quality.near_duplicate)
     x = np.array([curve.x[points].mean() for points in sizes])
     loss = np.array([curve.loss[points].mean() for points in sizes])
@@ -284,4 +285,4 @@ def _bends(curve: Curve, level: float) -> bool:
         return False
     rest = parabolas.residuals(loss, coefficients)
     error = np.sqrt(rest @ rest / spare * (parabolas.solver[2] @ parabolas.solver[2]))
-    return bool(coefficients[2] > error * stdtrit(spare, (1 + level) / 2))
+    return bool(coefficients[2] > error * student_reach(spare, level))

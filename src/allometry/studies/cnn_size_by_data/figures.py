@@ -2,11 +2,9 @@
 
 import math
 from functools import partial
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from allometry.errors import DataError
@@ -29,6 +27,11 @@ from allometry.studies.cnn_size_by_data.findings import PROPORTIONAL
 from allometry.studies.cnn_size_by_data.frontier import Frontier
 from allometry.studies.cnn_size_by_data.numbers import Numbers
 from allometry.tables.table import Table
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "accuracy_by_width", "flop_by_width", "four_heatmaps", "loss_and_compute", "of_this_size",
@@ -67,7 +70,7 @@ def of_this_size(table: Table, analysis: Analysis) -> dict[str, FindingFigure]:
 # ---- one update a cell ----------------------------------------------------------------------
 
 
-def four_heatmaps(table: Table, analysis: Analysis) -> Figure:
+def four_heatmaps(table: Table, analysis: Analysis) -> "Figure":
     """The notebook's four heatmaps: loss and accuracy after one update, every width by every share
     of the data, one seed a cell (the mean where more were run). Shares in their order, not the
     alphabet's."""
@@ -91,7 +94,9 @@ def four_heatmaps(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _heatmap(ax: Axes, grid: Table, name: str, label: str) -> None:
+def _heatmap(ax: "Axes", grid: Table, name: str, label: str) -> None:
+    import matplotlib as mpl
+
     widths = sorted(set(grid["model_size"].tolist()))
     powers = sorted({round(math.log2(f)) for f in grid["dataset_fraction"].tolist()})
     values = np.full((len(widths), len(powers)), np.nan)
@@ -122,7 +127,7 @@ def _on(color: NDArray[np.float64]) -> str:
     return "black" if np.dot(color[:3], (0.299, 0.587, 0.114)) > 0.5 else "white"
 
 
-def loss_and_compute(table: Table, analysis: Analysis) -> Figure:
+def loss_and_compute(table: Table, analysis: Analysis) -> "Figure":
     """Test loss after one update. a: as in the notebook, cells joined in order of width x share;
     b: the same cells in FLOP, a colour a width. c, d: means over shares and over widths with
     95% intervals of Student's t, as the notebook draws them without."""
@@ -154,7 +159,7 @@ def loss_and_compute(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def flop_by_width(table: Table, analysis: Analysis) -> Figure:
+def flop_by_width(table: Table, analysis: Analysis) -> "Figure":
     """FLOP of the forward pass of an image a unit of width, over those of the narrowest network.
     Dashed: proportional to the width, as width x share has it, and the tenth granted (grey)."""
     grid = _numbers(analysis).parts.grid
@@ -177,7 +182,7 @@ def flop_by_width(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _by_width(ax: Axes, rows: Table, x: str, *, ylog: bool = False) -> None:
+def _by_width(ax: "Axes", rows: Table, x: str, *, ylog: bool = False) -> None:
     """A line of cells a width, in one ramp, the smallest and the largest named."""
     widths = sorted(set(rows["model_size"].tolist()))
     with paper():
@@ -195,7 +200,7 @@ def _by_width(ax: Axes, rows: Table, x: str, *, ylog: bool = False) -> None:
                 )  # fmt: skip
 
 
-def _marginal(ax: Axes, rows: Table, name: str, column: str, means: Means, color: str) -> None:
+def _marginal(ax: "Axes", rows: Table, name: str, column: str, means: Means, color: str) -> None:
     """Every run, and the mean at each value with its interval."""
     with paper():
         dress(ax, xlog=True)
@@ -206,13 +211,13 @@ def _marginal(ax: Axes, rows: Table, name: str, column: str, means: Means, color
         ax.vlines(means.at[seen], low[seen], high[seen], color=color, lw=1.2, zorder=3)
 
 
-def _ticks(ax: Axes, widths: NDArray[np.float64]) -> None:
+def _ticks(ax: "Axes", widths: NDArray[np.float64]) -> None:
     """The widths themselves on the axis, no others."""
     ax.set_xticks(widths, [f"{width:g}" for width in widths])
     ax.set_xticks([], minor=True)
 
 
-def accuracy_by_width(table: Table, analysis: Analysis) -> Figure:
+def accuracy_by_width(table: Table, analysis: Analysis) -> "Figure":
     """Test accuracy by width, each panel named: after one update in the notebook's cells (one seed
     a cell, over all shares) and on 600 images with many seeds, as far as these were run. Dots:
     runs; line and whiskers: means with 95% intervals of Student's t."""
@@ -248,7 +253,7 @@ def accuracy_by_width(table: Table, analysis: Analysis) -> Figure:
 # ---- real training --------------------------------------------------------------------------
 
 
-def training_frontier(table: Table, analysis: Analysis) -> Figure:
+def training_frontier(table: Table, analysis: Analysis) -> "Figure":
     """One epoch in minibatches, means over seeds, a colour a width. a: test loss against FLOP,
     ringed where no cell of as little compute is better, and the power law through those; b: the
     same cells against width x share. c: exponents of the frontier with 95% intervals of the
@@ -282,7 +287,7 @@ def training_frontier(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _edge(ax: Axes, frontier: Frontier, name: str) -> None:
+def _edge(ax: "Axes", frontier: Frontier, name: str) -> None:
     edge = frontier.edges[name]
     x = edge[name]
     with paper():

@@ -1,9 +1,9 @@
 """Panels of networks that generalise late: accuracies on one logarithmic axis of time."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from allometry.figures.labels import label_offsets
@@ -11,12 +11,16 @@ from allometry.figures.style import INK, dress, paper, readable
 from allometry.figures.words import to_mathtext
 from allometry.studies.delayed.delay import DelayedRun
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+
 __all__ = ["bundle", "lag_arrow", "updates_panel"]
 
 
 def updates_panel(
-    ax: Axes, *, xlabel: str = "", ylabel: str = "", title: str = "", ylog: bool = False
-) -> Axes:
+    ax: "Axes", *, xlabel: str = "", ylabel: str = "", title: str = "", ylog: bool = False
+) -> "Axes":
     """Axes with updates made on a logarithmic x."""
     with paper():
         dress(ax, xlog=True, ylog=ylog)
@@ -30,7 +34,7 @@ def updates_panel(
 
 
 def bundle(
-    ax: Axes, runs: Sequence[DelayedRun], columns: Sequence[tuple[str, str, str, str]]
+    ax: "Axes", runs: Sequence[DelayedRun], columns: Sequence[tuple[str, str, str, str]]
 ) -> None:
     """Seeds thin and their mean thick, named at the right end, none over another.
 
@@ -55,7 +59,7 @@ def bundle(
             )  # fmt: skip
 
 
-def lag_arrow(ax: Axes, t_train: float, t_test: float, height: float) -> None:
+def lag_arrow(ax: "Axes", t_train: float, t_test: float, height: float) -> None:
     """An arrow from memorising to generalising, with the updates between them."""
     if not (np.isfinite(t_train) and np.isfinite(t_test) and t_test > 1.3 * t_train):
         return

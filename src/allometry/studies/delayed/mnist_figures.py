@@ -1,10 +1,9 @@
 """Figures of the study of grokking on MNIST."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from allometry.figures.curves import Curve
 from allometry.figures.panels import residual_panel, runs_panel
@@ -26,6 +25,11 @@ from allometry.studies.delayed.mnist_numbers import OWN_DECAY, Group, Numbers
 from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = ["accuracies_and_norm", "as_in_the_source", "time_by_weight_decay"]
 
 LINES = (
@@ -39,7 +43,7 @@ def _numbers(analysis: Analysis) -> Numbers:
     return numbers
 
 
-def accuracies_and_norm(table: Table, analysis: Analysis) -> Figure:
+def accuracies_and_norm(table: Table, analysis: Analysis) -> "Figure":
     """Share of digits right (above) and norm of all weights (below) along training: a large start
     with weight decay, without it, and a start of the usual size, of those that were run. Seeds
     thin, means thick; arrow: from 90% of the training set to 60% of the test set."""
@@ -68,7 +72,7 @@ def _title(group: Group) -> str:
     return f"A large start generalises {in_words(lag, 2)} updates after it has memorised"
 
 
-def time_by_weight_decay(table: Table, analysis: Analysis) -> Figure:
+def time_by_weight_decay(table: Table, analysis: Analysis) -> "Figure":
     """Against weight decay, large start: updates until 60% of the test set and 90% of the training
     set are right (left) and norm of all weights when it generalises (right); where a law is drawn,
     what is left of the times beside it (middle). Every run a mark, means large; line: geometric
@@ -101,7 +105,11 @@ def _tips(runs: Sequence[DelayedRun]) -> list[str]:
 
 
 def _times(
-    ax: Axes, runs: Sequence[DelayedRun], decay: np.ndarray, seen: np.ndarray, law: Sequence[Curve]
+    ax: "Axes",
+    runs: Sequence[DelayedRun],
+    decay: np.ndarray,
+    seen: np.ndarray,
+    law: Sequence[Curve],
 ) -> None:
     for name, color, marker, label, place, curves in (
         ("t_train", VERMILLION, "s", "squares: training set", "lower left", ()),
@@ -115,7 +123,7 @@ def _times(
     ax.set_ylim(bottom=0.4 * min(run.t_train for run in runs))  # room for the name of the squares
 
 
-def as_in_the_source(table: Table, analysis: Analysis) -> Figure:
+def as_in_the_source(table: Table, analysis: Analysis) -> "Figure":
     """The source's own panel at its smallest weight decay here, one seed, axes as in Omnigrok's
     notebook: shares right at the left, norm of all weights (purple there, grey here) at right."""
     large = _numbers(analysis).large

@@ -1,12 +1,9 @@
 """Figures of the study of addition modulo p."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from allometry.figures.labels import label_offsets
@@ -39,6 +36,11 @@ from allometry.studies.delayed.modular_numbers import (
 from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = [
     "embeddings_on_a_ring", "frequencies_before_and_after", "sums_along_training",
     "time_by_fraction",
@@ -50,7 +52,7 @@ def _numbers(analysis: Analysis) -> Numbers:
     return numbers
 
 
-def sums_along_training(table: Table, analysis: Analysis) -> Figure:
+def sums_along_training(table: Table, analysis: Analysis) -> "Figure":
     """Share of sums right along training. a: of pairs not shown, by the part of the table shown;
     means over seeds. b: one fraction, training and test; dashed: test without weight decay.
     c: the same networks on pairs they were shown the other way round, and on the rest."""
@@ -81,7 +83,7 @@ def _title(lag: Interval) -> str:
     return f"The transformer generalises {in_words(lag, 2)} updates after it memorised its part"
 
 
-def _by_fraction(ax: Axes, runs: Sequence[DelayedRun]) -> None:
+def _by_fraction(ax: "Axes", runs: Sequence[DelayedRun]) -> None:
     fractions = fractions_of(runs)
     ends, step = [], runs[0].step
     with paper():
@@ -93,7 +95,7 @@ def _by_fraction(ax: Axes, runs: Sequence[DelayedRun]) -> None:
         _labels_inside(ax, step, ends)
 
 
-def _labels_inside(ax: Axes, step: NDArray[Any], ends: Sequence[tuple[float, Any, Any]]) -> None:
+def _labels_inside(ax: "Axes", step: NDArray[Any], ends: Sequence[tuple[float, Any, Any]]) -> None:
     """Each fraction beside its line: at its end, or where it passes three quarters."""
     low = [(f, c, y) for f, c, y in ends if y.max() < GENERALISED]
     lifts = label_offsets(ax, [float(y[-1]) for _, _, y in low])
@@ -112,7 +114,7 @@ def _labels_inside(ax: Axes, step: NDArray[Any], ends: Sequence[tuple[float, Any
         )  # fmt: skip
 
 
-def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
+def time_by_fraction(table: Table, analysis: Analysis) -> "Figure":
     """Updates until 90% of the pairs shown (red squares) and of the rest (blue dots) are right,
     against the part of the table shown; every run a mark, means large. Hollow triangles, where
     there are any: runs that do not generalise in all the updates they made."""
@@ -153,7 +155,7 @@ def time_by_fraction(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def embeddings_on_a_ring(table: Table, analysis: Analysis) -> Figure:
+def embeddings_on_a_ring(table: Table, analysis: Analysis) -> "Figure":
     """The embeddings of all numbers on their first two principal components, of the network whose
     embeddings come nearest to a circle after it generalises: untrained, once it has memorised its
     part, when they are roundest, at the end. Colour and line: the order a, a + 1/k, ... in which
@@ -198,7 +200,9 @@ def _roundest(runs: Sequence[DelayedRun]) -> tuple[DelayedRun, int]:
     return roundest, best(roundest)[1]
 
 
-def _plane(ax: Axes, points: NDArray[Any], k: int, *, numbers: bool) -> None:
+def _plane(ax: "Axes", points: NDArray[Any], k: int, *, numbers: bool) -> None:
+    import matplotlib as mpl
+
     p = len(points)
     # Walking round the circle of frequency k, the next number is one with k a = k b + 1 (mod p).
     turn = (k * np.arange(p)) % p
@@ -223,7 +227,7 @@ def _plane(ax: Axes, points: NDArray[Any], k: int, *, numbers: bool) -> None:
         ax.set_aspect("equal")
 
 
-def frequencies_before_and_after(table: Table, analysis: Analysis) -> Figure:
+def frequencies_before_and_after(table: Table, analysis: Analysis) -> "Figure":
     """Share of the variance of the embeddings at each frequency, in falling order (a), means over
     the runs of each kind: untrained, trained without weight decay, generalised. b: entropy of
     the spectrum of principal components along training, at one fraction. Seeds thin."""
@@ -265,7 +269,7 @@ def frequencies_before_and_after(table: Table, analysis: Analysis) -> Figure:
 
 
 def _ranked(
-    ax: Axes, group: Sequence[DelayedRun], point: int, label: str, color: str, style: str
+    ax: "Axes", group: Sequence[DelayedRun], point: int, label: str, color: str, style: str
 ) -> None:
     if not group:
         return

@@ -1,11 +1,9 @@
 """Figures of the grokking study: along training, the representation moving, and the theory."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from allometry.errors import DataError
@@ -29,6 +27,11 @@ from allometry.studies.grokking.measures import unit_deviation
 from allometry.studies.grokking.reruns import torch_reruns
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = [
     "along_training",
     "as_in_the_notebook",
@@ -51,7 +54,7 @@ def _numbers(analysis: Analysis) -> Numbers:
     return numbers
 
 
-def along_training(table: Table, analysis: Analysis) -> Figure:
+def along_training(table: Table, analysis: Analysis) -> "Figure":
     """Loss (above), accuracies and RQI, the share of parallelograms that close (below), of one
     start at the notebook's learning rates (left) and with the two exchanged (right); the first
     seed thick, the others thin; dotted: the level of 0.9 that counts as learnt."""
@@ -82,7 +85,7 @@ def along_training(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _run(top: Axes, low: Axes, along: Mapping[str, Any], prefix: str, *, first: bool) -> None:
+def _run(top: "Axes", low: "Axes", along: Mapping[str, Any], prefix: str, *, first: bool) -> None:
     epoch = along[f"{prefix}epoch"]
     some = _evenly(len(epoch))
     style: dict[str, Any] = {"lw": 1.6 if first else 0.5, "alpha": 1.0 if first else 0.5}
@@ -92,7 +95,7 @@ def _run(top: Axes, low: Axes, along: Mapping[str, Any], prefix: str, *, first: 
         low.plot(epoch[some] + 1, values[some], color=color, ls=dash, **style)
 
 
-def _name_ends(ax: Axes, along: Mapping[str, Any], prefix: str) -> None:
+def _name_ends(ax: "Axes", along: Mapping[str, Any], prefix: str) -> None:
     """The names of the shares at their right ends, none over another."""
     ends = [float(along[f"{prefix}{name}"][-1]) for name, *_ in SHARES]
     order = sorted(range(len(ends)), key=lambda k: (ends[k], -k))
@@ -121,7 +124,7 @@ def _evenly(n: int) -> NDArray[np.int64]:
     return np.unique(np.geomspace(1, n, POINTS).round().astype(np.int64)) - 1
 
 
-def representation_moving(table: Table, analysis: Analysis) -> Figure:
+def representation_moving(table: Table, analysis: Analysis) -> "Figure":
     """The ten trained coordinates at six moments of training (above: the notebook's rates, below:
     exchanged), shifted to mean zero and scaled to unit deviation; evenly on a line, all
     parallelograms close. Updates made and RQI stand in each panel."""
@@ -163,7 +166,7 @@ def _moments(update: NDArray[Any], n: int) -> list[int]:
     return [int(np.abs(update - w).argmin()) for w in wanted]
 
 
-def theory_beside_the_network(table: Table, analysis: Analysis) -> Figure:
+def theory_beside_the_network(table: Table, analysis: Analysis) -> "Figure":
     """Left: the ten coordinates of the network with exchanged rates (lines) and the effective
     theory integrated from the same start at the same rate (dashed), mean zero, unit deviation.
     Right: the theory's energy, the squared gaps of all parallelograms over Z_0, along both."""
@@ -198,7 +201,7 @@ def theory_beside_the_network(table: Table, analysis: Analysis) -> Figure:
 
 
 def _coordinates(
-    ax: Axes,
+    ax: "Axes",
     update: NDArray[Any],
     network: NDArray[np.float64],
     theory: NDArray[np.float64],
@@ -216,7 +219,7 @@ def _coordinates(
     ax.set_ylabel("coordinate (unit deviation)")
 
 
-def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
+def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
     """Training loss of the first seed (line) and every value the notebook printed (rings); below,
     how far the run (blue) and re-runs of the notebook in PyTorch with their last digit changed
     (grey) are from them. The notebook draws no figure: this is its output."""

@@ -1,13 +1,9 @@
 """Figures of the phase diagrams: our maps beside the published ones, and the training size."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from allometry.figures.style import (
@@ -35,6 +31,11 @@ from allometry.studies.grokking.phases import (
 from allometry.studies.grokking.phases_published import RATES, ROWS, TRAIN_SIZES
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = ["accuracy_as_predicted", "critical_fraction", "phase_maps"]
 
 PHASES = {"C": "comprehension", "G": "grokking", "M": "memorisation", "X": "confusion"}
@@ -49,7 +50,7 @@ def _numbers(analysis: Analysis) -> Numbers:
     return numbers
 
 
-def phase_maps(table: Table, analysis: Analysis) -> Figure:
+def phase_maps(table: Table, analysis: Analysis) -> "Figure":
     """Our phases at the published seed (left) beside the published ones (right) after 10,000
     steps: comprehension C, grokking G, memorisation M, confusion X. Framed: cells of ours in
     another phase than published; italic: cells in which our own seeds differ."""
@@ -95,11 +96,14 @@ def _run(phases: NDArray[np.str_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]
 
 
 def _map(
-    ax: Axes,
+    ax: "Axes",
     phases: NDArray[np.str_],
     differs: NDArray[np.bool_] | None,
     unsure: NDArray[np.bool_] | None,
 ) -> None:
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Rectangle
+
     codes = np.full(phases.shape, np.nan)
     for k, letter in enumerate(PHASES):
         codes[phases == letter] = k
@@ -120,7 +124,7 @@ def _map(
 
 
 def _scales(
-    ax: Axes, rows: NDArray[np.float64], columns: NDArray[np.float64], *, decay: bool
+    ax: "Axes", rows: NDArray[np.float64], columns: NDArray[np.float64], *, decay: bool
 ) -> None:
     """Ticks at whole powers of ten, and at every other weight decay."""
     whole = [k for k, rate in enumerate(columns) if abs(np.log10(rate) % 1) < 1e-3]
@@ -141,7 +145,7 @@ def _power(value: float) -> str:
     return rf"$10^{{{round(np.log10(value))}}}$"
 
 
-def critical_fraction(table: Table, analysis: Analysis) -> Figure:
+def critical_fraction(table: Table, analysis: Analysis) -> "Figure":
     """Left: share of networks whose representation becomes linear (RQI above 0.95 within 10,000
     steps) against the share of questions trained on, and the share of 2,000 random training sets
     of each size whose only representation is the line; shaded, where there are three seeds or
@@ -176,7 +180,7 @@ def critical_fraction(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _times(ax: Axes, table: Table) -> None:
+def _times(ax: "Axes", table: Table) -> None:
     runs, theirs = table.where(part="4", status="done"), published_of(table, "4")
     dress(ax, ylog=True)
     place = runs["n_train"] / 55 + 0.006 * (runs["seed"] % 3 - 1)
@@ -188,7 +192,7 @@ def _times(ax: Axes, table: Table) -> None:
     ax.set_ylabel("steps until linear")
 
 
-def accuracy_as_predicted(table: Table, analysis: Analysis) -> Figure:
+def accuracy_as_predicted(table: Table, analysis: Analysis) -> "Figure":
     """Accuracy on all 55 questions against what the parallelograms of the learnt representation
     predict; circles ours (figure 3: after 5,000 steps; otherwise the runs of figure 4), line:
     equal. Right: the same accuracies against the size of the training set; crosses: published."""

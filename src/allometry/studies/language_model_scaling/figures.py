@@ -1,14 +1,13 @@
 """Figures of the study."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from allometry.figures.intervals import IntervalRow, interval_panel
 from allometry.figures.plan_isoflop import isoflop_of
 from allometry.figures.plan_lines import law_colors
-from allometry.figures.plans import draw_isoflop, draw_loss
 from allometry.figures.style import (
     BLUE,
     GREY,
@@ -27,6 +26,10 @@ from allometry.studies.language_model_scaling.beside import HALF_LIFE
 from allometry.studies.language_model_scaling.grid import budget_of
 from allometry.studies.language_model_scaling.numbers import Numbers
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.figure import Figure
+
 __all__ = ["figures_of"]
 
 BESIDE = 1.1  # of compute, from one whisker to the next
@@ -34,10 +37,12 @@ SOURCES = {"shuffled": "shuffled bytes", "bigram": "the bigram source"}
 YARDSTICK_NAMES = {"gzip": "gzip", "xz": "xz", "bytes_of_5": "5-byte model"}
 
 
-def forecast(numbers: Numbers) -> Figure:
+def forecast(numbers: Numbers) -> "Figure":
     """Losses against compute, the least losses by each law, and the runs that came after as red
     stars. The black star and its whisker are the plan of the first law, fitted again; the other
     whiskers are the 95% intervals of a new run, as they were stored before it was declared."""
+    from allometry.figures.plans import draw_loss
+
     assert numbers.plan is not None
     figure = draw_loss(numbers.plan)
     ax = figure.axes[0]
@@ -63,13 +68,15 @@ def forecast(numbers: Numbers) -> Figure:
     return figure
 
 
-def isoflop(numbers: Numbers) -> Figure:
+def isoflop(numbers: Numbers) -> "Figure":
     """IsoFLOP curves: a mark is a run, a colour a budget, a curve the parabola through it."""
+    from allometry.figures.plans import draw_isoflop
+
     assert numbers.plan is not None
     return draw_isoflop(numbers.plan)
 
 
-def counting(numbers: Numbers) -> Figure:
+def counting(numbers: Numbers) -> "Figure":
     """The exponent a of the best size, N ~ C^a, by what is counted as N."""
     rows = []
     for vocabulary, counts in numbers.counts.items():
@@ -89,7 +96,7 @@ def counting(numbers: Numbers) -> Figure:
     return figure
 
 
-def controls(numbers: Numbers) -> Figure:
+def controls(numbers: Numbers) -> "Figure":
     """Test loss against compute of one model a budget, on the text and on sources without
     language; dashed lines are their entropies."""
     figure, axes = panels(height=80.0)
@@ -117,7 +124,7 @@ def controls(numbers: Numbers) -> Figure:
     return figure
 
 
-def repeats(numbers: Numbers) -> Figure:
+def repeats(numbers: Numbers) -> "Figure":
     """What a slice of text that is seen several times is worth, in slices of new text; the line
     is the law of the source, the dashed one new text."""
     figure, axes = panels(height=80.0)
@@ -142,7 +149,7 @@ def repeats(numbers: Numbers) -> Figure:
     return figure
 
 
-def bits(numbers: Numbers) -> Figure:
+def bits(numbers: Numbers) -> "Figure":
     """Bits a byte against size: a colour is a budget, the star the larger run, lines are programs
     and a model of five bytes on the same test text."""
     runs = numbers.fitted

@@ -1,8 +1,8 @@
 """Figures of the NTK study: what its correction is made of, and the matched one beside it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from allometry.figures.curves import Curve
 from allometry.figures.intervals import IntervalRow, interval_panel
@@ -26,6 +26,11 @@ from allometry.studies.ntk_depth.numbers import Numbers
 from allometry.studies.ntk_depth.within import Exponents, by_width, of_fit
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = [
     "exponents_beside_theory",
     "heavy_tails",
@@ -47,7 +52,7 @@ def _identity(values: np.ndarray) -> Curve:
     return Curve(ends, ends, label="equal", color=GREY)
 
 
-def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
+def the_limit_alone(table: Table, analysis: Analysis) -> "Figure":
     """Left: mean spectral radius of the plotted quantity M(K - K_inf) of each cell (blue) against
     that of M K_inf of the same inputs, without weights; grey: equal. Right: the correction
     relative to the matched limit, |K - (2/D) K_inf^(L+1)| by |(2/D) K_inf^(L+1)|, against L/M;
@@ -81,7 +86,7 @@ def the_limit_alone(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
+def slopes_beside_the_printed(table: Table, analysis: Analysis) -> "Figure":
     """Each printed slope of ln(radius) over ln L and over ln N against ours, means over tables of
     ten draws (blue circles), and against the slope of K_inf alone, without any network
     (orange squares). Grey: equal."""
@@ -113,7 +118,7 @@ def slopes_beside_the_printed(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def radius_by_depth(table: Table, analysis: Analysis) -> Figure:
+def radius_by_depth(table: Table, analysis: Analysis) -> "Figure":
     """Mean spectral radius by M against depth, for the smallest number of points and input
     dimension, a line a width: of the plotted correction (left) and of the matched one (right).
     Left the lines lie on each other, since it is the limit kernel; right they part by width."""
@@ -165,7 +170,7 @@ def _rows(
     ]  # fmt: skip
 
 
-def exponents_beside_theory(table: Table, analysis: Analysis) -> Figure:
+def exponents_beside_theory(table: Table, analysis: Analysis) -> "Figure":
     """Exponents of the radius in L, D, N and M with 95% intervals; that of M(K - K_inf), which was
     plotted, has one more in M. From above: K - K_inf by the author's regression on all cells,
     beside what he prints (diamonds); then among cells alike in the other three sizes; K_inf alone
@@ -190,7 +195,7 @@ def exponents_beside_theory(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def heavy_tails(table: Table, analysis: Analysis) -> Figure:
+def heavy_tails(table: Table, analysis: Analysis) -> "Figure":
     """Left: second moment of K(x, x) over draws by its squared mean, a mark for each depth and
     width up to 5L/M = 10; line: least squares through 0 where 5L/M is up to 1, dashed beyond;
     orange: path counting, a mark for each depth and width; grey: exp(5L/M). Right: mean over draws
@@ -224,7 +229,7 @@ def heavy_tails(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _shift_by_width(ax: Axes, numbers: Numbers) -> None:
+def _shift_by_width(ax: "Axes", numbers: Numbers) -> None:
     width, shift, exponent = numbers.shift
     positive = shift > 0
     curves = []

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from allometry.fitting.document import Fit
-from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.interval import NO_VALUE, Interval, student_reach
 from allometry.studies.ntk_depth.analysis import SIZES, Cells
 
 __all__ = ["Exponents", "by_width", "of_fit", "within"]
@@ -63,7 +62,7 @@ def _exponent(cells: Cells, values: Array, size: str) -> Interval:
         return Interval(value, np.nan, np.nan)
     without = (cross.sum() - cross) / (square.sum() - square)
     error = np.sqrt((n - 1) / n * ((without - value) ** 2).sum())
-    reach = float(special.stdtrit(equal - 1, 0.975) * error)
+    reach = float(student_reach(equal - 1) * error)
     return Interval(value, value - reach, value + reach)
 
 

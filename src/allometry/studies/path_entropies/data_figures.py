@@ -1,9 +1,9 @@
 """Figures of the data-scaling study: what training adds, laws above baselines, exponents."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from allometry.figures import (
     BLUE,
@@ -24,13 +24,17 @@ from allometry.studies.path_entropies.data_laws import reduced, with_changes
 from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.figure import Figure
+
 __all__ = ["added_by_training", "exponents", "laws_above_their_baselines"]
 
 D_LABEL = "training examples D"
 WORDS = {"loss": "loss", "htse": "H'_TSE", "hsie": "H'_SIE", "core": "core law"}
 
 
-def added_by_training(table: Table, analysis: Analysis) -> Figure:
+def added_by_training(table: Table, analysis: Analysis) -> "Figure":
     """What training on D examples adds to H'_TSE (a) and takes from H'_SIE (b) of the network it
     began with, means over all units; every run, thin lines join a seed. Lines: powers of D by least
     squares on logarithms of single runs, bands: 95% from 1,000 resamples of sizes and seeds. Below:
@@ -68,7 +72,7 @@ def added_by_training(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def laws_above_their_baselines(table: Table, analysis: Analysis) -> Figure:
+def laws_above_their_baselines(table: Table, analysis: Analysis) -> "Figure":
     """The notebook's four laws on means over seeds: loss and H'_TSE above their baselines against
     D, H'_SIE above its baseline against D (linear D, as an exponential is a line), and the core
     law. Lines: least squares, as in the notebook."""
@@ -100,7 +104,7 @@ def laws_above_their_baselines(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def exponents(table: Table, analysis: Analysis) -> Figure:
+def exponents(table: Table, analysis: Analysis) -> "Figure":
     """Exponents of the notebook's power laws in D with 95% intervals from leaving out each
     seed and each size, and each seed by itself."""
     intervals: Mapping[str, Interval] = analysis.numbers["intervals"]

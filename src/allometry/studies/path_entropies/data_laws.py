@@ -8,14 +8,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import special
 
 from allometry.claims.lines import LineAxes, bend
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
 from allometry.stats import lines
 from allometry.stats.grid import Curves, Grid
-from allometry.stats.interval import NO_VALUE, Interval
+from allometry.stats.interval import NO_VALUE, Interval, student_reach
 from allometry.stats.lines import Line
 from allometry.stats.means import mean
 from allometry.studies.path_entropies.laws import (
@@ -116,7 +115,7 @@ def _ratio(change: Interval, spread: float, seeds: int) -> Interval:
     if not change.has_ends or not spread > 0:
         return NO_VALUE
     rng, freedom = np.random.default_rng(0), seeds - 1
-    error = (change.high - change.value) / special.stdtrit(freedom, 0.975)
+    error = (change.high - change.value) / student_reach(freedom)
     changes = change.value + error * rng.standard_t(freedom, DRAWS)
     spreads = spread * np.sqrt(freedom / rng.chisquare(freedom, DRAWS))
     low, high = np.quantile(np.abs(changes) / spreads, [0.025, 0.975])

@@ -1,10 +1,9 @@
 """Figures of the parameter-scaling studies: path entropies, loss and the core law against N."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from allometry.figures.curves import fit_curve, logarithm_curve, power_curve
 from allometry.figures.intervals import IntervalRow, interval_panel
@@ -19,6 +18,11 @@ from allometry.studies.path_entropies.laws import notebook_laws, reduced
 from allometry.tables.run_texts import run_texts
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = [
     "as_in_the_notebook",
     "core_law",
@@ -31,7 +35,7 @@ N_LABEL = "parameters N"
 KINDS = (("trained", "", BLUE, "o"), ("untrained", "_untrained", VERMILLION, "s"))
 
 
-def _name_kind(ax: Axes, kind: str, color: str, marker: str, *, high: bool) -> None:
+def _name_kind(ax: "Axes", kind: str, color: str, marker: str, *, high: bool) -> None:
     """The name and mark of a kind in the empty corner; the ends of the lines are too close."""
     y = (0.9 if high else 0.2) - (0.1 if kind == "untrained" else 0)
     ax.plot(0.66, y, marker, color=color, transform=ax.transAxes)
@@ -46,7 +50,7 @@ def _note(line: Line, number: str) -> str:
     return f"{number} {_signed(line.slope)}\nR² {line.r2:.2f}, p {line.p:.0e}"
 
 
-def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
+def entropies_before_training(table: Table, analysis: Analysis) -> "Figure":
     """H'_TSE and H'_SIE of every trained network (blue) and of the same network before its first
     update (orange squares); lines, without a floor: least squares on single runs, bands: 95% from
     1,000 resamples of seeds and sizes; below, residuals of the runs, whose parabola (dashed) is the
@@ -86,14 +90,14 @@ def entropies_before_training(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _bend(ax: Axes, size: Array, residual: Array) -> None:
+def _bend(ax: "Axes", size: Array, residual: Array) -> None:
     """The parabola in log N through the residuals."""
     at = np.unique(size)
     parabola = np.polynomial.Polynomial.fit(np.log10(size), residual, 2)
     ax.plot(at, parabola(np.log10(at)), color=BLUE, lw=1.0, ls="--")
 
 
-def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
+def slopes_beside_the_control(table: Table, analysis: Analysis) -> "Figure":
     """Slopes of the path entropies in N, trained networks beside untrained ones: over all sizes,
     and above the minimum within the valid regime as the notebook fits them. 95%
     intervals from leaving out each seed and each size, cut and baselines made again."""
@@ -124,7 +128,7 @@ def slopes_beside_the_control(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def loss_and_the_cut(table: Table, analysis: Analysis) -> Figure:
+def loss_and_the_cut(table: Table, analysis: Analysis) -> "Figure":
     """Test loss of every run that learnt (a): thin lines join a seed, rings mark each seed's lowest
     loss, where the notebook cuts; line: the notebook's law on the means up to their lowest. The
     exponent that each seed gives by itself (b), and that of the means with its 95% interval."""
@@ -143,7 +147,7 @@ def loss_and_the_cut(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _losses(ax: Axes, done: Table, mean: Curves, law: Line) -> None:
+def _losses(ax: "Axes", done: Table, mean: Curves, law: Line) -> None:
     lowest = {seed: done.where(seed=seed)["test_loss"].min() for seed in set(done["seed"].tolist())}
     first, last = mean.size[0], mean.up_to_lowest("test_loss").size[-1]
     floor = float(mean["test_loss"].min())
@@ -162,7 +166,7 @@ def _losses(ax: Axes, done: Table, mean: Curves, law: Line) -> None:
     )  # fmt: skip
 
 
-def core_law(table: Table, analysis: Analysis) -> Figure:
+def core_law(table: Table, analysis: Analysis) -> "Figure":
     """Reducible loss against the reducible ideal norm, means over seeds up to the lowest loss: of
     the trained networks (left) and of the same networks before training (right). Lines: least
     squares on the logarithms, the notebook's core law."""
@@ -185,7 +189,7 @@ def core_law(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
+def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
     """The notebook's own five panels on its axes, one seed, with all of its networks: hollow marks
     lie beyond the lowest loss and were not fitted; dashed in the original, its fits are the lines
     here."""
@@ -198,7 +202,7 @@ def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _measured_against_size(axes: Iterable[Axes], curves: Curves) -> None:
+def _measured_against_size(axes: "Iterable[Axes]", curves: Curves) -> None:
     """Loss, H'_TSE and H'_SIE with the laws fitted up to the lowest loss."""
     valid, laws = curves.up_to_lowest("test_loss"), notebook_laws(curves)
     ends = float(valid.size[0]), float(valid.size[-1])
@@ -222,7 +226,7 @@ def _measured_against_size(axes: Iterable[Axes], curves: Curves) -> None:
         )  # fmt: skip
 
 
-def _ideal_norm(axes: Iterable[Axes], curves: Curves) -> None:
+def _ideal_norm(axes: "Iterable[Axes]", curves: Curves) -> None:
     """The reducible ideal norm against N, and the reducible loss against that norm."""
     internal_cost, core, _ = axes
     part, law = reduced(curves), notebook_laws(curves)["core"]

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from allometry.errors import DataError
 from allometry.fitting.document import Fit
@@ -88,6 +87,8 @@ def _misfit_of_power(log_t: Array, y: Array, p: float) -> float:
 
 def _best(cost: Callable[[float], float], bound: float) -> tuple[float, float]:
     """Where within +-bound a cost is lowest, and the cost there; a grid brackets the minimum."""
+    from scipy import optimize
+
     grid = np.linspace(-bound, bound, 61)
     middle = float(grid[np.argmin([cost(p) for p in grid])])
     step = float(grid[1] - grid[0])

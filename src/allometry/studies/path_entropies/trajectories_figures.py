@@ -1,8 +1,8 @@
 """Figures of the study of path entropies along training."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from allometry.figures.style import BLUE, INK, VERMILLION, dress, headline, letters, panels, paper
 from allometry.figures.words import to_mathtext
@@ -10,6 +10,11 @@ from allometry.findings import Analysis
 from allometry.stats.lines import line
 from allometry.studies.path_entropies.trajectories import Trajectory, evenly
 from allometry.tables.table import Table
+
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "SYMBOL",
@@ -21,7 +26,7 @@ __all__ = [
 SYMBOL = {"htse": "H'_TSE", "hsie": "H'_SIE"}
 
 
-def entropies_along_training(table: Table, analysis: Analysis) -> Figure:
+def entropies_along_training(table: Table, analysis: Analysis) -> "Figure":
     """H'_TSE (a), H'_SIE (b), loss (c) and accuracy (d) of networks 2-10-7-2 on two moons: seeds
     thin, their mean thick, on true (blue) and shuffled (orange) labels; dashed, the logarithm
     fitted to the mean on true labels."""
@@ -40,7 +45,7 @@ def entropies_along_training(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def entropies_against_weights(table: Table, analysis: Analysis) -> Figure:
+def entropies_against_weights(table: Table, analysis: Analysis) -> "Figure":
     """H'_TSE (a) and H'_SIE (b) of each seed along its training, on true (blue dots) and shuffled
     (orange squares) labels, against the size of the weights."""
     kinds = (("shuffled", VERMILLION, "s"), ("true", BLUE, "."))
@@ -72,7 +77,7 @@ def entropies_against_weights(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def information_along_training(table: Table, analysis: Analysis) -> Figure:
+def information_along_training(table: Table, analysis: Analysis) -> "Figure":
     """Bits the first hidden unit shares with the first input (a) and the label (b), 30 cells; seeds
     thin, their mean thick, on true (blue) and shuffled (orange) labels."""
     figure, axes = panels(1, 2, sharex=True)
@@ -87,7 +92,7 @@ def information_along_training(table: Table, analysis: Analysis) -> Figure:
 
 
 def _bundles(
-    ax: Axes,
+    ax: "Axes",
     analysis: Analysis,
     name: str,
     ylabel: str,

@@ -1,11 +1,9 @@
 """Figures of the sparse-parity study: tasks along training, and when each is learnt."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from allometry.figures.curves import Curve
 from allometry.figures.labels import name_axes
@@ -49,6 +47,11 @@ from allometry.studies.sparse_parity.trajectories import (
 )
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = [
     "as_in_the_notebook",
     "beside_the_author",
@@ -79,7 +82,7 @@ def _smooth(values: np.ndarray, points: int) -> np.ndarray:
     return np.asarray((total[width:] - total[:-width]) / width)
 
 
-def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
+def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
     """Each task's loss (coloured by frequency rank, 0 the most frequent) and the loss of all
     (black), first seed: on the notebook's axes (a), and against steps times frequency^x (b), with x
     fitted to the steps at which tasks are half learnt: there the tasks fall on one another."""
@@ -101,7 +104,7 @@ def as_in_the_notebook(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _tasks(ax: Axes, run: ParityTrajectory, ranks: np.ndarray) -> None:
+def _tasks(ax: "Axes", run: ParityTrajectory, ranks: np.ndarray) -> None:
     lines, whole = (_smooth(v, len(run.step)) for v in (run.tasks, run.loss[:, None]))
     step = run.step[len(run.step) - len(lines) :]
     colors = ramp(ranks + 1.0)
@@ -120,7 +123,7 @@ def _tasks(ax: Axes, run: ParityTrajectory, ranks: np.ndarray) -> None:
 
 
 def _name_lines(
-    ax: Axes, x: float, ends: np.ndarray, ranks: np.ndarray, colors: np.ndarray, gap: float = 0.05
+    ax: "Axes", x: float, ends: np.ndarray, ranks: np.ndarray, colors: np.ndarray, gap: float = 0.05
 ) -> None:
     """Ranks at the ends of their lines; lines that end together are named together."""
     order = np.argsort(ends)
@@ -139,7 +142,7 @@ def _name_lines(
 
 
 def _collapsed(
-    ax: Axes, run: ParityTrajectory, half: np.ndarray, ranks: np.ndarray, x: float
+    ax: "Axes", run: ParityTrajectory, half: np.ndarray, ranks: np.ndarray, x: float
 ) -> None:
     lines = _smooth(run.tasks, len(run.step))
     x = x if np.isfinite(x) else 1.0
@@ -159,7 +162,7 @@ def _collapsed(
         name_axes(ax, f"updates × p^{x:.2f}, p: frequency of the task", "loss of a task (nats)", "")
 
 
-def learning_times(table: Table, analysis: Analysis) -> Figure:
+def learning_times(table: Table, analysis: Analysis) -> "Figure":
     """Step at which each task is half learnt against its frequency, every seed; the solid line is
     the mean of the seeds' fits over their leading tasks (filled), hollow ones follow a task that
     was not learnt; dashed: p^-1, a fixed number of samples of each task. Orange diamonds, where
@@ -189,7 +192,7 @@ def learning_times(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _authors_times(ax: Axes, frequencies: np.ndarray) -> None:
+def _authors_times(ax: "Axes", frequencies: np.ndarray) -> None:
     with paper():
         ax.plot(
             frequencies[: len(HALF_LEARNT)], HALF_LEARNT, "D", color=ORANGE, ms=5, mfc="none",
@@ -201,7 +204,7 @@ def _authors_times(ax: Axes, frequencies: np.ndarray) -> None:
         )  # fmt: skip
 
 
-def beside_the_author(table: Table, analysis: Analysis) -> Figure:
+def beside_the_author(table: Table, analysis: Analysis) -> "Figure":
     """Left: loss of the training batches, every seed (blue) and their mean (black). Right: each
     seed over the mean. Where runs have the notebook's sizes: left also the author's printed losses
     with the tolerance of each (orange); right the seeds and their mean over these, the tolerances
@@ -236,7 +239,7 @@ def beside_the_author(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _beside(left: Axes, right: Axes, same: Sequence[ParityTrajectory]) -> str:
+def _beside(left: "Axes", right: "Axes", same: Sequence[ParityTrajectory]) -> str:
     """The printed losses with their bands, and how far each seed and the mean are off."""
     end, band = STEPS_AN_EPOCH * (PRINTED[:, 0] + 1), tolerance(PRINTED[:, 0])
     left.errorbar(
@@ -254,10 +257,12 @@ def _beside(left: Axes, right: Axes, same: Sequence[ParityTrajectory]) -> str:
     return "ours over the author's (%)"
 
 
-def quanta_against_loss(table: Table, analysis: Analysis) -> Figure:
+def quanta_against_loss(table: Table, analysis: Analysis) -> "Figure":
     """Test loss in bits against the number of tasks learnt (loss below half of chance) along
     training, every seed, by alpha; lines: L_n, the summed frequencies of all tasks but the n most
     frequent."""
+    from matplotlib.ticker import MaxNLocator
+
     numbers = _numbers(analysis)
     groups = list(each_alpha(numbers.online))
     figure, axes = panels(1, 1, height=74, width=120)

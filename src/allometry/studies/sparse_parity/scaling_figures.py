@@ -1,10 +1,9 @@
 """Figures of three scalings: the loss against parameters, samples and steps, and its exponents."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from allometry.figures.curves import Curve
 from allometry.figures.labels import name_axes
@@ -26,6 +25,11 @@ from allometry.studies.sparse_parity.laws import ENDLESS, KINDS, Scaling, fit_na
 from allometry.studies.sparse_parity.numbers import Numbers
 from allometry.tables.table import Table
 
+if TYPE_CHECKING:
+    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = ["exponents", "three_scalings"]
 
 SIZES = {"N": "parameters N", "D": "samples D", "S": "steps S"}
@@ -36,7 +40,7 @@ def _numbers(analysis: Analysis) -> Numbers:
     return numbers
 
 
-def three_scalings(table: Table, analysis: Analysis) -> Figure:
+def three_scalings(table: Table, analysis: Analysis) -> "Figure":
     """Test loss in bits against parameters, samples (the lowest along training) and steps, at the
     alpha nearest 0.4, those of them that were run; hollow: less than one task learnt. Blue line:
     power law of the filled ones; grey dashed: the theory's power law without a last task. Where all
@@ -56,7 +60,7 @@ def three_scalings(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _scaling(ax: Axes, s: Scaling, fit: Fit | None, table: Table) -> None:
+def _scaling(ax: "Axes", s: Scaling, fit: Fit | None, table: Table) -> None:
     # The flat start of training, before a tenth of the first step fitted, is left out.
     first = s.size[s.used][0] / 10 if s.used.any() and s.kind == "S" else 0.0
     seen = s.size >= first
@@ -90,7 +94,7 @@ def _joint_curve(s: Scaling, fit: Fit, table: Table, size: np.ndarray) -> Curve:
     return Curve(size, fit.predict(points), color=ORANGE)
 
 
-def exponents(table: Table, analysis: Analysis) -> Figure:
+def exponents(table: Table, analysis: Analysis) -> "Figure":
     """Exponents of the loss in parameters, samples and steps against alpha, with 95% intervals
     (seeds and sizes drawn anew; seeds alone for steps): those of them that were run. Grey dashed:
     the theory of an endless list of quanta. Hollow squares: the same theory with as many quanta as
@@ -113,7 +117,7 @@ def exponents(table: Table, analysis: Analysis) -> Figure:
     return figure
 
 
-def _against_alpha(ax: Axes, kind: str, scalings: Sequence[Scaling]) -> None:
+def _against_alpha(ax: "Axes", kind: str, scalings: Sequence[Scaling]) -> None:
     alpha = np.array([s.alpha for s in scalings])
     value, low, high = np.array([s.exponent for s in scalings]).T
     fine = np.linspace(min(0.1, alpha.min()), max(0.9, alpha.max()), 50)
