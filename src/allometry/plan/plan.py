@@ -101,6 +101,8 @@ def plan_of_table(
     began = time.perf_counter()
     whole = Data.of_table(table, columns, options.cost, options.run)
     in_fit = meeting(whole.table, options.fit_where)
+    if not in_fit.any():
+        raise DataError(f"no row is left to fit: none meets {', '.join(options.fit_where)}")
     data = whole.take(in_fit)
     fits = {
         law.name: fit_with(data.table, law, data.columns, _fit_options(law, options.fit))
