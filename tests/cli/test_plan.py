@@ -9,6 +9,7 @@ import pytest
 from allometry import cli
 from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
+from allometry.stats.digits import shown
 
 PUBLISHED = "E=1.8172,A=482.01,B=2085.43,alpha=.3478,beta=.3658"  # Besiroglu et al. 2404.10102
 MAPPED = "--map N=params --map D=tokens --map L=loss"
@@ -78,6 +79,24 @@ def test_inference_by_account(call):
     _, out, _ = call(f"{line} --account lifetime")
     given = json.loads(out)["inference"]
     assert given["baseline_flops"] is None and given["total_flops"] == pytest.approx(1e24)
+
+
+def test_the_run_that_serves_is_the_answer_where_it_is_asked_for(call):
+    """With a lifetime's compute the best run for training alone would leave nothing to serve."""
+    line = f"plan runs.csv {MAPPED} --compute 1e21 --inference-tokens 1e12 --account lifetime"
+    code, out, _ = call(f"{line} {QUICK}")
+    served, alone = out.splitlines()[1].split("For training alone: train ")
+    assert code == 0 and "to serve 1.00×10¹² tokens" in served and "pays for training and" in served
+    document = json.loads(call(f"{line} {QUICK} --json")[1])
+    assert f"train {shown(document['inference']['n_opt'])} parameters" in served
+    assert alone.startswith(shown(document["laws"]["chinchilla"]["n_opt"]["value"]))
+
+
+def test_a_size_that_was_given_has_no_interval_and_is_why_compute_is_wasted(call):
+    code, out, _ = call(f"plan runs.csv {MAPPED} --compute 1e21 --size 2e8 {QUICK}")
+    answer = out.splitlines()[1]
+    assert code == 0 and "train 2.00×10⁸ parameters on" in answer
+    assert "this run is off the best size" in answer and "uncertain" not in answer
 
 
 def test_a_fit_document_is_planned_from(call):

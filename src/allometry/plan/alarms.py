@@ -302,4 +302,8 @@ def _factor(interval: Interval) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g}%" if math.isfinite(share) else "an unknown share"
+    return (
+        f"{100 * share:.{2 if share < 0.995 else 3}g}%"
+        if math.isfinite(share)
+        else "an unknown share"
+    )
