@@ -123,7 +123,7 @@ def test_hours_and_dollars(call):
 def test_a_design_is_printed_and_written(call):
     line = f"plan runs.csv --design {MAPPED} --compute 1e22 --parameters {PUBLISHED} --noise 0.005"
     code, out, err = call(line)
-    assert code == 0 and not err and "ln_n_opt@1e+22" in out and "distinct D/N" in out
+    assert code == 0 and not err and "ln_n_opt@1e22" in out and "distinct D/N" in out
     code, out, _ = call(f"{line} --json -o design.json")
     document = json.loads(out)
     assert code == 0 and document["schema"] == "allometry/design/1"
@@ -180,6 +180,10 @@ def test_next_runs_are_printed_and_written(call):
         ("plan --parameters x --compute 1e24", "expected, got"),
         (f"plan --parameters {PUBLISHED} --compute 1e24 --size 1e9 --inference-tokens 1e12 "
          "--account lifetime", "inference decides the size"),
+        (f"plan --parameters {PUBLISHED} --compute 1e24 {MAPPED}", "leave the columns out"),
+        (f"plan --parameters {PUBLISHED} --compute 1e24 --filter a<1", "has no effect"),
+        (f"plan --parameters {PUBLISHED} --compute 1e24 -o plan.pdf", "plan.json or plan.html"),
+        ("next runs.csv --budget 1e20 --target law", "say which columns"),
         (f"plan runs.csv --design {MAPPED} --size 1e9", "not for --design"),
         (f"plan runs.csv --design {MAPPED} --laws chinchilla,kaplan", "one law"),
         ("plan --design", "name it"),
@@ -202,6 +206,17 @@ def test_what_a_fit_has_decided_is_not_decided_again(call):
     for words in ("--laws skaling", "--level 0.5", "--filter params<1e9", "--map N=params"):
         code, out, err = call(f"plan fit.json --compute 1e21 {words}")
         assert code == USAGE and not out and err, words
+
+
+def test_a_fit_of_another_law_is_refused(call):
+    call(f"fit runs.csv --law power --map x=params --map y=loss {QUICK} -o power.json")
+    for line in (
+        "plan power.json --compute 1e21",
+        "next power.json --budget 1e20 --target waste@1e21",
+        f"plan runs.csv {MAPPED} --compute 1e21 --against power.json",
+    ):
+        code, out, err = call(line)
+        assert code == USAGE and not out and "power is one of x" in err, line
 
 
 @pytest.mark.parametrize(

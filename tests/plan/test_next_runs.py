@@ -236,6 +236,11 @@ def test_what_is_no_target_is_refused(text):
         Target.of_text(text)
 
 
+@pytest.mark.parametrize("text", ["ln_n_opt@1e24", "waste@1.2345678e24", "loss@7e10,1.4e12", "law"])
+def test_a_target_is_written_as_it_is_typed(text):
+    assert str(Target.of_text(text)) == text
+
+
 def test_questions_without_an_answer_are_refused(made):
     table, fits, _ = made
     runs = runs_of(table)

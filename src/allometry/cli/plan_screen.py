@@ -55,53 +55,58 @@ def show_plan(plan: Plan) -> None:
     _show_alarms(console, plan)
 
 
-def show_next(made: NextRuns) -> None:
+def show_next(chosen: NextRuns) -> None:
     """The runs, what they are expected to tell, and other ways to spend the budget."""
     console = stdout()
-    show_line(console, f"Runs to make for {shown(made.budget)} FLOP, to tell {made.target}", "bold")
+    show_line(
+        console, f"Runs to make for {shown(chosen.budget)} FLOP, to tell {chosen.target}", "bold"
+    )
     table = _table("N, parameters", "D, tokens", "D/N", "FLOP", "why")
-    for run in made.runs:
+    for run in chosen.runs:
         table.add_row(shown(run.n), shown(run.d), shown(run.d / run.n), shown(run.cost), run.reason)
     console.print(table)
-    table = _table("", made.target, "standard deviation", "runs", "FLOP")
-    ways = {"now": made.before, "with these runs": made.after, **made.baselines}
+    table = _table("", chosen.target, "standard deviation", "runs", "FLOP")
+    ways = {"now": chosen.before, "with these runs": chosen.after, **chosen.baselines}
     for name, expected in ways.items():
         table.add_row(
             name.replace("_", " "), shown(expected.value), shown(expected.sd), str(expected.runs),
             shown(expected.cost),
         )  # fmt: skip
     console.print(table)
-    if made.waste_before is not None:
+    if chosen.waste_before is not None:
         show_line(
             console,
-            f"Expected waste at the target's compute: {percent(made.waste_before)} now, "
-            f"{percent(made.waste_after)} with these runs.",
+            f"Expected waste at the target's compute: {percent(chosen.waste_before)} now, "
+            f"{percent(chosen.waste_after)} with these runs.",
         )
-    show_line(console, made.stop.sentence)
-    for note in made.notes:
+    if len(chosen.weights) > 1:
+        laws = ", ".join(f"{name} {weight:.2f}" for name, weight in chosen.weights.items())
+        show_line(console, f"Weights of the laws, by how they predict the dearest runs: {laws}.")
+    show_line(console, chosen.stop.sentence)
+    for note in chosen.notes:
         show_line(console, note if note.endswith(".") else f"{note}.", "dim")
 
 
-def show_design(made: Identified) -> None:
+def show_design(told: Identified) -> None:
     """What runs can tell of each parameter and decision."""
     console = stdout()
     show_line(
         console,
-        f"What {made.rows} runs tell under {made.law}, if ln L scatters by {shown(made.noise)}",
+        f"What {told.rows} runs tell under {told.law}, if ln L scatters by {shown(told.noise)}",
         "bold",
     )
     table = _table("", "standard deviation")
-    for name, sd in made.parameters.items():
+    for name, sd in told.parameters.items():
         table.add_row(name, "not identified" if not isfinite(sd) else shown(sd))
-    for name, sd in made.decisions.items():
+    for name, sd in told.decisions.items():
         table.add_row(name, "not identified" if not isfinite(sd) else shown(sd))
     console.print(table)
     show_line(
         console,
-        f"{made.ratios} distinct D/N. Coverage of D/N, V_K = {shown(made.coverage)}; condition of "
-        f"the design {shown(made.condition_scaled)}.",
+        f"{told.ratios} distinct D/N. Coverage of D/N, V_K = {shown(told.coverage)}; condition of "
+        f"the design {shown(told.condition_scaled)}.",
     )
-    for note in made.notes:
+    for note in told.notes:
         show_line(console, f"{note[0].upper()}{note[1:]}.", "yellow")
 
 

@@ -10,6 +10,7 @@ from allometry.errors import DataError, UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
+from allometry.fitting.rows import left_out
 from allometry.laws import Law
 from allometry.plan import alarms
 from allometry.plan.approaches.side_by_side import approaches
@@ -201,11 +202,17 @@ def _plan(
         alarms=(),
         level=options.fit.level,
         rows=0 if data is None else len(data.runs),
-        notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
+        notes=tuple(dict.fromkeys([*notes, *_of_rows(fits)])),
         evidence=Evidence(believed, frontiers, cost, None if data is None else data.runs, beside),
     )
     plan = replace(plan, alarms=(*alarms.of_refused(refused), *alarms.of_plan(plan)))
     return _with_extras(plan, fits.get(first.law), options)
+
+
+def _of_rows(fits: Mapping[str, Fit]) -> list[str]:
+    """What the fits did to the rows of their table, in words."""
+    dropped = [left_out(fit.dropped, asked=False) for fit in fits.values()]
+    return [*filter(None, dropped), *(note for fit in fits.values() for note in fit.notes)]
 
 
 def _with_extras(plan: Plan, fit: Fit | None, options: PlanOptions) -> Plan:
