@@ -184,6 +184,8 @@ def test_next_runs_are_printed_and_written(call):
         (f"plan --parameters {PUBLISHED} --compute 1e24 --filter a<1", "has no effect"),
         (f"plan --parameters {PUBLISHED} --compute 1e24 -o plan.pdf", "plan.json or plan.html"),
         ("next runs.csv --budget 1e20 --target law", "say which columns"),
+        ("plan runs.csv --compute 1e21 --map C=params --map D=tokens --map L=loss",
+         "N may be computed: N=params/6/tokens"),
         (f"plan runs.csv --design {MAPPED} --size 1e9", "not for --design"),
         (f"plan runs.csv --design {MAPPED} --laws chinchilla,kaplan", "one law"),
         ("plan --design", "name it"),
@@ -225,7 +227,8 @@ def test_a_fit_of_another_law_is_refused(call):
         ("params,tokens,loss\n", "no rows"),
         ("params,tokens,loss\n1e9,2e10,3.1\n", "1 of 1 rows"),
         ("params,tokens,loss\n" + "1e9,2e10,3.1\n" * 20, ""),
-        ("params,tokens,loss\n" + "-1e9,2e10,3.1\n" * 20, "no row has a positive"),
+        ("params,tokens,loss\n" + "-1e9,2e10,3.1\n" * 20, "no row has a positive N in column"),
+        ("params,tokens,loss\n" + "1e9,2e10,-3.1\n" * 20, "no row has a positive L in column"),
         ("params,tokens,loss\n1e9,2e10,3.1x\n" + "1e9,2e10,3.1\n" * 5, "line 2"),
     ],
 )

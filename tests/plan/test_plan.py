@@ -368,6 +368,13 @@ def test_a_column_of_compute_in_other_units(runs):
     assert "compute_column" not in codes({**runs, "C": 1.1 * flops}, columns)
 
 
+@pytest.mark.parametrize("units", [("D", "N", 1, 1), ("N", "D", 1e6, 1e9), ("N", "D", 1e6, 1)])
+def test_sizes_that_are_swapped_or_in_other_units(runs, units):
+    n, d, unit_of_n, unit_of_d = units
+    other = {"N": runs[n] / unit_of_n, "D": runs[d] / unit_of_d, "L": runs["L"]}
+    assert "unusual_ratio" in codes(other)
+
+
 def test_losses_by_two_tokenizers(runs):
     names = ["a"] * 35
     assert "tokenizers" not in codes({**runs, "tokenizer": names})

@@ -36,6 +36,7 @@ TWICE = 2.0  # C over 6 N D: attention and head of small models make 1.5 (Porian
 WIDE = 10.0  # high / low of N* from which the runs do not say which size to train
 COSTLY = 0.05  # share of compute that one law's plan wastes under another
 NOTICEABLE = 0.01  # share of compute that rounding, or another way of counting, wastes
+USUAL_RATIOS = 1.0, 1e5  # D/N: 2401.00448 trains at 10 to 10 000, and Porian et al. beyond
 SAME = 1e-6  # relative difference of sizes that is rounding
 TOKENIZER = re.compile(r"tokeni[sz]er|vocab", re.IGNORECASE)
 NARROW = 0.1  # coefficient of variation of (D/N)^-beta; 0.04 for D/N 18 and 22, 0.25 for 10 and 40
@@ -132,6 +133,13 @@ def _of_runs(runs: Runs, believed: Believed, plan: LawPlan, cost: Cost) -> Itera
             "or take the convention measured.",
         )
     ratios = runs.d / runs.n
+    middle = float(np.median(ratios))
+    if not USUAL_RATIOS[0] <= middle <= USUAL_RATIOS[1]:
+        yield Alarm(
+            "unusual_ratio",
+            f"The median of D/N of the runs is {shown(middle)}. Are N and D swapped, or in units "
+            "that differ, millions and billions say?",
+        )
     ratio = plan.tokens_per_param.value
     if not ratios.min() / 1.05 <= ratio <= ratios.max() * 1.05:
         yield Alarm(

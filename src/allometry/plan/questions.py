@@ -24,6 +24,7 @@ from allometry.plan.frontier.conventions import Counting
 from allometry.plan.frontier.cost import Cost
 from allometry.plan.quantities import positive
 from allometry.plan.question import UNMAPPED, check_fits, fits_of, forms_of
+from allometry.tables.limits import listed
 from allometry.tables.read import TableLike, as_table
 
 __all__ = ["design", "next_runs"]
@@ -60,7 +61,8 @@ def next_runs(
         target: `ln_n_opt@C`, `waste@C`, `loss@N,D` or `law`.
         laws: to fit to a table, chinchilla and skaling where none is named; several guard
             against a design that only suits one.
-        candidates: a table of runs that can be made, with columns of N and D; None takes a grid.
+        candidates: a table of runs that can be made, with columns of N, and D or C; None takes a
+            grid.
         candidate_columns: its columns, where they are not those of the runs.
         max_run: FLOP of one run at most. at_most: number of runs.
         counting: of FLOP; the name of a convention, or a `Counting`.
@@ -82,8 +84,14 @@ def next_runs(
         pool = Candidates.grid(data.runs, cost, most)
     else:
         mapped = dict(candidate_columns or columns or {"N": "N", "D": "D"})
-        mapped = {s: c for s, c in mapped.items() if s in ("N", "D")}
+        mapped = {s: c for s, c in mapped.items() if s in ("N", "D" if "D" in mapped else "C")}
         table = as_table(candidates, set(mapped.values()))
+        if missing := [c for c in mapped.values() if c not in table]:
+            raise UsageError(
+                f"the table of candidates has no column {missing[0]!r}, as the runs do; it has "
+                f"{listed(table.columns)}. Rename it there, or name its columns in Python "
+                "(candidate_columns)"
+            )
         pool = Candidates.of_table(table, mapped, data.runs, cost, most)
     chosen = choose(fits, data.runs, budget, target, pool, choice)
     rows = [left_out(each.dropped, asked=False) for each in fits.values()]
