@@ -264,7 +264,7 @@ def _design(
         click.Option(["--target"], required=True,
                      help="What they are to tell: ln_n_opt@C, waste@C, loss@N,D or law."),
         click.Option(["--candidates"], type=FILE_OR_FOLDER, metavar="TABLE",
-                     help="Runs that can be made, with the columns of N and D. Default: a grid."),
+                     help="Runs that can be made, with the columns of the runs. Default: a grid."),
         click.Option(["--max-run"], type=float, metavar="FLOP", help="Of one run at most."),
         click.Option(["--at-most"], type=click.IntRange(1), help="Runs."),
         *COUNTING[:4],
