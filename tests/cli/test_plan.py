@@ -9,6 +9,7 @@ import pytest
 from allometry import cli
 from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
+from allometry.stats.digits import shown
 
 PUBLISHED = "E=1.8172,A=482.01,B=2085.43,alpha=.3478,beta=.3658"  # Besiroglu et al. 2404.10102
 MAPPED = "--map N=params --map D=tokens --map L=loss"
@@ -80,6 +81,24 @@ def test_inference_by_account(call):
     assert given["baseline_flops"] is None and given["total_flops"] == pytest.approx(1e24)
 
 
+def test_the_run_that_serves_is_the_answer_where_it_is_asked_for(call):
+    """With a lifetime's compute the best run for training alone would leave nothing to serve."""
+    line = f"plan runs.csv {MAPPED} --compute 1e21 --inference-tokens 1e12 --account lifetime"
+    code, out, _ = call(f"{line} {QUICK}")
+    served, alone = out.splitlines()[1].split("For training alone: train ")
+    assert code == 0 and "to serve 1.00×10¹² tokens" in served and "pays for training and" in served
+    document = json.loads(call(f"{line} {QUICK} --json")[1])
+    assert f"train {shown(document['inference']['n_opt'])} parameters" in served
+    assert alone.startswith(shown(document["laws"]["chinchilla"]["n_opt"]["value"]))
+
+
+def test_a_size_that_was_given_has_no_interval_and_is_why_compute_is_wasted(call):
+    code, out, _ = call(f"plan runs.csv {MAPPED} --compute 1e21 --size 2e8 {QUICK}")
+    answer = out.splitlines()[1]
+    assert code == 0 and "train 2.00×10⁸ parameters on" in answer
+    assert "this run is off the best size" in answer and "uncertain" not in answer
+
+
 def test_a_fit_document_is_planned_from(call):
     code, _, _ = call(f"fit runs.csv --law chinchilla {MAPPED} {QUICK} -o fit.json")
     assert code == 0
@@ -104,7 +123,7 @@ def test_hours_and_dollars(call):
 def test_a_design_is_printed_and_written(call):
     line = f"plan runs.csv --design {MAPPED} --compute 1e22 --parameters {PUBLISHED} --noise 0.005"
     code, out, err = call(line)
-    assert code == 0 and not err and "ln_n_opt@1e+22" in out and "distinct D/N" in out
+    assert code == 0 and not err and "ln_n_opt@1e22" in out and "distinct D/N" in out
     code, out, _ = call(f"{line} --json -o design.json")
     document = json.loads(out)
     assert code == 0 and document["schema"] == "allometry/design/1"
@@ -161,6 +180,12 @@ def test_next_runs_are_printed_and_written(call):
         ("plan --parameters x --compute 1e24", "expected, got"),
         (f"plan --parameters {PUBLISHED} --compute 1e24 --size 1e9 --inference-tokens 1e12 "
          "--account lifetime", "inference decides the size"),
+        (f"plan --parameters {PUBLISHED} --compute 1e24 {MAPPED}", "leave the columns out"),
+        (f"plan --parameters {PUBLISHED} --compute 1e24 --filter a<1", "has no effect"),
+        (f"plan --parameters {PUBLISHED} --compute 1e24 -o plan.pdf", "plan.json or plan.html"),
+        ("next runs.csv --budget 1e20 --target law", "say which columns"),
+        ("plan runs.csv --compute 1e21 --map C=params --map D=tokens --map L=loss",
+         "N may be computed: N=params/6/tokens"),
         (f"plan runs.csv --design {MAPPED} --size 1e9", "not for --design"),
         (f"plan runs.csv --design {MAPPED} --laws chinchilla,kaplan", "one law"),
         ("plan --design", "name it"),
@@ -185,13 +210,25 @@ def test_what_a_fit_has_decided_is_not_decided_again(call):
         assert code == USAGE and not out and err, words
 
 
+def test_a_fit_of_another_law_is_refused(call):
+    call(f"fit runs.csv --law power --map x=params --map y=loss {QUICK} -o power.json")
+    for line in (
+        "plan power.json --compute 1e21",
+        "next power.json --budget 1e20 --target waste@1e21",
+        f"plan runs.csv {MAPPED} --compute 1e21 --against power.json",
+    ):
+        code, out, err = call(line)
+        assert code == USAGE and not out and "power is one of x" in err, line
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("params,tokens,loss\n", "no rows"),
         ("params,tokens,loss\n1e9,2e10,3.1\n", "1 of 1 rows"),
         ("params,tokens,loss\n" + "1e9,2e10,3.1\n" * 20, ""),
-        ("params,tokens,loss\n" + "-1e9,2e10,3.1\n" * 20, "no row has a positive"),
+        ("params,tokens,loss\n" + "-1e9,2e10,3.1\n" * 20, "no row has a positive N in column"),
+        ("params,tokens,loss\n" + "1e9,2e10,-3.1\n" * 20, "no row has a positive L in column"),
         ("params,tokens,loss\n1e9,2e10,3.1x\n" + "1e9,2e10,3.1\n" * 5, "line 2"),
     ],
 )

@@ -9,12 +9,14 @@ import pytest
 from allometry import laws
 from allometry.errors import DataError, UsageError
 from allometry.fitting.fit import fit
+from allometry.fitting.options import FitOptions
 from allometry.plan.design.candidates import Candidates
 from allometry.plan.design.next_runs import NextOptions, law_weights, next_runs
 from allometry.plan.design.target import Target
 from allometry.plan.design.verdict import expected_waste, verdict
 from allometry.plan.frontier.cost import SIX_ND
 from allometry.plan.frontier.optimum import Frontier
+from allometry.plan.questions import next_runs as ask
 from allometry.plan.runs import Runs
 from allometry.tables.table import Table
 
@@ -192,6 +194,15 @@ def test_stop_weighs_what_a_run_saves_against_what_it_costs():
     assert verdict(None, None, cost, None).worth_it is None
 
 
+def test_after_stop_no_more_runs_are_asked_for(made):
+    table, fits, _ = made
+    few = NextOptions(most=4)
+    small = next_runs(fits, runs_of(table), 1e21, "ln_n_opt@1e19", options=few)
+    assert small.stop.worth_it is False and not any("left after" in n for n in small.notes)
+    large = next_runs(fits, runs_of(table), 1e21, "ln_n_opt@1e24", options=few)
+    assert large.stop.worth_it and any("left after" in n for n in large.notes)
+
+
 def test_expected_waste_is_the_closed_form_near_the_best_size():
     split = laws.chinchilla.allocation({k: np.array([v]) for k, v in CHINCHILLA.items()})
     half = (CHINCHILLA["alpha"] + CHINCHILLA["beta"]) / 2
@@ -211,8 +222,24 @@ def test_a_table_of_candidates_is_kept_to(made):
     assert {(run.n, run.d) for run in chosen.runs} <= {(1e8, 2e9), (1e9, 1e10), (1e9, 1e11)}
     with pytest.raises(DataError, match="costs at most"):
         Candidates.of_table(offered, columns, runs, SIX_ND, 1e10)
-    with pytest.raises(UsageError, match="D is missing"):
+    with pytest.raises(UsageError, match="of D or C; got N"):
         Candidates.of_table(offered, {"N": "n"}, runs, SIX_ND, 1e21)
+
+
+def test_candidates_by_compute_and_candidates_with_other_columns(made):
+    """Their tokens follow from their compute; another name of a column is said to be theirs."""
+    table, _, _ = made
+    runs = table.with_columns(C=6 * table["N"] * table["D"])
+    asked = {"budget": 1e21, "target": "ln_n_opt@1e24", "at_most": 3, "laws": "chinchilla",
+             "fit": FitOptions(starts=4, resamples=20)}  # fmt: skip
+    few = {"N": [1e8, 3e8, 1e9], "D": [1e10, 3e10, 1e10]}
+    by_compute = {"N": few["N"], "C": [6 * n * d for n, d in zip(*few.values(), strict=True)]}
+    of_tokens = ask(runs, {"N": "N", "D": "D", "L": "L"}, candidates=few, **asked)
+    of_compute = ask(runs, {"N": "N", "C": "C", "L": "L"}, candidates=by_compute, **asked)
+    sizes = [[(run.n, round(run.d)) for run in found.runs] for found in (of_tokens, of_compute)]
+    assert sizes[0] == sizes[1]
+    with pytest.raises(UsageError, match="table of candidates has no column 'D'"):
+        ask(runs, {"N": "N", "D": "D", "L": "L"}, candidates=by_compute, **asked)
 
 
 def test_a_run_that_exists_is_made_once_more_at_most(made):
@@ -234,6 +261,11 @@ def test_a_budget_below_every_candidate_is_refused(made):
 def test_what_is_no_target_is_refused(text):
     with pytest.raises(UsageError, match="target"):
         Target.of_text(text)
+
+
+@pytest.mark.parametrize("text", ["ln_n_opt@1e24", "waste@1.2345678e24", "loss@7e10,1.4e12", "law"])
+def test_a_target_is_written_as_it_is_typed(text):
+    assert str(Target.of_text(text)) == text
 
 
 def test_questions_without_an_answer_are_refused(made):

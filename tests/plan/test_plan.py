@@ -333,6 +333,28 @@ def test_published_coefficients_in_conflict_with_the_runs():
     assert "published_conflict" in codes(of_besiroglu)
 
 
+@pytest.mark.parametrize(
+    "question", [{"size": 3e8}, {"unique_data": 2e9}, {"unique_data": 5e9, "repeat": "never"}]
+)
+def test_a_run_that_is_not_the_best_by_choice_is_not_held_against_publications(question):
+    """They are Besiroglu's runs: only what was asked for differs from his best size."""
+    n, d = budgets(truth=PUBLISHED)
+    asked = plan(table(n, d, truth=PUBLISHED), COLUMNS, compute=COMPUTE, fit=QUICK, **question)
+    found = {alarm.code for alarm in asked.alarms}
+    assert not found & {"published_conflict", "approaches_disagree"}
+    given = plan(parameters=PUBLISHED, compute=COMPUTE, **question)
+    assert "rounded_coefficients" not in {alarm.code for alarm in given.alarms}
+
+
+def test_rows_left_out_are_said(runs):
+    """A diverged run has no loss; that it was not used is said. A filter need not be repeated."""
+    loss = runs["L"].copy()
+    loss[[3, 8]], loss[5] = np.nan, np.inf
+    made = plan({**runs, "L": loss}, COLUMNS, compute=COMPUTE,
+                fit=FitOptions(starts=6, resamples=0, where=["N<=1e10"]))  # fmt: skip
+    assert "3 rows left out: 3 L missing or not finite" in made.notes
+
+
 def test_another_count_of_parameters(runs):
     body = runs["N"] - 47491 * runs["N"] ** (1 / 3)  # Pearce & Song 2406.12907
     assert "counting" in codes({**runs, "body": body}, other_n="body")
@@ -344,6 +366,13 @@ def test_a_column_of_compute_in_other_units(runs):
     columns = {**COLUMNS, "C": "C"}
     assert "compute_column" in codes({**runs, "C": flops / 8.64e19}, columns)  # PF-days
     assert "compute_column" not in codes({**runs, "C": 1.1 * flops}, columns)
+
+
+@pytest.mark.parametrize("units", [("D", "N", 1, 1), ("N", "D", 1e6, 1e9), ("N", "D", 1e6, 1)])
+def test_sizes_that_are_swapped_or_in_other_units(runs, units):
+    n, d, unit_of_n, unit_of_d = units
+    other = {"N": runs[n] / unit_of_n, "D": runs[d] / unit_of_d, "L": runs["L"]}
+    assert "unusual_ratio" in codes(other)
 
 
 def test_losses_by_two_tokenizers(runs):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import allometry as al
 from allometry.errors import DataError, UsageError
 from allometry.tables.arithmetic import columns_needed, with_computed
+from allometry.tables.conditions import condition
 from allometry.tables.read import as_table
 from allometry.tables.table import Table
 
@@ -100,6 +101,23 @@ def test_anything_else_is_refused_with_a_reason(text, reason):
 def test_a_misspelt_column_is_named_with_the_nearest():
     with pytest.raises(UsageError, match="'step' is no column; did you mean 'steps'"):
         computed("step*1024")
+
+
+def test_a_name_that_is_no_word_is_shown_in_quotes():
+    """The columns of a spreadsheet: `Params (M)`."""
+    table = Table({"Params (M)": [1.0, 2.0]})
+    with pytest.raises(UsageError, match=r"in quotes: 'Params \(M\)'\*1e6") as refused:
+        with_computed(table, ["Params (M)*1e6"])
+    text = str(refused.value).rpartition("in quotes: ")[2]
+    assert with_computed(table, [text])[text].tolist() == [1e6, 2e6]
+
+
+def test_conditions_are_of_computed_columns_too():
+    table = Table({"n": [1.0, 2.0, np.nan], "d": [10.0, 20.0, 30.0]})
+    assert condition(table, "n*d<=10").tolist() == [True, False, False]
+    assert condition(table, "d/10 != 2").tolist() == [True, False, True]
+    with pytest.raises(UsageError, match="'m' is no column"):
+        condition(table, "m*d<=10")
 
 
 def test_a_text_that_is_a_column_is_that_column():

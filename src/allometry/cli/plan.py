@@ -30,6 +30,7 @@ __all__ = ["next_", "plan"]
 FLOPS = ("6nd_total", "6nd_body", "6nd_body_plus_head", "with_attention", "deepseek", "measured")
 ACCOUNTS = ("lifetime", "equal-quality")
 REPEATS = ("law", "never")
+PAGES = (".html", ".htm")
 OF_FITS = ("objective", "delta", "starts", "resamples", "interval", "level", "seed")
 
 
@@ -143,17 +144,18 @@ def plan(
         try_counting=[replace(counting, flops=name) for name in others],
         machines=_machines(choices), fit=fitting, **choices,
     )  # fmt: skip
-    made = make_plan(source, columns, laws=forms, **asked)
+    _check_ending(output)
+    planned = make_plan(source, columns, laws=forms, **asked)
     if output:
         python = python_call(source, columns, laws=_names(laws), **asked)
-        write(output, lambda path: _save_plan(path, made, python))
+        write(output, lambda path: _save_plan(path, planned, python))
     if as_json:
-        document = made.to_document()
+        document = planned.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.plan_screen import show_plan
 
-        show_plan(made)
+        show_plan(planned)
 
 
 def _machines(choices: dict[str, Any]) -> Any:
@@ -235,12 +237,12 @@ def _design(
 
     if source is None:
         raise UsageError("--design is of a table of runs, made or not: name it")
-    targets = [] if compute is None else [f"ln_n_opt@{compute:g}", f"waste@{compute:g}"]
-    made = of_runs(
+    targets = [] if compute is None else [f"ln_n_opt@{compute!r}", f"waste@{compute!r}"]
+    identified = of_runs(
         source, columns, targets=targets, law=law, parameters=parameters, noise=noise,
         counting=counting, fit=None if parameters else fitting,
     )  # fmt: skip
-    document = made.to_document()
+    document = identified.to_document()
     if output:
         text = json.dumps(document, indent=1, allow_nan=False) + "\n"
         write(output, lambda path: _save(path, text))
@@ -249,7 +251,7 @@ def _design(
     else:
         from allometry.cli.plan_screen import show_design
 
-        show_design(made)
+        show_design(identified)
 
 
 @click.command(
@@ -262,7 +264,7 @@ def _design(
         click.Option(["--target"], required=True,
                      help="What they are to tell: ln_n_opt@C, waste@C, loss@N,D or law."),
         click.Option(["--candidates"], type=FILE_OR_FOLDER, metavar="TABLE",
-                     help="Runs that can be made, with the columns of N and D. Default: a grid."),
+                     help="Runs that can be made, with the columns of the runs. Default: a grid."),
         click.Option(["--max-run"], type=float, metavar="FLOP", help="Of one run at most."),
         click.Option(["--at-most"], type=click.IntRange(1), help="Runs."),
         *COUNTING[:4],
@@ -282,30 +284,39 @@ def next_(
     if source is None:
         raise UsageError("next needs a table of finished runs, or a fit.json: name it")
     counting, fitting = _counting(choices), _fitting(choices)
-    made = next_runs(
+    design = next_runs(
         source, mapped_columns(mapping) or None, laws=_forms(laws),
         counting=counting, fit=fitting, **choices,
     )  # fmt: skip
     if output:
-        text = made.to_json(indent=1) + "\n"
+        text = design.to_json(indent=1) + "\n"
         write(output, lambda path: _save(path, text))
     if as_json:
-        document = made.to_document()
+        document = design.to_document()
         print_json(str(document.pop("schema")).split("/")[1], **document)
     else:
         from allometry.cli.plan_screen import show_next
 
-        show_next(made)
+        show_next(design)
 
 
-def _save_plan(path: Path, made: "Plan", python: str) -> None:
+def _check_ending(output: Path | None) -> None:
+    """Refuse a file that neither a document nor a page can be."""
+    if output is not None and output.suffix.lower() not in ("", ".json", *PAGES):
+        raise UsageError(
+            f"a plan is written to plan.json or plan.html, got {output.name!r}; to PDF print the "
+            "page from a browser"
+        )
+
+
+def _save_plan(path: Path, planned: "Plan", python: str) -> None:
     """A page where the ending is that of one, else the plan document."""
-    if path.suffix.lower() not in (".html", ".htm"):
-        _save(path, made.to_json(indent=1) + "\n")
+    if path.suffix.lower() not in PAGES:
+        _save(path, planned.to_json(indent=1) + "\n")
         return
     from allometry.report.plan_page import write_plan_page
 
-    write_plan_page(made, path, command=command_line(click.get_current_context()), python=python)
+    write_plan_page(planned, path, command=command_line(click.get_current_context()), python=python)
 
 
 def _save(path: Path, text: str) -> None:

@@ -59,53 +59,58 @@ def show_plan(plan: Plan) -> None:
     _show_alarms(console, plan)
 
 
-def show_next(made: "NextRuns") -> None:
+def show_next(design: "NextRuns") -> None:
     """The runs, what they are expected to tell, and other ways to spend the budget."""
     console = stdout()
-    show_line(console, f"Runs to make for {shown(made.budget)} FLOP, to tell {made.target}", "bold")
+    show_line(
+        console, f"Runs to make for {shown(design.budget)} FLOP, to tell {design.target}", "bold"
+    )
     table = _table("N, parameters", "D, tokens", "D/N", "FLOP", "why")
-    for run in made.runs:
+    for run in design.runs:
         table.add_row(shown(run.n), shown(run.d), shown(run.d / run.n), shown(run.cost), run.reason)
     console.print(table)
-    table = _table("", made.target, "standard deviation", "runs", "FLOP")
-    ways = {"now": made.before, "with these runs": made.after, **made.baselines}
+    table = _table("", design.target, "standard deviation", "runs", "FLOP")
+    ways = {"now": design.before, "with these runs": design.after, **design.baselines}
     for name, expected in ways.items():
         table.add_row(
             name.replace("_", " "), shown(expected.value), shown(expected.sd), str(expected.runs),
             shown(expected.cost),
         )  # fmt: skip
     console.print(table)
-    if made.waste_before is not None:
+    if design.waste_before is not None:
         show_line(
             console,
-            f"Expected waste at the target's compute: {percent(made.waste_before)} now, "
-            f"{percent(made.waste_after)} with these runs.",
+            f"Expected waste at the target's compute: {percent(design.waste_before)} now, "
+            f"{percent(design.waste_after)} with these runs.",
         )
-    show_line(console, made.stop.sentence)
-    for note in made.notes:
+    if len(design.weights) > 1:
+        laws = ", ".join(f"{name} {weight:.2f}" for name, weight in design.weights.items())
+        show_line(console, f"Weights of the laws, by how they predict the dearest runs: {laws}.")
+    show_line(console, design.stop.sentence)
+    for note in design.notes:
         show_line(console, note if note.endswith(".") else f"{note}.", "dim")
 
 
-def show_design(made: Identified) -> None:
+def show_design(identified: Identified) -> None:
     """What runs can tell of each parameter and decision."""
     console = stdout()
     show_line(
         console,
-        f"What {made.rows} runs tell under {made.law}, if ln L scatters by {shown(made.noise)}",
+        f"What {identified.rows} runs tell under {identified.law}, if ln L scatters by {shown(identified.noise)}",
         "bold",
     )
     table = _table("", "standard deviation")
-    for name, sd in made.parameters.items():
+    for name, sd in identified.parameters.items():
         table.add_row(name, "not identified" if not isfinite(sd) else shown(sd))
-    for name, sd in made.decisions.items():
+    for name, sd in identified.decisions.items():
         table.add_row(name, "not identified" if not isfinite(sd) else shown(sd))
     console.print(table)
     show_line(
         console,
-        f"{made.ratios} distinct D/N. Coverage of D/N, V_K = {shown(made.coverage)}; condition of "
-        f"the design {shown(made.condition_scaled)}.",
+        f"{identified.ratios} distinct D/N. Coverage of D/N, V_K = {shown(identified.coverage)}; condition of "
+        f"the design {shown(identified.condition_scaled)}.",
     )
-    for note in made.notes:
+    for note in identified.notes:
         show_line(console, f"{note[0].upper()}{note[1:]}.", "yellow")
 
 

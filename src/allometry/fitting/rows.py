@@ -14,10 +14,11 @@ from allometry.laws import Array, Law
 from allometry.tables.conditions import Mask, condition
 from allometry.tables.table import Origin, Table
 
-__all__ = ["Places", "Rows", "noise_of_residuals", "select", "sizes_of"]
+__all__ = ["Places", "Rows", "left_out", "noise_of_residuals", "select", "sizes_of"]
 
 Places = NDArray[np.intp]
 
+BY_CONDITION = ("outside ", "among the ")  # how the rules of `where` and `drop_largest` begin
 LARGEST = 1e60  # numbers beyond this, or below its inverse, are damage, not data
 
 
@@ -122,6 +123,20 @@ def select(
     y = used.pop(law.response)
     weight = weight[usable] / weight[usable].mean()
     return Rows(used, y, weight, kept, dropped, (*table.notes, *notes), table.origin)
+
+
+def left_out(dropped: Sequence[tuple[int, str]], *, asked: bool = True) -> str:
+    """`3 rows left out: 3 L missing or not finite`; empty where none is.
+
+    Args:
+        dropped: of `Rows`. asked: whether rows count that a condition of the caller's left out.
+    """
+    rules = Counter(rule for _, rule in dropped if asked or not rule.startswith(BY_CONDITION))
+    if not rules:
+        return ""
+    count = rules.total()
+    reasons = "; ".join(f"{times} {rule}" for rule, times in rules.items())
+    return f"{count} row{'' if count == 1 else 's'} left out: {reasons}"
 
 
 def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, Array]:

@@ -36,6 +36,8 @@ TWICE = 2.0  # C over 6 N D: attention and head of small models make 1.5 (Porian
 WIDE = 10.0  # high / low of N* from which the runs do not say which size to train
 COSTLY = 0.05  # share of compute that one law's plan wastes under another
 NOTICEABLE = 0.01  # share of compute that rounding, or another way of counting, wastes
+USUAL_RATIOS = 1.0, 1e5  # D/N: 2401.00448 trains at 10 to 10 000, and Porian et al. beyond
+SAME = 1e-6  # relative difference of sizes that is rounding
 TOKENIZER = re.compile(r"tokeni[sz]er|vocab", re.IGNORECASE)
 NARROW = 0.1  # coefficient of variation of (D/N)^-beta; 0.04 for D/N 18 and 22, 0.25 for 10 and 40
 DESCRIBES = 0.02  # median |ln(predicted/measured)|: 0.018 of rounded coefficients on their own runs
@@ -59,6 +61,7 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
     else:
         for name, law in evidence.believed.items():
             yield from _of_values(law, plan.laws[name], evidence.frontiers[name])
+    free = _free(believed, evidence.frontiers[first.law])
     for name, law in evidence.believed.items():
         yield from _of_fit(plan.laws[name], law)
     yield from _of_laws(plan.disagreement)
@@ -68,12 +71,23 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
             for name, a in plan.approaches.items()
             if isinstance(a, Approach) and name != "kaplan"
         },
-        evidence.frontiers[first.law],
+        free,
     )
     if evidence.approaches is not None and evidence.approaches.isoflop is not None:
         yield from _of_budgets(evidence.approaches.isoflop)
-    if evidence.runs is not None:
-        yield from _of_published(evidence.runs, first, evidence.frontiers[first.law])
+    if evidence.runs is not None and _is_best(first, free):
+        yield from _of_published(evidence.runs, first, free)
+
+
+def _free(believed: Believed, frontier: Frontier) -> Frontier:
+    """The law where data are not limited, as the approaches and publications have it."""
+    return frontier if "U" in believed.law.sizes else believed.frontier(frontier.cost)
+
+
+def _is_best(plan: LawPlan, free: Frontier) -> bool:
+    """Whether the run is the best at its compute: no size, D/N or lack of data decided it."""
+    best = float(free.at(plan.compute.value).n[0])
+    return math.isclose(plan.n_opt.value, best, rel_tol=SAME)
 
 
 def of_refused(refused: Mapping[str, str]) -> Iterator[Alarm]:
@@ -119,6 +133,13 @@ def _of_runs(runs: Runs, believed: Believed, plan: LawPlan, cost: Cost) -> Itera
             "or take the convention measured.",
         )
     ratios = runs.d / runs.n
+    middle = float(np.median(ratios))
+    if not USUAL_RATIOS[0] <= middle <= USUAL_RATIOS[1]:
+        yield Alarm(
+            "unusual_ratio",
+            f"The median of D/N of the runs is {shown(middle)}. Are N and D swapped, or in units "
+            "that differ, millions and billions say?",
+        )
     ratio = plan.tokens_per_param.value
     if not ratios.min() / 1.05 <= ratio <= ratios.max() * 1.05:
         yield Alarm(
@@ -248,7 +269,7 @@ def _of_values(believed: Believed, plan: LawPlan, frontier: Frontier) -> Iterato
         "intervals.",
     )
     waste = _rounding_waste(believed, plan, frontier)
-    if waste > NOTICEABLE:
+    if waste > NOTICEABLE and _is_best(plan, _free(believed, frontier)):
         yield Alarm(
             "rounded_coefficients",
             f"{plan.law}: the exponents have few digits. Within their rounding the best size moves "
@@ -302,4 +323,8 @@ def _factor(interval: Interval) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g}%" if math.isfinite(share) else "an unknown share"
+    return (
+        f"{100 * share:.{2 if share < 0.995 else 3}g}%"
+        if math.isfinite(share)
+        else "an unknown share"
+    )

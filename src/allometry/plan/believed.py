@@ -11,7 +11,7 @@ from allometry.laws import Array, Law
 from allometry.plan.frontier.cost import Cost
 from allometry.plan.frontier.optimum import Frontier
 
-__all__ = ["SEARCHED_DRAWS", "Believed"]
+__all__ = ["SEARCHED_DRAWS", "Believed", "check_sizes"]
 
 SEARCHED_DRAWS = 200  # of a law or a cost without closed forms: each draw is a search
 

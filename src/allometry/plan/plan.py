@@ -10,6 +10,7 @@ from allometry.errors import DataError, UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
+from allometry.fitting.rows import left_out
 from allometry.laws import Law
 from allometry.plan import alarms
 from allometry.plan.approaches.side_by_side import approaches
@@ -101,6 +102,8 @@ def plan_of_table(
     began = time.perf_counter()
     whole = Data.of_table(table, columns, options.cost, options.run)
     in_fit = meeting(whole.table, options.fit_where)
+    if not in_fit.any():
+        raise DataError(f"no row is left to fit: none meets {', '.join(options.fit_where)}")
     data = whole.take(in_fit)
     fits = {
         law.name: fit_with(data.table, law, data.columns, _fit_options(law, options.fit))
@@ -199,11 +202,17 @@ def _plan(
         alarms=(),
         level=options.fit.level,
         rows=0 if data is None else len(data.runs),
-        notes=tuple(dict.fromkeys([*notes, *(n for fit in fits.values() for n in fit.notes)])),
+        notes=tuple(dict.fromkeys([*notes, *_of_rows(fits)])),
         evidence=Evidence(believed, frontiers, cost, None if data is None else data.runs, beside),
     )
     plan = replace(plan, alarms=(*alarms.of_refused(refused), *alarms.of_plan(plan)))
     return _with_extras(plan, fits.get(first.law), options)
+
+
+def _of_rows(fits: Mapping[str, Fit]) -> list[str]:
+    """What the fits did to the rows of their table, in words."""
+    dropped = [left_out(fit.dropped, asked=False) for fit in fits.values()]
+    return [*filter(None, dropped), *(note for fit in fits.values() for note in fit.notes)]
 
 
 def _with_extras(plan: Plan, fit: Fit | None, options: PlanOptions) -> Plan:

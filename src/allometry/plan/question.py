@@ -13,6 +13,7 @@ from allometry.fitting.files import read_fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
 from allometry.laws import Law
+from allometry.plan.believed import check_sizes
 from allometry.plan.beyond.beside import Machines
 from allometry.plan.beyond.inference import Account
 from allometry.plan.budget import Budget
@@ -21,10 +22,14 @@ from allometry.plan.frontier.conventions import Counting
 from allometry.plan.plan import PlanOptions, plan_of_fits, plan_of_table, plan_of_values
 from allometry.tables.read import TableLike, as_table
 
-__all__ = ["check_fits", "fits_of", "forms_of", "plan"]
+__all__ = ["UNMAPPED", "check_fits", "fits_of", "forms_of", "plan"]
 
 Source: TypeAlias = "TableLike | Fit | Sequence[Fit]"
 
+UNMAPPED = (
+    "say which columns of the table are N, D and L: --map N=params --map D=tokens --map L=loss, or "
+    "{'N': 'params', 'D': 'tokens', 'L': 'loss'}"
+)
 LARGEST_DOCUMENT = 128_000_000  # bytes, as of a fit document
 
 
@@ -104,6 +109,9 @@ def plan(
         if source is not None or len(forms) != 1:
             raise UsageError("parameters are values of one law, given in place of a table or a fit")
         _only_of_tables(options, against)
+        _refuse_decided(choices, "parameters are given, so no law is fitted")
+        if columns is not None:
+            raise UsageError("parameters are given, so no table is read: leave the columns out")
         return plan_of_values(forms[0], parameters, budget, replace(options, cost=count.cost()))
     if source is None:
         raise UsageError("a plan needs a table, a fit, or the parameters of a law")
@@ -114,10 +122,7 @@ def plan(
         other = None if against is None else _fit_of(against, fits[0].law, None, choices)
         return plan_of_fits(fits, budget, replace(options, cost=count.cost(), against=other))
     if columns is None:
-        raise UsageError(
-            "say which columns of the table are N, D and L: --map N=params --map D=tokens --map "
-            "L=loss, or {'N': 'params', 'D': 'tokens', 'L': 'loss'}"
-        )
+        raise UsageError(UNMAPPED)
     table = as_table(source, _numbers(columns, options))
     other = None if against is None else _fit_of(against, forms[0], columns, choices)
     options = replace(options, cost=count.cost(table, columns), against=other)
@@ -146,14 +151,23 @@ def check_fits(
     names = [fit.law.name for fit in fits]
     if laws is not None and [law.name for law in forms_of(laws)] != names:
         raise UsageError(f"the fit is of law {', '.join(names)}: leave the laws out, or name them")
+    _refuse_decided(
+        options or FitOptions(),
+        "this was decided when the law was fitted: fit it again, or plan from the table",
+    )
+
+
+def _refuse_decided(options: FitOptions, why: str) -> None:
+    """Refuse options of a fit where none is made.
+
+    Raises:
+        UsageError: naming the first.
+    """
     plain = FitOptions()
     for name in ("objective", "delta", "level", "resamples", "interval", "where", "drop_largest"):
-        given = getattr(options or plain, name) or None
+        given = getattr(options, name) or None
         if given != (getattr(plain, name) or None):
-            raise UsageError(
-                f"{name.replace('_', ' ')} was decided when the law was fitted: fit it again with "
-                f"{name} = {given}, or plan from the table"
-            )
+            raise UsageError(f"{name.replace('_', ' ')} = {given} has no effect: {why}")
 
 
 def _only_of_tables(options: PlanOptions, against: object = None) -> None:
@@ -177,6 +191,7 @@ def _fit_of(
     """The fit of another recipe: given, or of the same law to a table with the same columns."""
     fits = fits_of(source)
     if fits is not None:
+        check_sizes(fits[0].law)
         return fits[0]
     if columns is None:
         raise UsageError("the plan is made from a fit, so the other recipe is a fit as well")

@@ -9,8 +9,9 @@ from allometry.errors import UsageError
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit_with
 from allometry.fitting.options import FitOptions
+from allometry.fitting.rows import left_out
 from allometry.laws import Array, Law
-from allometry.plan.believed import Believed
+from allometry.plan.believed import Believed, check_sizes
 from allometry.plan.data import Data
 from allometry.plan.design.candidates import Candidates
 from allometry.plan.design.identified import Identified, identified
@@ -22,7 +23,8 @@ from allometry.plan.design.target import Target
 from allometry.plan.frontier.conventions import Counting
 from allometry.plan.frontier.cost import Cost
 from allometry.plan.quantities import positive
-from allometry.plan.question import check_fits, fits_of, forms_of
+from allometry.plan.question import UNMAPPED, check_fits, fits_of, forms_of
+from allometry.tables.limits import listed
 from allometry.tables.read import TableLike, as_table
 
 __all__ = ["design", "next_runs"]
@@ -59,7 +61,8 @@ def next_runs(
         target: `ln_n_opt@C`, `waste@C`, `loss@N,D` or `law`.
         laws: to fit to a table, chinchilla and skaling where none is named; several guard
             against a design that only suits one.
-        candidates: a table of runs that can be made, with columns of N and D; None takes a grid.
+        candidates: a table of runs that can be made, with columns of N, and D or C; None takes a
+            grid.
         candidate_columns: its columns, where they are not those of the runs.
         max_run: FLOP of one run at most. at_most: number of runs.
         counting: of FLOP; the name of a convention, or a `Counting`.
@@ -81,10 +84,18 @@ def next_runs(
         pool = Candidates.grid(data.runs, cost, most)
     else:
         mapped = dict(candidate_columns or columns or {"N": "N", "D": "D"})
-        mapped = {s: c for s, c in mapped.items() if s in ("N", "D")}
+        mapped = {s: c for s, c in mapped.items() if s in ("N", "D" if "D" in mapped else "C")}
         table = as_table(candidates, set(mapped.values()))
+        if missing := [c for c in mapped.values() if c not in table]:
+            raise UsageError(
+                f"the table of candidates has no column {missing[0]!r}, as the runs do; it has "
+                f"{listed(table.columns)}. Rename it there, or name its columns in Python "
+                "(candidate_columns)"
+            )
         pool = Candidates.of_table(table, mapped, data.runs, cost, most)
-    return choose(fits, data.runs, budget, target, pool, choice)
+    chosen = choose(fits, data.runs, budget, target, pool, choice)
+    rows = [left_out(each.dropped, asked=False) for each in fits.values()]
+    return replace(chosen, notes=(*dict.fromkeys(filter(None, rows)), *chosen.notes))
 
 
 def design(
@@ -138,10 +149,12 @@ def _fitted(
     fits = fits_of(source)
     if fits is not None:
         check_fits(fits, columns, laws, fit)
+        for each in fits:
+            check_sizes(each.law)
         cost = count.cost()
         return Data.of_fit(fits[0], cost), {f.law.name: f for f in fits}, cost
     if columns is None:
-        raise UsageError("a table needs its columns: {'N': ..., 'D': ..., 'L': ...}")
+        raise UsageError(UNMAPPED)
     choices = fit or FitOptions(resamples=RESAMPLES)
     table = as_table(source, choices.numbers(columns.values()))
     cost = count.cost(table, columns)

@@ -48,7 +48,12 @@ class Runs:
             UsageError: a symbol that is not mapped. DataError: no row is left.
         """
         if missing := [s for s in ("N", "L") if s not in columns]:
-            raise UsageError(f"a plan needs columns of N, L, and D or C; {missing[0]} is missing")
+            computed = {"N", "C", "D"} - set(columns) == {"N"}
+            raise UsageError(
+                f"a plan needs columns of N, L, and D or C; {missing[0]} is missing among "
+                f"{', '.join(columns)}"
+                + (f". N may be computed: N={columns['C']}/6/{columns['D']}" if computed else "")
+            )
         if not {"D", "C"} & set(columns):
             raise UsageError("a plan needs a column of D or of C: map D=tokens, or C=flops")
         n, loss = (table.numbers(columns[s], s) for s in ("N", "L"))
@@ -57,8 +62,15 @@ class Runs:
             d = mapped["D"] if "D" in mapped else cost.tokens(n, mapped["C"])
             compute = mapped["C"] if "C" in mapped else cost.compute(n, d)
         usable = np.ones(len(table), bool)
-        for values in (n, d, compute, loss):
-            usable &= np.isfinite(values) & (values > 0)
+        for symbol, values in {"N": n, "D": d, "C": compute, "L": loss}.items():
+            positive = np.isfinite(values) & (values > 0)
+            if not positive.any():
+                raise DataError(
+                    f"no row has a positive {symbol}"
+                    + (f" in column {columns[symbol]!r}" if symbol in columns else "")
+                    + ": a plan needs positive N, D, C and L. Check the columns mapped"
+                )
+            usable &= positive
         if not usable.any():
             raise DataError("no row has a positive N, L, and D or C: check the columns mapped")
         labels = np.arange(len(table)) if run is None else table[run]

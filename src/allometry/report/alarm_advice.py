@@ -13,6 +13,10 @@ ADVICE = {
         "Give N and D of the runs in ones and the compute in FLOP; a column in millions can be "
         "mapped as N=params_m*1e6."
     ),
+    "unusual_ratio": (
+        "Look at the columns of N and D: which is which, and whether both are in ones. If the runs "
+        "are no language models, their D/N may well be so."
+    ),
     "compute_column": (
         "Take `--flops measured`, or plan a compute that is counted as the convention counts it."
     ),

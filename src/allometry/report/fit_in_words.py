@@ -1,6 +1,5 @@
 """A fit in plain words: what the report and a person say of its evidence."""
 
-from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from allometry.fitting.document import Fit
 from allometry.fitting.influence import without_rows
 from allometry.fitting.objectives import OBJECTIVES
+from allometry.fitting.rows import left_out
 from allometry.stats.digits import shown
 
 __all__ = [
@@ -88,13 +88,8 @@ def certificate_lines(fit: Fit) -> list[str]:
         at = ", ".join(f"{name} = {shown(v)}" for name, v in c.runner_up.items())
         where = f" at {at}" if at else ""
         lines.append(f"Next best optimum: {shown(c.runner_up_value)}{where}.")
-    if fit.dropped:
-        rules = Counter(rule for _, rule in fit.dropped)
-        lines.append(
-            f"{_counted(len(fit.dropped), 'row')} left out: "
-            + "; ".join(f"{n} {rule}" for rule, n in rules.items())
-            + "."
-        )
+    if rows := left_out(fit.dropped):
+        lines.append(f"{rows}.")
     lines.extend(_quality_lines(fit))
     lines.append(_interval_line(fit))
     lines.extend(_cluster_line(fit))

@@ -39,20 +39,45 @@ class Row(NamedTuple):
 
 
 def answer_in_words(plan: Plan) -> str:
-    """The first law's run in one sentence."""
-    first = plan.first
-    level = f"{100 * plan.level:g}%"
-    interval = "" if not first.n_opt.has_ends else f" ({level} interval {_ends(first.n_opt)})"
+    """The first law's run in a few sentences; where it serves tokens, that run first."""
+    first, served = plan.first, plan.first.inference
     low, high = first.waste_band[0.05]
     band = f"sizes from {shown(low)} to {shown(high)} waste at most 5% of the compute"
-    expected = first.expected_waste
-    waste = "" if expected is None or not isfinite(expected) else (
-        f"; since these runs leave the best size uncertain, expect {percent(expected)} to be wasted"
-    )  # fmt: skip
+    run = (
+        f"train {_size(first.n_opt, plan.level)} on {shown(first.d_opt.value)} tokens, and expect "
+        f"a loss of {shown(first.loss.value, 4)}. Of the same compute, {band}{_waste(first)}."
+    )
+    if served is None:
+        return f"By {first.law}: {run}"
     return (
-        f"By {first.law}: train {shown(first.n_opt.value)} parameters{interval} on "
-        f"{shown(first.d_opt.value)} tokens, and expect a loss of {shown(first.loss.value, 4)}. "
-        f"Of the same compute, {band}{waste}."
+        f"By {first.law}, to serve {shown(served.tokens)} tokens ({_ACCOUNTS[served.account]}): "
+        f"train {_size(served.n_opt, plan.level)} on {shown(served.d_opt.value)} tokens, and "
+        f"expect a loss of {shown(served.loss.value, 4)}. For training alone: {run}"
+    )
+
+
+_ACCOUNTS = {
+    "lifetime": "the compute pays for training and inference",
+    "equal-quality": "at the loss of the best run for training alone",
+}
+
+
+def _size(n: Interval, level: float) -> str:
+    """Parameters, with the interval where they are estimated and not given."""
+    interval = "" if not n.has_ends or _given(n) else f" ({100 * level:g}% interval {_ends(n)})"
+    return f"{shown(n.value)} parameters{interval}"
+
+
+def _waste(law: LawPlan) -> str:
+    """What this run is expected to waste, and why; empty where it is not known."""
+    expected = law.expected_waste
+    if law.wasted > UNNOTICED:
+        share = law.wasted if expected is None or not isfinite(expected) else expected
+        return f"; this run is off the best size, and is expected to waste {percent(share)}"
+    if expected is None or not isfinite(expected):
+        return ""
+    return (
+        f"; since these runs leave the best size uncertain, expect {percent(expected)} to be wasted"
     )
 
 
@@ -61,7 +86,11 @@ def run_in_words(plan: Plan) -> str:
     first = plan.first
     if not (isfinite(first.n_opt.value) and isfinite(first.d_opt.value)):
         return f"{first.law} has no best run for this question."
-    return f"Train {shown(first.n_opt.value)} parameters on {shown(first.d_opt.value)} tokens."
+    run = first.inference or first
+    purpose = (
+        "" if first.inference is None else f", to serve {shown(first.inference.tokens)} tokens"
+    )
+    return f"Train {shown(run.n_opt.value)} parameters on {shown(run.d_opt.value)} tokens{purpose}."
 
 
 def tiles(plan: Plan) -> list[Tile]:
@@ -71,10 +100,22 @@ def tiles(plan: Plan) -> list[Tile]:
     def below(interval: Interval, digits: int = 3) -> str:
         if not interval.has_ends:
             return "no interval"
-        if isclose(interval.low, interval.high, rel_tol=1e-9):
+        if _given(interval):
             return "as asked for"
         return f"{shown(interval.low, digits)} to {shown(interval.high, digits)}"
 
+    served = first.inference
+    if served is not None:
+        ratio = shown(served.d_opt.value / served.n_opt.value)
+        alone = f"on {shown(first.d_opt.value)} tokens, loss {shown(first.loss.value, 4)}"
+        return [
+            Tile("N, parameters", shown(served.n_opt.value), below(served.n_opt)),
+            Tile("D, tokens", shown(served.d_opt.value), below(served.d_opt)),
+            Tile("D/N, tokens for each parameter", ratio, f"account {served.account}"),
+            Tile("loss expected", shown(served.loss.value, 4), below(served.loss, 4)),
+            Tile("FLOP in all", shown(served.total_flops.value), below(served.total_flops)),
+            Tile("for training alone", f"N {shown(first.n_opt.value)}", alone, wide=True),
+        ]
     low, high = first.waste_band.get(0.05, (nan, nan))
     made = [
         Tile("N, parameters", shown(first.n_opt.value), below(first.n_opt)),
@@ -90,16 +131,13 @@ def tiles(plan: Plan) -> list[Tile]:
     made.append(Tile("sizes that waste at most 5%", f"{shown(low)} to {shown(high)}",
                      "parameters, for the same compute", wide=True))  # fmt: skip
     if first.expected_waste is not None and isfinite(first.expected_waste):
+        why = "this run is off the best size" if first.wasted > UNNOTICED else (
+            "the best size is uncertain"
+        )  # fmt: skip
         made.append(Tile("waste to expect", percent(first.expected_waste),
-                         "of the compute, since the best size is uncertain"))  # fmt: skip
+                         f"of the compute, since {why}"))  # fmt: skip
     if not isclose(first.epochs.value, 1) and isfinite(first.epochs.value):
         made.append(Tile("epochs", shown(first.epochs.value), "passes over the unique tokens"))
-    served = first.inference
-    if served is not None:
-        made.append(Tile(
-            f"where it serves {shown(served.tokens)} tokens", f"N {shown(served.n_opt.value)}",
-            f"on {shown(served.d_opt.value)} tokens, account {served.account}",
-        ))  # fmt: skip
     return made
 
 
@@ -234,7 +272,16 @@ def beside_in_words(plan: Plan) -> Iterator[str]:
 
 def percent(share: float | None) -> str:
     """A share in percent; a dash where it is not known."""
-    return "\N{EN DASH}" if share is None or not isfinite(share) else f"{100 * share:.2g}%"
+    return (
+        "\N{EN DASH}"
+        if share is None or not isfinite(share)
+        else f"{100 * share:.{2 if share < 0.995 else 3}g}%"
+    )
+
+
+def _given(interval: Interval) -> bool:
+    """Whether the value was asked for: it is the same under every refit."""
+    return isclose(interval.low, interval.high, rel_tol=1e-9)
 
 
 def _ends(interval: Interval) -> str:
@@ -248,8 +295,7 @@ def _band(law: LawPlan, share: float) -> str:
 
 def _shown(interval: Interval) -> str:
     """Value and ends; the value alone where it is given and not estimated."""
-    given = isclose(interval.low, interval.high, rel_tol=1e-9)
-    return (interval._replace(low=nan, high=nan) if given else interval).shown()
+    return (interval._replace(low=nan, high=nan) if _given(interval) else interval).shown()
 
 
 def _loss(interval: Interval) -> str:

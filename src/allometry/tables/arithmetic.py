@@ -81,10 +81,22 @@ def _computed(table: Table, text: str) -> Values:
 
 
 def _refusal(table: Table, text: str, reason: str) -> UsageError:
+    advice = _with_quotes(table, text) or did_you_mean(text, table.columns)
     return UsageError(
         f"no column {text!r} in this table, and as arithmetic of columns: {reason}. The table has "
-        f"{listed(table.columns)}{did_you_mean(text, table.columns)}"
+        f"{listed(table.columns)}{advice}"
     )
+
+
+def _with_quotes(table: Table, text: str) -> str:
+    """The advice to put a column whose name is no word in quotes, where the text has one."""
+    names = [
+        c for c in table.columns if c in text and not c.isidentifier() and f"'{c}'" not in text
+    ]
+    if not names:
+        return ""
+    longest = max(names, key=len)
+    return f"; put a name that is no word in quotes: {text.replace(longest, repr(longest))}"
 
 
 def _parsed(text: str) -> ast.expr | str:

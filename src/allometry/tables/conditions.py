@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError
+from allometry.tables.arithmetic import with_computed
 from allometry.tables.cells import holds_numbers, is_exact
 from allometry.tables.table import Table
 
@@ -30,7 +31,8 @@ def parsed(text: str) -> tuple[str, str, str]:
     """Column, comparison and value of ``COLUMN<op>VALUE``.
 
     Args:
-        text: with one of <= >= == != < >, or = for ==; a value of text may be in quotes.
+        text: with one of <= >= == != < >, or = for ==; a value of text may be in quotes, and the
+            column may be arithmetic of columns.
 
     Raises:
         UsageError: no condition.
@@ -54,7 +56,7 @@ def condition(table: Table, text: str) -> Mask:
         UsageError: no condition, no such column, or a value that does not compare with it.
     """
     name, sign, value = parsed(text)
-    column = table[name]
+    column = with_computed(table, [name])[name]
     if column.dtype.kind in "iuf":
         return np.asarray(COMPARISONS[sign](column, _number(name, value, text)), bool)
     if holds_numbers(column):

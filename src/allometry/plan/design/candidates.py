@@ -44,15 +44,19 @@ class Candidates:
         """The rows of a table that cost at most `most`.
 
         Args:
-            columns: N, D and perhaps C -> column; the cost is counted by `cost` without C.
+            columns: N, and D or C or both -> column; either is counted by `cost` without the other.
 
         Raises:
             UsageError: N or D is not mapped. DataError: no row can be used.
         """
-        if missing := [s for s in ("N", "D") if s not in columns]:
-            raise UsageError(f"candidates need columns of N and D; {missing[0]} is missing")
-        n, d = (table.numbers(columns[s], s) for s in ("N", "D"))
-        spent = table.numbers(columns["C"], "C") if "C" in columns else cost.compute(n, d)
+        if "N" not in columns or not {"D", "C"} & set(columns):
+            raise UsageError(
+                f"candidates need columns of N, and of D or C; got {', '.join(columns)}"
+            )
+        mapped = {s: table.numbers(columns[s], s) for s in ("N", "D", "C") if s in columns}
+        n = mapped["N"]
+        d = mapped["D"] if "D" in mapped else cost.tokens(n, mapped["C"])
+        spent = mapped["C"] if "C" in mapped else cost.compute(n, d)
         with np.errstate(invalid="ignore"):
             usable = np.all([np.isfinite(x) & (x > 0) for x in (n, d, spent)], axis=0)
             kept = usable & (spent <= most)

@@ -147,7 +147,8 @@ class _Choice:
         belief = greedy(belief, pool, Belief.reduction, self.options.exponent)
         told = f"reduces the variance of {question.target} most for its cost"
         reasons += [told] * (len(pool.chosen) - len(reasons))
-        spent = self.budget - pool.left
+        spent, stop = self.budget - pool.left, self._stop(belief)
+        more = [] if stop.worth_it is False else self._unspent(pool)
         return NextRuns(
             str(question.target),
             self.budget,
@@ -158,9 +159,9 @@ class _Choice:
             self._baselines(),
             self._waste(question.belief),
             self._waste(belief),
-            self._stop(belief),
+            stop,
             question.weights,
-            (*notes, *self._unspent(pool)),
+            (*notes, *more),
         )
 
     def _unspent(self, pool: Pool) -> list[str]:

@@ -67,8 +67,16 @@ class Target:
     def __str__(self) -> str:
         if self.kind == "law":
             return self.kind
-        place = f"{self.n:g},{self.d:g}" if self.kind == "loss" else f"{self.compute:g}"
-        return f"{self.kind}@{place}"
+        numbers = (self.n, self.d) if self.kind == "loss" else (self.compute,)
+        return f"{self.kind}@{','.join(_typed(x) for x in numbers if x is not None)}"
+
+
+def _typed(number: float) -> str:
+    """A number as it is typed, 1e24 and not 1e+24, with all its digits."""
+    short = f"{number:g}"
+    return (
+        (short if float(short) == number else repr(number)).replace("e+0", "e").replace("e+", "e")
+    )
 
 
 def _positive_numbers(text: str, place: str) -> list[float]:
