@@ -110,7 +110,7 @@ def quick(tmp_path_factory):
 LONG = (
     "grokking_phases", "frozen_cnn_parameter_scaling", "frozen_vit_parameter_scaling",
     "mlp_data_scaling", "mnist_grokking", "modular_addition", "learning_rate_transfer",
-    "teacher_dimension", "language_model_scaling",
+    "teacher_dimension", "language_model_scaling", "learning_rate_transfer_language",
 )  # fmt: skip
 TRAINED = [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in EVERY]
 

@@ -20,6 +20,8 @@ __all__ = [
     "Analysis",
     "Finding",
     "FindingFigure",
+    "Passage",
+    "Passages",
     "Verdict",
     "at_least",
     "at_most",
@@ -96,6 +98,34 @@ class FindingFigure(NamedTuple):
     caption: str
 
 
+class Passage(NamedTuple):
+    """Text on a page, such as what a model has written.
+
+    Attributes:
+        title: what it is of. facts: about that, in a few words.
+        opening: what the text follows. text: empty where there is none.
+        missing: why there is none.
+    """
+
+    title: str
+    facts: str
+    opening: str
+    text: str
+    missing: str
+
+
+class Passages(NamedTuple):
+    """Texts that stand side by side on a page.
+
+    Attributes:
+        title: of the section. caption: one or two sentences.
+    """
+
+    title: str
+    caption: str
+    columns: Sequence[Passage]
+
+
 @dataclass(frozen=True)
 class Analysis:
     """Everything a study computes from its runs, once for the page and for all figures.
@@ -105,12 +135,14 @@ class Analysis:
         numbers: by name, what the figures draw: arrays, intervals, fitted lines.
         fits: by name, shown in the report with their certificates.
         figures: by name, of the claims, and those of a study that not every size has.
+        passages: texts for the page.
     """
 
     findings: Sequence[Finding] = ()
     numbers: Mapping[str, Any] = field(default_factory=dict)
     fits: Mapping[str, Fit] = field(default_factory=dict)
     figures: Mapping[str, FindingFigure] = field(default_factory=dict)
+    passages: Passages | None = None
 
 
 def same_results(some: Sequence[Finding], others: Sequence[Finding]) -> bool:

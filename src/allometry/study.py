@@ -132,6 +132,7 @@ class Study(Runs):
             rest.numbers,
             {**fits, **rest.fits},
             {**figures, **rest.figures},
+            rest.passages,
         )
 
     def _analysed(self, table: Table) -> Analysis:

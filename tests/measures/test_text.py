@@ -1,4 +1,4 @@
-"""Bits a byte of a loss in nats a token."""
+"""Bits a byte of a loss in nats a token; text that a model writes as it is trained."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ import pytest
 from allometry.datasets import BytePair, Moons, Text, read_text
 from allometry.datasets.text.ngrams import ByteModel
 from allometry.errors import UsageError
-from allometry.measures import Network, bits_per_byte
+from allometry.measures import Network, bits_per_byte, sampled_text
 from allometry.models import MLP
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import SGD
@@ -58,3 +58,8 @@ def test_the_bits_of_a_model_of_bytes_are_the_same_by_whatever_tokens(data):
 def test_other_data_are_refused():
     with pytest.raises(UsageError, match=r"bits_per_byte is of text, data=Text\(...\), got Moons"):
         bits_per_byte(network(Moons(), test_loss=1.0))
+
+
+def test_text_is_of_language_models_on_text_alone(data):
+    with pytest.raises(UsageError, match=r"a LanguageModel on Text\(...\), got MLP on Text"):
+        sampled_text(network(data, test_loss=1.0))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from allometry.figures import panels
-from allometry.findings import Analysis
+from allometry.findings import Analysis, Passage, Passages
 from allometry.report.page import IndexEntry, write_index
 from tests.figures.fake_study import STUDY, runs
 from tests.figures.test_hostile_text import hostile_strings
@@ -34,9 +34,12 @@ def pages(texts, folder):
     )  # fmt: skip
     columns = {f"{next_text()} {k}": [next_text() for _ in range(ROWS)] for k in range(2)}
     provenance = [{next_text(): next_text(), "b": [next_text()]} for _ in range(5)]
+    columns_of_text = [Passage(*(next_text() for _ in Passage._fields)) for _ in range(3)]
+    columns_of_text.append(columns_of_text[0]._replace(text=""))
+    passages = Passages(next_text(), next_text(), columns_of_text)
     text = report(
         folder / "a.html", study, runs().with_columns(**columns), provenance, next_text(),
-        analysis=Analysis(findings),
+        analysis=Analysis(findings, passages=passages),
     )  # fmt: skip
     entry = IndexEntry(study, findings, "x.html", next_text(), 3)
     return text, write_index([entry], folder / "index.html").read_text(encoding="utf-8")

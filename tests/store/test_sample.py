@@ -1,5 +1,7 @@
 """Text is drawn from the network, model and tokeniser that a store has under a run_id."""
 
+import csv
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -57,6 +59,27 @@ def test_the_text_is_that_of_the_network_that_was_kept(stored):
         assert text == expected.decode("utf-8", "replace")
         assert al.sample(run_id[:6], seed=3, **options) == text
         assert al.sample(run_id, seed=4, **options) != text
+
+
+def test_the_measure_gives_the_text_that_is_drawn_from_kept_weights_afterwards(stored, tmp_path):
+    """As trained, and as before the first update: bytes by a nearly uniform model, no UTF-8."""
+    options = {"prompt": "the ", "tokens": 60, "temperature": 0.9, "seed": 5}
+    train = al.TrainSpec(optimizer=al.optimizers.Adam(learning_rate=0.03), steps=20, batch_size=4)
+    data = stored.texts[0]
+    spec = al.RunSpec(model=model(data.n_vocabulary), data=data, train=train, seed=0)
+    study = al.Study(
+        name="written", runs=lambda size, seeds: [spec],
+        measures={"text": partial(al.measures.sampled_text, **options)},
+    )  # fmt: skip
+    table = al.run(study, store=tmp_path / "s.db", keep="weights").table
+    (row,) = table
+    assert row["sampled_text"] == al.sample(row["run_id"], store=tmp_path / "s.db", **options)
+    assert row["sampled_text"] != row["sampled_text_untrained"]
+    assert "\ufffd" in row["sampled_text_untrained"]
+    table.to_csv(tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        (read,) = csv.DictReader(file)
+    assert read["sampled_text_untrained"] == row["sampled_text_untrained"]
 
 
 def test_bytes_need_no_text_and_characters_do(stored, monkeypatch):

@@ -96,7 +96,8 @@ def show_design(identified: Identified) -> None:
     console = stdout()
     show_line(
         console,
-        f"What {identified.rows} runs tell under {identified.law}, if ln L scatters by {shown(identified.noise)}",
+        f"What {identified.rows} runs tell under {identified.law}, if ln L scatters by "
+        f"{shown(identified.noise)}",
         "bold",
     )
     table = _table("", "standard deviation")
@@ -107,8 +108,8 @@ def show_design(identified: Identified) -> None:
     console.print(table)
     show_line(
         console,
-        f"{identified.ratios} distinct D/N. Coverage of D/N, V_K = {shown(identified.coverage)}; condition of "
-        f"the design {shown(identified.condition_scaled)}.",
+        f"{identified.ratios} distinct D/N. Coverage of D/N, V_K = {shown(identified.coverage)}; "
+        f"condition of the design {shown(identified.condition_scaled)}.",
     )
     for note in identified.notes:
         show_line(console, f"{note[0].upper()}{note[1:]}.", "yellow")

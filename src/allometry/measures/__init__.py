@@ -13,9 +13,10 @@ from allometry.measures.paths import path_entropies as path_entropies
 from allometry.measures.ranks import effective_rank as effective_rank
 from allometry.measures.sharpness import sharpness as sharpness
 from allometry.measures.text import bits_per_byte as bits_per_byte
+from allometry.measures.text import sampled_text as sampled_text
 
 __all__ = [
     "Network", "activation_changes", "activation_sizes", "bits_per_byte", "distance_from_start",
-    "effective_rank", "gradient_noise_scale", "losses", "path_entropies", "sharpness",
-    "test_losses", "weight_norm", "weight_norms",
+    "effective_rank", "gradient_noise_scale", "losses", "path_entropies", "sampled_text",
+    "sharpness", "test_losses", "weight_norm", "weight_norms",
 ]  # fmt: skip

@@ -1,12 +1,17 @@
-"""Losses of text in bits a byte, the unit in which tokenisers are compared."""
+"""Measures of language models: bits a byte, in which tokenisers are compared, and drawn text."""
 
 import math
 
 from allometry.datasets.text.text import Text
 from allometry.errors import UsageError
 from allometry.measures.network import Network
+from allometry.models.counting import Params
+from allometry.models.language_model import LanguageModel
+from allometry.models.language_model.generation import generated
 
-__all__ = ["bits_per_byte"]
+__all__ = ["bits_per_byte", "sampled_text", "text_after"]
+
+LARGEST_TEMPERATURE = 1e6
 
 
 def bits_per_byte(net: Network) -> dict[str, float]:
@@ -33,3 +38,69 @@ def bits_per_byte(net: Network) -> dict[str, float]:
             out[f"{part}_bits_per_byte"] = nats * targets.size / (n_bytes * math.log(2))
             out[f"{part}_bytes"] = float(n_bytes)
     return out
+
+
+def sampled_text(
+    net: Network,
+    *,
+    prompt: str = "\n",
+    tokens: int = 200,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> dict[str, str]:
+    """Text from a language model as it goes on after a prompt: that of `al.sample`, without
+    weights that are kept.
+
+    Args:
+        prompt, tokens, temperature, seed: as of `al.sample`; other ones by `functools.partial`.
+
+    Returns:
+        `sampled_text`, without the prompt. Bytes that are no UTF-8 are U+FFFD.
+
+    Raises:
+        UsageError: the run is of no `LanguageModel` on `Text`, or as of `al.sample`.
+    """
+    model, data = net.model, net.spec.data
+    if not isinstance(model, LanguageModel) or not isinstance(data, Text):
+        raise UsageError(
+            "sampled_text is of a LanguageModel on Text(...), got "
+            f"{type(model).__name__} on {type(data).__name__}"
+        )
+    text = text_after(
+        prompt, model, net.params, data, tokens=tokens, temperature=temperature, seed=seed
+    )
+    return {"sampled_text": text}
+
+
+def text_after(
+    prompt: str,
+    model: LanguageModel,
+    params: Params,
+    data: Text,
+    *,
+    tokens: int,
+    temperature: float,
+    seed: int,
+) -> str:
+    """Text that a language model writes after a prompt, by the tokeniser of its data.
+
+    Args:
+        tokens, temperature, seed: as of `al.sample`.
+
+    Raises:
+        UsageError: a number that cannot be meant; the prompt is empty, or has characters that the
+            vocabulary has not. DataError: the network has diverged.
+    """
+    if tokens < 1 or seed < 0:
+        raise UsageError(f"tokens, 1 or more, and seed, 0 or more, expected, got {tokens}, {seed}")
+    if not 0 <= temperature <= LARGEST_TEMPERATURE:
+        raise UsageError(
+            f"temperature: a number from 0 to {LARGEST_TEMPERATURE:g} expected, got {temperature!r}"
+        )
+    if not prompt:
+        raise UsageError("prompt: one character or more expected, got none; leave it out")
+    drawn = generated(
+        model, params, data.encode(prompt), tokens, vocabulary=data.n_vocabulary,
+        temperature=temperature, seed=seed,
+    )  # fmt: skip
+    return data.decode(drawn).decode("utf-8", "replace")

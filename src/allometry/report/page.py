@@ -87,6 +87,7 @@ def write_report(
         shown=findings,
         others=others,
         pictures=shown,
+        passages=analysis.passages,
         size=size,
         fits=[section_of_fit(name, fit) for name, fit in analysis.fits.items()],
         counts=counts_of_runs(table, declared),

@@ -5,8 +5,8 @@ from typing import Any
 
 from allometry.datasets import BytePair, Bytes, Characters, Text
 from allometry.errors import DataError, UsageError
+from allometry.measures.text import text_after
 from allometry.models import LanguageModel
-from allometry.models.language_model.generation import generated
 from allometry.spec.comparison import check_same
 from allometry.spec.stored import value_of
 from allometry.store.networks import weights
@@ -16,7 +16,6 @@ from allometry.store.store import Store
 __all__ = ["sample"]
 
 KINDS = (LanguageModel, Text, Bytes, Characters, BytePair)
-LARGEST_TEMPERATURE = 1e6
 
 
 def sample(
@@ -52,14 +51,6 @@ def sample(
         DataError: spec or weights are damaged or of another version; the text is not here; the
             network has diverged.
     """
-    if tokens < 1 or seed < 0:
-        raise UsageError(f"tokens, 1 or more, and seed, 0 or more, expected, got {tokens}, {seed}")
-    if not 0 <= temperature <= LARGEST_TEMPERATURE:
-        raise UsageError(
-            f"temperature: a number from 0 to {LARGEST_TEMPERATURE:g} expected, got {temperature!r}"
-        )
-    if not prompt:
-        raise UsageError("prompt: one character or more expected, got none; leave it out")
     run_id, model, data = _read(run_id, store)
     params = weights(run_id, store)
     kept, expected = sum(array.size for array in params.values()), model.counts().n_params
@@ -68,11 +59,9 @@ def sample(
             f"run {run_id[:12]}: kept weights of {expected:,} parameters expected, got {kept:,}; "
             "they are of another run, or its LanguageModel is not the one of Allometry"
         )
-    drawn = generated(
-        model, params, data.encode(prompt), tokens, vocabulary=data.n_vocabulary,
-        temperature=temperature, seed=seed,
-    )  # fmt: skip
-    return data.decode(drawn).decode("utf-8", "replace")
+    return text_after(
+        prompt, model, params, data, tokens=tokens, temperature=temperature, seed=seed
+    )
 
 
 def _read(name: str, store: str | Path) -> tuple[str, LanguageModel, Text]:

@@ -1,12 +1,18 @@
 """The study on losses of a known law: what it plans, predicts, judges and draws."""
 
+import csv
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from allometry.datasets import read_text
 from allometry.fitting.fit import fit
+from allometry.measures import Network
+from allometry.measures.text import text_after
+from allometry.report.page import write_report
+from allometry.spec.torch_draws import TorchDraws
 from allometry.studies.language_model_scaling.beside import HALF_LIFE, falls, new_tokens, repeats_of
 from allometry.studies.language_model_scaling.findings import analyse, forecast_finding
 from allometry.studies.language_model_scaling.forecast import COLUMNS, LAWS
@@ -27,9 +33,11 @@ from allometry.studies.language_model_scaling.grid import (
     tuning,
 )
 from allometry.studies.language_model_scaling.numbers import landed_runs
+from allometry.studies.language_model_scaling.rows import PROMPT, scores
 from allometry.studies.language_model_scaling.stages import later, tuned_rates
 from allometry.studies.language_model_scaling.study import STUDY
 from allometry.studies.language_model_scaling.views import forecast_view
+from tests.datasets.text.conftest import story
 from tests.studies.language_model_scaling.cases import TRUTH, grid_rows, loss_at, row_of, table_of
 
 RATES = {shape: default_rate(shape) for shape in SHAPES}
@@ -246,3 +254,78 @@ def test_the_controls_and_slices_are_drawn(beside):
     verdicts = [(f.figure, f.verdict) for f in analysis.findings if f.figure == "controls"]
     assert ("controls", "agrees") in verdicts
     assert nearest(7_000)[0] == (16, 1)
+
+
+# ---- what the models write -----------------------------------------------------------------
+
+HOSTILE = "</p><script>alert(1)</script>$x_{$ \x1b[2J\x00\u202e=1+1\r\n {{ 7*7 }}"
+
+
+def written(table):
+    """The table with a text for every run."""
+    return table.with_columns(sampled_text=[f"by {name}" for name in table["run_id"]])
+
+
+def test_the_best_of_the_least_and_of_the_largest_budget_and_the_larger_run_write(grid, planned):
+    table = after(grid, planned)
+    columns = analyse(written(table)).passages.columns
+    rows = [row for row in table if row["role"] == "fit"]
+    budgets = SIZES["quick"].budgets
+    best = [
+        min((r for r in rows if budget_of(r["compute"]) == b), key=lambda r: r["test_loss"])
+        for b in (budgets[0], budgets[-1])
+    ]
+    chosen = [*best, *(row for row in table if row["role"] == "forecast")]
+    assert [c.text for c in columns] == [f"by {row['run_id']}" for row in chosen]
+    for column, row in zip(columns, chosen, strict=True):
+        assert f"{row['n_params']:,} parameters" == column.title
+        assert f"{row['bits_per_byte']:.2f} bits a byte" in column.facts
+        assert column.opening == PROMPT
+
+
+def test_a_run_that_was_stored_without_text_says_so(grid, planned):
+    table = after(grid, planned)
+    for column in analyse(table).passages.columns:
+        assert not column.text and "No text is stored with this run" in column.missing
+    some = table.with_columns(sampled_text=["a", *[None] * (len(table) - 1)])
+    assert {c.text for c in analyse(some).passages.columns} <= {"", "a"}
+    assert analyse(table.take(table["role"] == "tuning")).passages is None
+
+
+def test_a_hostile_text_is_inert_on_the_page_and_in_files(grid, planned, tmp_path):
+    table = after(grid, planned)
+    table = table.with_columns(sampled_text=[HOSTILE] * len(table))
+    page = write_report(
+        STUDY, table, tmp_path / "a.html", size="quick", provenance=[], command="run", pictures=[]
+    ).read_text(encoding="utf-8")
+    assert page.count("&lt;script&gt;alert(1)") >= 3 and page.count("<script>") == 1
+    assert "\x1b" not in page and "\u202e" not in page and r"\x1b[2J\x00\u202e=1+1" in page
+    assert "\x1b" not in repr(table)
+    table.to_csv(tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["sampled_text"] for row in csv.DictReader(file)} == {HOSTILE}
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "book.txt").write_text(story(20_000), encoding="utf-8")
+    return read_text(tmp_path / "book.txt", context=64, test_tokens=512)
+
+
+@pytest.mark.parametrize(("compute", "role"), [(1e10, "fit"), (4e11, "forecast")])
+def test_a_run_of_the_grid_stores_the_text_that_its_network_gives(book, compute, role):
+    spec = run_of((16, 1), compute, 0, 0.01, data=book)
+    params = spec.model.init(TorchDraws(0))
+    split = book.prepare(TorchDraws(0))
+    net = Network(spec, spec.model, params, {"test_loss": 2.0}, split, 1.0, spec.train.steps)
+    row = scores(net)
+    assert row["role"] == role
+    expected = text_after(
+        "When she opened the door, ", spec.model, params, book, tokens=300, temperature=1.0, seed=0
+    )
+    assert row["sampled_text"] == expected
+    assert "sampled_text" not in scores(replace(net, step=0))
+    slices = replace(net, spec=run_of((16, 1), compute, 0, 0.01, data=book.with_options(
+        train_tokens=1024)))  # fmt: skip
+    assert scores(slices)["role"] == "control" and "sampled_text" not in scores(slices)

@@ -8,6 +8,7 @@ from allometry.findings import Analysis, Finding, Verdict, at_most
 from allometry.studies.language_model_scaling.beside import Fall, Repeats
 from allometry.studies.language_model_scaling.figures import figures_of
 from allometry.studies.language_model_scaling.numbers import Counts, Landed, Numbers
+from allometry.studies.language_model_scaling.passages import passages_of
 from allometry.tables.table import Table
 
 __all__ = ["analyse", "forecast_finding"]
@@ -36,7 +37,9 @@ def analyse(table: Table) -> Analysis:
     findings += [_control(*one) for one in numbers.falls.items()]
     findings += [_repeat(one) for one in numbers.repeats if one.epochs in (4, 16)]
     findings += [*_yardsticks(numbers)]
-    return Analysis(findings, {"numbers": numbers}, numbers.fits, figures_of(numbers))
+    return Analysis(
+        findings, {"numbers": numbers}, numbers.fits, figures_of(numbers), passages_of(numbers)
+    )
 
 
 def forecast_finding(landed: Landed) -> Finding:

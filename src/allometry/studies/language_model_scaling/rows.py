@@ -1,17 +1,26 @@
 """The columns of the study, and which of its runs are for what."""
 
-from allometry.datasets import Text
+from allometry.datasets import Bytes, Text
 from allometry.datasets.text.yardsticks import yardsticks
 from allometry.errors import DataError
-from allometry.measures import Network, bits_per_byte
+from allometry.measures import Network, bits_per_byte, sampled_text
 from allometry.studies.language_model_scaling.grid import BYTES, SIZES, budget_of
 from allometry.tables.table import Table
 
-__all__ = ["fitted", "grid_seeds", "of_role", "of_source", "repeated", "scores"]
+__all__ = [
+    "LENGTH", "PROMPT", "fitted", "grid_seeds", "of_role", "of_source", "repeated", "scores",
+]  # fmt: skip
+
+# Of the text that models write, at temperature 1, at which it is drawn by the probabilities that
+# the loss is of, and with seed 0.
+PROMPT, LENGTH = "When she opened the door, ", 300  # tokens, which are bytes
 
 
 def scores(net: Network) -> dict[str, float | int | str]:
-    """Losses in nats a token and bits a byte, and what the run is for."""
+    """Losses in nats a token and bits a byte, what the run is for, and what its model writes.
+
+    The text is of trained byte models of the grid and of the larger run alone.
+    """
     data = net.spec.data
     if not isinstance(data, Text):
         raise DataError("this study's runs are on text")
@@ -30,6 +39,8 @@ def scores(net: Network) -> dict[str, float | int | str]:
         row["source_entropy"] = data.source_entropy
     if row["role"] == "forecast":
         row |= yardsticks(data, given_training=False)
+    if net.step and row["role"] in ("fit", "forecast") and isinstance(data.tokeniser, Bytes):
+        row |= sampled_text(net, prompt=PROMPT, tokens=LENGTH)
     return row
 
 

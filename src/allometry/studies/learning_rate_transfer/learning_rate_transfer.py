@@ -4,21 +4,16 @@ PyTorch's start with one rate for all layers, against muP (Yang et al., 2203.034
 """
 
 from collections.abc import Sequence
-from math import inf, log10
 
 from allometry import measures
-from allometry.claims import NoEffect, Optimum, Slope
 from allometry.datasets.splits import ImageSubset
 from allometry.models import MLP
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
+from allometry.studies.learning_rate_transfer.claims import FEW, FEW_RATE, RATES, SOURCE, claims
 from allometry.study import Study
 
-SOURCE = "Yang et al. 2022, Tensor Programs V, 2203.03466"
-RATES, FEW = [2.0**-k for k in range(3, 13)], 4
 WIDTHS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-STANDARD, MUP = "parametrisation==standard", "parametrisation==mup"
-TRAINED, CHECKED = f"steps>{FEW}", f"steps=={FEW}"  # the coordinate check is after a few updates
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
@@ -26,7 +21,7 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
     n_train, epochs, many = {"quick": (2_000, 5, 7), "paper": (10_000, 10, len(WIDTHS))}[size]
     rules = [Adam(learning_rate=rate) for rate in RATES]
     trains = [TrainSpec(optimizer=rule, epochs=epochs, batch_size=64) for rule in rules]
-    trains.append(TrainSpec(optimizer=Adam(learning_rate=2.0**-8), steps=FEW, batch_size=64))
+    trains.append(TrainSpec(optimizer=Adam(learning_rate=FEW_RATE), steps=FEW, batch_size=64))
     models = [MLP(widths=(784, width, width, 10)) for width in WIDTHS[:many]]
     models += [m.model_copy(update={"parametrisation": "mup", "base_width": 32}) for m in models]
     data = ImageSubset(name="mnist", n_train=n_train)
@@ -43,18 +38,5 @@ STUDY = Study(
         "losses": measures.losses, "changes": measures.activation_changes,
         "model": lambda n: {"width": n.model.widths[1], "parametrisation": n.model.parametrisation},
     },
-    claims=[
-        Optimum("learning_rate", "train_loss", moves_with="width", predicts=(-inf, 0),
-                where=[STANDARD, TRAINED], source=f"{SOURCE}, figure 1, left",
-                says="With PyTorch's start the best learning rate falls with the width"),
-        Optimum("learning_rate", "train_loss", moves_with="width", stays=0.125,
-                where=[MUP, TRAINED], source=f"{SOURCE}, figure 1, right",
-                says="In muP the best learning rate does not move with the width"),
-        Slope("width", "output_change", predicts=(0, inf), where=[STANDARD, CHECKED],
-              source=f"{SOURCE}, appendix D.1",
-              says="With PyTorch's start the outputs move farther in a wider network"),
-        NoEffect("width", "output_change", ylog=True, margin=log10(2), where=[MUP, CHECKED],
-                 why="a factor of 2 in the outputs' change", source=f"{SOURCE}, appendix D.1",
-                 says="In muP the outputs move equally far at all widths"),
-    ],
+    claims=claims("PyTorch's start"),
 )  # fmt: skip
