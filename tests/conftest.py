@@ -1,5 +1,6 @@
 """What every test may rely on: where the reference data lie, real images, small specs."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,7 +9,14 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from allometry.errors import UnavailableError
+from allometry.training.compile_cache import processor_kind
 from tests import REFERENCE
+
+# What one file compiles serves the other files, both workers and the next `make test` as well.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(sys.prefix) / "programs-of-tests" / processor_kind())
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
 @pytest.fixture(scope="session")

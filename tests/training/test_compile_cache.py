@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from allometry.training import compile_cache
-from allometry.training.compile_cache import _processor, keep_programs
+from allometry.training.compile_cache import keep_programs, processor_kind
 
 COMPILE = """
 import math, sys, warnings
@@ -244,7 +244,7 @@ def test_what_a_queue_brought_from_another_machine_is_chosen_anew(tmp_path, monk
     monkeypatch.setenv("ALLOMETRY_CACHE", str(tmp_path))
     environ = {}
     own = keep_programs(environ)
-    monkeypatch.setattr("allometry.training.compile_cache._processor", lambda: "another")
+    monkeypatch.setattr("allometry.training.compile_cache.processor_kind", lambda: "another")
     assert keep_programs(environ, sweep=False) == tmp_path / "programs" / "another" != own
     assert environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "programs" / "another")
 
@@ -266,7 +266,7 @@ def test_processors_that_differ_in_kind_differ_in_folder(tmp_path):
     def folder(*change):
         file = tmp_path / "cpuinfo"
         file.write_text(CPUINFO.replace(*change) if change else CPUINFO)
-        return _processor(file)
+        return processor_kind(file)
 
     same = [("2596.098", "1800.0"), ("processor\t: 1", "processor\t: 7")]
     other = [(" avx512f", ""), ("model\t\t: 2", "model\t\t: 17"), ("family\t: 26", "family\t: 25")]

@@ -18,7 +18,7 @@ from allometry.files.durable import PART, written
 from allometry.files.own import own_files
 from allometry.files.private import private_folder
 
-__all__ = ["keep_programs"]
+__all__ = ["keep_programs", "processor_kind"]
 
 JAX = "JAX_COMPILATION_CACHE_DIR"
 OURS = "ALLOMETRY_PROGRAMS"  # what we put into JAX's variable, to be told from the user's choice
@@ -56,7 +56,7 @@ def keep_programs(
     environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     if environ.get(JAX) not in (None, environ.get(OURS)):
         return Path(environ[JAX])
-    folder = cache_root() / "programs" / _processor()
+    folder = cache_root() / "programs" / processor_kind()
     try:
         private_folder(folder.parent)
         private_folder(folder)
@@ -126,7 +126,7 @@ def _signature_file(path: Path) -> Path:
     return path.with_name(path.name + SIGNATURE)
 
 
-def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+def processor_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """A name for the kind of processor: its architecture, and a hash of model and features.
 
     The compiler goes by both: what a processor can do, and what it is good at.
