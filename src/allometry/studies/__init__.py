@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from allometry.errors import UsageError, did_you_mean
+from allometry.errors import UsageError, did_you_mean, quoted
 from allometry.files.foreign import expanded, is_file, is_folder
 from allometry.studies.loading import origin_of, study_module
 from allometry.study import Study
@@ -105,5 +105,7 @@ def _is_path(text: str) -> bool:
 def _study_of(module: ModuleType, where: str) -> Study:
     loaded = getattr(module, "STUDY", None)
     if not isinstance(loaded, Study):
-        raise UsageError(f"{where}: a module-level STUDY = Study(...) expected, got {loaded!r}")
+        raise UsageError(
+            f"{where}: a module-level STUDY = Study(...) expected, got {quoted(loaded)}"
+        )
     return loaded
