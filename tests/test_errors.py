@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import allometry
-from allometry.errors import UsageError, in_one_line, printable, raised_at
+from allometry.errors import DataError, UsageError, called, in_one_line, printable, raised_at
 from allometry.spec import TrainSpec
 from allometry.spec.optimizers import SGD
 from allometry.stats.digits import shown
@@ -93,3 +93,31 @@ def test_no_character_at_all_steers_the_terminal_once_it_is_printable():
         shown.encode()  # no half of a surrogate pair
         left = [c for c in shown if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029"]
         assert set(left) <= {"\n", "\t"}
+
+
+def test_an_exception_whose_own_words_fail_or_are_endless_is_told():
+    class Vague(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    assert in_one_line(Vague()) == "Vague: <exception str() failed>"
+    assert in_one_line(ValueError("x" * 10**6)) == f"ValueError: {'x' * 988}…"
+    assert len(in_one_line(UsageError("x" * 10**6))) == 1001
+
+
+def test_a_sentence_for_people_has_the_place_in_code_of_ones_own():
+    def refuse():
+        raise UsageError("no study")
+
+    line = refuse.__code__.co_firstlineno + 1
+    assert in_one_line(raised(refuse)).startswith(f"no study ({__file__}, line {line}, in ")
+
+
+def test_a_function_of_ones_own_is_called_and_fails_in_its_own_words():
+    assert called("f is called as f(x)", abs, -3) == 3
+    with pytest.raises(UsageError, match=r"f is called as f\(x\): TypeError: bad operand"):
+        called("f is called as f(x)", abs, "x")
+    with pytest.raises(np.linalg.LinAlgError):
+        called("f is called as f(x)", mine, 2)
+    with pytest.raises(DataError, match="as it is"):
+        called("f is called as f(x)", lambda: (_ for _ in ()).throw(DataError("as it is")))

@@ -2,15 +2,20 @@
 
 import ast
 import math
+import re
 from dataclasses import FrozenInstanceError, replace
+from functools import partial
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from allometry import studies
 from allometry.errors import UsageError
-from allometry.findings import Finding, at_least
+from allometry.findings import Analysis, Finding, at_least
+from allometry.spec import Experiment, run_ids
+from allometry.spec.variants import variant
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
 from tests.store.cases import study
@@ -100,8 +105,74 @@ def test_seeds_are_those_of_a_size_there_is(seeds):
 
 
 def test_runs_takes_a_size_and_seeds():
-    with pytest.raises(UsageError, match=r"runs\(size, seeds\); got a function of \(seeds\)"):
+    with pytest.raises(UsageError, match=r"runs\(size, seeds\): TypeError: .* takes 1 "):
         replace(study(), runs=lambda seeds: []).specs("quick")
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "expected"),
+    [
+        ("name", 3, "'mine', a word without '/',"), ("name", "../x", "'mine'"),
+        ("name", "", "'mine'"), ("runs", {}, "a function of (size, seeds)"),
+        ("later", 3, "a function of (size, table)"), ("procedure", dict, "a Procedure"),
+        ("title", None, "text"), ("claims", 3, "[...] of allometry.claims"),
+        ("analyse", (), "a function of a table"), ("figures", None, "(draw,), functions of"),
+        ("views", {"v": 1}, "{'losses': "), ("symbols", {1: "N"}, "{'N': 'parameters'}"),
+        ("notebook", "n", "a Notebook"), ("notes", "one", "('a sentence',)"),
+    ],
+)  # fmt: skip
+def test_every_field_is_of_its_kind(field, given, expected):
+    with pytest.raises(UsageError, match=rf"{field}={re.escape(expected)}.* expected, got "):
+        replace(study(), **{field: given})
+
+
+def test_what_cannot_be_shown_is_refused_in_words_too():
+    class Hostile:
+        def __repr__(self):
+            raise RuntimeError("do not look at me")
+
+    for odd in (Hostile(), [Hostile()], ["x" * 10**6], [[]] * 10**5):
+        with pytest.raises(UsageError, match=r"measures=.* expected, got ") as refused:
+            replace(study(), measures=odd)
+        assert len(str(refused.value)) < 500
+
+
+def test_a_function_of_a_library_that_does_not_fit_is_told_as_the_studys():
+    for runs in (int, np.linalg.inv):
+        with pytest.raises(UsageError, match=r"runs is called as runs\(size, seeds\): \w+"):
+            replace(study(), runs=runs).specs("quick")
+    with pytest.raises(UsageError, match=r"analyse is called as analyse\(table\): LinAlgE"):
+        replace(study(), analyse=np.linalg.inv).analysis(Table({"a": [1.0]}))
+    with pytest.raises(UsageError, match=r"view 'v' of a table gives a Table, got None"):
+        replace(study(), views={"v": lambda table: None}).view("v", Table({"a": [1.0]}))
+
+
+@pytest.mark.parametrize("change", [{"measured": None}, {"verdict": "maybe"}, {"claim": 3}])
+def test_a_finding_is_of_words_and_numbers(change):
+    with pytest.raises(UsageError, match=r"a Finding: \w+=.* expected, got "):
+        replace(FINDING, **change)
+
+
+def test_an_analysis_is_of_findings_fits_and_figures():
+    for change in ({"findings": [1]}, {"fits": {"f": 1}}, {"figures": {"f": 1}}, {"numbers": 3}):
+        with pytest.raises(UsageError, match=r"an Analysis: \w+=.* expected, got "):
+            Analysis(**change)
+
+
+def test_a_spec_whose_field_is_no_data_is_refused():
+    class Strange(Experiment):
+        what: object
+
+    for what in (object(), [int], {"a": {1, 2}}):
+        with pytest.raises(UsageError, match="Strange: fields of numbers, texts, lists and Specs"):
+            run_ids([Strange(what=what, seed=0)])
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "[" * 900 + "]" * 900, '{"a":' * 5000, "9" * 5000])
+def test_a_change_nested_without_end_or_of_endless_digits_is_refused(text):
+    for call in (partial(study().specs, "quick", None), variant):
+        with pytest.raises(UsageError, match="new value: a number, text or list expected, got '"):
+            call({"train.epochs": text})
 
 
 def test_a_trajectory_without_points_is_refused_before_training():

@@ -6,8 +6,10 @@ line prints the message and exits with `exit_code`; nothing else is caught.
 
 import os
 import re
+import reprlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
@@ -39,6 +41,66 @@ def _written_out(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def quoted(value: object) -> str:
+    """What came, in a message: the beginning of its `repr`, also where that is long or fails."""
+    return _SHORT.repr(value)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 120
+LONGEST = 1000  # characters of what an exception says
+
+
+def _cut(text: str) -> str:
+    """The text, or its beginning where it is longer than a person would read."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+class Rule(NamedTuple):
+    """What a field of a value that a person makes may hold.
+
+    Attributes:
+        fits: whether a value may. expected: an example, or words.
+    """
+
+    fits: Callable[[Any], bool]
+    expected: str
+
+
+def check_fields(what: str, value: object, rules: Mapping[str, Rule]) -> None:
+    """Refuse a value with a field that does not fit its rule.
+
+    Args:
+        what: the value is, for the message: "study mine".
+
+    Raises:
+        UsageError: naming the field, what it holds, and what was expected.
+    """
+    for name, rule in rules.items():
+        given = getattr(value, name)
+        if not rule.fits(given):
+            raise UsageError(f"{what}: {name}={rule.expected} expected, got {quoted(given)}")
+
+
+def called(what: str, function: Callable[..., Any], *arguments: object) -> Any:
+    """What a function of a person's gives.
+
+    Args:
+        what: it is, and how it is called, for the message.
+
+    Raises:
+        UsageError: it fails in code that is not its author's: called so, or with these values.
+    """
+    try:
+        return function(*arguments)
+    except AllometryError:
+        raise
+    except Exception as error:
+        if raised_at(error) is not None:
+            raise
+        raise UsageError(f"{what}: {in_one_line(error)}") from error
+
+
 def lacking(part: object, member: str) -> "UsageError":
     """What to raise where a class of one's own has not what every such class gives itself."""
     return UsageError(
@@ -58,7 +120,7 @@ def raised_at(error: BaseException) -> str | None:
     import traceback
     from pathlib import Path
 
-    if isinstance(error, SyntaxError) and error.filename:
+    if isinstance(error, SyntaxError) and error.filename and error.filename[0] != "<":
         return f"{error.filename}, line {error.lineno}"
     libraries = (Path(__file__).parent, sysconfig.get_path("stdlib"))
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
@@ -76,11 +138,13 @@ def raised_at(error: BaseException) -> str | None:
 def in_one_line(error: BaseException) -> str:
     """What an exception says, with the place in a person's own code where it was raised.
 
-    An `AllometryError` is a sentence already and comes as it is.
+    An `AllometryError` is a sentence already, which gets its place alone.
     """
+    place = raised_at(error)
+    where = f" ({place})" if place else ""
     if isinstance(error, AllometryError):
-        return str(error)
-    said = str(error).strip().partition("\n")[0]
+        return _cut(str(error)) + where
+    said = _words(error)
     if hasattr(error, "errors") and hasattr(error, "title"):  # a field of a spec, by pydantic
         wrong = []
         for e in error.errors():
@@ -90,8 +154,17 @@ def in_one_line(error: BaseException) -> str:
     if isinstance(error, AttributeError) and error.name is not None:
         there = (name for name in dir(error.obj) if not name.startswith("_"))
         said += did_you_mean(error.name, there)
-    text, place = f"{type(error).__name__}: {said}", raised_at(error)
-    return f"{text} ({place})" if place else text
+    return _cut(f"{type(error).__name__}: {said}") + where
+
+
+def _words(error: BaseException) -> str:
+    """The first line of what an exception says of itself, also where its own code fails there."""
+    import traceback
+
+    if isinstance(error, SyntaxError):
+        return error.msg
+    said = str(traceback.TracebackException(type(error), error, None))
+    return said.strip().partition("\n")[0]
 
 
 class AllometryError(Exception):
@@ -130,7 +203,7 @@ class StoreBusyError(AllometryError):
     exit_code = 75
 
 
-def as_told(error: Exception) -> AllometryError | None:
+def as_told(error: BaseException) -> AllometryError | None:
     """An error of files or of their text that nobody put into words, as a sentence.
 
     Returns:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from allometry.errors import printable
+import numpy as np
+
+from allometry.errors import Rule, check_fields, printable
 from allometry.fitting.document import Fit
 from allometry.stats.interval import Interval
 from allometry.tables.printed import WIDTH, aligned
@@ -36,6 +38,21 @@ Verdict = Literal["agrees", "disagrees", "undecided"]
 
 # The sign beside each verdict, on pages and in the terminal.
 MARKS: Mapping[Verdict, str] = {"agrees": "✓", "disagrees": "✗", "undecided": "?"}
+
+
+TEXT = Rule(lambda text: isinstance(text, str), "text")
+NUMBER = Rule(
+    lambda number: isinstance(number, int | float | np.integer | np.floating),
+    "a number, or float('nan') for none,",
+)
+RULES = {
+    **dict.fromkeys(("claim", "prediction", "source", "answer", "control", "unit", "figure"), TEXT),
+    **dict.fromkeys(("measured", "low", "high"), NUMBER),
+    "verdict": Rule(
+        lambda verdict: isinstance(verdict, str) and verdict in MARKS,
+        " or ".join(map(repr, MARKS)),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +88,9 @@ class Finding:
     figure: str = ""
     reproduces: bool = False
     exact: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields("a Finding", self, RULES)
 
     @property
     def interval(self) -> Interval:
@@ -126,6 +146,30 @@ class Passages(NamedTuple):
     columns: Sequence[Passage]
 
 
+def _hold(kind: type | tuple[type, ...], value: object) -> bool:
+    """Whether these are such values by name."""
+    return (
+        isinstance(value, Mapping)
+        and all(isinstance(name, str) for name in value)
+        and all(isinstance(one, kind) for one in value.values())
+    )
+
+
+RULES_OF_ANALYSES = {
+    "findings": Rule(
+        lambda some: isinstance(some, tuple | list) and all(isinstance(f, Finding) for f in some),
+        "[Finding(...)], a list of findings,",
+    ),
+    "numbers": Rule(lambda numbers: _hold(object, numbers), "{'slope': 1.5}, values by name,"),
+    "fits": Rule(lambda fits: _hold(Fit, fits), "{'loss': fit}, fits by name,"),
+    "figures": Rule(
+        lambda figures: _hold(FindingFigure, figures),
+        "{'loss': FindingFigure(draw, caption)}, figures by name,",
+    ),
+    "passages": Rule(lambda passages: isinstance(passages, Passages | None), "Passages"),
+}
+
+
 @dataclass(frozen=True)
 class Analysis:
     """Everything a study computes from its runs, once for the page and for all figures.
@@ -143,6 +187,9 @@ class Analysis:
     fits: Mapping[str, Fit] = field(default_factory=dict)
     figures: Mapping[str, FindingFigure] = field(default_factory=dict)
     passages: Passages | None = None
+
+    def __post_init__(self) -> None:
+        check_fields("an Analysis", self, RULES_OF_ANALYSES)
 
 
 def same_results(some: Sequence[Finding], others: Sequence[Finding]) -> bool:

@@ -26,7 +26,7 @@ from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.kept import Keep, Kept
-from allometry.training.procedure import pending_packs
+from allometry.training.procedure import pending_packs, total_updates
 
 __all__ = ["Outcome", "run"]
 
@@ -220,7 +220,7 @@ class _Packs:
         """Train and store; the signal that asked to stop, 0 for none, and what failed."""
         procedure = procedure_of(self.study)
         packs = pending_packs(procedure.packs(self.specs), self.pending)
-        steps = sum(procedure.updates(spec) for spec in self.pending)
+        steps = total_updates(procedure, self.pending)
         progress.begin(len(self.pending), len(self.specs) - len(self.pending), len(packs), steps)
         failures: list[Failure] = []
         try:

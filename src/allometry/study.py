@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from allometry.claims.claim import OURS, Claim
-from allometry.errors import UsageError, in_one_line, printable
+from allometry.errors import Rule, UsageError, called, check_fields, in_one_line, printable, quoted
 from allometry.findings import Analysis, Finding, FindingFigure
 from allometry.fitting.document import Fit
-from allometry.study_runs import Runs, included
+from allometry.study_runs import FUNCTIONS, Runs, included
 from allometry.tables.printed import labelled, shortened
 from allometry.tables.table import Table
 from allometry.training.procedure import Procedure
@@ -39,6 +39,33 @@ class Notebook:
     number: int
     name: str
     printed: str
+
+
+def _all_are(kind: type | tuple[type, ...], value: object) -> bool:
+    """Whether it is a tuple or list of such values."""
+    return isinstance(value, tuple | list) and all(isinstance(one, kind) for one in value)
+
+
+TEXT = Rule(lambda text: isinstance(text, str), "text")
+RULES = {
+    **dict.fromkeys(("title", "question", "prediction", "source"), TEXT),
+    "claims": Rule(lambda claims: _all_are(Claim, claims), "[...] of allometry.claims"),
+    "analyse": Rule(lambda analyse: analyse is None or callable(analyse), "a function of a table"),
+    "figures": Rule(
+        lambda figures: isinstance(figures, tuple | list) and all(map(callable, figures)),
+        "(draw,), functions of (table, analysis),",
+    ),
+    "symbols": Rule(
+        lambda symbols: (
+            isinstance(symbols, Mapping)
+            and _all_are(str, [text for pair in symbols.items() for text in pair])
+        ),
+        "{'N': 'parameters'}, texts by symbol,",
+    ),
+    "views": FUNCTIONS,
+    "notebook": Rule(lambda notebook: isinstance(notebook, Notebook | None), "a Notebook"),
+    "notes": Rule(lambda notes: _all_are(str, notes), "('a sentence',)"),
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,16 +124,12 @@ class Study(Runs):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        claims = [claim for claim in self.claims if isinstance(claim, Claim)]
-        if len(claims) < len(self.claims):
-            raise UsageError(
-                f"study {self.name}: claims=[...] of allometry.claims expected, got {self.claims!r}"
-            )
+        check_fields(f"study {self.name}", self, RULES)
         words = {
             "title": self.name.replace("_", " ").capitalize(),
             "question": self.title or self.name.replace("_", " ").capitalize(),
-            "prediction": ". ".join(claim.title for claim in claims),
-            "source": "; ".join(dict.fromkeys(c.source for c in claims if c.source)) or OURS,
+            "prediction": ". ".join(claim.title for claim in self.claims),
+            "source": "; ".join(dict.fromkeys(c.source for c in self.claims if c.source)) or OURS,
         }
         for name, default in words.items():
             object.__setattr__(self, name, getattr(self, name) or default)
@@ -137,13 +160,14 @@ class Study(Runs):
 
     def _analysed(self, table: Table) -> Analysis:
         """What `analyse` gives, also where it is a list of findings."""
-        result = self.analyse(table) if self.analyse else ()
+        what = f"study {self.name}: analyse is called as analyse(table)"
+        result = called(what, self.analyse, table) if self.analyse else ()
         if isinstance(result, Analysis):
             return result
         if not isinstance(result, Sequence) or not all(isinstance(f, Finding) for f in result):
             raise UsageError(
                 f"study {self.name}: analyse(table) gives an Analysis or a list of findings; got "
-                f"{result!r}"
+                f"{quoted(result)}"
             )
         return Analysis(tuple(result))
 
@@ -172,7 +196,13 @@ class Study(Runs):
         if name not in self.views:
             views = ", ".join(self.views) or "none"
             raise UsageError(f"study {self.name} has no view {name!r}; it has {views}")
-        return self.views[name](included(table))
+        what = f"study {self.name}: view {name!r} is called with a table"
+        made = called(what, self.views[name], included(table))
+        if not isinstance(made, Table):
+            raise UsageError(
+                f"study {self.name}: view {name!r} of a table gives a Table, got {quoted(made)}"
+            )
+        return made
 
     def __repr__(self) -> str:
         """At most 12 lines: what is asked, of which sizes, and what is measured."""

@@ -1,13 +1,14 @@
 """The runs of a study: listed by it or planned from results, checked, marked with their code."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from inspect import signature
 from operator import index
 from typing import Any
 
-from allometry.errors import UsageError
+import numpy as np
+
+from allometry.errors import Rule, UsageError, called, check_fields, quoted
 from allometry.spec import Changes, Experiment, RunSpec, Spec, replace, run_ids
 from allometry.spec.code import UserCode, is_known, is_shipped, user_classes, user_code
 from allometry.spec.code import changes as changes_of_code
@@ -21,6 +22,46 @@ __all__ = ["Declared", "Runs", "Stage", "included"]
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 FIRST_SEED = 0  # of a size that names no seeds
+
+
+def _is_name(value: object) -> bool:
+    """Whether it is a word that files, columns of a table and command lines can hold."""
+    return isinstance(value, str) and value.isprintable() and not {"/", "\\"} & {*value}
+
+
+def _are_functions(value: object) -> bool:
+    """Whether these are functions by name."""
+    return (
+        isinstance(value, Mapping)
+        and all(isinstance(name, str) for name in value)
+        and all(map(callable, value.values()))
+    )
+
+
+def _are_seeds(value: object) -> bool:
+    """Whether these are seeds by size."""
+    return isinstance(value, Mapping) and all(
+        np.iterable(seeds) and not isinstance(seeds, str) for seeds in value.values()
+    )
+
+
+FUNCTIONS = Rule(_are_functions, "{'losses': measures.losses}, functions by name,")
+RULES = {
+    "name": Rule(lambda name: bool(name) and _is_name(name), "'mine', a word without '/',"),
+    "runs": Rule(callable, "a function of (size, seeds)"),
+    "later": Rule(lambda later: later is None or callable(later), "a function of (size, table)"),
+    "sizes": Rule(
+        lambda sizes: isinstance(sizes, tuple | list) and bool(sizes) and all(map(_is_name, sizes)),
+        "('quick',), names in a tuple,",
+    ),
+    "measures": FUNCTIONS,
+    "trajectory": FUNCTIONS,
+    "seeds": Rule(_are_seeds, "{'quick': (0, 1, 2)}, seeds by size,"),
+    "procedure": Rule(
+        lambda procedure: procedure is None or isinstance(procedure, Procedure),
+        "a Procedure, Function(train) say,",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -54,24 +95,14 @@ class Runs:
     procedure: Procedure | None = None
 
     def __post_init__(self) -> None:
-        """Refuse sizes, measures and seeds that cannot be meant."""
-        if isinstance(self.sizes, str) or not self.sizes:
-            raise UsageError(
-                f"study {self.name}: sizes=('quick',), names in a tuple, expected, got "
-                f"{self.sizes!r}"
-            )
-        for kind in ("measures", "trajectory"):
-            given = getattr(self, kind)
-            if not isinstance(given, Mapping) or not all(map(callable, given.values())):
-                raise UsageError(
-                    f"study {self.name}: {kind}={{'losses': measures.losses}}, functions by name, "
-                    f"expected, got {given!r}"
-                )
-        seeds = self.seeds.items() if isinstance(self.seeds, Mapping) else [("", self.seeds)]
-        if not all(size in self.sizes and isinstance(some, Iterable) for size, some in seeds):
+        """Refuse fields that cannot be meant."""
+        name = self.name if isinstance(self.name, str) else quoted(self.name)
+        check_fields(f"study {name}", self, RULES)
+        if not all(size in self.sizes for size in self.seeds):
             sizes = ", ".join(f"{size!r}: (0, 1, 2)" for size in self.sizes)
             raise UsageError(
-                f"study {self.name}: seeds={{{sizes}}}, seeds by size, expected, got {self.seeds!r}"
+                f"study {self.name}: seeds={{{sizes}}}, seeds by size, expected, got "
+                f"{quoted(self.seeds)}"
             )
 
     @property
@@ -145,13 +176,14 @@ class Runs:
         self._check_size(size)
         if self.later is None:
             return None
-        stage = self.later(size, table)
+        what = f"study {self.name}: later is called as later(size, table)"
+        stage = called(what, self.later, size, table)
         if stage is None:
             return None
         if not isinstance(stage, Stage):
             raise UsageError(
                 f"study {self.name}: later(size, table) gives a Stage(name, runs=[...]) or None; "
-                f"got {stage!r}"
+                f"got {quoted(stage)}"
             )
         given = self._checked(f"stage {stage.name!r}: runs", stage.runs)
         if not given:
@@ -176,14 +208,8 @@ class Runs:
 
     def _listed(self, size: str, seeds: Sequence[int]) -> list[Experiment]:
         """What `runs` gives."""
-        try:
-            signature(self.runs).bind(size, seeds)
-        except TypeError:
-            raise UsageError(
-                f"study {self.name}: runs is called as runs(size, seeds); got a function of "
-                f"{signature(self.runs)}"
-            ) from None
-        return self._checked("runs(size, seeds)", self.runs(size, seeds))
+        what = f"study {self.name}: runs is called as runs(size, seeds)"
+        return self._checked("runs(size, seeds)", called(what, self.runs, size, seeds))
 
     def _checked(self, what: str, given: object) -> list[Experiment]:
         """The specs in a list of them, or one that stands alone.
@@ -191,13 +217,13 @@ class Runs:
         Args:
             what: gave them, for the message.
         """
-        specs: list[Any] = list(given) if isinstance(given, Iterable) else [given]
+        specs: list[Any] = list(given) if np.iterable(given) else [given]
         kind = RunSpec if self.procedure is None else Experiment
         strange = [spec for spec in specs if not isinstance(spec, kind)]
         if strange:
             raise UsageError(
                 f"study {self.name}: {what} gives a list of RunSpec, or with procedure= "
-                f"of another Experiment; got {strange[0]!r}"
+                f"of another Experiment; got {quoted(strange[0])}"
             )
         return specs
 
@@ -264,12 +290,12 @@ def _is_measure(name: str, function: Callable[..., object]) -> bool:
 def _asked_seeds(seeds: int | Sequence[int], first: int) -> tuple[int, ...]:
     """The seeds asked for: these, or so many from the first."""
     try:
-        if isinstance(seeds, Iterable):
+        if np.iterable(seeds):
             return tuple(index(seed) for seed in seeds)
         return tuple(range(first, first + index(seeds)))
     except TypeError:
         raise UsageError(
-            f"seeds: how many, 3 say, or a list of them, [0, 1] say, expected, got {seeds!r}"
+            f"seeds: how many, 3 say, or a list of them, [0, 1] say, expected, got {quoted(seeds)}"
         ) from None
 
 

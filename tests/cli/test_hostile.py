@@ -2,10 +2,7 @@
 
 import os
 import random
-import signal
 import sys
-import traceback
-import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import click
 import pytest
 
 from allometry import cli
+from tests.cli.answers import fault
 
 STUDY = '''
 """A study of no cost."""
@@ -117,38 +115,6 @@ def place(tmp_path_factory):
     os.chdir(before)
 
 
-class Hung(BaseException):
-    """A command did not come back."""
-
-
-def hang_up(*_):
-    raise Hung
-
-
-def uncaught(arguments, capfd, seconds=60):
-    """What went wrong with a command: a traceback, a hang, or raw characters; None for nothing."""
-    signal.signal(signal.SIGALRM, hang_up)
-    signal.alarm(seconds)
-    try:
-        cli.main(arguments)
-    except SystemExit as stop:
-        code = stop.code
-    except Hung:
-        return "hangs"
-    except BaseException:
-        return traceback.format_exc()
-    finally:
-        signal.alarm(0)
-    out, err = capfd.readouterr()
-    if "Traceback" in out + err and "failed: " not in err:  # that of a run, with its log
-        return f"a traceback is printed: {err[-500:]}"
-    if code not in (0, 2, 65, 69, 70, 74, 75, None):
-        return f"exit code {code}"
-    data = out if "--json" in arguments or arguments[:1] == ["table"] else ""
-    raw = {c for c in (out if not data else "") + err if unicodedata.category(c)[0] == "C"}
-    return f"raw {raw - {chr(10), chr(9)}}" if raw - {"\n", "\t"} else None
-
-
 def parameters(line):
     words = line.split()
     command = cli.commands
@@ -181,7 +147,7 @@ def attacks():
                 yield with_word(line, parameter, text)
 
 
-def faults_of(lines, capfd):
+def faults_of(lines):
     faults = Counter()
     good = {name: Path(name).read_bytes() for name in GOOD}
     for arguments in lines:
@@ -190,23 +156,22 @@ def faults_of(lines, capfd):
             if not path.is_file() or path.read_bytes() != content:  # written over by a command
                 path.unlink(missing_ok=True)
                 path.write_bytes(content)
-        capfd.readouterr()
-        wrong = uncaught(arguments, capfd)
+        _, wrong = fault(arguments)
         if wrong:
             faults[f"{[a[:60] for a in arguments]}: {wrong[-1500:]}"] += 1
     return faults
 
 
-def test_a_sample_of_hostile_words_is_answered(place, capfd):
+def test_a_sample_of_hostile_words_is_answered(place):
     chosen = random.Random(1).sample(list(attacks()), 150)
-    faults = faults_of(chosen, capfd)
+    faults = faults_of(chosen)
     assert not faults, "\n\n".join(faults)
 
 
 @pytest.mark.slow
 def test_every_hostile_word_in_every_place_is_answered(place, capfd):
     lines = list(attacks())
-    faults = faults_of(lines, capfd)
+    faults = faults_of(lines)
     with capfd.disabled():
         sys.stderr.write(f"{len(lines)} hostile command lines, {len(faults)} faults\n")
     assert not faults, "\n\n".join(faults)
@@ -250,27 +215,26 @@ def broken(text, count, seed):
         yield bytes(made)
 
 
-def faults_of_files(capfd, count):
+def faults_of_files(count):
     faults = Counter()
     for seed, (name, (text, arguments)) in enumerate(FILES.items()):
         for content in broken(text, count, seed):
             Path(name).write_bytes(content)
-            capfd.readouterr()
-            wrong = uncaught(arguments, capfd)
+            _, wrong = fault(arguments)
             if wrong:
                 faults[f"{content[:3000]!r}: {wrong[-1500:]}"] += 1
     return faults
 
 
-def test_a_few_broken_files_are_answered(place, capfd):
-    faults = faults_of_files(capfd, 15)
+def test_a_few_broken_files_are_answered(place):
+    faults = faults_of_files(15)
     assert not faults, "\n\n".join(faults)
 
 
 @pytest.mark.slow
 def test_thousands_of_broken_files_are_answered(place, capfd):
     count = 1200
-    faults = faults_of_files(capfd, count)
+    faults = faults_of_files(count)
     with capfd.disabled():
         sys.stderr.write(f"{count * len(FILES)} broken files, {len(faults)} faults\n")
     assert not faults, "\n\n".join(faults)

@@ -153,6 +153,84 @@ def test_a_bug_in_a_study_is_told_by_file_line_and_one_sentence(
     assert said in told and f"({path}, line {line}{function})" in told
 
 
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("exit()", "SystemExit: None"), ("raise SystemExit('words')", "SystemExit: words"),
+        ("raise SystemExit(0)", "SystemExit: 0"), ("raise EOFError('soon')", "EOFError: soon"),
+        ("raise GeneratorExit", "GeneratorExit"), ("eval('1 +')", "SyntaxError: invalid syntax"),
+    ],
+)  # fmt: skip
+def test_a_study_that_ends_the_program_is_told_of_like_any_bug(own, allometry, new, said):
+    """Click would take an end of input for Ctrl-C."""
+    path = own(('print("loading")', new))
+    line = path.read_text()[: path.read_text().index(new)].count("\n") + 1
+    code, out, err = allometry("run", path, "--json")
+    assert (code, out) == (70, "") and f"({path}, line {line})" in err and said in err
+
+
+@pytest.mark.parametrize("command", ["exclude", "include", "forget"])
+def test_what_a_study_prints_is_talk_also_where_runs_are_chosen(own, allometry, command):
+    path = own()
+    allometry("run", path)
+    if command == "include":
+        allometry("exclude", path, "--reason", "why")
+    more = {"exclude": ("--reason", "why"), "forget": ("--yes",)}.get(command, ())
+    code, out, err = allometry(command, path, "--json", *more)
+    assert code == 0 and json.loads(out)["schema"] == f"allometry/{command}/1"
+    assert "loading" in err
+
+
+MADE = "[made(spec, measures) for spec in pack.specs]"
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("None", "got None"), ("[]", "got 0 for 1 specs"), ("[3]", "got one of 3"),
+        ("[made(Net(width=9, seed=9), measures)]", "got 1 for 1 specs, or of other specs"),
+        ("[RunResult(None, 'done', {}, 0.0)]", "got one of RunResult("),
+    ],
+)  # fmt: skip
+def test_a_procedure_gives_a_result_of_each_spec_or_is_refused(own, allometry, made, said):
+    """What it leaves out would stay pending, and what it makes besides would be stored."""
+    code, out, err = allometry("run", own((MADE, made)), "--json")
+    assert (code, out) == (2, "") and "gives a RunResult or RunFailure of each spec" in err
+    assert said in err
+    assert allometry("table", "own")[0] == 2, "nothing is stored"
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ("'odd', {}, 0.0", "status='done' or 'diverged' expected, got 'odd'"),
+        ("'done', None, 0.0", "row={'loss': 1.5}, columns by name, expected, got None"),
+        ("'done', {}, float('nan')", "seconds=a finite number expected, got nan"),
+        ("'done', {}, 0.0, {1: 2}", "trajectories={'loss': array}, arrays by name, expected"),
+    ],
+)
+def test_a_result_that_could_not_be_read_again_is_not_stored(own, allometry, result, said):
+    path = own((MADE, f"[RunResult(spec, {result}) for spec in pack.specs]"))
+    code, _, err = allometry("run", path)
+    assert code == 70 and said in err
+    assert allometry("verify")[0] == 0
+
+
+def test_packs_updates_and_figures_of_another_kind_are_refused(own, allometry):
+    for method, given, said in (
+        ("packs", "None", "packs(specs) gives a list of Pack, got None"),
+        ("updates", "'x'", "updates(spec) gives a whole number, got 'x'"),
+    ):
+        before = "    def run(self,"
+        path = own((before, f"    def {method}(self, given):\n        return {given}\n\n{before}"))
+        code, _, err = allometry("run", path)
+        assert code == 2 and said in err
+    allometry("run", own())
+    path = own(("return panels(1, 1)[0]", "return None"))
+    code, _, err = allometry("report", path)
+    assert code == 2 and "figure 'figure': a figure of Matplotlib expected, got None" in err
+
+
 def test_a_bug_shows_its_traceback_when_asked(own, allometry, tmp_path):
     path = own(('print("listing")', "nothing"))
     with pytest.raises(NameError):

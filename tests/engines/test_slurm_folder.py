@@ -7,6 +7,7 @@ import pytest
 
 from allometry.engines import slurm
 from allometry.engines.coordinator import Lost
+from allometry.engines.resources import Needs
 from allometry.engines.slurm import _delivery, _Jobs, _order_file
 
 ORDER = "a" * 64
@@ -62,6 +63,7 @@ def test_what_is_no_file_is_neither_read_nor_followed(jobs, tmp_path, make):
 
 def test_an_order_under_another_content_is_written_again(jobs, tmp_path):
     _order_file(tmp_path, ORDER).write_bytes(b"cut")
-    jobs.submit(ORDER, b"whole", None)
+    jobs._minutes = 60
+    jobs.submit(ORDER, b"whole", Needs())
     assert _order_file(tmp_path, ORDER).read_bytes() == b"whole"
     assert len([*(tmp_path / "orders").iterdir()]) == 1

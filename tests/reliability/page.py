@@ -21,6 +21,11 @@ SAME = (
 TOLD = "what a person sees is as it was, or it is said in words"
 WHOLE = "what has its final name is the file from before, or the new one"
 
+ANSWERED = (
+    "one sentence and an exit code of [the list](command-line.md), no traceback, at once; the "
+    "files stay as they are"
+)
+
 CAMPAIGNS: Mapping[str, tuple[str, str]] = {
     "kills_of_sweeps": ("`kill -9` of tiny sweeps at random moments", SAME),
     "kills_of_the_command": (
@@ -58,6 +63,23 @@ CAMPAIGNS: Mapping[str, tuple[str, str]] = {
         "fetched, compiled, judged again",
     ),
     "damaged_fits": ("the same of saved fits", TOLD),
+    "malformed_tables": (
+        "`fit`, `compare`, `influence`, `multiverse`, `plan`, `next` of malformed CSV, TSV, JSON, "
+        "JSON lines and Parquet", ANSWERED,
+    ),
+    "malformed_documents": (
+        "`plan`, `next`, `fit` of fit documents with other values, most under a right seal",
+        ANSWERED,
+    ),
+    "malformed_specs": (
+        "words for `--set`; stored specs, rows, provenance under right hashes, read by every "
+        "command on a store", ANSWERED,
+    ),
+    "malformed_studies": (
+        "`run`, `table`, `report` and others of study files with wrong fields, values, exceptions, "
+        "encodings, and cut or spoilt", f"{ANSWERED}; the line, where their own code fails",
+    ),
+    "malformed_studies_in_processes": ("the same in processes of their own", ANSWERED),
     "commands_on_damaged_stores": (
         "`status`, `verify`, `backup` of damaged stores", "the file is named; no traceback",
     ),

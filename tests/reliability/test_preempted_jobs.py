@@ -74,14 +74,20 @@ def test_jobs_sent_back_again_and_again_are_made_in_the_end(empty, tmp_path):
     record_if_asked("jobs_in_a_queue", time.monotonic() - began, figures)
 
 
-def test_a_job_that_times_out_fails_in_words_and_costs_no_other(empty, tmp_path):
+@pytest.mark.parametrize("limit", ["engine", "sbatch"])
+def test_a_job_that_times_out_fails_in_words_and_costs_no_other(
+    empty, tmp_path, monkeypatch, limit
+):
     """A hang that nothing else ends, at a limit of one minute; submitit is told before SLURM ends
     the job, and the pack is not ordered again: it would take as long."""
     changes = {"folder": str(tmp_path), "trouble": "hang_at_5", "per_pack": "6"}
-    outcome = run(
-        FILE, store=tmp_path / "s.db", engine=slurm_engine(tmp_path, minutes=1), changes=changes
-    )
+    if limit == "sbatch":
+        monkeypatch.setenv("SBATCH_TIMELIMIT", "00:01:00")
+    options = {"minutes": 1} if limit == "engine" else {}
+    engine = slurm_engine(tmp_path, **options)
+    outcome = run(FILE, store=tmp_path / "s.db", engine=engine, changes=changes)
     assert (outcome.trained, outcome.pending, outcome.exit_code) == (RUNS - 12, 12, 70)
     assert len(outcome.failures) == 2, "width 5, in two seeds"
     for failure in outcome.failures:
-        assert "timed-out" in failure.reason and "in hang" in failure.log
+        assert "came to the time limit of 1 min" in failure.reason and "in hang" in failure.reason
+        assert "SBATCH_TIMELIMIT=00:02:00" in failure.reason

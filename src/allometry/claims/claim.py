@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from allometry.errors import DataError, UsageError, did_you_mean
+from allometry.errors import DataError, UsageError, did_you_mean, quoted
 from allometry.findings import Finding, FindingFigure, Verdict
 from allometry.fitting.document import Fit
 from allometry.laws import Array
@@ -99,14 +99,14 @@ class Claim:
         if not isinstance(self.where, Sequence) or not all(isinstance(t, str) for t in self.where):
             raise UsageError(
                 f"claim on {self.y!r}: where=['COLUMN<=VALUE'], conditions, expected, got "
-                f"{self.where!r}"
+                f"{quoted(self.where)}"
             )
         for text in self.where:
             parsed(text)
         if not isinstance(self.words, Mapping):
             raise UsageError(
                 f"claim on {self.y!r}: words={{'column': 'its name (its unit)'}} expected, got "
-                f"{self.words!r}"
+                f"{quoted(self.words)}"
             )
 
     @abstractmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from allometry.claims.claim import Claim, Judgement
 from allometry.claims.words import ROUNDING, is_number
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UsageError, quoted
 from allometry.findings import FindingFigure, Verdict
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
@@ -45,7 +45,7 @@ class Equals(Claim):
         if not (self.printed and all(map(is_number, numbers)) and self.tolerance > 0):
             raise UsageError(
                 f"claim {self.title!r}: printed={{{self.x}: number, ...}} and a tolerance above 0 "
-                f"expected, got {self.printed!r} and {self.tolerance!r}"
+                f"expected, got {quoted(self.printed)} and {quoted(self.tolerance)}"
             )
 
     def sentence(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from allometry.claims.claim import Claim, Judgement
 from allometry.claims.power_law import Fitted, PowerLaw
 from allometry.claims.words import in_words, is_number
-from allometry.errors import UsageError
+from allometry.errors import UsageError, quoted
 from allometry.findings import FindingFigure, Verdict
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
@@ -117,7 +117,7 @@ class Exponents(Claim):
         if not is_number(predicted) or predicted == 0:
             raise UsageError(
                 f"claim {self.title!r}: predicts({value:g}) a finite number other than 0 expected, "
-                f"got {predicted!r}; leave this {self.group} out by a condition"
+                f"got {quoted(predicted)}; leave this {self.group} out by a condition"
             )
         return predicted
 

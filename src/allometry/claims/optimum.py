@@ -10,7 +10,7 @@ import numpy as np
 from allometry.claims.claim import Claim, Judgement
 from allometry.claims.valleys import LOST, MISSING, places_of
 from allometry.claims.words import in_words, is_number, judged, region, region_in_words
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UsageError, quoted
 from allometry.findings import FindingFigure
 from allometry.laws import Array
 from allometry.stats.cells import cells_of
@@ -59,7 +59,7 @@ class Optimum(Claim):
         if self.stays and self.predicts != (-inf, inf):
             raise UsageError(
                 f"claim on {self.y!r}: stays=... or predicts=..., one of the two, expected, got "
-                f"{self.stays!r} and {self.predicts!r}"
+                f"{quoted(self.stays)} and {self.predicts!r}"
             )
         _ = self.allowed
 
@@ -72,7 +72,7 @@ class Optimum(Claim):
         """The region of the exponent."""
         if not is_number(self.stays):
             raise UsageError(
-                f"claim on {self.y!r}: stays=a number above 0 expected, got {self.stays!r}"
+                f"claim on {self.y!r}: stays=a number above 0 expected, got {quoted(self.stays)}"
             )
         ends = (-self.stays, self.stays) if self.stays else self.predicts
         return region(ends, self.says or f"{self.kind} of {self.y}")

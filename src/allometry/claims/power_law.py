@@ -20,7 +20,7 @@ from allometry.claims.words import (
     region,
     region_in_words,
 )
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UsageError, quoted
 from allometry.findings import FindingFigure, Verdict
 from allometry.fitting.document import Fit
 from allometry.fitting.fit import fit
@@ -108,7 +108,7 @@ class PowerLaw(Claim):
                 )
             region(ends, f"{name} of {self.y}")
         if not (is_number(self.bend) and self.bend > 0):
-            raise UsageError(f"claim on {self.y!r}: bend above 0 expected, got {self.bend!r}")
+            raise UsageError(f"claim on {self.y!r}: bend above 0 expected, got {quoted(self.bend)}")
 
     def sentence(self) -> str:
         law = f"The {self.word(self.y)} is a power law of the {self.word(self.x)}"

@@ -19,7 +19,7 @@ from allometry.claims.words import (
     region,
     region_in_words,
 )
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, UsageError, quoted
 from allometry.findings import Finding, FindingFigure
 from allometry.stats.cells import cells_of
 from allometry.stats.grid import Curves
@@ -153,7 +153,9 @@ class Straight(OfALine):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (is_number(self.margin) and self.margin > 0):
-            raise UsageError(f"claim {self.title!r}: margin above 0 expected, got {self.margin!r}")
+            raise UsageError(
+                f"claim {self.title!r}: margin above 0 expected, got {quoted(self.margin)}"
+            )
 
     def sentence(self) -> str:
         logs = [n for n, log in ((self.x, self.xlog), (self.y, self.ylog)) if log]

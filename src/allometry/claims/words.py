@@ -5,7 +5,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, quoted
 from allometry.findings import Verdict
 from allometry.stats.interval import Interval
 from allometry.tables.table import Table
@@ -41,7 +41,7 @@ def region(ends: tuple[float, float], claim: str) -> tuple[float, float]:
     if not usable:
         raise UsageError(
             f"claim {claim!r}: predicts=(low, high), with one end that is finite at least, "
-            f"expected, got {ends!r}"
+            f"expected, got {quoted(ends)}"
         )
     return low, high
 

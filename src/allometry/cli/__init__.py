@@ -40,29 +40,39 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         tell(in_words_of_click(error))
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except BaseException as error:
+        code = _ended_by(_as_raised(error), sys.argv if arguments is None else arguments)
+    close_stdout()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _as_raised(error: BaseException) -> BaseException:
+    """The error behind an end of input that Click took for Ctrl-C: a study's code may raise it."""
+    inner = error.__cause__
+    return inner if isinstance(inner, EOFError) and raised_at(inner) is not None else error
+
+
+def _ended_by(error: BaseException, arguments: Sequence[str]) -> int:
+    """Say why a command ends; its exit code. A defect of ours is raised again."""
+    if isinstance(error, click.Abort | KeyboardInterrupt):
         say("interrupted; what was finished is stored, the same command goes on from there")
         sys.stdout.flush()
         # Threads still inside a compiled program would hold up a usual exit, or crash in it.
         os._exit(INTERRUPTED)
-    except AllometryError as error:
-        tell(in_a_line(f"allometry: {error}"))
-        code = error.exit_code
-    except Exception as error:
-        if "--debug" in (sys.argv if arguments is None else arguments):
-            raise
-        if raised_at(error) is not None:  # in a study's own code: its author's to mend
-            said = f"{in_one_line(error)}; `allometry --debug ...` shows the traceback"
-            tell(in_a_line(f"allometry: {said}"))
-            code = FAILED
-        else:
-            told = as_told(error)
-            if told is None:
-                raise  # a defect of ours
-            tell(in_a_line(f"allometry: {told}"))
-            code = told.exit_code
-    close_stdout()
-    sys.exit(code if isinstance(code, int) else 0)
+    debugging = "--debug" in arguments
+    if isinstance(error, AllometryError) and not (debugging and error.__cause__):
+        tell(in_a_line(f"allometry: {in_one_line(error)}"))
+        return error.exit_code
+    in_study = raised_at(error) is not None  # its author's to mend
+    told = as_told(error)
+    if debugging or not (in_study or told):
+        raise error  # a defect of ours, or the exit of `run` where runs failed
+    if in_study or told is None:
+        said = f"{in_one_line(error)}; `allometry --debug ...` shows the traceback"
+        tell(in_a_line(f"allometry: {said}"))
+        return FAILED
+    tell(in_a_line(f"allometry: {told}"))
+    return told.exit_code
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

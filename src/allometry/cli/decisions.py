@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, pairs
-from allometry.cli.output import print_json, print_line, say, say_lines
+from allometry.cli.output import print_json, print_line, prints_on_stderr, say, say_lines
 from allometry.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def _selected(
         raise UsageError("name STUDY, with --where, --size and --set as you like, or each --run ID")
     if runs:
         return named_runs(store, runs)
-    name, _ = name_of(study or "")
+    with prints_on_stderr():
+        name, _ = name_of(study or "")
     return runs_of_study(store, name, size=size, changes=changes, where=where)
 
 

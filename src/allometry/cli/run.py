@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-LOGS_SHOWN, LINES_SHOWN = 3, 30  # of failures; --json has all
+LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has all
 
 
 @click.command()
@@ -160,7 +160,7 @@ def _say_failures(failures: "Sequence[Failure]") -> None:
             # Ends of lines alone: str.splitlines also splits at characters inside a line.
             lines = list(io.StringIO(group[0].log, newline=None))
             for line in lines[-LINES_SHOWN:]:
-                say(f"    {line.rstrip()}")
+                say(f"    {line.rstrip()[:LONGEST_LINE]}")
     if failures:
         say("these runs stay pending: the same command tries them again")
 

@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from allometry.errors import UsageError
+import numpy as np
+
+from allometry.errors import UsageError, quoted
+from allometry.spec import Experiment, run_ids
 from allometry.store.record import check_storable
 from allometry.study import Study
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Pack
 from allometry.training.result import RunFailure, RunResult
 
-__all__ = ["Engine", "Failure", "Finished", "sorted_out"]
+__all__ = ["Engine", "Failure", "Finished", "check_made", "sorted_out"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,24 @@ class Finished:
     results: Sequence[RunResult]
     provenance: Mapping[str, Any]
     failures: tuple[Failure, ...] = ()
+
+
+def check_made(made: object, specs: Sequence[Experiment]) -> Sequence[RunResult | RunFailure]:
+    """What a procedure made of the specs of a pack, if it is what it is to give.
+
+    Raises:
+        UsageError: it is no list of results and failures, or not one of each spec.
+    """
+    gives = "the procedure's run(pack, ...) gives a RunResult or RunFailure of each spec"
+    if not np.iterable(made):
+        raise UsageError(f"{gives}, in a list; got {quoted(made)}")
+    given: list[RunResult | RunFailure] = list(made)
+    for one in given:
+        if not isinstance(one, RunResult | RunFailure) or not isinstance(one.spec, Experiment):
+            raise UsageError(f"{gives}; got one of {quoted(one)}")
+    if sorted(run_ids([one.spec for one in given])) != sorted(run_ids(specs)):
+        raise UsageError(f"{gives}; got {len(given)} for {len(specs)} specs, or of other specs")
+    return given
 
 
 def sorted_out(

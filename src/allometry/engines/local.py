@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from allometry.engines import Engine, Failure, Finished, sorted_out
+from allometry.engines import Engine, Failure, Finished, check_made, sorted_out
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.hung import HUNG_AFTER
 from allometry.engines.pool import pool
@@ -58,7 +58,10 @@ class LocalEngine(Engine):
 
         def make(pack: Pack, advance: Callable[[int], None]) -> Finished:
             try:
-                made = procedure.run(pack, study.measures, study.trajectory, advance, checkpoints)
+                made = check_made(
+                    procedure.run(pack, study.measures, study.trajectory, advance, checkpoints),
+                    pack.specs,
+                )
             except Exception as error:
                 # What is refused of the first pack would be refused of the others, too.
                 refused = isinstance(error, UsageError) and bool(finished)

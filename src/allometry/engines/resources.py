@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -39,11 +39,14 @@ class Needs:
         cpus: processors, and so the number of threads it trains with.
         gpus: number of GPUs, or a share of one.
         memory: bytes; None if unknown, and then no memory is asked for.
+        seconds: it is predicted to take on this machine, None if unknown; workers are not asked
+            for it, so that packs that differ in it alone share an array of jobs.
     """
 
     cpus: float = 1
     gpus: float = 0.0
     memory: int | None = None
+    seconds: float | None = field(default=None, compare=False)
 
 
 Asking = Callable[[Pack, Study], Needs]
@@ -103,7 +106,8 @@ def _needs(models: "tuple[Model, ...]", load: "Load", machine: "Calibration", gp
     memory = MARGIN * cost(models, at_once, machine).memory
     if gpu:
         share = math.ceil(PARTS * memory / machine.memory) / PARTS
-        return Needs(cpus=1, gpus=min(1.0, share), memory=_round(PROCESS + memory))
+        gpus = min(1.0, share)
+        return Needs(1, gpus, _round(PROCESS + memory), pack_cost.seconds)
     # Only matrix products are split over processors. The rest of a step, mostly passes over the
     # optimiser's arrays, is its cost when products take no time. The rate of the smallest
     # product measured is that of one processor.
@@ -116,6 +120,7 @@ def _needs(models: "tuple[Model, ...]", load: "Load", machine: "Calibration", gp
     return Needs(
         cpus=2 ** math.floor(math.log2(cpus)),
         memory=_round(PROCESS + memory),
+        seconds=pack_cost.seconds,
     )
 
 

@@ -10,7 +10,7 @@ SHA-256 and renamed into place when complete:
 A job that is preempted or requeued trains its pack again. The pack of a job that is
 cancelled, or whose node dies, is ordered again. A delivery that comes in while no
 coordinator runs is read by the next one. submitit writes its calls with pickle; they
-hold the names of a function of this package and of an order. Nothing that it writes
+hold the names of a function of this package and of an order, and words. Nothing that it writes
 back is read.
 """
 
@@ -32,9 +32,16 @@ from allometry.engines.coordinator import Coordinator, Lost
 from allometry.engines.hung import HUNG_AFTER, watched
 from allometry.engines.pool_worker import MOST_BYTES
 from allometry.engines.resources import Needs, asking
+from allometry.engines.time_limits import (
+    asked_minutes,
+    at_the_limit,
+    late_in_words,
+    may_be_late,
+)
 from allometry.engines.work import LOG_CHARACTERS, THREADS, pin_threads
 from allometry.errors import UnavailableError, UsageError
 from allometry.files.durable import written
+from allometry.files.own import warn_once
 from allometry.training.compile_cache import keep_programs
 
 __all__ = ["SlurmEngine", "make"]
@@ -59,7 +66,7 @@ class SlurmEngine(Coordinator):
         cpus: processors of a job; it trains with so many threads. None for what the cost model
             says of each pack (`needs_of`), at most those of the largest node.
         gpus: GPUs of a job. None for one if this machine trains on a GPU, else none.
-        minutes: time limit of a job.
+        minutes: time limit of a job, where `SBATCH_TIMELIMIT` does not set another.
         hung_after: minutes without a sign of life after which a job ends itself (`watched`).
     """
 
@@ -75,13 +82,18 @@ class SlurmEngine(Coordinator):
     ):
         _submitit()
         place = Path(folder).expanduser().resolve()
+        limit = asked_minutes(minutes)
         super().__init__(
-            lambda: _Jobs(place, workers or ARRAY, minutes, hung_after), "slurm", asking(cpus, gpus)
+            lambda: _Jobs(place, workers or ARRAY, limit, hung_after), "slurm", asking(cpus, gpus)
         )
 
 
-def make(folder: str, name: str, hung_after: float) -> None:
-    """Run in a job: read an order's file, write a delivery's file; `hung_after` in minutes."""
+def make(folder: str, name: str, hung_after: float, late: str) -> None:
+    """Run in a job: read an order's file, write a delivery's file.
+
+    Args:
+        hung_after: minutes. late: why the pack fails where the job comes to its time limit.
+    """
     # SLURM passes on the coordinator's environment; the processor may be another.
     keep_programs(sweep=False)
     from allometry.engines.work import work
@@ -93,7 +105,7 @@ def make(folder: str, name: str, hung_after: float) -> None:
     order = file.read_bytes()
     if hashlib.sha256(order).hexdigest() != name:
         raise ValueError(f"order {name[:12]} does not match its SHA-256")
-    with watched(60 * hung_after) as sign:
+    with watched(60 * hung_after) as sign, at_the_limit(_submitit(), late):
         delivery = work(order, sign=sign)
     digest = hashlib.sha256(delivery).hexdigest()
     _put(_deliveries(Path(folder)) / f"{name}-{digest}", delivery)
@@ -127,6 +139,8 @@ class _Jobs:
 
     def submit(self, name: str, order: bytes, needs: Needs) -> None:
         _put(_order_file(self._folder, name), order)
+        if warning := may_be_late(needs, self._minutes):
+            warn_once(warning)
         if not self._gathered:
             self._since = time.monotonic()
         self._gathered[name] = needs
@@ -165,15 +179,14 @@ class _Jobs:
         # All jobs of an array have the same needs; the other orders follow at the next call.
         needs = next(iter(self._gathered.values()))
         names = [name for name, other in self._gathered.items() if other == needs][:ARRAY]
-        for name in names:
-            del self._gathered[name]
+        late = [late_in_words(self._gathered.pop(name), self._minutes) for name in names]
         self._executor.update_parameters(
             job_name=self._title, time=self._minutes, array_parallelism=ARRAY,
             **_as_there_is(needs, *self._node_limits),
         )  # fmt: skip
         try:
             jobs = self._executor.map_array(
-                make, [str(self._folder)] * len(names), names, [self._hung_after] * len(names)
+                make, [str(self._folder)] * len(names), names, [self._hung_after] * len(names), late
             )
         except (subprocess.CalledProcessError, OSError) as error:
             raise UnavailableError(f"engine slurm: sbatch refused: {_message(error)}") from error

@@ -10,6 +10,7 @@ from functools import cache
 from io import TextIOBase
 from typing import TextIO
 
+from allometry.engines import check_made
 from allometry.engines.deliveries import fail, write_delivery
 from allometry.engines.orders import read_order
 from allometry.errors import in_one_line
@@ -45,7 +46,8 @@ def work(
             study, pack = read_order(order)
             procedure = procedure_of(study)
             made = procedure.run(pack, study.measures, study.trajectory, sign, checkpoints)
-            return write_delivery(order, _with_output(made, tail.text), _provenance())
+            checked = check_made(made, pack.specs)
+            return write_delivery(order, _with_output(checked, tail.text), _provenance())
         except Exception as error:
             log = (tail.text + traceback.format_exc())[-LOG_CHARACTERS:]
             return fail(order, in_one_line(error), log)

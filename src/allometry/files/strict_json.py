@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from allometry.errors import DataError
 
-__all__ = ["LARGEST", "MOST_DEEP", "SMALLEST", "read_json"]
+__all__ = ["LARGEST", "MOST_DEEP", "SMALLEST", "check_depth", "read_json"]
 
 MOST_DEEP = 100  # objects and lists in one another; a document of ours has less than ten
 SMALLEST, LARGEST = -(2**63), 2**64 - 1  # what NumPy keeps exactly, as int64 or uint64
@@ -37,8 +37,7 @@ def read_json(text: str | bytes, *, any_number: bool = False) -> Any:
         DataError: saying what is wrong; the caller says where.
     """
     document = _decoded(text)
-    if document.count("[") + document.count("{") > MOST_DEEP:
-        _check_depth(document)
+    check_depth(document)
     try:
         value = (_DECODER_OF_ANY_NUMBER if any_number else _DECODER).decode(document)
     except json.JSONDecodeError as error:
@@ -70,7 +69,14 @@ def _check_characters(text: str) -> None:
         raise DataError(f"half a character, \\u{half:x}, without the other half") from None
 
 
-def _check_depth(document: str) -> None:
+def check_depth(document: str) -> None:
+    """Refuse a document with values nested deeply, of which Python's own reader fails.
+
+    Raises:
+        DataError: more than `MOST_DEEP` objects and lists in one another.
+    """
+    if document.count("[") + document.count("{") <= MOST_DEEP:
+        return
     depth = 0
     for token in _TOKEN.finditer(document):
         depth += _STEPS.get(token[0], 0)

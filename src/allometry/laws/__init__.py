@@ -7,9 +7,11 @@ also put each law in the place of the module of the same name, whoever imports t
 """
 
 import importlib.util
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
-from allometry.errors import UsageError, did_you_mean
+from allometry.errors import UsageError, did_you_mean, in_one_line
 from allometry.files.foreign import check_regular
 from allometry.laws.bnsl import LAWS as _BNSL
 from allometry.laws.chinchilla import LAW as chinchilla
@@ -106,7 +108,7 @@ def named(name: str) -> Law:
 
 
 def from_file(path: str | Path) -> Law:
-    """The `LAW` of a Python file the user names. The file is run, as any script is.
+    """The `LAW` of a Python file the user names. The file is run; what it prints is on stderr.
 
     Raises:
         UsageError: no such file, it cannot be run, or it defines no `LAW`.
@@ -118,9 +120,10 @@ def from_file(path: str | Path) -> Law:
         raise UsageError(f"{path}: a Python file (.py) was expected")
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
     except Exception as error:
-        raise UsageError(f"{path} could not be run: {type(error).__name__}: {error}") from error
+        raise UsageError(f"{path} could not be run: {in_one_line(error)}") from error
     law = getattr(module, "LAW", None)
     if not isinstance(law, Law):
         raise UsageError(f"{path}: define LAW = allometry.laws.Law(...) in it")

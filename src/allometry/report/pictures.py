@@ -10,7 +10,7 @@ from pathlib import Path
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from allometry.errors import DiskError
+from allometry.errors import DiskError, UsageError, called, quoted
 from allometry.figures.drawing import Drawing, draw
 from allometry.figures.style import paper
 from allometry.figures.svg import inline_svg
@@ -57,11 +57,15 @@ def draw_figures(study: Study, table: Table, analysis: Analysis) -> list[Picture
     table = included(table)
     drawings = [
         (name, figure.draw, figure.caption) for name, figure in analysis.figures.items()
-    ] + [(f.__name__, partial(f, table, analysis), f.__doc__ or "") for f in study.figures]
+    ] + [(_name(f), partial(f, table, analysis), f.__doc__ or "") for f in study.figures]
     return [
         draw_picture(number, name, make, caption)
         for number, (name, make, caption) in enumerate(drawings, start=1)
     ]
+
+
+def _name(function: Callable[..., Figure]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def draw_picture(number: int, name: str, make: Callable[[], Figure], caption: str) -> Picture:
@@ -72,7 +76,11 @@ def draw_picture(number: int, name: str, make: Callable[[], Figure], caption: st
     """
     with _collector_paused():
         with paper():
-            figure = make()
+            figure = called(f"figure {name!r} is called as {name}(table, analysis)", make)
+        if not isinstance(figure, Figure):
+            raise UsageError(
+                f"figure {name!r}: a figure of Matplotlib expected, got {quoted(figure)}"
+            )
         title = str(figure.get_label()) or figure.get_suptitle() or name.replace("_", " ")
         drawing = draw(figure, name)
     caption = " ".join(caption.strip().partition("\n\n")[0].split())

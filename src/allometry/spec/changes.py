@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from allometry.errors import UsageError, did_you_mean
+from allometry.errors import UsageError, did_you_mean, quoted
 from allometry.spec.run_spec import Experiment
 from allometry.spec.value import Spec
 from allometry.spec.variants import plain_value
@@ -48,11 +48,11 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str, whole: Spec) 
         last = field.rpartition(".")[2]  # `train.lr` is not like `train.loss`
         like = [f for f in _fields(whole) if did_you_mean(last, [f.rpartition(".")[2]])]
         hint = did_you_mean(field, like)
-        raise UsageError(f"no field {field!r}: {type(spec).__name__} has {there}{hint}")
+        raise UsageError(f"no field {quoted(field)}: {type(spec).__name__} has {there}{hint}")
     if rest:
         inner = getattr(spec, name)
         if not isinstance(inner, Spec):
-            raise UsageError(f"no field {field!r}: {name} is the value {inner!r}")
+            raise UsageError(f"no field {quoted(field)}: {name} is the value {quoted(inner)}")
         value = _replaced(inner, rest, value, field, whole)
     elif isinstance(getattr(spec, name), Spec) and not _is_name(spec, name, value):
         raise UsageError(_stays(field, type(getattr(spec, name))))
@@ -64,7 +64,7 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str, whole: Spec) 
         changed = type(spec).model_validate({**fields, name: value})
     except ValidationError as error:
         reason = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
-        raise UsageError(f"--set {field}={value!r} does not fit: {reason}") from error
+        raise UsageError(f"--set {field}={quoted(value)} does not fit: {reason}") from error
     if len(_truths(value)) > len(_truths(getattr(changed, name))):  # Pydantic takes it for 1
         raise UsageError(f"--set {field}={json.dumps(value)} does not fit: true is no number")
     return changed

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from allometry.errors import UsageError, quoted
 from allometry.spec.value import Spec, default_left_out, has_version
 
 __all__ = ["texts"]
@@ -13,6 +14,9 @@ def texts(specs: Sequence[Spec], *, defaults: bool = True) -> list[str]:
     """The document of each spec as strict JSON with sorted keys: equal specs have equal text.
 
     Values that specs share (a model, a data set) are converted once and reused.
+
+    Raises:
+        UsageError: a spec of a class of one's own has a field that is no data.
     """
     writer = _Writer(defaults)
     # By identity, which is safe while the specs keep their values alive. Specs that differ only
@@ -24,7 +28,7 @@ def texts(specs: Sequence[Spec], *, defaults: bool = True) -> list[str]:
         same = (type(spec), *[id(value) for name, value in values.items() if name != "seed"])
         halves = around_seed.get(same)
         if halves is None:
-            text = writer.text(spec)
+            text = writer.checked(spec)
             gap = f'"seed":{values.get("seed")}'
             # Twice if a value inside has a seed of its own: then the place is not clear.
             if text.count(gap) == 1:
@@ -63,6 +67,20 @@ class _Writer:
             else:
                 parts.append(key + _json(value))
         return "{" + ",".join(parts) + "}"
+
+    def checked(self, spec: Spec) -> str:
+        """The same of a spec whose class may be a person's own.
+
+        Raises:
+            UsageError: a value in it is no data.
+        """
+        try:
+            return self.text(spec)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UsageError(
+                f"{type(spec).__name__}: fields of numbers, texts, lists and Specs expected, got "
+                f"{quoted(spec.__dict__)}: {error}"
+            ) from error
 
     def _nested(self, value: object) -> str:
         if isinstance(value, Spec):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from numbers import Integral, Real
 
-from allometry.errors import UsageError
+from allometry.errors import DataError, UsageError, quoted
+from allometry.files.strict_json import check_depth
 
 __all__ = ["Changes", "is_variant", "of_code", "plain_value", "variant"]
 
@@ -46,9 +47,14 @@ def plain_value(value: object) -> object:
     """A value as plain Python data; text is read as JSON where it is JSON."""
     if isinstance(value, str):
         try:
+            check_depth(value)
             return json.loads(value)
         except json.JSONDecodeError:
             return value
+        except (DataError, ValueError) as error:  # of thousands of digits, too
+            raise UsageError(
+                f"new value: a number, text or list expected, got {quoted(value)}: {error}"
+            ) from error
     # NumPy's numbers are none to pydantic and json.
     if isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
@@ -74,4 +80,6 @@ def _text(value: object) -> str:
     try:
         return json.dumps(value, sort_keys=True)
     except TypeError as error:
-        raise UsageError(f"new value: a number, text or list expected, got {value!r}") from error
+        raise UsageError(
+            f"new value: a number, text or list expected, got {quoted(value)}"
+        ) from error

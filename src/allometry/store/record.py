@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from allometry.errors import DataError, UsageError
+from allometry.errors import DataError, Rule, UsageError, check_fields
 from allometry.files.strict_json import LARGEST, SMALLEST
 from allometry.training.result import ARRAY_DTYPES, RESERVED, Cell, RunResult, Status
 
@@ -23,6 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 STATUSES = get_args(Status)
+LONGEST = 1e15  # seconds
 _CELLS = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character beyond 16 bits, or of none
 _DECODER = json.JSONDecoder()
@@ -65,19 +66,38 @@ def records(results: Sequence[RunResult], provenance: str, finished_at: str) -> 
     return [_record(*one, provenance, finished_at) for one in named]
 
 
+def _are_seconds(value: Any) -> bool:
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    return is_number and bool(abs(value) <= LONGEST)
+
+
+RULES = {
+    "status": Rule(
+        lambda status: isinstance(status, str) and status in STATUSES,
+        " or ".join(map(repr, STATUSES)),
+    ),
+    "row": Rule(lambda row: isinstance(row, Mapping), "{'loss': 1.5}, columns by name,"),
+    "seconds": Rule(_are_seconds, "a finite number"),
+    "trajectories": Rule(
+        lambda arrays: isinstance(arrays, Mapping) and all(isinstance(n, str) for n in arrays),
+        "{'loss': array}, arrays by name,",
+    ),
+}
+
+
 def check_storable(result: RunResult) -> None:
     """Refuse what cannot be stored.
 
     Raises:
-        UsageError: naming the column or array.
+        UsageError: naming the field, column or array.
     """
+    check_fields("a RunResult", result, RULES)
     encode_row(result.row)
     _dense(result.trajectories)
 
 
 def _record(result: RunResult, run_id: str, spec: str, provenance: str, finished_at: str) -> Record:
-    if not math.isfinite(result.seconds):
-        raise UsageError(f"seconds of a run: a finite number expected, got {result.seconds!r}")
+    check_fields("a RunResult", result, RULES)
     arrays = encode_arrays(result.trajectories)
     fields = (
         run_id,

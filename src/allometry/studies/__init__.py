@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from allometry.errors import UsageError, did_you_mean
+from allometry.errors import UsageError, did_you_mean, quoted
 from allometry.files.foreign import expanded, is_file, is_folder
 from allometry.spec.sizes import SIZES
 from allometry.spec.variants import Changes
@@ -148,5 +148,7 @@ def _study_of(module: ModuleType, where: str) -> "Study":
 
     loaded = getattr(module, "STUDY", None)
     if not isinstance(loaded, Study):
-        raise UsageError(f"{where}: a module-level STUDY = Study(...) expected, got {loaded!r}")
+        raise UsageError(
+            f"{where}: a module-level STUDY = Study(...) expected, got {quoted(loaded)}"
+        )
     return loaded

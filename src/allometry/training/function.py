@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import UsageError
+from allometry.errors import UsageError, quoted
 from allometry.spec import Experiment, Spec
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.procedure import Measures, Pack, Procedure
@@ -160,7 +160,7 @@ class _Given:
         if not isinstance(returned, Mapping) or not (returned or self.rows):
             raise UsageError(
                 f"train(spec): measures by name expected, or pairs (step, measures) one after "
-                f"another, got {returned!r}"
+                f"another, got {quoted(returned)}"
             )
         last = {name: _kept(name, value) for name, value in returned.items()}
         for name, value in last.items():
@@ -174,7 +174,9 @@ class _Given:
                 self.values = {name: _kept(name, value) for name, value in given.items()}
                 self.steps.append(number_of(step))
             case _:
-                raise UsageError(f"train(spec) yields pairs (step, measures by name), got {pair!r}")
+                raise UsageError(
+                    f"train(spec) yields pairs (step, measures by name), got {quoted(pair)}"
+                )
         yielded = {"train": lambda values: values}
         row = measured_columns({**yielded, **self._trajectory}, self.values)
         self.rows.append({name: _kept(name, value) for name, value in row.items()})

@@ -8,12 +8,16 @@ fits and report do not see the difference.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, ClassVar
 
+import numpy as np
+
+from allometry.errors import UsageError, quoted
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.result import RunFailure, RunResult
 
-__all__ = ["Measures", "Pack", "Procedure", "pending_packs"]
+__all__ = ["Measures", "Pack", "Procedure", "pending_packs", "total_updates"]
 
 # Name to function giving columns; of what, the procedure says.
 Measures = Mapping[str, Callable[..., Mapping[str, Any]]]
@@ -39,10 +43,30 @@ def pending_packs(packs: Sequence[Pack], pending: Sequence[Any]) -> list[Pack]:
     Args:
         packs: of all runs.
         pending: some of these, the same objects.
+
+    Raises:
+        UsageError: what a procedure of a person's own gave are no packs.
     """
+    if not np.iterable(packs) or not all(isinstance(pack, Pack) for pack in packs):
+        raise UsageError(f"the procedure's packs(specs) gives a list of Pack, got {quoted(packs)}")
     wanted = {id(spec) for spec in pending}
     left = (replace(pack, specs=tuple(s for s in pack.specs if id(s) in wanted)) for pack in packs)
     return [pack for pack in left if pack.specs]
+
+
+def total_updates(procedure: "Procedure", specs: Sequence[Any]) -> int:
+    """Units of work in these runs together.
+
+    Raises:
+        UsageError: a procedure of a person's own counts them by something else than integers.
+    """
+    counted = [procedure.updates(spec) for spec in specs]
+    for updates in counted:
+        if not isinstance(updates, Integral):
+            raise UsageError(
+                f"the procedure's updates(spec) gives a whole number, got {quoted(updates)}"
+            )
+    return sum(map(int, counted))
 
 
 class Procedure:

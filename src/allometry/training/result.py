@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from allometry.errors import AllometryError, UsageError, in_one_line
+from allometry.errors import AllometryError, UsageError, in_one_line, quoted
 
 if TYPE_CHECKING:
     # Brings JAX and pydantic, which reading a store does not need.
@@ -175,7 +175,8 @@ def _given(measure: str, function: Callable[..., Any], subject: Any) -> Mapping[
     given = function(subject)
     if not isinstance(given, Mapping):
         raise UsageError(
-            f"measure {measure!r}: columns by name expected, {{'norm': 1.5}} say, got {given!r}"
+            f"measure {measure!r}: columns by name expected, {{'norm': 1.5}} say, got "
+            f"{quoted(given)}"
         )
     return given
 
