@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from allometry.study_runs import Stage as Stage
     from allometry.tables.read import read_table as read_table
     from allometry.tables.table import Table as Table
+    from allometry.tables.trackers.source import import_runs as import_runs
     from allometry.training.function import Function as Function
     from allometry.training.procedure import Pack as Pack
     from allometry.training.procedure import Procedure as Procedure
@@ -116,6 +117,7 @@ _HOME = {
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
     "hold_out": "plan.beyond.hold_out",
+    "import_runs": "tables.trackers.source",
     "influence": "fitting.influence",
     "merge": "store.copies",
     "multiverse": "fitting.multiverse",

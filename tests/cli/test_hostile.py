@@ -64,6 +64,7 @@ LINES = (
     "compare m.csv --laws power,power_floor --map x=n --map y=loss --starts 1",
     f"influence {FIT} {QUICK}",
     f"multiverse {FIT} {QUICK}",
+    "import m.csv --value loss=min",
     "data list",
     "data get nothing",
 )
