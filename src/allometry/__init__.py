@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from allometry.spec.train_spec import EarlyStop as EarlyStop
     from allometry.store import Store as Store
     from allometry.store.copies import merge as merge
+    from allometry.store.export import export_runs as export_runs
     from allometry.store.networks import weights as weights
     from allometry.store.sample import sample as sample
     from allometry.studies import study as study
@@ -114,6 +115,7 @@ _HOME = {
     "compare": "fitting.compare",
     "design": "plan.questions",
     "explain": "engines.explanation",
+    "export_runs": "store.export",
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
     "hold_out": "plan.beyond.hold_out",

@@ -65,6 +65,7 @@ LINES = (
     f"influence {FIT} {QUICK}",
     f"multiverse {FIT} {QUICK}",
     "import m.csv --value loss=min",
+    "export tiny pages/events --to tensorboard --store s.db",
     "data list",
     "data get nothing",
 )

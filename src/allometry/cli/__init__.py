@@ -90,6 +90,7 @@ for _command in (
     report,
     sample,
     trackers.import_,
+    trackers.export,
     laws.fit,
     laws.compare,
     fit_checks.influence,

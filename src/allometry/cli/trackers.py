@@ -1,16 +1,25 @@
-"""Commands on the files of other programs that track runs: import."""
+"""Commands on the files of other programs that track runs: import and export."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from allometry.cli.options import FILE_OR_FOLDER, as_json, to_file
-from allometry.cli.output import plain, print_csv, print_json, say, write_table
+from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, to_file, with_changes
+from allometry.cli.output import (
+    plain,
+    print_csv,
+    print_json,
+    print_line,
+    prints_on_stderr,
+    say,
+    write,
+    write_table,
+)
 from allometry.tables.trackers.options import KINDS, RULES, Kind
 
-__all__ = ["import_"]
+__all__ = ["export", "import_"]
 
 
 @click.command("import")
@@ -71,3 +80,38 @@ def _rules(texts: Sequence[str]) -> dict[str, Any]:
         else:
             value = rule
     return {"value": value, "values": values}
+
+
+@click.command()
+@click.argument("study")
+@click.argument("folder", type=FILE_OR_FOLDER)
+@click.option(
+    "--to", type=click.Choice(["tensorboard"]), required=True,
+    help="The format: tensorboard, event files in a folder for each run.",
+)  # fmt: skip
+@of_size
+@with_changes
+@in_store
+@as_json
+def export(
+    study: str, folder: Path, to: str, size: str | None, changes: Mapping[str, str], store: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Write the stored runs of STUDY into FOLDER, which is new or empty, for another program.
+
+    \b
+    allometry export mlp_parameter_scaling runs/ --to tensorboard
+    """
+    from allometry.run import table
+    from allometry.store.export import export_runs
+
+    with prints_on_stderr():
+        rows = table(study, store=store, size=size, changes=changes)
+    exported = write(folder, lambda path: export_runs(rows, path, store=store, to=to))
+    if exported.left_out:
+        say(f"left out, complex or too many numbers a point: {', '.join(exported.left_out)}")
+    if as_json:
+        print_json("export", folder=str(folder), runs=exported.runs, left_out=exported.left_out)
+    else:
+        say(f"{exported.runs} runs")
+        print_line(folder)

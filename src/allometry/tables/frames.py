@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     import pyarrow
     import xarray
 
-__all__ = ["along_training", "dataset", "pandas_frame", "polars_frame", "write_parquet"]
+__all__ = [
+    "along_training",
+    "dataset",
+    "pandas_frame",
+    "polars_frame",
+    "real_arrays",
+    "write_parquet",
+]
 
 Columns = Mapping[str, NDArray[Any]]
 Trajectories = Mapping[str, Mapping[str, NDArray[Any]]]
@@ -132,7 +139,7 @@ def along_training(
     places = [place for place, run in enumerate(ids) if trajectories.get(run)]
     if not places:
         raise UsageError("no run of this table has a trajectory (`Study.trajectory` gives them)")
-    parts = {place: dict(_flat(trajectories[ids[place]])) for place in places}
+    parts = {place: dict(real_arrays(trajectories[ids[place]])) for place in places}
     points = {place: max(map(len, parts[place].values()), default=0) for place in places}
     names = dict.fromkeys(name for part in parts.values() for name in part)
     if len(names) + len(columns) > MOST_COLUMNS:
@@ -147,7 +154,7 @@ def along_training(
     return out, [f"trajectory {name!r} is of complex numbers: left out" for name in left_out]
 
 
-def _flat(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+def real_arrays(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
     """Name and values, (points,), of each real number of each array."""
     for name, array in arrays.items():
         if array.ndim == 1 and array.dtype.kind != "c":
