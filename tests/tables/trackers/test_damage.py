@@ -168,3 +168,11 @@ def test_a_link_to_a_folder_is_not_followed(tracked):
     folder = tracked("tensorboard")
     (folder / "again").symlink_to(folder)
     assert len(import_runs(folder)) == 3
+
+
+def test_a_start_that_is_no_number_is_named(tracked):
+    folder = tracked("mlruns")
+    path = next(p for p in folder.glob("*/*/meta.yaml") if "start_time" in p.read_text())
+    path.write_text(path.read_text().replace("start_time: ", "start_time: at "))
+    with pytest.raises(DataError, match=r"meta\.yaml: start_time, a number, was expected"):
+        import_runs(folder)

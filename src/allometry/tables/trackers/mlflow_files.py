@@ -34,11 +34,19 @@ def mlflow_folder_runs(source: Path) -> Iterator[TrackedRun]:
             if place is not None:
                 files.setdefault(Path(*path.parts[:place]), []).append(path)
     runs = [(folder, meta) for folder, meta in metas.items() if "run_id" in meta]
-    runs.sort(key=lambda entry: (float(entry[1].get("start_time") or 0), entry[0]))
+    runs.sort(key=lambda entry: (_start(source / entry[0], entry[1]), entry[0]))
     for folder, meta in runs:
         if meta.get("lifecycle_stage") != "deleted":
             experiment = metas.get(folder.parent, {}).get("name")
-            yield _run(source, folder, meta, experiment, files.get(folder, []))
+            name = None if experiment is None else str(experiment)
+            yield _run(source, folder, meta, name, files.get(folder, []))
+
+
+def _start(folder: Path, meta: dict[str, Any]) -> float:
+    start = meta.get("start_time") or 0
+    if not isinstance(start, int | float):
+        raise DataError(f"{folder / META}: start_time, a number, was expected, got {start!r:.60}")
+    return start
 
 
 def _run(

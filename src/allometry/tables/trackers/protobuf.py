@@ -55,6 +55,8 @@ def fields(message: bytes) -> Iterator[Field]:
 
 
 def _varint_at(message: bytes, at: int) -> tuple[int, int]:
+    if at < len(message) and message[at] < 128:  # nearly all are, and most of the time goes here
+        return message[at], at + 1
     value = 0
     for i in range(LONGEST_VARINT):
         if at + i >= len(message):
