@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from allometry.spec.train_spec import EarlyStop as EarlyStop
     from allometry.store import Store as Store
     from allometry.store.copies import merge as merge
+    from allometry.store.export import export_runs as export_runs
     from allometry.store.networks import weights as weights
     from allometry.store.sample import sample as sample
     from allometry.studies import study as study
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from allometry.study_runs import Stage as Stage
     from allometry.tables.read import read_table as read_table
     from allometry.tables.table import Table as Table
+    from allometry.tables.trackers.source import import_runs as import_runs
     from allometry.training.function import Function as Function
     from allometry.training.procedure import Pack as Pack
     from allometry.training.procedure import Procedure as Procedure
@@ -113,9 +115,11 @@ _HOME = {
     "compare": "fitting.compare",
     "design": "plan.questions",
     "explain": "engines.explanation",
+    "export_runs": "store.export",
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
     "hold_out": "plan.beyond.hold_out",
+    "import_runs": "tables.trackers.source",
     "influence": "fitting.influence",
     "merge": "store.copies",
     "multiverse": "fitting.multiverse",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Notebook", "Study", "included", "noticed", "procedure_of"]
 
+TRAJECTORIES = "trajectories"  # the view that every study has
+
 
 @dataclass(frozen=True)
 class Notebook:
@@ -190,11 +192,15 @@ class Study(Runs):
     def view(self, name: str, table: Table) -> Table:
         """A table in another form, of all runs but those that are excluded.
 
+        Every study has ``trajectories``, `Table.along_training`, if not one of its own.
+
         Raises:
             UsageError: the study has no such view.
         """
+        if name == TRAJECTORIES and name not in self.views:
+            return included(table).along_training()
         if name not in self.views:
-            views = ", ".join(self.views) or "none"
+            views = ", ".join(dict.fromkeys((*self.views, TRAJECTORIES)))
             raise UsageError(f"study {self.name} has no view {name!r}; it has {views}")
         what = f"study {self.name}: view {name!r} is called with a table"
         made = called(what, self.views[name], included(table))

@@ -62,6 +62,8 @@ LINES = (
     "compare m.csv --laws power,power_floor --map x=n --map y=loss --starts 1",
     f"influence {FIT} {QUICK}",
     f"multiverse {FIT} {QUICK}",
+    "import m.csv --value loss=min",
+    "export tiny pages/events --to tensorboard --store s.db",
     "data list",
     "data get nothing",
 )

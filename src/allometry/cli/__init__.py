@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from allometry.cli import data, decisions, fit_checks, laws, stored
+from allometry.cli import data, decisions, fit_checks, laws, stored, trackers
 from allometry.cli.listing import list_
 from allometry.cli.new import new
 from allometry.cli.output import in_a_line, on_stdout, say
@@ -99,6 +99,8 @@ for _command in (
     decisions.merge,
     report,
     sample,
+    trackers.import_,
+    trackers.export,
     laws.fit,
     laws.compare,
     fit_checks.influence,

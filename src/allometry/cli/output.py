@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "columns", "finding_document", "in_a_line", "on_stdout", "plain", "print_csv", "print_json",
     "print_line", "print_text", "prints_on_stderr", "say", "say_lines", "write",
+    "write_table",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -42,6 +43,11 @@ def write(path: Path, make: Callable[[Path], T]) -> T:
         return make(path)
     except OSError as error:
         raise DiskError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_table(path: Path, table: "Table") -> None:
+    """The table into a file: as Parquet by its ending, else as CSV; errors as of `write`."""
+    write(path, table.to_parquet if path.suffix.lower() == ".parquet" else table.to_csv)
 
 
 def print_json(schema: str, **fields: object) -> None:

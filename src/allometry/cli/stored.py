@@ -15,7 +15,7 @@ from allometry.cli.output import (
     print_line,
     prints_on_stderr,
     say,
-    write,
+    write_table,
 )
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def table(
         if view:
             rows = find(study).view(view, rows)
     if output:
-        write(output, rows.to_csv)
+        write_table(output, rows)
     if as_json:
         print_json("table", study=study, view=view, rows=[plain(row) for row in rows])
     elif output:

@@ -32,6 +32,7 @@ __all__ = [
     "holds_numbers",
     "is_exact",
     "listed_lines",
+    "number_in",
     "read_column",
 ]
 
@@ -162,7 +163,7 @@ def read_column(cells: Cells) -> tuple[list[Any], list[str]]:
     Raises:
         DataError: numbers mixed with text, or text, in a column whose numbers are needed.
     """
-    parse = _number if cells.decimal == "." else _comma_number
+    parse = number_in if cells.decimal == "." else _comma_number
     values = [parse(text) for text in cells.texts]
     if None not in values:
         return values, _whole_notes(cells, values)
@@ -266,7 +267,7 @@ def _scaled(text: str, decimal: DecimalMark) -> float | None:
     return None if power is None else float(f"{digits}e{power}")
 
 
-def _number(text: str) -> float | int | None:
+def number_in(text: str) -> float | int | None:
     """An int where written as one, else a float; None for text."""
     if len(text) > LONGEST_NUMBER or not text.isascii():
         return None
@@ -278,8 +279,8 @@ def _number(text: str) -> float | int | None:
 
 
 def _comma_number(text: str) -> float | int | None:
-    """As `_number`, of a file with decimal commas: a point makes it text."""
-    return None if "." in text else _number(text.replace(",", "."))
+    """As `number_in`, of a file with decimal commas: a point makes it text."""
+    return None if "." in text else number_in(text.replace(",", "."))
 
 
 def _looks_numeric(text: str) -> bool:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from allometry.errors import DataError, UnavailableError, UsageError, did_you_mean, printable
+from allometry.errors import DataError, UsageError, did_you_mean, printable
 from allometry.files.durable import written
+from allometry.tables import frames
 from allometry.tables.cells import is_exact
 from allometry.tables.limits import listed
 from allometry.tables.plans import CommittedPlan
@@ -20,6 +21,8 @@ from allometry.tables.printed import table_text
 
 if TYPE_CHECKING:
     import pandas
+    import polars
+    import xarray
 
 __all__ = ["Column", "Origin", "Table", "Unit", "as_column"]
 
@@ -206,14 +209,48 @@ class Table:
         Raises:
             UnavailableError: the extra `pandas` is not installed.
         """
-        try:
-            import pandas
-        except ImportError:
-            raise UnavailableError(
-                "a DataFrame needs pandas: pip install 'allometry[pandas]'"
-            ) from None
+        return frames.pandas_frame(self._columns)
 
-        return pandas.DataFrame(self._columns)
+    def to_polars(self) -> "polars.DataFrame":
+        """A Polars DataFrame; a missing number is null.
+
+        Raises:
+            UnavailableError: the extra `polars` is not installed.
+        """
+        return frames.polars_frame(self._columns)
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """An xarray Dataset: columns by run, and the trajectories by run and point.
+
+        The dimension of runs is ``run_id`` where there is such a column, else ``row``. A trajectory
+        has shape ``(runs, points, ...)``, NaN where a run has fewer points or none, and is called
+        ``NAME_along`` where a column is called NAME.
+
+        Raises:
+            UnavailableError: the extra `xarray` is not installed.
+        """
+        return frames.dataset(self._columns, self.trajectories)
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write a Parquet file; a missing value is null, text where texts and others are mixed.
+
+        Raises:
+            UnavailableError: the extra `parquet` is not installed.
+        """
+        frames.write_parquet(self._columns, Path(path))
+
+    def along_training(self) -> "Table":
+        """A row for each point of each run's trajectory.
+
+        Columns: those of the run, as they were at its end, then its trajectories; one of these
+        takes the place of a column of its name. An array of each point becomes ``NAME.0``,
+        ``NAME.1``, ...
+
+        Raises:
+            UsageError: no run has a trajectory.
+        """
+        columns, notes = frames.along_training(self._columns, self.trajectories)
+        return Table(columns, notes=(*self.notes, *notes))
 
     def __repr__(self) -> str:
         return table_text(self._columns, len(self))
@@ -313,7 +350,7 @@ def _objects(values: list[Any]) -> Column:
     return column
 
 
-_SPECIAL = re.compile('[,"\r\n]')  # what a cell of a CSV file is quoted for
+_SPECIAL = re.compile('[,"\r\n#]')  # what a cell is quoted for; a line that begins with # is none
 
 
 def _cells(column: Column) -> list[str]:

@@ -1,0 +1,36 @@
+"""The files below a folder that a tracker wrote: a bounded number, no link to a folder followed."""
+
+import os
+from pathlib import Path
+
+from allometry.errors import DataError
+
+__all__ = ["files_below"]
+
+MOST_FILES = 500_000
+MOST_DEEP = 30  # folders in one another
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Paths of the files below a folder, relative to it, sorted by folder and name.
+
+    Raises:
+        DataError: there are too many, or a folder cannot be read.
+    """
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=_refuse):
+        here = Path(place).relative_to(folder)
+        if len(here.parts) >= MOST_DEEP:
+            raise DataError(f"{folder}: folders more than {MOST_DEEP} deep; name one further down")
+        folders.sort()
+        found += [here / name for name in sorted(names)]
+        if len(found) > MOST_FILES:
+            raise DataError(
+                f"{folder} has more than the {MOST_FILES:,} files that are looked through; name a "
+                "folder further down"
+            )
+    return found
+
+
+def _refuse(error: OSError) -> None:
+    raise DataError(f"{error.filename} could not be read: {error.strerror or error}") from error

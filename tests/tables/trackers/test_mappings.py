@@ -1,0 +1,77 @@
+"""The part of YAML that trackers write: read as PyYAML reads it, or refused with its line."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from allometry.errors import DataError
+from allometry.tables.cells import number_in
+from allometry.tables.trackers.mappings import read_mapping
+from tests import ASSETS
+
+yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=100).filter(
+    lambda text: number_in(text) is None  # "1e5" is a text to YAML 1.1 and a number to 1.2
+)
+# PyYAML writes other names, such as the empty one, as "? NAME", which is refused.
+NAME = st.text("abcXYZ019_-. é", min_size=1, max_size=9).filter(lambda t: number_in(t) is None)
+LEAF = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**63), 2**63), TEXT,
+    st.floats(allow_nan=False),
+    st.sampled_from(["true", "- a", "a: b", "# c", "x\n\ny", " "]),
+)  # fmt: skip
+VALUE = st.recursive(
+    LEAF,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAME, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=100)
+@given(st.dictionaries(NAME, VALUE, min_size=1, max_size=4), st.booleans())
+def test_what_pyyaml_writes_is_read_as_pyyaml_reads_it(tmp_path_factory, values, unicode):
+    path = tmp_path_factory.getbasetemp() / "config.yaml"
+    path.write_text(yaml.safe_dump(values, allow_unicode=unicode), encoding="utf-8")
+    assert read_mapping(path) == values
+
+
+def test_the_files_of_trackers_are_read_as_pyyaml_reads_them():
+    paths = sorted((ASSETS / "trackers").rglob("*.yaml"))
+    assert len(paths) > 4
+    for path in paths:
+        read, expected = read_mapping(path), yaml.safe_load(path.read_text(encoding="utf-8"))
+        read.pop("_wandb", None), expected.pop("_wandb", None)  # has a key that is a number
+        assert read == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: !!python/object/apply:os.system ['true']", "line 1: a plain value was expected"),
+        ("a: &x 1\nb: *x", "line 1: a plain value was expected"),
+        ("a: [1, b]", "line 1: a list or an object of JSON"),
+        ("a: 1\na: 2", "line 2: 'a' stands twice"),
+        ("a: 1\n  b: 2\n\tc: 3", "line"),
+        ("a: 'x", "line 1: a text that ends with '"),
+        ("just a text", "line 1: NAME: VALUE was expected"),
+        ("- 1", "a mapping of names to values"),
+        ("", "a mapping of names to values"),
+        ("".join(f"{' ' * i}a:\n" for i in range(99)), "at most 50 levels"),
+    ],
+)
+def test_what_is_not_read_is_refused_with_its_line(tmp_path, text, said):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(DataError, match=r"config\.yaml") as refused:
+        read_mapping(tmp_path / "config.yaml")
+    assert said in str(refused.value)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        read_mapping(path)
+    except DataError:
+        return
