@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from allometry.errors import Rule, UsageError, called, check_fields, quoted
+from allometry.errors import Rule, UsageError, called, check_fields, printable, quoted
 from allometry.spec import Changes, Experiment, RunSpec, Spec, replace, run_ids
 from allometry.spec.code import UserCode, is_known, is_shipped, user_classes, user_code
 from allometry.spec.code import changes as changes_of_code
@@ -96,7 +96,7 @@ class Runs:
 
     def __post_init__(self) -> None:
         """Refuse fields that cannot be meant."""
-        name = self.name if isinstance(self.name, str) else quoted(self.name)
+        name = printable(self.name) if isinstance(self.name, str) else quoted(self.name)
         check_fields(f"study {name}", self, RULES)
         if not all(size in self.sizes for size in self.seeds):
             sizes = ", ".join(f"{size!r}: (0, 1, 2)" for size in self.sizes)

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from allometry import cli
 from allometry.errors import UsageError
-from allometry.run import run, table
+from allometry.run import run
 from allometry.spec import Experiment
 from allometry.store.export import export_runs
+from allometry.studies import table
 from allometry.study import Study
 from allometry.tables.trackers.source import import_runs
 from allometry.training.function import Function

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import allometry as al
+from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding
 from allometry.run import run
 from allometry.tables.printed import aligned
@@ -91,9 +92,11 @@ def test_what_would_steer_a_terminal_is_written_out():
     assert "<td>x\\x1b[31m</td>" in html and "<th>a\\x1b[2J</th>" in html
     same = lines_of(Table({"same\x1b": ["x"] * 3, "b": [1, 2, 3]}))
     assert same[-1] == "not shown: same\\x1b"
-    named = lines_of(replace(study(2, 2), name="a\x1b]0;t\x07", question="q\x1b[2J" + LONG))
+    named = lines_of(replace(study(2, 2), prediction="p\x1b]0;t\x07", question="q\x1b[2J" + LONG))
     hostile = replace(study(2, 2), title="a\x1b]0;t\x07")
-    for shown in (text, html, *same, *named, hostile._repr_html_()):
+    with pytest.raises(UsageError, match=r"name='mine', .* expected") as refused:
+        replace(study(2, 2), name="a\x1b]0;t\x07")
+    for shown in (text, html, *same, *named, hostile._repr_html_(), str(refused.value)):
         assert shown.replace("\n", "").isprintable()
 
 

@@ -102,8 +102,8 @@ def export(
     \b
     allometry export mlp_parameter_scaling runs/ --to tensorboard
     """
-    from allometry.run import table
     from allometry.store.export import export_runs
+    from allometry.studies import table
 
     with prints_on_stderr():
         rows = table(study, store=store, size=size, changes=changes)

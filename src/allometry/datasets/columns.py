@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from allometry.datasets.arrays import Arrays
 from allometry.datasets.numpy_files import existing_file
 from allometry.errors import DataError, UsageError
-from allometry.tables import Table
 from allometry.tables.cells import NUMBER, holds_numbers
 from allometry.tables.read import read_table
+from allometry.tables.table import Table
 
 __all__ = ["read_csv", "read_parquet"]
 
