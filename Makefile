@@ -24,7 +24,7 @@ test: which-python lint $(TEST_READY) .venv/.data  ## set up, check style and ty
 	$(BIN)/python -m pytest -q -n 2
 
 test-all: which-python lint $(TEST_READY) .venv/.data  ## all tests; then the fast ones on every Python here
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm,docs]'
 	$(BIN)/allometry data get gutenberg
 	$(BIN)/python -m pytest -q -m 'not network'
 	tests/every-python

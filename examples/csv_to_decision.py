@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # From a CSV to a decision
+# # A CSV to a decision, in short
 #
 # After this page you can go from a table of finished runs to the size and tokens of the next large run, with
 # what it costs if the law is wrong.

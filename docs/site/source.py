@@ -23,10 +23,13 @@ MOVED = {
     "CONTRIBUTING.md": "contributing.md",
     "CITATION.cff": "citing.md",
 }
-# The side bar: captions with their pages; notebooks, studies and gallery are found in their folders.
+# The side bar: captions with their pages; studies are found in their folder.
 GUIDES = (
     "write-a-study", "models", "training", "data-sets", "measures", "fitting",
     "from-a-csv-to-a-decision", "alarms", "verdicts", "laptop-to-cluster",
+)  # fmt: skip
+NOTEBOOKS = (
+    "first_law", "own_data_and_loss", "pytorch_study", "csv_to_decision", "resume_and_merge",
 )  # fmt: skip
 FIRST, LAST = ("getting-started",), ("all-pages", "changelog", "contributing", "citing", "licences")
 LOOK_UP = ("api", "command-line", "vocabulary", "how-it-works", "store", "reliability", "limits")
@@ -72,7 +75,7 @@ def contents(site: dict[Path, Path]) -> str:
         return [str(page) for page in found if page.parent == Path(folder)]
 
     trees = {
-        "Begin": [*FIRST, *names("notebooks")],
+        "Begin": [*FIRST, *(f"notebooks/{name}" for name in NOTEBOOKS)],
         "Guides": GUIDES,
         "Studies": names("studies"),
         "Gallery": ["gallery/index"],
