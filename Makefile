@@ -7,7 +7,7 @@ TEST_READY := .venv/.test-ready
 BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid two_users cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
-.PHONY: run test test-all test-lowest reliability audit setup lint bench clean help which-python
+.PHONY: run test test-all test-lowest reliability audit docs notebooks wheel setup lint bench clean help which-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -24,7 +24,7 @@ test: which-python lint $(TEST_READY) .venv/.data  ## set up, check style and ty
 	$(BIN)/python -m pytest -q -n 2
 
 test-all: which-python lint $(TEST_READY) .venv/.data  ## all tests; then the fast ones on every Python here
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm]' tensorboard
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,ray,slurm,docs]' tensorboard
 	$(BIN)/allometry data get gutenberg
 	$(BIN)/python -m pytest -q -m 'not network'
 	tests/every-python
@@ -44,6 +44,17 @@ audit: which-python  ## dist/sbom.json of what the package brings with it, and w
 	.venv-audit/package/bin/python -m pip uninstall --quiet --yes --disable-pip-version-check pip setuptools
 	mkdir -p dist && .venv-audit/tools/bin/cyclonedx-py environment .venv-audit/package/bin/python --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json
 	.venv-audit/tools/bin/pip-audit --path .venv-audit/package/lib/python*/site-packages
+
+docs: which-python .venv/.docs-ready  ## the site with its gallery and reference, build/docs/html/index.html
+	$(BIN)/python -m docs.site.source build/docs/source
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html build/docs/source build/docs/html
+
+notebooks: which-python .venv/.docs-ready  ## run examples/*.py, write them as notebooks with what came out (one needs PyTorch)
+	$(BIN)/python -m docs.site.notebooks
+
+wheel: which-python .venv/.wheel-ready  ## dist/ with a wheel and an sdist
+	rm -f dist/allometry-*
+	$(BIN)/python -m build --outdir dist
 
 setup: .venv/.ready .venv/.data  ## virtual environment, package and data, nothing else
 
@@ -81,10 +92,18 @@ $(TEST_READY): .venv/.ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
+.venv/.docs-ready: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+.venv/.wheel-ready: .venv/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	@touch $@
+
 .venv/.data: .venv/.ready
 	$(BIN)/allometry data get fashion-mnist
 	$(BIN)/allometry data get mnist
 	@touch $@
 
-clean:  ## remove the environment and the reports; the store and the data cache stay
-	rm -rf .venv .venv-* reports
+clean:  ## remove the environment, the site and the reports; the store and the data cache stay
+	rm -rf .venv .venv-* build reports

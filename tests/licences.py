@@ -19,6 +19,8 @@ LONGEST = 60  # characters; a package may give its whole licence in place of the
 
 HEAD = """# Licences
 
+After this page you can say under which licences Allometry runs.
+
 Allometry itself is under the MIT [licence](../LICENSE). What it is installed with, as the packages
 say of themselves (`python -m tests.licences` writes this page); those that Allometry asks for
 itself are in **bold**, the others come with them.

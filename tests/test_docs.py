@@ -268,7 +268,7 @@ def test_no_machine_is_named(page):
 
 
 def test_pictures_are_small():
-    for picture in (ROOT / "docs" / "figures").iterdir():
+    for picture in (ROOT / "docs" / "figures").rglob("*.*g"):
         assert picture.stat().st_size <= 150_000, picture.name
 
 

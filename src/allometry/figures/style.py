@@ -247,8 +247,9 @@ def equal_decades(axes: "Sequence[Axes] | AxesArray", which: str = "x") -> None:
         getattr(ax, f"set_{which}lim")(10 ** (middle - span / 2), 10 ** (middle + span / 2))
 
 
-def save_figure(figure: "Figure", path: Path) -> Path:
+def save_figure(figure: "Figure", path: str | Path) -> Path:
     """Write .png (200 dpi), .svg or another format; equal figures give equal bytes in these two."""
+    path = Path(path)
     ending = path.suffix.lower() or ".png"
     make_drawable(figure)
     with written(path) as part, paper(**{"svg.hashsalt": path.stem}):

@@ -21,7 +21,7 @@ NUMBERS = 2**22  # of gradients held at once; 16 MB take half the time of 64
 
 
 def gradient_noise_scale(net: Network, *, examples: int = EXAMPLES) -> dict[str, float]:
-    """The simple noise scale B = tr(S) / |G|^2, and |G|.
+    """The simple noise scale B = tr(S) / (G . G), and the norm of G.
 
     McCandlish et al., 1812.06162, eq. 2.9: G is the gradient of the training loss, the mean over
     the n training examples, and S the covariance of the gradients of single examples. From the
@@ -34,7 +34,7 @@ def gradient_noise_scale(net: Network, *, examples: int = EXAMPLES) -> dict[str,
         examples: N, at most; drawn by the run's seed.
 
     Returns:
-        `gradient_noise_scale`, in examples, NaN where the estimate of |G|^2 is not positive;
+        `gradient_noise_scale`, in examples, NaN where the estimate of ``|G|^2`` is not positive;
         `gradient_norm`, the root of that estimate, NaN where it is negative.
 
     Raises:

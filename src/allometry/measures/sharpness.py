@@ -40,8 +40,8 @@ def sharpness(
 
     Args:
         examples: of the training set at most; drawn by the run's seed.
-        tolerance: largest |H v - s v| of the sharpness s and unit vector v found, as a share of s;
-            an eigenvalue is as near as that.
+        tolerance: largest ``|H v - s v|`` of the sharpness s and unit vector v found, as a share of
+            s; an eigenvalue is as near as that.
         products: of Hessian and vector at most.
 
     Returns:
