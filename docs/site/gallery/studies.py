@@ -13,6 +13,7 @@ from allometry import studies
 __all__ = ["FIGURES", "NOTE", "PICTURES", "RUNS", "draw", "items", "runs_of"]
 
 PICTURES = Path(__file__).parents[2] / "figures" / "studies"
+MADE = Path(__file__).parents[3] / "build" / "gallery"  # where the lines run: with their store
 RUNS = PICTURES / "runs.json"  # study to what `runs_of` gave when its picture was drawn
 NOTE = (
     "The quick sizes take seconds to minutes and show that a study works; their few seeds decide "
@@ -60,11 +61,11 @@ def runs_of(study: al.Study) -> str:
 
 def draw(name: str) -> None:
     """Train what is not stored of a study, draw its picture again and note its runs."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
+    MADE.mkdir(parents=True, exist_ok=True)
     item = _item(al.study(name))
-    item.draw(PICTURES)
-    picture = PICTURES / item.picture
-    picture.write_text(_shortened(picture.read_text("utf-8")), encoding="utf-8")
+    item.draw(MADE)
+    picture = _shortened((MADE / item.picture).read_text("utf-8"))
+    (PICTURES / item.picture).write_text(picture, encoding="utf-8")
     known = json.loads(RUNS.read_text("utf-8")) if RUNS.exists() else {}
     known[name] = runs_of(al.study(name))
     text = json.dumps(dict(sorted(known.items())), indent=1) + "\n"

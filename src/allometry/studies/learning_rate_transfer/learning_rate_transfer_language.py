@@ -20,7 +20,7 @@ WINDOWS = 256  # that losses are means over; changes of outputs are over a quart
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
     """Two layers of each width at each learning rate, and after a few updates at one."""
-    many, updates = {"quick": (4, 100), "notebook": (5, 100), "paper": (len(WIDTHS), 300)}[size]
+    many, updates = {"quick": (3, 100), "notebook": (5, 100), "paper": (len(WIDTHS), 300)}[size]
     shared = {"batch_size": 8, "measure_examples": WINDOWS}
     trains = [
         TrainSpec(optimizer=Adam(learning_rate=rate), steps=steps, **shared)
