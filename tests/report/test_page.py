@@ -229,7 +229,7 @@ def hostile_study():
     figure.__doc__ = HOSTILE
     return replace(
         STUDY,
-        name=HOSTILE,
+        name=HOSTILE.replace("/", ""),  # names its files
         title=HOSTILE,
         question=HOSTILE,
         prediction=HOSTILE,

@@ -186,7 +186,7 @@ def test_storing_twice_keeps_the_first(path):
         assert store.table("tiny", "quick")["x"].tolist() == [1]
 
 
-def test_a_pack_is_stored_together_or_not_at_all(path):
+def test_a_pack_is_stored_together_or_not_at_all(path, monkeypatch):
     some = specs(4)
     results = [result(s) for s in some]
     results[2] = RunResult(some[2], "done", {"x": object()}, 0.0)  # type: ignore[dict-item]
@@ -196,6 +196,9 @@ def test_a_pack_is_stored_together_or_not_at_all(path):
         assert store.pending(some) == some
         # A row SQLite itself refuses, in the middle of the transaction.
         results[2] = RunResult(some[2], None, {}, 0.0)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="status='done' or 'diverged' expected, got None"):
+            store.commit(results, PROVENANCE)
+        monkeypatch.setattr("allometry.store.record.RULES", {})
         with pytest.raises((DataError, sqlite3.Error)):
             store.commit(results, PROVENANCE)
         assert store.pending(some) == some
