@@ -168,6 +168,17 @@ def test_a_spec_whose_field_is_no_data_is_refused():
             run_ids([Strange(what=what, seed=0)])
 
 
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**400])
+def test_a_whole_number_that_no_store_reads_back_is_refused(number):
+    class Sized(Experiment):
+        what: int | list[int]
+
+    for what in (number, [1, number]):
+        with pytest.raises(ValueError, match="what: whole numbers from -2\\*\\*63 to 2"):
+            Sized(what=what, seed=0)
+    assert Sized(what=[2**64 - 1, -(2**63)], seed=0).run_id
+
+
 @pytest.mark.parametrize("text", ["[" * 5000, "[" * 900 + "]" * 900, '{"a":' * 5000, "9" * 5000])
 def test_a_change_nested_without_end_or_of_endless_digits_is_refused(text):
     for call in (partial(study().specs, "quick", None), variant):

@@ -10,7 +10,7 @@ from typing import Any
 from allometry.fitting.sealed import SEAL, _digest
 from allometry.store.record import digest
 from tests.reliability.malformed_bytes import Malformed, spoilt
-from tests.reliability.malformed_tables import JSON_TEXTS, VALUES
+from tests.reliability.malformed_tables import JSON_TEXTS, value
 
 __all__ = ["changed", "document", "spoil_store"]
 
@@ -32,21 +32,21 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def _places(inside: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The path of every value in a document; of a long list the first few alone."""
     found = [path] if path else []
-    if isinstance(value, dict):
-        items = list(value.items())
+    if isinstance(inside, dict):
+        items = list(inside.items())
     else:
-        items = list(enumerate(value[:3])) if isinstance(value, list) else []
+        items = list(enumerate(inside[:3])) if isinstance(inside, list) else []
     for key, inner in items:
         found += _places(inner, (*path, key))
     return found
 
 
-def changed(draw: random.Random, value: Any) -> Any:
+def changed(draw: random.Random, whole: Any) -> Any:
     """A document with a few of its values changed, moved, taken out or doubled."""
-    made = json.loads(json.dumps(value))
+    made = json.loads(json.dumps(whole))
     for _ in range(draw.choice((1, 1, 1, 2, 5))):
         places = _places(made)
         if not places:
@@ -68,15 +68,15 @@ def changed(draw: random.Random, value: Any) -> Any:
                 except (KeyError, IndexError, TypeError):
                     parent[last] = None
             case 2 if isinstance(parent, dict):
-                parent[draw.choice(WORDS)] = draw.choice(VALUES)
+                parent[draw.choice(WORDS)] = value(draw)
             case 3 if isinstance(parent[last], list):
-                parent[last] = parent[last] * draw.choice((0, 2, 3)) + [draw.choice(VALUES)]
+                parent[last] = parent[last] * draw.choice((0, 2, 3)) + [value(draw)]
             case 4 if isinstance(parent[last], float):
                 parent[last] = draw.choice((-1, 0, 1e-300, 1e300, 1e-3, 1e3)) * parent[last]
             case 5 | 6:
                 parent[last] = draw.choice(WORDS)
             case _:
-                parent[last] = draw.choice(VALUES)
+                parent[last] = value(draw)
     return made
 
 

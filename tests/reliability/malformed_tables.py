@@ -5,11 +5,12 @@ import io
 import json
 import random
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 from tests.reliability.malformed_bytes import Malformed, spoilt
 
-__all__ = ["table"]
+__all__ = ["table", "value"]
 
 CELLS = (
     "", "1", "-1", "0", "2.5", "1e400", "-1e308", "1e308", "5e-324", "nan", "inf", "1,5", "1.5M",
@@ -47,6 +48,11 @@ MAPS = (
 )  # fmt: skip
 QUICK = "--starts 1 --resamples 0"
 PLANNED = "--map N=n --map D=n*20 --map L=loss"
+
+
+def value(draw: random.Random) -> Any:
+    """A value of its own, which a case may change."""
+    return deepcopy(draw.choice(VALUES))
 
 
 def _numbers(draw: random.Random) -> list[list[str]]:
@@ -89,12 +95,12 @@ def _objects(draw: random.Random) -> list[Any]:
         at = draw.randrange(len(rows))
         match draw.randrange(4):
             case 0:
-                rows[at] = draw.choice(VALUES)
+                rows[at] = value(draw)
             case 1 if isinstance(rows[at], dict):
                 rows[at].pop(draw.choice(("n", "loss", "g")), None)
             case _ if isinstance(rows[at], dict):
                 name = draw.choice(("n", "loss", "g", "", "x" * 9000, "\x1b[2J"))
-                rows[at][name] = draw.choice(VALUES)
+                rows[at][name] = value(draw)
     return rows
 
 
@@ -102,7 +108,7 @@ def _json(draw: random.Random) -> tuple[bytes, str]:
     rows = _objects(draw)
     if draw.random() < 0.5:
         return "\n".join(map(json.dumps, rows)).encode(), draw.choice((".jsonl", ".ndjson"))
-    whole: Any = draw.choice((rows, rows, rows, {"data": rows}, draw.choice(VALUES)))
+    whole: Any = draw.choice((rows, rows, rows, {"data": rows}, value(draw)))
     return json.dumps(whole, indent=draw.choice((None, 1))).encode(), ".json"
 
 

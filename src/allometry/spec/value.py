@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from allometry.errors import did_you_mean
+from allometry.files.strict_json import LARGEST, SMALLEST
 from allometry.spec.fields import SpecType
 
 __all__ = ["Spec", "default_left_out", "has_version"]
@@ -40,6 +41,13 @@ class Spec(BaseModel, metaclass=SpecType):
             there = ", ".join(fields) or "none"
             hint = did_you_mean(str(name), fields)
             raise ValueError(f"no field {name!r}: {cls.__name__} has {there}{hint}")
+        if isinstance(given, dict):
+            for name, value in given.items():
+                if not _fits_64_bits(value):
+                    raise ValueError(
+                        f"{name}: whole numbers from -2**63 to 2**64-1 expected, as no others are "
+                        "kept exactly"
+                    )
         return given
 
     @property
@@ -67,6 +75,13 @@ class Spec(BaseModel, metaclass=SpecType):
             if defaults or has_version(value) or value != default_left_out(type(self), name):
                 out[name] = _plain(value, defaults)
         return out
+
+
+def _fits_64_bits(value: object) -> bool:
+    """Whether a store reads back what it is given: whole numbers, in lists too."""
+    if isinstance(value, list | tuple):
+        return all(map(_fits_64_bits, value))
+    return not isinstance(value, int) or SMALLEST <= value <= LARGEST
 
 
 def has_version(value: object) -> bool:

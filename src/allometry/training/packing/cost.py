@@ -183,8 +183,8 @@ def _prices(
     """Seconds, seconds of these to compile, bytes: of each stretch from the first model on."""
     p = pieces_of(sizes, load.batch, machine, own=load.own)
     longest = np.maximum.accumulate(np.array(updates, dtype=np.float64))
-    members = np.arange(1, len(updates) + 1) if load.own else np.ones(len(updates))
-    shown = load.batch * load.features * members
+    members = np.arange(1.0, len(updates) + 1) if load.own else np.ones(len(updates))
+    shown = float(load.batch) * load.features * members  # 64 bits do not hold all products
     kept_params = p.params * (2 + load.slots)  # the gradient counts as one
     touched = p.params + p.units * load.batch + shown
     slower = load.float_bytes / FLOAT
@@ -195,7 +195,7 @@ def _prices(
     step += slower * load.batch * p.first / at(machine.products, product)
     compiling = machine.compile_operation * p.compiled
     chunk = np.minimum(CALL_BYTES, load.float_bytes * shown * longest)
-    data = load.float_bytes * load.n_data * load.features * members
+    data = float(load.float_bytes) * load.n_data * load.features * members
     # An activation, its gradient, and a copy in another order.
     memory = load.float_bytes * (kept_params + 3 * p.units * load.batch) + chunk + data
     return longest * step + compiling, compiling, memory
