@@ -158,7 +158,9 @@ def test_help_lists_every_command(allometry):
 def test_every_command_explains_itself_and_its_options(allometry, words):
     said = allometry(*words, "--help")
     assert said.code == 0
-    assert (EVERY[words].help or "").strip().endswith("."), "one sentence of help expected"
+    sentences, _, example = (EVERY[words].help or "").partition("\b")
+    assert sentences.strip().endswith("."), "one sentence of help expected"
+    assert not example or example.strip().startswith(f"allometry {' '.join(words)} ")
     for option in EVERY[words].params:
         if isinstance(option, click.Option):
             assert all(o in said.out for o in option.opts)

@@ -72,12 +72,16 @@ def check_made(made: object, specs: Sequence[Experiment]) -> Sequence[RunResult 
 
 
 def sorted_out(
-    made: Sequence[RunResult | RunFailure],
+    made: object, specs: Sequence[Experiment]
 ) -> tuple[list[RunResult], tuple[Failure, ...]]:
-    """The results and the failures of a pack; a result that cannot be stored is a failure."""
+    """The results and the failures of a pack; a result that cannot be stored is a failure.
+
+    Raises:
+        UsageError: as `check_made`.
+    """
     results: list[RunResult] = []
     failures: list[Failure] = []
-    for one in made:
+    for one in check_made(made, specs):
         if isinstance(one, RunResult):
             try:
                 check_storable(one)

@@ -101,7 +101,7 @@ def write_delivery(
     order: bytes, made: Sequence[RunResult | RunFailure], provenance: Mapping[str, object]
 ) -> bytes:
     """The delivery of what was made of an order; what cannot be kept is a failure, by name."""
-    results, failures = sorted_out(made)
+    results, failures = sorted_out(made, [one.spec for one in made])
     blobs = [encode_arrays(result.trajectories) or b"" for result in results]
     names = run_ids([result.spec for result in results])
     runs = [

@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from allometry.engines import Engine, Failure, Finished, check_made, sorted_out
+from allometry.engines import Engine, Failure, Finished, sorted_out
 from allometry.engines.coordinator import Coordinator
 from allometry.engines.hung import HUNG_AFTER
 from allometry.engines.pool import pool
@@ -58,10 +58,8 @@ class LocalEngine(Engine):
 
         def make(pack: Pack, advance: Callable[[int], None]) -> Finished:
             try:
-                made = check_made(
-                    procedure.run(pack, study.measures, study.trajectory, advance, checkpoints),
-                    pack.specs,
-                )
+                made = procedure.run(pack, study.measures, study.trajectory, advance, checkpoints)
+                results, failures = sorted_out(made, pack.specs)
             except Exception as error:
                 # What is refused of the first pack would be refused of the others, too.
                 refused = isinstance(error, UsageError) and bool(finished)
@@ -71,7 +69,6 @@ class LocalEngine(Engine):
                 failure = Failure(tuple(run_ids(pack.specs)), in_one_line(error), log)
                 return Finished((), provenance, (failure,))
             finished.append(pack)
-            results, failures = sorted_out(made)
             return Finished(results, provenance, failures)
 
         several = len(packs) > 1 and procedure.concurrent(packs)

@@ -48,8 +48,9 @@ def sampled_text(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> dict[str, str]:
-    """Text from a language model as it goes on after a prompt: that of `al.sample`, without
-    weights that are kept.
+    """Text that a language model writes after a prompt.
+
+    It is that of `al.sample`, which needs weights that are kept.
 
     Args:
         prompt, tokens, temperature, seed: as of `al.sample`; other ones by `functools.partial`.

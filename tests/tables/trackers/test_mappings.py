@@ -1,7 +1,7 @@
 """The part of YAML that trackers write: read as PyYAML reads it, or refused with its line."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from allometry.errors import DataError
@@ -30,10 +30,17 @@ VALUE = st.recursive(
 
 @settings(max_examples=100)
 @given(st.dictionaries(NAME, VALUE, min_size=1, max_size=4), st.booleans())
+@example({"X": "\x85"}, True)
+@example({"X": "a\u2028b"}, False)
 def test_what_pyyaml_writes_is_read_as_pyyaml_reads_it(tmp_path_factory, values, unicode):
     path = tmp_path_factory.getbasetemp() / "config.yaml"
-    path.write_text(yaml.safe_dump(values, allow_unicode=unicode), encoding="utf-8")
-    assert read_mapping(path) == values
+    text = yaml.safe_dump(values, allow_unicode=unicode)
+    path.write_text(text, encoding="utf-8")
+    if {"\x85", "\u2028", "\u2029"} & set(text):
+        with pytest.raises(DataError, match=r"line feed were expected, got U\+"):
+            read_mapping(path)
+    else:
+        assert read_mapping(path) == values
 
 
 def test_the_files_of_trackers_are_read_as_pyyaml_reads_them():

@@ -33,6 +33,8 @@ WORDS = {
 CLOSED = {'"': re.compile(r'"(?:[^"\\]|\\.)*"\s*(?:#.*)?', re.DOTALL),
           "'": re.compile(r"'(?:[^']|'')*'\s*(?:#.*)?", re.DOTALL)}  # fmt: skip
 
+OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")  # ends of lines to YAML, which are not read
+
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """The mapping in a file.
@@ -44,6 +46,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
         text = read_bytes(path, LARGEST).decode("utf-8")
     except UnicodeDecodeError:
         raise DataError(f"{path}: text in UTF-8 was expected") from None
+    if strange := OTHER_BREAKS.search(text):
+        raise DataError(
+            f"{path}: lines that end with a line feed were expected, got U+{ord(strange[0]):04X}"
+        )
     value = _Document(path, text).value(0, 0)
     if not isinstance(value, dict):
         raise DataError(f"{path}: a mapping of names to values was expected")
@@ -164,7 +170,7 @@ class _Document:
         inner = re.sub(r"\\x([0-9a-fA-F]{2})", r"\\u00\1", text[1:-1].replace("\n", "\\n"))
         inner = re.sub(r"\\U([0-9a-fA-F]{8})", _beyond, inner)
         for escape, code in ((" ", "0020"), ("e", "001b"), ("0", "0000"), ("a", "0007"),
-                             ("v", "000b"), ("_", "00a0"), ("N", "0085")):  # fmt: skip
+                             ("v", "000b"), ("_", "00a0"), ("N", "0085"), ("L", "2028"), ("P", "2029")):  # fmt: skip
             inner = re.sub(rf"(?<!\\)((?:\\\\)*)\\{escape}", rf"\1\\u{code}", inner)
         try:
             return str(read_json(f'"{inner}"'.replace("\t", "\\t")))
