@@ -33,6 +33,10 @@ WORDS = {
 CLOSED = {'"': re.compile(r'"(?:[^"\\]|\\.)*"\s*(?:#.*)?', re.DOTALL),
           "'": re.compile(r"'(?:[^']|'')*'\s*(?:#.*)?", re.DOTALL)}  # fmt: skip
 
+ESCAPES = {
+    " ": "0020", "e": "001b", "0": "0000", "a": "0007", "v": "000b", "_": "00a0", "N": "0085",
+    "L": "2028", "P": "2029",
+}  # fmt: skip
 OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")  # ends of lines to YAML, which are not read
 
 
@@ -166,11 +170,10 @@ class _Document:
     def _unquoted(self, text: str) -> str:
         if text[0] == "'":
             return text[1:-1].replace("''", "'")
-        # Escapes of YAML that JSON has not: \x41, \U0001f600, \ before a space, \e, \0, \a, \v.
+        # Escapes of YAML that JSON has not: \x41, \U0001f600, and those of ESCAPES.
         inner = re.sub(r"\\x([0-9a-fA-F]{2})", r"\\u00\1", text[1:-1].replace("\n", "\\n"))
         inner = re.sub(r"\\U([0-9a-fA-F]{8})", _beyond, inner)
-        for escape, code in ((" ", "0020"), ("e", "001b"), ("0", "0000"), ("a", "0007"),
-                             ("v", "000b"), ("_", "00a0"), ("N", "0085"), ("L", "2028"), ("P", "2029")):  # fmt: skip
+        for escape, code in ESCAPES.items():
             inner = re.sub(rf"(?<!\\)((?:\\\\)*)\\{escape}", rf"\1\\u{code}", inner)
         try:
             return str(read_json(f'"{inner}"'.replace("\t", "\\t")))
