@@ -64,8 +64,8 @@ def late_in_words(needs: Needs, minutes: int) -> str:
     if needs.seconds is not None:
         predicted = f" (predicted for the pack: {_spelt(needs.seconds / 60)})"
     return (
-        f"its SLURM job came to the time limit of {_spelt(minutes)}{predicted}; the pack begins "
-        f"anew in the next job: {_advice(needs, minutes)}"
+        f"its SLURM job came to the time limit of {_spelt(minutes)}{predicted}; the next job "
+        f"trains the pack from its start: {_advice(needs, minutes)}"
     )
 
 

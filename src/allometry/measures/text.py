@@ -1,4 +1,4 @@
-"""Measures of language models: bits a byte, in which tokenisers are compared, and drawn text."""
+"""Measures of language models: bits a byte, which compare tokenisers, and text that they write."""
 
 import math
 

@@ -96,7 +96,7 @@ def _joint_curve(s: Scaling, fit: Fit, table: Table, size: np.ndarray) -> Curve:
 
 def exponents(table: Table, analysis: Analysis) -> "Figure":
     """Exponents of the loss in parameters, samples and steps against alpha, with 95% intervals
-    (seeds and sizes drawn anew; seeds alone for steps): those of them that were run. Grey dashed:
+    (seeds and sizes resampled; seeds alone for steps), of those that were run. Grey dashed:
     the theory of an endless list of quanta. Hollow squares: the same theory with as many quanta as
     tasks, over the same losses."""
     scalings = _numbers(analysis).scalings
