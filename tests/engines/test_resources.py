@@ -43,7 +43,7 @@ def modelled(pack):
         (perceptrons((8, 4)), 1),
         (perceptrons(*[(8, 4)] * 16), 1),
         (perceptrons((64, 32)), 1),
-        (make_packs(FIRST.specs("notebook", 1), MACHINE)[0], 2),
+        (make_packs(FIRST.specs("notebook", 1), MACHINE, threads=1)[0], 2),
         (perceptrons((512, 256)), 2),
         (perceptrons((512, 256), batch=1024), 4),
     ],

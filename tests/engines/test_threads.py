@@ -10,9 +10,9 @@ from allometry import studies
 from allometry.engines.local import LocalEngine
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
-from allometry.processors import processors
 from allometry.study import procedure_of
 from allometry.training.procedure import Pack, Procedure
+from tests.training.packing.test_calibration import RATES
 
 PACKS = [Pack((i,)) for i in range(12)]
 
@@ -100,11 +100,12 @@ def test_one_who_stops_listening_leaves_no_thread_behind():
     assert threading.active_count() == before
 
 
-def test_one_a_processor_but_never_more_than_packs_or_than_pays():
-    assert at_once(PACKS, 1) == 1
-    assert at_once(PACKS, 2) == 2
-    assert at_once(PACKS[:1], 2) == 1
-    assert at_once(PACKS, 64) == 4
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_as_many_as_get_most_done_but_never_more_than_packs(threads):
+    machine = replace(RATES, at_once=tuple((n, n) for n in range(1, threads + 1)))
+    assert at_once(PACKS, machine) == threads
+    assert at_once(PACKS[:1], machine) == 1
+    assert at_once(PACKS[:0], machine) == 0
 
 
 def test_only_what_is_known_to_keep_off_lapack_is_made_at_once():
@@ -131,7 +132,7 @@ def test_packs_of_a_procedure_that_says_nothing_go_one_after_another(monkeypatch
     # When packs are made is looked at here, not what is made.
     monkeypatch.setattr("allometry.engines.local.sorted_out", lambda made, specs: ([], ()))
     inside, most, expected = 0, 0, 1
-    all_there = threading.Barrier(at_once(PACKS, len(processors())))
+    all_there = threading.Barrier(at_once(PACKS))
 
     class Quiet(Procedure):
         def packs(self, specs):
@@ -151,7 +152,7 @@ def test_packs_of_a_procedure_that_says_nothing_go_one_after_another(monkeypatch
             return True
 
     study = studies.study("mlp_parameter_scaling")
-    for procedure, expected in ((Quiet(), 1), (Loud(), at_once(PACKS, len(processors())))):
+    for procedure, expected in ((Quiet(), 1), (Loud(), at_once(PACKS))):
         most = 0
         mine = replace(study, procedure=procedure)
         list(LocalEngine().run(PACKS, mine, lambda n: None, lambda: False))

@@ -10,7 +10,6 @@ from allometry.engines.pool import pool
 from allometry.engines.provenance import collect
 from allometry.engines.threads import at_once, in_threads
 from allometry.errors import AllometryError, UsageError, in_one_line
-from allometry.processors import processors
 from allometry.spec import run_ids
 from allometry.study import Study, procedure_of
 from allometry.training.checkpoints import Checkpoints
@@ -72,7 +71,7 @@ class LocalEngine(Engine):
             return Finished(results, provenance, failures)
 
         several = len(packs) > 1 and procedure.concurrent(packs)
-        threads = at_once(packs, len(processors())) if several else 1
+        threads = at_once(packs) if several else 1
         if threads > 1:
             yield from in_threads(packs, make, advance, stop, threads)
             return

@@ -1,32 +1,41 @@
 """Packs in threads of this process.
 
-One program on small arrays does not use all processors, so several packs run at once, one
-a processor. Compiled programs run outside Python's lock and share one set of worker
-threads, so two at once take little longer than one where neither fills the machine. Which
-procedures allow it: `Procedure.concurrent`.
+One program on small arrays does not use all processors, so several packs run at once, as many
+as the calibration says get most done. Compiled programs run outside Python's lock and share one
+set of worker threads, so two at once take little longer than one where neither fills the machine.
+Which procedures allow it: `Procedure.concurrent`.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from allometry.training.procedure import Pack
 
+if TYPE_CHECKING:
+    from allometry.training.packing.calibration import Calibration
+
 __all__ = ["at_once", "in_threads"]
 
-MOST = 4  # packs at once; beyond, they wait for Python's lock, and a pool of processes is faster
 PATIENCE = 5.0  # seconds that abandoned threads have to end
 
 T = TypeVar("T")
 
 
-def at_once(packs: Sequence[Pack], processors: int) -> int:
-    """How many packs to make at once: one a processor where JAX computes on the CPU, else one."""
-    import jax  # takes a second, which a finished study does not need
+def at_once(packs: Sequence[Pack], machine: "Calibration | None" = None) -> int:
+    """How many packs to make at once: as many as get most done, by what was measured here.
 
-    return min(len(packs), processors, MOST) if jax.default_backend() == "cpu" else 1
+    Args:
+        machine: its rates; None for those of this machine.
+    """
+    if len(packs) < 2:
+        return len(packs)
+    # Takes a second, which a finished study does not need.
+    from allometry.training.packing.calibration import calibration
+
+    return min(len(packs), (machine or calibration()).threads)
 
 
 def in_threads(

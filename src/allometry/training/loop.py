@@ -60,13 +60,10 @@ class Training(Procedure):
     keeps_networks: ClassVar[bool] = True
 
     def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
-        return proved(make_packs(specs))
+        return proved(make_packs(specs, threads=None if _at_once(specs) else 1))
 
     def concurrent(self, packs: Sequence[Pack]) -> bool:
-        """Where all is the package's own, which is known to keep off LAPACK."""
-        runs = (spec for pack in packs for spec in pack.specs)
-        parts = {type(part) for r in runs for part in (r.model, r.data, r.train.optimizer)}
-        return all(part.__module__.startswith("allometry.") for part in parts)
+        return _at_once([spec for pack in packs for spec in pack.specs])
 
     def updates(self, spec: RunSpec) -> int:
         return updates(spec)
@@ -82,6 +79,13 @@ class Training(Procedure):
         return train_pack(
             pack, measures, trajectory, advance, untrained=self.untrained, checkpoints=checkpoints
         )
+
+
+def _at_once(specs: Sequence[RunSpec]) -> bool:
+    """Whether these may train in several threads: all is the package's own, which is known to
+    keep off LAPACK."""
+    parts = {type(part) for s in specs for part in (s.model, s.data, s.train.optimizer)}
+    return all(part.__module__.startswith("allometry.") for part in parts)
 
 
 def train_pack(

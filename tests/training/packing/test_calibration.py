@@ -10,7 +10,8 @@ from allometry.training.packing.calibration import Calibration, calibration
 
 RATES = Calibration(
     products=((1.0, 1e9), (2.0, 2e9)), batched=((1.0, 1e9),), passes=((1.0, 1e-9),),
-    operation=1e-6, compile_operation=1e-3, memory=10**9,
+    operation=1e-6, compile_operation=1e-3, at_once=((1.0, 1.0),),
+    memory=10**9,
 )  # fmt: skip
 
 
@@ -42,6 +43,8 @@ DAMAGED = {
     "products are a number": json.dumps({**WELL, "products": 5}),
     "products are texts": json.dumps({**WELL, "products": ["ab", "cd"]}),
     "points of three": json.dumps({**WELL, "passes": [[1, 2, 3]]}),
+    "programs at once are none": json.dumps({**WELL, "at_once": []}),
+    "programs at once gain nothing": json.dumps({**WELL, "at_once": [[1, 0]]}),
     "a time is a text": json.dumps({**WELL, "operation": "1e-6"}),
     "a time is nothing": json.dumps({**WELL, "operation": None}),
     "a time below zero": json.dumps({**WELL, "operation": -1}),

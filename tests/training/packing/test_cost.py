@@ -37,6 +37,7 @@ MACHINE = Calibration(
     passes=((1.0e6, 3.6e-10), (8.4e6, 3.7e-10), (3.4e7, 1.2e-9), (1.3e8, 3.8e-9)),
     operation=6.5e-7,
     compile_operation=9.6e-3,
+    at_once=((1, 1), (2, 1.9)),
     memory=24 << 30,
 )
 NOTEBOOK = Load(updates=6320, batch=128, features=784, n_data=10_000, slots=2)
@@ -177,19 +178,78 @@ def test_memory_counts_parameters_moments_activations_and_batches():
 
 
 def test_what_was_chosen_for_one_group_is_not_mixed_with_another():
-    specs = [small((7, h, 3), seed=s) for s in (0, 1) for h in (3, 9)]
+    specs = [small((7, h, 3), seed=s, epochs=3000) for s in (0, 1) for h in (3, 9)]
     packs = make_packs(specs, MACHINE)
     assert [[s.seed for s in pack.specs] for pack in packs] == [[0, 0], [1, 1]]
 
 
 def test_whichever_packs_are_left_a_resumed_run_makes_them_as_they_were():
     """Done in any order, as by several workers: the choice is made for all that was declared."""
-    specs = [small((7, h, 3), seed=s) for s in range(3) for h in (3, 9)]
+    specs = [small((7, h, 3), seed=s, epochs=3000) for s in range(4) for h in (3, 9)]
     packs = make_packs(specs, MACHINE)
     left = [*packs[1].specs]
     assert pending_packs(packs, left) == [packs[1]]
     assert pending_packs(packs, specs) == packs
     assert pending_packs(packs, []) == []
+
+
+# ---- as many packs as threads ------------------------------------------------------------
+
+EIGHT = replace(MACHINE, at_once=((1, 1), (2, 1.9), (4, 3.6), (8, 6.5)))
+
+
+def notebook_runs(seeds, rate=1e-3, epochs=80):
+    widths = [(1, 1), (3, 2), (6, 3), (9, 4), (12, 6), (17, 8), (23, 12), (32, 16), (43, 22)]
+    train = dict(rate=rate, n=10_000, batch=128, epochs=epochs)
+    return [small((784, a, b, 10), seed=s, **train) for s in range(seeds) for a, b in widths]
+
+
+@pytest.mark.parametrize(("machine", "threads"), [(MACHINE, 2), (EIGHT, 8)])
+def test_one_seed_is_cut_until_every_thread_has_work(machine, threads):
+    specs = notebook_runs(1)
+    assert len(make_packs(specs, machine, threads=1)) == 1
+    packs = make_packs(specs, machine)
+    assert 1 < len(packs) <= threads
+    assert sorted(map(id, specs)) == sorted(id(s) for pack in packs for s in pack.specs)
+    whole = choose.all_seconds([Pack(tuple(specs))], machine)
+    assert choose.all_seconds(packs, machine) < whole / choose.GAIN
+    costs = [pack_cost(pack.specs, machine) for pack in packs]
+    # No member could go over to the other pack and both be done sooner.
+    if threads == 2:
+        order = sorted(specs, key=lambda s: s.model.widths)
+        best = min(
+            max(pack_cost(order[:k], machine).seconds, pack_cost(order[k:], machine).seconds)
+            for k in range(1, len(order))
+        )
+        assert max(c.seconds for c in costs) == best
+
+
+def test_the_last_of_three_seeds_is_shared_between_two_threads():
+    specs = notebook_runs(3, epochs=400)
+    packs, whole = make_packs(specs, MACHINE), make_packs(specs, MACHINE, threads=1)
+    runs = [len(pack.specs) for pack in packs]
+    assert len(whole) == 3 and sum(runs) == 27 and max(runs) <= 9 and len(packs) > 3
+    assert choose.all_seconds(packs, MACHINE) < choose.all_seconds(whole, MACHINE)
+
+
+def test_even_seeds_stay_whole():
+    assert [len(pack.specs) for pack in make_packs(notebook_runs(4), MACHINE)] == [9] * 4
+
+
+def test_time_of_packs_at_once_is_that_of_the_thread_that_ends_last():
+    pack = make_packs(notebook_runs(1), MACHINE, threads=1)[0]
+    other = make_packs(notebook_runs(1, rate=1e-2), MACHINE, threads=1)[0]
+    whole = pack_cost(pack.specs, MACHINE)
+    assert choose.all_seconds([pack], MACHINE) == whole.seconds
+    both = choose.all_seconds([pack, other], MACHINE)
+    assert both == pytest.approx(2 / 1.9 * whole.seconds)
+    assert choose.all_seconds([pack, other, pack], MACHINE) > both
+    one_thread = choose.all_seconds([pack, other], MACHINE, threads=1)
+    assert one_thread == pytest.approx(2 * whole.seconds - whole.compiling)
+
+
+def test_one_network_cannot_be_cut():
+    assert len(make_packs([small((784, 43, 22, 10))], MACHINE)) == 1
 
 
 # ---- every study -------------------------------------------------------------------------
@@ -217,7 +277,7 @@ def test_more_than_15_percent_of_padding_only_where_equal_shapes_would_take_long
 
 def test_the_plan_says_why():
     specs = [small((7, h, 3), epochs=3) for h in (3, 9)]
-    (plan,) = plans(make_packs(specs, MACHINE), MACHINE)
+    (plan,) = plans(make_packs(specs, MACHINE, threads=1), MACHINE)
     assert (plan.runs, plan.updates, plan.layout) == (2, 3 * 7, "side by side")
     assert "one by one" in plan.why and plan.seconds > plan.compiling > 0
     wide = [small((784, 512, 256, 10), n=1000 + 0 * k, rate=1e-3 + k, epochs=400) for k in (0, 1)]
@@ -253,7 +313,7 @@ def test_the_machine_is_measured_once_and_what_is_kept_is_the_same(kept):
     "damage",
     [
         lambda t: t[: len(t) // 2],
-        lambda t: t.replace("calibration/1", "calibration/0"),
+        lambda t: t.replace(pack_calibration.SCHEMA, "allometry/calibration/0"),
         lambda t: t.replace('"operation"', '"operatoin"'),
         lambda t: t.replace("6.5e-07", "-1"),
         lambda t: "[]",

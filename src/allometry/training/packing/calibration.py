@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -32,7 +33,7 @@ from allometry.processors import processors
 
 __all__ = ["Calibration", "Points", "calibration", "measure"]
 
-SCHEMA = "allometry/calibration/1"
+SCHEMA = "allometry/calibration/2"
 LARGEST = 1 << 20  # bytes of the file, which has some two thousand
 # Where the measurements lie; between them the model draws straight lines of logarithms.
 ROWS = (16, 64, 256, 1024, 4096)  # of a product with 128 examples of 784 features
@@ -41,6 +42,7 @@ FLOATS = (1 << 16, 1 << 19, 1 << 21, 1 << 23)  # a parameter array: 1 MB to 128 
 EXAMPLES, FEATURES = 128, 784
 ROUNDS, ATTEMPT = 4, 0.02  # and seconds a piece and round
 FAR = 10  # a processor's memory beside its cache, an element of a pass
+GAIN = 1.05  # least gain for which twice as many programs are run at once
 
 _log = logging.getLogger(__name__)
 Points = tuple[tuple[float, float], ...]
@@ -56,6 +58,8 @@ class Calibration:
         passes: bytes in use at once to seconds an element for one Adam update of an array.
         operation: seconds an operation of a compiled loop takes however small it is.
         compile_operation: seconds to compile an operation.
+        at_once: programs in threads of their own to work done in a second, as a multiple of one
+            program's. Begins with (1, 1) and goes on as long as more programs gain anything.
         memory: bytes of the device.
     """
 
@@ -64,17 +68,24 @@ class Calibration:
     passes: Points
     operation: float
     compile_operation: float
+    at_once: Points
     memory: int
 
     def __post_init__(self) -> None:
-        for points in (self.products, self.batched, self.passes):
+        for points in (self.products, self.batched, self.passes, self.at_once):
             where = [x for x, _ in points]
             if where != sorted(set(where)) or not where:
                 raise ValueError("points must increase")
-        numbers = [v for p in (self.products, self.batched, self.passes) for xy in p for v in xy]
+        measured = (self.products, self.batched, self.passes, self.at_once)
+        numbers = [v for p in measured for xy in p for v in xy]
         numbers += [self.operation, self.compile_operation, self.memory]
         if not all(math.isfinite(v) and v > 0 for v in numbers):
             raise ValueError("positive numbers expected")
+
+    @property
+    def threads(self) -> int:
+        """How many programs at once get most done."""
+        return int(self.at_once[-1][0])
 
 
 @cache
@@ -124,6 +135,7 @@ def measure() -> Calibration:
         operation=operation.seconds / 3,  # product, maximum, quotient
         # About eight operations each, loop and all.
         compile_operation=float(np.median([p.compiled for p in pieces])) / 8,
+        at_once=_at_once(batched[1], len(processors())),
         memory=_memory(),
     )
 
@@ -161,6 +173,20 @@ class _Piece:
             now = time.perf_counter()
             self.seconds = min(self.seconds, (now - before) / self._steps)
             before = now
+
+    def rate(self, threads: ThreadPoolExecutor, n: int) -> float:
+        """Steps a second of n threads that run the piece at once for one attempt."""
+        began = time.perf_counter()
+
+        def repeated(_: int) -> int:
+            calls = 0
+            while time.perf_counter() - began < ATTEMPT:
+                jax.block_until_ready(self._run(*self._arguments))
+                calls += 1
+            return calls
+
+        calls = sum(threads.map(repeated, range(n)))
+        return calls * self._steps / (time.perf_counter() - began)
 
 
 def _rates(pieces: Sequence[_Piece]) -> Points:
@@ -220,6 +246,24 @@ def _noise(*shape: int) -> np.ndarray[Any, Any]:
     return np.random.default_rng(0).uniform(0.5, 1, shape).astype(np.float32)
 
 
+def _at_once(piece: _Piece, most: int) -> Points:
+    """What 1, 2, 4, ... programs at once get done, up to `most`; one on a GPU, which has no more.
+
+    One program alone runs on whatever processors it can use, so this says what more programs add.
+    """
+    if jax.default_backend() != "cpu":
+        return ((1.0, 1.0),)
+    counts = sorted({*(1 << k for k in range(most.bit_length())), most})
+    with ThreadPoolExecutor(most) as threads:
+        rates = [max(piece.rate(threads, n) for _ in range(ROUNDS)) for n in counts]
+    points = [(1.0, 1.0)]
+    for n, rate in zip(counts[1:], rates[1:], strict=True):
+        if rate / rates[0] < GAIN * points[-1][1]:
+            break
+        points.append((float(n), rate / rates[0]))
+    return tuple(points)
+
+
 def _memory() -> int:
     """Bytes of the device; of the machine where the device does not say."""
     stats = jax.devices()[0].memory_stats() or {}
@@ -239,7 +283,7 @@ def _read(path: Path) -> Calibration:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise DataError(f"it is no {SCHEMA}")
     values = {f.name: document[f.name] for f in fields(Calibration)}
-    for name in ("products", "batched", "passes"):
+    for name in ("products", "batched", "passes", "at_once"):
         values[name] = tuple((float(x), float(y)) for x, y in values[name])
     return Calibration(**values)
 

@@ -1,14 +1,17 @@
 """Which runs are trained together: groups that may be, cut where that is cheapest."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from allometry.errors import UsageError
-from allometry.processors import processors
 from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
-from allometry.training.packing.cost import Cost, Load, cheapest, cost, slots
+from allometry.training.packing.cost import Cost, Load, by_width, cheapest, cost, slots
+from allometry.training.packing.pieces import at
 from allometry.training.packing.sharing import (
     batches_key,
     data_of,
@@ -29,19 +32,27 @@ UNDERESTIMATED = 1.5
 # Runs among which packs with own batches are looked for: a cut of twice as many takes four times
 # as long, and packs of hundreds of members gain nothing by more.
 BLOCK = 512
+# Packs for each thread up to which one is cut in two so that no thread is without work; with
+# more of them, the threads end at about the same time.
+FEW = 4
+GAIN = 1.05  # least gain of a cut: the prediction is no better
 
 
-def make_packs(specs: Sequence[RunSpec], costs: Calibration | None = None) -> list[Pack]:
+def make_packs(
+    specs: Sequence[RunSpec], costs: Calibration | None = None, threads: int | None = None
+) -> list[Pack]:
     """Which runs share a program.
 
     Groups come in order of first sight, their packs from narrow to wide. Runs that see the same
     batches are packed first: the first layer is then one matrix product for all of them, and
     what differs between sizes is not the luck of the order. Runs that differ in data, seed or
     batch size may train together too, each with batches of its own, where the model of costs
-    says that this is faster.
+    says that this is faster. Where there are few packs, the costliest are cut in two, so that
+    every thread has work to the end.
 
     Args:
         costs: what the choice goes by; None for what was measured on this machine.
+        threads: packs made at once; None for as many as get most done here.
     """
     keys = _Keys()
     packs: list[Pack] = []
@@ -57,16 +68,20 @@ def make_packs(specs: Sequence[RunSpec], costs: Calibration | None = None) -> li
             parts = tuple((id(s.model), id(s.data), id(s.train)) for s in block)
             key = parts, tuple(map(len, groups))
             if key not in known:
-                known[key] = _chosen(groups, block, machine)
+                known[key] = _chosen(groups, block, machine, threads)
             packs += [Pack(tuple(block[k] for k in places)) for places in known[key]]
+    if any(len(pack.specs) > 1 for pack in packs):
+        return _spread(packs, costs or calibration(), threads)
     return packs
 
 
-def _chosen(groups: Sequence[Group], block: Group, machine: Calibration) -> list[list[int]]:
+def _chosen(
+    groups: Sequence[Group], block: Group, machine: Calibration, threads: int | None
+) -> list[list[int]]:
     """The packs of the runs of a block, by their places in it."""
     packs = [pack for group in groups for pack in _cut(group, machine)]
     if len(packs) > 1:
-        packs = _joined(block, packs, machine)
+        packs = _joined(block, packs, machine, threads)
     places = {id(spec): k for k, spec in enumerate(block)}
     return [[places[id(spec)] for spec in pack.specs] for pack in packs]
 
@@ -92,33 +107,78 @@ def _cut(group: Group, machine: Calibration, *, own: bool = False) -> list[Pack]
     return [Pack(tuple(group[k] for k in part)) for part in chosen]
 
 
-def _joined(alike: Group, shared: list[Pack], machine: Calibration) -> list[Pack]:
+def _joined(
+    alike: Group, shared: list[Pack], machine: Calibration, threads: int | None
+) -> list[Pack]:
     """The packs with shared batches, or others with own batches if these are done sooner."""
     inputs = {(spec.data, model_of(spec).n_inputs) for spec in alike}
     # Of networks with other inputs on one data set all but one are refused, each by itself.
     if _trains_alone(alike[0]) or len(inputs) > len({spec.data for spec in alike}):
         return shared
     own = _cut(alike, machine, own=True)
-    return own if all_seconds(own, machine) < all_seconds(shared, machine) else shared
+    faster = all_seconds(own, machine, threads) < all_seconds(shared, machine, threads)
+    return own if faster else shared
 
 
-def all_seconds(packs: Sequence[Pack], machine: Calibration) -> float:
-    """Predicted time of packs that are made side by side, one a processor.
+def _spread(packs: list[Pack], machine: Calibration, threads: int | None) -> list[Pack]:
+    """The packs, the costliest cut in two as long as all are then done sooner."""
+    threads = threads or machine.threads
+    while threads > 1 and len(packs) < FEW * threads:
+        seconds = [pack_cost(pack.specs, machine).seconds for pack in packs]
+        costliest = int(np.argmax(seconds))
+        halves = _halves(packs[costliest], machine)
+        parted = [*packs[:costliest], *halves, *packs[costliest + 1 :]]
+        before, after = (all_seconds(some, machine, threads) for some in (packs, parted))
+        if GAIN * after > before:
+            break
+        packs = parted
+    return packs
+
+
+def _halves(pack: Pack, machine: Calibration) -> list[Pack]:
+    """Two packs of the members in order of length and width, that take about as long."""
+    if len(pack.specs) == 1:
+        return [pack]
+    order = sorted(
+        pack.specs, key=lambda s: (s.train.updates(data_of(s).n_used), by_width(model_of(s)))
+    )
+
+    def seconds(cut: int) -> tuple[float, float]:
+        first, second = (pack_cost(part, machine).seconds for part in (order[:cut], order[cut:]))
+        return first, second
+
+    # The first takes longer with every member that it gets, and the second less long.
+    cuts = range(1, len(order))
+    crossed = bisect_left(cuts, True, key=lambda cut: np.subtract(*seconds(cut)) >= 0)
+    cut = min(cuts[max(0, crossed - 1) : crossed + 1], key=lambda cut: max(seconds(cut)))
+    first = {id(spec) for spec in order[:cut]}
+    # In the order of the pack, as in every pack.
+    parts = [[s for s in pack.specs if (id(s) in first) == narrow] for narrow in (True, False)]
+    return [Pack(tuple(part), pack.note) for part in parts]
+
+
+def all_seconds(packs: Sequence[Pack], machine: Calibration, threads: int | None = None) -> float:
+    """Predicted time of packs that are made side by side, the next as soon as one is done.
 
     Packs of the same networks, other seeds say, are compiled once. Of packs with batches of their
     own the time is what such packs were measured to take.
+
+    Args:
+        threads: packs made at once; None for as many as get most done here.
     """
-    costs = [pack_cost(pack.specs, machine) for pack in packs]
-    steps = [
-        (whole.seconds - whole.compiling) * (UNDERESTIMATED if has_own_batches(pack.specs) else 1)
-        for pack, whole in zip(packs, costs, strict=True)
-    ]
-    programs = {
-        tuple(model_of(spec) for spec in pack.specs): whole.compiling
-        for pack, whole in zip(packs, costs, strict=True)
-    }
-    at_once = min(len(packs), len(processors()))
-    return max(max(steps), (sum(steps) + sum(programs.values())) / at_once)
+    at_once = min(len(packs), threads or machine.threads)
+    # Of one thread among several, beside one thread alone.
+    slower = at_once / float(at(machine.at_once, np.array(at_once)))
+    ends, compiled = [0.0] * at_once, dict[Any, float]()
+    for pack in packs:
+        whole, networks = pack_cost(pack.specs, machine), tuple(map(model_of, pack.specs))
+        ends.sort()
+        # A thread that wants the same program meanwhile compiles it, too, in the same time.
+        begin = compiled.setdefault(networks, ends[0] + slower * whole.compiling)
+        steps = slower * (whole.seconds - whole.compiling)
+        own = UNDERESTIMATED if has_own_batches(pack.specs) else 1
+        ends[0] = max(ends[0], begin) + own * steps
+    return max(ends)
 
 
 def pack_cost(specs: Sequence[RunSpec], machine: Calibration) -> Cost:

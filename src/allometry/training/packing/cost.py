@@ -29,7 +29,7 @@ from allometry.training.packing.calibration import Calibration
 from allometry.training.packing.pieces import Numbers, Sizes, at, pieces_of, sizes_of
 from allometry.training.packing.side_by_side import bucket_width
 
-__all__ = ["Cost", "Load", "cheapest", "cost", "slots"]
+__all__ = ["Cost", "Load", "by_width", "cheapest", "cost", "slots"]
 
 SHARE = 0.25  # of the memory for one pack: other packs and other people want some too
 FLOAT = 4  # bytes
@@ -105,7 +105,7 @@ def slots(optimizer: Optimizer) -> int:
 
 def cost(models: Sequence[Model], load: Load, machine: Calibration) -> Cost:
     """What these models, one pack, cost."""
-    order = sorted(range(len(models)), key=lambda k: _width(models[k]))
+    order = sorted(range(len(models)), key=lambda k: by_width(models[k]))
     ordered = [models[k] for k in order]
     sizes = sizes_of(ordered)
     seconds, compiling, memory = _prices(sizes, load, machine, [load.updates] * len(models))
@@ -138,7 +138,7 @@ def cheapest(
             are equally long.
     """
     updates = updates or [load.updates] * len(models)
-    order = sorted(range(len(models)), key=lambda k: (updates[k], _width(models[k])))
+    order = sorted(range(len(models)), key=lambda k: (updates[k], by_width(models[k])))
     ordered = tuple(models[k] for k in order), tuple(updates[k] for k in order)
     ends = _cuts(*ordered, load, machine)
     starts = (0, *ends[:-1])
@@ -169,7 +169,8 @@ def _cuts(
     return tuple(ends)
 
 
-def _width(model: Model) -> tuple[Any, ...]:
+def by_width(model: Model) -> tuple[Any, ...]:
+    """A key that puts models in order of width, narrow first."""
     if model.dense:
         widths = model.dense.widths
         return bucket_width(widths), max(widths[1:-1], default=1), widths
