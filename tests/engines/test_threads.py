@@ -9,7 +9,6 @@ import pytest
 from allometry import studies
 from allometry.engines.local import LocalEngine
 from allometry.engines.threads import at_once, in_threads
-from allometry.models import MLP
 from allometry.study import procedure_of
 from allometry.training.procedure import Pack, Procedure
 from tests.training.packing.test_calibration import RATES
@@ -108,24 +107,11 @@ def test_as_many_as_get_most_done_but_never_more_than_packs(threads):
     assert at_once(PACKS[:0], machine) == 0
 
 
-def test_only_what_is_known_to_keep_off_lapack_is_made_at_once():
-    class Own(MLP):
-        pass
-
-    def packs(name):
-        study = studies.study(name)
-        specs = study.specs("quick", seeds=2)
-        procedure = procedure_of(study)
-        return procedure, procedure.packs(specs)
-
-    procedure, ours = packs("mlp_parameter_scaling")
-    assert procedure.concurrent(ours)
-    model = Own(**ours[0].specs[0].model.model_dump())
-    foreign = [Pack((ours[0].specs[0].model_copy(update={"model": model}),))]
-    assert not procedure.concurrent(foreign)
-    # Kernels: batches of matrices are solved, and two such programs at once never ended.
-    procedure, kernels = packs("ntk_depth")
-    assert not procedure.concurrent(kernels)
+def test_kernels_are_not_made_at_once():
+    """Batches of matrices are solved, and two such programs at once never ended."""
+    study = studies.study("ntk_depth")
+    procedure = procedure_of(study)
+    assert not procedure.concurrent(procedure.packs(study.specs("quick", seeds=2)))
 
 
 def test_packs_of_a_procedure_that_says_nothing_go_one_after_another(monkeypatch):

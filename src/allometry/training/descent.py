@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.stages import Wrapped
 
 from allometry.datasets.batches import Batches, Chunks
 from allometry.spec.losses import Loss
@@ -24,7 +25,7 @@ from allometry.spec.optimizers import AdamW, Elementwise, Lion, Optimizer, is_el
 from allometry.training.examples import Resident
 from allometry.training.packing.layout import Layout
 
-__all__ = ["Descent", "State", "begin_optimizer", "losses_of", "update"]
+__all__ = ["Descent", "State", "begin_optimizer", "compiled", "losses_of", "update"]
 
 
 class State(NamedTuple):
@@ -83,9 +84,13 @@ def update(descent: Descent, state: State, batches: Batches | Chunks) -> tuple[S
     Args:
         state: given away; it must not be used again.
     """
-    way = update_chunks if isinstance(batches, Chunks) else update_batches
-    state_and_finite: tuple[State, jax.Array] = way(descent, state, batches)
+    state_and_finite: tuple[State, jax.Array] = compiled(batches)(descent, state, batches)
     return state_and_finite
+
+
+def compiled(batches: Batches | Chunks) -> Wrapped:
+    """The compiled function that makes the updates of a call with such batches."""
+    return update_chunks if isinstance(batches, Chunks) else update_batches
 
 
 @partial(jax.jit, donate_argnames=("state",))

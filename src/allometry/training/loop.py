@@ -3,8 +3,8 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from threading import Lock
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -21,8 +21,9 @@ from allometry.spec.code import is_known
 from allometry.spec.optimizers import Optimizer
 from allometry.training.checkpoints import Checkpoint, Checkpoints
 from allometry.training.continuation import continued, keep, steps_kept
-from allometry.training.descent import update
+from allometry.training.descent import compiled, update
 from allometry.training.kept import Kept
+from allometry.training.lapack import ALONE, calls_lapack
 from allometry.training.notices import notice
 from allometry.training.packing.choose import make_packs
 from allometry.training.packing.sharing import data_of
@@ -43,10 +44,6 @@ from allometry.training.unmeasured import keep_trained, kept_trained
 __all__ = ["Training", "advance", "describe", "train_pack", "updates"]
 
 
-# User-defined measures may not be thread-safe, so they run under a lock.
-_MEASURING = Lock()
-
-
 @dataclass(frozen=True)
 class Training(Procedure):
     """The procedure of every `RunSpec`: packs of runs that may share a program, trained here.
@@ -60,10 +57,10 @@ class Training(Procedure):
     keeps_networks: ClassVar[bool] = True
 
     def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
-        return proved(make_packs(specs, threads=None if _at_once(specs) else 1))
+        return proved(make_packs(specs))
 
     def concurrent(self, packs: Sequence[Pack]) -> bool:
-        return _at_once([spec for pack in packs for spec in pack.specs])
+        return True
 
     def updates(self, spec: RunSpec) -> int:
         return updates(spec)
@@ -79,13 +76,6 @@ class Training(Procedure):
         return train_pack(
             pack, measures, trajectory, advance, untrained=self.untrained, checkpoints=checkpoints
         )
-
-
-def _at_once(specs: Sequence[RunSpec]) -> bool:
-    """Whether these may train in several threads: all is the package's own, which is known to
-    keep off LAPACK."""
-    parts = {type(part) for s in specs for part in (s.model, s.data, s.train.optimizer)}
-    return all(part.__module__.startswith("allometry.") for part in parts)
 
 
 def train_pack(
@@ -117,7 +107,7 @@ def train_pack(
         runs, seconds = _trained(specs, checkpoints, report, untrained)
         for place, run in zip(places, runs, strict=True):
             try:
-                with _MEASURING:
+                with ALONE:  # a person's own measure
                     result = _result(run, measures, trajectory, seconds / len(runs), untrained)
                 results[place] = result
             except Exception as error:  # of a measure: it costs its run and no other
@@ -143,14 +133,16 @@ def _trained(
 ) -> tuple[list[Trained], float]:
     """The runs before and after their training, and the seconds it took."""
     began, kept = time.perf_counter(), checkpoints.kept if checkpoints else None
-    with scope(specs[0].train.precision):
+    with scope(specs[0].train.precision), ExitStack() as alone:
+        if _foreign(specs):
+            alone.enter_context(ALONE)
         program, progress = begin(specs)
         wanted = untrained or any(program.points)
         start = list(progress.networks(program).values()) if wanted else None
         if kept and kept.folder.is_dir() and kept.is_trained(specs[0]):
             report(int(program.updates.sum()))
             return kept_trained(kept, program, start), 0.0
-        final, progress = _descended(program, progress, checkpoints, report, began)
+        final, progress = _descended(program, progress, checkpoints, report, began, alone)
     runs = [
         Trained(
             start=start[k] if start else None,
@@ -162,6 +154,23 @@ def _trained(
         for k, net in enumerate(final)
     ]
     return runs, progress.seconds
+
+
+def _foreign(specs: Sequence[RunSpec]) -> bool:
+    """Whether code of a person's own is in the programs of these runs."""
+    parts = [part for s in specs for part in (s.model, s.data, s.train.optimizer, s.train.loss)]
+    parts += [metric for s in specs for metric in s.train.metrics or ()]
+    return any(not kind.__module__.startswith("allometry.") for kind in set(map(type, parts)))
+
+
+def _keeps_off_lapack(program: Program, progress: Progress, call: Call) -> bool:
+    """Whether other programs may run beside this one, as far as its compiled form tells."""
+    if not _foreign(program.specs):
+        return True
+    if any(not type(m).__module__.startswith("allometry.") for m in program.descent.metrics):
+        return False  # which are in other programs than the updates
+    batches = _of_members(program, progress, call.batches)
+    return not calls_lapack(compiled(batches), program.descent, progress.state, batches)
 
 
 def _failure(run: Trained, error: Exception, checkpoints: Checkpoints | None) -> RunFailure:
@@ -181,8 +190,14 @@ def _descended(
     checkpoints: Checkpoints | None,
     report: Callable[[int], None],
     began: float,
+    alone: ExitStack,
 ) -> tuple[list[Network], Progress]:
-    """The members after training, and the progress at its end."""
+    """The members after training, and the progress at its end.
+
+    Args:
+        alone: holds `ALONE` for code of a person's own; closed before the first update where
+            other programs may run meanwhile.
+    """
     program = whole
     checkpoint = checkpoints.of(whole.specs) if checkpoints else None
     kept = checkpoints.kept if checkpoints else None
@@ -196,6 +211,8 @@ def _descended(
     for call in calls(whole, done):
         made += call.updates
         if made > done:
+            if made - call.updates <= done and _keeps_off_lapack(program, progress, call):
+                alone.close()
             program, progress = advance(program, progress, call, kept)
             if not progress.members:
                 break

@@ -4,7 +4,7 @@ The pieces are those that `packing.cost` adds up: matrix products, alone and in 
 passes over the optimiser's arrays inside and outside the cache, the fixed price of
 an operation, compiling. Two or three seconds the first time a pack is chosen; then
 a small JSON file in the cache folder, one for each kind of device, number of
-processors and release of JAX.
+processors, release of JAX and form of the file.
 """
 
 import json
@@ -275,7 +275,7 @@ def _memory() -> int:
 
 def _machine() -> str:
     kind = re.sub(r"\W+", "-", jax.devices()[0].device_kind).strip("-").lower()
-    return f"{kind}-{len(processors())}-jax-{jax.__version__}"
+    return f"{kind}-{len(processors())}-jax-{jax.__version__}-{SCHEMA.rpartition('/')[2]}"
 
 
 def _read(path: Path) -> Calibration:
