@@ -26,6 +26,7 @@ from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.kept import Keep, Kept
+from allometry.training.phases import phase
 from allometry.training.procedure import pending_packs, total_updates
 
 __all__ = ["Outcome", "run"]
@@ -159,7 +160,8 @@ def run(
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study)
     size = size or study.sizes[0]
-    specs, codes = study.specs_and_code(size, seeds, changes)
+    with phase("plan"):
+        specs, codes = study.specs_and_code(size, seeds, changes)
     place = resolved(store)
     kept = _kept(study, place, keep, codes)
     checkpoints = _checkpoints(place, checkpoint_every, kept)
@@ -219,7 +221,8 @@ class _Packs:
     ) -> tuple[int, tuple[Failure, ...]]:
         """Train and store; the signal that asked to stop, 0 for none, and what failed."""
         procedure = procedure_of(self.study)
-        packs = pending_packs(procedure.packs(self.specs), self.pending)
+        with phase("plan"):
+            packs = pending_packs(procedure.packs(self.specs), self.pending)
         steps = total_updates(procedure, self.pending)
         progress.begin(len(self.pending), len(self.specs) - len(self.pending), len(packs), steps)
         failures: list[Failure] = []
@@ -231,7 +234,8 @@ class _Packs:
                     failures += finished.failures
                     if finished.results:
                         provenance = self._with_code(finished)
-                        store.commit(finished.results, provenance)
+                        with phase("store"):
+                            store.commit(finished.results, provenance)
                         if self.checkpoints.any():
                             self.checkpoints.remove(run_ids([r.spec for r in finished.results]))
                         if self.checkpoints.kept:

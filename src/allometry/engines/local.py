@@ -13,6 +13,7 @@ from allometry.errors import AllometryError, UsageError, in_one_line
 from allometry.spec import run_ids
 from allometry.study import Study, procedure_of
 from allometry.training.checkpoints import Checkpoints
+from allometry.training.phases import count_compiling, phase
 from allometry.training.procedure import Pack
 
 __all__ = ["LocalEngine"]
@@ -52,12 +53,16 @@ class LocalEngine(Engine):
             processes = Coordinator(lambda: pool(workers, checkpoints, self._hung_after), "local")
             yield from processes.run(packs, study, advance, stop)
             return
+        count_compiling()
         provenance = collect()
         finished: list[Pack] = []
 
         def make(pack: Pack, advance: Callable[[int], None]) -> Finished:
             try:
-                made = procedure.run(pack, study.measures, study.trajectory, advance, checkpoints)
+                with phase("train"):
+                    made = procedure.run(
+                        pack, study.measures, study.trajectory, advance, checkpoints
+                    )
                 results, failures = sorted_out(made, pack.specs)
             except Exception as error:
                 # What is refused of the first pack would be refused of the others, too.

@@ -13,6 +13,7 @@ from allometry.datasets.splits import Split
 from allometry.spec.metrics import positions_of
 from allometry.training.descent import Descent, losses_of
 from allometry.training.examples import Gathered, resident
+from allometry.training.phases import phase
 
 __all__ = ["means"]
 
@@ -21,6 +22,7 @@ BATCH = 1000  # labels whose outputs are evaluated at once: examples, of sequenc
 Sums = dict[str, NDArray[np.float64]]
 
 
+@phase("evaluate")
 def means(
     descent: Descent,
     params: Any,

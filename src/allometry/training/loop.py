@@ -27,6 +27,7 @@ from allometry.training.lapack import ALONE, calls_lapack
 from allometry.training.notices import notice
 from allometry.training.packing.choose import make_packs
 from allometry.training.packing.sharing import data_of
+from allometry.training.phases import phase
 from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.program import Program, calls
 from allometry.training.progress import Progress, begin
@@ -107,7 +108,7 @@ def train_pack(
         runs, seconds = _trained(specs, checkpoints, report, untrained)
         for place, run in zip(places, runs, strict=True):
             try:
-                with ALONE:  # a person's own measure
+                with phase("measure"), ALONE:  # a person's own measure
                     result = _result(run, measures, trajectory, seconds / len(runs), untrained)
                 results[place] = result
             except Exception as error:  # of a measure: it costs its run and no other
@@ -136,7 +137,8 @@ def _trained(
     with scope(specs[0].train.precision), ExitStack() as alone:
         if _foreign(specs):
             alone.enter_context(ALONE)
-        program, progress = begin(specs)
+        with phase("load"):
+            program, progress = begin(specs)
         wanted = untrained or any(program.points)
         start = list(progress.networks(program).values()) if wanted else None
         if kept and kept.folder.is_dir() and kept.is_trained(specs[0]):

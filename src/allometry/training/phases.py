@@ -1,0 +1,76 @@
+"""Where the time of a process goes: seconds by phase.
+
+A phase inside another is counted by itself, so the phases of one thread add up to its time. Packs
+in several threads are counted each, so the phases of a process may add up to more than the time on
+a clock. Compiling is what JAX says of it, wherever it happens.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Literal, get_args
+
+__all__ = ["PHASES", "Phase", "count_compiling", "phase", "seconds_by_phase"]
+
+Phase = Literal[
+    "import", "plan", "load", "compile", "train", "evaluate", "measure", "store", "analyse", "print"
+]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+# Of `jax.monitoring`: to trace a function, to write it for the compiler, to compile it or to read
+# what was compiled before.
+COMPILING = "/jax/core/compile/"
+
+_total = defaultdict[str, float](float)
+_adding = threading.Lock()
+_of_thread = threading.local()
+
+
+def seconds_by_phase() -> dict[str, float]:
+    """Seconds of this process so far, of each phase that it had, in the order of `PHASES`."""
+    with _adding:
+        return {name: _total[name] for name in PHASES if name in _total}
+
+
+@contextmanager
+def phase(name: Phase) -> Iterator[None]:
+    """Count the time of the block, without that of phases inside it."""
+    outer = getattr(_of_thread, "inner", None)
+    _of_thread.inner = 0.0
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        elapsed = time.perf_counter() - began
+        _add(name, elapsed - _of_thread.inner)
+        _of_thread.inner = None if outer is None else outer + elapsed
+
+
+@cache  # once a process
+def count_compiling() -> None:
+    """Count what JAX compiles from now on as a phase of its own."""
+    import jax.monitoring  # here: a finished study does not need JAX
+
+    jax.monitoring.register_event_duration_secs_listener(_of_compiler)
+
+
+def _of_compiler(event: str, duration_secs: float, **_: object) -> None:
+    """Count a duration that just ended, without those inside it, which were told of before."""
+    if not event.startswith(COMPILING):
+        return
+    began = time.perf_counter() - duration_secs
+    told = _of_thread.__dict__.setdefault("compiled", list[tuple[float, float]]())
+    counted = 0.0
+    while told and told[-1][0] >= began:
+        counted += told.pop()[1]
+    told.append((began, duration_secs))
+    _add("compile", duration_secs - counted)
+    if getattr(_of_thread, "inner", None) is not None:
+        _of_thread.inner += duration_secs - counted
+
+
+def _add(name: Phase, seconds: float) -> None:
+    with _adding:
+        _total[name] += seconds
