@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from allometry.cli import data, decisions, fit_checks, laws, stored, trackers
+from allometry.cli.help import InOrderOfUse, example
 from allometry.cli.listing import list_
 from allometry.cli.new import new
 from allometry.cli.output import in_a_line, on_stdout, say
@@ -26,6 +27,15 @@ from allometry.errors import AllometryError, as_told, in_one_line, raised_at
 __all__ = ["commands", "main"]
 
 FAILED, INTERRUPTED = 70, 130
+
+# Headings of `allometry --help`, and the commands below each in the order of use.
+SECTIONS = {
+    "Train": ("list", "new", "data", "run", "status", "report", "sample"),
+    "Stored runs": ("table", "export", "exclude", "include", "forget", "verify", "backup", "merge"),
+    "Laws and plans, of any table of runs": (
+        "import", "fit", "compare", "influence", "multiverse", "plan", "next",
+    ),
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -75,7 +85,12 @@ def _ended_by(error: BaseException, arguments: Sequence[str]) -> int:
     return told.exit_code
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=InOrderOfUse,
+    sections=SECTIONS,
+    epilog=example("run mlp_parameter_scaling"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="allometry")
 @click.option(
     "--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors in a study."

@@ -2,18 +2,25 @@
 
 import click
 
+from allometry.cli.help import InOrderOfUse, example
 from allometry.cli.options import as_json
 from allometry.cli.output import columns, print_json, print_line, say
 
 __all__ = ["data"]
 
 
-@click.group()
+@click.group(
+    cls=InOrderOfUse,
+    short_help="Data sets there are, and getting them.",
+    epilog=example("data get fashion-mnist"),
+)
 def data() -> None:
     """Data sets: what there is, and getting them."""
 
 
-@data.command("list")
+@data.command(
+    "list", short_help="Data sets, and which of them are here.", epilog=example("data list")
+)
 @as_json
 def data_list(as_json: bool) -> None:
     """Data sets: origin, licence, and where their files lie when they are here."""
@@ -43,7 +50,9 @@ def data_list(as_json: bool) -> None:
         columns("Data sets", shown)
 
 
-@data.command("get")
+@data.command(
+    "get", short_help="Get a data set, and check it.", epilog=example("data get fashion-mnist")
+)
 @click.argument("name")
 @as_json
 def data_get(name: str, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, pairs
 from allometry.cli.output import print_json, print_line, prints_on_stderr, say, say_lines
 from allometry.errors import UsageError
@@ -41,7 +42,10 @@ def _picks_runs(command: Callable[..., R]) -> Callable[..., R]:
     return command
 
 
-@click.command()
+@click.command(
+    short_help="Leave runs out of every analysis, with a reason.",
+    epilog=example('exclude path_dynamics --where seed=2 --reason "hot GPU"'),
+)
 @_picks_runs
 @click.option("--reason", required=True, help="Why, in words; the report prints them.")
 @in_store
@@ -59,7 +63,10 @@ def exclude(reason: str, store: Path, as_json: bool, **picked: Any) -> None:
         print_line(f"{_runs(count)} excluded of {_places(selection)}: {reason.strip()}")
 
 
-@click.command()
+@click.command(
+    short_help="Undo `exclude`.",
+    epilog=example("include path_dynamics --where seed=2"),
+)
 @_picks_runs
 @in_store
 @as_json
@@ -78,7 +85,10 @@ def include(store: Path, as_json: bool, **picked: Any) -> None:
         print_line(f"{_runs(len(run_ids))} included again, of {_places(selection)}")
 
 
-@click.command()
+@click.command(
+    short_help="Remove runs from the store for good.",
+    epilog=example("forget mlp_parameter_scaling --size quick"),
+)
 @_picks_runs
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @in_store
@@ -102,7 +112,10 @@ def forget(yes: bool, store: Path, as_json: bool, **picked: Any) -> None:
         print_line(f"{_runs(len(selection.run_ids))} forgotten of {_places(selection)}")
 
 
-@click.command()
+@click.command(
+    short_help="Make one store of several.",
+    epilog=example("merge first.db second.db -o both.db"),
+)
 @click.argument("stores", nargs=-1, required=True, type=FILE_OR_FOLDER)
 @click.option("-o", "--output", required=True, type=FILE_OR_FOLDER,
               help="The new store; a file that does not exist.")  # fmt: skip

@@ -6,6 +6,7 @@ from typing import get_args
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.laws import of_fit
 from allometry.cli.options import counts, mapped_columns, numbers
 from allometry.cli.output import print_json
@@ -27,6 +28,8 @@ def _resamples(default: int) -> click.Option:
 
 
 @click.command(
+    short_help="Which rows make the answer of a fit.",
+    epilog=example("influence runs.csv --law power --map x=n --map y=loss"),
     params=[
         *of_fit("table", "law", "mapping"),
         click.Option(
@@ -66,6 +69,8 @@ def influence(
 
 
 @click.command(
+    short_help="How far the answer depends on choices.",
+    epilog=example("multiverse runs.csv --law power --map x=n --map y=loss"),
     params=[
         *of_fit("table", "law", "mapping"),
         click.Option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import (
     FILE,
     FILE_OR_FOLDER,
@@ -51,9 +52,7 @@ by_objective = click.option(
     "squared: squares of y - f, for errors of one size; asymmetric_absolute: absolute y - f, "
     "tenfold where f > y. auto: by the residuals.",
 )  # fmt: skip
-with_delta = click.option(
-    "--delta", type=float, help="Of huber_log. Default: by the scatter of the residuals."
-)
+with_delta = click.option("--delta", type=float, help="Of huber_log. Default: by the residuals.")
 filtered = click.option(
     "--filter", "filters", multiple=True, metavar='"COLUMN<=VALUE"',
     help="Rows to keep; may be repeated.",
@@ -78,7 +77,10 @@ with_fixed = click.option(
 )
 
 
-@click.command()
+@click.command(
+    short_help="Fit a law: values, intervals, proof of convergence.",
+    epilog=example("fit runs.csv --law power --map x=n --map y=loss"),
+)
 @click.argument("table", type=FILE_OR_FOLDER)
 @click.option(
     "--law", required=True, help="A name, or a file with a LAW.",
@@ -145,7 +147,7 @@ with_fixed = click.option(
 @click.option(
     "--figure",
     type=FILE,
-    help="Draw data, fit and residuals into this file: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
+    help="Draw data and fit: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
 )
 @to_file
 @as_json
@@ -241,7 +243,10 @@ def _fit_groups(
         show_groups(groups)
 
 
-@click.command()
+@click.command(
+    short_help="Compare laws by how well they extrapolate.",
+    epilog=example("compare runs.csv --laws power,log --map x=n --map y=loss"),
+)
 @click.argument("table", type=FILE_OR_FOLDER)
 @click.option(
     "--laws",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import as_json
 from allometry.cli.output import columns, print_json
 
@@ -14,7 +15,11 @@ LISTING = Path(__file__).with_name("listing.json")
 PARTS = ("data", "models", "losses", "metrics", "optimisers", "schedules", "measures")
 
 
-@click.command("list")
+@click.command(
+    "list",
+    short_help="Studies, laws, data sets, and the parts that runs are made of.",
+    epilog=example("list"),
+)
 @as_json
 def list_(as_json: bool) -> None:
     """Studies, laws, data sets, models, losses, optimisers, measures there are."""

@@ -60,7 +60,7 @@ with_changes = click.option(
 _ENGINE = (
     click.option(
         "--engine", type=click.Choice(get_args(EngineName)), default="local", show_default=True,
-        help="Where to train.",
+        help="Where to train: local, this machine; ray, a Ray cluster; slurm, a SLURM cluster.",
     ),
     click.option(
         "--workers", type=click.IntRange(1, 100_000),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, with_changes
 from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, write
 from allometry.errors import UsageError
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 
-@click.command()
+@click.command(
+    short_help="A page about a study, or pages about all that are stored.",
+    epilog=example("report mlp_parameter_scaling -o page.html"),
+)
 @click.argument("study", required=False)
 @of_size
 @with_changes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import as_json, in_store, with_changes, with_engine
 from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, say
 
@@ -25,7 +26,10 @@ __all__ = ["run"]
 LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has all
 
 
-@click.command()
+@click.command(
+    short_help="Train what a study still lacks, and show its findings.",
+    epilog=example("run mlp_parameter_scaling --size notebook --seeds 5"),
+)
 @click.argument("study")
 @click.option(
     "--size",

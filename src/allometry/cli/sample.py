@@ -4,13 +4,17 @@ from pathlib import Path
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import as_json, in_store
 from allometry.cli.output import print_json, print_text, prints_on_stderr
 
 __all__ = ["sample"]
 
 
-@click.command()
+@click.command(
+    short_help="Text from a stored language model.",
+    epilog=example('sample 3f6c2a91 --prompt "It was" --temperature 0.8'),
+)
 @click.argument("run")
 @click.option(
     "--prompt", metavar="TEXT", default="\n", help="What goes before. Default: a line feed."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import FILE, as_json, in_store, of_size, to_file, with_changes
 from allometry.cli.output import (
     plain,
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["backup", "status", "table", "verify"]
 
 
-@click.command()
+@click.command(
+    short_help="How far each study in the store is.", epilog=example("status --store allometry.db")
+)
 @in_store
 @as_json
 def status(store: Path, as_json: bool) -> None:
@@ -48,7 +51,7 @@ def _status(entry: "StudyStatus") -> dict[str, object]:
     return {**entry._asdict(), **times, "reasons": reasons}
 
 
-@click.command()
+@click.command(short_help="Check that no stored run is damaged.", epilog=example("verify"))
 @in_store
 @click.option(
     "--salvage",
@@ -79,7 +82,9 @@ def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
         sys.exit(65)
 
 
-@click.command()
+@click.command(
+    short_help="Copy the store, also while a run writes to it.", epilog=example("backup copy.db")
+)
 @click.argument("copy", type=FILE)
 @in_store
 def backup(copy: Path, store: Path) -> None:
@@ -91,7 +96,10 @@ def backup(copy: Path, store: Path) -> None:
     print_line(copy)
 
 
-@click.command()
+@click.command(
+    short_help="The runs of a study as CSV or Parquet.",
+    epilog=example("table mlp_parameter_scaling -o runs.csv"),
+)
 @click.argument("study")
 @of_size
 @click.option("--view", help="Another form of the table that the study offers.")
