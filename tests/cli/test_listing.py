@@ -14,7 +14,7 @@ from contextlib import suppress
 import pytest
 
 from allometry import datasets, laws, measures, models, studies
-from allometry.cli.listing import LISTING
+from allometry.cli.names import LISTING
 from allometry.spec import losses, metrics, optimizers, schedules
 
 MODULES = {

@@ -8,6 +8,7 @@ with a ``schema``. Libraries are imported inside the commands, so that
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import click
@@ -27,6 +28,7 @@ from allometry.errors import AllometryError, as_told, in_one_line, raised_at
 __all__ = ["commands", "main"]
 
 FAILED, INTERRUPTED = 70, 130
+COMPLETES = "_ALLOMETRY_COMPLETE"  # set by the scripts that complete in a shell
 
 # Headings of `allometry --help`, and the commands below each in the order of use.
 SECTIONS = {
@@ -41,6 +43,8 @@ SECTIONS = {
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code; errors meant for people have no traceback."""
     open_streams()
+    if COMPLETES in os.environ:
+        import_module("allometry.cli.completion")  # its class for bash is known to Click by that
     try:
         code = commands.main(args=arguments, prog_name="allometry", standalone_mode=False)
         with on_stdout():

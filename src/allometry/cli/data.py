@@ -3,7 +3,7 @@
 import click
 
 from allometry.cli.help import InOrderOfUse, example
-from allometry.cli.options import as_json
+from allometry.cli.options import as_json, completed_by
 from allometry.cli.output import columns, print_json, print_line, say
 
 __all__ = ["data"]
@@ -53,7 +53,7 @@ def data_list(as_json: bool) -> None:
 @data.command(
     "get", short_help="Get a data set, and check it.", epilog=example("data get fashion-mnist")
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completed_by("data_sets"))
 @as_json
 def data_get(name: str, as_json: bool) -> None:
     """Get a data set, checked byte for byte; nothing is done where it is here already."""

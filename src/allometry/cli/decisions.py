@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from allometry.cli.help import example
-from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, pairs
+from allometry.cli.options import FILE_OR_FOLDER, as_json, completed_by, in_store, pairs
 from allometry.cli.output import print_json, print_line, prints_on_stderr, say, say_lines
 from allometry.errors import UsageError
 
@@ -23,12 +23,14 @@ R = TypeVar("R")
 SHOWN = 4  # groups of runs of which rows are shown before they are forgotten
 
 _SELECTION = (
-    click.argument("study", required=False),
+    click.argument("study", required=False, shell_complete=completed_by("studies")),
     click.option("--run", "runs", multiple=True, metavar="ID",
                  help="A run by its run_id or the first characters of it; may be repeated."),
     click.option("--where", multiple=True, metavar="COLUMN=VALUE",
+                 shell_complete=completed_by("stored_columns"),
                  help="Runs of STUDY with this value, or <= >= < > !=; may be repeated."),
-    click.option("--size", help="One of the study's sizes. Default: all that are stored."),
+    click.option("--size", shell_complete=completed_by("sizes"),
+                 help="One of the study's sizes. Default: all that are stored."),
     click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
                  callback=lambda context, option, texts: pairs("--set", texts, "FIELD=VALUE"),
                  help="Only the runs with these changes. Default: with any and without."),

@@ -12,8 +12,10 @@ import click
 from allometry.cli.again import command_line, python_call
 from allometry.cli.help import example
 from allometry.cli.laws import of_fit
+from allometry.cli.names import FLOPS
 from allometry.cli.options import (
     FILE_OR_FOLDER,
+    completed_by,
     counts,
     law_name,
     mapped_columns,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["next_", "plan"]
 
-FLOPS = ("6nd_total", "6nd_body", "6nd_body_plus_head", "with_attention", "deepseek", "measured")
 ACCOUNTS = ("lifetime", "equal-quality")
 REPEATS = ("law", "never")
 PAGES = (".html", ".htm")
@@ -58,8 +59,10 @@ AS_OF_FIT = (
 SOURCE = [
     click.Argument(["source"], type=FILE_OR_FOLDER, required=False),
     click.Option(["--map", "mapping"], multiple=True, metavar="SYMBOL=COLUMN",
+                 shell_complete=completed_by("mapped_columns"),
                  help="Columns of N, L, and D or C: N=params."),
     click.Option(["--law", "--laws", "laws"], multiple=True, metavar="LAW,...",
+                 shell_complete=completed_by("list_of_laws"),
                  help="Laws of N and D to fit, the first first."),
 ]  # fmt: skip
 BUDGET = [
@@ -86,13 +89,17 @@ COUNTING = [
     click.Option(["--vocabulary"], type=int, metavar="V", help="Entries, for --flops."),
     click.Option(["--sequence"], type=int, metavar="TOKENS", help="Of one sequence, for --flops."),
     click.Option(["--aspect-ratio"], type=float, metavar="R", help="Width / layers, for --flops."),
-    click.Option(["--run"], metavar="COLUMN", help="The run that a row is a checkpoint of."),
+    click.Option(["--run"], metavar="COLUMN", shell_complete=completed_by("columns"),
+                 help="The run that a row is a checkpoint of."),
 ]  # fmt: skip
 BESIDE = [
     click.Option(["--fit-where"], multiple=True, metavar='"COLUMN<=VALUE"',
+                 shell_complete=completed_by("columns"),
                  help="Rows to fit; the others are scored."),
-    click.Option(["--other-n"], metavar="COLUMN", help="Another count of N: what changes."),
+    click.Option(["--other-n"], metavar="COLUMN", shell_complete=completed_by("columns"),
+                 help="Another count of N: what changes."),
     click.Option(["--try-flops"], multiple=True, metavar="NAME,...",
+                 shell_complete=completed_by("flops"),
                  help="Plans under these --flops, side by side."),
     click.Option(["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
                  help="Another recipe, at equal loss."),

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.help import example
-from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, with_changes
+from allometry.cli.options import (
+    FILE_OR_FOLDER,
+    as_json,
+    completed_by,
+    in_store,
+    of_size,
+    with_changes,
+)
 from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, write
 from allometry.errors import UsageError
 
@@ -21,7 +28,7 @@ __all__ = ["report"]
     short_help="A page about a study, or pages about all that are stored.",
     epilog=example("report mlp_parameter_scaling -o page.html"),
 )
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=completed_by("studies"))
 @of_size
 @with_changes
 @in_store

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.help import example
-from allometry.cli.options import as_json, in_store, with_changes, with_engine
+from allometry.cli.options import as_json, completed_by, in_store, with_changes, with_engine
 from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, say
 
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has a
     short_help="Train what a study still lacks, and show its findings.",
     epilog=example("run mlp_parameter_scaling --size notebook --seeds 5"),
 )
-@click.argument("study")
+@click.argument("study", shell_complete=completed_by("studies"))
 @click.option(
     "--size",
     metavar="SIZE",
+    shell_complete=completed_by("sizes"),
     help="One of the study's sizes: quick, notebook or paper, or your own. Default: its first.",
 )
 @click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")

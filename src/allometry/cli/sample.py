@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from allometry.cli.help import example
-from allometry.cli.options import as_json, in_store
+from allometry.cli.options import as_json, completed_by, in_store
 from allometry.cli.output import print_json, print_text, prints_on_stderr
 
 __all__ = ["sample"]
@@ -32,6 +32,7 @@ __all__ = ["sample"]
 )  # fmt: skip
 @click.option(
     "--study",
+    shell_complete=completed_by("studies"),
     help="The study of the run, where tokens are characters or byte pairs of a text of your own.",
 )
 @in_store

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from allometry.cli.help import example
-from allometry.cli.options import FILE, as_json, in_store, of_size, to_file, with_changes
+from allometry.cli.options import (
+    FILE,
+    as_json,
+    completed_by,
+    in_store,
+    of_size,
+    to_file,
+    with_changes,
+)
 from allometry.cli.output import (
     plain,
     print_csv,
@@ -100,7 +108,7 @@ def backup(copy: Path, store: Path) -> None:
     short_help="The runs of a study as CSV or Parquet.",
     epilog=example("table mlp_parameter_scaling -o runs.csv"),
 )
-@click.argument("study")
+@click.argument("study", shell_complete=completed_by("studies"))
 @of_size
 @click.option("--view", help="Another form of the table that the study offers.")
 @with_changes

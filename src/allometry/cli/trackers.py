@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from allometry.cli.help import example
-from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, to_file, with_changes
+from allometry.cli.options import (
+    FILE_OR_FOLDER,
+    as_json,
+    completed_by,
+    in_store,
+    of_size,
+    to_file,
+    with_changes,
+)
 from allometry.cli.output import (
     plain,
     print_csv,
@@ -88,7 +96,7 @@ def _rules(texts: Sequence[str]) -> dict[str, Any]:
     short_help="Write the runs of a study for another program.",
     epilog=example("export mlp_parameter_scaling runs/ --to tensorboard"),
 )
-@click.argument("study")
+@click.argument("study", shell_complete=completed_by("studies"))
 @click.argument("folder", type=FILE_OR_FOLDER)
 @click.option(
     "--to", type=click.Choice(["tensorboard"]), required=True,
