@@ -1,6 +1,7 @@
 """The tab key: what a shell completes, how fast, and that nothing is written or said."""
 
 import gzip
+import json
 import os
 import pty
 import select
@@ -119,20 +120,32 @@ def completed(place, monkeypatch, capfd):
 )
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_what_is_completed(completed, line, values, shell):
-    assert completed(*line.split(" "), shell=shell) == values
+    shown = [value.replace(" ", "\\ ") for value in values] if shell == "bash" else values
+    assert completed(*line.split(" "), shell=shell) == shown
 
 
 @pytest.mark.parametrize(
     ("words", "values"),
     [
         (["--map", "N", "=", "pa"], ["params"]),
-        (["--map", "N", "="], ["params", "tokens", "test loss"]),
+        (["--map", "N", "="], ["params", "tokens", r"test\ loss"]),
         (["--objective", "=", "hub"], ["huber_log"]),
-        (["--map", "N", "=", "params", "--by", ""], ["params", "tokens", "test loss"]),
+        (["--map", "N", "=", "params", "--by", ""], ["params", "tokens", r"test\ loss"]),
+        (["--by", "'test l"], ["test loss"]),
     ],
 )
 def test_words_that_bash_splits_are_put_together(completed, words, values):
     assert completed("fit", "runs.csv", *words) == values
+
+
+def test_names_of_other_people_run_nothing_and_steer_no_terminal(place, completed):
+    names = ["$(touch x)", "a`b`", 'say "x"', "esc\x1b[2J", "two\tcells", "it's", "plain"]
+    (place / "evil.jsonl").write_text(json.dumps(dict.fromkeys(names, 1)) + "\n")
+    escaped = [r"\$\(touch\ x\)", r"a\`b\`", r"say\ \"x\"", "plain"]
+    assert completed("fit", "evil.jsonl", "--by", "") == escaped
+    between = [r"\$(touch x)", r"a\`b\`", r"say \"x\"", "plain"]
+    assert completed("fit", "evil.jsonl", "--by", '"') == between
+    assert completed("fit", "evil.jsonl", "--by", "'") == ["$(touch x)", "a`b`", 'say "x"', "plain"]
 
 
 def test_nothing_is_written_and_the_store_is_as_it_was(place, completed):

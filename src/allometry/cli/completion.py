@@ -9,6 +9,7 @@ is nothing to complete, and the command itself says why.
 import ast
 import json
 import os
+import re
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 from allometry.cli.names import FLOPS, listed
-from allometry.errors import AllometryError
+from allometry.errors import AllometryError, printable
 from allometry.files.foreign import expanded, is_file, is_folder, read_bytes
 from allometry.fitting.options import ObjectiveName
 from allometry.spec.sizes import SIZES
@@ -33,6 +34,8 @@ __all__ = [
 Items = list[CompletionItem[str]]
 R = TypeVar("R")
 LARGEST = 1_000_000  # bytes of a study's file
+# What bash would take for more than itself: without a quotation mark, and in each.
+SPECIAL = {"": r"[^\w@%+=:,./-]", "'": r"(?!)", '"': r'[$`"\\]'}
 BREAKS = frozenset("=:")  # characters at which bash takes one word of ours for several
 
 
@@ -40,10 +43,13 @@ class Bash(BashComplete):
     """Completion for bash, which splits words at ``=`` and ``:`` and completes what is behind."""
 
     before = ""  # the part of the last word that bash does not replace
+    quote = ""  # the quotation mark that it stands in
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The words before the cursor, and the one that it stands in."""
         parts, last = super().get_completion_args()
+        typed = os.environ["COMP_WORDS"].split("\n")[-1]
+        self.quote = typed[:1] if typed[:1] in ("'", '"') else ""
         words: list[str] = []
         joined = False
         for part in [*parts, last]:
@@ -56,8 +62,10 @@ class Bash(BashComplete):
         return words, word
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
-        """What takes the place of the part that bash replaces."""
+        """What takes the place of the part that bash replaces, as its own characters stand for."""
         value = str(item.value).removeprefix(self.before)
+        if item.type == "plain":
+            value = re.sub(SPECIAL[self.quote], r"\\\g<0>", value)
         return super().format_completion(CompletionItem(value, item.type))
 
 
@@ -144,10 +152,18 @@ def _behind(before: str, items: Items) -> Items:
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> Items:
-    """An item for each name that begins so; a mapping has what is shown beside them."""
+    """An item for each name that begins so; a mapping has what is shown beside them.
+
+    Names are of files of other people: one that could steer the terminal is left out, and one with
+    an apostrophe, which no escape protects between two others.
+    """
     beside = names if isinstance(names, dict) else {}
     return [
-        CompletionItem(name, help=beside.get(name)) for name in names if name.startswith(incomplete)
+        CompletionItem(name, help=beside.get(name))
+        for name in names
+        if name.startswith(incomplete)
+        and printable(name) == name
+        and not {"\n", "\t", "'"} & {*name}
     ]
 
 
