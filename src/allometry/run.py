@@ -157,7 +157,7 @@ def run(
         SystemExit: with code 143 after SIGTERM, 129 after SIGHUP.
     """
     began = time.perf_counter()
-    study = study if isinstance(study, Study) else _named(study)
+    study = study if isinstance(study, Study) else _named(study, store)
     size = size or study.sizes[0]
     specs, codes = study.specs_and_code(size, seeds, changes)
     place = resolved(store)
@@ -313,7 +313,7 @@ def _engine(engine: Engine | Callable[[], Engine] | None, *, keeps: bool) -> Eng
     return chosen
 
 
-def _named(study: str | Path) -> Study:
+def _named(study: str | Path, store: str | Path) -> Study:
     from allometry import studies
 
-    return studies.study(study)
+    return studies.study(study, store=store)

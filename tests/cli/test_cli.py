@@ -510,8 +510,8 @@ BAD = [
     ("table own --store {folder}/none.db", 2, "no store"),
     ("table own --view upside-down --store {store}", 2, "no study 'own'"),
     ("table {own} --view upside-down --store {store}", 2, "no view 'upside-down'"),
-    ("table nobody --store {store}", 2, "no finished run of nobody"),
-    ("table own --size notebook --store {store}", 2, "own quick"),
+    ("table nobody --store {store}", 2, "no study 'nobody'"),
+    ("table own --size notebook --store {store}", 2, "own (quick)"),
     ("table own --size quick --set train.epochs=7 --store {store}", 2, "train.epochs=7"),
     ("table own --store {store} -o {folder}", 2, "directory"),
     ("table own --store {store} -o {text}/x.csv", 74, "cannot write"),
@@ -526,7 +526,7 @@ BAD = [
     ("exclude own --run 123456 --reason x --store {store}", 2, "name STUDY"),
     ("exclude own --where seed=77 --reason x --store {store}", 2, "nothing was done"),
     ("include own --where n_params --store {store}", 2, "COLUMN<=VALUE"),
-    ("forget nobody --yes --store {store}", 2, "it has own quick"),
+    ("forget nobody --yes --store {store}", 2, "has runs of own (quick)"),
     ("forget --run 1234567 --yes --store {store}", 2, "no run '1234567'"),
     ("forget own --where lost=1 --yes --store {store}", 2, "no column 'lost'"),
     ("merge {store} -o {store}", 2, "exists"),
@@ -535,6 +535,13 @@ BAD = [
     ("merge -o {folder}/new.db", 2, "STORES"),
     ("data get nobody", 2, "fashion-mnist"),
     ("data frob", 2, "frob"),
+    ("data get fashon-mnist", 2, "did you mean 'fashion-mnist'?"),
+    ("run {own} --size quik", 2, "did you mean 'quick'?"),
+    ("table {own} --view trajectory --store {store}", 2, "did you mean 'trajectories'?"),
+    ("fit {rows}.csv --law powr --map x=x --map y=y", 2, "did you mean 'power'?"),
+    ("compare {rows}.csv --laws log,powr --map x=x --map y=y", 2, "did you mean 'power'?"),
+    ("plan {rows}.csv --law chinchila --map N=x --map L=y", 2, "did you mean 'chinchilla'?"),
+    ("lits", 2, "Did you mean 'list'?"),
     ("list --nothing", 2, "--nothing"),
 ]
 
@@ -562,6 +569,43 @@ def test_bad_input_is_answered_in_words(line, code, words, allometry, own, tmp_p
     assert said.code == code, said.err
     assert words in said.err
     assert not said.out, "what went wrong is said on stderr"
+
+
+OF_A_STUDY = [
+    "run {} --store {store}", "report {} --store {store}", "table {} --store {store}",
+    "table {} --size quick --store {store}", "export {} {new} --to tensorboard --store {store}",
+    "exclude {} --reason x --store {store}", "include {} --store {store}",
+    "forget {} --yes --store {store}", "forget {} --size quick --yes --store {store}",
+    "sample {run} --study {} --store {store}", "run {} --explain --store {store}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", OF_A_STUDY)
+@pytest.mark.parametrize(("typed", "near"), [("owm", "own"), ("sparse_partiy", "sparse_parity")])
+def test_a_name_of_no_study_is_told_with_the_nearest_and_what_the_store_has(
+    line, typed, near, allometry, own, tmp_path
+):
+    store = own[0] / "own.db"
+    with Store(store) as opened:
+        run_id = opened.run_ids()[0]
+    words = line.format(typed, store=store, new=tmp_path / "new", run=run_id).split()
+    said = allometry(*words)
+    assert said.code == 2 and not said.out
+    assert f"no study '{typed}'; store {store} has runs of own (quick); there are " in said.err
+    assert said.err.rstrip().endswith(f"did you mean '{near}'?")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("line", ["run {} --store {store}", "report {} --store {store}"])
+def test_a_stored_study_of_ones_own_is_asked_for_by_its_file(line, allometry, own):
+    said = allometry(*line.format("own", store=own[0] / "own.db").split())
+    assert said.code == 2 and "own is a study of yours: give the path of its file" in said.err
+
+
+def test_a_damaged_store_does_not_hide_that_there_is_no_such_study(allometry, tmp_path):
+    (tmp_path / "damaged.db").write_bytes(b"no store" * 500)
+    said = allometry("run", "sparse_partiy", "--store", tmp_path / "damaged.db")
+    assert said.code == 2 and "did you mean 'sparse_parity'?" in said.err
 
 
 def test_json_keeps_stdout_empty_where_nothing_came_of_it(own, allometry):

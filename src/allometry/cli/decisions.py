@@ -154,7 +154,7 @@ def _selected(
 ) -> "Selection":  # fmt: skip
     """The runs that the options pick: by STUDY, or by name."""
     from allometry.store.selection import named_runs, runs_of_study
-    from allometry.studies import name_of
+    from allometry.studies import known, name_of
 
     if bool(study) == bool(runs) or (runs and (where or size or changes)):
         raise UsageError("name STUDY, with --where, --size and --set as you like, or each --run ID")
@@ -162,7 +162,8 @@ def _selected(
         return named_runs(store, runs)
     with prints_on_stderr():
         name, _ = name_of(study or "")
-    return runs_of_study(store, name, size=size, changes=changes, where=where)
+    with known():
+        return runs_of_study(store, name, size=size, changes=changes, where=where)
 
 
 def _stored(selection: "Selection") -> "Selection":

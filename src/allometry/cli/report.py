@@ -53,7 +53,7 @@ def report(
     place = output or Path("reports")
     if study is not None:
         with prints_on_stderr():
-            loaded = find(study)
+            loaded = find(study, store=store)
         _report_one(loaded, place, size, changes, store, as_json)
     elif size or changes:
         raise UsageError("--size and --set are for one study: name it")

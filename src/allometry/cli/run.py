@@ -77,7 +77,7 @@ def run(
     from allometry.studies import study as find
 
     with prints_on_stderr():
-        loaded = find(study)
+        loaded = find(study, store=store)
         size = size or loaded.sizes[0]
         if explain:
             explanation = explain_runs(loaded, size, seeds=seeds, store=store, changes=changes)

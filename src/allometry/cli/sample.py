@@ -52,7 +52,7 @@ def sample(
         (run_id,) = run_ids_named(opened, [run])
     with prints_on_stderr():
         if study:
-            find(study)  # its module reads the text, and holds it
+            find(study, store=store)  # its module reads the text, and holds it
         text = sample_run(
             run_id, store=store, prompt=prompt, tokens=tokens, temperature=temperature, seed=seed
         )

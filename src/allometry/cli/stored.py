@@ -126,7 +126,7 @@ def table(
     with prints_on_stderr():
         rows = stored_table(study, store=store, size=size, changes=changes)
         if view:
-            rows = find(study).view(view, rows)
+            rows = find(study, store=store).view(view, rows)
     if output:
         write_table(output, rows)
     if as_json:

@@ -71,7 +71,7 @@ def explain(
     from allometry.training.loop import Training
     from allometry.training.packing.explain import plans
 
-    study = study if isinstance(study, Study) else studies.study(study)
+    study = study if isinstance(study, Study) else studies.study(study, store=store)
     size = size or study.sizes[0]
     pending = declared = study.specs(size, seeds, changes)
     if Path(store).exists():
