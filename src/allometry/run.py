@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
 from allometry.engines import Engine, Failure, Finished
-from allometry.engines.progress import Drain, Progress, Silent
+from allometry.engines.displays import display
+from allometry.engines.progress import Drain, Progress
 from allometry.errors import UsageError, printable
 from allometry.findings import Analysis, Finding, findings_html, findings_text
 from allometry.spec import Changes, Experiment, run_ids
@@ -120,7 +121,7 @@ def run(
     store: str | Path = "allometry.db",
     changes: Changes | None = None,
     engine: Engine | Callable[[], Engine] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     checkpoint_every: float | None = None,
     keep: Keep | None = None,
     when_stopped: Literal["raise", "return"] = "raise",
@@ -142,7 +143,9 @@ def run(
         changes: dotted field to new value, for every run: ``{"train.epochs": 3}``.
         engine: where to train, or what gives it once there is something to train; None
             for this process.
-        progress: told how far it is.
+        progress: None shows it where a person can see it, in a cell of a notebook and on stderr
+            where that is a terminal; True also in plain lines elsewhere; False nowhere; or an
+            object that is told how far it is (`allometry.engines.progress.Progress`).
         checkpoint_every: minutes between the checkpoints of a pack under way, 0 for none;
             None for five where the engine keeps any (`local` does).
         keep: what is kept of each network it trains, in a folder beside the store: its
@@ -158,6 +161,7 @@ def run(
     """
     began = time.perf_counter()
     study = study if isinstance(study, Study) else _named(study, store)
+    shown = display(progress)
     size = size or study.sizes[0]
     specs, codes = study.specs_and_code(size, seeds, changes)
     place = resolved(store)
@@ -180,7 +184,7 @@ def run(
             if pending:
                 packs = _Packs(study, runs.specs, runs.codes, pending, checkpoints)
                 trainer = _engine(engine, keeps=keeps)
-                stopped, failures = packs.train(trainer, opened, progress or Silent())
+                stopped, failures = packs.train(trainer, opened, shown)
                 checkpoints.sweep()
             if stopped or not runs.add_stages():
                 break
@@ -221,9 +225,10 @@ class _Packs:
         procedure = procedure_of(self.study)
         packs = pending_packs(procedure.packs(self.specs), self.pending)
         steps = total_updates(procedure, self.pending)
-        progress.begin(len(self.pending), len(self.specs) - len(self.pending), len(packs), steps)
         failures: list[Failure] = []
+        stored = len(self.specs) - len(self.pending)
         try:
+            progress.begin(len(self.pending), stored, len(packs), steps)
             with Drain(progress.advance, progress.draining) as drain:
                 for finished in engine.run(
                     packs, self.study, drain.advance, drain.asked, self.checkpoints
@@ -248,10 +253,20 @@ class _Packs:
         return {**finished.provenance, **({"code": parts} if parts else {})}
 
 
+class _Interrupted(KeyboardInterrupt):
+    """After Ctrl-C, or the interrupt of a notebook, which shows its words without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"KeyboardInterrupt: {self}"]
+
+
 def _end_program(number: int, pending: int) -> NoReturn:
     """What a signal does to a program that handles none."""
     if number == signal.SIGINT:
-        raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
+        raise _Interrupted(
+            f"what was finished is stored; {pending} runs are pending, and the same call goes on "
+            "from there"
+        )
     raise SystemExit(128 + number)
 
 

@@ -71,7 +71,7 @@ def run(
     if threads:
         limit(threads)
     keep_programs()  # before anything below brings JAX
-    from allometry.cli.terminal import Bar
+    from allometry.engines.displays import Bar
     from allometry.engines.explanation import explain as explain_runs
     from allometry.run import run as run_study
     from allometry.studies import study as find
@@ -82,12 +82,11 @@ def run(
         if explain:
             explanation = explain_runs(loaded, size, seeds=seeds, store=store, changes=changes)
         else:
-            with Bar() as bar:
-                outcome = run_study(
-                    loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
-                    progress=bar, checkpoint_every=checkpoint_every, keep=keep,
-                    when_stopped="return",
-                )  # fmt: skip
+            outcome = run_study(
+                loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
+                progress=Bar(), checkpoint_every=checkpoint_every, keep=keep,
+                when_stopped="return",
+            )  # fmt: skip
             findings = outcome.findings
     if explain:
         _show_explanation(explanation, as_json)

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from allometry.cli import terminal
-from allometry.cli.terminal import Bar
+from allometry.engines import displays
+from allometry.engines.displays import Bar
 
 
 def test_time_left_does_not_count_the_first_compilation(monkeypatch, capsys):
     seconds = iter((0.0, 0.0, 60.0, 61.0, 75.0, 75.0))
-    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(displays, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     bar = Bar()
     bar.begin(runs=4, stored=0, packs=1, steps=1000)
     bar.advance(100)  # at 60 s: compiled, and the first updates made
@@ -26,7 +26,7 @@ def test_time_left_does_not_count_the_first_compilation(monkeypatch, capsys):
 
 def test_a_slow_rate_is_not_printed_as_none(monkeypatch, capsys):
     seconds = iter((0.0, 0.0, 5.0, 25.0))
-    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(displays, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     bar = Bar()
     bar.begin(runs=40, stored=0, packs=40, steps=40)
     bar.advance(1)
@@ -40,7 +40,7 @@ def bar(request, monkeypatch):
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm")
     seconds = itertools.count(0.0, 12.0)
-    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    monkeypatch.setattr(displays, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     bar = Bar()
     assert bar._live == (request.param == "terminal")
     return bar
