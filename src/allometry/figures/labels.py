@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError
-from allometry.figures.style import INK, readable
+from allometry.figures.style import INK, RC, readable
 from allometry.figures.words import to_mathtext
+from allometry.figures.wrap import wrapped
 
 if TYPE_CHECKING:
     # Matplotlib takes a third of a second, which a run without a figure does not need.
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["corner_note", "emptiest_corner", "end_label", "label_offsets", "name_axes", "relative"]
 
 Array = NDArray[np.float64]
+OVERHANG = 1.3  # length of a label on one line, of its axis: it may end a little beyond it
 
 
 def end_label(
@@ -70,9 +72,20 @@ def name_axes(ax: "Axes", xlabel: str, ylabel: str, title: str) -> None:
     if xlabel:
         ax.set_xlabel(to_mathtext(xlabel))
     if ylabel:
-        ax.set_ylabel(to_mathtext(ylabel))
+        ax.set_ylabel(to_mathtext(_beside(ax, ylabel)))
     if title:
         ax.set_title(to_mathtext(title, bold=True), loc="left")
+
+
+def _beside(ax: "Axes", ylabel: str) -> str:
+    """The label of a vertical axis, on two lines or more where it is much longer than its axis.
+
+    The axis is as long as it is before the layout, which moves it by little.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # an Axes that draws is in a figure
+    points = ax.get_window_extent().height * 72 / figure.dpi
+    return wrapped(ylabel, OVERHANG * points, RC["axes.labelsize"])
 
 
 def relative(values: Array, log: bool) -> Array:
