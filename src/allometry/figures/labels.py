@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["corner_note", "emptiest_corner", "end_label", "label_offsets", "name_axes", "relative"]
 
 Array = NDArray[np.float64]
-OVERHANG = 1.3  # length of a label on one line, of its axis: it may end a little beyond it
+OVERHANG = 12.0  # points by which a label on one line may be longer than its axis
+LAID_OUT = 0.8  # what the layout leaves of the length of an axis, for other labels and the headline
 
 
 def end_label(
@@ -80,12 +81,14 @@ def name_axes(ax: "Axes", xlabel: str, ylabel: str, title: str) -> None:
 def _beside(ax: "Axes", ylabel: str) -> str:
     """The label of a vertical axis, on two lines or more where it is much longer than its axis.
 
-    The axis is as long as it is before the layout, which moves it by little.
+    The axis is as long as it is before the layout, which makes it shorter.
     """
     figure = ax.get_figure(root=True)
     assert figure is not None  # an Axes that draws is in a figure
     points = ax.get_window_extent().height * 72 / figure.dpi
-    return wrapped(ylabel, OVERHANG * points, RC["axes.labelsize"])
+    size = RC["axes.labelsize"]
+    fits = wrapped(ylabel, points + OVERHANG, size) == ylabel
+    return ylabel if fits else wrapped(ylabel, LAID_OUT * points, size)
 
 
 def relative(values: Array, log: bool) -> Array:
