@@ -71,6 +71,7 @@ def run(
     if threads:
         limit(threads)
     keep_programs()  # before anything below brings JAX
+    from allometry.cli.terminal import Screen
     from allometry.engines.displays import Bar
     from allometry.engines.explanation import explain as explain_runs
     from allometry.run import run as run_study
@@ -84,7 +85,7 @@ def run(
         else:
             outcome = run_study(
                 loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
-                progress=Bar(), checkpoint_every=checkpoint_every, keep=keep,
+                progress=Bar(Screen(stderr=True)), checkpoint_every=checkpoint_every, keep=keep,
                 when_stopped="return",
             )  # fmt: skip
             findings = outcome.findings

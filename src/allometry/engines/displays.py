@@ -8,11 +8,14 @@ import time
 from collections.abc import Sequence
 from html import escape
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allometry.engines.progress import Progress, Silent
 from allometry.errors import UsageError, quoted
 from allometry.training.result import RunResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["Bar", "Cell", "display"]
 
@@ -142,10 +145,14 @@ class _Counted:
 
 
 class Bar(_Counted):
-    """On stderr: a bar on a terminal, plain lines elsewhere."""
+    """On stderr: a bar on a terminal, plain lines elsewhere.
 
-    def __init__(self) -> None:
-        from rich.console import Console  # here: a run that nobody watches does not need it
+    Args:
+        console: to write to; None for one on stderr.
+    """
+
+    def __init__(self, console: "Console | None" = None) -> None:
+        from rich import console as consoles  # here: a run that nobody watches does not need it
         from rich.progress import (
             BarColumn,
             Progress,
@@ -156,7 +163,7 @@ class Bar(_Counted):
         )
 
         super().__init__()
-        self._console = Console(stderr=True, markup=False, emoji=False)
+        self._console = console or consoles.Console(stderr=True, markup=False, emoji=False)
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._bar = Progress(
             SpinnerColumn(),

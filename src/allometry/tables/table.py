@@ -17,7 +17,7 @@ from allometry.tables import frames
 from allometry.tables.cells import is_exact
 from allometry.tables.limits import listed
 from allometry.tables.plans import CommittedPlan
-from allometry.tables.printed import table_text
+from allometry.tables.printed import counted, table_text
 
 if TYPE_CHECKING:
     import pandas
@@ -271,7 +271,7 @@ class Table:
             lines.insert(FIRST_ROWS, f'<tr><td colspan="{len(values)}">{between}</td></tr>')
         return printable(
             f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-            f"<p>{len(rows):,} rows, {len(values):,} columns</p>"
+            f"<p>{counted(len(rows), len(values))}</p>"
         )
 
 
