@@ -1,5 +1,6 @@
 """A finding: a prediction beside what was measured, and the verdict between them; an analysis."""
 
+import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,6 +98,9 @@ class Finding:
         """The number measured with the ends of its interval."""
         return Interval(self.measured, self.low, self.high)
 
+    def _repr_html_(self) -> str:
+        return findings_html([self])
+
     @property
     def shown(self) -> str:
         """The text "value [low, high] unit" to three digits; empty where there is no number."""
@@ -116,6 +120,11 @@ class FindingFigure(NamedTuple):
 
     draw: "Callable[[], Figure]"
     caption: str
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.draw().savefig(buffer, format="png")
+        return buffer.getvalue()
 
 
 class Passage(NamedTuple):
@@ -190,6 +199,9 @@ class Analysis:
 
     def __post_init__(self) -> None:
         check_fields("an Analysis", self, RULES_OF_ANALYSES)
+
+    def _repr_html_(self) -> str:
+        return findings_html(self.findings) or "<p>no findings</p>"
 
 
 def same_results(some: Sequence[Finding], others: Sequence[Finding]) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal, NoReturn, get_args
 
 from allometry.engines import Engine, Failure, Finished
-from allometry.engines.progress import Drain, Progress, Silent
+from allometry.engines.displays import display
+from allometry.engines.progress import Drain, Progress
 from allometry.errors import UsageError, printable
 from allometry.findings import Analysis, Finding, findings_html, findings_text
 from allometry.spec import Changes, Experiment, run_ids
@@ -121,7 +122,7 @@ def run(
     store: str | Path = "allometry.db",
     changes: Changes | None = None,
     engine: Engine | Callable[[], Engine] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     checkpoint_every: float | None = None,
     keep: Keep | None = None,
     when_stopped: Literal["raise", "return"] = "raise",
@@ -143,7 +144,9 @@ def run(
         changes: dotted field to new value, for every run: ``{"train.epochs": 3}``.
         engine: where to train, or what gives it once there is something to train; None
             for this process.
-        progress: told how far it is.
+        progress: None shows it where a person can see it, in a cell of a notebook and on stderr
+            where that is a terminal; True also in plain lines elsewhere; False nowhere; or an
+            object that is told how far it is (`allometry.engines.progress.Progress`).
         checkpoint_every: minutes between the checkpoints of a pack under way, 0 for none;
             None for five where the engine keeps any (`local` does).
         keep: what is kept of each network it trains, in a folder beside the store: its
@@ -158,7 +161,8 @@ def run(
         SystemExit: with code 143 after SIGTERM, 129 after SIGHUP.
     """
     began = time.perf_counter()
-    study = study if isinstance(study, Study) else _named(study)
+    study = study if isinstance(study, Study) else _named(study, store)
+    shown = display(progress)
     size = size or study.sizes[0]
     with phase("plan"):
         specs, codes = study.specs_and_code(size, seeds, changes)
@@ -182,7 +186,7 @@ def run(
             if pending:
                 packs = _Packs(study, runs.specs, runs.codes, pending, checkpoints)
                 trainer = _engine(engine, keeps=keeps)
-                stopped, failures = packs.train(trainer, opened, progress or Silent())
+                stopped, failures = packs.train(trainer, opened, shown)
                 checkpoints.sweep()
             if stopped or not runs.add_stages():
                 break
@@ -224,9 +228,10 @@ class _Packs:
         with phase("plan"):
             packs = pending_packs(procedure.packs(self.specs), self.pending)
         steps = total_updates(procedure, self.pending)
-        progress.begin(len(self.pending), len(self.specs) - len(self.pending), len(packs), steps)
         failures: list[Failure] = []
+        stored = len(self.specs) - len(self.pending)
         try:
+            progress.begin(len(self.pending), stored, len(packs), steps)
             with Drain(progress.advance, progress.draining) as drain:
                 for finished in engine.run(
                     packs, self.study, drain.advance, drain.asked, self.checkpoints
@@ -252,10 +257,20 @@ class _Packs:
         return {**finished.provenance, **({"code": parts} if parts else {})}
 
 
+class _Interrupted(KeyboardInterrupt):
+    """After Ctrl-C, or the interrupt of a notebook, which shows its words without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"KeyboardInterrupt: {self}"]
+
+
 def _end_program(number: int, pending: int) -> NoReturn:
     """What a signal does to a program that handles none."""
     if number == signal.SIGINT:
-        raise KeyboardInterrupt(f"what was finished is stored; {pending} runs are pending")
+        raise _Interrupted(
+            f"what was finished is stored; {pending} runs are pending, and the same call goes on "
+            "from there"
+        )
     raise SystemExit(128 + number)
 
 
@@ -317,7 +332,7 @@ def _engine(engine: Engine | Callable[[], Engine] | None, *, keeps: bool) -> Eng
     return chosen
 
 
-def _named(study: str | Path) -> Study:
+def _named(study: str | Path, store: str | Path) -> Study:
     from allometry import studies
 
-    return studies.study(study)
+    return studies.study(study, store=store)

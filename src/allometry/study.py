@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from allometry.claims.claim import OURS, Claim
-from allometry.errors import Rule, UsageError, called, check_fields, in_one_line, printable, quoted
+from allometry.errors import (
+    Rule,
+    UsageError,
+    called,
+    check_fields,
+    did_you_mean,
+    in_one_line,
+    printable,
+    quoted,
+)
 from allometry.findings import Analysis, Finding, FindingFigure
 from allometry.fitting.document import Fit
 from allometry.study_runs import FUNCTIONS, Runs, included
@@ -201,7 +210,8 @@ class Study(Runs):
             return included(table).along_training()
         if name not in self.views:
             views = ", ".join(dict.fromkeys((*self.views, TRAJECTORIES)))
-            raise UsageError(f"study {self.name} has no view {name!r}; it has {views}")
+            hint = did_you_mean(name, (*self.views, TRAJECTORIES))
+            raise UsageError(f"study {self.name} has no view {name!r}; it has {views}{hint}")
         what = f"study {self.name}: view {name!r} is called with a table"
         made = called(what, self.views[name], included(table))
         if not isinstance(made, Table):

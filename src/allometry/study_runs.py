@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from allometry.errors import Rule, UsageError, called, check_fields, printable, quoted
+from allometry.errors import Rule, UsageError, called, check_fields, did_you_mean, printable, quoted
 from allometry.spec import Changes, Experiment, RunSpec, Spec, replace, run_ids
 from allometry.spec.code import UserCode, is_known, is_shipped, user_classes, user_code
 from allometry.spec.code import changes as changes_of_code
@@ -204,6 +204,7 @@ class Runs:
         if size not in self.sizes:
             raise UsageError(
                 f"study {self.name} has no size {size!r}; it has {', '.join(self.sizes)}"
+                f"{did_you_mean(str(size), self.sizes)}"
             )
 
     def _listed(self, size: str, seeds: Sequence[int]) -> list[Experiment]:

@@ -1,6 +1,5 @@
 """The command line as a person and a script meet it: output, exit codes, no traceback."""
 
-import json
 import os
 import pty
 import re
@@ -9,7 +8,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import pytest
@@ -17,6 +15,7 @@ import pytest
 from allometry import cli, studies
 from allometry.store import Store
 from tests import ROOT
+from tests.cli.conftest import Said
 
 # Trains in a second, needs no file; a learning rate of 1e30 diverges.
 OWN = '''
@@ -68,36 +67,6 @@ STUDY = Study(
     analyse=analyse, figures=(empty,),
 )
 '''
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self):
-        """Stdout as the one JSON document it must be."""
-        document = json.loads(self.out)
-        assert self.out.endswith("\n") and self.out.count("\n") == 1
-        assert re.fullmatch(r"allometry/[a-z]+/1", document["schema"])
-        return document
-
-
-@pytest.fixture
-def allometry(capfd, monkeypatch):
-    """Call the command line in this process."""
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*arguments):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main([str(a) for a in arguments])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in out + err
-        return Said(int(ended.value.code or 0), out, err)
-
-    return call
 
 
 def in_a_process(*arguments, **environment):
@@ -158,9 +127,7 @@ def test_help_lists_every_command(allometry):
 def test_every_command_explains_itself_and_its_options(allometry, words):
     said = allometry(*words, "--help")
     assert said.code == 0
-    sentences, _, example = (EVERY[words].help or "").partition("\b")
-    assert sentences.strip().endswith("."), "one sentence of help expected"
-    assert not example or example.strip().startswith(f"allometry {' '.join(words)} ")
+    assert (EVERY[words].help or "").rstrip().endswith("."), "one sentence of help expected"
     for option in EVERY[words].params:
         if isinstance(option, click.Option):
             assert all(o in said.out for o in option.opts)
@@ -543,8 +510,8 @@ BAD = [
     ("table own --store {folder}/none.db", 2, "no store"),
     ("table own --view upside-down --store {store}", 2, "no study 'own'"),
     ("table {own} --view upside-down --store {store}", 2, "no view 'upside-down'"),
-    ("table nobody --store {store}", 2, "no finished run of nobody"),
-    ("table own --size notebook --store {store}", 2, "own quick"),
+    ("table nobody --store {store}", 2, "no study 'nobody'"),
+    ("table own --size notebook --store {store}", 2, "own (quick)"),
     ("table own --size quick --set train.epochs=7 --store {store}", 2, "train.epochs=7"),
     ("table own --store {store} -o {folder}", 2, "directory"),
     ("table own --store {store} -o {text}/x.csv", 74, "cannot write"),
@@ -559,7 +526,7 @@ BAD = [
     ("exclude own --run 123456 --reason x --store {store}", 2, "name STUDY"),
     ("exclude own --where seed=77 --reason x --store {store}", 2, "nothing was done"),
     ("include own --where n_params --store {store}", 2, "COLUMN<=VALUE"),
-    ("forget nobody --yes --store {store}", 2, "it has own quick"),
+    ("forget nobody --yes --store {store}", 2, "has runs of own (quick)"),
     ("forget --run 1234567 --yes --store {store}", 2, "no run '1234567'"),
     ("forget own --where lost=1 --yes --store {store}", 2, "no column 'lost'"),
     ("merge {store} -o {store}", 2, "exists"),
@@ -568,6 +535,13 @@ BAD = [
     ("merge -o {folder}/new.db", 2, "STORES"),
     ("data get nobody", 2, "fashion-mnist"),
     ("data frob", 2, "frob"),
+    ("data get fashon-mnist", 2, "did you mean 'fashion-mnist'?"),
+    ("run {own} --size quik", 2, "did you mean 'quick'?"),
+    ("table {own} --view trajectory --store {store}", 2, "did you mean 'trajectories'?"),
+    ("fit {rows}.csv --law powr --map x=x --map y=y", 2, "did you mean 'power'?"),
+    ("compare {rows}.csv --laws log,powr --map x=x --map y=y", 2, "did you mean 'power'?"),
+    ("plan {rows}.csv --law chinchila --map N=x --map L=y", 2, "did you mean 'chinchilla'?"),
+    ("lits", 2, "Did you mean 'list'?"),
     ("list --nothing", 2, "--nothing"),
 ]
 
@@ -595,6 +569,43 @@ def test_bad_input_is_answered_in_words(line, code, words, allometry, own, tmp_p
     assert said.code == code, said.err
     assert words in said.err
     assert not said.out, "what went wrong is said on stderr"
+
+
+OF_A_STUDY = [
+    "run {} --store {store}", "report {} --store {store}", "table {} --store {store}",
+    "table {} --size quick --store {store}", "export {} {new} --to tensorboard --store {store}",
+    "exclude {} --reason x --store {store}", "include {} --store {store}",
+    "forget {} --yes --store {store}", "forget {} --size quick --yes --store {store}",
+    "sample {run} --study {} --store {store}", "run {} --explain --store {store}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", OF_A_STUDY)
+@pytest.mark.parametrize(("typed", "near"), [("owm", "own"), ("sparse_partiy", "sparse_parity")])
+def test_a_name_of_no_study_is_told_with_the_nearest_and_what_the_store_has(
+    line, typed, near, allometry, own, tmp_path
+):
+    store = own[0] / "own.db"
+    with Store(store) as opened:
+        run_id = opened.run_ids()[0]
+    words = line.format(typed, store=store, new=tmp_path / "new", run=run_id).split()
+    said = allometry(*words)
+    assert said.code == 2 and not said.out
+    assert f"no study '{typed}'; store {store} has runs of own (quick); there are " in said.err
+    assert said.err.rstrip().endswith(f"did you mean '{near}'?")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("line", ["run {} --store {store}", "report {} --store {store}"])
+def test_a_stored_study_of_ones_own_is_asked_for_by_its_file(line, allometry, own):
+    said = allometry(*line.format("own", store=own[0] / "own.db").split())
+    assert said.code == 2 and "own is a study of yours: give the path of its file" in said.err
+
+
+def test_a_damaged_store_does_not_hide_that_there_is_no_such_study(allometry, tmp_path):
+    (tmp_path / "damaged.db").write_bytes(b"no store" * 500)
+    said = allometry("run", "sparse_partiy", "--store", tmp_path / "damaged.db")
+    assert said.code == 2 and "did you mean 'sparse_parity'?" in said.err
 
 
 def test_json_keeps_stdout_empty_where_nothing_came_of_it(own, allometry):

@@ -1,10 +1,20 @@
 """What `allometry list` shows is written down, and is what there is."""
 
+import fcntl
 import inspect
 import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from contextlib import suppress
+
+import pytest
 
 from allometry import datasets, laws, measures, models, studies
-from allometry.cli.listing import LISTING
+from allometry.cli.names import LISTING
 from allometry.spec import losses, metrics, optimizers, schedules
 
 MODULES = {
@@ -54,6 +64,46 @@ def titled(parts):
 def test_the_listing_is_what_there_is():
     listed = json.loads(LISTING.read_text("utf-8"))
     assert listed == present(), "write it again: python -m tests.cli.test_listing"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120, 200])
+def test_it_fits_the_terminal_and_nothing_of_it_is_cut(columns):
+    lines = on_a_terminal(columns, "list")
+    assert max(map(len, lines)) <= columns
+    assert " ".join(" ".join(lines).split()) == " ".join(off_a_terminal("list").split())
+    (name,) = [line for line in lines if line.startswith("  frozen_vit_parameter_scaling")]
+    assert columns < 80 or "N-scaling" in name, "the title stands beside the name where it can"
+
+
+def test_off_a_terminal_a_study_or_a_law_is_one_line():
+    listed = json.loads(LISTING.read_text("utf-8"))
+    lines = off_a_terminal("list").splitlines()
+    for entry in (*listed["studies"], *listed["laws"]):
+        assert sum(line.startswith(f"  {entry['name']} ") for line in lines) == 1
+
+
+def on_a_terminal(columns, *words):
+    """The lines that a command shows on a terminal of so many columns."""
+    screen, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "allometry", *words], stdout=terminal, env=environment
+    )
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal is an error on Linux
+        while part := os.read(screen, 1000):
+            shown += part
+    os.close(screen)
+    assert process.wait() == 0
+    return shown.decode().splitlines()
+
+
+def off_a_terminal(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "allometry", *words], capture_output=True, text=True, check=True
+    ).stdout
 
 
 if __name__ == "__main__":

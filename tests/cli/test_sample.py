@@ -10,7 +10,7 @@ import pytest
 
 import allometry as al
 from allometry.cli.output import print_text
-from tests.cli.test_cli import allometry, in_a_process  # noqa: F401 - a fixture
+from tests.cli.test_cli import in_a_process
 from tests.datasets.text.conftest import story
 
 STUDY = """
@@ -55,7 +55,7 @@ def words(folder):
             str(folder / "s.db"), "--prompt", "the sea", "--tokens", "60"]  # fmt: skip
 
 
-def test_text_is_drawn_by_the_command(words, folder, allometry):  # noqa: F811
+def test_text_is_drawn_by_the_command(words, folder, allometry):
     first, again = allometry(*words), allometry(*words)
     assert first.code == 0 and first.out == again.out and not first.err
     assert first.out.startswith("the sea") and len(first.out) == 7 + 60 + 1
@@ -69,13 +69,13 @@ def test_text_is_drawn_by_the_command(words, folder, allometry):  # noqa: F811
     assert with_library == document["text"]
 
 
-def test_a_trained_network_writes_words_of_its_text(words, allometry):  # noqa: F811
+def test_a_trained_network_writes_words_of_its_text(words, allometry):
     known = set(story(4000).split())
     drawn = allometry(*words, "--tokens", "300", "--temperature", "0.3").out.split()
     assert sum(word in known for word in drawn) > len(drawn) / 2
 
 
-def test_refusals_are_sentences(words, folder, allometry):  # noqa: F811
+def test_refusals_are_sentences(words, folder, allometry):
     for change, code, said in (
         (("--prompt", "Ω"), 2, "characters that the text of the data has expected, got 'Ω'"),
         (("--store", folder / "none.db"), 2, "none.db"),

@@ -1,6 +1,7 @@
 """Comparing laws: the right one wins, and the test rows are never looked at."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -163,3 +164,16 @@ def test_a_law_under_two_names_is_solved_once_and_stands_under_both(monkeypatch)
     first, second = group.laws["m2"], group.laws["power_floor"]
     assert first.law == "m2" and first.fit is second.fit and first.weight == second.weight
     assert group.chosen == "m2" and first.fit.law.name == "power_floor"
+
+
+def test_a_comparison_shows_itself_in_twelve_lines_and_as_a_table():
+    x = np.geomspace(1e3, 1e6, 12)
+    table = Table({"N": x, "L": 0.2 + 5 * x**-0.3 * (1 + 0.003 * np.sin(np.arange(12)))})
+    laws = ["power", "power_floor", "bnsl3"]
+    (comparison,) = compare(table, {"x": "N", "y": "L"}, laws, starts=4)
+    text, html = repr(comparison), comparison._repr_html_()
+    assert len(text.splitlines()) <= 12
+    assert f"Comparison of 3 laws: {comparison.chosen} chosen; 12 rows" in text
+    for name, score in comparison.laws.items():
+        assert re.search(rf"^  {name} .*{score.weight:.3f}", text, re.M)
+        assert f"<td>{name}</td>" in html

@@ -364,3 +364,14 @@ def test_there_are_no_multipliers_where_exponents_differ():
     groups = fit_groups(optimizers(0.002), "chinchilla", columns, by="optimizer", shared=["E"],
                         objective="squared_log", resamples=0)  # fmt: skip
     assert not [name for name in groups.shared.fit.derived if name.startswith("rho")]
+
+
+def test_groups_show_themselves_in_twelve_lines_and_as_a_table():
+    rows = FAMILIES.columns
+    hostile = Table({**{n: FAMILIES[n] for n in rows}, "family": ["<b>"] * 18 + ["mixer"] * 18})
+    fits = fit_groups(hostile, "power", XY, by="family", resamples=20, starts=2)
+    text, html = repr(fits), fits._repr_html_()
+    assert len(text.splitlines()) <= 12 and "Fits of power by family: y = A x^-alpha" in text
+    for group, fit in fits.fits.items():
+        assert group in text and fit.shown()["alpha"] in text and fit.shown()["alpha"] in html
+    assert "<b>" not in html.replace("<p><b>Fits", "") and "&lt;b&gt;" in html

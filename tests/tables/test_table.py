@@ -144,3 +144,12 @@ def test_the_notebook_view_escapes_what_a_cell_says():
     assert "<script>" not in shown and "&lt;script&gt;" in shown and "&lt;b&gt;" in shown
     assert "0.1235" in shown
     assert repr(RUNS).startswith("Table: 4 rows, 4 columns\n")
+
+
+def test_a_long_table_shows_its_ends_in_a_notebook_and_how_long_it_is():
+    html = Table({"x": range(10_000)})._repr_html_()
+    assert html.count("<tr>") == 1 + 40 + 1 + 10
+    assert "<td>0</td>" in html and "<td>9999</td>" in html and "… 9,950 rows more …" in html
+    assert "<p>10000 rows, 1 column</p>" in html
+    short = Table({"x": range(51)})._repr_html_()
+    assert short.count("<tr>") == 1 + 51 and "…" not in short

@@ -8,11 +8,13 @@ with a ``schema``. Libraries are imported inside the commands, so that
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from allometry.cli import data, decisions, fit_checks, laws, stored, trackers
+from allometry.cli.help import InOrderOfUse, example
 from allometry.cli.listing import list_
 from allometry.cli.new import new
 from allometry.cli.output import in_a_line, on_stdout, say
@@ -26,11 +28,23 @@ from allometry.errors import AllometryError, as_told, in_one_line, raised_at
 __all__ = ["commands", "main"]
 
 FAILED, INTERRUPTED = 70, 130
+COMPLETES = "_ALLOMETRY_COMPLETE"  # set by the scripts that complete in a shell
+
+# Headings of `allometry --help`, and the commands below each in the order of use.
+SECTIONS = {
+    "Train": ("list", "new", "data", "run", "status", "report", "sample"),
+    "Stored runs": ("table", "export", "exclude", "include", "forget", "verify", "backup", "merge"),
+    "Laws and plans, of any table of runs": (
+        "import", "fit", "compare", "influence", "multiverse", "plan", "next",
+    ),
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code; errors meant for people have no traceback."""
     open_streams()
+    if COMPLETES in os.environ:
+        import_module("allometry.cli.completion")  # its class for bash is known to Click by that
     try:
         code = commands.main(args=arguments, prog_name="allometry", standalone_mode=False)
         with on_stdout():
@@ -75,7 +89,12 @@ def _ended_by(error: BaseException, arguments: Sequence[str]) -> int:
     return told.exit_code
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=InOrderOfUse,
+    sections=SECTIONS,
+    epilog=example("run mlp_parameter_scaling"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="allometry")
 @click.option(
     "--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors in a study."

@@ -2,18 +2,25 @@
 
 import click
 
-from allometry.cli.options import as_json
+from allometry.cli.help import InOrderOfUse, example
+from allometry.cli.options import as_json, completed_by
 from allometry.cli.output import columns, print_json, print_line, say
 
 __all__ = ["data"]
 
 
-@click.group()
+@click.group(
+    cls=InOrderOfUse,
+    short_help="Data sets there are, and getting them.",
+    epilog=example("data get fashion-mnist"),
+)
 def data() -> None:
     """Data sets: what there is, and getting them."""
 
 
-@data.command("list")
+@data.command(
+    "list", short_help="Data sets, and which of them are here.", epilog=example("data list")
+)
 @as_json
 def data_list(as_json: bool) -> None:
     """Data sets: origin, licence, and where their files lie when they are here."""
@@ -43,8 +50,10 @@ def data_list(as_json: bool) -> None:
         columns("Data sets", shown)
 
 
-@data.command("get")
-@click.argument("name")
+@data.command(
+    "get", short_help="Get a data set, and check it.", epilog=example("data get fashion-mnist")
+)
+@click.argument("name", shell_complete=completed_by("data_sets"))
 @as_json
 def data_get(name: str, as_json: bool) -> None:
     """Get a data set, checked byte for byte; nothing is done where it is here already."""

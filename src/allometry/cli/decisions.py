@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, pairs
+from allometry.cli.help import example
+from allometry.cli.options import FILE_OR_FOLDER, as_json, completed_by, in_store, pairs
 from allometry.cli.output import print_json, print_line, prints_on_stderr, say, say_lines
 from allometry.errors import UsageError
 
@@ -22,12 +23,14 @@ R = TypeVar("R")
 SHOWN = 4  # groups of runs of which rows are shown before they are forgotten
 
 _SELECTION = (
-    click.argument("study", required=False),
+    click.argument("study", required=False, shell_complete=completed_by("studies")),
     click.option("--run", "runs", multiple=True, metavar="ID",
                  help="A run by its run_id or the first characters of it; may be repeated."),
     click.option("--where", multiple=True, metavar="COLUMN=VALUE",
+                 shell_complete=completed_by("stored_columns"),
                  help="Runs of STUDY with this value, or <= >= < > !=; may be repeated."),
-    click.option("--size", help="One of the study's sizes. Default: all that are stored."),
+    click.option("--size", shell_complete=completed_by("sizes"),
+                 help="One of the study's sizes. Default: all that are stored."),
     click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
                  callback=lambda context, option, texts: pairs("--set", texts, "FIELD=VALUE"),
                  help="Only the runs with these changes. Default: with any and without."),
@@ -41,7 +44,10 @@ def _picks_runs(command: Callable[..., R]) -> Callable[..., R]:
     return command
 
 
-@click.command()
+@click.command(
+    short_help="Leave runs out of every analysis, with a reason.",
+    epilog=example('exclude path_dynamics --where seed=2 --reason "hot GPU"'),
+)
 @_picks_runs
 @click.option("--reason", required=True, help="Why, in words; the report prints them.")
 @in_store
@@ -59,7 +65,10 @@ def exclude(reason: str, store: Path, as_json: bool, **picked: Any) -> None:
         print_line(f"{_runs(count)} excluded of {_places(selection)}: {reason.strip()}")
 
 
-@click.command()
+@click.command(
+    short_help="Undo `exclude`.",
+    epilog=example("include path_dynamics --where seed=2"),
+)
 @_picks_runs
 @in_store
 @as_json
@@ -78,7 +87,10 @@ def include(store: Path, as_json: bool, **picked: Any) -> None:
         print_line(f"{_runs(len(run_ids))} included again, of {_places(selection)}")
 
 
-@click.command()
+@click.command(
+    short_help="Remove runs from the store for good.",
+    epilog=example("forget mlp_parameter_scaling --size quick"),
+)
 @_picks_runs
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @in_store
@@ -102,7 +114,10 @@ def forget(yes: bool, store: Path, as_json: bool, **picked: Any) -> None:
         print_line(f"{_runs(len(selection.run_ids))} forgotten of {_places(selection)}")
 
 
-@click.command()
+@click.command(
+    short_help="Make one store of several.",
+    epilog=example("merge first.db second.db -o both.db"),
+)
 @click.argument("stores", nargs=-1, required=True, type=FILE_OR_FOLDER)
 @click.option("-o", "--output", required=True, type=FILE_OR_FOLDER,
               help="The new store; a file that does not exist.")  # fmt: skip
@@ -139,7 +154,7 @@ def _selected(
 ) -> "Selection":  # fmt: skip
     """The runs that the options pick: by STUDY, or by name."""
     from allometry.store.selection import named_runs, runs_of_study
-    from allometry.studies import name_of
+    from allometry.studies import known, name_of
 
     if bool(study) == bool(runs) or (runs and (where or size or changes)):
         raise UsageError("name STUDY, with --where, --size and --set as you like, or each --run ID")
@@ -147,7 +162,8 @@ def _selected(
         return named_runs(store, runs)
     with prints_on_stderr():
         name, _ = name_of(study or "")
-    return runs_of_study(store, name, size=size, changes=changes, where=where)
+    with known():
+        return runs_of_study(store, name, size=size, changes=changes, where=where)
 
 
 def _stored(selection: "Selection") -> "Selection":

@@ -6,8 +6,9 @@ from typing import get_args
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.laws import of_fit
-from allometry.cli.options import counts, mapped_columns, numbers
+from allometry.cli.options import completed_by, counts, mapped_columns, numbers
 from allometry.cli.output import print_json
 from allometry.errors import UsageError, did_you_mean
 from allometry.fitting.options import (
@@ -27,10 +28,12 @@ def _resamples(default: int) -> click.Option:
 
 
 @click.command(
+    short_help="Which rows make the answer of a fit.",
+    epilog=example("influence runs.csv --law power --map x=n --map y=loss"),
     params=[
         *of_fit("table", "law", "mapping"),
         click.Option(
-            ["--leave-out"], metavar="COLUMN",
+            ["--leave-out"], metavar="COLUMN", shell_complete=completed_by("columns"),
             help="Leave out groups of equal value, budgets or runs say. Default: single rows.",
         ),
         *of_fit("filters", "drop_largest", "objective", "delta", "starts"),
@@ -66,15 +69,19 @@ def influence(
 
 
 @click.command(
+    short_help="How far the answer depends on choices.",
+    epilog=example("multiverse runs.csv --law power --map x=n --map y=loss"),
     params=[
         *of_fit("table", "law", "mapping"),
         click.Option(
             ["--try-objective", "objectives"], multiple=True, metavar="NAME[:DELTA]",
+            shell_complete=completed_by("objectives"),
             help="An objective to try; may be repeated. Default: huber_log:0.001, huber_log:0.01 "
             "and squared_log.",
         ),
         click.Option(
             ["--try-map", "other_maps"], multiple=True, metavar="SYMBOL=COLUMN",
+            shell_complete=completed_by("mapped_columns"),
             help="Another column to try for a symbol, N=params_without_embeddings say; may be "
             "repeated.",
         ),
@@ -84,6 +91,7 @@ def influence(
         ),
         click.Option(
             ["--try-filter", "conditions"], multiple=True, metavar='"COLUMN<=VALUE"',
+            shell_complete=completed_by("columns"),
             help="Try it with these rows only; may be repeated.",
         ),
         *of_fit("filters", "starts"),

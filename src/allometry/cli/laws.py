@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import (
     FILE,
     FILE_OR_FOLDER,
     as_json,
+    completed_by,
     counts,
     law_name,
     mapped_columns,
@@ -39,6 +41,7 @@ DEFAULTS = FitOptions()
 
 mapped = click.option(
     "--map", "mapping", multiple=True, required=True, metavar="SYMBOL=COLUMN",
+    shell_complete=completed_by("mapped_columns"),
     help="A column for each symbol of the law: N=params, D=steps*batch*1024.",
 )  # fmt: skip
 
@@ -51,11 +54,10 @@ by_objective = click.option(
     "squared: squares of y - f, for errors of one size; asymmetric_absolute: absolute y - f, "
     "tenfold where f > y. auto: by the residuals.",
 )  # fmt: skip
-with_delta = click.option(
-    "--delta", type=float, help="Of huber_log. Default: by the scatter of the residuals."
-)
+with_delta = click.option("--delta", type=float, help="Of huber_log. Default: by the residuals.")
 filtered = click.option(
     "--filter", "filters", multiple=True, metavar='"COLUMN<=VALUE"',
+    shell_complete=completed_by("columns"),
     help="Rows to keep; may be repeated.",
 )  # fmt: skip
 largest_dropped = click.option(
@@ -67,10 +69,13 @@ with_starts = click.option(
 )
 with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
 with_weights = click.option(
-    "--weights", metavar="COLUMN", help="Weight of each row: its inverse variance."
+    "--weights",
+    metavar="COLUMN",
+    shell_complete=completed_by("columns"),
+    help="Weight of each row: its inverse variance.",
 )
 with_noise = click.option(
-    "--noise", metavar="COLUMN",
+    "--noise", metavar="COLUMN", shell_complete=completed_by("columns"),
     help="Standard deviation of each row's y, in units of y; weights are 1/noise^2.",
 )  # fmt: skip
 with_fixed = click.option(
@@ -78,10 +83,14 @@ with_fixed = click.option(
 )
 
 
-@click.command()
+@click.command(
+    short_help="Fit a law: values, intervals, proof of convergence.",
+    epilog=example("fit runs.csv --law power --map x=n --map y=loss"),
+)
 @click.argument("table", type=FILE_OR_FOLDER)
 @click.option(
     "--law", required=True, help="A name, or a file with a LAW.",
+    shell_complete=completed_by("laws"),
     callback=lambda context, option, text: law_name(text),
 )  # fmt: skip
 @mapped
@@ -97,6 +106,7 @@ with_fixed = click.option(
     "--cluster",
     multiple=True,
     metavar="COLUMN",
+    shell_complete=completed_by("columns"),
     help="Resample groups of equal value whole: rows that share an error, such as checkpoints of "
     "one run (its column) or seeds of one size.",
 )
@@ -121,6 +131,7 @@ with_fixed = click.option(
     "--by",
     multiple=True,
     metavar="COLUMN",
+    shell_complete=completed_by("columns"),
     help="One fit for each value, and their differences.",
 )
 @click.option(
@@ -145,7 +156,7 @@ with_fixed = click.option(
 @click.option(
     "--figure",
     type=FILE,
-    help="Draw data, fit and residuals into this file: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
+    help="Draw data and fit: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
 )
 @to_file
 @as_json
@@ -241,7 +252,10 @@ def _fit_groups(
         show_groups(groups)
 
 
-@click.command()
+@click.command(
+    short_help="Compare laws by how well they extrapolate.",
+    epilog=example("compare runs.csv --laws power,log --map x=n --map y=loss"),
+)
 @click.argument("table", type=FILE_OR_FOLDER)
 @click.option(
     "--laws",
@@ -249,6 +263,7 @@ def _fit_groups(
     multiple=True,
     required=True,
     metavar="LAW,LAW,...",
+    shell_complete=completed_by("list_of_laws"),
     help="Names or files with a LAW; may be repeated.",
 )
 @mapped
@@ -256,9 +271,13 @@ def _fit_groups(
     "--fit-where",
     multiple=True,
     metavar='"COLUMN==VALUE"',
+    shell_complete=completed_by("columns"),
     help="Rows to fit to; the others test the extrapolation.",
 )
-@click.option("--by", multiple=True, metavar="COLUMN", help="One comparison for each value.")
+@click.option(
+    "--by", multiple=True, metavar="COLUMN", shell_complete=completed_by("columns"),
+    help="One comparison for each value.",
+)  # fmt: skip
 @click.option(
     "--hold-out",
     metavar="largest:K",

@@ -1,35 +1,36 @@
 """`allometry list`: studies, laws, data sets, and the parts that runs are made of."""
 
-import json
-from pathlib import Path
-
 import click
 
+from allometry.cli.help import example
+from allometry.cli.names import listed
 from allometry.cli.options import as_json
 from allometry.cli.output import columns, print_json
 
 __all__ = ["list_"]
 
-LISTING = Path(__file__).with_name("listing.json")
 PARTS = ("data", "models", "losses", "metrics", "optimisers", "schedules", "measures")
 
 
-@click.command("list")
+@click.command(
+    "list",
+    short_help="Studies, laws, data sets, and the parts that runs are made of.",
+    epilog=example("list"),
+)
 @as_json
 def list_(as_json: bool) -> None:
     """Studies, laws, data sets, models, losses, optimisers, measures there are."""
-    # Written down, for studies, models and measures bring JAX, Matplotlib and SciPy.
-    listed = json.loads(LISTING.read_text("utf-8"))
+    there = listed()
     if as_json:
-        print_json("list", **listed)
+        print_json("list", **there)
         return
-    studies = [(s["name"], f"{s['title']} ({', '.join(s['sizes'])})") for s in listed["studies"]]
+    studies = [(s["name"], f"{s['title']} ({', '.join(s['sizes'])})") for s in there["studies"]]
     columns("Studies", studies)
     laws = [
         (law["name"], f"another name of {law['alias_of']}" if law["alias_of"] else law["formula"])
-        for law in listed["laws"]
+        for law in there["laws"]
     ]
     columns("Laws", laws)
-    columns("Data sets", [(d["name"], d["title"]) for d in listed["data_sets"]])
+    columns("Data sets", [(d["name"], d["title"]) for d in there["data_sets"]])
     for kind in PARTS:
-        columns(kind.capitalize(), [(part["name"], part["title"]) for part in listed[kind]])
+        columns(kind.capitalize(), [(part["name"], part["title"]) for part in there[kind]])

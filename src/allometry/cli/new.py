@@ -6,6 +6,7 @@ from shlex import quote
 
 import click
 
+from allometry.cli.help import example
 from allometry.cli.options import FILE
 from allometry.cli.output import say, write
 from allometry.errors import UsageError
@@ -39,7 +40,7 @@ STUDY = al.Study(
 '''
 
 
-@click.command()
+@click.command(short_help="Write a study to start from.", epilog=example("new mine.py"))
 @click.argument("file", type=FILE)
 def new(file: Path) -> None:
     """Write a study to FILE that runs as it is: change its question, runs and claims."""

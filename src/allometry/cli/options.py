@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from allometry.engines import Engine
 
 __all__ = [
-    "FILE", "FILE_OR_FOLDER", "EngineName", "as_json", "counts", "engine_of", "in_store",
+    "FILE", "FILE_OR_FOLDER", "EngineName", "as_json", "completed_by", "counts", "engine_of",
+    "in_store",
     "law_name", "mapped_columns", "number", "numbers", "of_size", "pairs", "to_file",
     "with_changes", "with_engine",
 ]  # fmt: skip
@@ -22,6 +23,17 @@ __all__ = [
 EngineName = Literal["local", "ray", "slurm"]
 
 R = TypeVar("R")
+
+
+def completed_by(name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """What completes a value in a shell: the function of that name in `completion`."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
+        from allometry.cli import completion  # here: only the tab key needs it
+
+        return getattr(completion, name)(ctx, param, incomplete)
+
+    return complete
 
 
 class PathOfPerson(click.Path):
@@ -49,7 +61,10 @@ in_store = click.option(
     show_default=True,
     help="The SQLite file that holds the runs.",
 )
-of_size = click.option("--size", help="One of the study's sizes. Default: the largest one stored.")
+of_size = click.option(
+    "--size", shell_complete=completed_by("sizes"),
+    help="One of the study's sizes. Default: the largest one stored.",
+)  # fmt: skip
 to_file = click.option("-o", "--output", type=FILE, help="File to write.")
 with_changes = click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
@@ -60,7 +75,7 @@ with_changes = click.option(
 _ENGINE = (
     click.option(
         "--engine", type=click.Choice(get_args(EngineName)), default="local", show_default=True,
-        help="Where to train.",
+        help="Where to train: local, this machine; ray, a Ray cluster; slurm, a SLURM cluster.",
     ),
     click.option(
         "--workers", type=click.IntRange(1, 100_000),

@@ -8,10 +8,12 @@ import json
 import math
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -30,6 +32,8 @@ __all__ = [
 
 T = TypeVar("T")
 STDOUT, STDERR = 1, 2
+MARGIN = "  "  # before names, and between them and their texts
+LEAST_ROOM = 40  # columns for a text beside its name
 
 
 def write(path: Path, make: Callable[[Path], T]) -> T:
@@ -124,11 +128,32 @@ def finding_document(finding: "Finding") -> dict[str, Any]:
 
 
 def columns(title: str, rows: Sequence[tuple[str, str]]) -> None:
-    """A title and rows of a name and its text, on stdout."""
+    """A title and rows of a name and its text, on stdout.
+
+    Texts are wrapped between words on a terminal, and stand below their names where beside them
+    there is little room; off a terminal a row is a line.
+    """
     width = max((len(name) for name, _ in rows), default=0)
+    across = get_terminal_size().columns if sys.stdout.isatty() else None
+    beside = f"{MARGIN}{'':<{width}}{MARGIN}"
+    below = across is not None and across - len(beside) < LEAST_ROOM
     print_line(title)
     for name, text in rows:
-        print_line(f"  {name:<{width}}  {text}")
+        if below and name:
+            print_line(f"{MARGIN}{name}")
+        first = 2 * MARGIN if below else f"{MARGIN}{name:<{width}}{MARGIN}"
+        for line in _wrapped(text, first, 2 * MARGIN if below else beside, across):
+            print_line(line)
+
+
+def _wrapped(text: str, first: str, later: str, across: int | None) -> list[str]:
+    """A text in lines of so many columns that begin so; in one line for None."""
+    if across is None:
+        return [first + text]
+    return textwrap.wrap(
+        text, across, initial_indent=first, subsequent_indent=later, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def say(text: str) -> None:

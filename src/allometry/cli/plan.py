@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from allometry.cli.again import command_line, python_call
+from allometry.cli.help import example
 from allometry.cli.laws import of_fit
+from allometry.cli.names import FLOPS
 from allometry.cli.options import (
     FILE_OR_FOLDER,
+    completed_by,
     counts,
     law_name,
     mapped_columns,
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["next_", "plan"]
 
-FLOPS = ("6nd_total", "6nd_body", "6nd_body_plus_head", "with_attention", "deepseek", "measured")
 ACCOUNTS = ("lifetime", "equal-quality")
 REPEATS = ("law", "never")
 PAGES = (".html", ".htm")
@@ -57,19 +59,21 @@ AS_OF_FIT = (
 SOURCE = [
     click.Argument(["source"], type=FILE_OR_FOLDER, required=False),
     click.Option(["--map", "mapping"], multiple=True, metavar="SYMBOL=COLUMN",
+                 shell_complete=completed_by("mapped_columns"),
                  help="Columns of N, L, and D or C: N=params."),
     click.Option(["--law", "--laws", "laws"], multiple=True, metavar="LAW,...",
+                 shell_complete=completed_by("list_of_laws"),
                  help="Laws of N and D to fit, the first first."),
 ]  # fmt: skip
 BUDGET = [
     click.Option(["--compute"], type=float, metavar="FLOP", help="To spend on training."),
     click.Option(["--target-loss"], type=float, metavar="L", help="To reach at the least compute."),
     click.Option(["--size"], type=float, metavar="N",
-                 help="N that is fixed; alone: the tokens for which it is the best."),
+                 help="N that is fixed; alone: its best tokens."),
     click.Option(["--tokens-per-parameter"], type=float, metavar="K", help="D/N that is fixed."),
     click.Option(["--unique-data"], type=float, metavar="TOKENS", help="Tokens that there are."),
     click.Option(["--repeat"], type=click.Choice(REPEATS), default="law",
-                 help="Data that are too few: by the law of Muennighoff et al., or never."),
+                 help="Repeat few data: by Muennighoff's law, or never."),
     click.Option(["--inference-tokens"], type=float, metavar="TOKENS",
                  help="That the model will serve."),
     click.Option(["--account"], type=click.Choice(ACCOUNTS), metavar="NAME",
@@ -77,17 +81,25 @@ BUDGET = [
 ]  # fmt: skip
 COUNTING = [
     click.Option(["--flops"], type=click.Choice(FLOPS), metavar="NAME", default="6nd_total",
-                 show_default=True, help="How C and N are counted."),
+                 show_default=True,
+                 help="How C and N are counted. 6nd_total: C = 6ND, N all parameters; without "
+                 "embeddings in N: 6nd_body, 6ND; 6nd_body_plus_head, and the head; "
+                 "with_attention, head and attention; deepseek, as in that paper; measured: C from "
+                 "its column."),
     click.Option(["--vocabulary"], type=int, metavar="V", help="Entries, for --flops."),
     click.Option(["--sequence"], type=int, metavar="TOKENS", help="Of one sequence, for --flops."),
     click.Option(["--aspect-ratio"], type=float, metavar="R", help="Width / layers, for --flops."),
-    click.Option(["--run"], metavar="COLUMN", help="The run that a row is a checkpoint of."),
+    click.Option(["--run"], metavar="COLUMN", shell_complete=completed_by("columns"),
+                 help="The run that a row is a checkpoint of."),
 ]  # fmt: skip
 BESIDE = [
     click.Option(["--fit-where"], multiple=True, metavar='"COLUMN<=VALUE"',
+                 shell_complete=completed_by("columns"),
                  help="Rows to fit; the others are scored."),
-    click.Option(["--other-n"], metavar="COLUMN", help="Another count of N: what changes."),
+    click.Option(["--other-n"], metavar="COLUMN", shell_complete=completed_by("columns"),
+                 help="Another count of N: what changes."),
     click.Option(["--try-flops"], multiple=True, metavar="NAME,...",
+                 shell_complete=completed_by("flops"),
                  help="Plans under these --flops, side by side."),
     click.Option(["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
                  help="Another recipe, at equal loss."),
@@ -102,7 +114,8 @@ BESIDE = [
 
 
 @click.command(
-    epilog=AS_OF_FIT,
+    short_help="The run to train, for a budget.",
+    epilog=f"{AS_OF_FIT}\n\n{example('plan fit.json --compute 1e24')}",
     params=[
         *SOURCE,
         click.Option(["--parameters"], metavar="NAME=VALUE,...",
@@ -123,8 +136,8 @@ def plan(
     source: Path | None, mapping: Sequence[str], laws: Sequence[str], parameters: str | None,
     output: Path | None, as_json: bool, design: bool, noise: float | None, **choices: Any,
 ) -> None:  # fmt: skip
-    """The run to train: from SOURCE (a table of finished runs, or a fit.json), a compute or
-    another budget, by every law and approach, with intervals, waste and alarms."""
+    """The run to train for a budget, from SOURCE (a table of finished runs, or a fit.json): by
+    every law and approach, with intervals, waste and alarms."""
     from allometry.plan.question import plan as make_plan
 
     given = None if parameters is None else _parameters(parameters)
@@ -256,7 +269,8 @@ def _design(
 
 @click.command(
     "next",
-    epilog=AS_OF_FIT,
+    short_help="The runs to make next, for what they tell.",
+    epilog=f"{AS_OF_FIT}\n\n{example('next fit.json --budget 1e21 --target waste@1e24')}",
     params=[
         *SOURCE,
         click.Option(["--budget"], type=float, required=True, metavar="FLOP",

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, with_changes
+from allometry.cli.help import example
+from allometry.cli.options import (
+    FILE_OR_FOLDER,
+    as_json,
+    completed_by,
+    in_store,
+    of_size,
+    with_changes,
+)
 from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, write
 from allometry.errors import UsageError
 
@@ -16,8 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 
-@click.command()
-@click.argument("study", required=False)
+@click.command(
+    short_help="A page about a study, or pages about all that are stored.",
+    epilog=example("report mlp_parameter_scaling -o page.html"),
+)
+@click.argument("study", required=False, shell_complete=completed_by("studies"))
 @of_size
 @with_changes
 @in_store
@@ -42,7 +53,7 @@ def report(
     place = output or Path("reports")
     if study is not None:
         with prints_on_stderr():
-            loaded = find(study)
+            loaded = find(study, store=store)
         _report_one(loaded, place, size, changes, store, as_json)
     elif size or changes:
         raise UsageError("--size and --set are for one study: name it")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allometry.cli.options import as_json, in_store, with_changes, with_engine
+from allometry.cli.help import example
+from allometry.cli.options import as_json, completed_by, in_store, with_changes, with_engine
 from allometry.cli.output import finding_document, print_json, print_line, prints_on_stderr, say
 
 if TYPE_CHECKING:
@@ -25,11 +26,15 @@ __all__ = ["run"]
 LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has all
 
 
-@click.command()
-@click.argument("study")
+@click.command(
+    short_help="Train what a study still lacks, and show its findings.",
+    epilog=example("run mlp_parameter_scaling --size notebook --seeds 5"),
+)
+@click.argument("study", shell_complete=completed_by("studies"))
 @click.option(
     "--size",
     metavar="SIZE",
+    shell_complete=completed_by("sizes"),
     help="One of the study's sizes: quick, notebook or paper, or your own. Default: its first.",
 )
 @click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")
@@ -66,23 +71,23 @@ def run(
     if threads:
         limit(threads)
     keep_programs()  # before anything below brings JAX
-    from allometry.cli.terminal import Bar
+    from allometry.cli.terminal import Screen
+    from allometry.engines.displays import Bar
     from allometry.engines.explanation import explain as explain_runs
     from allometry.run import run as run_study
     from allometry.studies import study as find
 
     with prints_on_stderr():
-        loaded = find(study)
+        loaded = find(study, store=store)
         size = size or loaded.sizes[0]
         if explain:
             explanation = explain_runs(loaded, size, seeds=seeds, store=store, changes=changes)
         else:
-            with Bar() as bar:
-                outcome = run_study(
-                    loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
-                    progress=bar, checkpoint_every=checkpoint_every, keep=keep,
-                    when_stopped="return",
-                )  # fmt: skip
+            outcome = run_study(
+                loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
+                progress=Bar(Screen(stderr=True)), checkpoint_every=checkpoint_every, keep=keep,
+                when_stopped="return",
+            )  # fmt: skip
             findings = outcome.findings
     if explain:
         _show_explanation(explanation, as_json)

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import click
 
-from allometry.cli.options import as_json, in_store
+from allometry.cli.help import example
+from allometry.cli.options import as_json, completed_by, in_store
 from allometry.cli.output import print_json, print_text, prints_on_stderr
 
 __all__ = ["sample"]
 
 
-@click.command()
+@click.command(
+    short_help="Text from a stored language model.",
+    epilog=example('sample 3f6c2a91 --prompt "It was" --temperature 0.8'),
+)
 @click.argument("run")
 @click.option(
     "--prompt", metavar="TEXT", default="\n", help="What goes before. Default: a line feed."
@@ -28,6 +32,7 @@ __all__ = ["sample"]
 )  # fmt: skip
 @click.option(
     "--study",
+    shell_complete=completed_by("studies"),
     help="The study of the run, where tokens are characters or byte pairs of a text of your own.",
 )
 @in_store
@@ -47,7 +52,7 @@ def sample(
         (run_id,) = run_ids_named(opened, [run])
     with prints_on_stderr():
         if study:
-            find(study)  # its module reads the text, and holds it
+            find(study, store=store)  # its module reads the text, and holds it
         text = sample_run(
             run_id, store=store, prompt=prompt, tokens=tokens, temperature=temperature, seed=seed
         )

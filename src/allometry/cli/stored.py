@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allometry.cli.options import FILE, as_json, in_store, of_size, to_file, with_changes
+from allometry.cli.help import example
+from allometry.cli.options import (
+    FILE,
+    as_json,
+    completed_by,
+    in_store,
+    of_size,
+    to_file,
+    with_changes,
+)
 from allometry.cli.output import (
     plain,
     print_csv,
@@ -24,7 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["backup", "status", "table", "verify"]
 
 
-@click.command()
+@click.command(
+    short_help="How far each study in the store is.", epilog=example("status --store allometry.db")
+)
 @in_store
 @as_json
 def status(store: Path, as_json: bool) -> None:
@@ -48,7 +59,7 @@ def _status(entry: "StudyStatus") -> dict[str, object]:
     return {**entry._asdict(), **times, "reasons": reasons}
 
 
-@click.command()
+@click.command(short_help="Check that no stored run is damaged.", epilog=example("verify"))
 @in_store
 @click.option(
     "--salvage",
@@ -79,7 +90,9 @@ def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
         sys.exit(65)
 
 
-@click.command()
+@click.command(
+    short_help="Copy the store, also while a run writes to it.", epilog=example("backup copy.db")
+)
 @click.argument("copy", type=FILE)
 @in_store
 def backup(copy: Path, store: Path) -> None:
@@ -91,8 +104,11 @@ def backup(copy: Path, store: Path) -> None:
     print_line(copy)
 
 
-@click.command()
-@click.argument("study")
+@click.command(
+    short_help="The runs of a study as CSV or Parquet.",
+    epilog=example("table mlp_parameter_scaling -o runs.csv"),
+)
+@click.argument("study", shell_complete=completed_by("studies"))
 @of_size
 @click.option("--view", help="Another form of the table that the study offers.")
 @with_changes
@@ -110,7 +126,7 @@ def table(
     with prints_on_stderr():
         rows = stored_table(study, store=store, size=size, changes=changes)
         if view:
-            rows = find(study).view(view, rows)
+            rows = find(study, store=store).view(view, rows)
     if output:
         write_table(output, rows)
     if as_json:

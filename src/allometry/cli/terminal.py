@@ -1,21 +1,12 @@
-"""The terminal: one line of progress while training, tables of findings and fits."""
+"""The terminal: tables of findings and fits."""
 
 import math
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -27,10 +18,8 @@ from allometry.fitting.document import Fit
 from allometry.fitting.predictions import Prediction
 from allometry.report.fit_in_words import certificate_lines, estimate_rows, summary_of_fit
 from allometry.stats.digits import shown, shown_interval, warranted
-from allometry.training.result import RunResult
 
 __all__ = [
-    "Bar",
     "show_comparison",
     "show_findings",
     "show_fit",
@@ -40,7 +29,6 @@ __all__ = [
 ]
 
 COLOURS: Mapping[Verdict, str] = {"agrees": "green", "disagrees": "red", "undecided": "yellow"}
-QUIET_SECONDS = 10.0  # between plain lines, where there is no terminal to draw on
 
 
 class Screen(Console):
@@ -63,100 +51,6 @@ class Screen(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         with on_stdout():
             super().print(*objects, **options)
-
-
-class Bar:
-    """Progress of a run on stderr: a bar on a terminal, plain lines elsewhere.
-
-    Each stage of a study is counted by itself.
-    """
-
-    def __init__(self) -> None:
-        self._console = Screen(stderr=True)
-        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("eta"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._live,
-        )
-        self._is_later = False  # whether a stage was trained before
-        self._count(runs=0, steps=0)
-
-    def _count(self, runs: int, steps: int) -> None:
-        """Count runs and model-steps from none, to these."""
-        self._runs, self._steps = runs, steps
-        self._done = self._diverged = self._steps_done = 0
-        self._began = self._last_line = time.monotonic()
-        self._since, self._steps_before = self._began, 0  # of the rate
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
-        """Start: runs to train, runs stored before, packs, and model-steps in all.
-
-        Called again where a study plans runs from the results of the others.
-        """
-        self._count(runs, steps)
-        if not runs:
-            return
-        some = f"{runs} {'run' if runs == 1 else 'runs'}"
-        work = f"{packs} {'pack' if packs == 1 else 'packs'} ({steps:,} model-steps)"
-        if self._is_later:
-            self._line(f"{some} planned from the results of {stored}: {work}")
-        else:
-            self._line(f"{some} to train in {work}; {stored} stored")
-        self._is_later = True
-        if self._live:
-            for task in self._bar.task_ids:
-                self._bar.remove_task(task)
-            self._bar.start()
-            self._task = self._bar.add_task("training", total=steps, rate="")
-
-    def advance(self, model_steps: int) -> None:
-        now, first = time.monotonic(), not self._steps_done
-        self._steps_done += model_steps
-        rate = (self._steps_done - self._steps_before) / max(now - self._since, 1e-9)
-        if first:  # until then it loaded and compiled, for the most part
-            self._since, self._steps_before = now, self._steps_done
-        if self._live:
-            self._bar.update(self._task, advance=model_steps, rate=self._state(rate))
-        elif now - self._last_line > QUIET_SECONDS:
-            self._last_line = now
-            self._line(self._state(rate) + ("" if first or not rate else self._left(rate)))
-
-    def finished(self, results: Sequence[RunResult]) -> None:
-        self._done += len(results)
-        self._diverged += sum(r.status == "diverged" for r in results)
-
-    def draining(self) -> None:
-        self._line("stopping after the pack in flight; once more stops at once")
-
-    def end(self) -> None:
-        if self._runs:
-            seconds = time.monotonic() - self._began
-            self._bar.stop()
-            self._line(f"{self._done} of {self._runs} runs trained in {seconds:.1f} s")
-
-    def _state(self, rate: float) -> str:
-        diverged = f", {self._diverged} diverged" if self._diverged else ""
-        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-        return f"{self._done}/{self._runs} runs, {speed} model-steps/s{diverged}"
-
-    def _left(self, rate: float) -> str:
-        return f", about {(self._steps - self._steps_done) / rate:.0f} s left"
-
-    def _line(self, text: str) -> None:
-        self._console.print(Text(text), highlight=False, soft_wrap=True)
 
 
 def stdout() -> Console:

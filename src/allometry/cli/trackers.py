@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, to_file, with_changes
+from allometry.cli.help import example
+from allometry.cli.options import (
+    FILE_OR_FOLDER,
+    as_json,
+    completed_by,
+    in_store,
+    of_size,
+    to_file,
+    with_changes,
+)
 from allometry.cli.output import (
     plain,
     print_csv,
@@ -22,7 +31,11 @@ from allometry.tables.trackers.options import KINDS, RULES, Kind
 __all__ = ["export", "import_"]
 
 
-@click.command("import")
+@click.command(
+    "import",
+    short_help="The runs that another program tracked, as a table.",
+    epilog=example("import runs/ -o runs.csv --value loss=smoothed"),
+)
 @click.argument("source", type=FILE_OR_FOLDER)
 @click.option(
     "--from", "kind", type=click.Choice(KINDS), metavar="KIND",
@@ -50,9 +63,6 @@ def import_(
     """The finished runs that another program tracked in SOURCE, as a table, one row a run.
 
     SOURCE is only read, and no account is needed. Configuration becomes columns with dotted names.
-
-    \b
-    allometry import runs/ -o runs.csv --value loss=smoothed
     """
     from allometry.tables.trackers.source import import_runs
 
@@ -82,8 +92,11 @@ def _rules(texts: Sequence[str]) -> dict[str, Any]:
     return {"value": value, "values": values}
 
 
-@click.command()
-@click.argument("study")
+@click.command(
+    short_help="Write the runs of a study for another program.",
+    epilog=example("export mlp_parameter_scaling runs/ --to tensorboard"),
+)
+@click.argument("study", shell_complete=completed_by("studies"))
 @click.argument("folder", type=FILE_OR_FOLDER)
 @click.option(
     "--to", type=click.Choice(["tensorboard"]), required=True,
@@ -97,11 +110,7 @@ def export(
     study: str, folder: Path, to: str, size: str | None, changes: Mapping[str, str], store: Path,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Write the stored runs of STUDY into FOLDER, which is new or empty, for another program.
-
-    \b
-    allometry export mlp_parameter_scaling runs/ --to tensorboard
-    """
+    """Write the stored runs of STUDY into FOLDER, which is new or empty, for another program."""
     from allometry.store.export import export_runs
     from allometry.studies import table
 

@@ -7,7 +7,7 @@ from allometry.datasets.description import DataFile, DataSet
 from allometry.datasets.packages import DebianPackage, NodePackage, PythonPackage
 from allometry.datasets.sources import Folder, Web
 from allometry.datasets.text.corpora import CORPORA
-from allometry.errors import UsageError
+from allometry.errors import UsageError, did_you_mean
 
 __all__ = ["FASHION_MNIST", "MNIST", "available", "describe", "find", "get"]
 
@@ -73,8 +73,10 @@ def describe(name: str) -> DataSet:
     for data_set in available():
         if data_set.name == name:
             return data_set
-    names = ", ".join(data_set.name for data_set in available())
-    raise UsageError(f"there is no data set {name!r}; there are {names}")
+    names = [data_set.name for data_set in available()]
+    raise UsageError(
+        f"there is no data set {name!r}; there are {', '.join(names)}{did_you_mean(name, names)}"
+    )
 
 
 def get(name: str, progress: Progress | None = None) -> Path:

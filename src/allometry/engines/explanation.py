@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from allometry.spec import Changes
 from allometry.store import Store
 from allometry.study import Study, procedure_of
+from allometry.tables.display import as_html, as_text
 from allometry.training.procedure import pending_packs
 
 if TYPE_CHECKING:
@@ -37,6 +38,26 @@ class Explanation:
     pack_sizes: tuple[int, ...]
     predicted: bool
     plans: "tuple[Plan, ...]"
+
+    def _digest(self) -> tuple[str, list[list[str]], list[str]]:
+        """Title, and a row for each pack."""
+        packs = len(self.pack_sizes)
+        title = f"{self.study} ({self.size}): {self.runs} runs to train in {packs} packs"
+        if not self.predicted:
+            runs = ", ".join(map(str, self.pack_sizes))
+            title += " by the study's own procedure, of unpredicted cost"
+            return title, [["runs of each"], [runs]], []
+        rows = [["runs", "layout", "seconds", "padding", "MiB", "why"]]
+        for plan in self.plans:
+            cost = (f"{plan.seconds:.3g}", f"{plan.waste:.1%}", f"{plan.memory / 2**20:.0f}")
+            rows.append([str(plan.runs), plan.layout, *cost, plan.why])
+        return f"{title}; predicted {self.seconds:.3g} s", rows, []
+
+    def __repr__(self) -> str:
+        return as_text(*self._digest())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._digest())
 
     @property
     def seconds(self) -> float:
@@ -71,7 +92,7 @@ def explain(
     from allometry.training.loop import Training
     from allometry.training.packing.explain import plans
 
-    study = study if isinstance(study, Study) else studies.study(study)
+    study = study if isinstance(study, Study) else studies.study(study, store=store)
     size = size or study.sizes[0]
     pending = declared = study.specs(size, seeds, changes)
     if Path(store).exists():

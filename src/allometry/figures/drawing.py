@@ -16,7 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 
 from allometry.figures.marks import TIPS
-from allometry.figures.style import PNG_DPI, make_drawable, paper
+from allometry.figures.style import PNG_DPI, paper
+from allometry.figures.words import make_drawable
 
 __all__ = ["HEADLINE", "Drawing", "draw"]
 

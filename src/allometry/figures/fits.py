@@ -1,6 +1,5 @@
 """Pictures of a fit: data with band and residuals, held-out rows, profile, basins."""
 
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +21,6 @@ __all__ = [
 
 ENDINGS = (".svg", ".png", ".pdf", ".eps", ".jpg", ".tif", ".webp")
 FIT_WIDTH, FIT_HEIGHT = 120.0, 100.0  # mm
-LINE = 62  # characters of a headline, at the width of the figure
 
 
 def draw_fit(fit: Fit, ax: Axes | None = None, residuals_ax: Axes | None = None) -> Axes:
@@ -78,7 +76,7 @@ def save_fit_figure(fit: Fit, path: str | Path) -> None:
     draw_fit(fit, top, low)
     top.set_xlabel("")
     doubt = "" if fit.status.code == "converged" else f" ({fit.status.code})"
-    headline(figure, textwrap.fill(f"{fit.law.name}{doubt}: {fit.formula}", LINE))
+    headline(figure, f"{fit.law.name}{doubt}: {fit.formula}")
     save_figure(figure, path)
 
 

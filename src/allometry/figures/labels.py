@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.errors import UsageError
-from allometry.figures.style import INK, readable
+from allometry.figures.style import INK, RC, readable
 from allometry.figures.words import to_mathtext
+from allometry.figures.wrap import wrapped
 
 if TYPE_CHECKING:
     # Matplotlib takes a third of a second, which a run without a figure does not need.
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["corner_note", "emptiest_corner", "end_label", "label_offsets", "name_axes", "relative"]
 
 Array = NDArray[np.float64]
+OVERHANG = 12.0  # points by which a label on one line may be longer than its axis
+LAID_OUT = 0.8  # what the layout leaves of the length of an axis, for other labels and the headline
 
 
 def end_label(
@@ -70,9 +73,22 @@ def name_axes(ax: "Axes", xlabel: str, ylabel: str, title: str) -> None:
     if xlabel:
         ax.set_xlabel(to_mathtext(xlabel))
     if ylabel:
-        ax.set_ylabel(to_mathtext(ylabel))
+        ax.set_ylabel(to_mathtext(_beside(ax, ylabel)))
     if title:
         ax.set_title(to_mathtext(title, bold=True), loc="left")
+
+
+def _beside(ax: "Axes", ylabel: str) -> str:
+    """The label of a vertical axis, on two lines or more where it is much longer than its axis.
+
+    The axis is as long as it is before the layout, which makes it shorter.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None  # an Axes that draws is in a figure
+    points = ax.get_window_extent().height * 72 / figure.dpi
+    size = RC["axes.labelsize"]
+    fits = wrapped(ylabel, points + OVERHANG, size) == ylabel
+    return ylabel if fits else wrapped(ylabel, LAID_OUT * points, size)
 
 
 def relative(values: Array, log: bool) -> Array:

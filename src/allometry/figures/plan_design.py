@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from allometry.figures.marks import VECTOR_MARKS
-from allometry.figures.plan_lines import drawn, title
+from allometry.figures.plan_lines import drawn
 from allometry.figures.style import (
     BLUE,
     GREEN,
@@ -19,6 +19,7 @@ from allometry.figures.style import (
     PINK,
     VERMILLION,
     dress,
+    headline,
     panels,
     paper,
 )
@@ -57,7 +58,7 @@ def draw_design(runs: Runs, chosen: NextRuns) -> Figure:
         ax.set_xlabel("parameters, N")
         ax.set_ylabel("tokens, D")
         figure.legend(loc="outside lower left", ncols=1, frameon=False, fontsize=8)
-    title(figure, _in_words(chosen))
+    headline(figure, _in_words(chosen))
     return figure
 
 

@@ -23,9 +23,8 @@ from allometry.figures.plan_lines import (
     line_curve,
     mark_planned,
     runs_of,
-    title,
 )
-from allometry.figures.style import GREY, INK, dress, letters, panels, paper
+from allometry.figures.style import GREY, INK, dress, headline, letters, panels, paper
 from allometry.laws import Array
 from allometry.plan.approaches.approach import Approach
 from allometry.plan.document import Plan
@@ -70,7 +69,7 @@ def draw_sizes(plan: Plan) -> Figure:
             ax.set_xlabel(f"{name} at {shown(plan.first.compute.value)} FLOP")
         axes[1, 1].tick_params(labelleft=False)
     letters(axes)
-    title(figure, _sizes_in_words(plan))
+    headline(figure, _sizes_in_words(plan))
     return figure
 
 
@@ -196,7 +195,7 @@ def draw_loss(plan: Plan) -> Figure:
             corner_note(ax, f"star: the planned run{_whisker(plan)}", "upper right")
         ax.set_xlabel("training compute, C (FLOP)")
         ax.set_ylabel("loss, L")
-    title(figure, _loss_in_words(plan))
+    headline(figure, _loss_in_words(plan))
     return figure
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from allometry.errors import UsageError
 from allometry.figures.labels import label_offsets
-from allometry.figures.plan_lines import evidence_of, title
-from allometry.figures.style import GREY, INK, dress, panels, paper, ramp, readable
+from allometry.figures.plan_lines import evidence_of
+from allometry.figures.style import GREY, INK, dress, headline, panels, paper, ramp, readable
 from allometry.plan.approaches.isoflop import Budget, IsoFlop
 from allometry.plan.document import Plan
 from allometry.stats.digits import shown
@@ -59,7 +59,7 @@ def draw_isoflop(plan: Plan) -> "Figure":
         ax.set_xlabel("parameters, N")
         ax.set_ylabel("loss, L")
     of_n, of_d = (getattr(isoflop.approach, f"exponent_{size}").value for size in "nd")
-    title(
+    headline(
         figure,
         f"Over {len(used)} budgets of compute the best N grows as C^{of_n:.3f} and the best D as "
         f"C^{of_d:.3f}",

@@ -1,6 +1,5 @@
 """Lines of a plan: the best runs under a law, N* and D* by an approach, and the planned run."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -15,11 +14,9 @@ from allometry.figures.style import (
     GREEN,
     INK,
     ORANGE,
-    PAGE,
     PINK,
     SKY,
     VERMILLION,
-    headline,
 )
 from allometry.figures.words import literal
 from allometry.laws import Array
@@ -32,11 +29,10 @@ from allometry.stats.interval import Interval
 if TYPE_CHECKING:
     # Matplotlib takes a third of a second, which a run without a figure does not need.
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = [
     "APPROACH_NAMES", "best_runs", "computes", "draw_lines", "drawn", "evidence_of", "label_of",
-    "law_colors", "line_curve", "mark_planned", "per_compute", "runs_of", "title",
+    "law_colors", "line_curve", "mark_planned", "per_compute", "runs_of",
 ]  # fmt: skip
 
 # The same colour for a law and for the approach that rests on it.
@@ -51,7 +47,6 @@ OTHER_LAWS = (PINK, SKY, INK, GREEN, VERMILLION)
 BEYOND = 2.0  # times the largest compute to which lines are drawn
 POINTS = 80  # of a line
 LONGEST = 24  # letters of a law's name
-LETTERS = 96  # of a headline line, at the width of a page
 
 
 def evidence_of(plan: Plan) -> Evidence:
@@ -78,11 +73,6 @@ def runs_of(plan: Plan) -> Runs:
     if runs is None:
         raise UsageError("this figure shows runs, and the plan was made from values of a law")
     return runs
-
-
-def title(figure: "Figure", text: str, width: float = PAGE) -> None:
-    """The headline, on as many lines as a figure of a width in mm needs."""
-    headline(figure, textwrap.fill(text, int(LETTERS * width / PAGE)))
 
 
 def law_colors(laws: Iterable[str]) -> dict[str, str]:

@@ -18,9 +18,18 @@ from allometry.figures.plan_lines import (
     label_of,
     mark_planned,
     per_compute,
-    title,
 )
-from allometry.figures.style import BLUE, GREY, INK, ORANGE, dress, panels, paper, readable
+from allometry.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    dress,
+    headline,
+    panels,
+    paper,
+    readable,
+)
 from allometry.laws import Array
 from allometry.plan.document import Plan
 from allometry.plan.frontier.optimum import Frontier
@@ -74,7 +83,7 @@ def draw_waste(plan: Plan) -> Figure:
         ax.set_xlabel("parameters, N")
         ax.set_ylabel("tokens, D")
         _legend(ax)
-    title(figure, _waste_in_words(plan))
+    headline(figure, _waste_in_words(plan))
     return figure
 
 
@@ -172,7 +181,7 @@ def draw_disagreement(plan: Plan) -> Figure:
     figure, axes = panels(width=width, height=24.0 + 11.0 * len(names))
     with paper():
         _draw_matrix(axes[0, 0], names, share)
-    title(figure, _disagreement_in_words(plan), width)
+    headline(figure, _disagreement_in_words(plan))
     return figure
 
 

@@ -11,6 +11,7 @@ from allometry.figures.plan_growth import draw_loss, draw_sizes
 from allometry.figures.plan_isoflop import draw_isoflop, isoflop_of
 from allometry.figures.plan_lines import drawn
 from allometry.figures.plan_waste import draw_disagreement, draw_waste
+from allometry.figures.shown import png
 from allometry.plan.design.next_result import NextRuns
 from allometry.plan.document import Plan
 
@@ -29,6 +30,9 @@ class PlanFigure(NamedTuple):
 
     draw: Callable[[], Figure]
     caption: str
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return png(self.draw())
 
 
 def figures_of_plan(plan: Plan, next_runs: NextRuns | None = None) -> dict[str, PlanFigure]:

@@ -15,7 +15,7 @@ from cycler import cycler
 from numpy.typing import ArrayLike, NDArray
 
 from allometry.errors import UsageError
-from allometry.figures.words import drawable, to_mathtext
+from allometry.figures.words import make_drawable, to_mathtext
 from allometry.files.durable import written
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ __all__ = [
     "equal_decades",
     "headline",
     "letters",
-    "make_drawable",
     "panels",
     "paper",
     "ramp",
@@ -54,6 +53,7 @@ AxesArray = NDArray[np.object_]
 COLUMN, PAGE = 89.0, 183.0  # mm: one and two columns of a journal page
 MM = 1 / 25.4  # inch
 PNG_DPI = 200
+HEADLINE_LEFT = 0.004  # of the width of the figure
 # Left out of a file so that equal figures give equal bytes.
 METADATA: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None, "Creator": None},
@@ -119,7 +119,7 @@ def panels(
     sharey: bool = False,
 ) -> "tuple[Figure, AxesArray]":
     """A figure of `width` x `height` mm and its axes, shape (rows, columns)."""
-    from matplotlib.figure import Figure
+    from allometry.figures.shown import Figure
 
     with paper():
         figure = Figure(figsize=(width * MM, height * MM), layout="constrained")
@@ -136,7 +136,7 @@ def stacked(
     Returns:
         figure, upper axes (columns,), residual axes (columns,).
     """
-    from matplotlib.figure import Figure
+    from allometry.figures.shown import Figure
 
     with paper():
         figure = Figure(figsize=(width * MM, height * MM), layout="constrained")
@@ -159,10 +159,17 @@ def _margins(figure: "Figure") -> None:
 
 
 def headline(figure: "Figure", text: str) -> None:
-    """The finding in words over the figure; the report makes a heading of it."""
+    """The finding in words over the figure, on as many lines as its width needs.
+
+    The report makes a heading of it.
+    """
+    from allometry.figures.wrap import wrapped
+
     figure.set_label(text)
+    room = (1 - 2 * HEADLINE_LEFT) * 72 * figure.get_figwidth()
+    lines = wrapped(text, room, RC["figure.titlesize"], bold=True)
     with paper():
-        figure.suptitle(to_mathtext(text, bold=True), x=0.004, ha="left")
+        figure.suptitle(to_mathtext(lines, bold=True), x=HEADLINE_LEFT, ha="left")
 
 
 def letters(axes: "Sequence[Axes] | AxesArray") -> None:
@@ -255,11 +262,3 @@ def save_figure(figure: "Figure", path: str | Path) -> Path:
     with written(path) as part, paper(**{"svg.hashsalt": path.stem}):
         figure.savefig(part, format=ending[1:], dpi=PNG_DPI, metadata=METADATA.get(ending))
     return path
-
-
-def make_drawable(figure: "Figure") -> None:
-    """Make sure of every text in the figure: names from data may hold anything."""
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
-        text.set_text(drawable(text.get_text()))

@@ -7,10 +7,14 @@ several terms stands in braces, S^{-alpha/(1 + alpha)}, or in parentheses that a
 
 import re
 from html import escape
+from typing import TYPE_CHECKING
 
 from allometry.errors import printable
 
-__all__ = ["drawable", "literal", "to_html", "to_mathtext"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["drawable", "literal", "make_drawable", "to_html", "to_mathtext"]
 
 GREEK = {
     "alpha": "α",
@@ -88,6 +92,14 @@ def drawable(text: str) -> str:
     """The same text if Matplotlib can draw it, else `literal`; control characters written out."""
     text = printable(text)
     return text if _is_drawable(text) else literal(text)
+
+
+def make_drawable(figure: "Figure") -> None:
+    """Make sure of every text in the figure: names from data may hold anything."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_text(drawable(text.get_text()))
 
 
 def _is_drawable(text: str) -> bool:

@@ -11,6 +11,7 @@ from allometry.fitting.objectives import OBJECTIVES
 from allometry.fitting.options import ObjectiveChoice
 from allometry.fitting.weights import average
 from allometry.laws import Array
+from allometry.tables.display import as_html, as_text
 
 __all__ = ["Comparison", "LawScore", "document"]
 
@@ -103,6 +104,26 @@ class Comparison:
     notes: tuple[str, ...] = ()
     cannot_tell: str = ""
     table_notes: tuple[str, ...] = ()
+
+    def _digest(self) -> tuple[str, list[list[str]], list[str]]:
+        """Title, a row for each law, and what limits the choice."""
+        group = ", ".join(f"{name} = {value}" for name, value in self.by.items())
+        choice = f"{self.chosen} chosen" if self.chosen else f"not compared: {self.reason}"
+        title = f"Comparison of {len(self.laws)} laws{f' ({group})' if group else ''}: {choice}"
+        rows = [["law", "extrapolation RMSLE", "back-test RMSLE", "weight", "fit"]]
+        for name, score in self.laws.items():
+            errors = (score.extrapolation_rmsle, score.backtest_rmsle)
+            status = score.fit.status.code if score.fit else score.reason
+            shown = [f"{error:.4g}" if np.isfinite(error) else "" for error in errors]
+            rows.append([name, *shown, f"{score.weight:.3f}", status])
+        counted = f"{self.rows} rows, {self.objective}; {self.test_rows} rows set aside"
+        return f"{title}; {counted}", rows, [*filter(None, [self.cannot_tell]), *self.notes]
+
+    def __repr__(self) -> str:
+        return as_text(*self._digest())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._digest())
 
     @property
     def averaged_rmsle(self) -> float:

@@ -27,6 +27,7 @@ from allometry.fitting.sealed import sealed
 from allometry.fitting.shared import GROUP, GroupLaw
 from allometry.fitting.status import ENOUGH_REFITS
 from allometry.laws import Law
+from allometry.tables.display import as_html, as_text
 from allometry.tables.read import TableLike, as_table
 from allometry.tables.table import Table
 
@@ -146,6 +147,26 @@ class GroupFits:
             "differences": [d.to_document() for d in self.differences],
             "shared": None if self.shared is None else self.shared.to_document(),
         }
+
+    def _digest(self) -> tuple[str, list[list[str]], list[str]]:
+        """Title, a row for each group, and the groups that could not be fitted."""
+        title = (
+            f"Fits of {self.law.name} by {', '.join(self.by)}: {self.law.formula}; "
+            f"{self.level:.0%} intervals"
+        )
+        names = list(dict.fromkeys(name for fit in self.fits.values() for name in fit.shown()))
+        rows = [["group", "rows", *names, "status"]]
+        for group, fit in self.fits.items():
+            shown = fit.shown()
+            cells = [shown.get(name, "") for name in names]
+            rows.append([group, str(fit.rows), *cells, fit.status.code])
+        return title, rows, [f"{group}: {reason}" for group, reason in self.refused.items()]
+
+    def __repr__(self) -> str:
+        return as_text(*self._digest())
+
+    def _repr_html_(self) -> str:
+        return as_html(*self._digest())
 
     def to_json(self, indent: int | None = None) -> str:
         """The document as JSON, sealed."""

@@ -14,12 +14,12 @@ from allometry.plan.beyond.batch import Advice
 from allometry.plan.beyond.beside import Bill, EqualLoss, OtherCount, Score
 from allometry.plan.beyond.countings import Counted
 from allometry.plan.disagreement import Disagreement
-from allometry.plan.display import as_html, as_text
 from allometry.plan.frontier.cost import Cost
 from allometry.plan.frontier.optimum import Frontier
 from allometry.plan.law_plan import NUMBERS, InferencePlan, LawPlan
 from allometry.plan.runs import Runs
 from allometry.stats.interval import Interval
+from allometry.tables.display import as_html, as_text
 
 __all__ = ["Alarm", "Evidence", "Plan"]
 

@@ -17,6 +17,7 @@ from allometry.store import plans as store_plans
 from allometry.store import verify as store_verify
 from allometry.store.copies import new_store
 from allometry.store.declarations import ALL_DECLARED, Row, checked
+from allometry.store.missing import nothing_stored
 from allometry.store.open_files import file_state
 from allometry.store.opening import Opened, copy_to, open_reader
 from allometry.store.place import resolved
@@ -112,7 +113,7 @@ class Reader:
         with self._reading():
             names = self.declared(study, size, variant)
             if not names:
-                raise UsageError(self._not_declared(study, size, variant))
+                raise nothing_stored(self.path, self.status(), study, size, variant)
             rows, plans = self._rows_of(names, only), self.plans(study, size, variant)
             return rows.table(study, plans)
 
@@ -369,12 +370,3 @@ class Reader:
                 f"store {self.path}: the text kept with {name[:12]} is damaged ({error}); "
                 f"`allometry verify --store {self.path}` lists all that is"
             ) from error
-
-    def _not_declared(self, study: str, size: str, variant: str) -> str:
-        declared = [f"{s.study} {s.size} {s.variant}".strip() for s in self.status()]
-        asked = f"{study} {size} {variant}".strip()
-        return (
-            f"no runs of {asked!r} in store {self.path}; it has {', '.join(declared) or 'none'}. "
-            f"Train them with `allometry run {study} --size {size} --store {self.path}`, or with "
-            "the path of its file in the place of the name where the study is your own"
-        )

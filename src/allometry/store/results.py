@@ -11,6 +11,7 @@ from allometry.errors import UsageError
 from allometry.spec.sizes import SIZES
 from allometry.spec.variants import Changes, is_variant, variant
 from allometry.store import Store
+from allometry.store.missing import nothing_stored
 from allometry.tables.table import Table
 
 if TYPE_CHECKING:
@@ -108,10 +109,7 @@ def stored_size(store: Store, study: str, sizes: Sequence[str] = SIZES) -> str:
     for size in (*reversed(sizes), *sorted(stored)):
         if size in stored:
             return size
-    raise UsageError(
-        f"no finished run of {study} in {store.path}; train some: allometry run {study} "
-        f"--store {store.path}, or with the path of its file where the study is your own"
-    )
+    raise nothing_stored(store.path, store.status(), study, finished=True)
 
 
 def stored_variant(store: Store, study: str, size: str, changes: Changes) -> str:

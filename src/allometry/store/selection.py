@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from allometry.errors import UsageError
-from allometry.spec.variants import Changes
+from allometry.spec.variants import Changes, variant
+from allometry.store.missing import nothing_stored
 from allometry.store.results import stored_variant
 from allometry.store.status import StudyStatus
 from allometry.store.store import Store
@@ -60,10 +61,8 @@ def runs_of_study(
     if changes:
         declared = [e for e in declared if e.variant == _variant(store, e, changes)]
     if not declared:
-        known = dict.fromkeys(" ".join(filter(None, e[:3])) for e in store.status())
-        asked = " ".join(filter(None, (study, size, "with these changes" if changes else "")))
-        raise UsageError(
-            f"no runs of {asked} in store {store.path}; it has {', '.join(known) or 'none'}"
+        raise nothing_stored(
+            store.path, store.status(), study, size or "", variant(changes) if changes else ""
         )
     tables = {}
     for entry in declared:

@@ -7,23 +7,27 @@ several studies names their modules in ``STUDIES``.
 import importlib
 import os
 import pkgutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from allometry.errors import UsageError, did_you_mean, quoted
+from allometry.errors import AllometryError, UsageError, did_you_mean, quoted
 from allometry.files.foreign import expanded, is_file, is_folder
 from allometry.spec.sizes import SIZES
 from allometry.spec.variants import Changes
-from allometry.store import results
+from allometry.store import Store, results
+from allometry.store.missing import NothingStored, contents
+from allometry.store.status import StudyStatus
 from allometry.tables.table import Table
 
 if TYPE_CHECKING:
     # A study brings nearly everything, which a table of stored runs does not need.
     from allometry.study import Study
 
-__all__ = ["modules", "name_of", "names", "study", "table"]
+__all__ = ["known", "modules", "name_of", "names", "study", "table"]
 
 LOADING = "loading"  # the module beside the studies that is none
 
@@ -51,12 +55,13 @@ def names() -> list[str]:
     return list(modules())
 
 
-def study(name: str | Path) -> "Study":
+def study(name: str | Path, *, store: str | Path | None = None) -> "Study":
     """A shipped study by name, or a person's own by the path of its file or folder.
 
     Args:
         name: such as ``mlp_parameter_scaling``, or ``./mine.py`` whose ``STUDY`` is a `Study`,
             or a folder with such a ``study.py``.
+        store: whose studies are named where there is no such study.
 
     Raises:
         UsageError: where there is no such study, with the names there are.
@@ -79,13 +84,54 @@ def study(name: str | Path) -> "Study":
                 "under it: give yours another (name=...)"
             )
         return replace(loaded, origin=origin_of(path))
-    file = f"{path}.py"
-    known = did_you_mean(str(name), modules())
-    hint = f"; did you mean ./{file}?" if is_file(file) else known
-    raise UsageError(
-        f"no study {str(name)!r}; there are {', '.join(modules())}, and your own by the path of "
-        f"its file, ./mine.py, or of a folder with a study.py{hint}"
+    raise _unknown(str(name), *_stored(store))
+
+
+def _stored(store: str | Path | None) -> tuple[Path | None, Sequence[StudyStatus]]:
+    """A store and what it has, where one can be read."""
+    if store is None or not is_file(store):
+        return None, ()
+    try:
+        with Store(Path(store)) as opened:
+            return opened.path, opened.status()
+    except AllometryError:  # the study comes first: a command that reads the store tells of it
+        return None, ()
+
+
+def _unknown(name: str, store: Path | None, status: Sequence[StudyStatus]) -> UsageError:
+    """What to raise for a name of which neither the package nor the store has a study.
+
+    Args:
+        store, status: of the store that was asked, None where there is none.
+    """
+    of_store = f" store {store} has runs of {contents(status)};" if store else ""
+    stored = {entry.study for entry in status}
+    file = f"{expanded(name)}.py"
+    if is_file(file):
+        hint = f"; did you mean ./{file}?"
+    elif name in stored:
+        hint = f"; {name} is a study of yours: give the path of its file"
+    else:
+        hint = did_you_mean(name, [*stored, *modules()])
+    return UsageError(
+        f"no study {name!r};{of_store} there are {', '.join(modules())}, and your own by the path "
+        f"of its file, ./mine.py, or of a folder with a study.py{hint}"
     )
+
+
+@contextmanager
+def known() -> Iterator[None]:
+    """While stored runs of a study are read: a name that is none of a study is told as such.
+
+    Raises:
+        UsageError: neither the store nor the package has a study of that name.
+    """
+    try:
+        yield
+    except NothingStored as error:
+        if error.study in modules() or error.study in {entry.study for entry in error.status}:
+            raise
+        raise _unknown(error.study, error.path, error.status) from None
 
 
 def name_of(given: "Study | str | Path") -> tuple[str, "Study | None"]:
@@ -127,14 +173,15 @@ def table(
         DataError: when a stored run is damaged.
     """
     name, loaded = name_of(study)
-    return results.table(
-        name,
-        store=store,
-        size=size,
-        changes=changes,
-        sizes=loaded.sizes if loaded else SIZES,
-        specs=loaded.specs if loaded else None,
-    )
+    with known():
+        return results.table(
+            name,
+            store=store,
+            size=size,
+            changes=changes,
+            sizes=loaded.sizes if loaded else SIZES,
+            specs=loaded.specs if loaded else None,
+        )
 
 
 def _is_path(text: str) -> bool:

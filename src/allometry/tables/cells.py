@@ -14,13 +14,13 @@ from array import array
 from collections.abc import Iterable, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from allometry.errors import DataError
 from allometry.files.strict_json import LARGEST, SMALLEST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "MISSING",
@@ -93,8 +93,10 @@ def is_exact(value: int) -> bool:
     return SMALLEST <= value <= LARGEST
 
 
-def holds_numbers(column: NDArray[Any]) -> bool:
+def holds_numbers(column: "NDArray[Any]") -> bool:
     """Whether a column is of numbers, also of Python's, which it has where no type keeps all."""
+    import numpy as np  # here: the names of columns are read without it, to be completed fast
+
     if column.dtype.kind != "O":
         return column.dtype.kind in "iuf"
     kinds = {type(cell) for cell in column if cell is not None}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from allometry.errors import printable
 from allometry.tables.cells import holds_numbers
 
-__all__ = ["WIDTH", "aligned", "labelled", "shortened", "table_text"]
+__all__ = ["WIDTH", "aligned", "counted", "labelled", "shortened", "table_text"]
 
 WIDTH = 80  # characters of a line
 FIRST, LAST = 4, 2  # rows shown of a table too long to be shown whole
@@ -54,12 +54,16 @@ def labelled(rows: Sequence[tuple[str, str]], lines: int = 2) -> list[str]:
     return out
 
 
+def counted(rows: int, columns: int) -> str:
+    """The size of a table in words."""
+    return f"{rows} row{'s' * (rows != 1)}, {columns} column{'s' * (columns != 1)}"
+
+
 def table_text(columns: Mapping[str, NDArray[Any]], rows: int) -> str:
     """A table in at most 12 lines: its size, some of its rows, the columns that have no room.
 
     Columns that are the same in all rows give way to those that differ.
     """
-    counted = f"{rows} row{'s' * (rows != 1)}, {len(columns)} column{'s' * (len(columns) != 1)}"
     values = {name: column.tolist() for name, column in columns.items()}
     differ = [n for n, v in values.items() if rows < 2 or any(cell != v[0] for cell in v)]
     whole = rows <= FIRST + LAST + 1
@@ -76,7 +80,7 @@ def table_text(columns: Mapping[str, NDArray[Any]], rows: int) -> str:
     lines = aligned(list(zip(*shown.values(), strict=True)), numbers)
     rest = ", ".join(name for name in columns if name not in shown)
     more = shortened(f"not shown: {rest}" if shown else rest, LINES_OF_NAMES) if rest else []
-    return "\n".join([f"Table: {counted}", *lines, *more])
+    return "\n".join([f"Table: {counted(rows, len(columns))}", *lines, *more])
 
 
 def _cell(value: object) -> str:

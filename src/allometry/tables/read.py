@@ -18,6 +18,7 @@ from allometry.files.foreign import check_regular, opened, read_bytes
 from allometry.tables.arithmetic import columns_needed, with_computed
 from allometry.tables.cells import Cells, decimal_mark, read_column
 from allometry.tables.dialect import lay_out
+from allometry.tables.head import ending_of
 from allometry.tables.json_rows import json_array, json_lines
 from allometry.tables.limits import ADVICE as SMALLER
 from allometry.tables.limits import LARGEST_FILE, most_unpacked
@@ -106,8 +107,7 @@ def read_table(
     """
     path = Path(path)
     check_regular(path)
-    packed = path.suffix.lower() == ".gz"
-    ending = Path(path.stem if packed else path.name).suffix.lower()
+    ending, packed = ending_of(path)
     if ending in (".csv", ".tsv"):
         return _delimited(path, "\t" if ending == ".tsv" else ",", numbers, units)
     if ending in (".jsonl", ".ndjson"):

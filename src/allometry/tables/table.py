@@ -17,7 +17,7 @@ from allometry.tables import frames
 from allometry.tables.cells import is_exact
 from allometry.tables.limits import listed
 from allometry.tables.plans import CommittedPlan
-from allometry.tables.printed import table_text
+from allometry.tables.printed import counted, table_text
 
 if TYPE_CHECKING:
     import pandas
@@ -31,6 +31,7 @@ Column = NDArray[Any]  # of float64, int64, bool or object: what a column holds 
 Unit = Literal["line", "row"]
 
 REAL = int | float | np.integer | np.floating
+FIRST_ROWS, LAST_ROWS = 40, 10  # that a notebook shows of a table too long to be shown whole
 KEPT = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_, np.object_)))
 MOST_SIGNED = 2**63 - 1
 MOST_EXACT_FLOAT = 2**53  # a float keeps every whole number up to here
@@ -257,11 +258,21 @@ class Table:
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_shown(v))}</td>" for v in row.values()) + "</tr>"
-            for row in self
+        rows = list(range(len(self)))
+        left_out = len(rows) - FIRST_ROWS - LAST_ROWS
+        shown = rows if left_out <= 1 else [*rows[:FIRST_ROWS], *rows[-LAST_ROWS:]]
+        values = [self[name].tolist() for name in self.columns]
+        lines = [
+            "<tr>" + "".join(f"<td>{escape(_shown(column[i]))}</td>" for column in values) + "</tr>"
+            for i in shown
+        ]
+        if left_out > 1:
+            between = f"… {left_out:,} rows more …"
+            lines.insert(FIRST_ROWS, f'<tr><td colspan="{len(values)}">{between}</td></tr>')
+        return printable(
+            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+            f"<p>{counted(len(rows), len(values))}</p>"
         )
-        return printable(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
 def as_column(name: str, values: ArrayLike) -> Column:

@@ -421,7 +421,8 @@ class Kernel:
         name = f"/tmp/ipykernel_1/{abs(hash(cell))}.py"  # the same for the same cell
         self._cache(linecache.cache, name, (len(cell), None, cell.splitlines(True), name))
         self.main.In.append(cell)
-        exec(compile(cell, name, "exec"), vars(self.main))
+        for statement in ast.parse(cell).body:  # as IPython compiles them, one by one
+            exec(compile(ast.Module([statement], []), name, "exec"), vars(self.main))
 
     def code(self):
         (code,) = self.main.STUDY.specs_and_code("quick")[1]
@@ -487,6 +488,17 @@ def test_a_class_defined_again_otherwise_than_the_studys_is_not_known(kernel):
     kernel.run(CELLS[1].replace("lr: float", "lr: int"))
     (code,) = kernel.main.STUDY.codes([frozenset({old})])
     assert code.unknown == ("Net",)
+
+
+def test_a_function_in_the_cell_that_imports_what_it_calls_is_known(kernel):
+    """Python compiles such a call in another way where it sees the import, and IPython does not."""
+    kernel.run("import time\n" + CELLS[3].replace("    return", "    time.sleep(0)\n    return"))
+    kernel.run(CELLS[4])
+    before = kernel.code()
+    assert is_known(before.digest)
+    kernel.run("import time\n" + CELLS[3].replace("    return", "    time.sleep(0)\n    return"))
+    kernel.run(CELLS[4])
+    assert kernel.code() == before
 
 
 def test_the_standard_library_is_no_part_of_the_code(kernel):

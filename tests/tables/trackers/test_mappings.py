@@ -1,11 +1,14 @@
-"""The part of YAML that trackers write: read as PyYAML reads it, or refused with its line."""
+"""YAML as trackers write it: what PyYAML writes is read, what is no plain value is refused."""
+
+import sys
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from allometry.errors import DataError
+from allometry.errors import DataError, UnavailableError
 from allometry.tables.cells import number_in
+from allometry.tables.trackers import mappings
 from allometry.tables.trackers.mappings import read_mapping
 from tests import ASSETS
 
@@ -48,7 +51,7 @@ def test_the_files_of_trackers_are_read_as_pyyaml_reads_them():
     assert len(paths) > 4
     for path in paths:
         read, expected = read_mapping(path), yaml.safe_load(path.read_text(encoding="utf-8"))
-        read.pop("_wandb", None), expected.pop("_wandb", None)  # has a key that is a number
+        read.pop("_wandb", None), expected.pop("_wandb", None)  # has a name that is a number
         assert read == expected
 
 
@@ -57,14 +60,22 @@ def test_the_files_of_trackers_are_read_as_pyyaml_reads_them():
     [
         ("a: !!python/object/apply:os.system ['true']", "line 1: a plain value was expected"),
         ("a: &x 1\nb: *x", "line 1: a plain value was expected"),
-        ("a: [1, b]", "line 1: a list or an object of JSON"),
+        ("a: !!binary aGk=", "line 1: a plain value was expected"),
+        ("a: &x [1, 1]\n" + "".join(f"{i}: [*x, *x]\n" for i in range(9)), "line 1: a plain value"),
+        ("a: *x", "line 1: a plain value was expected"),
+        ("a: 1\n? [b, c]\n: 2", "line 2: a text was expected as a name"),
+        ("a: 1\n---\nb: 2", "but found another document"),
+        ("a: \x07", "control characters are not allowed"),
         ("a: 1\na: 2", "line 2: 'a' stands twice"),
         ("a: 1\n  b: 2\n\tc: 3", "line"),
-        ("a: 'x", "line 1: a text that ends with '"),
-        ("just a text", "line 1: NAME: VALUE was expected"),
+        ("a: 'x", "line 1: found unexpected end of stream"),
+        ("just a text", "a mapping of names to values"),
         ("- 1", "a mapping of names to values"),
         ("", "a mapping of names to values"),
         ("".join(f"{' ' * i}a:\n" for i in range(99)), "at most 50 levels"),
+        ("a: " + "[" * 60, "at most 50 levels"),
+        ("a: " + "[" * 10_000, "nesting depth"),
+        ("a: " + "9" * 10_000, "digits"),
     ],
 )
 def test_what_is_not_read_is_refused_with_its_line(tmp_path, text, said):
@@ -72,6 +83,35 @@ def test_what_is_not_read_is_refused_with_its_line(tmp_path, text, said):
     with pytest.raises(DataError, match=r"config\.yaml") as refused:
         read_mapping(tmp_path / "config.yaml")
     assert said in str(refused.value)
+
+
+def test_names_are_texts_and_a_date_is_one_too(tmp_path):
+    (tmp_path / "config.yaml").write_text("1: x\n2026-11-30: 2026-11-30\nyes: [true, 1.5, null]\n")
+    read = read_mapping(tmp_path / "config.yaml")
+    assert read == {"1": "x", "2026-11-30": "2026-11-30", "yes": [True, 1.5, None]}
+
+
+def test_the_loader_written_in_python_reads_and_refuses_alike(tmp_path, monkeypatch):
+    """Where PyYAML was built without its part in C."""
+    path = tmp_path / "config.yaml"
+    path.write_text("a: {b: [1, 2.5, x]}\n")
+    in_c = read_mapping(path)
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    mappings._loader.cache_clear()
+    try:
+        assert read_mapping(path) == in_c == {"a": {"b": [1, 2.5, "x"]}}
+        path.write_text("a: &x 1\nb: *x")
+        with pytest.raises(DataError, match="line 1: a plain value was expected"):
+            read_mapping(path)
+    finally:
+        mappings._loader.cache_clear()
+
+
+def test_without_pyyaml_the_extra_is_named(tmp_path, monkeypatch):
+    (tmp_path / "config.yaml").write_text("a: 1")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(UnavailableError, match=r"pip install 'allometry\[trackers\]'"):
+        read_mapping(tmp_path / "config.yaml")
 
 
 @given(st.text(max_size=60))

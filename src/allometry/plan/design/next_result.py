@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from allometry.errors import DataError
 from allometry.fitting.sealed import sealed, unsealed
 from allometry.plan.design.verdict import Stop
-from allometry.plan.display import as_html, as_text
 from allometry.stats.digits import shown
+from allometry.tables.display import as_html, as_text
 
 __all__ = ["Expected", "NextRun", "NextRuns"]
 

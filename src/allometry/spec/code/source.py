@@ -103,10 +103,17 @@ def source(text: str) -> Source:
 
 @lru_cache(maxsize=64)
 def _compiled(text: str, loader: object) -> dict[str, list[CodeType]]:
-    """All code of a text by ``__qualname__``."""
+    """All code of a text by ``__qualname__``; without a loader, also as IPython compiles a cell.
+
+    That is one statement at a time. Python compiles a call of ``time.sleep`` in another way where
+    it sees the import of ``time`` as well.
+    """
     to_code = getattr(loader, "source_to_code", None) or InspectLoader.source_to_code
     codes: dict[str, list[CodeType]] = {}
     waiting = [to_code(text, "<source>")]
+    if loader is None:
+        statements = (ast.Module([node], []) for node in ast.parse(text).body)
+        waiting += [InspectLoader.source_to_code(one, "<source>") for one in statements]
     while waiting:
         code = waiting.pop()
         codes.setdefault(code.co_qualname, []).append(code)

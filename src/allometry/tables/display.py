@@ -1,4 +1,4 @@
-"""Plans and next runs in short: lines of text for `print`, tables for notebooks."""
+"""Results in short: lines of text for `print`, tables for notebooks."""
 
 from collections.abc import Sequence
 from html import escape

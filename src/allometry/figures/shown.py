@@ -1,0 +1,28 @@
+"""Figures that a notebook shows as pictures, whatever Matplotlib is set up to do there."""
+
+import io
+from typing import Any
+
+from matplotlib.figure import Figure as PlainFigure
+
+from allometry.figures.words import make_drawable
+
+__all__ = ["Figure", "png"]
+
+CSS_DPI = 96  # pixels an inch of a browser: the picture is shown at the size that it was made for
+
+
+class Figure(PlainFigure):
+    """A figure of the house style. Without pyplot a notebook would show its size only."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return png(self)
+
+
+def png(figure: PlainFigure) -> tuple[bytes, dict[str, int]]:
+    """The figure as a PNG, and the width in pixels at which a notebook shows it."""
+    buffer = io.BytesIO()
+    make_drawable(figure)
+    metadata: dict[str, Any] = {"Software": None}  # equal figures give equal bytes
+    figure.savefig(buffer, format="png", dpi=2 * CSS_DPI, metadata=metadata)
+    return buffer.getvalue(), {"width": round(figure.get_figwidth() * CSS_DPI)}
