@@ -171,6 +171,18 @@ def test_run_says_what_it_did_as_one_document(own):
     assert "4 of 4 runs trained" in own[1].err
 
 
+def test_timings_say_where_the_time_went(own, allometry):
+    folder, first = own
+    trained = first.document["timings"]
+    assert {"import", "plan", "load", "compile", "train", "evaluate", "store"} <= trained.keys()
+    said = allometry("run", folder / "own.py", "--store", folder / "own.db", "--timings")
+    lines = [line.split() for line in said.err.splitlines() if line.startswith("   ")]
+    seconds = {words[0]: float(words[1]) for words in lines if words[2:3] == ["s"]}
+    assert {"import", "analyse", "print"} <= seconds.keys()
+    elapsed = float(re.search(r"elapsed +([\d.]+) s", said.err)[1])
+    assert 0.5 * elapsed < sum(seconds.values()) <= elapsed + 0.1
+
+
 def test_again_it_trains_nothing(own, allometry):
     folder, _ = own
     said = allometry("run", folder / "own.py", "--store", folder / "own.db", "--json")

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -56,29 +57,33 @@ LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has a
     help="Processors to use. Default: all; results have the same bits for the same number.",
 )
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
+@click.option("--timings", is_flag=True, help="Say where the time of this process went, by phase.")
 @with_changes
 @in_store
 @as_json
 def run(
     study: str, size: str | None, seeds: int | None, start_engine: "Callable[[], Engine]",
     checkpoint_every: float | None, keep: "Keep | None", threads: int | None, explain: bool,
-    changes: Mapping[str, str], store: Path, as_json: bool,
+    timings: bool, changes: Mapping[str, str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.processors import limit
     from allometry.training.compile_cache import keep_programs
+    from allometry.training.phases import phase
 
+    began = time.perf_counter()
     if threads:
         limit(threads)
     keep_programs()  # before anything below brings JAX
-    from allometry.cli.terminal import Screen
-    from allometry.engines.displays import Bar
-    from allometry.engines.explanation import explain as explain_runs
-    from allometry.run import run as run_study
-    from allometry.studies import study as find
+    with prints_on_stderr(), phase("import"):
+        from allometry.cli.terminal import Screen
+        from allometry.engines.displays import Bar
+        from allometry.engines.explanation import explain as explain_runs
+        from allometry.run import run as run_study
+        from allometry.studies import study as find
 
-    with prints_on_stderr():
         loaded = find(study, store=store)
+    with prints_on_stderr():
         size = size or loaded.sizes[0]
         if explain:
             explanation = explain_runs(loaded, size, seeds=seeds, store=store, changes=changes)
@@ -88,12 +93,16 @@ def run(
                 progress=Bar(Screen(stderr=True)), checkpoint_every=checkpoint_every, keep=keep,
                 when_stopped="return",
             )  # fmt: skip
-            findings = outcome.findings
+            with phase("analyse"):
+                findings = outcome.findings
     if explain:
         _show_explanation(explanation, as_json)
         return
-    _show_outcome(outcome, findings, size, store, as_json)
-    _say_failures(outcome.failures)
+    with phase("print"):
+        _show_outcome(outcome, findings, size, store, as_json)
+        _say_failures(outcome.failures)
+    if timings:
+        _say_timings(time.perf_counter() - began)
     if outcome.interrupted:
         say("stopped; the same command goes on from here")
     if outcome.exit_code:
@@ -104,6 +113,7 @@ def _show_outcome(
     outcome: "Outcome", findings: "Sequence[Finding]", size: str, store: Path, as_json: bool
 ) -> None:
     from allometry.cli.terminal import show_findings
+    from allometry.training.phases import seconds_by_phase
 
     name = outcome.study.name
     if as_json:
@@ -122,6 +132,7 @@ def _show_outcome(
             notices=outcome.notices,
             failures=[asdict(failure) for failure in outcome.failures],
             seconds=outcome.seconds,
+            timings=seconds_by_phase(),
             findings=[finding_document(f) for f in findings],
         )
         return
@@ -132,6 +143,15 @@ def _show_outcome(
     )
     show_findings(findings)
     _say_notices(outcome)
+
+
+def _say_timings(elapsed: float) -> None:
+    """Where the time went; packs in several threads are counted each."""
+    from allometry.training.phases import seconds_by_phase
+
+    for name, seconds in seconds_by_phase().items():
+        say(f"{name:>10} {seconds:8.2f} s")
+    say(f"{'elapsed':>10} {elapsed:8.2f} s; packs that ran at once are counted each")
 
 
 def _say_notices(outcome: "Outcome") -> None:
