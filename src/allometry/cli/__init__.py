@@ -20,6 +20,7 @@ from allometry.cli.plan import next_, plan
 from allometry.cli.report import report
 from allometry.cli.run import run
 from allometry.cli.sample import sample
+from allometry.cli.serve import serve
 from allometry.cli.streams import close_stdout, in_words_of_click, open_streams, tell
 from allometry.errors import AllometryError, as_told, in_one_line, raised_at
 
@@ -98,6 +99,7 @@ for _command in (
     decisions.forget,
     decisions.merge,
     report,
+    serve,
     sample,
     trackers.import_,
     trackers.export,

@@ -8,7 +8,7 @@ import click
 from allometry.cli.options import as_json
 from allometry.cli.output import columns, print_json
 
-__all__ = ["list_"]
+__all__ = ["list_", "titles"]
 
 LISTING = Path(__file__).with_name("listing.json")
 PARTS = ("data", "models", "losses", "metrics", "optimisers", "schedules", "measures")
@@ -33,3 +33,9 @@ def list_(as_json: bool) -> None:
     columns("Data sets", [(d["name"], d["title"]) for d in listed["data_sets"]])
     for kind in PARTS:
         columns(kind.capitalize(), [(part["name"], part["title"]) for part in listed[kind]])
+
+
+def titles() -> dict[str, str]:
+    """Titles of the shipped studies by name."""
+    listed = json.loads(LISTING.read_text("utf-8"))
+    return {study["name"]: study["title"] for study in listed["studies"]}

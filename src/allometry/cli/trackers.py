@@ -8,7 +8,6 @@ import click
 
 from allometry.cli.options import FILE_OR_FOLDER, as_json, in_store, of_size, to_file, with_changes
 from allometry.cli.output import (
-    plain,
     print_csv,
     print_json,
     print_line,
@@ -62,7 +61,7 @@ def import_(
     if output:
         write_table(output, rows)
     if as_json:
-        print_json("import", source=str(source), notes=rows.notes, rows=[plain(r) for r in rows])
+        print_json("import", source=str(source), notes=rows.notes, rows=[*rows])
     elif output:
         say(f"{output}: {len(rows)} rows, {len(rows.columns)} columns")
     else:
