@@ -50,14 +50,15 @@ LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has a
     type=click.IntRange(min=1),
     help="Processors to use. Default: all; results have the same bits for the same number.",
 )
+@click.option("--serve", is_flag=True, help="Show a live page of the store while it trains.")
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
 @with_changes
 @in_store
 @as_json
 def run(
     study: str, size: str | None, seeds: int | None, start_engine: "Callable[[], Engine]",
-    checkpoint_every: float | None, keep: "Keep | None", threads: int | None, explain: bool,
-    changes: Mapping[str, str], store: Path, as_json: bool,
+    checkpoint_every: float | None, keep: "Keep | None", threads: int | None, serve: bool,
+    explain: bool, changes: Mapping[str, str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.processors import limit
@@ -66,6 +67,7 @@ def run(
     if threads:
         limit(threads)
     keep_programs()  # before anything below brings JAX
+    from allometry.cli.serve import serving
     from allometry.cli.terminal import Bar
     from allometry.engines.explanation import explain as explain_runs
     from allometry.run import run as run_study
@@ -77,7 +79,7 @@ def run(
         if explain:
             explanation = explain_runs(loaded, size, seeds=seeds, store=store, changes=changes)
         else:
-            with Bar() as bar:
+            with serving(serve, store, study), Bar() as bar:
                 outcome = run_study(
                     loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
                     progress=bar, checkpoint_every=checkpoint_every, keep=keep,

@@ -86,7 +86,7 @@ class Application:
             "/study/{slug}/table.json": self._table,
             "/study/{slug}/report.json": self._report,
         }
-        return Starlette(
+        app = Starlette(
             routes=[
                 *(Route(path, answer, methods=["GET"]) for path, answer in routes.items()),
                 Route("/table", self._table_page, methods=["GET"]),
@@ -95,6 +95,8 @@ class Application:
             exception_handlers={AllometryError: _refused, 404: _not_found},
             lifespan=self._lifespan,
         )
+        app.router.redirect_slashes = False  # which would send the name of the host back
+        return app
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -237,7 +239,7 @@ class Application:
         try:
             document = await self._worked(lambda: answer(name, bytes(body), choices))
         except AllometryError as error:
-            return _error(in_one_line(error), 422)
+            return _error(str(error), 422)
         return document if isinstance(document, Response) else _json(json.dumps(document))
 
     def _page_of_tables(self) -> TablePage:

@@ -12,8 +12,8 @@ from markupsafe import Markup, escape
 
 __all__ = ["ACCENT", "Line", "chart", "ramp"]
 
-WIDTH, HEIGHT = 620.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 10.0, 40.0
+WIDTH, HEIGHT = 470.0, 260.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 10.0, 42.0
 MOST_VERTICES: Final = 120  # of a line; more cannot be told apart at this width
 ACCENT: Final = "#D55E00"  # the vermillion of the figures: what is under way
 # Viridis without its palest fifth, as `allometry.figures.ramp`, from small to large.
@@ -85,21 +85,23 @@ def ramp(values: Sequence[float]) -> list[str]:
 
 
 def chart(
-    lines: Sequence[Line], *, label: str, x: str, y: str, log_x: bool | None = None
+    lines: Sequence[Line], *, label: str, x: str, y: str, log_y: bool | None = None
 ) -> Markup | None:
     """A chart as an ``<svg>``; None where there is nothing to draw.
 
     Args:
         lines: what is not finite, or too large to place, is left out.
         label: of the whole, for who does not see it. x, y: what the axes show.
-        log_x: whether the x axis is logarithmic; None where it spans decades.
+        log_y: whether the y axis is logarithmic; None where its values span decades.
     """
     drawn = [(line, _usable(line.points)) for line in lines]
-    points = [point for _, points in drawn for point in points]
-    if not points:
+    places = [a for _, points in drawn for a, _ in points]
+    if not places:
         return None
-    horizontal = _axis([p[0] for p in points], LEFT, WIDTH - RIGHT, log_x)
-    vertical = _axis([p[1] for p in points], HEIGHT - BOTTOM, TOP, None)
+    horizontal = _axis(places, LEFT, WIDTH - RIGHT, None)
+    # The start, at step 0, has no place on a logarithmic axis, and none in the other's range.
+    values = [b for _, points in drawn for a, b in points if _fits(horizontal, a)]
+    vertical = _axis(values, HEIGHT - BOTTOM, TOP, log_y)
     parts = [*_frame(horizontal, vertical), *_labels(x, y)]
     for line, usable in drawn:
         seen = [(a, b) for a, b in usable if _fits(horizontal, a) and _fits(vertical, b)]

@@ -65,15 +65,18 @@ def _along(name: str, sample: Table, under_way: Sequence[Curve]) -> Drawn | None
     first: Mapping[str, NDArray[Any]] = next(iter(stored.values()), {})
     # The points of a pack under way are counted in steps.
     axis = next((n for n in ALONG if n in first), "step")
-    lines = _stored_lines(stored, axis, name, _sizes(sample))
+    sizes = _sizes(sample)
+    lines = _stored_lines(stored, axis, name, sizes)
     lines += [Line(points, ACCENT) for points in growing] if axis == "step" else []
-    svg = chart(lines, label=f"{name} along training", x=axis, y=_words(name), log_x=None)
+    log = None if "loss" in name else False
+    svg = chart(lines, label=f"{name} along training", x=axis, y=_words(name), log_y=log)
     if svg is None:
         return None
     said = [f"{len(stored)} of {len(arrays)} stored runs" if every > 1 else _runs(len(stored))]
     said += [f"{len(growing)} under way, in orange"] if growing and axis == "step" else []
-    caption = ", ".join(part for part in said if part)
-    return Drawn(svg, f"{_words(name)} along training", f"{caption}. Lighter lines: larger runs.")
+    caption = ", ".join(part for part in said if part) + "."
+    caption += " Lighter lines: larger runs." if sizes and len(stored) > 1 else ""
+    return Drawn(svg, f"{_words(name)} along training", caption)
 
 
 def _runs(count: int) -> str:

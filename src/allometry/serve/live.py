@@ -37,6 +37,14 @@ class Entry(NamedTuple):
         return self.status[:3]
 
     @property
+    def runs_under_way(self) -> float:
+        """What is trained of runs that are not stored, in runs."""
+        if self.state is None or not self.state.steps:
+            return 0.0
+        made = self.state.runs * self.state.steps_done / self.state.steps - self.state.done
+        return min(max(0.0, made), float(self.status.pending))
+
+    @property
     def seconds_left(self) -> float | None:
         """Until all runs of this stage are trained, at the rate so far; None where unknown."""
         if self.state is None or not self.state.rate:

@@ -33,9 +33,10 @@ def own_studies(paths: Sequence[str | Path]) -> tuple[dict[str, str], dict[str, 
     Raises:
         UsageError: as `allometry.studies.study`.
     """
-    loaded = [(find(path), Path(path)) for path in paths]
-    paths_by_name = {study.name: str(path.resolve()) for study, path in loaded}
-    return paths_by_name, {study.name: study.title for study, _ in loaded}
+    loaded = [(find(path), path) for path in paths]
+    # A shipped study keeps its name, of which there need be no file here.
+    given = {s.name: s.name if s.name == path else str(Path(path).resolve()) for s, path in loaded}
+    return given, {study.name: study.title for study, _ in loaded}
 
 
 def serve_store(
