@@ -25,6 +25,7 @@ class Browser:
         self._number = 0
         self._rest = b""
         self.events: list[dict[str, Any]] = []
+        self._tabs: list[Tab] = []
 
     def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
         self._number += 1
@@ -51,8 +52,11 @@ class Browser:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         tab = Tab(self, session, target)
+        self._tabs.append(tab)
         for domain in ("Page", "Runtime", "Log", "Network"):
             tab.call(f"{domain}.enable")
+        # Every tab is as if it were in front, as on several screens.
+        tab.call("Emulation.setFocusEmulationEnabled", enabled=True)
         tab.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
             mobile=False,
@@ -65,6 +69,10 @@ class Browser:
         tab.call("Page.navigate", url=url)
         tab.until("document.readyState === 'complete'")
         return tab
+
+    def close_tabs(self) -> None:
+        for tab in list(self._tabs):
+            tab.close()
 
     def complaints(self) -> list[str]:
         """What pages wrote on their console, and what was refused them."""
@@ -118,6 +126,7 @@ class Tab:
 
     def close(self) -> None:
         self.browser.call("Target.closeTarget", targetId=self._target)
+        self.browser._tabs.remove(self)
 
 
 @contextmanager

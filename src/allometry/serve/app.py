@@ -30,6 +30,7 @@ from allometry.serve.pages import Part, overview, page, study_part
 __all__ = ["Application", "TablePage"]
 
 AT_ONCE: Final = 2  # dropped tables, or whole tables as JSON, that are worked on
+MOST_INLINE: Final = 150_000  # characters of findings that a page has from the start
 INTERVAL: Final = 1.0  # seconds between two looks at the store
 SHARE: Final = 10.0  # times as long as a look takes, until the next one
 
@@ -142,6 +143,8 @@ class Application:
             return _not_found(request, None)
         now = await run_sync(study_part, self.watch, self._now, entry)
         found = self._found(entry)
+        if found and len(found.text) > MOST_INLINE:
+            found = Part.of('<p class="partial">Findings and figures are loading.</p>')
         title = self.titles.get(entry.status.study) or entry.status.study
         path = f"/study/{entry.slug}"
         return _html(

@@ -92,7 +92,7 @@ def chart(
     Args:
         lines: what is not finite, or too large to place, is left out.
         label: of the whole, for who does not see it. x, y: what the axes show.
-        log_y: whether the y axis is logarithmic; None where its values span decades.
+        log_y: False for a linear y axis; None for a logarithmic one where values span decades.
     """
     drawn = [(line, _usable(line.points)) for line in lines]
     places = [a for _, points in drawn for a, _ in points]
@@ -124,16 +124,15 @@ def _fits(axis: _Axis, value: float) -> bool:
 
 
 def _axis(values: Sequence[float], start: float, end: float, log: bool | None) -> _Axis:
-    """An axis that spans the values; logarithmic where they are positive and decades apart."""
+    """An axis that spans the values; where they span decades logarithmic, unless `log` is False."""
     positive = [value for value in values if value > 0]
-    mostly = len(positive) > 0.9 * len(values)
-    if log is None:
-        log = mostly and math.log10(max(positive) / min(positive)) > FEW_DECADES
-    if log and positive:
-        low, high = min(positive), max(positive)
-        margin = (high / low) ** 0.03 if high > low else 2.0
-        return _Axis(low / margin, high * margin, True, start, end)
     low, high = min(values), max(values)
+    # A start at 0 may be left out; a value below 0 may not.
+    if log is None and low >= 0 and 2 * len(positive) >= len(values) and positive:
+        decades = math.log10(high) - math.log10(min(positive))
+        if decades > FEW_DECADES:
+            margin = 10 ** (0.03 * decades)
+            return _Axis(min(positive) / margin, high * margin, True, start, end)
     margin = 0.04 * (high - low) or abs(high) * 0.1 or 1.0
     return _Axis(low - margin, high + margin, False, start, end)
 
