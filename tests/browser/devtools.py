@@ -6,10 +6,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tests.browser.chromium import FLAGS, executable
+
+
+class Refused(Exception):
+    """A command that cannot be done: in a page that is being left, say."""
 
 
 class Browser:
@@ -36,7 +40,8 @@ class Browser:
         while True:
             message = self._next()
             if message.get("id") == self._number:
-                assert "error" not in message, (method, message)
+                if "error" in message:
+                    raise Refused(method, message["error"])
                 return message["result"]
             self.events.append(message)
 
@@ -113,10 +118,12 @@ class Tab:
     def until(self, expression: str, seconds: float = 20.0) -> Any:
         """The value of an expression once it is true."""
         end = time.monotonic() + seconds
-        while not (value := self.ask(expression)):
+        while True:
+            with suppress(Refused):
+                if value := self.ask(expression):
+                    return value
             assert time.monotonic() < end, (expression, self.ask("document.body.innerText")[:2000])
             time.sleep(0.05)
-        return value
 
     def screenshot(self, path: Any, whole: bool = False) -> None:
         import base64
