@@ -75,6 +75,10 @@ class Browser:
         tab.until("document.readyState === 'complete'")
         return tab
 
+    def close(self) -> None:
+        self._asking.close()
+        self._answers.close()
+
     def close_tabs(self) -> None:
         for tab in list(self._tabs):
             tab.close()
@@ -162,6 +166,7 @@ def chromium() -> Iterator[Browser]:
         finally:
             process.kill() if process.poll() is None and not _ends(process) else None
             process.wait()
+            browser.close()
 
 
 def _ends(process: subprocess.Popen[bytes]) -> bool:

@@ -276,21 +276,24 @@ def test_fits_its_screen(clean, tmp_path, width, dark):
 
 
 def first_screen(browser, store):
-    """Seconds until a browser has the first page, and its bytes; the server was just started."""
+    """Seconds of this process, and seconds, until a browser has the first page; and its bytes.
+
+    The server was just started. The first are those of a machine that does nothing else.
+    """
     with served(store) as page:
         size = len(page.get("/", "Accept: text/html").body)
+    began, busy = time.monotonic(), time.process_time()
     with served(store) as page:
-        began = time.monotonic()
         tab = browser.open(f"{page.base}/?token={TOKEN}")
         tab.until("document.querySelector('.counts') !== null")
-        seconds = time.monotonic() - began
+        seconds = (time.process_time() - busy, time.monotonic() - began)
         tab.close()
-    return seconds, size
+    return *seconds, size
 
 
 def test_the_first_screen_of_a_large_store_is_there_at_once(clean, tmp_path):
-    seconds, size = first_screen(clean, fill(tmp_path / "s.db", specs(3000)))
-    assert size < 300_000 and seconds < 5, seconds  # on a machine that does other things too
+    busy, _, size = first_screen(clean, fill(tmp_path / "s.db", specs(3000)))
+    assert size < 300_000 and busy < 1
 
 
 @pytest.mark.slow
@@ -301,11 +304,11 @@ def test_the_first_screen_of_a_hundred_thousand_runs(clean, tmp_path):
         for start in range(0, len(many), 5000):
             writer.commit([result(s) for s in many[start : start + 5000]], PROVENANCE)
     measured = [first_screen(clean, store) for _ in range(3)]
-    sys.stdout.write(f"\n100,000 runs: first screen (s, bytes) {measured}\n")
-    assert min(seconds for seconds, _ in measured) < 1
-    assert all(size < 300_000 for _, size in measured)
+    sys.stdout.write(f"\n100,000 runs: first screen (s of CPU, s, bytes) {measured}\n")
+    assert max(busy for busy, *_ in measured) < 1
+    assert all(size < 300_000 for *_, size in measured)
     with served(store) as page:
         page.get("/")
-        began = time.monotonic()
+        began = time.process_time()
         study = page.get(f"/study/{slug(KEY)}")
-        assert len(study.body) < 300_000 and time.monotonic() - began < 2
+        assert len(study.body) < 300_000 and time.process_time() - began < 1

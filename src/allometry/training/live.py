@@ -17,12 +17,15 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from allometry.errors import DataError
 from allometry.files.own import own_files, remove, sweep, warn_once
 from allometry.files.strict_json import read_json
-from allometry.spec import Experiment, run_ids
+
+if TYPE_CHECKING:
+    # Specs bring pydantic, which who watches does not need.
+    from allometry.spec import Experiment
 
 __all__ = ["INTERVAL", "Curve", "Live", "PackCurves", "Point", "State"]
 
@@ -121,8 +124,10 @@ class Live:
         except OSError as error:
             self._warn(error)
 
-    def pack(self, specs: Sequence[Experiment]) -> "PackCurves":
+    def pack(self, specs: Sequence["Experiment"]) -> "PackCurves":
         """The curves of a pack of these runs."""
+        from allometry.spec import run_ids
+
         return PackCurves(self, run_ids(specs))
 
     def remove(self, done: Collection[str]) -> None:
