@@ -32,6 +32,7 @@ __all__ = ["Application", "TablePage"]
 AT_ONCE: Final = 2  # dropped tables, or whole tables as JSON, that are worked on
 MOST_INLINE: Final = 150_000  # characters of findings that a page has from the start
 INTERVAL: Final = 1.0  # seconds between two looks at the store
+KEPT: Final = 8  # studies of which the part last drawn is kept
 SHARE: Final = 10.0  # times as long as a look takes, until the next one
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -69,6 +70,8 @@ class Application:
         self.events = Events()
         self._now = self.watch.now
         self._working = 0
+        self._drawing = asyncio.Lock()
+        self._parts: dict[str, tuple[str, Part]] = {}
 
     def guarded(self, token: str, port: int) -> Guard:
         """All of it behind a guard."""
@@ -141,7 +144,7 @@ class Application:
         entry = self._entry(request)
         if entry is None:
             return _not_found(request, None)
-        now = await run_sync(study_part, self.watch, self._now, entry)
+        now = await self._drawn(entry)
         found = self._found(entry)
         if found and len(found.text) > MOST_INLINE:
             found = Part.of('<p class="partial">Findings and figures are loading.</p>')
@@ -155,11 +158,22 @@ class Application:
         )  # fmt: skip
 
     async def _study_part(self, request: Request) -> Response:
-        now = await self._latest()
+        await self._latest()
         entry = self._entry(request)
         if entry is None:
             return _not_found(request, None)
-        return _fragment(request, await run_sync(study_part, self.watch, now, entry))
+        return _fragment(request, await self._drawn(entry))
+
+    async def _drawn(self, entry: Entry) -> Part:
+        """Progress and charts of a study, drawn once for all pages that show it."""
+        async with self._drawing:
+            now, kept = self._now, self._parts.pop(entry.slug, None)
+            if kept is None or kept[0] != now.version:
+                kept = (now.version, await run_sync(study_part, self.watch, now, entry))
+            self._parts[entry.slug] = kept
+            for old in list(self._parts)[:-KEPT]:
+                del self._parts[old]
+            return kept[1]
 
     async def _found_part(self, request: Request) -> Response:
         await self._latest()

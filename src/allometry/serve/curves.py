@@ -14,7 +14,7 @@ from allometry.training.live import Curve
 
 __all__ = ["RUNS", "Drawn", "charts_of"]
 
-RUNS: Final = 400  # stored runs that are read for the charts
+RUNS: Final = 120  # stored runs that are read for the charts, with their trajectories
 CURVES: Final = 40  # of stored runs that are drawn
 MOST_CHARTS: Final = 3  # along training
 ALONG: Final = ("step", "epoch", "examples")  # what an array may be shown against

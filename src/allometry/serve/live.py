@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from allometry.errors import AllometryError, UsageError, in_one_line
 from allometry.store import Store, StudyStatus
@@ -17,6 +17,9 @@ from allometry.tables.table import Table
 from allometry.training.live import Curve, Live, State
 
 __all__ = ["Entry", "Now", "Watch"]
+
+
+KEPT: Final = 2  # studies of which a sample of the runs is kept
 
 
 class Entry(NamedTuple):
@@ -84,6 +87,8 @@ class Watch:
         self.seconds = 0.0  # that the last reading took
         self._live = Live.beside(self.store)
         self._reading = threading.Lock()
+        self._sampling = threading.Lock()
+        self._samples: dict[Key, tuple[tuple[object, ...], Table]] = {}
         self._stamp: tuple[object, ...] | None = None
         self._counts: list[StudyStatus] = []
         self._error = ""
@@ -107,9 +112,22 @@ class Watch:
             return self.now
 
     def sample(self, key: Key, most: int) -> Table:
-        """So many of the stored runs at most; AllometryError as `Reader.sample`."""
-        with Store(self.store) as opened:
-            return opened.sample(*key, most)
+        """So many of the stored runs at most, read again when the store was written.
+
+        Raises:
+            AllometryError: as `Reader.sample`.
+        """
+        with self._sampling:
+            stamp = self._stamps()
+            kept = self._samples.get(key)
+            if kept is None or kept[0] != stamp:
+                with Store(self.store) as opened:
+                    kept = (stamp, opened.sample(*key, most))
+                self._samples.pop(key, None)
+                self._samples[key] = kept
+                for old in list(self._samples)[:-KEPT]:
+                    del self._samples[old]
+            return kept[1]
 
     def table(self, key: Key) -> Table:
         """All stored runs; AllometryError as `Reader.table`."""
