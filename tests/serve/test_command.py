@@ -51,3 +51,62 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path):
                 check=False,
             )
             assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not done.stdout
+
+
+def test_a_store_that_is_not_there_yet_is_said_to_be(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "allometry", "serve", "--port", "0", "--store", tmp_path / "x.db"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith("http://")
+    process.terminate()
+    _, err = process.communicate(timeout=20)
+    assert "no store at" in err.splitlines()[0]
+    assert list(tmp_path.iterdir()) == [], "none is made"
+
+
+BESIDE = """
+import os, sys, time
+from pathlib import Path
+from allometry.serve.serving import beside
+with beside(Path(sys.argv[1]), {}, {}) as address:
+    print(address, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("end", ["as usual", "kill -9"])
+def test_a_server_beside_a_run_ends_with_it(tmp_path, end):
+    store = fill(tmp_path / "s.db", specs(1))
+    process = subprocess.Popen(
+        [sys.executable, "-c", BESIDE, store],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    port = int(process.stdout.readline().split(":")[2].split("/")[0])
+    socket.create_connection(("127.0.0.1", port)).close()
+    if end == "kill -9":
+        process.kill()
+    process.communicate("\n", timeout=20)
+    until = time.monotonic() + 10
+    with pytest.raises(ConnectionRefusedError):
+        while time.monotonic() < until:
+            socket.create_connection(("127.0.0.1", port)).close()
+            time.sleep(0.1)
+
+
+def test_without_its_libraries_the_command_says_what_to_install(tmp_path):
+    program = """
+import sys
+sys.modules["starlette"] = None
+from allometry.cli import main
+main(["serve"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 69 and "pip install 'allometry[serve]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -13,6 +13,7 @@ from allometry.cli.listing import titles
 from allometry.cli.options import FILE_OR_FOLDER, in_store
 from allometry.cli.output import print_line, prints_on_stderr, say
 from allometry.errors import UnavailableError
+from allometry.store.place import resolved
 
 __all__ = ["serve", "serving"]
 
@@ -42,6 +43,8 @@ def serve(studies: tuple[Path, ...], port: int, host: str, store: Path) -> None:
     library = _library()
     with prints_on_stderr():
         own, own_titles = library.own_studies(studies)
+    if not resolved(store).exists():
+        say(f"no store at {store} yet: the page shows it once a run has made it")
     stopped = library.serve_store(
         store, own, titles() | own_titles, _announce,
         host=host, port=port, token=os.environ.get(TOKEN),
@@ -81,7 +84,7 @@ def _library() -> ModuleType:
     try:
         from allometry.serve import serving
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
+        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
             raise
         raise UnavailableError(
             "the live page needs Starlette and uvicorn: pip install 'allometry[serve]'"

@@ -3,7 +3,7 @@
   const link = document.getElementById("link");
   const parts = [...document.querySelectorAll("[data-part]")];
   const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  let ended = "";
+  let ended = "", seen = clock();
 
   const say = (state, text) => {
     if (link.dataset.state !== state || state === "lost") link.textContent = text;
@@ -43,6 +43,7 @@
       say("live", "Live");
       const changed = news.version !== version;
       version = news.version;
+      seen = clock();
       if (document.hidden) return;
       if (changed || parts.some((part) => part.stale)) { parts.forEach((part) => { part.stale = false; }); loadAll(); }
     }
@@ -62,7 +63,7 @@
     source.addEventListener("version", (event) => { wait = 1000; tell(JSON.parse(event.data)); });
     source.addEventListener("end", () => { ended = "The server has ended."; });
     source.onerror = () => {
-      tell({ lost: `${ended || "The server does not answer."} As it was at ${clock()}; trying again.` });
+      tell({ lost: `${ended || "The server does not answer."} As it was at ${seen}; trying again.` });
       if (source.readyState === EventSource.CLOSED) {
         loadAll(); // which finds out whether the token is another
         setTimeout(() => follow(Math.min(2 * wait, 15000)), wait);
