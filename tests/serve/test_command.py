@@ -11,7 +11,14 @@ from allometry.serve.server import listen
 from tests.store.cases import fill, specs
 
 
-@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+SLOW = pytest.mark.slow
+STOPS = (
+    ("SIGTERM", 143),
+    *(pytest.param(*p, marks=SLOW) for p in (("SIGINT", 130), ("SIGHUP", 129))),
+)
+
+
+@pytest.mark.parametrize(("number", "code"), STOPS)
 def test_the_command_ends_as_the_others_do(tmp_path, number, code):
     import signal
 
@@ -77,7 +84,7 @@ with beside(Path(sys.argv[1]), {}, {}) as address:
 """
 
 
-@pytest.mark.parametrize("end", ["as usual", "kill -9"])
+@pytest.mark.parametrize("end", ["kill -9", pytest.param("as usual", marks=SLOW)])
 def test_a_server_beside_a_run_ends_with_it(tmp_path, end):
     store = fill(tmp_path / "s.db", specs(1))
     process = subprocess.Popen(

@@ -58,25 +58,33 @@ def _measures(sample: Table, under_way: Iterable[Curve]) -> list[str]:
 
 
 def _along(name: str, sample: Table, under_way: Sequence[Curve]) -> Drawn | None:
-    arrays = {r: a for r, a in sample.trajectories.items() if name in a}
+    growing = [c.values[name] for c in under_way if name in c.values]
+    first: Mapping[str, NDArray[Any]] = next(iter(sample.trajectories.values()), {})
+    # The points of a pack under way are counted in steps.
+    axis = "step" if growing else next((n for n in ALONG if n in first), "step")
+    arrays = {r: a for r, a in sample.trajectories.items() if _has_line(a, axis, name)}
     every = max(1, -(-len(arrays) // CURVES))
     stored = dict(list(arrays.items())[::every])
-    growing = [c.values[name] for c in under_way if name in c.values]
-    first: Mapping[str, NDArray[Any]] = next(iter(stored.values()), {})
-    # The points of a pack under way are counted in steps.
-    axis = next((n for n in ALONG if n in first), "step")
     sizes = _sizes(sample)
     lines = _stored_lines(stored, axis, name, sizes)
-    lines += [Line(points, ACCENT) for points in growing] if axis == "step" else []
+    lines += [Line(points, ACCENT) for points in growing]
     log = None if "loss" in name else False
     svg = chart(lines, label=f"{name} along training", x=axis, y=_words(name), log_y=log)
     if svg is None:
         return None
     said = [f"{len(stored)} of {len(arrays)} stored runs" if every > 1 else _runs(len(stored))]
-    said += [f"{len(growing)} under way, in orange"] if growing and axis == "step" else []
+    said += [f"{len(growing)} under way, in orange"] if growing else []
     caption = ", ".join(part for part in said if part) + "."
     caption += " Lighter lines: larger runs." if sizes and len(stored) > 1 else ""
     return Drawn(svg, f"{_words(name)} along training", caption)
+
+
+def _has_line(arrays: Mapping[str, NDArray[Any]], axis: str, name: str) -> bool:
+    """Whether a run has a number of this name at each point along the axis."""
+    if axis not in arrays or name not in arrays:
+        return False
+    x, y = arrays[axis], arrays[name]
+    return x.ndim == 1 and x.shape == y.shape and y.dtype.kind in "fiu"
 
 
 def _runs(count: int) -> str:
@@ -86,11 +94,10 @@ def _runs(count: int) -> str:
 def _stored_lines(
     arrays: Mapping[str, Mapping[str, NDArray[Any]]], axis: str, name: str, sizes: dict[str, float]
 ) -> list[Line]:
-    shown = [r for r, a in arrays.items() if axis in a and a[axis].shape == a[name].shape]
-    colours = ramp([sizes.get(run_id, 1.0) for run_id in shown])
+    colours = ramp([sizes.get(run_id, 1.0) for run_id in arrays])
     return [
-        Line(_pairs(arrays[run_id][axis], arrays[run_id][name]), colour)
-        for run_id, colour in zip(shown, colours, strict=True)
+        Line(_pairs(values[axis], values[name]), colour)
+        for values, colour in zip(arrays.values(), colours, strict=True)
     ]
 
 
