@@ -10,7 +10,6 @@ import pytest
 from allometry.serve.server import listen
 from tests.store.cases import fill, specs
 
-
 SLOW = pytest.mark.slow
 STOPS = (
     ("SIGTERM", 143),
