@@ -86,8 +86,10 @@ with beside(Path(sys.argv[1]), {}, {}) as address:
 @pytest.mark.parametrize("end", ["kill -9", pytest.param("as usual", marks=SLOW)])
 def test_a_server_beside_a_run_ends_with_it(tmp_path, end):
     store = fill(tmp_path / "s.db", specs(1))
+    (tmp_path / "json.py").write_text("raise SystemExit('not a library')")
     process = subprocess.Popen(
-        [sys.executable, "-c", BESIDE, store],
+        [sys.executable, "-P", "-c", BESIDE, store],
+        cwd=tmp_path,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -78,8 +78,12 @@ def drawn(page, path, seconds=60):
     return text
 
 
-def test_findings_and_figures_are_those_of_the_report_and_marked_as_partial(own):
+def test_findings_and_figures_are_those_of_the_report_and_marked_as_partial(
+    own, tmp_path, monkeypatch
+):
     file, store = own
+    (tmp_path / "json.py").write_text("raise SystemExit('not a library')")
+    monkeypatch.chdir(tmp_path)
     path = f"/study/{slug(('own', 'quick', ''))}"
     with served(store, studies={"own": str(file)}) as page:
         assert page.get(f"{path}/report.json").status == 503

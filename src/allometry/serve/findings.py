@@ -138,7 +138,8 @@ def _words(text: str) -> Part:
 async def _drawn_elsewhere(order: Sequence[str]) -> dict[str, Any]:
     """What another process draws; of what goes wrong there, the words."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "allometry.serve.drawing", *order,
+        # -P: a file named like a module in the current folder is none to a library.
+        sys.executable, "-P", "-m", "allometry.serve.drawing", *order,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip

@@ -104,7 +104,7 @@ def beside(store: Path, studies: Mapping[str, str], titles: Mapping[str, str]) -
     """
     order = {"store": str(store), "studies": dict(studies), "titles": dict(titles)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "allometry.serve.serving"], stdin=subprocess.PIPE,
+        [sys.executable, "-P", "-m", "allometry.serve.serving"], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
