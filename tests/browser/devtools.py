@@ -84,14 +84,14 @@ class Browser:
             tab.close()
 
     def complaints(self) -> list[str]:
-        """What pages wrote on their console, and what was refused them."""
+        """What pages wrote on their console, and what was refused them; not that a server is gone."""
         texts = []
         for event in self.events:
             if event["method"] == "Log.entryAdded":
                 texts.append(event["params"]["entry"]["text"])
             elif event["method"] in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown"):
                 texts.append(json.dumps(event["params"]))
-        return texts
+        return [text for text in texts if "net::ERR_CONNECTION_REFUSED" not in text]
 
     def asked_for(self) -> list[str]:
         """Every address that was asked for."""

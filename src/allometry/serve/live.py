@@ -44,7 +44,9 @@ class Entry(NamedTuple):
         """What is trained of runs that are not stored, in runs."""
         if self.state is None or not self.state.steps:
             return 0.0
-        made = self.state.runs * self.state.steps_done / self.state.steps - self.state.done
+        # The store may be ahead of what the run last said of itself.
+        stored = max(self.state.done, self.state.runs - self.status.pending)
+        made = self.state.runs * self.state.steps_done / self.state.steps - stored
         return min(max(0.0, made), float(self.status.pending))
 
     @property
@@ -163,10 +165,15 @@ def _entries(counts: list[StudyStatus], state: State | None) -> list[Entry]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Another value whenever a file is written; the same for one that is not there."""
+    """Another value whenever a file is written; the same for one that is empty or not there.
+
+    Who reads a store first makes an empty log.
+    """
     try:
         status = path.stat()
     except OSError:
+        return ()
+    if not status.st_size:
         return ()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
