@@ -84,7 +84,7 @@ class Browser:
             tab.close()
 
     def complaints(self) -> list[str]:
-        """What pages wrote on their console, and what was refused them; not that a server is gone."""
+        """What pages wrote on their console, or was refused them; not that a server is gone."""
         texts = []
         for event in self.events:
             if event["method"] == "Log.entryAdded":
