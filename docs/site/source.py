@@ -26,7 +26,7 @@ MOVED = {
 # The side bar: captions with their pages; studies are found in their folder.
 GUIDES = (
     "write-a-study", "models", "training", "data-sets", "measures", "fitting",
-    "from-a-csv-to-a-decision", "alarms", "verdicts", "trackers", "laptop-to-cluster",
+    "from-a-csv-to-a-decision", "alarms", "verdicts", "trackers", "serve", "laptop-to-cluster",
 )  # fmt: skip
 NOTEBOOKS = (
     "first_law", "own_data_and_loss", "pytorch_study", "csv_to_decision", "resume_and_merge",

@@ -5,7 +5,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Literal, NoReturn, get_args
 from allometry.engines import Engine, Failure, Finished
 from allometry.engines.displays import display
 from allometry.engines.progress import Drain, Progress
+from allometry.engines.watched import Watched
 from allometry.errors import UsageError, printable
 from allometry.findings import Analysis, Finding, findings_html, findings_text
 from allometry.spec import Changes, Experiment, run_ids
@@ -27,6 +28,7 @@ from allometry.tables.printed import shortened
 from allometry.tables.table import Table
 from allometry.training.checkpoints import Checkpoints
 from allometry.training.kept import Keep, Kept
+from allometry.training.live import Live
 from allometry.training.phases import phase
 from allometry.training.procedure import pending_packs, total_updates
 
@@ -168,7 +170,8 @@ def run(
         specs, codes = study.specs_and_code(size, seeds, changes)
     place = resolved(store)
     kept = _kept(study, place, keep, codes)
-    checkpoints = _checkpoints(place, checkpoint_every, kept)
+    live = Live.beside(place)
+    checkpoints = replace(_checkpoints(place, checkpoint_every, kept), live=live)
     keeps = checkpoint_every is not None or keep is not None
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
@@ -186,7 +189,8 @@ def run(
             if pending:
                 packs = _Packs(study, runs.specs, runs.codes, pending, checkpoints)
                 trainer = _engine(engine, keeps=keeps)
-                stopped, failures = packs.train(trainer, opened, shown)
+                with Watched(shown, live, (study.name, size, name)) as watched:
+                    stopped, failures = packs.train(trainer, opened, watched)
                 checkpoints.sweep()
             if stopped or not runs.add_stages():
                 break

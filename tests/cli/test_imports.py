@@ -14,7 +14,7 @@ RUNS = ROOT / "docs" / "examples" / "farseer.csv"
 COLUMNS = ("--map", "N=params", "--map", "D=tokens", "--map", "L=loss")
 
 TRAINING = {"jax", "jaxlib", "optax"}
-HEAVY = {*TRAINING, "matplotlib", "pandas", "pyarrow", "PIL", "jinja2"}
+HEAVY = {*TRAINING, "matplotlib", "pandas", "pyarrow", "PIL", "jinja2", "starlette", "uvicorn"}
 SCREEN = {"rich"}
 FITTING = {"scipy.special", "scipy.optimize", "scipy.interpolate", "scipy.linalg"}
 ALL = {*HEAVY, *SCREEN, *FITTING, "scipy", "pydantic", "numpy"}
@@ -86,3 +86,30 @@ def test_loading_the_studies_draws_nothing():
     modules = set(done.stdout.split())
     assert "allometry.studies.grokking.grokking" in modules
     assert not modules & ({*HEAVY, *FITTING} - TRAINING)
+
+
+# Served until the first page was asked for.
+SERVED = """
+import sys, threading, urllib.request
+from pathlib import Path
+from allometry.serve.serving import serve_store
+def ask(address):
+    def asked():
+        urllib.request.build_opener(urllib.request.HTTPCookieProcessor()).open(address).read()
+        signal_end()
+    threading.Thread(target=asked).start()
+def signal_end():
+    import os, signal
+    os.kill(os.getpid(), signal.SIGTERM)
+assert serve_store(Path(sys.argv[1]), {}, {}, ask) == 15
+print(*sys.modules)
+"""
+
+
+def test_the_live_page_loads_nothing_that_trains_fits_or_draws(store):
+    done = subprocess.run(
+        [sys.executable, "-c", SERVED, store], capture_output=True, text=True, check=True
+    )
+    modules = set(done.stdout.split())
+    assert {"uvicorn", "starlette", "jinja2"} <= modules
+    assert not modules & {*TRAINING, "matplotlib", "PIL", "pydantic", "rich", "scipy"}

@@ -22,6 +22,7 @@ from allometry.cli.plan import next_, plan
 from allometry.cli.report import report
 from allometry.cli.run import run
 from allometry.cli.sample import sample
+from allometry.cli.serve import serve
 from allometry.cli.streams import close_stdout, in_words_of_click, open_streams, tell
 from allometry.errors import AllometryError, as_told, in_one_line, raised_at
 
@@ -32,7 +33,7 @@ COMPLETES = "_ALLOMETRY_COMPLETE"  # set by the scripts that complete in a shell
 
 # Headings of `allometry --help`, and the commands below each in the order of use.
 SECTIONS = {
-    "Train": ("list", "new", "data", "run", "status", "report", "sample"),
+    "Train": ("list", "new", "data", "run", "status", "serve", "report", "sample"),
     "Stored runs": ("table", "export", "exclude", "include", "forget", "verify", "backup", "merge"),
     "Laws and plans, of any table of runs": (
         "import", "fit", "compare", "influence", "multiverse", "plan", "next",
@@ -117,6 +118,7 @@ for _command in (
     decisions.forget,
     decisions.merge,
     report,
+    serve,
     sample,
     trackers.import_,
     trackers.export,

@@ -7,7 +7,7 @@ from allometry.cli.names import listed
 from allometry.cli.options import as_json
 from allometry.cli.output import columns, print_json
 
-__all__ = ["list_"]
+__all__ = ["list_", "titles"]
 
 PARTS = ("data", "models", "losses", "metrics", "optimisers", "schedules", "measures")
 
@@ -34,3 +34,8 @@ def list_(as_json: bool) -> None:
     columns("Data sets", [(d["name"], d["title"]) for d in there["data_sets"]])
     for kind in PARTS:
         columns(kind.capitalize(), [(part["name"], part["title"]) for part in there[kind]])
+
+
+def titles() -> dict[str, str]:
+    """Titles of the shipped studies by name."""
+    return {study["name"]: study["title"] for study in listed()["studies"]}

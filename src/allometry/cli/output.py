@@ -4,8 +4,6 @@ Text from files and stores passes `printable` here, or in the console of tables,
 the terminal; no other module of the command line writes to it.
 """
 
-import json
-import math
 import os
 import sys
 import textwrap
@@ -19,13 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from allometry.errors import DiskError, printable
+from allometry.files.documents import json_document
 
 if TYPE_CHECKING:
     from allometry.findings import Finding
     from allometry.tables.table import Table
 
 __all__ = [
-    "columns", "finding_document", "in_a_line", "on_stdout", "plain", "print_csv", "print_json",
+    "columns", "finding_document", "in_a_line", "on_stdout", "print_csv", "print_json",
     "print_line", "print_text", "prints_on_stderr", "say", "say_lines", "write",
     "write_table",
 ]  # fmt: skip
@@ -55,12 +54,8 @@ def write_table(path: Path, table: "Table") -> None:
 
 
 def print_json(schema: str, **fields: object) -> None:
-    """One JSON document with its schema, on stdout.
-
-    In ASCII, so that it is the same data in every locale, and steers no terminal.
-    """
-    document = {"schema": f"allometry/{schema}/1", **plain(fields)}
-    _print(json.dumps(document, allow_nan=False).replace("\x7f", r"\u007f"))
+    """One JSON document with its schema, on stdout."""
+    _print(json_document(schema, **fields))
 
 
 def print_csv(table: "Table") -> None:
@@ -109,17 +104,6 @@ def _print(text: str, end: str = "\n") -> None:
     with on_stdout():
         sys.stdout.write(text + end)
         sys.stdout.flush()
-
-
-def plain(value: Any) -> Any:
-    """The value as JSON data; a float that is not finite becomes null."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def finding_document(finding: "Finding") -> dict[str, Any]:

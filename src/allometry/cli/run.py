@@ -56,6 +56,7 @@ LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has a
     type=click.IntRange(min=1),
     help="Processors to use. Default: all; results have the same bits for the same number.",
 )
+@click.option("--serve", is_flag=True, help="Show a live page of the store while it trains.")
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
 @click.option("--timings", is_flag=True, help="Say where the time of this process went, by phase.")
 @with_changes
@@ -63,8 +64,8 @@ LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has a
 @as_json
 def run(
     study: str, size: str | None, seeds: int | None, start_engine: "Callable[[], Engine]",
-    checkpoint_every: float | None, keep: "Keep | None", threads: int | None, explain: bool,
-    timings: bool, changes: Mapping[str, str], store: Path, as_json: bool,
+    checkpoint_every: float | None, keep: "Keep | None", threads: int | None, serve: bool,
+    explain: bool, timings: bool, changes: Mapping[str, str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.processors import limit
@@ -76,6 +77,7 @@ def run(
         limit(threads)
     keep_programs()  # before anything below brings JAX
     with prints_on_stderr(), phase("import"):
+        from allometry.cli.serve import serving
         from allometry.cli.terminal import Screen
         from allometry.engines.displays import Bar
         from allometry.engines.explanation import explain as explain_runs
@@ -88,11 +90,12 @@ def run(
         if explain:
             explanation = explain_runs(loaded, size, seeds=seeds, store=store, changes=changes)
         else:
-            outcome = run_study(
-                loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
-                progress=Bar(Screen(stderr=True)), checkpoint_every=checkpoint_every, keep=keep,
-                when_stopped="return",
-            )  # fmt: skip
+            with serving(serve, store, study):
+                outcome = run_study(
+                    loaded, size, seeds=seeds, store=store, changes=changes, engine=start_engine,
+                    progress=Bar(Screen(stderr=True)), checkpoint_every=checkpoint_every,
+                    keep=keep, when_stopped="return",
+                )  # fmt: skip
             with phase("analyse"):
                 findings = outcome.findings
     if explain:

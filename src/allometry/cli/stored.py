@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +17,6 @@ from allometry.cli.options import (
     with_changes,
 )
 from allometry.cli.output import (
-    plain,
     print_csv,
     print_json,
     print_line,
@@ -26,9 +24,6 @@ from allometry.cli.output import (
     say,
     write_table,
 )
-
-if TYPE_CHECKING:
-    from allometry.store import StudyStatus
 
 __all__ = ["backup", "status", "table", "verify"]
 
@@ -46,17 +41,11 @@ def status(store: Path, as_json: bool) -> None:
     with Store(store) as opened:
         entries = opened.status()
     if as_json:
-        print_json("status", store=str(store), studies=[_status(entry) for entry in entries])
+        print_json("status", store=str(store), studies=[e.document() for e in entries])
         return
     print_line(store)
     for line in status_lines(entries):
         print_line(line)
-
-
-def _status(entry: "StudyStatus") -> dict[str, object]:
-    reasons = [{"reason": reason, "runs": runs} for reason, runs in entry.reasons]
-    times = {name: getattr(entry, name) or None for name in ("first_finished", "last_finished")}
-    return {**entry._asdict(), **times, "reasons": reasons}
 
 
 @click.command(short_help="Check that no stored run is damaged.", epilog=example("verify"))
@@ -130,7 +119,7 @@ def table(
     if output:
         write_table(output, rows)
     if as_json:
-        print_json("table", study=study, view=view, rows=[plain(row) for row in rows])
+        print_json("table", study=study, view=view, rows=[*rows])
     elif output:
         say(f"{output}: {len(rows)} rows, {len(rows.columns)} columns")
     else:

@@ -17,7 +17,6 @@ from allometry.cli.options import (
     with_changes,
 )
 from allometry.cli.output import (
-    plain,
     print_csv,
     print_json,
     print_line,
@@ -72,7 +71,7 @@ def import_(
     if output:
         write_table(output, rows)
     if as_json:
-        print_json("import", source=str(source), notes=rows.notes, rows=[plain(r) for r in rows])
+        print_json("import", source=str(source), notes=rows.notes, rows=[*rows])
     elif output:
         say(f"{output}: {len(rows)} rows, {len(rows.columns)} columns")
     else:

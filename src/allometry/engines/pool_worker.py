@@ -1,6 +1,6 @@
 """A worker process of the local pool: orders come on stdin, deliveries go to stdout.
 
-    python -m allometry.engines.pool_worker CPU,CPU... SIGN PATH [FOLDER SECONDS]
+    python -m allometry.engines.pool_worker CPU,CPU... SIGN PATH [FOLDER SECONDS KEPT LIVE]
 
 It runs on the named processors alone, imports from the folders of PATH after its own, and saves
 checkpoints into FOLDER (`Checkpoints`). While it works, empty frames between the deliveries are

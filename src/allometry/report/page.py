@@ -12,13 +12,15 @@ from allometry.errors import UsageError
 from allometry.findings import Analysis, Finding, same_results
 from allometry.report.fit_in_words import section_of_fit
 from allometry.report.pictures import Picture, draw_figures
-from allometry.report.rendering import LIMIT, render, symbols_in, write
+from allometry.report.rendering import LIMIT, part_of_page, render, symbols_in, write
 from allometry.report.runs_table import counts_of_runs, provenance_section, runs_section
 from allometry.studies import study as find_study
 from allometry.study import Study, noticed
 from allometry.tables.table import Table
 
-__all__ = ["LIMIT", "IndexEntry", "require_finished", "write_index", "write_report"]
+__all__ = [
+    "LIMIT", "IndexEntry", "partial_report", "require_finished", "write_index", "write_report",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,33 @@ def write_report(
         provenance=provenance_section(provenance),
     )
     return write(page, path, [(p.function, len(p.svg.encode())) for p in shown])
+
+
+def partial_report(study: Study, table: Table, declared: int) -> tuple[str, tuple[Finding, ...]]:
+    """The answer, findings and figures of the runs so far, as a part of a page; and the findings.
+
+    Args:
+        table: the runs that are stored. declared: how many the study has.
+
+    Raises:
+        UsageError: no run is done.
+    """
+    require_finished(study, table, "")
+    analysis = study.analysis(table)
+    pictures = _by_finding(analysis.findings, draw_figures(study, table, analysis))
+    shown = [_Shown(k, p.name, p.function, p.title, p.caption, p.svg)
+             for k, p in enumerate(pictures, start=1)]  # fmt: skip
+    headline, findings, others = _placed(analysis.findings, shown)
+    part = part_of_page(
+        "partial.html.j2",
+        findings=analysis.findings,
+        symbols=_symbols(study, analysis.findings),
+        headline=headline,
+        shown=findings,
+        others=others,
+        counts=counts_of_runs(table, declared),
+    )
+    return part, tuple(analysis.findings)
 
 
 # In the words of claims about these columns. A study says what its other symbols mean.

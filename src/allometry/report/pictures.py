@@ -10,18 +10,16 @@ from pathlib import Path
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from allometry.errors import DiskError, UsageError, called, quoted
+from allometry.errors import UsageError, called, quoted
 from allometry.figures.drawing import Drawing, draw
 from allometry.figures.style import paper
 from allometry.figures.svg import inline_svg
-from allometry.files.durable import written
 from allometry.findings import Analysis
+from allometry.report.files import make_folder, named, write_bytes
 from allometry.study import Study, included
 from allometry.tables.table import Table
 
-__all__ = [
-    "Picture", "draw_figures", "draw_picture", "make_folder", "save_figures", "write_bytes",
-]  # fmt: skip
+__all__ = ["Picture", "draw_figures", "draw_picture", "save_figures"]
 
 
 @dataclass(frozen=True)
@@ -131,41 +129,6 @@ def save_figures(
     runs, findings = (folder / f"{study.name}_{what}.csv" for what in ("runs", "findings"))
     rows = Table.from_rows(vars(f) for f in analysis.findings)
     for file, content in ((runs, table), (findings, rows)):
-        with _told(file):
+        with named(file):
             content.to_csv(file)
     return [*files, runs, findings]
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises:
-        DiskError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DiskError(
-            f"cannot make the folder {folder}: {error.strerror}; choose another place"
-        ) from error
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is whole or as it was before.
-
-    Raises:
-        DiskError: it cannot be written.
-    """
-    with _told(path), written(path) as part:
-        part.write_bytes(content)
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Name the file that cannot be written: a report has many."""
-    try:
-        yield
-    except OSError as error:
-        raise DiskError(
-            f"cannot write {path}: {error.strerror or error}; choose another place with -o"
-        ) from error

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from allometry.spec import Experiment
 
 __all__ = [
-    "ALL_DECLARED", "DECLARED", "Change", "EarlierCode", "Key", "Row", "checked", "earlier_codes",
-    "matches_its_hash", "redeclared",
+    "ALL_DECLARED", "DECLARED", "STORED", "Change", "EarlierCode", "Key", "Row", "checked",
+    "earlier_codes", "matches_its_hash", "redeclared",
 ]  # fmt: skip
 
 DECLARED = "study, size, variant, run_id, position, spec, sha256"
 ALL_DECLARED = f"SELECT {DECLARED} FROM declared"
+STORED = """SELECT d.run_id FROM declared d JOIN runs r ON r.run_id = d.run_id
+    WHERE (d.study, d.size, d.variant) = (?, ?, ?) ORDER BY d.position, d.run_id"""
 
 Key = tuple[str, str, str]  # study, size, variant
 Row = tuple[Any, ...]  # of table ``declared``: a key, run_id, position, spec, sha256

@@ -16,7 +16,7 @@ from allometry.spec.comparison import check_same
 from allometry.store import plans as store_plans
 from allometry.store import verify as store_verify
 from allometry.store.copies import new_store
-from allometry.store.declarations import ALL_DECLARED, Row, checked
+from allometry.store.declarations import ALL_DECLARED, STORED, Row, checked
 from allometry.store.missing import nothing_stored
 from allometry.store.open_files import file_state
 from allometry.store.opening import Opened, copy_to, open_reader
@@ -25,7 +25,7 @@ from allometry.store.record import Record, damage, decode_arrays
 from allometry.store.rows import Rows
 from allometry.store.schema import has_tables
 from allometry.store.sqlite_errors import sqlite_errors
-from allometry.store.status import StudyStatus, statuses
+from allometry.store.status import StudyStatus, counted, statuses
 from allometry.store.verify import EXCLUDED, RUNS, Damage, Verification
 from allometry.tables.plans import CommittedPlan
 from allometry.tables.table import Table
@@ -123,6 +123,17 @@ class Reader:
 
         with self._reading():
             return self._rows_of(run_ids(specs)).table(study)
+
+    def sample(self, study: str, size: str, variant: str, most: int) -> Table:
+        """So many of the stored runs of a size of a study at most, evenly over its table.
+
+        Raises:
+            DataError: when one of them is not as it was written, naming it.
+        """
+        with self._reading():
+            names = [name for (name,) in self._each(STORED, (study, size, variant))]
+            step = max(1, -(-len(names) // most))
+            return self._rows_of(names[::step]).table(study)
 
     def _rows_of(self, names: Sequence[str], only: Collection[str] | None = None) -> Rows:
         """The stored ones of these runs, in this order; of those in `only` where it is given."""
@@ -266,6 +277,15 @@ class Reader:
             declared = [row[:4] for row in self._declared_rows()]
             runs = self._whole_rows({run_id for *_, run_id in declared})
             return statuses(declared, runs, self.exclusions())
+
+    def counts(self) -> list[StudyStatus]:
+        """What `status` gives, counted by SQLite and not checked: for who asks every second.
+
+        Raises:
+            DataError: the file is damaged, or holds what allometry does not write.
+        """
+        with self._reading() as connection:
+            return counted(connection, self.path)
 
     def _whole_rows(self, names: Collection[str]) -> Iterator[Record]:
         """These runs without their trajectories, in the order they stand in the file.

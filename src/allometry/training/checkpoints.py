@@ -27,6 +27,7 @@ from allometry.spec import Experiment, run_ids
 from allometry.spec.code import is_known
 from allometry.training import saved
 from allometry.training.kept import Kept
+from allometry.training.live import Live, PackCurves
 from allometry.training.saved import Saved
 from allometry.training.source import source_sha256
 
@@ -50,26 +51,38 @@ class Checkpoints:
         seconds: a pack that takes longer is kept so often; infinite for never. What was
             kept before is used all the same.
         kept: where trained networks are kept.
+        live: where the curves of packs under way are shown.
     """
 
     folder: Path
     seconds: float
     kept: Kept | None = None
+    live: Live | None = None
 
     def arguments(self) -> list[str]:
         """All of it as arguments of a worker on this machine."""
-        kept = [self.kept.argument()] if self.kept else []
-        return [str(self.folder.resolve()), str(self.seconds), *kept]
+        kept = self.kept.argument() if self.kept else ""
+        live = str(self.live.folder.resolve()) if self.live else ""
+        return [str(self.folder.resolve()), str(self.seconds), kept, live]
 
     @classmethod
     def of_arguments(cls, arguments: Sequence[str]) -> Self:
         """The inverse of `arguments`."""
-        folder, seconds, *kept = arguments
-        return cls(Path(folder), float(seconds), Kept.of_argument(kept[0]) if kept else None)
+        folder, seconds, kept, live = arguments
+        return cls(
+            Path(folder),
+            float(seconds),
+            Kept.of_argument(kept) if kept else None,
+            Live(Path(live)) if live else None,
+        )
 
     def of(self, specs: Sequence[Experiment]) -> "Checkpoint":
         """The checkpoint of the pack of these runs."""
         return Checkpoint(self, specs)
+
+    def curves(self, specs: Sequence[Experiment]) -> PackCurves | None:
+        """Where the curves of the pack of these runs are shown while it is under way."""
+        return self.live.pack(specs) if self.live else None
 
     def warn(self) -> None:
         """Say of each file here that cannot be used why; what is damaged is removed."""

@@ -16,6 +16,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,9 +93,11 @@ class Function(Procedure):
         A run whose function raises, or gives what cannot be kept, is a failure of its own.
         """
         made: list[RunResult | RunFailure] = []
-        for spec in pack.specs:
+        curves = checkpoints.curves(pack.specs) if checkpoints else None
+        for place, spec in enumerate(pack.specs):
+            show = partial(curves.add, place) if curves else _show_nothing
             try:
-                made.append(self._one(spec, measures, trajectory, advance))
+                made.append(self._one(spec, measures, _Given(trajectory, show), advance))
             except Exception as error:
                 made.append(RunFailure.of(spec, error))
             advance(self._updates(spec))
@@ -104,12 +107,11 @@ class Function(Procedure):
         self,
         spec: Experiment,
         measures: Measures,
-        trajectory: Measures,
+        given: "_Given",
         advance: Callable[[int], None],
     ) -> RunResult:
         began = time.perf_counter()
         pin_seeds(spec.seed)
-        given = _Given(trajectory)
         given.take(self._train(spec), advance)
         along = given.along()
         fields = columns(spec)
@@ -121,6 +123,10 @@ class Function(Procedure):
         status: Status = "diverged" if diverged or _diverged(row) else "done"
         # An array that was yielded is in its series already.
         return RunResult(spec, status, row, time.perf_counter() - began, arrays | along)
+
+
+def _show_nothing(step: float, values: Values) -> None:
+    """Where nobody can watch."""
 
 
 # ---- what `train` gave -----------------------------------------------------------------------
@@ -135,11 +141,12 @@ class _Given:
         rows: at each point, its measures and those of the study's trajectory.
     """
 
-    def __init__(self, trajectory: Measures):
+    def __init__(self, trajectory: Measures, show: Callable[[float, Values], None]):
         self.values: dict[str, Any] = {}
         self.steps: list[float] = []
         self.rows: list[dict[str, Any]] = []
         self._trajectory = trajectory
+        self._show = show
 
     def take(self, made: Any, advance: Callable[[int], None]) -> None:
         """Read all that `train` gives.
@@ -180,6 +187,7 @@ class _Given:
         yielded = {"train": lambda values: values}
         row = measured_columns({**yielded, **self._trajectory}, self.values)
         self.rows.append({name: _kept(name, value) for name, value in row.items()})
+        self._show(self.steps[-1], self.rows[-1])
 
     def along(self) -> dict[str, NDArray[Any]]:
         """Each measure over the points, ``(points, ...)``, with their steps.

@@ -203,6 +203,7 @@ def _descended(
     program = whole
     checkpoint = checkpoints.of(whole.specs) if checkpoints else None
     kept = checkpoints.kept if checkpoints else None
+    curves = checkpoints.curves(whole.specs) if checkpoints else None
     gone_on = _gone_on(checkpoint, program, progress) if checkpoint else None
     if gone_on:
         program, progress = gone_on
@@ -216,6 +217,8 @@ def _descended(
             if made - call.updates <= done and _keeps_off_lapack(program, progress, call):
                 alone.close()
             program, progress = advance(program, progress, call, kept)
+            if curves:
+                curves.show(progress.points)
             if not progress.members:
                 break
             if checkpoint and checkpoint.due():

@@ -1,0 +1,27 @@
+"""Documents for programs: JSON with a schema, the same on stdout and from the live page."""
+
+import json
+import math
+from typing import Any
+
+__all__ = ["json_document", "plain"]
+
+
+def json_document(schema: str, **fields: object) -> str:
+    """One JSON document with its schema.
+
+    In ASCII, so that it is the same data in every locale, and steers no terminal.
+    """
+    document = {"schema": f"allometry/{schema}/1", **plain(fields)}
+    return json.dumps(document, allow_nan=False).replace("\x7f", r"\u007f")
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON data; a float that is not finite becomes null."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,319 @@
+"""The routes of the live page.
+
+No text of a request becomes a path: a study is looked up by its slug in a dictionary.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from html import unescape
+from importlib import import_module
+from typing import Any, Final, Protocol, cast
+
+from anyio.to_thread import run_sync
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from allometry.errors import AllometryError, in_one_line
+from allometry.files.documents import json_document
+from allometry.report.rendering import Rendered
+from allometry.serve.events import Events
+from allometry.serve.findings import Findings
+from allometry.serve.guard import LARGEST_BODY, Guard
+from allometry.serve.live import Entry, Now, Watch
+from allometry.serve.pages import Part, overview, page, study_part
+
+__all__ = ["Application", "TablePage"]
+
+AT_ONCE: Final = 2  # dropped tables, or whole tables as JSON, that are worked on
+MOST_INLINE: Final = 150_000  # characters of findings that a page has from the start
+INTERVAL: Final = 1.0  # seconds between two looks at the store
+KEPT: Final = 8  # studies of which the part last drawn is kept
+SHARE: Final = 10.0  # times as long as a look takes, until the next one
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+class TablePage(Protocol):
+    """The page on which a table is dropped."""
+
+    def page(self) -> str:
+        """The page, with its content security policy in a ``<meta>``."""
+        ...
+
+    def answer(self, name: str, body: bytes, choices: Mapping[str, str]) -> dict[str, Any]:
+        """What is made of a table, as JSON data; AllometryError for one that is none."""
+        ...
+
+
+@dataclass
+class Application:
+    """The live page of one store.
+
+    Attributes:
+        watch: the store.
+        titles: of studies by name, for the first page.
+        findings: draws what the report would say, for the studies that are at hand.
+        table_page: None for the package's own.
+    """
+
+    watch: Watch
+    titles: Mapping[str, str] = field(default_factory=dict)
+    findings: Findings | None = None
+    table_page: TablePage | None = None
+
+    def __post_init__(self) -> None:
+        self.events = Events()
+        self._now = self.watch.now
+        self._working = 0
+        self._drawing = asyncio.Lock()
+        self._parts: dict[str, tuple[str, Part]] = {}
+
+    def guarded(self, token: str, port: int) -> Guard:
+        """All of it behind a guard."""
+        return Guard(self.starlette(), token, port, posts=("/table",))
+
+    def starlette(self) -> Starlette:
+        """The routes; each answers HEAD as well."""
+        routes: dict[str, Answer] = {
+            "/": self._first_page,
+            "/part": self._first_part,
+            "/events": self._stream,
+            "/status.json": self._status,
+            "/study/{slug}": self._study_page,
+            "/study/{slug}/part": self._study_part,
+            "/study/{slug}/findings": self._found_part,
+            "/study/{slug}/table.json": self._table,
+            "/study/{slug}/report.json": self._report,
+        }
+        app = Starlette(
+            routes=[
+                *(Route(path, answer, methods=["GET"]) for path, answer in routes.items()),
+                Route("/table", self._table_page, methods=["GET"]),
+                Route("/table", self._dropped, methods=["POST"]),
+            ],
+            exception_handlers={AllometryError: _refused, 404: _not_found},
+            lifespan=self._lifespan,
+        )
+        app.router.redirect_slashes = False  # which would send the name of the host back
+        return app
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        following = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            following.cancel()
+            if self.findings:
+                await self.findings.close()
+
+    async def _follow(self) -> None:
+        """Look at the store at once, and again and again while somebody watches."""
+        while True:
+            if self.events.clients or not self._now.version:
+                await self._read()
+            await asyncio.sleep(max(INTERVAL, SHARE * self.watch.seconds))
+
+    async def _read(self) -> Now:
+        """What the store holds now; every stream is told where it is another."""
+        self._now = await run_sync(self.watch.refresh)
+        self._tell()
+        return self._now
+
+    def _tell(self) -> None:
+        drawn = self.findings.count if self.findings else 0
+        self.events.send(f"{self._now.version}.{drawn}")
+
+    # ---- pages and their parts ---------------------------------------------------------------
+
+    async def _first_page(self, request: Request) -> Response:
+        part = overview(await self._read(), self.titles)
+        title = "Studies in this store, as they are now"
+        return _html(page(self.watch, part, title=title, part="/part"))
+
+    async def _first_part(self, request: Request) -> Response:
+        return _fragment(request, overview(await self._latest(), self.titles))
+
+    async def _study_page(self, request: Request) -> Response:
+        await self._read()
+        entry = self._entry(request)
+        if entry is None:
+            return _not_found(request, None)
+        now = await self._drawn(entry)
+        found = self._found(entry)
+        if found and len(found.text) > MOST_INLINE:
+            found = Part.of('<p class="partial">Findings and figures are loading.</p>')
+        title = self.titles.get(entry.status.study) or entry.status.study
+        path = f"/study/{entry.slug}"
+        return _html(
+            page(
+                self.watch, now, title=title, part=f"{path}/part", entry=entry,
+                findings=f"{path}/findings" if found else "", found=found,
+            )
+        )  # fmt: skip
+
+    async def _study_part(self, request: Request) -> Response:
+        await self._latest()
+        entry = self._entry(request)
+        if entry is None:
+            return _not_found(request, None)
+        return _fragment(request, await self._drawn(entry))
+
+    async def _drawn(self, entry: Entry) -> Part:
+        """Progress and charts of a study, drawn once for all pages that show it."""
+        async with self._drawing:
+            now, kept = self._now, self._parts.pop(entry.slug, None)
+            if kept is None or kept[0] != now.version:
+                kept = (now.version, await run_sync(study_part, self.watch, now, entry))
+            self._parts[entry.slug] = kept
+            for old in list(self._parts)[:-KEPT]:
+                del self._parts[old]
+            return kept[1]
+
+    async def _found_part(self, request: Request) -> Response:
+        await self._latest()
+        entry = self._entry(request)
+        found = self._found(entry) if entry else None
+        return _fragment(request, found) if found else _not_found(request, None)
+
+    def _found(self, entry: Entry) -> Part | None:
+        """Findings and figures as far as they are drawn; drawing is begun where it is due."""
+        return self.findings.part(entry, self._tell) if self.findings else None
+
+    async def _latest(self) -> Now:
+        """What was read last; read again where no stream keeps it so."""
+        return self._now if self.events.clients and self._now.version else await self._read()
+
+    def _entry(self, request: Request) -> Entry | None:
+        return self._now.entries.get(request.path_params["slug"])
+
+    async def _stream(self, request: Request) -> Response:
+        kind = "text/event-stream"
+        if request.method == "HEAD":
+            return Response(media_type=kind)
+        if self.events.full:
+            return _busy("as many pages as there may be are open")
+        await self._read()
+        return StreamingResponse(self.events.stream(), media_type=kind)
+
+    # ---- documents ---------------------------------------------------------------------------
+
+    async def _status(self, request: Request) -> Response:
+        now = await self._read()
+        if now.error:
+            return _error(now.error, 503)
+        entries = sorted(entry.status for entry in now.entries.values())
+        studies = [status.document() for status in entries]
+        return _json(json_document("status", store=str(self.watch.store), studies=studies))
+
+    async def _table(self, request: Request) -> Response:
+        await self._latest()
+        entry = self._entry(request)
+        if entry is None:
+            return _not_found(request, None)
+
+        def document() -> str:
+            rows = self.watch.table(entry.key)
+            return json_document("table", study=entry.status.study, view=None, rows=[*rows])
+
+        text = await self._worked(document)
+        return _json(text) if isinstance(text, str) else text
+
+    async def _report(self, request: Request) -> Response:
+        await self._latest()
+        entry = self._entry(request)
+        if entry is None or self.findings is None:
+            return _not_found(request, None)
+        found = self.findings.document(entry)
+        if found is None:
+            self._found(entry)
+            return _busy("its findings are being drawn")
+        status = entry.status
+        return _json(
+            json_document("report", study=status.study, size=status.size, files=[], findings=found)
+        )
+
+    # ---- a dropped table ---------------------------------------------------------------------
+
+    async def _table_page(self, request: Request) -> Response:
+        text = self._page_of_tables().page()
+        return _html(Rendered(text, policy_of(text)))
+
+    async def _dropped(self, request: Request) -> Response:
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LARGEST_BODY:
+                return _error(f"a table of at most {LARGEST_BODY} bytes expected", 413)
+        choices = dict(request.query_params)
+        name = choices.pop("name", "")
+        answer = self._page_of_tables().answer
+        try:
+            document = await self._worked(lambda: answer(name, bytes(body), choices))
+        except AllometryError as error:
+            return _error(str(error), 422)
+        return document if isinstance(document, Response) else _json(json.dumps(document))
+
+    def _page_of_tables(self) -> TablePage:
+        if self.table_page is None:
+            # Brings what fits and draws, which the page of a store does not need.
+            self.table_page = cast(TablePage, import_module("allometry.serve.table_page"))
+        return self.table_page
+
+    async def _worked(self, work: Callable[[], Any]) -> Any:
+        """What `work` gives in a thread of its own, or an answer that too much is worked on."""
+        if self._working >= AT_ONCE:
+            return _busy("as much as may be is worked on")
+        self._working += 1
+        try:
+            return await run_sync(work)
+        finally:
+            self._working -= 1
+
+
+# ---- answers ---------------------------------------------------------------------------------
+
+
+def policy_of(text: str) -> str:
+    """The content security policy that a page of ours has in itself."""
+    opening = 'http-equiv="Content-Security-Policy" content="'
+    return unescape(text.partition(opening)[2].partition('"')[0])
+
+
+def _html(page: Rendered) -> Response:
+    policy = f"{page.policy}; frame-ancestors 'none'"
+    return HTMLResponse(page.text, headers={"content-security-policy": policy})
+
+
+def _fragment(request: Request, part: Part) -> Response:
+    """A part of a page; not again where the page has it."""
+    if request.headers.get("if-none-match") == part.tag:
+        return Response(status_code=304, headers={"etag": part.tag})
+    return HTMLResponse(part.text, headers={"etag": part.tag})
+
+
+def _json(text: str) -> Response:
+    return Response(text, media_type="application/json")
+
+
+def _error(text: str, status: int) -> Response:
+    return Response(json.dumps({"error": text}), status, media_type="application/json")
+
+
+def _busy(text: str) -> Response:
+    answer = _error(f"{text}: try again in a moment", 503)
+    answer.headers["retry-after"] = "2"
+    return answer
+
+
+def _not_found(request: Request, error: Exception | None) -> Response:
+    return PlainTextResponse("nothing here: / shows every study of the store\n", 404)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    return _error(in_one_line(error), 503)

@@ -1,0 +1,182 @@
+"""What a store holds now, and what the run that writes it says of itself."""
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from allometry.errors import AllometryError, UsageError, in_one_line
+from allometry.store import Store, StudyStatus
+from allometry.store.declarations import Key
+from allometry.store.log import LOG
+from allometry.store.place import resolved
+from allometry.tables.table import Table
+from allometry.training.live import Curve, Live, State
+
+__all__ = ["Entry", "Now", "Watch"]
+
+
+KEPT: Final = 2  # studies of which a sample of the runs is kept
+
+
+class Entry(NamedTuple):
+    """One size of one study, as far as it is.
+
+    Attributes:
+        slug: of its page: plain characters of its name, and a digest of all of it, so that no text
+            of a store becomes a path.
+        state: of the run that trains it now; None where none does.
+    """
+
+    slug: str
+    status: StudyStatus
+    state: State | None
+
+    @property
+    def key(self) -> Key:
+        return self.status[:3]
+
+    @property
+    def runs_under_way(self) -> float:
+        """What is trained of runs that are not stored, in runs."""
+        if self.state is None or not self.state.steps:
+            return 0.0
+        # The store may be ahead of what the run last said of itself.
+        stored = max(self.state.done, self.state.runs - self.status.pending)
+        made = self.state.runs * self.state.steps_done / self.state.steps - stored
+        return min(max(0.0, made), float(self.status.pending))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until all runs of this stage are trained, at the rate so far; None where unknown."""
+        if self.state is None or not self.state.rate:
+            return None
+        left = (self.state.steps - self.state.steps_done) / self.state.rate
+        return max(0.0, left - max(0.0, time.time() - self.state.updated))
+
+
+class Now(NamedTuple):
+    """What was read last.
+
+    Attributes:
+        entries: by slug, in the order of the names; those that a run trains come first.
+        error: why the store cannot be read; empty where it can.
+        curves: of packs under way.
+        version: another one whenever anything of this is.
+    """
+
+    entries: Mapping[str, Entry] = {}
+    error: str = ""
+    curves: tuple[Curve, ...] = ()
+    version: str = ""
+
+
+class Watch:
+    """Reads a store again when it was written, and forgets what it read before.
+
+    Each reading opens the file for reading, takes no lock, and is over before the page is made.
+
+    Args:
+        store: the SQLite file; it need not be there yet.
+    """
+
+    def __init__(self, store: str | Path):
+        self.store = resolved(store)
+        self.now = Now()
+        self.seconds = 0.0  # that the last reading took
+        self._live = Live.beside(self.store)
+        self._reading = threading.Lock()
+        self._sampling = threading.Lock()
+        self._samples: dict[Key, tuple[tuple[object, ...], Table]] = {}
+        self._stamp: tuple[object, ...] | None = None
+        self._counts: list[StudyStatus] = []
+        self._error = ""
+
+    def refresh(self) -> Now:
+        """Read what changed since the last time; from any thread."""
+        with self._reading:
+            began, stamp = time.perf_counter(), self._stamps()
+            if stamp != self._stamp:
+                self._counts, self._error = self._counted()
+                # A stamp that changed while it was read is looked at again the next time.
+                self._stamp = stamp
+            state = self._live.state()
+            curves = tuple(self._live.curves()) if state else ()
+            running = repr((state, *((c.run_id, _last(c)) for c in curves)))
+            version = hashlib.sha256(f"{stamp} {running} {self._error}".encode()).hexdigest()[:16]
+            if version != self.now.version:
+                entries = {e.slug: e for e in _entries(self._counts, state)}
+                self.now = Now(entries, self._error, curves, version)
+            self.seconds = time.perf_counter() - began
+            return self.now
+
+    def sample(self, key: Key, most: int) -> Table:
+        """So many of the stored runs at most, read again when the store was written.
+
+        Raises:
+            AllometryError: as `Reader.sample`.
+        """
+        with self._sampling:
+            stamp = self._stamps()
+            kept = self._samples.get(key)
+            if kept is None or kept[0] != stamp:
+                with Store(self.store) as opened:
+                    kept = (stamp, opened.sample(*key, most))
+                self._samples.pop(key, None)
+                self._samples[key] = kept
+                for old in list(self._samples)[:-KEPT]:
+                    del self._samples[old]
+            return kept[1]
+
+    def table(self, key: Key) -> Table:
+        """All stored runs; AllometryError as `Reader.table`."""
+        with Store(self.store) as opened:
+            return opened.table(*key)
+
+    def _stamps(self) -> tuple[object, ...]:
+        log = self.store.with_name(self.store.name + LOG)
+        return (_stamp(self.store), _stamp(log))
+
+    def _counted(self) -> tuple[list[StudyStatus], str]:
+        try:
+            with Store(self.store) as opened:
+                return opened.counts(), ""
+        except UsageError:
+            return [], f"There is no store {self.store.name} yet: a run makes it."
+        except AllometryError as error:
+            return [], in_one_line(error)
+
+
+def slug(key: Key) -> str:
+    """The name of the page of a size of a study: the same for the same, whoever asks."""
+    words = "-".join(filter(None, (re.sub(r"[^A-Za-z0-9_]+", "-", part)[:60] for part in key)))
+    return f"{words}-{hashlib.sha256(repr(key).encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def _entries(counts: list[StudyStatus], state: State | None) -> list[Entry]:
+    entries = [
+        Entry(slug(status[:3]), status, state if state and status[:3] == state[:3] else None)
+        for status in counts
+    ]
+    return sorted(entries, key=lambda entry: entry.state is None)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Another value whenever a file is written; the same for one that is empty or not there.
+
+    Who reads a store first makes an empty log.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    if not status.st_size:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _last(curve: Curve) -> int:
+    return sum(map(len, curve.values.values()))

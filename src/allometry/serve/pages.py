@@ -1,0 +1,123 @@
+"""The pages of the server, and the parts of them that a page asks for again."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from allometry.errors import AllometryError, in_one_line
+from allometry.report.rendering import Rendered, environment, part_of_page, rendered
+from allometry.serve.curves import RUNS, charts_of
+from allometry.serve.live import Entry, Now, Watch
+from allometry.stats.digits import shown, shown_integer
+
+__all__ = ["Part", "overview", "page", "study_part"]
+
+PACKAGES: Final = ("allometry.serve",)
+MOST_STUDIES: Final = 200  # of the first page
+
+
+class Part(NamedTuple):
+    """A part of a page, and a name for its content."""
+
+    text: Markup
+    tag: str
+
+    @classmethod
+    def of(cls, text: str) -> "Part":
+        digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+        # Of our templates, which escape all other text.
+        return cls(Markup(text), f'"{digest}"')  # noqa: S704
+
+
+def overview(now: Now, titles: Mapping[str, str]) -> Part:
+    """Every study with its progress.
+
+    Args:
+        titles: of studies, by name.
+    """
+    entries = list(now.entries.values())
+    return _part(
+        "overview.html.j2", entries=entries[:MOST_STUDIES], error=now.error,
+        left_out=max(0, len(entries) - MOST_STUDIES), titles=_Titles(titles),
+    )  # fmt: skip
+
+
+def study_part(watch: Watch, now: Now, entry: Entry) -> Part:
+    """One study: its progress and charts, from the store and from packs under way."""
+    charts, error = [], now.error
+    under_way = now.curves if entry.state else ()
+    try:
+        charts = charts_of(watch.sample(entry.key, RUNS), under_way)
+    except AllometryError as reason:
+        error = in_one_line(reason)
+    return _part("study.html.j2", e=entry, charts=charts, error=error)
+
+
+def page(
+    watch: Watch, now: Part, *, title: str, part: str, entry: Entry | None = None,
+    findings: str = "", found: Part | None = None,
+) -> Rendered:  # fmt: skip
+    """A whole page around its parts.
+
+    Args:
+        now: its first part. part: the path of that.
+        title: in plain words.
+        entry: of the study that the page shows; None for the first page.
+        findings: the path of the part with findings; empty for a page without. found: that part.
+    """
+    _filters(environment(PACKAGES))
+    return rendered(
+        "live.html.j2", packages=PACKAGES, styles=("page.css", "live.css"),
+        scripts=("sort.js", "live.js"), connects=True,
+        title=title, heading=title, store=watch.store.name, entry=entry, part=part, now=now.text,
+        findings=findings, found=found.text if found else "",
+        when=datetime.now().astimezone().strftime("%H:%M:%S"),
+    )  # fmt: skip
+
+
+def _part(template: str, **values: Any) -> Part:
+    _filters(environment(PACKAGES))
+    return Part.of(part_of_page(template, PACKAGES, **values))
+
+
+class _Titles(dict[str, str]):
+    """Titles by name; empty for a study without one."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+# ---- words of numbers ------------------------------------------------------------------------
+
+
+def _filters(env: Environment) -> None:
+    filters: dict[str, Callable[..., str]] = {
+        "whole": shown_integer, "rate": _rate, "duration": duration, "moment": _moment,
+    }  # fmt: skip
+    env.filters.update(filters)
+
+
+def _rate(rate: float | None) -> str:
+    return f"{shown(rate, 3)} model-steps/s" if rate else "–"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the largest units that fit, 3 h 5 min say; a dash where they are not known."""
+    if seconds is None or not 0 <= seconds < 1e10:
+        return "–"
+    if seconds < 100:
+        return f"{seconds:.3g} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 100 else f"{hours / 24:.3g} days"
+
+
+def _moment(text: str) -> str:
+    """A time of the store in the time of this machine's place."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
