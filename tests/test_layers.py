@@ -33,6 +33,7 @@ LAYERS = (
     ("studies",),
     ("engines", "report"),
     ("run",),
+    ("serve",),
     ("cli",),
 )
 LONGEST_CHAIN = 14  # units, `__main__` among them: a plan is made of fits, and figures draw it

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
@@ -18,29 +18,59 @@ from allometry.figures.words import to_html
 from allometry.findings import MARKS, Finding
 from allometry.report.pictures import make_folder, write_bytes
 
-__all__ = ["LIMIT", "render", "symbols_in", "with_meanings", "write"]
+__all__ = [
+    "LIMIT", "Rendered", "environment", "render", "rendered", "symbols_in", "with_meanings",
+    "write",
+]  # fmt: skip
 
 LIMIT = 1_000_000  # bytes of a page
 ADDRESS = r"(?<![\w./])(?:(?P<arxiv>\d{4}\.\d{4,5})(?![\w])|10\.\d{4,9}/[\w./()-]+)"
 
 
 def render(template: str, **values: Any) -> str:
-    """A page with its style and script inside; its policy forbids everything else to load.
+    """A page with its style and script inside; its policy forbids everything else to load."""
+    return rendered(template, **values).text
+
+
+class Rendered(NamedTuple):
+    """A page, and its content security policy without what a header alone can say."""
+
+    text: str
+    policy: str
+
+
+def rendered(
+    template: str,
+    *,
+    packages: tuple[str, ...] = (),
+    styles: Sequence[str] = ("page.css",),
+    scripts: Sequence[str] = ("sort.js",),
+    connects: bool = False,
+    **values: Any,
+) -> Rendered:
+    """A page with its styles and scripts inside; its policy forbids everything else to load.
 
     What would steer a terminal, turn the direction of writing or be seen by nobody is written out.
+
+    Args:
+        packages: with folders ``templates`` that are searched after the report's.
+        styles, scripts: names of files beside the templates.
+        connects: whether its script may ask the server that it comes from.
     """
-    env = _environment()
+    env = environment(packages)
     loader = env.loader
     assert loader is not None
-    style, script = (loader.get_source(env, name)[0] for name in ("page.css", "sort.js"))
+    style, script = (
+        "".join(loader.get_source(env, name)[0] for name in names) for names in (styles, scripts)
+    )
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
         f"style-src {_hash_source(style)}; script-src {_hash_source(script)}"
-    )
+    ) + ("; connect-src 'self'" if connects else "")
     page = env.get_template(template).render(
         style=_trusted(style), script=_trusted(script), policy=policy, **values
     )
-    return printable(page)
+    return Rendered(printable(page), policy)
 
 
 def _hash_source(text: str) -> str:
@@ -72,9 +102,11 @@ def write(page: str, path: Path, parts: Sequence[tuple[str, int]] = ()) -> Path:
 
 
 @cache
-def _environment() -> Environment:
+def environment(packages: tuple[str, ...] = ()) -> Environment:
+    """What renders templates of the report, and of other packages that look like it."""
+    places = ("allometry.report", *packages)
     env = Environment(
-        loader=PackageLoader("allometry.report", "templates"),
+        loader=ChoiceLoader([PackageLoader(place, "templates") for place in places]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,1 @@
+"""The live page: what a store holds now, in a browser of this machine."""
