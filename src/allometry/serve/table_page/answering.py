@@ -35,6 +35,9 @@ __all__ = ["LARGEST", "answer"]
 SCHEMA = "allometry/table/1"
 LARGEST = 5_000_000  # bytes of a table
 MOST_ROWS = 20_000  # of which a page can be made within seconds
+LOSS = "loss"  # the figure of a plan that the chart of runs is
+NO_PLAN = "There is no plan"
+NOT_PLANNED = f"{NO_PLAN}: it needs a law of N, D and L."
 LONGEST_NAME = 255  # characters, as of a file
 
 
@@ -81,7 +84,7 @@ def answer(name: str, body: bytes, choices: Mapping[str, str]) -> dict[str, Any]
         "rows": len(table),
         "columns": columns_as_read(table, chosen),
         "fields": fields_of(table, chosen, None if result is None else result.compute,
-                            () if result is None else result.figures),
+                            [] if result is None else [f for f in result.figures if f != LOSS]),
         "problem": problem,
     }  # fmt: skip
     return {**document, **(_NOTHING if result is None else _shown(dropped, result))}
@@ -134,17 +137,17 @@ def _result(dropped: _Dropped, choices: Choices) -> _Result:
     _check_mapped(choices)
     planned = is_planned(choices.law)
     of_plan = _table_of_plan(dropped, choices, table) if planned else table
-    cost = choices.counting.cost(of_plan, choices.columns) if planned else None
+    cost, reason = _cost(of_plan, choices) if planned else (None, NOT_PLANNED)
     places, compute = _places(of_plan, choices, cost)
     conditions = conditions_of(choices, of_plan, places.x, places.y, _brushed_columns(choices))
     choices = choices.with_conditions(conditions)
-    plan, reason = None, f"Law {choices.law.name} plans no run: a plan needs N, D and L."
+    plan = None
     budget = None if cost is None else _budget(of_plan, choices, compute)
     if cost is not None and budget is not None:
         try:
             plan, reason = _plan(of_plan, choices, cost, budget), ""
         except AllometryError as error:  # the fit can be read all the same
-            reason = f"There is no plan: {error}"
+            reason = f"{NO_PLAN}: {error}"
     fit = _fit_of_plan(plan, choices) if of_plan is table else None
     if fit is None:
         options = choices.fit_options()
@@ -152,6 +155,14 @@ def _result(dropped: _Dropped, choices: Choices) -> _Result:
     used = np.isin(np.arange(len(table)), fit.problem.rows.kept)
     figures = () if plan is None else _figures(plan)
     return _Result(choices, of_plan, places, used, fit, plan, reason, budget, figures)
+
+
+def _cost(table: Table, choices: Choices) -> tuple[Cost | None, str]:
+    """How FLOP are counted, or None and the reason why it cannot be said."""
+    try:
+        return choices.counting.cost(table, choices.columns), ""
+    except AllometryError as error:  # the fit needs no FLOP
+        return None, f"{NO_PLAN}: {error}"
 
 
 def _budget(table: Table, choices: Choices, compute: Array) -> float | None:
@@ -231,7 +242,7 @@ def _brushed_columns(choices: Choices) -> list[str]:
 def _figures(plan: Plan) -> tuple[str, ...]:
     from allometry.figures.plans import figures_of_plan
 
-    return tuple(name for name in figures_of_plan(plan) if name != "loss")  # that the chart is
+    return tuple(figures_of_plan(plan))
 
 
 def _shown(dropped: _Dropped, result: _Result) -> dict[str, Any]:
@@ -243,7 +254,8 @@ def _shown(dropped: _Dropped, result: _Result) -> dict[str, Any]:
     again = {"fit": fit_again(dropped.name, choices)}
     if plan is not None and compute is not None:
         again["plan"] = plan_again(dropped.name, choices, compute)
-    drawn = chart(result.places, result.used, result.fit, plan)
+    near = plan if LOSS in result.figures else None  # one chart can hold the runs and the plan
+    drawn = chart(result.places, result.used, result.fit, near)
     section = section_of_answer(
         table=result.table, choices=choices, used=result.used, fit=result.fit, plan=plan,
         reason=result.reason, chart=drawn, again=again, slider=bool(slider),

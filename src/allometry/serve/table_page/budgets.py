@@ -8,7 +8,6 @@ from allometry.laws import Array
 from allometry.plan.budget import Budget
 from allometry.plan.document import Plan
 from allometry.plan.law_plan import numbers_of_run
-from allometry.report.plan_in_words import percent
 from allometry.stats.digits import shown
 from allometry.stats.interval import Interval
 
@@ -56,6 +55,7 @@ def budgets(plan: Plan, chosen: float) -> list[dict[str, Any]]:
     return [
         {
             "compute": step,
+            "planned": step == chosen,
             "beyond": step > largest,
             **{n: _plain(numbers[n]) for n in OF_A_STEP},
             "text": _in_words(step, numbers, largest, plan.level),
@@ -88,7 +88,7 @@ def _in_words(
     where = (
         f"{shown(factor)} times the largest run: extrapolated"
         if factor > 1
-        else f"{percent(factor)} of the compute of the largest run"
+        else "within the compute of the runs"
     )
     return {
         "compute": f"{shown(compute)} FLOP", "where": where, "level": f"{100 * level:g}%",

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from allometry.figures.curves import fit_curve
+from allometry.figures.curves import curve, fit_curve
 from allometry.figures.drawing import draw
 from allometry.figures.marks import TIPS, VECTOR_MARKS
 from allometry.figures.panels import runs_panel
@@ -120,7 +120,12 @@ def _of_fit(places: Places, used: NDArray[np.bool_], fit: Fit | None) -> Figure:
         symbol = fit.law.sizes[0]
         sizes = fit.data[symbol]
         xlog = xlog and fit.law.centring == "ratio"
-        curves = [fit_curve(fit, (float(sizes.min()), float(sizes.max())), symbol=symbol)]
+        ends = float(sizes.min()), float(sizes.max())
+        curves = [
+            fit_curve(fit, ends, symbol=symbol)
+            if fit.draws
+            else curve(lambda at: fit.predict({symbol: at}), ends)
+        ]
     figure, axes = panels(height=HEIGHT)
     runs_panel(
         x, y, ax=axes[0, 0], used=used[here] if used[here].any() else None, curves=curves,

@@ -9,11 +9,20 @@ from allometry.errors import UsageError, did_you_mean
 from allometry.fitting.options import FitOptions, ObjectiveChoice
 from allometry.laws import Law
 from allometry.plan.frontier.conventions import NAMES, Counting
-from allometry.serve.table_page.recognise import columns_of_law, is_planned, roles
+from allometry.serve.table_page.recognise import columns_of_law, is_planned, likely_law
 from allometry.tables.limits import listed
 from allometry.tables.table import Table
 
-__all__ = ["PLANNED_LAWS", "RESAMPLES", "Choices", "Rectangle", "choices_of"]
+__all__ = [
+    "FIGURES",
+    "LAWS",
+    "MAP",
+    "PLANNED_LAWS",
+    "RESAMPLES",
+    "Choices",
+    "Rectangle",
+    "choices_of",
+]
 
 OBJECTIVES: tuple[ObjectiveChoice, ...] = get_args(ObjectiveChoice)
 RESAMPLES = (1000, 200, 0)
@@ -23,6 +32,7 @@ WORDS = (
     "law", "other_law", "objective", "delta", "resamples", "run", "where", "flops", "vocabulary",
     "sequence", "aspect_ratio", "other_n", "compute", "figure", "brush", "leave_row",
 )  # fmt: skip
+FIGURES = ("waste", "sizes", "isoflop", "disagreement")  # of a plan
 MAP = "map_"  # before a symbol
 
 # The laws of the page by name; those of N and D and a loss first, by which runs are planned.
@@ -106,7 +116,7 @@ def choices_of(words: Mapping[str, str], table: Table) -> Choices:
                 f"no choice {key!r}; there are {', '.join(WORDS)} and {MAP}SYMBOL"
                 f"{did_you_mean(key, WORDS)}"
             )
-    law = _law(words.get("law") or _likely_law(table))
+    law = _law(words.get("law") or likely_law(table))
     closed = law.allocation is not None or len(law.sizes) == 1
     flops = _one_of("flops", words.get("flops") or NAMES[0], NAMES)
     return Choices(
@@ -124,19 +134,10 @@ def choices_of(words: Mapping[str, str], table: Table) -> Choices:
         ),
         other_n=_column("other_n", words.get("other_n", ""), table),
         compute=_number(words, "compute"),
-        figure=words.get("figure", ""),
+        figure=_one_of("figure", words.get("figure", ""), ("", *FIGURES)),
         rectangle=_rectangle(words.get("brush", "")),
         leave_row=_whole(words, "leave_row"),
     )  # fmt: skip
-
-
-def _likely_law(table: Table) -> str:
-    """chinchilla where sizes, data and loss are there, a power law with a floor else."""
-    law = PLANNED_LAWS["chinchilla"]
-    columns = columns_of_law(law, table)
-    is_there = {"N", "L"} <= set(columns) and {"D", "C"} & set(columns)
-    plannable = is_there or not set(roles(table).values()) & {"N", "D", "C"}
-    return "chinchilla" if plannable else "power_floor"
 
 
 def _law(name: str) -> Law:

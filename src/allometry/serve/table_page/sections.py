@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allometry.errors import UsageError, did_you_mean, printable
+from allometry.errors import printable
 from allometry.figures.fits import draw_fit
 from allometry.figures.plans import figures_of_plan
 from allometry.figures.style import headline, stacked
@@ -74,6 +74,7 @@ def section_of_answer(
         beyond="" if plan is None else beyond_in_words(plan),
         chart=chart,
         picture=picture,
+        lacking="" if plan is None or picture is not None else choices.figure,
         again=again,
         rows=_rows(table, choices, used, fit),
         slider=slider,
@@ -97,11 +98,8 @@ def _picture(choices: Choices, fit: Fit, plan: Plan | None) -> Picture | None:
     if not choices.figure:
         return None
     figures = figures_of_plan(plan)
-    if choices.figure not in figures:
-        raise UsageError(
-            f"this plan has no figure {choices.figure!r}; it has {', '.join(figures)}"
-            f"{did_you_mean(choices.figure, figures)}"
-        )
+    if choices.figure not in figures:  # the page says so in its place
+        return None
     figure = figures[choices.figure]
     return draw_picture(2, choices.figure, figure.draw, figure.caption)
 

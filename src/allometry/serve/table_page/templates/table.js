@@ -20,17 +20,16 @@
 
   // ---- asking ------------------------------------------------------------------------------
 
-  const choices = () => Object.fromEntries(
-    [...document.querySelectorAll("[data-key]")].map((field) => [field.dataset.key, field.value]),
-  );
+  // What the person changed; the server decides the rest by what the table seems to hold.
+  let chosen = {};
 
   const wait = (seconds, signal) => new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, 1000 * seconds);
     signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); });
   });
 
-  async function post(table, chosen, signal) {
-    const query = new URLSearchParams({ name: table.name, ...chosen });
+  async function post(table, choices, signal) {
+    const query = new URLSearchParams({ name: table.name, ...choices });
     for (let attempt = 0; attempt < RETRIES; attempt += 1) {
       const response = await fetch(`/table?${query}`, {
         method: "POST", body: table.bytes, signal,
@@ -52,7 +51,7 @@
     throw new Error(reply?.error ?? `the server answered with status ${response.status}`);
   }
 
-  async function ask(table, chosen) {
+  async function ask(table, choices) {
     const number = newest += 1;
     pending?.abort();
     pending = new AbortController();
@@ -60,7 +59,7 @@
     document.querySelector(".result").setAttribute("aria-busy", "true");
     say(`Fitting ${table.name} …`);
     try {
-      const reply = await read(await post(table, chosen, signal));
+      const reply = await read(await post(table, choices, signal));
       if (number === newest) show(table, reply);
     } catch (error) {
       if (number === newest) {
@@ -74,7 +73,7 @@
     }
   }
 
-  const askAgain = (more = {}) => { if (shown) ask(shown.table, { ...choices(), ...more }); };
+  const askAgain = (more = {}) => { if (shown) ask(shown.table, { ...chosen, ...more }); };
 
   async function take(file) {
     if (!file) return;
@@ -107,6 +106,8 @@
       return;
     }
     shown = { table, reply };
+    if (isNew) chosen = {};
+    if (!reply.problem) chosen.where = reply.fields.find((field) => field.key === "where").value;
     showFields(reply.fields);
     if (isNew && innerWidth < 900) byId("choices-details").open = Boolean(reply.problem);
     const focused = document.activeElement?.id;
@@ -178,9 +179,7 @@
     if (!steps.length) return;
     const known = steps.filter((step) => !step.beyond).length;
     slider.max = steps.length - 1;
-    const compute = Number(byId("field-compute")?.value);
-    const at = steps.findIndex((step) => step.compute === compute);
-    slider.value = at < 0 ? steps.length - 1 : at;
+    slider.value = steps.findIndex((step) => step.planned);
     byId("track-known").style.width = `${100 * Math.max(0, known - 0.5) / (steps.length - 1)}%`;
     showStep();
   }
@@ -215,7 +214,7 @@
 
   slider.addEventListener("input", showStep);
   slider.addEventListener("change", () => {
-    byId("field-compute").value = String(shown.reply.slider[Number(slider.value)].compute);
+    chosen.compute = String(shown.reply.slider[Number(slider.value)].compute);
     askAgain();
   });
 
@@ -320,6 +319,7 @@
   form.addEventListener("input", (event) => { event.target.dataset.typed = "yes"; });
   form.addEventListener("change", (event) => {
     delete event.target.dataset.typed;
+    chosen[event.target.dataset.key] = event.target.value;
     askAgain();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
