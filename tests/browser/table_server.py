@@ -4,6 +4,7 @@ The page around holds the other in a frame as wide as a screen, and drives it as
 `drop(name, text)`, `until(condition)`, `choose(key, value)`, `click(selector)`.
 """
 
+import contextlib
 import http.server
 import json
 import re
@@ -52,12 +53,13 @@ const text = (selector) => page.querySelector(selector).textContent;
 onload = async () => {
   page = document.getElementById("f").contentDocument;
   view = document.getElementById("f").contentWindow;
-  const refused = [];
-  page.addEventListener("securitypolicyviolation", (e) => refused.push(e.violatedDirective));
+  const violations = [];
+  page.addEventListener("securitypolicyviolation", (e) => violations.push(e.violatedDirective));
   let out = {};
   try { out = await (async () => { %(script)s })(); }
   catch (error) { out = { failed: String(error) }; }
-  document.getElementById("out").textContent = JSON.stringify({ ...out, refused });
+  out.refused_by_policy = violations;
+  document.getElementById("out").textContent = JSON.stringify(out);
 };
 </script>"""
 
@@ -83,7 +85,8 @@ def table_server(pages: dict[str, str], reply=answer) -> Iterator[tuple[str, lis
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # the page asked for something else
+                self.wfile.write(body)
 
         def do_GET(self):
             path = urlsplit(self.path).path

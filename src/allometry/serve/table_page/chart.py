@@ -61,7 +61,7 @@ def chart(
         the ends and scale of x and y. title: what it shows. points: how many runs it has.
     """
     figure = _of_plan(plan, places, used) if plan is not None else _of_fit(places, used, fit)
-    drawing = draw(figure, NAME)
+    drawing = draw(figure, NAME, raster=False)
     title = str(figure.get_label()) or "Runs"
     caption = (
         "Each mark is a row of the table: filled where the fit uses it, hollow where it is left "
