@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from allometry.errors import UsageError
 from allometry.serve.table_page import answer
 from tests.browser.chromium import executable
 from tests.browser.table_server import seen
@@ -199,16 +200,21 @@ def test_fits_its_screen_and_every_control_has_a_name(width, dark):
 
 
 def test_a_stale_answer_never_replaces_a_newer_one():
-    laws, newer_is_asked = [], threading.Event()
+    laws, newer_is_shown, older_is_made = [], threading.Event(), threading.Event()
 
     def reply(name, body, words):
+        if name == "the newer is shown":  # answered once the older answer is on its way
+            newer_is_shown.set()
+            assert older_is_made.wait(20)
+            time.sleep(0.5)
+            raise UsageError("now look again")
         laws.append(words.get("law"))
-        if laws[-1] == "kaplan":  # ends after what was asked later
-            assert newer_is_asked.wait(20)
-            time.sleep(1)
-        if laws[-1] == "skaling":
-            newer_is_asked.set()
-        return quickly(name, body, words)
+        if laws[-1] != "kaplan":
+            return quickly(name, body, words)
+        assert newer_is_shown.wait(20)
+        made = quickly(name, body, words)
+        older_is_made.set()
+        return made
 
     # No timer between the two: the browser's clock stands still while it waits for an answer.
     out, _, _ = seen(
@@ -219,8 +225,15 @@ def test_a_stale_answer_never_replaces_a_newer_one():
         const usable = !byId("field-law").disabled && !byId("slider").disabled;
         const during = [text("#fit-command"), text("#status")];
         await view.fetch("/table");
-        await choose("law", "skaling");
-        return { usable, old, during, command: text("#fit-command"),
+        const newer = new Promise((resolve) => new view.MutationObserver(() => {
+          if (byId("fit-command")?.textContent.includes("--law skaling")) resolve();
+        }).observe(byId("answer"), { childList: true }));
+        pick("law", "skaling");
+        await newer;
+        const command = text("#fit-command");
+        const wait = new URLSearchParams({ name: "the newer is shown" });
+        await view.fetch(`/table?${wait}`, { method: "POST", body: "-" });
+        return { usable, old, during, command, later: text("#fit-command"),
           law: byId("field-law").value, error: text("#error") };
         """,
         TABLES,
@@ -230,4 +243,5 @@ def test_a_stale_answer_never_replaces_a_newer_one():
     assert laws == [None, "kaplan", "skaling"]
     assert out["usable"] and "--law chinchilla" in out["old"]
     assert out["during"] == [out["old"], "Fitting runs.csv …"]
-    assert "--law skaling" in out["command"] and out["law"] == "skaling" and not out["error"]
+    assert "--law skaling" in out["command"] and out["later"] == out["command"]
+    assert out["law"] == "skaling" and not out["error"]

@@ -21,7 +21,7 @@ from allometry.serve.table_page.again import fit_again, plan_again
 from allometry.serve.table_page.brush import conditions_of
 from allometry.serve.table_page.budgets import budgets, default_compute
 from allometry.serve.table_page.chart import Places, chart
-from allometry.serve.table_page.choices import Choices, choices_of
+from allometry.serve.table_page.choices import OF_FIT, Choices, choices_of
 from allometry.serve.table_page.fields import columns_as_read, fields_of
 from allometry.serve.table_page.recognise import is_planned
 from allometry.serve.table_page.sections import section_of_answer
@@ -242,7 +242,7 @@ def _brushed_columns(choices: Choices) -> list[str]:
 def _figures(plan: Plan) -> tuple[str, ...]:
     from allometry.figures.plans import figures_of_plan
 
-    return tuple(figures_of_plan(plan))
+    return (*figures_of_plan(plan), OF_FIT)
 
 
 def _shown(dropped: _Dropped, result: _Result) -> dict[str, Any]:

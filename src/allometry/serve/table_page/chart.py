@@ -11,22 +11,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from allometry.figures.curves import curve, fit_curve
 from allometry.figures.drawing import draw
 from allometry.figures.marks import TIPS, VECTOR_MARKS
-from allometry.figures.panels import runs_panel
+from allometry.figures.panels import fit_panel, runs_panel
 from allometry.figures.plan_growth import draw_loss
-from allometry.figures.style import BLUE, GREY, headline, panels, paper
+from allometry.figures.style import BLUE, GREY, headline, panels, paper, stacked
 from allometry.figures.svg import inline_svg
 from allometry.figures.words import literal
 from allometry.fitting.document import Fit
 from allometry.laws import Array
 from allometry.plan.document import Plan
-from allometry.stats.digits import shown
 
 __all__ = ["Places", "chart"]
 
-HEIGHT = 80.0  # mm
+HEIGHT, RESIDUALS = 80.0, 20.0  # mm
 NAME = "runs-chart"
 LONGEST_LABEL = 60
 
@@ -111,36 +109,37 @@ def _on_chart(places: Places) -> NDArray[np.bool_]:
 
 
 def _of_fit(places: Places, used: NDArray[np.bool_], fit: Fit | None) -> Figure:
-    """The runs and, of a law of one size, its curve with the band of its interval."""
+    """The runs and, of a law of one size, its curve with its interval, and residuals below."""
     here = _on_chart(places)
     x, y = places.x[here], places.y[here]
-    xlog = bool((x > 0).all())
-    curves = []
-    if fit is not None and len(fit.law.sizes) == 1:
-        symbol = fit.law.sizes[0]
-        sizes = fit.data[symbol]
-        xlog = xlog and fit.law.centring == "ratio"
-        ends = float(sizes.min()), float(sizes.max())
-        curves = [
-            fit_curve(fit, ends, symbol=symbol)
-            if fit.draws
-            else curve(lambda at: fit.predict({symbol: at}), ends)
-        ]
-    figure, axes = panels(height=HEIGHT)
-    runs_panel(
-        x, y, ax=axes[0, 0], used=used[here] if used[here].any() else None, curves=curves,
-        xlabel=literal(_short(places.x_name)), ylabel=literal(_short(places.y_name)), xlog=xlog,
-        ylog=bool((y > 0).all()), means=False,
-        tips=[t for t, on in zip(places.texts, here, strict=True) if on] if len(x) <= VECTOR_MARKS
-        else (),
+    words: dict[str, Any] = {
+        "used": used[here] if used[here].any() else None,
+        "xlabel": literal(_short(places.x_name)), "ylabel": literal(_short(places.y_name)),
+        "xlog": bool((x > 0).all()), "ylog": bool((y > 0).all()), "means": False,
+        "tips": [text for text, on in zip(places.texts, here, strict=True) if on]
+        if len(x) <= VECTOR_MARKS else (),
+    }  # fmt: skip
+    if fit is None or len(fit.law.sizes) > 1:
+        figure, axes = panels(height=HEIGHT)
+        runs_panel(x, y, ax=axes[0, 0], **words)
+        headline(figure, "Runs" if fit is None else _title(fit))
+        return figure
+    symbol = fit.law.sizes[0]
+    words["xlog"] = words["xlog"] and fit.law.centring == "ratio"
+    interval = (lambda at: fit.predict_interval({symbol: at})) if fit.draws else None
+    figure, (top,), (low,) = stacked(height=HEIGHT + RESIDUALS)
+    fit_panel(
+        x, y, lambda at: fit.predict({symbol: at}), axes=(top, low), interval=interval,
+        relative=fit.objective.logs, **words,
     )  # fmt: skip
-    headline(figure, "Runs" if fit is None else _title(fit))
+    top.set_xlabel("")
+    headline(figure, _title(fit))
     return figure
 
 
 def _title(fit: Fit) -> str:
     doubt = "" if fit.status.code == "converged" else f" ({fit.status.code.replace('_', ' ')})"
-    return f"{fit.law.name}{doubt}: {shown(fit.rows, 3)} rows fitted"
+    return f"{fit.law.name}{doubt}: {fit.rows} rows fitted"
 
 
 def _short(name: str) -> str:

@@ -14,9 +14,9 @@ from allometry.tables.limits import listed
 from allometry.tables.table import Table
 
 __all__ = [
-    "FIGURES",
     "LAWS",
     "MAP",
+    "OF_FIT",
     "PLANNED_LAWS",
     "RESAMPLES",
     "Choices",
@@ -32,7 +32,8 @@ WORDS = (
     "law", "other_law", "objective", "delta", "resamples", "run", "where", "flops", "vocabulary",
     "sequence", "aspect_ratio", "other_n", "compute", "figure", "brush", "leave_row",
 )  # fmt: skip
-FIGURES = ("waste", "sizes", "isoflop", "disagreement")  # of a plan
+OF_FIT = "fit"  # the figure of a fit, which every plan can have beside its own
+FIGURES = ("waste", "sizes", "isoflop", "disagreement", OF_FIT)
 MAP = "map_"  # before a symbol
 
 # The laws of the page by name; those of N and D and a loss first, by which runs are planned.

@@ -48,6 +48,7 @@ FIGURE_WORDS = {
     "sizes": "N* and D* against compute",
     "isoflop": "loss by size at each budget",
     "disagreement": "what another law would waste",
+    "fit": "measured against predicted",
 }
 LONGEST = 60  # characters of a column's name in a menu
 

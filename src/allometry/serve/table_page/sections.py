@@ -26,7 +26,7 @@ from allometry.report.plan_in_words import (
     waste_rows,
 )
 from allometry.report.rendering import environment
-from allometry.serve.table_page.choices import Choices
+from allometry.serve.table_page.choices import OF_FIT, Choices
 from allometry.stats.digits import shown
 from allometry.tables.table import Table
 
@@ -90,12 +90,14 @@ def _answer(fit: Fit) -> str:
 
 
 def _picture(choices: Choices, fit: Fit, plan: Plan | None) -> Picture | None:
-    """The further figure that was asked for; of a law without a plan, fit and residuals."""
-    if plan is None:
-        return draw_picture(2, "fit", lambda: _figure_of_fit(fit), (
-            "Above, the rows and the law; below, what is left of each row after the fit."
+    """The further figure that was asked for, or that a law of several sizes needs."""
+    many = plan is None and len(fit.law.sizes) > 1  # no chart of one size shows the law
+    if many or (plan is not None and choices.figure == OF_FIT):
+        return draw_picture(2, OF_FIT, lambda: _figure_of_fit(fit), (
+            "Above, what was measured against what the law predicts, a mark a row; below, what is "
+            "left of each row after the fit."
         ))  # fmt: skip
-    if not choices.figure:
+    if plan is None or not choices.figure:
         return None
     figures = figures_of_plan(plan)
     if choices.figure not in figures:  # the page says so in its place
@@ -108,7 +110,7 @@ def _figure_of_fit(fit: Fit) -> Any:
     figure, (top,), (low,) = stacked(width=FIT_WIDTH, height=FIT_HEIGHT)
     draw_fit(fit, top, low)
     top.set_xlabel("")
-    headline(figure, "Rows, law and residuals")
+    headline(figure, "Measured against predicted, and residuals")
     return figure
 
 

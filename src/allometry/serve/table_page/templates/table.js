@@ -98,6 +98,7 @@
     const before = shown;
     const isNew = before?.table !== table;
     byId("main").hidden = false;
+    byId("intro").hidden = true;
     byId("file-name").textContent = reply.name;
     byId("file-facts").textContent = `${reply.rows} rows, ${reply.columns.length} columns`;
     if (reply.problem && !isNew) {
