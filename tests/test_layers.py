@@ -32,8 +32,7 @@ LAYERS = (
     ("study",),
     ("studies",),
     ("engines", "report"),
-    ("run",),
-    ("serve",),
+    ("run", "serve"),
     ("cli",),
 )
 LONGEST_CHAIN = 14  # units, `__main__` among them: a plan is made of fits, and figures draw it
