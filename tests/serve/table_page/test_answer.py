@@ -230,7 +230,7 @@ def test_a_fit_is_shown_where_there_is_no_plan():
     ("name", "body", "choices", "said"),
     [
         ("runs.csv", b"x" * (LARGEST + 1), {}, "5 MB at most"),
-        ("runs.csv", b"a,b\n" + b"1,2\n" * 20_001, {}, "20,000 at most"),
+        ("runs.csv", b"a,b\n" + b"1,2\n" * 5_001, {}, "5,000 at most"),
         ("runs.txt", CSV, {}, "a .csv, .tsv, .jsonl, .json or .parquet file was expected"),
         ("runs.csv", b"a,b\n1\n", {}, "runs.csv, line 2: 2 cells were expected"),
         ("runs.parquet", CSV, {}, "not a whole Parquet file"),
@@ -243,6 +243,7 @@ def test_a_fit_is_shown_where_there_is_no_plan():
         ("runs.csv", CSV, {"objective": "l2"}, "objective is one of"),
         ("runs.csv", CSV, {"compute": "-1"}, "positive number"),
         ("runs.csv", CSV, {"resamples": "1000000"}, "at most 1000"),
+        ("runs.csv", b"a,b\n" + b"1,2\n" * 2_000, {"resamples": "501"}, "at most 500 resamples"),
         ("runs.csv", CSV, {"brush": "keep 1 2 3"}, "four numbers"),
         ("runs.csv", CSV, {"figure": "../../x"}, "figure is one of"),
         ("runs.csv", CSV, {"where": "params>1\n" * 61}, "61 conditions"),

@@ -16,6 +16,7 @@ from allometry.tables.table import Table
 __all__ = [
     "LAWS",
     "MAP",
+    "MOST_REFITTED",
     "OF_FIT",
     "PLANNED_LAWS",
     "RESAMPLES",
@@ -27,6 +28,7 @@ __all__ = [
 OBJECTIVES: tuple[ObjectiveChoice, ...] = get_args(ObjectiveChoice)
 RESAMPLES = (1000, 200, 0)
 FEWER = 200  # resamples of a law without closed forms, whose refits take seconds
+MOST_REFITTED = 1_000_000  # rows times resamples: a minute on one core
 MOST_CONDITIONS = 60
 WORDS = (
     "law", "other_law", "objective", "delta", "resamples", "run", "where", "flops", "vocabulary",
@@ -126,7 +128,7 @@ def choices_of(words: Mapping[str, str], table: Table) -> Choices:
         columns=_columns(words, law, table),
         objective=_objective(words.get("objective") or OBJECTIVES[0]),
         delta=_number(words, "delta"),
-        resamples=_whole(words, "resamples", RESAMPLES[0] if closed else FEWER, RESAMPLES[0]) or 0,
+        resamples=_resamples(words, len(table), closed=closed),
         run=_column("run", words.get("run", ""), table),
         where=_conditions(words.get("where", "")),
         counting=Counting(
@@ -139,6 +141,22 @@ def choices_of(words: Mapping[str, str], table: Table) -> Choices:
         rectangle=_rectangle(words.get("brush", "")),
         leave_row=_whole(words, "leave_row"),
     )  # fmt: skip
+
+
+def _resamples(words: Mapping[str, str], rows: int, *, closed: bool) -> int:
+    """As chosen, else as many as take a second or two.
+
+    Raises:
+        UsageError: more than the page takes of so many rows.
+    """
+    default = RESAMPLES[0] if closed and rows * RESAMPLES[0] <= MOST_REFITTED else FEWER
+    count = _whole(words, "resamples", default, RESAMPLES[0]) or 0
+    if count * rows > MOST_REFITTED:
+        raise UsageError(
+            f"the page takes at most {MOST_REFITTED // rows} resamples of {rows:,} rows, got "
+            f"{count}; take fewer, or fit on the command line"
+        )
+    return count
 
 
 def _law(name: str) -> Law:

@@ -5,7 +5,14 @@ from typing import Any
 
 from allometry.fitting.options import OBJECTIVES
 from allometry.plan.frontier.conventions import NAMES, NEEDED
-from allometry.serve.table_page.choices import LAWS, MAP, PLANNED_LAWS, RESAMPLES, Choices
+from allometry.serve.table_page.choices import (
+    LAWS,
+    MAP,
+    MOST_REFITTED,
+    PLANNED_LAWS,
+    RESAMPLES,
+    Choices,
+)
 from allometry.serve.table_page.recognise import (
     MEANINGS,
     counts_of_parameters,
@@ -95,7 +102,11 @@ def fields_of(
 
 def _of_fit(table: Table, choices: Choices) -> list[dict[str, Any]]:
     objectives = [(name, OBJECTIVE_WORDS[name]) for name in OBJECTIVES]
-    resamples = [(str(k), f"{k:,} resamples" if k else "no intervals") for k in RESAMPLES]
+    resamples = [
+        (str(k), f"{k:,} resamples" if k else "no intervals")
+        for k in RESAMPLES
+        if k * len(table) <= MOST_REFITTED
+    ]
     fields = [_select("objective", "Objective", objectives, choices.objective, "fit")]
     if choices.objective == "huber_log":
         fields.append(_input("delta", "Delta of huber_log", "number", choices.delta, "fit"))
