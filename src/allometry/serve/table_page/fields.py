@@ -102,11 +102,9 @@ def fields_of(
 
 def _of_fit(table: Table, choices: Choices) -> list[dict[str, Any]]:
     objectives = [(name, OBJECTIVE_WORDS[name]) for name in OBJECTIVES]
-    resamples = [
-        (str(k), f"{k:,} resamples" if k else "no intervals")
-        for k in RESAMPLES
-        if k * len(table) <= MOST_REFITTED
-    ]
+    counts = [k for k in RESAMPLES if k * len(table) <= MOST_REFITTED]
+    counts = sorted({*counts, choices.resamples}, reverse=True)
+    resamples = [(str(k), f"{k:,} resamples" if k else "no intervals") for k in counts]
     fields = [_select("objective", "Objective", objectives, choices.objective, "fit")]
     if choices.objective == "huber_log":
         fields.append(_input("delta", "Delta of huber_log", "number", choices.delta, "fit"))
