@@ -144,3 +144,7 @@ def test_a_home_folder_is_meant_where_the_shell_left_it(rows, tmp_path, monkeypa
         cli.main(["new", "~nobody-here/x.py"])
     assert ended.value.code == 2
     assert "./~nobody-here" in capfd.readouterr().err
+    (tmp_path / "~nobody-here.csv").write_bytes(Path(rows).read_bytes())
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["fit", "./~nobody-here.csv", *FIT, "--law", "power"])
+    assert not ended.value.code

@@ -96,6 +96,18 @@ def test_rows_of_equal_compute_and_single_rows_do_no_harm():
     assert "1 runs of a single row" in made.notes[0]
 
 
+def test_rows_whose_compute_is_the_same_but_for_rounding_do_no_harm():
+    runs = trained()
+    again = runs.take(np.array([5]))
+    nearly = Runs(
+        again.n, again.d, np.nextafter(again.compute, 0), again.loss, again.run, again.rows
+    )
+    columns = (np.append(getattr(runs, name), getattr(nearly, name))
+               for name in ("n", "d", "compute", "loss", "run", "rows"))  # fmt: skip
+    made = envelope(Runs(*columns), 1e20)
+    assert made.n_opt.value == pytest.approx(envelope(runs, 1e20).n_opt.value)
+
+
 def test_a_thousand_resamples_are_quick():
     start = time.process_time()
     envelope(trained(sd=0.001), 1e20)

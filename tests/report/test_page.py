@@ -25,7 +25,7 @@ from tests.figures.fake_study import COMMAND, PROVENANCE, STUDY, runs
 from tests.figures.test_style import contrast
 
 TABLE = runs()
-VOID = {"meta", "link", "path", "use", "br", "image", "rect", "circle"}
+VOID = {"meta", "link", "input", "path", "br", "image", "rect", "circle"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}]]><!--"
 
 

@@ -11,13 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from allometry import cli, laws
-from allometry.cli.again import command_line, python_call
+from allometry.cli.again import command_line
 from allometry.fitting.options import FitOptions
 from allometry.plan import alarms
 from allometry.plan.alarm import Alarm
 from allometry.plan.document import Plan
 from allometry.plan.frontier.conventions import Counting
 from allometry.plan.question import plan as make_plan
+from allometry.report.again import python_call
 from allometry.report.alarm_advice import ADVICE, alarm_rows
 from allometry.report.plan_page import write_plan_page
 from allometry.report.rendering import LIMIT

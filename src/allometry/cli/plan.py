@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from allometry.cli.again import command_line, python_call
+from allometry.cli.again import command_line
 from allometry.cli.help import example
 from allometry.cli.laws import of_fit
 from allometry.cli.names import FLOPS
@@ -160,6 +160,8 @@ def plan(
     _check_ending(output)
     planned = make_plan(source, columns, laws=forms, **asked)
     if output:
+        from allometry.report.again import python_call
+
         python = python_call(source, columns, laws=_names(laws), **asked)
         write(output, lambda path: _save_plan(path, planned, python))
     if as_json:

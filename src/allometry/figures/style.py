@@ -5,6 +5,7 @@ font: every machine draws the same picture, and SVG text becomes outlines, so a
 page looks the same with whatever fonts its reader has.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,15 +98,19 @@ RC: dict[Any, Any] = {
     "svg.hashsalt": "allometry",
     "figure.constrained_layout.use": False,
 }
+_ONE_AT_A_TIME = threading.RLock()
 
 
 @contextmanager
 def paper(**changes: Any) -> Iterator[None]:
-    """The house style while the block runs; afterwards Matplotlib is as it was."""
+    """The house style while the block runs; afterwards Matplotlib is as it was.
+
+    The settings are those of the whole process, so threads that draw take turns.
+    """
     import matplotlib as mpl
 
     settings: dict[Any, Any] = {**RC, **changes}
-    with mpl.rc_context(settings):
+    with _ONE_AT_A_TIME, mpl.rc_context(settings):
         yield
 
 

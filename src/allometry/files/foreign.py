@@ -34,6 +34,8 @@ def expanded(path: str | Path) -> Path:
     Raises:
         UsageError: there is no user of that name.
     """
+    if not str(path).startswith("~"):  # nor is ~ in ./~name a home folder, which Path forgets
+        return Path(path)
     try:
         return Path(path).expanduser()
     except RuntimeError:

@@ -18,6 +18,7 @@ __all__ = [
     "data_from",
     "law_of_columns",
     "logarithm_notes",
+    "named_as_logarithm",
     "sizes_at",
 ]
 
@@ -105,14 +106,20 @@ def logarithm_notes(
     """
     notes = []
     for symbol, column in columns.items():
-        named = LOGARITHM.search(column) and not CROSS_ENTROPY.search(column)
-        named = named and not EXPONENTIAL.search(column)
-        if named or (symbol in law.sizes and symbol in data and _like_exponents(data[symbol])):
+        if named_as_logarithm(column) or (
+            symbol in law.sizes and symbol in data and _like_exponents(data[symbol])
+        ):
             notes.append(
                 f"{symbol} is column {column!r}, which looks like logarithms; it was fitted as it "
                 "stands. Map the plain numbers if it holds logarithms"
             )
     return tuple(notes)
+
+
+def named_as_logarithm(column: str) -> bool:
+    """Whether the name of a column, or its arithmetic, says that it holds logarithms."""
+    named = LOGARITHM.search(column) and not CROSS_ENTROPY.search(column)
+    return bool(named and not EXPONENTIAL.search(column))
 
 
 def _like_exponents(values: Array) -> bool:

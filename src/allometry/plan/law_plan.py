@@ -16,7 +16,7 @@ from allometry.plan.frontier.waste import band, wasted
 from allometry.stats.interval import Interval
 from allometry.stats.resample import FINITE_SHARE, interval
 
-__all__ = ["NUMBERS", "SHARES", "InferencePlan", "LawPlan", "plan_of_law"]
+__all__ = ["NUMBERS", "SHARES", "InferencePlan", "LawPlan", "numbers_of_run", "plan_of_law"]
 
 NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
 SHARES = (0.01, 0.05, 0.1)  # of compute that a size in the band wastes at most
@@ -101,21 +101,12 @@ def plan_of_law(
         serve: the run where the model serves tokens, of a frontier.
     """
     frontier, drawn = frontiers
-    decided = _Decided(
-        budget.decide(frontier), None if drawn is None else budget.decide(drawn), level
-    )
+    decided = _decided(frontiers, budget, level)
     best = decided.best
-    n, d, unique = float(best.n[0]), float(best.d[0]), budget.unique_data
-    loss, new_run = _losses(believed, frontiers, n, d, level)
+    n, d = float(best.n[0]), float(best.d[0])
     return LawPlan(
         law=believed.law.name,
-        n_opt=decided.interval(lambda p: p.n),
-        d_opt=decided.interval(lambda p: p.d),
-        tokens_per_param=decided.interval(lambda p: p.tokens_per_parameter),
-        compute=decided.interval(lambda p: p.compute),
-        epochs=decided.interval(lambda p: np.ones_like(p.d) if unique is None else p.d / unique),
-        loss=loss,
-        loss_new_run=new_run,
+        **_numbers(believed, frontiers, budget, decided),
         waste_band={share: _ends(frontier, best.compute, share) for share in SHARES},
         expected_waste=None if drawn is None else _mean(wasted(drawn, n, d)),
         wasted=float(best.waste[0]),
@@ -123,6 +114,48 @@ def plan_of_law(
         inference=serve and _inference(serve, frontiers, level),
         draws=np.zeros(0) if decided.draws is None else decided.draws.n,
     )
+
+
+@np.errstate(all="ignore")  # as above
+def numbers_of_run(
+    believed: Believed,
+    frontiers: tuple[Frontier, Frontier | None],
+    budget: Budget,
+    level: float,
+) -> dict[str, Interval]:
+    """The `NUMBERS` of the run that `plan_of_law` plans, without what it wastes.
+
+    Args:
+        believed, frontiers, budget, level: as of `plan_of_law`.
+    """
+    return _numbers(believed, frontiers, budget, _decided(frontiers, budget, level))
+
+
+def _decided(frontiers: tuple[Frontier, Frontier | None], budget: Budget, level: float) -> _Decided:
+    best, draws = (None if f is None else budget.decide(f) for f in frontiers)
+    assert best is not None
+    return _Decided(best, draws, level)
+
+
+def _numbers(
+    believed: Believed,
+    frontiers: tuple[Frontier, Frontier | None],
+    budget: Budget,
+    decided: _Decided,
+) -> dict[str, Interval]:
+    """By the names in `NUMBERS`."""
+    n, d = float(decided.best.n[0]), float(decided.best.d[0])
+    unique = budget.unique_data
+    loss, new_run = _losses(believed, frontiers, n, d, decided.level)
+    return {
+        "n_opt": decided.interval(lambda p: p.n),
+        "d_opt": decided.interval(lambda p: p.d),
+        "tokens_per_param": decided.interval(lambda p: p.tokens_per_parameter),
+        "compute": decided.interval(lambda p: p.compute),
+        "epochs": decided.interval(lambda p: np.ones_like(p.d) if unique is None else p.d / unique),
+        "loss": loss,
+        "loss_new_run": new_run,
+    }
 
 
 def _mean(shares: Array) -> float | None:

@@ -57,12 +57,12 @@ class _Lines:
             yield line
 
 
-def lay_out(path: Path, text: Iterable[str], separator: str) -> Layout:
+def lay_out(path: Path, text: Iterable[str], separator: str, size: int) -> Layout:
     """Split a text into a header and rows.
 
     Args:
         text: its lines, each with its end.
-        separator: that the ending of the file promises.
+        separator: that the ending of the file promises. size: of the file in bytes.
 
     Raises:
         DataError: no rows, a row with more or fewer cells than the header, a line that
@@ -87,7 +87,7 @@ def lay_out(path: Path, text: Iterable[str], separator: str) -> Layout:
     header = [name.strip() for name in header]
     check_columns(path, len(header))
     _check_no_header(path, comments, before, actual, header_line, header)
-    columns, numbers, skipped = _columns(path, header, records)
+    columns, numbers, skipped = _columns(path, header, records, size)
     if comments := comments + skipped:
         notes.append(f"{path.name}: {listed_lines(comments)} with # at the start skipped")
     places, left_out = _places(path, header, columns)
@@ -170,7 +170,7 @@ def _records(
 
 
 def _columns(
-    path: Path, header: Sequence[str], records: Iterable[tuple[int, list[str], str]]
+    path: Path, header: Sequence[str], records: Iterable[tuple[int, list[str], str]], size: int
 ) -> tuple[list[list[str]], Sequence[int], list[int]]:
     """The cells by column, the line number of each row, and those of comments left out."""
     columns: list[list[str]] = [[] for _ in header]
@@ -190,10 +190,10 @@ def _columns(
         numbers.append(number)
         block.append(cells)
         if len(block) * len(header) >= CELLS_AT_ONCE:
-            check_cells(path, len(numbers), len(header))
+            check_cells(path, len(numbers), len(header), size)
             _add(columns, block)
             block = []
-    check_cells(path, len(numbers), len(header))
+    check_cells(path, len(numbers), len(header), size)
     _add(columns, block)
     return columns, numbers, list(skipped)
 

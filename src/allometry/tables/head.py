@@ -38,7 +38,8 @@ def column_names(path: Path) -> list[str]:
     ending, packed = ending_of(path)
     if ending in (".csv", ".tsv"):
         lines = islice(_lines(_head(path, packed)), ROWS)
-        return list(lay_out(path, lines, "\t" if ending == ".tsv" else ",").columns)
+        separator = "\t" if ending == ".tsv" else ","
+        return list(lay_out(path, lines, separator, HEAD).columns)
     if ending in (".jsonl", ".ndjson"):
         rows = [read_json(line, any_number=True) for line in _lines(_head(path, packed))][:ROWS]
         return _names(rows)

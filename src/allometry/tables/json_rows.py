@@ -19,16 +19,24 @@ __all__ = ["json_array", "json_lines"]
 BLANK = b" \t\r\n"  # to JSON; a line ends at \n alone
 
 
-def json_lines(path: Path, content: bytes, numbers: Collection[str] | None) -> Table:
-    """The table of UTF-8 text with a JSON object on each line."""
-    table = _table(path, _line_values(path, content), numbers, "line")
+def json_lines(path: Path, content: bytes, numbers: Collection[str] | None, size: int) -> Table:
+    """The table of UTF-8 text with a JSON object on each line.
+
+    Args:
+        size: of the file in bytes, which may be compressed.
+    """
+    table = _table(path, _line_values(path, content), numbers, "line", size)
     if table is None:
         raise DataError(f"{path} is empty: a JSON object on each line was expected")
     return table
 
 
-def json_array(path: Path, content: bytes, numbers: Collection[str] | None) -> Table:
-    """The table of UTF-8 text that is one JSON array of objects."""
+def json_array(path: Path, content: bytes, numbers: Collection[str] | None, size: int) -> Table:
+    """The table of UTF-8 text that is one JSON array of objects.
+
+    Args:
+        size: of the file in bytes, which may be compressed.
+    """
     if len(content) > LARGEST_VALUE:
         raise DataError(
             f"{path} is larger than the {LARGEST_VALUE / 1e6:g} MB that are read of a JSON array; "
@@ -45,7 +53,7 @@ def json_array(path: Path, content: bytes, numbers: Collection[str] | None) -> T
             "with to_json(orient='records')"
         )
     numbered = ((number, row, len(content)) for number, row in enumerate(rows, start=1))
-    table = _table(path, numbered, numbers, "row")
+    table = _table(path, numbered, numbers, "row", size)
     if table is None:
         raise DataError(f"{path} is empty: a JSON array of objects was expected")
     return table
@@ -78,23 +86,24 @@ def _table(
     rows: Iterable[tuple[int, object, int]],
     numbers: Collection[str] | None,
     unit: Unit,
+    size: int,
 ) -> Table | None:
     """The table of these rows, None where there are none.
 
     Args:
-        rows: number, value, and the size in bytes of the file up to its end.
+        rows: number, value, and the bytes of text up to its end. size: of the file in bytes.
     """
     columns: dict[str, list[Any]] = {}
     places = array("q")
-    for number, row, size in rows:
+    for number, row, end in rows:
         for name, value in _flat(path, unit, number, row).items():
             column = columns.setdefault(name, [])
             column.extend([None] * (len(places) - len(column)))
             column.append(value)
         places.append(number)
         check_columns(path, len(columns))
-        check_cells(path, len(places), len(columns))
-        check_gaps(path, len(places), len(columns), size)
+        check_cells(path, len(places), len(columns), size)
+        check_gaps(path, len(places), len(columns), end)
     if not places:
         return None
     if not columns:

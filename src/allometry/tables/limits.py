@@ -46,11 +46,11 @@ def check_columns(path: Path, columns: int) -> None:
         )
 
 
-def check_cells(path: Path, rows: int, columns: int) -> None:
-    """Refuse a table of more cells than are read of a file of its size."""
+def check_cells(path: Path, rows: int, columns: int, size: int) -> None:
+    """Refuse a table of more cells than are read of a file of its size in bytes."""
     if rows * columns <= SMALL_CELLS:
         return
-    most = min(MOST_CELLS, max(SMALL_CELLS, path.stat().st_size // BYTES_A_CELL))
+    most = min(MOST_CELLS, max(SMALL_CELLS, size // BYTES_A_CELL))
     if rows * columns > most:
         raise DataError(
             f"{path} has {columns:,} columns and at least {rows:,} rows, more than the "
@@ -58,9 +58,9 @@ def check_cells(path: Path, rows: int, columns: int) -> None:
         )
 
 
-def most_unpacked(path: Path) -> int:
-    """Bytes that are read of a compressed file, unpacked."""
-    return min(LARGEST_FILE, max(SMALL_FILE, PACKED * path.stat().st_size))
+def most_unpacked(size: int) -> int:
+    """Bytes that are read of a compressed file of a size in bytes, unpacked."""
+    return min(LARGEST_FILE, max(SMALL_FILE, PACKED * size))
 
 
 def check_gaps(path: Path, rows: int, columns: int, size: int) -> None:

@@ -5,14 +5,13 @@ its own size is checked before anything is unpacked, and rows are counted as the
 whose stated sizes are false can take as much memory as one of its pages claims.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from allometry.errors import DataError, UnavailableError
-from allometry.files.foreign import opened
 from allometry.tables.cells import beyond_64_bits_note
 from allometry.tables.dialect import check_header
 from allometry.tables.limits import ADVICE, check_cells, check_columns, most_unpacked
+from allometry.tables.source import Source
 from allometry.tables.table import Origin, Table
 
 if TYPE_CHECKING:
@@ -25,13 +24,14 @@ ROWS_AT_ONCE = 10_000
 LONGEST_IN_FOOTER = 10_000_000  # bytes of one text there, and of all its lists
 
 
-def read_parquet(path: Path) -> Table:
+def read_parquet(source: Source) -> Table:
     """The table in a Parquet file.
 
     Raises:
         DataError: it is none, it is damaged, nested, or larger than what is read.
         UnavailableError: the extra `parquet` is not installed.
     """
+    path = source.path
     try:
         import pyarrow
         import pyarrow.parquet
@@ -40,9 +40,9 @@ def read_parquet(path: Path) -> Table:
             f"{path}: reading Parquet needs pyarrow; pip install 'allometry[parquet]'"
         ) from None
     try:
-        with opened(path) as file, _texts_once(file) as parquet:
-            _check(path, parquet)
-            columns = _values(path, parquet)
+        with source.opened() as file, _texts_once(file) as parquet:
+            _check(source, parquet)
+            columns = _values(source, parquet)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{path} is not a whole Parquet file: {str(error)[:200]}") from None
     rows = len(next(iter(columns.values())))
@@ -70,11 +70,11 @@ def _texts_once(file: BinaryIO) -> "ParquetFile":
     return ParquetFile(file, metadata=plain.metadata, read_dictionary=texts, **limits)
 
 
-def _check(path: Path, parquet: "ParquetFile") -> None:
+def _check(source: Source, parquet: "ParquetFile") -> None:
     """Refuse by what the file says of itself: columns that are no columns, and its size."""
     from pyarrow import types
 
-    metadata, schema = parquet.metadata, parquet.schema_arrow
+    path, metadata, schema = source.path, parquet.metadata, parquet.schema_arrow
     check_columns(path, len(schema))
     check_header(path, schema.names)
     wide = 0  # bytes of a row, of the columns whose values all have one width
@@ -86,10 +86,10 @@ def _check(path: Path, parquet: "ParquetFile") -> None:
             )
         if types.is_fixed_size_binary(kind):
             wide += kind.byte_width
-    check_cells(path, metadata.num_rows, len(schema))
+    check_cells(path, metadata.num_rows, len(schema), source.size)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     stated = sum(group.total_byte_size for group in groups)
-    size, most = max(stated, wide * metadata.num_rows), most_unpacked(path)
+    size, most = max(stated, wide * metadata.num_rows), most_unpacked(source.size)
     if size > most:
         raise DataError(
             f"{path} unpacks to {size / 1e6:,.0f} MB, more than the {most / 1e6:g} MB that are "
@@ -97,13 +97,13 @@ def _check(path: Path, parquet: "ParquetFile") -> None:
         )
 
 
-def _values(path: Path, parquet: "ParquetFile") -> dict[str, list[Any]]:
+def _values(source: Source, parquet: "ParquetFile") -> dict[str, list[Any]]:
     """The values of each column, each text of a batch once."""
     columns: dict[str, list[Any]] = {name: [] for name in parquet.schema_arrow.names}
     rows = 0
     for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE):
         rows += batch.num_rows
-        check_cells(path, rows, len(columns))
+        check_cells(source.path, rows, len(columns), source.size)
         for name, values in zip(columns, batch.columns, strict=True):
             columns[name].extend(_plain(values))
     return columns

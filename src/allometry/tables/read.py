@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from allometry.errors import DataError, UsageError
-from allometry.files.foreign import check_regular, opened, read_bytes
+from allometry.files.foreign import check_regular
 from allometry.tables.arithmetic import columns_needed, with_computed
 from allometry.tables.cells import Cells, decimal_mark, read_column
 from allometry.tables.dialect import lay_out
 from allometry.tables.head import ending_of
 from allometry.tables.json_rows import json_array, json_lines
 from allometry.tables.limits import ADVICE as SMALLER
-from allometry.tables.limits import LARGEST_FILE, most_unpacked
+from allometry.tables.limits import most_unpacked
 from allometry.tables.parquet import read_parquet
+from allometry.tables.source import Source
 from allometry.tables.table import Origin, Table, as_column
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["TableLike", "as_table", "read_table"]
+__all__ = ["TableLike", "as_table", "read_table", "table_of_bytes"]
 
 TableLike: TypeAlias = "Table | pandas.DataFrame | Mapping[str, Any] | str | Path"
 
@@ -107,36 +108,55 @@ def read_table(
     """
     path = Path(path)
     check_regular(path)
+    return _read(Source(path, path.stat().st_size), numbers, units)
+
+
+def table_of_bytes(
+    name: str,
+    content: bytes,
+    numbers: Collection[str] | None = None,
+    *,
+    units: Collection[str] = (),
+) -> Table:
+    """The table in bytes that are no file here; otherwise as `read_table`.
+
+    Args:
+        name: of the file that they come from. Its ending tells the kind; it stands in messages,
+            and nothing is looked up or opened by it.
+    """
+    return _read(Source(Path(name), len(content), content), numbers, units)
+
+
+def _read(source: Source, numbers: Collection[str] | None, units: Collection[str]) -> Table:
+    path = source.path
     ending, packed = ending_of(path)
     if ending in (".csv", ".tsv"):
-        return _delimited(path, "\t" if ending == ".tsv" else ",", numbers, units)
+        return _delimited(source, "\t" if ending == ".tsv" else ",", numbers, units)
     if ending in (".jsonl", ".ndjson"):
-        return json_lines(path, _content(path), numbers)
+        return json_lines(path, _content(source), numbers, source.size)
     if ending == ".json":
-        return json_array(path, _content(path), numbers)
+        return json_array(path, _content(source), numbers, source.size)
     if ending == ".parquet" and not packed:
-        return read_parquet(path)
+        return read_parquet(source)
     raise UsageError(
         f"{path}: a .csv, .tsv, .jsonl, .json or .parquet file was expected (text also as .gz); "
         f"{ADVICE.get(ending, 'save the table as one of these')}"
     )
 
 
-def _content(path: Path) -> bytes:
+def _content(source: Source) -> bytes:
     """The bytes of the file, unpacked, without the mark of UTF-8 at their start."""
-    if path.suffix.lower() == ".gz":
-        content = _unpacked(path)
-    else:
-        content = read_bytes(path, LARGEST_FILE, SMALLER)
+    packed = source.path.suffix.lower() == ".gz"
+    content = _unpacked(source) if packed else source.read()
     return content.removeprefix(codecs.BOM_UTF8)
 
 
-def _unpacked(path: Path) -> bytes:
+def _unpacked(source: Source) -> bytes:
     import gzip
 
-    most = most_unpacked(path)
+    path, most = source.path, most_unpacked(source.size)
     try:
-        with opened(path) as file, gzip.GzipFile(fileobj=file) as unpacked:
+        with source.opened() as file, gzip.GzipFile(fileobj=file) as unpacked:
             content = unpacked.read(most + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path} is not a whole gzip file: {error}") from None
@@ -170,14 +190,14 @@ def _undecoded(content: bytes) -> str:
 
 
 def _delimited(
-    path: Path, separator: str, numbers: Collection[str] | None, units: Collection[str]
+    source: Source, separator: str, numbers: Collection[str] | None, units: Collection[str]
 ) -> Table:
     """The table of a text with a header and rows of cells."""
-    content = _content(path)
+    path, content = source.path, _content(source)
     if b"\0" in content and not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
         raise DataError(f"{path}, line {line}: a NUL character; this is not a text table")
-    layout = lay_out(path, _lines(path, content), separator)
+    layout = lay_out(path, _lines(path, content), separator, source.size)
     if not layout.lines:
         raise DataError(f"{path} has a header but no rows")
     texts = layout.columns

@@ -107,11 +107,11 @@ def _curves(runs: Runs) -> _Curves:
 
 
 def _checkpoints(runs: Runs) -> Iterator[NDArray[np.intp]]:
-    """The rows of each run with several, by rising C, one for each C."""
+    """The rows of each run with several, by rising C, one for each C; rounding makes no other C."""
     labels = np.unique(runs.run.astype(str), return_inverse=True)[1]
     order = np.lexsort((runs.compute, labels))
     for rows in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
-        _, first = np.unique(runs.compute[rows], return_index=True)
+        _, first = np.unique(np.round(np.log(runs.compute[rows]), 9), return_index=True)
         if len(first) > 1:
             yield rows[first]
 

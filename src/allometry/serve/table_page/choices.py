@@ -1,0 +1,275 @@
+"""What a person chose on the page, read from the words of a request and checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from allometry import laws
+from allometry.errors import UsageError, did_you_mean
+from allometry.fitting.options import FitOptions, ObjectiveChoice
+from allometry.laws import Law
+from allometry.plan.frontier.conventions import NAMES, Counting
+from allometry.serve.table_page.recognise import columns_of_law, is_planned, likely_law
+from allometry.tables.limits import listed
+from allometry.tables.table import Table
+
+__all__ = [
+    "LAWS",
+    "MAP",
+    "MOST_REFITTED",
+    "OF_FIT",
+    "PLANNED_LAWS",
+    "RESAMPLES",
+    "Choices",
+    "Rectangle",
+    "choices_of",
+]
+
+OBJECTIVES: tuple[ObjectiveChoice, ...] = get_args(ObjectiveChoice)
+RESAMPLES = (1000, 200, 0)
+FEWER = 200  # resamples of a law without closed forms, whose refits take seconds
+MOST_REFITTED = 1_000_000  # rows times resamples: a minute on one core
+MOST_CONDITIONS = 60
+WORDS = (
+    "law", "other_law", "objective", "delta", "resamples", "run", "where", "flops", "vocabulary",
+    "sequence", "aspect_ratio", "other_n", "compute", "figure", "brush", "leave_row",
+)  # fmt: skip
+OF_FIT = "fit"  # the figure of a fit, which every plan can have beside its own
+FIGURES = ("waste", "sizes", "isoflop", "disagreement", OF_FIT)
+MAP = "map_"  # before a symbol
+
+# The laws of the page by name; those of N and D and a loss first, by which runs are planned.
+LAWS = {law.name: law for law in laws.available().values()}
+PLANNED_LAWS = {name: law for name, law in LAWS.items() if is_planned(law)}
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """What was drawn on the chart of runs.
+
+    Attributes:
+        keeps: whether the runs in it are the ones to keep; else they are left out.
+        x, y: (low, high) on the axes of the chart.
+    """
+
+    keeps: bool
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Everything that decides an answer, beside the table.
+
+    Attributes:
+        law: to fit. other_law: beside it in the plan; None for none.
+        columns: symbol -> column, of those that are mapped.
+        run: column whose equal values are rows of one run.
+        where: conditions that rows meet.
+        compute: FLOP to plan; None for ten times the largest run.
+        figure: name of one more figure to draw; empty for none.
+        rectangle: to be turned into conditions; None for none.
+        leave_row: the number of a row, from 1, to be turned into conditions.
+    """
+
+    law: Law
+    other_law: Law | None
+    columns: dict[str, str]
+    objective: ObjectiveChoice
+    delta: float | None
+    resamples: int
+    run: str | None
+    where: tuple[str, ...]
+    counting: Counting
+    other_n: str | None
+    compute: float | None
+    figure: str
+    rectangle: Rectangle | None
+    leave_row: int | None
+
+    def fit_options(self, *, clusters: bool = True) -> FitOptions:
+        """Of the fits; `clusters` for rows of a run that are resampled together."""
+        return FitOptions(
+            objective=self.objective, delta=self.delta, resamples=self.resamples,
+            cluster=self.run if clusters and self.run else None, where=self.where,
+        )  # fmt: skip
+
+    def columns_of_fit(self) -> dict[str, str]:
+        """The columns without a C that D makes superfluous for a fit."""
+        return {s: c for s, c in self.columns.items() if s != "C" or "D" not in self.columns}
+
+    def with_conditions(self, conditions: tuple[str, ...]) -> "Choices":
+        """The same with these conditions, and nothing left to turn into some."""
+        _check_count(conditions)
+        return replace(self, where=conditions, rectangle=None, leave_row=None)
+
+
+def choices_of(words: Mapping[str, str], table: Table) -> Choices:
+    """The choices of a request, each that is not made by what the table seems to hold.
+
+    Args:
+        words: key -> text; `WORDS`, and `map_SYMBOL` for the column of a symbol, empty for none.
+
+    Raises:
+        UsageError: an unknown key, or a text that is none of its choices.
+    """
+    for key in words:
+        if key not in WORDS and not key.startswith(MAP):
+            raise UsageError(
+                f"no choice {key!r}; there are {', '.join(WORDS)} and {MAP}SYMBOL"
+                f"{did_you_mean(key, WORDS)}"
+            )
+    law = _law(words.get("law") or likely_law(table))
+    closed = law.allocation is not None or len(law.sizes) == 1
+    flops = _one_of("flops", words.get("flops") or NAMES[0], NAMES)
+    return Choices(
+        law=law,
+        other_law=_other_law(law, words.get("other_law", "")),
+        columns=_columns(words, law, table),
+        objective=_objective(words.get("objective") or OBJECTIVES[0]),
+        delta=_number(words, "delta"),
+        resamples=_resamples(words, len(table), closed=closed),
+        run=_column("run", words.get("run", ""), table),
+        where=_conditions(words.get("where", "")),
+        counting=Counting(
+            flops, vocabulary=_whole(words, "vocabulary"), sequence=_whole(words, "sequence"),
+            aspect_ratio=_number(words, "aspect_ratio"),
+        ),
+        other_n=_column("other_n", words.get("other_n", ""), table),
+        compute=_number(words, "compute"),
+        figure=_one_of("figure", words.get("figure", ""), ("", *FIGURES)),
+        rectangle=_rectangle(words.get("brush", "")),
+        leave_row=_whole(words, "leave_row"),
+    )  # fmt: skip
+
+
+def _resamples(words: Mapping[str, str], rows: int, *, closed: bool) -> int:
+    """As chosen, else as many as take a second or two.
+
+    Raises:
+        UsageError: more than the page takes of so many rows.
+    """
+    default = RESAMPLES[0] if closed and rows * RESAMPLES[0] <= MOST_REFITTED else FEWER
+    count = _whole(words, "resamples", default, RESAMPLES[0]) or 0
+    if count * rows > MOST_REFITTED:
+        raise UsageError(
+            f"the page takes at most {MOST_REFITTED // rows} resamples of {rows:,} rows, got "
+            f"{count}; take fewer, or fit on the command line"
+        )
+    return count
+
+
+def _law(name: str) -> Law:
+    if name not in LAWS:  # never a file: a page runs no code
+        raise UsageError(f"no law {name!r}; there are {', '.join(LAWS)}{did_you_mean(name, LAWS)}")
+    return LAWS[name]
+
+
+def _other_law(law: Law, name: str) -> Law | None:
+    """A second law to plan by; it has no part where the first plans nothing or is the same."""
+    if not name:
+        return None
+    if name not in PLANNED_LAWS:
+        raise UsageError(
+            f"no law {name!r} of N, D and L; there are {', '.join(PLANNED_LAWS)}"
+            f"{did_you_mean(name, PLANNED_LAWS)}"
+        )
+    return PLANNED_LAWS[name] if is_planned(law) and name != law.name else None
+
+
+def _columns(words: Mapping[str, str], law: Law, table: Table) -> dict[str, str]:
+    """Symbol -> column: as chosen, and by their names for symbols of which nothing was said."""
+    symbols = (*law.sizes, *(["C"] if "D" in law.sizes else []), law.response)
+    columns = columns_of_law(law, table)
+    for symbol in symbols:
+        if (chosen := words.get(MAP + symbol)) is None:
+            continue
+        columns.pop(symbol, None)
+        if (column := _column(symbol, chosen, table)) is not None:
+            columns[symbol] = column
+    if law.of_sizes is None:
+        return columns
+    return {s: c for s, c in columns.items() if s in symbols}
+
+
+def _column(what: str, name: str, table: Table) -> str | None:
+    """A column that is there, None for an empty text."""
+    if name and name not in table:
+        raise UsageError(
+            f"{what}: no column {name!r} in this table; it has {listed(table.columns)}"
+            f"{did_you_mean(name, table.columns)}"
+        )
+    return name or None
+
+
+def _one_of(what: str, text: str, names: tuple[str, ...]) -> str:
+    if text not in names:
+        raise UsageError(
+            f"{what} is one of {', '.join(names)}, got {text!r}{did_you_mean(text, names)}"
+        )
+    return text
+
+
+def _objective(text: str) -> ObjectiveChoice:
+    _one_of("objective", text, OBJECTIVES)
+    return next(name for name in OBJECTIVES if name == text)
+
+
+def _conditions(text: str) -> tuple[str, ...]:
+    """One condition a line."""
+    conditions = tuple(line.strip() for line in text.splitlines() if line.strip())
+    _check_count(conditions)
+    return conditions
+
+
+def _check_count(conditions: tuple[str, ...]) -> None:
+    if len(conditions) > MOST_CONDITIONS:
+        raise UsageError(
+            f"{len(conditions)} conditions; the page takes {MOST_CONDITIONS} at most. Write one "
+            "that leaves out several rows, or fit on the command line"
+        )
+
+
+def _number(words: Mapping[str, str], key: str) -> float | None:
+    """A positive number, None where nothing is written."""
+    text = words.get(key, "").strip()
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise UsageError(f"{key.replace('_', ' ')}: a positive number expected, got {text!r}")
+    return value
+
+
+def _whole(
+    words: Mapping[str, str], key: str, default: int | None = None, most: int | None = None
+) -> int | None:
+    """A whole number, the default where nothing is written."""
+    text = words.get(key, "").strip()
+    if not text:
+        return default
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
+    if value < 0 or (most is not None and value > most):
+        end = "" if most is None else f" of at most {most}"
+        raise UsageError(f"{key.replace('_', ' ')}: a whole number{end} expected, got {text!r}")
+    return value
+
+
+def _rectangle(text: str) -> Rectangle | None:
+    """`keep X0 X1 Y0 Y1` or `leave X0 X1 Y0 Y1`."""
+    if not text:
+        return None
+    what, *ends = text.split()
+    try:
+        x0, x1, y0, y1 = map(float, ends)
+    except ValueError:
+        what, (x0, x1, y0, y1) = "", (0.0,) * 4
+    if what not in ("keep", "leave") or not (x0 <= x1 and y0 <= y1):
+        raise UsageError(
+            "brush: keep or leave and four numbers expected, from and to on each axis, got "
+            f"{text!r}"
+        )
+    return Rectangle(what == "keep", (x0, x1), (y0, y1))

@@ -1,0 +1,169 @@
+"""What each column of a table seems to hold, by its name; a person may say otherwise."""
+
+import re
+from collections.abc import Sequence
+
+from allometry.fitting.mapping import named_as_logarithm
+from allometry.laws import Law
+from allometry.tables.cells import holds_numbers
+from allometry.tables.table import Column, Table
+
+__all__ = [
+    "MEANINGS",
+    "columns_of_law",
+    "counts_of_parameters",
+    "is_planned",
+    "likely_law",
+    "roles",
+]
+
+MEANINGS = {
+    "N": "parameters",
+    "N without embeddings": "parameters without embeddings",
+    "D": "tokens or examples",
+    "C": "FLOP of training",
+    "L": "loss",
+    "error": "error",
+    "score": "score",
+    "seed": "random seed",
+    "run": "name of the run",
+}
+# Names as people and trackers write them, in lower case, with single _ between words. The first
+# role that matches is taken, and within a role a column of an earlier pattern.
+PATTERNS: dict[str, tuple[str, ...]] = {
+    "seed": (r"(random_|train_)?seed(_\w+)?",),
+    "run": (r"run(_(id|name))?|(model|run)_(name|id)|experiment(_name)?|name|id",),
+    "C": (r"(train(ing)?_)?(flops?|compute)|compute_6nd|c_flops?"
+          r"|(total_|train(ing)?_)(flops?|compute)(_\w+)?",),
+    "N without embeddings": (r"(n_|num_)?(non|no|without)_?emb\w*(_param\w*)?"
+                             r"|(n_|num_)?(model_)?param\w*_(no|non|without|body|ex)_?\w*"
+                             r"|n_(body|non_?emb\w*)",),
+    "N": (r"n_params|params|(n|num)_param(eter)?s|parameters|num_params_n",
+          r"(model_|total_|n_)?param(eter)?s?(_(count|total|all|n))?|model_size|n_total",),
+    "D": (r"tokens|n_tokens|n_data",
+          r"(train(ing)?_|num_|total_|n_)?(tokens|examples|samples)(_(seen|total|count))?"
+          r"|(train(ing)?_)?data(set)?_size|d_tokens?|train(ing)?_size|n_(train|samples|examples)",),
+    "L": (r"test_loss", r"(val|valid|validation|eval|dev|heldout|held_out)_loss",
+          r"loss|final_loss",
+          r"(\w+_)?(loss|nll|bpb|cross_entropy)(_\w+)?",),
+    "error": (r"(\w+_)?err(or)?(_rate|_pct|_percent)?",),
+    "score": (r"(\w+_)?(acc(uracy)?|score|elo)(_pct|_percent)?",),
+}  # fmt: skip
+LETTERS = {"N": "N", "n": "N", "D": "D", "C": "C", "L": "L"}
+OF_RESPONSES = ("L", "error", "score")
+OF_SIZES = ("N", "N without embeddings", "D", "C")
+
+
+def _plain(name: str) -> str:
+    """The name in lower case, with single _ between its words."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+
+
+def _role_of(name: str, column: Column) -> tuple[str, int] | None:
+    """The role of a column and the place of the pattern that it matches; None for none.
+
+    Sizes and losses are numbers: text in the column is no size, except where units are written.
+    """
+    if named_as_logarithm(name):
+        return None
+    if name in LETTERS:
+        return (LETTERS[name], 0) if _may_be_size(column) else None
+    plain = _plain(name)
+    for role, patterns in PATTERNS.items():
+        for place, pattern in enumerate(patterns):
+            if re.fullmatch(pattern, plain) and (role in ("seed", "run") or _may_be_size(column)):
+                return role, place
+    return None
+
+
+def _may_be_size(column: Column) -> bool:
+    """Whether a column is of numbers, or of texts that all begin with a digit, `1.3B` say."""
+    if holds_numbers(column):
+        return True
+    cells = [cell for cell in column.tolist() if cell is not None]
+    return bool(cells) and all(isinstance(c, str) and re.match(r"[+-]?[.]?\d", c) for c in cells)
+
+
+def roles(table: Table) -> dict[str, str]:
+    """Column -> its role, for the columns that have one."""
+    found = {name: _role_of(name, table[name]) for name in table.columns}
+    return {name: role[0] for name, role in found.items() if role is not None}
+
+
+def _columns_with(table: Table, *wanted: str) -> list[str]:
+    """The columns of these roles, the likeliest first."""
+    ranked = []
+    for place, name in enumerate(table.columns):
+        role = _role_of(name, table[name])
+        if role is not None and role[0] in wanted:
+            ranked.append((wanted.index(role[0]), role[1], place, name))
+    return [name for *_, name in sorted(ranked)]
+
+
+def counts_of_parameters(table: Table) -> list[str]:
+    """Columns that count parameters, all of them or those without embeddings."""
+    return _columns_with(table, "N", "N without embeddings")
+
+
+def likely_law(table: Table) -> str:
+    """chinchilla where sizes, data and loss are there, a power law with a floor or ceiling else."""
+    there = set(roles(table).values())
+    if "L" in there and {*OF_SIZES[:2]} & there and {"D", "C"} & there:
+        return "chinchilla"
+    if not there & set(OF_RESPONSES):
+        return "chinchilla" if _two_columns(table) is None else "power_floor"
+    if not there & set(OF_SIZES) and _two_columns(table) is None:
+        return "chinchilla"
+    return "power_floor" if there & {"L", "error"} else "power_ceiling"
+
+
+def _two_columns(table: Table) -> tuple[str, str] | None:
+    """The columns of numbers, where there are just two that are no seeds."""
+    role = roles(table)
+    names = [n for n in table.columns if holds_numbers(table[n]) and role.get(n) != "seed"]
+    return (names[0], names[1]) if len(names) == 2 else None
+
+
+def is_planned(law: Law) -> bool:
+    """Whether a plan can be made from a law of the page: one of N and D with a loss L."""
+    return set(law.sizes) == {"N", "D"} and law.response == "L"
+
+
+def columns_of_law(law: Law, table: Table) -> dict[str, str]:
+    """Symbol -> the likeliest column, for the symbols of a law that have one.
+
+    D is taken from C where no column counts data.
+    """
+    columns: dict[str, str] = {}
+    for symbol in (*law.sizes, law.response):
+        likely = _columns_with(table, *_roles_of(symbol, law))
+        likely = [name for name in likely if name not in columns.values()]
+        named = [
+            name for name in table.columns
+            if name == symbol and _may_be_size(table[name])
+        ]  # fmt: skip
+        if likely or named:
+            columns[symbol] = (named or likely)[0]
+    two = _two_columns(table)
+    if law.sizes == ("x",) and two is not None and len(columns) < 2:
+        x, y = two
+        backwards = columns.get("x") == y or (columns.get(law.response) == x and not _is_response(
+            table, y))  # fmt: skip
+        return {"x": y, law.response: x} if backwards else {"x": x, law.response: y}
+    if "D" in law.sizes and "D" not in columns and (compute := _columns_with(table, "C")):
+        columns["C"] = compute[0]
+    return columns
+
+
+def _is_response(table: Table, name: str) -> bool:
+    role = _role_of(name, table[name])
+    return role is not None and role[0] in OF_RESPONSES
+
+
+def _roles_of(symbol: str, law: Law) -> Sequence[str]:
+    if symbol == law.response:
+        return {"L": ("L",), "y": OF_RESPONSES}.get(symbol, ())
+    if symbol == "x":
+        return OF_SIZES
+    return {"N": OF_SIZES[:2], "D": ("D",)}.get(symbol, ())
