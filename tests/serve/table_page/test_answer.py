@@ -334,6 +334,13 @@ def test_the_python_of_a_hostile_table_gives_its_numbers(tmp_path):
         assert compared(run_python(made["again"][kind]["python"], tmp_path)) == compared(made[kind])
 
 
+def test_a_size_that_no_axis_holds_is_a_row_of_the_table_alone():
+    rows = RUNS.to_csv() + "1e308,1e9,2\n1e9,1e9,1e-300\n"
+    choices = {"resamples": "0", "law": "power_floor", "where": "params<1e15\nloss>0.1"}
+    made = answer("runs.csv", rows.encode(), choices)
+    assert made["chart"]["points"] == 35 and made["fit"]["rows"] == 35
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_a_damaged_table_is_answered_or_refused(seed):
     choose = random.Random(seed)

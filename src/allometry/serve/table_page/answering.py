@@ -38,6 +38,7 @@ MOST_ROWS = 5_000  # ten seconds on one core without intervals
 LOSS = "loss"  # the figure of a plan that the chart of runs is
 NO_PLAN = "There is no plan"
 NOT_PLANNED = f"{NO_PLAN}: it needs a law of N, D and L."
+FARTHEST = 1e60  # of a number on an axis, as in the figures of a plan
 LONGEST_NAME = 255  # characters, as of a file
 
 
@@ -226,6 +227,9 @@ def _places(table: Table, choices: Choices, cost: Cost | None) -> tuple[Places, 
     else:
         symbol = next((s for s in law.sizes if s in columns), law.sizes[0])
         x, x_name = table.numbers(columns[symbol], symbol), columns[symbol]
+    with np.errstate(invalid="ignore"):
+        near = [(v == 0) | ((abs(v) > 1 / FARTHEST) & (abs(v) < FARTHEST)) for v in (x, y)]
+    x, y = np.where(near[0] & near[1], x, np.nan), np.where(near[0] & near[1], y, np.nan)
     names = (x_name, columns[law.response])
     texts = [
         f"row {row}: {names[1]} {shown(float(b), 4)} at {shown(float(a))}"
