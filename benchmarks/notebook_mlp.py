@@ -30,7 +30,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -55,6 +54,7 @@ from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
 from allometry.training.loop import train_pack
 from allometry.training.packing.choose import make_packs
+from machine import facts
 from width_count_grid import matmul_rate
 
 __all__ = ["SIZES", "Images", "main", "notebook_way", "ours", "read_images", "tight_way"]
@@ -384,7 +384,7 @@ def _summary(
     return {
         "schema": "allometry/benchmark/notebook_mlp/1",
         "rounds": len(own),
-        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "machine": facts(),
         "torch": torch.__version__,
         "ways": ways,
         "ours": {

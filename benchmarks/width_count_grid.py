@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -46,6 +45,7 @@ from allometry.spec.torch_draws import TorchDraws
 from allometry.training.loop import train_pack
 from allometry.training.packing.choose import make_packs
 from allometry.training.procedure import Pack
+from machine import facts
 
 __all__ = ["GRID", "main", "matmul_rate"]
 
@@ -264,7 +264,7 @@ def _summary(cells: list[dict[str, Any]], rates: list[float], rounds: int) -> di
     return {
         "schema": "allometry/benchmark/width_count_grid/1",
         "rounds": rounds,
-        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "machine": facts(),
         "torch": torch.__version__,
         "jax": jax.__version__,
         "note": next((cell["note"] for cell in cells if cell["note"]), ""),
