@@ -7,11 +7,11 @@ TEST_READY := .venv/.test-ready
 BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid two_users cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
-.PHONY: run test test-all test-lowest reliability audit docs notebooks wheel setup lint bench clean help which-python
+.PHONY: run test test-all test-lowest reliability audit docs notebooks wheel setup lint bench bench-compare clean help which-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 16
 
 run: which-python setup  ## set up, train the five notebooks' studies, write reports/index.html
 	@for study in $(NOTEBOOKS); do \
@@ -74,6 +74,10 @@ bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (
 	  then mv $$result.new $$result.txt; cat $$result.txt; \
 	  else cat $$result.new; rm $$result.new; failed="$$failed $$bench"; fi; \
 	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+bench-compare: which-python .venv/.ready .venv/.data  ## BASE=REV: that commit and this tree timed in turns; what moved by more than the spread
+	@test -n "$(BASE)" || { echo "which commit? make bench-compare BASE=main"; exit 2; }
+	$(BIN)/python benchmarks/compare.py "$(BASE)" $(if $(JSON),--json "$(JSON)")
 
 .venv/.ready: pyproject.toml
 	@echo "setting up .venv (about 700 MB of packages, a minute or two)"
