@@ -67,13 +67,13 @@ lint: $(TEST_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (PyTorch, CPU); quiet machine!
+bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (PyTorch, CPU), docs/benchmarks.md; quiet machine!
 	@failed=; for bench in $(BENCHMARKS); do \
 	  echo "== $$bench"; result=benchmarks/results/$$bench; \
 	  if $(BIN)/python benchmarks/$$bench.py --json $$result.json > $$result.new; \
 	  then mv $$result.new $$result.txt; cat $$result.txt; \
 	  else cat $$result.new; rm $$result.new; failed="$$failed $$bench"; fi; \
-	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+	done; $(BIN)/python benchmarks/page.py || failed="$$failed page"; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 bench-compare: which-python .venv/.ready .venv/.data  ## BASE=REV: that commit and this tree timed in turns; what moved by more than the spread
 	@test -n "$(BASE)" || { echo "which commit? make bench-compare BASE=main"; exit 2; }
