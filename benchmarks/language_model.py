@@ -194,7 +194,7 @@ def ours(specs: Sequence[RunSpec], *, together: bool) -> tuple[float, list[float
         (result,) = train_pack(pack, {"losses": losses}, {}, tell, untrained=False)
         test_losses[id(pack.specs[0])] = float(result.row["test_loss"])  # type: ignore[union-attr]
 
-    threads = at_once(packs, len(processors())) if together else 1
+    threads = at_once(packs) if together else 1
     began = time.perf_counter()
     list(in_threads(packs, make, lambda n: None, lambda: False, threads))
     return time.perf_counter() - began, [test_losses[id(spec)] for spec in specs]

@@ -36,7 +36,6 @@ from torch import Tensor, nn
 from allometry.datasets.splits import LeadingImages
 from allometry.engines.local import LocalEngine
 from allometry.engines.threads import at_once, in_threads
-from allometry.processors import processors
 from allometry.spec.torch_draws import TorchDraws
 from allometry.studies.cnn_size_by_data import study
 from allometry.study import procedure_of
@@ -115,7 +114,7 @@ def ours_at_once() -> float:
         lambda pack, tell: study.STUDY.procedure.run(pack, {"cell": study.cell}, {}, tell),
         lambda n: None,
         lambda: False,
-        at_once(packs, len(processors())),
+        at_once(packs),
     )
     assert len(list(made)) == len(packs)
     return (time.perf_counter() - began) / 2

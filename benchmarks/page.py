@@ -21,7 +21,10 @@ SPREAD = {"median", "low", "high"}
 NAMES_OF_ROWS = ("study", "workload", "width", "count", "runs", "precision")
 NOT_RECORDED = "not recorded"
 KINDS = ("txt", "json")
-NO_BENCHMARKS = ("compare", "machine", "page", "path_reference")  # tools, and parts of others
+# Tools, and parts of others.
+NO_BENCHMARKS = (
+    "compare", "device", "gpu_checks", "gpu_torch", "gpu_work", "machine", "page", "path_reference",
+)  # fmt: skip
 
 HEAD = """\
 # Benchmarks
@@ -36,7 +39,8 @@ was measured on: run it on yours, with nothing else running. How each benchmark 
 [told beside the files](../benchmarks/README.md).
 
 `make bench-compare BASE=REV` times another commit and your working tree in turns, and marks what
-moved by more than the spread.
+moved by more than the spread. `make test-gpu` and `make bench-gpu` are for a machine with an NVIDIA
+GPU.
 """
 ABOUT_OTHERS = "run them yourself, `python benchmarks/NAME.py`."
 
@@ -119,6 +123,8 @@ def _machine(document: Mapping[str, Any]) -> str:
         "rounds": document.get("rounds"),
         "date": machine.get("date"),
     }
+    if device := document.get("device"):
+        said = {"Device": device, **said}
     return "; ".join(f"{what}: {value or NOT_RECORDED}" for what, value in said.items()) + "."
 
 

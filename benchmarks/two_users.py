@@ -180,7 +180,7 @@ def training(specs: Sequence[RunSpec], share: float) -> tuple[NDArray[np.float64
         lambda pack, tell: train_pack(pack, {}, {}, tell, untrained=False),
         lambda n: None,
         lambda: False,
-        at_once(packs, len(processors())),
+        at_once(packs),
     )
     assert len(list(made)) == len(packs)
     return _now() - began, sum(updates(spec) for pack in packs for spec in pack.specs)

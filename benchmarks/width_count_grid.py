@@ -38,7 +38,6 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from allometry.datasets.splits import ImageSubset
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
-from allometry.processors import processors
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
 from allometry.spec.torch_draws import TorchDraws
@@ -84,7 +83,7 @@ def ours(w: int, k: int) -> tuple[Callable[[], float], str]:
             lambda pack, tell: train_pack(pack, {}, {}, tell, untrained=False),
             lambda n: None,
             lambda: False,
-            at_once(short, len(processors())),
+            at_once(short),
         )
         assert len(list(made)) == len(packs)
         return time.perf_counter() - began
