@@ -82,16 +82,16 @@ bench-compare: which-python .venv/.ready .venv/.data  ## BASE=REV: that commit a
 	@test -n "$(BASE)" || { echo "which commit? make bench-compare BASE=main"; exit 2; }
 	$(BIN)/python benchmarks/compare.py "$(BASE)" $(if $(JSON),--json "$(JSON)")
 
-test-gpu: which-python .venv/.gpu-ready  ## quick studies on an NVIDIA GPU equal the CPU's, packs by memory, donated buffers; WHEELS=FOLDER without a network, DEVICE=cpu to try it
+test-gpu: which-python .venv/.gpu-ready-$(DEVICE)  ## quick studies on an NVIDIA GPU equal the CPU's, packs by memory, donated buffers; WHEELS=FOLDER without a network, DEVICE=cpu to try it
 	$(BIN)/python benchmarks/gpu_checks.py --device $(DEVICE)
 
-bench-gpu: which-python .venv/.gpu-ready  ## 19 x 80 and the IsoFLOP grid on an NVIDIA GPU beside jax.vmap and torch.func; WHEELS=, DEVICE= as for test-gpu
+bench-gpu: which-python .venv/.gpu-ready-$(DEVICE)  ## 19 x 80 and the IsoFLOP grid on an NVIDIA GPU beside jax.vmap and torch.func; WHEELS=, DEVICE= as for test-gpu
 	$(BIN)/python benchmarks/gpu_speed.py --device $(DEVICE) $(if $(filter gpu,$(DEVICE)),--json benchmarks/results/gpu_speed.json)
 	$(BIN)/python benchmarks/page.py
 
 # With WHEELS nothing is asked of a network: the package (hatchling builds it), JAX with CUDA where DEVICE
-# is gpu, and PyTorch where a wheel of it was carried. CONTRIBUTING.md says how such a folder is filled.
-.venv/.gpu-ready: pyproject.toml
+# is gpu, and PyTorch where a wheel of it was carried. benchmarks/README.md says how such a folder is filled.
+.venv/.gpu-ready-$(DEVICE): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CARRIED) -e '.$(if $(filter gpu,$(DEVICE)),[cuda])' $(if $(wildcard $(WHEELS)/torch-*.whl),torch)
 	@touch $@

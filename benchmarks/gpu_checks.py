@@ -4,10 +4,11 @@
     python benchmarks/gpu_checks.py --device cpu       (the script itself, without a GPU)
 
 Every study's quick size is trained by `allometry run` on the device and on the processor, at the
-same time in two processes, and their tables are compared run by run. What would take more than
-`--limit` seconds, or does not begin within `--seconds`, is named as left out, and so is what needs
-a data set that is not here. Both processes multiply float32 matrices in full: left alone, an NVIDIA
-GPU rounds factors to 10 bits (TF32), a thousand times coarser than float32.
+same time in two processes, and their tables are compared run by run; studies with few updates come
+first. What would take more than `--limit` seconds, or does not begin within `--seconds`, is named
+as left out, and so is what needs a data set that is not here. Both processes multiply float32
+matrices in full: left alone, an NVIDIA GPU rounds factors to 10 bits (TF32), a thousand times
+coarser than float32.
 
 What must hold, written down before a GPU was seen:
 
@@ -43,7 +44,9 @@ from allometry.datasets.catalogue import find
 from allometry.errors import AllometryError
 from allometry.spec.variants import Changes
 from allometry.store import results
+from allometry.study import procedure_of
 from allometry.tables.table import Table
+from allometry.training.procedure import total_updates
 from device import DEVICES, environment, use
 from machine import facts
 
@@ -93,7 +96,8 @@ def _wrong(name: str, a: NDArray[Any], b: NDArray[Any]) -> str | None:
         parted = int((np.abs(a - b) > np.maximum(100, 0.1 * np.maximum(a, b))).sum())
         return f"{name}: {parted} of {n} runs apart" if parted > may_part else None
     if a.dtype.kind != "f" or b.dtype.kind != "f":
-        parted = int((a != b).sum())
+        # A missing value is not equal to itself.
+        parted = sum(x != y and not (x != x and y != y) for x, y in zip(a, b, strict=True))
         may_part = may_part if name.startswith(NAMED) else 0
         return f"{name}: {parted} of {n} runs differ" if parted > may_part else None
     start = name.endswith("_untrained")
@@ -113,6 +117,12 @@ def lacking(name: str) -> str | None:
     data = {getattr(s, "data", None) for s in studies.study(name).specs("quick")}
     names = {getattr(one, "name", "") for one in data} & set(SETS)
     return next((one for one in sorted(names) if find(one) is None), None)
+
+
+def updates(name: str) -> int:
+    """Updates of a study's quick size: those with few come first, so that most have time."""
+    study = studies.study(name)
+    return total_updates(procedure_of(study), study.specs("quick"))
 
 
 def both(name: str, device: str, limit: float, words: Sequence[str]) -> Compared | str:
@@ -296,7 +306,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"FAILED {failed[-1]}", flush=True)
     compared: list[Compared] = []
     left_out: dict[str, str] = {}
-    for name in options.studies or studies.names():
+    for name in options.studies or sorted(studies.names(), key=updates):
         left = options.seconds - (time.perf_counter() - began)
         end = "no time left" if left < 1 else both(
             name, options.device, min(options.limit, left), options.set or ()

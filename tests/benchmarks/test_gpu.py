@@ -63,7 +63,8 @@ def table(**columns):
     given = {
         "run_id": [f"{k:02}" for k in range(n)], "n_params": np.arange(n),
         "test_loss": np.linspace(0.5, 2, n), "test_loss_untrained": np.full(n, 2.3),
-        "t_train": np.full(n, 2000), "phase": ["C"] * n, "seconds": np.arange(n) + 1.0,
+        "t_train": np.full(n, 2000), "phase": ["C"] * n,
+        "notice": [None, np.nan, *"abcdefgh"], "seconds": np.arange(n) + 1.0,
     }  # fmt: skip
     return Table({**given, **columns})
 
@@ -91,6 +92,7 @@ def changed(name, runs, factor):
         ({"phase": ["M", "M", *"CCCCCCCC"]}, True),
         ({"phase": ["M", "M", "M", *"CCCCCCC"]}, False),
         ({"n_params": np.r_[7, np.arange(1, 10)]}, False),
+        ({"notice": [None, np.nan, *"abcdefgh"]}, True),
         ({"run_id": [f"{k:02}" for k in range(1, 11)]}, False),
         ({"new": np.zeros(10)}, False),
         ({"test_loss": np.r_[[np.nan] * 3, np.linspace(0.5, 2, 10)[3:]]}, False),
