@@ -4,14 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORE ?= allometry.db
 TEST_READY := .venv/.test-ready
+DEVICE ?= gpu
+WHEELS ?=
+CARRIED = $(if $(WHEELS),--no-index --find-links '$(WHEELS)')
 BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid two_users cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
-.PHONY: run test test-all test-lowest reliability audit docs notebooks wheel setup lint bench clean help which-python
+.PHONY: run test test-all test-lowest reliability audit docs notebooks wheel setup lint bench bench-compare test-gpu bench-gpu clean help which-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /	/' | expand -t 16
 
 run: which-python setup  ## set up, train the five notebooks' studies, write reports/index.html
 	@for study in $(NOTEBOOKS); do \
@@ -67,13 +70,31 @@ lint: $(TEST_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (PyTorch, CPU); quiet machine!
+bench: .venv/.bench-ready .venv/.data  ## beside what a user would run instead (PyTorch, CPU), docs/benchmarks.md; quiet machine!
 	@failed=; for bench in $(BENCHMARKS); do \
 	  echo "== $$bench"; result=benchmarks/results/$$bench; \
 	  if $(BIN)/python benchmarks/$$bench.py --json $$result.json > $$result.new; \
 	  then mv $$result.new $$result.txt; cat $$result.txt; \
 	  else cat $$result.new; rm $$result.new; failed="$$failed $$bench"; fi; \
-	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+	done; $(BIN)/python benchmarks/page.py || failed="$$failed page"; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+bench-compare: which-python .venv/.ready .venv/.data  ## BASE=REV: that commit and this tree timed in turns; what moved by more than the spread
+	@test -n "$(BASE)" || { echo "which commit? make bench-compare BASE=main"; exit 2; }
+	$(BIN)/python benchmarks/compare.py "$(BASE)" $(if $(JSON),--json "$(JSON)")
+
+test-gpu: which-python .venv/.gpu-ready-$(DEVICE)  ## quick studies on an NVIDIA GPU equal the CPU's, packs by memory, donated buffers; WHEELS=FOLDER without a network, DEVICE=cpu to try it
+	$(BIN)/python benchmarks/gpu_checks.py --device $(DEVICE)
+
+bench-gpu: which-python .venv/.gpu-ready-$(DEVICE)  ## 19 x 80 and the IsoFLOP grid on an NVIDIA GPU beside jax.vmap and torch.func; WHEELS=, DEVICE= as for test-gpu
+	$(BIN)/python benchmarks/gpu_speed.py --device $(DEVICE) $(if $(filter gpu,$(DEVICE)),--json benchmarks/results/gpu_speed.json)
+	$(BIN)/python benchmarks/page.py
+
+# With WHEELS nothing is asked of a network: the package (hatchling builds it), JAX with CUDA where DEVICE
+# is gpu, and PyTorch where a wheel of it was carried. benchmarks/README.md says how such a folder is filled.
+.venv/.gpu-ready-$(DEVICE): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CARRIED) -e '.$(if $(filter gpu,$(DEVICE)),[cuda])' $(if $(wildcard $(WHEELS)/torch-*.whl),torch)
+	@touch $@
 
 .venv/.ready: pyproject.toml
 	@echo "setting up .venv (about 700 MB of packages, a minute or two)"

@@ -28,6 +28,7 @@ from allometry.datasets.splits import Moons
 from allometry.measures import losses
 from allometry.models import MLP
 from allometry.spec.optimizers import Adam
+from machine import facts
 
 RUNS = (10, 100, 1000, 10_000)
 WIDTHS = tuple(range(2, 22, 2))
@@ -84,7 +85,7 @@ def measure(numbers: Sequence[int], rounds: int, folder: Path) -> dict[str, obje
             "ratio": median(ratio), "ratio_range": [min(ratio), max(ratio)],
             "ms_each_further": 1000 * median(further),
         })  # fmt: skip
-    return {"first_ten_seconds": start, "rounds": rounds, "rows": rows}
+    return {"machine": facts(), "first_ten_seconds": start, "rounds": rounds, "rows": rows}
 
 
 def main() -> None:

@@ -46,6 +46,7 @@ from allometry.spec import Experiment
 from allometry.study import procedure_of
 from allometry.training.procedure import Pack, Procedure
 from allometry.training.result import RunResult
+from machine import facts
 
 PER_PACK = 20
 COLUMNS = 24  # as many as a row of the first study has, nearly
@@ -354,7 +355,8 @@ def main() -> None:
             found = plan(asked.runs or 1_000_000, asked.rate, folder)
     print(json.dumps(found, indent=1))
     if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+        document = {"machine": facts(), asked.what: found}
+        asked.json.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import resource
 import sys
 import time
@@ -45,6 +44,7 @@ from allometry.spec.schedules import Cosine
 from allometry.spec.torch_draws import TorchDraws
 from allometry.training.loop import train_pack
 from allometry.training.procedure import Pack
+from machine import facts
 
 VOCABULARY, CONTEXT, BATCH, STEPS, SEED, D_HEAD = 256, 128, 16, 24, 0, 16
 RATE, DECAY, CLIP, WARMUP = 3e-3, 0.1, 1.0, 4
@@ -194,7 +194,7 @@ def ours(specs: Sequence[RunSpec], *, together: bool) -> tuple[float, list[float
         (result,) = train_pack(pack, {"losses": losses}, {}, tell, untrained=False)
         test_losses[id(pack.specs[0])] = float(result.row["test_loss"])  # type: ignore[union-attr]
 
-    threads = at_once(packs, len(processors())) if together else 1
+    threads = at_once(packs) if together else 1
     began = time.perf_counter()
     list(in_threads(packs, make, lambda n: None, lambda: False, threads))
     return time.perf_counter() - began, [test_losses[id(spec)] for spec in specs]
@@ -268,7 +268,7 @@ def _summary(
     return {
         "schema": "allometry/benchmark/language_model/1",
         "rounds": len(together),
-        "machine": {"cpu": _cpu(), "processors": len(processors()), "arch": platform.machine()},
+        "machine": facts(),
         "load_before": os.getloadavg()[2],
         "torch": torch.__version__,
         "jax": jax.__version__,
@@ -296,12 +296,6 @@ def _spread(values: Seconds) -> dict[str, float]:
     return {"median": median, "low": low, "high": high}
 
 
-def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def _table(document: dict[str, Any]) -> str:
     def cell(s: dict[str, float], digits: int = 2) -> str:
         return f"{s['median']:.{digits}f} [{s['low']:.{digits}f}, {s['high']:.{digits}f}]".rjust(24)
@@ -320,7 +314,7 @@ def _table(document: dict[str, Any]) -> str:
     machine = document["machine"]
     large = document["useful_share_of_large_bodies_alone"]
     lines += [
-        f"{machine['cpu']}, {machine['processors']} processors; PyTorch on "
+        f"{machine['cpu']}, {machine['cpus']} processors; PyTorch on "
         f"{document['torch_threads']} threads; most memory {document['most_memory_gib']:.2f} GiB",
         f"products of 1,024 x 1,024: {cell(document['matrix_gflops'], 0).strip()} GFLOP/s; useful "
         f"share of this at once {cell(document['useful_share_at_once']).strip()}, of bodies of "

@@ -22,6 +22,7 @@ from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
 from allometry.store import Store
 from allometry.training.result import RunResult
+from machine import facts
 
 PACK = 1000
 WIDTHS = 100
@@ -129,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, numbers in found.items():
         print(f"{name:8} {numbers['seconds']:8.2f} s  {numbers['peak_mib']:8,.0f} MiB peak")
     if options.json:
-        document = {"rows": options.rows, "mib": size, "built": built, **found}
+        document = {"machine": facts(), "rows": options.rows, "mib": size, "built": built, **found}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -46,6 +46,7 @@ from allometry.plan.design.scores import Belief, belief_of, part_of_fit
 from allometry.plan.design.weighing import weights_at_larger_scale
 from allometry.tables.read import read_table
 from allometry.tables.table import Table
+from machine import facts
 
 SHARES = (0.01, 0.05, 0.1)
 STRATEGIES = ("next", "next_no_reserve", "v_optimal", "d_optimal", "cheapest", "random")
@@ -367,7 +368,7 @@ def main() -> None:
             print(table_of(name, of_pool, chosen.seeds), flush=True)
     print(f"{seconds:.0f} seconds of processors", file=sys.stderr)
     if chosen.json:
-        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
+        chosen.json.write_text(json.dumps({"machine": facts(), **results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

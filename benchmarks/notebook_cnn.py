@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import sys
 import time
@@ -37,11 +36,11 @@ from torch import Tensor, nn
 from allometry.datasets.splits import LeadingImages
 from allometry.engines.local import LocalEngine
 from allometry.engines.threads import at_once, in_threads
-from allometry.processors import processors
 from allometry.spec.torch_draws import TorchDraws
 from allometry.studies.cnn_size_by_data import study
 from allometry.study import procedure_of
 from allometry.training.procedure import Pack
+from machine import facts
 
 __all__ = ["SAMPLE", "main", "ours", "pytorch"]
 
@@ -115,7 +114,7 @@ def ours_at_once() -> float:
         lambda pack, tell: study.STUDY.procedure.run(pack, {"cell": study.cell}, {}, tell),
         lambda n: None,
         lambda: False,
-        at_once(packs, len(processors())),
+        at_once(packs),
     )
     assert len(list(made)) == len(packs)
     return (time.perf_counter() - began) / 2
@@ -209,7 +208,7 @@ def _summary(seconds: Seconds, together: Seconds, settings: Sequence[Setting]) -
     return {
         "schema": "allometry/benchmark/notebook_cnn/2",
         "rounds": len(seconds),
-        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "machine": facts(),
         "torch": torch.__version__,
         "pytorch_settings": [setting.__dict__ for setting in settings],
         "sample": "every width, 1,875 training and 2,000 test images",

@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +40,7 @@ from allometry.studies.grokking.procedure import train_runs
 from allometry.studies.grokking.spec import ToyModel
 from allometry.studies.grokking.start import draw_start
 from allometry.studies.grokking.task import addition_task
+from machine import facts
 from width_count_grid import matmul_rate
 
 __all__ = ["main", "notebook_way", "ours", "tight_way"]
@@ -197,7 +197,7 @@ def _summary(
     return {
         "schema": "allometry/benchmark/notebook_grokking/1",
         "rounds": len(paces["one"]),
-        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "machine": facts(),
         "torch": torch.__version__,
         "torch_threads": threads[0],
         "torch_threads_by_default": threads[1],

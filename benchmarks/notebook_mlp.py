@@ -30,7 +30,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -50,11 +49,11 @@ from allometry.datasets.images import load_images
 from allometry.datasets.splits import ImageSubset
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
-from allometry.processors import processors
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
 from allometry.training.loop import train_pack
 from allometry.training.packing.choose import make_packs
+from machine import facts
 from width_count_grid import matmul_rate
 
 __all__ = ["SIZES", "Images", "main", "notebook_way", "ours", "read_images", "tight_way"]
@@ -248,7 +247,7 @@ def ours(epochs: int, seeds: Sequence[int]) -> Pace:
         packs = make_packs(
             [RunSpec(model=m, data=data, train=train, seed=seed) for seed in seeds for m in models]
         )
-        threads = at_once(packs, len(processors()))
+        threads = at_once(packs)
         started = _now()
         made = in_threads(
             packs,
@@ -257,7 +256,7 @@ def ours(epochs: int, seeds: Sequence[int]) -> Pace:
             lambda: False,
             threads,
         )
-        assert len(list(made)) == len(seeds)
+        assert len(list(made)) == len(packs)
         return _now() - started
 
     first, _, short, long = (timed(n) for n in (1 + epochs, 1, 1, 1 + epochs))
@@ -384,7 +383,7 @@ def _summary(
     return {
         "schema": "allometry/benchmark/notebook_mlp/1",
         "rounds": len(own),
-        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "machine": facts(),
         "torch": torch.__version__,
         "ways": ways,
         "ours": {

@@ -26,7 +26,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +40,7 @@ from torch import Tensor, nn
 
 from allometry.studies.sparse_parity.procedure import train
 from allometry.studies.sparse_parity.spec import ParityRun
+from machine import facts
 
 __all__ = ["main", "notebook_way", "ours", "product_rate", "tight_way"]
 
@@ -228,7 +228,7 @@ def _summary(
     return {
         "schema": "allometry/benchmark/notebook_parity/1",
         "rounds": len(rates),
-        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "machine": facts(),
         "torch": torch.__version__,
         "jax": jax.__version__,
         "threads": threads,

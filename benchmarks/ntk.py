@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
@@ -35,6 +33,7 @@ from allometry.studies.ntk_depth.printed import PRINTED
 from allometry.studies.ntk_depth.procedure import KernelDraws
 from allometry.studies.ntk_depth.spec import KernelDraw
 from allometry.studies.ntk_depth.study import STUDY
+from machine import facts
 
 __all__ = ["TABLE", "main", "one_by_one", "ours"]
 
@@ -130,7 +129,7 @@ def _summary(
         "rounds": len(own),
         "draws_a_cell": DRAWS,
         "cells": {"table": len(TABLE), "sample": len(cells)},
-        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "machine": facts(),
         "jax": jax.__version__,
         "one_by_one_seconds": {
             "table_compiling": _spread(compiling),

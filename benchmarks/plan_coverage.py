@@ -37,6 +37,7 @@ from allometry.plan.data import Data
 from allometry.plan.frontier.cost import SIX_ND
 from allometry.plan.frontier.optimum import Frontier
 from allometry.tables.table import Table
+from machine import facts
 
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
 NOISE = 0.005  # of ln L
@@ -203,6 +204,7 @@ def main(arguments: Iterable[str]) -> None:
     print(f"\n{seconds:.0f} s of processor time")
     if given.json:
         document = {
+            "machine": facts(),
             "simulations": given.simulations, "resamples": RESAMPLES, "starts": STARTS,
             "level": LEVEL, "noise": NOISE, "truth": TRUTH, "beyond": BEYOND,
             "processor_seconds": round(seconds),

@@ -25,8 +25,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import re
 import resource
 import subprocess
 import sys
@@ -54,6 +52,7 @@ from allometry.spec.torch_draws import TorchDraws
 from allometry.training.loop import train_pack, updates
 from allometry.training.packing.choose import make_packs
 from allometry.training.procedure import Pack
+from machine import facts
 from notebook_mlp import _now, _spread
 
 __all__ = ["main"]
@@ -181,7 +180,7 @@ def training(specs: Sequence[RunSpec], share: float) -> tuple[NDArray[np.float64
         lambda pack, tell: train_pack(pack, {}, {}, tell, untrained=False),
         lambda n: None,
         lambda: False,
-        at_once(packs, len(processors())),
+        at_once(packs),
     )
     assert len(list(made)) == len(packs)
     return _now() - began, sum(updates(spec) for pack in packs for spec in pack.specs)
@@ -267,7 +266,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     document = {
         "schema": "allometry/benchmark/two_users/1",
         "rounds": asked.rounds,
-        "machine": {"cpu": _cpu(), "cpus": len(processors()), "arch": platform.machine()},
+        "machine": facts(),
         "torch": torch.__version__,
         "load": os.getloadavg()[0],
         "studies": found,
@@ -317,13 +316,6 @@ def _children() -> float:
     """Processor seconds of ended child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _cpu() -> str:
-    """The processor's name as Linux gives it, else what Python knows."""
-    file = Path("/proc/cpuinfo")
-    named = re.search(r"^model name\s*: (.*)$", file.read_text(), re.M) if file.exists() else None
-    return named[1] if named else platform.processor()
 
 
 def _table(document: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from machine import facts
 from notebook_mlp import BATCH, LEARNING_RATE, N_TRAIN, Images, read_images
 from path_reference import mean_metrics
 
@@ -124,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.json:
         document = {
             "schema": "allometry/benchmark/vit_dropout/1",
+            "machine": facts(),
             "epochs": options.epochs,
             "torch": torch.__version__,
             "heads": [asdict(result) for result in results],

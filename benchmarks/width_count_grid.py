@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -39,13 +38,13 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from allometry.datasets.splits import ImageSubset
 from allometry.engines.threads import at_once, in_threads
 from allometry.models import MLP
-from allometry.processors import processors
 from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import Adam
 from allometry.spec.torch_draws import TorchDraws
 from allometry.training.loop import train_pack
 from allometry.training.packing.choose import make_packs
 from allometry.training.procedure import Pack
+from machine import facts
 
 __all__ = ["GRID", "main", "matmul_rate"]
 
@@ -84,7 +83,7 @@ def ours(w: int, k: int) -> tuple[Callable[[], float], str]:
             lambda pack, tell: train_pack(pack, {}, {}, tell, untrained=False),
             lambda n: None,
             lambda: False,
-            at_once(short, len(processors())),
+            at_once(short),
         )
         assert len(list(made)) == len(packs)
         return time.perf_counter() - began
@@ -264,7 +263,7 @@ def _summary(cells: list[dict[str, Any]], rates: list[float], rounds: int) -> di
     return {
         "schema": "allometry/benchmark/width_count_grid/1",
         "rounds": rounds,
-        "machine": {"cpus": os.cpu_count(), "arch": platform.machine()},
+        "machine": facts(),
         "torch": torch.__version__,
         "jax": jax.__version__,
         "note": next((cell["note"] for cell in cells if cell["note"]), ""),

@@ -32,7 +32,10 @@ NOTEBOOKS = (
     "first_law", "own_data_and_loss", "pytorch_study", "csv_to_decision", "resume_and_merge",
 )  # fmt: skip
 FIRST, LAST = ("getting-started",), ("all-pages", "changelog", "contributing", "citing", "licences")
-LOOK_UP = ("api", "command-line", "vocabulary", "how-it-works", "store", "reliability", "limits")
+LOOK_UP = (
+    "api", "command-line", "vocabulary", "how-it-works", "store", "reliability", "benchmarks",
+    "limits",
+)  # fmt: skip
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 
 

@@ -7,7 +7,6 @@ set the sums go to `figures.json` here, of which the table in docs/reliability.m
 
 import json
 import os
-import platform
 import random
 import time
 from collections import Counter
@@ -15,6 +14,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+
+from benchmarks.machine import cpu
 
 from allometry.files.durable import written
 from allometry.training.source import source_sha256
@@ -78,7 +79,7 @@ def record_if_asked(name: str, seconds: float, figures: Counter[str]) -> None:
         return
     known = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
     when = datetime.now(UTC).date().isoformat()
-    known[name] = {"date": when, "processor": _processor(), "seconds": round(seconds), **figures}
+    known[name] = {"date": when, "processor": cpu(), "seconds": round(seconds), **figures}
     with written(FIGURES) as part:
         part.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", "utf-8")
 
@@ -101,9 +102,3 @@ def _save(state: Path, done: dict[str, object]) -> None:
     state.parent.mkdir(exist_ok=True)
     with written(state) as part:
         part.write_text(json.dumps(done), "utf-8")
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
