@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,6 +11,15 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from tests.browser.chromium import FLAGS, executable
+
+# A browser reads its commands from descriptor 3 and answers on 4.
+AS_THREE_AND_FOUR = """
+import fcntl, os, sys
+low, high = (fcntl.fcntl(int(n), fcntl.F_DUPFD, 10) for n in sys.argv[1:3])  # neither 3 nor 4
+os.dup2(low, 3)
+os.dup2(high, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Refused(Exception):
@@ -146,16 +156,11 @@ def chromium() -> Iterator[Browser]:
     to_read, asking = os.pipe()
     answers, to_write = os.pipe()
 
-    def as_three_and_four() -> None:
-        low, high = os.dup(to_read), os.dup(to_write)  # neither is 3 or 4 itself
-        os.dup2(low, 3)
-        os.dup2(high, 4)
-
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = subprocess.Popen(
-            [str(executable()), *flags, f"--user-data-dir={profile}", "--remote-debugging-pipe"],
-            preexec_fn=as_three_and_four, close_fds=False,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [sys.executable, "-c", AS_THREE_AND_FOUR, str(to_read), str(to_write),
+             str(executable()), *flags, f"--user-data-dir={profile}", "--remote-debugging-pipe"],
+            pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_read)
         os.close(to_write)

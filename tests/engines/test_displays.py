@@ -16,6 +16,8 @@ from allometry.engines.displays import Bar, display
 from allometry.engines.progress import Silent
 from allometry.errors import UsageError
 
+WITH_TESTS = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
 
 def test_time_left_does_not_count_the_first_compilation(monkeypatch, capsys):
     seconds = iter((0.0, 0.0, 60.0, 61.0, 75.0, 75.0))
@@ -96,7 +98,7 @@ def test_off_a_terminal_nothing_is_shown_unless_it_is_asked_for(capsys):
 def test_a_script_off_a_terminal_says_nothing_and_loads_nothing_to_show_it(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", RUN.format("")],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
+        cwd=tmp_path, capture_output=True, text=True, check=True, env=WITH_TESTS,
     )  # fmt: skip
     assert done.stdout == "3 False False\n" and not done.stderr
 
@@ -104,7 +106,7 @@ def test_a_script_off_a_terminal_says_nothing_and_loads_nothing_to_show_it(tmp_p
 def test_a_script_off_a_terminal_says_plain_lines_where_it_is_asked_to(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", RUN.format(", progress=True")],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
+        cwd=tmp_path, capture_output=True, text=True, check=True, env=WITH_TESTS,
     )  # fmt: skip
     first, last = done.stderr.splitlines()
     assert first == "3 runs to train in 1 pack (30 model-steps); 0 stored"
@@ -116,7 +118,7 @@ def test_from_python_a_terminal_shows_the_bar_of_the_command_line(tmp_path, opti
     screen, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", RUN.format(option)], cwd=tmp_path, stdout=subprocess.PIPE,
-        stderr=terminal, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        stderr=terminal, env={**WITH_TESTS, "TERM": "xterm", "COLUMNS": "100"},
     )  # fmt: skip
     os.close(terminal)
     shown = b""

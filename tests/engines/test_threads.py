@@ -101,7 +101,7 @@ def test_one_who_stops_listening_leaves_no_thread_behind():
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_as_many_as_get_most_done_but_never_more_than_packs(threads):
-    machine = replace(RATES, at_once=tuple((n, n) for n in range(1, threads + 1)))
+    machine = replace(RATES, threads=threads)
     assert at_once(PACKS, machine) == threads
     assert at_once(PACKS[:1], machine) == 1
     assert at_once(PACKS[:0], machine) == 0

@@ -31,7 +31,7 @@ def runs(size, seeds):
             seed=seed,
         )
         for seed in seeds
-        for width in (3, 5, 9)
+        for width in (3, 5, 7)
     ]
 
 

@@ -312,6 +312,12 @@ def uninterrupted(tmp_path_factory):
     return content(path)
 
 
+@pytest.fixture
+def one_at_a_time(monkeypatch):
+    monkeypatch.setattr("allometry.engines.local.at_once", lambda packs: 1)
+
+
+@pytest.mark.usefixtures("one_at_a_time")
 def test_a_stopped_run_goes_on_and_leaves_no_checkpoint(tmp_path, uninterrupted, made_now):
     path = tmp_path / "s.db"
     with pytest.raises(Stop):
@@ -324,6 +330,7 @@ def test_a_stopped_run_goes_on_and_leaves_no_checkpoint(tmp_path, uninterrupted,
     assert not path.with_name("s.db.checkpoints").exists()
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 def test_a_checkpoint_of_what_is_stored_already_is_removed(tmp_path):
     """As after a kill between the commit and the removal."""
     path = tmp_path / "s.db"
@@ -398,6 +405,7 @@ def test_a_worker_that_is_given_a_checkpoint_goes_on_from_it(tmp_path, uninterru
     assert content(path) == uninterrupted
 
 
+@pytest.mark.usefixtures("one_at_a_time")
 def test_with_workers_the_coordinator_says_what_cannot_be_used(tmp_path, uninterrupted, caplog):
     path = tmp_path / "s.db"
     with pytest.raises(Stop):

@@ -10,8 +10,7 @@ from allometry.training.packing.calibration import Calibration, calibration
 
 RATES = Calibration(
     products=((1.0, 1e9), (2.0, 2e9)), batched=((1.0, 1e9),), passes=((1.0, 1e-9),),
-    operation=1e-6, compile_operation=1e-3, at_once=((1.0, 1.0),),
-    memory=10**9,
+    operation=1e-6, compile_operation=1e-3, threads=1, memory=10**9,
 )  # fmt: skip
 
 
@@ -43,8 +42,7 @@ DAMAGED = {
     "products are a number": json.dumps({**WELL, "products": 5}),
     "products are texts": json.dumps({**WELL, "products": ["ab", "cd"]}),
     "points of three": json.dumps({**WELL, "passes": [[1, 2, 3]]}),
-    "programs at once are none": json.dumps({**WELL, "at_once": []}),
-    "programs at once gain nothing": json.dumps({**WELL, "at_once": [[1, 0]]}),
+    "no threads": json.dumps({**WELL, "threads": 0}),
     "a time is a text": json.dumps({**WELL, "operation": "1e-6"}),
     "a time is nothing": json.dumps({**WELL, "operation": None}),
     "a time below zero": json.dumps({**WELL, "operation": -1}),
@@ -80,3 +78,24 @@ def test_what_has_its_name_and_is_no_file_of_ours_is_not_written(kind, file, tmp
     assert calibration(tmp_path) == RATES
     assert "cannot be written" in caplog.text
     assert (tmp_path / "victim").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("most", "rates", "expected"),
+    [
+        (1, {}, 1),
+        (2, {}, 2),
+        (4, {}, 4),
+        (6, {4: 4.0, 6: 5.5}, 6),
+        (64, {4: 4.0, 8: 7.0, 16: 12.0, 32: 12.3}, 16),
+        (64, {4: 4.0, 8: 4.1}, 4),
+    ],
+)
+def test_more_than_four_programs_are_run_at_once_as_long_as_they_get_more_done(
+    most, rates, expected
+):
+    class Piece:
+        def rate(self, threads, n):
+            return rates[n]
+
+    assert module._threads(Piece(), most) == expected

@@ -37,7 +37,7 @@ MACHINE = Calibration(
     passes=((1.0e6, 3.6e-10), (8.4e6, 3.7e-10), (3.4e7, 1.2e-9), (1.3e8, 3.8e-9)),
     operation=6.5e-7,
     compile_operation=9.6e-3,
-    at_once=((1, 1), (2, 1.9)),
+    threads=2,
     memory=24 << 30,
 )
 NOTEBOOK = Load(updates=6320, batch=128, features=784, n_data=10_000, slots=2)
@@ -178,14 +178,14 @@ def test_memory_counts_parameters_moments_activations_and_batches():
 
 
 def test_what_was_chosen_for_one_group_is_not_mixed_with_another():
-    specs = [small((7, h, 3), seed=s, epochs=3000) for s in (0, 1) for h in (3, 9)]
+    specs = [small((7, h, 3), seed=s) for s in (0, 1) for h in (3, 7)]
     packs = make_packs(specs, MACHINE)
     assert [[s.seed for s in pack.specs] for pack in packs] == [[0, 0], [1, 1]]
 
 
 def test_whichever_packs_are_left_a_resumed_run_makes_them_as_they_were():
     """Done in any order, as by several workers: the choice is made for all that was declared."""
-    specs = [small((7, h, 3), seed=s, epochs=3000) for s in range(4) for h in (3, 9)]
+    specs = [small((7, h, 3), seed=s) for s in range(3) for h in (3, 9)]
     packs = make_packs(specs, MACHINE)
     left = [*packs[1].specs]
     assert pending_packs(packs, left) == [packs[1]]
@@ -195,7 +195,7 @@ def test_whichever_packs_are_left_a_resumed_run_makes_them_as_they_were():
 
 # ---- as many packs as threads ------------------------------------------------------------
 
-EIGHT = replace(MACHINE, at_once=((1, 1), (2, 1.9), (4, 3.6), (8, 6.5)))
+EIGHT = replace(MACHINE, threads=8)
 
 
 def notebook_runs(seeds, rate=1e-3, epochs=80):
@@ -224,28 +224,34 @@ def test_one_seed_is_cut_until_every_thread_has_work(machine, threads):
         assert max(c.seconds for c in costs) == best
 
 
-def test_the_last_of_three_seeds_is_shared_between_two_threads():
-    specs = notebook_runs(3, epochs=400)
-    packs, whole = make_packs(specs, MACHINE), make_packs(specs, MACHINE, threads=1)
-    runs = [len(pack.specs) for pack in packs]
-    assert len(whole) == 3 and sum(runs) == 27 and max(runs) <= 9 and len(packs) > 3
-    assert choose.all_seconds(packs, MACHINE) < choose.all_seconds(whole, MACHINE)
+def test_a_seed_is_cut_in_the_same_way_whatever_other_seeds_there_are():
+    """So that a run ends at the same bits in every store that is made on this machine."""
+    alone = [[s.model for s in pack.specs] for pack in make_packs(notebook_runs(1), MACHINE)]
+    for seeds in (2, 3, 5):
+        packs = make_packs(notebook_runs(seeds), MACHINE)
+        assert [[s.model for s in pack.specs] for pack in packs] == seeds * alone
 
 
-def test_even_seeds_stay_whole():
-    assert [len(pack.specs) for pack in make_packs(notebook_runs(4), MACHINE)] == [9] * 4
+def test_with_many_threads_packs_stay_large():
+    """One by one the networks of a seed would keep every thread busy, at a multiple of the cost."""
+    specs = notebook_runs(1)
+    many = replace(MACHINE, threads=64)
+    packs = make_packs(specs, many)
+    steps = [c.seconds - c.compiling for c in (pack_cost(p.specs, many) for p in packs)]
+    whole = pack_cost(specs, many)
+    assert 1 < len(packs) < len(specs)
+    assert sum(steps) <= choose.LOSS * (whole.seconds - whole.compiling) * 1.0001
 
 
-def test_time_of_packs_at_once_is_that_of_the_thread_that_ends_last():
+def test_time_of_packs_at_once_goes_by_what_threads_get_done():
     pack = make_packs(notebook_runs(1), MACHINE, threads=1)[0]
-    other = make_packs(notebook_runs(1, rate=1e-2), MACHINE, threads=1)[0]
     whole = pack_cost(pack.specs, MACHINE)
+    steps = whole.seconds - whole.compiling
     assert choose.all_seconds([pack], MACHINE) == whole.seconds
-    both = choose.all_seconds([pack, other], MACHINE)
-    assert both == pytest.approx(2 / 1.9 * whole.seconds)
-    assert choose.all_seconds([pack, other, pack], MACHINE) > both
-    one_thread = choose.all_seconds([pack, other], MACHINE, threads=1)
-    assert one_thread == pytest.approx(2 * whole.seconds - whole.compiling)
+    both = choose.all_seconds([pack, pack], MACHINE)
+    assert both == pytest.approx(max(steps, (2 * steps + whole.compiling) / 2))
+    one_thread = choose.all_seconds([pack, pack], MACHINE, threads=1)
+    assert one_thread == pytest.approx(2 * steps + whole.compiling)
 
 
 def test_one_network_cannot_be_cut():

@@ -42,7 +42,8 @@ FLOATS = (1 << 16, 1 << 19, 1 << 21, 1 << 23)  # a parameter array: 1 MB to 128 
 EXAMPLES, FEATURES = 128, 784
 ROUNDS, ATTEMPT = 4, 0.02  # and seconds a piece and round
 FAR = 10  # a processor's memory beside its cache, an element of a pass
-GAIN = 1.05  # least gain for which twice as many programs are run at once
+FEW = 4  # programs at once that need no measurement
+GAIN = 1.05  # least gain for which twice as many are run at once
 
 _log = logging.getLogger(__name__)
 Points = tuple[tuple[float, float], ...]
@@ -58,8 +59,7 @@ class Calibration:
         passes: bytes in use at once to seconds an element for one Adam update of an array.
         operation: seconds an operation of a compiled loop takes however small it is.
         compile_operation: seconds to compile an operation.
-        at_once: programs in threads of their own to work done in a second, as a multiple of one
-            program's. Begins with (1, 1) and goes on as long as more programs gain anything.
+        threads: programs that are run at once, each in a thread of its own.
         memory: bytes of the device.
     """
 
@@ -68,24 +68,18 @@ class Calibration:
     passes: Points
     operation: float
     compile_operation: float
-    at_once: Points
+    threads: int
     memory: int
 
     def __post_init__(self) -> None:
-        for points in (self.products, self.batched, self.passes, self.at_once):
+        for points in (self.products, self.batched, self.passes):
             where = [x for x, _ in points]
             if where != sorted(set(where)) or not where:
                 raise ValueError("points must increase")
-        measured = (self.products, self.batched, self.passes, self.at_once)
-        numbers = [v for p in measured for xy in p for v in xy]
-        numbers += [self.operation, self.compile_operation, self.memory]
+        numbers = [v for p in (self.products, self.batched, self.passes) for xy in p for v in xy]
+        numbers += [self.operation, self.compile_operation, self.memory, self.threads]
         if not all(math.isfinite(v) and v > 0 for v in numbers):
             raise ValueError("positive numbers expected")
-
-    @property
-    def threads(self) -> int:
-        """How many programs at once get most done."""
-        return int(self.at_once[-1][0])
 
 
 @cache
@@ -135,7 +129,7 @@ def measure() -> Calibration:
         operation=operation.seconds / 3,  # product, maximum, quotient
         # About eight operations each, loop and all.
         compile_operation=float(np.median([p.compiled for p in pieces])) / 8,
-        at_once=_at_once(batched[1], len(processors())),
+        threads=_threads(batched[1], len(processors())),
         memory=_memory(),
     )
 
@@ -246,22 +240,23 @@ def _noise(*shape: int) -> np.ndarray[Any, Any]:
     return np.random.default_rng(0).uniform(0.5, 1, shape).astype(np.float32)
 
 
-def _at_once(piece: _Piece, most: int) -> Points:
-    """What 1, 2, 4, ... programs at once get done, up to `most`; one on a GPU, which has no more.
+def _threads(piece: _Piece, most: int) -> int:
+    """How many programs at once get most done; one on a GPU, which has no more.
 
-    One program alone runs on whatever processors it can use, so this says what more programs add.
+    Up to `FEW` one a processor, whatever else the machine does now; beyond, programs wait for
+    Python's lock, and twice as many are run only where they get more done.
     """
     if jax.default_backend() != "cpu":
-        return ((1.0, 1.0),)
-    counts = sorted({*(1 << k for k in range(most.bit_length())), most})
+        return 1
+    n = min(most, FEW)
     with ThreadPoolExecutor(most) as threads:
-        rates = [max(piece.rate(threads, n) for _ in range(ROUNDS)) for n in counts]
-    points = [(1.0, 1.0)]
-    for n, rate in zip(counts[1:], rates[1:], strict=True):
-        if rate / rates[0] < GAIN * points[-1][1]:
-            break
-        points.append((float(n), rate / rates[0]))
-    return tuple(points)
+        while n < most:
+            double = min(2 * n, most)
+            now, then = (max(piece.rate(threads, k) for _ in range(ROUNDS)) for k in (n, double))
+            if then < GAIN * now:
+                break
+            n = double
+    return n
 
 
 def _memory() -> int:
@@ -283,7 +278,7 @@ def _read(path: Path) -> Calibration:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise DataError(f"it is no {SCHEMA}")
     values = {f.name: document[f.name] for f in fields(Calibration)}
-    for name in ("products", "batched", "passes", "at_once"):
+    for name in ("products", "batched", "passes"):
         values[name] = tuple((float(x), float(y)) for x, y in values[name])
     return Calibration(**values)
 

@@ -11,7 +11,6 @@ from allometry.errors import UsageError
 from allometry.spec import RunSpec
 from allometry.training.packing.calibration import Calibration, calibration
 from allometry.training.packing.cost import Cost, Load, by_width, cheapest, cost, slots
-from allometry.training.packing.pieces import at
 from allometry.training.packing.sharing import (
     batches_key,
     data_of,
@@ -32,10 +31,9 @@ UNDERESTIMATED = 1.5
 # Runs among which packs with own batches are looked for: a cut of twice as many takes four times
 # as long, and packs of hundreds of members gain nothing by more.
 BLOCK = 512
-# Packs for each thread up to which one is cut in two so that no thread is without work; with
-# more of them, the threads end at about the same time.
-FEW = 4
-GAIN = 1.05  # least gain of a cut: the prediction is no better
+# Runs on the same batches that are fewer packs than there are threads are cut further if they are
+# then done this much sooner, and take no more than this much longer one after another.
+GAIN, LOSS = 1.05, 1.25
 
 
 def make_packs(
@@ -47,8 +45,9 @@ def make_packs(
     batches are packed first: the first layer is then one matrix product for all of them, and
     what differs between sizes is not the luck of the order. Runs that differ in data, seed or
     batch size may train together too, each with batches of its own, where the model of costs
-    says that this is faster. Where there are few packs, the costliest are cut in two, so that
-    every thread has work to the end.
+    says that this is faster. Runs that are fewer packs than there are threads are cut further, so
+    that every thread has work. How, depends on the runs that see the same batches alone, so that a
+    run ends at the same bits whatever other seeds there are.
 
     Args:
         costs: what the choice goes by; None for what was measured on this machine.
@@ -70,8 +69,6 @@ def make_packs(
             if key not in known:
                 known[key] = _chosen(groups, block, machine, threads)
             packs += [Pack(tuple(block[k] for k in places)) for places in known[key]]
-    if any(len(pack.specs) > 1 for pack in packs):
-        return _spread(packs, costs or calibration(), threads)
     return packs
 
 
@@ -79,9 +76,10 @@ def _chosen(
     groups: Sequence[Group], block: Group, machine: Calibration, threads: int | None
 ) -> list[list[int]]:
     """The packs of the runs of a block, by their places in it."""
-    packs = [pack for group in groups for pack in _cut(group, machine)]
-    if len(packs) > 1:
-        packs = _joined(block, packs, machine, threads)
+    cuts = [_cut(group, machine) for group in groups]
+    packs = [pack for cut in cuts for pack in cut]
+    own = _joined(block, packs, machine, threads) if len(packs) > 1 else None
+    packs = own or [pack for cut in cuts for pack in _spread(cut, machine, threads)]
     places = {id(spec): k for k, spec in enumerate(block)}
     return [[places[id(spec)] for spec in pack.specs] for pack in packs]
 
@@ -109,30 +107,36 @@ def _cut(group: Group, machine: Calibration, *, own: bool = False) -> list[Pack]
 
 def _joined(
     alike: Group, shared: list[Pack], machine: Calibration, threads: int | None
-) -> list[Pack]:
-    """The packs with shared batches, or others with own batches if these are done sooner."""
+) -> list[Pack] | None:
+    """Packs with own batches, if these are done sooner than the packs with shared batches."""
     inputs = {(spec.data, model_of(spec).n_inputs) for spec in alike}
     # Of networks with other inputs on one data set all but one are refused, each by itself.
     if _trains_alone(alike[0]) or len(inputs) > len({spec.data for spec in alike}):
-        return shared
+        return None
     own = _cut(alike, machine, own=True)
     faster = all_seconds(own, machine, threads) < all_seconds(shared, machine, threads)
-    return own if faster else shared
+    return own if faster else None
 
 
 def _spread(packs: list[Pack], machine: Calibration, threads: int | None) -> list[Pack]:
-    """The packs, the costliest cut in two as long as all are then done sooner."""
-    threads = threads or machine.threads
-    while threads > 1 and len(packs) < FEW * threads:
+    """The packs, the costliest cut in two as long as a thread is without work and that pays."""
+    threads, most = threads or machine.threads, LOSS * _steps_seconds(packs, machine)
+    while len(packs) < threads:
         seconds = [pack_cost(pack.specs, machine).seconds for pack in packs]
         costliest = int(np.argmax(seconds))
         halves = _halves(packs[costliest], machine)
         parted = [*packs[:costliest], *halves, *packs[costliest + 1 :]]
         before, after = (all_seconds(some, machine, threads) for some in (packs, parted))
-        if GAIN * after > before:
+        if GAIN * after > before or _steps_seconds(parted, machine) > most:
             break
         packs = parted
     return packs
+
+
+def _steps_seconds(packs: Sequence[Pack], machine: Calibration) -> float:
+    """Predicted time of the steps of packs, one after another."""
+    costs = [pack_cost(pack.specs, machine) for pack in packs]
+    return sum(whole.seconds - whole.compiling for whole in costs)
 
 
 def _halves(pack: Pack, machine: Calibration) -> list[Pack]:
@@ -158,7 +162,7 @@ def _halves(pack: Pack, machine: Calibration) -> list[Pack]:
 
 
 def all_seconds(packs: Sequence[Pack], machine: Calibration, threads: int | None = None) -> float:
-    """Predicted time of packs that are made side by side, the next as soon as one is done.
+    """Predicted time of packs that are made side by side, each in a thread.
 
     Packs of the same networks, other seeds say, are compiled once. Of packs with batches of their
     own the time is what such packs were measured to take.
@@ -166,19 +170,17 @@ def all_seconds(packs: Sequence[Pack], machine: Calibration, threads: int | None
     Args:
         threads: packs made at once; None for as many as get most done here.
     """
+    costs = [pack_cost(pack.specs, machine) for pack in packs]
+    steps = [
+        (whole.seconds - whole.compiling) * (UNDERESTIMATED if has_own_batches(pack.specs) else 1)
+        for pack, whole in zip(packs, costs, strict=True)
+    ]
+    programs = {
+        tuple(model_of(spec) for spec in pack.specs): whole.compiling
+        for pack, whole in zip(packs, costs, strict=True)
+    }
     at_once = min(len(packs), threads or machine.threads)
-    # Of one thread among several, beside one thread alone.
-    slower = at_once / float(at(machine.at_once, np.array(at_once)))
-    ends, compiled = [0.0] * at_once, dict[Any, float]()
-    for pack in packs:
-        whole, networks = pack_cost(pack.specs, machine), tuple(map(model_of, pack.specs))
-        ends.sort()
-        # A thread that wants the same program meanwhile compiles it, too, in the same time.
-        begin = compiled.setdefault(networks, ends[0] + slower * whole.compiling)
-        steps = slower * (whole.seconds - whole.compiling)
-        own = UNDERESTIMATED if has_own_batches(pack.specs) else 1
-        ends[0] = max(ends[0], begin) + own * steps
-    return max(ends)
+    return max(max(steps), (sum(steps) + sum(programs.values())) / at_once)
 
 
 def pack_cost(specs: Sequence[RunSpec], machine: Calibration) -> Cost:
