@@ -224,23 +224,10 @@ def test_one_seed_is_cut_until_every_thread_has_work(machine, threads):
         assert max(c.seconds for c in costs) == best
 
 
-def test_a_seed_is_cut_in_the_same_way_whatever_other_seeds_there_are():
-    """So that a run ends at the same bits in every store that is made on this machine."""
-    alone = [[s.model for s in pack.specs] for pack in make_packs(notebook_runs(1), MACHINE)]
-    for seeds in (2, 3, 5):
-        packs = make_packs(notebook_runs(seeds), MACHINE)
-        assert [[s.model for s in pack.specs] for pack in packs] == seeds * alone
-
-
-def test_with_many_threads_packs_stay_large():
-    """One by one the networks of a seed would keep every thread busy, at a multiple of the cost."""
-    specs = notebook_runs(1)
-    many = replace(MACHINE, threads=64)
-    packs = make_packs(specs, many)
-    steps = [c.seconds - c.compiling for c in (pack_cost(p.specs, many) for p in packs)]
-    whole = pack_cost(specs, many)
-    assert 1 < len(packs) < len(specs)
-    assert sum(steps) <= choose.LOSS * (whole.seconds - whole.compiling) * 1.0001
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_as_many_seeds_as_threads_stay_whole(seeds):
+    """Wide products are faster: two seeds at once, each whole, take less than four halves."""
+    assert [len(p.specs) for p in make_packs(notebook_runs(seeds), MACHINE)] == [9] * seeds
 
 
 def test_time_of_packs_at_once_goes_by_what_threads_get_done():

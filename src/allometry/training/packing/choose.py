@@ -31,9 +31,9 @@ UNDERESTIMATED = 1.5
 # Runs among which packs with own batches are looked for: a cut of twice as many takes four times
 # as long, and packs of hundreds of members gain nothing by more.
 BLOCK = 512
-# Runs on the same batches that are fewer packs than there are threads are cut further if they are
-# then done this much sooner, and take no more than this much longer one after another.
-GAIN, LOSS = 1.05, 1.25
+# Packs that are fewer than the threads are cut if all are then done this much sooner: a prediction
+# is no better.
+GAIN = 1.05
 
 
 def make_packs(
@@ -45,9 +45,8 @@ def make_packs(
     batches are packed first: the first layer is then one matrix product for all of them, and
     what differs between sizes is not the luck of the order. Runs that differ in data, seed or
     batch size may train together too, each with batches of its own, where the model of costs
-    says that this is faster. Runs that are fewer packs than there are threads are cut further, so
-    that every thread has work. How, depends on the runs that see the same batches alone, so that a
-    run ends at the same bits whatever other seeds there are.
+    says that this is faster. Where all are fewer packs than there are threads, the costliest are
+    cut in two.
 
     Args:
         costs: what the choice goes by; None for what was measured on this machine.
@@ -69,6 +68,8 @@ def make_packs(
             if key not in known:
                 known[key] = _chosen(groups, block, machine, threads)
             packs += [Pack(tuple(block[k] for k in places)) for places in known[key]]
+    if any(len(pack.specs) > 1 for pack in packs):
+        return _spread(packs, costs or calibration(), threads)
     return packs
 
 
@@ -76,10 +77,9 @@ def _chosen(
     groups: Sequence[Group], block: Group, machine: Calibration, threads: int | None
 ) -> list[list[int]]:
     """The packs of the runs of a block, by their places in it."""
-    cuts = [_cut(group, machine) for group in groups]
-    packs = [pack for cut in cuts for pack in cut]
-    own = _joined(block, packs, machine, threads) if len(packs) > 1 else None
-    packs = own or [pack for cut in cuts for pack in _spread(cut, machine, threads)]
+    packs = [pack for group in groups for pack in _cut(group, machine)]
+    if len(packs) > 1:
+        packs = _joined(block, packs, machine, threads)
     places = {id(spec): k for k, spec in enumerate(block)}
     return [[places[id(spec)] for spec in pack.specs] for pack in packs]
 
@@ -107,36 +107,29 @@ def _cut(group: Group, machine: Calibration, *, own: bool = False) -> list[Pack]
 
 def _joined(
     alike: Group, shared: list[Pack], machine: Calibration, threads: int | None
-) -> list[Pack] | None:
-    """Packs with own batches, if these are done sooner than the packs with shared batches."""
+) -> list[Pack]:
+    """The packs with shared batches, or others with own batches if these are done sooner."""
     inputs = {(spec.data, model_of(spec).n_inputs) for spec in alike}
     # Of networks with other inputs on one data set all but one are refused, each by itself.
     if _trains_alone(alike[0]) or len(inputs) > len({spec.data for spec in alike}):
-        return None
+        return shared
     own = _cut(alike, machine, own=True)
     faster = all_seconds(own, machine, threads) < all_seconds(shared, machine, threads)
-    return own if faster else None
+    return own if faster else shared
 
 
 def _spread(packs: list[Pack], machine: Calibration, threads: int | None) -> list[Pack]:
-    """The packs, the costliest cut in two as long as a thread is without work and that pays."""
-    threads, most = threads or machine.threads, LOSS * _steps_seconds(packs, machine)
-    while len(packs) < threads:
+    """The packs, the costliest cut in two as long as a thread is without work and all gain."""
+    while len(packs) < (threads or machine.threads):
         seconds = [pack_cost(pack.specs, machine).seconds for pack in packs]
         costliest = int(np.argmax(seconds))
         halves = _halves(packs[costliest], machine)
         parted = [*packs[:costliest], *halves, *packs[costliest + 1 :]]
         before, after = (all_seconds(some, machine, threads) for some in (packs, parted))
-        if GAIN * after > before or _steps_seconds(parted, machine) > most:
+        if GAIN * after > before:
             break
         packs = parted
     return packs
-
-
-def _steps_seconds(packs: Sequence[Pack], machine: Calibration) -> float:
-    """Predicted time of the steps of packs, one after another."""
-    costs = [pack_cost(pack.specs, machine) for pack in packs]
-    return sum(whole.seconds - whole.compiling for whole in costs)
 
 
 def _halves(pack: Pack, machine: Calibration) -> list[Pack]:
