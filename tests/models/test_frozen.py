@@ -151,7 +151,7 @@ def test_packs_never_mix_encoders(order: list[int]) -> None:
         )
         for i in order
     ]
-    packs = make_packs(specs)
+    packs = make_packs(specs, threads=1)
     kinds = [{(type(s.model), s.model.widths[0]) for s in pack.specs} for pack in packs]  # type: ignore[attr-defined]
     assert all(len(kind) == 1 for kind in kinds)
     assert sorted(len(pack.specs) for pack in packs) == [1, 2, 3, 3]
@@ -164,7 +164,7 @@ def test_a_head_trained_in_a_pack_is_the_head_trained_alone(kind: str) -> None:
     data = ImageSubset(name="fashion-mnist", n_train=300, n_test=200)
     hidden = ((1, 1), (43, 22))
     specs = [RunSpec(model=model(kind, *h), data=data, train=train, seed=7) for h in hidden]
-    [pack] = make_packs(specs)
+    [pack] = make_packs(specs, threads=1)
     for together in train_pack(pack, MEASURES, {}):
         [alone] = train_pack(Pack((together.spec,)), MEASURES, {})
         assert together.status == alone.status == "done"

@@ -219,6 +219,7 @@ def test_a_folder_that_leads_to_another_disk_works_and_stays(tmp_path):
 
 
 def test_a_store_by_another_name_finds_its_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setattr("allometry.engines.local.at_once", lambda packs: 1)
     (tmp_path / "here").mkdir()
     (tmp_path / "link.db").symlink_to("here/s.db")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -263,6 +264,7 @@ def test_what_has_the_name_of_a_checkpoint_and_is_none_is_named(kind, tmp_path):
 def test_a_checkpoint_that_cannot_be_removed_is_said_once_and_costs_nothing(
     tmp_path, monkeypatch, caplog
 ):
+    monkeypatch.setattr("allometry.engines.local.at_once", lambda packs: 1)
     store = tmp_path / "s.db"
     with pytest.raises(Stop):
         run(FILE, store=store, checkpoint_every=MOMENT, progress=StopAt(500))
