@@ -40,6 +40,16 @@ def test_phases_are_in_their_order_and_only_those_that_were():
     assert set(seconds_by_phase()) < set(PHASES)
 
 
+def test_what_was_before_is_left_out():
+    with phase("train"), phase("load"):
+        time.sleep(0.01)
+    before = seconds_by_phase()
+    with phase("train"):
+        time.sleep(0.02)
+    assert list(seconds_by_phase(before)) == ["train"]
+    assert 0.02 <= seconds_by_phase(before)["train"] < 0.02 + before["train"] + 0.01
+
+
 def test_a_phase_that_fails_is_counted_and_the_next_is_whole():
     with pytest.raises(ValueError, match="no"), phase("train"), phase("measure"):
         time.sleep(0.01)

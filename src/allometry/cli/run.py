@@ -70,9 +70,9 @@ def run(
     """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
     from allometry.processors import limit
     from allometry.training.compile_cache import keep_programs
-    from allometry.training.phases import phase
+    from allometry.training.phases import phase, seconds_by_phase
 
-    began = time.perf_counter()
+    began, before = time.perf_counter(), seconds_by_phase()
     if threads:
         limit(threads)
     keep_programs()  # before anything below brings JAX
@@ -102,10 +102,10 @@ def run(
         _show_explanation(explanation, as_json)
         return
     with phase("print"):
-        _show_outcome(outcome, findings, size, store, as_json)
+        _show_outcome(outcome, findings, size, store, seconds_by_phase(before), as_json)
         _say_failures(outcome.failures)
     if timings:
-        _say_timings(time.perf_counter() - began)
+        _say_timings(seconds_by_phase(before), time.perf_counter() - began)
     if outcome.interrupted:
         say("stopped; the same command goes on from here")
     if outcome.exit_code:
@@ -113,10 +113,10 @@ def run(
 
 
 def _show_outcome(
-    outcome: "Outcome", findings: "Sequence[Finding]", size: str, store: Path, as_json: bool
-) -> None:
+    outcome: "Outcome", findings: "Sequence[Finding]", size: str, store: Path,
+    timings: Mapping[str, float], as_json: bool,
+) -> None:  # fmt: skip
     from allometry.cli.terminal import show_findings
-    from allometry.training.phases import seconds_by_phase
 
     name = outcome.study.name
     if as_json:
@@ -135,7 +135,7 @@ def _show_outcome(
             notices=outcome.notices,
             failures=[asdict(failure) for failure in outcome.failures],
             seconds=outcome.seconds,
-            timings=seconds_by_phase(),
+            timings=timings,
             findings=[finding_document(f) for f in findings],
         )
         return
@@ -148,11 +148,9 @@ def _show_outcome(
     _say_notices(outcome)
 
 
-def _say_timings(elapsed: float) -> None:
+def _say_timings(timings: Mapping[str, float], elapsed: float) -> None:
     """Where the time went; packs in several threads are counted each."""
-    from allometry.training.phases import seconds_by_phase
-
-    for name, seconds in seconds_by_phase().items():
+    for name, seconds in timings.items():
         say(f"{name:>10} {seconds:8.2f} s")
     say(f"{'elapsed':>10} {elapsed:8.2f} s; packs that ran at once are counted each")
 

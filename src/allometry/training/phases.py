@@ -8,7 +8,7 @@ a clock. Compiling is what JAX says of it, wherever it happens.
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Literal, get_args
@@ -28,10 +28,16 @@ _adding = threading.Lock()
 _of_thread = threading.local()
 
 
-def seconds_by_phase() -> dict[str, float]:
-    """Seconds of this process so far, of each phase that it had, in the order of `PHASES`."""
+def seconds_by_phase(before: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Seconds of this process in each phase that it had, in the order of `PHASES`.
+
+    Args:
+        before: what this gave earlier, to leave out; None for nothing.
+    """
+    earlier = before or {}
     with _adding:
-        return {name: _total[name] for name in PHASES if name in _total}
+        seconds = {name: _total[name] - earlier.get(name, 0) for name in PHASES if name in _total}
+    return {name: value for name, value in seconds.items() if value or name not in earlier}
 
 
 @contextmanager
