@@ -77,7 +77,7 @@ class Claim:
             is marked as ours.
         where: conditions on the runs, ``["n_params>=1000"]``.
         control: column of the same measure where there can be no effect. By default the column
-            ``y_untrained``, with the name of `y`, if there is one.
+            named as `y` with ``_untrained`` appended, if there is one.
         words: names of columns in sentences and on axes: ``{"test_loss": "test loss (nats)"}``.
     """
 
