@@ -1,4 +1,4 @@
-"""What every claim is: columns, where its prediction comes from, and how it is judged."""
+"""The base of every claim: its columns, the source of its prediction, and its judgement."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from allometry.tables.table import Table
 
 __all__ = ["OURS", "Claim", "Judgement", "Labels"]
 
-OURS = "ours"  # the source of a prediction that no work makes
+OURS = "ours"  # the source of a prediction that is from no published work
 LARGEST = 1e60  # numbers beyond this, or below its inverse, are damage, not data
 # Columns that every run of the default procedure has, in words, with their units.
 COLUMNS = {
@@ -39,7 +39,7 @@ COLUMNS = {
 
 
 class Labels(NamedTuple):
-    """Words of a figure: its headline, and its axes with their units."""
+    """Texts of a figure: its headline, and its axis labels with units."""
 
     title: str
     x: str
@@ -48,12 +48,12 @@ class Labels(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim beside its measurement.
+    """A claim compared with its measurement.
 
     Attributes:
-        finding: with its verdict.
-        figure: of the measurement; None where there is none.
-        fits: by name.
+        finding: the finding, with its verdict.
+        figure: a figure of the measurement; None for none.
+        fits: the fits by name.
     """
 
     finding: Finding
@@ -65,19 +65,20 @@ class Judgement:
 class Claim:
     """A prediction about the columns of the runs, which is judged by the rules of this package.
 
-    A number measured has a 95% interval. The verdict is *agrees* where the whole interval lies in
-    the region that the claim allows, *disagrees* where none of it does, and *undecided* otherwise.
+    Every measured number has a 95% interval. The verdict is *agrees* where the whole interval lies
+    in the region that the claim allows, *disagrees* where none of it does, and *undecided*
+    otherwise.
     One seed gives no verdict: the scatter between seeds is part of every interval.
 
     Attributes:
         x, y: columns.
-        says: the claim in words; by default made of the columns.
+        says: the claim in words; by default made from the columns.
         source: the work that makes the prediction, with the place in it. Without one the prediction
             is marked as ours.
         where: conditions on the runs, ``["n_params>=1000"]``.
-        control: column of the same measure where there can be no effect; by default the column
-            that is named as `y` with ``_untrained`` behind it, where there is one.
-        words: for columns in sentences and on axes: ``{"test_loss": "test loss (nats)"}``.
+        control: column of the same measure where there can be no effect. By default the column
+            named as `y` with ``_untrained`` appended, if there is one.
+        words: names of columns in sentences and on axes: ``{"test_loss": "test loss (nats)"}``.
     """
 
     x: str
@@ -89,7 +90,7 @@ class Claim:
     control: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
 
-    kind: ClassVar[str]  # of a claim, in the name of its figure
+    kind: ClassVar[str]  # kind of claim, in the name of its figure
     states: ClassVar[tuple[str, ...]] = ("done",)  # of the runs that count
     caption: ClassVar[str]  # of its figure
 
@@ -111,10 +112,10 @@ class Claim:
 
     @abstractmethod
     def judge(self, table: Table) -> Judgement:
-        """The claim beside what the runs say.
+        """Compare the claim with the runs.
 
         Args:
-            table: the runs of a study; those that are done count.
+            table: the runs of a study; those whose status is in `states` count.
 
         Raises:
             UsageError: a column that the runs do not have, or text where numbers are needed.
@@ -122,7 +123,7 @@ class Claim:
         """
 
     def judge_or_say(self, table: Table) -> Judgement:
-        """The same; where the runs are too few, an undecided finding that says so.
+        """Like `judge`, but an undecided finding with the reason in place of a DataError.
 
         Raises:
             UsageError: a column that the runs do not have, or text where numbers are needed.
@@ -145,7 +146,7 @@ class Claim:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """Those of them that hold numbers."""
+        """Those of `columns` that hold numbers."""
         return self.columns
 
     def runs(self, table: Table) -> Table:
@@ -184,11 +185,11 @@ class Claim:
         """A column as floats, (runs,), NaN where missing.
 
         Raises:
-            UsageError: text in it. DataError: a number beyond any measure.
+            UsageError: the column holds text. DataError: a number is too large or too small.
         """
         try:
             values = runs.numbers(name, "of a claim")
-        except DataError as error:  # no run can mend it
+        except DataError as error:  # more runs cannot mend it
             raise UsageError(f"claim {self.title!r}: {error}") from error
         except OverflowError:
             values = np.array([LARGEST])
@@ -201,10 +202,10 @@ class Claim:
         return values
 
     def check_positive(self, what: str, values: Array, advice: str) -> None:
-        """Refuse numbers that have no place on a logarithmic axis, which chance may choose.
+        """Refuse numbers without a logarithm; chance may decide whether there are any.
 
         Args:
-            what: the numbers are, in words. advice: what to do.
+            what: what the numbers are, in words. advice: what to do about them.
 
         Raises:
             DataError: one is 0 or less.
@@ -218,28 +219,28 @@ class Claim:
 
     @property
     def title(self) -> str:
-        """The claim in words, with the conditions on the runs where it is given none."""
+        """`says`; where that is empty, `sentence()` with the conditions on the runs."""
         of = f" ({', '.join(self.where)})" if self.where else ""
         return self.says or f"{self.sentence()}{of}"
 
     @abstractmethod
     def sentence(self) -> str:
-        """The claim in words where it is given none."""
+        """The claim in words, used where `says` is empty."""
 
     def word(self, column: str) -> str:
-        """A column in a sentence, its unit left out."""
+        """The name of a column in a sentence, without its unit."""
         return self.label(column).partition(" (")[0]
 
     def label(self, column: str) -> str:
-        """A column on an axis, with its unit."""
+        """The name of a column on an axis, with its unit."""
         return self.words.get(column) or COLUMNS.get(column, column.replace("_", " "))
 
     def labels(self, verdict: Verdict) -> Labels:
-        """Words of the claim's figure, which may stand by itself: its title has the verdict."""
+        """Texts of the claim's figure. It may be shown alone, so its title has the verdict."""
         return Labels(f"{self.title}: {verdict}", self.label(self.x), self.label(self.y))
 
     def tips(self, runs: Table) -> list[str]:
-        """A text for each run, for its mark in a figure: its name, its seed and its numbers."""
+        """A text for each run's mark in a figure: the run's name, seed and numbers."""
         return run_texts(runs, self.columns)
 
     def control_column(self, table: Table) -> str:

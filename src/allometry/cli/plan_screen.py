@@ -1,4 +1,4 @@
-"""A plan on the terminal: the run to train first, then what speaks for and against it."""
+"""A plan on the terminal: first the run to train, then the evidence for and against it."""
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
@@ -28,14 +28,14 @@ from allometry.report.plan_in_words import (
 from allometry.stats.digits import shown
 
 if TYPE_CHECKING:
-    # Brings pydantic, which a plan does not need.
+    # Its import loads pydantic, which a plan does not need.
     from allometry.plan.design.next_result import NextRuns
 
 __all__ = ["show_design", "show_next", "show_plan"]
 
 
 def show_plan(plan: Plan) -> None:
-    """The answer, the laws, the approaches, what another law would waste, and the alarms."""
+    """Show the answer, the laws, the approaches, the waste under other laws, and the alarms."""
     console = stdout()
     show_line(console, f"{plan.question[0].upper()}{plan.question[1:]}", "bold")
     show_line(console, answer_in_words(plan))
@@ -60,7 +60,7 @@ def show_plan(plan: Plan) -> None:
 
 
 def show_next(design: "NextRuns") -> None:
-    """The runs, what they are expected to tell, and other ways to spend the budget."""
+    """Show the runs, what they are expected to tell, and other ways to spend the budget."""
     console = stdout()
     show_line(
         console, f"Runs to make for {shown(design.budget)} FLOP, to tell {design.target}", "bold"
@@ -92,7 +92,7 @@ def show_next(design: "NextRuns") -> None:
 
 
 def show_design(identified: Identified) -> None:
-    """What runs can tell of each parameter and decision."""
+    """Show how precisely runs determine each parameter and decision."""
     console = stdout()
     show_line(
         console,
@@ -116,7 +116,7 @@ def show_design(identified: Identified) -> None:
 
 
 def _context(plan: Plan) -> Iterable[str]:
-    """Counting, extrapolation and notes, a line each."""
+    """Extrapolation, counting and notes, one line each."""
     if beyond := beyond_in_words(plan):
         yield beyond
     yield f"Counting: {plan.counting}."
@@ -126,7 +126,7 @@ def _context(plan: Plan) -> Iterable[str]:
 
 
 def _show_rows(console: Console, headings: Iterable[str], rows: Sequence[Row]) -> None:
-    """A table, where it has rows."""
+    """Show a table if it has rows."""
     if not rows:
         return
     table = _table(*headings)

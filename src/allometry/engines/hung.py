@@ -1,4 +1,4 @@
-"""Workers that hang are ended, so that the coordinator can order their packs again.
+"""Ends workers that hang, so that the coordinator can order their packs again.
 
 A sign of life is a unit of work done, or anything the study writes. The local pool
 watches its processes from outside and so also notices stopped ones; a process on a
@@ -18,10 +18,10 @@ STDERR = 2
 
 @contextmanager
 def watched(seconds: float) -> Iterator[Callable[[int], None]]:
-    """End this process, with its traceback, after so many seconds without a sign of life.
+    """End this process, with its traceback, after `seconds` without a sign of life.
 
-    The clock is a thread in C, since the interpreter itself may hang. Only for processes
-    that this package has started.
+    The clock is a thread in C, since the interpreter itself may hang. Use it only in
+    processes that this package has started.
 
     Yields:
         the function to call with every sign of life.
@@ -39,7 +39,7 @@ def watched(seconds: float) -> Iterator[Callable[[int], None]]:
 
 
 def now_and_then(tell: Callable[[], None], seconds: float) -> Callable[[int], None]:
-    """A function that passes signs of life on, at most one a second or four within `seconds`."""
+    """A function that passes on at most one sign of life every min(1, `seconds` / 4) seconds."""
     last_sign = time.monotonic()
 
     def sign(units: int) -> None:

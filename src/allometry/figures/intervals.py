@@ -24,8 +24,9 @@ class IntervalRow:
 
     Attributes:
         label: name at the left. value, low, high: dot and whisker.
-        control: of runs where there can be no effect: hollow, in the control's colour.
-        predicted: by the source, a number or a range; None where it predicts none.
+        control: whether the runs are a control, where there can be no effect. Its dot is hollow, in
+            the control's colour.
+        predicted: what the source predicts, a number or a range; None for no prediction.
         group: heading over the first row of each group. color: empty for the default.
     """
 
@@ -48,7 +49,7 @@ def interval_panel(
     zero: bool = True,
     digits: bool = True,
 ) -> "Axes":
-    """Dots with whiskers, a row each, labelled at the left, the number at the right.
+    """Draw a dot with a whisker for each row, its label at the left, its number at the right.
 
     Args:
         zero: draw the line of no effect.
@@ -100,12 +101,12 @@ def _places(rows: Sequence[IntervalRow]) -> list[float]:
 
 
 def _row_color(row: IntervalRow) -> str:
-    """The row's colour, or that of controls or of measurements."""
+    """The row's own colour, or the default colour of a control or a measurement."""
     return row.color or (VERMILLION if row.control else BLUE)
 
 
 def _headings(ax: "Axes", rows: Sequence[IntervalRow], place: Sequence[float], side: Any) -> None:
-    """The name over each group, and once what the grey mark is.
+    """Write the name over each group, and once "predicted" over a grey mark.
 
     Args:
         side: transform with x in fractions of the axes and y in rows.
@@ -140,7 +141,7 @@ def _headings(ax: "Axes", rows: Sequence[IntervalRow], place: Sequence[float], s
 
 
 def _draw_row(ax: "Axes", row: IntervalRow, y: float) -> None:
-    """Prediction in grey, whisker, dot."""
+    """Draw the prediction in grey, the whisker and the dot."""
     color = _row_color(row)
     if isinstance(row.predicted, tuple):
         ax.fill_betweenx([y - 0.32, y + 0.32], *row.predicted, color=GREY, alpha=0.22, lw=0)

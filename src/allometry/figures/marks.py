@@ -1,4 +1,4 @@
-"""Marks of runs: one a run, one a mean, rings, lines that join, ground without fitted runs."""
+"""Marks of runs and of means, rings, joining lines, and ground where no run was fitted."""
 
 import math
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ Flags = NDArray[np.bool_]
 # More marks than this become pixels inside the SVG: a page stays under a megabyte.
 VECTOR_MARKS = 500
 
-# What a page shows when a mark is pointed at: of each artist, a text for each of its marks.
+# Texts that a page shows when a mark is pointed at: for each artist, one text for each mark.
 TIPS: "WeakKeyDictionary[Artist, Sequence[str]]" = WeakKeyDictionary()
 
 SMALL, LARGE = 2.6, 5.0  # points: a run, a mean (or a run that is alone at its size)
 
 
 def pair(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """Two columns of numbers of one length."""
+    """Two columns of numbers, checked to have one length."""
     px, py = np.asarray(x, float), np.asarray(y, float)
     if px.ndim != 1 or px.shape != py.shape:
         raise UsageError(f"x and y of one length expected, got shapes {px.shape} and {py.shape}")
@@ -56,10 +56,11 @@ def drawable(values: Array, log: bool) -> Flags:
 
 
 def ground(ax: "Axes", x: Array, used: Flags, log: bool, high: Array | None = None) -> None:
-    """Grey ground behind the smallest and largest sizes where the fit used no run.
+    """Draw grey ground behind the smallest and largest sizes where the fit used no run.
 
     Args:
-        high: height of each run, 0 to 1, to write "not fitted" where there is room.
+        high: height of each run in the axes, 0 to 1. If given, "not fitted" is written at the top
+            or the bottom, where there is more room.
     """
     sizes = np.unique(x)
     fitted = np.array([used[x == size].any() for size in sizes])
@@ -103,10 +104,10 @@ def runs(
     means: bool = True,
     tips: Sequence[str] = (),
 ) -> None:
-    """A mark for each run, hollow where the fit did not use it; small where sizes repeat.
+    """Draw a mark for each run, hollow if the fit did not use it; small where sizes repeat.
 
     Args:
-        tips: a text for each run, which a page shows when it is pointed at; empty for none.
+        tips: a text for each run, which a page shows when its mark is pointed at; empty for none.
         means: draw a large mark at the mean of each size with several runs.
     """
     pixels = len(x) > VECTOR_MARKS
@@ -131,7 +132,7 @@ def runs(
 
 
 def _means(ax: "Axes", x: Array, y: Array, used: Flags, color: str, marker: str) -> None:
-    """The mean of runs at each size that has more than one, filled where any was used."""
+    """Draw the mean at each size with more than one run, filled if the fit used any of them."""
     for size in np.unique(x):
         here = x == size
         if here.sum() < 2:
@@ -150,12 +151,12 @@ def _means(ax: "Axes", x: Array, y: Array, used: Flags, color: str, marker: str)
 
 
 def ring(ax: "Axes", x: Array, y: Array, rows: Flags) -> None:
-    """A ring around the runs to highlight."""
+    """Draw a ring around the runs to highlight."""
     ax.plot(x[rows], y[rows], "o", ms=7, mfc="none", mec=INK, mew=0.8, zorder=5)
 
 
 def join(ax: "Axes", x: Array, y: Array, seen: Flags, seed: ArrayLike | None, color: str) -> None:
-    """A thin line through the runs of each seed."""
+    """Draw a thin line through the runs of each seed."""
     if seed is None:
         raise UsageError("join=True needs `seed`, the label of each run's seed")
     labels = np.asarray(seed)

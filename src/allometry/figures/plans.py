@@ -21,8 +21,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-FARTHEST = 1e12  # between the planned run and the largest run, or between runs, in a picture
-LARGEST = 1e60  # of a number on an axis; compute of all machines there are is 1e30 a year
+FARTHEST = 1e12  # largest factor between runs, or from the largest run to the planned one
+LARGEST = 1e60  # largest number on an axis; all existing machines compute 1e30 FLOP a year
 
 
 class PlanFigure(NamedTuple):
@@ -39,8 +39,8 @@ def figures_of_plan(plan: Plan, next_runs: NextRuns | None = None) -> dict[str, 
     """The figures by name, in the order in which a page shows them.
 
     Args:
-        plan: one without evidence, read from a document, has the matrix of laws alone.
-        next_runs: what to make next, for the design picture.
+        plan: a plan read from a document has no evidence, so only its matrix of laws is drawn.
+        next_runs: the runs to make next, for the design figure.
     """
     return dict(_figures(plan, next_runs))
 
@@ -56,14 +56,14 @@ def _figures(plan: Plan, chosen: NextRuns | None) -> Iterator[tuple[str, PlanFig
         yield "sizes", PlanFigure(partial(draw_sizes, plan), (
             f"Lines are N* and D* of each approach and law: solid within the compute of the "
             f"{plan.rows} runs, dashed beyond. Bands are {level} intervals over resampled runs. "
-            "Diamonds are the points that approaches 1 and 2 draw their lines through, corrected "
-            "for the bias of parabolas where it is known; grey dots are the runs; stars are the "
-            "planned runs with their intervals, that of the first law in black. Below are N* and "
-            "D* at the compute of the plan, with the same intervals."
+            "Diamonds are the points through which approaches 1 and 2 draw their lines, corrected "
+            "for the bias of parabolas where it is known. Grey dots are the runs. Stars are the "
+            "planned runs with their intervals; the star of the first law is black. Below are N* "
+            "and D* at the compute of the plan, with the same intervals."
         ))  # fmt: skip
     if evidence is not None and isoflop_of(plan) is not None:
         yield "isoflop", PlanFigure(partial(draw_isoflop, plan), (
-            "A mark is a run, a colour is a budget of compute, a curve is the parabola in ln N "
+            "Each mark is a run, each colour a budget of compute, each curve the parabola in ln N "
             "through the filled marks. The diamonds are not yet corrected for the bias of "
             "parabolas; the numbers in the headline are."
         ))  # fmt: skip
@@ -74,14 +74,14 @@ def _figures(plan: Plan, chosen: NextRuns | None) -> Iterator[tuple[str, PlanFig
         ))  # fmt: skip
     if runs is not None and chosen is not None:
         yield "design", PlanFigure(partial(draw_design, runs, chosen), (
-            "Runs to make next beside those that are finished. Along a dotted line tokens for each "
-            "parameter are the same; runs on one line alone do not tell how to split compute. A "
-            "run with \N{MULTIPLICATION SIGN}2 is to be made twice."
+            "Runs to make next, and the finished runs. All points of a dotted line have the same "
+            "number of tokens per parameter; runs on one line alone do not tell how to split "
+            "compute. A run with \N{MULTIPLICATION SIGN}2 is to be made twice."
         ))  # fmt: skip
 
 
 def _is_near(plan: Plan) -> bool:
-    """Whether one picture can hold the planned run and the runs, or the planned run alone."""
+    """Whether one figure can show the planned run, with the finished runs if there are any."""
     first, factors = plan.first, list(plan.extrapolation.values())
     numbers = first.n_opt.value, first.d_opt.value, first.compute.value, first.loss.value
     near = all(1 / LARGEST < x < LARGEST for x in numbers)
@@ -95,7 +95,7 @@ def _of_waste(plan: Plan, level: str) -> str:
     whisker = f" with the {level} interval of N" if plan.first.n_opt.has_ends else ""
     return (
         "A run wastes the share of its compute that the best run of the same loss would not need. "
-        f"Blue ground is where {plan.first.law} says at most 1, 5 and 10% is wasted; the star is "
+        f"In the blue areas at most 1, 5 and 10% is wasted under {plan.first.law}. The star is "
         f"the planned run{whisker}."
     )
 
@@ -103,12 +103,12 @@ def _of_waste(plan: Plan, level: str) -> str:
 def _of_loss(plan: Plan, level: str) -> str:
     if not plan.rows:
         return (
-            "Lines are the least loss at each compute. The values of the law were given, without "
-            "runs, so that no part of a line is checked here and there are no intervals."
+            "Lines are the least loss at each compute. The values of the law were given "
+            "without runs. So no part of a line is checked here, and there are no intervals."
         )
     return (
         f"Marks are the {plan.rows} runs; lines are the least loss at each compute under each law, "
         f"solid within the compute of the runs, dashed beyond. The band is the {level} interval of "
-        "the least loss under the first law; the whisker is wider, for it adds the scatter of "
-        "single runs."
+        "the least loss under the first law; the whisker is wider, because it adds the "
+        "scatter of single runs."
     )

@@ -1,4 +1,4 @@
-"""A start of the caller's own, given as raw parameter values."""
+"""A starting point that the caller gives as raw parameter values."""
 
 from collections.abc import Mapping
 
@@ -11,21 +11,23 @@ from allometry.laws import Array
 
 __all__ = ["with_own_start"]
 
-STEPS = 20  # of Newton; the map is linear in logs for almost every law
+STEPS = 20  # of Newton's method; for almost every law the map is linear in logarithms
 CLOSE = 1e-6  # in solver coordinates
 
 
 def with_own_start(
     surface: LawSurface, starts: Array, raw: Mapping[str, float], *, alone: bool
 ) -> Array:
-    """The start of these raw values before the others, or alone.
+    """Put the start with these raw values before the law's own starts, or use it alone.
 
     Args:
-        starts: of the law (k, p); the first gives the parameters that `raw` does not name.
-        raw: values by name; those of a companion are left out.
+        starts: the law's own starts (k, p). The first gives the parameters that `raw` does not
+            name.
+        raw: values by name; those of the law's companion are left out.
 
     Raises:
-        UsageError: a value that the solver's bounds exclude.
+        UsageError: a value is outside the solver's bounds, or no solver coordinates give these
+            values.
     """
     target = _raw(surface, starts[:1])[0].copy()
     for j, parameter in enumerate(surface.free):
@@ -43,14 +45,14 @@ def with_own_start(
 
 
 def _raw(surface: LawSurface, u: Array) -> Array:
-    """Raw values of solver vectors (k, p), as logs where parameters are positive."""
+    """Raw values (k, p) of solver vectors (k, p); logarithms for positive parameters."""
     raw = surface.raw(u)
     values = np.stack([raw[q.name] for q in surface.free], 1)
     return np.where(surface.positive, np.log(np.where(surface.positive, values, 1.0)), values)
 
 
 def _point(surface: LawSurface, u: Array, target: Array) -> Array:
-    """Solver coordinates (1, p) whose raw values are `target` (p,), by Newton from u (1, p)."""
+    """Solver coordinates (1, p) where `_raw` is `target` (p,), by Newton's method from u (1, p)."""
     for _ in range(STEPS):
         missing = target - _raw(surface, u)[0]
         if (np.abs(missing) <= 1e-12 * (1 + np.abs(target))).all():
@@ -61,5 +63,5 @@ def _point(surface: LawSurface, u: Array, target: Array) -> Array:
         u = u + np.linalg.lstsq(slopes[0].T, missing, rcond=None)[0]
     missing = target - _raw(surface, u)[0]
     if not (np.abs(missing) <= CLOSE * (1 + np.abs(target))).all():
-        raise UsageError(f"law {surface.law.name} cannot be centred at the start given")
+        raise UsageError(f"law {surface.law.name} cannot be centred at the given start")
     return u

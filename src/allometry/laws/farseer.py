@@ -8,13 +8,17 @@ from allometry.laws.law import Array, Coordinates, Law, Parameter, Values
 
 __all__ = ["LAW", "bent"]
 
-# The three functions of N: names of its part in N, of that part's exponent, and of the rest.
+# For each of the three functions of N: names of the factor of its power of N, of the exponent of
+# that power, and of the constant.
 TRIPLES = (("s", "q", "S"), ("B", "b", "Q"), ("A", "a", "E"))
-SMALL = 1e-4  # exponent times ln N below which its series is exact to 1e-9 of the bend
+SMALL = 1e-4  # |r ln x| below which `bent` uses a series, whose relative error is 1e-9
 
 
 def _of_three(logs: list[Array], log_d: Array) -> tuple[Array, Array, Array]:
-    """The loss at infinite D, what a finite D adds to it, and that by the log of D's exponent."""
+    """The loss at infinite D, the excess at finite D, and a derivative of the excess.
+
+    The derivative is with respect to the log of D's exponent.
+    """
     floor, falls = np.exp(logs[0]), np.exp(logs[2])
     excess = np.exp(logs[1] - falls * log_d)
     return floor, excess, -excess * falls * log_d
@@ -31,7 +35,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """The value, and derivatives by every parameter."""
+    """The value, and its derivatives with respect to every parameter."""
     log_n = np.log(sizes["N"])
     parts = _of_three(_logs(p, log_n), np.log(sizes["D"]))
     slopes = {"L": parts[0] + parts[1]}
@@ -43,7 +47,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
 
 
 def bent(log_x: Array, r: Array) -> tuple[Array, Array]:
-    """(x^r - 1)/r, which is ln x for r = 0, and its derivative by r (Box and Cox 1964)."""
+    """(x^r - 1)/r, which is ln x for r = 0, and its derivative in r (Box and Cox 1964)."""
     z = np.asarray(r * log_x)
     near = np.abs(z) < SMALL
     power, safe = np.expm1(z), np.where(near, 1.0, r)
@@ -57,7 +61,7 @@ def bent(log_x: Array, r: Array) -> tuple[Array, Array]:
 
 
 def _curves(c: Values, log_n: Array) -> list[tuple[Array, Array]]:
-    """(N^r - 1)/r of each of the three functions of N, and its derivative by r."""
+    """(N^r - 1)/r of each of the three functions of N, and its derivative in r."""
     return [bent(log_n, c[power]) for _, power, _ in TRIPLES]
 
 
@@ -69,14 +73,14 @@ def _logs_along(c: Values, curves: list[tuple[Array, Array]]) -> list[Array]:
 
 
 def value_along(c: Values, sizes: Values) -> Array:
-    """The value by coordinates."""
+    """The value as a function of coordinates."""
     curves = _curves(c, np.log(sizes["N"]))
     floor, excess, _ = _of_three(_logs_along(c, curves), np.log(sizes["D"]))
     return floor + excess
 
 
 def gradient_along(c: Values, sizes: Values) -> dict[str, Array]:
-    """The value, and derivatives by every coordinate."""
+    """The value, and its derivatives with respect to every coordinate."""
     curves = _curves(c, np.log(sizes["N"]))
     parts = _of_three(_logs_along(c, curves), np.log(sizes["D"]))
     slopes = {"L": parts[0] + parts[1]}
@@ -88,10 +92,10 @@ def gradient_along(c: Values, sizes: Values) -> dict[str, Array]:
 
 
 def coordinates(p: Values) -> dict[str, Array]:
-    """Level, slope by ln N and exponent of each function of N at N = 1, the middle of the rows.
+    """Level, slope in ln N and exponent of each function of N at N = 1, the middle of the rows.
 
-    s N^q + S is l + m (N^q - 1)/q with l = s + S and m = s q. As q goes to 0 a line in ln N is
-    left, for which s and S are infinite: along l, m and q a search goes over it.
+    s N^q + S is l + m (N^q - 1)/q with l = s + S and m = s q. As q goes to 0, it
+    becomes a line in ln N, for which s and S are infinite. A search in l, m and q can cross q = 0.
     """
     c = dict(p)
     for scale, power, rest in TRIPLES:
@@ -100,7 +104,7 @@ def coordinates(p: Values) -> dict[str, Array]:
 
 
 def parameters(c: Values) -> dict[str, Array]:
-    """The parameters of coordinates."""
+    """The parameters that have these coordinates."""
     p = dict(c)
     for scale, power, rest in TRIPLES:
         p[scale] = c[scale] / c[power]
@@ -119,15 +123,17 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
     """Level and slope of each function of N at the middle of the rows, and its exponent.
 
-    The loss at infinite D is 30 to 95% of the middle loss, and falls as N^0 to N^-0.2; the rest
-    falls as D^-0.1 to D^-1 and as N^0 to N^-0.4 there, D's exponent as N^0.05 to N^-0.25.
+    The loss at infinite D is 30 to 95% of the middle loss, and falls as N^0 to N^-0.2. The rest of
+    the loss falls there as D^-0.1 to D^-1 and as N^0 to N^-0.4. D's exponent varies as N^0.05 to
+    N^-0.25.
     """
     log_n, log_d = (float(np.log(sizes[s]).mean()) for s in ("N", "D"))
     middle, share = float(np.log(np.abs(y)).mean()), 0.3 + 0.65 * uniform[:, 0]
     falls, turn = 0.1 * 10 ** uniform[:, 1], 0.05 - 0.3 * uniform[:, 2]
     level = {"S": middle + np.log(share), "E": np.log(falls)}
     level["Q"] = middle + np.log1p(-share) + falls * log_d
-    # At the middle D the rest's slope by ln N is that of its coefficient less falls turn ln D.
+    # At the middle D, the slope of the rest in ln N is that of D's coefficient minus
+    # falls * turn * ln D.
     slope = {"S": -0.2 * uniform[:, 3], "E": turn}
     slope["Q"] = -0.4 * uniform[:, 4] + falls * turn * log_d
     p = {}

@@ -19,7 +19,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by lo, hi, k and z0."""
+    """Derivatives with respect to lo, hi, k and z0."""
     s = _rise(p, sizes)
     bend = (p["hi"] - p["lo"]) * s * (1 - s)
     return {"lo": 1 - s, "hi": s, "k": bend * (sizes["x"] - p["z0"]), "z0": -bend * p["k"]}

@@ -1,4 +1,4 @@
-"""Functions between the layers of a network, by name."""
+"""Activation functions of networks, by name."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -27,5 +27,5 @@ ACTIVATIONS: Mapping[str, Callable[[jax.Array], jax.Array]] = {
     "softplus": jax.nn.softplus,
 }
 
-# They do not keep zero padding at zero: a network sets their padded units to zero itself.
+# These are not 0 at 0, so padded units would not stay 0: a network sets them to 0 itself.
 NONZERO_AT_ZERO = frozenset({"sigmoid", "softplus"})

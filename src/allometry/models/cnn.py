@@ -23,7 +23,7 @@ KERNEL = 3  # height and width
 
 
 class Block(NamedTuple):
-    """Sizes of one block: channels in and out, places of its convolution and after its pooling."""
+    """Sizes of one block: channels in and out, places at its convolution and after pooling."""
 
     fan_in: int
     channels: int
@@ -34,20 +34,22 @@ class Block(NamedTuple):
 class CNN(Model):
     """Blocks of 3 x 3 convolution, norm, activation and 2 x 2 pooling, then one linear layer.
 
-    Convolutions keep the size of the image (zeros around it); the start is PyTorch's.
+    Convolutions keep the size of the image by zero padding; initial values are PyTorch's.
 
     Attributes:
-        channels: of each block, (16, 32) say.
-        image: height, width and colours of the examples, which lie in memory in that order.
-        outputs: classes, or numbers to predict.
+        channels: channels of each block, for example (16, 32).
+        image: height, width and colours of the examples, in the order of their axes in memory.
+        outputs: number of classes, or of values to predict.
         activation: of each block.
         norm: before the activation, over all places of an example: see `norms.normalise`.
-        norm_groups: groups of channels of "group"; each divides every number of channels.
+        norm_groups: number of groups of channels of norm "group"; divides the channels of every
+            block.
         pool: "max", "mean" or "none"; a row or column that is left over is dropped.
         head: what the linear layer sees: the "mean" of each channel, or all places ("flatten").
-        parametrisation: "mup" changes start and learning rates, not what is computed; at
-            `base_channels` it is "standard".
-        base_channels: of muP: channels of each block for which learning rates are meant.
+        parametrisation: "mup" changes initial values and learning rates, not the forward pass. With
+            `channels` equal to `base_channels` it is "standard".
+        base_channels: of "mup": channels of each block at which the learning rate is as in
+            "standard".
     """
 
     channels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
@@ -112,7 +114,7 @@ class CNN(Model):
         return (1.0, *(n / b for n, b in zip(self.channels, base, strict=True)), 1.0)
 
     def counts(self) -> Counts:
-        """Products and sums of layers, norms and means; of activations and maxima nothing."""
+        """Count products and sums of layers, norms and means, but not activations and maxima."""
         blocks, flop = self._blocks, NORM_FLOP[self.norm]
         kernels = [b.fan_in * b.channels * KERNEL**2 for b in blocks]
         seen = blocks[-1].channels * (blocks[-1].pooled if self.head == "flatten" else 1)
@@ -138,7 +140,7 @@ class CNN(Model):
         )
 
     def _averages(self) -> tuple[int, int]:
-        """Numbers that pooling and head average, and averages they make."""
+        """How many numbers pooling and head average, and how many averages they make."""
         averaged = averages = 0
         if self.pool == "mean":
             averages = sum(b.channels * b.pooled for b in self._blocks)
@@ -194,7 +196,10 @@ class CNN(Model):
         return self.layer_outputs(params, x)[-1]
 
     def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
-        """Outputs ``(B, H, W, C)`` of each block, with head "mean" of the last its means."""
+        """Outputs ``(B, H, W, C)`` of each block, then the outputs of the network.
+
+        With head "mean", those of the last block are the means ``(B, C)`` of its channels.
+        """
         x, blocks = x.reshape(-1, *self.image), []
         for i, channels in enumerate(self.channels):
             x = _convolved(x, params[f"weight{i}"]) + params[f"bias{i}"]

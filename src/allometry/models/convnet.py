@@ -20,21 +20,22 @@ SIDE, HIDDEN, CLASSES = 28, 64, 10
 
 
 class ConvNet(Model):
-    """Two 3 x 3 convolutions of `channels`, each with ReLU and 2 x 2 maximum, then 64 units and 10.
+    """Two 3 x 3 convolutions, each with ReLU and 2 x 2 maximum, then layers of 64 and 10 units.
 
-    ``CNN(c)`` of seed 001, PyTorch's default start; 9 c^2 + 3147 c + 714 parameters.
+    ``CNN(c)`` of seed 001, initial values as PyTorch's; 9 c^2 + 3147 c + 714 parameters.
 
     Attributes:
         channels: c, of both convolutions.
-        dropout: share of the inputs of both linear layers set to zero while training, the
-            others divided by what is left.
+        dropout: share of the inputs of both linear layers set to zero while training; the
+            others are divided by 1 - dropout.
     """
 
     channels: int = Field(ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
-    # A chunk's arrays between layers, 16 x 49 c floats an image, stay in the cache: c = 67
-    # takes 44 us forward and 137 with gradients by 32, 66 and 196 by 128 (two cores).
+    # A chunk's arrays between layers, 16 x 49 c floats an image, stay in the cache. With c = 67,
+    # chunks of 32 take 44 us forward and 137 with gradients, chunks of 128 take 66 and 196 (two
+    # cores).
     chunk: ClassVar[int] = 32
 
     @property
@@ -82,7 +83,7 @@ class ConvNet(Model):
         return self.layer_outputs(params, x)[-1]
 
     def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
-        """What the convolutions give together ``(B, 49 c)``, the 64 units, then the outputs."""
+        """Outputs of the convolutions ``(B, 49 c)``, of the 64 units, then of the network."""
         features = _features(params, x)
         hidden = _hidden(params, features)
         outputs = params["weight4"] @ hidden + params["bias4"][:, None]
@@ -104,11 +105,11 @@ class ConvNet(Model):
 def _features(params: Any, x: jax.Array) -> jax.Array:
     """Outputs ``(49 c, B)`` of the convolutions, channel by channel as PyTorch flattens them."""
     if params["weight1"].dtype == jnp.bfloat16:
-        # By definition: the sums of Winograd's transforms cancel, and bfloat16 has 8 bits.
+        # Without Winograd's transforms: their sums cancel, and bfloat16 has 8 bits.
         once = _conv_relu_pool(x.reshape(-1, SIDE, SIDE, 1), params["weight1"], params["bias1"])
         twice = _conv_relu_pool(once, params["weight2"], params["bias2"])
         return twice.transpose(3, 1, 2, 0).reshape(-1, len(x))
-    # Turned before anything reads it: the rest works on rows of whole batches.
+    # Transposed first: all later operations work on rows of whole batches.
     images = jax.lax.optimization_barrier(x.T).reshape(SIDE, SIDE, len(x))
     once = image_relu_pool(images, params["weight1"], params["bias1"])
     return conv_relu_pool(once, params["weight2"], params["bias2"]).reshape(-1, len(x))
@@ -119,7 +120,7 @@ def _conv_relu_pool(x: jax.Array, weight: jax.Array, bias: jax.Array) -> jax.Arr
     outputs = jax.lax.conv_general_dilated(
         x, weight, (1, 1), "SAME", dimension_numbers=("NHWC", "OIHW", "NHWC")
     )
-    # Of equal values the first gets the gradient, as in PyTorch.
+    # The first of several equal maxima gets the gradient, as in PyTorch.
     largest = jax.lax.reduce_window(
         outputs, -np.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"
     )

@@ -20,11 +20,11 @@ SIDE = 28
 
 
 class FrozenEncoder(MLP):
-    """What frozen encoders share; a subclass draws one and says what it computes.
+    """Base of frozen encoders; a subclass draws an encoder and defines what it computes.
 
     The encoder is drawn before the head and never trained, so its outputs are
-    computed once and the head trains on them as any perceptron. Counts, weights
-    and path measures are of the head alone, as in the source.
+    computed once. The head is a perceptron that trains on them. Counts, weights
+    and path measures are those of the head alone, as in the source.
     """
 
     n_features: ClassVar[int]
@@ -70,7 +70,7 @@ def _in_chunks(
     out = np.empty((len(x), n_features), dtype=np.float32)
     size = min(CHUNK, len(x))
     for first in range(0, len(x), size):
-        # The last chunk reaches back over rows already done: one shape, one compilation.
+        # The last chunk repeats some rows: all chunks have one shape, for one compilation.
         rows = slice(min(first, len(x) - size), min(first, len(x) - size) + size)
         out[rows] = encode(x[rows])
     return out

@@ -27,31 +27,32 @@ from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["MLP"]
 
-Drop = Callable[[jax.Array, int], jax.Array]  # units of a hidden layer, and which one it is
+Drop = Callable[[jax.Array, int], jax.Array]  # units of a hidden layer, and its number
 
 
 class MLP(Model):
-    """Linear layers with an activation between them, PyTorch's default start.
+    """Linear layers with an activation between them; initial values as PyTorch's.
 
     A hidden layer is x -> f(x) = dropout(activation(norm(W x + b))), with `residual`
     x -> x + f(x) from the second one on; the last layer is linear.
 
     Attributes:
-        widths: units of every layer from input to output, (784, 43, 22, 10) say.
+        widths: units of every layer from input to output, for example (784, 43, 22, 10).
         activation: between layers, none after the last.
-        init_scale: what every weight and bias is multiplied by at the start (Liu et al.,
-            Omnigrok, 2210.01117); scales and shifts of norms are not.
-        residual: hidden layers, of one width, add their input to their output.
-        dropout: share of a hidden layer's units set to zero while training, the others divided
-            by what is left.
-        norm: of each hidden layer before its activation: see `norms.normalise`.
-        norm_groups: groups of units of "group"; each divides every hidden width.
-        bias: whether layers have biases, and norms shifts.
-        parametrisation: "ntk" divides the weighted sums of a layer by the root of its inputs and
-            starts weights larger by as much; "mup" changes start and learning rates, not the
-            forward pass. At the start "ntk" computes what "standard" does, at `base_width` "mup"
-            is "standard".
-        base_width: of muP: the width of the hidden layers for which learning rates are meant.
+        init_scale: factor on the initial value of every weight and bias (Liu et al., Omnigrok,
+            2210.01117), but not of scales and shifts of norms.
+        residual: whether hidden layers add their input to their output; they have one width.
+        dropout: share of a hidden layer's units set to zero while training; the others are divided
+            by 1 - dropout.
+        norm: norm of each hidden layer before its activation: see `norms.normalise`.
+        norm_groups: number of groups of units of norm "group"; divides every hidden width.
+        bias: whether layers have biases and norms have shifts.
+        parametrisation: "ntk" divides the weighted sums of a layer by the square root of its number
+            of inputs, and its initial weights are larger by the same factor. So before training it
+            computes what "standard" does. "mup" changes initial values and learning rates, not the
+            forward pass. At `base_width` it is "standard".
+        base_width: of "mup": width of the hidden layers at which the learning rate is as in
+            "standard".
     """
 
     widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=2)]
@@ -104,8 +105,8 @@ class MLP(Model):
 
     @property
     def dense(self) -> Dense | None:
-        # What has more than weights, biases and activations is packed as any model is, and so is
-        # a subclass that computes something else.
+        # A network with more than weights, biases and activations is packed like any other model,
+        # and so is a subclass that overrides `apply`.
         plain = (
             type(self).apply is MLP.apply
             and not self.stochastic
@@ -122,7 +123,7 @@ class MLP(Model):
         return (1.0, *(width / (self.base_width or width) for width in self.widths[1:-1]), 1.0)
 
     def counts(self) -> Counts:
-        """Products and sums of layers, norms and residual additions; of activations nothing."""
+        """Count products and sums of layers, norms and residuals, but not activations."""
         pairs, hidden = list(pairwise(self.widths)), self.widths[1:-1]
         weights = sum(a * b for a, b in pairs)
         inner = weights - pairs[0][0] * pairs[0][1]
@@ -132,7 +133,7 @@ class MLP(Model):
         )
         scales = sum(hidden) if self.norm != "none" else 0
         flop = NORM_FLOP[self.norm]
-        # One operation a unit, forward and backward: biases, shifts, multipliers, residuals.
+        # One operation per unit, forward and backward: biases, shifts, multipliers, residuals.
         single = biases + norms - scales
         single += sum(self.widths[1:]) if self.parametrisation == "ntk" else 0
         single += sum(hidden[1:]) if self.residual else 0
@@ -234,5 +235,5 @@ class MLP(Model):
 
 
 def _kept(units: jax.Array, layer: int) -> jax.Array:
-    """What a network that does not train does where others drop units."""
+    """The units as they are: the function used in place of dropout outside training."""
     return units

@@ -1,4 +1,4 @@
-"""Coefficients of laws as they were printed, for comparison with a fit to the same kind of runs."""
+"""Published coefficients of laws, for comparison with a fit to the same kind of runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ __all__ = ["PUBLISHED", "Published"]
 
 @dataclass(frozen=True)
 class Published:
-    """Printed coefficients, of N in parameters and D in tokens."""
+    """Published coefficients, for N in parameters and D in tokens."""
 
     name: str
     law: Law

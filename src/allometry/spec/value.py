@@ -1,4 +1,4 @@
-"""A frozen value made of fields, of which models, data sets and runs are made."""
+"""A frozen value made of fields: the base of models, data sets and runs."""
 
 from typing import Any, ClassVar
 
@@ -17,12 +17,12 @@ class Spec(BaseModel, metaclass=SpecType):
     """A frozen value made of fields; unknown fields and wrong types are refused.
 
     Attributes:
-        version: of what the values of a class mean. A shipped class that changes its meaning
-            gets the next one; from 2 on it stands in the document, and so in the `run_id`.
+        version: version of the meaning of a class's values. A shipped class whose meaning changes
+            gets the next one. From 2 on, it is part of the document, and so of the `run_id`.
         short: a name that stands for the value with all fields at their defaults.
         alternatives: fields of which one has a value and the others are None; a change of one
-            takes the place of the others.
-        named: fields whose value may be given by a name that stands for one.
+            replaces the others.
+        named: fields whose value may be given by a name that stands for it.
     """
 
     version: ClassVar[int] = 1
@@ -52,7 +52,7 @@ class Spec(BaseModel, metaclass=SpecType):
 
     @property
     def short_text(self) -> str | None:
-        """`short` with the version, as documents have it; None where a field is not at default."""
+        """`short` with the version, as documents have it; None if a field is not at its default."""
         if self.short is None or any(
             getattr(self, name) != field.get_default(call_default_factory=True)
             for name, field in type(self).model_fields.items()
@@ -64,8 +64,8 @@ class Spec(BaseModel, metaclass=SpecType):
         """Plain JSON data with the class name under ``kind``.
 
         Args:
-            defaults: keep all fields. The text that a `run_id` is made from lacks those at
-                `default_left_out`.
+            defaults: whether to keep all fields. The text that a `run_id` is made from lacks the
+                fields that are at `default_left_out`.
         """
         out: dict[str, object] = {"kind": type(self).__name__}
         if self.version > 1:
@@ -78,23 +78,23 @@ class Spec(BaseModel, metaclass=SpecType):
 
 
 def _fits_64_bits(value: object) -> bool:
-    """Whether a store reads back what it is given: whole numbers, in lists too."""
+    """Whether a store keeps the value exactly: whole numbers, in lists too, fit 64 bits."""
     if isinstance(value, list | tuple):
         return all(map(_fits_64_bits, value))
     return not isinstance(value, int) or SMALLEST <= value <= LARGEST
 
 
 def has_version(value: object) -> bool:
-    """Whether a field with this value is named in a `run_id` also where it is the default."""
+    """Whether a field with this value is part of a `run_id` even if it is the default."""
     return isinstance(value, Spec) and value.version > 1
 
 
 def default_left_out(kind: type[Spec], name: str) -> object:
     """The value at which a field is left out of the text a `run_id` is made from.
 
-    That of the nearest shipped class with such a field, so that a field added to Allometry later
-    does not orphan old results. A user's own fields are never left out: their defaults may be
-    changed between two runs, and each value names runs of its own.
+    It is the default in the nearest shipped class with such a field, so that a field added to
+    Allometry later does not orphan old results. A user's own fields are never left out: their
+    defaults may be changed between two runs, and runs with different values get different names.
     """
     for base in kind.__mro__:
         shipped = base.__module__.partition(".")[0] == "allometry"

@@ -21,11 +21,11 @@ class Interval(NamedTuple):
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     def stretched(self, factor: float, *, share: bool = False) -> "Interval":
-        """The ends moved away from the value by a factor.
+        """The interval with the distance of each end from the value multiplied by a factor.
 
         Args:
-            share: whether the value is at most 1 as an R^2 is: ends are moved as ln(1 - value),
-                and not below 0 where they were not.
+            share: whether the value is at most 1, as R^2 is. Then the distances are those of
+                ln(1 - value), and a low end that was at least 0 stays at least 0.
         """
         if not share:
             ends = (self.value + factor * (end - self.value) for end in (self.low, self.high))
@@ -55,9 +55,9 @@ def student_reach(freedom: float, level: float = 0.95) -> float:
     """Half width of Student's two-sided interval, in standard errors.
 
     Args:
-        freedom: degrees of freedom; they need not be whole.
-        level: that the interval covers.
+        freedom: degrees of freedom, not necessarily a whole number.
+        level: probability that the interval covers.
     """
-    from scipy.special import stdtrit  # takes a fifth of a second, which most commands do without
+    from scipy.special import stdtrit  # takes 0.2 s; most commands do not need it
 
     return float(stdtrit(freedom, (1 + level) / 2))

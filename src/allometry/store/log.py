@@ -1,7 +1,7 @@
-"""The store's write-ahead log as a file: whether it holds more than SQLite will read of it.
+"""The file of the store's write-ahead log: whether it holds more than SQLite will read.
 
-SQLite reads a log up to the first frame whose checksum does not match, and drops the rest without
-a word. What is dropped was acknowledged if a commit stands behind the damage.
+SQLite reads a log up to the first frame whose checksum does not match, and silently drops the rest.
+If a commit follows the damage, the rest holds transactions that were acknowledged.
 Format: https://www.sqlite.org/fileformat2.html#walformat and
 https://www.sqlite.org/walformat.html#the_wal_index_file_format
 """
@@ -24,19 +24,19 @@ LOG, INDEX, JOURNAL = "-wal", "-shm", "-journal"
 _HEAD, _FRAME = 32, 24  # bytes
 _MAGIC = {0x377F0682: "<", 0x377F0683: ">"}  # byte order of the checksums
 _MODULO = 0xFFFFFFFF  # of the sums: 2^32 - 1, as a mask
-_PATIENCE = 5  # looks at a log that may be being written
-_PAUSE = 0.02  # seconds between two
-_VERSIONS = slice(18, 20)  # of the header of a store: with a write-ahead log 2 and 2
+_PATIENCE = 5  # reads of a log, which may be written meanwhile
+_PAUSE = 0.02  # seconds between two reads
+_VERSIONS = slice(18, 20)  # bytes of a store's header; both are 2 with a write-ahead log
 
 
 class _Read(NamedTuple):
-    """What there is in a log.
+    """The content of a log.
 
     Attributes:
-        frames: that are whole, one page each, counted from the start.
-        commits: of these, how many end a transaction.
-        lost: commits that stand behind the first frame that is not whole.
-        salts: of the header.
+        frames: how many are whole, one page each, counted from the start.
+        commits: how many of these frames end a transaction.
+        lost: how many commits follow the first frame that is not whole.
+        salts: the salts in the header.
     """
 
     frames: int
@@ -55,10 +55,10 @@ def unread_log(store: Path) -> Path | None:
 
 
 def foreign_journal(store: Path) -> Path | None:
-    """A rollback journal beside a store that has a log, so a journal of another file.
+    """An unfinished rollback journal beside a store that uses a write-ahead log; None for none.
 
-    SQLite would write its pages over those of the store. It takes a journal as finished when the
-    first byte is zero.
+    It belongs to another file, and SQLite would write the pages of the journal over those of the
+    store. SQLite takes a journal as finished when its first byte is zero.
     """
     journal = store.with_name(store.name + JOURNAL)
     if not journal.is_file():
@@ -72,8 +72,8 @@ def foreign_journal(store: Path) -> Path | None:
 def damage_of_log(store: Path) -> str | None:
     """What is wrong with the log of a store, in words; None where all of it will be read.
 
-    A log that is being written may look damaged for a moment. So a damage counts once it is
-    seen twice, with no change between.
+    A log that is being written may look damaged for a moment. So damage counts when two
+    reads in a row find it and the log did not change between them.
     """
     before = None
     for _ in range(_PATIENCE):
@@ -86,12 +86,12 @@ def damage_of_log(store: Path) -> str | None:
 
 
 def set_log_aside(store: Path) -> Path:
-    """Keep a copy of a damaged log, from which SQLite will drop what it cannot read."""
+    """Keep a copy of a damaged log, since SQLite will drop what it cannot read of it."""
     return copied_aside(store.with_name(store.name + LOG), "damaged")
 
 
 def _damage(store: Path) -> tuple[str, tuple[int, int]] | None:
-    """The damage, with size and time of the log that has it."""
+    """The damage in words, with the size of the log and the time of its last change."""
     log = store.with_name(store.name + LOG)
     try:
         with log.open("rb") as file:
@@ -130,7 +130,7 @@ def _read(file: IO[bytes]) -> _Read | None:
     frames = commits = lost = 0
     broken = False
     while len(frame := file.read(_FRAME + page)) == _FRAME + page:
-        ours = frame[8:16] == salts  # those of an earlier log may follow: it is written over
+        ours = frame[8:16] == salts  # frames of an earlier log may follow: it is written over
         ends_transaction = ours and frame[4:8] != bytes(4)
         if not broken:
             sums = _checksum(frame[_FRAME:], order, _checksum(frame[:8], order, sums))
@@ -144,7 +144,7 @@ def _read(file: IO[bytes]) -> _Read | None:
 
 
 def _skip_hole(file: IO[bytes], step: int) -> None:
-    """Go on, by whole steps, where the file has data: a hole of it may have any size."""
+    """Skip a hole of any size in the file, by whole steps, to where there is data."""
     place = file.tell()
     data = next_data(file)
     if data is None:
@@ -154,10 +154,10 @@ def _skip_hole(file: IO[bytes], step: int) -> None:
 
 
 def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
-    """SQLite's checksum of 8 n bytes after those that gave `sums`.
+    """SQLite's checksum of 8 n bytes, continued from `sums`.
 
-    For each pair of words: s0 += x0 + s1; s1 += x1 + s0, modulo 2^32. As this is linear, it is a
-    sum with fixed weights, which NumPy takes a hundred times faster.
+    For each pair of words: s0 += x0 + s1; s1 += x1 + s0, modulo 2^32. This is linear, so it is a
+    sum with fixed weights, which NumPy computes a hundred times faster.
     """
     words = np.frombuffer(data, f"{order}u4").astype(np.uint64)
     weights, power = _weights(len(words) // 2)
@@ -171,7 +171,7 @@ def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]
 
 @cache
 def _weights(pairs: int) -> tuple[NDArray[np.uint64], tuple[tuple[int, int], tuple[int, int]]]:
-    """Weights of the words in both sums, and how the sums so far enter."""
+    """Weights of the words in both sums, and the matrix that applies to the previous sums."""
     weights = np.empty((2, 2 * pairs), np.uint64)
     (a, b), (c, d) = (1, 0), (0, 1)  # the step ((1, 1), (1, 2)) to the power 0
     for pair in reversed(range(pairs)):
@@ -183,14 +183,14 @@ def _weights(pairs: int) -> tuple[NDArray[np.uint64], tuple[tuple[int, int], tup
 
 
 def _frames_known(store: Path, salts: bytes) -> int:
-    """Frames of this log that its index in shared memory knows of; 0 where there is none.
+    """Frames of this log by its index in shared memory; 0 where there is no index.
 
-    The index outlives a process that was killed, and so tells of a log that was cut since.
+    The index outlives a killed process, so it shows whether the log was cut short since.
     """
     try:
         with store.with_name(store.name + INDEX).open("rb") as file:
             head = file.read(48)
-    except OSError:  # none there, or not ours to read: the log alone is judged
+    except OSError:  # no index, or no permission to read it: judge by the log alone
         return 0
     # Offset 16: mxFrame, in the byte order of this machine; 32: the salts as in the log.
     if len(head) < 48 or head[32:40] != salts:

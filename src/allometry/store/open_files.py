@@ -1,4 +1,4 @@
-"""The files that a store's connection has open: still those that stand under their names."""
+"""The files that a store's connection has open, and whether their names still lead to them."""
 
 import sqlite3
 from pathlib import Path
@@ -13,7 +13,7 @@ Inode = tuple[int, int]
 
 
 def file_state(path: Path) -> tuple[object, ...]:
-    """What changes whenever a file, or what stands for it beside it, is written."""
+    """A value that changes when a file is written, or when its log is made or removed."""
     status = path.stat()
     log = path.with_name(path.name + LOG)
     return status.st_ino, status.st_size, status.st_mtime_ns, log.exists()
@@ -24,7 +24,7 @@ class OpenFiles(NamedTuple):
 
     Attributes:
         path: of the store.
-        inodes: of both files.
+        inodes: device and inode of both files; None for a missing one.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class OpenFiles(NamedTuple):
     def check(self, connection: sqlite3.Connection) -> None:
         """Refuse to go on when one of the files was moved, removed or replaced.
 
-        What is in the log is brought into the file first, wherever that is now.
+        First, the content of the log is written into the store's file, wherever that is now.
 
         Raises:
             DiskError: saying what happened.
@@ -46,12 +46,12 @@ class OpenFiles(NamedTuple):
             return
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            where = "all that was stored is in the file that was there"
+            where = "all that was stored is in the file that was opened"
         except sqlite3.Error as error:
-            where = f"what was stored last may stand in its log alone ({error})"
+            where = f"what was stored last may be in its log alone ({error})"
         raise DiskError(
             f"store {self.path} or its log was moved, removed or replaced while it was written; "
-            f"{where}. Put that file back, and start again: what is missing is trained"
+            f"{where}. Put that file back and start again: runs that are missing are trained"
         )
 
 

@@ -1,4 +1,4 @@
-"""What can be read of an open store, checked as it is read."""
+"""Reading an open store; what is read is checked."""
 
 import json
 import sqlite3
@@ -40,24 +40,24 @@ E = TypeVar("E", bound="Experiment")
 
 
 class Reader:
-    """A store as it is read, by its one writer too.
+    """Reads a store; the one writer of a store reads through it, too.
 
-    What is missing is told from what a damaged index hides: a search that finds nothing is
-    followed by a look at all rows.
+    A damaged index can hide a stored run. Where a search finds nothing, all rows are read, to
+    tell a missing run from a hidden one.
     """
 
     def __init__(self, path: Path, opened: Opened):
         self.path = path
         self._connection, self._faults, alone = opened
         self._state = file_state(path) if alone else None
-        self._mends = False  # the faults found at opening, as the writer does
+        self._mends = False  # whether it mends faults found at opening; the writer does
 
     def pending(self, specs: Sequence[E]) -> list[E]:
         """The runs that are not stored.
 
         Raises:
-            DataError: a run is stored under the same name with another spec,
-                naming the field that changed.
+            DataError: a run is stored under the same name with another spec.
+                The message names the field that changed.
         """
         from allometry.spec import run_ids, texts
 
@@ -83,7 +83,7 @@ class Reader:
         )
 
     def check(self, specs: Sequence["Experiment"]) -> tuple[Damage, ...]:
-        """Damage of these runs, of declarations and of exclusions, by their hashes; quick."""
+        """Damage to these runs, to declarations and to exclusions, found by hashes; quick."""
         from allometry.spec import run_ids
 
         names = json.dumps(run_ids(specs))
@@ -100,15 +100,15 @@ class Reader:
     ) -> Table:
         """The stored runs of a size of a study, one row each, in declared order.
 
-        Columns: run_id, study, seed, those the measures gave, status, seconds. An excluded run
+        Columns: run_id, study, seed, those of the measures, status, seconds. An excluded run
         has status ``excluded``; where there is one, column ``excluded_because`` has the reasons.
 
         Args:
-            only: the run_ids wanted, all declared ones when None.
+            only: the run_ids wanted; all declared ones when None.
 
         Raises:
             UsageError: when no such runs were declared.
-            DataError: when a run is not as it was written, naming it.
+            DataError: when a run is not as it was written; the message names it.
         """
         with self._reading():
             names = self.declared(study, size, variant)
@@ -118,17 +118,17 @@ class Reader:
             return rows.table(study, plans)
 
     def table_of(self, study: str, specs: Sequence["Experiment"]) -> Table:
-        """The same of these runs, those of them that are stored, whether declared or not."""
+        """A table of those of these runs that are stored, whether declared or not."""
         from allometry.spec import run_ids
 
         with self._reading():
             return self._rows_of(run_ids(specs)).table(study)
 
     def sample(self, study: str, size: str, variant: str, most: int) -> Table:
-        """So many of the stored runs of a size of a study at most, evenly over its table.
+        """At most `most` stored runs of a size of a study, spaced evenly over its table.
 
         Raises:
-            DataError: when one of them is not as it was written, naming it.
+            DataError: when one of them is not as it was written; the message names it.
         """
         with self._reading():
             names = [name for (name,) in self._each(STORED, (study, size, variant))]
@@ -136,7 +136,7 @@ class Reader:
             return self._rows_of(names[::step]).table(study)
 
     def _rows_of(self, names: Sequence[str], only: Collection[str] | None = None) -> Rows:
-        """The stored ones of these runs, in this order; of those in `only` where it is given."""
+        """Rows of the stored runs among `names`, in this order; with `only`, of those in it."""
         rows, reasons, missing = Rows(), self.exclusions(), set(names)
         for stored in self._stored(names):
             self._refuse(stored.run_id, damage(stored))
@@ -147,7 +147,7 @@ class Reader:
         return rows
 
     def _stored(self, names: Sequence[str]) -> Iterator[Record]:
-        """The stored ones of these runs, in this order."""
+        """Records of the stored runs among `names`, in this order."""
         query = f"SELECT {RUNS} FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
         return (Record(*fields) for fields in self._each(query, (json.dumps(names),)))
 
@@ -158,14 +158,14 @@ class Reader:
             self._refuse(stored.run_id, str(error))
 
     def _refuse_hidden(self, names: Collection[str]) -> None:
-        """Refuse a store in which one of these runs, which a search did not find, may stand."""
+        """Refuse the store if it may hold one of these runs, which a search did not find."""
         if names:
             for (name,) in self._each("SELECT +run_id FROM runs NOT INDEXED"):
                 self._refuse(name, "the index hides it" if name in names else None)
             self._refuse_other_index()
 
     def _refuse_other_index(self) -> None:
-        """Refuse a store whose index of the runs is not that of their rows."""
+        """Refuse the store if its index of the runs does not match their rows."""
         for found in store_verify.index_damage(self._connection):
             self._refuse("", found.what)
 
@@ -181,7 +181,7 @@ class Reader:
         return {run_id: reason for run_id, reason, *_ in rows}
 
     def plans(self, study: str, size: str, variant: str = "") -> list[CommittedPlan]:
-        """The plans kept for a size of a study, the oldest first, with when their runs were made.
+        """The plans kept for a size of a study, oldest first, with the times its runs finished.
 
         Raises:
             DataError: when one is not as it was written.
@@ -205,7 +205,7 @@ class Reader:
         return [run_id for _, run_id in sorted(places)]
 
     def _declared_rows(self) -> Iterator[Row]:
-        """All rows of table ``declared``, each of them whole and in its place."""
+        """All rows of table ``declared``, each checked to be whole and in its place."""
         for row, what in checked(self._each(ALL_DECLARED)):
             self._refuse(row[3], what)
             yield row
@@ -220,7 +220,9 @@ class Reader:
             return [one.run_id for one in stored]
 
     def trajectories(self, run_id: str) -> dict[str, NDArray[Any]]:
-        """The arrays of one run by name, first axis the point along training; {} for none.
+        """The arrays of one run by name; {} for none.
+
+        The first axis is the point along training.
 
         Raises:
             UsageError: when no such run is stored.
@@ -244,7 +246,7 @@ class Reader:
             return self._json(run_id, self._one(run_id).spec)
 
     def _one(self, run_id: str) -> Record:
-        """A stored run, whole."""
+        """A stored run, checked to be whole."""
         found = list(self._stored([run_id]))
         if not found:
             self._refuse_hidden([run_id])
@@ -279,7 +281,7 @@ class Reader:
             return statuses(declared, runs, self.exclusions())
 
     def counts(self) -> list[StudyStatus]:
-        """What `status` gives, counted by SQLite and not checked: for who asks every second.
+        """What `status` gives, but counted by SQLite without checks, for a caller every second.
 
         Raises:
             DataError: the file is damaged, or holds what allometry does not write.
@@ -290,7 +292,8 @@ class Reader:
     def _whole_rows(self, names: Collection[str]) -> Iterator[Record]:
         """These runs without their trajectories, in the order they stand in the file.
 
-        Where some of them are missing, the others must be whole: a damaged name may be theirs.
+        If one of them is missing, all other runs of the store must be whole: a run with a
+        damaged name may be the missing one.
         """
         missing = set(names)
         for stored in self._rows():
@@ -325,12 +328,16 @@ class Reader:
     # ---- copies ------------------------------------------------------------------------------
 
     def backup(self, path: str | Path) -> None:
-        """A compact copy in a new file; a copy of the file itself may miss its last runs."""
+        """Write a compact copy to a new file. A copy of the file itself may miss its last runs."""
         with self._allowed():
             copy_to(self._connection, resolved(path))
 
     def salvage(self, path: str | Path) -> Verification:
-        """Copy everything intact into a new store: number of runs, and the damage left behind."""
+        """Copy everything intact into a new store.
+
+        Returns:
+            the number of runs copied, and the damage left behind.
+        """
         if not has_tables(self._connection):
             raise DataError(f"{self.path}: {self._faults[0]}; nothing can be copied from it")
         with closing(open_reader(self.path, whatever=True).connection) as whole:
@@ -367,7 +374,7 @@ class Reader:
 
     @contextmanager
     def _allowed(self) -> Iterator[None]:
-        """Read what was found to be whole at opening, and say where it was written meanwhile."""
+        """Read only a store that was whole at opening; raise if it was written meanwhile."""
         with sqlite_errors(self.path):
             if self._faults and not self._mends:
                 self._refuse("", self._faults[0])
@@ -388,5 +395,5 @@ class Reader:
         except (DataError, TypeError, ValueError) as error:
             raise DataError(
                 f"store {self.path}: the text kept with {name[:12]} is damaged ({error}); "
-                f"`allometry verify --store {self.path}` lists all that is"
+                f"`allometry verify --store {self.path}` lists all damage"
             ) from error

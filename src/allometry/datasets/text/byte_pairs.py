@@ -15,7 +15,7 @@ from allometry.errors import DataError, UnavailableError, UsageError
 
 __all__ = ["byte_pair_tokens"]
 
-# Of what this module makes from a text; a change of it is another version.
+# Version of what this module makes from a text; a change to the result needs a new version.
 FORM = "byte pairs 1"
 
 Numbers = NDArray[np.uint16]
@@ -24,16 +24,16 @@ Numbers = NDArray[np.uint16]
 def byte_pair_tokens(
     parts: Parts, sha256: str, vocabulary: int, expected: str | None
 ) -> tuple[Numbers, Numbers, Numbers, tuple[bytes, ...], Callable[[str], list[int]], str]:
-    """The tokens of each part, the vocabulary, what encodes another text, and the SHA-256.
+    """The tokens of each part, the vocabulary, a function that encodes text, and the SHA-256.
 
     Args:
-        sha256: of the parts.
-        vocabulary: tokens wanted.
+        sha256: SHA-256 of the parts.
+        vocabulary: number of tokens wanted.
         expected: SHA-256 of the tokeniser, or None.
 
     Raises:
         UnavailableError: the library is not installed.
-        UsageError: the training part has too few pairs.
+        UsageError: the training part has too few pairs for the vocabulary.
         DataError: the trained tokeniser is not the one expected.
     """
     library = _library()
@@ -43,8 +43,8 @@ def byte_pair_tokens(
     if expected not in (None, digest):
         raise DataError(
             f"BytePair: the tokeniser of SHA-256 {expected} expected, got {digest}, trained by "
-            f"tokenizers {library.__version__}; it is another text, or another version of the "
-            "library, with which these runs would not be the same"
+            f"tokenizers {library.__version__}; the text or the version of the library is another "
+            "one, so these runs would not be the same"
         )
     tokeniser = library.Tokenizer.from_str(document.decode())
     pieces = _vocabulary(document)
@@ -87,7 +87,7 @@ def _trained(library: Any, blocks: tuple[bytes, ...], vocabulary: int) -> str:
 
 
 def _encoded(tokeniser: Any, parts: Parts) -> bytes:
-    """The tokens of each part as a file of NumPy; no token is of two blocks."""
+    """The tokens of each part as a NumPy file; no token spans two blocks."""
     arrays = {
         name: np.concatenate(
             [np.array(tokeniser.encode(block.decode()).ids, np.uint16) for block in blocks]
@@ -100,7 +100,10 @@ def _encoded(tokeniser: Any, parts: Parts) -> bytes:
 
 
 def _vocabulary(document: bytes) -> tuple[bytes, ...]:
-    """The bytes of each token by its number; in the file each byte is a printable character."""
+    """The bytes of each token, in the order of token numbers.
+
+    The file writes each byte as a printable character.
+    """
     byte_of, names = _byte_of_character(), _names(json.loads(document)["model"])
     return tuple(bytes([byte_of[character] for character in name]) for name in names)
 
@@ -112,14 +115,20 @@ def _names(model: dict[str, Any]) -> list[str]:
 
 
 def _digest(document: bytes) -> str:
-    """SHA-256 of tokens and merges alone: the file has more, which versions write differently."""
+    """SHA-256 of tokens and merges alone.
+
+    Versions of the library write the rest of the file differently.
+    """
     model = json.loads(document)["model"]
     merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in model["merges"]]
     return hashlib.sha256(json.dumps([_names(model), merges]).encode()).hexdigest()
 
 
 def _byte_of_character() -> dict[str, int]:
-    """GPT-2's table: printable bytes are themselves, the others the characters from 256 on."""
+    """GPT-2's table from characters to bytes.
+
+    Printable bytes are written as themselves, the others as the characters from 256 on.
+    """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     table = {chr(byte): byte for byte in printable}

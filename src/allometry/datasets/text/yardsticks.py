@@ -1,4 +1,4 @@
-"""What a text is compressed to without a network, in bits a byte."""
+"""How far a text is compressed without a neural network, in bits per byte."""
 
 import lzma
 import zlib
@@ -13,19 +13,19 @@ ZLIB_WINDOW = 1 << 15  # bytes that zlib looks back
 
 
 def yardsticks(data: Text, order: int = 5, *, given_training: bool = True) -> dict[str, float]:
-    """Bits a byte of the whole test part, by programs and a model of short sequences.
+    """Bits per byte of the whole test part, by programs and a model of short sequences.
 
     Args:
-        data: of which the text is taken: neither tokeniser nor source matter.
-        order: bytes of the sequences that are counted.
-        given_training: whether to compress behind the training part too, which takes xz a second
-            for a megabyte.
+        data: the data set with the text; its tokeniser and source do not matter.
+        order: length of the counted sequences in bytes.
+        given_training: whether to compress the test part after the training part as well, which
+            takes xz a second per megabyte.
 
     Returns:
-        ``gzip``, ``xz``: of the test part alone, without headers.
-        ``gzip_given_training``, ``xz_given_training``: what the test part adds behind the training
-        part, which is fairer beside a trained model. gzip looks back 32 kB alone; xz sees all.
-        ``bytes_of_N``, N the order: `ByteModel` of the training part.
+        ``gzip``, ``xz``: the test part alone, without headers.
+        ``gzip_given_training``, ``xz_given_training``: what the test part adds after the training
+        part: a fairer comparison with a trained model. gzip looks back only 32 kB; xz sees all.
+        ``bytes_of_N`` with N = `order`: a `ByteModel` of the training part.
     """
     parts = data.parts()
     train, test = b"".join(parts.train), b"".join(parts.test)
@@ -41,7 +41,7 @@ def yardsticks(data: Text, order: int = 5, *, given_training: bool = True) -> di
 
 
 def _deflated(text: bytes, before: bytes = b"") -> bytes:
-    """Raw deflate, which gzip is with a header, begun with what stands before the text."""
+    """Raw deflate, the method of gzip; matches may also lie in `before`."""
     given: dict[str, Any] = {"zdict": before} if before else {}
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, **given)
     return compressor.compress(text) + compressor.flush()

@@ -15,17 +15,17 @@ from allometry.tables.table import Table
 
 __all__ = ["Counted", "countings"]
 
-SPAN = 10.0  # of compute below the plan's, over which the exponents are taken
+SPAN = 10.0  # the exponents are taken from the plan's compute down to 1/SPAN of it
 
 
 @dataclass(frozen=True)
 class Counted:
-    """The plan of a compute under one way of counting.
+    """The plan for a compute under one way of counting.
 
     Attributes:
-        flops: the convention. n_column: of N.
+        flops: the convention of FLOP. n_column: the column of N.
         exponent_n, exponent_d: of N* and D* in compute, over the decade below the plan.
-        n_opt, d_opt, loss: of the plan. status: of the fit.
+        n_opt, d_opt, loss: N*, D* and the loss of the plan. status: code of the fit's status.
     """
 
     flops: str
@@ -46,10 +46,10 @@ def countings(
     ways: Sequence[tuple[Counting, str]],
     options: FitOptions | None = None,
 ) -> tuple[Counted, ...]:
-    """Plan a compute under each convention of FLOP and column of N.
+    """Plan for a compute under each convention of FLOP and column of N.
 
-    A compute of the same number means another training under each convention, and an N of the
-    same number another model under each column: compare exponents and D, and N within a column.
+    One number of FLOP means a different training under each convention. One number N means a
+    different model under each column. So compare exponents and D, and N only within a column.
 
     Args:
         ways: pairs of a convention and the column of N.
@@ -79,6 +79,6 @@ def countings(
 
 
 def _exponent(below: Array, above: Array) -> float:
-    """Of a size in compute, from its values (1,) at two computes."""
+    """Exponent of a size in compute, from its values (1,) at two computes."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.log(above[0] / below[0]) / np.log(SPAN))

@@ -1,8 +1,9 @@
 """The best N and D at a compute, under a law.
 
 Laws that are a rising function of two powers (`Allocation`) have closed forms (Hoffmann et al.
-2203.15556, eq. 4) where C is proportional to N D. Other laws and costs are searched: N over a
-range of tokens for each parameter, on a grid, then by golden section, all draws at once.
+2203.15556, eq. 4) where C is proportional to N D. For other laws and costs the best N is
+searched within a range of tokens per parameter: on a grid, then by golden section, for all draws at
+once.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,15 +19,15 @@ __all__ = ["Frontier", "Point", "minimum"]
 
 Values = Mapping[str, Array]
 
-# Tokens for each parameter within which the best N is looked for.
+# The range of tokens per parameter within which the best N is searched.
 LEAST_RATIO, MOST_RATIO = 1e-5, 1e8
-GRID = 161  # points of the first look: a factor of 1.1 in N apart
+GRID = 161  # points of the grid, a factor of 1.1 in N apart
 GOLDEN = (np.sqrt(5) - 1) / 2
 SECTIONS = 40  # 0.618^40 of a bracket is 4e-9 of it
 WIDENINGS = 8  # of the bracket in ln C, each a factor of two or more
-ROOT_STEPS = 200  # at most, of a bracket in ln C
-ROOT_LOSS = 1e-10  # of the loss, by which a root may miss it
-ROOT_WIDTH = 1e-13  # in ln C, where the steps end
+ROOT_STEPS = 200  # most steps of the root search in ln C
+ROOT_LOSS = 1e-10  # largest relative error of the loss at a root
+ROOT_WIDTH = 1e-13  # relative change of ln C at which the steps end
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Frontier:
 
     @property
     def split(self) -> Allocation | None:
-        """The four numbers of the closed forms, where they hold."""
+        """The four numbers of the closed forms; None where these do not hold."""
         if self.law.allocation is None or self.cost.flat is None:
             return None
         return self.law.allocation(self.values)
@@ -82,7 +83,7 @@ class Frontier:
         n, d = np.broadcast_to(n, self.draws), np.broadcast_to(d, self.draws)
         return self.loss(n[:, None], d[:, None])[:, 0]
 
-    # Draws with absurd exponents have sizes that no float holds, 0 or infinity here.
+    # Draws with extreme exponents have sizes that no float holds; they are 0 or infinity here.
     @np.errstate(all="ignore")
     def at(self, compute: float | Array) -> Point:
         """The best run at a compute, a number or (k,); NaN where the search has no minimum."""
@@ -93,7 +94,7 @@ class Frontier:
         else:
             log_g = np.log(split.alpha / split.beta) + split.log_a - split.log_b
             n = np.exp((log_g + split.beta * np.log(c / flat)) / (split.alpha + split.beta))
-            # Of an exponent that is not positive the closed form is no minimum.
+            # The closed form is a minimum only if both exponents are positive.
             n = np.where((split.alpha > 0) & (split.beta > 0), n, np.nan)
         d = self.cost.tokens(n, c)
         return Point(n, d, self.loss_at(n, d))
@@ -102,11 +103,11 @@ class Frontier:
         """The least compute that reaches a loss, (k,).
 
         Args:
-            loss: a number or (k,). above: a compute, such as that of a run with this loss, near
-                which the search begins.
+            loss: a number or (k,).
+            above: a compute near which the search begins, such as that of a run with this loss.
 
         Returns:
-            infinity where the loss is not above the law's floor.
+            the compute; infinity where the loss is not above the law's floor.
         """
         target = np.broadcast_to(np.asarray(loss, float), self.draws)
         near = np.log(np.broadcast_to(np.asarray(above, float), self.draws))
@@ -143,7 +144,7 @@ class Frontier:
             above = np.where(side < 0, np.where(again, above / 2, above), value)
             low, high = np.where(side > 0, middle, low), np.where(side < 0, middle, high)
             kept = side
-        # A chord of a very steep law stays at one end; halves of the bracket do not.
+        # On a very steep law the chord stays at one end of the bracket; bisection does not.
         if (bracketed & (np.abs(excess(middle)) > ROOT_LOSS * np.abs(target))).any():
             halved = rising_root(lambda log_c: -excess(log_c), low, high)
             missed = np.abs(excess(halved)) < np.abs(excess(middle))
@@ -164,7 +165,7 @@ class Frontier:
 
 
 def minimum(function: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Where a function of one variable is least, for k functions at once.
+    """The minimiser of a function of one variable, for k functions at once.
 
     Args:
         function: x (k, m) -> values (k, m).

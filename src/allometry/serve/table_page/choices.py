@@ -1,4 +1,4 @@
-"""What a person chose on the page, read from the words of a request and checked."""
+"""The choices made on the page, read from the texts of a request and checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -38,17 +38,17 @@ OF_FIT = "fit"  # the figure of a fit, which every plan can have beside its own
 FIGURES = ("waste", "sizes", "isoflop", "disagreement", OF_FIT)
 MAP = "map_"  # before a symbol
 
-# The laws of the page by name; those of N and D and a loss first, by which runs are planned.
+# All laws of the page by name, and those of N, D and a loss, by which runs are planned.
 LAWS = {law.name: law for law in laws.available().values()}
 PLANNED_LAWS = {name: law for name, law in LAWS.items() if is_planned(law)}
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """What was drawn on the chart of runs.
+    """A rectangle that was drawn on the chart of runs.
 
     Attributes:
-        keeps: whether the runs in it are the ones to keep; else they are left out.
+        keeps: whether to keep only the runs in it; otherwise they are left out.
         x, y: (low, high) on the axes of the chart.
     """
 
@@ -59,17 +59,17 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Choices:
-    """Everything that decides an answer, beside the table.
+    """Everything except the table that determines an answer.
 
     Attributes:
-        law: to fit. other_law: beside it in the plan; None for none.
-        columns: symbol -> column, of those that are mapped.
-        run: column whose equal values are rows of one run.
+        law: the law to fit. other_law: a second law of the plan; None for none.
+        columns: symbol -> column, for the symbols that have one.
+        run: column that has one value in all rows of a run.
         where: conditions that rows meet.
         compute: FLOP to plan; None for ten times the largest run.
         figure: name of one more figure to draw; empty for none.
-        rectangle: to be turned into conditions; None for none.
-        leave_row: the number of a row, from 1, to be turned into conditions.
+        rectangle: a rectangle to turn into conditions; None for none.
+        leave_row: the number, from 1, of a row to turn into conditions; None for none.
     """
 
     law: Law
@@ -88,30 +88,31 @@ class Choices:
     leave_row: int | None
 
     def fit_options(self, *, clusters: bool = True) -> FitOptions:
-        """Of the fits; `clusters` for rows of a run that are resampled together."""
+        """Options of the fits; with `clusters`, all rows of a run are resampled together."""
         return FitOptions(
             objective=self.objective, delta=self.delta, resamples=self.resamples,
             cluster=self.run if clusters and self.run else None, where=self.where,
         )  # fmt: skip
 
     def columns_of_fit(self) -> dict[str, str]:
-        """The columns without a C that D makes superfluous for a fit."""
+        """The columns for a fit: without C where there is D."""
         return {s: c for s, c in self.columns.items() if s != "C" or "D" not in self.columns}
 
     def with_conditions(self, conditions: tuple[str, ...]) -> "Choices":
-        """The same with these conditions, and nothing left to turn into some."""
+        """A copy with these conditions, and no rectangle or row left to turn into conditions."""
         _check_count(conditions)
         return replace(self, where=conditions, rectangle=None, leave_row=None)
 
 
 def choices_of(words: Mapping[str, str], table: Table) -> Choices:
-    """The choices of a request, each that is not made by what the table seems to hold.
+    """The choices of a request; those not made follow from what the table seems to hold.
 
     Args:
-        words: key -> text; `WORDS`, and `map_SYMBOL` for the column of a symbol, empty for none.
+        words: key -> text. Keys are `WORDS`, and `map_SYMBOL` for the column of a symbol, whose
+            text is empty for no column.
 
     Raises:
-        UsageError: an unknown key, or a text that is none of its choices.
+        UsageError: an unknown key, or a text that is not one of the key's choices.
     """
     for key in words:
         if key not in WORDS and not key.startswith(MAP):
@@ -144,10 +145,10 @@ def choices_of(words: Mapping[str, str], table: Table) -> Choices:
 
 
 def _resamples(words: Mapping[str, str], rows: int, *, closed: bool) -> int:
-    """As chosen, else as many as take a second or two.
+    """The number chosen; otherwise as many as take a second or two.
 
     Raises:
-        UsageError: more than the page takes of so many rows.
+        UsageError: more than the page takes for this number of rows.
     """
     default = RESAMPLES[0] if closed and rows * RESAMPLES[0] <= MOST_REFITTED else FEWER
     count = _whole(words, "resamples", default, RESAMPLES[0]) or 0
@@ -166,7 +167,7 @@ def _law(name: str) -> Law:
 
 
 def _other_law(law: Law, name: str) -> Law | None:
-    """A second law to plan by; it has no part where the first plans nothing or is the same."""
+    """The second law to plan by; None if the first plans no runs or is the same law."""
     if not name:
         return None
     if name not in PLANNED_LAWS:
@@ -178,7 +179,7 @@ def _other_law(law: Law, name: str) -> Law | None:
 
 
 def _columns(words: Mapping[str, str], law: Law, table: Table) -> dict[str, str]:
-    """Symbol -> column: as chosen, and by their names for symbols of which nothing was said."""
+    """Symbol -> column: as chosen, or by the column's name for a symbol without a choice."""
     symbols = (*law.sizes, *(["C"] if "D" in law.sizes else []), law.response)
     columns = columns_of_law(law, table)
     for symbol in symbols:
@@ -193,7 +194,7 @@ def _columns(words: Mapping[str, str], law: Law, table: Table) -> dict[str, str]
 
 
 def _column(what: str, name: str, table: Table) -> str | None:
-    """A column that is there, None for an empty text."""
+    """The name of a column of the table; None for an empty text."""
     if name and name not in table:
         raise UsageError(
             f"{what}: no column {name!r} in this table; it has {listed(table.columns)}"
@@ -216,7 +217,7 @@ def _objective(text: str) -> ObjectiveChoice:
 
 
 def _conditions(text: str) -> tuple[str, ...]:
-    """One condition a line."""
+    """The conditions in a text with one condition on each line."""
     conditions = tuple(line.strip() for line in text.splitlines() if line.strip())
     _check_count(conditions)
     return conditions
@@ -231,7 +232,7 @@ def _check_count(conditions: tuple[str, ...]) -> None:
 
 
 def _number(words: Mapping[str, str], key: str) -> float | None:
-    """A positive number, None where nothing is written."""
+    """A positive number; None for an empty text."""
     text = words.get(key, "").strip()
     if not text:
         return None
@@ -247,7 +248,7 @@ def _number(words: Mapping[str, str], key: str) -> float | None:
 def _whole(
     words: Mapping[str, str], key: str, default: int | None = None, most: int | None = None
 ) -> int | None:
-    """A whole number, the default where nothing is written."""
+    """A whole number; the default for an empty text."""
     text = words.get(key, "").strip()
     if not text:
         return default

@@ -1,4 +1,4 @@
-"""One text of source code, and the pieces of it that functions, classes and names came from."""
+"""A source text, and the parts of it that define its functions, classes and names."""
 
 import ast
 import builtins
@@ -26,15 +26,15 @@ class Source:
         self._text = text
 
     def of_function(self, code: CodeType, loader: object = None) -> list[ast.AST]:
-        """The definition this code was compiled from; empty where it is not of this text.
+        """The definition this code was compiled from; empty where the text does not contain it.
 
-        What Python compiles the text to is compared, so that a file which was edited after
-        a function of it was loaded is never taken for that function's source. Lambdas of one
-        line cannot be told apart: all of them are given.
+        The text is compiled, and the compiled code is compared. So a file that was edited after
+        the function was loaded is never taken for the function's source. Lambdas on one line
+        cannot be told apart: all of them are returned.
 
         Args:
-            code: of the function.
-            loader: of its module, which may compile in a way of its own (`importlib`).
+            code: the function's code object.
+            loader: the loader of its module, which may compile in its own way (`importlib`).
         """
         compiled = _compiled(self._text, loader)
         lines = {
@@ -45,7 +45,7 @@ class Source:
         return [node for line in sorted(lines) for node in self._functions[code.co_name, line]]
 
     def of_class(self, qualname: str) -> list[ast.ClassDef]:
-        """The definitions of classes of this name, of which a branch may have one each."""
+        """The definitions of classes of this name; each branch of an ``if`` may have one."""
         return [n for name, n in where_defined(self.tree) if name == qualname and _is_class(n)]  # type: ignore[misc]
 
     def of_name(self, name: str) -> list[ast.stmt]:
@@ -58,7 +58,7 @@ class Source:
 
     @cached_property
     def changed_by_functions(self) -> frozenset[str]:
-        """Names of the top level that functions change while they run: they are no constants."""
+        """Names of the top level that functions change while they run, so not constants."""
         defined = where_defined(self.tree)
         nodes = [n for name, n in defined if not _is_class(n) and "<locals>" not in name]
         return frozenset(chain[0] for node in nodes for chain in _reads(node).changed)
@@ -69,7 +69,7 @@ class Source:
         return sorted(_reads(self.tree).imports)
 
     def reads(self, *nodes: ast.AST) -> Reads:
-        """`reads` of nodes of this text."""
+        """What nodes of this text read: `free_names.reads` of them."""
         return _reads(*nodes)
 
     def changed_inside(self, *nodes: ast.AST) -> frozenset[Chain]:
@@ -79,7 +79,7 @@ class Source:
 
     @cached_property
     def _functions(self) -> dict[tuple[str, int], list[ast.AST]]:
-        """(name, first line with decorators) to the functions there."""
+        """(name, first line with decorators) -> the functions there."""
         functions: dict[tuple[str, int], list[ast.AST]] = {}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -103,10 +103,11 @@ def source(text: str) -> Source:
 
 @lru_cache(maxsize=64)
 def _compiled(text: str, loader: object) -> dict[str, list[CodeType]]:
-    """All code of a text by ``__qualname__``; without a loader, also as IPython compiles a cell.
+    """All code objects of a text by ``__qualname__``.
 
-    That is one statement at a time. Python compiles a call of ``time.sleep`` in another way where
-    it sees the import of ``time`` as well.
+    Without a loader, each statement is also compiled alone, as IPython compiles a cell. The two
+    can differ: Python compiles a call of ``time.sleep`` in another way where it sees the import
+    of ``time`` as well.
     """
     to_code = getattr(loader, "source_to_code", None) or InspectLoader.source_to_code
     codes: dict[str, list[CodeType]] = {}
@@ -161,7 +162,7 @@ def _binds(stmt: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
     calls = set()
     for node in _outside_functions(stmt):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            calls.add(node.value.func)  # f.defvjp(...) gives f what it does
+            calls.add(node.value.func)  # f.defvjp(...) changes what f does
         calls.update(getattr(node, "decorator_list", ()))  # and so does @f.register
     owners = {chain[0] for call in calls for chain in _reads(call).names if len(chain) > 1}
     known = set(vars(builtins))
@@ -179,7 +180,7 @@ def _outside_functions(stmt: ast.stmt) -> Iterator[ast.AST]:
 
 
 def _same_code(one: CodeType, other: CodeType) -> bool:
-    """Whether two functions are compiled alike, wherever they stand."""
+    """Whether two functions have the same compiled code, whatever their line numbers."""
     names = ("co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars",
              "co_argcount", "co_posonlyargcount", "co_kwonlyargcount")  # fmt: skip
     if any(getattr(one, name) != getattr(other, name) for name in names):

@@ -1,8 +1,8 @@
 """What a training set allows: which parallelograms it forces, and which answers follow from them.
 
-Liu et al. 2022 (2205.10343), section 3.1: training pairs of one sum force a parallelogram
-E_i + E_j = E_m + E_n on the representation; linear dependence spreads it further; and a test
-pair is answered where a parallelogram joins it to a training pair.
+Liu et al. 2022 (2205.10343), section 3.1: two training pairs of one sum force a
+parallelogram E_i + E_j = E_m + E_n on the representation. Linear dependence forces further ones. A
+test pair is answered where a parallelogram joins it to a training pair.
 """
 
 from typing import NamedTuple
@@ -34,8 +34,8 @@ def coefficients(task: Task) -> NDArray[np.int64]:
 def nullity(rows: NDArray[np.int64] | Array) -> int:
     """Dimensions of the representations that satisfy all rows: n - rank.
 
-    Two of them, a shift and a scale, are always free; more, and the linear representation is
-    not the only one.
+    Two of them, a shift and a scale, are always free. If there are more, the linear
+    representation is not the only one.
     """
     gram = rows.T.astype(float) @ rows
     return int((np.linalg.eigvalsh(gram) < ZERO).sum())
@@ -50,7 +50,7 @@ class Ideal(NamedTuple):
         nullity: of the rows of P0(D).
         rqi: share of P0 in P(D).
         answered: training questions, and test questions joined to one, ``(questions,)`` bool.
-        test_accuracy, accuracy: share answered of the test questions, of all.
+        test_accuracy, accuracy: share answered of the test questions, and of all questions.
     """
 
     given: Bools
@@ -90,7 +90,7 @@ def _in_span(basis: Array, rows: Array) -> Bools:
 
 
 def joined(task: Task, mask: Bools, closed: Bools) -> Bools:
-    """The closure D-bar: training questions and those a closed parallelogram joins to one."""
+    """The closure D-bar: training questions, and those that a closed parallelogram joins to one."""
     out = mask.copy()
     for one, other in ((0, 1), (1, 0)):
         near = closed & mask[task.parallelograms[:, one]]
@@ -99,10 +99,10 @@ def joined(task: Task, mask: Bools, closed: Bools) -> Bools:
 
 
 def residuals(task: Task, latent: Array) -> Array:
-    """Mean squared gap of each parallelogram, the representation scaled to unit deviation.
+    """Mean squared gap of each parallelogram in a representation of unit deviation.
 
     Args:
-        latent: ``(..., n_symbols, latent_dim)``; addition alone.
+        latent: ``(..., n_symbols, latent_dim)``, of the addition task only.
 
     Returns:
         ``(..., parallelograms)``.
@@ -113,7 +113,7 @@ def residuals(task: Task, latent: Array) -> Array:
 
 
 def predicted_accuracy(task: Task, train: NDArray[np.int64], closed: Bools) -> tuple[float, float]:
-    """Accuracy that the realised parallelograms P(R) predict: of test questions, of all."""
+    """Accuracy that the realised parallelograms P(R) predict: on test questions, on all."""
     mask = task.train_mask(train)
     answered = joined(task, mask, closed)
     return float(answered[~mask].mean()), float(answered.mean())
@@ -128,7 +128,7 @@ def set_hessians(task: Task, masks: Bools) -> Array:
 
 
 def counts_unique(n_train: int, draws: int, seed: int, p: int = 10) -> int:
-    """Random training sets, of `draws`, whose only representation is the linear one.
+    """How many of `draws` random training sets allow only the linear representation.
 
     The count behind Figure 4a (`effective_linear_eq.ipynb`): third eigenvalue of A'A above zero.
     """

@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 __all__ = ["figures_of"]
 
-BESIDE = 1.1  # of compute, from one whisker to the next
+BESIDE = 1.1  # factor of compute from one whisker to the next
 SOURCES = {"shuffled": "shuffled bytes", "bigram": "the bigram source"}
 YARDSTICK_NAMES = {"gzip": "gzip", "xz": "xz", "bytes_of_5": "5-byte model"}
 
 
 def forecast(numbers: Numbers) -> "Figure":
-    """Losses against compute, the least losses by each law, and the runs that came after as red
-    stars. The black star and its whisker are the plan of the first law, fitted again; the other
-    whiskers are the 95% intervals of a new run, as they were stored before it was declared."""
+    """Losses against compute, the least loss under each law, and the later runs as red stars. The
+    black star and its whisker are the plan of the first law, fitted again. The other whiskers are
+    the 95% intervals for a new run, stored before that run was declared."""
     from allometry.figures.plans import draw_loss
 
     assert numbers.plan is not None
@@ -69,7 +69,7 @@ def forecast(numbers: Numbers) -> "Figure":
 
 
 def isoflop(numbers: Numbers) -> "Figure":
-    """IsoFLOP curves: a mark is a run, a colour a budget, a curve the parabola through it."""
+    """IsoFLOP curves: each mark is a run, each colour a budget, each curve its parabola."""
     from allometry.figures.plans import draw_isoflop
 
     assert numbers.plan is not None
@@ -77,7 +77,7 @@ def isoflop(numbers: Numbers) -> "Figure":
 
 
 def counting(numbers: Numbers) -> "Figure":
-    """The exponent a of the best size, N ~ C^a, by what is counted as N."""
+    """The exponent a of the best size, N ~ C^a, for each way to count N."""
     rows = []
     for vocabulary, counts in numbers.counts.items():
         group = f"vocabulary {vocabulary}"
@@ -97,8 +97,8 @@ def counting(numbers: Numbers) -> "Figure":
 
 
 def controls(numbers: Numbers) -> "Figure":
-    """Test loss against compute of one model a budget, on the text and on sources without
-    language; dashed lines are their entropies."""
+    """Test loss against compute of one model for each budget, on the text and on sources without
+    language. Dashed lines are the entropies of these sources."""
     figure, axes = panels(height=80.0)
     ax = axes[0, 0]
     with paper():
@@ -120,13 +120,13 @@ def controls(numbers: Numbers) -> "Figure":
         ax.set_xlabel("training compute, C (FLOP)")
         ax.set_ylabel("test loss (nats a token)")
     shares = " and ".join(f"{f.share.value:.0%} on {SOURCES[s]}" for s, f in numbers.falls.items())
-    headline(figure, f"Of the fall with compute on text there is {shares}")
+    headline(figure, f"Share of the fall with compute on text: {shares}")
     return figure
 
 
 def repeats(numbers: Numbers) -> "Figure":
-    """What a slice of text that is seen several times is worth, in slices of new text; the line
-    is the law of the source, the dashed one new text."""
+    """How many slices of new text are worth as much as one slice seen several times. The solid
+    line is the law of the source, the dashed line is new text."""
     figure, axes = panels(height=80.0)
     ax = axes[0, 0]
     epochs = np.array([one.epochs for one in numbers.repeats])
@@ -150,8 +150,8 @@ def repeats(numbers: Numbers) -> "Figure":
 
 
 def bits(numbers: Numbers) -> "Figure":
-    """Bits a byte against size: a colour is a budget, the star the larger run, lines are programs
-    and a model of five bytes on the same test text."""
+    """Bits per byte against size. Each colour is a budget, the star is the larger run. Dashed lines
+    are compression programs and a 5-byte model on the same test text."""
     runs = numbers.fitted
     figure, axes = panels(height=88.0)
     ax = axes[0, 0]
@@ -184,7 +184,7 @@ def bits(numbers: Numbers) -> "Figure":
 
 
 def figures_of(numbers: Numbers) -> dict[str, FindingFigure]:
-    """The figures that these runs have something for, by name."""
+    """The figures by name, without those for which these runs have no data."""
     has = {
         forecast: bool(numbers.landed),
         isoflop: numbers.plan is not None and isoflop_of(numbers.plan) is not None,

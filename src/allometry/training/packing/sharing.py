@@ -1,9 +1,13 @@
-"""Which runs may share a program: by construction, those that differ in nothing else.
+"""Which runs may share a program: those that differ only in what is listed here.
 
-A program has one form of everything it is compiled for. What members may differ in is listed
-here: seed and data (each with batches of its own where these differ), the fields that a model
-declares (`Model.member_fields`), learning rate, the scalars of the shipped update rules,
-schedule, length and longest gradient. All else of two specs must be equal.
+Members may differ in:
+
+- seed and data; where these differ, each member has its own batches;
+- the fields that a model declares (`Model.member_fields`);
+- learning rate, the scalars of the shipped update rules, schedule, length of training, and the
+  norm at which gradients are clipped.
+
+A program is compiled for one form of everything else, so all else of two specs must be equal.
 """
 
 from collections.abc import Sequence
@@ -24,7 +28,7 @@ T = TypeVar("T")
 
 
 class Parts(NamedTuple):
-    """The parts of the runs of a pack, and what follows from them together.
+    """The parts of the runs of a pack, and what the pack as a whole needs.
 
     Attributes:
         models, data, optimizers: of each run.
@@ -71,8 +75,8 @@ def _of(value: Spec, kind: type[T], where: str) -> T:
 def member_fields(model: Model) -> tuple[str, ...]:
     """Fields of a model in which members of a program may differ.
 
-    None for a class that computes something else than the one that declared them, and has not
-    declared them itself.
+    Empty for a class that overrides `apply` or `apply_training` but does not declare its
+    own `member_fields`; so are its subclasses that declare none.
     """
     for kind in type(model).__mro__:
         if "member_fields" in vars(kind):
@@ -118,7 +122,7 @@ def _model_key(spec: RunSpec) -> Any:
 
 
 def _data_key(data: Data) -> Any:
-    """Equal for data with targets of one kind, and a validation set both or neither."""
+    """Equal for data with targets of one kind, if both or neither have a validation set."""
     return type(data), bool(data.validation), data.kinds
 
 
