@@ -100,7 +100,7 @@ bench-gpu: which-python .venv/.gpu-ready-$(DEVICE)  ## 19 x 80 and the IsoFLOP g
 	@echo "setting up .venv (about 700 MB of packages, a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[serve]'
 	@touch $@
 
 $(TEST_READY): .venv/.ready
