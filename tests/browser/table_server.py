@@ -8,7 +8,6 @@ import contextlib
 import http.server
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
@@ -16,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from allometry.errors import AllometryError
 from allometry.serve.table_page import answer, page
-from tests.browser.chromium import browse
+from tests.browser.chromium import answering, browse
 
 AROUND = """<!doctype html><meta charset="utf-8"><title>around</title><body style="margin:0">
 <iframe id="f" src="/table" style="border:0;width:%(width)dpx;height:%(height)dpx"></iframe>
@@ -105,15 +104,8 @@ def table_server(pages: dict[str, str], reply=answer) -> Iterator[tuple[str, lis
                 said, status = {"error": str(error)}, 422
             self._send(status, "application/json", json.dumps(said, allow_nan=False).encode())
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(Handler) as address:
+        yield address, asked
 
 
 def around(script: str, tables: dict[str, str], width: int = 1280, height: int = 900) -> str:

@@ -9,13 +9,13 @@ import struct
 import subprocess
 import sys
 import termios
-from contextlib import suppress
 
 import pytest
 
 from allometry import datasets, laws, measures, models, studies
 from allometry.cli.names import LISTING
 from allometry.spec import losses, metrics, optimizers, schedules
+from tests.screens import read_screen
 
 MODULES = {
     "data": (datasets, datasets.Data),
@@ -91,11 +91,7 @@ def on_a_terminal(columns, *words):
         [sys.executable, "-m", "allometry", *words], stdout=terminal, env=environment
     )
     os.close(terminal)
-    shown = b""
-    with suppress(OSError):  # the end of a terminal is an error on Linux
-        while part := os.read(screen, 1000):
-            shown += part
-    os.close(screen)
+    shown = read_screen(screen)
     assert process.wait() == 0
     return shown.decode().splitlines()
 

@@ -4,7 +4,6 @@ import os
 import pty
 import subprocess
 import sys
-from contextlib import suppress
 
 import pytest
 
@@ -12,6 +11,7 @@ import allometry as al
 from allometry.cli.output import print_text
 from tests.cli.test_cli import in_a_process
 from tests.datasets.text.conftest import story
+from tests.screens import read_screen
 
 STUDY = """
 from pathlib import Path
@@ -96,11 +96,7 @@ def test_escape_sequences_of_a_text_are_written_out_on_a_terminal(words):
     program = [sys.executable, "-m", "allometry", *words]
     process = subprocess.Popen(program, stdin=terminal, stdout=terminal, stderr=terminal)
     os.close(terminal)
-    shown = b""
-    with suppress(OSError):  # the end of a terminal is an error on Linux
-        while part := os.read(screen, 1000):
-            shown += part
-    os.close(screen)
+    shown = read_screen(screen)
     assert process.wait() == 0
     assert shown.decode().replace("\r\n", "\n") == piped.replace("\x1b", r"\x1b")
 

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import unicodedata
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from allometry import cli
 from allometry.cli.terminal import Screen
 from allometry.store import Store
 from allometry.store.record import digest
+from tests.screens import read_screen
 
 EVIL = "\x1b]0;PWNED\x07\x1b[2J[bold red]x[/]\u202e\x9b31m\r"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # of our own
@@ -84,11 +84,7 @@ def on_a_terminal(*words, **environment):
         stderr=terminal, env={**os.environ, "TERM": "xterm", "COLUMNS": "300", **environment},
     )  # fmt: skip
     os.close(terminal)
-    shown = b""
-    with suppress(OSError):  # the end of a terminal is an error on Linux
-        while part := os.read(screen, 10_000):
-            shown += part
-    os.close(screen)
+    shown = read_screen(screen)
     process.wait()
     return shown.decode().replace("\r\n", "\n")  # as the terminal was given them
 

@@ -6,7 +6,6 @@ import pty
 import re
 import subprocess
 import sys
-from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +14,7 @@ from allometry.engines import displays
 from allometry.engines.displays import Bar, display
 from allometry.engines.progress import Silent
 from allometry.errors import UsageError
+from tests.screens import read_screen
 
 WITH_TESTS = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
@@ -121,11 +121,7 @@ def test_from_python_a_terminal_shows_the_bar_of_the_command_line(tmp_path, opti
         stderr=terminal, env={**WITH_TESTS, "TERM": "xterm", "COLUMNS": "100"},
     )  # fmt: skip
     os.close(terminal)
-    shown = b""
-    with suppress(OSError):  # the end of a terminal is an error on Linux
-        while part := os.read(screen, 1000):
-            shown += part
-    os.close(screen)
+    shown = read_screen(screen)
     out, _ = process.communicate()
     assert out.startswith(b"3 False")
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())

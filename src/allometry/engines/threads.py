@@ -1,9 +1,9 @@
 """Packs in threads of this process.
 
-One program on small arrays does not use all processors, so several packs run at once, as many
-as the calibration says get most done. Compiled programs run outside Python's lock and share one
-set of worker threads, so two at once take little longer than one where neither fills the machine.
-Which procedures allow it: `Procedure.concurrent`.
+One program on small arrays does not use all processors, so several packs run at once: one for each
+processor, and more than four where the calibration finds that they get more done. Compiled programs
+run outside Python's lock and share one set of worker threads. Two at once take little longer than
+one where neither uses the whole machine. `Procedure.concurrent` says which packs allow it.
 """
 
 import threading
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def at_once(packs: Sequence[Pack], machine: "Calibration | None" = None) -> int:
-    """How many packs to make at once: as many as get most done, by what was measured here.
+    """How many packs to make at once: at most as many as the calibration says.
 
     Args:
         machine: its rates; None for those of this machine.

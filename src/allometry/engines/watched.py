@@ -4,7 +4,6 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 from allometry.engines.progress import Progress
@@ -35,12 +34,7 @@ class Watched:
         self._lock = self._live.begin()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             self._live.clear()
             os.close(self._lock)

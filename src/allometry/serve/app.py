@@ -86,7 +86,7 @@ class Application:
             "/status.json": self._status,
             "/study/{slug}": self._study_page,
             "/study/{slug}/part": self._study_part,
-            "/study/{slug}/findings": self._found_part,
+            "/study/{slug}/findings": self._findings,
             "/study/{slug}/table.json": self._table,
             "/study/{slug}/report.json": self._report,
         }
@@ -145,15 +145,15 @@ class Application:
         if entry is None:
             return _not_found(request, None)
         now = await self._drawn(entry)
-        found = self._found(entry)
-        if found and len(found.text) > MOST_INLINE:
-            found = Part.of('<p class="partial">Findings and figures are loading.</p>')
+        report = self._report_part(entry)
+        if report and len(report.text) > MOST_INLINE:
+            report = Part.of('<p class="partial">Findings and figures are loading.</p>')
         title = self.titles.get(entry.status.study) or entry.status.study
         path = f"/study/{entry.slug}"
         return _html(
             page(
                 self.watch, now, title=title, part=f"{path}/part", entry=entry,
-                findings=f"{path}/findings" if found else "", found=found,
+                findings=f"{path}/findings" if report else "", report=report,
             )
         )  # fmt: skip
 
@@ -175,13 +175,13 @@ class Application:
                 del self._parts[old]
             return kept[1]
 
-    async def _found_part(self, request: Request) -> Response:
+    async def _findings(self, request: Request) -> Response:
         await self._latest()
         entry = self._entry(request)
-        found = self._found(entry) if entry else None
-        return _fragment(request, found) if found else _not_found(request, None)
+        report = self._report_part(entry) if entry else None
+        return _fragment(request, report) if report else _not_found(request, None)
 
-    def _found(self, entry: Entry) -> Part | None:
+    def _report_part(self, entry: Entry) -> Part | None:
         """Findings and figures as far as they are drawn; drawing is begun where it is due."""
         return self.findings.part(entry, self._tell) if self.findings else None
 
@@ -229,13 +229,15 @@ class Application:
         entry = self._entry(request)
         if entry is None or self.findings is None:
             return _not_found(request, None)
-        found = self.findings.document(entry)
-        if found is None:
-            self._found(entry)
+        findings = self.findings.document(entry)
+        if findings is None:
+            self._report_part(entry)
             return _busy("its findings are being drawn")
         status = entry.status
         return _json(
-            json_document("report", study=status.study, size=status.size, files=[], findings=found)
+            json_document(
+                "report", study=status.study, size=status.size, files=[], findings=findings
+            )
         )
 
     # ---- a dropped table ---------------------------------------------------------------------

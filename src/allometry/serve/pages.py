@@ -59,7 +59,7 @@ def study_part(watch: Watch, now: Now, entry: Entry) -> Part:
 
 def page(
     watch: Watch, now: Part, *, title: str, part: str, entry: Entry | None = None,
-    findings: str = "", found: Part | None = None,
+    findings: str = "", report: Part | None = None,
 ) -> Rendered:  # fmt: skip
     """A whole page around its parts.
 
@@ -67,14 +67,14 @@ def page(
         now: its first part. part: the path of that.
         title: in plain words.
         entry: of the study that the page shows; None for the first page.
-        findings: the path of the part with findings; empty for a page without. found: that part.
+        findings: the path of the part with findings; empty for a page without. report: that part.
     """
     _filters(environment(PACKAGES))
     return rendered(
         "live.html.j2", packages=PACKAGES, styles=("page.css", "live.css"),
         scripts=("sort.js", "live.js"), connects=True,
         title=title, heading=title, store=watch.store.name, entry=entry, part=part, now=now.text,
-        findings=findings, found=found.text if found else "",
+        findings=findings, report=report.text if report else "",
         when=datetime.now().astimezone().strftime("%H:%M:%S"),
     )  # fmt: skip
 

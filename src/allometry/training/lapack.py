@@ -1,9 +1,10 @@
-"""Programs that call LAPACK, run one at a time.
+"""A lock for programs that call LAPACK, so that they run one at a time.
 
-On a CPU such a call for a batch of matrices holds one of XLA's threads while it waits for others:
-as many calls at once as there are threads wait for each other for ever. The package's own parts
-make no such calls. What a person's own parts do is unknown, so their starts, data and measures
-are made under `ALONE`, and so is their training where its compiled program calls LAPACK.
+On a CPU a LAPACK call for a batch of matrices holds one of XLA's threads while it waits for other
+threads. If as many calls run at once as there are threads, they wait for each other for ever. The
+package's own parts make no such calls. A person's own parts may, so they draw their starts and load
+their data under `ALONE`. They also train under it if their compiled updates call LAPACK. All
+measures are taken under `ALONE`.
 """
 
 import re

@@ -17,7 +17,7 @@ from allometry.measures.network import Network
 from allometry.models.model import Model
 from allometry.models.precision import scope
 from allometry.spec import RunSpec
-from allometry.spec.code import is_known
+from allometry.spec.code import is_known, is_shipped
 from allometry.spec.optimizers import Optimizer
 from allometry.training.checkpoints import Checkpoint, Checkpoints
 from allometry.training.continuation import continued, keep, steps_kept
@@ -108,7 +108,7 @@ def train_pack(
         runs, seconds = _trained(specs, checkpoints, report, untrained)
         for place, run in zip(places, runs, strict=True):
             try:
-                with phase("measure"), ALONE:  # a person's own measure
+                with ALONE, phase("measure"):  # a measure may be a person's own
                     result = _result(run, measures, trajectory, seconds / len(runs), untrained)
                 results[place] = result
             except Exception as error:  # of a measure: it costs its run and no other
@@ -162,15 +162,15 @@ def _foreign(specs: Sequence[RunSpec]) -> bool:
     """Whether code of a person's own is in the programs of these runs."""
     parts = [part for s in specs for part in (s.model, s.data, s.train.optimizer, s.train.loss)]
     parts += [metric for s in specs for metric in s.train.metrics or ()]
-    return any(not kind.__module__.startswith("allometry.") for kind in set(map(type, parts)))
+    return not all(map(is_shipped, set(map(type, parts))))
 
 
 def _keeps_off_lapack(program: Program, progress: Progress, call: Call) -> bool:
     """Whether other programs may run beside this one, as far as its compiled form tells."""
     if not _foreign(program.specs):
         return True
-    if any(not type(m).__module__.startswith("allometry.") for m in program.descent.metrics):
-        return False  # which are in other programs than the updates
+    if not all(map(is_shipped, program.descent.metrics)):
+        return False  # metrics are in other programs than the updates
     batches = _of_members(program, progress, call.batches)
     return not calls_lapack(compiled(batches), program.descent, progress.state, batches)
 

@@ -63,15 +63,15 @@ def count_compiling() -> None:
 
 
 def _of_compiler(event: str, duration_secs: float, **_: object) -> None:
-    """Count a duration that just ended, without those inside it, which were told of before."""
+    """Count a duration that just ended, without those inside it, which were reported before."""
     if not event.startswith(COMPILING):
         return
     began = time.perf_counter() - duration_secs
-    told = _of_thread.__dict__.setdefault("compiled", list[tuple[float, float]]())
+    intervals = _of_thread.__dict__.setdefault("intervals", list[tuple[float, float]]())
     counted = 0.0
-    while told and told[-1][0] >= began:
-        counted += told.pop()[1]
-    told.append((began, duration_secs))
+    while intervals and intervals[-1][0] >= began:
+        counted += intervals.pop()[1]
+    intervals.append((began, duration_secs))
     _add("compile", duration_secs - counted)
     if getattr(_of_thread, "inner", None) is not None:
         _of_thread.inner += duration_secs - counted

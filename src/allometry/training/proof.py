@@ -20,6 +20,7 @@ from allometry.errors import AllometryError, in_one_line
 from allometry.models.model import Params
 from allometry.models.precision import scope
 from allometry.spec import RunSpec
+from allometry.spec.code import is_shipped
 from allometry.spec.losses import Loss
 from allometry.training.descent import update
 from allometry.training.evaluation import means
@@ -127,7 +128,7 @@ def _proved(pack: Pack) -> Iterator[Pack]:
 def _foreign(spec: RunSpec) -> bool:
     """Whether a part that a program is compiled of is not of this package."""
     parts = model_of(spec), optimizer_of(spec), spec.train.loss
-    return any(not type(part).__module__.startswith("allometry.") for part in parts)
+    return not all(map(is_shipped, parts))
 
 
 def _differing(specs: Sequence[RunSpec]) -> list[str]:

@@ -31,8 +31,8 @@ UNDERESTIMATED = 1.5
 # Runs among which packs with own batches are looked for: a cut of twice as many takes four times
 # as long, and packs of hundreds of members gain nothing by more.
 BLOCK = 512
-# Packs that are fewer than the threads are cut if all are then done this much sooner: a prediction
-# is no better.
+# Factor by which packs must be done sooner to be cut further; a smaller gain is within the error
+# of the predictions.
 GAIN = 1.05
 
 
@@ -45,8 +45,7 @@ def make_packs(
     batches are packed first: the first layer is then one matrix product for all of them, and
     what differs between sizes is not the luck of the order. Runs that differ in data, seed or
     batch size may train together too, each with batches of its own, where the model of costs
-    says that this is faster. Where all are fewer packs than there are threads, the costliest are
-    cut in two.
+    says that this is faster. If there are fewer packs than threads, the costliest are cut in two.
 
     Args:
         costs: what the choice goes by; None for what was measured on this machine.
@@ -119,7 +118,7 @@ def _joined(
 
 
 def _spread(packs: list[Pack], machine: Calibration, threads: int | None) -> list[Pack]:
-    """The packs, the costliest cut in two as long as a thread is without work and all gain."""
+    """The packs. While they are fewer than the threads, cut the costliest if that saves time."""
     while len(packs) < (threads or machine.threads):
         seconds = [pack_cost(pack.specs, machine).seconds for pack in packs]
         costliest = int(np.argmax(seconds))
@@ -133,7 +132,7 @@ def _spread(packs: list[Pack], machine: Calibration, threads: int | None) -> lis
 
 
 def _halves(pack: Pack, machine: Calibration) -> list[Pack]:
-    """Two packs of the members in order of length and width, that take about as long."""
+    """Cut a pack, in order of length and width, into two that take about equally long."""
     if len(pack.specs) == 1:
         return [pack]
     order = sorted(
@@ -144,7 +143,7 @@ def _halves(pack: Pack, machine: Calibration) -> list[Pack]:
         first, second = (pack_cost(part, machine).seconds for part in (order[:cut], order[cut:]))
         return first, second
 
-    # The first takes longer with every member that it gets, and the second less long.
+    # With every further member the first takes longer and the second less long.
     cuts = range(1, len(order))
     crossed = bisect_left(cuts, True, key=lambda cut: np.subtract(*seconds(cut)) >= 0)
     cut = min(cuts[max(0, crossed - 1) : crossed + 1], key=lambda cut: max(seconds(cut)))
