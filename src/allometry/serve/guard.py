@@ -129,9 +129,9 @@ class Guard:
     def _of_origin(self, scope: Scope, headers: "_Headers") -> Response | None:
         """Asked for by a page of another site, or of another server of this machine."""
         origins, sites = headers.all("origin"), headers.all("sec-fetch-site")
-        own = f"http://{headers.only('host')}"
+        this_server = f"http://{headers.only('host')}"
         usual = {"same-origin"} if scope["method"] == "POST" else {"same-origin", "none"}
-        if any(origin != own for origin in origins) or not usual.issuperset(sites):
+        if any(origin != this_server for origin in origins) or not usual.issuperset(sites):
             return _closing("a page of another site may not ask here", 403)
         if scope["method"] == "POST" and not (origins or headers.all("authorization")):
             return _closing("a request with a body says where it comes from (Origin)", 403)

@@ -46,8 +46,8 @@ class Entry(NamedTuple):
             return 0.0
         # The store may be ahead of what the run last said of itself.
         stored = max(self.state.done, self.state.runs - self.status.pending)
-        made = self.state.runs * self.state.steps_done / self.state.steps - stored
-        return min(max(0.0, made), float(self.status.pending))
+        trained = self.state.runs * self.state.steps_done / self.state.steps
+        return min(max(0.0, trained - stored), float(self.status.pending))
 
     @property
     def seconds_left(self) -> float | None:

@@ -71,20 +71,20 @@ def answer(name: str, body: bytes, choices: Mapping[str, str]) -> dict[str, Any]
             f"{name} has {len(table):,} rows, and the page fits {MOST_ROWS:,} at most; use "
             "`allometry fit` and `allometry plan` on the command line"
         )
-    chosen = choices_of(choices, table)
+    selection = choices_of(choices, table)
     dropped = _Dropped(name, body)
     result, problem = None, ""
     try:
-        result = _result(dropped, chosen)
-        chosen = result.choices
+        result = _result(dropped, selection)
+        selection = result.choices
     except AllometryError as error:  # the menus of the page are how it is mended
         problem = str(error)
     document = {
         "schema": SCHEMA,
         "name": name,
         "rows": len(table),
-        "columns": columns_as_read(table, chosen),
-        "fields": fields_of(table, chosen, None if result is None else result.compute,
+        "columns": columns_as_read(table, selection),
+        "fields": fields_of(table, selection, None if result is None else result.compute,
                             [] if result is None else [f for f in result.figures if f != LOSS]),
         "problem": problem,
     }  # fmt: skip

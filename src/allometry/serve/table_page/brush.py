@@ -132,12 +132,12 @@ def _one_by_one(table: Table, kept: Mask, leaves: Mask) -> list[str]:
     values = {name: table[name].tolist() for name in names}
     staying = {name: {v[i] for i in np.flatnonzero(stays)} for name, v in values.items()}
     for row in np.flatnonzero(leaves):
-        own = (
+        conditions_of_row = (
             f"{name}!={_cell(column[row])}"
             for name, column in values.items()
             if column[row] not in staying[name] and _can_be_said(name, column[row])
         )
-        condition = next(own, None)
+        condition = next(conditions_of_row, None)
         if condition is None:
             raise UsageError(
                 f"{table.place(int(row))} has no value of its own, so no condition leaves it out "

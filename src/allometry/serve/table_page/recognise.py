@@ -87,8 +87,8 @@ def _may_be_size(column: Column) -> bool:
 
 def roles(table: Table) -> dict[str, str]:
     """Column -> its role, for the columns that have one."""
-    found = {name: _role_of(name, table[name]) for name in table.columns}
-    return {name: role[0] for name, role in found.items() if role is not None}
+    by_column = {name: _role_of(name, table[name]) for name in table.columns}
+    return {name: role[0] for name, role in by_column.items() if role is not None}
 
 
 def _columns_with(table: Table, *wanted: str) -> list[str]:
