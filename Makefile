@@ -7,7 +7,7 @@ TEST_READY := .venv/.test-ready
 DEVICE ?= gpu
 WHEELS ?=
 CARRIED = $(if $(WHEELS),--no-index --find-links '$(WHEELS)')
-BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking width_count_grid two_users cost_per_run
+BENCHMARKS := notebook_mlp notebook_cnn ntk notebook_parity notebook_grokking language_model width_count_grid two_users cost_per_run
 NOTEBOOKS := mlp_parameter_scaling cnn_size_by_data ntk_depth sparse_parity grokking
 
 .PHONY: run test test-all test-lowest reliability audit docs notebooks wheel setup lint bench bench-compare test-gpu bench-gpu clean help which-python

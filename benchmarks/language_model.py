@@ -4,8 +4,9 @@ Seven decoder-only transformers (bodies of 3e3 to 1e5 parameters, 256 tokens, wi
 16), AdamW with decay, clipping, warm-up and cosine. PyTorch trains them one after another in a
 tight loop over index tensors, with scaled_dot_product_attention and fused AdamW, on the number
 of threads that a trial finds fastest; compiled with torch.compile it is timed after compiling.
-Ours are made as `allometry run` makes them, a model a processor at once, compiled before too. All
-ways begin with the same weights and see the same batches; they must end at the same test loss.
+Ours are made as `allometry run` makes them, compiled before too: a model a processor at once, or
+one after another ("ours alone"), each divided among the processors. All ways begin with the same
+weights and see the same batches; they must end at the same test loss.
 
     python benchmarks/language_model.py --json speed.json
     python benchmarks/language_model.py --no-compiled
@@ -42,6 +43,7 @@ from allometry.spec import RunSpec, TrainSpec
 from allometry.spec.optimizers import AdamW
 from allometry.spec.schedules import Cosine
 from allometry.spec.torch_draws import TorchDraws
+from allometry.training.dividing import ask_for_devices
 from allometry.training.loop import train_pack
 from allometry.training.procedure import Pack
 from machine import facts
@@ -187,7 +189,7 @@ def best_threads() -> int:
 
 def ours(specs: Sequence[RunSpec], *, together: bool) -> tuple[float, list[float]]:
     """Seconds of training and testing these models, and their test losses."""
-    packs = [Pack((spec,)) for spec in specs]
+    packs = [Pack((spec,), divided=not together) for spec in specs]
     test_losses: dict[int, float] = {}
 
     def make(pack: Pack, tell: Callable[[int], None]) -> None:
@@ -219,6 +221,7 @@ def matrix_rate() -> float:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure all ways in turn, several times over; print a table and write JSON."""
     options = _options(argv)
+    ask_for_devices()
     ways: dict[str, Callable[[LanguageModel], tuple[float, float]]] = {}
     threads = {"eager": best_threads()}
     ways["eager"] = lambda model: pytorch(model, threads["eager"])
@@ -226,6 +229,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         # New modules of the same shapes are served by what was compiled for the first.
         torch._dynamo.config.recompile_limit = 64
         ways["compiled"] = lambda model: pytorch(model, threads["eager"], torch.compile)
+    ours(SPECS, together=False)
     ours(SPECS, together=True)
     by_way: dict[str, list[list[float]]] = {way: [] for way in (*ways, "ours alone")}
     together, rates = [], []

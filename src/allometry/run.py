@@ -30,7 +30,7 @@ from allometry.training.checkpoints import Checkpoints
 from allometry.training.kept import Keep, Kept
 from allometry.training.live import Live
 from allometry.training.phases import phase
-from allometry.training.procedure import pending_packs, total_updates
+from allometry.training.procedure import Pack, pending_packs, total_updates
 
 __all__ = ["Outcome", "run"]
 
@@ -175,7 +175,7 @@ def run(
     keeps = checkpoint_every is not None or keep is not None
     with Store(store, write=True) as opened:
         name = stored_variant(opened, study.name, size, changes or {})
-        runs = Declared(study, size, name, changes, opened, specs, codes)
+        runs = Declared(study, size, name, changes, opened, [specs], codes)
         runs.mend(specs)
         runs.add_stages()
         stored_before = len(runs.specs) - len(opened.pending(runs.specs))
@@ -187,7 +187,7 @@ def run(
             _sweep(checkpoints, done)
             stopped, failures = 0, tuple[Failure, ...]()
             if pending:
-                packs = _Packs(study, runs.specs, runs.codes, pending, checkpoints)
+                packs = _Packs(study, runs.stages, runs.codes, pending, checkpoints)
                 trainer = _engine(engine, keeps=keeps)
                 with Watched(shown, live, (study.name, size, name)) as watched:
                     stopped, failures = packs.train(trainer, opened, watched)
@@ -219,7 +219,7 @@ class _Packs:
     """What is to be trained: of all the runs asked for, those that are not stored."""
 
     study: Study
-    specs: Sequence[Experiment]
+    stages: Sequence[Sequence[Experiment]]
     codes: Sequence[UserCode]
     pending: Sequence[Experiment]
     checkpoints: Checkpoints
@@ -230,10 +230,10 @@ class _Packs:
         """Train and store; the signal that asked to stop, 0 for none, and what failed."""
         procedure = procedure_of(self.study)
         with phase("plan"):
-            packs = pending_packs(procedure.packs(self.specs), self.pending)
+            packs = [pack for specs in self.stages for pack in self._of_stage(specs)]
         steps = total_updates(procedure, self.pending)
         failures: list[Failure] = []
-        stored = len(self.specs) - len(self.pending)
+        stored = sum(map(len, self.stages)) - len(self.pending)
         try:
             progress.begin(len(self.pending), stored, len(packs), steps)
             with Drain(progress.advance, progress.draining) as drain:
@@ -253,6 +253,13 @@ class _Packs:
                 return drain.signal, tuple(failures)
         finally:
             progress.end()
+
+    def _of_stage(self, specs: Sequence[Experiment]) -> list[Pack]:
+        """The packs that are left of one stage: those of a stage do not depend on the others."""
+        wanted = {id(spec) for spec in self.pending}
+        if not any(id(spec) in wanted for spec in specs):
+            return []
+        return pending_packs(procedure_of(self.study).packs(specs), self.pending)
 
     def _with_code(self, finished: Finished) -> dict[str, object]:
         """Provenance with the parts of the code that made these runs."""

@@ -321,7 +321,8 @@ class Declared:
     """The runs of a study in an open store, and those that it plans from them.
 
     Attributes:
-        specs: of all runs so far. codes: of the user, that makes them.
+        stages: specs of the runs that the study lists, then those of each stage that follows.
+        codes: of the user, that makes them.
         quarantined: runs found damaged and set aside.
     """
 
@@ -330,9 +331,14 @@ class Declared:
     variant: str
     changes: Changes | None
     store: Store
-    specs: list[Experiment]
+    stages: list[list[Experiment]]
     codes: list[UserCode]
     quarantined: int = 0
+
+    @property
+    def specs(self) -> list[Experiment]:
+        """Of all runs so far."""
+        return [spec for stage in self.stages for spec in stage]
 
     def mend(self, specs: Sequence[Experiment]) -> None:
         """Set aside what is damaged of these runs."""
@@ -357,7 +363,7 @@ class Declared:
             key = (self.study.name, self.size, self.variant)
             self.store.plan(*key, stage.name, stage.runs, stage.predicted)
             self.mend(stage.runs)
-            self.specs += [run for run in stage.runs if run.run_id not in known]
+            self.stages.append([run for run in stage.runs if run.run_id not in known])
             self.codes += [code for code in codes if code not in self.codes]
         return len(self.specs) > before
 

@@ -455,15 +455,18 @@ def test_measures_before_training_can_be_left_out():
     assert without.row == kept and len(kept) < len(with_control.row)
 
 
-@given(st.integers(1, 400), st.integers(1, 100), st.integers(1, 40))
-def test_chunks_show_every_example_once_and_weigh_each_batch_by_one(n, batch, size):
+@given(st.integers(1, 400), st.integers(1, 100), st.integers(1, 40), st.integers(1, 3))
+def test_chunks_show_every_example_once_and_weigh_each_batch_by_one(n, batch, size, devices):
     course = Course(lambda epoch: np.arange(n), n, batch)
     seen, shares, updates_made = [], [], 0
-    for count, chunks in calls_in_chunks(course, [course.epoch_updates], size, np.float32, None):
+    parts = devices, -(-batch // (devices * size)), size
+    for count, chunks in calls_in_chunks(course, [course.epoch_updates], parts, np.float32, None):
+        assert chunks.rows.shape == (devices, 2048, size) and chunks.n == count
         updates_made += count
-        assert chunks.last[: chunks.n].sum() == count and chunks.last[chunks.n - 1]
-        used = chunks.weight > 0
-        assert not used[chunks.n :].any()
+        used, end = chunks.weight > 0, chunks.starts[count]
+        assert not used[:, end:].any() and used[0, :end].any(axis=-1).all()
+        by_update = np.add.reduceat(chunks.weight.sum(axis=(0, 2)), chunks.starts[:count])
+        assert by_update == pytest.approx(np.ones(count), rel=1e-5)
         seen += chunks.rows[used].tolist()
         shares.append(float(chunks.weight.sum()))
     assert sorted(seen) == list(range(n))

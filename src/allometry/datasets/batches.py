@@ -71,21 +71,22 @@ class Batches(NamedTuple):
 
 
 class Chunks(NamedTuple):
-    """The examples of some whole batches, cut into chunks.
+    """Batches cut into chunks, which are dealt in turn to the devices that share in a batch.
+
+    The shapes do not depend on the batch size, so that one program serves all.
 
     Attributes:
-        rows, weight: positions and shares in the mean of their batch, ``(chunks, size)``;
+        rows, weight: positions and shares in the mean of their batch, ``(devices, chunks, size)``;
             padding has zero weight.
-        last: whether a chunk is the last of its batch, ``(chunks,)``.
-        factors: on the learning rate of the update a chunk belongs to, ``(chunks, 1)``; None
-            where all are 1.
-        n: chunks in use. The arrays are longer, so that one program serves all lengths.
+        starts: first chunk of each update, and behind the last one the end, ``(chunks + 1,)``.
+        factors: on the learning rate of each update, ``(chunks, 1)``; None where all are 1.
+        n: updates in use. The arrays are longer, so that one program serves all lengths.
         first: updates made before.
     """
 
     rows: NDArray[np.int32]
     weight: NDArray[np.floating[Any]]
-    last: NDArray[np.bool_]
+    starts: NDArray[np.int32]
     factors: NDArray[np.floating[Any]] | None
     n: int
     first: int
@@ -161,23 +162,24 @@ def calls_of_batches(
 def calls_in_chunks(
     course: Course,
     ends: Sequence[int],
-    size: int,
+    cut: tuple[int, int, int],
     dtype: type[np.floating[Any]],
     factors: Factors | None,
 ) -> Iterator[Call]:
-    """Calls with batches cut into chunks of `size` examples.
+    """Calls with batches cut into chunks.
 
     Args:
         course: of the one member.
         ends: as for `calls_of_batches`.
+        cut: devices that share in a batch, chunks of each, examples of a chunk.
         dtype: of the shares in the mean.
         factors: of the member.
     """
-    width = -(-course.batch_size // size)
-    counts = list(_counts(ends, max(1, MOST_CHUNKS // width)))
+    _, chunks, _ = cut
+    counts = list(_counts(ends, max(1, MOST_CHUNKS // chunks)))
     first = 0
     for n, whole in zip(counts, course.stretches(counts), strict=True):
-        yield Call(n, _chunks(whole, first, size, max(MOST_CHUNKS, width), dtype, factors))
+        yield Call(n, _chunks(whole, first, max(MOST_CHUNKS, chunks), cut, dtype, factors))
         first += n
 
 
@@ -203,22 +205,32 @@ def batches(
 def _chunks(
     whole: Stretch,
     first: int,
-    size: int,
     length: int,
+    cut: tuple[int, int, int],
     dtype: type[np.floating[Any]],
     factors: Factors | None,
 ) -> Chunks:
-    rows = np.zeros((length, size), dtype=np.int32)
-    weight = np.zeros((length, size), dtype=dtype)
-    last = np.zeros(length, dtype=bool)
-    update = np.zeros(length, dtype=np.int64)
-    n = 0
-    for i, (positions, ones) in enumerate(zip(*whole, strict=True)):
-        count = int(ones.sum())
-        end = n - (-count // size)
-        rows[n:end].reshape(-1)[:count] = positions[:count]
-        weight[n:end].reshape(-1)[:count] = dtype(1 / count)
-        last[end - 1] = True
-        update[n:end] = first + i
-        n = end
-    return Chunks(rows, weight, last, factors and factors(update), n, first)
+    """The chunks of one call, padded to `length`; the others as for `calls_in_chunks`."""
+    positions, ones = whole
+    devices, chunks, size = cut
+    n, batch = positions.shape
+    examples = ones.sum(axis=1, dtype=np.int64)
+    shares = (ones / examples[:, None]).astype(dtype)
+    used = -(-examples // (devices * size))
+    filled = np.arange(chunks) < used[:, None]
+
+    def dealt(values: NDArray[Any]) -> NDArray[Any]:
+        padded = np.pad(values, ((0, 0), (0, devices * chunks * size - batch)))
+        in_use = padded.reshape(n, chunks, devices, size)[filled].swapaxes(0, 1)
+        return np.pad(in_use, ((0, 0), (0, length - in_use.shape[1]), (0, 0)))
+
+    starts = np.zeros(length + 1, dtype=np.int32)
+    starts[1 : n + 1] = used.cumsum()
+    return Chunks(
+        rows=dealt(positions),
+        weight=dealt(shares),
+        starts=starts,
+        factors=factors and factors(np.arange(first, first + length)),
+        n=n,
+        first=first,
+    )

@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 from jax.stages import Wrapped
 
 from allometry.datasets.batches import Batches, Chunks
 from allometry.spec.losses import Loss
 from allometry.spec.metrics import Metric
 from allometry.spec.optimizers import AdamW, Elementwise, Lion, Optimizer, is_elementwise, moved
+from allometry.training.dividing import device, divided, on_all, summed
 from allometry.training.examples import Resident
 from allometry.training.packing.layout import Layout
 
@@ -38,7 +40,7 @@ class State(NamedTuple):
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["learning_rates", "rate_factors", "scalars", "clip_norms", "keys", "x", "y"],
-    meta_fields=["layout", "optimizer", "matrices", "loss", "metrics", "precision"],
+    meta_fields=["layout", "optimizer", "matrices", "loss", "metrics", "precision", "mesh"],
 )
 @dataclass(frozen=True)
 class Descent:
@@ -55,6 +57,7 @@ class Descent:
         clip_norms: longest gradient of each member, ``(K,)``; None for no limit.
         keys: of the members' draws, ``(K,)``; None where nothing is drawn.
         x, y: training examples and targets.
+        mesh: the devices that share in a batch; None for one.
     """
 
     layout: Layout
@@ -70,6 +73,7 @@ class Descent:
     keys: jax.Array | None
     x: Resident
     y: Resident
+    mesh: Mesh | None = None
 
 
 def begin_optimizer(layout: Layout, optimizer: Optimizer, params: Any) -> Any:
@@ -84,6 +88,7 @@ def update(descent: Descent, state: State, batches: Batches | Chunks) -> tuple[S
     Args:
         state: given away; it must not be used again.
     """
+    state = on_all(descent.mesh, state)  # from a checkpoint it is on one device
     state_and_finite: tuple[State, jax.Array] = compiled(batches)(descent, state, batches)
     return state_and_finite
 
@@ -118,33 +123,47 @@ def update_batches(descent: Descent, state: State, batches: Batches) -> tuple[St
 @partial(jax.jit, donate_argnames=("state",))
 def update_chunks(descent: Descent, state: State, chunks: Chunks) -> tuple[State, jax.Array]:
     """The updates of all the batches in `chunks`; each chunk has draws of its own."""
-    step = _step(descent, scheduled=chunks.factors is not None)
-    (x, first_x), (y, first_y) = descent.x, descent.y
-    call_keys = _keys(descent, chunks.first)
-
-    def total_loss(params: Any, rows: jax.Array, weight: jax.Array, keys: Any) -> jax.Array:
-        outputs = _outputs(descent, params, x[first_x + rows], keys)
-        each = losses_of(descent.loss.each, descent.layout, outputs, y[first_y + rows])
-        return (each * weight).sum()
-
-    def chunk(i: jax.Array, carried: tuple[State, Any]) -> tuple[State, Any]:
-        state, before = carried
-        keys = None if call_keys is None else _folded(call_keys, i)
-        here = jax.grad(total_loss)(state.params, chunks.rows[i], chunks.weight[i], keys)
-        gradient = jax.tree.map(jnp.add, before, here)
-        factors = None if chunks.factors is None else chunks.factors[i]
-
-        def end_of_batch() -> tuple[State, Any]:
-            return step(state, gradient, factors), jax.tree.map(jnp.zeros_like, gradient)
-
-        after: tuple[State, Any] = jax.lax.cond(
-            chunks.last[i], end_of_batch, lambda: (state, gradient)
-        )
-        return after
-
-    zeros = jax.tree.map(jnp.zeros_like, state.params)
-    state, _ = jax.lax.fori_loop(0, chunks.n, chunk, (state, zeros))
+    mesh = descent.mesh
+    dealt = chunks.rows, chunks.weight
+    rest = chunks.starts, chunks.factors, chunks.n, chunks.first
+    state = divided(_chunk_updates, mesh, None, None, 0, None)(descent, state, dealt, rest)
     return state, descent.layout.finite(state.params)
+
+
+def _chunk_updates(descent: Descent, state: State, examples: Any, rest: Any) -> State:
+    """The updates, of which a device computes its share of each gradient.
+
+    Args:
+        examples: `Chunks.rows` and `weight` of this device, ``(1, chunks, size)``.
+        rest: the other fields of `Chunks`.
+    """
+    (x, first_x), (y, first_y) = descent.x, descent.y
+    (rows, weight), (starts, factors, n, first) = examples, rest
+    step = _step(descent, scheduled=factors is not None)
+    devices, here = descent.mesh.size if descent.mesh else 1, device(descent.mesh)
+
+    def total_loss(params: Any, chunk: jax.Array, keys: Any) -> jax.Array:
+        outputs = _outputs(descent, params, x[first_x + rows[0, chunk]], keys)
+        each = losses_of(descent.loss.each, descent.layout, outputs, y[first_y + rows[0, chunk]])
+        loss: jax.Array = (each * weight[0, chunk]).sum()
+        return loss
+
+    def one_update(i: jax.Array, state: State) -> State:
+        keys = _keys(descent, first + i)
+
+        def add(chunk: jax.Array, before: Any) -> Any:
+            number = (chunk - starts[i]) * devices + here
+            of_chunk = None if keys is None else _folded(keys, number)
+            gradient = jax.grad(total_loss)(state.params, chunk, of_chunk)
+            return jax.tree.map(jnp.add, before, gradient)
+
+        zeros = jax.tree.map(jnp.zeros_like, state.params)
+        of_device = jax.lax.fori_loop(starts[i], starts[i + 1], add, zeros)
+        gradient = summed(descent.mesh, of_device)
+        return step(state, gradient, None if factors is None else factors[i])
+
+    updated: State = jax.lax.fori_loop(0, n, one_update, state)
+    return updated
 
 
 def losses_of(

@@ -22,6 +22,7 @@ from allometry.spec.optimizers import Optimizer
 from allometry.training.checkpoints import Checkpoint, Checkpoints
 from allometry.training.continuation import continued, keep, steps_kept
 from allometry.training.descent import compiled, update
+from allometry.training.dividing import ask_for_devices
 from allometry.training.kept import Kept
 from allometry.training.lapack import ALONE, calls_lapack
 from allometry.training.notices import notice
@@ -58,6 +59,7 @@ class Training(Procedure):
     keeps_networks: ClassVar[bool] = True
 
     def packs(self, specs: Sequence[RunSpec]) -> list[Pack]:
+        ask_for_devices()
         return proved(make_packs(specs))
 
     def concurrent(self, packs: Sequence[Pack]) -> bool:
@@ -105,7 +107,7 @@ def train_pack(
     results: dict[int, RunResult | RunFailure] = {}
     for places in _parts(pack.specs, checkpoints):
         specs = [pack.specs[place] for place in places]
-        runs, seconds = _trained(specs, checkpoints, report, untrained)
+        runs, seconds = _trained(specs, checkpoints, report, untrained, divided=pack.divided)
         for place, run in zip(places, runs, strict=True):
             try:
                 with ALONE, phase("measure"):  # a measure may be a person's own
@@ -131,6 +133,8 @@ def _trained(
     checkpoints: Checkpoints | None,
     report: Callable[[int], None],
     untrained: bool,
+    *,
+    divided: bool,
 ) -> tuple[list[Trained], float]:
     """The runs before and after their training, and the seconds it took."""
     began, kept = time.perf_counter(), checkpoints.kept if checkpoints else None
@@ -138,7 +142,9 @@ def _trained(
         if _foreign(specs):
             alone.enter_context(ALONE)
         with phase("load"):
-            program, progress = begin(specs)
+            # Two devices that call LAPACK at once may wait for each other for ever.
+            ours = all(map(is_shipped, set(map(type, _compiled_parts(specs)))))
+            program, progress = begin(specs, divided=divided and ours)
         wanted = untrained or any(program.points)
         start = list(progress.networks(program).values()) if wanted else None
         if kept and kept.folder.is_dir() and kept.is_trained(specs[0]):
@@ -158,10 +164,15 @@ def _trained(
     return runs, progress.seconds
 
 
+def _compiled_parts(specs: Sequence[RunSpec]) -> list[Any]:
+    """What the programs of these runs are compiled of."""
+    parts: list[Any] = [p for s in specs for p in (s.model, s.train.optimizer, s.train.loss)]
+    return parts + [metric for s in specs for metric in s.train.metrics or ()]
+
+
 def _foreign(specs: Sequence[RunSpec]) -> bool:
-    """Whether code of a person's own is in the programs of these runs."""
-    parts = [part for s in specs for part in (s.model, s.data, s.train.optimizer, s.train.loss)]
-    parts += [metric for s in specs for metric in s.train.metrics or ()]
+    """Whether these runs use code of a person's own."""
+    parts = [*_compiled_parts(specs), *(spec.data for spec in specs)]
     return not all(map(is_shipped, set(map(type, parts))))
 
 

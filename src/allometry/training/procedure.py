@@ -29,10 +29,12 @@ class Pack:
 
     Attributes:
         note: why they are not more, where something was found out about them.
+        divided: whether the batches of its one network are divided among the processors.
     """
 
     specs: tuple[Any, ...]
     note: str = ""
+    divided: bool = False
 
 
 def pending_packs(packs: Sequence[Pack], pending: Sequence[Any]) -> list[Pack]:

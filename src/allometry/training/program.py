@@ -21,6 +21,7 @@ from allometry.spec.schedules import Constant
 from allometry.spec.torch_draws import TorchDraws
 from allometry.training.compatible import check_compatible, metrics_of
 from allometry.training.descent import Descent, State, begin_optimizer
+from allometry.training.dividing import cut, mesh_for, on_all
 from allometry.training.evaluation import means
 from allometry.training.examples import Gathered, Resident, gathered, resident
 from allometry.training.members import hyperparameters
@@ -108,10 +109,13 @@ def dtype_of(precision: str) -> type[np.floating[Any]]:
     return np.float64 if precision == "float64" else np.float32
 
 
-def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
+def prepare(specs: Sequence[RunSpec], *, divided: bool = False) -> tuple[Program, State]:
     """Load the data, draw the start values, choose the layout.
 
     Like everything done with the program, it is called within the `scope` of its precision.
+
+    Args:
+        divided: as for `Pack`.
 
     Raises:
         UsageError: data, model and loss do not fit each other.
@@ -128,6 +132,7 @@ def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
     params = jax.tree.map(partial(jnp.asarray, dtype=dtype), arrays)
     rule = hyperparameters(specs, parts, starts, dtype)
     x, y, rows = _on_device(splits, own=parts.own_batches, shared=bool(layout.chunk))
+    mesh = mesh_for(layout.chunk, train.batch_size) if divided else None
     descent = Descent(
         layout=layout,
         optimizer=rule.optimizer,
@@ -142,13 +147,14 @@ def prepare(specs: Sequence[RunSpec]) -> tuple[Program, State]:
         keys=_keys(specs) if models[0].stochastic else None,
         x=x,
         y=y,
+        mesh=mesh,
     )
     sizes = [data.n_used for data in parts.data]
     steps = [spec.train for spec in specs]
     program = Program(
         specs=tuple(specs),
         models=models,
-        descent=descent,
+        descent=on_all(mesh, descent),
         splits=splits,
         courses=_courses(specs, draws, sizes),
         rows=rows,
@@ -254,7 +260,8 @@ def calls(program: Program, done: int = 0) -> Iterator[Call]:
     factors, train = _factors(program), program.specs[0].train
     if chunk := program.descent.layout.chunk:
         dtype = dtype_of(train.precision)
-        yield from calls_in_chunks(program.courses[0], ends, chunk, dtype, factors)
+        parts = cut(program.descent.mesh, chunk, train.batch_size)
+        yield from calls_in_chunks(program.courses[0], ends, parts, dtype, factors)
         return
     own = program.own_batches
     courses = program.courses if own else program.courses[:1]

@@ -238,9 +238,13 @@ class Progress:
         )
 
 
-def begin(specs: Sequence[RunSpec]) -> tuple[Program, Progress]:
-    """A pack before its first update."""
-    program, state = prepare(specs)
+def begin(specs: Sequence[RunSpec], *, divided: bool = False) -> tuple[Program, Progress]:
+    """A pack before its first update.
+
+    Args:
+        divided: as for `Pack`.
+    """
+    program, state = prepare(specs, divided=divided)
     members = len(specs)
     return program, Progress(state, tuple(range(members)), np.zeros(members, dtype=np.int64))
 

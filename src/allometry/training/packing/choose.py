@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,8 @@ def make_packs(
     batches are packed first: the first layer is then one matrix product for all of them, and
     what differs between sizes is not the luck of the order. Runs that differ in data, seed or
     batch size may train together too, each with batches of its own, where the model of costs
-    says that this is faster. If there are fewer packs than threads, the costliest are cut in two.
+    says that this is faster. If there are fewer packs than threads, the costliest are cut in two;
+    the batches of a single network that works in chunks are divided.
 
     Args:
         costs: what the choice goes by; None for what was measured on this machine.
@@ -69,6 +71,8 @@ def make_packs(
             packs += [Pack(tuple(block[k] for k in places)) for places in known[key]]
     if any(len(pack.specs) > 1 for pack in packs):
         return _spread(packs, costs or calibration(), threads)
+    if len(packs) == 1:
+        return [replace(packs[0], divided=bool(model_of(specs[0]).chunk))]
     return packs
 
 

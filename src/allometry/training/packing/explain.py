@@ -68,6 +68,7 @@ def _plan(pack: Pack, after: Sequence[RunSpec], machine: Calibration) -> Plan:
     widest = sorted(max(m.dense.widths[1:-1], default=1) for m in models if m.dense)
     side_by_side = widest and not own and not needs_equal_shapes(specs[0])
     alone = bool(models[0].chunk) or len(specs) == 1
+    divided = "its batches are divided among the processors" if pack.divided else ""
     return Plan(
         runs=len(specs),
         updates=load.updates,
@@ -77,7 +78,7 @@ def _plan(pack: Pack, after: Sequence[RunSpec], machine: Calibration) -> Plan:
         compiling=whole.compiling,
         waste=whole.waste,
         memory=whole.memory,
-        why="; ".join(filter(None, (_why(specs, after, whole, machine), pack.note))),
+        why="; ".join(filter(None, (_why(specs, after, whole, machine), divided, pack.note))),
     )
 
 
