@@ -18,7 +18,8 @@ from allometry.run import run
 from allometry.spec import RunSpec, Spec
 from allometry.store import Store
 from allometry.studies import name_of
-from tests.store.cases import Imagined, result, specs, study
+from allometry.training.phases import phase
+from tests.store.cases import Imagined, InPacks, result, specs, study
 
 
 class Heard:
@@ -279,6 +280,7 @@ LIGHT = """
 import sys
 from allometry.run import run
 from allometry.studies import name_of
+from allometry.training.phases import phase
 from tests.store.cases import study
 outcome = run(study(), store=sys.argv[1])
 assert (outcome.stored_before, outcome.trained) == (24, 0)
@@ -350,3 +352,21 @@ def test_a_folder_named_as_a_shipped_study_does_not_hide_it(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / "grokking").mkdir()
     assert name_of("grokking") == ("grokking", None)
+
+
+def test_provenance_keeps_the_seconds_of_each_phase_of_a_pack(path):
+    from allometry.engines.local import LocalEngine
+
+    class Slow(InPacks):
+        def run(self, pack, measures, trajectory, advance, checkpoints=None):
+            with phase("load"):
+                time.sleep(0.12)
+            time.sleep(0.21)
+            return [result(spec) for spec in pack.specs]
+
+    run(replace(study(2, seeds=1), procedure=Slow(1)), store=path, engine=LocalEngine())
+    with Store(path) as store:
+        documents = [document for document, _ in store.provenance("tiny", "quick")]
+    for document in documents:
+        assert 0.1 <= document["seconds_load"] < 0.2 <= document["seconds_train"]
+        assert "seconds_compile" not in document

@@ -9,6 +9,7 @@ from allometry.datasets.splits import Moons
 from allometry.errors import UsageError
 from allometry.findings import Finding
 from allometry.models import MLP
+from allometry.report import publish as publish_module
 from allometry.report.publish import publish_all
 from allometry.run import run
 from allometry.spec import RunSpec, TrainSpec
@@ -93,3 +94,15 @@ def test_pages_of_several_processes_are_those_of_one(tmp_path):
         assert page.study.name == other.study.name and len(page.files) == len(other.files)
         for file, same in zip(page.files, other.files, strict=True):
             assert file.read_bytes() == same.read_bytes(), file.name
+
+
+def test_packs_that_differ_in_their_seconds_alone_are_one_row_of_provenance():
+    device = {"jax": "1", "code": {"mine.py:Loss": "a" * 64}}
+    documents = [
+        ({**device, "seconds_train": 1.5, "seconds_load": 0.1}, 3),
+        ({**device, "jax": "2"}, 1),
+        ({**device, "seconds_train": 2.5}, 4),
+    ]
+    rows = publish_module._shown(documents)
+    assert [(row["jax"], row["runs"]) for row in rows] == [("1", 7), ("2", 1)]
+    assert rows[0].keys() == {"jax", "code", "runs"}

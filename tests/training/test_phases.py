@@ -9,7 +9,14 @@ import jax.numpy as jnp
 import pytest
 
 from allometry.training import phases
-from allometry.training.phases import PHASES, count_compiling, phase, seconds_by_phase
+from allometry.training.phases import (
+    PHASES,
+    count_compiling,
+    kept_seconds,
+    phase,
+    seconds_by_phase,
+    seconds_of_thread,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +102,24 @@ def test_what_is_compiled_is_counted_once_and_not_as_training():
     with phase("train"):
         jax.block_until_ready(outer(jnp.ones((5, 5))))
     assert seconds_by_phase()["compile"] == before
+
+
+def test_a_thread_keeps_its_own_seconds_in_tenths_without_short_phases():
+    before = seconds_of_thread()
+    kept = {}
+
+    def other():
+        with phase("measure"):
+            time.sleep(0.12)
+        kept.update(kept_seconds({}))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert kept == {"seconds_measure": 0.1}
+    with phase("train"):
+        time.sleep(0.21)
+    with phase("load"):
+        pass
+    assert kept_seconds(before) == {"seconds_train": 0.2}
+    assert kept_seconds(seconds_of_thread()) == {}

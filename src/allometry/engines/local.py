@@ -13,7 +13,12 @@ from allometry.errors import AllometryError, UsageError, in_one_line
 from allometry.spec import run_ids
 from allometry.study import Study, procedure_of
 from allometry.training.checkpoints import Checkpoints
-from allometry.training.phases import count_compiling, phase
+from allometry.training.phases import (
+    count_compiling,
+    kept_seconds,
+    phase,
+    seconds_of_thread,
+)
 from allometry.training.procedure import Pack
 
 __all__ = ["LocalEngine"]
@@ -58,6 +63,7 @@ class LocalEngine(Engine):
         finished: list[Pack] = []
 
         def make(pack: Pack, advance: Callable[[int], None]) -> Finished:
+            before = seconds_of_thread()
             try:
                 with phase("train"):
                     made = procedure.run(
@@ -73,7 +79,7 @@ class LocalEngine(Engine):
                 failure = Failure(tuple(run_ids(pack.specs)), in_one_line(error), log)
                 return Finished((), provenance, (failure,))
             finished.append(pack)
-            return Finished(results, provenance, failures)
+            return Finished(results, {**provenance, **kept_seconds(before)}, failures)
 
         several = len(packs) > 1 and procedure.concurrent(packs)
         threads = at_once(packs) if several else 1

@@ -16,6 +16,12 @@ from allometry.engines.orders import read_order
 from allometry.errors import in_one_line
 from allometry.study import procedure_of
 from allometry.training.checkpoints import Checkpoints
+from allometry.training.phases import (
+    count_compiling,
+    kept_seconds,
+    phase,
+    seconds_of_thread,
+)
 from allometry.training.result import RunFailure, RunResult
 
 __all__ = ["LOG_CHARACTERS", "pin_threads", "work"]
@@ -43,11 +49,15 @@ def work(
     """
     with _tail_of_output(sign) as tail:
         try:
-            study, pack = read_order(order)
-            procedure = procedure_of(study)
-            made = procedure.run(pack, study.measures, study.trajectory, sign, checkpoints)
-            checked = check_made(made, pack.specs)
-            return write_delivery(order, _with_output(checked, tail.text), _provenance())
+            before = seconds_of_thread()
+            with phase("load"):
+                study, pack = read_order(order)
+            procedure, provenance = procedure_of(study), _provenance()
+            count_compiling()
+            with phase("train"):
+                made = procedure.run(pack, study.measures, study.trajectory, sign, checkpoints)
+            results = _with_output(check_made(made, pack.specs), tail.text)
+            return write_delivery(order, results, {**provenance, **kept_seconds(before)})
         except Exception as error:
             log = (tail.text + traceback.format_exc())[-LOG_CHARACTERS:]
             return fail(order, in_one_line(error), log)

@@ -6,7 +6,7 @@ import io
 import logging
 import shlex
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -23,6 +23,7 @@ from allometry.spec.code import short_name
 from allometry.store import Store, results
 from allometry.studies import study as find_study
 from allometry.study import Study
+from allometry.training.phases import SECONDS
 
 __all__ = ["Page", "publish", "publish_all"]
 
@@ -82,7 +83,7 @@ def publish(
         analysis=analysis,
         pictures=pictures,
         size=size,
-        provenance=[{**_shown(document), "runs": runs} for document, runs in provenance],
+        provenance=_shown(provenance),
         command=_command(study, size, len(set(table["seed"].tolist())), changes or {}, Path(store)),
         declared=declared,
     )
@@ -105,12 +106,25 @@ def _command(study: Study, size: str, seeds: int, changes: Changes, store: Path)
     return f"{line}\n# {file.name}: SHA-256 {digest}"
 
 
-def _shown(document: Mapping[str, object]) -> dict[str, object]:
-    """A provenance as a page shows it: of the user's code the names, without every part's hash."""
-    codes = document.get("code", {})
-    assert isinstance(codes, dict), codes
-    names = {"code": ", ".join(map(short_name, codes))} if codes else {}
-    return {**document, **names}
+def _shown(provenance: Iterable[tuple[dict[str, object], int]]) -> list[dict[str, object]]:
+    """What trained the runs, as a page shows it, with the number of runs in `runs`.
+
+    Seconds by phase, in which packs differ, are left out. Of the user's code there are the names,
+    without every part's hash.
+    """
+    rows: list[dict[str, object]] = []
+    numbers: list[int] = []
+    for document, runs in provenance:
+        codes = document.get("code", {})
+        assert isinstance(codes, dict), codes
+        row = {name: v for name, v in document.items() if not name.startswith(SECONDS)}
+        if codes:
+            row["code"] = ", ".join(map(short_name, codes))
+        if row not in rows:
+            rows.append(row)
+            numbers.append(0)
+        numbers[rows.index(row)] += runs
+    return [{**row, "runs": number} for row, number in zip(rows, numbers, strict=True)]
 
 
 def publish_all(

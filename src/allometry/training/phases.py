@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Literal, get_args
 
-__all__ = ["PHASES", "Phase", "count_compiling", "phase", "seconds_by_phase"]
+__all__ = [
+    "PHASES", "SECONDS", "Phase", "count_compiling", "kept_seconds", "phase", "seconds_by_phase",
+    "seconds_of_thread",
+]  # fmt: skip
 
 Phase = Literal[
     "import", "plan", "load", "compile", "train", "evaluate", "measure", "store", "analyse", "print"
@@ -22,6 +25,7 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 # Of `jax.monitoring`: to trace a function, to write it for the compiler, to compile it or to read
 # what was compiled before.
 COMPILING = "/jax/core/compile/"
+SECONDS = "seconds_"  # prefix of a phase in a provenance document
 
 _total = defaultdict[str, float](float)
 _adding = threading.Lock()
@@ -38,6 +42,25 @@ def seconds_by_phase(before: Mapping[str, float] | None = None) -> dict[str, flo
     with _adding:
         seconds = {name: _total[name] - earlier.get(name, 0) for name in PHASES if name in _total}
     return {name: value for name, value in seconds.items() if value or name not in earlier}
+
+
+def seconds_of_thread() -> dict[str, float]:
+    """Seconds of this thread in each phase so far."""
+    return dict(_of_thread.__dict__.get("seconds", {}))
+
+
+def kept_seconds(before: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of this thread by phase, as a provenance document keeps them.
+
+    They are rounded to tenths, and phases of less are left out: quick packs then share a document,
+    which the store keeps once.
+
+    Args:
+        before: what `seconds_of_thread` gave earlier, to leave out.
+    """
+    now = seconds_of_thread()
+    rounded = {p: round(now[p] - before.get(p, 0), 1) for p in PHASES if p in now}
+    return {SECONDS + name: seconds for name, seconds in rounded.items() if seconds}
 
 
 @contextmanager
@@ -80,3 +103,5 @@ def _of_compiler(event: str, duration_secs: float, **_: object) -> None:
 def _add(name: Phase, seconds: float) -> None:
     with _adding:
         _total[name] += seconds
+    of_thread = _of_thread.__dict__.setdefault("seconds", defaultdict[str, float](float))
+    of_thread[name] += seconds

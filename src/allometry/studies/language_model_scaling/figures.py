@@ -57,8 +57,12 @@ def forecast(numbers: Numbers) -> "Figure":
                 place = at, np.sqrt(of.low * of.predicted)
                 ax.annotate(of.approach, place, xytext=(4, 0), textcoords="offset points",
                             va="center", color=INK)  # fmt: skip
-        ax.plot(numbers.larger["compute"], numbers.larger["test_loss"], "*", ms=10, mfc=VERMILLION,
-                mec="white", mew=0.6, zorder=9)  # fmt: skip
+        computes, losses = numbers.larger["compute"], numbers.larger["test_loss"]
+        ax.plot(computes, losses, "*", ms=10, mfc=VERMILLION, mec="white", mew=0.6, zorder=9)
+        ax.annotate("measured", (computes[0], float(np.mean(losses))), xytext=(-7, 0),
+                    textcoords="offset points", ha="right", va="center", zorder=8,
+                    color=readable(VERMILLION), bbox={"fc": "white", "ec": "none", "pad": 1},
+                    )  # fmt: skip
     first, held = numbers.landed[0], sum(one.inside == 1 for one in numbers.landed)
     headline(
         figure,
