@@ -1,4 +1,4 @@
-"""y is a printed number."""
+"""Claims that y reproduces numbers printed in a source."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -22,11 +22,11 @@ __all__ = ["Equals"]
 class Equals(Claim):
     """y, averaged over the runs at each x, is the number that a source printed.
 
-    A reproduction: it has a tolerance, which is no interval, and one seed suffices.
+    This judges a reproduction: it uses a tolerance instead of an interval, and one seed suffices.
 
     Attributes:
-        printed: by x: ``{807: 1.021, 1593: 0.934}``.
-        tolerance: largest difference that counts as none: half a unit of the last digit printed.
+        printed: the printed numbers by x: ``{807: 1.021, 1593: 0.934}``.
+        tolerance: largest difference that counts as none, usually half a unit of the last digit.
     """
 
     _: KW_ONLY
@@ -59,8 +59,8 @@ class Equals(Claim):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        here = {x: runs[self.y][runs[self.x] == x] for x in self.printed}
-        measured = {x: float(y.mean()) for x, y in here.items() if len(y)}
+        values = {x: runs[self.y][runs[self.x] == x] for x in self.printed}
+        measured = {x: float(y.mean()) for x, y in values.items() if len(y)}
         if not measured:
             raise DataError(
                 f"claim {self.title!r}: no run at any {self.x} with a printed number "
