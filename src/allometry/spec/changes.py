@@ -24,16 +24,16 @@ def replace(spec: E, field: str, value: object) -> E:
         value: the new value; text is read as JSON where it is JSON.
 
     Raises:
-        UsageError: naming the fields there are, or what the field expects.
+        UsageError: naming the fields of the spec, or what the field expects.
     """
     if field in ("measures", "code"):
-        raise UsageError(f"{field}: the study's own; write a study of yours to have others")
+        raise UsageError(f"{field} is set by the study; write your own study to change it")
     changed = _replaced(spec, field.split("."), plain_value(value), field, spec)
     return changed  # type: ignore[return-value]
 
 
 def _fields(spec: Spec) -> Iterator[str]:
-    """Dotted paths of all fields, those of fields that are specs too."""
+    """Dotted paths of all fields, including those of nested specs."""
     for name in type(spec).model_fields:
         yield name
         if isinstance(inner := getattr(spec, name), Spec):
@@ -65,8 +65,8 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str, whole: Spec) 
     except ValidationError as error:
         reason = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
         raise UsageError(f"--set {field}={quoted(value)} does not fit: {reason}") from error
-    if len(_truths(value)) > len(_truths(getattr(changed, name))):  # Pydantic takes it for 1
-        raise UsageError(f"--set {field}={json.dumps(value)} does not fit: true is no number")
+    if len(_truths(value)) > len(_truths(getattr(changed, name))):  # Pydantic takes True for 1
+        raise UsageError(f"--set {field}={json.dumps(value)} does not fit: true is not a number")
     return changed
 
 
@@ -78,7 +78,7 @@ def _is_name(spec: Spec, name: str, value: object) -> bool:
 def _stays(field: str, kind: type[Spec]) -> str:
     inner = ", ".join(f"{field}.{name}" for name in kind.model_fields)
     fields = f"set {inner}" if inner else "which has no fields"
-    return f"{field} is {kind.__name__}: {fields}; another in its place is for the study to say"
+    return f"{field} is {kind.__name__}: {fields}; only a study can put another in its place"
 
 
 def _truths(value: object) -> list[bool]:

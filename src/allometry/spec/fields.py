@@ -1,4 +1,4 @@
-"""What `help` shows of a class of specs: its docstring, its fields, what it alone defines."""
+"""What `help` shows for a class of specs: its docstring, its fields, its own methods."""
 
 import inspect
 import typing
@@ -21,12 +21,12 @@ BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >=
 
 
 class SpecType(ModelMetaclass):
-    """The type of spec classes. It makes `help` of one a page, where pydantic's own takes ten.
+    """The type of spec classes. It shortens their `help` from pydantic's ten pages to one.
 
-    `help` begins with the docstring and lists what `dir` gives; so both are defined here.
+    `help` begins with the docstring and lists what `dir` gives, so both are defined here.
     """
 
-    if not TYPE_CHECKING:  # a type checker knows better, from the fields
+    if not TYPE_CHECKING:  # a type checker derives a better signature from the fields
 
         def __call__(cls, *values, **fields):
             """A value of this class, its fields given by name."""
@@ -39,7 +39,7 @@ class SpecType(ModelMetaclass):
             return super().__call__(*values, **fields)
 
     def __dir__(cls) -> list[str]:
-        """The names that this class brings: not pydantic's, and not those of its parents."""
+        """The names that this class adds to those of pydantic and of its parents."""
         parents = {name for parent in cls.__mro__[1:] for name in vars(parent)}
         return [n for n in vars(cls) if not n.startswith("_") and n not in parents]
 

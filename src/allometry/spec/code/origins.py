@@ -1,4 +1,4 @@
-"""Where a module comes from: this package, Python, an installed package, or a person's files."""
+"""Where a module comes from: this package, Python, an installed package, or a user's files."""
 
 import hashlib
 import os
@@ -23,10 +23,10 @@ class Origin(NamedTuple):
     """Where a module comes from.
 
     Attributes:
-        kind: ``shipped`` with Allometry, of the ``standard`` library, ``installed``, or a
-            ``person``'s own.
+        kind: ``shipped`` with Allometry, of the ``standard`` library, ``installed``, or
+            ``person`` for user code.
         name: of the module.
-        file: it stands in; None for a notebook and for modules without a file.
+        file: of the module; None for a notebook and for modules without a file.
     """
 
     kind: Literal["shipped", "standard", "installed", "person"]
@@ -69,7 +69,7 @@ def home_of(file: Path) -> Path:
 
 
 def find_module(name: str, namespace: dict[str, Any], level: int = 0) -> Origin | None:
-    """The origin of a module that a namespace imports, imported already or not.
+    """The origin of a module that a namespace imports, whether or not it is loaded.
 
     Args:
         name: as the statement has it.
@@ -83,7 +83,7 @@ def find_module(name: str, namespace: dict[str, Any], level: int = 0) -> Origin 
     top = name.partition(".")[0]
     if top == "allometry":
         return SHIPPED
-    # Files beside first, loaded or not: what belongs to a run must not depend on that.
+    # Neighbouring files first: the code of a run must not depend on what is loaded.
     beside = _in_folder(name, Path(here).resolve().parent) if here else None
     if beside is not None:
         return beside
@@ -98,7 +98,7 @@ def find_module(name: str, namespace: dict[str, Any], level: int = 0) -> Origin 
 
 
 def _folder_of(spec: Any) -> str | None:
-    """A folder without an ``__init__.py`` is a package, too."""
+    """The folder of a package without an ``__init__.py``; None for other modules."""
     return next(iter(spec.submodule_search_locations or ()), None)
 
 
