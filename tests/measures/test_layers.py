@@ -166,5 +166,5 @@ def test_a_model_of_ones_own_that_names_its_layers_is_measured() -> None:
 
 
 def test_features_of_a_network_without_a_hidden_layer_are_refused() -> None:
-    with pytest.raises(UsageError, match="features are of a hidden layer"):
+    with pytest.raises(UsageError, match="a model with a hidden layer expected"):
         effective_rank(untrained(MLP(widths=(5, 3)), drawn_split(8, 5, classes=3)))
