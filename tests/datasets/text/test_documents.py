@@ -46,7 +46,7 @@ def test_what_is_no_text_is_named(tmp_path):
     for name, words in {
         "missing.txt": r"no file .*missing.txt; for one beside the study's file: Path\(__file__\)",
         "empty.txt": "text expected, and .*empty.txt is empty",
-        "folder": "files of text, NAME.txt or NAME.md, expected in .*folder, and none came",
+        "folder": "files of text, NAME.txt or NAME.md, expected in .*folder, found none",
         "pipe": "a file was expected, but .*pipe is a pipe",
     }.items():
         with pytest.raises(UsageError, match=words):

@@ -1,4 +1,4 @@
-"""How far a text is compressed without a neural network, in bits per byte."""
+"""How well a text can be compressed without a neural network, in bits per byte."""
 
 import lzma
 import zlib
