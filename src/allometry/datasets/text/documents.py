@@ -52,8 +52,8 @@ def documents_at(path: str | Path, encoding: str) -> tuple[bytes, ...]:
 
     Raises:
         UsageError: there is no such file or folder, or no text in it.
-        DataError: naming a file that cannot be read or decoded, or that has more than 500 MB; or
-            more text in all than `Room` allows.
+        DataError: naming a file that cannot be read or decoded; or more than 500 MB in a file or
+            512 MiB in all.
     """
     place = expanded(path)
     files = _files_below(place) if is_folder(place) else [place]

@@ -24,7 +24,7 @@ from allometry.spec.torch_draws import TorchDraws
 __all__ = ["Text", "read_text"]
 
 TOKENISERS = {str(kind.short): kind for kind in (Bytes, Characters, BytePair)}
-SYMBOLS = "tokens are symbols, which have no scale and no noise; leave it out"
+SYMBOLS = "tokens are symbols, to which neither scale nor noise applies; leave it out"
 
 
 class _Documents:
