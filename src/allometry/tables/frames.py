@@ -118,7 +118,9 @@ def _stacked(name: str, arrays: Sequence[NDArray[Any] | None], points: int) -> N
     """The arrays of all runs as one, (runs, points, ...), NaN where there is nothing."""
     there = [array for array in arrays if array is not None]
     if len({array.ndim for array in there}) > 1:
-        raise DataError(f"trajectory {name!r}: arrays of as many axes in every run were expected")
+        raise DataError(
+            f"trajectory {name!r}: arrays with the same number of axes in every run were expected"
+        )
     inner = [max(sizes) for sizes in zip(*(array.shape[1:] for array in there), strict=True)]
     shape = (points, *inner)
     whole = len(there) == len(arrays) and all(array.shape == shape for array in there)
@@ -143,7 +145,10 @@ def along_training(
     points = {place: max(map(len, parts[place].values()), default=0) for place in places}
     names = dict.fromkeys(name for part in parts.values() for name in part)
     if len(names) + len(columns) > MOST_COLUMNS:
-        raise DataError(f"trajectories of {len(names):,} numbers a point; {MOST_COLUMNS:,} at most")
+        raise DataError(
+            f"trajectories of at most {MOST_COLUMNS:,} numbers per point expected, got "
+            f"{len(names):,}"
+        )
     rows = np.repeat(places, [points[place] for place in places])
     out = {name: column[rows] for name, column in columns.items() if name not in names}
     for name in names:
