@@ -189,7 +189,7 @@ class Claim:
         """
         try:
             values = runs.numbers(name, "of a claim")
-        except DataError as error:  # more runs would not help, so it is no undecided finding
+        except DataError as error:  # a mistake of the claim: more runs would not help
             raise UsageError(f"claim {self.title!r}: {error}") from error
         except OverflowError:
             values = np.array([LARGEST])

@@ -66,22 +66,22 @@ class Equals(Claim):
                 f"claim {self.title!r}: no run at any {self.x} with a printed number "
                 f"({', '.join(f'{x:g}' for x in self.printed)})"
             )
-        apart = {x: y - self.printed[x] for x, y in measured.items()}
+        differences = {x: y - self.printed[x] for x, y in measured.items()}
         reach = self.tolerance * (1 + ROUNDING)
-        equal = sum(abs(difference) <= reach for difference in apart.values())
-        farthest = max(apart, key=lambda x: abs(apart[x]))
+        equal = sum(abs(difference) <= reach for difference in differences.values())
+        farthest = max(differences, key=lambda x: abs(differences[x]))
         verdict: Verdict = "agrees" if equal == len(self.printed) else "disagrees"
         if equal == len(measured) < len(self.printed):
             verdict = "undecided"
         one = len(self.printed) == 1
-        value = measured[farthest] if one else apart[farthest]
+        value = measured[farthest] if one else differences[farthest]
         missing = len(self.printed) - len(measured)
         finding = self.finding(
             Interval(value, nan, nan),
             verdict,
             answer=f"{self.word(self.y).capitalize()}: {equal} of {len(self.printed)} within "
-            f"{self.tolerance:g} of the number printed; the farthest is {apart[farthest]:+.3g} away"
-            + (f"; not run: {missing}." if missing else "."),
+            f"{self.tolerance:g} of the number printed; the farthest is "
+            f"{differences[farthest]:+.3g} away" + (f"; not run: {missing}." if missing else "."),
             unit="" if one else "largest difference",
         )
         finding = replace(finding, reproduces=True)

@@ -20,10 +20,10 @@ __all__ = ["NoEffect"]
 class NoEffect(OfALine):
     """y changes by no more than a margin over the range of x.
 
-    The change is the slope of the line through the runs times the range of x. A change that is not
-    significantly different from 0 is no evidence that there is none: the whole interval must lie
-    within the margin. Where it does, but means over seeds differ by more than the margin, the line
-    does not describe y, and the claim is undecided.
+    The change is the slope of the line through the runs times the range of x. That it does not
+    differ significantly from 0 does not suffice: the whole interval must lie within the margin.
+    Where it does, but means over seeds differ by more than the margin, the line does not describe
+    y, and the claim is undecided.
 
     Attributes:
         margin: largest change of y that counts as none, in units of y; chosen before the runs.
@@ -43,8 +43,8 @@ class NoEffect(OfALine):
         super().__post_init__()
         if not (is_number(self.margin) and self.margin > 0 and self.why):
             raise UsageError(
-                f"claim {self.title!r}: margin=..., above 0 in units of {self.y}, and why=..., the "
-                "reason for it, expected"
+                f"claim {self.title!r}: a margin above 0 in units of {self.y}, and the reason for "
+                "it, expected (margin=..., why=...)"
             )
 
     def sentence(self) -> str:

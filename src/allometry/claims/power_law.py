@@ -241,11 +241,11 @@ class PowerLaw(Claim):
         Args:
             no_floor: whether the floor fitted to all runs is at its bound.
         """
-        left = np.log(runs[self.y] / law.predict({"x": runs[self.x]}))
-        rows = {"x": runs[self.x], "left": left} | (
+        residuals = np.log(runs[self.y] / law.predict({"x": runs[self.x]}))
+        rows = {"x": runs[self.x], "residual": residuals} | (
             {"seed": runs["seed"]} if "seed" in runs else {}
         )
-        means = cells_of(Table(rows), ["x"], ["left"]).mean()
+        means = cells_of(Table(rows), ["x"], ["residual"]).mean()
         at, values = np.log(means["x"]) - np.log(means["x"]).mean(), law.values
         fitted = law.predict({"x": means["x"]})
         power = 1 - values.get("E", 0.0) / fitted  # share of y above the floor
@@ -254,10 +254,10 @@ class PowerLaw(Claim):
             others.append(1 / fitted)
         if len(at) < len(others) + 2:
             return nan
-        known = np.stack(others, axis=1)
-        added = -power * at**2
-        own = added - known @ np.linalg.lstsq(known, added, rcond=None)[0]
-        beta = (own @ means["left"]) / (own @ own)
+        by_others = np.stack(others, axis=1)
+        by_beta = -power * at**2
+        rest = by_beta - by_others @ np.linalg.lstsq(by_others, by_beta, rcond=None)[0]
+        beta = (rest @ means["residual"]) / (rest @ rest)
         return float(2 * beta * np.ptp(at) / values["alpha"])
 
     def _answer(self, law: Fit, numbers: Mapping[str, Interval], form: Verdict, runs: Table) -> str:

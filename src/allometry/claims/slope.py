@@ -309,7 +309,7 @@ def line_intervals(
         values = runs.with_columns(**{name: claim.floats(runs, name)})
         grid = cells_of(values.take(np.isfinite(values[name])), [claim.x], [name])
         line = grid.jackknife(partial(_one_line, axes=claim.axes, x=claim.x, y=name))
-        # The bend describes the curve at these sizes: its departure from a parabola is no scatter.
+        # The bend describes the curve at these sizes; its departure from a parabola is not scatter.
         bent = partial(_bend, axes=claim.axes, x=claim.x, y=name)
         each.append({**line, **grid.jackknife(bent, fixed_sizes=True)})
     return each[0], each[1] if control else {}

@@ -65,7 +65,7 @@ def n_seeds(table: Table) -> int:
 
 
 def over(runs: Table, x: str) -> str:
-    """What the runs are: how many different x and how many seeds."""
+    """The runs in words: how many different x and how many seeds."""
     sizes, seeds = len(np.unique(runs[x])), n_seeds(runs)
     few = ", too few for an interval" if sizes < FEWEST_SIZES else ""
     of_seeds = "one seed, which gives no verdict" if seeds == 1 else f"{seeds} seeds"

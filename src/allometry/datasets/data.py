@@ -53,9 +53,9 @@ class Data(Options):
         """
         if type(self).__module__.startswith("allometry."):
             return ()
-        own = {name: value for name, value in self if name not in Options.model_fields}
-        numbers = (name for name, v in own.items() if type(v) in (int, float))
-        return tuple((own | dict.fromkeys(numbers)).items())
+        fields = {name: value for name, value in self if name not in Options.model_fields}
+        numbers = (name for name, v in fields.items() if type(v) in (int, float))
+        return tuple((fields | dict.fromkeys(numbers)).items())
 
     def load(self, draws: TorchDraws) -> Split:
         """The examples before the options.

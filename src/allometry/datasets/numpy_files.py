@@ -102,7 +102,7 @@ def existing_file(path: str | Path) -> Path:
     """The path, with ``~`` as the home folder, if there is a regular file.
 
     Raises:
-        UsageError: there is none, saying where it was looked for. DataError: no access to it.
+        UsageError: no such file, saying where it was looked for. DataError: no access to it.
     """
     path = expanded(path)
     try:
@@ -189,16 +189,16 @@ def _unlike(where: str | Path, reason: str) -> str:
 
 
 def _array(file: IO[bytes], size: int, where: str, room: Room) -> NDArray[Any]:
-    """The array in a file of so many bytes, as `numpy.save` writes it."""
+    """The array in a file of `size` bytes, as `numpy.save` writes it."""
     shape, dtype = _header(file, where)
     if dtype.hasobject:
         raise DataError(_unlike(where, "Object arrays are pickles, which may run any program"))
     if dtype.kind == "V" or not dtype.itemsize or min(shape, default=0) < 0:
         raise DataError(_unlike(where, f"an array of {str(dtype)[:40]} of shape {shape}"))
-    numbers, there = math.prod(shape), size - file.tell()
-    if numbers * dtype.itemsize > there:
+    numbers, available = math.prod(shape), size - file.tell()
+    if numbers * dtype.itemsize > available:
         expected = f"{numbers * dtype.itemsize:,} of shape {shape}"
-        raise DataError(_unlike(where, f"{there:,} bytes of values, expected were {expected}"))
+        raise DataError(_unlike(where, f"{available:,} bytes of values, expected were {expected}"))
     room.take(where, numbers, dtype.itemsize)
     file.seek(0)
     content: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)

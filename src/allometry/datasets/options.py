@@ -133,7 +133,7 @@ class Options(Spec):
         if self.label_noise:
             if y.ndim > 1 and y.dtype.kind == "i":
                 raise UsageError(
-                    f"{type(self).__name__}: label_noise is for one class an example, and these "
+                    f"{type(self).__name__}: label_noise is for one class per example, and these "
                     f"have {y.shape[1]}, one for each position"
                 )
             if y.dtype.kind == "f":

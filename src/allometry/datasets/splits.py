@@ -94,7 +94,7 @@ def _standardised(name: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
 
 def _standard(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     x = pixels.astype(np.float32)
-    # Sums of so many float32 are made in float64.
+    # Sums over this many float32 numbers are computed in float64.
     x -= np.float32(x.mean(dtype=np.float64))
     x /= np.float32(x.std(ddof=1, dtype=np.float64))
     return x

@@ -111,8 +111,8 @@ class OneLayerTransformer(PairModel):
         more_scores, more_values = keys_and_values(position)
         score = jnp.einsum("bit,th->bih", chosen, scores) + more_scores[:2]
         value = jnp.einsum("bit,td->bid", chosen, values) + more_values[:2]
-        own = jnp.broadcast_to(scores[-1] + more_scores[-1], (len(chosen), 1, heads[0]))
-        weight = jax.nn.softmax(jnp.concatenate([score, own], axis=1), axis=1)
+        own_score = jnp.broadcast_to(scores[-1] + more_scores[-1], (len(chosen), 1, heads[0]))
+        weight = jax.nn.softmax(jnp.concatenate([score, own_score], axis=1), axis=1)
         own_value = (values[-1] + more_values[-1]).reshape(heads)
         gathered = jnp.einsum("bih,bihe->bhe", weight[:, :2], value.reshape(-1, 2, *heads))
         return (gathered + weight[:, 2, :, None] * own_value).reshape(len(chosen), self.d_model)

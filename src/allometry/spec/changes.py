@@ -44,11 +44,11 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str, whole: Spec) 
     name, *rest = path
     names = list(type(spec).model_fields)
     if name not in names:
-        there = ", ".join(names) or "none"
+        known = ", ".join(names) or "none"
         last = field.rpartition(".")[2]  # `train.lr` is not like `train.loss`
         like = [f for f in _fields(whole) if did_you_mean(last, [f.rpartition(".")[2]])]
         hint = did_you_mean(field, like)
-        raise UsageError(f"no field {quoted(field)}: {type(spec).__name__} has {there}{hint}")
+        raise UsageError(f"no field {quoted(field)}: {type(spec).__name__} has {known}{hint}")
     if rest:
         inner = getattr(spec, name)
         if not isinstance(inner, Spec):
@@ -71,7 +71,7 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str, whole: Spec) 
 
 
 def _is_name(spec: Spec, name: str, value: object) -> bool:
-    """Whether text may stand for another value of this field: losses, say, have names."""
+    """Whether text names another value of this field, as for a loss."""
     return name in type(spec).named and isinstance(value, str)
 
 

@@ -33,7 +33,7 @@ __all__ = [
 class Optimizer(Spec):
     """An update ``params - learning_rate * direction(gradient)``.
 
-    The learning rate is no part of the direction; schedules and layer-wise rates multiply it.
+    The learning rate is not part of the direction; schedules and layer-wise rates multiply it.
     """
 
     learning_rate: float = Field(gt=0)
@@ -64,7 +64,7 @@ class Elementwise(Optimizer):
     def move(
         self, gradient: "jax.Array", kept: tuple["jax.Array", ...], param: "jax.Array", count: Any
     ) -> tuple["jax.Array", tuple["jax.Array", ...]]:
-        """Direction and slots after an update, of one array.
+        """Direction and slots after an update of one array.
 
         Args:
             gradient, param: of one shape.

@@ -28,7 +28,7 @@ def value_of(document: Mapping[str, object], kinds: Iterable[type[Spec]]) -> Spe
     if version != kind.version:
         raise DataError(
             f"{name} of version {kind.version} expected, got {version!r}: use the version of "
-            "Allometry that the run was made by"
+            "Allometry that made the run"
         )
     fields = {
         field: value_of(value, known.values()) if isinstance(value, Mapping) else value

@@ -38,9 +38,9 @@ class Spec(BaseModel, metaclass=SpecType):
         fields = cls.__pydantic_fields__
         if isinstance(given, dict) and not given.keys() <= fields.keys():
             name = next(name for name in given if name not in fields)
-            there = ", ".join(fields) or "none"
+            known = ", ".join(fields) or "none"
             hint = did_you_mean(str(name), fields)
-            raise ValueError(f"no field {name!r}: {cls.__name__} has {there}{hint}")
+            raise ValueError(f"no field {name!r}: {cls.__name__} has {known}{hint}")
         if isinstance(given, dict):
             for name, value in given.items():
                 if not _fits_64_bits(value):

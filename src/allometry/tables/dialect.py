@@ -156,7 +156,7 @@ def _records(
     """Number, cells and first line of each record that is not blank.
 
     Args:
-        before: how many lines of the file stand before these.
+        before: number of lines of the file before these.
     """
     lines = _Lines(text)
     reader = csv.reader(lines, delimiter=separator, strict=True)

@@ -33,7 +33,7 @@ MOST_COLUMNS = 20_000
 MOST_CELLS = 10_000_000  # a million runs with ten columns
 SMALL_CELLS = 2_500_000  # that any file may hold
 BYTES_A_CELL = 4  # on the disk, of a larger table
-FEW_CELLS = 500_000  # a table of so many may have any number of gaps
+FEW_CELLS = 500_000  # a table with no more cells may have any number of gaps
 ADVICE = "keep only the columns and rows to fit, or give it as a pandas DataFrame"
 NAMES_LISTED = 50
 
@@ -64,7 +64,7 @@ def most_unpacked(size: int) -> int:
 
 
 def check_gaps(path: Path, rows: int, columns: int, size: int) -> None:
-    """Refuse objects of so many different keys that nearly all cells of their table are gaps.
+    """Refuse objects whose keys differ so much that nearly all cells of their table are gaps.
 
     Args:
         size: bytes read so far. A cell that is present takes five or more.

@@ -151,9 +151,9 @@ def check_sizes(case: Case) -> Iterator[str]:
             f"numbers in the matrices of weights, to {counts.n_params} expected"
         )
     for field in ("forward_flop", "backward_flop"):
-        said, done = getattr(counts, field), getattr(traced, field)
-        if not done / FLOP_FACTOR <= said <= done * FLOP_FACTOR:
-            yield f"counts says {field} = {said}, the operations of apply are {done}"
+        stated, actual = getattr(counts, field), getattr(traced, field)
+        if not actual / FLOP_FACTOR <= stated <= actual * FLOP_FACTOR:
+            yield f"counts says {field} = {stated}, the operations of apply are {actual}"
     sizes = model.hidden_sizes
     if sizes is not None and not all(isinstance(n, int) and n > 0 for n in sizes):
         yield f"hidden_sizes gives {sizes!r}: a tuple of widths, or None, expected"

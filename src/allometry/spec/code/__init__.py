@@ -118,7 +118,7 @@ def is_shipped(value: object) -> bool:
 
 def user_classes(specs: Sequence[Spec]) -> list[frozenset[type[Spec]]]:
     """For each spec, the classes in it that do not come with Allometry."""
-    own: dict[type, frozenset[type[Spec]] | None] = {}  # by class; None for one that is no spec
+    own: dict[type, frozenset[type[Spec]] | None] = {}  # by class; None if it is not a spec
     known: dict[tuple[object, ...], frozenset[type[Spec]]] = {}
 
     def is_spec(kind: type) -> bool:

@@ -47,10 +47,10 @@ def settings(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     else:
         raise Opaque(kind.__name__)
     changing = state_of(kind)
-    there = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    attributes = {name: getattr(value, name) for name in names if hasattr(value, name)}
     return (
-        {name: v for name, v in there.items() if name not in changing},
-        {name: v for name, v in there.items() if name in changing},
+        {name: v for name, v in attributes.items() if name not in changing},
+        {name: v for name, v in attributes.items() if name in changing},
     )
 
 

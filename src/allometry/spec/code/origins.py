@@ -76,15 +76,15 @@ def find_module(name: str, namespace: dict[str, Any], level: int = 0) -> Origin 
         namespace: of the module that imports it.
         level: number of leading dots.
     """
-    here = namespace.get("__file__")
+    importing = namespace.get("__file__")
     if level:
-        folder = Path(here).resolve().parents[level - 1] if here else Path.cwd()
+        folder = Path(importing).resolve().parents[level - 1] if importing else Path.cwd()
         return _in_folder(name, folder)
     top = name.partition(".")[0]
     if top == "allometry":
         return SHIPPED
     # Neighbouring files first: the code of a run must not depend on what is loaded.
-    beside = _in_folder(name, Path(here).resolve().parent) if here else None
+    beside = _in_folder(name, Path(importing).resolve().parent) if importing else None
     if beside is not None:
         return beside
     loaded = sys.modules.get(name)
@@ -138,8 +138,8 @@ def _files_sha256(origin: Origin) -> str:
     is_package = (home / "__init__.py").is_file()
     files = [origin.file]
     if is_package:
-        found = (path for ending in (".py", ".so", ".pyd") for path in home.rglob(f"*{ending}"))
-        files = sorted(filter(is_file, found))
+        paths = (path for ending in (".py", ".so", ".pyd") for path in home.rglob(f"*{ending}"))
+        files = sorted(filter(is_file, paths))
     stats = [path.stat() for path in files]
     return _sha256_of(tuple(files), tuple((s.st_mtime_ns, s.st_size) for s in stats))
 

@@ -149,8 +149,8 @@ class Walk:
         """Attributes that were set on a function, unless functions change them."""
         if function.__name__ in text.changed_by_functions:
             return ""
-        own = {n: v for n, v in vars(function).items() if n != "__wrapped__"}
-        return self._names.if_known(own) if own else ""
+        attributes = {n: v for n, v in vars(function).items() if n != "__wrapped__"}
+        return self._names.if_known(attributes) if attributes else ""
 
     # ---- classes -----------------------------------------------------------------------------
 

@@ -112,8 +112,8 @@ def _tensor(message: bytes) -> float | None:
     if last.get(1) not in FLOATS or (2 in last and _has_axes(last[2])):
         return None
     form, place = FLOATS[last[1]]
-    given: list[Any] = [value for number, value in tensor if number == place]
-    contents = [last[4]] if last.get(4) else given
+    packed_values: list[Any] = [value for number, value in tensor if number == place]
+    contents = [last[4]] if last.get(4) else packed_values
     values = [number for content in contents for number in packed(content, form)]
     return values[0] if len(values) == 1 else None
 

@@ -19,11 +19,11 @@ def files_below(folder: Path) -> list[Path]:
     """
     files: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=_refuse):
-        here = Path(place).relative_to(folder)
-        if len(here.parts) >= MOST_DEEP:
+        inner = Path(place).relative_to(folder)
+        if len(inner.parts) >= MOST_DEEP:
             raise DataError(f"{folder}: folders more than {MOST_DEEP} deep; name one further down")
         folders.sort()
-        files += [here / name for name in sorted(names)]
+        files += [inner / name for name in sorted(names)]
         if len(files) > MOST_FILES:
             raise DataError(
                 f"{folder} has more than the {MOST_FILES:,} files that are looked through; name a "

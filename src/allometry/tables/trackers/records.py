@@ -76,7 +76,7 @@ def _damaged(path: Path, at: int, what: str) -> DataError:
 
 
 def framed(content: bytes) -> bytes:
-    """The record of a content, as it stands in a file."""
+    """The record with this content, as a file has it."""
     length = struct.pack("<Q", len(content))
     checksums = (struct.pack("<I", _masked(part)) for part in (length, content))
     return length + next(checksums) + content + next(checksums)

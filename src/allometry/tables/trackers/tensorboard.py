@@ -37,9 +37,9 @@ def tensorboard_runs(source: Path) -> Iterator[TrackedRun]:
         files.setdefault(path.parent, []).append(source / path)
     parts = _hparams_folders(files)
     for folder in sorted(files.keys() - parts.values()):
-        own = files[folder] + (files[parts[folder]] if folder in parts else [])
+        paths = files[folder] + (files[parts[folder]] if folder in parts else [])
         name = folder.as_posix() if folder.parts else source.resolve().name
-        yield _run(name, own)
+        yield _run(name, paths)
 
 
 def _hparams_folders(files: dict[Path, list[Path]]) -> dict[Path, Path]:
