@@ -171,7 +171,7 @@ def check_rates(case: Case) -> Iterator[str]:
 
 
 def check_training(case: Case) -> Iterator[str]:
-    """`apply_training` draws from its key, and only if the model says so."""
+    """`apply_training` draws from its key where `stochastic` is True, and nowhere else."""
     model, x = case.model, jnp.asarray(case.x)
     params = {name: jnp.asarray(array) for name, array in case.params.items()}
 

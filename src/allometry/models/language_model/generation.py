@@ -50,9 +50,7 @@ def generated(
             window[0, : len(seen)] = seen
             logits = np.asarray(_logits(model, arrays, jax.device_put(window), len(seen) - 1))
             if not np.isfinite(logits).all():
-                raise DataError(
-                    "finite logits expected, got others: the network has diverged"
-                )
+                raise DataError("finite logits expected, got others: the network has diverged")
             # The argmax of logits plus Gumbel noise is a draw from their softmax (Gumbel 1954).
             noise = random.gumbel(size=vocabulary)
             tokens.append(int(np.argmax(logits[:vocabulary] + temperature * noise)))
