@@ -162,7 +162,7 @@ def test_a_users_own_fields_are_never_left_out():
 def test_code_is_in_the_name_where_there_is_any():
     assert spec(code="").run_id == spec().run_id
     assert spec(code="a" * 64).run_id != spec().run_id
-    with pytest.raises(UsageError, match="the study's own"):
+    with pytest.raises(UsageError, match="is set by the study"):
         replace(spec(), "code", "b")
 
 

@@ -122,7 +122,7 @@ class Exponents(Claim):
         return predicted
 
     def _in_words(self, value: float, group: Fitted, predicted: float) -> str:
-        no_law = "" if group.form != "disagrees" else ", no power law"
+        no_law = "" if group.form != "disagrees" else ", not a power law"
         return (
             f"{in_words(group.measured)} where {predicted:.2g} is predicted "
             f"({self.word(self.group)} {value:g}{no_law})"
