@@ -184,7 +184,7 @@ def _in_words(path: Path) -> Iterator[None]:
 def _unlike(where: str | Path, reason: str) -> str:
     return (
         f"{where}: a file of numpy.save or numpy.savez with arrays of numbers is expected, and "
-        f"this is another or is damaged ({reason[:100]})"
+        f"this is of another kind or damaged ({reason[:100]})"
     )
 
 
