@@ -225,7 +225,7 @@ def test_a_group_that_is_no_power_law_has_no_exponent_to_agree():
     groups = {8: 0.5, 16: closed_form}
     wide = Exponents("n", "loss", group="d", predicts=lambda d: 4 / d, within=1000)
     finding = wide.judge(grouped(groups, noise=0.002)).finding
-    assert finding.verdict == "disagrees" and "no power law" in finding.answer
+    assert finding.verdict == "disagrees" and "not a power law" in finding.answer
 
 
 # ---- what cannot be judged is refused before anything trains -------------------------------------

@@ -77,7 +77,7 @@ def test_a_trained_network_writes_words_of_its_text(words, allometry):
 
 def test_refusals_are_sentences(words, folder, allometry):
     for change, code, said in (
-        (("--prompt", "Ω"), 2, "characters that the text of the data has expected, got 'Ω'"),
+        (("--prompt", "Ω"), 2, "characters in the text of the data expected, got 'Ω'"),
         (("--store", folder / "none.db"), 2, "none.db"),
         (("--tokens", "0"), 2, "--tokens"),
     ):

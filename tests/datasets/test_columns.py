@@ -118,7 +118,7 @@ def test_what_is_no_table_of_examples_is_refused_by_line(csv, text, arguments, w
 def test_files_that_are_not_there_or_of_another_kind(tmp_path):
     with pytest.raises(UsageError, match=r"no file .*gone.csv; for one beside the study's file"):
         read_csv("gone.csv", test=0.5)
-    with pytest.raises(UsageError, match=r"runs.parquet: a file .csv, .*; read_parquet reads"):
+    with pytest.raises(UsageError, match=r"runs.parquet: a file with .*; read_parquet reads"):
         read_csv("runs.parquet", test=0.5)
-    with pytest.raises(UsageError, match=r"runs.csv: a file .parquet"):
+    with pytest.raises(UsageError, match=r"runs.csv: a file with the ending .parquet"):
         read_parquet("runs.csv", test=0.5)

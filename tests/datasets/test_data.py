@@ -70,7 +70,7 @@ def test_a_class_for_each_symbol_comes_through():
         with pytest.raises(UsageError, match="train_y: whole numbers 0 to K - 1 are expected"):
             prepared(data_of(**parts | wrong))
     noisy = data_of(**parts).with_options(label_noise=0.5)
-    with pytest.raises(UsageError, match="one class an example, and these have 5"):
+    with pytest.raises(UsageError, match="one class per example, and these have 5"):
         prepared(noisy)
 
 

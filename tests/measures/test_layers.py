@@ -125,7 +125,7 @@ def test_coordinates_of_mup_do_not_grow_with_the_width_and_of_the_standard_do(
 
 
 class Silent(Model):
-    """A network that does not say what its layers give."""
+    """A network that does not define the outputs of its layers."""
 
     def init(self, draws: Any) -> Any:
         return {"weight": draws.linear(5, 3)[0]}
@@ -154,7 +154,7 @@ class Named(Other):
 def test_a_model_that_does_not_name_its_layers_is_refused(measure: Any, model: Model) -> None:
     with pytest.raises(UsageError, match=f"{type(model).__name__} has an `apply` of its own"):
         measure(untrained(model, drawn_split(8, 5, classes=3)))
-    with pytest.raises(UsageError, match="Silent does not say what its layers give"):
+    with pytest.raises(UsageError, match="Silent does not define the outputs of its layers"):
         Silent().layer_outputs({}, np.zeros((1, 5)))  # type: ignore[arg-type]
 
 
@@ -166,5 +166,5 @@ def test_a_model_of_ones_own_that_names_its_layers_is_measured() -> None:
 
 
 def test_features_of_a_network_without_a_hidden_layer_are_refused() -> None:
-    with pytest.raises(UsageError, match="features are of a hidden layer"):
+    with pytest.raises(UsageError, match="a model with a hidden layer expected"):
         effective_rank(untrained(MLP(widths=(5, 3)), drawn_split(8, 5, classes=3)))

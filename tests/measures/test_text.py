@@ -56,7 +56,7 @@ def test_the_bits_of_a_model_of_bytes_are_the_same_by_whatever_tokens(data):
 
 
 def test_other_data_are_refused():
-    with pytest.raises(UsageError, match=r"bits_per_byte is of text, data=Text\(...\), got Moons"):
+    with pytest.raises(UsageError, match=r"bits_per_byte needs data=Text\(...\), got Moons"):
         bits_per_byte(network(Moons(), test_loss=1.0))
 
 

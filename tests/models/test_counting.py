@@ -86,7 +86,7 @@ def test_inputs_are_the_columns_with_which_the_network_works() -> None:
         def apply(self, params: Any, x: jax.Array) -> Any:
             return super().apply(params, x.reshape(len(x), 5, 2).sum(axis=2))
 
-    with pytest.raises(UsageError, match="none of the widths that its arrays have as columns"):
+    with pytest.raises(UsageError, match="an array with as many columns as `apply` takes features"):
         Halves().counts()
 
 

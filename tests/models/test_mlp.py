@@ -223,7 +223,7 @@ def test_what_dense_layers_alone_compute_is_said_of_them_alone() -> None:
     [
         ({"residual": True}, "hidden layers of one width"),
         ({"norm": "group", "norm_groups": 3}, "divides the hidden widths"),
-        ({"norm_groups": 2}, "is of norm='group'"),
+        ({"norm_groups": 2}, "needs norm='group'"),
         ({"parametrisation": "mup"}, "belong together"),
         ({"base_width": 8}, "belong together"),
         ({"dropout": 1.0}, "less than 1"),

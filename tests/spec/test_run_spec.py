@@ -162,7 +162,7 @@ def test_a_users_own_fields_are_never_left_out():
 def test_code_is_in_the_name_where_there_is_any():
     assert spec(code="").run_id == spec().run_id
     assert spec(code="a" * 64).run_id != spec().run_id
-    with pytest.raises(UsageError, match="the study's own"):
+    with pytest.raises(UsageError, match="is set by the study"):
         replace(spec(), "code", "b")
 
 
@@ -271,7 +271,7 @@ def test_an_unknown_field_is_answered_with_those_there_are():
 @pytest.mark.parametrize("value", ["true", True])
 @pytest.mark.parametrize("field", ["train.epochs", "train.optimizer.learning_rate"])
 def test_true_is_no_number(field, value):
-    with pytest.raises(UsageError, match="true is no number"):
+    with pytest.raises(UsageError, match="true is not a number"):
         replace(spec(), field, value)
 
 
@@ -281,7 +281,7 @@ def test_true_in_a_list_is_no_number_and_a_flag_takes_it():
         widths: tuple[int, ...] = (2,)
 
     assert replace(Flagged(seed=0), "flag", "true").flag is True
-    with pytest.raises(UsageError, match="true is no number"):
+    with pytest.raises(UsageError, match="true is not a number"):
         replace(Flagged(seed=0), "widths", "[2, true]")
 
 

@@ -41,8 +41,8 @@ def test_a_field_that_was_added_since_is_at_its_default():
     [
         ({"kind": "Mine"}, "a value of LanguageModel, Text, .* expected, got one of Mine"),
         ({"version": 2}, "LanguageModel of version 1 expected, got 2"),
-        ({"n_experts": 4}, "none of this version of Allometry: .*no field 'n_experts'"),
-        ({"d_model": "wide"}, "none of this version of Allometry: .*d_model"),
+        ({"n_experts": 4}, "does not fit this version of Allometry: .*no field 'n_experts'"),
+        ({"d_model": "wide"}, "does not fit this version of Allometry: .*d_model"),
         ({"d_head": 6}, "a d_head that divides d_model = 16 expected"),
     ],
 )

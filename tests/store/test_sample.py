@@ -95,7 +95,7 @@ def test_bytes_need_no_text_and_characters_do(stored, monkeypatch):
         ({"prompt": ""}, "prompt: one character or more expected"),
         (
             {"prompt": "Ωmega ☂"},
-            "characters that the text of the data has expected, got 'Ω', 'm', 'g'",
+            "characters in the text of the data expected, got 'Ω', 'm', 'g'",
         ),
         ({"prompt": "\udc80"}, "text in Unicode expected"),
         ({"tokens": 0}, "tokens, 1 or more"),

@@ -67,7 +67,7 @@ def test_the_values_are_those_of_python(text):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("__import__('os').system('x')-1", "is no column"),
+        ("__import__('os').system('x')-1", "is not a column"),
         ("a.real+1", "'a.real' is not understood"),
         ("a[0]+1", r"'a\[0\]' is not understood"),
         ("max(a, b)", r"'max\(a, b\)' is not understood"),
@@ -82,7 +82,7 @@ def test_the_values_are_those_of_python(text):
         ("-True*a", "'True' is not understood"),
         ("2j*a", "'2j' is not understood"),
         ("a*", "write numbers, columns"),
-        ("1-acuracy", "'acuracy' is no column"),
+        ("1-acuracy", "'acuracy' is not a column"),
         ("(1+2)*3", "it names no column"),
         ("a*" + "1" * 400, "a number is larger than 1e308"),
         ("a+" * 400 + "a", "characters, 500 at most"),
@@ -99,7 +99,7 @@ def test_anything_else_is_refused_with_a_reason(text, reason):
 
 
 def test_a_misspelt_column_is_named_with_the_nearest():
-    with pytest.raises(UsageError, match="'step' is no column; did you mean 'steps'"):
+    with pytest.raises(UsageError, match="'step' is not a column; did you mean 'steps'"):
         computed("step*1024")
 
 
@@ -116,7 +116,7 @@ def test_conditions_are_of_computed_columns_too():
     table = Table({"n": [1.0, 2.0, np.nan], "d": [10.0, 20.0, 30.0]})
     assert condition(table, "n*d<=10").tolist() == [True, False, False]
     assert condition(table, "d/10 != 2").tolist() == [True, False, True]
-    with pytest.raises(UsageError, match="'m' is no column"):
+    with pytest.raises(UsageError, match="'m' is not a column"):
         condition(table, "m*d<=10")
 
 

@@ -155,7 +155,7 @@ HOSTILE = [
     (NoSeed, ["other values of ['bias'] for the same seed"]),
     (Doubles, ["'weight': 'float64'", "NumPy arrays of float32 expected"]),
     (WidthAsShape, ["works alone and fails in a pack"]),
-    (PaddedMean, ["in a pack ['weight', 'bias', 'out'] train otherwise than alone"]),
+    (PaddedMean, ["in a pack ['weight', 'bias', 'out'] train differently than alone"]),
     (Sigmoid, ["the padding of ['out'] does not stay zero"]),
     (OneOutput, ["outputs (12,) for 12 examples: (12, n_out) expected"]),
     (SilentDraws, ["but stochastic is False"]),

@@ -130,7 +130,7 @@ def test_a_model_is_of_one_example_and_of_its_seed():
     LayerNorm().check(3, 2)
     with pytest.raises(UsageError, match=r"BatchNorm.apply: .* depend on the others"):
         BatchNorm().check(3, 2)
-    with pytest.raises(UsageError, match=r"OtherDraws.init: other start values"):
+    with pytest.raises(UsageError, match=r"OtherDraws.init: the same start values"):
         OtherDraws().check(3, 2)
 
 

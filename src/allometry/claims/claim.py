@@ -19,8 +19,8 @@ from allometry.tables.table import Table
 __all__ = ["OURS", "Claim", "Judgement", "Labels"]
 
 OURS = "ours"  # the source of a prediction that is from no published work
-LARGEST = 1e60  # numbers beyond this, or below its inverse, are damage, not data
-# Columns that every run of the default procedure has, in words, with their units.
+LARGEST = 1e60  # larger numbers, and ones below the inverse, are taken for damaged data
+# Names, with units, of the columns that every run of the default procedure has.
 COLUMNS = {
     "n_params": "parameter count N",
     "n_params_no_biases": "number of weights",
@@ -52,7 +52,7 @@ class Judgement:
 
     Attributes:
         finding: the finding, with its verdict.
-        figure: a figure of the measurement; None for none.
+        figure: a figure of the measurement; None where there is nothing to draw.
         fits: the fits by name.
     """
 
@@ -66,18 +66,18 @@ class Claim:
     """A prediction about the columns of the runs, which is judged by the rules of this package.
 
     Every measured number has a 95% interval. The verdict is *agrees* where the whole interval lies
-    in the region that the claim allows, *disagrees* where none of it does, and *undecided*
-    otherwise.
-    One seed gives no verdict: the scatter between seeds is part of every interval.
+    in the region that the claim allows, *disagrees* where the whole interval lies outside it, and
+    *undecided* otherwise. With one seed the verdict is *undecided*, because every interval has to
+    include the scatter between seeds.
 
     Attributes:
         x, y: columns.
         says: the claim in words; by default made from the columns.
-        source: the work that makes the prediction, with the place in it. Without one the prediction
-            is marked as ours.
-        where: conditions on the runs, ``["n_params>=1000"]``.
-        control: column of the same measure where there can be no effect. By default the column
-            named as `y` with ``_untrained`` appended, if there is one.
+        source: the work that makes the prediction, with section or equation. Where it is empty, the
+            finding has ``ours`` as its source.
+        where: conditions on the runs, such as ``["n_params>=1000"]``.
+        control: column of the same measure taken where no effect is possible, such as before
+            training. By default `y` with ``_untrained`` appended, if the table has this column.
         words: names of columns in sentences and on axes: ``{"test_loss": "test loss (nats)"}``.
     """
 
@@ -91,7 +91,7 @@ class Claim:
     words: Mapping[str, str] = field(default_factory=dict)
 
     kind: ClassVar[str]  # kind of claim, in the name of its figure
-    states: ClassVar[tuple[str, ...]] = ("done",)  # of the runs that count
+    states: ClassVar[tuple[str, ...]] = ("done",)  # statuses of the runs that count
     caption: ClassVar[str]  # of its figure
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ class Claim:
         """
 
     def judge_or_say(self, table: Table) -> Judgement:
-        """Like `judge`, but an undecided finding with the reason in place of a DataError.
+        """Like `judge`, but a DataError becomes an undecided finding that gives the reason.
 
         Raises:
             UsageError: a column that the runs do not have, or text where numbers are needed.
@@ -146,7 +146,7 @@ class Claim:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """Those of `columns` that hold numbers."""
+        """The `columns` that hold numbers."""
         return self.columns
 
     def runs(self, table: Table) -> Table:
@@ -164,7 +164,7 @@ class Claim:
             )
         rows = done.take(meeting(done, self.where))
         rows = rows.with_columns(**{name: self.floats(rows, name) for name in self.numbers})
-        if "seed" in rows and rows["seed"].dtype.kind == "O":  # what cannot be sorted as it is
+        if "seed" in rows and rows["seed"].dtype.kind == "O":  # mixed types cannot be sorted
             rows = rows.with_columns(seed=[str(seed) for seed in rows["seed"].tolist()])
         finite = [np.isfinite(rows[name]) for name in self.numbers]
         usable = rows.take(np.all(finite, axis=0))
@@ -189,7 +189,7 @@ class Claim:
         """
         try:
             values = runs.numbers(name, "of a claim")
-        except DataError as error:  # more runs cannot mend it
+        except DataError as error:  # a mistake of the claim: more runs would not help
             raise UsageError(f"claim {self.title!r}: {error}") from error
         except OverflowError:
             values = np.array([LARGEST])
@@ -202,13 +202,13 @@ class Claim:
         return values
 
     def check_positive(self, what: str, values: Array, advice: str) -> None:
-        """Refuse numbers without a logarithm; chance may decide whether there are any.
+        """Refuse numbers that have no logarithm.
 
         Args:
             what: what the numbers are, in words. advice: what to do about them.
 
         Raises:
-            DataError: one is 0 or less.
+            DataError: one is 0 or less. This can happen by chance, so it is no UsageError.
         """
         lost = int((values <= 0).sum())
         if lost:
@@ -236,7 +236,7 @@ class Claim:
         return self.words.get(column) or COLUMNS.get(column, column.replace("_", " "))
 
     def labels(self, verdict: Verdict) -> Labels:
-        """Texts of the claim's figure. It may be shown alone, so its title has the verdict."""
+        """Texts of the claim's figure. Its title has the verdict, as it may be shown alone."""
         return Labels(f"{self.title}: {verdict}", self.label(self.x), self.label(self.y))
 
     def tips(self, runs: Table) -> list[str]:
@@ -244,7 +244,7 @@ class Claim:
         return run_texts(runs, self.columns)
 
     def control_column(self, table: Table) -> str:
-        """The column of the control; empty for none."""
+        """The control column; empty where there is none."""
         name = self.control or f"{self.y}_untrained"
         if self.control and name not in table:
             raise UsageError(f"claim {self.title!r}: no control column {name!r}")

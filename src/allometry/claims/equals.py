@@ -1,4 +1,4 @@
-"""y is a printed number."""
+"""Claims that y reproduces numbers printed in a source."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -22,11 +22,11 @@ __all__ = ["Equals"]
 class Equals(Claim):
     """y, averaged over the runs at each x, is the number that a source printed.
 
-    A reproduction: it has a tolerance, which is no interval, and one seed suffices.
+    This judges a reproduction: it uses a tolerance instead of an interval, and one seed suffices.
 
     Attributes:
-        printed: by x: ``{807: 1.021, 1593: 0.934}``.
-        tolerance: largest difference that counts as none: half a unit of the last digit printed.
+        printed: the printed numbers by x: ``{807: 1.021, 1593: 0.934}``.
+        tolerance: largest difference that counts as none, usually half a unit of the last digit.
     """
 
     _: KW_ONLY
@@ -59,29 +59,29 @@ class Equals(Claim):
 
     def judge(self, table: Table) -> Judgement:
         runs = self.runs(table)
-        here = {x: runs[self.y][runs[self.x] == x] for x in self.printed}
-        measured = {x: float(y.mean()) for x, y in here.items() if len(y)}
+        values = {x: runs[self.y][runs[self.x] == x] for x in self.printed}
+        measured = {x: float(y.mean()) for x, y in values.items() if len(y)}
         if not measured:
             raise DataError(
                 f"claim {self.title!r}: no run at any {self.x} with a printed number "
                 f"({', '.join(f'{x:g}' for x in self.printed)})"
             )
-        apart = {x: y - self.printed[x] for x, y in measured.items()}
+        differences = {x: y - self.printed[x] for x, y in measured.items()}
         reach = self.tolerance * (1 + ROUNDING)
-        equal = sum(abs(difference) <= reach for difference in apart.values())
-        farthest = max(apart, key=lambda x: abs(apart[x]))
+        equal = sum(abs(difference) <= reach for difference in differences.values())
+        farthest = max(differences, key=lambda x: abs(differences[x]))
         verdict: Verdict = "agrees" if equal == len(self.printed) else "disagrees"
         if equal == len(measured) < len(self.printed):
             verdict = "undecided"
         one = len(self.printed) == 1
-        value = measured[farthest] if one else apart[farthest]
+        value = measured[farthest] if one else differences[farthest]
         missing = len(self.printed) - len(measured)
         finding = self.finding(
             Interval(value, nan, nan),
             verdict,
             answer=f"{self.word(self.y).capitalize()}: {equal} of {len(self.printed)} within "
-            f"{self.tolerance:g} of the number printed; the farthest is {apart[farthest]:+.3g} away"
-            + (f"; not run: {missing}." if missing else "."),
+            f"{self.tolerance:g} of the number printed; the farthest is "
+            f"{differences[farthest]:+.3g} away" + (f"; not run: {missing}." if missing else "."),
             unit="" if one else "largest difference",
         )
         finding = replace(finding, reproduces=True)

@@ -1,4 +1,4 @@
-"""Exponents of several groups of runs, each beside the number predicted for it."""
+"""Exponents of several groups of runs, each compared with its prediction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -24,16 +24,16 @@ __all__ = ["Exponents"]
 class Exponents(Claim):
     """The exponent alpha of y = floor + A x^-alpha, in each group, is the one predicted for it.
 
-    Each group is judged as a `PowerLaw` with its prediction, to within the margin. The claim agrees
-    where all groups do, and disagrees where one does. The number measured is the exponent farthest
-    from its prediction, as a part of it.
+    Each group is judged as a `PowerLaw` that predicts its exponent to within the margin. The claim
+    agrees where all groups agree, and disagrees where one disagrees. The measured number is the
+    exponent with the largest relative deviation, divided by its prediction.
 
     Attributes:
         group: column of numbers whose values make the groups.
-        predicts: from a value of `group` to the exponent, a function or a mapping.
-        within: largest difference that counts as none, as a part of the exponent predicted (ours).
-        floor: as of a `PowerLaw`.
-        formula: of the prediction, in words.
+        predicts: function or mapping from a value of `group` to the predicted exponent.
+        within: largest relative deviation from the prediction that counts as none (ours).
+        floor: as in `PowerLaw`.
+        formula: the formula of the prediction, as text.
     """
 
     _: KW_ONLY
@@ -104,7 +104,7 @@ class Exponents(Claim):
         """The exponent of a group.
 
         Raises:
-            UsageError: the function has none for it, or 0, of which `within` is no part.
+            UsageError: it is not a finite number, or is 0, for which no relative margin exists.
         """
         predicted: float | Exception | None
         try:
@@ -122,7 +122,7 @@ class Exponents(Claim):
         return predicted
 
     def _in_words(self, value: float, group: Fitted, predicted: float) -> str:
-        no_law = "" if group.form != "disagrees" else ", no power law"
+        no_law = "" if group.form != "disagrees" else ", not a power law"
         return (
             f"{in_words(group.measured)} where {predicted:.2g} is predicted "
             f"({self.word(self.group)} {value:g}{no_law})"
@@ -131,7 +131,7 @@ class Exponents(Claim):
     def draw(
         self, title: str, measured: Mapping[float, Interval], predicted: Mapping[float, float]
     ) -> "Figure":
-        """A row for each group: its exponent, and the range predicted."""
+        """A row for each group: its exponent and its predicted range."""
         from allometry.claims.pictures import draw_exponents
 
         low, high = 1 - self.within, 1 + self.within
@@ -143,13 +143,13 @@ class Exponents(Claim):
 
 
 def _over(measured: Interval, predicted: float) -> Interval:
-    """A number as a part of the one predicted; a negative one turns the ends round."""
+    """A number divided by its prediction; a negative prediction exchanges the ends."""
     value, *ends = (end / predicted for end in measured)
     return Interval(value, *sorted(ends))
 
 
 def _of_all(verdicts: Sequence[Verdict]) -> Verdict:
-    """Of a claim about all groups: one that disagrees is enough, all have to agree."""
+    """The verdict on all groups: one has to disagree, or all have to agree."""
     if "disagrees" in verdicts:
         return "disagrees"
     return "agrees" if set(verdicts) == {"agrees"} else "undecided"

@@ -11,8 +11,8 @@ from allometry.stats.lines import line
 
 __all__ = ["FEWEST_FOR_A_BEND", "Line", "LineAxes", "bend", "is_constant"]
 
-FEWEST_FOR_A_BEND = 4  # different x: three leave nothing to tell a bend from scatter
-ROUNDING = 1e-12  # part of a number below which its changes are none
+FEWEST_FOR_A_BEND = 4  # different x: with three, a bend cannot be told from scatter
+ROUNDING = 1e-12  # relative range below which numbers count as equal
 
 
 class Line(NamedTuple):
@@ -26,32 +26,32 @@ class Line(NamedTuple):
 
 
 def is_constant(y: Array) -> bool:
-    """Whether some numbers are the same but for rounding."""
+    """Whether some numbers are equal up to rounding."""
     return not len(y) or bool(np.ptp(y) <= ROUNDING * np.abs(y).max())
 
 
 @dataclass(frozen=True)
 class LineAxes:
-    """On what axes a line is straight.
+    """The axes on which a line is fitted.
 
     Attributes:
-        xlog, ylog: whether the axis is a logarithm (base 10).
+        xlog, ylog: whether the axis is logarithmic (base 10).
     """
 
     xlog: bool = True
     ylog: bool = True
 
     def points(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """The points that these axes have, in their coordinates."""
-        here = np.isfinite(x) & np.isfinite(y)
-        here &= (x > 0) | (not self.xlog)
-        here &= (y > 0) | (not self.ylog)
-        return self._of(x[here], self.xlog), self._of(y[here], self.ylog)
+        """The points that can be placed on these axes, in their coordinates."""
+        placed = np.isfinite(x) & np.isfinite(y)
+        placed &= (x > 0) | (not self.xlog)
+        placed &= (y > 0) | (not self.ylog)
+        return self._of(x[placed], self.xlog), self._of(y[placed], self.ylog)
 
     def all_points(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """The same where these axes have all points and y is not constant; no points otherwise.
+        """Like `points`, but no points where one cannot be placed or y is constant.
 
-        A line through the points that a logarithm leaves is one through points chosen by their y.
+        A line through only those points that have a logarithm would select points by their y.
         """
         points = self.points(x, y)
         return (np.empty(0), np.empty(0)) if len(points[0]) < len(x) or is_constant(y) else points
@@ -77,16 +77,16 @@ class LineAxes:
 
 
 def bend(x: Array, y: Array) -> float:
-    """How much a curve's slope changes over the range of x, as a part of its mean slope.
+    """Change of the slope of a curve over the range of x, relative to its mean slope.
 
-    Of the parabola through the points ``(n,)`` by least squares: its slope at the largest x less
-    that at the smallest, over the slope of the line. 0 for a straight line; NaN for fewer than
-    four different x.
+    The curve is the least-squares parabola through the points ``(n,)``: its slope at the largest x
+    minus that at the smallest x, divided by the slope of the least-squares line. 0 for a straight
+    line; NaN for fewer than four different x, or a slope of 0.
     """
     if len(np.unique(x)) < FEWEST_FOR_A_BEND:
         return float("nan")
     middle = x - x.mean()
-    # The parabola's part that is orthogonal to the line, so that near ties stay stable.
+    # Only the part that is orthogonal to the line: this is stable where some x nearly coincide.
     square = middle**2
     rest = square - np.polyval(np.polyfit(middle, square, 1), middle)
     if rest @ rest == 0:

@@ -20,15 +20,16 @@ __all__ = ["NoEffect"]
 class NoEffect(OfALine):
     """y changes by no more than a margin over the range of x.
 
-    The change is the slope of the line through the runs times the range of x. That it cannot be
-    told from 0 is no evidence for no effect: the whole interval must lie within the margin. Where
-    it does, and yet means over seeds lie farther apart than the margin, a line does not tell what y
-    does, and the claim is undecided.
+    The change is the slope of the line through the runs times the range of x. That it does not
+    differ significantly from 0 does not suffice: the whole interval must lie within the margin.
+    Where it does, but means over seeds differ by more than the margin, the line does not describe
+    y, and the claim is undecided.
 
     Attributes:
-        margin: largest change of y that counts as none, in units of y; fixed beforehand.
+        margin: largest change of y that counts as none, in units of y; chosen before the runs.
         why: the reason for the margin, in words.
-        xlog, ylog: whether the axes are logarithms (base 10); the margin is then one of log10 y.
+        xlog, ylog: whether the axes are logarithmic (base 10). With `ylog` the margin is one of
+            log10 y.
     """
 
     _: KW_ONLY
@@ -42,8 +43,8 @@ class NoEffect(OfALine):
         super().__post_init__()
         if not (is_number(self.margin) and self.margin > 0 and self.why):
             raise UsageError(
-                f"claim {self.title!r}: a margin above 0 in units of {self.y}, and why it is that "
-                "(margin=..., why=...), expected"
+                f"claim {self.title!r}: a margin above 0 in units of {self.y}, and the reason for "
+                "it, expected (margin=..., why=...)"
             )
 
     def sentence(self) -> str:

@@ -1,4 +1,4 @@
-"""Where y is lowest over x, and how that place moves."""
+"""Claims about the x at which y is lowest, and how it moves with another column."""
 
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -28,16 +28,17 @@ __all__ = ["Optimum"]
 class Optimum(Claim):
     """The x at which y is lowest moves with another column: its exponent lies in a region.
 
-    The place is the vertex of the parabola through the lowest mean over seeds and its neighbours,
-    in log x. A run that diverged is worse than any; a lowest y at the end of the x tried has no
-    place, and is left out and counted.
+    The optimum is the vertex of the parabola in log x through the lowest mean over seeds and its
+    two neighbours. A diverged run is worse than every other run. Where the lowest mean is at the
+    first or last x, the optimum is not known: that value of `moves_with` is left out, and the
+    finding says how many were.
 
     Attributes:
-        x: what y is lowest over, a learning rate say.
-        moves_with: column along which that place may move, a width say.
-        predicts: region of the exponent of the place in `moves_with`, ``(low, high)``.
-        stays: for a claim that it does not move: largest exponent, without its sign, that counts
-            as none. Without a source it is ours.
+        x: the column over which y has a minimum, such as a learning rate.
+        moves_with: the column with which the optimum may move, such as a width.
+        predicts: region of the exponent of the optimum in `moves_with`, ``(low, high)``.
+        stays: for the claim that the optimum does not move: largest absolute exponent that counts
+            as no movement. The finding marks this margin as ours.
     """
 
     _: KW_ONLY
@@ -48,14 +49,14 @@ class Optimum(Claim):
     kind: ClassVar[str] = "optimum"
     states: ClassVar[tuple[str, ...]] = ("done", "diverged")
     caption: ClassVar[str] = (
-        "a, means over seeds; a triangle marks the lowest point, the vertex of a parabola. b, its "
-        "place: small marks are seeds, large ones their mean, the line is fitted to the means of a."
+        "a, means over seeds; triangles mark the optimum, the vertex of a parabola. b, the "
+        "optimum: small marks are seeds, large ones means; the line is fitted to the optima of a."
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.moves_with:
-            raise UsageError(f"claim on {self.y!r}: moves_with=COLUMN expected, a width say")
+            raise UsageError(f"claim on {self.y!r}: moves_with=COLUMN expected, such as a width")
         if self.stays and self.predicts != (-inf, inf):
             raise UsageError(
                 f"claim on {self.y!r}: stays=... or predicts=..., one of the two, expected, got "
@@ -119,8 +120,8 @@ class Optimum(Claim):
             exponent,
             judged(exponent, low, high, runs),
             answer=f"The best {self.word(self.x)} goes from {first:.2g} to {last:.2g} as the "
-            f"{self.word(self.moves_with)} goes from {grid.size[0]:g} to {grid.size[-1]:g}: as its "
-            f"power {in_words(exponent)}"
+            f"{self.word(self.moves_with)} goes from {grid.size[0]:g} to {grid.size[-1]:g}: "
+            f"exponent {in_words(exponent)}"
             + (
                 f"; at {left_out} the lowest is at the end of the range, or seeds lack runs."
                 if left_out
@@ -137,7 +138,7 @@ class Optimum(Claim):
         return Judgement(finding, FindingFigure(draw, self.caption))
 
     def grid(self, runs: Table) -> tuple[Array, Grid]:
-        """The x tried, rising, and y as one column for each, seeds by `moves_with`."""
+        """The values of x, rising, and y as one column for each, seeds by `moves_with`."""
         cells = cells_of(runs, [self.x, self.moves_with], [self.y])
         xs, at_x = np.unique(cells.columns[self.x][0], return_inverse=True)
         sizes, at_size = np.unique(cells.columns[self.moves_with][0], return_inverse=True)

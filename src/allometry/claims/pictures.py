@@ -1,4 +1,7 @@
-"""The figure of each kind of claim, from plain values. Matplotlib comes in when one is drawn."""
+"""The figure of each kind of claim, from plain values.
+
+It imports Matplotlib, so claims import this module only when a figure is drawn.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -92,7 +95,7 @@ def draw_lines(
 
 
 def draw_optimum(words: Labels, along: str, xs: Array, grid: Grid) -> Figure:
-    """y over x for each size, the lowest marked; and where it is, against the size.
+    """y against x for each size with its optimum marked, and the optimum against the size.
 
     Args:
         along: label of the sizes. xs, grid: as `Optimum.grid` gives them.
@@ -122,7 +125,7 @@ def _draw_valleys(
         colors, ends = ramp(mean.size), []
         for k, size in enumerate(mean.size):
             y = np.array([mean[f"{i}"][k] for i in range(len(xs))])
-            seen = ~is_lost(y)  # nor missing, which is larger still
+            seen = ~is_lost(y)  # false for missing ones too, as MISSING is above LOST
             ax.plot(xs[seen], y[seen], "o-", ms=2.6, lw=1.0, color=colors[k])
             if np.isfinite(places[k]):
                 ax.plot([places[k]], [y[seen].min()], "v", ms=5, color=colors[k], zorder=4)
@@ -139,7 +142,7 @@ def draw_printed(
     words: Labels, x: Array, y: Array, printed: Mapping[float, float], tolerance: float,
     tips: Sequence[str],
 ) -> Figure:  # fmt: skip
-    """Runs beside the numbers printed, and their difference below, with the tolerance."""
+    """Runs and the printed numbers; below, their differences with the tolerance."""
     figure, (top,), (low,) = stacked(width=WIDTH)
     known = np.isin(x, list(printed))
     expected = np.array([printed.get(value, np.nan) for value in x.tolist()])
@@ -162,7 +165,7 @@ def draw_printed(
 def draw_exponents(
     title: str, label: str, rows: Mapping[str, tuple[Interval, tuple[float, float]]]
 ) -> Figure:
-    """Exponents with their intervals, a row each, and the range predicted in grey."""
+    """Exponents with their intervals, one per row, and the predicted range in grey."""
     figure, axes = panels(1, 1, width=WIDTH, height=14 + 9 * len(rows))
     marks = [IntervalRow(name, *of, predicted=region) for name, (of, region) in rows.items()]
     interval_panel(marks, ax=axes[0, 0], xlabel=label)

@@ -1,4 +1,4 @@
-"""y falls, or grows, as a power of x, with a floor or without; and its exponent."""
+"""Claims that y is a power law of x, with or without a floor, and about its parameters."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -37,14 +37,14 @@ __all__ = ["Fitted", "PowerLaw"]
 
 
 class Fitted(NamedTuple):
-    """A law beside a claim.
+    """A fitted law, and what it says about a claim.
 
     Attributes:
-        law: fitted to the runs.
-        numbers: its parameters, and ``bend``, the change of its exponent over the range of x as a
-            part of it.
-        form: whether it is a power law. verdict: of the claim.
-        measured: the parameter predicted, or the bend where none is.
+        law: the law fitted to the runs.
+        numbers: its parameters, and ``bend``, the relative change of its exponent over the range
+            of x.
+        form: the verdict on whether the runs follow a power law. verdict: that on the claim.
+        measured: the predicted parameter, or the bend where the claim predicts no parameter.
     """
 
     law: Fit
@@ -58,16 +58,17 @@ class Fitted(NamedTuple):
 class PowerLaw(Claim):
     """y = floor + A x^-alpha, with a parameter in the region predicted.
 
-    The law is fitted by `allometry.fit`, and again without each seed and without each size, whose
-    jackknife makes the intervals. It is a power law where its exponent does not change over the
-    sizes: the exponent at the largest x less that at the smallest, over their mean, lies within
-    `bend`. Where none of that interval does, the claim disagrees whatever the exponent is.
+    The law is fitted by `allometry.fit`. It is fitted again without each seed and without each
+    size, and the jackknife of these fits gives the intervals. The runs follow a power law where the
+    exponent does not change over the sizes: its relative change from the smallest to the largest x
+    lies within `bend`. Where the whole interval of the change lies outside, the claim disagrees,
+    whatever the exponent is.
 
     Attributes:
-        floor: what y falls to: 0, a number, or ``"fitted"``.
-        predicts: of the parameters of the law (``alpha``, ``A``, ``E``) one and its region
-            ``(low, high)``; none for a claim that it is a power law.
-        bend: largest change of the exponent, as a part of it; the default is `BEND`.
+        floor: the limit of y for large x: 0, a number, or ``"fitted"``.
+        predicts: one parameter of the law, ``alpha``, ``A`` or, for a fitted floor, ``E``, and its
+            region ``(low, high)``. Empty for the claim that y is a power law of x.
+        bend: largest relative change of the exponent; the default is `BEND`.
     """
 
     _: KW_ONLY
@@ -90,13 +91,13 @@ class PowerLaw(Claim):
             )
         if len(self.predicts) > 1:
             raise UsageError(
-                f"claim {self.title!r}: one parameter is predicted by a claim, got "
+                f"claim {self.title!r}: predicts=... with one parameter expected, got "
                 f"{', '.join(self.predicts)}: write a claim for each"
             )
         number = not isinstance(self.floor, str) and is_number(self.floor) and self.floor >= 0
         if self.floor != "fitted" and not number:
             raise UsageError(
-                f"claim on {self.y!r}: floor=0, a number above it or 'fitted' expected, got "
+                f"claim on {self.y!r}: floor=0, a number above 0 or 'fitted' expected, got "
                 f"{self.floor!r}"
             )
         known = ("alpha", "A", *(["E"] if self.floor == "fitted" else []))
@@ -143,13 +144,13 @@ class PowerLaw(Claim):
         return "; ".join([*parameters, form])
 
     def fitted(self, runs: Table) -> Fitted:
-        """The law of some runs, whether it is a power law, and what that says of the claim."""
+        """Fit the law to some runs and judge the claim by it."""
         self._check(runs)
         law = self._law(runs)
         numbers = self._numbers(runs, law)
         form = judged(numbers["bend"], -self.bend, self.bend, runs)
         if self.floor == "fitted" and not _floor_is_known(numbers["E"], law, runs[self.x]):
-            form = "undecided"  # another floor, another bend
+            form = "undecided"  # the bend depends on the floor
         name = next(iter(self.predicts), "")
         if not name:
             return Fitted(law, numbers, form, form, numbers["bend"])
@@ -162,12 +163,12 @@ class PowerLaw(Claim):
 
     @property
     def _fewest(self) -> int:
-        """Sizes needed to see a bend, one more for a floor that is fitted too."""
+        """Sizes needed to see a bend; a fitted floor needs one more."""
         return FEWEST_FOR_A_BEND + (self.floor == "fitted")
 
     @property
     def _held(self) -> dict[str, float]:
-        """Parameters that are not fitted: a floor that is given."""
+        """Parameters that are held at a given value: the floor, unless it is 0 or fitted."""
         return {} if self.floor in (0, "fitted") else {"E": float(self.floor)}
 
     def _check(self, runs: Table) -> None:
@@ -186,16 +187,17 @@ class PowerLaw(Claim):
             )
 
     def _law(self, runs: Table) -> Fit:
-        """The law fitted; its own intervals are those of seeds, where there are several."""
+        """The fitted law; with several seeds its own intervals come from resampling seeds."""
         law = "power" if self.floor == 0 else "power_floor"
         cluster = "seed" if n_seeds(runs) > 1 else None
         return fit(runs, law, {"x": self.x, "y": self.y}, fixed=self._held or None, cluster=cluster)
 
     def _numbers(self, runs: Table, law: Fit) -> dict[str, Interval]:
-        """Parameters and bend of a law, with their intervals.
+        """Parameters and bend of a law, with their jackknife intervals.
 
-        Of the parameters seeds and sizes are left out; a bend is one of the curve at these sizes,
-        so that seeds alone are. No ends where the other runs are too few to fit the law.
+        For a parameter, each seed and each size is left out. The bend describes the curve at these
+        sizes, so only seeds are left out. An interval has no ends where the remaining runs are too
+        few to fit the law.
         """
         many = len(np.unique(runs[self.x])) >= self._fewest
         without = {
@@ -215,7 +217,7 @@ class PowerLaw(Claim):
         }
 
     def _statistics(self, runs: Table, law: Fit) -> dict[str, float]:
-        """Parameters and bend of the law of some of the runs, or of all that it was fitted to."""
+        """Parameters and bend of a law; it is fitted again where these are not all of its runs."""
         at_bounds = law.certificate.active_bounds
         if len(np.unique(runs[self.x])) < self._fewest - 1:
             return dict.fromkeys((*law.parameters, "bend"), nan)
@@ -224,41 +226,42 @@ class PowerLaw(Claim):
                 runs, law.law, law.columns, objective=law.objective.name,
                 delta=law.objective.delta, interval="none", resamples=0, fixed=self._held or None,
             )  # fmt: skip
-        outside = {*at_bounds} - {"E"}  # the law is none of these runs
+        outside = {*at_bounds} - {"E"}  # such a law does not describe the runs
         bend = nan if outside else self._bend(runs, law, "E" in at_bounds)
         return {**law.values, "bend": bend}
 
     def _bend(self, runs: Table, law: Fit, no_floor: bool) -> float:
-        """How much the exponent changes over the range of x, as a part of it; NaN of few sizes.
+        """Relative change of the exponent over the range of x; NaN for too few sizes.
 
-        Of the law y = E + A x^-(alpha + beta ln x), to first order in beta: what is left of the
-        means of log y, on what beta adds beside the other parameters. A floor that is fitted is
-        one of these, for it can take the place of a bend. With no floor it is the parabola's.
+        The law is y = E + A x^-(alpha + beta ln x), to first order in beta. The estimate of beta
+        regresses the mean residuals of log y on the derivative of log y by beta, from which its
+        projection on the derivatives by the other parameters is removed. A fitted floor is one of
+        these, as it can imitate a bend. Without a floor, the result is that of a parabola.
 
         Args:
-            no_floor: the floor fitted to all runs is on its bound.
+            no_floor: whether the floor fitted to all runs is at its bound.
         """
-        left = np.log(runs[self.y] / law.predict({"x": runs[self.x]}))
-        rows = {"x": runs[self.x], "left": left} | (
+        residuals = np.log(runs[self.y] / law.predict({"x": runs[self.x]}))
+        rows = {"x": runs[self.x], "residual": residuals} | (
             {"seed": runs["seed"]} if "seed" in runs else {}
         )
-        means = cells_of(Table(rows), ["x"], ["left"]).mean()
+        means = cells_of(Table(rows), ["x"], ["residual"]).mean()
         at, values = np.log(means["x"]) - np.log(means["x"]).mean(), law.values
         fitted = law.predict({"x": means["x"]})
-        power = 1 - values.get("E", 0.0) / fitted  # how much of log y is left to the power law
+        power = 1 - values.get("E", 0.0) / fitted  # share of y above the floor
         others = [power, power * at]
         if self.floor == "fitted" and not no_floor:
             others.append(1 / fitted)
         if len(at) < len(others) + 2:
             return nan
-        known = np.stack(others, axis=1)
-        added = -power * at**2
-        own = added - known @ np.linalg.lstsq(known, added, rcond=None)[0]
-        beta = (own @ means["left"]) / (own @ own)
+        by_others = np.stack(others, axis=1)
+        by_beta = -power * at**2
+        rest = by_beta - by_others @ np.linalg.lstsq(by_others, by_beta, rcond=None)[0]
+        beta = (rest @ means["residual"]) / (rest @ rest)
         return float(2 * beta * np.ptp(at) / values["alpha"])
 
     def _answer(self, law: Fit, numbers: Mapping[str, Interval], form: Verdict, runs: Table) -> str:
-        """One sentence that stands alone, and what to know of the fit."""
+        """One sentence that can be read alone, and a remark on a fit that is not sound."""
         y, x = self.word(self.y), self.word(self.x)
         alpha, change = numbers["alpha"], numbers["bend"]
         fitted = self.floor == "fitted"
@@ -267,7 +270,7 @@ class PowerLaw(Claim):
         goes = f"The {y} goes as x^-alpha in the {x}{floor}, alpha {in_words(alpha)}"
         sentences = {
             "agrees": f"{goes}, and alpha {changes} over the range",
-            "disagrees": f"The {y} is no power law of the {x}: its exponent, "
+            "disagrees": f"The {y} is not a power law of the {x}: its exponent, "
             f"{in_words(alpha)} on average, {changes} over the range",
             "undecided": f"{goes}; that alpha {changes} over the range leaves open whether it is "
             "a power law",
@@ -279,7 +282,7 @@ class PowerLaw(Claim):
         return f"{sentences[form]} ({over(runs, self.x)}).{unsure}"
 
     def _of_control(self, runs: Table, control: str) -> str:
-        """The slope of the control on logarithmic axes, without its sign: an exponent."""
+        """The exponent of the control in words: minus its slope on logarithmic axes."""
         values = self.floats(runs, control)
         usable = runs.with_columns(**{control: values}).take(np.isfinite(values))
         if not len(usable):
@@ -292,15 +295,16 @@ class PowerLaw(Claim):
 
 
 def _floor_is_known(floor: Interval, law: Fit, x: Array) -> bool:
-    """Whether the interval of a floor is narrow beside what the law has left above it.
+    """Whether the floor is known well enough to judge the bend of the law above it.
 
-    At the largest x, where it counts most: half of the interval is at most half of that.
+    Its interval is at most as wide as the height of the law above the floor at the largest x, where
+    the floor matters most; or the floor is at its bound.
     """
     above = float(law.predict({"x": np.array([x.max()])})[0]) - floor.value
     return "E" in law.certificate.active_bounds or floor.high - floor.low <= above
 
 
-SOUND = ("converged", "few_clusters")  # states of a fit that need no word in a sentence
+SOUND = ("converged", "few_clusters")  # states of a fit that a finding need not mention
 
 
 def _exponent(curves: Curves, x: str, y: str) -> dict[str, float]:

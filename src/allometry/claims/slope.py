@@ -39,8 +39,8 @@ __all__ = [
     "of_control",
 ]
 
-# A slope that changes by a fifth over the range measured puts the line, drawn on over as wide a
-# range again, off by a fifth of what y changes there. Ours.
+# Where the slope changes by a fifth over the measured range, the line extrapolated over another
+# range of this width is off by a fifth of the change of y there. The value is our choice.
 BEND = 0.2
 
 
@@ -49,7 +49,7 @@ class OfALine(Claim):
     """A claim about the line through the runs.
 
     Attributes:
-        xlog, ylog: whether the axes on which a line is meant are logarithms (base 10).
+        xlog, ylog: whether the axes are logarithmic (base 10).
     """
 
     _: KW_ONLY
@@ -63,7 +63,7 @@ class OfALine(Claim):
 
     @property
     def axes(self) -> LineAxes:
-        """The axes on which a line is meant."""
+        """The axes on which the line is fitted."""
         return LineAxes(self.xlog, self.ylog)
 
     def judgement(self, finding: Finding, groups: Mapping[str, Table]) -> Judgement:
@@ -86,7 +86,7 @@ class Slope(OfALine):
     """The slope of y against x lies in a region; on logarithmic axes it is an exponent.
 
     Attributes:
-        xlog, ylog: whether the axes are logarithms (base 10).
+        xlog, ylog: whether the axes are logarithmic (base 10).
         predicts: the region, ``(low, high)``; an end may be infinite. ``(0, inf)``: y rises.
     """
 
@@ -138,11 +138,12 @@ class Slope(OfALine):
 class Straight(OfALine):
     """y is a straight line in x: its slope does not change over the range of x.
 
-    The slope at the largest x less that at the smallest, over the mean slope, lies within a margin.
+    The difference of the slopes at the largest and at the smallest x, divided by the mean slope,
+    lies within a margin.
 
     Attributes:
-        xlog, ylog: whether the axes are logarithms (base 10).
-        margin: largest change of the slope, as a part of it; the default is `BEND`.
+        xlog, ylog: whether the axes are logarithmic (base 10).
+        margin: largest relative change of the slope; the default is `BEND`.
     """
 
     _: KW_ONLY
@@ -187,8 +188,8 @@ class Steeper(OfALine):
     """In one group of runs y changes faster with x than in another.
 
     Attributes:
-        xlog, ylog: whether the axes are logarithms (base 10).
-        group: column that tells the groups apart.
+        xlog, ylog: whether the axes are logarithmic (base 10).
+        group: column whose values distinguish the groups.
         steeper, than: its values in the group that is predicted to be steeper and in the other.
     """
 
@@ -278,7 +279,7 @@ def _two_lines(curves: Curves, axes: LineAxes) -> dict[str, float]:
 
 
 def check_axes(claim: OfALine, runs: Table) -> None:
-    """Refuse runs whose means have no place on the axes of a claim, or no line through them.
+    """Refuse runs whose means cannot be placed on the axes of a claim, or whose y is constant.
 
     Raises:
         DataError: a mean over seeds at or below 0 on a logarithmic axis, or y is constant.
@@ -292,8 +293,8 @@ def check_axes(claim: OfALine, runs: Table) -> None:
             )  # fmt: skip
     if len(curves.size) > 1 and is_constant(curves[claim.y]):
         raise DataError(
-            f"claim {claim.title!r}: {claim.y} is {curves[claim.y][0]:.6g} at every {claim.x}: "
-            "nothing tells whether it could have been otherwise"
+            f"claim {claim.title!r}: {claim.y} is {curves[claim.y][0]:.6g} at every {claim.x}; "
+            "values that vary expected, as a constant column gives no interval"
         )
 
 
@@ -304,11 +305,11 @@ def line_intervals(
     check_axes(claim, runs)
     each = []
     for name in (claim.y, *([control] if control else [])):
-        # Each by itself: a control that was not measured takes no run from the claim.
+        # Separately: runs whose control was not measured still count for the claim.
         values = runs.with_columns(**{name: claim.floats(runs, name)})
         grid = cells_of(values.take(np.isfinite(values[name])), [claim.x], [name])
         line = grid.jackknife(partial(_one_line, axes=claim.axes, x=claim.x, y=name))
-        # A bend is one of the curve at these sizes: that they are no parabola's is no scatter.
+        # The bend describes the curve at these sizes; its departure from a parabola is not scatter.
         bent = partial(_bend, axes=claim.axes, x=claim.x, y=name)
         each.append({**line, **grid.jackknife(bent, fixed_sizes=True)})
     return each[0], each[1] if control else {}
@@ -320,7 +321,7 @@ def _r2(measured: Mapping[str, Interval]) -> str:
 
 
 def of_control(control: Mapping[str, Interval], name: str, form: str = "") -> str:
-    """A statistic of the control in words; empty where it has none."""
+    """A statistic of the control in words; empty where it is not known."""
     measured = control.get(name, NO_VALUE)
     return f"untrained: {in_words(measured, form)}" if isfinite(measured.value) else ""
 

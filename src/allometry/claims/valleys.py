@@ -10,13 +10,13 @@ from allometry.stats.grid import Curves
 
 __all__ = ["LOST", "MISSING", "is_lost", "place_of_lowest", "places_of"]
 
-LOST = 1e80  # y of a run that diverged: worse than any
-MISSING = 1e120  # y where no run is, so that means over seeds tell it from those that diverged
+LOST = 1e80  # y of a diverged run: worse than every finite y
+MISSING = 1e120  # y of a missing run: so large that a mean over seeds shows it beside diverged ones
 
 
 def is_lost(y: Array) -> NDArray[np.bool_]:
-    """Where a mean over seeds has a run that diverged in it."""
-    return np.asarray(y >= LOST / 1e6)  # the mean of a million seeds would still be told
+    """Whether means over seeds include a run that diverged or is missing."""
+    return np.asarray(y >= LOST / 1e6)  # true for one such run among a million seeds
 
 
 def places_of(curves: Curves, xs: Array) -> Array:
@@ -28,8 +28,8 @@ def places_of(curves: Curves, xs: Array) -> Array:
 def place_of_lowest(x: Array, y: Sequence[float]) -> float:
     """Vertex of the parabola in log x through the lowest of y and its neighbours; NaN at an end.
 
-    Its neighbours are those of the x that were tried: an x that a seed lacks is left out. Where a
-    neighbour diverged the place is that of the lowest itself.
+    An x at which a run is missing is left out first. Where a neighbour has diverged, the result is
+    the x of the lowest y itself.
     """
     values = np.asarray(y, float)
     tried = values < MISSING / 1e6

@@ -22,15 +22,15 @@ __all__ = [
     "verdict_over_seeds",
 ]
 
-FEWEST_SIZES = 4  # a line needs three, and its interval leaves one out
-ROUNDING = 1e-9  # part of a number below which a difference is one of its last digits
+FEWEST_SIZES = 4  # a line needs three, and its jackknife interval leaves one out
+ROUNDING = 1e-9  # relative difference below which two numbers differ by rounding alone
 
 
 def region(ends: tuple[float, float], claim: str) -> tuple[float, float]:
     """The region that a claim allows.
 
     Raises:
-        UsageError: no pair of rising numbers, or one that allows everything.
+        UsageError: not a pair of rising numbers, or a pair that allows every number.
     """
     try:
         low, high = ends
@@ -40,7 +40,7 @@ def region(ends: tuple[float, float], claim: str) -> tuple[float, float]:
         usable = False
     if not usable:
         raise UsageError(
-            f"claim {claim!r}: predicts=(low, high), with one end that is finite at least, "
+            f"claim {claim!r}: predicts=(low, high), rising, with at least one finite end, "
             f"expected, got {quoted(ends)}"
         )
     return low, high
@@ -60,12 +60,12 @@ def in_words(interval: Interval, form: str = "") -> str:
 
 
 def n_seeds(table: Table) -> int:
-    """How many seeds the runs have; 1 where they name none."""
+    """How many seeds the runs have; 1 without a column ``seed``."""
     return len(np.unique(table["seed"])) if "seed" in table else 1
 
 
 def over(runs: Table, x: str) -> str:
-    """What the runs are: how many different x and how many seeds."""
+    """The runs in words: how many different x and how many seeds."""
     sizes, seeds = len(np.unique(runs[x])), n_seeds(runs)
     few = ", too few for an interval" if sizes < FEWEST_SIZES else ""
     of_seeds = "one seed, which gives no verdict" if seeds == 1 else f"{seeds} seeds"
@@ -73,16 +73,16 @@ def over(runs: Table, x: str) -> str:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite number; True and False are none."""
+    """Whether a value is a finite number; True and False do not count."""
     numbers = int | float | np.integer | np.floating
     return isinstance(value, numbers) and not isinstance(value, bool) and isfinite(value)
 
 
 def judged(interval: Interval, low: float, high: float, *groups: Table) -> Verdict:
-    """Does a number lie between two bounds?
+    """The verdict on whether a number lies between two bounds.
 
-    Undecided where an end of the interval lies on a bound, and where one of the groups of runs
-    has one seed.
+    Undecided where a bound lies within the interval or at its end, where the interval has no ends,
+    and where one of the groups of runs has one seed.
     """
     below, above = (0.0 if isinf(end) else ROUNDING * abs(end) for end in (low, high))
     verdict: Verdict = "undecided"
@@ -94,5 +94,5 @@ def judged(interval: Interval, low: float, high: float, *groups: Table) -> Verdi
 
 
 def verdict_over_seeds(verdict: Verdict, *groups: Table) -> Verdict:
-    """The verdict; undecided where there is one seed, for nothing says how others would be."""
+    """The verdict; undecided where a group has one seed, as seeds may scatter by any amount."""
     return verdict if all(n_seeds(runs) > 1 for runs in groups) else "undecided"

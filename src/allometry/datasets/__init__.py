@@ -2,7 +2,7 @@
 
 Real images are fetched once, kept in a cache and checked by SHA-256 at every
 load (`get`, `find`, `available`, and `allometry.datasets.images`). Synthetic
-data is drawn when it is needed, one module for each kind. Data of one's own are
+data is drawn when it is needed, one module for each kind. Your own data are
 arrays (`Arrays`), files (`read_npz`, `read_npy`, `read_csv`, `read_parquet`,
 `read_images`, `read_text`) or a class (`Data`).
 """
@@ -65,7 +65,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+if not TYPE_CHECKING:  # with `__getattr__` a type checker would accept every name
 
     def __getattr__(name: str) -> object:
         if name not in _HOME:

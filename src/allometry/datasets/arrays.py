@@ -1,4 +1,4 @@
-"""Data of one's own from memory, known by its content."""
+"""Your own data from memory, identified by its content."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
 class _Held:
-    """The arrays of one content; specs of it hold them alive."""
+    """Arrays with one content; the specs with this content keep them alive."""
 
     def __init__(self, split: Split, classes: tuple[str, ...]):
         self.split, self.classes = split, classes
@@ -38,11 +38,11 @@ _HELD: "WeakValueDictionary[str, _Held]" = WeakValueDictionary()
 
 
 class Arrays(Data):
-    """Arrays of one's own; made by `Arrays.of`, or by `read_npz` and its siblings from files.
+    """Your own arrays; made by `Arrays.of`, or from files by `read_npz` and its siblings.
 
-    The document of such a spec holds no arrays but their SHA-256, so that equal arrays are the
-    same data wherever they came from. A process that builds the spec from its document must
-    have made the same arrays before: construct them at the top level of the study's file.
+    The document of such a spec has the SHA-256 of the arrays in their place, so that equal arrays
+    are the same data wherever they came from. A process that builds the spec from its document
+    must have made the same arrays before: construct them at the top level of the study's file.
 
     Attributes:
         name: for the column `data`.
@@ -87,8 +87,8 @@ class Arrays(Data):
             x: training features, ``(n, ...)``; cast to float32.
             y: targets: whole numbers from 0 for classes, ``(n,)``; floats ``(n,)`` or ``(n, d)``
                 for real targets or probabilities of the classes.
-            test: features and targets to test on; or a share below 1 or a number of the
-                examples to hold out for it, the same ones whenever the arrays are equal.
+            test: features and targets to test on; or a share below 1, or a number, of the
+                examples to hold out for the test. Equal arrays give the same ones.
             valid: features and targets of a validation split; the option `validation` holds a
                 part of the training examples out instead.
             name: for the column `data`.
@@ -103,13 +103,13 @@ class Arrays(Data):
             parts = _test_held_out(x, y, test, name)
         else:
             parts = (x, y, *_pair(test, "test"))
-        given: Any = (*parts, valid_x, valid_y)  # `checked` refuses what are no arrays
-        split = checked(Split(*given), _length(parts[0]), name)
+        arrays: Any = (*parts, valid_x, valid_y)  # `checked` refuses other types
+        split = checked(Split(*arrays), _length(parts[0]), name)
         _check_names(split, classes, name)
         copies = split.mapped(lambda part, array: read_only(np.array(array, order="C")))
         held = _Held(copies, tuple(classes))
         sha256 = _sha256(held)
-        held = _HELD.setdefault(sha256, held)  # kept from here on by the spec
+        held = _HELD.setdefault(sha256, held)  # the spec made below keeps it alive
         return cls(name=name, sha256=sha256, n_train=len(split.train_x), **options)
 
     @property
@@ -153,7 +153,7 @@ def _length(array: Any) -> int:
 
 def _test_held_out(x: Any, y: Any, test: float, name: str) -> tuple[Any, ...]:
     """Training and test examples of one set of examples."""
-    # Checked before they are cut, so that a message is about the arrays that were given.
+    # Checked before they are cut, so that messages refer to the caller's arrays.
     split = checked(Split(x, y, x, y), _length(x), name)
     n = len(split.train_x)
     held = count_of(test, n)

@@ -14,10 +14,10 @@ __all__ = [
 ]  # fmt: skip
 
 CALL_BYTES = 64 << 20  # of gathered batches held by one call of a compiled program
-MOST_CHUNKS = 2048  # of one call, unless a single batch has more: one compilation for all lengths
+MOST_CHUNKS = 2048  # of one call unless a batch has more; fixed, for one compilation of all lengths
 
 Stretch = tuple[NDArray[np.int32], NDArray[np.float32]]  # positions and weights, (updates, B)
-# Of update numbers (n,): the factor of each member on its learning rate, (n, K).
+# From update numbers (n,) to the factor of each member on its learning rate, (n, K).
 Factors = Callable[[NDArray[np.int64]], NDArray[Any]]
 
 
@@ -26,9 +26,10 @@ class Course:
     """The batches of a run, pass after pass without end.
 
     Attributes:
-        order: of an epoch: positions of the examples, ``(n,)``; asked for one after another.
-        n: examples a pass.
-        batch_size: examples an update; the last batch of a pass may be smaller.
+        order: function from an epoch to the positions of its examples, ``(n,)``; called for one
+            epoch after another.
+        n: examples per pass.
+        batch_size: examples per update; the last batch of a pass may be smaller.
     """
 
     order: Callable[[int], NDArray[np.int64]]
@@ -41,7 +42,7 @@ class Course:
         return -(-self.n // self.batch_size)
 
     def stretches(self, lengths: Iterable[int]) -> Iterator[Stretch]:
-        """The next batches: positions and weights ``(length, B)``, 1 for an example, else 0."""
+        """The next batches: positions and weights ``(length, B)``: 1 for an example, else 0."""
         waiting: list[Stretch] = []
         left, epoch = 0, 0
         for length in lengths:
@@ -54,11 +55,11 @@ class Course:
 
 
 class Batches(NamedTuple):
-    """Whole batches, ``(calls, B)`` for all members or ``(calls, K, B)`` for each its own.
+    """Whole batches, ``(updates, B)`` shared by all members, or ``(updates, K, B)`` for each.
 
     Attributes:
         rows, weight: positions, and 1 for an example or 0 for padding.
-        factors: on the learning rate of each member, ``(calls, K)``; None where all are 1.
+        factors: on the learning rate of each member, ``(updates, K)``; None where all are 1.
         n: batches in use. The arrays may be longer, so that one program serves all lengths.
         first: updates made before.
     """
@@ -78,7 +79,7 @@ class Chunks(NamedTuple):
     Attributes:
         rows, weight: positions and shares in the mean of their batch, ``(devices, chunks, size)``;
             padding has zero weight.
-        starts: first chunk of each update, and behind the last one the end, ``(chunks + 1,)``.
+        starts: first chunk of each update, followed by the end of the last, ``(chunks + 1,)``.
         factors: on the learning rate of each update, ``(chunks, 1)``; None where all are 1.
         n: updates in use. The arrays are longer, so that one program serves all lengths.
         first: updates made before.
@@ -97,7 +98,7 @@ class Call(NamedTuple):
 
     Attributes:
         updates: optimiser updates in it.
-        batches: what they are made of.
+        batches: the batches of these updates.
     """
 
     updates: int
@@ -122,15 +123,16 @@ def calls_of_batches(
 ) -> Iterator[Call]:
     """Calls with whole batches.
 
-    Every call has arrays of one shape, the last of a stretch padded, so that one compilation
-    serves the whole run.
+    Every call has arrays of one shape; the last call before an end is padded, so that one
+    compilation serves the whole run.
 
     Args:
         courses: of each member; members that share their batches have one.
-        ends: steps at which a call ends, for something is looked at; the last one is the last.
-        example_bytes: of one example, for the size of a call.
-        factors: of the members.
-        own: whether each member has batches of its own.
+        ends: steps at which a call has to end, as something is measured there; the last one is the
+            end of training.
+        example_bytes: bytes of one example, which limit the size of a call.
+        factors: of the members on their learning rates.
+        own: whether each member has its own batches.
     """
     size = max(course.batch_size for course in courses)
     fitting = CALL_BYTES // (size * example_bytes * len(courses))
@@ -171,9 +173,9 @@ def calls_in_chunks(
     Args:
         course: of the one member.
         ends: as for `calls_of_batches`.
-        cut: devices that share in a batch, chunks of each, examples of a chunk.
+        cut: devices that share a batch, chunks for each, examples per chunk.
         dtype: of the shares in the mean.
-        factors: of the member.
+        factors: of the member on its learning rate.
     """
     _, chunks, _ = cut
     counts = list(_counts(ends, max(1, MOST_CHUNKS // chunks)))
@@ -184,7 +186,7 @@ def calls_in_chunks(
 
 
 def _counts(ends: Sequence[int], length: int) -> Iterator[int]:
-    """Updates of each call: at most `length`, none beyond an end."""
+    """Updates of each call: at most `length`, and never across one of the ends."""
     for begin, end in pairwise([0, *ends]):
         for first in range(begin, end, length):
             yield min(length, end - first)
@@ -210,7 +212,7 @@ def _chunks(
     dtype: type[np.floating[Any]],
     factors: Factors | None,
 ) -> Chunks:
-    """The chunks of one call, padded to `length`; the others as for `calls_in_chunks`."""
+    """The chunks of one call, padded to `length`; other arguments as for `calls_in_chunks`."""
     positions, ones = whole
     devices, chunks, size = cut
     n, batch = positions.shape

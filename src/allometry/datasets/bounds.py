@@ -1,7 +1,7 @@
-"""How much the files of a data set may hold, by what they say of themselves before they are read.
+"""Limits on the size of a data set, by the sizes that files state before they are read.
 
-The numbers are counted as they are held, as float32; wider ones as they are in the file. Reading
-and checking takes up to three times the limit.
+A number counts as float32, in which it is held, or with its width in the file where that is
+larger. Reading and checking takes up to three times the limit.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ ADVICE = "leave examples or features out, or give arrays of the part you use to 
 
 
 class Room:
-    """What is left for the files of one data set."""
+    """The bytes and files that are left for one data set."""
 
     def __init__(self) -> None:
         self._bytes, self._files = LARGEST, MOST_FILES
@@ -26,7 +26,7 @@ class Room:
         """Refuse an array for which there is no room.
 
         Args:
-            where: the file, for the message. numbers: that the array says it has.
+            where: the file, for the message. numbers: that the array has by its header.
             width: of each, in bytes.
         """
         self._bytes -= numbers * max(width, NARROWEST)

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 _STALE_SECONDS = 24 * 3600
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-# What a damaged archive raises while it is read; a broken connection raises others.
+# Raised where a damaged archive is read; a broken connection raises other exceptions.
 _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, tarfile.TarError)
 
 
@@ -43,7 +43,7 @@ def cache_root() -> Path:
     """The folder `$ALLOMETRY_CACHE`, or where this system keeps a user's caches.
 
     Raises:
-        UsageError: it is in the home of a user who is not known.
+        UsageError: it is in the home folder of an unknown user.
     """
     folder = os.environ.get("ALLOMETRY_CACHE")
     try:
@@ -58,20 +58,20 @@ def folder_of(data_set: DataSet, root: Path) -> Path:
 
 
 def is_whole(data_set: DataSet, root: Path) -> bool:
-    """Whether every file is in the cache with the right hash. Changes nothing."""
+    """Whether every file is in the cache with the right hash. Nothing is changed."""
     folder = folder_of(data_set, root)
     return all(_hash_on_disk(folder / file.name, file) == file.sha256 for file in data_set.files)
 
 
 def fetch(data_set: DataSet, root: Path, progress: Progress | None = None) -> Path:
-    """The folder of a data set in the cache, every file there and checked.
+    """The folder of a data set in the cache, with every file present and checked.
 
-    Files that are missing or damaged are fetched from the sources in their order.
+    Missing and damaged files are fetched from the sources in their order.
 
     Args:
         data_set: what to get, with its sources.
         root: the cache folder.
-        progress: told what happens, a line at a time; without it the log is.
+        progress: called with a line for each step; None: the lines are logged.
 
     Raises:
         UnavailableError: no source could serve; every one is listed with its reason.
@@ -83,7 +83,7 @@ def fetch(data_set: DataSet, root: Path, progress: Progress | None = None) -> Pa
     if not wanted:
         return folder
     missing = ", ".join(file.name for file in wanted.values())
-    tried = [f"the cache {folder}: without {missing}"]
+    tried = [f"the cache {folder}: lacks {missing}"]
     with _disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
@@ -93,7 +93,7 @@ def fetch(data_set: DataSet, root: Path, progress: Progress | None = None) -> Pa
             tell(f"{data_set.name}: {source.where}: {reason}")
             tried.append(f"{source.where}: {reason}")
         if not wanted:
-            tell(f"{data_set.name}: whole in {folder}")
+            tell(f"{data_set.name}: complete in {folder}")
             return folder
     raise UnavailableError(_by_hand(data_set, tuple(wanted.values()), folder, tried))
 
@@ -117,8 +117,8 @@ def read(data_set: DataSet, root: Path, progress: Progress | None = None) -> dic
     for file in data_set.files:
         if file.name not in contents:
             raise DataError(
-                f"{folder / file.name} was whole a moment ago and is not now: "
-                f"expected SHA-256 {file.sha256}; something else writes there, "
+                f"{folder / file.name} changed while it was read: "
+                f"expected SHA-256 {file.sha256}; another program writes there, "
                 "choose another cache folder with ALLOMETRY_CACHE"
             )
     return contents
@@ -159,7 +159,7 @@ def _wanted(data_set: DataSet, folder: Path, warn: Progress) -> dict[str, DataFi
 
 
 def _take(source: Source, wanted: dict[str, DataFile], folder: Path) -> list[str]:
-    """Store the intact files of one source and remove them from `wanted`; reasons for the rest."""
+    """Store the intact files of a source, removing them from `wanted`; the reasons for others."""
     reasons = []
     try:
         with closing(source.open(tuple(wanted))) as opened:
@@ -219,7 +219,7 @@ def _copy(file: DataFile, stream: IO[bytes], out: IO[bytes]) -> None:
 
 
 def _hash_on_disk(path: Path, file: DataFile) -> str | None:
-    """Hex SHA-256 of a file, or in words that it is longer; None where there is none."""
+    """Hex SHA-256 of a file, or "a longer file" in words; None where there is no file."""
     with _disk_errors(path):
         try:
             with _opened(path) as stream:
@@ -231,14 +231,14 @@ def _hash_on_disk(path: Path, file: DataFile) -> str | None:
 
 
 def _opened(path: Path) -> BufferedReader:
-    # A pipe would be waited for.
+    # Opening a pipe would block.
     if path.exists() and not path.is_file():
-        raise FileExistsError(errno.EEXIST, "a file was expected, and this is none", str(path))
+        raise FileExistsError(errno.EEXIST, "a regular file was expected", str(path))
     return path.open("rb")
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove the parts of killed downloads; a recent one may be another process's."""
+    """Remove parts that killed downloads left; a recent part may be another process's."""
     for part in folder.iterdir():
         with suppress(FileNotFoundError):  # another process was quicker
             if PART.fullmatch(part.name) and time.time() - part.lstat().st_mtime > _STALE_SECONDS:
@@ -251,7 +251,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DiskError(
-            f"{path}: {error.strerror or error}; make room or give rights there, "
+            f"{path}: {error.strerror or error}; free space or allow access there, "
             "or choose another cache folder with ALLOMETRY_CACHE"
         ) from error
 

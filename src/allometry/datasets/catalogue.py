@@ -38,7 +38,7 @@ FASHION_MNIST = DataSet(
     ),
     sources=(
         Folder(Path("/usr/share/datasets/fashion-mnist")),
-        # Plain http is all it offers; the SHA-256 is what protects.
+        # It offers no https; the SHA-256 protects the content.
         Web("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
         DebianPackage("dataset-fashion-mnist", folder="usr/share/datasets/fashion-mnist"),
     ),
@@ -80,11 +80,11 @@ def describe(name: str) -> DataSet:
 
 
 def get(name: str, progress: Progress | None = None) -> Path:
-    """The folder with the files of a data set, fetched if need be, every one checked.
+    """The folder with the files of a data set, fetched where needed, every one checked.
 
     Args:
         name: one of the names in `available()`.
-        progress: told what happens, a line at a time; without it the log is.
+        progress: called with a line for each step; None: the lines are logged.
 
     Raises:
         UsageError: no data set of that name.
@@ -95,7 +95,7 @@ def get(name: str, progress: Progress | None = None) -> Path:
 
 
 def find(name: str) -> Path | None:
-    """The folder with the files if all are in the cache and whole, else None.
+    """The folder with the files if all are in the cache and intact, else None.
 
     Fetches nothing and removes nothing.
     """

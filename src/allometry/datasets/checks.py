@@ -1,4 +1,4 @@
-"""The examples that a data set gives, checked in words before anything trains on them."""
+"""Checks of the examples that a data set gives, before anything trains on them."""
 
 from typing import Any
 
@@ -43,7 +43,8 @@ def checked(loaded: object, n_data: int, name: str) -> Split:
     if len(split.train_x) != n_data:
         raise UsageError(
             f"{name}: n_data is {n_data}, but load gave {len(split.train_x)} training examples; "
-            "D, steps and compute are computed from n_data, so let it be the number that load gives"
+            "D, steps and compute are computed from n_data, so it has to be the number that load "
+            "gives"
         )
     for part in ("test", "valid"):
         _check_alike(split, part, name)
@@ -180,16 +181,16 @@ def _whole(y: NDArray[Any], where: str) -> NDArray[np.int32]:
 
 
 def _flattened(y: NDArray[Any]) -> str:
-    """How an array of whole numbers that is no column of classes becomes one."""
+    """How to make classes of an array of whole numbers that has another shape."""
     if y.ndim == 2 and y.shape[1] == 1:
         return "y[:, 0] is such an array"
     if y.ndim == 2 and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
         return "these are one-hot: y.argmax(axis=1) are the classes"
-    return "an example has one class, or one for each of its symbols, (n, T) whole numbers as well"
+    return "an example has one class, or one for each of its symbols where x is (n, T) symbols"
 
 
 def _float32(array: NDArray[Any], where: str) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused
+    with np.errstate(over="ignore"):  # overflow becomes infinite and is refused below
         cast = array.astype(np.float32, copy=False)
     finite = np.isfinite(cast)
     if not finite.all():

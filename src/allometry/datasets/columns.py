@@ -1,4 +1,4 @@
-"""Data of one's own from a table: a column for each feature, and one or more of targets."""
+"""Your own data from a table: a column for each feature, and one or more for targets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ TEXT_FILES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
 class Target(NamedTuple):
-    """Which columns are targets, and whether as classes; None: by what they hold."""
+    """Which columns are targets, and whether they are classes; None: by their content."""
 
     names: tuple[str, ...]
     as_classes: bool | None
@@ -38,17 +38,18 @@ def read_csv(
 ) -> Arrays:
     """Data of a CSV or TSV file with a header, perhaps compressed (``.csv.gz``).
 
-    A million cells take about a second, and 2.5 million are read, of 50 MB unpacked; `read_npz`
-    is for more.
+    Reading a million cells takes about a second. A file may have 2.5 million cells and 50 MB
+    unpacked, and a large one up to 10 million cells and 200 MB (`allometry.tables.limits`);
+    `read_npz` reads more.
 
     Args:
         target: the column of targets, or several columns of real targets.
         features: columns of numbers; by default all others.
         classes: True: each distinct value of the target is a class, in sorted order (text by its
             characters, numbers by size); `Arrays.classes` has their names. False: targets are real
-            numbers. By default text is classes and numbers with decimals are real targets; a column
-            of whole numbers can be either, so it has to be said.
-        test: a second such file to test on; or the share or number of rows held out for it.
+            numbers. By default text is classes and numbers with decimals are real targets. A column
+            of whole numbers can be either, so `classes` must be given.
+        test: a second such file to test on; or the share or number of rows held out for the test.
         name, options: as for `Arrays.of`.
 
     Raises:
@@ -80,7 +81,9 @@ def read_parquet(
 
 def _check_ending(path: str | Path, endings: tuple[str, ...], other: str) -> None:
     if not str(path).lower().endswith(endings):
-        raise UsageError(f"{path}: a file {', '.join(endings)} is expected; {other} reads others")
+        raise UsageError(
+            f"{path}: a file with the ending {' or '.join(endings)} expected; {other} reads others"
+        )
 
 
 def _read(
@@ -96,7 +99,7 @@ def _read(
     features = (features,) if isinstance(features, str) else features
     tables = [read_table(existing_file(path), features)]
     for column in targets.names:
-        tables[0][column]  # refuses a name that is none
+        tables[0][column]  # refuses an unknown name
     if features is None:
         features = [column for column in tables[0].columns if column not in targets.names]
     if not features or not targets.names or set(features) & set(targets.names):
@@ -120,8 +123,8 @@ def _numbers(table: Table, names: Sequence[str], use: str) -> NDArray[np.float64
         if len(missing):
             raise DataError(
                 f"{table.place(int(missing[0]))}, column {name!r} ({use}): a finite number was "
-                f"expected, got {_shown(column[missing[0]])}, and so in {len(missing)} rows in "
-                "all; leave these rows out, or fill the numbers in"
+                f"expected, got {_shown(column[missing[0]])} (in {len(missing)} rows in all); "
+                "leave these rows out, or fill the numbers in"
             )
     return np.stack(columns, axis=1)
 
@@ -131,7 +134,7 @@ def _shown(value: float) -> str:
 
 
 def _targets(tables: Sequence[Table], target: Target) -> tuple[list[NDArray[Any]], tuple[str, ...]]:
-    """Targets of each table, and the names of the classes if they are such."""
+    """Targets of each table, and the names of the classes if they are classes."""
     as_classes = _are_classes(tables, target) if target.as_classes is None else target.as_classes
     if not as_classes:
         y = [_numbers(table, target.names, "target") for table in tables]
@@ -146,7 +149,11 @@ def _targets(tables: Sequence[Table], target: Target) -> tuple[list[NDArray[Any]
 
 
 def _are_classes(tables: Sequence[Table], target: Target) -> bool:
-    """Whether the columns hold text, and not numbers with decimals; refused if neither is clear."""
+    """Whether the columns are classes, as text is; numbers with decimals are not.
+
+    Raises:
+        UsageError: whole numbers, which can be either. DataError: a number among text.
+    """
     columns = [(table, name, table[name]) for table in tables for name in target.names]
     for table, name, column in columns:
         texts = column.tolist() if column.dtype.kind == "O" else []

@@ -16,9 +16,9 @@ __all__ = ["Data"]
 class Data(Options):
     """A data set and the part of it trained on.
 
-    A data set of one's own is a subclass with fields, `n_data` and `load`. The options are
-    fields of every data set (`Options` says what each does): subset, label_noise, target_noise,
-    standardise, standardise_targets, validation.
+    Your own data set is a subclass with fields, `n_data` and `load`. The options are fields of
+    every data set (see `Options`): subset, label_noise, target_noise, standardise,
+    standardise_targets, validation.
     """
 
     @classmethod
@@ -46,22 +46,22 @@ class Data(Options):
 
     @property
     def kinds(self) -> tuple[object, ...]:
-        """What decides the kind of the targets and whether there is a validation set.
+        """Values that decide the kind of the targets and whether there is a validation set.
 
-        Only runs whose data are alike in it share a program. By default the fields of a class of
-        one's own that are no numbers, for numbers are sizes.
+        Only runs whose data agree in them share a program. By default, for a user-defined class,
+        they are its fields that are not numbers, as numbers are taken for sizes.
         """
         if type(self).__module__.startswith("allometry."):
             return ()
-        own = {name: value for name, value in self if name not in Options.model_fields}
-        numbers = (name for name, v in own.items() if type(v) in (int, float))
-        return tuple((own | dict.fromkeys(numbers)).items())
+        fields = {name: value for name, value in self if name not in Options.model_fields}
+        numbers = (name for name, v in fields.items() if type(v) in (int, float))
+        return tuple((fields | dict.fromkeys(numbers)).items())
 
     def load(self, draws: TorchDraws) -> Split:
         """The examples before the options.
 
-        A random subset uses the first draws of the run's stream. Anything else that depends on
-        the seed draws from a generator made of `draws.seed`, so that a run starts from the same
+        A random subset uses the first draws of the run's stream. Everything else that depends on
+        the seed draws from a generator made from `draws.seed`, so that a run has the same start
         values as on other data.
         """
         raise lacking(self, "load")
@@ -70,7 +70,7 @@ class Data(Options):
         """The examples that a run trains and is tested on: loaded, checked, the options applied.
 
         The arrays are read-only. Those that do not depend on the seed are the same arrays in
-        every call, as long as somebody uses them.
+        every call, as long as they are in use.
 
         Raises:
             UsageError: saying what is wrong with the examples, or which option does not fit.
@@ -81,6 +81,6 @@ class Data(Options):
         return one_copy((type(self), *texts([plain])), self.applied(split, draws.seed))
 
     def with_options(self, **options: object) -> Self:
-        """A copy with other options or fields, checked as a new one is."""
+        """A copy with other options or fields, validated like a new value."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         return self.model_validate({**fields, **options})

@@ -28,7 +28,7 @@ class DataSet:
     """A data set that can be fetched.
 
     Args:
-        name: what a person types, and the folder's name in the cache.
+        name: as a user types it, and the folder's name in the cache.
         title: one line for a list.
         licence: under which terms the data may be used.
         origin: who made it, and where it was published.

@@ -1,4 +1,4 @@
-"""Data of one's own from a folder of images: a subfolder for each class."""
+"""Your own data from a folder of images: a subfolder for each class."""
 
 import io
 import os
@@ -20,9 +20,9 @@ from allometry.files.foreign import expanded, is_folder, read_bytes
 __all__ = ["read_images"]
 
 READ_AS = {"1": "L", "L": "L", "RGB": "RGB"}  # modes of Pillow
-# Their sizes stand at the start. Of others, some start a program (EPS), some unpack without limit.
+# They state their size at the start. Some others run a program (EPS) or unpack without limit.
 FORMATS = ("PNG", "JPEG", "PPM", "BMP", "GIF", "TIFF", "WEBP")
-LARGEST_FILE = 300_000_000  # bytes; Pillow's limit of 89 million pixels, as RGB, take 270 million
+LARGEST_FILE = 300_000_000  # bytes; Pillow's limit, 89 million pixels, takes 270 million as RGB
 
 
 class _Picture(NamedTuple):
@@ -40,19 +40,19 @@ def read_images(
 
     Features are ``(n, height, width)`` where all images are greyscale and ``(n, height, width, 3)``
     where all are RGB: 8-bit values over 255. Files are PNG, JPEG, PGM or PPM, BMP, GIF (the first
-    picture), TIFF and WebP. A JPEG file may be decoded to other values by
-    another version of the decoder, and is other data then.
+    picture), TIFF and WebP. Another version of the decoder may decode a JPEG file to other values,
+    which count as other data.
 
     Args:
-        folder: its subfolders hold the images of a class each; files beside them are left out.
+        folder: each of its subfolders holds the images of a class; other files in it are ignored.
             Images are taken in the order of their names.
-        test: a second such folder to test on; or the share or number of images held out for it.
+        test: a second such folder to test on; or the share or number of images held out.
         name, options: as for `Arrays.of`.
 
     Raises:
         UsageError: no such folder, or no subfolders in it.
-        DataError: a file that is no such image, or an image unlike the first, by name; more than
-            4 GiB of values as float32, or a million files.
+        DataError: naming a file that is not such an image, or whose size or colours differ from
+            those of the first; more than 4 GiB of values as float32, or a million files.
     """
     folders = [folder, test] if isinstance(test, str | Path) else [folder]
     room = Room()
@@ -120,7 +120,7 @@ def _values(path: Path, room: Room) -> NDArray[np.uint8]:
             f"{path}: an image of fewer pixels expected: {str(error).partition(',')[0]}; make the "
             "images smaller"
         ) from None
-    except Exception as error:  # a decoder raises anything on a file made up
+    except Exception as error:  # decoders may raise any exception on a malformed file
         raise DataError(f"{path}: an image expected, and this cannot be read: {error}") from None
 
 

@@ -34,8 +34,8 @@ class ImageArrays(NamedTuple):
 def load_images(name: str) -> ImageArrays:
     """An image set, fetched if it is not in the cache, and checked by SHA-256.
 
-    Loaded once per process; the arrays are shared and cannot be written to. What
-    fetching does is logged under `allometry.datasets`.
+    Loaded once per process; the arrays are shared and cannot be written to.
+    Fetching is logged under `allometry.datasets`.
 
     Args:
         name: `fashion-mnist` or `mnist`: 60,000 training and 10,000 test images of

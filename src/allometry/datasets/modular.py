@@ -1,4 +1,4 @@
-"""Addition modulo p as examples: a table of sums, a part of which is shown."""
+"""Addition modulo p as examples: a table of sums, a share of which is trained on."""
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -11,13 +11,13 @@ __all__ = ["ModularAddition"]
 
 
 class ModularAddition(Data):
-    """Pairs (a, b) with the answer (a + b) mod p, every pair either shown or tested.
+    """Pairs (a, b) with the answer (a + b) mod p; each pair is a training or a test example.
 
     The table of Power et al. 2201.02177 (section 3): all p^2 ordered pairs, so that b + a
-    may be tested where a + b was shown. Which are shown is drawn at random.
+    may be tested where a + b is trained on. The training pairs are drawn at random.
 
     Attributes:
-        p: the modulus. fraction: the part of all pairs trained on.
+        p: the modulus. fraction: share of all pairs trained on.
     """
 
     p: int = Field(ge=2, le=4096)
@@ -31,7 +31,7 @@ class ModularAddition(Data):
                 f"{self.p**2}"
             )
         if self.standardise:
-            raise ValueError("standardise: a and b are symbols, which no scale fits; leave it out")
+            raise ValueError("standardise: a and b are symbols, which have no scale; leave it out")
         return self
 
     @property

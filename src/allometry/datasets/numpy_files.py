@@ -1,4 +1,4 @@
-"""Data of one's own from NumPy's files: what an array says of itself first, its values after."""
+"""Your own data from NumPy's files; headers are checked before values are read."""
 
 import io
 import math
@@ -25,10 +25,10 @@ PARTS = ("train", "test", "valid")
 KNOWN = frozenset(("x", "y", *(f"{p}_{a}" for p in PARTS for a in "xy"),
                    *(f"{a}_{p}" for p in PARTS for a in "xy")))  # fmt: skip
 MAGIC = b"\x93NUMPY"
-LONGEST_HEADER = 2000  # bytes; of numbers in 64 dimensions it has less
+LONGEST_HEADER = 2000  # bytes; that of an array of numbers with 64 dimensions is shorter
 LARGEST_PIECE = 1 << 20  # bytes of a zip file at once; the names of its arrays are one piece
-PACKED_AS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others unpack a piece without a limit
-# What zipfile, zlib and NumPy raise on files that were damaged or made up.
+PACKED_AS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others cannot be unpacked with a limit
+# What zipfile, zlib and NumPy raise on damaged or malicious files.
 DAMAGE = (
     ValueError, OSError, EOFError, OverflowError, MemoryError, RuntimeError, zlib.error,
     zipfile.BadZipFile,
@@ -48,18 +48,18 @@ def read_npz(
 
     Raises:
         UsageError: no such file, other names, or arrays that do not fit.
-        DataError: a file that is none or is damaged, or more than 4 GiB of arrays.
+        DataError: the file is of another kind or damaged, or has more than 4 GiB of arrays.
     """
     path = existing_file(path)
-    found, names = _npz(path, Room())
-    if {"x", "y"} <= found.keys():
+    arrays, names = _npz(path, Room())
+    if {"x", "y"} <= arrays.keys():
         if test is None:
             raise UsageError(
                 f"{path}: x and y, and nothing to test on; say test=0.2, or save train_x, train_y, "
                 "test_x and test_y"
             )
-        return Arrays.of(found["x"], found["y"], test=test, name=name, **options)
-    parts = {part: _part(found, part) for part in PARTS}
+        return Arrays.of(arrays["x"], arrays["y"], test=test, name=name, **options)
+    parts = {part: _part(arrays, part) for part in PARTS}
     if parts["train"] is None or parts["test"] is None:
         raise UsageError(
             f"{path}: arrays train_x, train_y, test_x, test_y, or x and y, expected, got "
@@ -84,12 +84,12 @@ def read_npy(
 
     Args:
         x, y: files of features ``(n, ...)`` and targets ``(n,)`` or ``(n, d)``.
-        test: two more files to test on; or the share or number of examples held out for it.
+        test: two more files to test on; or the share or number of examples held out for the test.
         name, options: as for `Arrays.of`.
 
     Raises:
         UsageError: no such file, or arrays that do not fit.
-        DataError: a file that is none or is damaged, or more than 4 GiB of arrays.
+        DataError: a file is of another kind or damaged, or they have more than 4 GiB of arrays.
     """
     held_out: Any = test
     room = Room()
@@ -102,7 +102,7 @@ def existing_file(path: str | Path) -> Path:
     """The path, with ``~`` as the home folder, if there is a regular file.
 
     Raises:
-        UsageError: saying where it was looked for. DataError: it cannot be looked at.
+        UsageError: no such file, saying where it was looked for. DataError: no access to it.
     """
     path = expanded(path)
     try:
@@ -113,21 +113,21 @@ def existing_file(path: str | Path) -> Path:
 
 
 def beside(path: Path) -> str:
-    """The end of a message on a path that was not found: how a study names what is beside it."""
+    """The end of a message on a missing path: how a study names a file beside its own."""
     if not 0 < len(path.name) < 256:
         return ""
     return f"; for one beside the study's file: Path(__file__).with_name({path.name!r})"
 
 
-def _part(found: dict[str, NDArray[Any]], part: str) -> tuple[NDArray[Any], NDArray[Any]] | None:
+def _part(arrays: dict[str, NDArray[Any]], part: str) -> tuple[NDArray[Any], NDArray[Any]] | None:
     for x, y in ((f"{part}_x", f"{part}_y"), (f"x_{part}", f"y_{part}")):
-        if x in found and y in found:
-            return found[x], found[y]
+        if x in arrays and y in arrays:
+            return arrays[x], arrays[y]
     return None
 
 
 def _npz(path: Path, room: Room) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """The arrays that data are made of, and the names of all."""
+    """The arrays whose names are known, and the names of all arrays."""
     with _in_words(path), opened(path) as file:
         if file.read(len(MAGIC)) == MAGIC:
             raise DataError(f"{path} holds one array; read_npy reads such a file")
@@ -135,16 +135,16 @@ def _npz(path: Path, room: Room) -> tuple[dict[str, NDArray[Any]], list[str]]:
         pieces = _Pieces(io.FileIO(file.fileno(), closefd=False))
         with pieces, zipfile.ZipFile(pieces) as archive:
             infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            found = {
+            arrays = {
                 name: _member(archive, info, f"{path}, array {name!r}", room)
                 for name, info in infos.items()
                 if name in KNOWN
             }
-            return found, sorted(infos)
+            return arrays, sorted(infos)
 
 
 class _Pieces(io.BufferedReader):
-    """A file of which no large piece is read at once, so that the list of a zip file is short."""
+    """A file that refuses to read a large piece at once, which limits the list of a zip file."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > LARGEST_PIECE:
@@ -184,21 +184,21 @@ def _in_words(path: Path) -> Iterator[None]:
 def _unlike(where: str | Path, reason: str) -> str:
     return (
         f"{where}: a file of numpy.save or numpy.savez with arrays of numbers is expected, and "
-        f"this is none or is damaged ({reason[:100]})"
+        f"this is of another kind or damaged ({reason[:100]})"
     )
 
 
 def _array(file: IO[bytes], size: int, where: str, room: Room) -> NDArray[Any]:
-    """The array in a file of so many bytes, as `numpy.save` writes it."""
+    """The array in a file of `size` bytes, as `numpy.save` writes it."""
     shape, dtype = _header(file, where)
     if dtype.hasobject:
         raise DataError(_unlike(where, "Object arrays are pickles, which may run any program"))
     if dtype.kind == "V" or not dtype.itemsize or min(shape, default=0) < 0:
         raise DataError(_unlike(where, f"an array of {str(dtype)[:40]} of shape {shape}"))
-    numbers, there = math.prod(shape), size - file.tell()
-    if numbers * dtype.itemsize > there:
+    numbers, available = math.prod(shape), size - file.tell()
+    if numbers * dtype.itemsize > available:
         expected = f"{numbers * dtype.itemsize:,} of shape {shape}"
-        raise DataError(_unlike(where, f"{there:,} bytes of values, expected were {expected}"))
+        raise DataError(_unlike(where, f"{available:,} bytes of values, expected were {expected}"))
     room.take(where, numbers, dtype.itemsize)
     file.seek(0)
     content: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
@@ -206,7 +206,7 @@ def _array(file: IO[bytes], size: int, where: str, room: Room) -> NDArray[Any]:
 
 
 def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of the array in a file; of its header no more is read than one may have."""
+    """Shape and type of the array in a file; a header that is too long is refused unread."""
     version = np.lib.format.read_magic(file)
     width = 2 if version == (1, 0) else 4
     stated = file.read(width)

@@ -1,4 +1,4 @@
-"""Equal arrays of one data set are one array, so that runs of other seeds can share it."""
+"""Equal arrays of one data set become one array, which runs with different seeds share."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -11,17 +11,17 @@ from allometry.datasets.split import Split, read_only
 
 __all__ = ["one_copy"]
 
-# Each array stays as long as somebody uses it.
+# An array stays here as long as it is in use.
 _LAST: "WeakValueDictionary[Hashable, NDArray[Any]]" = WeakValueDictionary()
 
 
 def one_copy(data: Hashable, split: Split) -> Split:
-    """The arrays that were given for this data set before where they are equal, read-only.
+    """A split with each array replaced by an equal one of the last call for this data set.
 
-    An array that somebody could still write to is copied.
+    The arrays are read-only; a writable array is copied.
 
     Args:
-        data: what tells data sets apart.
+        data: identifies the data set.
     """
     return split.mapped(lambda part, array: _kept((data, part, array.shape, array.dtype), array))
 
@@ -30,8 +30,8 @@ def _kept(key: Hashable, array: NDArray[Any]) -> NDArray[Any]:
     last = _LAST.get(key)
     if last is not None and (_is_view_of_same(last, array) or np.array_equal(last, array)):
         return last
-    _LAST[key] = own = read_only(array.copy()) if array.flags.writeable else array
-    return own
+    _LAST[key] = kept = read_only(array.copy()) if array.flags.writeable else array
+    return kept
 
 
 def _is_view_of_same(one: NDArray[Any], two: NDArray[Any]) -> bool:

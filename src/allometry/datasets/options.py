@@ -1,7 +1,7 @@
-"""What may be asked of any data set: a validation split, a subset, noise, standardisation.
+"""The options of every data set: a validation split, a subset, noise, standardisation.
 
-They are applied in this order, after the examples have been loaded. What is drawn for them
-comes from streams of its own, so that a run draws the same start values with and without.
+They are applied in this order, after the examples have been loaded. They draw from separate
+random streams, so that a run draws the same start values with and without them.
 """
 
 from fractions import Fraction
@@ -21,7 +21,7 @@ __all__ = ["Options", "count_of", "divided", "stream"]
 # Second half of the key of a stream; the first is a run's seed, below 2**32. The order of a
 # run's batches has the number of the epoch there.
 ORDER, LABELS, TARGETS, VALIDATION, TOKENS = (2**63 + i for i in range(5))
-EVERY_SEED = 2**32  # in the place of a seed, for what is the same for all of them
+EVERY_SEED = 2**32  # in place of a seed, for draws that are the same for all seeds
 PARTS = ("train", "test", "valid")
 BLOCK_BYTES = 1 << 24  # of features that are standardised at once, in float64
 
@@ -36,12 +36,12 @@ class Options(Spec):
             uniformly: floor(share n) of n, the same examples in subsets of every size.
         target_noise: standard deviation of Gaussian noise added to real training targets, in
             units of the standard deviation of each target over the training examples.
-        standardise: features less their mean over the training examples used, over their
-            standard deviation there (of the population); a feature that is constant there is
-            centred alone. Test and validation features are transformed alike.
+        standardise: whether features are centred by their mean over the training examples used, and
+            divided by their (population) standard deviation there. A feature that is constant there
+            is only centred. Test and validation features are transformed in the same way.
         standardise_targets: the same for real targets, after noise.
-        validation: training examples held out before all this, a share below 1 or a number of
-            them: the same ones for all seeds.
+        validation: training examples held out before the other options apply, as a share below 1
+            or a number; the same ones for all seeds.
     """
 
     subset: int | None = Field(default=None, ge=1)
@@ -72,7 +72,7 @@ class Options(Spec):
         """Examples trained on, of n training examples.
 
         Raises:
-            UsageError: the options ask for more than there are, or for less than one.
+            UsageError: the options need more examples than there are, or leave none on one side.
         """
         name = type(self).__name__
         held = count_of(self.validation, n)
@@ -92,7 +92,7 @@ class Options(Spec):
         return self.subset
 
     def applied(self, split: Split, seed: int) -> Split:
-        """The examples after the options; arrays that no option changes are the ones given.
+        """The examples after the options; arrays that no option changes are not copied.
 
         Raises:
             UsageError: for options that do not fit the examples.
@@ -133,7 +133,7 @@ class Options(Spec):
         if self.label_noise:
             if y.ndim > 1 and y.dtype.kind == "i":
                 raise UsageError(
-                    f"{type(self).__name__}: label_noise is for one class an example, and these "
+                    f"{type(self).__name__}: label_noise is for one class per example, and these "
                     f"have {y.shape[1]}, one for each position"
                 )
             if y.dtype.kind == "f":
@@ -158,14 +158,14 @@ class Options(Spec):
 
 
 def stream(seed: int, place: int) -> np.random.Generator:
-    """The random stream of a seed for one use, which no other draw disturbs."""
+    """The random stream of a seed for one use, independent of all other draws."""
     return np.random.Generator(np.random.Philox(key=np.array([seed, place], dtype=np.uint64)))
 
 
 def count_of(part: float, n: int) -> int:
-    """How many of n a part is: a whole number as it is, of a share floor(share n).
+    """How many of n examples a part is: a whole number itself, or floor(share n) for a share.
 
-    A share is taken as the nearest fraction of a denominator up to a million, so that 0.29 of
+    A share is taken as the nearest fraction with a denominator up to a million, so that 0.29 of
     100 is 29.
     """
     if isinstance(part, Integral):
@@ -187,9 +187,9 @@ def divided(n: int, held: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _relabelled(
     y: NDArray[np.int32], order: NDArray[np.int64], share: float, draws: np.random.Generator
 ) -> NDArray[np.int32]:
-    """Labels of which a share is of another class.
+    """Labels, a share of which is replaced by another class.
 
-    Of the first n examples in `order`, floor(share n) are, whatever n is.
+    Among the first n examples in `order` it is floor(share n) labels, for every n.
     """
     n_classes = int(y.max()) + 1
     if n_classes < 2:
@@ -213,7 +213,7 @@ def _standardised(split: Split, side: str) -> Split:
     mean, spread = np.where(constant, train[0], mean), np.where(constant, 1, spread)
 
     def scaled(name: str, array: NDArray[Any]) -> NDArray[np.float32]:
-        with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused
+        with np.errstate(over="ignore"):  # overflow becomes infinite and is refused below
             blocks = [((b - mean) / spread).astype(np.float32) for b in _blocks(array)]
         out = np.concatenate(blocks)
         if not np.isfinite(out).all():

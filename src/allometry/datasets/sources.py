@@ -1,12 +1,12 @@
 """Places a data set's files can be read from: a folder, a web address.
 
-A source only opens streams. What comes out is hashed, limited in length and
-written by `allometry.datasets.cache`, the same for every source.
+A source only opens streams. `allometry.datasets.cache` hashes their content, limits its
+length and writes it, in the same way for every source.
 
 Many small text files can be one file of a data set: `members`, where a source has it, is a
-regular expression of the paths below its folder that are joined, in the order of these paths, with
-`SEPARATOR` between them. Paths are without their suffix there, so that the joined bytes do not
-depend on which of the files a package has compressed.
+regular expression. Files whose paths below the folder match it are joined in the order of these
+paths, with `SEPARATOR` between them. It is matched with paths without their suffix, so that the
+joined bytes do not depend on which of the files a package has compressed.
 """
 
 import gzip
@@ -61,8 +61,8 @@ class Folder:
     Args:
         path: the folder.
         suffix: what the file names end in there; `.gz` and `.dz` files are decompressed.
-        members: files below the folder that are joined, as a regular expression of their paths
-            without the suffix, which each of them may have or not.
+        members: regular expression of the paths, without the suffix, of the files below the folder
+            that are joined. Each of them may have the suffix or not.
     """
 
     path: Path
@@ -96,7 +96,7 @@ class Web:
     Args:
         url: the address, ending in a slash.
         suffix: what the file names end in there; `.gz` files are decompressed.
-        timeout: seconds without an answer after which the source is given up.
+        timeout: seconds without an answer after which the source fails.
     """
 
     url: str
@@ -128,15 +128,15 @@ def joined(
     suffix: str,
     opened: Callable[[str], AbstractContextManager[IO[bytes]]],
 ) -> IO[bytes]:
-    """The files whose paths without the suffix fit a pattern, one after the other.
+    """The files whose paths without the suffix match a pattern, one after the other.
 
     Args:
         paths: of all files of the source.
         pattern: a regular expression of the whole path.
-        opened: the file of a path, as it is in the source.
+        opened: function from a path to its file, as it is in the source.
 
     Raises:
-        UnavailableError: no path fits.
+        UnavailableError: no path matches.
     """
     members = {path.removesuffix(suffix): path for path in paths}
     names = sorted(name for name in members if re.fullmatch(pattern, name))

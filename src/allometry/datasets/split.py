@@ -34,7 +34,10 @@ class Split(NamedTuple):
         return sets
 
     def mapped(self, function: Callable[[str, Any], NDArray[Any]]) -> "Split":
-        """The parts by a function of their name and array; a part that is None stays so."""
+        """A split with the results of a function of the name and array of each part.
+
+        A part that is None stays None.
+        """
         parts: dict[str, Any] = {
             name: None if array is None else function(name, array)
             for name, array in self._asdict().items()
@@ -43,6 +46,6 @@ class Split(NamedTuple):
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """The array itself, which nobody can write to from now on; for one just made."""
+    """The array itself, made read-only; for an array that nothing else uses."""
     array.setflags(write=False)
     return array

@@ -60,12 +60,12 @@ def _scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 class LeadingImages(Data):
     """The first share of a set of images in the order of its file, standardised.
 
-    ``Dataset.load`` of seed 001: pixels less the mean of all pixels, over their unbiased
-    standard deviation, training and test set each by its own; those of the training set are of
-    all its images, whatever the share. Nothing is drawn.
+    ``Dataset.load`` of seed 001: pixels minus the mean of all pixels, divided by their unbiased
+    standard deviation. Training and test set are standardised separately, the training set by all
+    its images, whatever the share. Nothing is drawn.
 
     Attributes:
-        fraction: f; int(f n) images of the n there are.
+        fraction: f: int(f n) of the n training images are used, at least one.
         n_test: test images used, from the first on (10,000: all of them).
     """
 
@@ -94,7 +94,7 @@ def _standardised(name: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
 
 def _standard(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     x = pixels.astype(np.float32)
-    # Sums of so many float32 are made in float64.
+    # Sums over this many float32 numbers are computed in float64.
     x -= np.float32(x.mean(dtype=np.float64))
     x /= np.float32(x.std(ddof=1, dtype=np.float64))
     return x

@@ -18,9 +18,9 @@ __all__ = ["Teacher"]
 Floats = NDArray[np.float64]
 Layers = list[tuple[Floats, Floats]]  # weight (fan_in, fan_out) and bias (fan_out,)
 
-BLOCK = 1024  # inputs answered at once: sums do not depend on how many are asked for
-REFERENCE = 10 * BLOCK  # inputs over which mean and variance of the answers are taken
-DRAWN = 64  # sets kept: a study asks for all its sizes again at every seed
+BLOCK = 1024  # inputs per product: one size, so that rounding does not depend on `n_train`
+REFERENCE = 10 * BLOCK  # inputs over which mean and variance of the outputs are taken
+DRAWN = 64  # sets cached: a study uses all its sizes again at every seed
 # Second half of the key of a stream, as in `options`.
 WEIGHTS, REFERENCES, TRAIN, TEST = (2**63 + 16 + i for i in range(4))
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {
@@ -33,15 +33,15 @@ GAIN = {"relu": 2.0, "tanh": 1.0}  # variance of the weights is this over the fa
 class Teacher(Data):
     """Outputs of a random network on standard normal inputs.
 
-    The question of Sharma & Kaplan (2004.10802): how the exponents of a student follow from the
-    dimension of its inputs. The distributions are these: inputs are independent standard normal.
-    Weights of hidden layers are normal of variance 2 / fan-in (relu) or 1 / fan-in (tanh), those
-    of the last layer of variance 1 / fan-in, biases of standard deviation 0.1. Each output is
-    centred and scaled to variance 1 over 10,240 inputs drawn apart, so that the mean squared
-    error is about the share of the variance left. The option `target_noise` adds noise.
+    As in Sharma & Kaplan (2004.10802), who ask how the scaling exponents of a student depend on the
+    dimension of its inputs. Inputs are independent standard normal. Weights are normal with
+    variance 2 / fan-in (relu) or 1 / fan-in (tanh) in hidden layers and 1 / fan-in in the last
+    layer; biases have standard deviation 0.1. Each output is centred and scaled to variance 1 over
+    10,240 other inputs, so the mean squared error is about the unexplained share of the variance.
+    The option `target_noise` adds noise.
 
-    Of one stream the first `n_train` inputs are trained on, so that a larger training set contains
-    a smaller one. The test set is the same for every size and seed.
+    The training inputs are the first `n_train` of one stream, so that a larger training set
+    contains a smaller one. The test set is the same for every size and seed.
 
     Attributes:
         n_in: dimension of the inputs.
@@ -50,7 +50,7 @@ class Teacher(Data):
         hidden: widths of the teacher's hidden layers.
         activation: after each of them.
         teacher_seed: of the weights and of all inputs.
-        fresh: draw the training inputs by the run's seed instead.
+        fresh: whether the training inputs are drawn by the run's seed instead.
     """
 
     n_in: int = Field(ge=1)

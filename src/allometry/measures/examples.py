@@ -1,4 +1,4 @@
-"""The examples that a measure looks at: at most so many, in batches of one size."""
+"""The examples that a measure uses: at most a given number, in batches of one size."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["EXAMPLES", "Batch", "batches", "drawn_rows"]
 
-EXAMPLES = 2048  # a measure looks at unless it is told another number
-BATCH = 256  # examples at once, so that what lies between the layers stays small
+EXAMPLES = 2048  # that a measure uses by default
+BATCH = 256  # examples at once, so that activations stay small
 
 
 class Batch(NamedTuple):
@@ -22,7 +22,7 @@ class Batch(NamedTuple):
 
     Attributes:
         x, y: features and targets, ``(B, ...)``.
-        inside: 1 for an example, 0 for one that fills up the last batch, ``(B,)``.
+        inside: 1 for an example, 0 for padding of the last batch, ``(B,)``.
     """
 
     x: jax.Array
@@ -31,12 +31,12 @@ class Batch(NamedTuple):
 
 
 def drawn_rows(n: int, most: int, seed: int) -> NDArray[np.int64]:
-    """At most so many of n rows, all of them where there are no more.
+    """At most `most` of n rows: all of them where n is no larger.
 
-    They are the first of ``torch.randperm(n)`` after ``torch.manual_seed(seed)``.
+    Otherwise the first of ``torch.randperm(n)`` after ``torch.manual_seed(seed)``.
 
     Raises:
-        UsageError: for less than one.
+        UsageError: `most` is below 1.
     """
     if most < 1:
         raise UsageError(f"examples: 1 or more expected, got {most}")

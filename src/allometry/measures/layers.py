@@ -1,4 +1,4 @@
-"""What the layers of a network give for some examples, and the size of it."""
+"""The outputs of the layers of a network for some examples, and their size."""
 
 from functools import partial
 from typing import Any
@@ -19,28 +19,28 @@ __all__ = ["activation_changes", "activation_sizes", "last_hidden"]
 
 
 def activation_sizes(net: Network, *, examples: int = EXAMPLES) -> dict[str, float]:
-    """Mean absolute size of what each layer gives for training examples.
+    """Mean absolute value of the outputs of each layer for training examples.
 
-    Taken along training of networks of several widths it is the coordinate check of Yang et al.,
-    2203.03466, appendix D.1: in muP no layer's size grows with the width, and only the outputs
+    Measured during training of networks of several widths, it is the coordinate check of Yang et
+    al., 2203.03466, appendix D.1: in muP no layer's size grows with the width, and only the outputs
     at the start shrink. The mean is over examples, units and places.
 
     Args:
-        examples: of the training set at most; drawn by the run's seed.
+        examples: most training examples used; drawn by the run's seed.
 
     Returns:
-        `activation_size_1`, `activation_size_2`, ... of the hidden layers, from the input on, and
-        `output_size`; of the layers that `Model.layer_outputs` names.
+        `activation_size_1`, `activation_size_2`, ... for the hidden layers, from the input on, and
+        `output_size`. The layers are those of `Model.layer_outputs`.
     """
     rows = drawn_rows(len(net.split.train_x), examples, net.spec.seed)
     return _named("size", _mean_sizes(net, rows, None))
 
 
 def activation_changes(net: Network, *, examples: int = EXAMPLES) -> dict[str, float]:
-    """Mean absolute change of what each layer gives since before the first update.
+    """Mean absolute change of the outputs of each layer since before the first update.
 
-    The coordinates of x_t - x_0 of Yang et al., 2203.03466, appendix D.1: in muP they are of one
-    size at all widths; in the standard parametrisation those of the outputs grow with the width.
+    The coordinates of x_t - x_0 of Yang et al., 2203.03466, appendix D.1: in muP their size does
+    not depend on the width; in the standard parametrisation those of the outputs grow with it.
 
     Args:
         examples: as in `activation_sizes`.
@@ -63,10 +63,10 @@ def _named(what: str, means: list[float]) -> dict[str, float]:
 
 
 def last_hidden(net: Network, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """What the last hidden layer gives for these test examples, ``(n, units)``.
+    """Outputs of the last hidden layer for these test examples, ``(n, units)``.
 
     Raises:
-        UsageError: the network has no hidden layer, or does not say what it gives.
+        UsageError: the network has no hidden layer, or does not define its outputs.
     """
     _check_layers(net.model)
     parts = []
@@ -91,7 +91,7 @@ def _mean_sizes(net: Network, rows: NDArray[np.int64], start: Params | None) -> 
 
 @partial(jax.jit, static_argnames=("model",))
 def _batch_sizes(model: Model, params: Any, start: Any, batch: Batch) -> list[jax.Array]:
-    """For each layer the mean absolute size of an example, summed over the examples."""
+    """For each layer, the mean absolute output for an example, summed over the examples."""
     layers = model.layer_outputs(params, batch.x)
     if start is not None:
         began = model.layer_outputs(start, batch.x)
@@ -103,18 +103,18 @@ def _batch_sizes(model: Model, params: Any, start: Any, batch: Batch) -> list[ja
 def _last_hidden(model: Model, params: Any, x: jax.Array) -> jax.Array:
     *hidden, _ = model.layer_outputs(params, x)
     if not hidden:
-        raise UsageError(f"features are of a hidden layer, and {model!r} has none")
+        raise UsageError(f"a model with a hidden layer expected, got {model!r}")
     return hidden[-1].reshape(len(x), -1)
 
 
 def _check_layers(model: Model) -> None:
-    """Refuse a class that computes something else than the one whose `layer_outputs` it has."""
+    """Refuse a class that overrides `apply` and inherits `layer_outputs`."""
     for kind in type(model).__mro__:
         if "layer_outputs" in vars(kind):
             return
         if "apply" in vars(kind):
             raise UsageError(
-                f"{kind.__name__} has an `apply` of its own and does not say what its layers "
-                "give: write its `layer_outputs(params, x)`, a tuple of arrays (B, ...) from the "
+                f"{kind.__name__} has an `apply` of its own and does not define the outputs of its "
+                "layers: write its `layer_outputs(params, x)`, a tuple of arrays (B, ...) from the "
                 "first hidden layer to the outputs"
             )

@@ -18,12 +18,12 @@ class Network:
         params: NumPy arrays by name, read-only.
         losses: loss and metrics over the training set (`TrainSpec.measure_examples` of it), the
             whole test set and, where there is one, validation set: ``train_loss``,
-            ``test_loss``, and of class labels ``train_accuracy``, ``test_accuracy``.
-        split: the features its trained part sees, with targets; read-only.
+            ``test_loss`` and, for class labels, ``train_accuracy``, ``test_accuracy``.
+        split: the features that its trained part sees, with targets; read-only.
         epoch: passes made so far; 0 is the untrained network.
         step: updates made so far.
-        start: parameters before the first update, read-only; None where nothing is measured
-            before it.
+        start: parameters before the first update, read-only; None where the study does not measure
+            the untrained network.
     """
 
     spec: RunSpec

@@ -28,17 +28,17 @@ def gradient_noise_scale(net: Network, *, examples: int = EXAMPLES) -> dict[str,
     gradients g of N examples, with mean m and ``s = sum |g - m|^2 / (N - 1)``,
     ``tr(S) = (1 - 1/n) s`` and ``|G|^2 = |m|^2 - (1 - N/n) s / N``. With N = n that is exact. With
     fewer both are unbiased for examples drawn without replacement; without the terms in n they are
-    the estimates of appendix A.1 from batches of 1 and N. Dropout plays no part.
+    the estimates of appendix A.1 from batches of 1 and N. Dropout is off.
 
     Args:
-        examples: N, at most; drawn by the run's seed.
+        examples: the largest N; the examples are drawn by the run's seed.
 
     Returns:
         `gradient_noise_scale`, in examples, NaN where the estimate of ``|G|^2`` is not positive;
         `gradient_norm`, the root of that estimate, NaN where it is negative.
 
     Raises:
-        UsageError: one example of several.
+        UsageError: one example is to be drawn from several.
     """
     n = len(net.split.train_x)
     rows = drawn_rows(n, examples, net.spec.seed)
@@ -61,13 +61,13 @@ def noise_and_signal(mean_square: float, squares: float, count: int, n: int) -> 
         squares: their squared norms, summed.
         count: how many they are. n: all examples.
     """
-    # Rounding alone makes it negative, of equal gradients.
+    # Negative only by rounding, where gradients are equal.
     spread = max(squares - count * mean_square, 0.0) / max(count - 1, 1)
     return (1 - 1 / n) * spread, mean_square - (1 - count / n) * spread / count
 
 
 def _sums(net: Network, rows: Any) -> tuple[Any, float]:
-    """Gradients of single examples summed up, ``(n_params,)``, and their squared norms."""
+    """The sum of the gradients of single examples, ``(n_params,)``, and of their squared norms."""
     size = sum(array.size for array in net.params.values())
     at_once = min(BATCH, max(1, NUMBERS // size))
     total, squares = np.zeros(size), 0.0

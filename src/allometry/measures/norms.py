@@ -49,7 +49,7 @@ def start_of(net: Network, measure: str) -> Params:
     """The parameters before the first update.
 
     Args:
-        measure: that asks for them.
+        measure: name of the measure that needs them, for the message.
 
     Raises:
         UsageError: nothing is measured before the first update.
@@ -57,7 +57,7 @@ def start_of(net: Network, measure: str) -> Params:
     if net.start is None:
         raise UsageError(
             f"{measure} compares with the network before its first update, which this study does "
-            "not look at: leave out Training(untrained=False)"
+            "not measure: leave out Training(untrained=False)"
         )
     return net.start
 

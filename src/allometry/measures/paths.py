@@ -8,7 +8,7 @@ a hidden unit to an output costs the sum C of its edges. For a hidden unit
 - H'_TSE = 1 / sum_paths (1 / C), "abstraction": all paths in parallel, as resistances;
 - H'_SIE = -sum_paths q log2(q + 1e-9) with q = softmax(-C), "compression", in bits.
 
-Biases, activations and data play no part.
+They do not depend on biases, activations and data.
 """
 
 from collections.abc import Sequence

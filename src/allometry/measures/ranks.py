@@ -1,4 +1,4 @@
-"""How many dimensions the features of a network fill."""
+"""The effective number of dimensions of the features of a network."""
 
 import math
 from typing import Any
@@ -14,18 +14,18 @@ __all__ = ["effective_rank", "effective_rank_of", "participation_ratio_of"]
 
 
 def effective_rank(net: Network, *, examples: int = EXAMPLES) -> dict[str, float]:
-    """Effective dimensions of what the last hidden layer gives for test examples.
+    """Effective dimensions of the outputs of the last hidden layer for test examples.
 
     Args:
-        examples: of the test set at most; drawn by the run's seed. No dimension beyond their
-            number is seen.
+        examples: most test examples used; drawn by the run's seed. The result cannot exceed their
+            number.
 
     Returns:
         `effective_rank`, see `effective_rank_of`, and `participation_ratio`, see
         `participation_ratio_of`; from 1 to the number of units.
 
     Raises:
-        UsageError: the network has no hidden layer, or does not say what it gives.
+        UsageError: the network has no hidden layer, or does not define its outputs.
     """
     features = last_hidden(net, drawn_rows(len(net.split.test_x), examples, net.spec.seed))
     return {
@@ -35,9 +35,9 @@ def effective_rank(net: Network, *, examples: int = EXAMPLES) -> dict[str, float
 
 
 def effective_rank_of(features: NDArray[np.floating[Any]]) -> float:
-    """exp of the entropy of the singular values over their sum, of a matrix as it is.
+    """exp of the entropy of the singular values divided by their sum; the matrix is not centred.
 
-    Roy & Vetterli, The effective rank, EUSIPCO 2007, definition 1. NaN of a matrix of zeros.
+    Roy & Vetterli, The effective rank, EUSIPCO 2007, definition 1. NaN for a matrix of zeros.
 
     Args:
         features: ``(n, units)``.
@@ -60,7 +60,7 @@ def participation_ratio_of(features: NDArray[np.floating[Any]]) -> float:
     """
     wide = features.astype(np.float64)
     centred = wide - wide.mean(axis=0)
-    # Of the smaller of the two matrices with these eigenvalues.
+    # Both matrices of products have these eigenvalues; this is the smaller one.
     products = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
     squares = float(np.square(products).sum())
     return float(np.trace(products)) ** 2 / squares if squares else math.nan

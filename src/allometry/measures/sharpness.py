@@ -35,14 +35,14 @@ def sharpness(
     """The largest eigenvalue of the Hessian of the training loss.
 
     Cohen et al., 2103.00065: full-batch gradient descent at a constant learning rate
-    eta rises to a sharpness of about 2 / eta. Found by Lanczos' method with products of Hessian
-    and vector, the derivative of the gradient along the vector. Dropout plays no part.
+    eta rises to a sharpness of about 2 / eta. Computed by Lanczos' method with Hessian-vector
+    products, the derivatives of the gradient along a vector. Dropout is off.
 
     Args:
-        examples: of the training set at most; drawn by the run's seed.
-        tolerance: largest ``|H v - s v|`` of the sharpness s and unit vector v found, as a share of
-            s; an eigenvalue is as near as that.
-        products: of Hessian and vector at most.
+        examples: most training examples used; drawn by the run's seed.
+        tolerance: largest ``|H v - s v|`` of the resulting sharpness s and unit vector v, as a
+            share of s. An eigenvalue lies within this distance of s.
+        products: most Hessian-vector products.
 
     Returns:
         `sharpness`, NaN where the products did not suffice.
@@ -86,19 +86,19 @@ def largest_eigenvalue(
     products: int = PRODUCTS,
     noise: float = 0.0,
 ) -> float:
-    """The largest eigenvalue, by sign, of a symmetric matrix, by Lanczos' method.
+    """The largest, most positive, eigenvalue of a symmetric matrix by Lanczos' method.
 
     Golub & Van Loan, Matrix Computations, section 10.1, from a start drawn with seed 0. Vectors
-    are not made orthogonal again: that repeats eigenvalues that are found and spoils none (Paige
-    1980), and three vectors are all that is kept. It ends when the residual of the largest Ritz
-    pair, which bounds the distance to an eigenvalue, is small.
+    are not reorthogonalised: this duplicates eigenvalues but makes none wrong (Paige 1980), and
+    only three vectors are kept. The method ends when the residual of the largest Ritz pair, which
+    bounds the distance to an eigenvalue, is small.
 
     Args:
-        product: of the matrix and a vector ``(n,)``.
+        product: function of a vector ``(n,)``, its product with the matrix.
         tolerance: largest residual, as a share of the eigenvalue.
-        products: at most.
-        noise: relative error of a product; a residual as small as that of the largest
-            eigenvalue by size is zero.
+        products: most calls of `product`.
+        noise: relative error of a product. A residual below ten times this share of the largest
+            eigenvalue by size counts as zero.
 
     Returns:
         NaN where the products did not suffice, or are not finite.

@@ -1,4 +1,4 @@
-"""Measures of language models: bits a byte, which compare tokenisers, and text that they write."""
+"""Measures of language models: bits per byte, which compare tokenisers, and text they write."""
 
 import math
 
@@ -15,21 +15,21 @@ LARGEST_TEMPERATURE = 1e6
 
 
 def bits_per_byte(net: Network) -> dict[str, float]:
-    """The test loss in bits a byte, and what it is computed from.
+    """The test loss in bits per byte, and the number of bytes.
 
-    The loss is the mean over tokens in nats; of n tokens of b bytes in all it is
-    ``loss n / (b ln 2)`` bits a byte, over exactly the tokens that were tested.
+    The loss is the mean over tokens in nats. For n tokens with b bytes in all it is
+    ``loss n / (b ln 2)`` bits per byte, over exactly the tokens that were tested.
 
     Returns:
         `test_bits_per_byte` and, where there is a validation part, `valid_bits_per_byte`;
-        `test_bytes`, `valid_bytes`: of these tokens.
+        `test_bytes`, `valid_bytes`: the bytes of these tokens.
 
     Raises:
-        UsageError: the data are no `Text`.
+        UsageError: the data are not a `Text`.
     """
     data = net.spec.data
     if not isinstance(data, Text):
-        raise UsageError(f"bits_per_byte is of text, data=Text(...), got {type(data).__name__}")
+        raise UsageError(f"bits_per_byte needs data=Text(...), got {type(data).__name__}")
     out = {}
     for part, (_, targets) in net.split.parts().items():
         if part != "train":
@@ -50,21 +50,21 @@ def sampled_text(
 ) -> dict[str, str]:
     """Text that a language model writes after a prompt.
 
-    It is that of `al.sample`, which needs weights that are kept.
+    It is the text that `al.sample` gives, which needs kept weights.
 
     Args:
-        prompt, tokens, temperature, seed: as of `al.sample`; other ones by `functools.partial`.
+        prompt, tokens, temperature, seed: as for `al.sample`; `functools.partial` sets other ones.
 
     Returns:
-        `sampled_text`, without the prompt. Bytes that are no UTF-8 are U+FFFD.
+        `sampled_text`, without the prompt. Bytes that are not UTF-8 become U+FFFD.
 
     Raises:
-        UsageError: the run is of no `LanguageModel` on `Text`, or as of `al.sample`.
+        UsageError: the run is not a `LanguageModel` on `Text`, or as for `al.sample`.
     """
     model, data = net.model, net.spec.data
     if not isinstance(model, LanguageModel) or not isinstance(data, Text):
         raise UsageError(
-            "sampled_text is of a LanguageModel on Text(...), got "
+            "sampled_text needs a LanguageModel on Text(...), got "
             f"{type(model).__name__} on {type(data).__name__}"
         )
     text = text_after(
@@ -86,11 +86,11 @@ def text_after(
     """Text that a language model writes after a prompt, by the tokeniser of its data.
 
     Args:
-        tokens, temperature, seed: as of `al.sample`.
+        tokens, temperature, seed: as for `al.sample`.
 
     Raises:
-        UsageError: a number that cannot be meant; the prompt is empty, or has characters that the
-            vocabulary has not. DataError: the network has diverged.
+        UsageError: a number is out of its range; the prompt is empty, or has characters that the
+            vocabulary lacks. DataError: the network has diverged.
     """
     if tokens < 1 or seed < 0:
         raise UsageError(f"tokens, 1 or more, and seed, 0 or more, expected, got {tokens}, {seed}")

@@ -27,5 +27,5 @@ ACTIVATIONS: Mapping[str, Callable[[jax.Array], jax.Array]] = {
     "softplus": jax.nn.softplus,
 }
 
-# These are not 0 at 0, so padded units would not stay 0: a network sets them to 0 itself.
+# These are not 0 at 0, so padded units would not stay 0; networks set padded units to 0 again.
 NONZERO_AT_ZERO = frozenset({"sigmoid", "softplus"})

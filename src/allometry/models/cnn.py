@@ -44,11 +44,11 @@ class CNN(Model):
         norm: before the activation, over all places of an example: see `norms.normalise`.
         norm_groups: number of groups of channels of norm "group"; divides the channels of every
             block.
-        pool: "max", "mean" or "none"; a row or column that is left over is dropped.
-        head: what the linear layer sees: the "mean" of each channel, or all places ("flatten").
+        pool: "max", "mean" or "none"; the last row or column of an odd size is dropped.
+        head: input of the linear layer: the "mean" of each channel, or all places ("flatten").
         parametrisation: "mup" changes initial values and learning rates, not the forward pass. With
-            `channels` equal to `base_channels` it is "standard".
-        base_channels: of "mup": channels of each block at which the learning rate is as in
+            `channels` equal to `base_channels` it equals "standard".
+        base_channels: for "mup": channels of each block at which the learning rate is as in
             "standard".
     """
 
@@ -75,7 +75,7 @@ class CNN(Model):
                 f"{len(self.channels)} times: fewer blocks, or pool='none'"
             )
         if self.norm_groups > 1 and self.norm != "group":
-            raise ValueError(f"norm_groups is of norm='group', got norm={self.norm!r}")
+            raise ValueError(f"norm_groups needs norm='group', got norm={self.norm!r}")
         if any(channels % self.norm_groups for channels in self.channels):
             raise ValueError(
                 f"norm_groups that divides channels {self.channels} expected, got "

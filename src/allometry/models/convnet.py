@@ -20,12 +20,12 @@ SIDE, HIDDEN, CLASSES = 28, 64, 10
 
 
 class ConvNet(Model):
-    """Two 3 x 3 convolutions, each with ReLU and 2 x 2 maximum, then layers of 64 and 10 units.
+    """Two 3 x 3 convolutions, each with ReLU and 2 x 2 max pooling, then 64 and 10 dense units.
 
     ``CNN(c)`` of seed 001, initial values as PyTorch's; 9 c^2 + 3147 c + 714 parameters.
 
     Attributes:
-        channels: c, of both convolutions.
+        channels: c, the channels of both convolutions.
         dropout: share of the inputs of both linear layers set to zero while training; the
             others are divided by 1 - dropout.
     """
@@ -105,7 +105,7 @@ class ConvNet(Model):
 def _features(params: Any, x: jax.Array) -> jax.Array:
     """Outputs ``(49 c, B)`` of the convolutions, channel by channel as PyTorch flattens them."""
     if params["weight1"].dtype == jnp.bfloat16:
-        # Without Winograd's transforms: their sums cancel, and bfloat16 has 8 bits.
+        # Not by Winograd's transforms: in their sums digits cancel, and bfloat16 has only 8 bits.
         once = _conv_relu_pool(x.reshape(-1, SIDE, SIDE, 1), params["weight1"], params["bias1"])
         twice = _conv_relu_pool(once, params["weight2"], params["bias2"])
         return twice.transpose(3, 1, 2, 0).reshape(-1, len(x))

@@ -1,15 +1,15 @@
-"""Convolution, ReLU and pooling as one step with a gradient of its own.
+"""Convolution, ReLU and pooling as one step with a custom gradient.
 
 Every step is a 3 x 3 convolution padded with zeros, plus bias, ReLU and the
-maximum over blocks of 2 x 2. Images lie with the batch last, ``(channels, H, W, B)``,
+maximum over blocks of 2 x 2. The batch is the last axis of images, ``(channels, H, W, B)``,
 so that every shift is a copy of whole rows and every product a plain matrix
 product over long rows.
 
 The inner convolution is Winograd's F(2x2, 3x3) (Lavin & Gray, 1509.09308, section
 4.1): each block of the pooling is one tile of 2 x 2 outputs, computed in 16 products
-where the definition takes 36. Its transforms are sums and halves, so it rounds
-about as the definition does. Its gradient is made of the same transforms
-transposed. XLA's own gradient on a CPU takes five times as long as its forward pass.
+where the definition takes 36. Its transforms are sums and halves, so its rounding errors
+are about those of the definition. Its gradient uses the transposed transforms. XLA's own
+gradient on a CPU takes five times as long as its forward pass.
 
 Of equal values in a block the first in reading order gets the gradient, as in PyTorch.
 """
@@ -27,7 +27,7 @@ Arrays = list[jax.Array]
 # From the 16 products of a tile to its 4 outputs, A^T m A.
 A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], dtype=np.float32)
 OUTPUTS = np.kron(A, A)
-# Which of the 4 inputs of a tile each of the 3 weights is on, for each of the 2 outputs.
+# Which of the 4 inputs of a tile each of the 3 weights multiplies, for each of the 2 outputs.
 PLACES = np.array([np.eye(3, 4), np.eye(3, 4, 1)], dtype=np.float32)
 
 # ---- the convolution of many channels ---------------------------------------------------
@@ -75,8 +75,8 @@ conv_relu_pool.defvjp(_forward, _backward)
 def image_relu_pool(x: jax.Array, weight: jax.Array, bias: jax.Array) -> jax.Array:
     """Pooled outputs ``(out, H/2, W/2, B)`` of images of one channel.
 
-    By definition, all four outputs of a tile in one matrix product. The images get no
-    gradient: nothing before them is trained.
+    Computed by definition, with all four outputs of a tile in one matrix product. The images
+    get no gradient, as nothing before them is trained.
 
     Args:
         x: ``(H, W, B)``, H and W even.
@@ -125,14 +125,16 @@ def _largest(outputs: Arrays) -> jax.Array:
 
 
 def _chosen(outputs: Arrays, pooled: jax.Array) -> jax.Array:
-    """Which of the four outputs the pooled one is, the first where several are; 4 for none
-    (it did not pass the ReLU), ``(out, n)``."""
+    """Which of the four outputs is the largest, ``(out, n)``: the first of equal ones.
+
+    4 where the ReLU makes the pooled output zero.
+    """
     top = _largest(outputs)
     a, b, c, _ = outputs
     later = jnp.where(b == top, 1.0, jnp.where(c == top, 4.0, 9.0))
     squares = jnp.where(pooled.reshape(top.shape) > 0, jnp.where(a == top, 0.0, later), 16.0)
-    # XLA recomputes cheap expressions at every use, here from the products on, but stores the
-    # result of a square root. With the root this takes half the time.
+    # XLA recomputes cheap expressions at every use, here beginning with the products, but stores
+    # the result of a square root. With the root this takes half the time.
     return jnp.sqrt(squares)
 
 
@@ -147,8 +149,10 @@ def _to_chosen(gradient: jax.Array, chosen: jax.Array) -> tuple[jax.Array, jax.A
 
 
 def _quarters(x: jax.Array) -> jax.Array:
-    """Padded with zeros and parted by even and odd rows and columns,
-    ``(2, 2, channels, H/2 + 1, W/2 + 1, B)``."""
+    """x padded with zeros and split into even and odd rows and columns.
+
+    ``(2, 2, channels, H/2 + 1, W/2 + 1, B)``.
+    """
     channels, height, width, batch = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     parted = padded.reshape(channels, height // 2 + 1, 2, width // 2 + 1, 2, batch)
@@ -162,7 +166,7 @@ def _image_tiles(x: jax.Array) -> jax.Array:
 
 
 def _four(parts: jax.Array, axis: int) -> Arrays:
-    """The 4 inputs of every tile along one axis, of which `parts` has even and odd places."""
+    """The 4 inputs of every tile along one axis, given the even and odd places of that axis."""
     n = parts.shape[axis]
     return [
         jax.lax.slice_in_dim(parts[k % 2], k // 2, k // 2 + n - 1, axis=axis - 1) for k in range(4)
@@ -213,7 +217,7 @@ def _four_to_three(v: jax.Array) -> Arrays:
 def _outputs(products: jax.Array) -> Arrays:
     """The four outputs ``(out, n)`` of a tile from its products ``(16, out, n)``."""
     m = products.reshape(4, 4, *products.shape[1:])
-    # One after another, so that the largest is found in the same pass over the products.
+    # As separate arrays, so that the largest is found in the same pass over the products.
     rows = [m[0] + m[1] + m[2], m[1] - m[2] - m[3]]
     return [y for r in rows for y in (r[0] + r[1] + r[2], r[1] - r[2] - r[3])]
 
@@ -233,12 +237,12 @@ def _input_gradient(of_tiles: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 def _overlap(parts: Arrays, axis: int) -> Arrays:
-    """Even and odd inputs from the four inputs of each tile; a tile starts one before its block."""
+    """Even and odd inputs, summed over tiles; a tile begins one place before its block."""
     return [parts[1] + _moved(parts[3], axis, 1), _moved(parts[0], axis, -1) + parts[2]]
 
 
 def _moved(x: jax.Array, axis: int, by: int) -> jax.Array:
-    """x shifted by one place, zeros behind it."""
+    """x shifted by one place and filled with zeros."""
     margin = [(0, 0)] * x.ndim
     margin[axis] = (1, 0) if by > 0 else (0, 1)
     first = 0 if by > 0 else 1

@@ -1,7 +1,7 @@
-"""Sizes, work, weights and fit of a model that does not say them itself.
+"""Sizes, FLOP, weights and checks of a model that does not define them itself.
 
-Work is read from the program of `apply` as JAX traces it, before any compiler sees it: the same
-numbers on every machine.
+FLOP are counted in the program of `apply` as JAX traces it, before compilation, so they are the
+same on every machine.
 """
 
 import math
@@ -21,12 +21,12 @@ __all__ = [
     "Counts", "Params", "check_fit", "check_one_network", "counts_of", "n_inputs_of", "weights_of",
 ]  # fmt: skip
 
-# A layer's name to its arrays; weights are (fan_out, fan_in) on the host, as in PyTorch. They
-# start as float32 and are float64 where they train so.
+# Parameter name to array; weights are (fan_out, fan_in) on the host, as in PyTorch. They start as
+# float32, and are float64 where training is in float64.
 Params = Mapping[str, NDArray[Any]]
 Apply = Callable[..., Any]
 
-# Operations that count one for each number they give; comparisons, roots and other functions none.
+# Operations that count as one for each output; comparisons, roots and other functions count none.
 SINGLE = {"add", "add_any", "sub", "mul", "div", "square", "integer_pow"}
 
 
@@ -36,9 +36,9 @@ class Counts(NamedTuple):
     Attributes:
         n_params: trained numbers, weights and biases.
         n_params_no_biases: trained weights alone.
-        forward_flop: of one example through the trained part, a multiply-add as two.
-        backward_flop: of one example: gradients of all weights, and of all inputs but
-            the first layer's, which nothing needs.
+        forward_flop: of one example through the trained part; a multiply-add counts as two.
+        backward_flop: of one example: gradients of all weights, and of the inputs of all
+            layers but the first, whose gradient is not needed.
     """
 
     n_params: int
@@ -51,8 +51,8 @@ def counts_of(apply: Apply, start: Params, n_in: int) -> Counts:
     """Sizes of a model by its `apply` and its start values, for examples of `n_in` features.
 
     Arrays with one axis are biases. Multiply-adds of matrix products and convolutions are two
-    operations; sums, differences, products and quotients of single numbers are one, functions
-    such as tanh nothing. For a plain `MLP` that is what its own `counts` says.
+    operations; sums, differences, products and quotients of single numbers are one. Functions
+    such as tanh count nothing. For a plain `MLP` this agrees with its own `counts`.
 
     Raises:
         UsageError: `apply` has a loop of unknown length.
@@ -80,7 +80,7 @@ def weights_of(params: Params) -> list[NDArray[Any]]:
 
 
 def n_inputs_of(apply: Apply, start: Params) -> int | None:
-    """Features that `apply` takes: the first number of columns in `start` with which it works."""
+    """Features that `apply` takes: the first number of columns in `start` that it accepts."""
     columns: list[int] = [array.shape[1] for array in start.values() if array.ndim > 1]
     for n_in in columns:
         x = jax.ShapeDtypeStruct((2, n_in), jnp.float32)
@@ -118,7 +118,7 @@ def check_fit(apply: Apply, start: Params, n_in: int, n_out: int, name: str) -> 
 
 
 def check_one_network(apply: Apply, start: Params, again: Params, n_in: int, name: str) -> None:
-    """Refuse a model whose start is not the seed's, or in which examples see each other.
+    """Refuse start values that the seed does not decide, and outputs that depend on the batch.
 
     Args:
         start, again: start values of one seed, drawn twice.
@@ -128,8 +128,8 @@ def check_one_network(apply: Apply, start: Params, again: Params, n_in: int, nam
     """
     if any(not np.array_equal(start[key], again[key], equal_nan=True) for key in start):
         raise UsageError(
-            f"{name}.init: other start values at the second call; draw them from its argument, "
-            "`draws`, which is the run's seed, and from no other random generator"
+            f"{name}.init: the same start values at each call expected, got others; draw them "
+            "from its argument `draws`, which has the run's seed, and from no other generator"
         )
     x = np.random.default_rng(0).normal(size=(4, n_in)).astype(np.float32)
     together, shuffled = jax.jit(lambda p, x: (apply(p, x), apply(p, x[::-1])[::-1]))(start, x)
@@ -159,7 +159,7 @@ def _work(jaxpr: Any) -> int:
     for equation in jaxpr.eqns:
         name, params = equation.primitive.name, equation.params
         outputs = [v.aval for v in equation.outvars if jnp.issubdtype(v.aval.dtype, jnp.floating)]
-        out = math.prod(outputs[0].shape) if outputs else 0  # counters cost nothing
+        out = math.prod(outputs[0].shape) if outputs else 0  # integers, as counters, cost nothing
         if name == "while":
             raise UsageError("a loop of unknown length in `apply`: give the model `counts`")
         if name == "dot_general":
@@ -181,7 +181,7 @@ def _work(jaxpr: Any) -> int:
 
 
 def _taps(equation: Any) -> Fraction:
-    """Multiply-adds of a convolution for each of its outputs; zeros between inputs not counted."""
+    """Multiply-adds of a convolution per output, without those by zeros between inputs."""
     kernel, spec = equation.invars[1].aval.shape, equation.params["dimension_numbers"].rhs_spec
     taps = math.prod(kernel) // kernel[spec[0]]
     return Fraction(taps, math.prod(equation.params["lhs_dilation"]))

@@ -1,4 +1,4 @@
-"""Symbols looked up in a table, added, and decoded by a perceptron."""
+"""A network that adds the embeddings of two symbols and decodes the sum by a perceptron."""
 
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,14 +19,14 @@ __all__ = ["EmbeddingDecoder"]
 class EmbeddingDecoder(PairModel):
     """Each symbol's vector from a trained table, their sum through a perceptron.
 
-    The kind of network Liu et al. study in 2205.10343: embeddings and decoder are
-    trained together, and what is learned shows in how the embeddings lie. All start as
+    The kind of network that Liu et al. study in 2205.10343: embeddings and decoder are
+    trained together, and the geometry of the embeddings shows what is learned. All start as
     in PyTorch: normal vectors as `nn.Embedding`, layers as `nn.Linear`.
 
     Attributes:
         p: symbols, 0 to p - 1, and as many outputs.
-        d_embed: numbers of a symbol's vector. hidden: units of the decoder's layers.
-            Members of a pack may differ in both: what is zero stays zero.
+        d_embed: dimension of the embedding. hidden: units of the decoder's hidden layers.
+            Members of a pack may differ in both: padding with zeros stays zero.
         activation: between the decoder's layers, none after the last.
     """
 
@@ -78,7 +78,8 @@ class EmbeddingDecoder(PairModel):
         return self.layer_outputs(params, x)[-1]
 
     def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
-        # A gather would be a scatter backwards; 2 where a pair is one symbol twice.
+        # A product, as the gradient of a gather is a scatter; 2 where a symbol is paired with
+        # itself.
         embed = params["embed"]
         chosen = jax.nn.one_hot(x.astype(jnp.int32), len(embed), dtype=embed.dtype).sum(axis=1)
         x, layers = chosen @ embed, []

@@ -1,4 +1,4 @@
-"""A perceptron that learns on the outputs of a frozen random encoder."""
+"""A perceptron that is trained on the outputs of a frozen random encoder."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -70,7 +70,7 @@ def _in_chunks(
     out = np.empty((len(x), n_features), dtype=np.float32)
     size = min(CHUNK, len(x))
     for first in range(0, len(x), size):
-        # The last chunk repeats some rows: all chunks have one shape, for one compilation.
+        # The last chunk repeats some rows, so that all chunks have one shape and one compilation.
         rows = slice(min(first, len(x) - size), min(first, len(x) - size) + size)
         out[rows] = encode(x[rows])
     return out

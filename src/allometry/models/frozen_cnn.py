@@ -16,7 +16,7 @@ class FrozenCNN(FrozenEncoder):
     """Head on 1568 random convolutional features of a 28 x 28 image.
 
     `CNN_N_logic` of seed 000: twice a 3 x 3 convolution (16, then 32 channels,
-    padding 1), ReLU and 2 x 2 maximum, flattened channel by channel. Its comments
+    padding 1), ReLU and 2 x 2 max pooling, flattened channel by channel. Its comments
     call the extractor pre-trained; it is random and never trained.
     """
 

@@ -61,7 +61,7 @@ class FrozenViT(FrozenEncoder):
     def encode(encoder: Any, images: jax.Array) -> jax.Array:
         x = _tokens(encoder, images)
         for layer in range(LAYERS):
-            # Of the last layer only the class token is looked at.
+            # Only the class token of the last layer is used.
             first = x[:, :1] if layer == LAYERS - 1 else x
             first = _layer_norm(first + _attention(encoder, first, x))
             x = _layer_norm(first + _feed_forward(encoder, first))
@@ -78,7 +78,7 @@ def _tokens(encoder: Arrays, images: jax.Array) -> jax.Array:
 
 
 def _attention(encoder: Arrays, asking: jax.Array, asked: jax.Array) -> jax.Array:
-    """Attention of `HEADS` heads of tokens ``(B, n, 64)`` to all ``(B, 50, 64)``; no biases."""
+    """Attention with `HEADS` heads from tokens ``(B, n, 64)`` to all ``(B, 50, 64)``; no biases."""
     heads = (HEADS, DIM // HEADS)
     weights = encoder["in_weight"].reshape(3, DIM, DIM)
     query, key, value = (

@@ -41,7 +41,7 @@ class MLP(Model):
         activation: between layers, none after the last.
         init_scale: factor on the initial value of every weight and bias (Liu et al., Omnigrok,
             2210.01117), but not of scales and shifts of norms.
-        residual: whether hidden layers add their input to their output; they have one width.
+        residual: whether hidden layers add their input to their output; all have one width then.
         dropout: share of a hidden layer's units set to zero while training; the others are divided
             by 1 - dropout.
         norm: norm of each hidden layer before its activation: see `norms.normalise`.
@@ -49,9 +49,9 @@ class MLP(Model):
         bias: whether layers have biases and norms have shifts.
         parametrisation: "ntk" divides the weighted sums of a layer by the square root of its number
             of inputs, and its initial weights are larger by the same factor. So before training it
-            computes what "standard" does. "mup" changes initial values and learning rates, not the
-            forward pass. At `base_width` it is "standard".
-        base_width: of "mup": width of the hidden layers at which the learning rate is as in
+            computes the same outputs as "standard". "mup" changes initial values and learning
+            rates, not the forward pass. At `base_width` it equals "standard".
+        base_width: for "mup": width of the hidden layers at which the learning rate is as in
             "standard".
     """
 
@@ -74,7 +74,7 @@ class MLP(Model):
         if self.residual and len(set(hidden)) > 1:
             raise ValueError(f"residual: hidden layers of one width expected, got {hidden}")
         if self.norm_groups > 1 and self.norm != "group":
-            raise ValueError(f"norm_groups is of norm='group', got norm={self.norm!r}")
+            raise ValueError(f"norm_groups needs norm='group', got norm={self.norm!r}")
         if any(width % self.norm_groups for width in hidden):
             raise ValueError(
                 f"norm_groups that divides the hidden widths {hidden} expected, got "
@@ -195,8 +195,8 @@ class MLP(Model):
             return self.apply(params, x)
         if type(self).apply is not MLP.apply:
             raise UsageError(
-                f"{type(self).__name__} computes something else than MLP, whose dropout does not "
-                "know it: write its `apply_training`"
+                f"{type(self).__name__} has its own `apply`, which the dropout of MLP does not "
+                "use: write its `apply_training`"
             )
 
         def drop(units: jax.Array, layer: int) -> jax.Array:

@@ -45,15 +45,15 @@ class Model(Spec):
     (`allometry.training.packing`).
 
     Attributes:
-        chunk: examples worked on at once, so that what lies between the layers stays in
-            the cache; gradients are added up over the chunks of a batch. Such a model
-            trains alone. 0: the whole batch at once, packed.
-        member_fields: fields that show in the shapes or start values of the parameters alone,
-            or are used in `apply` as numbers. Networks that differ in these fields alone may
-            share a program, their parameters padded with zeros: a unit of zeros must stay
-            zero, and in `apply` these fields are traced numbers, each member's own.
-        symbols: features are whole numbers that name something, kept as floats; such are
-            never rounded.
+        chunk: examples processed at once, so that activations stay in the cache; gradients
+            are summed over the chunks of a batch. A model with chunks trains alone. 0: the
+            whole batch at once, packed.
+        member_fields: fields that affect only the shapes or start values of the parameters, or
+            that `apply` uses as numbers. Networks that differ in these fields alone may share a
+            program, with their parameters padded with zeros: a unit of zeros must stay zero. In
+            `apply` these fields are traced numbers, one for each member.
+        symbols: whether features are symbols, whole numbers kept as floats. Symbols are never
+            rounded to fewer bits.
     """
 
     chunk: ClassVar[int] = 0
@@ -70,12 +70,12 @@ class Model(Spec):
 
     @property
     def hidden_sizes(self) -> tuple[int, ...] | None:
-        """True widths between input and output, for the column ``hidden_sizes``; None for none."""
+        """Unpadded widths between input and output, for the column of this name; or None."""
         return None
 
     @property
     def n_inputs(self) -> int | None:
-        """Features of an example, where one of the `member_fields` says how many; else None."""
+        """Features per example, where one of the `member_fields` decides how many; else None."""
         return None
 
     @property
@@ -85,24 +85,24 @@ class Model(Spec):
 
     @property
     def tokens(self) -> int:
-        """Predictions of an example: T of networks that answer at T positions, otherwise 1."""
+        """Predictions per example: T for networks with outputs at T positions, otherwise 1."""
         return 1
 
     @property
     def stochastic(self) -> bool:
-        """Whether `apply_training` draws; by default where it is not that of this class."""
+        """Whether `apply_training` draws; by default, whether a subclass overrides it."""
         return type(self).apply_training is not Model.apply_training
 
     def counts(self) -> Counts:
         """Sizes and work; by default read from start values and `apply` (`counting.counts_of`).
 
         Raises:
-            UsageError: none of the widths that its arrays have as columns is that of its inputs.
+            UsageError: no array has as many columns as `apply` takes features.
         """
         return _counted(self)
 
     def columns(self) -> Mapping[str, int | float | str]:
-        """Columns of its runs beside those of every model (`allometry.training.loop.describe`)."""
+        """Columns of its runs besides those of all models (`allometry.training.loop.describe`)."""
         return {}
 
     def init(self, draws: TorchDraws) -> Params:
@@ -110,7 +110,7 @@ class Model(Spec):
         raise lacking(self, "init")
 
     def features(self, draws: TorchDraws, inputs: list[NDArray[np.float32]]) -> list[NDArray[Any]]:
-        """What the trained part sees of each array of inputs ``(n, ...)``.
+        """The features on which the trained part works, for each array of inputs ``(n, ...)``.
 
         A model with a frozen part draws it here, before `init`, and runs it once.
         """
@@ -127,21 +127,21 @@ class Model(Spec):
     def apply(self, params: Mapping[str, jax.Array], x: jax.Array) -> jax.Array:
         """Outputs ``(B, n_out)`` of one network for features ``(B, n_in)``.
 
-        Of a network that answers at each of T positions ``(B, T, n_out)``.
+        For a network with outputs at each of T positions ``(B, T, n_out)``.
         """
         raise lacking(self, "apply")
 
     def layer_outputs(self, params: Mapping[str, jax.Array], x: jax.Array) -> tuple[jax.Array, ...]:
-        """What each layer gives for features ``(B, n_in)``, ``(B, ...)`` each.
+        """Outputs ``(B, ...)`` of each layer for features ``(B, n_in)``.
 
-        The hidden layers from input to output, the last of them as the output layer sees it,
-        then what `apply` gives. Training does without; measures of activations ask for it.
+        First those of the hidden layers from input to output, the last of them as the output layer
+        sees it, then those of `apply`. Only measures of activations use this method.
 
         Raises:
-            UsageError: the model does not say.
+            UsageError: the model does not define it.
         """
         raise UsageError(
-            f"{type(self).__name__} does not say what its layers give: write its "
+            f"{type(self).__name__} does not define the outputs of its layers: write its "
             "`layer_outputs(params, x)`, a tuple of arrays (B, ...) from the first hidden layer "
             "to the outputs"
         )
@@ -149,7 +149,7 @@ class Model(Spec):
     def apply_training(
         self, params: Mapping[str, jax.Array], x: jax.Array, key: jax.Array
     ) -> jax.Array:
-        """The same while training, where a model with dropout draws from `key`."""
+        """`apply` as used in training, where a model with dropout draws from `key`."""
         return self.apply(params, x)
 
     def rate_factors(self, kind: Literal["sgd", "adam"]) -> Mapping[str, float]:
@@ -162,7 +162,9 @@ class Model(Spec):
 
     def fan_in(self, name: str) -> int:
         """Inputs of a unit of the layer that a parameter belongs to."""
-        raise UsageError(f"{type(self).__name__} does not say the fan-in of {name}")
+        raise UsageError(
+            f"{type(self).__name__} does not define the fan-in of {name}: write its `fan_in`"
+        )
 
     def weights(self, params: Params) -> list[NDArray[np.float32]]:
         """The trained weight matrices ``(fan_out, fan_in)`` from input to output.
@@ -173,7 +175,7 @@ class Model(Spec):
 
 
 def _start(model: Model) -> Params:
-    """Start values, of which to learn sizes."""
+    """Start values, from which sizes are read."""
     start = model.init(TorchDraws(0))
     if not isinstance(start, Mapping) or not all(hasattr(a, "shape") for a in start.values()):
         raise UsageError(
@@ -190,9 +192,9 @@ def _counted(model: Model) -> Counts:
     n_in = 2 if isinstance(model, PairModel) else n_inputs_of(model.apply, start)
     if n_in is None:
         raise UsageError(
-            f"{type(model).__name__} takes none of the widths that its arrays have as columns: "
-            "write its `counts`, by `allometry.models.counting.counts_of` with the right number of "
-            "features"
+            f"{type(model).__name__}: an array with as many columns as `apply` takes features "
+            "expected, but none fits; write its `counts` with "
+            "`allometry.models.counting.counts_of` and the right number of features"
         )
     return counts_of(model.apply, start, n_in)
 
@@ -206,7 +208,7 @@ def _checked(model: Model, n_in: int, n_out: int) -> None:
 
 
 class PairModel(Model):
-    """A network that answers a symbol for two.
+    """A network that maps a pair of symbols to a symbol.
 
     Attributes:
         p: symbols, 0 to p - 1, and as many outputs.

@@ -1,4 +1,4 @@
-"""Normalisation of the units of a layer, by the true width of a network whose arrays are padded."""
+"""Normalisation of the units of a layer; in padded arrays it uses the true width of a network."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -70,7 +70,7 @@ def normalise(
     size = jnp.asarray(n_units, units.dtype) * places / n_groups
 
     def mean(values: jax.Array) -> jax.Array:
-        """Of each group, at each of its units ``(B, 1, ..., W)``."""
+        """Mean of each group, at each of its units ``(B, 1, ..., W)``."""
         sums = values.sum(axis=tuple(range(1, x.ndim - 1)), keepdims=True)
         by_group = jnp.matmul(sums, in_group, precision="highest") / size
         return jnp.matmul(by_group, in_group.T, precision="highest")
@@ -85,7 +85,7 @@ def normalise(
 
 
 def rms_normalised(x: jax.Array, n_units: Any) -> jax.Array:
-    """x ``(..., W)`` over the root of the mean square of its units, of each position by itself.
+    """x ``(..., W)`` divided by the root mean square of its units, at each position separately.
 
     Args:
         n_units: the true width, traced in a pack; units from there on are zero and stay so.

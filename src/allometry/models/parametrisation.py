@@ -1,8 +1,8 @@
-"""How start and learning rates go with the width.
+"""How start values and learning rates depend on the width.
 
-Layers are numbered from the input; arrays are called ``weight0``, ``bias0`` and, of a norm,
-``scale0`` and ``shift0``. `ratios` are the widths from input to output over those of the base
-network, 1 for inputs and outputs, whose number does not grow.
+Layers are numbered from the input; arrays are called ``weight0``, ``bias0`` and, for a norm,
+``scale0`` and ``shift0``. `ratios` are the widths from input to output, divided by those of the
+base network. They are 1 for inputs and outputs, whose number does not grow.
 """
 
 import math
@@ -26,10 +26,10 @@ def layer_of(name: str) -> tuple[str, int]:
 
 
 def mup_start(params: Params, ratios: Sequence[float]) -> dict[str, NDArray[np.float32]]:
-    """PyTorch's start turned into that of muP, to which it is equal at the base widths.
+    """PyTorch's start values rescaled to muP; both are equal at the base widths.
 
-    Table 3 of Yang et al., 2203.03466: variances 1 / fan_in of input and hidden weights, as
-    PyTorch has them, 1 / fan_in^2 of output weights, and of biases one that no width changes.
+    Table 3 of Yang et al., 2203.03466: the variance is 1 / fan_in for input and hidden weights, as
+    in PyTorch, 1 / fan_in^2 for output weights, and independent of the width for biases.
     """
     start = {}
     for name, array in params.items():
@@ -51,7 +51,7 @@ def mup_rates(
     SGD: fan_out for input weights and biases, 1 for hidden weights, 1 / fan_in for output weights.
     That is fan_out / fan_in, which also serves hidden layers of different widths (Yang, Simon &
     Bernstein, 2310.17813); a bias has a fan_in of 1. Adam: 1 for input weights and biases,
-    1 / fan_in for hidden and output weights. Scales and shifts of norms are as biases.
+    1 / fan_in for hidden and output weights. Scales and shifts of norms are treated as biases.
     """
     factors = {}
     for name in names:
@@ -65,9 +65,10 @@ def mup_rates(
 def ntk_rates(fan_in: Mapping[str, int], kind: Literal["sgd", "adam"]) -> Mapping[str, float]:
     """Factors on the learning rates of weights that are divided by the root of their fan-in.
 
-    SGD has one rate for all layers (Jacot et al., 1806.07572). An update of Adam moves every
-    weight by the rate itself and so the sum over fan_in of them by its root times the rate: it
-    is divided by that root (Everett et al., 2407.05872, NTK parametrisation).
+    SGD has one rate for all layers (Jacot et al., 1806.07572). Adam moves every weight by about the
+    rate, so a sum over fan_in weights, divided by the root of fan_in, moves by this root times the
+    rate. The rate is therefore divided by the root (Everett et al., 2407.05872, NTK
+    parametrisation).
 
     Args:
         fan_in: of each weight, by name.

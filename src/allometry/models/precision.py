@@ -1,4 +1,4 @@
-"""Where programs of a precision are made and run."""
+"""The context in which programs of a precision are traced and run."""
 
 from contextlib import AbstractContextManager
 
@@ -7,11 +7,11 @@ import jax.experimental
 
 __all__ = ["scope"]
 
-# Before JAX 0.8 it stands elsewhere.
+# `enable_x64` is in `jax.experimental` before JAX 0.8.
 _X64 = jax if hasattr(jax, "enable_x64") else jax.experimental
 
 
 def scope(precision: str) -> AbstractContextManager[None]:
-    """Where programs of this precision are made and run; what lies outside is not touched."""
+    """The context in which programs of this precision are traced and run."""
     context: AbstractContextManager[None] = _X64.enable_x64(precision == "float64")
     return context

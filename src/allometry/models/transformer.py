@@ -1,4 +1,4 @@
-"""A transformer of one layer that reads "a b =" and answers a symbol."""
+"""A transformer of one layer that reads "a b =" and predicts a symbol."""
 
 import math
 from typing import Any, ClassVar
@@ -22,9 +22,9 @@ class OneLayerTransformer(PairModel):
 
     The network of Nanda et al. 2301.05217 (section 3, their published code): learned
     embeddings and positions, attention without biases, a ReLU layer with biases, all
-    added to one stream; weights start normal with standard deviation d_model^-1/2
-    (the answer's p^-1/2), biases at zero. Only the answer after "=" is asked for, so
-    only that token attends, to all three.
+    added to one residual stream. Weights start normal with standard deviation d_model^-1/2
+    (p^-1/2 for the output layer), biases at zero. Only the prediction at "=" is used, so
+    only that token attends, to all three tokens.
 
     Attributes:
         p: symbols, 0 to p - 1; "=" is one more token.
@@ -51,10 +51,10 @@ class OneLayerTransformer(PairModel):
         return (self.d_model, self.d_mlp)
 
     def counts(self) -> Counts:
-        """One example worked out by itself.
+        """Counts of a plain computation of one example.
 
-        `apply` does less: keys and values of a symbol are the same wherever it stands, so
-        they are worked out once for each symbol and not once for each example.
+        `apply` does less: keys and values of a symbol do not depend on its position, so they
+        are computed once for each symbol instead of once for each example.
         """
         p, d, m = self.p, self.d_model, self.d_mlp
         biases = m + d
@@ -85,7 +85,7 @@ class OneLayerTransformer(PairModel):
         return self.layer_outputs(params, x)[-1]
 
     def layer_outputs(self, params: Any, x: jax.Array) -> tuple[jax.Array, ...]:
-        """The ReLU units ``(B, d_mlp)``, the stream behind them ``(B, d_model)``, the answers."""
+        """The ReLU units ``(B, d_mlp)``, the stream after them ``(B, d_model)``, the outputs."""
         embed = params["embed"]
         chosen = jax.nn.one_hot(x.astype(jnp.int32), len(embed), dtype=embed.dtype)
         mixed = self._attention(params, chosen)
@@ -95,7 +95,7 @@ class OneLayerTransformer(PairModel):
         return units, stream, stream @ params["answer"].T
 
     def _attention(self, params: Any, chosen: jax.Array) -> jax.Array:
-        """What "=" gathers ``(B, d)`` of the symbols ``(B, 2, p + 1)``, one-hot, and of itself."""
+        """Attention ``(B, d)`` of "=" to the symbols ``(B, 2, p + 1)``, one-hot, and to itself."""
         heads = (self.n_heads, self.d_model // self.n_heads)
         embed, position = params["embed"], params["position"]
         asked = ((embed[-1] + position[-1]) @ params["query"].T).reshape(heads)
@@ -105,13 +105,14 @@ class OneLayerTransformer(PairModel):
             scores = jnp.einsum("nhe,he->nh", keys, asked) / math.sqrt(heads[1])
             return scores, rows @ params["value"].T
 
-        # By symbol and by position, which add up; a gather would be a scatter backwards.
+        # By symbol and by position, which add up; by products, as the gradient of a gather is a
+        # scatter.
         scores, values = keys_and_values(embed)
         more_scores, more_values = keys_and_values(position)
         score = jnp.einsum("bit,th->bih", chosen, scores) + more_scores[:2]
         value = jnp.einsum("bit,td->bid", chosen, values) + more_values[:2]
-        own = jnp.broadcast_to(scores[-1] + more_scores[-1], (len(chosen), 1, heads[0]))
-        weight = jax.nn.softmax(jnp.concatenate([score, own], axis=1), axis=1)
+        own_score = jnp.broadcast_to(scores[-1] + more_scores[-1], (len(chosen), 1, heads[0]))
+        weight = jax.nn.softmax(jnp.concatenate([score, own_score], axis=1), axis=1)
         own_value = (values[-1] + more_values[-1]).reshape(heads)
         gathered = jnp.einsum("bih,bihe->bhe", weight[:, :2], value.reshape(-1, 2, *heads))
         return (gathered + weight[:, 2, :, None] * own_value).reshape(len(chosen), self.d_model)

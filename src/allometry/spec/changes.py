@@ -24,16 +24,16 @@ def replace(spec: E, field: str, value: object) -> E:
         value: the new value; text is read as JSON where it is JSON.
 
     Raises:
-        UsageError: naming the fields there are, or what the field expects.
+        UsageError: naming the fields of the spec, or what the field expects.
     """
     if field in ("measures", "code"):
-        raise UsageError(f"{field}: the study's own; write a study of yours to have others")
+        raise UsageError(f"{field} is set by the study; write your own study to change it")
     changed = _replaced(spec, field.split("."), plain_value(value), field, spec)
     return changed  # type: ignore[return-value]
 
 
 def _fields(spec: Spec) -> Iterator[str]:
-    """Dotted paths of all fields, those of fields that are specs too."""
+    """Dotted paths of all fields, including those of nested specs."""
     for name in type(spec).model_fields:
         yield name
         if isinstance(inner := getattr(spec, name), Spec):
@@ -44,11 +44,11 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str, whole: Spec) 
     name, *rest = path
     names = list(type(spec).model_fields)
     if name not in names:
-        there = ", ".join(names) or "none"
+        known = ", ".join(names) or "none"
         last = field.rpartition(".")[2]  # `train.lr` is not like `train.loss`
         like = [f for f in _fields(whole) if did_you_mean(last, [f.rpartition(".")[2]])]
         hint = did_you_mean(field, like)
-        raise UsageError(f"no field {quoted(field)}: {type(spec).__name__} has {there}{hint}")
+        raise UsageError(f"no field {quoted(field)}: {type(spec).__name__} has {known}{hint}")
     if rest:
         inner = getattr(spec, name)
         if not isinstance(inner, Spec):
@@ -65,20 +65,20 @@ def _replaced(spec: Spec, path: list[str], value: Any, field: str, whole: Spec) 
     except ValidationError as error:
         reason = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
         raise UsageError(f"--set {field}={quoted(value)} does not fit: {reason}") from error
-    if len(_truths(value)) > len(_truths(getattr(changed, name))):  # Pydantic takes it for 1
-        raise UsageError(f"--set {field}={json.dumps(value)} does not fit: true is no number")
+    if len(_truths(value)) > len(_truths(getattr(changed, name))):  # Pydantic takes True for 1
+        raise UsageError(f"--set {field}={json.dumps(value)} does not fit: true is not a number")
     return changed
 
 
 def _is_name(spec: Spec, name: str, value: object) -> bool:
-    """Whether text may stand for another value of this field: losses, say, have names."""
+    """Whether text names another value of this field, as for a loss."""
     return name in type(spec).named and isinstance(value, str)
 
 
 def _stays(field: str, kind: type[Spec]) -> str:
     inner = ", ".join(f"{field}.{name}" for name in kind.model_fields)
     fields = f"set {inner}" if inner else "which has no fields"
-    return f"{field} is {kind.__name__}: {fields}; another in its place is for the study to say"
+    return f"{field} is {kind.__name__}: {fields}; only a study can put another in its place"
 
 
 def _truths(value: object) -> list[bool]:

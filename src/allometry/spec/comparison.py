@@ -35,5 +35,5 @@ def check_same(run_id: str, stored: Mapping[str, object], present: Mapping[str, 
         raise DataError(
             f"run {run_id[:12]} is stored with another spec: {'; '.join(changed)}. A default of "
             "Allometry has changed since; use a new store (--store FILE), or the version of "
-            "Allometry that the stored runs were made by"
+            "Allometry that made the stored runs"
         )

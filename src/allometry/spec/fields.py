@@ -1,4 +1,4 @@
-"""What `help` shows of a class of specs: its docstring, its fields, what it alone defines."""
+"""What `help` shows for a class of specs: its docstring, its fields, its own methods."""
 
 import inspect
 import typing
@@ -21,35 +21,35 @@ BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >=
 
 
 class SpecType(ModelMetaclass):
-    """The type of spec classes. It makes `help` of one a page, where pydantic's own takes ten.
+    """The type of spec classes. It shortens their `help` from pydantic's ten pages to one.
 
-    `help` begins with the docstring and lists what `dir` gives; so both are defined here.
+    `help` begins with the docstring and lists what `dir` gives, so both are defined here.
     """
 
-    if not TYPE_CHECKING:  # a type checker knows better, from the fields
+    if not TYPE_CHECKING:  # a type checker derives a better signature from the fields
 
         def __call__(cls, *values, **fields):
             """A value of this class, its fields given by name."""
             if values and cls.__init__ is BaseModel.__init__:
-                there = ", ".join(cls.__pydantic_fields__) or "none"
+                names = ", ".join(cls.__pydantic_fields__) or "none"
                 raise TypeError(
                     f"{cls.__name__} takes its fields by name, {cls.__name__}(field=...), and has "
-                    f"{there}; got {len(values)} without a name"
+                    f"{names}; got {len(values)} without a name"
                 )
             return super().__call__(*values, **fields)
 
     def __dir__(cls) -> list[str]:
-        """The names that this class brings: not pydantic's, and not those of its parents."""
+        """The names that this class adds to those of pydantic and of its parents."""
         parents = {name for parent in cls.__mro__[1:] for name in vars(parent)}
         return [n for n in vars(cls) if not n.startswith("_") and n not in parents]
 
     @property
     def __doc__(cls) -> str | None:  # type: ignore[override]
-        own = inspect.cleandoc(vars(cls).get("__doc__") or "")
+        docstring = inspect.cleandoc(vars(cls).get("__doc__") or "")
         fields = vars(cls).get("__pydantic_fields__", {})
         lines = [f"    {name}: {_described(field)}" for name, field in fields.items()]
         methods = [f"Methods: help({cls.__mro__[1].__name__})"] if fields else []
-        parts = [own, "\n".join(["Fields:", *lines]) if lines else "", *methods]
+        parts = [docstring, "\n".join(["Fields:", *lines]) if lines else "", *methods]
         return "\n\n".join(filter(None, parts)) or None
 
 
@@ -67,7 +67,7 @@ def _described(field: FieldInfo) -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    """A type as a person writes it, without what it is validated by."""
+    """A type as it is written in code, without its validators."""
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
         return _type_name(inner[0])

@@ -1,13 +1,13 @@
 """Losses: what is minimised, as values.
 
-A loss is a function of the outputs and targets of ONE network; the members of a pack are mapped
-over. A loss of one's own is a subclass with `each`::
+A loss is a function of the outputs and targets of ONE network, which is mapped over the members of
+a pack. Your own loss is a subclass with `each`::
 
     class Quartic(Loss):
         def each(self, outputs, targets):
             return ((outputs - targets.reshape(outputs.shape)) ** 4).mean(axis=-1)
 
-`reshape` makes the ``(B,)`` targets of one output ``(B, 1)``, as the outputs are.
+`reshape` gives the targets ``(B,)`` of a single output the shape ``(B, 1)`` of the outputs.
 """
 
 from collections.abc import Mapping
@@ -36,37 +36,37 @@ __all__ = [
     "BinaryCrossEntropy", "CrossEntropy", "Distance", "Huber", "Loss", "SquaredError",
 ]  # fmt: skip
 
-PROBABILITY_SUM = 1e-3  # by which class probabilities may miss 1, rounded to few digits
+PROBABILITY_SUM = 1e-3  # by which the sum of class probabilities may differ from 1
 
 
 class Loss(Spec):
-    """What the mean over examples of is minimised."""
+    """A loss of each example; training minimises its mean over examples."""
 
     def each(self, outputs: "jax.Array", targets: "jax.Array") -> "jax.Array":
         """The loss of each example, ``(B,)``.
 
         Args:
-            outputs: of one network, ``(B, n_out)``; of sequences ``(B, T, n_out)``.
-            targets: ``(B,)`` or ``(B, d)``, of sequences ``(B, T)``, as the data set has them;
+            outputs: of one network, ``(B, n_out)``; for sequences ``(B, T, n_out)``.
+            targets: ``(B,)`` or ``(B, d)``, for sequences ``(B, T)``, as the data set has them;
                 ``targets.reshape(outputs.shape)`` lines up real targets with the outputs.
         """
         raise lacking(self, "each")
 
     def metrics(self, targets: NDArray[Any]) -> tuple[Metric, ...]:
-        """What is measured beside it where the run names no metrics of its own."""
+        """The metrics that are measured where the run names none."""
         return (Accuracy(),) if is_classes(targets) else (R2(),)
 
     def least_outputs(self, targets: NDArray[Any]) -> int:
-        """Outputs a network must have for these targets."""
+        """Fewest outputs that a network must have for these targets."""
         return 1
 
     def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
-        """Refuse targets that this loss has no meaning for.
+        """Refuse targets for which this loss is not defined.
 
         Args:
             targets: by part of the data (``training``, ``test``), ``(n,)`` or ``(n, d)`` each,
-                of sequences ``(n, T)``.
-            n_out: outputs of the network, of sequences at each position.
+                for sequences ``(n, T)``.
+            n_out: outputs of the network, for sequences at each position.
 
         Raises:
             UsageError: saying what was expected and what came.
@@ -76,10 +76,11 @@ class Loss(Spec):
 class CrossEntropy(Loss):
     """Cross-entropy in nats of logits with class labels, or with class probabilities.
 
-    Of sequences, logits ``(B, T, K)`` with labels ``(B, T)``, the mean over an example's positions.
+    For sequences, logits ``(B, T, K)`` with labels ``(B, T)``: the mean over the positions of an
+    example.
 
     With z the logits and y the class it is ``log1p(sum of exp(z_j - z_y) over j != y)``, which
-    keeps the digits of small losses. Version 1 was ``logsumexp(z) - z_y``, whose rounding is
+    keeps the digits of small losses. Version 1 was ``logsumexp(z) - z_y``, whose rounding error is
     that of the logits: at logits of 60 a loss of 1e-5 was off by a quarter.
     """
 
@@ -93,7 +94,7 @@ class CrossEntropy(Loss):
         if jnp.issubdtype(targets.dtype, jnp.integer):
             labels = jax.nn.one_hot(targets, outputs.shape[-1], dtype=bool)
             return over_positions(_nats(outputs, labels))
-        # One loss for each class as the true one, in the proportions of the probabilities.
+        # The loss for each class as the label, averaged with the probabilities as weights.
         classes = jnp.eye(outputs.shape[-1], dtype=bool)
         of_class = jax.vmap(lambda chosen: _nats(outputs, chosen), out_axes=-1)(classes)
         return (targets * of_class).sum(axis=-1)
@@ -118,7 +119,7 @@ class CrossEntropy(Loss):
 
 
 class BinaryCrossEntropy(Loss):
-    """Binary cross-entropy in nats, mean over outputs: each output is the logit of a yes.
+    """Binary cross-entropy in nats, mean over outputs; an output is the logit of target 1.
 
     Targets are 0 or 1, or probabilities between them, ``(n,)`` for one output or ``(n, d)``.
     """
@@ -147,7 +148,7 @@ class BinaryCrossEntropy(Loss):
 
 
 class Distance(Loss):
-    """A loss of the distance between outputs and targets, real ones or class labels."""
+    """Base of losses of the distance to the targets: real numbers, or class labels as one-hot."""
 
     def least_outputs(self, targets: NDArray[Any]) -> int:
         return _needed(targets)
@@ -195,19 +196,19 @@ class Huber(Distance):
 
 
 def _needed(targets: NDArray[Any]) -> int:
-    """Outputs for class labels, one a class, or for real targets, one a column."""
+    """Outputs for class labels, one per class, or for real targets, one per column."""
     if is_classes(targets):
         return int(targets.max(initial=0)) + 1
     return 1 if targets.ndim == 1 else targets.shape[1]
 
 
 def _nats(logits: "jax.Array", chosen: "jax.Array") -> "jax.Array":
-    """Nats ``(...)`` of logits ``(..., K)`` where `chosen`, true at one class, is the label."""
+    """Cross-entropy ``(...)`` of logits ``(..., K)``; `chosen` is true at the label alone."""
     import jax
     import jax.numpy as jnp
 
     apart = logits - jnp.where(chosen, logits, 0).sum(axis=-1, keepdims=True)
-    # Of the sum 1 + sum exp(apart) over the other classes the largest term is taken out.
+    # The largest term is factored out of 1 + sum exp(apart) over the other classes.
     largest = jax.lax.stop_gradient(jnp.maximum(apart.max(axis=-1), 0))
     others = jnp.where(chosen, 0, jnp.exp(apart - largest[..., None])).sum(axis=-1)
     return largest + jnp.log1p(others + jnp.expm1(-largest))

@@ -1,7 +1,7 @@
 """Metrics: what is measured beside the loss, as values.
 
-A metric is a function of the outputs and targets of ONE network, as a loss is. A metric of one's
-own is a subclass with `each`::
+A metric is a function of the outputs and targets of ONE network, as a loss is. Your own metric is
+a subclass with `each`::
 
     class Within(Metric):
         reach: float = 0.1
@@ -31,22 +31,22 @@ __all__ = [
 
 
 class Metric(Spec):
-    """A number of each example of ONE network, and what becomes of its mean.
+    """A number for each example of ONE network, and a function of its mean over examples.
 
     Its columns are ``train_NAME``, ``test_NAME`` and, with a validation split, ``valid_NAME``.
     """
 
     @property
     def name(self) -> str:
-        """Of the columns; by default that of the class in lower case."""
+        """The name in the columns; by default that of the class in lower case."""
         return type(self).__name__.lower()
 
     def each(self, outputs: "jax.Array", targets: "jax.Array") -> "jax.Array":
-        """A number of each example, ``(B,)``.
+        """A number for each example, ``(B,)``.
 
         Args:
-            outputs: of one network, ``(B, n_out)``; of sequences ``(B, T, n_out)``.
-            targets: ``(B,)`` or ``(B, d)``, of sequences ``(B, T)``, as the data set has them;
+            outputs: of one network, ``(B, n_out)``; for sequences ``(B, T, n_out)``.
+            targets: ``(B,)`` or ``(B, d)``, for sequences ``(B, T)``, as the data set has them;
                 ``targets.reshape(outputs.shape)`` lines up real targets with the outputs.
         """
         raise lacking(self, "each")
@@ -56,7 +56,7 @@ class Metric(Spec):
         return mean
 
     def check(self, targets: Mapping[str, NDArray[Any]], n_out: int) -> None:
-        """Refuse targets that this metric has no meaning for; arguments as of `Loss.check`.
+        """Refuse targets for which this metric is not defined; arguments as for `Loss.check`.
 
         Raises:
             UsageError: saying what was expected and what came.
@@ -64,10 +64,11 @@ class Metric(Spec):
 
 
 class Accuracy(Metric):
-    """Share of examples whose largest output is the label's; of sequences, of positions.
+    """Share of examples, or of positions of sequences, whose largest output is the label's.
 
-    Of one output: whether its sign says what the target, 0 or 1, says. Of several outputs with
-    as many targets an example, 0 or 1 or probabilities: whether the largest of both agree.
+    With a single output: whether its sign agrees with the target, 0 or 1. With several outputs and
+    as many targets per example, which are 0 or 1 or probabilities: whether the largest output and
+    the largest target are at the same place.
     """
 
     def each(self, outputs: "jax.Array", targets: "jax.Array") -> "jax.Array":
@@ -82,7 +83,7 @@ class Accuracy(Metric):
 
 
 class BinaryAccuracy(Metric):
-    """Share of outputs whose sign says what their target, 0 or 1, says; its column: accuracy."""
+    """Share of outputs whose sign agrees with their target, 0 or 1; the column is ``accuracy``."""
 
     @property
     def name(self) -> str:
@@ -95,10 +96,10 @@ class BinaryAccuracy(Metric):
 class TopK(Metric):
     """Share of examples whose label, or most probable class, is among the `k` largest outputs.
 
-    Of sequences: share of positions.
+    For sequences: share of positions.
 
     Attributes:
-        k: outputs that count; of equal outputs those of the smaller labels do.
+        k: number of outputs that count; among equal outputs, smaller labels come first.
     """
 
     k: int = Field(default=5, ge=1)
@@ -122,10 +123,10 @@ class TopK(Metric):
 
 
 class R2(Metric):
-    """1 less the squared error over the variance of the targets, means over outputs.
+    """1 - (squared error) / (variance of the targets), both averaged over outputs.
 
     0 for a network that always gives the mean of the targets of that set, 1 for a perfect one.
-    Not a number where the targets do not vary.
+    NaN where the targets do not vary.
     """
 
     def each(self, outputs: "jax.Array", targets: "jax.Array") -> "jax.Array":
@@ -143,17 +144,17 @@ class R2(Metric):
 
 
 def is_classes(targets: NDArray[Any]) -> bool:
-    """Whether targets are class labels of an integer type: ``(n,)``, of sequences ``(n, T)``."""
+    """Whether targets are class labels of an integer type: ``(n,)``, for sequences ``(n, T)``."""
     return bool(np.issubdtype(targets.dtype, np.integer))
 
 
 def positions_of(targets: NDArray[Any]) -> int:
-    """Labels of an example: T of sequences with targets ``(n, T)``, otherwise 1."""
+    """Labels per example: T for sequences with targets ``(n, T)``, otherwise 1."""
     return math.prod(targets.shape[1:]) if is_classes(targets) else 1
 
 
 def over_positions(values: "jax.Array") -> "jax.Array":
-    """A number of each example ``(B,)``: of sequences ``(B, T)`` the mean over positions."""
+    """A number for each example ``(B,)``; values ``(B, T)`` of sequences become their means."""
     return values if values.ndim == 1 else values.mean(axis=-1)
 
 

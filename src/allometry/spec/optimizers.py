@@ -1,8 +1,8 @@
 """Update rules: frozen specs with their hyperparameters.
 
-The shipped rules work on each number by itself, so members of a pack may differ in any of their
-scalars. A rule of one's own is an Optax transformation, `direction`, of ONE network: it is mapped
-over the members of a pack, so a norm in it is the norm of one network::
+The shipped rules are elementwise, so members of a pack may differ in any of their scalars. Your own
+rule is an Optax transformation, `direction`, of ONE network. It is mapped over the members of a
+pack, so a norm in it is the norm of one network::
 
     class Clipped(Adam):
         clip: float = 0.1
@@ -33,7 +33,7 @@ __all__ = [
 class Optimizer(Spec):
     """An update ``params - learning_rate * direction(gradient)``.
 
-    The learning rate stays outside the direction, where schedules and rates by layer join it.
+    The learning rate is not part of the direction; schedules and layer-wise rates multiply it.
     """
 
     learning_rate: float = Field(gt=0)
@@ -44,13 +44,13 @@ class Optimizer(Spec):
 
 
 class Elementwise(Optimizer):
-    """A rule that treats each number by itself: a network's number never sees another's.
+    """An elementwise rule: the update of a number depends on no other number of the network.
 
     Attributes:
         scalars: fields beside the learning rate in which members of a pack may differ; in `move`
             they are then arrays.
-        kind: ``adam`` for rules whose step does not grow with the gradient, else ``sgd``: what
-            learning rates by layer go by (`Model.rate_factors`).
+        kind: ``adam`` for rules whose step does not grow with the gradient, else ``sgd``. The
+            layer-wise learning rates depend on it (`Model.rate_factors`).
     """
 
     scalars: ClassVar[tuple[str, ...]] = ()
@@ -58,23 +58,23 @@ class Elementwise(Optimizer):
 
     @property
     def slots(self) -> int:
-        """Arrays kept beside each parameter."""
+        """Number of state arrays for each parameter."""
         raise lacking(self, "slots")
 
     def move(
         self, gradient: "jax.Array", kept: tuple["jax.Array", ...], param: "jax.Array", count: Any
     ) -> tuple["jax.Array", tuple["jax.Array", ...]]:
-        """Direction and slots after an update, of one array.
+        """Direction and slots after an update of one array.
 
         Args:
             gradient, param: of one shape.
             kept: `slots` arrays of that shape; zeros at the start.
-            count: updates with this one.
+            count: updates made, this one included.
         """
         raise lacking(self, "move")
 
     def of_axes(self, axes: int) -> "Elementwise":
-        """The rule for a parameter of so many axes."""
+        """The rule for a parameter with this many axes."""
         unmasked = getattr(self, "decays", "all") == "all" or axes > 1
         return self if unmasked else self.model_copy(update={"weight_decay": 0.0})
 
@@ -100,15 +100,15 @@ class Elementwise(Optimizer):
 
 
 def is_elementwise(optimizer: Optimizer) -> bool:
-    """Whether a rule is one of the package's that treat each number by itself.
+    """Whether a rule is one of the shipped elementwise rules.
 
-    A subclass of one may do anything.
+    A user-defined subclass is not, as it may do anything.
     """
     return isinstance(optimizer, Elementwise) and type(optimizer).__module__ == __name__
 
 
 class RuleState(NamedTuple):
-    """What an elementwise rule keeps: updates made, and each slot in the shape of the params."""
+    """State of an elementwise rule: updates made, and each slot in the shape of the params."""
 
     updates: "jax.Array"
     slots: tuple[Any, ...]
@@ -150,7 +150,7 @@ class SGD(Elementwise):
     Attributes:
         momentum: m.
         nesterov: whether the direction looks one step ahead.
-        weight_decay: times the parameters, biases included, is added to the gradient.
+        weight_decay: its product with the parameters, biases included, is added to the gradient.
     """
 
     learning_rate: float = Field(default=0.05, gt=0)
@@ -206,11 +206,12 @@ class Adam(Elementwise):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter, 1711.05101), defaults as in PyTorch.
 
-    Each update also takes ``learning_rate * weight_decay * params`` off.
+    Each update also subtracts ``learning_rate * weight_decay * params``.
 
     Attributes:
-        weight_decay: of the parameters that decay.
-        decays: ``all`` of them, biases included, or ``weights``: those of two axes or more.
+        weight_decay: coefficient of the decay.
+        decays: the parameters that decay: ``all``, biases included, or ``weights``, those with two
+            axes or more.
     """
 
     weight_decay: float = Field(default=0.01, ge=0)
@@ -230,7 +231,8 @@ class Lion(Elementwise):
     """Lion (Chen et al., 2302.06675, algorithm 2), defaults of the paper, decoupled decay.
 
     Attributes:
-        b1: of the interpolation whose sign is the direction. b2: of the mean that is kept.
+        b1: share of the kept mean in the interpolation whose sign is the direction.
+        b2: decay of the kept mean of the gradients.
         weight_decay, decays: as in `AdamW`.
     """
 
@@ -273,9 +275,9 @@ class Optax(Optimizer):
     The function is called with `learning_rate` and `arguments`, and sees one network.
 
     Attributes:
-        name: dotted name of a function that takes `learning_rate` and gives a
+        name: dotted name of a function that takes `learning_rate` and returns a
             ``GradientTransformation`` of complete updates, as Optax's own optimisers do.
-        arguments: pairs of a name and a number or text; a mapping is taken as well.
+        arguments: its other arguments, pairs of a name and a number or text; or a mapping.
     """
 
     name: str
@@ -298,5 +300,5 @@ class Optax(Optimizer):
                 f"Optax(name={self.name!r}): a function such as optax.adafactor that takes "
                 f"learning_rate and {[name for name, _ in self.arguments]} expected: {error}"
             ) from error
-        # Complete updates are negative and hold the learning rate, which is applied outside.
+        # Complete updates are negative and include the learning rate, which is applied outside.
         return optax.chain(built, optax.scale(-1 / self.learning_rate))

@@ -18,12 +18,12 @@ RUN_SCHEMA = "allometry/run/1"
 class Experiment(Spec):
     """What one run does, with a name computed from its content.
 
-    Subclasses add fields: `RunSpec` is a network trained on a data set; a study with a
-    procedure of its own has a subclass of its own.
+    Subclasses add fields: `RunSpec` is a network trained on a data set; a study with another
+    procedure has its own subclass.
 
     Attributes:
         seed: of every random draw of the run.
-        measures: names of the measures taken; `Study` fills them in.
+        measures: names of the measures that are taken; `Study` fills them in.
         code: SHA-256 (64 hex digits) of the user's code that makes the run (`allometry.spec.code`);
             `Study` fills it in. Empty where all of it is shipped.
     """
@@ -47,7 +47,7 @@ class RunSpec(Experiment):
         model: the network (`allometry.models`).
         data: the data set and the part of it trained on (`allometry.datasets`).
         train: optimiser, batch size and length.
-        seed: of every random draw of the run: subset, start, batch order, sampled nodes.
+        seed: of every random draw of the run: subset, start values, batch order, sampled nodes.
     """
 
     model: SerializeAsAny[Spec]

@@ -1,8 +1,8 @@
-"""Schedules: how the learning rate goes along training, as values.
+"""Schedules: how the learning rate changes during training, as values.
 
-A schedule gives the factor on the learning rate at each update, on the host, so that members of
-a pack may each have their own. `warmup` and the like are counted in updates; below 1 they are
-shares of all updates of the run.
+A schedule gives the factor on the learning rate at each update. It is computed on the host, so that
+members of a pack may have different schedules. `warmup` and other durations are counted in
+updates; below 1 they are shares of all updates of the run.
 """
 
 import math
@@ -72,7 +72,7 @@ class Cosine(Schedule):
     """Half a cosine from 1 after the warmup to `final` after the last update.
 
     ``final + (1 - final) (1 + cos(pi p)) / 2`` with p the share of the updates after the warmup
-    that are made (Loshchilov & Hutter, 1608.03983, equation 5).
+    that have been made (Loshchilov & Hutter, 1608.03983, equation 5).
     """
 
     final: float = Field(default=0.0, ge=0)
@@ -135,5 +135,5 @@ def _updates(duration: float, total: int) -> int:
 
 
 def _progress(steps: NDArray[np.int64], begin: int, total: int) -> NDArray[np.float64]:
-    """Share, 0 to 1, of the updates from `begin` on that are made."""
+    """Share, 0 to 1, of the updates from `begin` on that have been made."""
     return np.clip((steps - begin) / max(total - begin, 1), 0, 1)

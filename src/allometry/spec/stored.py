@@ -17,8 +17,8 @@ def value_of(document: Mapping[str, object], kinds: Iterable[type[Spec]]) -> Spe
     behaviour before.
 
     Raises:
-        DataError: it is of another class, or of a version of the class that is not the present
-            one, or has fields that the class refuses.
+        DataError: the document is of another class, of another version of its class, or has fields
+            that the class refuses.
     """
     known = {kind.__name__: kind for kind in kinds}
     name = str(document.get("kind"))
@@ -28,7 +28,7 @@ def value_of(document: Mapping[str, object], kinds: Iterable[type[Spec]]) -> Spe
     if version != kind.version:
         raise DataError(
             f"{name} of version {kind.version} expected, got {version!r}: use the version of "
-            "Allometry that the run was made by"
+            "Allometry that made the run"
         )
     fields = {
         field: value_of(value, known.values()) if isinstance(value, Mapping) else value
@@ -39,5 +39,5 @@ def value_of(document: Mapping[str, object], kinds: Iterable[type[Spec]]) -> Spe
         return kind(**fields)
     except ValidationError as error:
         raise DataError(
-            f"the stored spec is none of this version of Allometry: {in_one_line(error)}"
+            f"the stored spec does not fit this version of Allometry: {in_one_line(error)}"
         ) from error

@@ -16,7 +16,7 @@ def texts(specs: Sequence[Spec], *, defaults: bool = True) -> list[str]:
     Values that specs share (a model, a data set) are converted once and reused.
 
     Raises:
-        UsageError: a spec of a class of one's own has a field that is no data.
+        UsageError: a spec of a user-defined class has a field that is not plain data.
     """
     writer = _Writer(defaults)
     # By identity, which is safe while the specs keep their values alive. Specs that differ only
@@ -30,7 +30,7 @@ def texts(specs: Sequence[Spec], *, defaults: bool = True) -> list[str]:
         if halves is None:
             text = writer.checked(spec)
             gap = f'"seed":{values.get("seed")}'
-            # Twice if a value inside has a seed of its own: then the place is not clear.
+            # It occurs twice if a nested spec has the same seed: then the place is ambiguous.
             if text.count(gap) == 1:
                 around_seed[same] = text.split(gap)
             out.append(text)
@@ -69,10 +69,10 @@ class _Writer:
         return "{" + ",".join(parts) + "}"
 
     def checked(self, spec: Spec) -> str:
-        """The same of a spec whose class may be a person's own.
+        """`text` of a spec whose class may be user-defined.
 
         Raises:
-            UsageError: a value in it is no data.
+            UsageError: a value in it is not plain data.
         """
         try:
             return self.text(spec)
@@ -96,7 +96,8 @@ _json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 def _sorted_fields(kind: type[Spec]) -> list[tuple[str, str, Any]]:
     """(name, key as JSON, value at which it is left out) of each field and of ``kind``, by key.
 
-    ``kind`` and ``version`` are no fields: their names are empty here, and the values their own.
+    ``kind`` and ``version`` are not fields: here their names are empty, and the third entry is
+    their value.
     """
     rows = [(name, f"{_json(name)}:", default_left_out(kind, name)) for name in kind.model_fields]
     rows.append(("", '"kind":', kind.__name__))

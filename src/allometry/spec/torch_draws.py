@@ -1,8 +1,8 @@
-"""The random draws PyTorch's CPU generator makes, made by NumPy.
+"""The random draws of PyTorch's CPU generator, reproduced with NumPy.
 
-Both are MT19937 started by the same routine, so a notebook's
+Both are MT19937 seeded by the same routine, so a notebook's
 ``torch.manual_seed(seed)`` can be followed draw for draw without PyTorch.
-Each method says what it repeats; tests hold them to values drawn by PyTorch.
+Each method names the function it reproduces; tests compare it with values drawn by PyTorch.
 """
 
 import math
@@ -19,7 +19,7 @@ class TorchDraws:
     """The random stream of ``torch.manual_seed(seed)``; draw in the order of the notebook.
 
     Attributes:
-        seed: that it was made with. A generator made of it draws without moving this stream.
+        seed: the seed. A generator made from it draws without advancing this stream.
     """
 
     def __init__(self, seed: int):

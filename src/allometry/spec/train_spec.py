@@ -28,11 +28,11 @@ NAMES: dict[str, dict[str, Callable[[], Spec]]] = {
 
 
 class EarlyStop(Spec):
-    """When training ends before its length: once the validation loss no longer improves.
+    """Early stopping: training ends once the validation loss no longer improves.
 
     Attributes:
-        patience: looks at the validation loss in a row without an improvement.
-        every: epochs between two looks.
+        patience: training ends after this many evaluations in a row without an improvement.
+        every: epochs between two evaluations of the validation loss.
         least: an improvement is a loss lower than the best so far by more than this.
     """
 
@@ -42,31 +42,31 @@ class EarlyStop(Spec):
 
 
 class TrainSpec(Spec):
-    """How to train. Its length is given in one of epochs, steps and examples.
+    """How to train. The length is given as one of `epochs`, `steps` and `examples`.
 
     Attributes:
-        optimizer: update rule with its own hyperparameters (`allometry.spec.optimizers`). As a
-            loss or a schedule it may be given by the name of a shipped class, ``adamw`` say.
+        optimizer: update rule with its own hyperparameters (`allometry.spec.optimizers`). Like
+            the loss and the schedule, it may be given by the name of a shipped class: ``adamw``.
         epochs: passes over the training set; the last batch of a pass may be smaller.
-        steps: optimiser updates, and `examples` the examples seen at least, rounded up to a
-            whole batch: both however often the training set is gone through.
-        batch_size: examples an update.
+        steps: optimiser updates, in as many passes over the training set as they need.
+        examples: examples to see, rounded up to a whole batch, in as many passes as they need.
+        batch_size: examples per update.
         batch_order: ``shared`` draws one order for a seed, so that runs of all sizes see
             the same batches and share a program; ``torch`` repeats the shuffles of a
             PyTorch DataLoader made after the model, so that a run follows a notebook's
-            batch for batch. Such runs train one by one.
+            batch for batch. Such runs train one at a time.
         measure_every: epochs between points of the trajectory (0: no such points).
-        measure_steps: points of the trajectory at steps spaced evenly in their logarithm, from
-            the first update to the last (0: no such points).
-        measure_examples: training examples, evenly spaced among those trained on, that the
-            training loss and metrics are means over. None: all of them. 0: they are not measured,
-            and ``train_loss`` is no column.
+        measure_steps: number of points of the trajectory whose steps are evenly spaced in their
+            logarithm, from the first update to the last (0: no such points).
+        measure_examples: number of training examples, evenly spaced among those trained on, over
+            which the training loss and metrics are averaged. None: all. 0: none, and there are no
+            columns ``train_loss`` and the like.
         loss: its mean over examples is minimised (`allometry.spec.losses`); ``cross_entropy``,
             ``binary``, ``squared_error`` and ``huber`` stand for the shipped ones.
-        metrics: measured beside the loss (`allometry.spec.metrics`); None for the loss's own.
+        metrics: measured beside the loss (`allometry.spec.metrics`); None: the loss's defaults.
         schedule: of the learning rate (`allometry.spec.schedules`).
-        clip_norm: longest gradient of one network, over all its parameters; a longer one is
-            scaled down to it (Pascanu et al., 1211.5063). None: no limit.
+        clip_norm: largest norm of the gradient of one network, over all its parameters; a larger
+            gradient is scaled down to it (Pascanu et al., 1211.5063). None: no limit.
         layer_rates: ``equal``; ``fan_in``: the learning rate of each layer is divided by the
             square root of its fan-in; or factors by name of the parameter, a mapping. The
             model's own factors (muP) apply with ``equal`` and with a mapping.
@@ -108,7 +108,9 @@ class TrainSpec(Spec):
         kinds = NAMES[str(info.field_name)]
         kind = kinds.get(value.partition("/")[0].lower())
         if kind is None or ("/" in value and value != kind().short_text):
-            raise ValueError(f"a value, or one of the names {', '.join(kinds)}, got {value!r}")
+            raise ValueError(
+                f"a value, or one of the names {', '.join(kinds)}, expected, got {value!r}"
+            )
         return kind()
 
     @field_validator("layer_rates", mode="before")
@@ -123,8 +125,8 @@ class TrainSpec(Spec):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
-                f"metrics with columns of their own expected, got train_{twice[0]} twice; "
-                "the columns of a metric follow its property `name`"
+                f"metrics with different columns expected, got train_{twice[0]} twice; "
+                "the property `name` of a metric gives the name of its columns"
             )
         return value
 
@@ -150,7 +152,7 @@ class TrainSpec(Spec):
         return passes * self.epoch_updates(n_data) + -(-rest // self.batch_size)
 
     def examples_after(self, step: int, n_data: int) -> int:
-        """Examples of so many updates, each as often as it is seen."""
+        """Examples seen in the first `step` updates; one seen twice counts twice."""
         passes, rest = divmod(step, self.epoch_updates(n_data))
         return passes * n_data + min(rest * self.batch_size, n_data)
 
@@ -163,7 +165,7 @@ class TrainSpec(Spec):
         return np.unique(np.round(np.concatenate([by_epoch, by_log])).astype(np.int64))
 
     def looks(self, n_data: int) -> NDArray[np.int64]:
-        """Steps at which the rule of early stopping looks at the validation loss, ascending."""
+        """Steps at which early stopping evaluates the validation loss, ascending."""
         if self.stop is None:
             return np.zeros(0, dtype=np.int64)
         every = self.stop.every * self.epoch_updates(n_data)

@@ -17,11 +17,11 @@ class Spec(BaseModel, metaclass=SpecType):
     """A frozen value made of fields; unknown fields and wrong types are refused.
 
     Attributes:
-        version: version of the meaning of a class's values. A shipped class whose meaning changes
-            gets the next one. From 2 on, it is part of the document, and so of the `run_id`.
+        version: version of what the values of a class mean. It is raised when a shipped class
+            changes its meaning. From 2 on, it is part of the document, and so of the `run_id`.
         short: a name that stands for the value with all fields at their defaults.
-        alternatives: fields of which one has a value and the others are None; a change of one
-            replaces the others.
+        alternatives: fields of which one has a value and the others are None; changing one sets
+            the others to None.
         named: fields whose value may be given by a name that stands for it.
     """
 
@@ -38,14 +38,14 @@ class Spec(BaseModel, metaclass=SpecType):
         fields = cls.__pydantic_fields__
         if isinstance(given, dict) and not given.keys() <= fields.keys():
             name = next(name for name in given if name not in fields)
-            there = ", ".join(fields) or "none"
+            known = ", ".join(fields) or "none"
             hint = did_you_mean(str(name), fields)
-            raise ValueError(f"no field {name!r}: {cls.__name__} has {there}{hint}")
+            raise ValueError(f"no field {name!r}: {cls.__name__} has {known}{hint}")
         if isinstance(given, dict):
             for name, value in given.items():
                 if not _fits_64_bits(value):
                     raise ValueError(
-                        f"{name}: whole numbers from -2**63 to 2**64-1 expected, as no others are "
+                        f"{name}: whole numbers from -2**63 to 2**64-1 expected, as others are not "
                         "kept exactly"
                     )
         return given

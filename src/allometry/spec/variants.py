@@ -51,11 +51,11 @@ def plain_value(value: object) -> object:
             return json.loads(value)
         except json.JSONDecodeError:
             return value
-        except (DataError, ValueError) as error:  # of thousands of digits, too
+        except (DataError, ValueError) as error:  # ValueError: an integer of thousands of digits
             raise UsageError(
                 f"new value: a number, text or list expected, got {quoted(value)}: {error}"
             ) from error
-    # NumPy's numbers are none to pydantic and json.
+    # Neither pydantic nor json accepts NumPy's numbers.
     if isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
@@ -67,7 +67,7 @@ def _sorted(changes: Changes) -> list[str]:
 
 
 def _text(value: object) -> str:
-    """The one text of a value that `plain_value` turns back into it."""
+    """The canonical text of a value, which `plain_value` turns back into it."""
     if isinstance(value, float) and math.isfinite(value):
         if value.is_integer() and abs(value) < EXACT:
             return str(int(value))

@@ -16,7 +16,7 @@ def cells_of(table: Table, keys: Sequence[str], columns: Sequence[str]) -> Grid:
 
     Args:
         table: finished runs; without a column ``seed`` they count as of one seed.
-        keys: columns that make a cell, and are columns of the grid: numbers.
+        keys: columns of numbers that make a cell; they become columns of the grid.
         columns: measured.
 
     Raises:

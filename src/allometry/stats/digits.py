@@ -1,7 +1,7 @@
-"""Numbers as a person reads them: as many digits as their interval warrants, or as are asked for.
+"""Numbers as text, with as many digits as their interval warrants, or a given number of digits.
 
-Figures and findings quote a number: `shown_interval` rounds it to its interval. A fit's table
-is used to compute with: `allometry.fitting.printed` says how many digits each value needs.
+Figures and findings quote numbers: `shown_interval` rounds a number by its interval. The table of a
+fit is used in computations: `allometry.fitting.printed` says how many digits each value needs.
 """
 
 import math
@@ -11,11 +11,11 @@ __all__ = ["rounded", "shown", "shown_integer", "shown_interval", "warranted"]
 MINUS, NARROW = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FEWEST, MOST = 3, 6  # significant digits of a value beside its interval
-WIDE = 10.0  # high / low from which the numbers of an interval keep their own digits
+WIDE = 10.0  # ratio high / low from which each number of an interval has its own digits
 
 
 def shown(value: float, significant: int = FEWEST) -> str:
-    """A number alone: thousands apart, a real minus sign, powers of ten where long."""
+    """A number alone: thousands grouped, a true minus sign, powers of ten for long numbers."""
     if math.isnan(value):
         return "\N{EN DASH}"
     if math.isinf(value):
@@ -29,7 +29,7 @@ def shown(value: float, significant: int = FEWEST) -> str:
 
 
 def shown_integer(value: int) -> str:
-    """Every digit, thousands apart from 10 000 on; powers of ten beyond ten digits."""
+    """Every digit, thousands grouped from 10 000 on; powers of ten beyond ten digits."""
     if abs(value) >= 10**10:
         return shown(float(value), 4)
     group = "," if abs(value) >= 10_000 else ""

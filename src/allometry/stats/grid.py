@@ -24,7 +24,7 @@ NORMAL = 1.959964  # quantile 0.975 of the standard normal distribution
 
 @dataclass(frozen=True)
 class Curves:
-    """One value a size: the sizes themselves and the columns measured, ``(sizes,)`` each."""
+    """One value per size: the sizes themselves and the columns measured, ``(sizes,)`` each."""
 
     size: Array
     columns: Mapping[str, Array]
@@ -44,14 +44,14 @@ class Curves:
 
 
 def _reach(ways: Sequence[Array]) -> float:
-    """How much farther the ends lie than those of a percentile bootstrap.
+    """Factor by which the ends have to lie farther out than those of a percentile bootstrap.
 
-    Each way of resampling, over n units, has a jackknife variance V of n - 1 degrees of
-    freedom, of which the bootstrap shows the part (n - 1)/n. The sum of the V has Satterthwaite's
+    Each way of resampling, over n units, has a jackknife variance V with n - 1 degrees of
+    freedom, of which the bootstrap shows the share (n - 1)/n. The sum of the V has Satterthwaite's
     degrees of freedom (1946, Biometrics Bulletin 2, 110-114).
 
     Args:
-        ways: the statistic without each unit, (n,) of each way; NaN where it has no value.
+        ways: for each way, the statistic without each unit, (n,); NaN where it has no value.
     """
     total = shown = squares = 0.0
     for values in (way[np.isfinite(way)] for way in ways):
@@ -66,16 +66,16 @@ def _reach(ways: Sequence[Array]) -> float:
 
 
 def jackknifed(value: float, ways: Sequence[Array]) -> Interval:
-    """A value with its 95% interval from its values without each unit, ``(n,)`` of each way.
+    """A value with its 95% interval from its values without each unit, ``(n,)`` for each way.
 
-    The variance is the sum of the jackknife variances of the ways, the interval Student's with
-    Satterthwaite's degrees of freedom. Two seeds that happen to be alike hide how far seeds lie
-    apart, so it is never narrower than Student's interval of one way alone.
+    The variance is the sum of the jackknife variances of the ways; the interval is Student's with
+    Satterthwaite's degrees of freedom. It is never narrower than Student's interval of one way
+    alone, because two seeds that happen to be alike understate the scatter between seeds.
     """
     reach = total = squares = 0.0
     for values in (way for way in ways if len(way) > 1):
         n = len(values)
-        with np.errstate(over="ignore", invalid="ignore"):  # then there are no ends
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow: no ends below
             variance = (n - 1) / n * float(((values - values.mean()) ** 2).sum())
         total, squares = total + variance, squares + variance * variance / (n - 1)
         reach = max(reach, float(student_reach(n - 1) * np.sqrt(variance)))
@@ -126,7 +126,7 @@ class Grid:
         return self._mean(np.arange(len(self.seeds)), np.arange(len(self.size)))
 
     def each_seed(self) -> Iterator[tuple[int, Curves]]:
-        """Every seed's own curves, the sizes it finished."""
+        """The curves of each seed, over the sizes that it finished."""
         for i, seed in enumerate(self.seeds.tolist()):
             yield seed, self._mean(np.array([i]), np.arange(len(self.size)))
 
@@ -145,8 +145,8 @@ class Grid:
     ) -> dict[str, Interval]:
         """Each statistic of the mean over seeds, with its 95% bootstrap interval.
 
-        A bootstrap of few seeds is too narrow: its ends are moved away from the value by what
-        Student's t asks of so many seeds and sizes, see `_reach`.
+        A bootstrap of few seeds is too narrow. Its ends are moved away from the value by a factor
+        from Student's t for this number of seeds and sizes, see `_reach`.
 
         Args:
             statistics: the whole analysis, from curves to named numbers.
@@ -172,16 +172,16 @@ class Grid:
         """Each statistic of the mean over seeds, with the 95% interval of its jackknife.
 
         The variance is that from leaving out each seed plus that from leaving out each size, which
-        counts the scatter of single runs twice; see `jackknifed`. It needs no resample to be rich
-        enough, so it serves few sizes.
+        counts the scatter of single runs twice; see `jackknifed`. Unlike the bootstrap it needs no
+        resamples with enough different sizes, so it works with few sizes.
 
         Args:
             statistics: the whole analysis, from curves to named numbers.
-            fixed_sizes: the statistic is about these sizes and no others, so that seeds alone are
-                left out.
+            fixed_sizes: the statistic is about these sizes and no others, so only seeds are left
+                out.
 
         Returns:
-            no ends where leaving one out leaves no value.
+            intervals; without ends where the statistic has no value without one seed or size.
         """
         values = statistics(self.mean())
         ways = [self._without_seeds()] + ([] if fixed_sizes else [self._without_sizes()])
@@ -192,7 +192,7 @@ class Grid:
         }
 
     def _without_seeds(self) -> Iterator[Curves]:
-        """The means without each seed; nothing of a single one."""
+        """The means without each seed; none where there is a single seed."""
         seeds, sizes = np.arange(len(self.seeds)), np.arange(len(self.size))
         return (self._mean(np.delete(seeds, i), sizes) for i in seeds if len(seeds) > 1)
 

@@ -1,4 +1,4 @@
-"""Straight lines by least squares, as `scipy.stats.linregress` has them."""
+"""Straight lines by least squares, with the results of `scipy.stats.linregress`."""
 
 from typing import NamedTuple
 
@@ -20,14 +20,17 @@ class Line(NamedTuple):
 
 
 def line(x: Array, y: Array) -> Line:
-    """Least squares of y on x; NaN throughout where fewer than 3 points or one x are left."""
+    """Least squares of y on x over the finite points.
+
+    All NaN for fewer than 3 points, and where x or y is constant.
+    """
     from scipy.special import stdtr
 
     usable = np.isfinite(x) & np.isfinite(y)
     x, y = x[usable], y[usable]
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Line(np.nan, np.nan, np.nan, np.nan)
-    # Closed form: linregress itself costs ten times as much, thousands of times over.
+    # Closed form: linregress takes ten times as long, and this is called thousands of times.
     dx, dy = x - x.mean(), y - y.mean()
     sxx, sxy, syy = dx @ dx, dx @ dy, dy @ dy
     r2 = min(1.0, float(sxy**2 / (sxx * syy)))

@@ -88,7 +88,7 @@ def over_seeds(each: Sequence[Mapping[str, float]]) -> dict[str, Interval]:
 
 
 def share(hits: int, cases: int) -> Interval:
-    """A share with Clopper and Pearson's 95% interval, as if its cases were independent."""
+    """A share with Clopper and Pearson's 95% interval, for independent cases."""
     from scipy.special import betaincinv
 
     low = float(betaincinv(hits, cases - hits + 1, 0.025)) if hits else 0.0

@@ -49,8 +49,8 @@ def bootstrap(
         resample: draws data of the same form with replacement.
 
     Returns:
-        the same names; the ends are NaN where a tenth of the resamples or more have no value
-        (a resample may be too poor for a statistic), and where `resamples` is 0.
+        the same names. Ends are NaN where more than a tenth of the resamples have no value
+        (a resample may have too few different rows for a statistic), and where `resamples` is 0.
     """
     rng = np.random.default_rng(seed)
     values = statistics(whole)
@@ -62,7 +62,7 @@ def bootstrap(
 
 
 def interval(value: float, draws: Array, level: float = 0.95) -> Interval:
-    """A value with the percentile interval of draws (K,), by the rule of `bootstrap`."""
+    """A value with the percentile interval of draws (K,); without ends as in `bootstrap`."""
     finite = np.isfinite(draws)
     if not len(draws) or finite.mean() < FINITE_SHARE:
         return Interval(float(value), np.nan, np.nan)
@@ -92,7 +92,7 @@ def multiplicities(
     drawn by itself and the counts multiply (crossed two-way bootstrap, Owen 2007).
 
     Args:
-        clusters: label of each row, (rows,), one array a way.
+        clusters: label of each row, (rows,), one array per way of clustering.
         distinct: label of each row's design point; a draw with fewer than
             `needed` of them cannot fit the law and is drawn again.
 
@@ -127,9 +127,9 @@ def fractions(
 ) -> Array:
     """Weights of each row in each resample, (resamples, rows): gamma, mean 1, variance 1/2.
 
-    No row vanishes, so every resample can fit the law. Rows of one cluster share
-    their weight; with several clusterings the weights multiply. Draws made with them
-    spread `FRACTION_SCALE` times too little.
+    No weight is zero, so the law can be fitted to every resample. Rows of one cluster share
+    their weight; with several clusterings the weights multiply. The spread of draws made with
+    them is too small by the factor `FRACTION_SCALE`.
     """
     weights = np.ones((resamples, rows))
     for labels in [_labels(c) for c in clusters] or [np.arange(rows)]:

@@ -1,4 +1,4 @@
-"""The standard deviation of the bulk of some residuals, whatever their outliers."""
+"""The standard deviation of the bulk of some residuals, robust to outliers."""
 
 import math
 

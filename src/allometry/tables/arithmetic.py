@@ -2,7 +2,7 @@
 
 A text that is the name of a column is that column. Any other is parsed as arithmetic and
 evaluated from its syntax tree, never as code: numbers, names of columns (in quotes where
-they are no words: `1-'val/acc'`), + - * / **, parentheses, and log, exp and sqrt.
+they are not identifiers: `1-'val/acc'`), + - * / **, parentheses, and log, exp and sqrt.
 """
 
 import ast
@@ -38,11 +38,11 @@ def with_computed(table: Table, texts: Collection[str]) -> Table:
     """The table with a column for each text that is arithmetic of its columns.
 
     The column has the text as its name. A missing value makes the result missing. A text
-    that is neither a column nor arithmetic is left to whoever reads the column.
+    that is neither a column nor arithmetic is ignored here; reading its column fails later.
 
     Raises:
-        UsageError: arithmetic that is not understood, or of names that are no columns.
-        DataError: text in a column that is computed with.
+        UsageError: arithmetic that is not understood, or with names that are not columns.
+        DataError: text in a column of the computation.
     """
     computed = {
         text: _computed(table, text)
@@ -56,7 +56,7 @@ def columns_needed(texts: Collection[str], names: Collection[str]) -> set[str]:
     """The columns that these texts are, or compute with.
 
     Args:
-        names: of the columns that there are.
+        names: of the columns of the table.
     """
     needed = {text for text in texts if text in names}
     for text in set(texts) - needed:
@@ -72,7 +72,8 @@ def _computed(table: Table, text: str) -> Values:
         raise _refusal(table, text, tree)
     for name in _names(tree):
         if name not in table:
-            raise _refusal(table, text, f"{name!r} is no column{did_you_mean(name, table.columns)}")
+            reason = f"{name!r} is not a column{did_you_mean(name, table.columns)}"
+            raise _refusal(table, text, reason)
     with np.errstate(all="ignore"):
         values = _value(table, text, tree)
     if np.ndim(values) == 0:
@@ -89,14 +90,14 @@ def _refusal(table: Table, text: str, reason: str) -> UsageError:
 
 
 def _with_quotes(table: Table, text: str) -> str:
-    """The advice to put a column whose name is no word in quotes, where the text has one."""
+    """The advice to quote a name that is not an identifier, where the text has such a column."""
     names = [
         c for c in table.columns if c in text and not c.isidentifier() and f"'{c}'" not in text
     ]
     if not names:
         return ""
     longest = max(names, key=len)
-    return f"; put a name that is no word in quotes: {text.replace(longest, repr(longest))}"
+    return f"; put such a name in quotes: {text.replace(longest, repr(longest))}"
 
 
 def _parsed(text: str) -> ast.expr | str:
@@ -106,7 +107,7 @@ def _parsed(text: str) -> ast.expr | str:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
-        return f"{error.msg}; write {ALLOWED}, and names that are no words in quotes"
+        return f"{error.msg}; write {ALLOWED}, and names with other characters in quotes"
     except (ValueError, MemoryError, RecursionError):
         return f"it is nested too deeply or has a character that is not text; write {ALLOWED}"
 

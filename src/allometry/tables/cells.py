@@ -41,7 +41,7 @@ NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?")
 # One to three digits, then a mark and three digits: 1,234 may be 1.234 or 1234.
 MAYBE_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
-# Possessive: no character is looked at twice, and none that is given back could help.
+# Possessive quantifiers: backtracking would never help, and would be slow on long texts.
 WITH_UNIT = re.compile(
     r"[+-]?(?=[.,_ ]*+\d)[\d.,_ ]++\s*+(k|m|b|t|g|thousand|million|billion|%)?", re.IGNORECASE
 )
@@ -94,8 +94,8 @@ def is_exact(value: int) -> bool:
 
 
 def holds_numbers(column: "NDArray[Any]") -> bool:
-    """Whether a column is of numbers, also of Python's, which it has where no type keeps all."""
-    import numpy as np  # here: the names of columns are read without it, to be completed fast
+    """Whether a column holds numbers: of a type of NumPy, or Python's where no type keeps all."""
+    import numpy as np  # here: completing the names of columns is fast without NumPy
 
     if column.dtype.kind != "O":
         return column.dtype.kind in "iuf"
@@ -111,13 +111,13 @@ def beyond_64_bits_note(
     places: Sequence[int],
     unit: str = "line",
 ) -> list[str]:
-    """Put the nearest float for each whole number that 64 bits do not hold.
+    """Replace each whole number that 64 bits do not hold by the nearest float.
 
     Args:
         values: of a column, changed in place. places: number of the line or row of each.
 
     Returns:
-        a note where that loses digits, else none.
+        one note if that lost digits, otherwise no note.
     """
     lossy = []
     for i, value in enumerate(values):
@@ -156,7 +156,7 @@ def decimal_mark(columns: Iterable[Sequence[str]]) -> DecimalMark:
 
 
 def read_column(cells: Cells) -> tuple[list[Any], list[str]]:
-    """The values of a column, and notes on what was not read as it stands.
+    """The values of a column, and notes on cells that were not read literally.
 
     Returns:
         numbers (int where written as one and 64 bits hold it, else float, NaN where
@@ -220,7 +220,7 @@ def _missing_notes(cells: Cells) -> list[str]:
 
 
 def listed_lines(numbers: Sequence[int], unit: str = "line", most: int = 5) -> str:
-    """``line 3``, ``lines 3, 5``, or the first few and how many there are."""
+    """``line 3``, ``lines 3, 5``, or the first few and how many more there are."""
     listed = ", ".join(map(str, numbers[:most]))
     more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
     return f"{unit}{'s' if len(numbers) > 1 else ''} {listed}{more}"

@@ -31,11 +31,11 @@ def parsed(text: str) -> tuple[str, str, str]:
     """Column, comparison and value of ``COLUMN<op>VALUE``.
 
     Args:
-        text: with one of <= >= == != < >, or = for ==; a value of text may be in quotes, and the
+        text: with one of <= >= == != < >, or = for ==; a text value may be in quotes, and the
             column may be arithmetic of columns.
 
     Raises:
-        UsageError: no condition.
+        UsageError: the text is not a condition.
     """
     match = re.fullmatch(r"\s*(.+?)\s*(<=|>=|==|!=|<|>|=)\s*(.*?)\s*", str(text))
     if match is None:
@@ -53,7 +53,7 @@ def condition(table: Table, text: str) -> Mask:
         text: as `parsed` reads it.
 
     Raises:
-        UsageError: no condition, no such column, or a value that does not compare with it.
+        UsageError: not a condition, no such column, or a value that cannot be compared with it.
     """
     name, sign, value = parsed(text)
     column = with_computed(table, [name])[name]

@@ -30,9 +30,9 @@ class Layout:
     """A text table split into cells.
 
     Attributes:
-        columns: name -> its cells without spaces around, of the rows that are not blank.
+        columns: name -> its cells without spaces around, for the rows that are not blank.
         lines: line number of each row.
-        notes: what was not read as it stands, in words.
+        notes: sentences on content that was not read literally.
     """
 
     separator: str
@@ -62,7 +62,7 @@ def lay_out(path: Path, text: Iterable[str], separator: str, size: int) -> Layou
 
     Args:
         text: its lines, each with its end.
-        separator: that the ending of the file promises. size: of the file in bytes.
+        separator: the usual one for the ending of the file. size: of the file in bytes.
 
     Raises:
         DataError: no rows, a row with more or fewer cells than the header, a line that
@@ -127,7 +127,7 @@ def _width(line: str, separator: str) -> int:
 
 
 def _sniffed(path: Path, lines: Sequence[str], separator: str, number: int) -> str:
-    """The separator of these first lines: the one promised unless it leaves the header whole.
+    """The separator of these first lines: the usual one, unless it does not split the header.
 
     Another one has to split the header, and the next rows into as many cells.
     """
@@ -156,7 +156,7 @@ def _records(
     """Number, cells and first line of each record that is not blank.
 
     Args:
-        before: how many lines of the file stand before these.
+        before: number of lines of the file before these.
     """
     lines = _Lines(text)
     reader = csv.reader(lines, delimiter=separator, strict=True)
@@ -213,7 +213,7 @@ def _check_no_header(
 ) -> None:  # fmt: skip
     """Refuse a comment that may be the header, as `numpy.savetxt` writes it.
 
-    It may where the line after it has numbers, as a row has, and equally many cells.
+    It may be one where the line that was read as the header has numbers, and as many cells.
     """
     if len(header) > 1 and _any_number(header):
         for number in comments:
@@ -228,7 +228,7 @@ def _any_number(cells: Sequence[str]) -> bool:
 def _ambiguous(path: Path, number: int, others: str) -> DataError:
     return DataError(
         f"{path}, line {number}: a comment was expected after #, but the line has as many cells "
-        f"as {others}; delete the # where it is no comment, else the line"
+        f"as {others}; delete the # if the line is data, or the line if it is a comment"
     )
 
 

@@ -1,4 +1,4 @@
-"""Results in short: lines of text for `print`, tables for notebooks."""
+"""Short forms of results: lines of text for `print`, tables for notebooks."""
 
 from collections.abc import Sequence
 from html import escape
@@ -14,7 +14,7 @@ Rows = Sequence[Sequence[str]]
 
 
 def as_text(title: str, rows: Rows, warnings: Sequence[str] = ()) -> str:
-    """At most 12 lines: a title, rows of cells, and what to beware of.
+    """At most 12 lines: a title, rows of cells, and warnings.
 
     Args:
         rows: the first is the heading.
@@ -35,6 +35,6 @@ def as_html(title: str, rows: Rows, warnings: Sequence[str] = ()) -> str:
     lines = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in body
     )
-    told = "".join(f"<li>{escape(text)}</li>" for text in warnings)
-    listed = f"<ul>{told}</ul>" if told else ""
+    items = "".join(f"<li>{escape(text)}</li>" for text in warnings)
+    listed = f"<ul>{items}</ul>" if items else ""
     return printable(f"<p><b>{escape(title)}</b></p><table><tr>{head}</tr>{lines}</table>{listed}")

@@ -115,14 +115,16 @@ def dataset(columns: Columns, trajectories: Trajectories) -> "xarray.Dataset":
 
 
 def _stacked(name: str, arrays: Sequence[NDArray[Any] | None], points: int) -> NDArray[Any]:
-    """The arrays of all runs as one, (runs, points, ...), NaN where there is nothing."""
-    there = [array for array in arrays if array is not None]
-    if len({array.ndim for array in there}) > 1:
-        raise DataError(f"trajectory {name!r}: arrays of as many axes in every run were expected")
-    inner = [max(sizes) for sizes in zip(*(array.shape[1:] for array in there), strict=True)]
+    """The arrays of all runs as one, (runs, points, ...), NaN where a run has no value."""
+    present = [array for array in arrays if array is not None]
+    if len({array.ndim for array in present}) > 1:
+        raise DataError(
+            f"trajectory {name!r}: arrays with the same number of axes in every run were expected"
+        )
+    inner = [max(sizes) for sizes in zip(*(array.shape[1:] for array in present), strict=True)]
     shape = (points, *inner)
-    whole = len(there) == len(arrays) and all(array.shape == shape for array in there)
-    dtype = np.result_type(*there, *(() if whole else (np.float64,)))
+    whole = len(present) == len(arrays) and all(array.shape == shape for array in present)
+    dtype = np.result_type(*present, *(() if whole else (np.float64,)))
     stacked = np.full((len(arrays), *shape), 0 if whole else np.nan, dtype)
     for place, array in enumerate(arrays):
         if array is not None:
@@ -143,12 +145,15 @@ def along_training(
     points = {place: max(map(len, parts[place].values()), default=0) for place in places}
     names = dict.fromkeys(name for part in parts.values() for name in part)
     if len(names) + len(columns) > MOST_COLUMNS:
-        raise DataError(f"trajectories of {len(names):,} numbers a point; {MOST_COLUMNS:,} at most")
+        raise DataError(
+            f"trajectories of at most {MOST_COLUMNS:,} numbers per point expected, got "
+            f"{len(names):,}"
+        )
     rows = np.repeat(places, [points[place] for place in places])
     out = {name: column[rows] for name, column in columns.items() if name not in names}
     for name in names:
-        given = [_filled(parts[place].get(name), points[place]) for place in places]
-        out[name] = np.concatenate(given)
+        filled = [_filled(parts[place].get(name), points[place]) for place in places]
+        out[name] = np.concatenate(filled)
     arrays = (item for place in places for item in trajectories[ids[place]].items())
     left_out = dict.fromkeys(name for name, array in arrays if array.dtype.kind == "c")
     return out, [f"trajectory {name!r} is of complex numbers: left out" for name in left_out]

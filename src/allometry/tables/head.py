@@ -16,7 +16,7 @@ from allometry.tables.dialect import lay_out
 __all__ = ["column_names", "ending_of"]
 
 HEAD = 1 << 16  # bytes, unpacked
-ROWS = 20  # of which names are taken; objects of JSON need not all have the same
+ROWS = 20  # whose names are taken: objects of JSON may have different names
 
 
 def ending_of(path: Path) -> tuple[str, bool]:
@@ -28,12 +28,12 @@ def ending_of(path: Path) -> tuple[str, bool]:
 def column_names(path: Path) -> list[str]:
     """Names of the columns of a table of text (CSV, TSV, JSON, each also packed), in its order.
 
-    At most the first 64 KiB are read. Of Parquet, whose reader takes a second to load, and of
-    other files there are none.
+    At most the first 64 KiB are read. The list is empty for Parquet, whose reader takes a second
+    to load, and for other files.
 
     Raises:
         UsageError: no such file.
-        DataError: its beginning is no table.
+        DataError: its beginning is not a table.
     """
     ending, packed = ending_of(path)
     if ending in (".csv", ".tsv"):
@@ -62,7 +62,7 @@ def _lines(text: str) -> Iterator[str]:
     """The whole lines of the beginning of a text, each with its end."""
     lines = list(io.StringIO(text, newline=""))
     if len(text.encode()) >= HEAD - 3 and lines:
-        del lines[-1]  # it goes on behind the beginning
+        del lines[-1]  # it is cut off
     return (line for line in lines if line.strip())
 
 

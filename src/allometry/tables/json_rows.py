@@ -72,7 +72,7 @@ def _line_values(path: Path, content: bytes) -> Iterator[tuple[int, object, int]
                 "an object of numbers and texts on each line"
             )
         try:
-            # Without its end, an error at the end of the line is told to be in it.
+            # Stripped, so that an error at the end of the line is reported in this line.
             yield number, read_json(line.rstrip(BLANK), any_number=True), size
         except DataError as error:
             reason = str(error).replace(" at line 1, character", " at character")

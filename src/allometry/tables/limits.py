@@ -27,14 +27,14 @@ __all__ = [
 
 LARGEST_FILE = 200_000_000  # bytes
 SMALL_FILE = 50_000_000  # bytes that any file may hold, unpacked
-PACKED = 10  # bytes, unpacked, for each of a compressed file: text rarely has more
+PACKED = 10  # unpacked bytes for each byte of a compressed file: text rarely has more
 LARGEST_VALUE = 8_000_000  # bytes of one JSON value: a line of JSON lines, or a whole array
 MOST_COLUMNS = 20_000
 MOST_CELLS = 10_000_000  # a million runs with ten columns
 SMALL_CELLS = 2_500_000  # that any file may hold
-BYTES_A_CELL = 4  # of a larger one, on the disk
-FEW_CELLS = 500_000  # a table of so many may have any number of gaps
-ADVICE = "keep the columns and rows to fit, or give it as a pandas DataFrame"
+BYTES_A_CELL = 4  # on the disk, of a larger table
+FEW_CELLS = 500_000  # a table with no more cells may have any number of gaps
+ADVICE = "keep only the columns and rows to fit, or give it as a pandas DataFrame"
 NAMES_LISTED = 50
 
 
@@ -47,7 +47,7 @@ def check_columns(path: Path, columns: int) -> None:
 
 
 def check_cells(path: Path, rows: int, columns: int, size: int) -> None:
-    """Refuse a table of more cells than are read of a file of its size in bytes."""
+    """Refuse a table with more cells than are read from a file of its size in bytes."""
     if rows * columns <= SMALL_CELLS:
         return
     most = min(MOST_CELLS, max(SMALL_CELLS, size // BYTES_A_CELL))
@@ -59,15 +59,15 @@ def check_cells(path: Path, rows: int, columns: int, size: int) -> None:
 
 
 def most_unpacked(size: int) -> int:
-    """Bytes that are read of a compressed file of a size in bytes, unpacked."""
+    """Unpacked bytes that are read from a compressed file of a size in bytes."""
     return min(LARGEST_FILE, max(SMALL_FILE, PACKED * size))
 
 
 def check_gaps(path: Path, rows: int, columns: int, size: int) -> None:
-    """Refuse objects of so many different keys that nearly all cells of their table are gaps.
+    """Refuse objects whose keys differ so much that nearly all cells of their table are gaps.
 
     Args:
-        size: of what was read so far, in bytes. A cell that is there takes five or more.
+        size: bytes read so far. A cell that is present takes five or more.
     """
     if rows * columns > max(FEW_CELLS, size):
         raise DataError(
@@ -77,7 +77,7 @@ def check_gaps(path: Path, rows: int, columns: int, size: int) -> None:
 
 
 def listed(names: Collection[str]) -> str:
-    """Names with commas between, the first ones where they are very many."""
+    """Names separated by commas; only the first ones where there are very many."""
     shown = ", ".join(name[:60] for name in islice(names, NAMES_LISTED))
     more = len(names) - NAMES_LISTED
     return f"{shown} and {more:,} more" if more > 0 else shown

@@ -1,8 +1,8 @@
-"""Tables as Parquet, whose few bytes may stand for many: sizes first, values after.
+"""Tables in Parquet, in which a few bytes may stand for many: sizes first, values after.
 
-A text that stands in a file once and is used in many rows is held once. What the file says about
-its own size is checked before anything is unpacked, and rows are counted as they come. A file
-whose stated sizes are false can take as much memory as one of its pages claims.
+A text that a file stores once and uses in many rows is held once. The sizes that the file states
+are checked before anything is unpacked, and rows are counted while they are read. A file
+with false sizes can take as much memory as one of its pages claims.
 """
 
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -28,7 +28,7 @@ def read_parquet(source: Source) -> Table:
     """The table in a Parquet file.
 
     Raises:
-        DataError: it is none, it is damaged, nested, or larger than what is read.
+        DataError: it is not Parquet, or is damaged, nested, or larger than what is read.
         UnavailableError: the extra `parquet` is not installed.
     """
     path = source.path
@@ -58,7 +58,7 @@ def read_parquet(source: Source) -> Table:
 
 
 def _texts_once(file: BinaryIO) -> "ParquetFile":
-    """The file, with columns of text read as numbers of the texts that they are made of."""
+    """The file, with columns of text read as indices into their distinct texts."""
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
@@ -71,7 +71,7 @@ def _texts_once(file: BinaryIO) -> "ParquetFile":
 
 
 def _check(source: Source, parquet: "ParquetFile") -> None:
-    """Refuse by what the file says of itself: columns that are no columns, and its size."""
+    """Refuse nested columns and a size that is too large, by what the file states."""
     from pyarrow import types
 
     path, metadata, schema = source.path, parquet.metadata, parquet.schema_arrow
@@ -98,7 +98,7 @@ def _check(source: Source, parquet: "ParquetFile") -> None:
 
 
 def _values(source: Source, parquet: "ParquetFile") -> dict[str, list[Any]]:
-    """The values of each column, each text of a batch once."""
+    """The values of each column; equal texts of a batch are one object."""
     columns: dict[str, list[Any]] = {name: [] for name in parquet.schema_arrow.names}
     rows = 0
     for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE):

@@ -36,7 +36,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[
 
 
 def shortened(text: str, lines: int = 1, indent: str = "") -> list[str]:
-    """A text in at most so many lines, each indented; an ellipsis ends one that is cut."""
+    """A text in at most `lines` lines, each indented; an ellipsis ends a text that is cut."""
     return textwrap.wrap(
         printable(text), WIDTH, initial_indent=indent, subsequent_indent=indent, max_lines=lines,
         placeholder=" …",
@@ -44,7 +44,7 @@ def shortened(text: str, lines: int = 1, indent: str = "") -> list[str]:
 
 
 def labelled(rows: Sequence[tuple[str, str]], lines: int = 2) -> list[str]:
-    """Texts beside their labels, each in at most so many lines; an empty text is left out."""
+    """Texts beside their labels, each in at most `lines` lines; an empty text is left out."""
     rows = [(printable(label), text) for label, text in rows]
     width = max((len(label) for label, _ in rows), default=0) + 4
     out = []

@@ -1,9 +1,9 @@
-"""Read a table from a file; refuse what would be guessed, naming file, line and column.
+"""Read a table from a file; ambiguous content is refused, naming file, line and column.
 
 An empty cell is a missing value. A column is of numbers where every cell present is a
 number (`allometry.tables.cells` says what counts as one); a column with numbers and other
-text is refused, or is text where the caller does not need its numbers. Whatever is not read
-as it stands is said in `Table.notes`.
+text is refused, or is text where the caller does not need its numbers. `Table.notes` lists
+what is not read literally.
 """
 
 import codecs
@@ -42,7 +42,7 @@ ADVICE = {
 
 
 def as_table(value: TableLike, numbers: Collection[str] | None = None) -> Table:
-    """A table of whatever holds one.
+    """A table from any of the forms in which one may be given.
 
     Args:
         value: a Table, a DataFrame, a dict of columns of one length, or the path of a file.
@@ -91,14 +91,14 @@ def _of_frame(frame: "pandas.DataFrame") -> Table:
 def read_table(
     path: str | Path, numbers: Collection[str] | None = None, *, units: Collection[str] = ()
 ) -> Table:
-    """The table in a CSV, TSV, JSON or Parquet file, told by its ending.
+    """The table in a CSV, TSV, JSON or Parquet file; the ending gives the kind.
 
     Text files may be compressed: `runs.csv.gz`.
 
     Args:
         numbers: columns whose numbers are needed; the others may hold text that looks
-            like damaged numbers ("7B" as the name of a model). None: all are. Of arithmetic
-            such as `1-accuracy`, the columns in it.
+            like damaged numbers ("7B" as the name of a model). None: all columns. Arithmetic
+            such as `1-accuracy` needs the columns in it.
         units: columns of sizes that may be written with units, `1.3B` or `400M`.
 
     Raises:
@@ -118,11 +118,11 @@ def table_of_bytes(
     *,
     units: Collection[str] = (),
 ) -> Table:
-    """The table in bytes that are no file here; otherwise as `read_table`.
+    """The table in bytes that are not in a file; otherwise as `read_table`.
 
     Args:
-        name: of the file that they come from. Its ending tells the kind; it stands in messages,
-            and nothing is looked up or opened by it.
+        name: of the file that they come from. Its ending gives the kind, and messages have it; no
+            file of this name is looked up or opened.
     """
     return _read(Source(Path(name), len(content), content), numbers, units)
 
@@ -145,7 +145,7 @@ def _read(source: Source, numbers: Collection[str] | None, units: Collection[str
 
 
 def _content(source: Source) -> bytes:
-    """The bytes of the file, unpacked, without the mark of UTF-8 at their start."""
+    """The bytes of the file, unpacked, without the byte order mark of UTF-8."""
     packed = source.path.suffix.lower() == ".gz"
     content = _unpacked(source) if packed else source.read()
     return content.removeprefix(codecs.BOM_UTF8)
@@ -178,7 +178,7 @@ def _lines(path: Path, content: bytes) -> Iterator[str]:
 
 
 def _undecoded(content: bytes) -> str:
-    """Where content is no UTF-8. A piece of it was refused, without its place in the whole."""
+    """Where content is not UTF-8: the reader's error gives no place in the whole content."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "line 1: UTF-8 text was expected, got UTF-16"
     try:

@@ -13,10 +13,10 @@ __all__ = ["Source"]
 
 @dataclass(frozen=True)
 class Source:
-    """What is read as a table.
+    """The content that is read as a table.
 
     Attributes:
-        path: of the file; of bytes a name for messages, which is never looked up.
+        path: of the file; for bytes, a name for messages, which is never looked up.
         size: in bytes, as it is stored. content: the bytes; None for those of the file.
     """
 
@@ -25,11 +25,11 @@ class Source:
     content: bytes | None = field(default=None, repr=False)
 
     def opened(self) -> BinaryIO:
-        """For reading; errors as of `allometry.files.foreign.opened`."""
+        """The content as a binary file; errors as for `allometry.files.foreign.opened`."""
         return opened(self.path) if self.content is None else io.BytesIO(self.content)
 
     def read(self) -> bytes:
-        """All of it; errors as of `allometry.files.foreign.read_bytes`."""
+        """The whole content; errors as for `allometry.files.foreign.read_bytes`."""
         if self.content is None:
             return read_bytes(self.path, LARGEST_FILE, ADVICE)
         return self.content

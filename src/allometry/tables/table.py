@@ -58,9 +58,9 @@ class Table:
             int64 or uint64 arrays, anything else an array of objects. A missing value
             (None) in a column of numbers becomes NaN. No number is rounded: see `as_column`.
         trajectories: run_id to named arrays along training, for the runs that have any.
-        notes: what was not read from a file as it stands, in words.
+        notes: sentences on content of a file that was not read literally.
         origin: the file it was read from, for messages.
-        plans: kept in the store before the runs that they speak of were declared.
+        plans: plans that were stored before their runs were declared.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Table:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, object]]) -> "Table":
-        """One mapping a row; a column is every key seen, in order of first sight."""
+        """One mapping per row; every key is a column, in order of first appearance."""
         rows = list(rows)
         names = dict.fromkeys(name for row in rows for name in row)
         columns: dict[str, list[Any]] = {name: [row.get(name) for row in rows] for name in names}
@@ -95,7 +95,7 @@ class Table:
 
     @property
     def origin(self) -> Origin | None:
-        """The file that the table was read from, if it was."""
+        """The file that the table was read from; None where it was not read from a file."""
         return self._origin
 
     def __len__(self) -> int:
@@ -118,7 +118,7 @@ class Table:
         """A column as floats, (rows,), NaN where missing.
 
         Args:
-            use: what for, in words of a message.
+            use: what the numbers are used for, for messages.
 
         Raises:
             UsageError: no such column. DataError: text in it.
@@ -150,11 +150,11 @@ class Table:
         return self._like(columns, origin)
 
     def _like(self, columns: Mapping[str, ArrayLike], origin: Origin | None) -> "Table":
-        """A table of these columns with all else as it is here."""
+        """A table of these columns with the trajectories, notes and plans of this one."""
         return Table(columns, self.trajectories, notes=self.notes, origin=origin, plans=self.plans)
 
     def place(self, row: int) -> str:
-        """Where a row stands, for messages: `runs.csv, line 3`, or `row 2` counted from 1."""
+        """The place of a row, for messages: `runs.csv, line 3`, or `row 2` counted from 1."""
         if self._origin is None:
             return f"row {row + 1}"
         return f"{self._origin.path}, {self._origin.unit} {self._origin.numbers[row]}"
@@ -175,7 +175,7 @@ class Table:
         return self.take(np.lexsort([_places(name, self[name]) for name in reversed(names)]))
 
     def groups(self, *names: str) -> Iterator[tuple[tuple[Any, ...], "Table"]]:
-        """Pairs of (values of the named columns, their rows), in order of first sight."""
+        """Pairs of (values of the named columns, their rows), in order of first appearance."""
         keys = list(zip(*(self[name].tolist() for name in names), strict=True))
         for key in dict.fromkeys(keys):
             yield key, self.take([i for i, k in enumerate(keys) if k == key])
@@ -243,8 +243,8 @@ class Table:
     def along_training(self) -> "Table":
         """A row for each point of each run's trajectory.
 
-        Columns: those of the run, as they were at its end, then its trajectories; one of these
-        takes the place of a column of its name. An array of each point becomes ``NAME.0``,
+        The columns are those of the run, with their values at its end, then its trajectories. A
+        trajectory replaces a column of the same name. An array at each point becomes ``NAME.0``,
         ``NAME.1``, ...
 
         Raises:
@@ -276,10 +276,10 @@ class Table:
 
 
 def as_column(name: str, values: ArrayLike) -> Column:
-    """The values as a column, every number as it is.
+    """The values as a column in which every number is exact.
 
-    Numbers are float64, int64, or uint64 where that holds them all; where none of these keeps
-    each of them exactly (a whole number of 60 bits beside a gap, say), they stay Python's.
+    Numbers are float64, int64, or uint64 where that holds them all. Where none of these keeps
+    each of them exactly (a whole number of 60 bits beside a gap, say), they stay Python objects.
 
     Raises:
         DataError: not of one dimension, or a whole number that 64 bits do not hold.
@@ -336,7 +336,7 @@ def _numbers(name: str, values: list[Any], kinds: set[type]) -> Column:
 
 
 def _places(name: str, column: Column) -> Column:
-    """What sorts as the column does: of objects, the place of each in order, gaps last."""
+    """Values that sort as the column does; for objects the rank of each, gaps last."""
     if column.dtype.kind != "O":
         return column
     cells = column.tolist()
@@ -361,7 +361,7 @@ def _objects(values: list[Any]) -> Column:
     return column
 
 
-_SPECIAL = re.compile('[,"\r\n#]')  # what a cell is quoted for; a line that begins with # is none
+_SPECIAL = re.compile('[,"\r\n#]')  # need quotes; # as a line that begins with it is a comment
 
 
 def _cells(column: Column) -> list[str]:

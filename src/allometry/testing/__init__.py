@@ -1,4 +1,4 @@
-"""Checks that parts of one's own keep what the library builds on."""
+"""Checks that user-defined parts do what the library relies on."""
 
 from allometry.testing.conformance import check_model as check_model
 

@@ -1,4 +1,4 @@
-"""What a model promises of one network. Each check gives a sentence for what is not so."""
+"""The promises of a model about one network. Each check gives a sentence for each broken one."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ __all__ = [
     "check_sizes", "check_start", "check_training", "check_value",
 ]  # fmt: skip
 
-FLOP_FACTOR = 10  # between what `counts` says and what `apply` does: it may do more, or share work
+FLOP_FACTOR = 10  # allowed between `counts` and `apply`, which may do more, or share work
 KEYS = 200  # draws whose mean is compared with `apply`
 # Shares of the largest output.
 SUMS = 1e-4  # float32 sums in another order
@@ -28,7 +28,7 @@ BENT = 0.5  # a mean of outputs is not the output of the mean where layers are n
 
 
 def check_value(model: Model) -> Iterator[str]:
-    """A value that has a name and can be a key; members of a pack differ in numbers."""
+    """The model can be hashed and has a document; its `member_fields` hold numbers."""
     hash(model)
     json.dumps(model.document())
     for field in model.member_fields:
@@ -78,7 +78,7 @@ def check_outputs(case: Case) -> Iterator[str]:
 
 
 def check_examples(case: Case) -> Iterator[str]:
-    """One example's outputs without regard to the others and to its place among them."""
+    """The outputs of an example depend neither on the others nor on its place among them."""
     order = np.random.default_rng(1).permutation(len(case.x))
     shuffled = case.apply(case.params, case.x[order])
     part = case.apply(case.params, case.x[: len(case.x) // 2])
@@ -93,7 +93,7 @@ def check_examples(case: Case) -> Iterator[str]:
 
 
 def check_gradient(case: Case) -> Iterator[str]:
-    """Every parameter has one, finite."""
+    """Every parameter has a finite gradient that is not zero."""
     direction = np.random.default_rng(2).normal(size=case.outputs.shape).astype(np.float32)
 
     def total(params: dict[str, jax.Array]) -> jax.Array:
@@ -110,7 +110,7 @@ def check_gradient(case: Case) -> Iterator[str]:
 
 
 def check_precision(case: Case) -> Iterator[str]:
-    """float64 and bfloat16 give the same up to their digits, or are refused in words."""
+    """float64 and bfloat16 give the same outputs up to rounding, or a UsageError."""
     try:
         with scope("float64"):
             doubles = {n: jax.ShapeDtypeStruct(a.shape, np.float64) for n, a in case.params.items()}
@@ -134,7 +134,7 @@ def check_precision(case: Case) -> Iterator[str]:
 
 
 def check_sizes(case: Case) -> Iterator[str]:
-    """What the table of runs says of a network is so."""
+    """The sizes of a network in the table of runs are true."""
     model, n_in = case.model, case.x.shape[1]
     traced = counts_of(model.apply, case.params, n_in)
     counts: Counts = traced if type(model).counts is Model.counts else model.counts()
@@ -151,9 +151,9 @@ def check_sizes(case: Case) -> Iterator[str]:
             f"numbers in the matrices of weights, to {counts.n_params} expected"
         )
     for field in ("forward_flop", "backward_flop"):
-        said, done = getattr(counts, field), getattr(traced, field)
-        if not done / FLOP_FACTOR <= said <= done * FLOP_FACTOR:
-            yield f"counts says {field} = {said}, the operations of apply are {done}"
+        stated, actual = getattr(counts, field), getattr(traced, field)
+        if not actual / FLOP_FACTOR <= stated <= actual * FLOP_FACTOR:
+            yield f"counts says {field} = {stated}, the operations of apply are {actual}"
     sizes = model.hidden_sizes
     if sizes is not None and not all(isinstance(n, int) and n > 0 for n in sizes):
         yield f"hidden_sizes gives {sizes!r}: a tuple of widths, or None, expected"
@@ -161,7 +161,7 @@ def check_sizes(case: Case) -> Iterator[str]:
 
 
 def check_rates(case: Case) -> Iterator[str]:
-    """Factors on the learning rates, of parameters there are."""
+    """Factors on the learning rates are finite and belong to parameters of `init`."""
     for kind in ("sgd", "adam"):
         for name, factor in case.model.rate_factors(kind).items():
             if name not in case.params:
@@ -171,14 +171,14 @@ def check_rates(case: Case) -> Iterator[str]:
 
 
 def check_training(case: Case) -> Iterator[str]:
-    """`apply_training` draws from its key, and only if the model says so."""
+    """`apply_training` draws from its key where `stochastic` is True, and nowhere else."""
     model, x = case.model, jnp.asarray(case.x)
     params = {name: jnp.asarray(array) for name, array in case.params.items()}
 
     def outputs_of(key: jax.Array) -> jax.Array:
         return model.apply_training(params, x, key)
 
-    # Under one compiled program that maps over keys, as packs do.
+    # In one compiled program that maps over keys, as for packs.
     several = jax.jit(jax.vmap(outputs_of))
     outputs = np.asarray(several(jax.random.split(jax.random.key(0), KEYS)))
     if not np.array_equal(outputs, several(jax.random.split(jax.random.key(0), KEYS))):

@@ -1,4 +1,4 @@
-"""A network under test with examples it takes, and how near is near."""
+"""A network under test with examples that it takes, and the comparison of arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Case:
 
 
 def moved(start: Params) -> dict[str, NDArray[np.float32]]:
-    """Start values with noise: zeros that hide what lies behind them are zeros no more."""
+    """Start values with noise, as zeros would hide errors in what they are multiplied with."""
     random = np.random.default_rng(0)
     return {
         name: (array + 0.1 * (array.std() or 1) * random.normal(size=array.shape)).astype(
@@ -54,10 +54,10 @@ def moved(start: Params) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def close(found: Any, expected: Any, tolerance: float, floor: float = 0.0) -> bool:
+def close(actual: Any, expected: Any, tolerance: float, floor: float = 0.0) -> bool:
     """Whether no entry is farther off than a share of the largest expected one, plus `floor`."""
-    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    if found.shape != expected.shape or not np.isfinite(found).all():
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    if actual.shape != expected.shape or not np.isfinite(actual).all():
         return False
     largest = np.abs(expected).max(initial=np.finfo(np.float32).tiny)
-    return bool(np.abs(found - expected).max(initial=0) <= tolerance * largest + floor)
+    return bool(np.abs(actual - expected).max(initial=0) <= tolerance * largest + floor)

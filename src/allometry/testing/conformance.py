@@ -36,21 +36,21 @@ CHECKS = (
 def check_model(
     model: Model, *, other: Model | None = None, examples: NDArray[Any] | None = None
 ) -> None:
-    """Check that a model keeps what training, packing and the store build on.
+    """Check that a model does what training, packing and the store rely on.
 
-    The start is drawn from the seed alone; outputs are ``(B, n_out)``, one example's without regard
-    to the others; every parameter matters; sizes are true; draws while training follow the key;
-    and members of a padded pack train as they do alone, padding staying zero.
+    Start values are drawn from the seed alone. Outputs are ``(B, n_out)``, and those of an example
+    do not depend on the others. Every parameter has a gradient. Sizes are true. Draws in training
+    follow the key. Members of a padded pack train as they do alone, and the padding stays zero.
 
     Args:
-        other: a model that differs in `member_fields` alone, in sizes preferably; needed where
-            the model has such fields and draws nothing while training.
-        examples: ``(B, ...)`` as the data set gives them. By default normal draws, of as many
+        other: a model that differs in `member_fields` alone, preferably in sizes; needed where
+            the model has such fields and draws nothing in training.
+        examples: ``(B, ...)`` as the data set gives them. By default normal draws, with as many
             features as the weights have columns.
 
     Raises:
-        UsageError: with a sentence for each promise that is not kept, or on an `other` that
-            differs in more.
+        UsageError: with a sentence for each promise that is not kept, or for an `other` that
+            differs in other fields.
     """
     if other is not None:
         _check_other(model, other)
@@ -63,7 +63,7 @@ def check_model(
 
 
 def _check_other(model: Model, other: Model) -> None:
-    """Refuse a second model that has no place in a pack with the first."""
+    """Refuse a second model that cannot share a pack with the first."""
     if type(other) is not type(model):
         raise UsageError(f"other= of the same class expected, got {type(other).__name__}")
     fields = set(type(model).model_fields)
@@ -82,7 +82,7 @@ def _check_other(model: Model, other: Model) -> None:
 
 
 def _failures(model: Model, other: Model | None, examples: NDArray[Any] | None) -> Iterator[str]:
-    """Sentences; the later checks are left out where the earlier find no network to look at."""
+    """A sentence for each failure; later checks are left out where earlier ones fail."""
     first = [
         *_reported("a frozen value", check_value, model),
         *_reported("init", check_start, model),
@@ -99,7 +99,7 @@ def _failures(model: Model, other: Model | None, examples: NDArray[Any] | None) 
         )
         return
     case = Case(model, moved(start), features, other)
-    # What these two find would be found again by all others.
+    # A failure here would make all later checks fail too.
     for check in (check_outputs, check_examples):
         if broken := list(_reported("apply", check, case)):
             yield from broken
@@ -109,10 +109,10 @@ def _failures(model: Model, other: Model | None, examples: NDArray[Any] | None) 
 
 
 def _reported(what: str, check: Callable[[Any], Iterator[str]], subject: Any) -> Iterator[str]:
-    """What a check finds, an error in the model's own code as one more sentence."""
+    """The failures that a check gives; an error in the model's own code is one more."""
     try:
         yield from check(subject)
-    except Exception as error:  # anybody's model may raise anything
+    except Exception as error:  # a user's model may raise any exception
         first_line = str(error).strip().partition("\n")[0]
         yield f"{what}: {type(error).__name__}: {first_line}"
 

@@ -1,4 +1,4 @@
-"""What a model promises of a pack: a member trains as it does alone."""
+"""The promise of a model about packs: a member trains as it does alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -20,8 +20,8 @@ from allometry.training.packing.sharing import member_fields
 __all__ = ["check_packed"]
 
 UPDATES = 2
-STEP = 0.05  # length of an update, a share of that of the parameters: enough to see what moves
-# Shares of the largest change of an array, and of all arrays: sums in another order, no more.
+STEP = 0.05  # length of an update as a share of that of the parameters: enough to see it
+# Shares of the largest change of an array, and of all arrays: rounding of sums in another order.
 OF_ARRAY, OF_ALL = 1e-3, 1e-5
 
 
@@ -31,7 +31,7 @@ def check_packed(case: Case) -> Iterator[str]:
         return  # it trains alone
     models = [case.model, case.model]
     if case.other is not None:
-        # Draws while training go by shape: members of other shapes are packed apart.
+        # Draws in training depend on the shapes, so members of other shapes are packed apart.
         models += [] if case.model.stochastic else [case.other]
     elif member_fields(case.model) and not case.model.stochastic:
         yield (
@@ -43,7 +43,7 @@ def check_packed(case: Case) -> Iterator[str]:
         yield f"other has parameters of other names: {list(starts[0])} and {list(starts[-1])}"
         return
     try:
-        with scope("float64"):  # digits to spare: what differs is no rounding
+        with scope("float64"):  # so that no difference is due to rounding
             yield from _compared(case, models, starts, np.float64)
     except UsageError:  # the model refuses float64
         yield from _compared(case, models, starts, np.float32)
@@ -64,11 +64,11 @@ def _compared(
     try:
         gradient = jax.jit(partial(_together, case, layout))
         together = _trained(gradient, layout.stack(starts), keys)
-    except Exception as error:  # anybody's model may raise anything
+    except Exception as error:  # a user's model may raise any exception
         yield (
             "apply works alone and fails in a pack, where the parameters are padded and the fields "
-            f"{member_fields(case.model)} are traced numbers: go by the shapes of the parameters, "
-            f"with no shape and no Python condition from these fields ({type(error).__name__})"
+            f"{member_fields(case.model)} are traced numbers: take shapes from the parameters, and "
+            f"no shape or Python condition from these fields ({type(error).__name__})"
         )
         return
     if moved_padding := _padding(together, starts):
@@ -78,8 +78,8 @@ def _compared(
         )
     elif differing := _differences(layout.unstack(together), alone, starts):
         yield (
-            f"in a pack {differing} train otherwise than alone: means and norms need the true "
-            "width, a field of member_fields, where the arrays are padded"
+            f"in a pack {differing} train differently than alone: where arrays are padded, means "
+            "and norms need the true width, a field of member_fields"
         )
 
 
@@ -118,7 +118,7 @@ def _dtype(params: Mapping[str, jax.Array]) -> Any:
 
 
 def _update(params: Mapping[str, jax.Array], gradient: Mapping[str, jax.Array]) -> Any:
-    """The gradient, of a length in proportion to that of the parameters."""
+    """The gradient, scaled to a length in proportion to that of the parameters."""
     length = STEP * _length(params) / _length(gradient)
     return {name: length * array for name, array in gradient.items()}
 
@@ -132,7 +132,7 @@ def _length(arrays: Mapping[str, jax.Array]) -> jax.Array:
 
 
 def _padding(together: Params, starts: Sequence[Params]) -> list[str]:
-    """Arrays of which an entry beyond a member's own shape has moved."""
+    """Arrays in which an entry of the padding has moved."""
     names = []
     for name, packed in together.items():
         outside = np.array(packed)
@@ -145,7 +145,7 @@ def _padding(together: Params, starts: Sequence[Params]) -> list[str]:
 def _differences(
     packed: Sequence[Params], alone: Sequence[Params], starts: Sequence[Params]
 ) -> list[str]:
-    """Arrays that a pack trains otherwise than the network alone."""
+    """Arrays that train differently in a pack than alone."""
     names: dict[str, None] = {}
     for together, single, start in zip(packed, alone, starts, strict=True):
         expected = {name: single[name] - array for name, array in start.items()}

@@ -25,7 +25,7 @@ def test_another_encoding_is_refused_with_its_place_and_read_when_named(tmp_path
     path = tmp_path / "old.txt"
     path.write_bytes(b"tea\ncaf\xe9\n")
     with pytest.raises(DataError, match=r"old.txt: text in utf-8 expected, got the byte 0xe9 at "
-                                        r"place 7, in line 2; .*encoding='latin-1'"):  # fmt: skip
+                                        r"position 7, in line 2.*encoding='latin-1'"):  # fmt: skip
         documents_at(path, "utf-8")
     assert documents_at(path, "latin-1") == ("tea\ncafé\n".encode(),)
     with pytest.raises(UsageError, match=r"encoding: one of Python's names.*got 'latin-99'"):
@@ -46,7 +46,7 @@ def test_what_is_no_text_is_named(tmp_path):
     for name, words in {
         "missing.txt": r"no file .*missing.txt; for one beside the study's file: Path\(__file__\)",
         "empty.txt": "text expected, and .*empty.txt is empty",
-        "folder": "files of text, NAME.txt or NAME.md, expected in .*folder, and none came",
+        "folder": "files of text, NAME.txt or NAME.md, expected in .*folder, found none",
         "pipe": "a file was expected, but .*pipe is a pipe",
     }.items():
         with pytest.raises(UsageError, match=words):

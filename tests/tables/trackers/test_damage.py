@@ -68,7 +68,7 @@ def test_a_database_is_not_changed_by_reading(tracked, name):
 def test_a_file_of_another_version_says_what_it_lacks(tracked):
     path = tracked("optuna.db")
     change(path, "ALTER TABLE trial_values RENAME COLUMN value_type TO other")
-    with pytest.raises(DataError, match="is none of what is imported"):
+    with pytest.raises(DataError, match="is not of a kind that can be imported"):
         import_runs(path)
     with pytest.raises(DataError, match=r"a table trial_values.*lacks value_type.*version"):
         import_runs(path, kind="optuna")

@@ -165,7 +165,7 @@ def test_a_folder_of_several_kinds_asks_which(tracked):
 
 def test_what_is_no_source_is_said(tmp_path):
     (tmp_path / "a.txt").write_text("a")
-    with pytest.raises(DataError, match=r"a\.txt is none of what is imported"):
+    with pytest.raises(DataError, match=r"a\.txt is not of a kind that can be imported"):
         import_runs(tmp_path / "a.txt")
     with pytest.raises(UsageError, match="no file"):
         import_runs(tmp_path / "missing")

@@ -1,4 +1,4 @@
-"""Controls for text: tokens without order, and tokens whose order is that of pairs alone."""
+"""Controls for text: shuffled tokens, and tokens of a Markov chain with the text's pairs."""
 
 from typing import NamedTuple
 
@@ -38,8 +38,8 @@ class Chain(NamedTuple):
     def of(cls, tokens: NDArray[np.unsignedinteger], n: int) -> "Chain":
         """The chain of a text that is closed to a ring: its first token follows its last.
 
-        So each token is first and second of equally many pairs, and the shares of the tokens are
-        exactly stationary.
+        So each token is the first of as many pairs as it is the second of, and the shares of the
+        tokens are exactly stationary.
         """
         first = tokens.astype(np.int64)
         pairs, counts = np.unique(first * n + np.roll(first, -1), return_counts=True)
@@ -54,7 +54,7 @@ class Chain(NamedTuple):
 
     @property
     def conditional_entropy(self) -> float:
-        """Nats a token given the one before: the least loss that any model can have."""
+        """Nats per token given the one before: the smallest loss that a model can have."""
         return entropy(self.counts) - entropy(self.token_counts)
 
     def sample(self, windows: int, length: int, draws: np.random.Generator) -> NDArray[np.int32]:
@@ -63,8 +63,8 @@ class Chain(NamedTuple):
         of_token = np.cumsum(self.token_counts)
         starts = of_token - self.token_counts
         out = np.empty((windows, length), np.int32)
-        # A place among all pairs of the text is a pair drawn by its counts; among those that begin
-        # with a token, the next token by its transitions.
+        # A uniform place among all pairs of the text draws a pair by its count. A uniform place
+        # among the pairs that begin with a token draws the next token by its transitions.
         out[:, 0] = np.searchsorted(of_token, draws.integers(of_token[-1], size=windows), "right")
         for i in range(1, length):
             last = out[:, i - 1]

@@ -1,7 +1,7 @@
 """Texts that can be fetched: prose, a dictionary, and a program as a contrast.
 
-Python's index and npm never change the files of a version, so that these two sources stay as they
-are. Debian moves to other versions, whose text the checksums refuse.
+Python's index and npm never change the files of a version, so these two sources do not change.
+Debian moves on to other versions, whose text the checksums refuse.
 """
 
 from pathlib import Path
@@ -154,8 +154,8 @@ GCIDE = DataSet(
     ),
 )
 
-# Of all programs and their documentation in packages, one of the few that is large, is Python on
-# every machine (one wheel for all), and is never replaced under its version.
+# One of the few packages of code with documentation that is large, has one wheel of pure Python for
+# all machines, and never changes under its version.
 SYMPY = DataSet(
     name="sympy",
     title="SymPy 1.13.3: 818 files of Python with its documentation, 15.9 MB, without the tests",

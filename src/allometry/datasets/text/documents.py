@@ -1,4 +1,4 @@
-"""Documents: the texts of a corpus, or of files of one's own, as UTF-8 with line feeds."""
+"""Documents: the texts of a corpus, or of your own files, as UTF-8 with line feeds."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from allometry.files.foreign import expanded, is_folder, read_bytes
 __all__ = ["content_sha256", "corpus", "documents_at"]
 
 LARGEST_FILE = 500_000_000  # bytes
-BYTES_OF_TOKEN = 8  # as an example and as a target
+BYTES_OF_TOKEN = 8  # four as a feature and four as a target
 
 
 @lru_cache(maxsize=2)
@@ -26,7 +26,7 @@ def corpus(name: str) -> tuple[bytes, ...]:
 
     Raises:
         UsageError: no corpus of that name.
-        UnavailableError, DiskError, DataError: as `datasets.cache.read`.
+        UnavailableError, DiskError, DataError: as for `datasets.cache.read`.
     """
     names = [data_set.name for data_set in CORPORA]
     if name not in names:
@@ -44,7 +44,7 @@ def corpus(name: str) -> tuple[bytes, ...]:
 
 
 def documents_at(path: str | Path, encoding: str) -> tuple[bytes, ...]:
-    """The documents of one's own: one file, or the `.txt` and `.md` files below a folder.
+    """Your own documents: one file, or the `.txt` and `.md` files below a folder.
 
     Args:
         path: of the file, or of the folder, whose files are taken in the order of their paths.
@@ -52,7 +52,8 @@ def documents_at(path: str | Path, encoding: str) -> tuple[bytes, ...]:
 
     Raises:
         UsageError: there is no such file or folder, or no text in it.
-        DataError: a file that cannot be read or decoded, by name; more text than 500 MB.
+        DataError: naming a file that cannot be read or decoded; or more than 500 MB in a file or
+            512 MiB in all.
     """
     place = expanded(path)
     files = _files_below(place) if is_folder(place) else [place]
@@ -64,7 +65,7 @@ def documents_at(path: str | Path, encoding: str) -> tuple[bytes, ...]:
 
 
 def content_sha256(documents: Sequence[bytes]) -> str:
-    """Of the documents in their order, as they are read here."""
+    """SHA-256 of documents, as `documents_at` reads them, in their order."""
     digest = hashlib.sha256(b"allometry/text/1\n")
     for document in documents:
         digest.update(f"{len(document)}\n".encode())
@@ -87,7 +88,7 @@ def _files_below(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{folder} could not be read: {error.strerror or error}") from None
     if not files:
-        raise UsageError(f"files of text, NAME.txt or NAME.md, expected in {folder}, and none came")
+        raise UsageError(f"files of text, NAME.txt or NAME.md, expected in {folder}, found none")
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -107,12 +108,13 @@ def _decoded(path: Path, encoding: str, room: Room) -> bytes:
         line = content[: error.start].count(b"\n") + 1
         raise DataError(
             f"{path}: text in {encoding} expected, got the byte 0x{content[error.start]:02x} at "
-            f"place {error.start}, in line {line}; give its encoding, encoding='latin-1' say"
+            f"position {error.start}, in line {line}; give its encoding, such as "
+            "encoding='latin-1'"
         ) from None
     return _plain(text.removeprefix("\ufeff"))
 
 
 def _plain(text: str) -> bytes:
-    """UTF-8 with line feeds alone, which ends in one."""
+    """The text as UTF-8 whose lines all end in a line feed alone, the last one too."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return (lines if lines.endswith("\n") else lines + "\n").encode()

@@ -1,6 +1,6 @@
-"""What is computed from a text in seconds and kept in the folder `tokens` of the cache.
+"""Results that take seconds to compute from a text, kept in the folder `tokens` of the cache.
 
-A file has the SHA-256 of its content in its name, and is used only while the content has it.
+A file has the SHA-256 of its content in its name, and is used only where both agree.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ def kept(key: str, suffix: str, make: Callable[[], bytes]) -> bytes:
     """The content made for a key, from disk where it was made before.
 
     Args:
-        key: all that decides the content, as text.
+        key: text of everything that decides the content.
         suffix: of the file's name.
-        make: makes it where no intact file has it.
+        make: computes the content where no intact file has it.
 
     Raises:
         DiskError: the file could not be read or written.
@@ -63,6 +63,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DiskError(
-            f"{folder}: {error.strerror or error}; make room or give rights there, "
+            f"{folder}: {error.strerror or error}; free space or allow access there, "
             "or choose another cache folder with ALLOMETRY_CACHE"
         ) from error

@@ -10,7 +10,7 @@ from allometry.errors import UsageError
 __all__ = ["ByteModel"]
 
 LARGEST_ORDER = 7  # bytes of a sequence in one signed 64-bit number
-BEFORE = b"\n"  # what is taken to stand before a text
+BEFORE = b"\n"  # assumed before the first byte of a text
 
 
 class _Counts(NamedTuple):
@@ -70,7 +70,7 @@ class ByteModel(NamedTuple):
         return cls(order, tuple(reversed(levels)))
 
     def probabilities(self, text: bytes) -> NDArray[np.float64]:
-        """Of each byte of a text given the `order` - 1 before it, ``(n,)``."""
+        """The probability of each byte of a text given the `order` - 1 before it, ``(n,)``."""
         sequences = _sequences(text, self.order)
         p = np.full(len(sequences), 1 / 256)
         for length, level in enumerate(self.levels, start=1):
@@ -89,7 +89,7 @@ class ByteModel(NamedTuple):
 
 
 def _sequences(text: bytes, length: int) -> NDArray[np.int64]:
-    """The sequence that ends at each byte, as a number; line feeds stand before the text."""
+    """The sequence that ends at each byte, as a number; line feeds precede the text."""
     symbols = np.frombuffer(BEFORE * (length - 1) + text, np.uint8)
     n = len(text)
     out = np.zeros(n, np.int64)

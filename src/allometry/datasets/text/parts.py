@@ -1,10 +1,10 @@
 """The training, validation and test part of a text: blocks of every document for each of them.
 
-A test set of whole books would be of another distribution than the training set where there are
-few books. So documents are cut into blocks at the ends of paragraphs, and every k-th block of all,
-in the order of the documents, is held out: each document is in each part by its size. A block
-that is tested has trained neighbours of the same document, so a test loss is that of new pages of
-known books.
+With few books, a test set of whole books would have another distribution than the training set. So
+documents are cut into blocks at the ends of paragraphs, and every k-th block of all, in the order
+of the documents, is held out: each document is in each part in proportion to its size. The
+neighbours of a test block are training blocks of the same document, so a test loss is that of new
+pages of known books.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from allometry.errors import UsageError
 
 __all__ = ["LARGEST_BLOCK", "Parts", "parted"]
 
-LARGEST_BLOCK = 1 << 14  # bytes, sixteen thousand: some pages
+LARGEST_BLOCK = 1 << 14  # bytes: some pages
 SMALLEST_BLOCK = 1 << 8
 FEWEST_BLOCKS = 8  # of the test part, where the text is too short for the largest blocks
 

@@ -1,4 +1,4 @@
-"""Text to predict token by token: a corpus, or files of one's own, as windows of tokens."""
+"""Text to predict token by token: a corpus, or your own files, as windows of tokens."""
 
 import hashlib
 from functools import lru_cache
@@ -24,11 +24,11 @@ from allometry.spec.torch_draws import TorchDraws
 __all__ = ["Text", "read_text"]
 
 TOKENISERS = {str(kind.short): kind for kind in (Bytes, Characters, BytePair)}
-SYMBOLS = "tokens are symbols, which no scale and no noise fits; leave it out"
+SYMBOLS = "tokens are symbols, to which neither scale nor noise applies; leave it out"
 
 
 class _Documents:
-    """Documents of one's own; specs of them hold them alive."""
+    """A user's documents; the specs of them keep them alive."""
 
     def __init__(self, documents: tuple[bytes, ...]):
         self.documents = documents
@@ -46,27 +46,28 @@ class Text(Data):
 
     An example is `context` tokens ``(context,)``, whole numbers kept as floats, and its targets
     are the token after each of them, ``(context,)`` int32. Windows do not overlap: the first
-    token of one is the last target of the one before. A text of one's own is made by `read_text`.
+    token of one is the last target of the one before. `read_text` makes a text of your own files.
 
-    The text is split before it is tokenised, the same for all tokenisers and seeds: documents are
-    cut at the ends of paragraphs into blocks of about 16 kB (smaller ones where a text is short),
-    and one of every ``round(1 / held_out)`` is tested, another is for validation. So all parts
-    have the same distribution, and a test loss is that of new pages of known documents.
+    The text is split before it is tokenised, in the same way for all tokenisers and seeds.
+    Documents are cut at the ends of paragraphs into blocks of about 16 kB (smaller ones where a
+    text is short). Of every ``round(1 / held_out)`` blocks, one is for the test and one for
+    validation. So all parts have the same distribution, and a test loss is that of new pages of
+    known documents.
 
     Attributes:
-        name: of a corpus (`allometry data list`), or of a text of one's own, for the column `data`.
-        sha256: of a text of one's own; None for a corpus.
+        name: of a corpus (`allometry data list`), or of your own text, for the column `data`.
+        sha256: of your own text; None for a corpus.
         tokeniser: ``bytes``, ``characters`` and ``byte_pair`` stand for the shipped ones.
-        context: tokens of an example.
-        train_tokens: of the training part used, in windows evenly spaced over it, the same for all
-            seeds, down to whole windows; None for all, and then `n_data` reads the text. The
-            option `subset` draws windows by the seed instead.
-        valid_tokens, test_tokens: most that are evaluated, in windows evenly spaced over the part.
-            Without `valid_tokens` the validation part is held out but not given.
+        context: tokens per example.
+        train_tokens: tokens of the training part that are used, rounded down to whole windows.
+            These are evenly spaced over the part and the same for all seeds; the option `subset`
+            draws windows by the seed instead. None: all, and then `n_data` reads the text.
+        valid_tokens, test_tokens: most tokens evaluated, in windows evenly spaced over the part.
+            With ``valid_tokens=0`` the validation part is held out but not used.
         source: ``text``; or a control made of its tokens. ``shuffled``: the tokens of each part in
             random order. ``bigram``: every window is drawn from the stationary Markov chain with
             the transitions of the training part. Both are the same for all seeds.
-        held_out: share of the text that is tested, and for validation as much again.
+        held_out: share of the text in the test part; the validation part has the same share.
     """
 
     named: ClassVar[tuple[str, ...]] = ("tokeniser",)
@@ -106,7 +107,7 @@ class Text(Data):
                 raise ValueError(f"{option}: {SYMBOLS}")
         if self.validation:
             raise ValueError(
-                "validation: a text has a validation part of its own; valid_tokens=65536 gives it"
+                "validation: a text has a validation part of its own; valid_tokens=65536 uses it"
             )
         for limit in ("train_tokens", "valid_tokens", "test_tokens"):
             tokens = getattr(self, limit)
@@ -145,9 +146,9 @@ class Text(Data):
 
     @property
     def source_entropy(self) -> float | None:
-        """Nats a token that no model can be below on average, of a control; None for text.
+        """Lower bound of the mean loss on a control, in nats per token; None for text.
 
-        Of ``shuffled``: the plug-in entropy of the training tokens; of ``bigram``: the
+        For ``shuffled`` it is the plug-in entropy of the training tokens, for ``bigram`` the
         conditional entropy of the chain.
         """
         tokens = self._tokens()
@@ -162,10 +163,10 @@ class Text(Data):
         return _parts(*self._text())
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of another text; those of bytes are known without the text of the data.
+        """The tokens of another text; for bytes the text of the data is not needed.
 
         Raises:
-            UsageError: the vocabulary lacks some of its characters, or they are none of Unicode.
+            UsageError: the vocabulary lacks some of its characters, or it is not valid Unicode.
         """
         if text != text.encode("utf-8", "replace").decode():
             raise UsageError(f"text in Unicode expected, got {text[:40]!a}")
@@ -185,7 +186,7 @@ class Text(Data):
         return _split(self.model_copy(update=off))
 
     def _text(self) -> tuple[_Documents | str, float]:
-        """What tells the split text from others: documents or a name, and what is held out."""
+        """What identifies the split text: documents or a name, and the share held out."""
         if self.sha256 is None:
             return self.name, self.held_out
         held = self._held or _HELD.get(self.sha256)
@@ -198,7 +199,7 @@ class Text(Data):
         return held, self.held_out
 
     def _vocabulary(self) -> Tokens:
-        """Tokens of the text; of another one where the vocabulary is the same for every text."""
+        """Tokens of the text; of an empty one where the vocabulary does not depend on the text."""
         if self.tokeniser.of_any_text:
             return self.tokeniser.tokens(Parts((), (), ()), "")
         return self._tokens()
@@ -210,31 +211,31 @@ class Text(Data):
 def read_text(
     path: str | Path, *, name: str | None = None, encoding: str = "utf-8", **fields: Any
 ) -> Text:
-    """Text of one's own: a file, or a folder of files, each of which is a document.
+    """Your own text: a file, or a folder of files, each of which is a document.
 
-    Line ends become line feeds, and a document that does not end in one is given one. The spec
-    has the SHA-256 of the documents: a file that is moved is the same data.
+    Line ends become line feeds, and one is added to a document that does not end in one. The spec
+    has the SHA-256 of the documents, so a file that is moved is the same data.
 
     Args:
         path: of a file, or of a folder with ``.txt`` and ``.md`` files in it and its subfolders,
             which are taken in the order of their paths.
         name: for the column `data`; by default the file's, without its suffix.
         encoding: of the files, by one of Python's names.
-        fields: others of `Text`, such as ``context=64``.
+        fields: other fields of `Text`, such as ``context=64``.
 
     Raises:
         UsageError: there is no such file or folder, or no text in it.
-        DataError: a file that cannot be read or is of another encoding, by name.
+        DataError: naming a file that cannot be read or has another encoding.
     """
     documents = documents_at(path, encoding)
     sha256 = content_sha256(documents)
-    held = _HELD.setdefault(sha256, _Documents(documents))  # kept from here on by the spec
+    held = _HELD.setdefault(sha256, _Documents(documents))  # the spec made below keeps it alive
     text = Text(name=name or Path(path).stem or "text", sha256=sha256, **fields)
     assert text._held is held
     return text
 
 
-# ---- what is made once in a process -----------------------------------------------------------
+# ---- computed once in a process ---------------------------------------------------------------
 
 
 @lru_cache(maxsize=2)
@@ -258,16 +259,16 @@ def _split(text: Text) -> Split:
     for part, limit in zip(Parts._fields, limits, strict=True):
         if limit == 0:
             continue
-        some = windows[part]
-        n = len(some) if limit is None else limit // text.context
-        if part == "train" and n > len(some):
+        rows = windows[part]
+        n = len(rows) if limit is None else limit // text.context
+        if part == "train" and n > len(rows):
             raise UsageError(
                 f"train_tokens={limit}, but the training part of {text.name} has "
-                f"{len(some) * text.context:,} tokens in windows of {text.context}; ask for fewer"
+                f"{len(rows) * text.context:,} tokens in windows of {text.context}; ask for fewer"
             )
-        some = some[_evenly_spaced(len(some), n)]
-        arrays[f"{part}_x"] = read_only(some[:, :-1].astype(np.float32))
-        arrays[f"{part}_y"] = read_only(some[:, 1:].astype(np.int32))
+        rows = rows[_evenly_spaced(len(rows), n)]
+        arrays[f"{part}_x"] = read_only(rows[:, :-1].astype(np.float32))
+        arrays[f"{part}_y"] = read_only(rows[:, 1:].astype(np.int32))
     return Split(**arrays)
 
 
@@ -296,6 +297,6 @@ def _windows(text: Text) -> dict[str, NDArray[np.integer]]:
 
 
 def _evenly_spaced(n: int, most: int) -> NDArray[np.int64]:
-    """Places among n, in rising order, `most` of them or all."""
+    """At most `most` of n places, evenly spaced, in rising order."""
     k = min(n, most)
     return (2 * np.arange(k) + 1) * n // (2 * k)

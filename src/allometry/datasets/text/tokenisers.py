@@ -1,7 +1,7 @@
 """Tokenisers: how a text becomes whole numbers, as values.
 
-All of them lose nothing: the tokens of a text are that text again, so that losses of different
-tokenisers are compared in bits a byte of it.
+All of them are lossless: the tokens of a text decode to the same text. So losses with different
+tokenisers can be compared in bits per byte of the text.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,21 +53,21 @@ class Tokeniser(Spec):
 
     @property
     def n_tokens(self) -> int | None:
-        """Tokens of the vocabulary; None where the text decides."""
+        """Size of the vocabulary; None where it depends on the text."""
         return None
 
     def tokens(self, parts: Parts, sha256: str) -> Tokens:
         """The tokens of a text.
 
         Args:
-            parts: of the text. What is trained is trained on the training part alone.
-            sha256: of the parts, by which what takes long is kept.
+            parts: of the text. A tokeniser is trained on the training part alone.
+            sha256: of the parts; slow results are kept on disk under it.
         """
         raise lacking(self, "tokens")
 
 
 class Bytes(Tokeniser):
-    """A token for each byte of UTF-8; the vocabulary has all 256, also those that no text has."""
+    """A token for each byte of UTF-8; the vocabulary has all 256 values of a byte."""
 
     short: ClassVar[str | None] = "bytes"
     of_any_text: ClassVar[bool] = True
@@ -100,7 +100,7 @@ class Characters(Tokeniser):
             unknown = dict.fromkeys(c for c in text if c not in number)
             if unknown:
                 others = ", ".join(map(repr, unknown))
-                raise UsageError(f"characters that the text of the data has expected, got {others}")
+                raise UsageError(f"characters in the text of the data expected, got {others}")
             return [number[character] for character in text]
 
         return Tokens(train, valid, test, tuple(c.encode() for c in characters), encode)
@@ -109,15 +109,16 @@ class Characters(Tokeniser):
 class BytePair(Tokeniser):
     """Byte-pair encoding (Sennrich et al. 1508.07909) of bytes, as GPT-2's.
 
-    Starts from all 256 bytes, so that no text is unknown, and joins the most frequent pair within a
-    word of the training part until the vocabulary is full. Trained by the library `tokenizers`,
-    the extra ``text``. The training is deterministic. Versions 0.15 to 0.23 of the library find the
-    same tokens in Gutenberg; should another version find others, a `sha256` refuses them.
+    The vocabulary begins with all 256 bytes, so that every text can be encoded. The most frequent
+    pair within words of the training part is merged until the vocabulary is full. It is trained by
+    the library `tokenizers`, the extra ``text``. The training is deterministic. Versions 0.15 to
+    0.23 of the library give the same tokens for Gutenberg; if another version gives others,
+    `sha256` refuses them.
 
     Attributes:
-        vocabulary: tokens, the bytes among them.
-        sha256: expected of the trained tokeniser, `Text.tokeniser_sha256`; None for no
-            expectation. As a field it is part of a run's identity.
+        vocabulary: number of tokens, the bytes included.
+        sha256: expected SHA-256 of the trained tokeniser, `Text.tokeniser_sha256`; None: any. As a
+            field it is part of a run's identity.
     """
 
     short: ClassVar[str | None] = "byte_pair"

@@ -1,4 +1,4 @@
-"""How far a text is compressed without a neural network, in bits per byte."""
+"""How well a text can be compressed without a neural network, in bits per byte."""
 
 import lzma
 import zlib
@@ -42,8 +42,10 @@ def yardsticks(data: Text, order: int = 5, *, given_training: bool = True) -> di
 
 def _deflated(text: bytes, before: bytes = b"") -> bytes:
     """Raw deflate, the method of gzip; matches may also lie in `before`."""
-    given: dict[str, Any] = {"zdict": before} if before else {}
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, **given)
+    dictionary: dict[str, Any] = {"zdict": before} if before else {}
+    compressor = zlib.compressobj(
+        9, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, **dictionary
+    )
     return compressor.compress(text) + compressor.flush()
 
 

@@ -9,15 +9,15 @@ from allometry.models.language_model.products import turned
 __all__ = ["attended", "rotated"]
 
 BASE = 10_000.0  # of the wavelengths (Su et al., 2104.09864, section 3.2.2)
-BLOCK = 64  # queries at once; keys behind the last of them are left out
+BLOCK = 64  # queries at once; keys after the last of them are left out
 
 
 def rotated(x: jax.Array) -> jax.Array:
     """Queries or keys ``(..., T, d_head)`` rotated by their positions (Su et al., 2104.09864).
 
-    Entry i of the first half and entry i of the second are one plane, as in GPT-NeoX; it turns by
-    ``position * BASE^(-2i / d_head)``, so that a product of a query and a key depends on their
-    distance alone.
+    Entry i of the first half and entry i of the second half span a plane, as in GPT-NeoX. It is
+    rotated by ``position * BASE^(-2i / d_head)``, so that the product of a query and a key depends
+    on their distance alone.
     """
     length, width = x.shape[-2:]
     turns = np.outer(np.arange(length), BASE ** (-2 * np.arange(width // 2) / width))
@@ -27,10 +27,10 @@ def rotated(x: jax.Array) -> jax.Array:
 
 
 def attended(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-    """The values of positions up to each position, by softmax of query times key.
+    """Causal attention: at each position, the mean of the values up to it, weighted by softmax.
 
     Args:
-        query, key, value: ``(B, H, T, d_head)``; the scale of the scores is in the queries.
+        query, key, value: ``(B, H, T, d_head)``; the queries include the scale of the scores.
     """
     length = query.shape[-2]
     ends = [min(first + BLOCK, length) for first in range(0, length, BLOCK)]
@@ -43,12 +43,12 @@ def attended(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
 
 @jax.custom_jvp
 def _block(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-    """The same for the queries ``(B, H, n, d_head)`` of the last n positions."""
+    """`attended` for the queries ``(B, H, n, d_head)`` of the last n positions."""
     return _gathered(query, key, value)[0]
 
 
 def _gathered(query: jax.Array, key: jax.Array, value: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """What `_block` gives, and the weights ``(B, H, n, T)`` of the values."""
+    """The output of `_block`, and the weights ``(B, H, n, T)`` of the values."""
     n, length = query.shape[-2], key.shape[-2]
     scores = jnp.einsum("bhqe,bhke->bhqk", query, key)
     # bfloat16 has 8 bits, too few for sums.
@@ -63,7 +63,7 @@ def _block_tangent(
     primals: tuple[jax.Array, jax.Array, jax.Array],
     tangents: tuple[jax.Array, jax.Array, jax.Array],
 ) -> tuple[jax.Array, jax.Array]:
-    """The derivative, by which the gradient reads the weights in the order they lie in."""
+    """The derivative, written so that the gradient reads the weights in their order in memory."""
     (query, key, value), (of_query, of_key, of_value) = primals, tangents
     gathered, weights = _gathered(query, key, value)
     of_scores = jnp.einsum("bhqe,bhke->bhqk", of_query, key)

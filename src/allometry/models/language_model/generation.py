@@ -45,15 +45,13 @@ def generated(
         arrays = jax.device_put(dict(params))
         for _ in range(n):
             seen = tokens[-model.context :]
-            # Attention is causal: what stands behind the last token does not reach its logits.
+            # Attention is causal: the padding after the last token does not affect its logits.
             window = np.zeros((1, model.context), np.int32)
             window[0, : len(seen)] = seen
             logits = np.asarray(_logits(model, arrays, jax.device_put(window), len(seen) - 1))
             if not np.isfinite(logits).all():
-                raise DataError(
-                    "logits that are finite expected, got others: the network has diverged"
-                )
-            # The largest of logits with Gumbel noise is drawn by their softmax (Gumbel 1954).
+                raise DataError("finite logits expected, got others: the network has diverged")
+            # The argmax of logits plus Gumbel noise is a draw from their softmax (Gumbel 1954).
             noise = random.gumbel(size=vocabulary)
             tokens.append(int(np.argmax(logits[:vocabulary] + temperature * noise)))
     return np.array(tokens[len(prompt) :], np.int64)

@@ -22,23 +22,24 @@ from allometry.spec.torch_draws import TorchDraws
 
 __all__ = ["LanguageModel"]
 
-# On a CPU networks of so many numbers in the stream of a window keep a core busy by themselves: a
-# pack of them is slower. What 512 tokens leave between the layers stays in its cache.
+# On a CPU, a network whose stream has ALONE numbers or more per window keeps a core busy by itself,
+# and a pack of such networks is slower. The activations of TOKENS tokens stay in the cache.
 ALONE, TOKENS = 2048, 512
 
 
 class LanguageModel(Model):
     """A decoder-only transformer: at each position of a window, logits of the next token.
 
-    Tokens are looked up in a table; every layer adds attention over the positions so far and then
-    an MLP to the stream, each of the stream normalised by its root mean square (pre-norm; Zhang &
-    Sennrich, 1910.07467); the stream normalised once more goes through the head. No biases.
+    Tokens are looked up in a table. Every layer adds causal attention and then an MLP to the
+    residual stream; the input of both is the stream divided by its root mean square (pre-norm;
+    Zhang & Sennrich, 1910.07467). The stream, normalised once more, goes through the head. There
+    are no biases.
 
-    The start is normal with standard deviation ``sqrt(2 / (5 d_model))`` (Nguyen & Salazar,
-    1910.05895, section 2.2), 0.02 at a width of 1,000, that of matrices that write to the stream
-    divided by ``sqrt(2 n_layers)`` (GPT-2; Radford et al. 2019), and scales of 1; with 0.02 at all
-    widths narrow models begin slowly. It is drawn as PyTorch would, one matrix after another in
-    the order of `init`.
+    Start values are normal with standard deviation ``sqrt(2 / (5 d_model))`` (Nguyen & Salazar,
+    1910.05895, section 2.2), which is 0.02 at a width of 1,000; with 0.02 at all widths, narrow
+    models would learn slowly at first. For matrices that write to the stream it is divided by
+    ``sqrt(2 n_layers)`` (GPT-2; Radford et al. 2019). Scales start at 1. Values are drawn as
+    PyTorch would, one matrix after another in the order of `init`.
 
     Attributes:
         vocabulary: tokens, 0 to V - 1. context: T, tokens of a window; an example is one window.
@@ -48,15 +49,15 @@ class LanguageModel(Model):
         d_mlp: units of an MLP.
         mlp: "gelu", by the error function; "swiglu" multiplies ``silu(gate)`` by as many linear
             units (Shazeer, 2002.05202) and has three matrices instead of two.
-        positions: "rotary" turns queries and keys (Su et al., 2104.09864); "learnt" adds a vector
-            of each position to that of the token.
+        positions: "rotary" rotates queries and keys (Su et al., 2104.09864); "learnt" adds a vector
+            for each position to that of the token.
         tied: whether the head is the table of the tokens.
-        parametrisation: "mup" is Table 8 of Yang et al., 2203.03466, which serves tied heads: of
-            hidden matrices variance and Adam's learning rate are divided by the width, the logits
-            too, and scores are divided by `d_head` instead of its root. At `base_width` all
-            but the scores is as in "standard".
-        base_width: of muP: the `d_model` for which learning rates are meant; `d_mlp` is taken to
-            grow with `d_model`.
+        parametrisation: "mup" is Table 8 of Yang et al., 2203.03466, which allows tied heads. The
+            variance and Adam's learning rate of hidden matrices, and the logits, are divided by
+            ``d_model / base_width``, and scores by `d_head` instead of its root. At `base_width`
+            all but the scores is as in "standard".
+        base_width: for "mup": the `d_model` at which the learning rate is as in "standard"; `d_mlp`
+            is assumed to grow in proportion to `d_model`.
     """
 
     vocabulary: int = Field(ge=2)
@@ -110,7 +111,7 @@ class LanguageModel(Model):
         )  # fmt: skip
 
     def counts(self) -> Counts:
-        """Of one example, a window of `context` tokens; see `Shape.counts`."""
+        """Counts of one example, a window of `context` tokens; see `Shape.counts`."""
         return self._shape.counts()
 
     def parts(self) -> ParameterParts:
@@ -232,7 +233,7 @@ class LanguageModel(Model):
         stream = self._normalised(params["final_scale"], stream)
         yield stream
         if self.base_width is not None:
-            # In the sum over d_model, which is each member's own.
+            # Scaled before the sum over d_model, a number that differs between members of a pack.
             stream = stream * jnp.asarray(self.base_width / self.d_model, stream.dtype)
         yield linear(stream, params["embedding" if self.tied else "head"])
 
@@ -240,7 +241,7 @@ class LanguageModel(Model):
         return rms_normalised(stream, self.d_model) * scale
 
     def _attention(self, matrices: jax.Array, x: jax.Array) -> jax.Array:
-        """What the heads gather ``(B, T, d_model)``, one head beside the other."""
+        """Outputs of the heads ``(B, T, d_model)``, concatenated."""
         b, t, d = x.shape
         merged = linear(x, matrices.reshape(3 * d, d))
         heads = jnp.moveaxis(merged.reshape(b, t, 3, d // self.d_head, self.d_head), (2, 3), (0, 2))

@@ -15,8 +15,7 @@ import numpy as np
 __all__ = ["gelu", "kept", "linear", "turned"]
 
 kept: Callable[[Any], Any] = jax.lax.optimization_barrier
-"""Arrays computed once and kept: XLA would compute them again in every operation that reads them.
-"""
+"""Computes arrays once; otherwise XLA recomputes them in every operation that reads them."""
 
 
 def turned(x: jax.Array) -> jax.Array:
@@ -35,7 +34,7 @@ def _linear_tangent(
     primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
     (x, weight), (of_x, of_weight) = primals, tangents
-    # The gradient of the weight is then that of each example, summed over examples.
+    # With this form, the gradient of the weight is computed per example and then summed.
     of_examples = jnp.broadcast_to(of_weight, (len(x), *of_weight.shape))
     return linear(x, weight), of_x @ weight.T + jnp.einsum("bti,boi->bto", x, of_examples)
 

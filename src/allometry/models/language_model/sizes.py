@@ -16,7 +16,7 @@ class ParameterParts(NamedTuple):
     Attributes:
         embedding: of tokens and, where they are learnt, of positions.
         body: matrices and norm scales of all layers, and the scale of the last norm.
-        head: of an untied head; 0 of a tied one, which is the embedding.
+        head: of an untied head; 0 for a tied one, which is the embedding.
     """
 
     embedding: int
@@ -25,11 +25,11 @@ class ParameterParts(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What sizes and work depend on.
+    """The numbers that sizes and work depend on.
 
     Attributes:
         vocabulary, context, d_model, d_mlp, n_layers: as in `LanguageModel`.
-        mlp_matrices: of an MLP, 2 or, with a gate, 3.
+        mlp_matrices: matrices of an MLP: 2, or 3 with a gate.
         tied: whether the head is the embedding. learnt: whether positions are learnt.
     """
 
@@ -49,7 +49,7 @@ class Shape(NamedTuple):
 
     @property
     def scales(self) -> int:
-        """Numbers in the scales of all norms: two a layer and the last."""
+        """Numbers in the scales of all norms: two per layer and the last one."""
         return (2 * self.n_layers + 1) * self.d_model
 
     @property
@@ -64,9 +64,9 @@ class Shape(NamedTuple):
         """Sizes and work of one example, a window of `context` tokens.
 
         Counted are matrix products, norms, additions of branches and positions, the rotation and
-        the gates; softmax and activations nothing, nor the lookup of embeddings. Attention counts
-        all pairs of positions, without the saving of the causal mask, as Kaplan et al.
-        (2001.08361) and Chowdhery et al. (2204.02311, appendix B) do.
+        the gates. Softmax, activations and the lookup of embeddings are not. Attention counts
+        all pairs of positions, without the saving of the causal mask, as in Kaplan et al.
+        (2001.08361) and Chowdhery et al. (2204.02311, appendix B).
         """
         t, d, n = self.context, self.d_model, self.n_layers
         head = self.vocabulary * d
@@ -90,8 +90,8 @@ class Shape(NamedTuple):
         """Training FLOP of a token, forward and backward, by a convention of `plan`.
 
         ``6nd_total``: 6 N. ``6nd_body``: 6 N without embeddings and head. ``6nd_body_plus_head``:
-        6 (N_body + V d). ``with_attention``: this and 12 n_layers d context for the products of
-        attention (Chowdhery et al., 2204.02311, appendix B).
+        6 (N_body + V d). ``with_attention``: the latter plus 12 n_layers d context for the products
+        of attention (Chowdhery et al., 2204.02311, appendix B).
         """
         parts, table = self.parts, self.vocabulary * self.d_model
         attention = 12 * self.n_layers * self.d_model * self.context

@@ -17,13 +17,13 @@ OF_LAYER = {"attention_scale": "attention_norm", "mlp_scale": "mlp_norm"}
 
 
 def state_dict(params: Params) -> dict[str, NDArray[Any]]:
-    """The parameters of a `LanguageModel` as a PyTorch module of the usual names has them.
+    """The parameters of a `LanguageModel` under the usual names of a PyTorch module.
 
     ``embedding``, ``position`` and ``head`` are at the top with ``final_norm``; those of layer i
     are ``layers.i.attention_norm``, ``qkv``, ``mix``, ``mlp_norm``, ``inner``, ``outer``, each
-    with ``.weight``. Queries, keys and values are one matrix ``(3 d_model, d_model)`` and gate
-    and units of "swiglu" one ``(2 d_mlp, d_model)``, as ``nn.Linear`` of so many outputs has
-    them. Of a tied head there is the embedding alone.
+    with ``.weight``. Queries, keys and values are one matrix ``(3 d_model, d_model)``, and gate
+    and units of "swiglu" one matrix ``(2 d_mlp, d_model)``, as in an ``nn.Linear`` with that many
+    outputs. A tied head has no entry: it is the embedding.
     """
     state = {}
     for name, array in params.items():

@@ -1,8 +1,8 @@
-"""The identity of a person's code: what decides a result, as one hash.
+"""The identity of user code: one hash of the code that decides a result.
 
-A run belongs to the code that made it. Shipped code is not part of it; of a person's code is what
-the roots (measures, ``train``, models) reach by name, in a form that comments, formatting and the
-version of Python do not change. Figures and analysis are no roots.
+A run belongs to the code that made it. The hash covers the user code that the roots (measures,
+``train``, models) reach by name, in a form that comments, formatting and the version of Python do
+not change. It does not cover shipped code. Figures and analysis are not roots.
 """
 
 import functools
@@ -31,14 +31,14 @@ SHOWN = 5  # names in a sentence
 
 
 class UserCode(NamedTuple):
-    """The code of a person that makes a run.
+    """The user code that makes a run.
 
     Attributes:
-        digest: SHA-256 (64 hex digits) of all parts; empty where all is shipped. Where a part has
-            no source it is a name that is never given again, so that nothing is reused.
+        digest: SHA-256 (64 hex digits) of all parts; empty where all code is shipped. Where the
+            source of a part is missing it is a random name, so that no result is reused.
         parts: name of each function, class, constant and package to a hash of it, or its version.
-        unknown: names of what has no source.
-        training: the digest of what alone decides the training, the measures left out.
+        unknown: names of the parts whose source is missing.
+        training: the digest of the code that decides the training, without the measures.
     """
 
     digest: str
@@ -86,12 +86,12 @@ def is_known(digest: str) -> bool:
 
 
 def short_name(digest: str) -> str:
-    """The name of a state of the code on the command line; no number, however it is read."""
+    """The name of a state of the code on the command line; it cannot be read as a number."""
     return f"c{digest.removeprefix(_UNKNOWN)[:11]}" if digest else "none"
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """What is other now than before, in a few words; of packages with the version they had."""
+    """What has changed since before, in a few words; a package is given its earlier version."""
     changed = [name for name in now if name in before and before[name] != now[name]]
     words = [
         f"{n} was {before[n]}" if n.startswith("package ") else f"{n} changed" for n in changed
@@ -105,20 +105,20 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 def is_shipped(value: object) -> bool:
     """Whether a function, a class or an object's class comes with Allometry.
 
-    A function that was made by a call is shipped where those it was made with are, too.
+    A partial function, or a closure, is shipped only where the functions it holds are shipped too.
     """
-    with_it: list[object] = []
+    contents: list[object] = []
     if isinstance(value, functools.partial):
-        with_it = [*value.args, *value.keywords.values()]
+        contents = [*value.args, *value.keywords.values()]
     elif isinstance(value, FunctionType):
-        with_it = [cell.cell_contents for cell in value.__closure__ or ()]
+        contents = [cell.cell_contents for cell in value.__closure__ or ()]
     shipped = origin_of_namespace(_globals(value)).kind == "shipped"
-    return shipped and all(is_shipped(one) for one in with_it if callable(one))
+    return shipped and all(is_shipped(item) for item in contents if callable(item))
 
 
 def user_classes(specs: Sequence[Spec]) -> list[frozenset[type[Spec]]]:
-    """Of each spec, the classes in it that do not come with Allometry."""
-    own: dict[type, frozenset[type[Spec]] | None] = {}  # of a class; None where it is no spec
+    """For each spec, the classes in it that do not come with Allometry."""
+    own: dict[type, frozenset[type[Spec]] | None] = {}  # by class; None if it is not a spec
     known: dict[tuple[object, ...], frozenset[type[Spec]]] = {}
 
     def is_spec(kind: type) -> bool:

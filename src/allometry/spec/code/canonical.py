@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 __all__ = ["canonical"]
 
-# Not part of what a program does: where it stands, how a name is used (its place says so).
+# Fields that do not affect what a program does. `ctx` follows from the place of a name.
 _LEFT_OUT = frozenset(("ctx", "kind", "type_comment", "type_ignores"))
 
 
@@ -65,7 +65,7 @@ def _does_nothing(item: object) -> bool:
 
 
 def _joined(values: Sequence[ast.expr]) -> list[ast.expr]:
-    """Parts of an f-string, neighbouring texts as one: versions of Python differ in that."""
+    """Parts of an f-string, with neighbouring texts joined, as versions of Python differ here."""
     parts: list[ast.expr] = []
     for value in values:
         before = parts[-1] if parts else None
@@ -79,7 +79,7 @@ def _joined(values: Sequence[ast.expr]) -> list[ast.expr]:
 
 
 def _constant(value: object) -> str:
-    """A value of the program, of which 1, 1.0 and True are three."""
+    """A constant as text; 1, 1.0 and True are different."""
     if value is None or value is Ellipsis or isinstance(value, bool):
         return str(value)
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""The source of a class, and what of it decides a result."""
+"""The source of a class, and the part of it that decides a result."""
 
 import ast
 from collections.abc import Collection
@@ -15,7 +15,7 @@ _MAKING = frozenset(("__init__", "__new__", "__post_init__", "model_post_init", 
 
 
 def class_source(kind: type, around: Namespace) -> tuple[Source, list[ast.ClassDef]] | None:
-    """The text of a class and its definition there; None where no text is known to be its."""
+    """The text of a class and its definition there; None where no known text has it."""
     if not _is_current(kind, around):
         return None
     for text in sources(around):
@@ -28,7 +28,7 @@ def class_source(kind: type, around: Namespace) -> tuple[Source, list[ast.ClassD
 def class_form(kind: type, node: ast.ClassDef, without: Collection[str]) -> ast.ClassDef:
     """A class without the methods named, and a spec without the defaults of its fields.
 
-    A default is part of no result: the value of the field is, and it is in the spec.
+    A default does not affect a result: the value of the field does, and it is in the spec.
     """
     body = [n for n in node.body if getattr(n, "name", None) not in without]
     if issubclass(kind, Spec):
@@ -38,7 +38,7 @@ def class_form(kind: type, node: ast.ClassDef, without: Collection[str]) -> ast.
 
 
 def state_of(kind: type) -> frozenset[str]:
-    """Attributes that methods assign or change after the object is made: they are no settings."""
+    """Attributes that methods change after the object is made, so that they are not settings."""
     changed = set[str]()
     for base in kind.__mro__:
         if origin_of_class(base).kind != "person":
@@ -59,7 +59,7 @@ def _assigned_to_self(method: FunctionType) -> set[str]:
 
 
 def _is_field(kind: type[Spec], node: ast.stmt) -> bool:
-    """Whether a statement declares a field; a `ClassVar` is none."""
+    """Whether a statement declares a field; a `ClassVar` is not a field."""
     if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
         return False
     return node.target.id in kind.model_fields
@@ -93,7 +93,7 @@ def _shape(kind: type) -> object:
 
 
 def _fits(kind: type, text: Source, nodes: list[ast.ClassDef]) -> bool:
-    """Whether the methods of the class in memory are compiled from this text, its fields named."""
+    """Whether a text has the methods of the class in memory and names its fields."""
     defined = {n.name for node in nodes for n in node.body if isinstance(n, ast.FunctionDef)}
     methods = [v for n, v in vars(kind).items() if isinstance(v, FunctionType) and n in defined]
     texts = [source_of_function(method) for method in methods]

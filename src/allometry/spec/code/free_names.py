@@ -25,7 +25,7 @@ class Reads:
         annotations: read by annotations alone, which may be names for type checkers.
         changed: changed in place, or assigned after ``global`` or ``nonlocal``.
         imports: (module, level) of each import in it; the level counts leading dots.
-        by_string: whose attributes are asked for by a computed string; () for those of a value.
+        by_string: names whose attributes are read by a computed string; () for an expression.
     """
 
     names: frozenset[Chain]
@@ -67,8 +67,8 @@ class _Scope:
         changed |= {(name,) for name in self.bound & self.elsewhere}
         bound = self.bound - self.elsewhere
         if self.kind == "class":
-            # Its own names are read where they are bound already, or else from outside: such a
-            # name counts where there is one.
+            # A class body reads a name that it binds from outside as long as it is not bound yet;
+            # so the outer name counts if it exists.
             annotations |= {chain for chain in names if chain[0] in bound}
         names, changed = _without(names, bound), _without(changed, bound)
         for scope in self.inner:
@@ -209,7 +209,7 @@ class _Reader:
 
 
 def _bound_by(node: ast.AST) -> set[str]:
-    """Names bound by a pattern or an ``except ... as``, which are no nodes of their own."""
+    """Names bound by a pattern or an ``except ... as``, which have no nodes of their own."""
     names = {getattr(node, name, None) for name in ("name", "rest")}
     return {name for name in names if isinstance(name, str)}
 

@@ -1,4 +1,4 @@
-"""What the names that a person's code reads stand for."""
+"""What the names that user code reads stand for."""
 
 import ast
 import builtins
@@ -15,9 +15,9 @@ from allometry.spec.code.values import Opaque
 
 __all__ = ["Names"]
 
-# What these reach, no reader of the source can tell: then the whole file counts.
+# What these reach cannot be told from the source, so the whole file counts.
 _BY_TEXT = frozenset(("exec", "eval", "globals", "__import__"))
-# Where a module is and how it was loaded, which is no part of what its code does.
+# Where a module is and how it was loaded, which does not affect what its code does.
 _OF_THE_FILE = frozenset(("__file__", "__name__", "__doc__", "__spec__", "__package__"))
 
 
@@ -25,7 +25,7 @@ class Names:
     """Looks names up, in the module of the code that reads them.
 
     Args:
-        parts: that are reached.
+        parts: collects the parts that are reached.
         describe: a value as JSON data; raises `Opaque` where the content cannot be read.
     """
 
@@ -43,13 +43,13 @@ class Names:
         """What each name that is read stands for.
 
         Args:
-            reads: by a piece of source.
+            reads: the names that a piece of source reads.
             around: the names of its module.
-            own: names that are none of the module.
-            annotated: whether types in annotations decide what it does.
+            own: names that are not looked up in the module.
+            annotated: whether types in annotations decide what it does, as in a spec.
         """
         chains = {chain for chain in reads.names if chain[0] not in own}
-        # Names for type checkers alone need not be there; the type of a field is.
+        # A name for type checkers alone may be missing at run time; the type of a field is not.
         chains |= {c for c in reads.annotations if annotated or c[0] in around}
         named = [[".".join(chain), self._named(chain, around)] for chain in sorted(chains)]
         for module, level in sorted(reads.imports):
@@ -62,17 +62,17 @@ class Names:
         return [pair for pair in named if pair[1] is not None]
 
     def if_known(self, value: object) -> object:
-        """A value whose expression stands in the source already; "" where that has to do."""
+        """A value as JSON data; "" where it cannot be read: its expression is in the source."""
         try:
             return self._describe(value)
         except Opaque:
             return ""
 
     def reach_definitions(self, state: object) -> None:
-        """Reach what functions have put into a dict, list or object: a register of functions, say.
+        """Reach what functions have put into a dict, list or object, such as a registry.
 
-        Only what is defined at the top level of a module. What training leaves there besides is
-        no part of the code.
+        Only functions and classes of the top level of a module count. Other contents, such as
+        results of training, are not code.
         """
         for value in definitions_in(state):
             self.if_known(value)
@@ -99,7 +99,7 @@ class Names:
         return self._parts.module(vars(value), around)
 
     def _of_module(self, around: Namespace, name: str) -> object:
-        """What a name at the top level of a person's module stands for."""
+        """What a name at the top level of a user's module stands for."""
         value = around[name]
         if isinstance(value, type) or self._is_followed(value):
             return self._describe(value)
@@ -114,10 +114,10 @@ class Names:
         return self._parts.is_followed(origin_of_namespace(value.__globals__))
 
     def _look_at(self, part: str, around: Namespace, name: str) -> None:
-        """A constant by its value; what functions change, or what is no data, by its statements."""
+        """A constant by its value; one that functions change, or not data, by its statements."""
         value, statements = around[name], statements_of(around, name)
         is_state = any(name in text.changed_by_functions for text in sources(around))
-        # A path that is made of where the file lies differs between machines.
+        # A path that is computed from `__file__` differs between machines.
         is_place = any(("__file__",) in text.reads(*nodes).names for text, nodes in statements)
         described: object = "" if is_state or is_place else self.if_known(value)
         if is_state:
@@ -130,6 +130,6 @@ class Names:
         self, around: Namespace, name: str, statements: list[tuple[Source, list[ast.stmt]]]
     ) -> Iterable[object]:
         if not statements:
-            yield self._parts.whole(around)  # a star import, or assigned where nothing sees it
+            yield self._parts.whole(around)  # a star import, or assigned out of sight
         for text, nodes in statements:
             yield [canonical(*nodes), self.read(text.reads(*nodes), around, frozenset((name,)))]

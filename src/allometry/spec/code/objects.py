@@ -1,4 +1,4 @@
-"""What an object in memory says of itself: its own name, its attributes, who wrote it."""
+"""What an object in memory says about itself: its own name, its attributes, who wrote it."""
 
 import functools
 import sys
@@ -18,16 +18,16 @@ __all__ = [
 ]  # fmt: skip
 
 WRAPPERS = (staticmethod, classmethod, property, functools.cached_property)
-"""What a class makes of its functions."""
+"""Types that a class wraps its functions in."""
 
 
 def wrapped(value: object) -> list[Any]:
-    """The functions in one of `WRAPPERS`; None for one that is not set."""
+    """The functions in a value of one of `WRAPPERS`; None for each that is not set."""
     return [getattr(value, n, None) for n in ("__func__", "func", "fget", "fset", "fdel")]
 
 
 def is_own(value: Any) -> bool:
-    """Whether a function of a class is the person's, and not put there by pydantic, say."""
+    """Whether a function of a class is user code, and not put there by pydantic, say."""
     if isinstance(value, FunctionType):
         return origin_of_namespace(value.__globals__).kind == "person"
     return isinstance(value, WRAPPERS) and any(map(is_own, wrapped(value)))
@@ -47,15 +47,15 @@ def settings(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     else:
         raise Opaque(kind.__name__)
     changing = state_of(kind)
-    there = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    attributes = {name: getattr(value, name) for name in names if hasattr(value, name)}
     return (
-        {name: v for name, v in there.items() if name not in changing},
-        {name: v for name, v in there.items() if name in changing},
+        {name: v for name, v in attributes.items() if name not in changing},
+        {name: v for name, v in attributes.items() if name in changing},
     )
 
 
 def definitions_in(value: Any) -> Iterator[Any]:
-    """Functions and classes of the top level of modules in a container, and in those in it."""
+    """Top-level functions and classes of modules in a container and in those nested in it."""
     waiting, seen = [value], set[int]()
     while waiting:
         item = waiting.pop()

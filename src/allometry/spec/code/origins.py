@@ -1,4 +1,4 @@
-"""Where a module comes from: this package, Python, an installed package, or a person's files."""
+"""Where a module comes from: this package, Python, an installed package, or a user's files."""
 
 import hashlib
 import os
@@ -23,10 +23,10 @@ class Origin(NamedTuple):
     """Where a module comes from.
 
     Attributes:
-        kind: ``shipped`` with Allometry, of the ``standard`` library, ``installed``, or a
-            ``person``'s own.
+        kind: ``shipped`` with Allometry, of the ``standard`` library, ``installed``, or
+            ``person`` for user code.
         name: of the module.
-        file: it stands in; None for a notebook and for modules without a file.
+        file: of the module; None for a notebook and for modules without a file.
     """
 
     kind: Literal["shipped", "standard", "installed", "person"]
@@ -69,22 +69,22 @@ def home_of(file: Path) -> Path:
 
 
 def find_module(name: str, namespace: dict[str, Any], level: int = 0) -> Origin | None:
-    """The origin of a module that a namespace imports, imported already or not.
+    """The origin of a module that a namespace imports, whether or not it is loaded.
 
     Args:
         name: as the statement has it.
         namespace: of the module that imports it.
         level: number of leading dots.
     """
-    here = namespace.get("__file__")
+    importing = namespace.get("__file__")
     if level:
-        folder = Path(here).resolve().parents[level - 1] if here else Path.cwd()
+        folder = Path(importing).resolve().parents[level - 1] if importing else Path.cwd()
         return _in_folder(name, folder)
     top = name.partition(".")[0]
     if top == "allometry":
         return SHIPPED
-    # Files beside first, loaded or not: what belongs to a run must not depend on that.
-    beside = _in_folder(name, Path(here).resolve().parent) if here else None
+    # Neighbouring files first: the code of a run must not depend on what is loaded.
+    beside = _in_folder(name, Path(importing).resolve().parent) if importing else None
     if beside is not None:
         return beside
     loaded = sys.modules.get(name)
@@ -98,7 +98,7 @@ def find_module(name: str, namespace: dict[str, Any], level: int = 0) -> Origin 
 
 
 def _folder_of(spec: Any) -> str | None:
-    """A folder without an ``__init__.py`` is a package, too."""
+    """The folder of a package without an ``__init__.py``; None for other modules."""
     return next(iter(spec.submodule_search_locations or ()), None)
 
 
@@ -138,8 +138,8 @@ def _files_sha256(origin: Origin) -> str:
     is_package = (home / "__init__.py").is_file()
     files = [origin.file]
     if is_package:
-        found = (path for ending in (".py", ".so", ".pyd") for path in home.rglob(f"*{ending}"))
-        files = sorted(filter(is_file, found))
+        paths = (path for ending in (".py", ".so", ".pyd") for path in home.rglob(f"*{ending}"))
+        files = sorted(filter(is_file, paths))
     stats = [path.stat() for path in files]
     return _sha256_of(tuple(files), tuple((s.st_mtime_ns, s.st_size) for s in stats))
 

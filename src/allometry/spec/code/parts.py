@@ -1,4 +1,4 @@
-"""The parts of a person's code under names for people; whole files and packages among them."""
+"""The parts of user code under readable names, whole files and packages among them."""
 
 import functools
 import hashlib
@@ -20,17 +20,17 @@ _IMPORTING = frozenset(("importlib", "runpy", "pkgutil"))
 
 
 class Parts:
-    """What a walk reaches, each part looked at once.
+    """The parts that a walk reaches; each is looked at once.
 
     Args:
-        main: names of the study's own module, whose parts have no module before their name.
+        main: names of the study's module; parts of other modules have the module in their name.
         homes: folders whose modules are followed by name; others count by the hash of their files.
 
     Attributes:
         content: name of each part to what decides it: source in canonical form, values, names of
             other parts.
         packages: installed package to version.
-        unknown: what has no source that could be read.
+        unknown: names of the parts whose source could not be read.
     """
 
     def __init__(self, main: Namespace, homes: Iterable[Path]):
@@ -44,12 +44,12 @@ class Parts:
         self._waiting: deque[Callable[[], None]] = deque()
 
     def add(self, label: str, what: object, look: Callable[[str], None]) -> object:
-        """The name of a part, which is looked at once, later.
+        """A reference to a part, whose content `look` enters later, once.
 
         Args:
             label: its name, unless another part has it.
             what: the object; or a key of numbers and texts that stands for it.
-            look: told the name; enters the content under it.
+            look: called with the name; enters the content under it.
         """
         key = what if isinstance(what, tuple) else (id(what),)
         name = self._names.get(key)
@@ -63,12 +63,12 @@ class Parts:
         return ["part", name]
 
     def look(self) -> None:
-        """Look at all parts that wait for it, and those that they reach."""
+        """Look at all waiting parts, and at those that they reach."""
         while self._waiting:
             self._waiting.popleft()()
 
     def label(self, around: Namespace, qualname: str) -> str:
-        """The name of what is defined in a module, with the module's before it if it is another."""
+        """The name of a definition, after that of its module unless it is the study's."""
         file = origin_of_namespace(around).file
         return qualname if file is None or file == self._main else f"{_stem(file)}.{qualname}"
 
@@ -80,7 +80,7 @@ class Parts:
         return any(path.is_relative_to(home) for home in self._homes)
 
     def reference(self, origin: Origin, name: str) -> object:
-        """Something in a module that is not followed: of a package, its version counts."""
+        """A reference into a module that is not followed; for a package its version counts."""
         if origin.kind == "shipped":
             return ["allometry", name]
         if origin.kind == "standard":

@@ -58,7 +58,7 @@ class Source:
 
     @cached_property
     def changed_by_functions(self) -> frozenset[str]:
-        """Names of the top level that functions change while they run, so not constants."""
+        """Top-level names that functions change when they run, so that they are not constants."""
         defined = where_defined(self.tree)
         nodes = [n for name, n in defined if not _is_class(n) and "<locals>" not in name]
         return frozenset(chain[0] for node in nodes for chain in _reads(node).changed)
@@ -143,7 +143,7 @@ def _is_class(node: ast.AST) -> bool:
 
 
 def _is_main(stmt: ast.stmt) -> bool:
-    """Whether this is ``if __name__ == "__main__":``, which is no part of what is imported."""
+    """Whether this is ``if __name__ == "__main__":``, which does not run on import."""
     return isinstance(stmt, ast.If) and ("__name__",) in _reads(stmt.test).names
 
 
@@ -170,7 +170,7 @@ def _binds(stmt: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _outside_functions(stmt: ast.stmt) -> Iterator[ast.AST]:
-    """The nodes of a statement that are evaluated with it, not later in a function."""
+    """The nodes of a statement that are evaluated with it, not in a later call of a function."""
     waiting: list[ast.AST] = [stmt]
     while waiting:
         node = waiting.pop()

@@ -19,8 +19,8 @@ __all__ = [
 
 Namespace = dict[str, Any]
 
-# Module name to its `__spec__`, one object for each time it was loaded, and the text at the first
-# look: a file that is edited while its module stays loaded is not what runs here.
+# Module name to its `__spec__`, a new object each time it is loaded, and its text when first read.
+# A file that is edited while its module stays loaded is not the code that runs.
 _first_texts: dict[str, tuple[object, str]] = {}
 
 
@@ -46,7 +46,7 @@ def origin_of_class(kind: type) -> Origin:
 
 
 def source_of_function(function: FunctionType) -> tuple[Source, list[Any]] | None:
-    """The source of a function and its definition there; None where no text is known to be its."""
+    """The source of a function and its definition there; None where no known text has it."""
     code = function.__code__
     cell = linecache.cache.get(code.co_filename)
     if cell is not None and len(cell) == 4 and cell[1] is None:  # no file that could be edited
@@ -62,10 +62,10 @@ def source_of_function(function: FunctionType) -> tuple[Source, list[Any]] | Non
 
 
 def sources(namespace: Namespace) -> Iterator[Source]:
-    """Texts the names of a module may have been bound by, the most likely first.
+    """Texts that may define the names of a module, the most likely first.
 
-    Of a module with a file, its text when it was first looked at and its text now. Of a
-    notebook, the cells, the last one that was run first.
+    For a module with a file: its text when first read, then its text now. For a notebook: its
+    cells, beginning with the last one that was run.
     """
     file = namespace.get("__file__")
     if file is None:
@@ -80,12 +80,12 @@ def sources(namespace: Namespace) -> Iterator[Source]:
 
 
 def read_source(path: Path) -> Source | None:
-    """The source of a file as it is now; None where it is none of Python."""
+    """The source of a file as it is now; None where it is not Python."""
     return next(_parsed(_read(path)), None) if path.suffix == ".py" else None
 
 
 def _cells(namespace: Mapping[str, Any]) -> list[str]:
-    """The cells of a notebook or an interactive Python, the last one that was run first."""
+    """The cells of a notebook or an interactive Python, beginning with the last one run."""
     if namespace.get("__name__") != "__main__":
         return []
     run = namespace.get("In")  # IPython's, in the order they were run
@@ -96,7 +96,7 @@ def _cells(namespace: Mapping[str, Any]) -> list[str]:
 
 
 def statements_of(around: Namespace, name: str) -> list[tuple[Source, list[ast.stmt]]]:
-    """The statements that assign a name, and of a notebook those of later cells that change it."""
+    """The statements that assign a name and, in a notebook, those of later cells that change it."""
     statements = []
     for text in sources(around):
         nodes = text.of_name(name)

@@ -22,7 +22,7 @@ _SCALARS = (type(None), bool, int, float, complex, str, bytes, bytearray, type(E
 
 
 def is_plain(value: object) -> bool:
-    """Whether a value is described by its content alone, containers apart."""
+    """Whether a value is described by its content alone and is not a container."""
     return type(value) in _SCALARS or isinstance(value, np.ndarray | np.generic) or _is_jax(value)
 
 
@@ -58,7 +58,7 @@ def contents(value: Any, describe: Callable[[Any], object]) -> object | None:
         return ["mapping", *([describe(k), describe(v)] for k, v in value.items())]
     if isinstance(value, Enum):
         return ["enum", describe(kind), value.name]
-    pandas = sys.modules.get("pandas")  # never imported here: that is the study's to do
+    pandas = sys.modules.get("pandas")  # not imported: a value of pandas shows that it is loaded
     if pandas is not None and isinstance(value, pandas.DataFrame | pandas.Series):
         frame = value.reset_index()
         columns = [[str(n), describe(frame[n].to_numpy())] for n in frame.columns]

@@ -1,4 +1,4 @@
-"""From a few functions and classes to all of a person's code that they reach by name."""
+"""Follows names from a few functions and classes to all user code that they reach."""
 
 import ast
 import functools
@@ -97,7 +97,7 @@ class Walk:
         reference = self._parts.reference(origin, function.__qualname__)
         if is_of_a_package(function):
             return reference
-        # Made by a call, so that what it does depends on what it was called with.
+        # Made by a call in the package, so it depends on the arguments of that call.
         return ["function", reference, self._cells(function, frozenset())]
 
     def _look_at_function(self, name: str, function: FunctionType) -> None:
@@ -117,7 +117,7 @@ class Walk:
         }
 
     def _cells(self, function: FunctionType, changed: frozenset[str]) -> object:
-        """What a function closes over, those variables apart that it changes itself."""
+        """The variables that a function closes over, without those that it changes itself."""
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         skipped = changed | {"__class__"}
         return [[n, self._cell(function, cell)] for n, cell in cells if n not in skipped]
@@ -149,8 +149,8 @@ class Walk:
         """Attributes that were set on a function, unless functions change them."""
         if function.__name__ in text.changed_by_functions:
             return ""
-        own = {n: v for n, v in vars(function).items() if n != "__wrapped__"}
-        return self._names.if_known(own) if own else ""
+        attributes = {n: v for n, v in vars(function).items() if n != "__wrapped__"}
+        return self._names.if_known(attributes) if attributes else ""
 
     # ---- classes -----------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Tables of runs that other programs tracked: one file a tracker, `source` tells which it is.
+"""Tables of runs that other programs tracked: a module per tracker; `source` tells them apart.
 
-Their files are read only, in bounds, and nothing in them is run.
+Their files are only read, within limits of size, and nothing in them is run.
 """

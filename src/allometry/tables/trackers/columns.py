@@ -1,4 +1,4 @@
-"""The table of tracked runs: a row a run, its configuration and its metrics as columns."""
+"""The table of tracked runs: a row per run, its configuration and its metrics as columns."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ MOST_RUNS = 100_000
 
 
 class _Row(NamedTuple):
-    """The cells of a run: on itself, of its configuration, and of its metrics."""
+    """The cells of a run: about the run itself, its configuration, and its metrics."""
 
     about: dict[str, Cell]
     config: dict[str, Cell]
@@ -37,8 +37,8 @@ def table_of(
     """The table of the runs that are finished, or of all.
 
     Raises:
-        DataError: there are none, or more would be read than is.
-        UsageError: `values` names a metric that no run has, or a rule is asked for of a source that
+        DataError: there are none, or more than are read.
+        UsageError: `values` names a metric that no run has, or a rule is given for a source that
             keeps one value of each metric.
     """
     rows: list[_Row] = []
@@ -89,7 +89,7 @@ def _counted(states: Counter[str]) -> str:
 
 
 def _table(source: Path, rows: list[_Row], notes: list[str]) -> Table:
-    """The columns; where two kinds of them share a name, it is a metric's or the run's own."""
+    """The columns. A name that several kinds share goes to the run's own, else to the metric."""
     about, config, metrics = (dict.fromkeys(n for row in rows for n in row[i]) for i in range(3))
     names: dict[str, tuple[int, str]] = {name: (0, name) for name in about}
     for kind, prefix, inner in ((2, "metric", metrics), (1, "config", config)):
@@ -110,7 +110,7 @@ def _table(source: Path, rows: list[_Row], notes: list[str]) -> Table:
 
 
 def _inert(name: str) -> str:
-    """The name as the header of a CSV file can have it."""
+    """The name in the form that the header of a CSV file can have."""
     return " ".join(_text(name).split()) or "(no name)"
 
 
@@ -119,5 +119,5 @@ def _cell(value: Cell) -> Cell:
 
 
 def _text(text: str) -> str:
-    """The text without NUL, which no table as text may have."""
+    """The text with NUL written out, as a text table may not have NUL."""
     return text.replace("\0", r"\x00")

@@ -1,8 +1,9 @@
-"""Runs as a folder of CSV or TSV files, one a run, with a row for each step.
+"""Runs as a folder of CSV or TSV files, one per run, with a row for each step.
 
 The step is the first of these columns that a file has: step, _step, global_step, steps, iteration,
 iter, epoch; else the number of the row. Other columns of numbers are metrics; an empty cell or NaN
-is a step at which the metric was not logged. A column with one and the same text is configuration.
+is a step at which the metric was not logged. A column with the same text in all rows is
+configuration.
 """
 
 from collections.abc import Iterator
@@ -24,14 +25,14 @@ ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
 def is_csv(path: Path) -> bool:
-    """Whether a file has the name of a table of text."""
+    """Whether a file has the name of a CSV or TSV file."""
     return path.name.lower().endswith(ENDINGS)
 
 
 def csv_runs(source: Path) -> Iterator[TrackedRun]:
     """The runs below a folder, by the names of their files."""
     if not source.is_dir():
-        raise DataError(f"{source}: a folder of CSV files, one a run, was expected")
+        raise DataError(f"{source}: a folder of CSV files, one per run, was expected")
     for path in filter(is_csv, files_below(source)):
         name = path.as_posix().removesuffix(".gz").rpartition(".")[0]
         yield _run(name, source / path)

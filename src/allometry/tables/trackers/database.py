@@ -1,7 +1,7 @@
 """SQLite files of other programs, read only: no lock is left, no file is made, nothing runs.
 
-A file without a log beside it is opened as one that nobody changes, and looked at again at the end.
-A file with a log (-wal) is read together with it, as SQLite does beside a program that writes.
+A file without a log is opened as immutable, and checked for changes at the end. A file with a log
+(-wal) is read together with it, as SQLite does while another program writes.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ __all__ = ["Database", "is_database", "reading"]
 
 MAGIC = b"SQLite format 3\0"
 LONGEST_VALUE = 16_000_000  # bytes of one text
-SECONDS = 600  # that reading may take, whatever is asked of the file
+SECONDS = 600  # that reading may take
 STEPS = 100_000  # of SQLite's machine between two looks at the clock
 
 
@@ -41,18 +41,18 @@ class Database:
         self.tables = self._tables()
 
     def rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query; SQLite's errors are told by `reading`."""
+        """The rows of a query; `reading` turns SQLite's errors into ours."""
         return self._connection.execute(query, values)
 
     def has(self, tables: Mapping[str, str]) -> bool:
-        """Whether these tables have these columns, each a text with spaces between."""
+        """Whether these tables have these columns, given as names separated by spaces."""
         return all(
             name in self.tables and {*columns.split()} <= self.tables[name]
             for name, columns in tables.items()
         )
 
     def _tables(self) -> dict[str, set[str]]:
-        """The plain tables: a view, or a virtual table, would run what its sender wrote."""
+        """The plain tables: a view or a virtual table would run code of the file's author."""
         query = (
             "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0 "
             "AND sql NOT LIKE '%GENERATED%'"
@@ -64,14 +64,14 @@ class Database:
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[Database]:
-    """The open file, for what is read in the block.
+    """The open file, within a ``with`` block.
 
     Args:
-        path: of the file. what: was expected, in words.
+        path: of the file. what: the kind of file expected, in words.
 
     Raises:
-        DataError: it is damaged, or its text is no UTF-8.
-        StoreBusyError: a program holds it, or wrote it meanwhile.
+        DataError: it is damaged, or its text is not UTF-8.
+        StoreBusyError: a program has locked it, or wrote it in the meantime.
     """
     check_regular(path)
     log, journal = (path.with_name(path.name + ending) for ending in ("-wal", "-journal"))
@@ -83,12 +83,14 @@ def reading(path: Path, what: str) -> Iterator[Database]:
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=5, isolation_level=None)) as connection:
             _bound(connection)
-            connection.execute("BEGIN")  # one state of it, whatever is written meanwhile
+            connection.execute("BEGIN")  # all queries see one state, whatever is written meanwhile
             yield Database(path, connection)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _in_words(path, what, error) from None
     if alone and _state(path) != before:
-        raise StoreBusyError(f"{path} was written while it was read: try again when its runs rest")
+        raise StoreBusyError(
+            f"{path} was written while it was read: try again when no program writes it"
+        )
 
 
 def _bound(connection: sqlite3.Connection) -> None:
@@ -105,7 +107,7 @@ def _bound(connection: sqlite3.Connection) -> None:
 
 
 def _check_journal(path: Path, journal: Path) -> None:
-    """Refuse a file whose last change is unfinished: reading it right would change it."""
+    """Refuse a file whose last change is unfinished: SQLite would have to complete it first."""
     if _size(journal):
         raise StoreBusyError(
             f"{path} is being written, or its program was killed ({journal.name} is beside it): "

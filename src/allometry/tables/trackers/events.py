@@ -2,7 +2,7 @@
 
 Numbers of fields are those of event.proto, summary.proto, tensor.proto and types.proto of
 TensorFlow, of struct.proto of protocol buffers, and of plugins/hparams/plugin_data.proto of
-TensorBoard. Other messages (pictures, histograms, graphs, texts) are passed over.
+TensorBoard. Other messages (pictures, histograms, graphs, texts) are ignored.
 """
 
 import math
@@ -37,13 +37,13 @@ ENDS: dict[int, SessionEnd] = {1: "finished", 2: "failed", 3: "running"}
 
 @dataclass
 class Event:
-    """What is read of one event.
+    """The content of an event that is used.
 
     Attributes:
-        step: of all of it. scalars: pairs of tag and number.
+        step: of all its scalars. scalars: pairs of tag and number.
         hyperparameters: of the run, None where the event has none.
         end: how the run ended, where the event says it.
-        restarts: whether what was written before at this step and beyond no longer holds.
+        restarts: whether earlier points at this step and later ones are to be dropped.
     """
 
     step: int = 0
@@ -57,7 +57,7 @@ def event_of(message: bytes) -> Event:
     """The event of a message.
 
     Raises:
-        Malformed: it is no Event.
+        Malformed: it is not an Event.
     """
     event = Event()
     for number, value in fields(message):
@@ -85,7 +85,7 @@ def _text(value: object) -> str:
 
 
 def _add(event: Event, value: dict[int, Any]) -> None:
-    """Put what a Summary.Value says into an event."""
+    """Add the content of a Summary.Value to an event."""
     tag = _text(value.get(1, b""))
     metadata = _last(value[9]) if 9 in value else {}
     plugin = _last(metadata[1]) if 1 in metadata else {}
@@ -112,8 +112,8 @@ def _tensor(message: bytes) -> float | None:
     if last.get(1) not in FLOATS or (2 in last and _has_axes(last[2])):
         return None
     form, place = FLOATS[last[1]]
-    given: list[Any] = [value for number, value in tensor if number == place]
-    contents = [last[4]] if last.get(4) else given
+    packed_values: list[Any] = [value for number, value in tensor if number == place]
+    contents = [last[4]] if last.get(4) else packed_values
     values = [number for content in contents for number in packed(content, form)]
     return values[0] if len(values) == 1 else None
 
@@ -133,7 +133,7 @@ def _start(message: bytes) -> dict[str, Any]:
 
 
 def _value(message: bytes) -> Any:
-    """A google.protobuf.Value that is no struct and no list."""
+    """A google.protobuf.Value; None for a struct or a list."""
     for number, value in fields(message):
         if number == 2 and isinstance(value, bytes):
             (figure,) = packed(value, "d")

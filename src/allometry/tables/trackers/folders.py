@@ -1,4 +1,4 @@
-"""The files below a folder that a tracker wrote: a bounded number, no link to a folder followed."""
+"""The files below a folder that a tracker wrote: a limited number, without following links."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from allometry.errors import DataError
 __all__ = ["files_below"]
 
 MOST_FILES = 500_000
-MOST_DEEP = 30  # folders in one another
+MOST_DEEP = 30  # nested folders
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -17,19 +17,19 @@ def files_below(folder: Path) -> list[Path]:
     Raises:
         DataError: there are too many, or a folder cannot be read.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=_refuse):
-        here = Path(place).relative_to(folder)
-        if len(here.parts) >= MOST_DEEP:
+        inner = Path(place).relative_to(folder)
+        if len(inner.parts) >= MOST_DEEP:
             raise DataError(f"{folder}: folders more than {MOST_DEEP} deep; name one further down")
         folders.sort()
-        found += [here / name for name in sorted(names)]
-        if len(found) > MOST_FILES:
+        files += [inner / name for name in sorted(names)]
+        if len(files) > MOST_FILES:
             raise DataError(
                 f"{folder} has more than the {MOST_FILES:,} files that are looked through; name a "
                 "folder further down"
             )
-    return found
+    return files
 
 
 def _refuse(error: OSError) -> None:

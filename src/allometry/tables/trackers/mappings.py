@@ -1,7 +1,7 @@
-"""Mappings as YAML, as trackers write their files: plain values alone, read by PyYAML.
+"""Mappings in the YAML files of trackers: only plain values, read by PyYAML.
 
-PyYAML's safe loader runs nothing. Tags are refused all the same, for no tracker writes them for a
-value of a table, and so are anchors and aliases, by which a few lines can stand for billions of
+PyYAML's safe loader runs nothing. Tags are refused nevertheless, as no tracker writes them for a
+value of a table. So are anchors and aliases, with which a few lines can stand for billions of
 values. Source: yaml.org/spec/1.1, which PyYAML writes and reads.
 """
 
@@ -16,7 +16,7 @@ from allometry.files.foreign import read_bytes
 
 __all__ = ["read_mapping"]
 
-LARGEST = 500_000  # bytes, of which the densest take two seconds
+LARGEST = 500_000  # bytes, which take up to two seconds
 MOST_DEEP = 50  # levels
 # PyYAML writes them into texts as they are, and reads them as ends of lines.
 OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
@@ -26,7 +26,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """The mapping in a file; names are texts as written, dates too.
 
     Raises:
-        DataError: naming the line that is none, or not of plain values.
+        DataError: naming the line that is not YAML or has another value than a plain one.
         UnavailableError: the extra `trackers` is not installed.
     """
     try:
@@ -58,7 +58,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 @cache
 def _loader() -> Any:
-    """PyYAML's safe loader, in C where it was built so, with our rules for names and dates."""
+    """PyYAML's safe loader, in C where PyYAML has it, with our rules for names and dates."""
     import yaml
 
     safe: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -91,7 +91,7 @@ def _loader() -> Any:
 
 
 def _check_plain(path: Path, events: Iterable[Any]) -> None:
-    """Refuse what is no plain value, before any value is made."""
+    """Refuse tags, anchors, aliases and deep nesting, before any value is made."""
     import yaml
 
     depth = 0
@@ -106,7 +106,7 @@ def _check_plain(path: Path, events: Iterable[Any]) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MOST_DEEP:
-            raise DataError(f"{path}, line {line}: at most {MOST_DEEP} levels are read")
+            raise DataError(f"{path}, line {line}: at most {MOST_DEEP} levels of nesting are read")
 
 
 def _place(error: Any) -> str:

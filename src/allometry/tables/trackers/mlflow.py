@@ -1,7 +1,7 @@
 """Runs in the SQLite file of MLflow (``mlflow.db``).
 
-MLflow keeps infinities as the largest float, and NaN as a mark beside the number; both are read as
-what they were. Parameters are texts there: those that are plain numbers are read as numbers.
+MLflow stores infinities as the largest float, and NaN as a mark beside the number; both are read as
+the original values. It stores parameters as texts; plain numbers among them are read as numbers.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Runs in the folder ``mlruns`` of MLflow: a folder an experiment, in it a folder a run.
+"""Runs in the folder ``mlruns`` of MLflow: a folder per experiment, in it a folder per run.
 
 A file of ``metrics`` has a line for each value: time in milliseconds, value, step. A file of
 ``params`` is the value. ``meta.yaml`` has name, state and whether the run was deleted.

@@ -1,4 +1,4 @@
-"""What can be said of an import, by name."""
+"""The kinds of trackers, and the rules for metrics, of an import."""
 
 from typing import Literal, TypeAlias, get_args
 

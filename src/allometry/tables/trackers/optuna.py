@@ -84,7 +84,7 @@ def _parameters(database: Database, trial: int) -> dict[str, Any]:
 
 
 def _parameter(path: Path, name: str, value: float, distribution: Any) -> Any:
-    """The value of a parameter: of a choice it is kept as the place in the list of choices."""
+    """The value of a parameter; a categorical one is stored as its index in the choices."""
     try:
         kind, attributes = distribution["name"], distribution["attributes"]
         if kind == "CategoricalDistribution":
@@ -104,8 +104,8 @@ def _parameter(path: Path, name: str, value: float, distribution: Any) -> Any:
 
 def _attributes(database: Database, trial: int) -> dict[str, Any]:
     query = "SELECT key, value_json FROM trial_user_attributes WHERE trial_id = ?"
-    found = {key: _json(database.path, text) for key, text in database.rows(query, trial)}
-    return {"user_attrs": found} if found else {}
+    attributes = {key: _json(database.path, text) for key, text in database.rows(query, trial)}
+    return {"user_attrs": attributes} if attributes else {}
 
 
 def _json(path: Path, text: str | bytes) -> Any:

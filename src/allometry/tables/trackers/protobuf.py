@@ -25,14 +25,14 @@ Field = tuple[int, int | bytes]
 
 
 class Malformed(ValueError):
-    """Bytes that are no message."""
+    """Raised for bytes that are not a message."""
 
 
 def fields(message: bytes) -> Iterator[Field]:
-    """Number and value of each field: an int of a varint, else its bytes.
+    """Number and value of each field: an int for a varint, else its bytes.
 
     Raises:
-        Malformed: the bytes are no message.
+        Malformed: the bytes are not a message.
     """
     at, end = 0, len(message)
     while at < end:
@@ -74,7 +74,7 @@ def signed(value: int) -> int:
 
 
 def packed(values: bytes, form: str) -> list[float]:
-    """Numbers without gaps, each as `struct` has them by this letter, little-endian."""
+    """Consecutive little-endian numbers in the format of this letter of `struct`."""
     size = struct.calcsize(form)
     if len(values) % size:
         raise Malformed(f"{len(values)} bytes are no whole count of numbers of {size}")

@@ -23,7 +23,7 @@ ALL_ONES = 0xFFFFFFFF
 MASK = 0xA282EAD8
 LARGEST_RECORD = 64_000_000  # bytes; one with pictures may have millions
 LARGEST_FILE = 2_000_000_000
-LONG = 4096  # bytes, from which blocks are worked on at once
+LONG = 4096  # bytes, from which all blocks are processed at once
 BLOCK = 512  # bytes
 
 
@@ -41,7 +41,7 @@ def records(path: Path) -> Iterator[tuple[int, bytes] | CutShort]:
     """Place and content of each record of a file; a last `CutShort` where it ends inside one.
 
     Raises:
-        DataError: a checksum is another, or more would be read than is.
+        DataError: a checksum does not match, or a record or the file is too large.
     """
     at = 0
     with opened(path) as file:
@@ -69,13 +69,14 @@ def records(path: Path) -> Iterator[tuple[int, bytes] | CutShort]:
 
 def _damaged(path: Path, at: int, what: str) -> DataError:
     return DataError(
-        f"{path}, byte {at:,}: an event file was expected, and the checksum of {what} is another: "
-        "the file is damaged, or is no event file; copy it again, or move it out of the folder"
+        f"{path}, byte {at:,}: an event file was expected, but the checksum of {what} does not "
+        "match: the file is damaged or is not an event file; copy it again, or move it out of the "
+        "folder"
     )
 
 
 def framed(content: bytes) -> bytes:
-    """The record of a content, as it stands in a file."""
+    """The record with this content, as a file has it."""
     length = struct.pack("<Q", len(content))
     checksums = (struct.pack("<I", _masked(part)) for part in (length, content))
     return length + next(checksums) + content + next(checksums)
@@ -98,10 +99,10 @@ def crc32c(content: bytes) -> int:
 
 
 def _of_blocks(content: bytes) -> int:
-    """The register after these bytes, from all ones: that of each block, put together.
+    """The register after these bytes, beginning with all ones, from those of single blocks.
 
-    The register is linear in bits: after a block it is that of zeros from where it was, plus that
-    of the block from zero. All blocks are worked on at once.
+    The register is linear in its bits: after a block it is the register after as many zeros, plus
+    that of the block beginning with zero. The latter is computed for all blocks at once.
     """
     blocks = np.frombuffer(content, np.uint8).reshape(-1, BLOCK)
     of_each = np.zeros(len(blocks), np.uint32)

@@ -30,8 +30,8 @@ DATABASES: dict[Kind, Mapping[str, str]] = {
     "trackio": TRACKIO_TABLES,
 }
 READ = (
-    "a folder of TensorBoard, W&B, MLflow (mlruns), the Trainer of transformers or CSV files, one "
-    "a run; an SQLite file of MLflow, Optuna or Trackio; or a table of runs exported from W&B"
+    "a folder of TensorBoard, W&B, MLflow (mlruns), the Trainer of transformers, or CSV files, one "
+    "per run; an SQLite file of MLflow, Optuna or Trackio; or a table of runs exported from W&B"
 )
 
 
@@ -45,23 +45,23 @@ def import_runs(
 ) -> Table:
     """The table of finished runs that another program tracked.
 
-    A row a run: its name (``run``), what the tracker says of it (``run_id``, ``experiment``,
-    ``status``), its configuration with dotted names, and one value of each metric. A name that
-    a metric and the configuration share is ``config.NAME`` for the latter.
+    A row per run: its name (``run``), what the tracker keeps about it (``run_id``, ``experiment``,
+    ``status``), its configuration with dotted names, and one value of each metric. Where a metric
+    and the configuration share a name, the column of the latter is ``config.NAME``.
 
     Args:
         source: file or folder; it is only read.
-        kind: of tracker; None for what the source looks like.
+        kind: the tracker; None: detected from the source.
         value: which value of a metric along training: the ``last`` by step, ``min``, ``max``, or
             ``smoothed``, the mean over the last tenth of its points.
         values: the same for single metrics, by name.
-        unfinished: whether runs are taken too that failed, were stopped or are under way, where
-            the tracker can tell.
+        unfinished: whether to include runs that failed, were stopped or are under way, where the
+            tracker records this.
 
     Raises:
         UsageError: there is no such source, kind, rule or metric.
-        DataError: the source is damaged, larger than what is read, or of a form that is not known.
-        StoreBusyError: a program writes it.
+        DataError: the source is damaged, larger than what is read, or of an unknown form.
+        StoreBusyError: a program is writing it.
     """
     path = expanded(source)
     check_rules(value, values or {})
@@ -79,7 +79,7 @@ def kind_of(source: Path) -> Kind:
     """Which tracker wrote a source.
 
     Raises:
-        DataError: none that is known. UsageError: files of several are in the folder.
+        DataError: no known tracker. UsageError: the folder has files of several trackers.
     """
     kinds = _kinds_of_folder(source) if source.is_dir() else _kinds_of_file(source)
     if len(kinds) > 1:
@@ -88,20 +88,20 @@ def kind_of(source: Path) -> Kind:
             f"which with --from ({', '.join(kinds)})"
         )
     if not kinds:
-        raise DataError(f"{source} is none of what is imported: {READ}")
+        raise DataError(f"{source} is not of a kind that can be imported: {READ}")
     return kinds[0]
 
 
 def _kinds_of_folder(folder: Path) -> list[Kind]:
     paths = files_below(folder)
     names = {path.name for path in paths}
-    found: dict[Kind, bool] = {
+    present: dict[Kind, bool] = {
         "tensorboard": any(map(is_event_file, paths)),
         "wandb": SUMMARY in names or any(path.suffix == ".wandb" for path in paths),
         "trainer": STATE in names,
         "mlflow": META in names,
     }
-    kinds: list[Kind] = [kind for kind, there in found.items() if there]
+    kinds: list[Kind] = [kind for kind, there in present.items() if there]
     return kinds or (["csv"] if any(map(is_csv, paths)) else [])
 
 

@@ -1,8 +1,8 @@
-"""Runs in the event files of TensorBoard: a run is a folder that has some.
+"""Runs in the event files of TensorBoard: every folder with event files is a run.
 
-Read are scalars, as numbers or as tensors of one number, and the hyperparameters of the tab of this
-name. `SummaryWriter.add_hparams` writes these into a folder of its own in that of the run, named by
-the time; where there is one such folder, it is taken for a part of the run.
+Scalars are read, as numbers or as tensors of one number, and the hyperparameters of the HPARAMS
+tab. `SummaryWriter.add_hparams` writes these into a subfolder of the run's folder, named by the
+time; where there is exactly one such folder, it is taken for a part of the run.
 """
 
 import re
@@ -37,18 +37,18 @@ def tensorboard_runs(source: Path) -> Iterator[TrackedRun]:
         files.setdefault(path.parent, []).append(source / path)
     parts = _hparams_folders(files)
     for folder in sorted(files.keys() - parts.values()):
-        own = files[folder] + (files[parts[folder]] if folder in parts else [])
+        paths = files[folder] + (files[parts[folder]] if folder in parts else [])
         name = folder.as_posix() if folder.parts else source.resolve().name
-        yield _run(name, own)
+        yield _run(name, paths)
 
 
 def _hparams_folders(files: dict[Path, list[Path]]) -> dict[Path, Path]:
     """Folder of a run to the one that `add_hparams` made in it."""
-    made: dict[Path, list[Path]] = {}
+    by_run: dict[Path, list[Path]] = {}
     for folder in files:
         if OF_HPARAMS.fullmatch(folder.name) and folder.parent in files:
-            made.setdefault(folder.parent, []).append(folder)
-    return {run: folders[0] for run, folders in made.items() if len(folders) == 1}
+            by_run.setdefault(folder.parent, []).append(folder)
+    return {run: folders[0] for run, folders in by_run.items() if len(folders) == 1}
 
 
 def _run(name: str, paths: list[Path]) -> TrackedRun:
@@ -60,7 +60,7 @@ def _run(name: str, paths: list[Path]) -> TrackedRun:
             if isinstance(record, CutShort):
                 notes.append(
                     f"{path} ends inside a record at byte {record.at:,}, as it does while it is "
-                    "written or where its program was killed; what stands before was read"
+                    "written or where its program was killed; the records before it were read"
                 )
                 continue
             event = _event(path, *record)

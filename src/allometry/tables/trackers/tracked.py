@@ -1,4 +1,4 @@
-"""A run as a tracker kept it, before it is a row of a table."""
+"""A run as a tracker kept it, before it becomes a row of a table."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ Cell: TypeAlias = str | int | float | bool | None
 
 FINISHED = "finished"
 MOST_POINTS = 10_000_000  # of all metrics of one run: 160 MB of steps and values
-MOST_DEEP = 50  # mappings in one another
+MOST_DEEP = 50  # nested mappings
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Curves:
             self._points[name] = [point for point in points if point[0] < step]
 
     def curves(self) -> dict[str, Curve]:
-        """Each metric by rising step; of several values at one step the one written last."""
+        """Each metric by rising step; among several values at one step, the one written last."""
         return {name: _curve(points) for name, points in self._points.items() if points}
 
 
@@ -72,13 +72,13 @@ class TrackedRun:
     """A run.
 
     Attributes:
-        name: that a person or the tracker gave it.
+        name: given by the user or the tracker.
         status: ``finished`` or the tracker's own word; None where the tracker keeps none.
-        about: columns on the run itself, its id say.
-        config: what was set before training, mappings in mappings.
+        about: columns about the run itself, such as its id.
+        config: what was set before training, as nested mappings.
         curves: metric to its values along training.
-        summary: metric to its one value, where the tracker keeps no more.
-        notes: what was not read as it stands, in words.
+        summary: metric to its single value, where the tracker keeps no curve.
+        notes: sentences on content that was not read literally.
     """
 
     name: str
@@ -94,7 +94,7 @@ Reader: TypeAlias = Callable[[Path], Iterator[TrackedRun]]
 
 
 def flat(path: Path, values: Mapping[Any, Any]) -> dict[str, Cell]:
-    """Mappings in mappings as one, with dots between the names; a list becomes its JSON text.
+    """Nested mappings as one, with dots between the names; a list becomes its JSON text.
 
     Raises:
         DataError: two values get one name, or mappings are nested too deeply.
@@ -111,7 +111,7 @@ def _leaves(
     path: Path, values: Mapping[Any, Any], above: tuple[str, ...]
 ) -> Iterator[tuple[str, Cell]]:
     if len(above) > MOST_DEEP:
-        raise DataError(f"{path}: a configuration of more than {MOST_DEEP} mappings in one another")
+        raise DataError(f"{path}: a configuration of at most {MOST_DEEP} nested mappings expected")
     for key, value in values.items():
         names = (*above, str(key))
         if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""Runs in the SQLite file that Trackio keeps of a project.
+"""Runs in the SQLite file that Trackio keeps for a project.
 
-Trackio keeps no state of a run: all that are there are taken for finished. Texts that stand for
-numbers that JSON has not (``NaN``, ``Infinity``) are read as these.
+Trackio keeps no state of a run: all runs count as finished. The texts ``NaN`` and ``Infinity``,
+for numbers that JSON lacks, are read as numbers.
 """
 
 import math
@@ -26,7 +26,7 @@ NOT_JSON = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 def trackio_runs(source: Path) -> Iterator[TrackedRun]:
     """The runs, in the order of their first metric.
 
-    A run is told by its id, or by its name where the file is of a version without ids.
+    A run is identified by its id, or by its name in files of versions without ids.
     """
     with reading(source, "an SQLite file of a project of Trackio") as database:
         key = "run_id" if "run_id" in database.tables["metrics"] else "run_name"

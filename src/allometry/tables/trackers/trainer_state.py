@@ -1,8 +1,8 @@
 """Runs of the Trainer of Hugging Face transformers, by the ``trainer_state.json`` it writes.
 
 A run is a folder; of its checkpoints (``checkpoint-500``) the one with the most steps counts, which
-has the whole history. Metrics are what the history logs. A few numbers of the file are the
-configuration, and so is what stands in ``config.json`` beside it, as ``model.hidden_size`` say.
+has the whole history. Metrics are what the history logs. The configuration is a few numbers of the
+file and the content of ``config.json`` beside it, under names such as ``model.hidden_size``.
 """
 
 import re
@@ -86,7 +86,7 @@ def json_object(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        DataError: it is none, or larger than what is read.
+        DataError: it is not a JSON object, or larger than what is read.
     """
     try:
         value = read_json(read_bytes(path, LARGEST), any_number=True)

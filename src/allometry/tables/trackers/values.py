@@ -1,8 +1,8 @@
 """One number of a metric along training, by a stated rule.
 
-``last``: the value at the largest step. ``min`` and ``max``: the least and the greatest of the
-values that are numbers (not NaN): the best of a loss and of an accuracy. ``smoothed``: the mean
-over the last tenth of the points, rounded up: of fewer than eleven points it is the last one.
+``last``: the value at the largest step. ``min`` and ``max``: the smallest and the largest of the
+values that are not NaN: the best loss and the best accuracy. ``smoothed``: the mean over the last
+tenth of the points, rounded up; for fewer than eleven points it is the last one.
 """
 
 import math
@@ -20,7 +20,7 @@ SMOOTHED = 10  # the inverse of the share of points that are averaged
 
 
 def check_rules(value: str, values: Mapping[str, str]) -> None:
-    """Refuse a rule that is none."""
+    """Refuse an unknown rule."""
     for rule in (value, *values.values()):
         if rule not in RULES:
             raise UsageError(
@@ -40,7 +40,7 @@ def check_metrics(values: Mapping[str, str], metrics: Collection[str]) -> None:
 
 
 def reduced(curve: Curve, rule: Rule) -> float:
-    """The number that a rule takes of a metric along training; NaN where there is none."""
+    """The number that a rule takes from a metric along training; NaN where all values are NaN."""
     values = curve.values
     if rule == "last":
         return float(values[-1])

@@ -1,7 +1,7 @@
 """Runs of Weights & Biases on this machine: folders with a ``run-ID.wandb``, or ``files`` alone.
 
-The file of a run has its whole history. Where it is not there, what W&B shows as *files* of a run
-is read: ``wandb-summary.json``, which has one value of each metric, and ``config.yaml``. Names
+The file of a run has its whole history. Where it is missing, the *files* that W&B shows for a run
+are read: ``wandb-summary.json``, which has one value of each metric, and ``config.yaml``. Names
 that begin with ``_`` are W&B's own (time, step, machine) and left out.
 """
 
@@ -44,7 +44,7 @@ def wandb_runs(source: Path) -> Iterator[TrackedRun]:
 
 
 def _of_files(folder: Path) -> TrackedRun:
-    """A run of which the folder ``files`` alone is there."""
+    """A run of which only the folder ``files`` exists."""
     run = folder.resolve()
     name = run.parent.name if run.name == "files" else run.name
     path = folder / "config.yaml"
@@ -74,7 +74,7 @@ def numbers_in(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def numeric(value: Any) -> Any:
-    """The value; of a text for a number that JSON has not, the number."""
+    """The value; for the texts ``NaN`` and ``Infinity``, numbers that JSON lacks, the number."""
     return NOT_JSON.get(value, value) if isinstance(value, str) else value
 
 
@@ -153,7 +153,7 @@ def _of_log(path: Path) -> TrackedRun:
         if isinstance(record, CutShort):
             notes.append(
                 f"{path} ends inside a record at byte {record.at:,}, as it does while the run is "
-                "under way or where it was killed; what stands before was read"
+                "under way or where it was killed; the records before it were read"
             )
             continue
         at, content = record

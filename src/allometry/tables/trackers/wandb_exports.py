@@ -1,8 +1,8 @@
-"""Runs that a person exported from Weights & Biases: its table of runs as CSV, or as JSON.
+"""Runs that a user exported from Weights & Biases: its table of runs as CSV, or as JSON.
 
-The CSV is what the button of the table of runs writes: a row a run, with the columns Name and
-State, its configuration and one value of each metric. JSON is an array of objects, or an object a
-line, with ``name`` and, as objects, ``config`` and ``summary``: a ``pandas.DataFrame`` of what
+The CSV is what the export button of the table of runs writes: a row per run, with the columns Name
+and State, its configuration and one value of each metric. JSON is an array of objects, or an object
+per line, with ``name`` and, as objects, ``config`` and ``summary``: a ``pandas.DataFrame`` of what
 `wandb.Api().runs` gives, written by ``to_json(orient="records")``.
 """
 
@@ -35,7 +35,7 @@ def wandb_csv_runs(source: Path) -> Iterator[TrackedRun]:
             "and `plan` read it as it is"
         )
     states = table["State"].tolist() if "State" in table else None
-    left = [name for name in table.columns if name not in ("Name", "State", *ABOUT)]
+    others = [name for name in table.columns if name not in ("Name", "State", *ABOUT)]
     for place, row in enumerate(table):
         about = {ABOUT[name]: row[name] for name in ABOUT if name in row}
         name = row["Name"]
@@ -43,7 +43,7 @@ def wandb_csv_runs(source: Path) -> Iterator[TrackedRun]:
             str(place + 1) if _missing(name) else str(name),
             None if states is None else str(states[place]).lower(),
             about,
-            summary={column: row[column] for column in left},
+            summary={column: row[column] for column in others},
             notes=table.notes if place == 0 else (),
         )
 

@@ -1,6 +1,6 @@
 """The file of a run that wandb writes on the machine where the run is (``run-ID.wandb``).
 
-A file of blocks of 32,768 bytes after seven bytes of a header; in them records, each with its
+After a header of seven bytes, the file has blocks of 32,768 bytes. They hold records, each with its
 checksum (CRC-32), length and kind: whole, or the first, a middle or the last part. The content is a
 Record of wandb_internal.proto. Sources: wandb/sdk/internal/datastore.py and
 wandb/proto/wandb_internal.proto in the repository wandb/wandb, and LevelDB's doc/log_format.md.
@@ -29,12 +29,14 @@ def log_records(path: Path) -> Iterator[tuple[int, bytes] | CutShort]:
     """Place and content of each record; a last `CutShort` where the file ends inside one.
 
     Raises:
-        DataError: a checksum is another, or the file is no such file.
+        DataError: a checksum does not match, or the file is of another kind.
     """
     parts: list[bytes] = []
     with opened(path) as file:
         if file.read(len(HEAD)) != HEAD:
-            raise DataError(f"{path}: a run file of wandb was expected, and its head is another")
+            raise DataError(
+                f"{path}: a run file of wandb was expected, but it does not begin like one"
+            )
         at = len(HEAD)
         while True:
             left = BLOCK - at % BLOCK
@@ -52,9 +54,9 @@ def log_records(path: Path) -> Iterator[tuple[int, bytes] | CutShort]:
                 yield CutShort(at)
                 return
             if kind not in OF_KIND or zlib.crc32(content, OF_KIND[kind]) != checksum:
-                raise _damaged(path, at, "its checksum is another")
+                raise _damaged(path, at, "its checksum does not match")
             if (kind in (WHOLE, FIRST)) == bool(parts):
-                raise _damaged(path, at, "it is no part of the one before")
+                raise _damaged(path, at, "its kind does not follow that of the record before")
             parts.append(content)
             if sum(map(len, parts)) > LARGEST_RECORD:
                 raise _damaged(path, at, f"it has more than {LARGEST_RECORD / 1e6:g} MB")
