@@ -141,7 +141,7 @@ def test_forward_flop_are_not_proportional_to_the_width():
     assert finding.verdict == "disagrees"
     assert finding.measured == pytest.approx(6.03, abs=0.01)
     assert np.isnan([finding.low, finding.high]).all() and "[" not in finding.answer
-    assert "6.7 times in training FLOP" in finding.answer
+    assert "6.7 for training FLOP" in finding.answer
     table = printed_table()
     assert flop_finding(table.with_columns(forward_flop=table["model_size"])).verdict == "agrees"
 
