@@ -238,8 +238,7 @@ def _ring(numbers: Numbers) -> Finding:
         verdict=at_least(share, ROUND),
         answer=f"At the end one frequency holds {in_words(share)} of the variance of the first two "
         f"components; this is a ring in {rings} of {len(learnt)} runs that generalise. The maximum "
-        f"after generalising is {in_words(best)}. If frequencies are equally strong, the components "
-        "mix them.",
+        f"after generalising is {in_words(best)}. Components mix frequencies of equal strength.",
         control=_controls(numbers, "ring_share"),
         unit="of their variance" if np.isfinite(share.value) else "",
         figure="embeddings_on_a_ring",
