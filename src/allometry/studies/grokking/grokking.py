@@ -85,8 +85,8 @@ def _as_printed(numbers: Numbers) -> Finding:
         claim="The loss of seed 4 repeats the printed one as closely as re-runs in PyTorch do",
         prediction=f"the {n} losses printed up to epoch {100 * (n - 1):,}, compared with "
         f"{len(runs.loss)} re-runs of the notebook in PyTorch with changed rounding. Up to epoch "
-        f"{100 * (rule.together - 1)}, where all re-runs equal the printed losses but for rounding, "
-        "the loss must do so too. After that its distance from the re-runs, in standard "
+        f"{100 * (rule.together - 1)}, where all re-runs equal the printed losses but for "
+        "rounding, the loss must do so too. After that its distance from the re-runs, in standard "
         "deviations of their logarithms, must be at most that of the farthest re-run from the "
         f"others, {rule.most:.1f} (this rule is ours; it would reject about one re-run in "
         f"{len(runs.loss) + 1})",
