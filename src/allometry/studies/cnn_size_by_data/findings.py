@@ -57,7 +57,7 @@ def _as_printed(numbers: Numbers) -> Finding:
         verdict = "undecided"
     few = "" if printed.cells == CELLS else f" {CELLS - printed.cells} cells were not run."
     return Finding(
-        claim=f"The losses of the notebook's {CELLS} cells come out again",
+        claim=f"The losses of the notebook's {CELLS} cells are reproduced",
         prediction=f"the {2 * CELLS} losses of its table, training and test, to the three decimals "
         "printed",
         source=SOURCE,

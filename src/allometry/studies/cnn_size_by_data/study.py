@@ -67,7 +67,7 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 
 
 def again(width: int, seed: int) -> RunSpec:
-    """A run that repeats a width with another seed, on 600 images."""
+    """One more run of a width, on 600 images."""
     return one_step(width, REPEATED, seed, n_test=TEST_IMAGES)
 
 
@@ -161,7 +161,7 @@ STUDY = Study(
     notebook=Notebook(
         number=1,
         name="Scaling laws of a CNN on MNIST",
-        printed='a table of 80 cells and four heatmaps of it, no fit, and two conclusions: '
+        printed="a table of 80 cells and four heatmaps of it, no fit, and two conclusions: "
         '"apparently "compute" means ~model size?" and the network "apparently starts '
         'overfitting at the biggest model".',
     ),

@@ -150,7 +150,6 @@ def as_in_the_source(table: Table, analysis: Analysis) -> "Figure":
     headline(
         figure,
         f"Initialisation x {row['init_scale']:g}, weight decay {row['weight_decay']:g}, seed "
-        f"{row['seed']}: "
-        + ("grokking" if run.phase == "G" else f"phase {run.phase}"),
+        f"{row['seed']}: " + ("grokking" if run.phase == "G" else f"phase {run.phase}"),
     )
     return figure

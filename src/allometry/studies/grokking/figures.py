@@ -172,25 +172,25 @@ def theory_beside_the_network(table: Table, analysis: Analysis) -> "Figure":
     and unit deviation. Right: the theory's energy along both, the sum of the squared gaps of all
     parallelograms over Z_0."""
     numbers = _numbers(analysis)
-    row, beside = numbers.runs[0][0], numbers.theory
-    if beside is None:
+    row, courses = numbers.runs[0][0], numbers.theory
+    if courses is None:
         raise DataError(
             "this figure needs runs with a control, with exchanged learning rates: run with "
             "`--set control=swapped`"
         )
     figure, axes = panels(1, 2, height=75)
     with paper():
-        _coordinates(axes[0, 0], beside.update, beside.network, beside.theory)
+        _coordinates(axes[0, 0], courses.update, courses.network, courses.theory)
         ax = dress(axes[0, 1], ylog=True)
         for energy, color, dash, label in (
-            (beside.network_energy, BLUE, "-", "network"),
-            (beside.theory_energy, INK, "--", "theory"),
+            (courses.network_energy, BLUE, "-", "network"),
+            (courses.theory_energy, INK, "--", "theory"),
         ):
-            ax.plot(beside.update, energy, color=color, ls=dash)
+            ax.plot(courses.update, energy, color=color, ls=dash)
             # The label is at the end of the line, or where it leaves the panel.
             last = np.flatnonzero(energy > 1e-7)[-1]
             ax.annotate(
-                label, (beside.update[last], energy[last]), xytext=(3, 0), color=color,
+                label, (courses.update[last], energy[last]), xytext=(3, 0), color=color,
                 textcoords="offset points", annotation_clip=False,
                 va="center" if last == len(energy) - 1 else "bottom",
             )  # fmt: skip
@@ -198,9 +198,9 @@ def theory_beside_the_network(table: Table, analysis: Analysis) -> "Figure":
         ax.set_xlabel("updates")
         ax.set_ylabel("energy of the theory")
     letters(axes)
-    at, foreseen = row["t_rqi_swapped"], row["t_rqi_theory_swapped"]
+    at, predicted = row["t_rqi_swapped"], row["t_rqi_theory_swapped"]
     when = f"at epoch {at:,}" if at < row["epochs"] - 1 else f"not in {row['epochs']:,} epochs"
-    headline(figure, f"The network is linear {when}; the theory predicts epoch {foreseen:,}")
+    headline(figure, f"The network is linear {when}; the theory predicts epoch {predicted:,}")
     return figure
 
 

@@ -106,15 +106,16 @@ def _as_printed(numbers: Numbers) -> Finding:
 
 
 def _traced_in_words(traced: Traced) -> str:
-    far, beside = int(np.abs(traced.off).argmax()), traced.beside
-    early = "equal" if beside.as_they else "do not equal"
+    far, comparison = int(np.abs(traced.off).argmax()), traced.beside
+    early = "equal" if comparison.as_they else "do not equal"
     reruns = np.abs(torch_reruns().loss[:, : len(traced.off)] / PRINTED[: len(traced.off)] - 1)
     return (
         f"{traced.equal} of {len(traced.loss)} losses equal the notebook's to all eight digits. "
-        f"Those up to epoch {traced.epoch[beside.together - 1]:,} {early} it but for rounding; the "
-        f"later ones are at most {beside.far:.1f} standard deviations from the re-runs. The "
-        f"largest difference from a printed loss is {traced.off[far]:+.0%}, at epoch "
-        f"{traced.epoch[far]:,}; for a re-run it is {np.median(reruns.max(axis=1)):.0%} (median)."
+        f"Those up to epoch {traced.epoch[comparison.together - 1]:,} {early} the printed ones but "
+        f"for rounding; the later ones are at most {comparison.far:.1f} standard deviations from "
+        f"the re-runs. The largest difference from a printed loss is {traced.off[far]:+.0%}, at "
+        f"epoch {traced.epoch[far]:,}; for a re-run it is {np.median(reruns.max(axis=1)):.0%} "
+        "(median)."
     )
 
 
@@ -200,7 +201,8 @@ def _predicted_by_parallelograms(done: Table) -> Finding:
     predicted = np.array([done[f"predicted_accuracy{kind}"] for kind in kinds])
     miss = np.abs(predicted - accuracy)
     known = done["n_train"] / done["n_questions"]
-    # The mean difference can be 0 in all seeds and then has no interval; a share of seeds has one.
+    # If the difference is 0 in all seeds, its mean has no scatter to judge by. A share of seeds
+    # always has an interval.
     near = int((miss.mean(axis=0) <= NEARLY).sum())
     part = share(near, len(done))
     return Finding(

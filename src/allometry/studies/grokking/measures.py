@@ -42,8 +42,8 @@ def final(run: Trajectory) -> dict[str, Cell]:
         "rqi_untrained": float(run.rqi[0]),
     }
     if run.control is not None:
-        again = final(run.control)
-        out |= {f"{n}_swapped": v for n, v in again.items() if not n.endswith("_untrained")}
+        control = final(run.control)
+        out |= {f"{n}_swapped": v for n, v in control.items() if not n.endswith("_untrained")}
     return out
 
 
@@ -63,8 +63,8 @@ def algebra(run: Trajectory) -> dict[str, Cell]:
         "accuracy": n_right / n,
     }
     if run.control is not None:
-        again = algebra(run.control)
-        out |= {f"{k}_swapped": v for k, v in again.items() if k.endswith("accuracy")}
+        control = algebra(run.control)
+        out |= {f"{k}_swapped": v for k, v in control.items() if k.endswith("accuracy")}
         out.pop("ideal_accuracy_swapped", None)
     if spec.operation != "addition":
         return out

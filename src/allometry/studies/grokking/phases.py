@@ -146,7 +146,7 @@ def ordered_rows(table: Table, part: str, shuffles: int = 200) -> tuple[int, int
         their cells are shuffled.
     """
     maps = maps_of(table, part)
-    rows = [row[row != ""] for one in maps for row in one if (row != "").sum() > 1]
+    rows = [row[row != ""] for letters in maps for row in letters if (row != "").sum() > 1]
     rng = np.random.default_rng(0)
     shuffled = [
         bool(ORDER.fullmatch("".join(rng.permutation(row))))

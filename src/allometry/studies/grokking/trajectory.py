@@ -67,7 +67,7 @@ class Trajectory:
     def times(self) -> dict[str, int]:
         """`t_train`, `t_test`, `t_rqi`: the first epoch past each threshold.
 
-        The last epoch stands for never, as in the notebook.
+        A threshold that is never passed has the last epoch, as in the notebook.
         """
         last = self.spec.epochs - 1
         return {name: last if first is None else first for name, first in self._first().items()}

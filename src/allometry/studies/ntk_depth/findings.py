@@ -235,8 +235,7 @@ def _nearer(numbers: Numbers, over: str) -> Finding:
         verdict=at_most(gain, 0.0),
         answer=f"The mean distance from the printed slopes over {OVER[over]} is "
         f"{mean(networks).value:.3f} for networks and {mean(limit).value:.3f} for K_inf alone, a "
-        f"difference of {_shown(gain, '+.3f')}."
-        + (_noise(ours) if len(ours.printed) > 2 else ""),
+        f"difference of {_shown(gain, '+.3f')}." + (_noise(ours) if len(ours.printed) > 2 else ""),
         control="0 if networks add nothing to the limit kernel",
         unit="difference of mean distances",
         figure="slopes_beside_the_printed",

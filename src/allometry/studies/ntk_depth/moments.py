@@ -90,7 +90,7 @@ def second_moment(curves: Curves) -> SecondMoment:
 def mean_shift(curves: Curves) -> MeanShift:
     """The shift of the mean off the diagonal, from means over draws."""
     deep = (curves["depth"] >= DEPTHS[0]) & (curves["depth"] <= DEPTHS[1])
-    width, shift = curves["width"][deep], curves["beside"][deep]
+    width, shift = curves["width"][deep], curves["off_diagonal"][deep]
     widths, at = np.unique(width, return_inverse=True)
     shifts = np.bincount(at, shift) / np.bincount(at)
     groups = (width >= NARROW) & (width <= MIDDLE), width > MIDDLE
@@ -131,6 +131,6 @@ def _grid(cells: Cells) -> Grid:
     """A grid with the cells as its sizes and the draws as its seeds."""
     square = cells.columns["diagonal_square"].T
     sizes = {name: np.broadcast_to(cells.size(name), square.shape) for name in ("depth", "width")}
-    beside = (cells.columns["off_diagonal"] - cells.columns["diagonal"]).T
+    off_diagonal = (cells.columns["off_diagonal"] - cells.columns["diagonal"]).T
     index, draws = np.arange(square.shape[1], dtype=float), np.arange(len(square))
-    return Grid(index, draws, {**sizes, "square": square, "beside": beside})
+    return Grid(index, draws, {**sizes, "square": square, "off_diagonal": off_diagonal})

@@ -298,7 +298,7 @@ def _exponent(s: Scaling) -> Finding:
 
 def _over_alphas(scalings: Sequence[Scaling]) -> Finding:
     slope = laws.follows(scalings)
-    each = ", ".join(
+    exponents = ", ".join(
         f"alpha_{s.kind}({s.alpha:g}) {s.exponent.value:.2f} for {s.theory:.2f}"
         for s in sorted(scalings, key=lambda s: (laws.KINDS.index(s.kind), s.alpha))
     )
@@ -309,7 +309,7 @@ def _over_alphas(scalings: Sequence[Scaling]) -> Finding:
         "bound are ours; in the paper's figure the exponents are too large at small alpha)",
         source=f"{PAPER}, section 2, and its figure of exponents against alpha",
         verdict=inside(slope, 1 - FLATTER, 1 + FLATTER),
-        answer=f"Slope {_shown(slope)}: {each}.",
+        answer=f"Slope {_shown(slope)}: {exponents}.",
         unit="slope",
         figure="exponents",
     )
