@@ -170,8 +170,8 @@ def _half_step(steps: NDArray[np.float64], task: int, printed: float) -> Finding
         source=f"{REPLICATION}, its figure",
         verdict=inside(ratio, 1 / (1 + HALF_A_TASK), 1 + HALF_A_TASK),
         answer=f"{learnt.sum()} of {len(steps)} seeds half learn it, at step "
-        f"{span(steps[learnt])}: {_shown(ratio)} of the author's step. The interval is for one "
-        "further run, since the author's is one run."
+        f"{span(steps[learnt])}. The ratio to the author's step is {_shown(ratio)}; the interval "
+        "is for one further run, since the author made one."
         if learnt.any()
         else f"None of {len(steps)} seeds learns it.",
         unit="of the author's step",
