@@ -1,7 +1,7 @@
-"""The shipped studies: a file or a folder each; adding a study is adding one.
+"""The shipped studies, each in a file or folder; a new file or folder adds a study.
 
-A study is ``NAME.py`` or ``NAME/study.py`` with a module-level `STUDY`. A folder that holds
-several studies names their modules in ``STUDIES``.
+A study is ``NAME.py`` or ``NAME/study.py`` with a module-level `STUDY`. A folder with several
+studies names their modules in ``STUDIES``.
 """
 
 import importlib
@@ -24,16 +24,16 @@ from allometry.store.status import StudyStatus
 from allometry.tables.table import Table
 
 if TYPE_CHECKING:
-    # A study brings nearly everything, which a table of stored runs does not need.
+    # Importing a study imports nearly everything, and a table of stored runs does not need it.
     from allometry.study import Study
 
 __all__ = ["known", "modules", "name_of", "names", "study", "table"]
 
-LOADING = "loading"  # the module beside the studies that is none
+LOADING = "loading"  # a module in this package that is not a study
 
 
 def modules() -> dict[str, str]:
-    """Name of each shipped study to the module it stands in, no study imported."""
+    """The module of each shipped study by the study's name, without importing any study."""
     by_name = {}
     for entry in pkgutil.iter_modules(__path__):
         module = f"{__name__}.{entry.name}"
@@ -42,11 +42,11 @@ def modules() -> dict[str, str]:
         if not entry.ispkg:
             by_name[entry.name] = module
             continue
-        several = getattr(importlib.import_module(module), "STUDIES", None)
-        if several is None:
+        names_in_folder = getattr(importlib.import_module(module), "STUDIES", None)
+        if names_in_folder is None:
             by_name[entry.name] = f"{module}.study"
         else:
-            by_name |= {name: f"{module}.{name}" for name in several}
+            by_name |= {name: f"{module}.{name}" for name in names_in_folder}
     return dict(sorted(by_name.items()))
 
 
@@ -56,15 +56,16 @@ def names() -> list[str]:
 
 
 def study(name: str | Path, *, store: str | Path | None = None) -> "Study":
-    """A shipped study by name, or a person's own by the path of its file or folder.
+    """A shipped study by name, or your own by the path of its file or folder.
 
     Args:
         name: such as ``mlp_parameter_scaling``, or ``./mine.py`` whose ``STUDY`` is a `Study`,
             or a folder with such a ``study.py``.
-        store: whose studies are named where there is no such study.
+        store: the store whose studies an error message lists; None for none.
 
     Raises:
-        UsageError: where there is no such study, with the names there are.
+        UsageError: there is no such study (the message lists the known names), or the file's study
+            has the name of a shipped one.
     """
     from allometry.studies.loading import origin_of, study_module
 
@@ -88,21 +89,24 @@ def study(name: str | Path, *, store: str | Path | None = None) -> "Study":
 
 
 def _stored(store: str | Path | None) -> tuple[Path | None, Sequence[StudyStatus]]:
-    """A store and what it has, where one can be read."""
+    """The path of a store and the status of its studies; (None, ()) if it cannot be read."""
     if store is None or not is_file(store):
         return None, ()
     try:
         with Store(Path(store)) as opened:
             return opened.path, opened.status()
-    except AllometryError:  # the study comes first: a command that reads the store tells of it
+    except AllometryError:
+        # The unknown study is reported first; a command that reads the store reports this error.
         return None, ()
 
 
 def _unknown(name: str, store: Path | None, status: Sequence[StudyStatus]) -> UsageError:
-    """What to raise for a name of which neither the package nor the store has a study.
+    """The error for a name that is no study of the package.
 
     Args:
-        store, status: of the store that was asked, None where there is none.
+        name: as given by the user.
+        store: path of the store that was read; None without one.
+        status: of the store's studies.
     """
     of_store = f" store {store} has runs of {contents(status)};" if store else ""
     stored = {entry.study for entry in status}
@@ -115,13 +119,13 @@ def _unknown(name: str, store: Path | None, status: Sequence[StudyStatus]) -> Us
         hint = did_you_mean(name, [*stored, *modules()])
     return UsageError(
         f"no study {name!r};{of_store} there are {', '.join(modules())}, and your own by the path "
-        f"of its file, ./mine.py, or of a folder with a study.py{hint}"
+        f"of its file (./mine.py) or of a folder with a study.py{hint}"
     )
 
 
 @contextmanager
 def known() -> Iterator[None]:
-    """While stored runs of a study are read: a name that is none of a study is told as such.
+    """Report an unknown study, instead of missing runs, while stored runs of a study are read.
 
     Raises:
         UsageError: neither the store nor the package has a study of that name.
@@ -135,9 +139,9 @@ def known() -> Iterator[None]:
 
 
 def name_of(given: "Study | str | Path") -> tuple[str, "Study | None"]:
-    """The name of a study, and the study where it is at hand or asked for by its path.
+    """The name of a study, and the study itself unless it is given by name.
 
-    A study given by name is not loaded, so that results can be read of which the file is gone.
+    A study given by name is not loaded, so that its results can be read if its file is gone.
 
     Args:
         given: a study, its name, or the path of its file or folder.
@@ -160,7 +164,7 @@ def table(
 ) -> Table:
     """The finished runs of a study, with their trajectories.
 
-    A run that is excluded has status ``excluded``, and no fit uses it.
+    Excluded runs have the status ``excluded``, and no fit uses them.
 
     Args:
         study: a study, its name, or the path of its file or folder.
@@ -169,8 +173,8 @@ def table(
         changes: as given to `run` (``--set``).
 
     Raises:
-        UsageError: when no such runs are stored.
-        DataError: when a stored run is damaged.
+        UsageError: no such runs are stored.
+        DataError: a stored run is damaged.
     """
     name, loaded = name_of(study)
     with known():

@@ -1,20 +1,21 @@
-"""A person's own study, loaded from its file.
+"""Load a user's study from its file.
 
-The file becomes a module of a package that is made for it, and so do its neighbours, the modules
-in its folder that it imports: ``import widths`` beside a ``widths.py`` is compiled as an import
-from that package, and ``from .widths import WIDTHS`` is one as it stands. So
+The file becomes a module of a package created for it. So do its neighbours, the modules in its
+folder that it imports: ``import widths`` with a ``widths.py`` in the folder is compiled as an
+import from that package, and ``from .widths import WIDTHS`` works as it is. Therefore
 
-- a study and its neighbours have names that nobody else has: a study in ``operator.py``, or two
-  folders with a ``widths.py`` each, replace no module;
-- neighbours are found from wherever the study is run, by workers too;
-- to load a study again is to load its neighbours again, as they are now.
+- the modules of a study and its neighbours have unique names: a study in ``operator.py``, or two
+  folders with a ``widths.py`` each, replace no other module;
+- neighbours are found from any working directory, also by workers;
+- loading a study again also loads the current versions of its neighbours.
 
-The standard library comes before the neighbours, and neighbours before installed packages; the
-study's own file and folders without an ``__init__.py`` come last. Nobody else sees the folder:
-a ``random.py`` in it is none to NumPy. The folder's own ``__init__.py`` is not run.
+A name is looked up in the standard library first, then among the neighbours, then among installed
+packages. The study's own file and folders without an ``__init__.py`` come last. Other modules do
+not see the folder: NumPy does not import a ``random.py`` in it. The folder's ``__init__.py`` is not
+run.
 
-While such a module runs, the global generators of Python, NumPy and PyTorch are set to a seed that
-is its own, so that what it draws is the same in every process.
+While such a module runs, the global generators of Python, NumPy and PyTorch have a seed that
+depends only on the module's name, so that it draws the same numbers in every process.
 """
 
 import ast
@@ -42,25 +43,26 @@ from allometry.training.function import pin_seeds
 
 __all__ = ["origin_of", "study_module"]
 
-LARGEST = 10_000_000  # bytes of a study file
-PREFIX = "allometry_study_"  # of the packages made for studies
-STUDY_SEED = 0  # of the study's own file; a neighbour's follows from its name
-# What PyTorch starts from, so that it draws alike whether or not it was loaded before
+LARGEST = 10_000_000  # most bytes of a study file
+PREFIX = "allometry_study_"  # of the names of the packages created for studies
+STUDY_SEED = 0  # of the study's file; the seed of a neighbour follows from its name
+# PyTorch's default seed, so that it draws the same numbers whether or not it was imported before
 # (c10::detail::default_rng_seed_val in c10/core/GeneratorImpl.h).
 TORCH_SEED = 67280421310721
-_LOADING = RLock()  # an executor's threads may load one study at once
+_LOADING = RLock()  # the threads of an executor may load a study at the same time
 
 
 def origin_of(path: Path) -> str:
-    """The path by which other processes and machines find a study's file."""
+    """The absolute path of a study's file, for other processes and machines."""
     return str(path.absolute())
 
 
 def study_module(path: Path) -> ModuleType:
-    """The module of a study's file, made afresh.
+    """The module of a study's file, loaded again with its neighbours.
 
     Raises:
-        UsageError: there is no such file, or it is not Python. DataError: it cannot be read.
+        UsageError: there is no such file, or it is not Python.
+        DataError: the file cannot be read.
     """
     file = Path(origin_of(path))
     _check_syntax(path, read_bytes(file, LARGEST))
@@ -69,7 +71,7 @@ def study_module(path: Path) -> ModuleType:
 
 
 def _check_syntax(path: Path, source: bytes) -> None:
-    """Refuse a file that Python cannot compile; what it does when it runs is its own matter."""
+    """Raise UsageError for a file that Python cannot parse; errors at run time are not caught."""
     try:
         ast.parse(source, str(path))
     except SyntaxError as error:
@@ -77,16 +79,16 @@ def _check_syntax(path: Path, source: bytes) -> None:
         raise UsageError(f"{path}{line}: not Python: {error.msg}") from error
     except ValueError as error:  # a null byte, before Python 3.11.4
         raise UsageError(f"{path}: not Python: {error}") from error
-    except (RecursionError, MemoryError) as error:  # from the parser: expressions in expressions
+    except (RecursionError, MemoryError) as error:  # the parser raises these for deep nesting
         raise UsageError(f"{path}: nested too deeply for Python to read") from error
 
 
 class _Package(MetaPathFinder):
-    """The package of one study: finds the modules in its folder.
+    """The package of one study; a finder for the modules in its folder.
 
     Attributes:
-        name: follows from the path alone, so that workers have the same.
-        file: of the study itself.
+        name: derived from the path only, so that workers have the same name.
+        file: path of the study's file.
     """
 
     def __init__(self, file: Path):
@@ -97,7 +99,7 @@ class _Package(MetaPathFinder):
         self.is_neighbour = cache(self._is_neighbour)
 
     def load(self) -> ModuleType:
-        """Run the study's file, without what was loaded of it and its neighbours before."""
+        """Run the study's file, after unloading earlier versions of it and its neighbours."""
         sys.meta_path[:] = [f for f in sys.meta_path if getattr(f, "name", "") != self.name]
         for name in [name for name in sys.modules if name.partition(".")[0] == self.name]:
             del sys.modules[name]
@@ -110,7 +112,7 @@ class _Package(MetaPathFinder):
         spec = spec_from_file_location(name, self.file, loader=_Loader(name, self.file, self))
         assert spec is not None, self.file
         module = module_from_spec(spec)
-        # Known by name while it runs, as dataclasses and pydantic models in it require.
+        # Registered while it runs, because dataclasses and pydantic models look it up by name.
         sys.modules[name] = module
         spec.loader.exec_module(module)  # type: ignore[union-attr]
         return module
@@ -129,17 +131,17 @@ class _Package(MetaPathFinder):
         """Whether a name without dots is a module in the folder, for imports in the folder."""
         if name in sys.stdlib_module_names or name in ("__main__", "allometry"):
             return False
-        here = PathFinder.find_spec(name, self._folder)
-        if here is None:
+        spec = PathFinder.find_spec(name, self._folder)
+        if spec is None:
             return False
-        comes_last = here.origin is None or Path(here.origin) == self._real_file
+        comes_last = spec.origin is None or Path(spec.origin) == self._real_file
         return not (comes_last and find_spec(name))
 
 
 class _Loader(SourceFileLoader):
     """Compiles imports of neighbours as imports from their package.
 
-    Nothing is cached on disk: the bytecode is not what Python itself would make of the file.
+    The bytecode is not cached on disk, because it differs from what Python compiles from the file.
     """
 
     def __init__(self, name: str, path: Path, package: _Package):
@@ -149,7 +151,7 @@ class _Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         own_name = module.__name__.partition(".")[2]
         is_study = Path(self.get_filename(module.__name__)) == self._package.file
-        with _drawing_alike(STUDY_SEED if is_study else zlib.crc32(own_name.encode())):
+        with _seeded(STUDY_SEED if is_study else zlib.crc32(own_name.encode())):
             super().exec_module(module)
 
     def get_code(self, fullname: str) -> Any:
@@ -168,7 +170,7 @@ class _Renaming(ast.NodeTransformer):
     """``import widths`` becomes ``import PACKAGE.widths as widths``, and so on.
 
     Attributes:
-        found: whether there was an import of a neighbour.
+        found: whether an import of a neighbour was found.
     """
 
     def __init__(self, package: _Package):
@@ -176,7 +178,7 @@ class _Renaming(ast.NodeTransformer):
         self._package = package
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        # Imports are statements. A long sum is an expression nested deeper than Python recurses.
+        # Expressions contain no imports, and a long sum is nested deeper than Python can recurse.
         return node if isinstance(node, ast.expr) else super().generic_visit(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
@@ -207,8 +209,8 @@ class _Renaming(ast.NodeTransformer):
 
 
 @contextmanager
-def _drawing_alike(seed: int) -> Iterator[None]:
-    """The global generators at a seed in the block, and behind it as they were before."""
+def _seeded(seed: int) -> Iterator[None]:
+    """Set the global generators to a seed for the block, and restore their states after it."""
     torch = sys.modules.get("torch")
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one
     pytorch = None if torch is None else torch.get_rng_state()

@@ -1,6 +1,7 @@
-"""Do the exponents of a student network follow from the dimension of its inputs, as 4/d?
+"""Are the exponents of a student network's loss 4/d, with d the dimension of its inputs?
 
-Sharma and Kaplan (2004.10802) for parameters N, Bahri et al. (2102.06701) for examples D too.
+Sharma and Kaplan (2004.10802) predict this for parameters N, and Bahri et al. (2102.06701) also
+for examples D.
 """
 
 from collections.abc import Sequence
@@ -19,12 +20,12 @@ N_SOURCE = "Sharma & Kaplan 2020, 2004.10802, abstract"
 D_SOURCE = "Bahri et al. 2021, 2102.06701, resolution-limited regime"
 WORDS = {"n_in": "d"}
 DIMENSIONS = (2, 4, 8, 16)
-MANY, WIDE = 16_384, 96  # examples where N varies, units a layer where D does
+MANY, WIDE = 16_384, 96  # examples in the runs over N, and units per layer in the runs over D
 OF_N, OF_D = [f"n_data=={MANY}", f"width<{WIDE}"], [f"width=={WIDE}", f"n_data<{MANY}"]
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """Students of all widths with many examples, and wide ones with all numbers of them."""
+    """Students of all widths with many examples, and wide students with all numbers of examples."""
     steps = {"quick": 1500, "paper": 20_000}[size]
     train = TrainSpec(optimizer=Adam(learning_rate=3e-3), steps=steps, batch_size=128,
                       schedule=Cosine(), loss="squared_error")  # fmt: skip
@@ -37,19 +38,23 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 
 
 def exponents(x: str, where: Sequence[str], source: str, of: str) -> tuple[Exponents, Steeper]:
-    """Each dimension's exponent beside 4/d, above the floor that so few updates leave."""
+    """Claims that each dimension's exponent is 4/d, and that it is larger at d = 2 than at 16.
+
+    The laws have a fitted floor, because the loss does not converge in so few updates.
+    """
     same: dict[str, Any] = dict(group="n_in", where=where, source=source, words=WORDS)
     return (
         Exponents(x, "test_loss", predicts=lambda d: 4 / d, formula="4/d", within=0.25,
-                  floor="fitted", says=f"{of} is 4/d, d the dimension of the inputs", **same),
-        Steeper(x, "test_loss", steeper=2, than=16, says=f"{of} is larger at d 2 than 16", **same),
+                  floor="fitted", says=f"{of} is 4/d, with d the dimension of the inputs", **same),
+        Steeper(x, "test_loss", steeper=2, than=16, says=f"{of} is larger at d = 2 than at 16",
+                **same),
     )  # fmt: skip
 
 
 STUDY = Study(
     name="teacher_dimension",
     title="Exponents and the dimension of the inputs",
-    question="Are the exponents of a student's loss 4/d, d the dimension of the inputs?",
+    question="Are the exponents of a student's loss 4/d, with d the dimension of the inputs?",
     runs=runs, sizes=("quick", "paper"), seeds={"quick": (0, 1, 2), "paper": (0, 1, 2, 3, 4)},
     measures={
         "losses": measures.losses,

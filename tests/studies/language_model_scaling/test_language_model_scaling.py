@@ -279,7 +279,7 @@ def test_the_best_of_the_least_and_of_the_largest_budget_and_the_larger_run_writ
     assert [c.text for c in columns] == [f"by {row['run_id']}" for row in chosen]
     for column, row in zip(columns, chosen, strict=True):
         assert f"{row['n_params']:,} parameters" == column.title
-        assert f"{row['bits_per_byte']:.2f} bits a byte" in column.facts
+        assert f"{row['bits_per_byte']:.2f} bits per byte" in column.facts
         assert column.opening == PROMPT
 
 

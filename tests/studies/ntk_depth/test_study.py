@@ -135,7 +135,7 @@ def test_the_printed_law_is_that_of_k_less_k_inf(sample):
     assert "||K - K_inf||" in STUDY.prediction and "||K - K_inf|| ~" in finding.prediction
     assert finding.verdict == "disagrees" and finding.measured == pytest.approx(0.009, abs=1e-6)
     assert "K - K_inf goes as M^0.009 and M(K - K_inf) as M^1.009" in finding.answer
-    assert "inference of ours" in finding.answer
+    assert "our inference" in finding.answer
 
 
 def with_one_rare_draw(over="N"):
@@ -151,8 +151,8 @@ def test_a_line_with_a_rare_draw_is_named_and_stays_in_the_mean(sample):
     numbers = replace(Numbers.of(sample), slopes=with_one_rare_draw())
     finding = findings_of(numbers)[1]
     assert finding.verdict == "undecided" and finding.measured == pytest.approx(-0.5 / 61, abs=1e-4)
-    assert "The line (L 32, D 20, M 10) alone is -0.4" in finding.answer
-    assert "47 lines granted less than 0.2 beforehand +0.000 [-0.000, +0.000]" in finding.answer
+    assert "The line (L 32, D 20, M 10) alone differs by -0.4" in finding.answer
+    assert "47 lines with a tolerance below 0.2 is +0.000 [-0.000, +0.000]" in finding.answer
     assert "61 of 61 are met" in finding.control
 
 

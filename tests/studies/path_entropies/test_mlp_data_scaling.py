@@ -44,9 +44,7 @@ def findings(table: Table) -> dict[str, Finding]:
 
 
 def of_seed(found: dict[str, Finding], symbol: str) -> Finding:
-    return found[
-        f"The amount of data sets {symbol}: more data move it more than another seed would"
-    ]
+    return found[f"More data change {symbol} more than another seed would"]
 
 
 def test_the_draw_of_sampled_units_is_no_spread_between_seeds() -> None:
@@ -84,7 +82,7 @@ def test_the_interval_of_the_ratio_holds_the_true_one_in_95_percent() -> None:
 
 def test_what_training_adds_grows_with_d_and_its_exponent_tells_a_power_from_a_logarithm() -> None:
     """The source says nothing of it: that a form fails is in the answer and no verdict."""
-    claim = "What training adds to H'_TSE grows with D"
+    claim = "The increase of H'_TSE by training grows with D"
     table = runs(between_seeds=0)
     power = findings(table)[claim]
     assert (power.verdict, power.source) == ("agrees", OURS)

@@ -28,7 +28,7 @@ PRINTED = {
 UNTRAINED_CORE = (-1.63, 0.80)
 
 HTSE_ABOVE_LOWEST = "H'_TSE above its lowest value falls as a power law of N"
-HTSE_ABOVE_A_FLOOR = "Above a floor that is fitted H'_TSE falls as a power law of N"
+HTSE_ABOVE_A_FLOOR = "Above a fitted floor H'_TSE falls as a power law of N"
 HSIE_LAW = "H'_SIE grows as the logarithm of N up to the lowest loss"
 
 

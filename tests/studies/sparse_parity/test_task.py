@@ -116,8 +116,8 @@ def test_uses_and_seeds_have_streams_of_their_own():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        (dict(k=(3, 3)), "k for each of 10 tasks"),
-        (dict(k=101), "k between 1 and n_bits = 100"),
+        (dict(k=(3, 3)), "k must have one value for each of 10 tasks"),
+        (dict(k=101), "k must be between 1 and n_bits = 100"),
         (dict(n_bits=4, k=3, distinct=True), "only 4 distinct sets of 3 of 4 bits"),
         (dict(steps=10, measure_every=3), "multiple of measure_every"),
     ],

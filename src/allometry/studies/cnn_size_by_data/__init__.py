@@ -1,1 +1,1 @@
-"""Convolutional networks of many widths, trained on many shares of FashionMNIST."""
+"""Convolutional networks of several widths, trained on several shares of MNIST."""

@@ -1,4 +1,4 @@
-"""Networks on a grid of widths by shares of the data: what their losses follow."""
+"""How the losses of a grid of widths by shares of the data depend on both and on compute."""
 
 import csv
 from collections.abc import Mapping
@@ -26,10 +26,12 @@ HALF = 0.0005 + 1e-9  # half a unit of the third decimal printed, and the roundi
 
 
 class Parts(NamedTuple):
-    """The finished runs by what they are for, in one order whatever the table's.
+    """The finished runs by their purpose, sorted, so that the order of the table does not matter.
 
-    grid: one update, a share that the notebook has. repeats: one update, another share.
-    trained, dropout: an epoch in minibatches, without and with dropout.
+    Attributes:
+        grid: one update, on a share that the notebook has.
+        repeats: one update, on another share.
+        trained, dropout: one epoch in minibatches, without and with dropout.
     """
 
     grid: Table
@@ -39,7 +41,7 @@ class Parts(NamedTuple):
 
 
 def parts(table: Table) -> Parts:
-    """The parts of a table; some may be empty."""
+    """The finished runs of a table by purpose; any part may be empty."""
     done = table.where(status="done").sort("model_size", "dataset_fraction", "seed")
     once = done["one_step"] == 1
     listed = np.isin(done["dataset_fraction"], NOTEBOOK_FRACTIONS)
@@ -58,13 +60,13 @@ def printed_cells() -> list[dict[str, float]]:
 
 
 class Printed(NamedTuple):
-    """The cells run beside the notebook's table.
+    """A comparison of the runs with the notebook's table.
 
     Attributes:
-        cells: of the notebook's that were run. losses: of their 2 x `cells` losses, those equal to
-            three decimals.
-        accuracies: of their 2 x `cells` accuracies, those within 0.1 point.
-        others: share of the losses that equal the number of the next cell in the table.
+        cells: number of the notebook's cells that were run.
+        losses: how many of their 2 x `cells` losses equal the notebook's to three decimals.
+        accuracies: how many of their 2 x `cells` accuracies are within 0.1 point.
+        others: share of the losses that equal the loss of the next cell in the table, a control.
     """
 
     cells: int
@@ -74,20 +76,22 @@ class Printed(NamedTuple):
 
     @classmethod
     def of(cls, grid: Table) -> "Printed":
-        """Of the runs at the notebook's cells with the notebook's seeds."""
+        """The comparison for the runs at the notebook's cells with the notebook's seeds."""
         cell = ("model_size", "dataset_fraction", "seed")
-        there = {tuple(float(row[n]) for n in cell): row for row in grid}
+        runs = {tuple(float(row[n]) for n in cell): row for row in grid}
         table = printed_cells()
         pairs = [
-            (there[key], row, table[(place + 1) % len(table)])
+            (runs[key], row, table[(place + 1) % len(table)])
             for place, row in enumerate(table)
-            if (key := tuple(row[n] for n in cell)) in there
+            if (key := tuple(row[n] for n in cell)) in runs
         ]
-        apart = [run[n] - row[n] for run, row, _ in pairs for n in ("train_loss", "test_loss")]
+        differences = [
+            run[n] - row[n] for run, row, _ in pairs for n in ("train_loss", "test_loss")
+        ]
         accuracies = (("train_accuracy", "train_acc"), ("test_accuracy", "test_acc"))
         return cls(
             cells=len(pairs),
-            losses=sum(abs(one) <= HALF for one in apart),
+            losses=sum(abs(difference) <= HALF for difference in differences),
             # The notebook rounds accuracies to four decimals, then to three.
             accuracies=sum(
                 abs(round(round(run[ours], 4), 3) - row[theirs]) <= 0.1
@@ -101,18 +105,19 @@ class Printed(NamedTuple):
         )  # fmt: skip
 
 
-# ---- one update a cell ----------------------------------------------------------------------
+# ---- one update per cell --------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Drop:
-    """The two largest widths beside each other, in percentage points.
+    """A comparison of the two largest widths, in percentage points.
 
     Attributes:
-        widths: the second largest and the largest. runs: of the one with fewer.
-        drop: mean test accuracy of the largest less that of the other.
-        gap: of the largest, mean accuracy on training images less that on test images.
-        spread: standard deviation of the test accuracy from run to run.
+        widths: the second largest and the largest.
+        runs: number of runs of the width that has fewer.
+        drop: mean test accuracy of the largest width minus that of the second largest.
+        gap: mean training accuracy minus mean test accuracy of the largest width.
+        spread: standard deviation of the test accuracy between runs of one width.
     """
 
     widths: tuple[int, int]
@@ -123,7 +128,10 @@ class Drop:
 
 
 def drop_at_the_top(repeats: Table) -> Drop:
-    """With 95% intervals of Student's t (Welch's for the difference); NaN for too few runs."""
+    """The comparison of the two largest widths.
+
+    Intervals are 95% intervals of Student's t (Welch's for the difference); NaN for too few runs.
+    """
     sizes = sorted(set(repeats["model_size"].tolist()))
     if len(sizes) < 2:
         return Drop((0, 0), 0, NO_VALUE, NO_VALUE, float("nan"))
@@ -143,14 +151,16 @@ def drop_at_the_top(repeats: Table) -> Drop:
 
 
 def slopes(grid: Table) -> Mapping[str, Interval]:
-    """What the test loss of one update follows, with the jackknife's intervals over cells.
+    """How the test loss after one update depends on width, data and compute.
 
-    Every cell has a seed of its own, so the scatter between seeds is in the intervals.
+    Intervals are from a jackknife over cells. Every cell has its own seed, so they include the
+    scatter between seeds.
 
     Returns:
-        `width`, `data`: loss for each factor e, both at once; `ratio`: data over width;
-        `r2_width`, `r2_flop`, `r2_simple`: R^2 in the logarithm of the width, of the training FLOP
-        and of width x share; `r2_gain`: that in FLOP less that in width x share.
+        `width`, `data`: change in loss for each factor e in width and in data, from one regression
+        on both; `ratio`: `data` over `width`; `r2_width`, `r2_flop`, `r2_simple`: R^2 of the
+        regression on the logarithm of the width, of the training FLOP and of width x share;
+        `r2_gain`: `r2_flop` minus `r2_simple`. NaN for too few cells.
     """
     names = ("width", "data", "ratio", "r2_width", "r2_flop", "r2_simple", "r2_gain")
     if len(grid) < 6 or min(len(set(grid[n])) for n in ("model_size", "dataset_fraction")) < 2:
@@ -180,10 +190,10 @@ def _r2(x: Array, y: Array) -> float:
 
 
 def flop_a_unit(grid: Table, column: str = "forward_flop") -> tuple[Array, Array]:
-    """The widths of a grid, and FLOP of an image a unit of width, ``(widths,)`` each.
+    """The widths of a grid and the FLOP per image and unit of width, ``(widths,)`` each.
 
     Args:
-        column: `forward_flop` as it stands, or the `compute` of a training, over its images.
+        column: `forward_flop`, or `compute`, which is divided by the number of images.
     """
     flop = grid[column] / (grid["n_data"] if column == "compute" else 1)
     widths, first = np.unique(grid["model_size"], return_index=True)
@@ -194,7 +204,8 @@ class Means(NamedTuple):
     """Means of a column at each value of another.
 
     Attributes:
-        at: the values, rising, ``(values,)``. means: with Student's 95% intervals.
+        at: the values in ascending order, ``(values,)``.
+        means: the mean at each, with Student's 95% interval.
     """
 
     at: Array

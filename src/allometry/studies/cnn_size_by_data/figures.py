@@ -53,27 +53,27 @@ def _numbers(analysis: Analysis) -> Numbers:
 
 
 def of_this_size(table: Table, analysis: Analysis) -> dict[str, FindingFigure]:
-    """Of the figures that not every size has, those whose runs there are."""
+    """The figures whose runs the table has, apart from `accuracy_by_width`."""
     numbers = _numbers(analysis)
     grid = [four_heatmaps, loss_and_compute, flop_by_width]
     drawn = grid if len(numbers.parts.grid) else []
     drawn += [training_frontier] if numbers.trained else []
-    made = {}
+    by_name = {}
     for figure in drawn:
         caption = " ".join((figure.__doc__ or "").split())
         if figure is training_frontier and not _exponent_rows(numbers):
             caption = caption.partition(" c: ")[0]
-        made[figure.__name__] = FindingFigure(partial(figure, table, analysis), caption)
-    return made
+        by_name[figure.__name__] = FindingFigure(partial(figure, table, analysis), caption)
+    return by_name
 
 
-# ---- one update a cell ----------------------------------------------------------------------
+# ---- one update per cell --------------------------------------------------------------------
 
 
 def four_heatmaps(table: Table, analysis: Analysis) -> "Figure":
-    """The notebook's four heatmaps: loss and accuracy after one update, every width by every share
-    of the data, one seed a cell (the mean where more were run). Shares in their order, not the
-    alphabet's."""
+    """The notebook's four heatmaps: loss and accuracy after one update, for every width and share
+    of the data, with one seed per cell (the mean if more were run). Shares are in numerical order;
+    the notebook sorts them as text."""
     numbers = _numbers(analysis)
     grid = numbers.parts.grid
     figure, axes = panels(2, 2, height=150.0, sharex=True, sharey=True)
@@ -89,7 +89,7 @@ def four_heatmaps(table: Table, analysis: Analysis) -> "Figure":
         figure,
         f"{printed.losses} of {2 * printed.cells} losses equal the notebook's to three decimals"
         if printed.cells
-        else "Loss and accuracy after one step; none of these cells is the notebook's",
+        else "Loss and accuracy after one step; none of these cells is in the notebook",
     )
     return figure
 
@@ -129,8 +129,8 @@ def _on(color: NDArray[np.float64]) -> str:
 
 def loss_and_compute(table: Table, analysis: Analysis) -> "Figure":
     """Test loss after one update. a: as in the notebook, cells joined in order of width x share;
-    b: the same cells in FLOP, a colour a width. c, d: means over shares and over widths with
-    95% intervals of Student's t, as the notebook draws them without."""
+    b: the same cells against FLOP, one colour per width. c, d: means over shares and over widths
+    as in the notebook, with 95% intervals of Student's t added."""
     numbers = _numbers(analysis)
     grid = numbers.parts.grid
     figure, axes = panels(2, 2, height=120.0, sharey=True)
@@ -151,17 +151,18 @@ def loss_and_compute(table: Table, analysis: Analysis) -> "Figure":
     width, flop, simple = (numbers.slopes[f"r2_{n}"].value for n in ("width", "flop", "simple"))
     headline(
         figure,
-        f"After one step loss follows the width (R² {width:.2f}) more than FLOP ({flop:.2f}) or "
-        f"width \N{MULTIPLICATION SIGN} share ({simple:.2f})"
+        f"R² of the loss after one step: {width:.2f} in width, {flop:.2f} in FLOP, {simple:.2f} in "
+        "width \N{MULTIPLICATION SIGN} share"
         if math.isfinite(width)
-        else "Too few cells to say what the loss follows",
+        else "Too few cells for the dependence of the loss on width and compute",
     )
     return figure
 
 
 def flop_by_width(table: Table, analysis: Analysis) -> "Figure":
-    """FLOP of the forward pass of an image a unit of width, over those of the narrowest network.
-    Dashed: proportional to the width, as width x share has it, and the tenth granted (grey)."""
+    """Forward FLOP per image and unit of width, relative to the narrowest network. Dashed: FLOP
+    proportional to the width, as width x share assumes; grey: a deviation of up to a tenth, which
+    the claim allows."""
     grid = _numbers(analysis).parts.grid
     widths, forward = flop_a_unit(grid)
     figure, axes = panels(1, 1, height=70.0, width=120.0)
@@ -174,16 +175,16 @@ def flop_by_width(table: Table, analysis: Analysis) -> "Figure":
         _ticks(ax, widths)
         ax.set_ylim(bottom=0)
         ax.set_xlabel("width (channels)")
-        ax.set_ylabel("forward FLOP a unit of width")
+        ax.set_ylabel("forward FLOP per unit of width")
     headline(
         figure,
-        f"A unit of width costs up to {forward.max() / forward.min():.1f} times the forward FLOP",
+        f"Forward FLOP per unit of width differ by a factor of {forward.max() / forward.min():.1f}",
     )
     return figure
 
 
 def _by_width(ax: "Axes", rows: Table, x: str, *, ylog: bool = False) -> None:
-    """A line of cells a width, in one ramp, the smallest and the largest named."""
+    """One line of cells per width, coloured by a ramp; the smallest and largest are labelled."""
     widths = sorted(set(rows["model_size"].tolist()))
     with paper():
         dress(ax, xlog=True, ylog=ylog)
@@ -191,7 +192,7 @@ def _by_width(ax: "Axes", rows: Table, x: str, *, ylog: bool = False) -> None:
             cells = rows.where(model_size=width).sort(x)
             ax.plot(cells[x], cells["test_loss"], "-o", color=color, lw=0.8, ms=2.2)
             if width in (widths[0], widths[-1]):
-                # The small ones reach furthest to the left, the large ones to the right.
+                # The smallest width extends furthest to the left, the largest to the right.
                 end, away = (0, (0, 5)) if width == widths[0] else (-1, (5, 0))
                 ax.annotate(
                     f"{width:g}", (cells[x][end], cells["test_loss"][end]), xytext=away,
@@ -207,27 +208,28 @@ def _marginal(ax: "Axes", rows: Table, name: str, column: str, means: Means, col
         ax.plot(rows[name], rows[column], ".", color=GREY, ms=3, alpha=0.6)
         value, low, high = np.array(means.means).T
         ax.plot(means.at, value, "-o", color=color, lw=1.2, ms=4, zorder=4)
-        seen = np.isfinite(low)
-        ax.vlines(means.at[seen], low[seen], high[seen], color=color, lw=1.2, zorder=3)
+        finite = np.isfinite(low)
+        ax.vlines(means.at[finite], low[finite], high[finite], color=color, lw=1.2, zorder=3)
 
 
 def _ticks(ax: "Axes", widths: NDArray[np.float64]) -> None:
-    """The widths themselves on the axis, no others."""
+    """Put ticks at these widths only."""
     ax.set_xticks(widths, [f"{width:g}" for width in widths])
     ax.set_xticks([], minor=True)
 
 
 def accuracy_by_width(table: Table, analysis: Analysis) -> "Figure":
-    """Test accuracy by width, each panel named: after one update in the notebook's cells (one seed
-    a cell, over all shares) and on 600 images with many seeds, as far as these were run. Dots:
-    runs; line and whiskers: means with 95% intervals of Student's t."""
+    """Test accuracy by width. The panel titles name the runs, as far as they were made: one update
+    in the notebook's cells (one seed per cell, all shares), or on 600 images with many seeds; if
+    neither was made, one epoch in minibatches. Dots: runs; line and whiskers: means with 95%
+    intervals of Student's t."""
     numbers = _numbers(analysis)
     once = (
         (numbers.parts.grid, "grid", "the notebook's cells"),
         (numbers.parts.repeats, "repeats", "many seeds, 600 images"),
     )
     trained = (numbers.parts.trained, "trained", "an epoch in minibatches")
-    shown = [one for one in once if len(one[0])] or [trained]
+    shown = [panel for panel in once if len(panel[0])] or [trained]
     figure, axes = panels(1, len(shown), height=70.0, sharey=True)
     for ax, (rows, which, title) in zip(axes[0], shown, strict=True):
         means = numbers.test_accuracy[which]
@@ -242,7 +244,7 @@ def accuracy_by_width(table: Table, analysis: Analysis) -> "Figure":
     drop = numbers.drop.drop
     headline(
         figure,
-        "Too few seeds to say whether accuracy falls at the largest width"
+        "Too few seeds for the change of accuracy at the largest width"
         if not math.isfinite(drop.low)
         else f"At the largest width accuracy changes by {drop.value:+.1f} points "
         f"[{drop.low:+.1f}, {drop.high:+.1f}]",
@@ -254,14 +256,17 @@ def accuracy_by_width(table: Table, analysis: Analysis) -> "Figure":
 
 
 def training_frontier(table: Table, analysis: Analysis) -> "Figure":
-    """One epoch in minibatches, means over seeds, a colour a width. a: test loss against FLOP,
-    ringed where no cell of as little compute is better, and the power law through those; b: the
-    same cells against width x share. c: exponents of the frontier with 95% intervals of the
-    jackknife over widths and seeds; squares: with 20% dropout."""
+    """One epoch in minibatches, means over seeds, one colour per width. a: test loss against FLOP;
+    cells on the compute-efficient frontier are ringed, and the dashed line is a power law through
+    them; b: the same cells against width x share. c: exponents of the frontier with 95% intervals
+    of the jackknife over widths and seeds; squares: with 20% dropout."""
     numbers = _numbers(analysis)
     trained = numbers.trained
     if trained is None:
-        raise DataError("no real training to draw; `allometry run --size paper` does it")
+        raise DataError(
+            "the table has no runs of one epoch to draw; "
+            "`allometry run cnn_size_by_data --size paper` trains them"
+        )
     rows = _exponent_rows(numbers)
     figure, axes = panels(1, 3 if rows else 2, height=75.0)
     for ax, name, label in (

@@ -1,4 +1,4 @@
-"""The claims of the study of widths and shares beside what was measured."""
+"""Findings of the study of convolutional networks: its claims and the measurements."""
 
 import math
 from collections.abc import Sequence
@@ -18,12 +18,15 @@ SOURCE = (
 )
 HOFFMANN = "Hoffmann et al. 2022, arXiv 2203.15556, table 2"
 CELLS = 80  # of the notebook
-HALF_AS_MUCH = 0.5  # of the effect of width: below it data count for less. Ours.
-PROPORTIONAL = 1.1  # FLOP a unit, the largest over the smallest, that count as proportional. Ours.
-# Best N = C^a to within a quarter for each factor ten in compute: 10^0.1 = 1.26. Ours.
+# The following bounds are ours, not the notebook's.
+HALF_AS_MUCH = 0.5  # of the effect of width; below this the effect of data counts as smaller
+# Largest over smallest FLOP per unit of width up to which they count as proportional to the width.
+PROPORTIONAL = 1.1
+# Tolerance of the exponent of the best N in compute. It changes N by a quarter for each factor of
+# ten in compute: 10^0.1 = 1.26.
 ALIKE = 0.1
-# An exponent that differs by so much puts the loss off by an eighth after a factor ten in
-# compute, 10^0.05 = 1.12. Ours.
+# Least difference in exponents that counts. It changes the loss by an eighth for each factor of ten
+# in compute: 10^0.05 = 1.12.
 SMALL = 0.05
 
 
@@ -31,7 +34,7 @@ SMALL = 0.05
 
 
 def findings_of(numbers: Numbers) -> Sequence[Finding]:
-    """The notebook's table, what it says of it, and what the exercise behind it asks."""
+    """Findings on the notebook's table, on its claims, and on the exercise it belongs to."""
     part, findings = numbers.parts, []
     if numbers.printed.cells:
         findings.append(_as_printed(numbers))
@@ -48,13 +51,13 @@ def findings_of(numbers: Numbers) -> Sequence[Finding]:
 
 def _as_printed(numbers: Numbers) -> Finding:
     printed = numbers.printed
-    run = 2 * printed.cells
-    verdict: Verdict = "disagrees" if printed.losses < run else "agrees"
+    n_losses = 2 * printed.cells
+    verdict: Verdict = "disagrees" if printed.losses < n_losses else "agrees"
     if verdict == "agrees" and printed.cells < CELLS:
         verdict = "undecided"
     few = "" if printed.cells == CELLS else f" {CELLS - printed.cells} cells were not run."
     return Finding(
-        claim=f"The losses of the notebook's {CELLS} cells come out again",
+        claim=f"The losses of the notebook's {CELLS} cells are reproduced",
         prediction=f"the {2 * CELLS} losses of its table, training and test, to the three decimals "
         "printed",
         source=SOURCE,
@@ -62,11 +65,12 @@ def _as_printed(numbers: Numbers) -> Finding:
         low=math.nan,
         high=math.nan,
         verdict=verdict,
-        answer=f"{printed.losses} of {run} losses of the {printed.cells} cells run equal the "
-        f"notebook's to three decimals, and {printed.accuracies} of {run} accuracies are within "
-        f"0.1 point.{few}",
-        control=f"beside the next cell's numbers: {printed.others:.0%} of the losses equal",
-        unit=f"of {run} losses",
+        answer=f"{printed.losses} of {n_losses} losses of the {printed.cells} cells run equal the "
+        f"notebook's to three decimals, and {printed.accuracies} of {n_losses} accuracies are "
+        f"within 0.1 point.{few}",
+        control=f"compared with the next cell of the table, {printed.others:.0%} of the losses are "
+        "equal",
+        unit=f"of {n_losses} losses",
         figure="four_heatmaps",
         reproduces=True,
     )
@@ -75,21 +79,21 @@ def _as_printed(numbers: Numbers) -> Finding:
 def _overfitting(numbers: Numbers) -> Finding:
     top = numbers.drop
     drop = top.drop
-    answer = "Too few runs to say." if math.isnan(drop.value) else (
+    answer = "Too few runs for an estimate." if math.isnan(drop.value) else (
         f"From width {top.widths[0]} to {top.widths[1]} the mean test accuracy changes by "
-        f"{_shown(drop, '+.1f')} points over {top.runs} networks each; from one network to the "
-        f"next it varies by {top.spread:.1f} points (standard deviation), so a mean of ten is "
-        f"uncertain by {top.spread / math.sqrt(10):.1f}."
+        f"{_shown(drop, '+.1f')} points, with {top.runs} networks of each width. The standard "
+        f"deviation between networks is {top.spread:.1f} points, so a mean of ten has a standard "
+        f"error of {top.spread / math.sqrt(10):.1f}."
     )  # fmt: skip
     control = "" if math.isnan(top.gap.value) else (
-        f"training images: the biggest model is {_shown(top.gap, '+.1f')} points better on them "
-        "than on test images"
+        f"accuracy of the biggest model on training images minus that on test images: "
+        f"{_shown(top.gap, '+.1f')} points"
     )  # fmt: skip
     return Finding(
-        claim="The biggest model overfits: its test accuracy falls below that of the next smaller",
-        prediction='"apparently starts overfitting at the biggest model" (cell 56): mean test '
-        "accuracy falls from width 47 to 67, in its ten cells each from 27.1 to 20.5%: a change "
-        "below 0",
+        claim="The biggest model overfits: its test accuracy is below that of the next smaller one",
+        prediction='"apparently starts overfitting at the biggest model" (cell 56): a change of '
+        "mean test accuracy below 0 from width 47 to 67; over the notebook's ten cells of each "
+        "width it falls from 27.1 to 20.5%",
         source=SOURCE,
         measured=drop.value,
         low=drop.low,
@@ -105,52 +109,51 @@ def _overfitting(numbers: Numbers) -> Finding:
 def _data_or_width(numbers: Numbers) -> Finding:
     slopes = numbers.slopes
     ratio = slopes["ratio"]
-    answer = "Too few cells to say." if math.isnan(ratio.value) else (
-        f"After one update test loss changes by {_shown(slopes['width'])} for each factor e in "
-        f"width and by {_shown(slopes['data'])} for each factor e in data. Of its variance width "
+    answer = "Too few cells for an estimate." if math.isnan(ratio.value) else (
+        f"After one update the test loss changes by {_shown(slopes['width'])} for each factor e in "
+        f"width and by {_shown(slopes['data'])} for each factor e in data. Of its variance, width "
         f"alone explains {_shown(slopes['r2_width'], '.2f')}, training FLOP "
         f"{_shown(slopes['r2_flop'], '.2f')}, width x share {_shown(slopes['r2_simple'], '.2f')}."
     )  # fmt: skip
     return Finding(
         claim='After one step "compute" means model size: data hardly matter',
-        prediction='"So apparently "compute" means ~model size?" (cell 55): the effect of data is '
-        f"less than {HALF_AS_MUCH:g} of that of width, on logarithms ({HALF_AS_MUCH:g} is ours: "
-        "width then explains most)",
+        prediction='"So apparently "compute" means ~model size?" (cell 55): for equal factors, the '
+        f"effect of data on the loss is less than {HALF_AS_MUCH:g} of that of width (this bound is "
+        "ours)",
         source=SOURCE,
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
         verdict=equivalent(ratio, HALF_AS_MUCH),
         answer=answer,
-        control="one update in every cell: more data only average its gradient, so nothing else "
-        "was to be expected",
+        control="this is expected: with one update per cell, more data only average its gradient",
         unit=_unit(ratio, "of the effect of width"),
         figure="loss_and_compute",
     )
 
 
 def _flop(numbers: Numbers) -> Finding:
-    """A count of operations: exact by its convention, so that it has no interval."""
+    """Whether forward FLOP are proportional to width x share; a count, so without an interval."""
     widths, forward = flop_a_unit(numbers.parts.grid)
     spread, training = (
-        float(each.max() / each.min())
-        for each in (forward, flop_a_unit(numbers.parts.grid, "compute")[1])
+        float(flop.max() / flop.min())
+        for flop in (forward, flop_a_unit(numbers.parts.grid, "compute")[1])
     )
     return Finding(
         claim="Width x share of the data stands for the compute of a forward pass",
         prediction='compute = dataset_fraction x model_size (cell 49), "to vary the amount of '
-        'compute used per forward pass by powers of 2" (Training): its FLOP are proportional to '
-        f"it, granted up to a factor {PROPORTIONAL:g} (ours: a tenth is not seen on a logarithmic "
-        "axis)",
+        'compute used per forward pass by powers of 2" (Training): the FLOP of a forward pass are '
+        f"proportional to it, to within a factor of {PROPORTIONAL:g} (this bound is ours: a tenth "
+        "is invisible on a logarithmic axis)",
         source=SOURCE,
         measured=spread,
         low=math.nan,
         high=math.nan,
         verdict=_proportional(len(widths), spread),
-        answer=f"A unit of width costs up to {spread:.1f} times as many FLOP of a forward pass in "
-        f"one network as in another, as the second convolution grows as the square of the width; "
-        f"{training:.1f} times in training FLOP. What counts as an operation moves these numbers "
-        "and not the verdict.",
+        answer=f"The forward FLOP per unit of width differ by a factor of up to {spread:.1f} "
+        "between networks, because the second convolution grows with the square of the width; the "
+        f"factor is {training:.1f} for training FLOP. The convention for counting operations "
+        "changes these numbers but not the verdict.",
         unit="times",
         figure="flop_by_width",
         exact=True,
@@ -167,9 +170,9 @@ def _allocation(trained: Frontier) -> Finding:
     exponent, answer = _best_size(trained)
     return Finding(
         claim="With more compute the best network grows as fast as its data",
-        prediction="N ~ C^a with a about 0.5, as of large language models (a = 0.50, 0.49 and 0.46 "
-        f"there), granted within {ALIKE:g} (ours: N to within a quarter for each factor ten in "
-        "compute); that it holds for these networks is ours",
+        prediction=f"N ~ C^a with a within {ALIKE:g} of 0.5. Large language models have 0.50, 0.49 "
+        "and 0.46; that this holds for these networks, and the bound (N to within a quarter for "
+        "each factor of ten in compute), are ours",
         source=HOFFMANN,
         measured=exponent.value,
         low=exponent.low,
@@ -183,7 +186,7 @@ def _allocation(trained: Frontier) -> Finding:
 
 
 def _best_size(trained: Frontier) -> tuple[Interval, str]:
-    """The exponent a of the best N in compute, and what is said of it."""
+    """The exponent a of the best N in compute, and the finding's answer."""
     law = trained.law
     if law is None:
         return NO_VALUE, "Too few runs to fit L(N, D)."
@@ -197,7 +200,7 @@ def _best_size(trained: Frontier) -> tuple[Interval, str]:
     if {alpha.verdict, beta.verdict} != {"identified"}:
         return NO_VALUE, answer + " The exponents are not identified by these runs."
     if not a.low <= a.value <= a.high:
-        why = " Its bootstrap interval leaves its own estimate out, so it gives no verdict."
+        why = " The bootstrap interval leaves its own estimate out, so it gives no verdict."
         return Interval(a.value, math.nan, math.nan), answer + why
     return exponent, answer
 
@@ -207,9 +210,8 @@ def _other_compute(trained: Frontier) -> str:
     if math.isnan(exponents["notebook_compute"].value):
         return ""
     return (
-        f"the frontier of test loss falls as a power of FLOP with exponent "
-        f"{_shown(exponents['compute'])}, of width x share with "
-        f"{_shown(exponents['notebook_compute'])}"
+        f"exponent of the test loss along the frontier: {_shown(exponents['compute'])} in FLOP, "
+        f"{_shown(exponents['notebook_compute'])} in width x share"
     )
 
 
@@ -217,13 +219,13 @@ def _frontier(trained: Frontier) -> Finding:
     exponents = trained.exponents
     flop, difference = exponents["compute"], exponents["difference"]
     answer = "Too few runs for a frontier." if math.isnan(flop.value) else (
-        f"Along the frontier test loss falls as C^{_shown(flop)}; counted in width x share "
-        f"the exponent is {_shown(exponents['notebook_compute'])}."
+        f"Along the frontier the test loss falls as C^{_shown(flop)} with C in FLOP; with C in "
+        f"width x share the exponent is {_shown(exponents['notebook_compute'])}."
     )  # fmt: skip
     return Finding(
         claim="Counting compute as width x share gives the frontier another exponent",
         prediction=f"the two exponents differ by more than {SMALL:g} (an eighth of the loss for "
-        "each factor ten in compute), since FLOP grow faster than the width",
+        "each factor of ten in compute), since FLOP grow faster than the width",
         source=OURS,
         measured=difference.value,
         low=difference.low,
@@ -238,15 +240,15 @@ def _frontier(trained: Frontier) -> Finding:
 def _dropout(numbers: Numbers, seeds: int) -> Finding:
     change = numbers.dropout_effect["change"]
     answer = "Too few runs to compare." if math.isnan(change.value) else (
-        f"Over the same cells test loss changes by a factor of "
-        f"{_shown(numbers.dropout_effect['ratio'])}, and the exponent of the frontier by "
+        f"On the same cells dropout changes the test loss by a factor of "
+        f"{_shown(numbers.dropout_effect['ratio'])} and the exponent of the frontier by "
         f"{_shown(change)}."
     )  # fmt: skip
     return Finding(
         claim="20% dropout changes the exponent of the compute-efficient frontier",
-        prediction="asked by the exercise (Hilton, Deep learning curriculum, chapter 2), which "
-        f"predicts nothing: a change of more than {SMALL:g} (an eighth of the loss for each factor "
-        "ten in compute)",
+        prediction=f"a change of more than {SMALL:g} (an eighth of the loss for each factor of ten "
+        "in compute); the exercise (Hilton, Deep learning curriculum, chapter 2) asks for the "
+        "change and predicts none",
         source=OURS,
         measured=change.value,
         low=change.low,
@@ -264,7 +266,7 @@ OPPOSITE: dict[Verdict, Verdict] = {
 
 
 def _differs(interval: Interval, seeds: int) -> Verdict:
-    """From zero, by more than is worth telling from it."""
+    """Whether an interval differs from 0 by more than `SMALL`; undecided for one seed."""
     return _over_seeds(OPPOSITE[equivalent(interval, SMALL)], seeds)
 
 
@@ -281,5 +283,5 @@ def _shown(interval: Interval, form: str = ".2g") -> str:
 
 
 def _unit(interval: Interval, unit: str) -> str:
-    """No number, no unit."""
+    """The unit, or no text if there is no number."""
     return "" if math.isnan(interval.value) else unit

@@ -1,4 +1,4 @@
-"""The compute-efficient frontier of networks trained for an epoch, in two measures of compute."""
+"""The compute-efficient frontier of networks trained for one epoch, in two measures of compute."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,23 +17,24 @@ __all__ = ["Frontier", "frontier_exponents", "frontier_rows", "means", "with_dro
 
 Array = NDArray[np.float64]
 
-FEWEST = 4  # widths, and cells of a frontier, that an exponent is drawn from
+FEWEST = 4  # least number of widths, and of cells on a frontier, for an exponent
 MEASURES = ("compute", "notebook_compute")  # FLOP, and width x share of the images
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """Of networks trained with one dropout.
+    """The frontier of the networks trained with one dropout rate.
 
     Attributes:
-        runs: how many there are. seeds: how many different ones.
-        cells: means over seeds, one row a cell of width and share.
+        runs: number of runs.
+        seeds: number of different seeds.
+        cells: means over seeds, one row per cell of width and share.
         edges: the rows of `cells` on the frontier, by measure of compute.
-        lines: slope and intercept of ln test loss on ln compute along it, by measure of
-            compute; none of fewer than four cells.
+        lines: slope and intercept of ln test loss on ln compute along the frontier, by measure of
+            compute; a measure with fewer than four cells on its frontier is left out.
         exponents: `compute`, `notebook_compute` and `difference`; see `frontier_exponents`.
-        law: L(N, D) of all runs; None where the grid is too small.
-        along: test loss as a power of FLOP along the frontier; None of fewer than four cells.
+        law: L(N, D) fitted to all runs; None if the grid is too small.
+        along: test loss as a power of FLOP along the frontier; None for fewer than four cells.
     """
 
     runs: int
@@ -47,6 +48,7 @@ class Frontier:
 
     @classmethod
     def of(cls, runs: Table) -> "Frontier":
+        """The frontier of these runs."""
         edges = {name: frontier_rows(runs, name) for name in MEASURES}
         return cls(
             runs=len(runs),
@@ -64,16 +66,16 @@ class Frontier:
         )
 
     def fits(self, suffix: str = "") -> dict[str, Fit]:
-        """By name, for the report."""
+        """The fits by the title they have in the report."""
         by_name = {
             f"Test loss, L(N, D){suffix}": self.law,
             f"Test loss along the frontier{suffix}": self.along,
         }
-        return {name: one for name, one in by_name.items() if one is not None}
+        return {name: fitted for name, fitted in by_name.items() if fitted is not None}
 
 
 def _law(runs: Table) -> Fit | None:
-    """L(N, D) of all runs, whole widths resampled; None where the grid is too small."""
+    """L(N, D) fitted to all runs, with widths as the resampled units; None if too few."""
     if min(len(set(runs["n_params"])), len(set(runs["n_data"]))) < FEWEST:
         return None
     columns = {"N": "n_params", "D": "n_data", "L": "test_loss"}
@@ -93,7 +95,7 @@ def _line(compute: Array, loss: Array) -> tuple[float, float]:
 
 
 def means(runs: Table) -> Table:
-    """One row a cell of width and share: its columns' means over seeds."""
+    """One row per cell of width and share: the means of its columns over seeds."""
     columns = ("model_size", "dataset_fraction", "n_params", "n_data", "compute",
                "notebook_compute", "test_loss")  # fmt: skip
     rows = [
@@ -104,7 +106,7 @@ def means(runs: Table) -> Table:
 
 
 def frontier_rows(runs: Table, compute: str = "compute") -> Table:
-    """The cells that no cell of as little compute beats, by rising compute."""
+    """The cells with a lower loss than every cell of less compute, in order of compute."""
     cells = means(runs)
     return cells.take(_frontier(cells[compute], cells["test_loss"]))
 
@@ -120,10 +122,12 @@ def _frontier(compute: Array, loss: Array) -> NDArray[np.int64]:
 def frontier_exponents(runs: Table) -> Mapping[str, Interval]:
     """Exponents of test loss along the frontier, in FLOP and in width x share.
 
+    Intervals are from a jackknife over widths and over seeds. The frontier is determined again
+    for each width or seed left out.
+
     Returns:
-        `compute`, `notebook_compute` and `difference`, the first less the second, with the
-        jackknife's intervals over widths and over seeds, the frontier taken again without each; NaN
-        for fewer than four widths, or cells on either frontier.
+        `compute`, `notebook_compute` and `difference`, which is the first minus the second. NaN
+        for fewer than four widths, or fewer than four cells on either frontier.
     """
     grid = _grid(runs)
     by_name = grid.jackknife(_exponents) if grid else {}
@@ -133,12 +137,14 @@ def frontier_exponents(runs: Table) -> Mapping[str, Interval]:
 
 
 def with_dropout(trained: Table, dropout: Table) -> Mapping[str, Interval]:
-    """The same cells with and without dropout.
+    """The effect of dropout on the same cells.
+
+    Intervals are from a jackknife over widths and over seeds.
 
     Returns:
-        `ratio`: geometric mean of test loss with over without; `change`: exponent of the
-        frontier in FLOP with less without; with the jackknife's intervals over widths and over
-        seeds. NaN where the cells differ or are too few.
+        `ratio`: geometric mean of the test loss with dropout over that without; `change`: exponent
+        of the frontier in FLOP with dropout minus that without. NaN if the cells of both differ or
+        are too few.
     """
     without, noisy = (_grid(runs) if len(runs) else None for runs in (trained, dropout))
     by_name: Mapping[str, Interval] = {}
@@ -151,13 +157,13 @@ def with_dropout(trained: Table, dropout: Table) -> Mapping[str, Interval]:
     return by_name
 
 
-WITH_DROPOUT = "dropout "  # before the names of columns
+WITH_DROPOUT = "dropout "  # prefix of column names
 
 
 def _grid(runs: Table) -> Grid | None:
-    """Widths by seeds, columns of each share; None for fewer than `FEWEST` whole widths.
+    """Widths by seeds, with columns for each share; None for fewer than `FEWEST` widths.
 
-    The widths for which every share was trained with every seed.
+    Only widths for which every share was trained with every seed are taken.
     """
     shares, seeds = (sorted(set(runs[n].tolist())) for n in ("dataset_fraction", "seed"))
     rows_of = {width: len(rows) for (width,), rows in runs.groups("model_size")}
@@ -166,9 +172,9 @@ def _grid(runs: Table) -> Grid | None:
         return None
     runs = runs.take(np.isin(runs["model_size"], whole))
     names = ("test_loss", *MEASURES)
-    each = [Grid.of(runs.where(dataset_fraction=s), "model_size", names) for s in shares]
-    columns = {f"{n} {k}": one.columns[n] for k, one in enumerate(each) for n in names}
-    return Grid(each[0].size, each[0].seeds, columns)
+    grids = [Grid.of(runs.where(dataset_fraction=s), "model_size", names) for s in shares]
+    columns = {f"{n} {k}": grid.columns[n] for k, grid in enumerate(grids) for n in names}
+    return Grid(grids[0].size, grids[0].seeds, columns)
 
 
 def _places(grid: Grid) -> tuple[object, ...]:
@@ -176,7 +182,7 @@ def _places(grid: Grid) -> tuple[object, ...]:
 
 
 def _all_shares(curves: Curves, name: str) -> Array:
-    """A quantity of every cell, ``(shares x widths,)``."""
+    """The values of one quantity in all cells, ``(shares x widths,)``."""
     return np.concatenate([c for n, c in curves.columns.items() if n.rsplit(" ", 1)[0] == name])
 
 

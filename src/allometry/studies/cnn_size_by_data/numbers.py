@@ -1,4 +1,4 @@
-"""All numbers of the study of widths and shares, computed once for its findings and figures."""
+"""Numbers shared by the findings and figures of the study, computed once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,15 +22,16 @@ __all__ = ["Numbers"]
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the runs give; a part without runs has None or NaN.
+    """All numbers of the study; None or NaN for a part without runs.
 
     Attributes:
-        parts: the runs by what they are for. printed: the grid beside the notebook's table.
-        drop: the two largest widths, of the repeated widths or else of the grid.
-        slopes: what the test loss of the grid follows.
-        test_loss: its means over the grid, by width (`model_size`) and by share
+        parts: the runs by purpose.
+        printed: the comparison of the grid with the notebook's table.
+        drop: the two largest widths: of the repeated runs, or of the grid if there are no repeats.
+        slopes: dependence of the grid's test loss on width, data and compute; see `slopes`.
+        test_loss: means of the grid's test loss, by width (`model_size`) and by share
             (`dataset_fraction`).
-        test_accuracy: its means by width, of `grid`, `repeats` and `trained`.
+        test_accuracy: means of the test accuracy by width, for `grid`, `repeats` and `trained`.
         trained, dropout: the frontier of real training, without and with dropout.
         dropout_effect: `ratio` and `change`; see `with_dropout`.
     """

@@ -1,9 +1,9 @@
 """Does loss after one step follow compute, model size or data, and what does real training follow?
 
-Seed 001: eight convolutional networks by ten shares of MNIST, one full-batch update each,
-one seed a cell. Added here: twenty seeds a width for its sentence on overfitting, compute
-as true FLOP, and the exercise its author left out: one epoch of ordinary training, the
-compute-efficient frontier, a law in N and D, and all of it again with dropout.
+Notebook 001 trains eight convolutional networks on ten shares of MNIST, with one full-batch
+update and one seed per cell. This study adds twenty seeds per width to test the notebook's claim
+of overfitting, compute counted in FLOP, and the exercise that the notebook left out: one epoch of
+ordinary training, the compute-efficient frontier, a law in N and D, and the same with dropout.
 """
 
 import random
@@ -26,25 +26,29 @@ from allometry.tables.table import Table
 from allometry.training.loop import Training
 
 WIDTHS = (6, 8, 11, 16, 23, 33, 47, 67)  # 6 sqrt(2)^k rounded down, as float32 has the powers
-REPEATED = 0.01  # share of the images of the runs that repeat a width: 600, none of the grid's
-TEST_IMAGES = 2_000  # of the repeated runs: 1 point of error where seeds differ by 8
+REPEATED = 0.01  # share of the images in the runs that repeat a width: 600; not in the grid
+# Of the repeated runs: enough for an error of 1 point, where seeds differ by 8 points.
+TEST_IMAGES = 2_000
 BATCH = 64  # of real training
-RATE = 0.1  # over sqrt(fan-in); the best of .003, .01, .03, .1, .2, .4 in five cells of seed 0
+RATE = 0.1  # over sqrt(fan-in); the best of .003, .01, .03, .1, .2, .4 on five cells of seed 0
 
 
 # ---- runs ----------------------------------------------------------------------------------
 
 
 def cell_seeds(master: int) -> dict[tuple[int, float], int]:
-    """The seed of each cell; 42 is the notebook's ``random.sample(range(800), 80)``."""
+    """The seed of each cell; 42 gives the notebook's ``random.sample(range(800), 80)``."""
     cells = [(width, fraction) for width in WIDTHS for fraction in NOTEBOOK_FRACTIONS]
     drawn = random.Random(master).sample(range(10 * len(cells)), len(cells))  # noqa: S311
     return dict(zip(cells, drawn, strict=True))
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """The grid alone at the notebook's size; some of everything at the quick size; repeated
-    widths and real training at the paper's."""
+    """The runs of a size.
+
+    ``notebook`` has the grid alone, ``paper`` has repeated widths and real training, and ``quick``
+    has a part of each.
+    """
     if size == "paper":
         declared = [again(w, 1_000 + k) for w in WIDTHS for k in range(20)]
         for seed in seeds:
@@ -63,12 +67,12 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 
 
 def again(width: int, seed: int) -> RunSpec:
-    """A width once more, on few images."""
+    """One more run of a width, on 600 images."""
     return one_step(width, REPEATED, seed, n_test=TEST_IMAGES)
 
 
 def one_step(width: int, fraction: float, seed: int, n_test: int = 10_000) -> RunSpec:
-    """One AdamW update on all the data at once, which the notebook calls an epoch."""
+    """One AdamW update on all the data at once; the notebook calls it an epoch."""
     data = LeadingImages(fraction=fraction, n_test=n_test)
     train = TrainSpec(optimizer=AdamW(learning_rate=1e-3), epochs=1, batch_size=data.n_data)
     return RunSpec(model=ConvNet(channels=width), data=data, train=train, seed=seed)
@@ -77,7 +81,7 @@ def one_step(width: int, fraction: float, seed: int, n_test: int = 10_000) -> Ru
 def trained(
     widths: Sequence[int], fractions: Sequence[float], seed: int, dropouts: Sequence[float]
 ) -> list[RunSpec]:
-    """One epoch in minibatches, each layer's rate proportional to 1/sqrt(fan-in)."""
+    """One epoch in minibatches, with each layer's learning rate proportional to 1/sqrt(fan-in)."""
     train = TrainSpec(
         optimizer=Adam(learning_rate=RATE), epochs=1, batch_size=BATCH, layer_rates="fan_in"
     )
@@ -95,10 +99,17 @@ def trained(
 
 
 def cell(net: Network) -> dict[str, float]:
-    """The notebook's columns, accuracies in percent; its compute is width x share of the images."""
+    """The notebook's columns; accuracies in percent, its compute is width x share of the images.
+
+    Raises:
+        DataError: the run is not of a `ConvNet` on `LeadingImages`.
+    """
     model, data, losses = net.model, net.spec.data, net.losses
     if not (isinstance(model, ConvNet) and isinstance(data, LeadingImages)):
-        raise DataError("this study's cells are ConvNets on leading images")
+        raise DataError(
+            "expected a ConvNet on LeadingImages, got "
+            f"{type(model).__name__} on {type(data).__name__}"
+        )
     return {
         "model_size": model.channels,
         "dataset_fraction": data.fraction,
@@ -116,7 +127,7 @@ def cell(net: Network) -> dict[str, float]:
 
 
 def analyse(table: Table) -> Analysis:
-    """The notebook's table and what it says of it, and what the exercise behind it asks."""
+    """Findings on the notebook's table, on its claims, and on the exercise it belongs to."""
     numbers = Numbers.of(table)
     fits = numbers.trained.fits() if numbers.trained else {}
     fits |= numbers.dropout.fits(", 20% dropout") if numbers.dropout else {}
@@ -127,7 +138,7 @@ def analyse(table: Table) -> Analysis:
 STUDY = Study(
     name="cnn_size_by_data",
     title="Convolutional networks on MNIST, width by share of the data",
-    question="Does the loss follow compute, the width or the data, and does the biggest overfit?",
+    question="Does loss depend on compute, width or data, and does the biggest network overfit?",
     prediction='"So apparently "compute" means ~model size?"; "apparently starts overfitting at '
     'the biggest model"',
     source=SOURCE,
@@ -146,20 +157,22 @@ STUDY = Study(
     procedure=Training(untrained=False),
     measures={"cell": cell},
     analyse=analyse,
-    figures=(figures.accuracy_by_width,),  # the others come with the runs that they show
+    figures=(figures.accuracy_by_width,),  # the others are added if a size has their runs
     notebook=Notebook(
         number=1,
         name="Scaling laws of a CNN on MNIST",
-        printed='a table of 80 cells, four heatmaps of it, and no fit: "apparently "compute" means '
-        '~model size?" and the network "apparently starts overfitting at the biggest model".',
+        printed="a table of 80 cells and four heatmaps of it, no fit, and two conclusions: "
+        '"apparently "compute" means ~model size?" and the network "apparently starts '
+        'overfitting at the biggest model".',
     ),
     notes=(
-        "At the quick and notebook sizes a seed is the master seed the cells' own seeds are drawn "
-        "with; 42 gives the notebook's. The column seed is the one a network was drawn with.",
+        "At the quick and notebook sizes a seed is the master seed from which the cells' own seeds "
+        "are drawn; 42 gives the notebook's. The column seed holds the cell's own seed.",
         "At the quick and paper sizes the widths are repeated with other seeds on 600 images, a "
-        "share of 0.01 that is not in the grid, and tested on the first 2,000.",
+        "share of 0.01 that is not in the grid, and tested on the first 2,000 test images.",
         "The learning rate of real training, 0.1 over the square root of the fan-in, is the best "
-        "of six on five cells; no size has its own.",
-        "Initial accuracies, which the notebook prints of an unseeded network, are not repeated.",
+        "of six on five cells; it is not tuned for each size.",
+        "The notebook's initial accuracies are not reproduced, because its initial network has no "
+        "seed.",
     ),
 )

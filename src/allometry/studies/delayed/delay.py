@@ -1,7 +1,7 @@
-"""When a network has memorised its training set, and when it generalises.
+"""The times at which networks memorise their training set and generalise.
 
-The four phases of Liu et al. 2205.10343 (Table 1), and numbers of runs along training that
-two studies share: `mnist_grokking` and `modular_addition`.
+The module has the four phases of Liu et al. (2205.10343, Table 1) and the numbers along training
+that the studies `mnist_grokking` and `modular_addition` share.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +24,8 @@ __all__ = [
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
-MEMORISED = 0.9  # training accuracy from which a set is learnt (2205.10343, Table 1)
-LAG = 1_000  # updates by which generalising must come later to be called grokking (Table 1)
+MEMORISED = 0.9  # training accuracy at which the training set is learnt (2205.10343, Table 1)
+LAG = 1_000  # least number of updates from memorising to generalising in grokking (Table 1)
 PHASES = {
     "C": "comprehension",
     "G": "grokking",
@@ -36,13 +36,15 @@ PHASES = {
 
 @dataclass(frozen=True)
 class DelayedRun:
-    """One finished run: its row, and its columns along training.
+    """A finished run: its row, and its columns along training.
 
     Attributes:
-        step: updates made at each point, ``(points,)``, rising from 0.
-        along: name to ``(points, ...)``.
-        t_train, t_test: updates until the training accuracy reached `MEMORISED` and the test
-            accuracy what the study calls generalising; NaN where it never did.
+        row: its columns in the table.
+        step: updates made at each point, ``(points,)``, ascending from 0.
+        along: values of each column along training, ``(points, ...)``.
+        t_train: updates until the training accuracy reached `MEMORISED`; NaN for never.
+        t_test: updates until the test accuracy reached the study's threshold for generalising;
+            NaN for never.
     """
 
     row: Mapping[str, Any]
@@ -53,10 +55,12 @@ class DelayedRun:
 
     @property
     def lag(self) -> float:
+        """Updates from memorising to generalising."""
         return self.t_test - self.t_train
 
     @property
     def phase(self) -> str:
+        """A key of `PHASES`; see `phase`."""
         return phase(self.t_train, self.t_test)
 
 
@@ -64,18 +68,18 @@ def finished(table: Table, generalised: float) -> list[DelayedRun]:
     """The finished runs with their trajectories, by seed and then in the order of the table.
 
     Args:
-        generalised: test accuracy from which on a network generalises, 0 to 1.
+        generalised: test accuracy at which a network generalises, 0 to 1.
 
     Raises:
-        DataError: there is none, or one has no trajectory.
+        DataError: there is no finished run, or one has no trajectory.
     """
     runs = []
     for row in table.where(status="done"):
         along = table.trajectories.get(row["run_id"])
         if along is None:
             raise DataError(
-                f"run {row['run_id'][:12]} comes without trajectories; a table from a store has "
-                "them, one from a CSV file has not"
+                f"run {row['run_id'][:12]} is without trajectories; use a table from a store, "
+                "because one from a CSV file has no trajectories"
             )
         step = np.asarray(along["epoch"], float) * (row["steps"] / row["epochs"])
         runs.append(
@@ -86,15 +90,15 @@ def finished(table: Table, generalised: float) -> list[DelayedRun]:
             )
         )  # fmt: skip
     if not runs:
-        raise DataError("no finished run to analyse; `allometry run` trains them")
+        raise DataError("no finished run to analyse; train some with `allometry run`")
     return sorted(runs, key=lambda run: int(run.row["seed"]))
 
 
 def reached(step: Array, values: Array, bound: float) -> float:
-    """When values along training first reach a bound; NaN where they never do.
+    """The step at which values along training first reach a bound; NaN for never.
 
-    Between the last point below and the first at or above, a straight line in the
-    logarithm of step + 1.
+    Between the last point below the bound and the first at or above it, values are interpolated
+    linearly in the logarithm of step + 1.
     """
     above = np.flatnonzero(values >= bound)
     if not len(above):
@@ -108,7 +112,7 @@ def reached(step: Array, values: Array, bound: float) -> float:
 
 
 def phase(t_train: float, t_test: float) -> str:
-    """C, G, M or X, as Table 1 of 2205.10343 has it within the updates made."""
+    """The phase C, G, M or X by Table 1 of 2205.10343, within the updates made."""
     if np.isnan(t_train):
         return "X"
     if np.isnan(t_test):
@@ -117,13 +121,13 @@ def phase(t_train: float, t_test: float) -> str:
 
 
 def at(run: DelayedRun, name: str, step: float) -> float:
-    """A column at a step between its points, in a straight line; NaN at a step that never came."""
+    """A column at a step, interpolated linearly; NaN if the step is NaN."""
     values = np.asarray(run.along[name], float)
     return float(np.interp(step, run.step, values)) if np.isfinite(step) else float("nan")
 
 
 def times_of(runs: Sequence[DelayedRun], columns: Sequence[str]) -> Table:
-    """Seed, the columns named, `t_train`, `t_test`, `lag` (updates) and `phase` of each run."""
+    """The seed, these columns, `t_train`, `t_test`, `lag` (updates) and `phase` of each run."""
     rows = [
         {
             "seed": int(c.row["seed"]),
@@ -144,16 +148,16 @@ def times_of(runs: Sequence[DelayedRun], columns: Sequence[str]) -> Table:
 def each_seed(
     runs: Sequence[DelayedRun], number: Callable[[Sequence[DelayedRun]], float]
 ) -> dict[int, float]:
-    """A number of each seed's runs, where it is finite."""
+    """A number computed from each seed's runs; seeds for which it is not finite are left out."""
     seeds = sorted({int(c.row["seed"]) for c in runs})
     values = {s: number([c for c in runs if c.row["seed"] == s]) for s in seeds}
     return {seed: value for seed, value in values.items() if np.isfinite(value)}
 
 
 def law_by_seed(runs: Sequence[DelayedRun], x: str) -> dict[int, lines.Line]:
-    """For each seed the power law of `t_test` in a column, of the runs that generalise.
+    """For each seed the power law of `t_test` in a column, from the runs that generalise.
 
-    Least squares on log10; a seed with fewer than three such runs has none.
+    Fitted by least squares on log10. A seed with fewer than three such runs is left out.
     """
     laws = {}
     for seed in sorted({int(c.row["seed"]) for c in runs}):
@@ -175,10 +179,12 @@ def train_slope(runs: Sequence[DelayedRun], x: str) -> float:
 
 @dataclass(frozen=True)
 class Times:
-    """Means over runs of one setting, updates.
+    """Mean times over runs with one setting, in updates.
 
     Attributes:
-        train, test: until the training set is learnt, until it generalises. lag: between them.
+        train: until the training set is learnt.
+        test: until the network generalises.
+        lag: from the first to the second.
     """
 
     train: Interval
@@ -187,6 +193,7 @@ class Times:
 
     @classmethod
     def of(cls, runs: Sequence[DelayedRun]) -> "Times":
+        """The mean times of these runs."""
         return cls(
             mean([run.t_train for run in runs]),
             mean([run.t_test for run in runs]),
@@ -195,8 +202,12 @@ class Times:
 
 
 def edges_of(runs: Sequence[DelayedRun], x: str) -> list[tuple[float, float]]:
-    """For each seed the largest value of a column at which it does not generalise, and the next
-    larger one at which it does; a seed that does or fails throughout has no edge."""
+    """The edge of generalisation in a column for each seed.
+
+    An edge is the largest value of the column at which the seed does not generalise, and the next
+    larger value at which it does. A seed that generalises at all values, or not at the largest, has
+    no edge.
+    """
     edges = []
     for seed in sorted({int(c.row["seed"]) for c in runs}):
         times = {float(c.row[x]): c.t_test for c in runs if c.row["seed"] == seed}
@@ -208,27 +219,28 @@ def edges_of(runs: Sequence[DelayedRun], x: str) -> list[tuple[float, float]]:
 
 
 def in_words(interval: Interval, digits: int = 3, unit: str = "") -> str:
-    """Value and interval as a sentence holds them; "not known" where there is no value."""
+    """The value and its interval as text for a sentence; "not known" without a value."""
     if np.isnan(interval.value):
         return "not known"
     return interval.shown(partial(_rounded, digits=digits), unit)
 
 
 def after(time: Interval, runs: Sequence[DelayedRun], digits: int = 3) -> str:
-    """When something was reached, and how many of the runs did not in the updates they made.
+    """The time to generalise as text, with the number of runs that did not in their updates.
 
-    A time is the mean of those that did.
+    Args:
+        time: the mean over the runs that did.
     """
-    made = f"within {max(run.step[-1] for run in runs):,.0f} updates"
+    within = f"within {max(run.step[-1] for run in runs):,.0f} updates"
     if np.isnan(time.value):
-        return f"not {made}"
-    late = sum(np.isnan(run.t_test) for run in runs)
-    some = f" ({late} of {len(runs)} not {made})" if late else ""
-    return f"after {in_words(time, digits)} updates{some}"
+        return f"not {within}"
+    n_never = sum(np.isnan(run.t_test) for run in runs)
+    never = f" ({n_never} of {len(runs)} not {within})" if n_never else ""
+    return f"after {in_words(time, digits)} updates{never}"
 
 
 def _rounded(value: float, digits: int) -> str:
-    """So many significant digits, no powers of ten."""
+    """A number rounded to `digits` significant digits, without powers of ten; "" if not finite."""
     if not np.isfinite(value):
         return ""
     rounded = float(f"{value:.{digits}g}")

@@ -1,4 +1,4 @@
-"""Panels of networks that generalise late: accuracies on one logarithmic axis of time."""
+"""Panels for networks that generalise late, with updates on a logarithmic axis."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ __all__ = ["bundle", "lag_arrow", "updates_panel"]
 def updates_panel(
     ax: "Axes", *, xlabel: str = "", ylabel: str = "", title: str = "", ylog: bool = False
 ) -> "Axes":
-    """Axes with updates made on a logarithmic x."""
+    """Prepare axes for updates on a logarithmic x axis."""
     with paper():
         dress(ax, xlog=True, ylog=ylog)
         if xlabel:
@@ -36,7 +36,9 @@ def updates_panel(
 def bundle(
     ax: "Axes", runs: Sequence[DelayedRun], columns: Sequence[tuple[str, str, str, str]]
 ) -> None:
-    """Seeds thin and their mean thick, named at the right end, none over another.
+    """Draw thin lines for the seeds and a thick line for their mean, labelled at the right end.
+
+    Labels are placed so that they do not overlap.
 
     Args:
         columns: (column, label, colour, line style) of each line.
@@ -60,7 +62,7 @@ def bundle(
 
 
 def lag_arrow(ax: "Axes", t_train: float, t_test: float, height: float) -> None:
-    """An arrow from memorising to generalising, with the updates between them."""
+    """Draw an arrow from memorising to generalising, labelled with the updates between them."""
     if not (np.isfinite(t_train) and np.isfinite(t_test) and t_test > 1.3 * t_train):
         return
     with paper():
@@ -80,5 +82,5 @@ def lag_arrow(ax: "Axes", t_train: float, t_test: float, height: float) -> None:
 
 
 def _on(run: DelayedRun, name: str, step: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A column at other steps; seeds of one setting are measured at the same."""
+    """A column interpolated at the given steps."""
     return np.asarray(np.interp(step, run.step, np.asarray(run.along[name], float)))

@@ -1,9 +1,9 @@
-"""Frequencies and principal components of the vectors that stand for 0, 1, ..., p - 1.
+"""Frequencies and principal components of the embedding vectors of 0, 1, ..., p - 1.
 
-A network that adds modulo p by turning circles keeps each number a at the angle
-2 pi k a / p for a few frequencies k (Nanda et al. 2301.05217, section 4.1; Liu et al.
-2205.10343, section 4.2 and appendix F). Vectors are centred first, since their mean does
-not depend on the number.
+A network that adds modulo p by rotations embeds each number a at the angle 2 pi k a / p on
+circles of a few frequencies k (Nanda et al. 2301.05217, section 4.1; Liu et al. 2205.10343,
+section 4.2 and appendix F). Vectors are centred first, since their mean does not depend on the
+number.
 """
 
 from typing import NamedTuple
@@ -21,14 +21,15 @@ __all__ = [
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
-LARGEST = 5  # key frequencies Nanda et al. 2301.05217 find (section 4.1)
+LARGEST = 5  # number of key frequencies found by Nanda et al. (2301.05217, section 4.1)
 
 
 class Ring(NamedTuple):
-    """How much of a set of points is a circle.
+    """The circle that explains most of the variance of a set of points.
 
     Attributes:
-        frequency: the k whose circle takes up most of it. share: of the variance, 0 to 1.
+        frequency: its frequency k.
+        share: its share of the variance, 0 to 1.
     """
 
     frequency: int
@@ -38,11 +39,11 @@ class Ring(NamedTuple):
 def frequencies(vectors: NDArray[np.floating]) -> Array:
     """Share of the variance of vectors ``(p, d)`` at each frequency 1 to p // 2, ``(p // 2,)``.
 
-    The shares add up to one (Parseval); they are zero throughout where all vectors are equal.
+    The shares add up to one (Parseval). If all vectors are equal, all shares are zero.
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     power = (np.abs(np.fft.rfft(centred, axis=0)) ** 2).sum(axis=1)[1:]
-    # Every frequency stands for itself and its mirror image, but for p / 2 of an even p.
+    # Each frequency k also counts for p - k, except p / 2 for even p.
     power[: (len(vectors) - 1) // 2] *= 2
     return _shares(power)
 
@@ -51,8 +52,8 @@ def components(vectors: NDArray[np.floating]) -> tuple[Array, Array]:
     """Principal components of vectors ``(p, d)``.
 
     Returns:
-        share of the variance of each, falling, ``(min(p, d),)``; coordinates on the first
-        two, ``(p, 2)``.
+        The share of the variance of each, in descending order, ``(min(p, d),)``; coordinates on
+        the first two, ``(p, 2)``.
     """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     left, size, _ = np.linalg.svd(centred, full_matrices=False)
@@ -60,25 +61,31 @@ def components(vectors: NDArray[np.floating]) -> tuple[Array, Array]:
 
 
 def entropy(shares: Array) -> float:
-    """``-sum s ln s`` of shares that add up to one, in nats; its exponential counts them."""
-    seen = shares[shares > 0]
-    return float(-(seen * np.log(seen)).sum())
+    """``-sum s ln s`` of shares that add up to one, in nats.
+
+    Its exponential is an effective number of shares.
+    """
+    positive = shares[shares > 0]
+    return float(-(positive * np.log(positive)).sum())
 
 
 def ring(points: NDArray[np.floating]) -> Ring:
-    """The one frequency that takes up most of points ``(p, 2)`` in the order of their numbers."""
+    """The circle that explains most of the variance of points ``(p, 2)``, in order of number."""
     shares = frequencies(points)
     return Ring(int(shares.argmax()) + 1, float(shares.max()))
 
 
 def embedding_structure(net: Network) -> dict[str, float]:
-    """Of the p embeddings of numbers; that of "=" is left out.
+    """Frequencies and components of the embeddings of the p numbers, without that of "=".
 
     Returns:
-        `fourier_share` of the variance in the `LARGEST` largest frequencies and
-        `fourier_entropy` (nats) over all; `pca_entropy` (nats) over principal
-        components; `ring_share` of the first two components at one frequency,
-        `ring_frequency`.
+        `fourier_share`: share of the variance in the `LARGEST` largest frequencies;
+        `fourier_entropy`: entropy of the shares of all frequencies, nats; `pca_entropy`: entropy of
+        the shares of the principal components, nats; `ring_share`: share of the variance of the
+        first two components at the frequency `ring_frequency`, the largest.
+
+    Raises:
+        DataError: the model is not a `OneLayerTransformer`.
     """
     vectors = _embedding(net)
     shares, (spectrum, points) = frequencies(vectors), components(vectors)
@@ -93,7 +100,11 @@ def embedding_structure(net: Network) -> dict[str, float]:
 
 
 def embedding_trajectories(net: Network) -> dict[str, NDArray[np.float32]]:
-    """`fourier` shares ``(p // 2,)`` and `plane`, the first two components ``(p, 2)``."""
+    """Shares of the frequencies, `fourier` ``(p // 2,)``, and first components, `plane` ``(p, 2)``.
+
+    Raises:
+        DataError: the model is not a `OneLayerTransformer`.
+    """
     vectors = _embedding(net)
     return {
         "fourier": frequencies(vectors).astype(np.float32),
@@ -104,7 +115,7 @@ def embedding_trajectories(net: Network) -> dict[str, NDArray[np.float32]]:
 def _embedding(net: Network) -> NDArray[np.float32]:
     if not isinstance(net.model, OneLayerTransformer):
         raise DataError(
-            f"embeddings of numbers are measured: a OneLayerTransformer expected, got "
+            f"this measure reads embeddings of numbers: OneLayerTransformer expected, got "
             f"{type(net.model).__name__}"
         )
     return net.params["embed"][: net.model.p]

@@ -1,4 +1,4 @@
-"""What a network says of b + a where it was shown a + b, and of pairs it saw in no order."""
+"""Accuracy on pairs (a, b) for which (b, a) is in the training set, and on the other pairs."""
 
 from functools import partial
 from typing import Any
@@ -15,28 +15,34 @@ __all__ = ["mirrored", "mirrored_accuracy"]
 
 
 def mirrored_accuracy(net: Network) -> dict[str, float]:
-    """Accuracy on two kinds of test pairs; NaN if there are no pairs of a kind.
+    """Accuracy on two kinds of test pairs; NaN for a kind without pairs.
 
     Returns:
-        `accuracy_mirrored` of pairs (a, b) with (b, a) in the training set, which a network
-        answers that has only learnt that the order does not matter; `accuracy_unmirrored` of
-        the other pairs.
+        `accuracy_mirrored`: on pairs (a, b) with (b, a) in the training set. It is high for a
+        network that has learnt its training pairs and that the order does not matter.
+        `accuracy_unmirrored`: on the other pairs.
     """
     x, y = net.split.test_x, net.split.test_y
-    right = np.asarray(_answers(net.model, dict(net.params), x)) == y
+    correct = np.asarray(_answers(net.model, dict(net.params), x)) == y
     known = mirrored(net.split.train_x, x)
     return {
-        "accuracy_mirrored": _mean(right[known]),
-        "accuracy_unmirrored": _mean(right[~known]),
+        "accuracy_mirrored": _mean(correct[known]),
+        "accuracy_unmirrored": _mean(correct[~known]),
     }
 
 
 def mirrored(shown: NDArray[np.floating], asked: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Which of the pairs asked ``(n, 2)`` are shown ``(m, 2)`` the other way round, ``(n,)``."""
+    """Mask ``(n,)`` of the pairs of `asked` ``(n, 2)`` whose reverse is in `shown` ``(m, 2)``.
+
+    Raises:
+        DataError: an array does not hold pairs.
+    """
     if shown.shape[1:] != (2,) or asked.shape[1:] != (2,):
-        raise DataError(f"pairs expected, got shapes {shown.shape} and {asked.shape}")
-    seen = {(float(a), float(b)) for a, b in shown}
-    return np.array([(float(b), float(a)) in seen for a, b in asked], dtype=bool)
+        raise DataError(
+            f"pairs expected, of shapes (m, 2) and (n, 2), got {shown.shape} and {asked.shape}"
+        )
+    training_pairs = {(float(a), float(b)) for a, b in shown}
+    return np.array([(float(b), float(a)) in training_pairs for a, b in asked], dtype=bool)
 
 
 @partial(jax.jit, static_argnames=("model",))
@@ -44,5 +50,5 @@ def _answers(model: Model, params: Any, x: Any) -> jax.Array:
     return model.apply(params, x).argmax(axis=-1)
 
 
-def _mean(right: NDArray[np.bool_]) -> float:
-    return float(right.mean()) if len(right) else float("nan")
+def _mean(correct: NDArray[np.bool_]) -> float:
+    return float(correct.mean()) if len(correct) else float("nan")

@@ -44,15 +44,15 @@ def _numbers(analysis: Analysis) -> Numbers:
 
 
 def accuracies_and_norm(table: Table, analysis: Analysis) -> "Figure":
-    """Share of digits right (above) and norm of all weights (below) along training: a large start
-    with weight decay, without it, and a start of the usual size, of those that were run. Seeds
-    thin, means thick; arrow: from 90% of the training set to 60% of the test set."""
+    """Accuracy (above) and norm of all weights (below) along training: large initialisation with
+    and without weight decay, and standard initialisation, as far as these were run. Thin lines:
+    seeds; thick: means. The arrow is from 90% training accuracy to 60% test accuracy."""
     groups = _numbers(analysis).groups
     highest = max(float(np.max(run.along["weight_norm"])) for g in groups for run in g.runs)
     figure, axes = panels(2, len(groups), height=105.0, sharex=True)
     for column, group in enumerate(groups):
         top, low = axes[0, column], axes[1, column]
-        updates_panel(top, ylabel="" if column else "share right", title=group.title)
+        updates_panel(top, ylabel="" if column else "accuracy", title=group.title)
         top.set_ylim(0, 1.2)
         top.set_yticks([0, 0.25, 0.5, 0.75, 1])
         bundle(top, group.runs, LINES)
@@ -68,34 +68,35 @@ def accuracies_and_norm(table: Table, analysis: Analysis) -> "Figure":
 def _title(group: Group) -> str:
     lag = group.times.lag
     if not np.isfinite(lag.value):
-        return "The large start memorises its digits; generalising is not reached here"
-    return f"A large start generalises {in_words(lag, 2)} updates after it has memorised"
+        return "The large initialisation memorises the digits and does not generalise here"
+    return f"A large initialisation generalises {in_words(lag, 2)} updates after memorising"
 
 
 def time_by_weight_decay(table: Table, analysis: Analysis) -> "Figure":
-    """Against weight decay, large start: updates until 60% of the test set and 90% of the training
-    set are right (left) and norm of all weights when it generalises (right); where a law is drawn,
-    what is left of the times beside it (middle). Every run a mark, means large; line: geometric
-    mean of the seeds' power laws, band: its 95% interval; hollow: decays the law has not seen."""
+    """Large initialisation, against weight decay. Left: updates until 60% of the test set and 90%
+    of the training set are right. Right: norm of all weights at generalisation. Middle, if a law
+    was fitted: residuals of the times from the law. Small marks: runs; large: means; line:
+    geometric mean of the seeds' power laws with its 95% interval; hollow: decays to which the law
+    was not fitted."""
     numbers = _numbers(analysis)
     runs = [run for run in numbers.large if run.row["weight_decay"] > 0]
     decay = np.array([run.row["weight_decay"] for run in runs], float)
-    seen, law = decay > OWN_DECAY, numbers.curve
+    fitted, law = decay > OWN_DECAY, numbers.curve
     figure, axes = panels(1, 3 if law else 2, height=70.0)
-    # Solid where it was fitted, dashed beyond.
-    _times(axes[0, 0], runs, decay, seen, [Curve(*law)] if law else [])
+    # The law is solid over the decays to which it was fitted, and dashed beyond them.
+    _times(axes[0, 0], runs, decay, fitted, [Curve(*law)] if law else [])
     if law:
         expected = np.exp(np.interp(np.log(decay), np.log(law.decay), np.log(law.value)))
         late = np.array([run.t_test for run in runs])
-        residual_panel(decay, late, expected, ax=axes[0, 1], used=seen, xlabel="weight decay")
+        residual_panel(decay, late, expected, ax=axes[0, 1], used=fitted, xlabel="weight decay")
     runs_panel(
         decay, np.array([at(run, "weight_norm", run.t_test) for run in runs]), ax=axes[0, -1],
-        used=seen, color=GREEN, ylog=False, xlabel="weight decay",
-        ylabel="norm when it generalises", tips=_tips(runs),
+        used=fitted, color=GREEN, ylog=False, xlabel="weight decay",
+        ylabel="norm at generalisation", tips=_tips(runs),
     )  # fmt: skip
     axes[0, -1].set_ylim(bottom=0)
     letters(axes)
-    words = f"as its power {in_words(numbers.slope)}" if law else "one decay draws no law"
+    words = f"exponent {in_words(numbers.slope)}" if law else "too few decays for a law"
     headline(figure, f"Time to generalise against weight decay: {words}")
     return figure
 
@@ -108,7 +109,7 @@ def _times(
     ax: "Axes",
     runs: Sequence[DelayedRun],
     decay: np.ndarray,
-    seen: np.ndarray,
+    fitted: np.ndarray,
     law: Sequence[Curve],
 ) -> None:
     for name, color, marker, label, place, curves in (
@@ -116,22 +117,23 @@ def _times(
         ("t_test", BLUE, "o", "dots: test set", "upper right", law),
     ):
         runs_panel(
-            decay, np.array([getattr(run, name) for run in runs]), ax=ax, used=seen, color=color,
+            decay, np.array([getattr(run, name) for run in runs]), ax=ax, used=fitted, color=color,
             marker=marker, curves=curves, note=label, note_at=place, xlabel="weight decay",
             ylabel="updates until learnt", tips=_tips(runs),
         )  # fmt: skip
-    ax.set_ylim(bottom=0.4 * min(run.t_train for run in runs))  # room for the name of the squares
+    ax.set_ylim(bottom=0.4 * min(run.t_train for run in runs))  # room for the label of the squares
 
 
 def as_in_the_source(table: Table, analysis: Analysis) -> "Figure":
-    """The source's own panel at its smallest weight decay here, one seed, axes as in Omnigrok's
-    notebook: shares right at the left, norm of all weights (purple there, grey here) at right."""
+    """The source's panel for the smallest weight decay that was run, one seed, with the axes of
+    Omnigrok's notebook. Left axis: accuracies; right axis: norm of all weights (purple there, grey
+    here)."""
     large = _numbers(analysis).large
     decayed = [run for run in large if run.row["weight_decay"] > 0] or large
     run = min(decayed, key=lambda run: (run.row["weight_decay"], run.row["seed"]))
     figure, axes = panels(1, 1, width=120.0, height=72.0)
     ax = axes[0, 0]
-    updates_panel(ax, xlabel="updates", ylabel="share right")
+    updates_panel(ax, xlabel="updates", ylabel="accuracy")
     bundle(ax, [run], LINES)
     lag_arrow(ax, run.t_train, run.t_test, 1.03)
     ax.set_ylim(0, 1.1)
@@ -141,13 +143,13 @@ def as_in_the_source(table: Table, analysis: Analysis) -> "Figure":
         right.set_ylabel("norm of all weights", color=GREY)
         right.set_ylim(bottom=0)
         right.tick_params(labelsize=8, labelcolor=INK)
-        right.spines["right"].set_position(("outward", 46))  # room for the names of the lines
+        right.spines["right"].set_position(("outward", 46))  # room for the labels of the lines
         for side in ("top", "left", "bottom"):
             right.spines[side].set_visible(False)
     row = run.row
     headline(
         figure,
-        f"Start x {row['init_scale']:g}, weight decay {row['weight_decay']:g}, seed {row['seed']}: "
-        + ("grokking" if run.phase == "G" else f"phase {run.phase}"),
+        f"Initialisation x {row['init_scale']:g}, weight decay {row['weight_decay']:g}, seed "
+        f"{row['seed']}: " + ("grokking" if run.phase == "G" else f"phase {run.phase}"),
     )
     return figure

@@ -1,4 +1,4 @@
-"""The claims of the study of grokking on MNIST beside what was measured."""
+"""Findings of the study of grokking on MNIST: its claims and the measurements."""
 
 from collections.abc import Sequence
 
@@ -35,16 +35,17 @@ SOURCE = (
     "Understanding Grokking, arXiv 2205.10343, appendix J"
 )
 OMNIGROK = "Z. Liu, E. Michaud, M. Tegmark 2022, Omnigrok, arXiv 2210.01117"
-# How far from -1 the exponent may be to be called inverse: the time then changes by ten, to within
-# a quarter, for each factor ten in the decay. Ours.
+# The bounds below are ours.
+# Tolerance of the exponent -1. Within it, a factor of ten in the decay changes the time by a factor
+# of ten to within a quarter.
 INVERSE = 0.1
-# Factor up to which norms, or times, count as one: little beside the threefold steps in the decay.
-# Ours.
+# Factor up to which norms, or times, count as equal; it is small compared with the threefold steps
+# in the decay.
 ONE = 1.2
 
 
 def findings_of(numbers: Numbers) -> Sequence[Finding]:
-    """What the sources claim beside the measurement, a usual start and no weight decay."""
+    """Findings on the claims of the sources, with the controls."""
     return [
         _late(numbers),
         _needs_decay(numbers),
@@ -59,17 +60,17 @@ def _late(numbers: Numbers) -> Finding:
     lag, scale = times.lag, runs[0].row["init_scale"]
     phases = ", ".join(PHASES[run.phase] for run in runs)
     return Finding(
-        claim=f"A start {scale:g} times too large makes a network grok images of digits",
+        claim=f"Initial weights {scale:g} times too large make a network grok images of digits",
         prediction=f"it generalises {LAG:,} updates or more after it has learnt its training set "
-        "(grokking, Table 1 of 2205.10343)",
+        "(grokking by Table 1 of 2205.10343)",
         source=SOURCE,
         measured=lag.value,
         low=lag.low,
         high=lag.high,
         verdict=at_least(lag, LAG),
-        answer=f"At weight decay {decay:g} it has 90% of its training set right after "
-        f"{in_words(times.train)} updates and {GENERALISED:.0%} of the test set "
-        f"{after(times.test, runs)}: {phases}, by seed.",
+        answer=f"At weight decay {decay:g} the training accuracy reaches 90% after "
+        f"{in_words(times.train)} updates, and the test accuracy reaches {GENERALISED:.0%} "
+        f"{after(times.test, runs)}. Phases by seed: {phases}.",
         control=_control(numbers.usual),
         unit="updates later" if np.isfinite(lag.value) else "",
         figure="accuracies_and_norm",
@@ -78,41 +79,41 @@ def _late(numbers: Numbers) -> Finding:
 
 def _control(usual: Sequence[DelayedRun]) -> str:
     if not usual:
-        return "a start of the usual size was not run"
+        return "the standard initialisation was not run"
     times = Times.of(usual)
     return (
-        f"a start of the usual size: the test set {after(times.test, usual)}, the training set "
-        f"after {in_words(times.train)}"
+        f"standard initialisation: {GENERALISED:.0%} of the test set {after(times.test, usual)}, "
+        f"90% of the training set after {in_words(times.train)} updates"
     )
 
 
 def _needs_decay(numbers: Numbers) -> Finding:
     decay = numbers.decay
     with_it, without = (at_decay(numbers.large, d) for d in (decay, 0.0))
-    end = {int(c.row["seed"]): float(c.along["test_accuracy"][-1]) for c in without}
-    steps = max((c.step[-1] for c in without), default=0.0)
-    # The same number of updates, with decay and without.
+    end = {int(run.row["seed"]): float(run.along["test_accuracy"][-1]) for run in without}
+    steps = max((run.step[-1] for run in without), default=0.0)
+    # Test accuracies are compared after the same number of updates.
     gain = mean([
-        at(c, "test_accuracy", min(steps, c.step[-1])) - end[int(c.row["seed"])]
-        for c in with_it if int(c.row["seed"]) in end
+        at(run, "test_accuracy", min(steps, run.step[-1])) - end[int(run.row["seed"])]
+        for run in with_it if int(run.row["seed"]) in end
     ])  # fmt: skip
-    never = sum(np.isnan(c.t_test) for c in without)
+    never = sum(np.isnan(run.t_test) for run in without)
     return Finding(
-        claim="Without weight decay the network stays with what it memorised",
-        prediction="weight decay brings the weights down from their large start (section 2); "
-        "without it none does, so decay adds to the share right in the end: a gain above 0",
+        claim="Without weight decay the network memorises and does not generalise",
+        prediction="only weight decay reduces the weights from their large initial values "
+        "(section 2), so it increases the final test accuracy: a gain above 0",
         source=OMNIGROK,
         measured=gain.value,
         low=gain.low,
         high=gain.high,
-        # No gain at all is none: the bound itself does not count.
+        # A gain of exactly 0 does not count, so the bound is the smallest number above 0.
         verdict=at_least(gain, np.nextafter(0, 1)),
-        answer=f"Without decay {never} of {len(without)} runs do not have {GENERALISED:.0%} of the "
-        f"test set right within {steps:,.0f} updates; weight decay {decay:g} adds "
-        f"{in_words(gain, 2)} to the share they end with."
+        answer=f"Without decay {never} of {len(without)} runs do not reach a test accuracy of "
+        f"{GENERALISED:.0%} within {steps:,.0f} updates; weight decay {decay:g} adds "
+        f"{in_words(gain, 2)} to the final test accuracy."
         if without
-        else "No run without weight decay is there to compare with.",
-        control="share right at the end without decay: " + in_words(mean(list(end.values())), 2)
+        else "No run without weight decay was made.",
+        control="final test accuracy without decay: " + in_words(mean(list(end.values())), 2)
         if without
         else "",
         unit="of the test set" if np.isfinite(gain.value) else "",
@@ -128,18 +129,19 @@ def _inverse(numbers: Numbers) -> Finding:
         lambda runs: train_slope(runs, "weight_decay"),
     )
     return Finding(
-        claim="The time to generalise is inverse to the weight decay",
-        prediction="t proportional to 1 / weight decay (section 2): exponent -1, granted within "
-        f"{INVERSE} (ours: a time right to a quarter for each factor ten)",
+        claim="The time to generalise is inversely proportional to the weight decay",
+        prediction="t proportional to 1 / weight decay (section 2): exponent -1 to within "
+        f"{INVERSE} (ours: the time to within a quarter for each factor of ten)",
         source=OMNIGROK,
         measured=slope.value,
         low=slope.low,
         high=slope.high,
         verdict=inside(slope, -1 - INVERSE, -1 + INVERSE),
         answer=f"Over weight decays {decays[0]:g} to {decays[-1]:g} the time until "
-        f"{GENERALISED:.0%} of the test set is right goes as their power {in_words(slope)}."
+        f"{GENERALISED:.0%} of the test set is right is a power of the decay with exponent "
+        f"{in_words(slope)}."
         if laws
-        else f"{len(decays)} weight decay does not draw a law: {FEWEST} or more are needed.",
+        else f"No law is fitted: no seed generalises at {FEWEST} or more weight decays.",
         control="the exponent of the time to learn the training set: "
         + in_words(mean(list(train_slopes.values())))
         if laws
@@ -150,39 +152,42 @@ def _inverse(numbers: Numbers) -> Finding:
 
 
 def _own_decay(numbers: Numbers) -> Finding:
-    """The law of larger decays beside the source's own decay, which no fit has seen."""
+    """Whether the law of larger decays predicts the time at the source's decay, held out."""
     laws = numbers.laws
-    each = np.array([
+    predicted = np.array([
         10 ** (law.intercept + law.slope * np.log10(OWN_DECAY)) for law in laws.values()
     ])  # fmt: skip
     runs = at_decay(numbers.large, OWN_DECAY)
     times = [run.t_test for run in runs if np.isfinite(run.t_test)]
-    ratio = _of_next_draw(times[0], each) if times and laws else NO_VALUE
+    ratio = _of_next_draw(times[0], predicted) if times and laws else NO_VALUE
     return Finding(
-        claim="The law of larger weight decays reaches the source's own",
-        prediction=f"the time measured at weight decay {OWN_DECAY} over that extrapolated is 1, "
-        f"granted up to a factor of {ONE} (little beside the threefold step in the decay)",
+        claim="The law of larger weight decays predicts the time at the source's own",
+        prediction=f"the time measured at weight decay {OWN_DECAY} over the extrapolated time is 1 "
+        f"to within a factor of {ONE} (small compared with the threefold step in the decay)",
         source=OURS,
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
         verdict=inside(ratio, 1 / ONE, ONE),
         answer=f"At weight decay {OWN_DECAY} one run has {GENERALISED:.0%} of the test set right "
-        f"after {in_words(Interval(times[0], np.nan, np.nan))} updates, where the law fitted above "
-        f"it says {in_words(mean_logarithm(each))}; the interval of their ratio holds the scatter "
-        "of one more seed."
+        f"after {in_words(Interval(times[0], np.nan, np.nan))} updates; the law fitted to larger "
+        f"decays predicts {in_words(mean_logarithm(predicted))}. The interval of the ratio is for "
+        "one further seed."
         if times and laws
-        else f"Weight decay {OWN_DECAY} was not run to its end at this size, or there is no law.",
+        else f"At this size no run at weight decay {OWN_DECAY} generalises, or there is no law.",
         unit="of the extrapolated time" if times and laws else "",
         figure="as_in_the_source",
     )
 
 
 def _of_next_draw(time: float, expected: NDArray[np.float64]) -> Interval:
-    """One run's time over the geometric mean of what each seed's law expects, ``(seeds,)``.
+    """The time of one run over the geometric mean of the times predicted by each seed's law.
 
-    The 95% interval is that of one further seed of the law: the run is of one seed, and how others
-    would differ is only known from the laws.
+    The 95% interval is for one further seed. The run has one seed, and the scatter between seeds is
+    known only from the laws.
+
+    Args:
+        expected: times predicted by each seed's law, ``(seeds,)``.
     """
     logs = np.log(expected)
     ratio = time / float(np.exp(logs.mean()))
@@ -193,7 +198,7 @@ def _of_next_draw(time: float, expected: NDArray[np.float64]) -> Interval:
 
 
 def _one_norm(numbers: Numbers) -> Finding:
-    """The norm of the weights when it generalises, at the smallest and the largest decay."""
+    """Whether the weights have the same norm at generalisation for all weight decays."""
     learnt = [run for run in numbers.fitted if np.isfinite(run.t_test)]
     decays = sorted({run.row["weight_decay"] for run in learnt})
 
@@ -210,19 +215,19 @@ def _one_norm(numbers: Numbers) -> Finding:
     norms = "; ".join(f"{in_words(norm)} at {decay:g}" for decay, norm in by_decay.items())
     started = mean([float(run.along["weight_norm"][0]) for run in numbers.large])
     return Finding(
-        claim="It generalises when its weights have come down to one norm, whatever the decay",
-        prediction="it generalises where its weights reach a critical norm (sections 1 and 2): the "
-        "ratio of the norms at the smallest and the largest decay is 1, granted up to a factor of "
+        claim="A network generalises when its weights have fallen to one norm, whatever the decay",
+        prediction="it generalises when its weights reach a critical norm (sections 1 and 2): the "
+        "ratio of the norms at the smallest and the largest decay is 1 to within a factor of "
         f"{ONE} (ours)",
         source=OMNIGROK,
         measured=ratio.value,
         low=ratio.low,
         high=ratio.high,
         verdict=inside(ratio, 1 / ONE, ONE),
-        answer=f"Norm of all weights when it generalises, by weight decay: {norms}."
+        answer=f"Norm of all weights at generalisation, by weight decay: {norms}."
         if decays
         else "No run generalises in the updates it made.",
-        control=f"at the start: {in_words(started)}",
+        control=f"norm of the initial weights: {in_words(started)}",
         unit="ratio" if np.isfinite(ratio.value) else "",
         figure="time_by_weight_decay",
     )

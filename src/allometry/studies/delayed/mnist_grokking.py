@@ -1,9 +1,9 @@
-"""Does a large start make a network grok images of digits, and what sets how long it takes?
+"""Does a large initialisation make a network grok images of digits, and what sets the time?
 
-The MNIST networks of Liu et al. (2205.10343, appendix J; Omnigrok, 2210.01117): a
-perceptron on 1,000 digits whose weights start nine times too large memorises them
-and generalises long after, as weight decay brings the weights down. Added
-here: seeds with intervals, the same start at its usual size, and no weight decay.
+The MNIST networks are those of Liu et al. (2205.10343, appendix J; Omnigrok, 2210.01117). A
+perceptron whose initial weights are nine times too large memorises 1,000 digits, and generalises
+long afterwards, when weight decay has reduced the weights. This study adds seeds with intervals
+and two controls: the standard initialisation, and no weight decay.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,10 @@ from allometry.study import Study
 from allometry.tables.table import Table
 
 BATCH, IMAGES = 200, 1000
-LARGE = 9.0  # times the usual start (2205.10343, appendix J; Omnigrok's notebook has 8)
+# Times the standard initial weights (2205.10343, appendix J; Omnigrok's notebook has 8).
+LARGE = 9.0
 
-# (weight decay, updates, sizes of the start): the smaller the decay, the longer it takes.
+# (weight decay, updates, scales of the initial weights); a smaller decay needs more updates.
 PAPER = (
     (0.0, 20_000, (1.0, LARGE)),
     (0.03, 35_000, (LARGE,)),
@@ -39,14 +40,14 @@ PAPER = (
     (0.3, 10_000, (LARGE,)),
     (1.0, 5_000, (LARGE,)),
 )
-# The source's own weight decay and length: the first seed alone.
+# The source's weight decay and number of updates, for the first seed only.
 OWN = (OWN_DECAY, 100_000, (LARGE,))
 QUICK = ((0.0, 3_000, (LARGE,)), (0.2, 5_000, (1.0, LARGE)))
-POINTS = {"quick": 25, "paper": 100}  # along each run
+POINTS = {"quick": 25, "paper": 100}  # of each run's trajectory
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """784-200-200-10 on 1,000 digits from starts of several sizes, by weight decay and seed."""
+    """784-200-200-10 on 1,000 digits, for each seed, weight decay and scale of initial weights."""
     plan = [(seed, row) for seed in seeds for row in {"quick": QUICK, "paper": PAPER}[size]]
     if size == "paper":
         plan.append((seeds[0], OWN))
@@ -74,7 +75,7 @@ def _run(seed: int, weight_decay: float, updates: int, scale: float, points: int
 
 
 def settings(net: Network) -> dict[str, float]:
-    """`init_scale`, `weight_decay` of the run."""
+    """`init_scale` and `weight_decay` of the run."""
     model, optimizer = net.spec.model, net.spec.train.optimizer
     return {
         "init_scale": getattr(model, "init_scale", 1.0),
@@ -86,23 +87,24 @@ def settings(net: Network) -> dict[str, float]:
 
 
 def analyse(table: Table) -> Analysis:
-    """What the sources claim beside the measurement, a usual start and no weight decay."""
+    """Findings on the claims of the sources, with the controls."""
     numbers = Numbers.of(table)
     return Analysis(findings_of(numbers), {"mnist_grokking": numbers}, numbers.fits)
 
 
 def times(table: Table) -> Table:
-    """Updates to learn the training set, to generalise, and the phase of every finished run."""
+    """Updates until the training set is learnt and until generalisation, and the phase, by run."""
     return times_of(finished(table, GENERALISED), ("init_scale", "weight_decay"))
 
 
 STUDY = Study(
     name="mnist_grokking",
-    title="Grokking on MNIST from a start too large",
-    question="Does a large start make a network grok images of digits, and does weight decay set "
-    "how long it takes?",
-    prediction="A start nine times too large memorises its training set and generalises "
-    "long after, when weight decay has brought its norm down: a time inverse to the decay",
+    title="Grokking on MNIST from a large initialisation",
+    question="Does a large initialisation make a network grok images of digits, and does weight "
+    "decay set the time it takes?",
+    prediction="With initial weights nine times too large a network memorises its training set, "
+    "and generalises long afterwards, when weight decay has reduced the norm of its weights: after "
+    "a time inversely proportional to the decay",
     source=SOURCE,
     runs=runs,
     sizes=("quick", "paper"),
@@ -113,10 +115,11 @@ STUDY = Study(
     figures=(accuracies_and_norm, time_by_weight_decay, as_in_the_source),
     views={"times": times},
     notes=(
-        "The source trains in float64, here float32; it tests on 10,000 images, here on the first "
-        "2,000; it trains on the first 1,000 images, here on 1,000 drawn at random for each seed.",
-        "The source's own weight decay of 0.01 takes 100,000 updates and is run from one seed.",
+        "The source trains in float64, this study in float32. The source tests on 10,000 images "
+        "and trains on the first 1,000; this study tests on the first 2,000 and trains on 1,000 "
+        "drawn at random for each seed.",
+        "The source's weight decay of 0.01 takes 100,000 updates and is run with one seed.",
         "The source's phase diagram over weight decay and the last layer's learning rate is not "
-        "drawn: a learning rate of its own for one layer is not among the optimisers.",
+        "reproduced, because no optimiser here has a separate learning rate for one layer.",
     ),
 )

@@ -1,4 +1,4 @@
-"""All numbers of the study of grokking on MNIST, computed once for its findings and figures."""
+"""Numbers shared by the findings and figures of the study of MNIST grokking, computed once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from allometry.tables.table import Table
 __all__ = ["FEWEST", "GENERALISED", "OWN_DECAY", "Group", "LawCurve", "Numbers", "at_decay"]
 
 Array = NDArray[np.float64]
-GENERALISED = 0.6  # share of the test set, as the source's phase diagram of MNIST has it
-OWN_DECAY = 0.01  # the source's own weight decay, left out of the law that is tested on it
-FEWEST = 3  # weight decays a law is drawn through
+GENERALISED = 0.6  # test accuracy at which a network generalises, as in the source's phase diagram
+OWN_DECAY = 0.01  # the source's weight decay; the law is tested on it and not fitted to it
+FEWEST = 3  # least number of weight decays for a law
 DRAWN = 60  # points of the law's curve
 
 
 class Group(NamedTuple):
-    """Runs of one setting: its name, the runs by seed, and their times."""
+    """The runs of one setting, by seed, with its name and their mean times."""
 
     title: str
     runs: Sequence[DelayedRun]
@@ -36,8 +36,9 @@ class LawCurve(NamedTuple):
     """Geometric mean of the seeds' power laws.
 
     Attributes:
-        decay: ``(points,)``. value, low, high: updates, with Student's 95% interval.
-        between: the smallest and the largest weight decay it was fitted to.
+        decay: weight decays, ``(points,)``.
+        value, low, high: updates with Student's 95% interval, ``(points,)`` each.
+        between: the smallest and the largest weight decay to which the laws were fitted.
     """
 
     decay: Array
@@ -49,18 +50,21 @@ class LawCurve(NamedTuple):
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the runs give.
+    """All numbers of the findings and figures.
 
     Attributes:
-        runs: all of them. large: those of the largest start. usual: of the usual start at
-            `decay`.
-        decay: the weight decay at which large and usual starts are compared.
-        reference: times of the large starts at `decay`.
-        groups: what there is of large start with decay, without, and usual start.
-        laws: by seed, the time to generalise of the large start as a power of the weight
-            decay, the source's own decay left out. slope: the mean of their exponents.
-        curve: the laws' mean; None where there is none.
-        fits: the same law through the fitter; none where too few decays were run.
+        runs: all finished runs.
+        large: the runs with the largest initial weights.
+        usual: the runs with the standard initialisation at `decay`.
+        decay: the weight decay at which both initialisations are compared.
+        reference: mean times of the runs of `large` at `decay`.
+        groups: large initialisation with decay, the same without decay, and standard
+            initialisation, as far as they were run.
+        laws: for each seed, the time to generalise with the large initialisation as a power of the
+            weight decay, without the source's decay.
+        slope: the mean of the laws' exponents.
+        curve: the mean of the laws; None without a law.
+        fits: the same law by the fitter, by title; empty if too few decays were run.
     """
 
     runs: Sequence[DelayedRun]
@@ -79,7 +83,7 @@ class Numbers:
         """The numbers of the finished runs of a table.
 
         Raises:
-            DataError: there is none, or one has no trajectory.
+            DataError: there is no finished run, or one has no trajectory.
         """
         runs = finished(table, GENERALISED)
         largest = max(run.row["init_scale"] for run in runs)
@@ -101,7 +105,7 @@ class Numbers:
 
     @property
     def fitted(self) -> list[DelayedRun]:
-        """Large starts at the weight decays that the laws are drawn through."""
+        """The runs of `large` at the weight decays to which the laws are fitted."""
         return [run for run in self.large if _is_fitted(run)]
 
 
@@ -110,12 +114,12 @@ def _is_fitted(run: DelayedRun) -> bool:
 
 
 def at_decay(runs: Sequence[DelayedRun], decay: float) -> list[DelayedRun]:
-    """The runs at one weight decay."""
+    """The runs with this weight decay."""
     return [run for run in runs if run.row["weight_decay"] == decay]
 
 
 def _reference(runs: Sequence[DelayedRun], large: Sequence[DelayedRun]) -> float:
-    """The smallest weight decay of the large start at which a usual start was trained too."""
+    """The smallest positive weight decay with both initialisations, or else with the large one."""
     decays = {float(run.row["weight_decay"]) for run in large}
     positive = {decay for decay in decays if decay > 0} or decays
     usual = {float(run.row["weight_decay"]) for run in runs if run.row["init_scale"] == 1}
@@ -128,13 +132,13 @@ def _groups(runs: Sequence[DelayedRun], largest: float) -> list[Group]:
     decay = min(decays, default=0.0)
     groups = []
     for title, scale, of_decay in (
-        (f"start x {largest:g}, decay {decay:g}", largest, decay),
-        (f"start x {largest:g}, no decay", largest, 0.0),
-        (f"usual start, decay {decay:g}", 1.0, decay),
+        (f"init x {largest:g}, decay {decay:g}", largest, decay),
+        (f"init x {largest:g}, no decay", largest, 0.0),
+        (f"standard init, decay {decay:g}", 1.0, decay),
     ):
-        some = [run for run in at_decay(runs, of_decay) if run.row["init_scale"] == scale]
-        if some:
-            groups.append(Group(title, some, Times.of(some)))
+        of_setting = [run for run in at_decay(runs, of_decay) if run.row["init_scale"] == scale]
+        if of_setting:
+            groups.append(Group(title, of_setting, Times.of(of_setting)))
     return groups
 
 

@@ -1,10 +1,10 @@
 """Does a transformer grok addition modulo p, and do its embeddings then lie on circles?
 
-Power et al. 2201.02177 found it, Liu et al. 2205.10343 (section 4.2, appendix F) saw the
-embeddings form a circle and their principal components grow few, Nanda et al. 2301.05217
-read the algorithm off a one-layer transformer: rotations at a few frequencies. Their
-network, small enough for two cores, with seeds, intervals, fractions of the table
-shown, the untrained embeddings and the same network without weight decay.
+Power et al. (2201.02177) discovered grokking. Liu et al. (2205.10343, section 4.2 and appendix F)
+found that the embeddings form a circle and have few principal components. Nanda et al.
+(2301.05217) found the algorithm of a one-layer transformer: rotations at a few frequencies. This
+study trains their network, at a size for two cores, with several seeds and several training
+fractions. The controls are the untrained embeddings and training without weight decay.
 """
 
 from collections.abc import Sequence
@@ -31,17 +31,19 @@ from allometry.studies.delayed.modular_numbers import GENERALISED, Numbers
 from allometry.study import Study
 from allometry.tables.table import Table
 
-# size: modulus, updates, fractions of the table shown, the one also trained without decay
+# Modulus, updates, training fractions of the table, and the one also trained without decay.
 SIZES = {
     "quick": (31, 1_500, (0.5, 0.7), 0.7),
     "paper": (53, 8_000, (0.3, 0.35, 0.4, 0.5, 0.6, 0.8), 0.4),
 }
-POINTS = {"quick": 15, "paper": 80}  # along each run
+POINTS = {"quick": 15, "paper": 80}  # of each run's trajectory
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """A transformer at every fraction and seed, all pairs shown in each update; and one without
-    weight decay."""
+    """A transformer for each seed and training fraction, and one per seed without weight decay.
+
+    Each update uses all training pairs.
+    """
     p, updates, fractions, control = SIZES[size]
     plan = [(fraction, 1.0) for fraction in fractions] + [(control, 0.0)]
     return [
@@ -70,7 +72,7 @@ def _run(
 
 
 def settings(net: Network) -> dict[str, float]:
-    """`p`, `fraction` of the table shown, `weight_decay` of the run."""
+    """`p`, the training `fraction` of the table, and `weight_decay` of the run."""
     data, optimizer = net.spec.data, net.spec.train.optimizer
     return {
         "p": getattr(data, "p", 0),
@@ -83,13 +85,13 @@ def settings(net: Network) -> dict[str, float]:
 
 
 def analyse(table: Table) -> Analysis:
-    """What the sources claim beside the measurement, untrained embeddings and no weight decay."""
+    """Findings on the claims of the sources, with the controls."""
     numbers = Numbers.of(table)
     return Analysis(findings_of(numbers), {"modular_addition": numbers})
 
 
 def times(table: Table) -> Table:
-    """Updates to learn the part shown, to generalise, and the phase of every finished run."""
+    """Updates until the training pairs are learnt and until generalisation, and phase, by run."""
     return times_of(finished(table, GENERALISED), ("fraction", "weight_decay"))
 
 
@@ -98,8 +100,9 @@ STUDY = Study(
     title="Grokking addition modulo p with a transformer",
     question="Does a small transformer grok addition modulo p, and do its embeddings then lie on "
     "circles?",
-    prediction="It memorises its part of the table long before it knows the rest; then its "
-    "numbers stand on circles of a few frequencies, and few principal components hold them",
+    prediction="It memorises the training part of the table long before it generalises to the "
+    "rest; then the embeddings of the numbers lie on circles of a few frequencies and have few "
+    "principal components",
     source=LIU,
     runs=runs,
     sizes=("quick", "paper"),
@@ -127,13 +130,15 @@ STUDY = Study(
     ),
     views={"times": times},
     notes=(
-        "One layer without layer norm, 64 wide (Nanda et al.: 128), modulus 53 as in Liu et al., "
-        "whose transformer has two layers and is 256 wide and whose decoder has its own learning "
-        "rate and weight decay: their phase diagrams over these are not drawn.",
-        "That a network does not generalise is said of the updates made, 8,000 at most.",
-        "Without weight decay training does not stand still once the part shown is known: loss and "
-        "weights go on changing slowly. What more updates, or float64, would do is not known.",
-        "The fraction also trained without weight decay was chosen after a look at one seed.",
-        "A time is read between two points along training, in a straight line in its logarithm.",
+        "The transformer has one layer without layer norm and width 64 (Nanda et al.: 128). The "
+        "modulus is 53 as in Liu et al. Their transformer has two layers and width 256, and its "
+        "decoder has a separate learning rate and weight decay; their phase diagrams over these "
+        "are not reproduced.",
+        "A statement that a network does not generalise is about the updates made, at most 8,000.",
+        "Without weight decay, loss and weights keep changing slowly after the training pairs are "
+        "learnt. The effect of more updates, or of float64, is not known.",
+        "The fraction that is also trained without weight decay was chosen after seeing one seed.",
+        "Times are interpolated between two points of the trajectory, linearly in the logarithm of "
+        "the updates.",
     ),
 )

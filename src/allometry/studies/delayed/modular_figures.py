@@ -53,21 +53,21 @@ def _numbers(analysis: Analysis) -> Numbers:
 
 
 def sums_along_training(table: Table, analysis: Analysis) -> "Figure":
-    """Share of sums right along training. a: of pairs not shown, by the part of the table shown;
-    means over seeds. b: one fraction, training and test; dashed: test without weight decay.
-    c: the same networks on pairs they were shown the other way round, and on the rest."""
+    """Accuracy along training. a: on test pairs, by the training fraction of the table; means over
+    seeds. b: one fraction, training and test pairs; dashed: test pairs without weight decay.
+    c: the same networks on test pairs (a, b) with (b, a) in the training set, and on the others."""
     numbers = _numbers(analysis)
     runs, times = numbers.reference, numbers.times
     figure, axes = panels(1, 3, height=70.0, sharey=True)
     by_part, both, mirror = axes[0]
-    updates_panel(by_part, xlabel="updates", ylabel="share of sums right", title="not shown")
+    updates_panel(by_part, xlabel="updates", ylabel="accuracy", title="test pairs")
     _by_fraction(by_part, numbers.decayed)
-    updates_panel(both, xlabel="updates", title=f"{numbers.fraction:.0%} shown")
-    bundle(both, runs, [("train_accuracy", "shown", VERMILLION, "-"),
-                       ("test_accuracy", "rest", BLUE, "-")])  # fmt: skip
+    updates_panel(both, xlabel="updates", title=f"{numbers.fraction:.0%} for training")
+    bundle(both, runs, [("train_accuracy", "training", VERMILLION, "-"),
+                       ("test_accuracy", "test", BLUE, "-")])  # fmt: skip
     bundle(both, numbers.without, [("test_accuracy", "no decay", GREY, "--")])
     lag_arrow(both, times.train.value, times.test.value, 1.05)
-    updates_panel(mirror, xlabel="updates", title="order known first")
+    updates_panel(mirror, xlabel="updates", title="mirrored test pairs")
     bundle(mirror, runs, [("accuracy_mirrored", "mirrored", ORANGE, "-"),
                          ("accuracy_unmirrored", "others", GREEN, "-")])  # fmt: skip
     by_part.set_ylim(0, 1.2)
@@ -79,8 +79,8 @@ def sums_along_training(table: Table, analysis: Analysis) -> "Figure":
 
 def _title(lag: Interval) -> str:
     if not np.isfinite(lag.value):
-        return "The transformer memorises its sums and does not generalise here"
-    return f"The transformer generalises {in_words(lag, 2)} updates after it memorised its part"
+        return "The transformer memorises its training pairs and does not generalise here"
+    return f"The transformer generalises {in_words(lag, 2)} updates after memorising"
 
 
 def _by_fraction(ax: "Axes", runs: Sequence[DelayedRun]) -> None:
@@ -88,15 +88,19 @@ def _by_fraction(ax: "Axes", runs: Sequence[DelayedRun]) -> None:
     ends, step = [], runs[0].step
     with paper():
         for fraction, color in zip(fractions, ramp(fractions), strict=True):
-            some = at_fraction(runs, fraction)
-            line = np.mean([np.interp(step, r.step, r.along["test_accuracy"]) for r in some], 0)
+            group = at_fraction(runs, fraction)
+            line = np.mean([np.interp(step, r.step, r.along["test_accuracy"]) for r in group], 0)
             ax.plot(step[1:], line[1:], color=color, lw=1.4)
             ends.append((fraction, color, line))
         _labels_inside(ax, step, ends)
 
 
 def _labels_inside(ax: "Axes", step: NDArray[Any], ends: Sequence[tuple[float, Any, Any]]) -> None:
-    """Each fraction beside its line: at its end, or where it passes three quarters."""
+    """Label each line with its fraction.
+
+    Lines below the threshold of generalising are labelled at their end, the others on their rise,
+    each at a different height.
+    """
     low = [(f, c, y) for f, c, y in ends if y.max() < GENERALISED]
     lifts = label_offsets(ax, [float(y[-1]) for _, _, y in low])
     for (fraction, color, y), lift in zip(low, lifts, strict=True):
@@ -115,9 +119,9 @@ def _labels_inside(ax: "Axes", step: NDArray[Any], ends: Sequence[tuple[float, A
 
 
 def time_by_fraction(table: Table, analysis: Analysis) -> "Figure":
-    """Updates until 90% of the pairs shown (red squares) and of the rest (blue dots) are right,
-    against the part of the table shown; every run a mark, means large. Hollow triangles, where
-    there are any: runs that do not generalise in all the updates they made."""
+    """Updates until 90% of the training pairs (red squares) and of the test pairs (blue dots) are
+    right, against the training fraction of the table. Small marks: runs; large: means. Hollow
+    triangles, if any: runs that do not generalise in the updates they made."""
     numbers = _numbers(analysis)
     runs = numbers.decayed
     fraction = np.array([run.row["fraction"] for run in runs], float)
@@ -129,11 +133,11 @@ def time_by_fraction(table: Table, analysis: Analysis) -> "Figure":
     ax = axes[0, 0]
     runs_panel(
         fraction, np.array([run.t_train for run in runs]), ax=ax, color=VERMILLION, marker="s",
-        label="shown", xlog=False, xlabel="part of the table shown",
+        label="training", xlog=False, xlabel="training fraction of the table",
         ylabel="updates until 90% are right", tips=tips.tolist(),
     )  # fmt: skip
     runs_panel(
-        fraction[~never], late[~never], ax=ax, color=BLUE, label="rest", xlog=False,
+        fraction[~never], late[~never], ax=ax, color=BLUE, label="test", xlog=False,
         tips=tips[~never].tolist(),
     )  # fmt: skip
     with paper():
@@ -149,17 +153,17 @@ def time_by_fraction(table: Table, analysis: Analysis) -> "Figure":
         f"{ends[0]} updates to generalise from {learnt[0]:.0%} of the table, {ends[-1]} from "
         f"{learnt[-1]:.0%}"
         if len(learnt) > 1
-        else "Time to generalise by the part of the table shown"
+        else "Time to generalise against the training fraction of the table"
     )
     headline(figure, words)
     return figure
 
 
 def embeddings_on_a_ring(table: Table, analysis: Analysis) -> "Figure":
-    """The embeddings of all numbers on their first two principal components, of the network whose
-    embeddings come nearest to a circle after it generalises: untrained, once it has memorised its
-    part, when they are roundest, at the end. Colour and line: the order a, a + 1/k, ... in which
-    the frequency k of the roundest moment goes round."""
+    """The embeddings of all numbers on their first two principal components, for the network whose
+    embeddings come nearest to a circle after it generalises: untrained, after memorising, when they
+    are roundest, and at the end. Colours and lines follow the order of the numbers on a circle of
+    frequency k, that of the roundest point: a, a + 1/k, ... modulo p."""
     run, round_at = _roundest(_numbers(analysis).runs)
     p, k = int(run.row["p"]), int(run.along["ring_frequency"][round_at])
     memorised = int(np.abs(run.step - run.t_train).argmin()) if np.isfinite(run.t_train) else 0
@@ -181,14 +185,14 @@ def embeddings_on_a_ring(table: Table, analysis: Analysis) -> "Figure":
     share, end = (float(run.along["ring_share"][i]) for i in (round_at, -1))
     headline(
         figure,
-        f"Modulo {p}, {run.row['fraction']:.0%} shown, seed {run.row['seed']}: a circle at k = {k} "
-        f"holds {share:.0%} of the plane, {end:.0%} at the end",
+        f"Modulo {p}, {run.row['fraction']:.0%} for training, seed {run.row['seed']}: a circle at "
+        f"k = {k} has {share:.0%} of the variance, {end:.0%} at the end",
     )
     return figure
 
 
 def _roundest(runs: Sequence[DelayedRun]) -> tuple[DelayedRun, int]:
-    """The run and the point where, after generalising, two components are most of a circle."""
+    """The run and the point of its trajectory with the largest `ring_share` after generalising."""
     learnt = [run for run in runs if np.isfinite(run.t_test)]
 
     def best(run: DelayedRun) -> tuple[float, int]:
@@ -204,7 +208,7 @@ def _plane(ax: "Axes", points: NDArray[Any], k: int, *, numbers: bool) -> None:
     import matplotlib as mpl
 
     p = len(points)
-    # Walking round the circle of frequency k, the next number is one with k a = k b + 1 (mod p).
+    # On the circle of frequency k, the number after b is the a with k a = k b + 1 (mod p).
     turn = (k * np.arange(p)) % p
     order = np.argsort(turn, kind="stable")
     colors = mpl.colormaps["twilight"](0.1 + 0.8 * turn / p)
@@ -228,9 +232,9 @@ def _plane(ax: "Axes", points: NDArray[Any], k: int, *, numbers: bool) -> None:
 
 
 def frequencies_before_and_after(table: Table, analysis: Analysis) -> "Figure":
-    """Share of the variance of the embeddings at each frequency, in falling order (a), means over
-    the runs of each kind: untrained, trained without weight decay, generalised. b: entropy of
-    the spectrum of principal components along training, at one fraction. Seeds thin."""
+    """a: share of the variance of the embeddings at each frequency, in descending order, means over
+    the runs of each kind: untrained, trained without weight decay, generalised. b: entropy of the
+    spectrum of principal components along training, at one training fraction. Thin lines: seeds."""
     numbers = _numbers(analysis)
     without, learnt = numbers.without, numbers.learnt
     figure, axes = panels(1, 2, height=70.0)
@@ -246,7 +250,7 @@ def frequencies_before_and_after(table: Table, analysis: Analysis) -> "Figure":
         ):
             _ranked(left, group, point, label, color, style)
     updates_panel(right, xlabel="updates", ylabel="entropy of PCA (nats)",
-                 title=f"{numbers.fraction:.0%} shown")  # fmt: skip
+                 title=f"{numbers.fraction:.0%} for training")  # fmt: skip
     bundle(right, numbers.reference, [("pca_entropy", "decay 1", BLUE, "-")])
     bundle(right, without, [("pca_entropy", "no decay", VERMILLION, "--")])
     t_test = numbers.times.test.value
@@ -259,8 +263,8 @@ def frequencies_before_and_after(table: Table, analysis: Analysis) -> "Figure":
     letters(axes)
     shares = numbers.shares
     words = (
-        f"Five frequencies hold {shares['end']:.0%} of the embeddings after generalising, "
-        f"{shares['untrained']:.0%} before training"
+        f"Five frequencies hold {shares['end']:.0%} of the embeddings' variance after "
+        f"generalising, {shares['untrained']:.0%} before training"
         if learnt
         else "No network generalises here"
     )

@@ -1,4 +1,4 @@
-"""The claims of the study of modular addition beside what was measured."""
+"""Findings of the study of modular addition: its claims and the measurements."""
 
 from collections.abc import Sequence
 
@@ -39,15 +39,16 @@ NANDA = (
     "N. Nanda, L. Chan, T. Lieberum, J. Smith, J. Steinhardt 2023, Progress measures for "
     "grokking via mechanistic interpretability, arXiv 2301.05217"
 )
-# About 0.4, the toy model's (2205.10343, Figure 4): the fractions tried lie 0.1 apart. Ours.
+# The bounds below are ours.
+# Range about 0.4, the toy model's (2205.10343, Figure 4); the fractions run are 0.1 apart.
 CRITICAL = (0.3, 0.5)
-SPARSE = 0.8  # of the variance in `LARGEST` frequencies: they are then most of it. Ours.
-ROUND = 0.8  # of two components at one frequency, which are then most of a ring. Ours.
-FEW_PAIRS = 0.1  # of the pairs, more of which would be knowledge of another kind. Ours.
+SPARSE = 0.8  # share of the variance in `LARGEST` frequencies that counts as nearly all
+ROUND = 0.8  # share of two components' variance at one frequency that counts as a ring
+FEW_PAIRS = 0.1  # largest difference in accuracy that counts as none
 
 
 def findings_of(numbers: Numbers) -> Sequence[Finding]:
-    """What the sources claim beside the measurement, untrained embeddings and no weight decay."""
+    """Findings on the claims of the sources, with the controls."""
     return [
         _late(numbers),
         _critical(numbers.decayed),
@@ -68,22 +69,23 @@ def _late(numbers: Numbers) -> Finding:
     never = sum(np.isnan(run.t_test) for run in without)
     return Finding(
         claim="The transformer groks addition: it generalises long after it memorises",
-        prediction=f"{LAG:,} updates or more lie between (grokking, Table 1 of 2205.10343)",
+        prediction=f"it generalises {LAG:,} updates or more after it memorises (grokking by Table "
+        "1 of 2205.10343)",
         source=LIU,
         measured=lag.value,
         low=lag.low,
         high=lag.high,
         verdict=at_least(lag, LAG),
-        answer=f"Shown {numbers.fraction:.0%} of the table it has 90% of that right after "
-        f"{in_words(times.train)} updates and {GENERALISED:.0%} of the rest "
-        f"{after(times.test, numbers.reference)}: "
+        answer=f"Trained on {numbers.fraction:.0%} of the table, it has 90% of these pairs right "
+        f"after {in_words(times.train)} updates and {GENERALISED:.0%} of the other pairs "
+        f"{after(times.test, numbers.reference)}. Phases by seed: "
         + ", ".join(PHASES[run.phase] for run in numbers.reference)
-        + ", by seed. Phases by the part shown: "
+        + ". Phases by training fraction: "
         + ", ".join(f"{part:.0%} {letters}" for part, letters in phases.items())
         + ".",
         control=f"without weight decay {never} of {len(without)} runs do not generalise within "
-        f"{without[0].step[-1]:,.0f} updates, all they made, and end with "
-        f"{in_words(numbers.without_end, 2)} of the rest right"
+        f"the {without[0].step[-1]:,.0f} updates they made; their final test accuracy is "
+        f"{in_words(numbers.without_end, 2)}"
         if without
         else "not run",
         unit="updates later" if np.isfinite(lag.value) else "",
@@ -92,12 +94,12 @@ def _late(numbers: Numbers) -> Finding:
 
 
 def _critical(runs: Sequence[DelayedRun]) -> Finding:
-    """Between the largest fraction from which a seed does not generalise and the next."""
+    """Whether the edge of generalisation is at the toy model's critical fraction."""
     fractions, budget = fractions_of(runs), max(run.step[-1] for run in runs)
     edges, seeds = edges_of(runs, "fraction"), len({run.row["seed"] for run in runs})
     edge = NO_VALUE
     if edges:
-        # A seed's edge is only known to lie between two fractions: the ends hold both.
+        # A seed's edge is only known to lie between two fractions. The interval covers both.
         below, above = (mean([ends[side] for ends in edges]) for side in (0, 1))
         edge = Interval((below.value + above.value) / 2, below.low, above.high)
     without = seeds - len(edges)
@@ -107,21 +109,22 @@ def _critical(runs: Sequence[DelayedRun]) -> Finding:
     return Finding(
         claim="Below a critical part of the table the network does not generalise in "
         f"{budget:,.0f} updates",
-        prediction="a critical fraction about 0.4, as in the toy model (Figure 4), granted from "
-        f"{CRITICAL[0]} to {CRITICAL[1]} (ours: as far as the fractions tried lie apart); that it "
-        "holds of a transformer is ours",
+        prediction="a critical fraction of about 0.4, as in the toy model (Figure 4), tested as "
+        f"{CRITICAL[0]} to {CRITICAL[1]} (ours: the spacing of the fractions run); that it holds "
+        "for a transformer is our assumption",
         source=LIU,
         measured=edge.value,
         low=edge.low,
         high=edge.high,
         verdict=inside(edge, *CRITICAL),
-        answer=f"Within {budget:,.0f} updates, all that were made, the edge lies between "
+        answer=f"Within {budget:,.0f} updates, all that were made, the edge of each seed lies "
+        "between "
         + ", ".join(f"{low:.0%} and {high:.0%}" for low, high in edges)
-        + f" of the table, by seed{rest}; with more updates it may lie lower."
+        + f" of the table{rest}. With more updates it may lie lower."
         if edges
-        else f"From {fractions[0]:.0%} to {fractions[-1]:.0%} of the table all runs end alike: the "
-        "edge is not among the fractions tried.",
-        control="all runs memorise their own part: training accuracy "
+        else f"No seed has an edge between {fractions[0]:.0%} and {fractions[-1]:.0%} of the "
+        "table: the edge is not among the fractions run.",
+        control="final training accuracy of all runs: "
         + in_words(mean([float(run.along["train_accuracy"][-1]) for run in runs]), 3),
         unit="of the table" if edges else "",
         figure="time_by_fraction",
@@ -135,20 +138,22 @@ def _more_data(numbers: Numbers) -> Finding:
     train_slopes = each_seed(learnt, lambda runs: train_slope(runs, "fraction"))
     flat = mean(list(train_slopes.values()))
     return Finding(
-        claim="The more of the table is shown, the sooner the network generalises",
-        prediction="the time falls steeply with the fraction shown (Figure 1, section 3.1.1): an "
-        "exponent below 0",
+        claim="The more of the table is in the training set, the sooner the network generalises",
+        prediction="the time falls steeply with the training fraction (Figure 1, section 3.1.1): "
+        "an exponent below 0",
         source=POWER,
         measured=slope.value,
         low=slope.low,
         high=slope.high,
         verdict=at_most(slope, 0.0),
-        answer=f"Of the runs that generalise the time goes as the fraction's power "
-        f"{in_words(slope)}; runs that do not in the updates made are left out, so this is the "
-        "least it falls."
+        answer="Among the runs that generalise, the time is a power of the fraction with exponent "
+        f"{in_words(slope)}. Runs that do not generalise in the updates made are left out, so the "
+        "time falls at least as steeply as this."
         if laws
-        else "Fewer than three fractions generalise at any seed: no law is drawn.",
-        control=f"exponent of the time to learn its own part: {in_words(flat)}" if laws else "",
+        else "No law is fitted: no seed generalises at three or more fractions.",
+        control=f"exponent of the time to learn the training pairs: {in_words(flat)}"
+        if laws
+        else "",
         unit="exponent" if laws else "",
         figure="time_by_fraction",
     )
@@ -166,17 +171,17 @@ def _sparse(numbers: Numbers) -> Finding:
     learnt = numbers.learnt
     share = column_mean(learnt, "fourier_share")
     return Finding(
-        claim="A network that generalises keeps its numbers at a few frequencies",
+        claim="The embeddings of a network that generalises have few frequencies",
         prediction=f"the embedding is sparse in Fourier space: {LARGEST} frequencies hold nearly "
-        f"all of its variance (section 4.1), granted from {SPARSE:.0%} on (ours)",
+        f"all of its variance (section 4.1), tested as {SPARSE:.0%} or more (ours)",
         source=NANDA,
         measured=share.value,
         low=share.low,
         high=share.high,
         verdict=at_least(share, SPARSE),
-        answer=f"At the end of the {len(learnt)} runs that generalise the {LARGEST} largest "
-        f"frequencies hold {in_words(share)} of the variance of the embeddings, of "
-        f"{int(numbers.decayed[0].row['p']) // 2} frequencies there are.",
+        answer=f"At the end of the {len(learnt)} runs that generalise, the {LARGEST} largest of "
+        f"{int(numbers.decayed[0].row['p']) // 2} frequencies hold {in_words(share)} of the "
+        "variance of the embeddings.",
         control=_controls(numbers, "fourier_share"),
         unit="of the variance" if np.isfinite(share.value) else "",
         figure="frequencies_before_and_after",
@@ -184,7 +189,7 @@ def _sparse(numbers: Numbers) -> Finding:
 
 
 def _fewer_components(numbers: Numbers) -> Finding:
-    """The fall of the entropy from memorising to generalising, and of those that do not."""
+    """Whether the entropy of the principal components falls from memorising to generalising."""
     learnt = numbers.learnt
 
     def fall(runs: Sequence[DelayedRun]) -> float:
@@ -196,16 +201,17 @@ def _fewer_components(numbers: Numbers) -> Finding:
     change = mean(list(each_seed(learnt, fall).values()))
     ends = column_mean(learnt, "pca_entropy")
     return Finding(
-        claim="The principal components of the embeddings grow few as the network generalises",
-        prediction="the entropy of their spectrum falls with generalising (appendix F): a change "
-        "below 0 between memorising and generalising",
+        claim="The embeddings have fewer principal components once the network generalises",
+        prediction="the entropy of their spectrum falls during generalisation (appendix F): a "
+        "change below 0 from memorising to generalising",
         source=LIU,
         measured=change.value,
         low=change.low,
         high=change.high,
         verdict=at_most(change, 0.0),
-        answer=f"Between the two the entropy changes by {in_words(change, 2)} nats; at the end it "
-        f"is {in_words(ends)}, as of {np.exp(ends.value):.1f} equal components."
+        answer=f"From memorising to generalising the entropy changes by {in_words(change, 2)} "
+        f"nats. At the end it is {in_words(ends)}, the entropy of {np.exp(ends.value):.1f} equal "
+        "components."
         if np.isfinite(change.value)
         else "No run generalises.",
         control=_controls(numbers, "pca_entropy"),
@@ -224,15 +230,15 @@ def _ring(numbers: Numbers) -> Finding:
     return Finding(
         claim="The first two principal components of the embeddings are a circle",
         prediction="numbers lie on a ring in the plane of the first two components (section 4.2): "
-        f"they share one frequency, granted from {ROUND:.0%} of their variance on (ours)",
+        f"{ROUND:.0%} or more of the components' variance is at one frequency (ours)",
         source=LIU,
         measured=share.value,
         low=share.low,
         high=share.high,
         verdict=at_least(share, ROUND),
         answer=f"At the end one frequency holds {in_words(share)} of the variance of the first two "
-        f"components, a ring in {rings} of {len(learnt)} runs that generalise; at their roundest "
-        f"after generalising {in_words(best)}. Frequencies equally strong are mixed in them.",
+        f"components; this is a ring in {rings} of {len(learnt)} runs that generalise. The maximum "
+        f"after generalising is {in_words(best)}. Components mix frequencies of equal strength.",
         control=_controls(numbers, "ring_share"),
         unit="of their variance" if np.isfinite(share.value) else "",
         figure="embeddings_on_a_ring",
@@ -240,7 +246,10 @@ def _ring(numbers: Numbers) -> Finding:
 
 
 def _nothing_but_its_pairs(runs: Sequence[DelayedRun]) -> Finding:
-    """Accuracies on mirrored and on other pairs halfway (in log time) through the delay."""
+    """Whether accuracies on mirrored and on other pairs are equal before the network generalises.
+
+    They are compared halfway, in the logarithm of updates, between memorising and generalising.
+    """
 
     def half(name: str) -> list[float]:
         ends = [run.t_test if np.isfinite(run.t_test) else run.step[-1] for run in runs]
@@ -250,19 +259,18 @@ def _nothing_but_its_pairs(runs: Sequence[DelayedRun]) -> Finding:
     known, other = half("accuracy_mirrored"), half("accuracy_unmirrored")
     gap = mean((np.array(known) - np.array(other)).tolist())
     return Finding(
-        claim="Before it generalises the network knows nothing but the pairs it was shown",
-        prediction="of pairs not shown it answers those whose mirror image was shown no better "
-        f"than the rest: a difference of 0, granted within {FEW_PAIRS:g} of the pairs (more would "
-        "be knowledge of another kind)",
+        claim="Before it generalises the network knows only its training pairs",
+        prediction="among the test pairs, its accuracy is the same for pairs (a, b) with (b, a) in "
+        f"the training set as for the others: a difference of 0 to within {FEW_PAIRS:g}",
         source=OURS,
         measured=gap.value,
         low=gap.low,
         high=gap.high,
         verdict=equivalent(gap, FEW_PAIRS),
-        answer="Halfway (in log time) through the delay it has of the pairs whose mirror image it "
-        f"was shown {in_words(mean(known), 2)} right, of the rest "
-        f"{in_words(mean(other), 2)}.",
+        answer="Halfway (in log updates) between memorising and generalising, the accuracy is "
+        f"{in_words(mean(known), 2)} on the mirrored pairs and {in_words(mean(other), 2)} on the "
+        "others.",
         control=f"chance: {1 / float(runs[0].row['p']):.2g}",
-        unit="more right",
+        unit="difference in accuracy",
         figure="sums_along_training",
     )

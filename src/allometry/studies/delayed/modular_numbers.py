@@ -1,4 +1,4 @@
-"""All numbers of the study of modular addition, computed once for its findings and figures."""
+"""Numbers shared by the findings and figures of the study of modular addition, computed once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,25 +13,26 @@ from allometry.tables.table import Table
 
 __all__ = ["GENERALISED", "Numbers", "at_fraction", "column_mean", "fractions_of"]
 
-GENERALISED = 0.9  # share of the pairs not shown (2205.10343, Table 1)
+GENERALISED = 0.9  # accuracy on the test pairs at which a network generalises (2205.10343, Table 1)
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the runs give.
+    """All numbers of the findings and figures.
 
     Attributes:
-        runs: all of them.
-        decayed, without: the runs with weight decay (all of them where there are none with)
-            and without.
-        learnt: the decayed runs that generalise.
-        fraction: of the table, the one also trained without decay, or the middle one.
-        reference: the decayed runs at `fraction`. times: theirs. without_end: share of the
-            rest right at the end, without decay.
-        laws: by seed, the time to generalise as a power of the fraction shown.
+        runs: all finished runs.
+        decayed: the runs with weight decay, or all runs if none has it.
+        without: the runs without weight decay.
+        learnt: the runs of `decayed` that generalise.
+        fraction: the training fraction that was also trained without decay, or the middle one.
+        reference: the runs of `decayed` at `fraction`.
+        times: the mean times of `reference`.
+        without_end: final test accuracy without decay, mean over runs.
+        laws: for each seed, the time to generalise as a power of the training fraction.
         time_by_fraction: mean time to generalise at each fraction at which any run does.
-        shares: of the variance of the embeddings in the largest frequencies, over all decayed
-            runs `untrained` and over those that generalise at the `end`; means.
+        shares: mean share of the variance of the embeddings in the largest frequencies:
+            `untrained` over all runs of `decayed`, and at the `end` over those of `learnt`.
     """
 
     runs: Sequence[DelayedRun]
@@ -51,7 +52,7 @@ class Numbers:
         """The numbers of the finished runs of a table.
 
         Raises:
-            DataError: there is none, or one has no trajectory.
+            DataError: there is no finished run, or one has no trajectory.
         """
         runs = finished(table, GENERALISED)
         without = [run for run in runs if run.row["weight_decay"] == 0]
@@ -81,12 +82,12 @@ class Numbers:
 
 
 def fractions_of(runs: Sequence[DelayedRun]) -> list[float]:
-    """The fractions of the table shown, rising."""
+    """The training fractions of these runs, in ascending order."""
     return sorted({float(run.row["fraction"]) for run in runs})
 
 
 def at_fraction(runs: Sequence[DelayedRun], fraction: float) -> list[DelayedRun]:
-    """The runs that were shown one fraction."""
+    """The runs with this training fraction."""
     return [run for run in runs if run.row["fraction"] == fraction]
 
 
@@ -97,7 +98,7 @@ def _reference(decayed: Sequence[DelayedRun], without: Sequence[DelayedRun]) -> 
 
 
 def column_mean(runs: Sequence[DelayedRun], name: str, point: int = -1) -> Interval:
-    """A column at one point, its mean over each seed's runs and then over seeds."""
+    """The mean of a column at one point, over each seed's runs and then over seeds."""
     by_seed = each_seed(
         runs, lambda of_seed: float(np.mean([run.along[name][point] for run in of_seed]))
     )

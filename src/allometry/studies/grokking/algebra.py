@@ -1,8 +1,8 @@
-"""What a training set allows: which parallelograms it forces, and which answers follow from them.
+"""The parallelograms that a training set forces, and the answers that follow from them.
 
-Liu et al. 2022 (2205.10343), section 3.1: two training pairs of one sum force a
+By Liu et al. 2022 (2205.10343), section 3.1, two training pairs with the same sum force a
 parallelogram E_i + E_j = E_m + E_n on the representation. Linear dependence forces further ones. A
-test pair is answered where a parallelogram joins it to a training pair.
+test pair is answered if a parallelogram joins it to a training pair.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-ZERO = 1e-8  # eigenvalues below it are zero, as in the published code
+ZERO = 1e-8  # eigenvalues below this count as zero, as in the published code
 
 
 def coefficients(task: Task) -> NDArray[np.int64]:
@@ -32,7 +32,7 @@ def coefficients(task: Task) -> NDArray[np.int64]:
 
 
 def nullity(rows: NDArray[np.int64] | Array) -> int:
-    """Dimensions of the representations that satisfy all rows: n - rank.
+    """Dimension of the space of representations that satisfy all rows: n - rank.
 
     Two of them, a shift and a scale, are always free. If there are more, the linear
     representation is not the only one.
@@ -42,15 +42,16 @@ def nullity(rows: NDArray[np.int64] | Array) -> int:
 
 
 class Ideal(NamedTuple):
-    """What a training set D allows at best.
+    """The best result that a training set D allows.
 
     Attributes:
         given: P0(D), parallelograms with both pairs in D, ``(parallelograms,)`` bool.
-        forced: P(D), these and all that depend on them linearly.
+        forced: P(D), these and all that depend on them linearly, ``(parallelograms,)`` bool.
         nullity: of the rows of P0(D).
         rqi: share of P0 in P(D).
         answered: training questions, and test questions joined to one, ``(questions,)`` bool.
-        test_accuracy, accuracy: share answered of the test questions, and of all questions.
+        test_accuracy: share of the test questions that are answered.
+        accuracy: share of all questions that are answered.
     """
 
     given: Bools
@@ -63,7 +64,7 @@ class Ideal(NamedTuple):
 
 
 def ideal(task: Task, train: NDArray[np.int64]) -> Ideal:
-    """The algebra of one training set, given as positions in ``task.pairs``."""
+    """The best result for a training set, given as positions in ``task.pairs``."""
     mask = task.train_mask(train)
     given = np.asarray(mask[task.parallelograms].all(axis=1))
     rows = coefficients(task).astype(float)
@@ -81,7 +82,7 @@ def ideal(task: Task, train: NDArray[np.int64]) -> Ideal:
 
 
 def _in_span(basis: Array, rows: Array) -> Bools:
-    """Which rows are linear combinations of the basis: projecting them changes nothing."""
+    """Mask of the rows that are linear combinations of the basis: projection leaves them equal."""
     if not len(basis):
         return np.zeros(len(rows), dtype=bool)
     _, size, directions = np.linalg.svd(basis, full_matrices=False)
@@ -90,7 +91,7 @@ def _in_span(basis: Array, rows: Array) -> Bools:
 
 
 def joined(task: Task, mask: Bools, closed: Bools) -> Bools:
-    """The closure D-bar: training questions, and those that a closed parallelogram joins to one."""
+    """Mask of the closure of D: training questions, and those joined to one by a parallelogram."""
     out = mask.copy()
     for one, other in ((0, 1), (1, 0)):
         near = closed & mask[task.parallelograms[:, one]]
@@ -113,14 +114,14 @@ def residuals(task: Task, latent: Array) -> Array:
 
 
 def predicted_accuracy(task: Task, train: NDArray[np.int64], closed: Bools) -> tuple[float, float]:
-    """Accuracy that the realised parallelograms P(R) predict: on test questions, on all."""
+    """Accuracy predicted by the closed parallelograms P(R), on test questions and on all."""
     mask = task.train_mask(train)
     answered = joined(task, mask, closed)
     return float(answered[~mask].mean()), float(answered.mean())
 
 
 def set_hessians(task: Task, masks: Bools) -> Array:
-    """Sum of outer products of the rows of P0(D), ``(sets, n, n)``, of many sets at once."""
+    """Sums of outer products of the rows of P0(D) for many training sets, ``(sets, n, n)``."""
     rows = coefficients(task).astype(float)
     given = masks[:, task.parallelograms].all(axis=2).astype(float)
     outer = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
@@ -128,9 +129,10 @@ def set_hessians(task: Task, masks: Bools) -> Array:
 
 
 def counts_unique(n_train: int, draws: int, seed: int, p: int = 10) -> int:
-    """How many of `draws` random training sets allow only the linear representation.
+    """Number of random training sets, of `draws`, that allow only the linear representation.
 
-    The count behind Figure 4a (`effective_linear_eq.ipynb`): third eigenvalue of A'A above zero.
+    This is the count behind Figure 4a (`effective_linear_eq.ipynb`): sets for which the third
+    eigenvalue of A'A is above zero.
     """
     task, rng = addition_task(p), np.random.default_rng(seed)
     order = rng.random((draws, len(task.pairs))).argsort(axis=1)

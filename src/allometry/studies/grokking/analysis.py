@@ -1,4 +1,4 @@
-"""The grokking runs along training, the loss the notebook printed, and the study's numbers."""
+"""The grokking runs along training, the notebook's printed losses, and the study's numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SOURCE = (
     "Z. Liu, O. Kitouni, N. Nolte, E. Michaud, M. Tegmark, M. Williams 2022, Towards "
     "Understanding Grokking, arXiv 2205.10343; toy_model_nn.ipynb"
 )
-# Loss at epochs 0, 100, 200, ... 2900, as stored in the notebook (seed 4).
+# Losses at epochs 0, 100, 200, ... 2900, as stored in the notebook (seed 4).
 PRINTED = np.array([
     0.82493395, 0.76302254, 0.73361290, 0.69287986, 0.62817329, 0.52927905, 0.42162097, 0.34450689,
     0.28353387, 0.22333899, 0.17154217, 0.13550892, 0.10768575, 0.08296081, 0.06331909, 0.04918868,
@@ -34,11 +34,11 @@ Along = Mapping[str, NDArray[Any]]
 
 
 def finished(table: Table) -> list[tuple[dict[str, Any], Along]]:
-    """Row and trajectories of every finished run, by rising seed; counts turned into shares.
+    """Row and trajectories of every finished run in order of seed, with counts as shares.
 
-    Each has `epoch`, `train_loss`, `train_accuracy`, `test_accuracy`, `rqi` (epochs,), `latent`
-    (points, symbols, dimensions) and `latent_update` (points,), and the same with ``swapped_``
-    before the name where the run has its control.
+    Trajectories are `epoch`, `train_loss`, `train_accuracy`, `test_accuracy`, `rqi` (epochs,),
+    `latent` (points, symbols, dimensions) and `latent_update` (points,). Those of a control have
+    the prefix ``swapped_``.
 
     Raises:
         DataError: a run has no trajectories.
@@ -48,8 +48,8 @@ def finished(table: Table) -> list[tuple[dict[str, Any], Along]]:
         arrays = table.trajectories.get(row["run_id"])
         if arrays is None:
             raise DataError(
-                f"run {row['run_id'][:12]} comes without trajectories; a table from a store has "
-                "them, one from a CSV file has not"
+                f"run {row['run_id'][:12]} is without trajectories; use a table from a store, "
+                "because one from a CSV file has no trajectories"
             )
         along = dict(_shares(row, arrays, ""))
         if "swapped_train_loss" in arrays:
@@ -81,7 +81,7 @@ def trajectories(table: Table) -> Table:
 
 
 def follows_the_notebook(row: Mapping[str, Any]) -> bool:
-    """Is this the run whose loss the notebook printed? Seed 4 at all of its settings."""
+    """Whether a run has the notebook's settings and its seed, 4."""
     settings = {
         "seed": 4, "protocol": "notebook", "encoder": "table", "loss": "mse", "p": 10,
         "modulo": 0, "n_train": 45, "latent_dim": 1, "output_dim": 10, "width": 200,
@@ -91,13 +91,14 @@ def follows_the_notebook(row: Mapping[str, Any]) -> bool:
 
 
 class Traced(NamedTuple):
-    """A loss beside the losses printed, at as many of their epochs as it has.
+    """A comparison of a loss with the printed losses, at those of their epochs that it has.
 
     Attributes:
-        epoch: ``(printed,)``. loss: at these, ``(printed,)``.
-        off: relative deviation from the number printed, ``(printed,)``.
-        equal: how many equal it to all digits.
-        beside: what the re-runs in PyTorch say of them.
+        epoch: printed epochs, ``(printed,)``.
+        loss: at these epochs, ``(printed,)``.
+        off: relative difference from the printed loss, ``(printed,)``.
+        equal: number of losses that equal the printed ones to all digits.
+        beside: the comparison with the re-runs in PyTorch.
     """
 
     epoch: NDArray[np.int64]
@@ -108,7 +109,7 @@ class Traced(NamedTuple):
 
     @classmethod
     def of(cls, loss: NDArray[Any]) -> "Traced":
-        """Of a training loss at every epoch, ``(epochs,)``."""
+        """The comparison of a training loss at every epoch, ``(epochs,)``."""
         epoch = np.arange(0, min(len(loss), 100 * len(PRINTED)), 100)
         at, printed = loss[epoch].astype(float), PRINTED[: len(epoch)]
         return cls(
@@ -121,11 +122,11 @@ class Traced(NamedTuple):
 
 
 class TheoryBeside(NamedTuple):
-    """The swapped run and the effective theory from its start, until well after it is linear.
+    """The swapped run and the effective theory with its initial values, up to well after linear.
 
     Attributes:
         update: updates made, ``(points,)``.
-        network, theory: coordinates of mean zero and unit deviation, ``(points, n_symbols)``.
+        network, theory: coordinates scaled to mean 0 and unit deviation, ``(points, n_symbols)``.
         network_energy, theory_energy: the theory's energy along both, ``(points,)``.
     """
 
@@ -140,13 +141,14 @@ def _theory_beside(row: Mapping[str, Any], along: Along) -> TheoryBeside:
     theory = EffectiveTheory.published(addition_task(row["p"], bool(row["modulo"])))
     inside = along["swapped_latent_update"] <= 3 * max(row["t_rqi_swapped"], 300)
     update = along["swapped_latent_update"][inside]
-    network = np.array([unit_deviation(one) for one in along["swapped_latent"][inside, :, 0]])
-    # Swapped, the representation learns at the decoder's rate.
+    coordinates = along["swapped_latent"][inside, :, 0]
+    network = np.array([unit_deviation(latent) for latent in coordinates])
+    # In the swapped run the representation has the decoder's learning rate.
     descent = theory.integrate(network[0], row["eta_dec"], int(update[-1]) + 1)[update]
     return TheoryBeside(
         update=update,
         network=network,
-        theory=np.array([unit_deviation(one) for one in descent]),
+        theory=np.array([unit_deviation(latent) for latent in descent]),
         network_energy=theory.energy(network),
         theory_energy=theory.energy(descent),
     )
@@ -154,13 +156,13 @@ def _theory_beside(row: Mapping[str, Any], along: Along) -> TheoryBeside:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the runs give.
+    """All numbers of the findings and figures.
 
     Attributes:
-        runs: row and trajectories of each, by rising seed.
-        printed: the run whose loss the notebook printed; None where it is not among them.
-        traced: the loss of that run beside those printed; None where it is not among them.
-        theory: of the first run with swapped learning rates; None where there is none.
+        runs: row and trajectories of each run, in order of seed.
+        printed: the run whose loss the notebook printed; None if it is not among the runs.
+        traced: the comparison of that run's loss with the printed one; None without it.
+        theory: the theory for the first run's control; None if that run has no control.
     """
 
     runs: Sequence[tuple[Mapping[str, Any], Along]]
@@ -173,11 +175,11 @@ class Numbers:
         """The numbers of the finished runs of a table.
 
         Raises:
-            DataError: there is none, or one has no trajectories.
+            DataError: there is no finished run, or one has no trajectories.
         """
         runs = finished(table)
         if not runs:
-            raise DataError("no finished run to analyse; `allometry run` trains them")
+            raise DataError("no finished run to analyse; run `allometry run grokking`")
         printed = next((pair for pair in runs if follows_the_notebook(pair[0])), None)
         row, along = runs[0]
         return cls(

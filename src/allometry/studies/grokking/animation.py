@@ -1,4 +1,4 @@
-"""The representation moving, as an animated picture."""
+"""An animation of the representation along training."""
 
 from pathlib import Path
 from typing import Any
@@ -18,27 +18,28 @@ from allometry.tables.table import Table
 __all__ = ["animate"]
 
 FRAMES_A_SECOND = 12
-HOLD = 18  # frames the end stays
+HOLD = 18  # frames for which the last picture is held
 
 
 def animate(table: Table, path: str | Path, *, seed: int | None = None, frames: int = 90) -> Path:
-    """Write the ten coordinates along training as a GIF: as given, and with rates swapped.
+    """Write the ten coordinates along training as a GIF, for both orders of learning rates.
 
     Args:
-        table: of the study `grokking`, with trajectories.
-        path: ends in ``.gif``.
-        seed: of the run; None for the first.
-        frames: evenly spaced in the logarithm of updates made.
+        table: runs of the study `grokking`, with trajectories.
+        path: file name ending in ``.gif``.
+        seed: of the run; None for the first run.
+        frames: number of frames, evenly spaced in the logarithm of updates.
 
     Raises:
-        UsageError: another ending, or no finished run of that seed.
+        UsageError: `path` has another ending, or no finished run has this seed.
     """
     path = Path(path)
     if path.suffix != ".gif":
-        raise UsageError(f"a path that ends in .gif expected, got {path.name}")
+        raise UsageError(f"a path ending in .gif expected, got {path.name}")
     runs = [pair for pair in finished(table) if seed in (None, pair[0]["seed"])]
     if not runs:
-        raise UsageError(f"no finished run of seed {seed} in this table")
+        which = "no finished run" if seed is None else f"no finished run of seed {seed}"
+        raise UsageError(f"{which} in this table; train one with `allometry run grokking`")
     row, along = runs[0]
     kinds = [p for p in ("", "swapped_") if f"{p}latent" in along]
     titles = {"": "rates as given", "swapped_": "rates exchanged"}

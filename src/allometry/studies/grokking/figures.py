@@ -1,4 +1,4 @@
-"""Figures of the grokking study: along training, the representation moving, and the theory."""
+"""Figures of the grokking study: training, the representation and the effective theory."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ SHARES = (
     ("test_accuracy", "test", VERMILLION, "-"),
     ("rqi", "RQI", GREEN, (0, (4, 1.5))),
 )
-POINTS = 400  # drawn of a run: more make a page heavy, not clearer
+POINTS = 400  # points drawn per run; more would only make the page larger
 
 
 def _numbers(analysis: Analysis) -> Numbers:
@@ -55,9 +55,9 @@ def _numbers(analysis: Analysis) -> Numbers:
 
 
 def along_training(table: Table, analysis: Analysis) -> "Figure":
-    """Loss (above), accuracies and RQI, the share of parallelograms that close (below), of one
-    start at the notebook's learning rates (left) and with the two exchanged (right); the first
-    seed thick, the others thin; dotted: the level of 0.9 that counts as learnt."""
+    """Loss (above), accuracies and RQI, the share of closed parallelograms (below), for the same
+    initial values at the notebook's learning rates (left) and with the two exchanged (right). Thick
+    lines: the first seed; thin: the others; dotted: the level of 0.9 that counts as learnt."""
     runs = _numbers(analysis).runs
     figure, axes = panels(2, 2, height=105, sharex=True)
     for column, (prefix, kind) in enumerate(KINDS):
@@ -87,16 +87,16 @@ def along_training(table: Table, analysis: Analysis) -> "Figure":
 
 def _run(top: "Axes", low: "Axes", along: Mapping[str, Any], prefix: str, *, first: bool) -> None:
     epoch = along[f"{prefix}epoch"]
-    some = _evenly(len(epoch))
+    shown = _evenly(len(epoch))
     style: dict[str, Any] = {"lw": 1.6 if first else 0.5, "alpha": 1.0 if first else 0.5}
-    top.plot(epoch[some] + 1, along[f"{prefix}train_loss"][some], color=INK, **style)
+    top.plot(epoch[shown] + 1, along[f"{prefix}train_loss"][shown], color=INK, **style)
     for name, _, color, dash in SHARES:
         values = along[f"{prefix}{name}"]
-        low.plot(epoch[some] + 1, values[some], color=color, ls=dash, **style)
+        low.plot(epoch[shown] + 1, values[shown], color=color, ls=dash, **style)
 
 
 def _name_ends(ax: "Axes", along: Mapping[str, Any], prefix: str) -> None:
-    """The names of the shares at their right ends, none over another."""
+    """Write the names of the shares at their right ends, without overlap."""
     ends = [float(along[f"{prefix}{name}"][-1]) for name, *_ in SHARES]
     order = sorted(range(len(ends)), key=lambda k: (ends[k], -k))
     height = -1.0
@@ -114,20 +114,20 @@ def _phase_of(row: Mapping[str, Any], prefix: str) -> str:
 
 def _what_decides(row: Mapping[str, Any]) -> str:
     return (
-        f"One start, two ends: {_phase_of(row, '')} at the rates given, "
-        f"{_phase_of(row, 'swapped_')} exchanged"
+        f"From the same initial values: {_phase_of(row, '')} at the rates given, "
+        f"{_phase_of(row, 'swapped_')} with the rates exchanged"
     )
 
 
 def _evenly(n: int) -> NDArray[np.int64]:
-    """Places about evenly spaced in log time, the ends among them."""
+    """Indices about evenly spaced in log time, including both ends."""
     return np.unique(np.geomspace(1, n, POINTS).round().astype(np.int64)) - 1
 
 
 def representation_moving(table: Table, analysis: Analysis) -> "Figure":
-    """The ten trained coordinates at six moments of training (above: the notebook's rates, below:
-    exchanged), shifted to mean zero and scaled to unit deviation; evenly on a line, all
-    parallelograms close. Updates made and RQI stand in each panel."""
+    """The ten trained coordinates at six points of training (above: the notebook's rates, below:
+    exchanged), scaled to mean zero and unit deviation. If they are evenly spaced on a line, all
+    parallelograms are closed. Each panel gives the updates made and RQI."""
     row, along = _numbers(analysis).runs[0]
     columns = 6
     figure, axes = panels(2, columns, height=92, sharex=True, sharey=True)
@@ -138,7 +138,7 @@ def representation_moving(table: Table, analysis: Analysis) -> "Figure":
             with paper():
                 dress(ax)
                 values = unit_deviation(latent[place, :, 0])
-                # A mirrored line is the same line.
+                # The sign of the coordinates is arbitrary.
                 values = values * (1 if values[-1] >= values[0] else -1)
                 number = np.arange(len(values))
                 ax.plot(number, values, color=GREY, lw=0.7, zorder=1)
@@ -156,47 +156,51 @@ def representation_moving(table: Table, analysis: Analysis) -> "Figure":
     ends = " and ".join(
         f"{row['rqi' + s]:.2f} {w}" for s, w in (("", "as given"), ("_swapped", "exchanged"))
     )
-    headline(figure, f"The representation moves: RQI ends at {ends}")
+    headline(figure, f"RQI at the end of training: {ends}")
     return figure
 
 
 def _moments(update: NDArray[Any], n: int) -> list[int]:
-    """Places of the start, the end, and moments evenly spaced in log time between."""
+    """Indices of the start, the end, and points evenly spaced in log time between them."""
     wanted = [0, *np.geomspace(update[-1] / 30, update[-1], n - 1)]
     return [int(np.abs(update - w).argmin()) for w in wanted]
 
 
 def theory_beside_the_network(table: Table, analysis: Analysis) -> "Figure":
-    """Left: the ten coordinates of the network with exchanged rates (lines) and the effective
-    theory integrated from the same start at the same rate (dashed), mean zero, unit deviation.
-    Right: the theory's energy, the squared gaps of all parallelograms over Z_0, along both."""
+    """Left: the ten coordinates of the network with exchanged rates (solid) and of the effective
+    theory integrated from the same initial values at the same rate (dashed), scaled to mean zero
+    and unit deviation. Right: the theory's energy along both, the sum of the squared gaps of all
+    parallelograms over Z_0."""
     numbers = _numbers(analysis)
-    row, beside = numbers.runs[0][0], numbers.theory
-    if beside is None:
-        raise DataError("the runs have no control with swapped learning rates to draw")
+    row, courses = numbers.runs[0][0], numbers.theory
+    if courses is None:
+        raise DataError(
+            "this figure needs runs with a control, with exchanged learning rates: run with "
+            "`--set control=swapped`"
+        )
     figure, axes = panels(1, 2, height=75)
     with paper():
-        _coordinates(axes[0, 0], beside.update, beside.network, beside.theory)
+        _coordinates(axes[0, 0], courses.update, courses.network, courses.theory)
         ax = dress(axes[0, 1], ylog=True)
         for energy, color, dash, label in (
-            (beside.network_energy, BLUE, "-", "network"),
-            (beside.theory_energy, INK, "--", "theory"),
+            (courses.network_energy, BLUE, "-", "network"),
+            (courses.theory_energy, INK, "--", "theory"),
         ):
-            ax.plot(beside.update, energy, color=color, ls=dash)
-            # Named where it leaves the panel, or at its end.
-            seen = np.flatnonzero(energy > 1e-7)[-1]
+            ax.plot(courses.update, energy, color=color, ls=dash)
+            # The label is at the end of the line, or where it leaves the panel.
+            last = np.flatnonzero(energy > 1e-7)[-1]
             ax.annotate(
-                label, (beside.update[seen], energy[seen]), xytext=(3, 0), color=color,
+                label, (courses.update[last], energy[last]), xytext=(3, 0), color=color,
                 textcoords="offset points", annotation_clip=False,
-                va="center" if seen == len(energy) - 1 else "bottom",
+                va="center" if last == len(energy) - 1 else "bottom",
             )  # fmt: skip
         ax.set_ylim(bottom=1e-7)
         ax.set_xlabel("updates")
         ax.set_ylabel("energy of the theory")
     letters(axes)
-    at, foreseen = row["t_rqi_swapped"], row["t_rqi_theory_swapped"]
+    at, predicted = row["t_rqi_swapped"], row["t_rqi_theory_swapped"]
     when = f"at epoch {at:,}" if at < row["epochs"] - 1 else f"not in {row['epochs']:,} epochs"
-    headline(figure, f"The network is linear {when}, the theory foresees epoch {foreseen:,}")
+    headline(figure, f"The network is linear {when}; the theory predicts epoch {predicted:,}")
     return figure
 
 
@@ -220,9 +224,10 @@ def _coordinates(
 
 
 def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
-    """Training loss of the first seed (line) and every value the notebook printed (rings); below,
-    how far the run (blue) and re-runs of the notebook in PyTorch with their last digit changed
-    (grey) are from them. The notebook draws no figure: this is its output."""
+    """Training loss of seed 4 (line; the first seed if seed 4 was not run) and the values that the
+    notebook printed (rings). Below: relative differences from these values of the run (blue) and of
+    re-runs of the notebook in PyTorch with changed rounding (grey). The notebook has no figure;
+    this shows its printed output."""
     numbers = _numbers(analysis)
     row, along = numbers.printed or numbers.runs[0]
     loss, traced = along["train_loss"], numbers.traced or Traced.of(along["train_loss"])
@@ -240,13 +245,13 @@ def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
         for rerun in torch_reruns().loss[:, : len(epochs)]:
             low.plot(epochs, 100 * (rerun / printed - 1), color=GREY, lw=0.5, alpha=0.7)
         low.plot(epochs, 100 * traced.off, "o-", color=BLUE, ms=3, lw=0.8)
-        low.set_ylabel("off (%)")
+        low.set_ylabel("difference (%)")
         low.set_xlabel("epoch")
     headline(
         figure,
-        f"{traced.equal} of {len(epochs)} printed losses to all digits, the others at most "
+        f"{traced.equal} of {len(epochs)} printed losses equal to all digits, the others at most "
         f"{traced.beside.far:.1f} standard deviations from re-runs"
         if numbers.printed
-        else f"Seed {row['seed']} at these settings is not the run the notebook printed",
+        else f"Seed {row['seed']} at these settings is not the notebook's run",
     )
     return figure

@@ -1,4 +1,4 @@
-"""Columns of one run of the toy model."""
+"""Measures of a run of the toy model."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ __all__ = ["algebra", "effective", "final", "learnt", "unit_deviation"]
 
 
 def learnt(run: Trajectory) -> dict[str, Cell]:
-    """When training questions, test questions and representation were learnt, and the phase.
+    """The epochs at which training questions, test questions and line were learnt, and the phase.
 
-    `t_train`, `t_test`, `t_rqi` in epochs (the last epoch where never), `phase` one of C, G, M, X.
-    Those of the control end in `_swapped`.
+    `t_train`, `t_test`, `t_rqi` are epochs, or the last epoch for never; `phase` is C, G, M or X.
+    Columns of the control end in `_swapped`.
     """
     out: dict[str, Cell] = {**run.times(), "phase": run.phase()}
     if run.control is not None:
@@ -27,9 +27,12 @@ def learnt(run: Trajectory) -> dict[str, Cell]:
 
 
 def final(run: Trajectory) -> dict[str, Cell]:
-    """At the end: `train_loss`, `train_accuracy`, `test_accuracy`, `rqi`; the same `_swapped` of
-    the control, and `test_accuracy_untrained` and `rqi_untrained` before the first update that
-    counts."""
+    """Loss, accuracies and RQI at the end of training and at its start.
+
+    `train_loss`, `train_accuracy`, `test_accuracy` and `rqi` are of the last epoch; those of the
+    control end in `_swapped`. `test_accuracy_untrained` and `rqi_untrained` are of the first
+    epoch.
+    """
     out: dict[str, Cell] = {
         "train_loss": float(run.loss[-1]),
         "train_accuracy": float(run.train_accuracy[-1]),
@@ -39,29 +42,29 @@ def final(run: Trajectory) -> dict[str, Cell]:
         "rqi_untrained": float(run.rqi[0]),
     }
     if run.control is not None:
-        again = final(run.control)
-        out |= {f"{n}_swapped": v for n, v in again.items() if not n.endswith("_untrained")}
+        control = final(run.control)
+        out |= {f"{n}_swapped": v for n, v in control.items() if not n.endswith("_untrained")}
     return out
 
 
 def algebra(run: Trajectory) -> dict[str, Cell]:
-    """What the training set allows, and what the learnt representation predicts.
+    """The best result that the training set allows, and the accuracy that the learnt line predicts.
 
-    `n_questions`, `n_parallelograms` there are; `accuracy` of all questions. Of addition alone:
-    `ideal_accuracy` of the test questions, `ideal_rqi`, `free_directions` (nullity less shift and
-    scale), and `predicted_accuracy` of all questions from the realised parallelograms. Accuracies
-    of the control end in `_swapped`.
+    `n_questions`, `n_parallelograms`: numbers in the task; `accuracy`: on all questions. For
+    addition only: `ideal_accuracy`, the most that the training set allows on the test questions;
+    `ideal_rqi`; `free_directions`, the nullity minus 2 for shift and scale; `predicted_accuracy`,
+    on all questions, from the closed parallelograms. Accuracies of the control end in `_swapped`.
     """
     task, spec = run.task, run.spec
-    n, right = len(task.pairs), int(run.train_right[-1]) + int(run.test_right[-1])
+    n, n_right = len(task.pairs), int(run.train_right[-1]) + int(run.test_right[-1])
     out: dict[str, Cell] = {
         "n_questions": n,
         "n_parallelograms": len(task.parallelograms),
-        "accuracy": right / n,
+        "accuracy": n_right / n,
     }
     if run.control is not None:
-        again = algebra(run.control)
-        out |= {f"{k}_swapped": v for k, v in again.items() if k.endswith("accuracy")}
+        control = algebra(run.control)
+        out |= {f"{k}_swapped": v for k, v in control.items() if k.endswith("accuracy")}
         out.pop("ideal_accuracy_swapped", None)
     if spec.operation != "addition":
         return out
@@ -77,13 +80,13 @@ def algebra(run: Trajectory) -> dict[str, Cell]:
 
 
 def effective(run: Trajectory) -> dict[str, Cell]:
-    """The effective theory of the training set, of one-dimensional representations of addition.
+    """The effective theory of a run, for one-dimensional representations of addition.
 
-    `lambda_3` (paper: mean over P0(D)) and `n_h` = 1 / (lambda_3 eta_repr) in epochs (missing
-    where infinite), at the untrained representation scaled to unit deviation; `t_rqi_theory`, the
-    step at which the published code's dynamics (sum over all parallelograms), integrated from
-    there, pass the protocol's RQI (the last epoch where never). Those of the control end in
-    `_swapped`.
+    `lambda_3` (as in the paper, with the mean over P0(D)) and `n_h` = 1 / (lambda_3 eta_repr) in
+    epochs (NaN if infinite) are computed at the untrained representation, scaled to unit
+    deviation. `t_rqi_theory` is the step at which the dynamics of the published code (with the sum
+    over all parallelograms), integrated from there, pass the protocol's RQI; the last epoch for
+    never. `n_h` and `t_rqi_theory` of the control end in `_swapped`.
     """
     spec = run.spec
     if spec.operation != "addition" or spec.latent_dim != 1:
@@ -100,7 +103,7 @@ def effective(run: Trajectory) -> dict[str, Cell]:
 
 
 def unit_deviation(latent: NDArray[Any]) -> NDArray[np.float64]:
-    """A representation ``(n_symbols,)`` of mean zero and deviation one (unbiased)."""
+    """A representation ``(n_symbols,)`` scaled to mean 0 and unbiased standard deviation 1."""
     latent = latent.astype(float)
     return np.asarray((latent - latent.mean()) / latent.std(ddof=1))
 

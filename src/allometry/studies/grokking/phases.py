@@ -1,4 +1,4 @@
-"""Phase maps of the grokking runs beside the published ones, and the critical training size."""
+"""Phase diagrams compared with the published ones, and the critical size of the training set."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -32,20 +32,20 @@ SOURCE = (
     "Z. Liu, O. Kitouni, N. Nolte, E. Michaud, M. Tegmark, M. Williams 2022, Towards "
     "Understanding Grokking, arXiv 2205.10343; ejmichaud/grokking-squared, toy/results"
 )
-# From slow to fast decoders: nothing or training questions alone within the budget, then
-# grokking, then comprehension, then memorisation.
+# Phases from slow to fast decoders: first confusion or memorisation, because the steps are too few,
+# then grokking, then comprehension, then memorisation.
 ORDER = re.compile(r"[XM]*G*C*M*")
 Letters = NDArray[np.str_]
 
 
 def parts(table: Table) -> list[str]:
-    """The phase diagrams of which there are runs."""
-    there = set(table["part"].tolist())
-    return [part for part in MAPS if part in there]
+    """The phase diagrams for which the table has runs."""
+    present = set(table["part"].tolist())
+    return [part for part in MAPS if part in present]
 
 
 def row_field(part: str) -> str:
-    """The column that varies from row to row of a diagram."""
+    """The column that varies between the rows of a diagram."""
     return "eta_repr" if part == "5a" else "weight_decay"
 
 
@@ -55,7 +55,7 @@ def published_map(part: str) -> Letters:
 
 
 def phase_map(table: Table, part: str, seed: int) -> Letters:
-    """Letters of our diagram at one seed, ``(rows, rates)``; "" where a run is missing."""
+    """Letters of our diagram at one seed, ``(rows, rates)``; "" for a missing run."""
     runs = table.where(part=part, seed=seed, status="done")
     out = np.full((len(ROWS[part]), len(RATES)), "")
     for row in runs:
@@ -66,17 +66,20 @@ def phase_map(table: Table, part: str, seed: int) -> Letters:
 
 
 def seeds_of(table: Table, part: str) -> list[int]:
-    """Rising; the first is the published one."""
+    """The seeds of a diagram in ascending order; the first is the published one."""
     return [int(seed) for seed in np.unique(table.where(part=part)["seed"])]
 
 
 class Agreement(NamedTuple):
-    """How two maps compare.
+    """The agreement of our diagram with the published one.
 
     Attributes:
-        part: the diagram. cells: compared, `same`: of them alike.
-        between_seeds: share alike of two of our seeds, mean over pairs; NaN from one seed.
-        chance: share alike of maps with these phases in random places.
+        part: the diagram.
+        cells: number of cells compared.
+        same: number of cells in the same phase.
+        between_seeds: share of cells in the same phase for two of our seeds, mean over pairs; NaN
+            for one seed.
+        chance: expected share of cells in the same phase if the phases were in random cells.
     """
 
     part: str
@@ -87,37 +90,37 @@ class Agreement(NamedTuple):
 
 
 def maps_of(table: Table, part: str) -> list[Letters]:
-    """Our diagram at every seed, the published one first."""
+    """Our diagram at every seed, the published seed first."""
     return [phase_map(table, part, seed) for seed in seeds_of(table, part)]
 
 
 def agreement_of(table: Table, part: str) -> Agreement:
-    """The map at the published seed beside the published map, and the yardsticks."""
+    """The agreement of our diagram at the published seed with the published one."""
     return _compared(part, maps_of(table, part))
 
 
 def _compared(part: str, maps: Sequence[Letters]) -> Agreement:
-    there = maps[0] != ""
-    ours, theirs = maps[0][there], published_map(part)[there]
+    was_run = maps[0] != ""
+    ours, published = maps[0][was_run], published_map(part)[was_run]
     pairs = [
         float((a == b)[(a != "") & (b != "")].mean()) for i, a in enumerate(maps) for b in maps[:i]
     ]
     return Agreement(
         part=part,
-        cells=int(there.sum()),
-        same=int((ours == theirs).sum()),
+        cells=int(was_run.sum()),
+        same=int((ours == published).sum()),
         between_seeds=float(np.mean(pairs)) if pairs else np.nan,
-        chance=float(sum((ours == k).mean() * (theirs == k).mean() for k in "CGMX")),
+        chance=float(sum((ours == k).mean() * (published == k).mean() for k in "CGMX")),
     )
 
 
 def agreement(table: Table) -> Table:
-    """How every diagram compares with the published one (the view ``agreement``)."""
+    """The agreement of every diagram with the published one (the view ``agreement``)."""
     return Table.from_rows([agreement_of(table, part)._asdict() for part in parts(table)])
 
 
 def phases(table: Table) -> Table:
-    """Every cell: its phase at each seed beside the published one (the view ``phases``)."""
+    """The phase of every cell at each seed, and the published one (the view ``phases``)."""
     done = table.where(status="done")
     rows = []
     for part in parts(done):
@@ -136,10 +139,14 @@ def phases(table: Table) -> Table:
 
 
 def ordered_rows(table: Table, part: str, shuffles: int = 200) -> tuple[int, int, float]:
-    """Rows, at all seeds, in the order of phases expected; rows in all; share of them that are in
-    order when their cells are shuffled."""
+    """The rows of a diagram, at all seeds, whose phases are in the order `ORDER`.
+
+    Returns:
+        The number of rows in order, the number of all rows, and the share of rows in order after
+        their cells are shuffled.
+    """
     maps = maps_of(table, part)
-    rows = [row[row != ""] for one in maps for row in one if (row != "").sum() > 1]
+    rows = [row[row != ""] for letters in maps for row in letters if (row != "").sum() > 1]
     rng = np.random.default_rng(0)
     shuffled = [
         bool(ORDER.fullmatch("".join(rng.permutation(row))))
@@ -150,14 +157,15 @@ def ordered_rows(table: Table, part: str, shuffles: int = 200) -> tuple[int, int
     return in_order, len(rows), float(np.mean(shuffled)) if shuffled else np.nan
 
 
-# ---- training sets of rising size --------------------------------------------------------
+# ---- training sets of increasing size ----------------------------------------------------
 
 
 class Reached(NamedTuple):
     """The runs of figure 4, ``(runs,)`` each.
 
     Attributes:
-        seed, size: size is the number of training questions.
+        seed: of the run.
+        size: number of training questions.
         linear: whether the representation became linear.
     """
 
@@ -167,17 +175,18 @@ class Reached(NamedTuple):
 
 
 def reached(table: Table) -> Reached:
-    """Of every finished run of figure 4."""
+    """The finished runs of figure 4, and whether they became linear."""
     runs = table.where(part="4", status="done")
     linear = runs["t_rqi"] < runs["epochs"] - 1
     return Reached(runs["seed"].astype(int), runs["n_train"].astype(int), linear.astype(bool))
 
 
 def critical_size(table: Table) -> Interval:
-    """Training questions at which half of the networks become linear.
+    """Number of training questions at which half of the networks become linear.
 
-    A logistic curve in the size by largest likelihood, with the jackknife's 95% interval over
-    seeds; no ends for fewer than three seeds, NaN where all or none become linear.
+    It is from a logistic curve in the size, fitted by maximum likelihood, with a 95% interval of
+    the jackknife over seeds. The interval has no ends for fewer than three seeds. The value is NaN
+    if all networks or none become linear.
     """
     seed, _, linear = reached(table)
     if not len(seed) or linear.all() or not linear.any():
@@ -188,18 +197,18 @@ def critical_size(table: Table) -> Interval:
 
 
 def _half(shares: Curves) -> dict[str, float]:
-    """The size at which half become linear, from the share that does at each size."""
+    """The size at which half of the networks become linear, from the share at each size."""
     middle, width = np.arange(5, 55.25, 0.25), np.geomspace(0.5, 20, 12)
     z = (shares.size[:, None, None] - middle[:, None]) / width
     share = shares["linear"][:, None, None]
     missed = share * np.logaddexp(0, -z) + (1 - share) * np.logaddexp(0, z)
     top = -missed.sum(axis=0).min(axis=1)
-    # The ridge is flat where sizes lie far apart: the middle of its top counts.
+    # Between sizes that are far apart the likelihood is flat; the middle of its maximum is taken.
     return {"size": float(middle[top >= top.max() - 1e-4].mean())}
 
 
 def published_of(table: Table, part: str) -> NDArray[np.float64]:
-    """The published number of each finished run of figure 3 or 4, NaN where there is none."""
+    """The published number for each finished run of figure 3 or 4; NaN for one not published."""
     numbers = {"3": FIGURE_3, "4": FIGURE_4}[part]
     runs = table.where(part=part, status="done")
     out = np.full(len(runs), np.nan)
@@ -210,8 +219,13 @@ def published_of(table: Table, part: str) -> NDArray[np.float64]:
 
 
 def times_apart(table: Table) -> tuple[int, int, float]:
-    """Runs of figure 4 that become linear or not as published, runs compared, and the largest
-    deviation of the times of those that do (relative; NaN where there is none)."""
+    """The agreement of the runs of figure 4 with the published ones.
+
+    Returns:
+        The number of runs that become linear or not as published, the number of runs compared, and
+        the largest relative difference of the times of those that become linear in both (NaN if
+        there are none).
+    """
     runs, theirs = table.where(part="4", status="done"), published_of(table, "4")
     known = np.isfinite(theirs)
     ours, theirs = runs["t_rqi"][known].astype(float), theirs[known]
@@ -221,25 +235,24 @@ def times_apart(table: Table) -> tuple[int, int, float]:
     return same, int(known.sum()), float(off.max()) if both.any() else np.nan
 
 
-# ---- all of it ---------------------------------------------------------------------------
+# ---- all numbers -------------------------------------------------------------------------
 
-RANDOM_SETS = 2_000  # of each size, whose representations are counted
+RANDOM_SETS = 2_000  # random training sets of each size
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the runs give.
+    """All numbers of the findings and figures.
 
     Attributes:
         done: the finished runs.
         maps: our diagrams at every seed, by part, the published seed first.
-        agreements: of these with the published ones.
+        agreements: agreement of each diagram with the published one.
         reached: which runs of figure 4 became linear.
-        critical: training questions at which half of them do.
-        times: runs of figure 4 that become linear or not as published, runs compared, and
-            the largest deviation of their times.
-        sizes, unique: training questions, and the share of random training sets of each size
-            whose only representation is the line, ``(sizes,)``.
+        critical: number of training questions at which half of them become linear.
+        times: agreement of the runs of figure 4 with the published ones; see `times_apart`.
+        sizes: numbers of training questions, ``(sizes,)``.
+        unique: share of random training sets of each size that allow only the line, ``(sizes,)``.
     """
 
     done: Table
@@ -256,11 +269,11 @@ class Numbers:
         """The numbers of the finished runs of a table.
 
         Raises:
-            DataError: there is none.
+            DataError: the table has no finished run.
         """
         done = table.where(status="done")
         if not len(done):
-            raise DataError("no finished run to analyse; `allometry run` trains them")
+            raise DataError("no finished run to analyse; run `allometry run grokking_phases`")
         maps = {part: maps_of(done, part) for part in parts(done)}
         sizes = np.arange(10, 55)
         counts = [counts_unique(size, RANDOM_SETS, seed=size) for size in sizes.tolist()]

@@ -1,4 +1,4 @@
-"""Figures of the phase diagrams: our maps beside the published ones, and the training size."""
+"""Figures of the phase diagrams: ours and the published ones, and the size of the training set."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["accuracy_as_predicted", "critical_fraction", "phase_maps"]
 
 PHASES = {"C": "comprehension", "G": "grokking", "M": "memorisation", "X": "confusion"}
-# Light enough for dark letters in them.
+# Background colours, light enough for dark letters.
 GROUNDS = {"C": "#9ad9c3", "G": "#f5cf86", "M": "#a9cfe8", "X": "#dddddd"}
 TITLES = {"5a": "two learning rates", "5b": "squared error", "5c": "cross-entropy",
           "5d": "permutations"}  # fmt: skip
@@ -51,9 +51,9 @@ def _numbers(analysis: Analysis) -> Numbers:
 
 
 def phase_maps(table: Table, analysis: Analysis) -> "Figure":
-    """Our phases at the published seed (left) beside the published ones (right) after 10,000
-    steps: comprehension C, grokking G, memorisation M, confusion X. Framed: cells of ours in
-    another phase than published; italic: cells in which our own seeds differ."""
+    """Our phases at the published seed (left) and the published phases (right) after 10,000 steps:
+    comprehension C, grokking G, memorisation M, confusion X. Framed: our cells in another phase
+    than published; italic: cells in which our seeds differ."""
     numbers = _numbers(analysis)
     n = len(numbers.maps)
     lines = sum(_run(maps[0])[0].sum() for maps in numbers.maps.values())
@@ -76,14 +76,14 @@ def phase_maps(table: Table, analysis: Analysis) -> "Figure":
 def _pair(axes: NDArray[Any], part: str, maps: Sequence[Letters], seed: int) -> None:
     """Our map and the published one, side by side."""
     rows, columns = _run(maps[0])
-    seen = np.ix_(rows, columns)
+    was_run = np.ix_(rows, columns)
     unsure = np.any([(m != maps[0]) & (m != "") for m in maps], axis=0)
     published = np.where(maps[0] != "", published_map(part), "")
     values = np.array(ROWS[part])[rows], np.array(RATES)[columns]
     ours, theirs = axes
     with paper():
-        _map(ours, maps[0][seen], (maps[0] != published)[seen], unsure[seen])
-        _map(theirs, published[seen], None, None)
+        _map(ours, maps[0][was_run], (maps[0] != published)[was_run], unsure[was_run])
+        _map(theirs, published[was_run], None, None)
         for ax in (ours, theirs):
             _scales(ax, *values, decay=row_field(part) == "weight_decay")
         ours.set_title(f"{part}, {TITLES[part]}: ours, seed {seed}", loc="left")
@@ -91,7 +91,7 @@ def _pair(axes: NDArray[Any], part: str, maps: Sequence[Letters], seed: int) -> 
 
 
 def _run(phases: NDArray[np.str_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Rows and columns of a diagram in which anything was run."""
+    """Masks of the rows and of the columns of a diagram with at least one run."""
     return (phases != "").any(axis=1), (phases != "").any(axis=0)
 
 
@@ -126,7 +126,7 @@ def _map(
 def _scales(
     ax: "Axes", rows: NDArray[np.float64], columns: NDArray[np.float64], *, decay: bool
 ) -> None:
-    """Ticks at whole powers of ten, and at every other weight decay."""
+    """Put ticks at integer powers of ten, and at every second weight decay."""
     whole = [k for k, rate in enumerate(columns) if abs(np.log10(rate) % 1) < 1e-3]
     ax.set_xticks(whole, [_power(columns[k]) for k in whole])
     if decay:
@@ -147,10 +147,10 @@ def _power(value: float) -> str:
 
 def critical_fraction(table: Table, analysis: Analysis) -> "Figure":
     """Left: share of networks whose representation becomes linear (RQI above 0.95 within 10,000
-    steps) against the share of questions trained on, and the share of 2,000 random training sets
-    of each size whose only representation is the line; shaded, where there are three seeds or
-    more: 95% interval of the size at which half become linear. Right: the step at which RQI passes
-    0.95; triangles: not within 10,000 steps, crosses: published."""
+    steps) against the share of training questions, and share of 2,000 random training sets of each
+    size that allow only the line. Shaded, for three or more seeds: 95% interval of the size at
+    which half of the networks become linear. Right: the step at which RQI passes 0.95; triangles:
+    not within 10,000 steps; crosses: published."""
     numbers = _numbers(analysis)
     _, n, linear = numbers.reached
     sizes, critical = np.unique(n), numbers.critical
@@ -167,12 +167,12 @@ def critical_fraction(table: Table, analysis: Analysis) -> "Figure":
                         textcoords="offset points", ha="right")  # fmt: skip
         if critical.has_ends:
             ax.axvspan(critical.low / 55, critical.high / 55, color=SKY, alpha=0.25, lw=0)
-        ax.set_xlabel("share of questions trained on")
+        ax.set_xlabel("share of training questions")
         ax.set_ylabel("share that is linear")
         _times(axes[0, 1], numbers.done)
     letters(axes)
     value = (
-        "no size divides line and no line"
+        "at no size do half of the networks find the line"
         if np.isnan(critical.value)
         else f"half of the networks find the line at {critical.value / 55:.2f} of the questions"
     )
@@ -188,14 +188,15 @@ def _times(ax: "Axes", table: Table) -> None:
     ax.plot(place[linear], runs["t_rqi"][linear], "o", color=BLUE, ms=3.5, alpha=0.8)
     ax.plot(place[~linear], runs["t_rqi"][~linear], "^", color=BLUE, ms=4, mfc="none")
     ax.plot(place, theirs, "x", color=INK, ms=4.5, mew=0.8)
-    ax.set_xlabel("share of questions trained on")
+    ax.set_xlabel("share of training questions")
     ax.set_ylabel("steps until linear")
 
 
 def accuracy_as_predicted(table: Table, analysis: Analysis) -> "Figure":
-    """Accuracy on all 55 questions against what the parallelograms of the learnt representation
-    predict; circles ours (figure 3: after 5,000 steps; otherwise the runs of figure 4), line:
-    equal. Right: the same accuracies against the size of the training set; crosses: published."""
+    """Left: accuracy on all 55 questions against the accuracy predicted from the closed
+    parallelograms. Circles: our runs of figure 3 after 5,000 steps, or those of figure 4 if figure
+    3 was not run; line: equal. Right: the same accuracies against the share of training questions;
+    crosses: published."""
     part = "3" if (table["part"] == "3").any() else "4"
     runs = table.where(part=part, status="done")
     figure, axes = panels(1, 2, height=70)
@@ -212,9 +213,9 @@ def accuracy_as_predicted(table: Table, analysis: Analysis) -> "Figure":
             ax.plot(place, published_of(table, "3"), "x", color=INK, ms=4.5, mew=0.8)
         shown = np.array(TRAIN_SIZES) / 55
         ax.plot(shown, shown, color=GREY, lw=0.8)
-        ax.annotate("training questions alone", (0.62, 0.6), xytext=(4, -6), color=GREY,
+        ax.annotate("training questions only", (0.62, 0.6), xytext=(4, -6), color=GREY,
                     textcoords="offset points", va="top")  # fmt: skip
-        ax.set_xlabel("share of questions trained on")
+        ax.set_xlabel("share of training questions")
         ax.set_ylabel("accuracy")
     letters(axes)
     miss = np.abs(runs["predicted_accuracy"] - runs["accuracy"])

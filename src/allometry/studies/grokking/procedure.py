@@ -1,4 +1,4 @@
-"""How runs of the toy model are made: one program for all of a shape, several runs at once."""
+"""The training procedure of the toy model: runs of one shape share a program, in parallel."""
 
 import time
 from collections import defaultdict
@@ -34,20 +34,21 @@ from allometry.training.result import Cell, RunResult, measured_row
 
 __all__ = ["POINTS", "ToyTraining", "train_runs"]
 
-POINTS = 200  # representations recorded of a run, half evenly spaced and half evenly in log time
+# Representations recorded per run: half evenly spaced in updates, half in their logarithm.
+POINTS = 200
 
 
 class ToyTraining(Procedure):
-    """The procedure of every `ToyModel`; measures are functions of one `Trajectory`.
+    """The procedure of every `ToyModel`; measures are functions of a `Trajectory`.
 
-    `Study.measures` give columns. Trajectories are kept whole: ``train_loss`` (float32),
-    ``train_right``, ``test_right``, ``parallelograms`` (counts) at every epoch, ``latent`` at
-    ``latent_update``; those of the control begin with ``swapped_``. `Study.trajectory` goes
-    unused.
+    The columns are from `Study.measures`. The trajectories are ``train_loss`` (float32),
+    ``train_right``, ``test_right`` and ``parallelograms`` (counts) at every epoch, and ``latent``
+    at ``latent_update``; those of the control have the prefix ``swapped_``. `Study.trajectory` is
+    not used.
     """
 
     def packs(self, specs: Sequence[ToyModel]) -> list[Pack]:
-        """Runs of one shape, length and seed: a phase diagram at one seed is a pack."""
+        """Packs of runs with one shape, length and seed; a phase diagram at one seed is a pack."""
         groups: dict[tuple[Shape, int, int], list[ToyModel]] = defaultdict(list)
         for spec in specs:
             groups[Shape.of(spec), spec.epochs, spec.seed].append(spec)
@@ -67,14 +68,14 @@ class ToyTraining(Procedure):
         began = time.perf_counter()
         trained = train_runs(pack.specs, advance)
         seconds = (time.perf_counter() - began) / len(pack.specs)
-        return [_result(one, measures, seconds) for one in trained]
+        return [_result(run, measures, seconds) for run in trained]
 
 
 _News = SimpleQueue[int | BaseException]
 
 
 class _Training(NamedTuple):
-    """One training: of a run (`place` in the pack), or of its control."""
+    """The training of a run, at index `place` of the pack, or of its control."""
 
     place: int
     spec: ToyModel
@@ -84,10 +85,10 @@ class _Training(NamedTuple):
 def train_runs(
     specs: Sequence[ToyModel], advance: Callable[[int], None] = lambda updates: None
 ) -> list[Trajectory]:
-    """Train runs of one shape and length, each with its control where it has one.
+    """Train runs of one shape and length, and their controls.
 
     Args:
-        specs: alike in all that `Shape.of` takes and in `epochs`.
+        specs: with equal `Shape.of` and `epochs`.
         advance: called with the number of updates made since the last call.
     """
     jobs = [
@@ -107,11 +108,11 @@ def train_runs(
 def _all_lanes(
     jobs: Sequence[_Training], advance: Callable[[int], None]
 ) -> Iterator[tuple[_Training, Trajectory]]:
-    """Every job with its trajectory, trained in as many lanes as the machine has use for.
+    """Every job with its trajectory, trained in parallel lanes.
 
-    On processors a lane is one run and one core: its 200 x 200 matrices and their moments
-    stay in that core's cache, which one program stepping all runs together would stream from
-    memory at every epoch. Other devices step all runs in one program.
+    On CPUs a lane is one run on one core, so that its 200 x 200 matrices and their moments stay in
+    the core's cache. One program for all runs would read them from memory at every epoch. On other
+    devices all runs are one program.
     """
     on_cores = jax.default_backend() == "cpu"
     width = 1 if on_cores else len(jobs)
@@ -123,7 +124,7 @@ def _all_lanes(
         try:
             due = sum(job.spec.epochs for job in jobs)
             while due > 0:
-                # `advance` runs in the caller's thread alone, which has the screen and the signals.
+                # `advance` is called only in the caller's thread, which handles screen and signals.
                 update = news.get()
                 if isinstance(update, BaseException):
                     raise update
@@ -139,9 +140,9 @@ def _all_lanes(
 
 
 def _train_lane(lane: Sequence[_Training], news: _News, stop: Event) -> list[Trajectory]:
-    """Train the jobs of a lane in one program; none where stopped.
+    """Train the jobs of a lane in one program; an empty list if stopped.
 
-    Puts into `news` the updates made of every chunk, or the error that ended the lane.
+    Puts the number of updates of every chunk into `news`, or the error that ended the lane.
     """
     try:
         starts = [draw_start(job.spec) for job in lane]
@@ -152,7 +153,7 @@ def _train_lane(lane: Sequence[_Training], news: _News, stop: Event) -> list[Tra
         fixed, state = jax.tree.map(lambda *each: jnp.stack(each), *begun)
         return _train_chunks(lane, starts, fixed, state, news, stop)
     except BaseException as error:
-        news.put(error)  # the caller waits for news, not for this lane
+        news.put(error)  # the caller waits for `news`, not for this lane
         raise
 
 
@@ -165,7 +166,7 @@ def _train_chunks(
     stop: Event,
 ) -> list[Trajectory]:
     shape, epochs = Shape.of(lane[0].spec), lane[0].spec.epochs
-    # A copy: the buffers of the state are given away to its successor.
+    # Copied, because the buffers of the state are donated to the next one.
     latent = np.array(jax.vmap(lambda f, s: latent_of(shape, f, s.params))(fixed, state))
     points = _points(epochs)
     parts: list[dict[str, NDArray[Any]]] = []
@@ -175,7 +176,7 @@ def _train_chunks(
         n = min(CHUNK, epochs - done)
         state, record = train_chunk(shape, fixed, state, n)
         part = {name: np.asarray(a)[:, :n] for name, a in record._asdict().items()}
-        # The representation after update u is that of epoch u - 1.
+        # The representation after update u is recorded at index u - 1.
         inside = points[(points > done) & (points <= done + n)] - done - 1
         parts.append(part | {"latent": part["latent"][:, inside]})
         news.put(n * len(lane))
@@ -201,10 +202,11 @@ def _trajectory(
     right_after: tuple[Any, Any],
     points: NDArray[np.int64],
 ) -> Trajectory:
-    """One run's record with accuracies of the moment its protocol looks at.
+    """The trajectory of a run, with accuracies before or after updates as its protocol says.
 
     Args:
-        right_after: training and test questions answered rightly after the last update.
+        right_after: numbers of training and test questions answered correctly after the last
+            update.
         points: updates after which the representation was recorded.
     """
     after_update = {
@@ -223,14 +225,21 @@ def _trajectory(
 
 
 def _moment(right: NDArray[Any], after: Any, after_update: bool) -> NDArray[Any]:
-    """Counts before each update, or after it: those before the next one."""
+    """Counts before each update, or after it.
+
+    Counts after an update are those before the next one.
+
+    Args:
+        right: counts before each update, ``(epochs,)``.
+        after: the count after the last update.
+    """
     if not after_update:
         return right
     return np.concatenate([right[1:], np.asarray([after], right.dtype)])
 
 
 def _points(epochs: int) -> NDArray[np.int64]:
-    """Updates after which the representation is recorded; the last one always."""
+    """Updates after which the representation is recorded, including the last."""
     even = np.linspace(1, epochs, POINTS // 2)
     log = np.geomspace(1, epochs, POINTS // 2)
     return np.unique(np.concatenate([even, log]).round().astype(np.int64))
@@ -254,7 +263,7 @@ def _result(run: Trajectory, measures: Measures, seconds: float) -> RunResult:
 
 
 def _arrays(run: Trajectory) -> dict[str, NDArray[Any]]:
-    """What the store keeps of a run, counts in the smallest type that holds them."""
+    """The arrays of a run for the store, with counts in the smallest type that holds them."""
     counts = {
         "train_right": run.train_right,
         "test_right": run.test_right,

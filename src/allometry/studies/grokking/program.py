@@ -1,8 +1,8 @@
-"""The compiled training program: full-batch updates with everything measured at every one.
+"""The compiled training program: full-batch updates, with all measurements at every update.
 
-A chunk of epochs is one call. Forward passes run over all questions, so that training and
-test outputs come from one product; the loss takes the training questions by weight. RQI is
-one product of the parallelograms' coefficients with the representation.
+A chunk of epochs is one call. The forward pass is over all questions, so that training and test
+outputs are from one product; the loss has weight 0 for test questions. RQI is from one product of
+the parallelograms' coefficients with the representation.
 """
 
 import math
@@ -31,7 +31,7 @@ __all__ = [
     "train_chunk",
 ]
 
-CHUNK = 500  # epochs a call: the records of a call stay small, and a signal is heard soon
+CHUNK = 500  # epochs per call; few, so that records stay small and a stop takes effect soon
 B1, B2, EPS = 0.9, 0.999, 1e-8  # PyTorch's defaults of Adam
 LOG_B1, LOG_B2 = math.log(B1), math.log(B2)
 CLOSE = {"addition": 0.01, "permutations": 0.5}  # mean squared residual of a parallelogram
@@ -41,7 +41,7 @@ Params = Any
 
 @dataclass(frozen=True)
 class Shape:
-    """What a program is compiled for; runs that agree in it share a program."""
+    """The constants of a compiled program; runs with equal constants share a program."""
 
     operation: str
     p: int
@@ -55,6 +55,7 @@ class Shape:
 
     @classmethod
     def of(cls, spec: ToyModel) -> "Shape":
+        """The constants of the program for a run."""
         return cls(
             spec.operation, spec.p, spec.modulo, spec.latent_dim, spec.outputs, spec.width,
             spec.encoder, spec.loss, spec.protocol == "published",
@@ -62,17 +63,20 @@ class Shape:
 
     @property
     def task(self) -> Task:
+        """The questions and answers of the runs."""
         adds = self.operation == "addition"
         return addition_task(self.p, self.modulo) if adds else permutation_task()
 
 
 class Fixed(NamedTuple):
-    """What stays as it is during a run.
+    """The arrays that do not change during a run.
 
     Attributes:
-        order: positions of the questions, those trained on first and as drawn, ``(questions,)``.
-        weight: of each of these in the loss, 0 for test, ``(questions,)``.
-        templates: ``(n_answers, outputs)``. inputs: of the encoder, or None.
+        order: positions of the questions, the training questions first and in the order drawn,
+            ``(questions,)``.
+        weight: weight of each of these in the loss, 0 for test questions, ``(questions,)``.
+        templates: of the answers, ``(n_answers, outputs)``.
+        inputs: of the encoder, or None.
         rates: learning rate and weight decay of representation and decoder, ``(2, 2)``.
         sparsity: weight of the mean absolute representation, a scalar.
     """
@@ -86,7 +90,7 @@ class Fixed(NamedTuple):
 
 
 class State(NamedTuple):
-    """What an update changes: (representation, decoder), Adam's two moments, updates made."""
+    """The state of a run: (representation, decoder), Adam's two moments, number of updates."""
 
     params: Params
     first: Params
@@ -95,10 +99,10 @@ class State(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is recorded of each epoch of a chunk, ``(CHUNK, ...)``.
+    """The values recorded at each epoch of a chunk, ``(CHUNK, ...)``.
 
-    `loss`, `train_right` and `test_right` are of the outputs before the epoch's update,
-    `parallelograms` (realised ones) and `latent` of the representation after it.
+    `loss`, `train_right` and `test_right` are of the outputs before the epoch's update;
+    `parallelograms` (the number of closed ones) and `latent` are of the representation after it.
     """
 
     loss: jax.Array
@@ -109,16 +113,16 @@ class Record(NamedTuple):
 
 
 def begin(spec: ToyModel, start: Start, *, swapped: bool = False) -> tuple[Fixed, State]:
-    """Arrays of a run before its first update.
+    """The arrays and the state of a run before its first update.
 
     Args:
-        swapped: swap the two learning rates.
+        swapped: whether the two learning rates are swapped.
     """
     shape = Shape.of(spec)
     rates = [[spec.eta_repr, spec.weight_decay_repr], [spec.eta_dec, spec.weight_decay]]
     if swapped:
         rates[0][0], rates[1][0] = rates[1][0], rates[0][0]
-    # Sums over questions then run as PyTorch's do, which keeps their rounding.
+    # In this order sums over questions are rounded as PyTorch's are.
     mask = shape.task.train_mask(start.train)
     order = np.concatenate([start.train, np.flatnonzero(~mask)])
     fixed = Fixed(
@@ -152,10 +156,10 @@ def latent_of(shape: Shape, fixed: Fixed, params: Params) -> jax.Array:
 
 
 def _combined(shape: Shape, latent: jax.Array) -> jax.Array:
-    """What the decoder sees of each question, ``(questions, latent_dim)``."""
+    """The decoder's input for each question, ``(questions, latent_dim)``."""
     first, second = np.ascontiguousarray(shape.task.pairs.T)
     if shape.operation == "addition":
-        # Exact sums also where products are made of shortened numbers (GPU).
+        # The precision is set so that sums are exact on GPUs too, which otherwise truncate factors.
         both = np.zeros((len(first), shape.task.n_symbols), np.float32)
         np.add.at(both, (np.arange(len(first)), first), 1)
         np.add.at(both, (np.arange(len(first)), second), 1)
@@ -166,35 +170,38 @@ def _combined(shape: Shape, latent: jax.Array) -> jax.Array:
 
 
 def _loss(shape: Shape, fixed: Fixed, params: Params) -> tuple[jax.Array, jax.Array]:
-    """Training loss, and the outputs of all questions ``(questions, outputs)``."""
+    """The training loss, and the outputs for all questions ``(questions, outputs)``."""
     latent = latent_of(shape, fixed, params)
     outputs = _perceptron(params[1], _combined(shape, latent)[fixed.order])
     answer = jnp.asarray(shape.task.answer)[fixed.order]
     if shape.loss == "mse":
-        each = jnp.square(outputs - fixed.templates[answer]).mean(axis=1)
+        losses = jnp.square(outputs - fixed.templates[answer]).mean(axis=1)
     else:
-        right = jax.nn.one_hot(answer, shape.outputs)
-        each = jax.nn.logsumexp(outputs, axis=1) - (outputs * right).sum(axis=1)
-    loss = (each * fixed.weight).sum() / fixed.weight.sum()
+        one_hot = jax.nn.one_hot(answer, shape.outputs)
+        losses = jax.nn.logsumexp(outputs, axis=1) - (outputs * one_hot).sum(axis=1)
+    loss = (losses * fixed.weight).sum() / fixed.weight.sum()
     return loss + fixed.sparsity * jnp.abs(latent).mean(), outputs
 
 
 def _right(shape: Shape, fixed: Fixed, outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Training and test questions whose nearest template (or largest output) is the answer."""
+    """Numbers of training and of test questions answered correctly.
+
+    The answer given is the nearest template, or the largest output for cross-entropy.
+    """
     if shape.loss == "mse":
         t = fixed.templates
-        # Squared distance less the outputs' own norm, which does not change the nearest.
+        # The negative squared distance without the outputs' norm, which is equal for all templates.
         score = 2 * outputs @ t.T - jnp.square(t).sum(axis=1)
     else:
         score = outputs
-    right = (score.argmax(axis=1) == jnp.asarray(shape.task.answer)[fixed.order]).astype(
+    correct = (score.argmax(axis=1) == jnp.asarray(shape.task.answer)[fixed.order]).astype(
         jnp.float32
     )
-    return (right * fixed.weight).sum(), (right * (1 - fixed.weight)).sum()
+    return (correct * fixed.weight).sum(), (correct * (1 - fixed.weight)).sum()
 
 
 def _realised(shape: Shape, latent: jax.Array) -> jax.Array:
-    """How many parallelograms of P0 the representation closes."""
+    """Number of parallelograms of P0 that the representation closes."""
     if shape.operation == "addition":
         if shape.centred:
             latent = latent - latent.mean(axis=0)
@@ -209,10 +216,10 @@ def _realised(shape: Shape, latent: jax.Array) -> jax.Array:
 
 
 def _adam(state: State, gradient: Params, rates: jax.Array) -> State:
-    """One update of torch.optim.AdamW: decay first, then the corrected step."""
+    """One update as by torch.optim.AdamW: decay first, then the bias-corrected step."""
     step = state.step + 1
     t = step.astype(jnp.float32)
-    # 1 - b^t loses its digits in float32 while b^t is nearly 1.
+    # 1 - b^t would lose its digits in float32 while b^t is nearly 1.
     correct1, correct2 = -jnp.expm1(t * LOG_B1), jnp.sqrt(-jnp.expm1(t * LOG_B2))
     first = jax.tree.map(lambda m, g: m + (1 - B1) * (g - m), state.first, gradient)
     second = jax.tree.map(lambda v, g: B2 * v + (1 - B2) * g * g, state.second, gradient)
@@ -243,33 +250,33 @@ def _epoch(shape: Shape, fixed: Fixed, state: State) -> tuple[State, Record]:
 
 @partial(jax.jit, static_argnames=("shape",), donate_argnames=("state",))
 def train_chunk(shape: Shape, fixed: Fixed, state: State, n: jax.Array) -> tuple[State, Record]:
-    """`n` epochs, at most `CHUNK`, of runs stacked along the first axis of every array.
+    """Train `n` epochs, at most `CHUNK`, of runs stacked along the first axis of every array.
 
     Returns:
-        state, and the record of each run ``(runs, CHUNK, ...)``, zero beyond `n`.
+        The state, and the record of each run ``(runs, CHUNK, ...)``, zero beyond `n`.
     """
 
-    def one(fixed: Fixed, state: State) -> tuple[State, Record]:
+    def train_run(fixed: Fixed, state: State) -> tuple[State, Record]:
         arrays = jax.eval_shape(partial(_epoch, shape, fixed), state)[1]
         record = jax.tree.map(lambda a: jnp.zeros((CHUNK, *a.shape), a.dtype), arrays)
 
         def body(i: jax.Array, carry: tuple[State, Record]) -> tuple[State, Record]:
             state, record = carry
-            state, now = _epoch(shape, fixed, state)
-            return state, jax.tree.map(lambda every, this: every.at[i].set(this), record, now)
+            state, values = _epoch(shape, fixed, state)
+            return state, jax.tree.map(lambda array, value: array.at[i].set(value), record, values)
 
         end: tuple[State, Record] = jax.lax.fori_loop(0, n, body, (state, record))
         return end
 
-    trained: tuple[State, Record] = jax.vmap(one)(fixed, state)
+    trained: tuple[State, Record] = jax.vmap(train_run)(fixed, state)
     return trained
 
 
 @partial(jax.jit, static_argnames=("shape",))
 def right_now(shape: Shape, fixed: Fixed, state: State) -> tuple[jax.Array, jax.Array]:
-    """Training and test questions answered rightly by each of the stacked runs as it stands."""
+    """Numbers of training and test questions that each stacked run answers correctly now."""
 
-    def one(fixed: Fixed, state: State) -> tuple[jax.Array, jax.Array]:
+    def count_run(fixed: Fixed, state: State) -> tuple[jax.Array, jax.Array]:
         return _right(shape, fixed, _loss(shape, fixed, state.params)[1])
 
-    return jax.vmap(one)(fixed, state)
+    return jax.vmap(count_run)(fixed, state)

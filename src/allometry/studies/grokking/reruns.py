@@ -1,9 +1,9 @@
-"""The notebook's loop run again in PyTorch, and how far such runs lie from each other.
+"""Re-runs of the notebook's loop in PyTorch, and the distances between them.
 
-After some hundred epochs the last digit of a number decides a run, so that no program repeats the
-notebook's print but one that rounds alike. Nineteen runs of its loop, made by
-`benchmarks/notebook_grokking_reruns.py` with their rounding changed and nothing else, say how near
-a repetition comes: they print the same but for a rounding, then they part.
+After some hundred epochs a run depends on the last digit of its numbers, so only a program with the
+same rounding repeats the notebook's output. Nineteen runs of its loop, which differ only in their
+rounding, were made by `benchmarks/notebook_grokking_reruns.py`. They show how closely a repetition
+can agree: at first they print the same losses but for rounding, and later they diverge.
 """
 
 import csv
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 __all__ = ["DECIMALS", "SUMMED", "Beside", "Reruns", "as_rounded", "torch_reruns"]
 
 Array = NDArray[np.float64]
-DECIMALS = 8  # of a loss that the notebook prints
-# Units in the last place by which a mean over the 45 training examples, summed in pairs, depends on
+DECIMALS = 8  # of a printed loss
+# Units in the last place by which a mean over the 45 training examples, summed pairwise, depends on
 # their order: ceil(log2(45)) (Higham, Accuracy and Stability of Numerical Algorithms, 2002,
-# section 4.2). All runs in PyTorch add in one order; another program adds in the order its
-# processor's vectors have.
+# section 4.2). All runs in PyTorch sum in one order; in another program the order depends on the
+# processor's vector instructions.
 SUMMED = 6
 
 
 class Reruns(NamedTuple):
-    """The runs in PyTorch.
+    """The re-runs in PyTorch.
 
     Attributes:
         loss: at epochs 0, 100, ... 2,900, ``(runs, 30)``.
@@ -40,7 +40,7 @@ class Reruns(NamedTuple):
 
 @cache
 def torch_reruns() -> Reruns:
-    """All of them, the notebook as it stands first."""
+    """All re-runs; the first is of the unchanged notebook."""
     text = (files(__package__) / "torch_reruns.csv").read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     return Reruns(
@@ -51,14 +51,17 @@ def torch_reruns() -> Reruns:
 
 
 class Beside(NamedTuple):
-    """A loss beside the one printed, held to what the re-runs do.
+    """A comparison of a loss with the printed loss and with the re-runs.
 
     Attributes:
-        together: epochs, from the first on, at which all re-runs are as printed but for a rounding.
-        as_they: whether at these the loss is too, but for the order in which it was summed.
-        far: where it is farthest from the re-runs after these, in standard deviations.
-        most: the same of the re-run that is farthest from the others. A further re-run would be
-            farther still about once in as many re-runs and one.
+        together: number of printed epochs, from the first on, at which all re-runs equal the
+            printed loss but for rounding.
+        as_they: whether the loss equals the printed loss at these epochs, but for rounding and the
+            order of summation.
+        far: the largest distance of the loss from the re-runs at the later epochs, in standard
+            deviations of their logarithms.
+        most: the largest such distance of a re-run from the others. With n re-runs, a further
+            re-run would exceed it with probability about 1 / (n + 1).
     """
 
     together: int
@@ -68,7 +71,12 @@ class Beside(NamedTuple):
 
     @classmethod
     def of(cls, loss: Array, printed: Array, runs: Array) -> "Beside":
-        """Of a loss and the one printed ``(epochs,)``, and re-runs ``(runs, epochs)``."""
+        """The comparison of a loss with the printed one and with the re-runs.
+
+        Args:
+            loss, printed: ``(epochs,)``.
+            runs: losses of the re-runs, ``(runs, epochs)``.
+        """
         same = as_rounded(runs, printed).all(axis=0)
         n = int(np.argmin(np.append(same, False)))
         others = (np.delete(runs, k, axis=0) for k in range(len(runs)))
@@ -77,28 +85,35 @@ class Beside(NamedTuple):
             as_they=bool(as_rounded(loss[:n], printed[:n], units=SUMMED).all()),
             far=_farthest(loss[n:], runs[:, n:]),
             most=max(
-                _farthest(one[n:], rest[:, n:]) for one, rest in zip(runs, others, strict=True)
+                _farthest(run[n:], rest[:, n:]) for run, rest in zip(runs, others, strict=True)
             ),
         )
 
     @property
     def repeats(self) -> bool:
-        """Does the loss repeat the print as nearly as the re-runs do?"""
+        """Whether the loss agrees with the printed one as closely as the re-runs do."""
         return self.as_they and self.far <= self.most
 
 
 def as_rounded(loss: Array, printed: Array, units: int = 1) -> NDArray[np.bool_]:
-    """Is a loss the one printed, but for so many units in the last place of a float32 and one of
-    the decimals printed? Both ``(..., epochs)``."""
+    """Whether losses equal the printed ones but for rounding; both ``(..., epochs)``.
+
+    Allowed are `units` units in the last place of a float32 plus one unit of the last decimal
+    printed.
+    """
     unit = units * np.spacing(printed.astype(np.float32)) + 10.0**-DECIMALS
     return np.asarray(np.abs(loss - printed) <= unit)
 
 
 def _farthest(loss: Array, runs: Array) -> float:
-    """The most standard deviations that the logarithm of a loss ``(epochs,)`` lies from the mean
-    of those of runs ``(runs, epochs)``; 0 where there is no epoch."""
+    """The largest distance of a loss ``(epochs,)`` from runs ``(runs, epochs)``.
+
+    The distance is from the mean of the runs' logarithms, in their standard deviations; 0 without
+    epochs.
+    """
     logs = np.log(runs)
-    # No loss is 0 or less: one that is lies infinitely far, or is no number and repeats nothing.
+    # A loss of 0 has an infinite distance and a negative or NaN loss the distance NaN, so neither
+    # passes.
     with np.errstate(divide="ignore", invalid="ignore"):
-        away = np.abs(np.log(loss) - logs.mean(axis=0)) / logs.std(axis=0, ddof=1)
-    return float(away.max(initial=0.0))
+        distance = np.abs(np.log(loss) - logs.mean(axis=0)) / logs.std(axis=0, ddof=1)
+    return float(distance.max(initial=0.0))

@@ -1,4 +1,4 @@
-"""Training set, templates and starting weights, draw for draw as NumPy and PyTorch make them."""
+"""Training set, templates and initial weights, drawn exactly as by NumPy and PyTorch."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,16 +16,16 @@ Layer = tuple[Float, Float]
 
 
 class Start(NamedTuple):
-    """A run before its first update.
+    """The state of a run before its first update.
 
     Attributes:
         train: positions of the training questions in the order drawn, ``(n_train,)``.
         templates: of the answers, ``(n_answers, output_dim)``.
-        inputs: of the symbols, what the encoder sees, ``(n_symbols, output_dim)``, or None.
-        encoder: three layers ``(in, out)`` and bias, where there is one.
-        latent: the drawn representation ``(n_symbols, latent_dim)``, or None where the untrained
+        inputs: the encoder's inputs for the symbols, ``(n_symbols, output_dim)``, or None.
+        encoder: three layers, each weights ``(in, out)`` and bias, or None without an encoder.
+        latent: the drawn representation ``(n_symbols, latent_dim)``, or None if the untrained
             encoder gives it.
-        decoder: three layers.
+        decoder: three layers, like those of the encoder.
     """
 
     train: NDArray[np.int64]
@@ -37,7 +37,7 @@ class Start(NamedTuple):
 
 
 def perceptron(draws: TorchDraws, widths: tuple[int, ...]) -> tuple[Layer, ...]:
-    """Layers as ``nn.Linear`` draws them one after another; weights turned to ``(in, out)``."""
+    """Layers as drawn by ``nn.Linear`` one after another, with weights ``(in, out)``."""
     layers = []
     for fan_in, fan_out in pairwise(widths):
         weight, bias = draws.linear(fan_in, fan_out)
@@ -48,10 +48,11 @@ def perceptron(draws: TorchDraws, widths: tuple[int, ...]) -> tuple[Layer, ...]:
 def draw_start(spec: ToyModel) -> Start:
     """All random draws of a run, from its seed alone.
 
-    ``notebook``: NumPy draws the training set, then inputs, then templates; PyTorch the encoder,
-    then the decoder. ``published``: templates, then the training set; the representation, then the
-    decoder. ``permutations``: the same, with an encoder and decoder drawn before the
-    representation, of which the encoder goes unused.
+    The order of the draws depends on the protocol. ``notebook``: NumPy draws the training set, the
+    inputs and the templates; PyTorch draws the encoder and the decoder. ``published``: NumPy draws
+    the templates and the training set; PyTorch draws the representation and the decoder.
+    ``permutations``: NumPy draws as for ``published``; PyTorch draws an encoder, which is not
+    used, the decoder and the representation.
     """
     task, numbers, draws = spec.task, np.random.RandomState(spec.seed), TorchDraws(spec.seed)
     hidden = (spec.width, spec.width)

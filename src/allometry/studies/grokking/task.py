@@ -1,8 +1,8 @@
-"""The toy tasks of grokking: pairs of symbols, the answer of each, and their parallelograms.
+"""The toy tasks of grokking: pairs of symbols, the answer to each, and their parallelograms.
 
-Liu et al. 2022 (2205.10343), section 3: addition of two numbers below p, where i + j
-and j + i are one sample; and composition of two permutations of three things, where
-they are not.
+The tasks are those of Liu et al. 2022 (2205.10343), section 3: addition of two numbers below p,
+where i + j and j + i are one question, and composition of two permutations of three things, where
+the two orders are different questions.
 """
 
 from dataclasses import dataclass
@@ -21,16 +21,17 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Every question there is, with its answer.
+    """All questions of a task and their answers.
 
     Attributes:
-        n_symbols: things to be represented: p numbers, or the 6 permutations of 3 things.
+        n_symbols: number of symbols with a representation: p numbers, or the 6 permutations of 3
+            things.
         pairs: the two symbols of each question, ``(questions, 2)``.
-        answer: which template is right, ``(questions,)``.
-        n_answers: templates there are.
-        parallelograms: P0, unordered pairs of different questions of one answer, as positions in
-            `pairs`, ``(parallelograms, 2)``. Addition alone: modulo p they are those of the plain
-            sum, as in the notebook.
+        answer: index of the right template, ``(questions,)``.
+        n_answers: number of templates.
+        parallelograms: P0, unordered pairs of different questions with the same answer, as
+            positions in `pairs`, ``(parallelograms, 2)``. For addition modulo p they are those of
+            the plain sum, as in the notebook.
     """
 
     n_symbols: int
@@ -45,7 +46,7 @@ class Task:
         return self.pairs[self.parallelograms].reshape(-1, 4)
 
     def train_mask(self, train: Ints) -> NDArray[np.bool_]:
-        """Which questions are trained on, from their positions; ``(questions,)``."""
+        """Mask ``(questions,)`` of the training questions with these positions."""
         mask = np.zeros(len(self.pairs), dtype=bool)
         mask[train] = True
         return mask
@@ -58,13 +59,13 @@ def _of_one_answer(answer: Ints) -> Ints:
 
 @cache
 def addition_task(p: int = 10, modulo: bool = False) -> Task:
-    """i + j of numbers below p, i <= j: p(p + 1)/2 questions, in the notebook's order.
+    """i + j for numbers below p with i <= j: p(p + 1)/2 questions, in the notebook's order.
 
     Args:
-        modulo: answers are taken modulo p, so there are p templates instead of 2p - 1.
+        modulo: whether answers are modulo p, with p templates instead of 2p - 1.
 
     Raises:
-        UsageError: p below 2.
+        UsageError: p is below 2.
     """
     if p < 2:
         raise UsageError(f"p of 2 or more expected, got {p}")
@@ -76,9 +77,9 @@ def addition_task(p: int = 10, modulo: bool = False) -> Task:
 
 @cache
 def permutation_task(n: int = 3) -> Task:
-    """Composition of permutations of n things: the answer to (a, b) is b[a], n!^2 questions.
+    """Composition of permutations of n things: the answer to (a, b) is b[a]; n!^2 questions.
 
-    Symbols are in lexicographic order, as the published notebook's recursion gives them
+    Symbols are in lexicographic order, as in the recursion of the published notebook
     (Figure5d_permutation).
     """
     elements = list(permutations(range(n)))

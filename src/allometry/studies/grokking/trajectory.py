@@ -1,4 +1,4 @@
-"""One run of the toy model, trained: what happened at every epoch, and when thresholds fell."""
+"""A trained run of the toy model: its values at every epoch, and the times it passed thresholds."""
 
 from dataclasses import dataclass
 
@@ -10,26 +10,28 @@ from allometry.studies.grokking.task import Task
 
 __all__ = ["LAG", "LINEAR", "RIGHT", "Trajectory", "phase"]
 
-RIGHT = 0.9  # accuracy from which on training or test questions count as learnt
+RIGHT = 0.9  # accuracy at which training or test questions count as learnt
 # RQI above which the representation counts as linear, by protocol.
 LINEAR = {"notebook": 0.99, "published": 0.95, "permutations": 0.95}
-LAG = 1_000  # steps between training and test from which on it is grokking (paper, table 1)
+LAG = 1_000  # least number of steps between training and test in grokking (paper, table 1)
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One run along its training.
+    """A run along its training.
 
     Attributes:
-        spec: what was trained.
+        spec: the run's spec.
         train: positions of the training questions, ``(n_train,)``.
         loss: training loss before each epoch's update, ``(epochs,)``.
-        train_right, test_right: questions answered rightly, ``(epochs,)``, at the moment the
-            protocol looks.
-        parallelograms: realised ones after each update, ``(epochs,)``.
-        latent: representations, ``(points, n_symbols, latent_dim)``, after `latent_update`
-            updates, ``(points,)``; the first is the start.
-        control: the same start with the learning rates swapped, where the spec asks for it.
+        train_right, test_right: number of questions answered correctly, ``(epochs,)``, before or
+            after the update as the protocol says.
+        parallelograms: number of closed parallelograms after each update, ``(epochs,)``.
+        latent: representations at some points, ``(points, n_symbols, latent_dim)``; the first is
+            the initial one.
+        latent_update: updates made at these points, ``(points,)``.
+        control: the run with the same initial values and swapped learning rates; None if the spec
+            does not ask for it.
     """
 
     spec: ToyModel
@@ -44,24 +46,29 @@ class Trajectory:
 
     @property
     def task(self) -> Task:
+        """The questions and answers of the run."""
         return self.spec.task
 
     @property
     def train_accuracy(self) -> NDArray[np.float64]:
+        """Share of the training questions answered correctly, ``(epochs,)``."""
         return self.train_right / self.spec.n_train
 
     @property
     def test_accuracy(self) -> NDArray[np.float64]:
+        """Share of the test questions answered correctly, ``(epochs,)``."""
         return self.test_right / (len(self.task.pairs) - self.spec.n_train)
 
     @property
     def rqi(self) -> NDArray[np.float64]:
-        """Share of all parallelograms that the representation closes."""
+        """Share of all parallelograms that the representation closes, ``(epochs,)``."""
         return self.parallelograms / len(self.task.parallelograms)
 
     def times(self) -> dict[str, int]:
-        """`t_train`, `t_test`, `t_rqi`: the first epoch past the threshold; the last epoch where
-        there is none, as the notebook writes it."""
+        """`t_train`, `t_test`, `t_rqi`: the first epoch past each threshold.
+
+        A threshold that is never passed has the last epoch, as in the notebook.
+        """
         last = self.spec.epochs - 1
         return {name: last if first is None else first for name, first in self._first().items()}
 
@@ -82,9 +89,9 @@ class Trajectory:
 def phase(t_train: int | None, t_test: int | None) -> str:
     """The phase of a run (paper, table 1) from the steps at which it learnt; None for never.
 
-    C comprehension: both, the test questions less than 1,000 steps after the training ones;
-    G grokking: both, later than that; M memorisation: training questions alone; X confusion: not
-    even these.
+    C comprehension: the test questions are learnt less than 1,000 steps after the training ones;
+    G grokking: the test questions are learnt later than that; M memorisation: only the training
+    questions are learnt; X confusion: not even these.
     """
     if t_train is None:
         return "X"

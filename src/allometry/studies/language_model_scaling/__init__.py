@@ -1,1 +1,1 @@
-"""Language models at several budgets of compute, and a larger one predicted beforehand."""
+"""Language models at several compute budgets, and a larger one predicted before its training."""

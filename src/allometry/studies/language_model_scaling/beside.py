@@ -1,4 +1,4 @@
-"""Runs beside the grid: other sources, and slices of the text that are repeated."""
+"""Runs besides the grid: on control sources, and on repeated slices of the text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,13 @@ HALF_LIFE = PUBLISHED.data.value  # R_D* of Muennighoff et al., 2305.16264, sect
 
 @dataclass(frozen=True)
 class Fall:
-    """How much the loss of a source falls between two budgets, over that of the text.
+    """The fall in loss on a control source between two budgets, relative to that on the text.
 
     Attributes:
-        share: mean over seeds. losses: of the source at the budgets, nats a token.
-        budgets: FLOP. entropy: nats a token that no model can be below.
+        share: fall on the source over fall on the text, mean over seeds.
+        losses: on the source at the two budgets, in nats per token.
+        budgets: FLOP.
+        entropy: least possible loss on the source, in nats per token.
     """
 
     share: Interval
@@ -34,7 +36,7 @@ class Fall:
 
 
 def falls(table: Table) -> dict[str, Fall]:
-    """The fall of each control source, by its name; the same model and seeds as on the text."""
+    """The fall on each control source by its name, with the models and seeds of the text runs."""
     text = by_cell(fitted(table))
     by_source: dict[str, Fall] = {}
     for source in CONTROLS:
@@ -42,7 +44,7 @@ def falls(table: Table) -> dict[str, Fall]:
         if not len(runs):
             continue
         other = by_cell(runs)
-        low, high = (pick(c for c, *_ in other) for pick in (min, max))
+        low, high = (end(c for c, *_ in other) for end in (min, max))
         seeds = sorted({seed for _, _, seed in other})
         cells = {c: next(shape for budget, shape, _ in other if budget == c) for c in (low, high)}
         fall, fall_of_text = (
@@ -69,12 +71,14 @@ def by_cell(runs: Table) -> dict[tuple[float, tuple[int, int], int], float]:
 
 @dataclass(frozen=True)
 class Repeats:
-    """What a slice that is seen several times is worth.
+    """The worth of a repeated slice of text in slices of new text.
 
     Attributes:
-        epochs: times that the slice is seen.
-        worth: slices of new text with the same loss, mean over seeds. predicted: by the source.
-        loss: mean over seeds. once: of the same model on as much text, all of it new.
+        epochs: number of passes over the slice.
+        worth: slices of new text that give the same loss, mean over seeds.
+        predicted: `worth` by Muennighoff et al. (2305.16264).
+        loss: mean over seeds.
+        once: loss of the same model on as many tokens, none repeated; mean over seeds.
     """
 
     epochs: int
@@ -85,36 +89,37 @@ class Repeats:
 
 
 def repeats_of(table: Table, law_fit: Fit) -> list[Repeats]:
-    """The repeated slices, by the number of epochs.
+    """The worth of the repeated slices, by the number of epochs.
 
-    What a loss is worth in new text is read from chinchilla's law of the grid, moved to go through
-    the run of the same model and seed that saw all its text once::
+    The amount of new text that gives the same loss, D_new, follows from chinchilla's law of the
+    grid, shifted to pass through the run of the same model and seed without repeated text::
 
         B D_new^-beta = B D^-beta + (loss - loss once)
 
     Args:
-        law_fit: of the byte grid.
+        law_fit: chinchilla's law, fitted to the byte grid.
     """
     text = by_cell(fitted(table))
     runs = repeated(table)
     epochs = np.round(runs["tokens"] / np.maximum(runs["unique_tokens"], 1)).astype(int)
     by_epochs = []
     for count in sorted(set(epochs.tolist())):
-        some = runs.take(epochs == count)
+        group = runs.take(epochs == count)
         once = np.array([
             text[budget_of(row["compute"]), (row["d_model"], row["n_layers"]), row["seed"]]
-            for row in some
+            for row in group
         ])  # fmt: skip
-        worth = new_tokens(law_fit.values, some["tokens"], some["test_loss"] - once)
+        worth = new_tokens(law_fit.values, group["tokens"], group["test_loss"] - once)
+        predicted = float(unique_equivalents(count, HALF_LIFE))
         by_epochs.append(Repeats(
-            count, mean(worth / some["unique_tokens"]), float(unique_equivalents(count, HALF_LIFE)),
-            float(some["test_loss"].mean()), float(once.mean()),
+            count, mean(worth / group["unique_tokens"]), predicted,
+            float(group["test_loss"].mean()), float(once.mean()),
         ))  # fmt: skip
     return by_epochs
 
 
 def new_tokens(values: Mapping[str, float], tokens: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """Tokens of new text at which the law is by `above` higher than at `tokens`, (n,)."""
+    """Tokens of new text at which the law's loss is `above` higher than at `tokens`, (n,)."""
     b, beta = values["B"], values["beta"]
     with np.errstate(invalid="ignore"):
         worth: np.ndarray = ((b * tokens**-beta + above) / b) ** (-1 / beta)

@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 __all__ = ["figures_of"]
 
-BESIDE = 1.1  # factor of compute from one whisker to the next
+BESIDE = 1.1  # factor in compute between neighbouring whiskers, so that they do not overlap
 SOURCES = {"shuffled": "shuffled bytes", "bigram": "the bigram source"}
 YARDSTICK_NAMES = {"gzip": "gzip", "xz": "xz", "bytes_of_5": "5-byte model"}
 
 
 def forecast(numbers: Numbers) -> "Figure":
-    """Losses against compute, the least loss under each law, and the later runs as red stars. The
+    """Losses against compute, the least loss under each law, and the larger runs as red stars. The
     black star and its whisker are the plan of the first law, fitted again. The other whiskers are
-    the 95% intervals for a new run, stored before that run was declared."""
+    95% intervals for a new run, stored before the larger runs were declared."""
     from allometry.figures.plans import draw_loss
 
     assert numbers.plan is not None
@@ -63,11 +63,11 @@ def forecast(numbers: Numbers) -> "Figure":
                     textcoords="offset points", ha="right", va="center", zorder=8,
                     color=readable(VERMILLION), bbox={"fc": "white", "ec": "none", "pad": 1},
                     )  # fmt: skip
-    first, held = numbers.landed[0], sum(one.inside == 1 for one in numbers.landed)
+    first, n_inside = numbers.landed[0], sum(landed.inside == 1 for landed in numbers.landed)
     headline(
         figure,
-        f"At {first.factor:.2g} times the compute the loss measured afterwards lies in {held} of "
-        f"{len(numbers.landed)} forecasts",
+        f"At {first.factor:.2g} times the compute the measured loss lies in {n_inside} of "
+        f"{len(numbers.landed)} predicted intervals",
     )
     return figure
 
@@ -94,14 +94,14 @@ def counting(numbers: Numbers) -> "Figure":
     first = next(iter(numbers.counts.values()))
     headline(
         figure,
-        f"a is {first.total.value:.2f} with all parameters of a byte model counted, "
-        f"{first.body.value:.2f} with those of its body",
+        f"a is {first.total.value:.2f} counting all parameters of a byte model, "
+        f"{first.body.value:.2f} counting those of its body",
     )
     return figure
 
 
 def controls(numbers: Numbers) -> "Figure":
-    """Test loss against compute of one model for each budget, on the text and on sources without
+    """Test loss against compute, one model at each budget, on the text and on sources without
     language. Dashed lines are the entropies of these sources."""
     figure, axes = panels(height=80.0)
     ax = axes[0, 0]
@@ -112,29 +112,30 @@ def controls(numbers: Numbers) -> "Figure":
             ax.axhline(fall.entropy, color=color, lw=0.8, ls="--")
             ax.annotate(SOURCES[source], (fall.budgets[1], fall.losses[1]), xytext=(4, 4),
                         textcoords="offset points", color=readable(color), ha="right")  # fmt: skip
-        some = next(iter(numbers.falls.values()))
+        budgets = next(iter(numbers.falls.values())).budgets
         runs = numbers.fitted
         on_text = [
             float(min(runs["test_loss"][[budget_of(c) == b for c in runs["compute"]]]))
-            for b in some.budgets
+            for b in budgets
         ]
-        ax.plot(some.budgets, on_text, "o-", ms=4, lw=1.1, color=VERMILLION)
-        ax.annotate("text, best model", (some.budgets[1], on_text[1]), xytext=(4, 4),
+        ax.plot(budgets, on_text, "o-", ms=4, lw=1.1, color=VERMILLION)
+        ax.annotate("text, best model", (budgets[1], on_text[1]), xytext=(4, 4),
                     textcoords="offset points", color=readable(VERMILLION), ha="right")  # fmt: skip
         ax.set_xlabel("training compute, C (FLOP)")
-        ax.set_ylabel("test loss (nats a token)")
+        ax.set_ylabel("test loss (nats per token)")
     shares = " and ".join(f"{f.share.value:.0%} on {SOURCES[s]}" for s, f in numbers.falls.items())
-    headline(figure, f"Share of the fall with compute on text: {shares}")
+    headline(figure, f"Fall of the loss with compute, as a share of that on text: {shares}")
     return figure
 
 
 def repeats(numbers: Numbers) -> "Figure":
-    """How many slices of new text are worth as much as one slice seen several times. The solid
-    line is the law of the source, the dashed line is new text."""
+    """Number of slices of new text that give the same loss as one slice repeated for several
+    epochs. The solid line is the law of Muennighoff et al.; on the dashed line repeated text is
+    worth as much as new text."""
     figure, axes = panels(height=80.0)
     ax = axes[0, 0]
-    epochs = np.array([one.epochs for one in numbers.repeats])
-    worth = np.array([one.worth for one in numbers.repeats])
+    epochs = np.array([repeats.epochs for repeats in numbers.repeats])
+    worth = np.array([repeats.worth for repeats in numbers.repeats])
     fine = np.geomspace(1, epochs.max(), 100)
     with paper():
         dress(ax, xlog=True, ylog=True)
@@ -147,26 +148,26 @@ def repeats(numbers: Numbers) -> "Figure":
     last = numbers.repeats[-1]
     headline(
         figure,
-        f"{last.epochs} epochs of a slice are worth {last.worth.value:.1f} slices of new text; at "
-        f"scale {last.predicted:.1f}",
+        f"{last.epochs} epochs of a slice are worth {last.worth.value:.1f} slices of new text; "
+        f"{last.predicted:.1f} by the law of large models",
     )
     return figure
 
 
 def bits(numbers: Numbers) -> "Figure":
-    """Bits per byte against size. Each colour is a budget, the star is the larger run. Dashed lines
-    are compression programs and a 5-byte model on the same test text."""
+    """Bits per byte against model size. Each colour is a budget; stars are the larger runs. Dashed
+    lines are compression programs and a 5-byte model on the same test text."""
     runs = numbers.fitted
     figure, axes = panels(height=88.0)
     ax = axes[0, 0]
     budgets = [budget_of(c) for c in runs["compute"]]
-    named = sorted(set(budgets))
+    distinct = sorted(set(budgets))
     with paper():
         dress(ax, xlog=True)
-        for budget, color in zip(named, ramp(named), strict=True):
-            some = np.array([b == budget for b in budgets])
-            order = np.argsort(runs["n_params"][some])
-            ax.plot(runs["n_params"][some][order], runs["bits_per_byte"][some][order], "o-", ms=3.4,
+        for budget, color in zip(distinct, ramp(distinct), strict=True):
+            mask = np.array([b == budget for b in budgets])
+            order = np.argsort(runs["n_params"][mask])
+            ax.plot(runs["n_params"][mask][order], runs["bits_per_byte"][mask][order], "o-", ms=3.4,
                     lw=1.0, color=color, label=f"{budget:.0e} FLOP")  # fmt: skip
         larger = numbers.larger
         ax.plot(larger["n_params"], larger["bits_per_byte"], "*", ms=11, mfc=VERMILLION,
@@ -176,12 +177,12 @@ def bits(numbers: Numbers) -> "Figure":
             ax.annotate(YARDSTICK_NAMES[name], (1.0, value), xycoords=("axes fraction", "data"),
                         ha="right", va="bottom", color=INK)  # fmt: skip
         ax.set_xlabel("parameters, N")
-        ax.set_ylabel("bits a byte")
+        ax.set_ylabel("bits per byte")
         ax.legend(frameon=False)
     beaten = [YARDSTICK_NAMES[n] for n, v in numbers.yardsticks.items() if numbers.bits.value < v]
     headline(
         figure,
-        f"The larger model needs {numbers.bits.value:.2f} bits a byte, fewer than "
+        f"The larger model needs {numbers.bits.value:.2f} bits per byte, fewer than "
         f"{', '.join(beaten) or 'none of the programs'}",
     )
     return figure
@@ -189,7 +190,7 @@ def bits(numbers: Numbers) -> "Figure":
 
 def figures_of(numbers: Numbers) -> dict[str, FindingFigure]:
     """The figures by name, without those for which these runs have no data."""
-    has = {
+    has_data = {
         forecast: bool(numbers.landed),
         isoflop: numbers.plan is not None and isoflop_of(numbers.plan) is not None,
         counting: bool(numbers.counts),
@@ -199,6 +200,6 @@ def figures_of(numbers: Numbers) -> dict[str, FindingFigure]:
     }
     return {
         draw.__name__: FindingFigure(partial(draw, numbers), " ".join(str(draw.__doc__).split()))
-        for draw, there in has.items()
-        if there
+        for draw, is_drawn in has_data.items()
+        if is_drawn
     }

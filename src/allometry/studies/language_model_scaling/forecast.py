@@ -1,4 +1,4 @@
-"""The larger run: which it is to be, and what each approach and law predicts of its loss."""
+"""The choice of the larger run, and the loss that each approach and law predicts for it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -25,14 +25,15 @@ STAGE = "forecast"
 
 @dataclass(frozen=True)
 class Prediction:
-    """The loss of the larger run by one approach and law, with the interval of a new run.
+    """The loss of the larger run by one approach and law, with the interval for a new run.
 
     Attributes:
-        approach: ``parametric``: a law of N and D, at those of the run; ``isoflop``: the least
-            losses of the parabolas, as a power of compute, at that of the run.
+        approach: ``parametric`` for a law of N and D at the run's N and D; ``isoflop`` for a power
+            law of compute through the parabolas' least losses, at the run's compute.
         law: its name.
         n_opt: parameters of the best model at this compute, by the approach.
-        predicted: loss in nats a token. low, high: ends of the 95% interval of a new run.
+        predicted: loss in nats per token.
+        low, high: ends of the 95% interval for a new run.
     """
 
     approach: str
@@ -45,11 +46,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The run to train, and what is predicted of it.
+    """The larger run and its predictions.
 
     Attributes:
-        compute: FLOP asked for.
-        shape: of the model nearest to the plan of the first law.
+        compute: FLOP requested.
+        shape: the shape nearest to the best size by the first law.
         n_params, tokens: of the run.
     """
 
@@ -69,12 +70,12 @@ class Forecast:
 
 
 def plan_of(fitted: Table, compute: float) -> Plan:
-    """The plan at a compute from the runs of the byte grid, by every approach and law."""
+    """The plan at `compute` FLOP from the runs of the byte grid, by every approach and law."""
     return plan_runs(fitted, COLUMNS, laws=LAWS, compute=compute, counting="measured")
 
 
 def forecast_of(fitted: Table, compute: float) -> Forecast:
-    """The forecast at a compute from the runs of the byte grid.
+    """The forecast at `compute` FLOP from the runs of the byte grid.
 
     Raises:
         DataError: the runs give no plan at this compute.
@@ -97,7 +98,7 @@ def forecast_of(fitted: Table, compute: float) -> Forecast:
 
 
 def least_losses(plan: Plan) -> Fit:
-    """The least losses of approach 2's parabolas as a power of compute."""
+    """A power law of compute, fitted to the least losses of approach 2's parabolas."""
     assert plan.evidence is not None and plan.evidence.approaches is not None
     parabolas = plan.evidence.approaches.isoflop
     assert parabolas is not None

@@ -1,4 +1,4 @@
-"""The runs: shapes of models, budgets of compute, and the spec of one run."""
+"""The runs: model shapes, compute budgets, and the spec of a run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ Shape = tuple[int, int]  # d_model, layers
 Source = Literal["text", "shuffled", "bigram"]
 
 CORPUS = "gutenberg"
-CONTEXT, BATCH = 64, 16  # tokens of a window; windows of an update
+CONTEXT, BATCH = 64, 16  # tokens per window; windows per update
 TOKENS_A_STEP = CONTEXT * BATCH
 D_HEAD = 8
 BYTES, TOKENS = 256, 1024  # vocabularies
 VALID_TOKENS = 65_536
 CONTROLS: tuple[Source, ...] = ("shuffled", "bigram")
-EPOCHS = (2, 4, 8, 16)  # of the slices that are repeated
+EPOCHS = (2, 4, 8, 16)  # over the repeated slices of the text
 
 
 # In order of size; aspect ratios d_model / n_layers of 4 to 25.6.
@@ -36,10 +36,10 @@ SHAPES: tuple[Shape, ...] = (
     (96, 5), (128, 6), (160, 8),
 )  # fmt: skip
 
-# Parameters of the best model at 1e10 FLOP, and how they grow with compute: of a few runs before
-# the grid was laid, only to centre it.
+# Parameters of the best model at 1e10 FLOP, and the exponent of their growth with compute. Both
+# are from a few runs made before the grid was chosen, and serve only to centre it.
 CENTRE, GROWTH = 5.5e3, 0.48
-RATE_WIDTH = 0.32  # learning rate times width: of the same runs
+RATE_WIDTH = 0.32  # learning rate times width, from the same runs
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,16 @@ class Size:
     """The budgets of a size of the study.
 
     Attributes:
-        budgets: FLOP of the byte grid. shapes: of each budget.
+        budgets: FLOP of the byte grid.
+        shapes: number of model shapes at each budget.
         forecast: FLOP of the run that is predicted.
-        tuned_at: FLOP at which learning rates are tuned; None takes `default_rate`.
-        token_budgets: of the grid with a vocabulary of 1,024.
-        more_seeds: FLOP of the cells, one model each, that are trained with two more seeds.
-        controls: FLOP of the same cells on shuffled bytes and on the bigram source, three seeds.
-        repeats: FLOP of the same cells on slices of the text, three seeds.
+        tuned_at: FLOP at which learning rates are tuned; None for `default_rate` without tuning.
+        token_budgets: FLOP of the grid with a vocabulary of 1,024.
+        more_seeds: budgets whose central model is trained with two more seeds.
+        controls: budgets whose central model is also trained on shuffled bytes and on the bigram
+            source, with three seeds.
+        repeats: budgets whose central model is also trained on repeated slices of the text, with
+            three seeds.
     """
 
     budgets: tuple[float, ...]
@@ -84,7 +87,7 @@ SIZES: Mapping[str, Size] = {
 
 
 def model_of(shape: Shape, vocabulary: int = BYTES) -> LanguageModel:
-    """The model of a width and a number of layers, with a tied head."""
+    """The model with this width and number of layers, and a tied head."""
     d_model, n_layers = shape
     return LanguageModel(
         vocabulary=vocabulary, context=CONTEXT, d_model=d_model, n_layers=n_layers, d_head=D_HEAD,
@@ -93,7 +96,7 @@ def model_of(shape: Shape, vocabulary: int = BYTES) -> LanguageModel:
 
 
 def default_rate(shape: Shape) -> float:
-    """Learning rate of a width where none is tuned: of a few runs before the grid was laid."""
+    """Untuned learning rate of a width, from a few runs made before the grid was chosen."""
     return RATE_WIDTH / shape[0]
 
 
@@ -106,13 +109,13 @@ def run_of(
     data: Text | None = None,
     vocabulary: int = BYTES,
 ) -> RunSpec:
-    """A model trained until it has cost so much.
+    """The run of a model for a given amount of compute.
 
     Args:
         compute: FLOP, forward and backward; rounded to whole updates.
         rate: learning rate.
         data: None for the text as bytes.
-        vocabulary: of the tokeniser of `data`.
+        vocabulary: size of the vocabulary of `data`.
     """
     model = model_of(shape, vocabulary)
     train = TrainSpec(
@@ -125,7 +128,7 @@ def run_of(
 
 
 def text(source: Source = "text", **fields: int) -> Text:
-    """The corpus as bytes, or a control made of it."""
+    """The corpus as bytes, or a control derived from it."""
     return Text(name=CORPUS, tokeniser=Bytes(), context=CONTEXT, source=source, **fields)
 
 
@@ -135,7 +138,7 @@ def tokens() -> Text:
 
 
 def steps_of(model: LanguageModel, compute: float) -> int:
-    """Updates that cost so much, one at least."""
+    """Number of updates that take `compute` FLOP, at least 1."""
     counts = model.counts()
     return max(1, round(compute / (BATCH * (counts.forward_flop + counts.backward_flop))))
 
@@ -144,13 +147,13 @@ def steps_of(model: LanguageModel, compute: float) -> int:
 
 
 def shapes_at(compute: float, count: int, vocabulary: int = BYTES) -> list[Shape]:
-    """The shapes nearest to where the best model of a budget is expected, in order of size."""
+    """The shapes nearest to the expected best model of a budget, in order of size."""
     centre = CENTRE * (compute / 1e10) ** GROWTH
     return sorted(nearest(centre, vocabulary, count), key=SHAPES.index)
 
 
 def nearest(n_params: float, vocabulary: int = BYTES, count: int = 1) -> list[Shape]:
-    """The `count` shapes nearest to a size, by its logarithm, the nearest first."""
+    """The `count` shapes nearest to `n_params` on a logarithmic scale, nearest first."""
 
     def distance(shape: Shape) -> float:
         return abs(math.log(model_of(shape, vocabulary).counts().n_params / n_params))
@@ -159,7 +162,7 @@ def nearest(n_params: float, vocabulary: int = BYTES, count: int = 1) -> list[Sh
 
 
 def byte_grid(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:
-    """Every budget of a size with its shapes, and the cells that have two more seeds."""
+    """All shapes at every budget of a size, and the cells with two more seeds."""
     cells = [(shape, budget) for budget in size.budgets for shape in shapes_at(budget, size.shapes)]
     grid = [run_of(shape, c, seed, rates[shape]) for seed in seeds for shape, c in cells]
     for budget in size.more_seeds:
@@ -169,7 +172,7 @@ def byte_grid(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) ->
 
 
 def controls(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:
-    """One model at each budget of the controls, on shuffled bytes and on the bigram source."""
+    """One model at each control budget, on shuffled bytes and on the bigram source."""
     return [
         run_of(best, budget, seed, rates[best], data=text(source))
         for seed in three(seeds)
@@ -180,7 +183,7 @@ def controls(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> 
 
 
 def repeats(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:
-    """One model at each budget, as long as in the grid, on a slice that it sees several times."""
+    """One model at each budget, with as many updates as in the grid, on repeated slices."""
     runs = []
     for budget in size.repeats:
         (best,) = shapes_at(budget, 1)
@@ -194,12 +197,12 @@ def repeats(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> l
 
 
 def three(seeds: Sequence[int]) -> list[int]:
-    """The seeds, and two more."""
+    """The given seeds and the next two."""
     return [*seeds, max(seeds) + 1, max(seeds) + 2]
 
 
 def token_grid(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -> list[RunSpec]:
-    """The grid with byte pairs."""
+    """The grid on byte-pair tokens."""
     data = tokens()
     return [
         run_of(shape, budget, seed, rates[shape], data=data, vocabulary=TOKENS)
@@ -210,7 +213,7 @@ def token_grid(size: Size, seeds: Sequence[int], rates: Mapping[Shape, float]) -
 
 
 def tuning(size: Size, seed: int) -> list[RunSpec]:
-    """Every shape at three learning rates, with a validation part to choose by."""
+    """Every shape at three learning rates, with a validation part to choose the best one."""
     if size.tuned_at is None:
         return []
     data = text(valid_tokens=VALID_TOKENS)
@@ -223,13 +226,13 @@ def tuning(size: Size, seed: int) -> list[RunSpec]:
 
 def all_shapes(size: Size) -> list[Shape]:
     """The shapes of every grid of a size, in order."""
-    chosen = {shape for budget in size.budgets for shape in shapes_at(budget, size.shapes)}
+    shapes = {shape for budget in size.budgets for shape in shapes_at(budget, size.shapes)}
     for budget in size.token_budgets:
-        chosen |= set(shapes_at(budget, size.shapes, TOKENS))
-    return sorted(chosen, key=SHAPES.index)
+        shapes |= set(shapes_at(budget, size.shapes, TOKENS))
+    return sorted(shapes, key=SHAPES.index)
 
 
 def budget_of(compute: float) -> float:
-    """The budget of any size that a run's FLOP are nearest to."""
+    """The budget, among those of all sizes, that is nearest to a run's FLOP."""
     named = {c for size in SIZES.values() for c in (*size.budgets, size.forecast)}
     return min(named, key=lambda c: abs(math.log(compute / c)))

@@ -1,4 +1,4 @@
-"""What findings and figures of the study share, computed once."""
+"""Numbers shared by the findings and figures of the study, computed once."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +36,14 @@ YARDSTICKS = ("gzip", "xz", "bytes_of_5")
 
 @dataclass(frozen=True)
 class Landed:
-    """A prediction and the larger runs that it is of, which differ in their seeds.
+    """A prediction and the larger runs it was made for, which differ only in their seeds.
 
     Attributes:
-        compute: FLOP of a run; factor: over those of the largest run that was fitted.
-        losses: measured, in nats a token.
-        made_at, trained_at: when the prediction was stored and the first of the runs finished.
+        compute: FLOP of a run.
+        factor: `compute` over the FLOP of the largest run fitted.
+        losses: measured losses of the runs, in nats per token.
+        made_at: time at which the prediction was stored.
+        trained_at: time at which the first of the runs finished.
     """
 
     prediction: Prediction
@@ -64,13 +66,13 @@ class Landed:
 
     @property
     def in_time(self) -> bool:
-        """Whether the prediction was stored before the run finished."""
+        """Whether the prediction was stored before the first run finished."""
         return self.made_at <= self.trained_at
 
 
 @dataclass(frozen=True)
 class Bias:
-    """Relative error of N* by uncorrected parabolas beside the parametric fit."""
+    """Relative difference in N* between uncorrected parabolas and the parametric fit."""
 
     predicted: float
     value: float
@@ -80,12 +82,13 @@ class Bias:
 
 @dataclass(frozen=True)
 class Counts:
-    """The exponent a of N ~ C^a by what is counted as N, C = 6 N D with it.
+    """The exponent a of N ~ C^a for two ways to count N, with C = 6 N D.
 
     Attributes:
-        total, body: with all parameters and with those of the body.
-        by_formula: of the body, by the relation of both counts and the law of all parameters.
-        law: chinchilla's, of all parameters.
+        total: N counts all parameters.
+        body: N counts the parameters of the body.
+        by_formula: `body` as predicted from `law` and the relation between both counts.
+        law: chinchilla's law with all parameters counted.
     """
 
     total: Interval
@@ -96,17 +99,22 @@ class Counts:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Everything drawn and said.
+    """All numbers of the findings and figures.
 
     Attributes:
-        fitted: runs of the byte grid. larger: the larger runs.
-        compute: FLOP of the forecast; NaN before there is one.
-        plan: from the byte grid at that compute; None of too few runs.
-        landed: each prediction with the larger runs it is of.
-        counts: the exponents of each grid, by its vocabulary.
-        falls: of the controls, by source. repeats: of the slices, by epochs.
-        bits: bits a byte of the larger runs, mean over seeds, over `tested_bytes` bytes.
-        yardsticks: bits a byte of the test part, by name.
+        fitted: runs of the byte grid.
+        larger: the larger runs.
+        compute: FLOP of a larger run; NaN before one has finished.
+        plan: the plan at `compute` from the byte grid; None before a larger run has finished.
+        landed: each prediction with the larger runs it was made for.
+        counts: exponents of each grid, by its vocabulary.
+        falls: falls in loss on the control sources, by source.
+        repeats: worth of the repeated slices, in order of epochs.
+        bias: bias of the parabolas; None where approach 2 gives no plan.
+        bits: bits per byte of the larger runs on `tested_bytes` bytes, mean over seeds.
+        tested_bytes: number of bytes of the test part that were used.
+        yardsticks: bits per byte of each compression program or model on the test part.
+        fits: fits of the report, by title.
     """
 
     fitted: Table
@@ -125,7 +133,7 @@ class Numbers:
 
     @classmethod
     def of(cls, table: Table) -> "Numbers":
-        """From the runs of the study."""
+        """The numbers of a table of the study's runs."""
         runs, larger = fitted(table), of_role(table, "forecast")
         landed = tuple(landed_runs(table))
         compute = float(larger["compute"][0]) if len(larger) else math.nan
@@ -151,24 +159,24 @@ class Numbers:
 
 
 def landed_runs(table: Table) -> Iterator[Landed]:
-    """Each prediction of a table with the larger runs it is of."""
+    """Each stored prediction with the finished larger runs it was made for."""
     runs = fitted(table)
     rows = {row["run_id"]: row for row in of_role(table, "forecast")}
     most = float(runs["compute"].max()) if len(runs) else math.nan
     for plan in forecasts(table):
-        there = [name for name in plan.runs if name in rows and name in plan.trained_at]
-        if not there:
+        finished = [run_id for run_id in plan.runs if run_id in rows and run_id in plan.trained_at]
+        if not finished:
             continue
-        compute = rows[there[0]]["compute"]
-        losses = tuple(rows[name]["test_loss"] for name in there)
-        trained_at = min(plan.trained_at[name] for name in there)
+        compute = rows[finished[0]]["compute"]
+        losses = tuple(rows[run_id]["test_loss"] for run_id in finished)
+        trained_at = min(plan.trained_at[run_id] for run_id in finished)
         for fields in plan.predicted["predictions"]:
             prediction = Prediction(**fields)
             yield Landed(prediction, compute, compute / most, losses, plan.made_at, trained_at)
 
 
 def _fits(plan: Plan) -> dict[str, Fit]:
-    """By name, for the report."""
+    """The fits of the report, by title."""
     assert plan.evidence is not None
     fits = {f"Test loss, {n}": b.fit for n, b in plan.evidence.believed.items() if b.fit}
     if not isinstance(plan.approaches["2"], str):
@@ -177,7 +185,7 @@ def _fits(plan: Plan) -> dict[str, Fit]:
 
 
 def _exponent(runs: Table, column: str) -> tuple[Interval, Fit]:
-    """a of N ~ C^a, C = 6 N D with N of this column, by chinchilla's law; and the fit."""
+    """The exponent a of N ~ C^a by chinchilla's law with N from this column, and the fit."""
     law_fit = fit(runs, "chinchilla", {"N": column, "D": "tokens", "L": COLUMNS["L"]})
     a = law_fit.derived["a"]
     return Interval(a.value, a.low, a.high), law_fit
@@ -190,10 +198,11 @@ def _counts(runs: Table, vocabulary: int) -> Counts:
 
 
 def _by_formula(law_fit: Fit, runs: Table, vocabulary: int) -> float:
-    """The exponent of the body's N in 6 N_body D along the optimum of the law of all parameters.
+    """The predicted exponent of N_body in 6 N_body D along the law's compute-optimal frontier.
 
-    As Pearce and Song derive theirs (2406.12907, section 3): N* and D* of the law at the least and
-    the largest compute; N_body of N* between the shapes of the study, in logarithms.
+    Derived as by Pearce and Song (2406.12907, section 3): the slope between the least and the
+    largest compute. N* and D* are those of the law of all parameters, and N_body is interpolated
+    at N* between the shapes of the study, in logarithms.
     """
     values = law_fit.values
     ends = np.array([runs["compute"].min(), runs["compute"].max()])
@@ -208,10 +217,10 @@ def _by_formula(law_fit: Fit, runs: Table, vocabulary: int) -> float:
 
 
 def _bias(plan: Plan, compute: float) -> Bias | None:
-    """Of N* at a compute; None where approach 2 cannot be used.
+    """The bias of N* at `compute` FLOP; None where approach 2 gives no plan.
 
-    C is measured, for which approach 2 is not corrected. The prediction takes the exponents of
-    the parametric fit, and where the runs lie about its best size at each budget.
+    Approach 2 is not corrected here, because C is measured. The prediction uses the exponents of
+    the parametric fit and the offsets of the runs from its best size at each budget.
     """
     second, evidence = plan.approaches["2"], plan.evidence
     assert evidence is not None and evidence.approaches is not None

@@ -1,4 +1,4 @@
-"""The columns of the study, and which of its runs are for what."""
+"""The study's columns, and the role of each of its runs."""
 
 from allometry.datasets import Bytes, Text
 from allometry.datasets.text.yardsticks import yardsticks
@@ -11,19 +11,22 @@ __all__ = [
     "LENGTH", "PROMPT", "fitted", "grid_seeds", "of_role", "of_source", "repeated", "scores",
 ]  # fmt: skip
 
-# Of the text that models write, at temperature 1, at which it is drawn by the probabilities that
-# the loss is of, and with seed 0.
+# Of the generated text. It is sampled at temperature 1, so that its distribution is the one the
+# loss is computed from, and with seed 0.
 PROMPT, LENGTH = "When she opened the door, ", 300  # tokens, which are bytes
 
 
 def scores(net: Network) -> dict[str, float | int | str]:
-    """Losses in nats a token and bits a byte, what the run is for, and what its model writes.
+    """Losses in nats per token and bits per byte, the run's role, and text its model generates.
 
-    The text is of trained byte models of the grid and of the larger run alone.
+    Only trained byte models of the grid and of the larger run have text.
+
+    Raises:
+        DataError: the run's data set is not a text.
     """
     data = net.spec.data
     if not isinstance(data, Text):
-        raise DataError("this study's runs are on text")
+        raise DataError(f"expected a run on text, got one on {type(data).__name__}")
     of_bytes = bits_per_byte(net)
     row: dict[str, float | int | str] = {
         "test_loss": net.losses["test_loss"],
@@ -45,7 +48,7 @@ def scores(net: Network) -> dict[str, float | int | str]:
 
 
 def role_of(net: Network) -> str:
-    """``tuning``, ``control`` (of another source, or repeated), ``forecast`` or ``fit``."""
+    """``tuning``, ``control`` (another source or a repeated slice), ``forecast`` or ``fit``."""
     data = net.spec.data
     assert isinstance(data, Text)
     if data.valid_tokens:
@@ -60,30 +63,30 @@ def role_of(net: Network) -> str:
 
 
 def of_role(table: Table, role: str) -> Table:
-    """The finished runs of a role."""
+    """The finished runs with this role."""
     return table.take((table["role"] == role) & (table["status"] == "done"))
 
 
 def fitted(table: Table, vocabulary: int = BYTES) -> Table:
-    """The runs of the grid of a vocabulary, which laws are fitted to."""
+    """The runs of the grid with this vocabulary, to which laws are fitted."""
     runs = of_role(table, "fit")
     return runs.take(runs["vocabulary"] == vocabulary)
 
 
 def repeated(table: Table) -> Table:
-    """The runs on slices of the text."""
+    """The runs on repeated slices of the text."""
     runs = of_role(table, "control")
     return runs.take(runs["source"] == "text")
 
 
 def of_source(table: Table, source: str) -> Table:
-    """The control runs on another source."""
+    """The control runs on this source."""
     runs = of_role(table, "control")
     return runs.take(runs["source"] == source)
 
 
 def grid_seeds(table: Table) -> list[int]:
-    """The seeds that have a whole grid, or will have it: those of the first runs."""
+    """The seeds of the whole grid: those of the tuning runs, or of the grid without tuning."""
     first = of_role(table, "tuning")
     runs = first if len(first) else of_role(table, "fit")
     return sorted(set(runs["seed"].tolist()))

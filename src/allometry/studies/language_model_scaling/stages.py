@@ -1,4 +1,4 @@
-"""What follows from runs: the grid from the tuned learning rates, the larger run from the grid."""
+"""Later stages: the grid follows from the tuned learning rates, the larger run from the grid."""
 
 from allometry.studies.language_model_scaling import forecast
 from allometry.studies.language_model_scaling.grid import (
@@ -20,7 +20,7 @@ __all__ = ["later"]
 
 
 def later(size: str, table: Table) -> Stage | None:
-    """The grid at the tuned learning rates, then the larger run, then nothing."""
+    """The next stage: the grid at the tuned learning rates, then the larger run, then None."""
     if not len(of_role(table, "fit")):
         return _grid(size, table)
     if not len(of_role(table, "forecast")):
@@ -37,7 +37,7 @@ def _grid(size: str, table: Table) -> Stage:
 
 
 def tuned_rates(table: Table) -> dict[Shape, float]:
-    """The learning rate of the least validation loss of each shape."""
+    """For each shape, the learning rate with the least validation loss."""
     rates = {}
     for shape, runs in of_role(table, "tuning").groups("d_model", "n_layers"):
         rates[shape] = float(runs["learning_rate"][runs["valid_loss"].argmin()])
@@ -46,16 +46,20 @@ def tuned_rates(table: Table) -> dict[Shape, float]:
 
 def _forecast(size: str, table: Table) -> Stage:
     runs = fitted(table)
-    planned = forecast.forecast_of(runs, SIZES[size].forecast)
-    rate = rate_for(runs, planned.shape)
-    larger = [run_of(planned.shape, planned.compute, seed, rate) for seed in grid_seeds(table)]
-    return Stage(forecast.STAGE, larger, planned.document())
+    larger_run = forecast.forecast_of(runs, SIZES[size].forecast)
+    shape, compute = larger_run.shape, larger_run.compute
+    rate = rate_for(runs, shape)
+    specs = [run_of(shape, compute, seed, rate) for seed in grid_seeds(table)]
+    return Stage(forecast.STAGE, specs, larger_run.document())
 
 
 def rate_for(runs: Table, shape: Shape) -> float:
-    """The learning rate of a shape: its own in these runs, or the nearest one's, by the width."""
+    """The learning rate of a shape in these runs.
+
+    For a shape without runs: that of the nearest shape that has runs, scaled by 1/width.
+    """
     rates = {
-        key: float(some["learning_rate"][0]) for key, some in runs.groups("d_model", "n_layers")
+        key: float(group["learning_rate"][0]) for key, group in runs.groups("d_model", "n_layers")
     }
     place = SHAPES.index(shape)
     nearest = min(rates, key=lambda other: abs(SHAPES.index(other) - place))

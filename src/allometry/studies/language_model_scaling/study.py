@@ -1,7 +1,8 @@
 """Does a law fitted to small language models predict the loss of a larger one before it is trained?
 
-A grid of byte models at several budgets of compute, as Hoffmann et al. (2203.15556) laid theirs;
-the loss of the best model at a larger budget is predicted, kept with its time, and then measured.
+A grid of byte models is trained at several compute budgets, as by Hoffmann et al. (2203.15556).
+The loss of the best model at a larger budget is predicted. The prediction is stored with its
+time before the larger model is trained.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ SOURCE = "Hoffmann et al. 2022, Training compute-optimal large language models, 
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """The runs that learning rates are tuned by; the grid at once where none are tuned."""
+    """The runs that tune the learning rates; the grid itself for a size without tuning."""
     tuned = [run for seed in seeds for run in tuning(SIZES[size], seed)]
     return tuned or byte_grid(SIZES[size], seeds, {s: default_rate(s) for s in SHAPES})
 
@@ -43,8 +44,9 @@ STUDY = Study(
     analyse=analyse,
     views={"forecast": forecast_view},
     notes=(
-        "Learning rates are tuned at one budget, to one of three for each size.",
-        "The text is split in blocks, so the test loss is that of new pages of known books.",
-        "The programs beside bits a byte compress the test part alone.",
+        "Learning rates are tuned at one budget: for each model size the best of three is taken.",
+        "The text is split into blocks, so the test loss is of unseen pages of books that are also "
+        "in the training text.",
+        "The compression programs that bits per byte are compared with read the test part alone.",
     ),
 )

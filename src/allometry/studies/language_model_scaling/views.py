@@ -1,4 +1,4 @@
-"""The forecast beside what came of it, as a table."""
+"""The forecasts and the measured losses, as a table."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["forecast_view", "forecasts"]
 
 
 def forecasts(table: Table) -> list[CommittedPlan]:
-    """The plan of each larger run, the oldest where there are several."""
+    """The stored plan of each larger run; the oldest if a run has several."""
     first: dict[str, CommittedPlan] = {}
     for plan in table.plans:
         if plan.stage == STAGE:

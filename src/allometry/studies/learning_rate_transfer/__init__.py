@@ -1,3 +1,3 @@
-"""The best learning rate of Adam across widths, with and without muP: of perceptrons, of text."""
+"""The best learning rate of Adam across widths, with and without muP, in two kinds of model."""
 
 STUDIES = ("learning_rate_transfer", "learning_rate_transfer_language")

@@ -1,4 +1,4 @@
-"""What is predicted of networks of several widths, with and without muP, and to what margins."""
+"""The claims about networks of several widths, with and without muP, and their margins."""
 
 from math import inf, log10
 
@@ -11,14 +11,15 @@ SOURCE = "Yang et al. 2022, Tensor Programs V, 2203.03466"
 RATES, FEW = [2.0**-k for k in range(3, 13)], 4
 FEW_RATE = 2.0**-8
 STANDARD, MUP = "parametrisation==standard", "parametrisation==mup"
-TRAINED, CHECKED = f"steps>{FEW}", f"steps=={FEW}"  # the coordinate check is after a few updates
+# Conditions for the trained runs and for those of the coordinate check, after a few updates.
+TRAINED, CHECKED = f"steps>{FEW}", f"steps=={FEW}"
 
 
 def claims(start: str) -> list[Claim]:
-    """The best rate falls with the width or stays; the outputs move farther or equally far.
+    """Claims on the best learning rate and on the change of the outputs, against the width.
 
     Args:
-        start: the name of the standard parametrisation.
+        start: the name of the initialisation of the standard parametrisation, for sentences.
     """
     return [
         Optimum("learning_rate", "train_loss", moves_with="width", predicts=(-inf, 0),
@@ -26,11 +27,11 @@ def claims(start: str) -> list[Claim]:
                 says=f"With {start} the best learning rate falls with the width"),
         Optimum("learning_rate", "train_loss", moves_with="width", stays=0.125,
                 where=[MUP, TRAINED], source=f"{SOURCE}, figure 1, right",
-                says="In muP the best learning rate does not move with the width"),
+                says="In muP the best learning rate does not depend on the width"),
         Slope("width", "output_change", predicts=(0, inf), where=[STANDARD, CHECKED],
               source=f"{SOURCE}, appendix D.1",
-              says=f"With {start} the outputs move farther in a wider network"),
+              says=f"With {start} the outputs change more in a wider network"),
         NoEffect("width", "output_change", ylog=True, margin=log10(2), where=[MUP, CHECKED],
                  why="a factor of 2 in the outputs' change", source=f"{SOURCE}, appendix D.1",
-                 says="In muP the outputs move equally far at all widths"),
+                 says="In muP the outputs change equally at all widths"),
     ]  # fmt: skip

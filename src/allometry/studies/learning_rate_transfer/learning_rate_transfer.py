@@ -1,6 +1,7 @@
-"""Does the best learning rate of Adam stay where it is as a perceptron gets wider?
+"""Does the best learning rate of Adam stay the same as a perceptron gets wider?
 
-PyTorch's start with one rate for all layers, against muP (Yang et al., 2203.03466).
+The study compares PyTorch's initialisation and one rate for all layers with muP (Yang et al.,
+2203.03466).
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ WIDTHS = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """Two hidden layers of each width at each learning rate, and after a few updates at one."""
+    """Two hidden layers of each width at each learning rate, and for a few updates at one rate."""
     n_train, epochs, many = {"quick": (2_000, 5, 7), "paper": (10_000, 10, len(WIDTHS))}[size]
     rules = [Adam(learning_rate=rate) for rate in RATES]
     trains = [TrainSpec(optimizer=rule, epochs=epochs, batch_size=64) for rule in rules]
@@ -32,11 +33,11 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 STUDY = Study(
     name="learning_rate_transfer",
     title="Learning rates across widths: standard and muP", source=SOURCE,
-    question="Does the best learning rate of Adam stay where it is as a perceptron gets wider?",
+    question="Does the best learning rate of Adam stay the same as a perceptron gets wider?",
     runs=runs, sizes=("quick", "paper"), seeds={"quick": (0, 1, 2), "paper": (0, 1, 2, 3, 4)},
     measures={
         "losses": measures.losses, "changes": measures.activation_changes,
         "model": lambda n: {"width": n.model.widths[1], "parametrisation": n.model.parametrisation},
     },
-    claims=claims("PyTorch's start"),
+    claims=claims("PyTorch's initialisation"),
 )  # fmt: skip

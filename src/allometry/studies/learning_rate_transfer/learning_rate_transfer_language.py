@@ -1,6 +1,7 @@
-"""Does the best learning rate of Adam stay where it is as a language model gets wider?
+"""Does the best learning rate of Adam stay the same as a language model gets wider?
 
-One rate for all matrices, against muP (Yang et al., 2203.03466), on the bytes of books.
+The study compares one rate for all matrices with muP (Yang et al., 2203.03466), on the bytes of
+books.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,11 @@ from allometry.studies.learning_rate_transfer.claims import FEW, FEW_RATE, RATES
 from allometry.study import Study
 
 WIDTHS = (16, 24, 32, 48, 64, 96, 128)
-WINDOWS = 256  # that losses are means over; changes of outputs are over a quarter of them
+WINDOWS = 256  # windows over which losses are averaged; for changes of outputs, a quarter of them
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """Two layers of each width at each learning rate, and after a few updates at one."""
+    """Two layers of each width at each learning rate, and for a few updates at one rate."""
     many, updates = {"quick": (3, 100), "notebook": (5, 100), "paper": (len(WIDTHS), 300)}[size]
     shared = {"batch_size": 8, "measure_examples": WINDOWS}
     trains = [
@@ -42,7 +43,7 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 STUDY = Study(
     name="learning_rate_transfer_language",
     title="Learning rates of language models across widths: standard and muP", source=SOURCE,
-    question="Does the best learning rate of Adam stay where it is as a language model gets wider?",
+    question="Does the best learning rate of Adam stay the same as a language model gets wider?",
     runs=runs, sizes=("quick", "notebook", "paper"),
     seeds={"quick": (0, 1), "notebook": (0, 1, 2), "paper": (0, 1, 2)},
     measures={
@@ -50,9 +51,9 @@ STUDY = Study(
         "changes": partial(measures.activation_changes, examples=WINDOWS // 4),
         "model": lambda n: {"width": n.model.d_model, "parametrisation": n.model.parametrisation},
     },
-    claims=claims("the usual start"),
+    claims=claims("the usual initialisation"),
     notes=(
-        "The runs see each window once at most, and the training loss is over windows that most of "
-        "them have not seen.",
+        "A run uses each training window at most once. The training loss is measured on windows "
+        "that most runs were not trained on.",
     ),
 )  # fmt: skip

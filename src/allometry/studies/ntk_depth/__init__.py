@@ -1,1 +1,1 @@
-"""Neural tangent kernels of deep ReLU perceptrons at initialisation: their limit, and draws."""
+"""Neural tangent kernels of deep ReLU perceptrons at initialisation: random draws and the limit."""

@@ -1,9 +1,9 @@
 """Power laws of NTK corrections: the notebook's slopes, and one law in all four sizes.
 
-Seed 002's notebook draws a line through ln(mean spectral radius over 10 draws) over ln L
-or ln N. Where there are more draws, each ten are a table like the notebook's, and
-a slope here is the mean of the tables': single tables differ, since narrow deep networks
-have heavy tails (Hanin and Nica 1909.05989).
+Notebook 002 fits a line to ln(mean spectral radius over 10 draws) against ln L or ln N. With
+more draws, each ten form a table like the notebook's, and a slope here is the mean of the
+tables' slopes. Single tables differ, because deep narrow networks have heavy tails (Hanin and
+Nica 1909.05989).
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
-DRAWS = 10  # in a mean of the notebook's
+DRAWS = 10  # in each of the notebook's means
 COLUMNS = (
     "spectral_radius", "matched_spectral_radius", "limit_spectral_radius",
     "matched_limit_spectral_radius", "diagonal", "diagonal_square", "off_diagonal",
@@ -37,11 +37,11 @@ SIZES = ("n_points", "d_in", "width", "depth")
 
 @dataclass(frozen=True)
 class Cells:
-    """Draws by cell; a draw that is not there is missing (NaN).
+    """Draws by cell; NaN for a missing draw.
 
     Attributes:
-        sizes: N, D, M and L of each cell, ``(cells, 4)``, in rising order.
-        columns: name to ``(cells, draws)``.
+        sizes: N, D, M and L of each cell, ``(cells, 4)``, in ascending order.
+        columns: values of each column, ``(cells, draws)``.
     """
 
     sizes: NDArray[np.int64]
@@ -52,11 +52,11 @@ class Cells:
         """The finished draws of a table.
 
         Raises:
-            DataError: when there are none.
+            DataError: the table has no finished draw.
         """
         done = table.where(status="done")
         if not len(done):
-            raise DataError("no finished draw to analyse; `allometry run ntk_depth` makes them")
+            raise DataError("no finished draw to analyse; run `allometry run ntk_depth`")
         sizes, cell = np.unique(
             np.stack([done[name] for name in SIZES], 1), axis=0, return_inverse=True
         )
@@ -69,6 +69,7 @@ class Cells:
 
     @property
     def draws(self) -> int:
+        """Number of draws per cell."""
         return int(self.columns["diagonal"].shape[1])
 
     def size(self, name: str) -> Array:
@@ -81,21 +82,21 @@ class Cells:
 
     @property
     def relative(self) -> Array:
-        """Means over draws of the matched radius by that of its limit, ``(cells,)``."""
+        """Means over draws of the matched radius over that of its limit, ``(cells,)``."""
         radius, limit = (self.columns[f"matched_{n}spectral_radius"] for n in ("", "limit_"))
         return np.asarray(np.nanmean(radius / limit, axis=1))
 
     def only(self, mask: NDArray[np.bool_]) -> "Cells":
-        """Some of the cells, ``(cells,)``."""
+        """The cells selected by a mask ``(cells,)``."""
         return Cells(self.sizes[mask], {n: c[mask] for n, c in self.columns.items()})
 
     @property
     def wide(self) -> "Cells":
-        """The cells of widths of 10 L or more, where theory expects fluctuations to be small."""
+        """The cells with widths of 10 L or more, for which theory predicts small fluctuations."""
         return self.only(self.size("width") >= 10 * self.size("depth"))
 
     def some(self, draws: NDArray[np.int64]) -> "Cells":
-        """Some of the draws of every cell."""
+        """Every cell with these draws only."""
         return replace(self, columns={n: c[:, draws] for n, c in self.columns.items()})
 
 
@@ -104,12 +105,13 @@ class Cells:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Lines over L and over N beside the printed ones; each array ``(rows,)``.
+    """Our lines over L and N for the printed ones; each array ``(rows,)``.
 
     Attributes:
-        printed: the printed lines all of whose cells there are.
-        slope, r2: means over tables of ten draws. limit: the same slope of K_inf alone.
-        error: standard error of `slope` from the scatter of the tables; NaN of a single one.
+        printed: the printed lines for which the table has all cells.
+        slope, r2: means over tables of ten draws.
+        limit: the slope of K_inf alone.
+        error: standard error of `slope` from the scatter of the tables; NaN for a single table.
     """
 
     printed: tuple[Row, ...]
@@ -119,7 +121,7 @@ class Slopes:
     error: Array
 
     def over(self, which: str) -> "Slopes":
-        """Those over "L" or over "N"."""
+        """The lines over "L" or over "N"."""
         mask = np.array([row.over == which for row in self.printed], bool)
         rows = tuple(row for row in self.printed if row.over == which)
         arrays = (self.slope, self.r2, self.limit, self.error)
@@ -137,70 +139,70 @@ class Slopes:
 
     @property
     def met(self) -> int:
-        """How many are within the tolerance of their printed line."""
+        """Number of slopes within the tolerance of their printed line."""
         return int((self.distances[0] <= self.allowed).sum())
 
     @property
     def limit_met(self) -> int:
-        """How many slopes of K_inf alone are."""
+        """Number of slopes of K_inf alone within the tolerance of their printed line."""
         return int((self.distances[1] <= self.allowed).sum())
 
-    # Lines over one size share no cell, so the scatter between lines holds the noise of the
-    # printed slopes and of ours: intervals of mean differences are Student's over lines.
+    # Lines over one size share no cell, so the scatter between lines includes the noise of the
+    # printed slopes and of ours. Intervals of mean differences are therefore Student's over lines.
 
     @property
     def off(self) -> Interval:
-        """Mean over lines of our slope less the printed one."""
+        """Mean over lines of our slope minus the printed one."""
         return mean(self.slope - self.target)
 
     @property
     def limit_off(self) -> Interval:
-        """Mean over lines of the slope of K_inf alone less the printed one."""
+        """Mean over lines of the slope of K_inf alone minus the printed one."""
         return mean(self.limit - self.target)
 
     @property
     def distances(self) -> tuple[Array, Array]:
-        """How far from the printed slopes ours are, and those of K_inf alone."""
+        """Absolute differences from the printed slopes: of ours, and of K_inf alone."""
         return np.abs(self.slope - self.target), np.abs(self.limit - self.target)
 
 
 def slopes(cells: Cells) -> Slopes:
-    """The slope of every printed line of which the table has all cells."""
+    """Our slope for every printed line for which the table has all cells."""
     place = {tuple(size): i for i, size in enumerate(cells.sizes.tolist())}
     rows = [row for row in PRINTED if all(cell in place for cell in row.cells)]
     tables = _tables(cells.columns["spectral_radius"])
     limit = cells.mean("limit_spectral_radius")
-    each = []
+    by_row = []
     for row in rows:
         at = [place[cell] for cell in row.cells]
         lines = [line(np.log(row.sizes), np.log(mean[at])) for mean in tables]
         alone = line(np.log(row.sizes), np.log(limit[at]))
-        found = np.array([(x.slope, x.r2) for x in lines])
+        slope_and_r2 = np.array([(x.slope, x.r2) for x in lines])
         several = len(lines) > 1
-        error = found[:, 0].std(ddof=1) / np.sqrt(len(lines)) if several else np.nan
-        each.append((*found.mean(axis=0), alone.slope, error))
-    return Slopes(tuple(rows), *np.array(each).reshape(-1, 4).T)
+        error = slope_and_r2[:, 0].std(ddof=1) / np.sqrt(len(lines)) if several else np.nan
+        by_row.append((*slope_and_r2.mean(axis=0), alone.slope, error))
+    return Slopes(tuple(rows), *np.array(by_row).reshape(-1, 4).T)
 
 
 def _parts(draws: int) -> list[NDArray[np.int64]]:
-    """Which draws make up each table of ten."""
+    """The draws of each table of ten."""
     return np.array_split(np.arange(draws), max(1, draws // DRAWS))
 
 
 def _tables(values: Array) -> list[Array]:
-    """Means over each ten draws, ``(cells,)``."""
+    """Means over the draws of each table, ``(cells,)`` each."""
     whole = np.nanmean(values, axis=1)
     return [_mean(values[:, part], whole) for part in _parts(values.shape[1])]
 
 
 def _mean(values: Array, otherwise: Array) -> Array:
-    """Mean over the draws there are; `otherwise` where there is none."""
-    there = np.isfinite(values).sum(axis=1)
-    return np.where(there > 0, np.nansum(values, axis=1) / np.maximum(there, 1), otherwise)
+    """Mean over the finite draws of each cell; `otherwise` for a cell without any."""
+    count = np.isfinite(values).sum(axis=1)
+    return np.where(count > 0, np.nansum(values, axis=1) / np.maximum(count, 1), otherwise)
 
 
 def slopes_view(table: Table) -> Table:
-    """The slopes by what they are over, what is fixed, D_IN and M, as the notebook lists them."""
+    """Our slopes, in the columns and the order of the notebook's table."""
     ours = slopes(Cells.of(table))
     rows = [
         {"over": row.over, "fixed": row.fixed, "D_IN": row.d_in, "M": row.width,
@@ -211,25 +213,28 @@ def slopes_view(table: Table) -> Table:
 
 
 def tables_view(table: Table) -> Table:
-    """Root mean square difference from the printed slopes, over L and over N, of each ten draws by
-    themselves, of the means of their slopes, and of means over all draws at once; and, what chance
-    alone makes of it, of each two of the tables from one another."""
+    """Root mean square differences between tables of slopes, over L and over N.
+
+    The first rows are differences from the printed slopes: of each table of ten draws, of the mean
+    of the tables' slopes, and of the slopes of one mean over all draws. The last rows compare each
+    two of our tables, which differ by chance alone.
+    """
     cells = Cells.of(table)
     tables = [slopes(cells.some(part)) for part in _parts(cells.draws)]
     whole = {n: np.nanmean(c, axis=1, keepdims=True) for n, c in cells.columns.items()}
     at_once = slopes(replace(cells, columns=whole))
     tens = list(enumerate(tables, start=1))
     rows = [
-        {"draws": min(DRAWS, cells.draws), "of": f"table {i}", **_rms_by_kind(one)}
-        for i, one in tens
+        {"draws": min(DRAWS, cells.draws), "of": f"table {i}", **_rms_by_kind(table_slopes)}
+        for i, table_slopes in tens
     ]
     rows += [
         {"draws": cells.draws, "of": "mean of the slopes", **_rms_by_kind(slopes(cells))},
         {"draws": cells.draws, "of": "one mean over all", **_rms_by_kind(at_once)},
     ]
     rows += [
-        {"draws": DRAWS, "of": f"table {i} from table {j}", **_rms_by_kind(one, other.slope)}
-        for (i, one), (j, other) in combinations(tens, 2)
+        {"draws": DRAWS, "of": f"table {i} from table {j}", **_rms_by_kind(first, second.slope)}
+        for (i, first), (j, second) in combinations(tens, 2)
     ]
     return Table.from_rows(rows)
 
@@ -251,8 +256,8 @@ def _rms_by_kind(ours: Slopes, target: Array | None = None) -> dict[str, float]:
 def plane(cells: Cells, column: str, *, resamples: int = 400) -> Fit:
     """A L^a D^b N^c M^d fitted to the means of a column by least squares on logarithms.
 
-    The author's regression, on all cells; see `within` for what the lack of balance does to it.
-    Whole configurations (N, D, M) are resampled for its intervals.
+    This is the author's regression on all cells; see `within` for its bias on an unbalanced grid.
+    For the intervals, whole configurations (N, D, M) are resampled.
     """
     n, d, m, depth = cells.sizes.T
     configuration = [f"{a},{b},{c}" for a, b, c in zip(n, d, m, strict=True)]

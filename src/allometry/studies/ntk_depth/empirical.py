@@ -11,10 +11,10 @@ __all__ = ["empirical_ntk", "output"]
 def output(weights: Sequence[jax.Array], x: jax.Array) -> jax.Array:
     """The network in NTK parameterisation: h_l = relu(sqrt(2 / n_(l-1)) h_(l-1) W_l^T), no biases.
 
-    As ``neural_tangents.stax`` with W_std = sqrt 2, the last layer included.
+    As ``neural_tangents.stax`` with W_std = sqrt 2, including the last layer.
 
     Args:
-        weights: one ``(n_l, n_(l-1))`` a layer, the last ``(1, n_L)``, entries N(0, 1).
+        weights: one ``(n_l, n_(l-1))`` per layer, the last ``(1, n_L)``, entries N(0, 1).
         x: ``(points, n_0)``.
 
     Returns:
@@ -28,14 +28,14 @@ def output(weights: Sequence[jax.Array], x: jax.Array) -> jax.Array:
 
 
 def empirical_ntk(weights: Sequence[jax.Array], x: jax.Array) -> jax.Array:
-    """Inner products of the gradients of f by all weights, ``(points, points)``.
+    """Inner products of the gradients of f with respect to all weights, ``(points, points)``.
 
-    One forward and one backward pass: K = sum over layers l of
-    (2 / n_(l-1)) (d_l d_l^T) o (h_(l-1) h_(l-1)^T), d_l the derivative by the layer's
-    pre-activations, o the entrywise product (Jacot et al. 1806.07572).
+    Computed in one forward and one backward pass: K = sum over layers l of
+    (2 / n_(l-1)) (d_l d_l^T) o (h_(l-1) h_(l-1)^T), where d_l is the derivative with respect to
+    the layer's pre-activations and o the entrywise product (Jacot et al. 1806.07572).
 
     Args:
-        weights, x: as of `output`.
+        weights, x: as in `output`.
     """
     states, active = [x], []
     for w in weights[:-1]:

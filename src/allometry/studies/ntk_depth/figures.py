@@ -1,4 +1,4 @@
-"""Figures of the NTK study: what its correction is made of, and the matched one beside it."""
+"""Figures of the NTK study: the plotted correction and the matched correction."""
 
 from typing import TYPE_CHECKING
 
@@ -53,10 +53,10 @@ def _identity(values: np.ndarray) -> Curve:
 
 
 def the_limit_alone(table: Table, analysis: Analysis) -> "Figure":
-    """Left: mean spectral radius of the plotted quantity M(K - K_inf) of each cell (blue) against
-    that of M K_inf of the same inputs, without weights; grey: equal. Right: the correction
-    relative to the matched limit, |K - (2/D) K_inf^(L+1)| by |(2/D) K_inf^(L+1)|, against L/M;
-    line: the square root that fluctuations of one draw follow."""
+    """Left: mean spectral radius of the plotted quantity M(K - K_inf) in each cell (blue) against
+    that of M K_inf for the same inputs, without weights; grey: equal. Right: the matched correction
+    relative to its limit, |K - (2/D) K_inf^(L+1)| / |(2/D) K_inf^(L+1)|, against L/M; line: the
+    square root predicted for the fluctuations of one draw."""
     numbers = _numbers(analysis)
     cells = numbers.cells
     radius, alone = cells.mean("spectral_radius"), cells.mean("limit_spectral_radius")
@@ -81,15 +81,14 @@ def the_limit_alone(table: Table, analysis: Analysis) -> "Figure":
     headline(
         figure,
         f"The plotted radius is {100 * numbers.share:.0f}% of that of the limit kernel alone; "
-        "the matched one is of finite width",
+        "the matched correction depends on the width",
     )
     return figure
 
 
 def slopes_beside_the_printed(table: Table, analysis: Analysis) -> "Figure":
-    """Each printed slope of ln(radius) over ln L and over ln N against ours, means over tables of
-    ten draws (blue circles), and against the slope of K_inf alone, without any network
-    (orange squares). Grey: equal."""
+    """Our slopes of ln(radius) over ln L and over ln N against the printed ones. Blue circles:
+    means over our tables of ten draws; orange squares: K_inf alone, no network; grey: equal."""
     numbers = _numbers(analysis)
     figure, axes = panels(1, 2, height=74)
     for ax, which, name in zip(axes[0], "LN", ("depth L", "points N"), strict=True):
@@ -106,7 +105,7 @@ def slopes_beside_the_printed(table: Table, analysis: Analysis) -> "Figure":
             curves=[_identity(part.target)],
             xlabel=f"slope over {name}, as printed", ylabel="slope, ours",
             title=f"{len(part.printed)} slopes over {name}",
-            note=f"ours less printed {part.off.value:+.3f} (circles)\n"
+            note=f"ours minus printed {part.off.value:+.3f} (circles)\n"
             f"K_inf alone {part.limit_off.value:+.3f} (squares)",
         )  # fmt: skip
     letters(axes)
@@ -119,9 +118,9 @@ def slopes_beside_the_printed(table: Table, analysis: Analysis) -> "Figure":
 
 
 def radius_by_depth(table: Table, analysis: Analysis) -> "Figure":
-    """Mean spectral radius by M against depth, for the smallest number of points and input
-    dimension, a line a width: of the plotted correction (left) and of the matched one (right).
-    Left the lines lie on each other, since it is the limit kernel; right they part by width."""
+    """Mean spectral radius divided by M against depth, for the smallest number of points and input
+    dimension, one line per width. Left: the plotted correction, where the lines coincide because it
+    is dominated by the limit kernel. Right: the matched correction, which depends on the width."""
     cells = _numbers(analysis).cells
     first = (cells.size("n_points") == cells.size("n_points").min()) & (
         cells.size("d_in") == cells.size("d_in").min()
@@ -154,8 +153,8 @@ def radius_by_depth(table: Table, analysis: Analysis) -> "Figure":
     letters(axes)
     headline(
         figure,
-        f"From width to width the radius by M differs {apart[0]:.2f}-fold as plotted, "
-        f"{apart[1]:.0f}-fold matched (L = {shared[0]:.0f})",
+        f"Between widths the radius over M differs by a factor of {apart[0]:.2f} as plotted, "
+        f"{apart[1]:.0f} matched (L = {shared[0]:.0f})",
     )
     return figure
 
@@ -171,60 +170,61 @@ def _rows(
 
 
 def exponents_beside_theory(table: Table, analysis: Analysis) -> "Figure":
-    """Exponents of the radius in L, D, N and M with 95% intervals; that of M(K - K_inf), which was
-    plotted, has one more in M. From above: K - K_inf by the author's regression on all cells,
-    beside what he prints (diamonds); then among cells alike in the other three sizes; K_inf alone
-    among such cells; the matched correction by its limit, M of 10 L or more, beside the
-    fluctuations of one draw, the square root of L/M (diamonds)."""
+    """Exponents of the radius in L, D, N and M with 95% intervals. The exponent of M for the
+    plotted M(K - K_inf) is larger by 1. From the top: K - K_inf by the author's regression on all
+    cells, with his printed exponents (diamonds); K - K_inf among cells that are equal in the other
+    three sizes; K_inf alone among such cells; the matched correction over its limit, for M of 10 L
+    or more, with the prediction for one draw, the square root of L/M (diamonds)."""
     numbers = _numbers(analysis)
     kernel, matched = by_width(numbers.plotted_within), numbers.relative
     figure, axes = panels(height=130)
     interval_panel(
         _rows(by_width(of_fit(numbers.plotted)), "K - K_inf, regression on all cells",
             PRINTED_PLANE)
-        + _rows(kernel, "K - K_inf, cells alike in the other sizes", {})
-        + _rows(by_width(numbers.limit_within), "K_inf alone, cells alike", {}, control=True)
-        + _rows(matched, "matched correction by its limit, cells alike", MATCHED),
+        + _rows(kernel, "K - K_inf, cells equal in the other sizes", {})
+        + _rows(by_width(numbers.limit_within), "K_inf alone, such cells", {}, control=True)
+        + _rows(matched, "matched correction / limit, such cells", MATCHED),
         ax=axes[0, 0], xlabel="exponent",
     )  # fmt: skip
     headline(
         figure,
-        f"K - K_inf goes as M^{kernel['M'].value:.2f}, printed is M^-1.01; "
-        f"the matched correction by its limit as M^{matched['M'].value:.2f}",
+        f"K - K_inf goes as M^{kernel['M'].value:.2f}, where M^-1.01 is printed; "
+        f"the matched correction over its limit goes as M^{matched['M'].value:.2f}",
     )
     return figure
 
 
 def heavy_tails(table: Table, analysis: Analysis) -> "Figure":
-    """Left: second moment of K(x, x) over draws by its squared mean, a mark for each depth and
-    width up to 5L/M = 10; line: least squares through 0 where 5L/M is up to 1, dashed beyond;
-    orange: path counting, a mark for each depth and width; grey: exp(5L/M). Right: mean over draws
-    of K by its limit, less 1, beside the diagonal, at depths 8 to 18, where it is positive; line:
-    its power law between widths 100 to 250 and above."""
+    """Left: second moment of K(x, x) over draws divided by its squared mean, one mark for each
+    depth and width up to 5L/M = 10; line: least squares through 0 for 5L/M up to 1, dashed beyond;
+    orange: path counting for each depth and width; grey: exp(5L/M). Right: mean over draws of K
+    over its limit, minus 1, off the diagonal, at depths 8 to 18, where it is positive; line: the
+    power law from widths of 100 to 250 to larger ones."""
     numbers = _numbers(analysis)
     moment, slope = numbers.second_moment, numbers.tail["slope"].value
     figure, axes = panels(1, 2, height=78)
-    seen = moment.beta <= 10
-    beta = moment.beta[seen]
+    in_range = moment.beta <= 10
+    beta = moment.beta[in_range]
     x = np.geomspace(beta.min(), beta.max(), 60)
     runs_panel(
-        beta, np.exp(moment.leading)[seen], ax=axes[0, 0], means=False, color=ORANGE, marker="s",
+        beta, np.exp(moment.leading)[in_range], ax=axes[0, 0], means=False, color=ORANGE,
+        marker="s",
     )  # fmt: skip
     runs_panel(
-        beta, np.exp(moment.measured)[seen], ax=axes[0, 0], means=False, color=BLUE,
+        beta, np.exp(moment.measured)[in_range], ax=axes[0, 0], means=False, color=BLUE,
         curves=[
             Curve(x, np.exp(slope * x), between=(x[0], 1.0), label=f"exp({slope:.2f} · 5L/M)"),
             Curve(x[x <= 4], np.exp(x[x <= 4]), label="exp(5L/M)", color=GREY),
         ],
         xlabel="5 L/M", ylabel="E[K²] / E[K]² on the diagonal",
-        title="squares: path counting",
+        title="orange squares: path counting",
     )  # fmt: skip
     _shift_by_width(axes[0, 1], numbers)
     letters(axes)
     headline(
         figure,
-        f"Second moments grow by {slope:.2f} of 5L/M, by path counting "
-        f"{moment.slope(moment.leading):.2f}, while 5L/M is up to 1",
+        f"The log second moment has slope {slope:.2f} on 5L/M up to 1; path counting gives "
+        f"{moment.slope(moment.leading):.2f}",
     )
     return figure
 
@@ -239,6 +239,6 @@ def _shift_by_width(ax: "Axes", numbers: Numbers) -> None:
         curves = [Curve(wide, level * wide**exponent, label=f"M^{exponent:.2f}")]
     runs_panel(
         width[positive], shift[positive], ax=ax, means=False, color=GREEN, curves=curves,
-        xlabel="width M", ylabel="mean of K by its limit, less 1",
-        title="mean beside the diagonal",
+        xlabel="width M", ylabel="mean of K over its limit, minus 1",
+        title="mean off the diagonal",
     )  # fmt: skip

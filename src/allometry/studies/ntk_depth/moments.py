@@ -1,4 +1,4 @@
-"""Moments of K over draws: how heavy its tails are, and how its mean depends on the width."""
+"""Moments of K over draws: its second moment, and the dependence of its mean on the width."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -16,17 +16,19 @@ __all__ = [
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
-DEPTHS = (8, 18)  # of the exponent of the mean in M: deep enough, and there at most widths
-NARROW, MIDDLE = 100, 250  # widths: the exponent lies between 100 to 250 and above
+# Range of depths for the exponent of the mean in M: deep enough, and drawn at most widths.
+DEPTHS = (8, 18)
+NARROW, MIDDLE = 100, 250  # the exponent compares widths of 100 to 250 with larger ones
 
 
 class SecondMoment(NamedTuple):
     """ln(E[K(x,x)^2] / E[K(x,x)]^2) of each pair of depth and width, each array ``(pairs,)``.
 
     Attributes:
-        beta: 5 L/M. cells: how many cells have the pair.
-        measured: E[K(x,x)] is known exactly, so it is not estimated.
-        leading: the same by `leading_order`.
+        beta: 5 L/M.
+        cells: number of cells with the pair.
+        measured: estimated from the draws; E[K(x,x)] is known exactly and not estimated.
+        leading: predicted by `leading_order`.
     """
 
     beta: Array
@@ -35,22 +37,23 @@ class SecondMoment(NamedTuple):
     leading: Array
 
     def slope(self, values: Array) -> float:
-        """Slope of some values on 5 L/M, line through 0, where 5 L/M <= 1, weighted by cells."""
+        """Slope of `values` on 5 L/M, by a line through 0 for 5 L/M <= 1, weighted by cells."""
         near = self.beta <= 1
         x, weight = self.beta[near], self.cells[near]
         return float((weight * x * values[near]).sum() / (weight * x**2).sum())
 
 
 class MeanShift(NamedTuple):
-    """E[K(x, x') / ((2/D) K_inf^(L+1)) - 1] beside the diagonal, at depths 8 to 18.
+    """E[K(x, x') / ((2/D) K_inf^(L+1)) - 1] off the diagonal, at depths 8 to 18.
 
-    On the diagonal the expectation is exact; its fluctuation, which the other entries share, is
-    subtracted draw by draw.
+    On the diagonal the expectation is exactly 0. The diagonal's fluctuation, which the other
+    entries share, is subtracted draw by draw.
 
     Attributes:
-        width, shift: mean over the cells of each width ``(widths,)``.
-        exponent: in M, between widths 100 to 250 and wider ones; NaN where a mean is not positive
-            or there are no such widths.
+        width: the widths, ``(widths,)``.
+        shift: mean over the cells of each width, ``(widths,)``.
+        exponent: of M, from widths of 100 to 250 to larger ones; NaN if either mean is not
+            positive or either range has no widths.
     """
 
     width: Array
@@ -61,9 +64,9 @@ class MeanShift(NamedTuple):
 def leading_order(depth: int, width: int) -> float:
     """E[K(x,x)^2] / E[K(x,x)]^2 to leading order in 1/M.
 
-    K is a sum over L + 1 layers, whose terms have equal expectations. The product of two
-    terms d layers apart passes L - d layers twice in the same direction, each of which gives
-    1 + 5/M, and d layers once forward and once backward, each of which gives 1 + 1/M.
+    K is a sum over L + 1 layers, and its terms have equal expectations. The product of two terms
+    d layers apart passes L - d layers twice in the same direction, with a factor 1 + 5/M for each,
+    and d layers once forward and once backward, with a factor 1 + 1/M for each.
     """
     layers = np.arange(depth + 1)
     apart = np.abs(layers[:, None] - layers)
@@ -71,7 +74,7 @@ def leading_order(depth: int, width: int) -> float:
 
 
 def second_moment(curves: Curves) -> SecondMoment:
-    """The second moment from means over draws."""
+    """The second moment, from means over draws."""
     pairs, pair = np.unique(
         np.stack([curves["depth"], curves["width"]], 1), axis=0, return_inverse=True
     )
@@ -85,29 +88,32 @@ def second_moment(curves: Curves) -> SecondMoment:
 
 
 def mean_shift(curves: Curves) -> MeanShift:
-    """The mean beside the diagonal from means over draws."""
+    """The shift of the mean off the diagonal, from means over draws."""
     deep = (curves["depth"] >= DEPTHS[0]) & (curves["depth"] <= DEPTHS[1])
-    width, shift = curves["width"][deep], curves["beside"][deep]
+    width, shift = curves["width"][deep], curves["off_diagonal"][deep]
     widths, at = np.unique(width, return_inverse=True)
-    each = np.bincount(at, shift) / np.bincount(at)
+    shifts = np.bincount(at, shift) / np.bincount(at)
     groups = (width >= NARROW) & (width <= MIDDLE), width > MIDDLE
     if not all(group.any() for group in groups):
-        return MeanShift(widths, each, float("nan"))
+        return MeanShift(widths, shifts, float("nan"))
     near, far = (float(shift[group].mean()) for group in groups)
     ln = [float(np.log(width[group]).mean()) for group in groups]
     exponent = np.log(far / near) / (ln[1] - ln[0]) if min(near, far) > 0 else float("nan")
-    return MeanShift(widths, each, float(exponent))
+    return MeanShift(widths, shifts, float(exponent))
 
 
 def means(cells: Cells) -> Curves:
-    """Means over draws of what the moments are made of."""
+    """Means over draws of the columns that the moments are computed from."""
     return _grid(cells).mean()
 
 
 def intervals(cells: Cells) -> Mapping[str, Interval]:
-    """The slope of the second moment on 5 L/M, the same over that of `leading_order`, and the
-    exponent of the mean, with 95% intervals: the jackknife of the draws, the cells being what they
-    are. One draw a cell gives none."""
+    """Statistics of the moments with 95% intervals of a jackknife over draws, for fixed cells.
+
+    Returns:
+        `slope`: of the second moment on 5 L/M; `of_leading`: `slope` over that of `leading_order`;
+        `mean_shift`: the exponent of the mean in M. With one draw per cell there are no intervals.
+    """
     return _grid(cells).jackknife(_statistics, fixed_sizes=True)
 
 
@@ -122,9 +128,9 @@ def _statistics(curves: Curves) -> dict[str, float]:
 
 
 def _grid(cells: Cells) -> Grid:
-    """Cells as the sizes of a grid, draws as its seeds."""
+    """A grid with the cells as its sizes and the draws as its seeds."""
     square = cells.columns["diagonal_square"].T
     sizes = {name: np.broadcast_to(cells.size(name), square.shape) for name in ("depth", "width")}
-    beside = (cells.columns["off_diagonal"] - cells.columns["diagonal"]).T
+    off_diagonal = (cells.columns["off_diagonal"] - cells.columns["diagonal"]).T
     index, draws = np.arange(square.shape[1], dtype=float), np.arange(len(square))
-    return Grid(index, draws, {**sizes, "square": square, "beside": beside})
+    return Grid(index, draws, {**sizes, "square": square, "off_diagonal": off_diagonal})

@@ -1,4 +1,4 @@
-"""All numbers of the NTK study, computed once for its findings and its figures."""
+"""Numbers shared by the findings and figures of the NTK study, computed once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,26 +21,28 @@ from allometry.tables.table import Table
 
 __all__ = ["Numbers"]
 
-WIDE = 100  # width from which the second moment is measured again, as a control
+WIDE = 100  # least width for the control of the second moment
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the runs give.
+    """All numbers of the findings and figures.
 
     Attributes:
-        cells: the draws themselves.
-        plotted, limit: the author's regression on all cells, of the radius of M(K - K_inf), and
-            of that of M K_inf alone.
-        plotted_within, limit_within: exponents of the same among cells alike in the other sizes.
-        matched, relative: such exponents of the radius of M(K - (2/D) K_inf^(L+1)), as it is and
-            divided by that of M (2/D) K_inf^(L+1); widths of 10 L or more.
+        cells: the draws.
+        plotted: the author's regression on all cells, for the radius of M(K - K_inf).
+        limit: the same regression for the radius of M K_inf alone.
+        plotted_within, limit_within: exponents of both radii among cells that are equal in the
+            other sizes.
+        matched: such exponents of the radius of M(K - (2/D) K_inf^(L+1)), for widths of 10 L or
+            more.
+        relative: such exponents of that radius over the radius of M (2/D) K_inf^(L+1).
         share: geometric mean over cells of the plotted radius over that of M K_inf.
-        slopes: beside the printed ones.
-        second_moment: of each depth and width. shift: the mean beside the diagonal, by width.
-        tail: slope of the second moment on 5 L/M, "slope", and the same over that of the leading
-            order, "of_leading"; exponent in M of the mean of the matched correction, "mean_shift".
-        wide_tail: the same of widths of 100 on; None where there are none.
+        slopes: our slopes for the printed lines.
+        second_moment: the second moment of each depth and width.
+        shift: the mean off the diagonal, by width.
+        tail: statistics of the moments with intervals; see `moments.intervals`.
+        wide_tail: `tail` for widths of 100 or more; None if the table has none.
     """
 
     cells: Cells
@@ -62,7 +64,7 @@ class Numbers:
         """The numbers of the finished draws of a table.
 
         Raises:
-            DataError: when there are none.
+            DataError: the table has no finished draw.
         """
         cells = Cells.of(table)
         radius, limit = (cells.mean(f"{which}spectral_radius") for which in ("", "limit_"))

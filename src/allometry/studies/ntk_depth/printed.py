@@ -1,8 +1,8 @@
-"""The 164 slopes that seed 002's notebook prints, and the sizes each was fitted to.
+"""The 164 slopes that notebook 002 prints, and the sizes each was fitted to.
 
-J. Aiad 2025, DeNN-NTK, ntk_correction_largeexperiments_viz_wrtL.ipynb at 61e4bcb. The
-notebook prints slope and R^2; the number of depths is in its author's later table
-(52a084c), the sets of points follow from the order his jobs ran in.
+Source: J. Aiad 2025, DeNN-NTK, ntk_correction_largeexperiments_viz_wrtL.ipynb at 61e4bcb. The
+notebook prints slope and R^2. The number of depths is from its author's later table (52a084c),
+and the sets of points are inferred from the order in which his jobs ran.
 """
 
 from typing import Literal, NamedTuple
@@ -13,13 +13,15 @@ Cell = tuple[int, int, int, int]  # points N, input dimension D, width M, depth 
 
 
 class Row(NamedTuple):
-    """One printed line.
+    """A line of the printed table.
 
     Attributes:
-        over: what the slope is over, depth L or number of points N.
-        fixed: the other of the two. d_in: D. width: M.
+        over: the size that varies, depth L or number of points N.
+        fixed: the value of the other of the two.
+        d_in: D.
+        width: M.
         slope, r2: of ln(mean spectral radius), as printed.
-        points: how many sizes it was fitted to.
+        points: number of sizes it was fitted to.
     """
 
     over: Literal["L", "N"]
@@ -32,16 +34,16 @@ class Row(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The depths 2, 4, ..., or the numbers of points, that it was fitted to."""
+        """The depths 2, 4, ..., or the numbers of points, to which the line was fitted."""
         if self.over == "L":
             return tuple(range(2, 2 * self.points + 1, 2))
         if (self.fixed, self.d_in, self.width) == (2, 20, 100):
-            return 8, 16, 32, 64, 128  # from an older run, with sizes of its own
+            return 8, 16, 32, 64, 128  # from an older run with other sizes
         return POINT_SETS[self.points]
 
     @property
     def tolerance(self) -> float:
-        """How far off a slope of ten other draws may be; ours, stated before any run."""
+        """Largest difference allowed for a slope of ten other draws; ours, fixed before any run."""
         if self.over == "N":
             return 0.2 if self.fixed >= 18 and self.width <= 20 else 0.03
         if self.width >= 100 and self.d_in >= 50:
@@ -50,13 +52,13 @@ class Row(NamedTuple):
 
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The sizes with what is fixed."""
+        """The cells to which the line was fitted."""
         if self.over == "L":
             return tuple((self.fixed, self.d_in, self.width, depth) for depth in self.sizes)
         return tuple((points, self.d_in, self.width, self.fixed) for points in self.sizes)
 
 
-# A reconstruction; it gives the printed number of points of 60 of the 61 lines over N.
+# Reconstructed; these sets give the printed number of points for 60 of the 61 lines over N.
 POINT_SETS = {
     5: (8, 10, 16, 25, 32),
     6: (8, 10, 16, 25, 32, 64),

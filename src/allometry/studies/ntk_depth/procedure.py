@@ -1,4 +1,4 @@
-"""Kernels at initialisation as runs of a study: one run, one draw of data and weights."""
+"""Kernels at initialisation as runs of a study: each run is one draw of data and weights."""
 
 import time
 from collections import defaultdict
@@ -19,11 +19,13 @@ __all__ = ["KernelDraws", "Kernels"]
 
 @dataclass(frozen=True)
 class Kernels:
-    """What measures of this procedure see: the kernels of one draw, each (N, N), float32.
+    """The argument of this procedure's measures: the kernels of one draw, each (N, N), float32.
 
     Attributes:
+        spec: the run's spec.
         ntk: the empirical NTK of the network in NTK parameterisation.
-        limit: K_inf^(L), normalised to 1 a layer. limit_next: K_inf^(L+1).
+        limit: K_inf^(L), normalised to 1 per layer.
+        limit_next: K_inf^(L+1).
     """
 
     spec: KernelDraw
@@ -33,7 +35,7 @@ class Kernels:
 
 
 class KernelDraws(Procedure):
-    """The procedure of every `KernelDraw`: draws of like shape in one program."""
+    """The procedure of every `KernelDraw`: draws with arrays of one shape run in one program."""
 
     def packs(self, specs: Sequence[KernelDraw]) -> list[Pack]:
         groups: dict[Shape, list[KernelDraw]] = defaultdict(list)
@@ -42,7 +44,7 @@ class KernelDraws(Procedure):
         return [Pack(tuple(sorted(group, key=_order))) for group in groups.values()]
 
     def updates(self, spec: KernelDraw) -> int:
-        """Layers passed."""
+        """Number of layers, the unit in which progress is counted."""
         return spec.depth
 
     def run(
@@ -53,12 +55,17 @@ class KernelDraws(Procedure):
         advance: Callable[[int], None],
         checkpoints: Checkpoints | None = None,
     ) -> list[RunResult]:
-        """Draw a pack; `measures` are functions of one `Kernels`, and there is no trajectory."""
+        """Draw a pack.
+
+        Args:
+            measures: functions of a `Kernels`.
+            trajectory, checkpoints: not used.
+        """
         out, shape = [], shape_for(pack.specs[0])
         for start in range(0, len(pack.specs), shape.networks):
             began = time.perf_counter()
             specs = pack.specs[start : start + shape.networks]
-            measured = [_measured(one, measures) for one in _drawn(specs, shape)]
+            measured = [_measured(drawn, measures) for drawn in _drawn(specs, shape)]
             seconds = (time.perf_counter() - began) / len(specs)
             out += [replace(result, seconds=seconds) for result in measured]
             advance(sum(spec.depth for spec in specs))
@@ -66,7 +73,7 @@ class KernelDraws(Procedure):
 
 
 def _order(spec: KernelDraw) -> tuple[int, ...]:
-    """By depth first: a batch goes as deep as its deepest."""
+    """Sort key: depth first, because a batch runs as many layers as its deepest network."""
     return spec.depth, spec.width, spec.n_points, spec.d_in, spec.seed
 
 
@@ -78,9 +85,9 @@ def _drawn(specs: Sequence[KernelDraw], shape: Shape) -> list[Kernels]:
     ]
 
 
-def _measured(one: Kernels, measures: Measures) -> RunResult:
-    """The spec's own columns and those of the measures; the time is told once a batch is done."""
-    spec = one.spec
+def _measured(drawn: Kernels, measures: Measures) -> RunResult:
+    """The spec's columns and those of the measures, without the time: it is known per batch."""
+    spec = drawn.spec
     columns: dict[str, Cell] = {
         "depth": spec.depth,
         "width": spec.width,
@@ -88,6 +95,6 @@ def _measured(one: Kernels, measures: Measures) -> RunResult:
         "n_points": spec.n_points,
         "draw": spec.seed,
     }
-    finite = bool(np.isfinite(one.ntk).all())
-    row = measured_row(columns, measures, one, diverged=not finite)
+    finite = bool(np.isfinite(drawn.ntk).all())
+    row = measured_row(columns, measures, drawn, diverged=not finite)
     return RunResult(spec, "done" if finite else "diverged", row, seconds=0.0)

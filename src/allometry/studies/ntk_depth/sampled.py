@@ -1,15 +1,16 @@
-"""NTKs of random perceptrons, many at once, from standard Gaussian draws.
+"""NTKs of many random perceptrons at once, from standard Gaussian draws.
 
-A batch holds networks of any depth and input dimension, and of widths and numbers of
-points up to those of its arrays; what is beyond a network's own is zero, and stays so.
+A batch holds networks of any depth and input dimension, with widths and numbers of points up to
+those of its arrays. Entries beyond a network's own width and points are zero throughout.
 
-Weights reach the kernel through few of their projections. A layer sees W through
-W h_n of N points; given these, its transpose meets N other vectors. Where the width is
-many times the number of points, only these projections are drawn, which has the same
-distribution: with h = F Q^T, Q orthonormal, W = X Q^T + V (1 - Q Q^T), where X = W Q
-and V are independent standard Gaussian, and the rows that V is multiplied by from the left
-do not depend on V (the conditioning of Bolthausen 2014 and Yang 2006.14548). It takes
-O(N^2 M) in place of O(N M^2), and N M random numbers in place of M^2.
+The kernel depends on the weights through few projections. In the forward pass a layer's W is
+multiplied by the N vectors h_n; in the backward pass its transpose is multiplied by N other
+vectors. Where the width is many times the number of points, only these projections are drawn,
+and the kernel has the same distribution. With h = F Q^T, Q orthonormal, write
+W = X Q^T + V (1 - Q Q^T), where X = W Q and V are independent standard Gaussian. The vectors by
+which V is multiplied from the left do not depend on V (the conditioning of Bolthausen 2014 and
+Yang 2006.14548). This takes O(N^2 M) operations instead of O(N M^2), and N M random numbers
+instead of M^2.
 """
 
 from typing import NamedTuple
@@ -24,17 +25,17 @@ __all__ = ["Batch", "Drawn", "kernels"]
 
 
 class Batch(NamedTuple):
-    """Data and draws; n networks, N points, M units, L layers of the arrays.
+    """Data and draws of n networks in arrays for N points, M units and L layers.
 
     Attributes:
-        d_in, width, depth: each network's own, ``(n,)`` of integers.
-        cosine: inner products of its inputs, ``(n, N, N)``, zero beyond its own points.
+        d_in, width, depth: sizes of each network, ``(n,)`` integers.
+        cosine: inner products of each network's inputs, ``(n, N, N)``, zero beyond its points.
         factor: F with F F^T = `cosine`, ``(n, N, N)``.
-        first: of the first layer, ``(n, N, M)``: W_1 x^T = X^T F^T, as for hidden ones.
+        first: projections X^T of the first layer, ``(n, N, M)``, with x W_1^T = F X^T.
         last: the output weights, ``(n, 1, M)``.
-        forward: at place l, W^T of hidden layer l + 1, ``(L, n, M, M)``; or its
-            projections X^T by the points, ``(L, n, N, M)``.
-        backward: the projections of V, ``(L, n, N, M)``; empty where weights are whole.
+        forward: at index l, W^T of hidden layer l + 1, ``(L, n, M, M)``; or its projections X^T on
+            the points, ``(L, n, N, M)``.
+        backward: the projections of V, ``(L, n, N, M)``; empty if whole weights are drawn.
     """
 
     d_in: jax.Array
@@ -53,7 +54,8 @@ class Drawn(NamedTuple):
 
     Attributes:
         ntk: the empirical NTK of `allometry.studies.ntk_depth.empirical.output`.
-        limit: K_inf^(L), L the depth. limit_next: K_inf^(L+1).
+        limit: K_inf^(L), with L the network's depth.
+        limit_next: K_inf^(L+1).
     """
 
     ntk: jax.Array
@@ -63,12 +65,12 @@ class Drawn(NamedTuple):
 
 @jax.jit
 def kernels(batch: Batch) -> Drawn:
-    """The kernels of every network of a batch, in one forward and one backward pass."""
+    """The kernels of all networks of a batch, in one forward and one backward pass."""
     return Drawn(_backward(batch, _forward(batch)), *_limits(batch.cosine, batch.depth))
 
 
 class _Passed(NamedTuple):
-    """Kept for the way back: h_l and h_l h_l^T at place l - 1 and l, Q^T at place l."""
+    """Kept for the backward pass: h_l at index l - 1, h_l h_l^T at index l, Q^T at index l."""
 
     states: jax.Array
     grams: jax.Array
@@ -77,8 +79,8 @@ class _Passed(NamedTuple):
 
 def _limits(cosine: jax.Array, depth: jax.Array) -> tuple[jax.Array, jax.Array]:
     """K_inf^(L) and K_inf^(L+1) at each network's own depth."""
-    here = jnp.diagonal(cosine, axis1=1, axis2=2) > 0
-    real = here[:, :, None] & here[:, None, :]
+    is_point = jnp.diagonal(cosine, axis1=1, axis2=2) > 0
+    real = is_point[:, :, None] & is_point[:, None, :]
     last = depth[:, None, None]
 
     def step(k: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
@@ -93,7 +95,7 @@ def _limits(cosine: jax.Array, depth: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _forward(batch: Batch) -> _Passed:
-    """Run every network forward, the shallow ones with the deepest."""
+    """The forward pass; shallow networks run as many layers as the deepest."""
     (n, points, width), layers = batch.first.shape, len(batch.forward)
     units = (jnp.arange(width) < batch.width[:, None])[:, None, :]
     projected = batch.backward.ndim > 1
@@ -122,7 +124,7 @@ def _forward(batch: Batch) -> _Passed:
 
 
 def _backward(batch: Batch, passed: _Passed) -> jax.Array:
-    """The sum over layers of the kernel, ``(n, N, N)``."""
+    """The kernel as a sum over layers, ``(n, N, N)``, in a backward pass."""
     depth = batch.depth[:, None, None]
     last = jnp.take_along_axis(passed.grams, batch.depth[None, :, None, None], axis=0)[0]
 
@@ -156,8 +158,8 @@ def _scale(fan_in: jax.Array) -> jax.Array:
 def _root(gram: jax.Array) -> jax.Array:
     """A lower triangular F with F F^T = gram.
 
-    Points that coincide, or only pad, make a Gram matrix singular; what is added to its
-    diagonal is the size of its rounding.
+    A Gram matrix is singular if points coincide or are padding. An amount of the size of rounding
+    errors is therefore added to its diagonal.
     """
     points = gram.shape[-1]
     trace = jnp.trace(gram, axis1=1, axis2=2)[:, None, None]

@@ -1,7 +1,7 @@
-"""Data and weights of random perceptrons as arrays of a batch, drawn on the host.
+"""Data and weights of random perceptrons as the arrays of a batch, drawn on the host.
 
-NumPy draws them: its generator is three times as fast as one compiled into the
-program, whose compilation it would more than double.
+They are drawn by NumPy. Its generator is three times as fast as one compiled into the program,
+which would also more than double the compilation time.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,21 @@ from allometry.studies.ntk_depth.sampled import Batch
 
 __all__ = ["KernelDraw", "Shape", "batch", "shape_for"]
 
-# Arrays come in few sizes, since each combination compiles again, at a second or more.
+# Arrays have few sizes, because each combination is compiled again, in a second or more.
 POINTS, WIDTHS, LAYERS = (16, 64, 256), (32, 128, 512, 1024, 2048), (20, 60)
-MEMORY = 64 << 20  # bytes of a batch: larger ones leave the cache and gain nothing
-LARGEST = 256  # networks in a batch
+MEMORY = 64 << 20  # bytes of a batch: larger ones do not fit into the cache and are not faster
+LARGEST = 256  # most networks in a batch
 
 
 class KernelDraw(Experiment):
     """One draw of data and weights of a ReLU perceptron, for its NTK.
 
     Attributes:
-        depth: hidden layers, L. width: units in each, M.
-        d_in: input dimension, D. n_points: inputs, N, uniform on the unit sphere.
-        seed: which draw; draws of different sizes are independent.
+        depth: number of hidden layers, L.
+        width: units in each hidden layer, M.
+        d_in: input dimension, D.
+        n_points: number of inputs, N, uniform on the unit sphere.
+        seed: number of the draw; draws of different sizes are independent.
     """
 
     depth: int = Field(ge=1)
@@ -38,7 +40,7 @@ class KernelDraw(Experiment):
 
 
 class Shape(NamedTuple):
-    """Of the arrays a batch lies in, and whether projections of weights are drawn."""
+    """The sizes of a batch's arrays, and whether projections of the weights are drawn."""
 
     points: int
     width: int
@@ -47,7 +49,7 @@ class Shape(NamedTuple):
 
     @property
     def networks(self) -> int:
-        """In a batch: a power of two that fits into `MEMORY`."""
+        """Number of networks in a batch: a power of two that fits into `MEMORY`."""
         rows = 3 * self.points if self.projected else self.points + self.width
         fit = MEMORY // (4 * self.layers * self.width * (rows + self.points))
         return min(LARGEST, 1 << max(0, fit.bit_length() - 1))
@@ -56,24 +58,24 @@ class Shape(NamedTuple):
 def shape_for(spec: KernelDraw) -> Shape:
     """The smallest arrays that hold a network.
 
-    Projections cost less than whole weights where the width is several times the
-    number of points; there must be at least as many units as points.
+    Projections are drawn where they cost less than whole weights: where the width is several times
+    the number of points. They require at least as many units as points.
     """
-    points = _held(spec.n_points, POINTS)
-    width = _held(spec.width, WIDTHS)
+    points = _rounded_up(spec.n_points, POINTS)
+    width = _rounded_up(spec.width, WIDTHS)
     projected = width >= 8 * points and spec.width >= spec.n_points
-    return Shape(points, width, _held(spec.depth, LAYERS), projected)
+    return Shape(points, width, _rounded_up(spec.depth, LAYERS), projected)
 
 
-def _held(size: int, ladder: Sequence[int]) -> int:
-    """The first of a ladder that is large enough; beyond its end, powers of two."""
+def _rounded_up(size: int, ladder: Sequence[int]) -> int:
+    """The first step of the ladder that is at least `size`; above its last, a power of two."""
     return next((step for step in ladder if step >= size), 1 << (size - 1).bit_length())
 
 
 def batch(specs: Sequence[KernelDraw], shape: Shape) -> Batch:
-    """Draw every network, each from a generator of its own, and lay them side by side.
+    """Draw every network, each from its own generator, into the arrays of one batch.
 
-    A batch is always full: what is beyond `specs` are networks without points.
+    A batch is always full: after those of `specs` it has networks without points.
     """
     n, points, width, layers = shape.networks, shape.points, shape.width, shape.layers
     rows = points if shape.projected else width
@@ -90,15 +92,16 @@ def batch(specs: Sequence[KernelDraw], shape: Shape) -> Batch:
         rng = _generator(spec)
         sizes[:, i] = spec.d_in, spec.width, spec.depth
         p, m, hidden = spec.n_points, spec.width, spec.depth
-        cosine[i, :p, :p], own = _inputs(rng, p, spec.d_in)
-        factor[i, :p, : own.shape[1]] = own
-        first[i, : own.shape[1], :m] = _normal(rng, own.shape[1], m)
+        cosine[i, :p, :p], network_factor = _inputs(rng, p, spec.d_in)
+        rank = network_factor.shape[1]
+        factor[i, :p, :rank] = network_factor
+        first[i, :rank, :m] = _normal(rng, rank, m)
         last[i, :, :m] = _normal(rng, 1, m)
         r = p if shape.projected else m
         forward[1:hidden, i, :r, :m] = _normal(rng, hidden - 1, r, m)
         if shape.projected:
             backward[1:hidden, i, :p, :m] = _normal(rng, hidden - 1, p, m)
-    # NumPy's arrays stand for JAX's until the program takes them.
+    # The fields are declared as JAX arrays; the compiled program converts these NumPy arrays.
     arrays: list[Any] = [*sizes, cosine, factor, first, last, forward, backward]
     return Batch(*arrays)
 
@@ -117,11 +120,11 @@ def _inputs(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cosines C ``(points, points)`` of Gaussian data, and F with F F^T = C.
 
-    F has as many columns as there are points or dimensions, whichever are fewer: a
-    rotation of the inputs is one of the first layer's weights.
+    F has min(points, d_in) columns. It may replace the inputs, because the first layer's weights
+    have the same distribution after a rotation.
     """
     x = rng.standard_normal((points, d_in))
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     cosine = x @ x.T
-    np.fill_diagonal(cosine, 1.0)  # arccos makes much of a rounding error beside 1
+    np.fill_diagonal(cosine, 1.0)  # arccos amplifies a rounding error near 1
     return cosine, x if d_in <= points else np.asarray(np.linalg.qr(x.T, mode="r")).T

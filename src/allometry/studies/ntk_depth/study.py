@@ -1,8 +1,8 @@
-"""Is the "NTK correction" that seed 002 plots a correction of finite width?
+"""Is the "NTK correction" that notebook 002 plots a correction of finite width?
 
-The notebook's quantity M(K - K_inf), its slopes over depth L and number of points N, and
-what it lacks: the limit kernel alone as a control, the kernel that K does tend to,
-(2/D) K_inf^(L+1), and intervals.
+The study repeats the notebook's quantity M(K - K_inf) and its slopes over depth L and number of
+points N. It adds the limit kernel alone as a control, the kernel (2/D) K_inf^(L+1) to which K
+converges with width, and confidence intervals.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from allometry.studies.ntk_depth.spec import KernelDraw
 from allometry.study import Notebook, Study
 from allometry.tables.table import Table
 
-# Lines of the printed table that the quick size repeats: (over, fixed, D, M).
+# Lines of the printed table that the quick size reproduces: (over, fixed, D, M).
 QUICK = {
     ("L", 8, 20, 60), ("L", 8, 20, 100), ("L", 8, 20, 1000), ("L", 8, 100, 100),
     ("L", 16, 50, 200), ("L", 16, 20, 40), ("L", 25, 20, 20),
@@ -35,7 +35,7 @@ QUICK = {
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[KernelDraw]:
-    """Every cell of the printed table at every draw; of ten of its lines at the quick size."""
+    """A run for every cell and draw of the printed table; of ten of its lines at ``quick``."""
     cells = dict.fromkeys(cell for row in _lines(size) for cell in row.cells)
     return [
         KernelDraw(n_points=n, d_in=d, width=m, depth=depth, seed=seed)
@@ -55,15 +55,17 @@ def _lines(size: str) -> list[Row]:
 
 
 def spectral_radii(drawn: Kernels) -> dict[str, float]:
-    """`spectral_radius` of M (K - K_inf^(L)), the notebook's correction, and of three others.
+    """Spectral radii of the corrections and of the limit kernels, times the width M.
 
-    `matched_spectral_radius`: of M (K - (2/D) K_inf^(L+1)), less what K does tend to.
-    `limit_spectral_radius` of M K_inf^(L), `matched_limit_spectral_radius` of
-    M (2/D) K_inf^(L+1): functions of the inputs alone.
+    `spectral_radius`: of M (K - K_inf^(L)), the notebook's correction.
+    `matched_spectral_radius`: of M (K - (2/D) K_inf^(L+1)), relative to the kernel to which K
+    converges with width. `limit_spectral_radius`: of M K_inf^(L).
+    `matched_limit_spectral_radius`: of M (2/D) K_inf^(L+1). The last two depend on the inputs
+    alone.
     """
     matched = np.float32(2 / drawn.spec.d_in) * drawn.limit_next
-    of = np.stack((drawn.ntk - drawn.limit, drawn.ntk - matched, drawn.limit, matched))
-    radii = drawn.spec.width * np.abs(np.linalg.eigvalsh(of.astype(np.float64))).max(axis=1)
+    kernels = np.stack((drawn.ntk - drawn.limit, drawn.ntk - matched, drawn.limit, matched))
+    radii = drawn.spec.width * np.abs(np.linalg.eigvalsh(kernels.astype(np.float64))).max(axis=1)
     names = (
         "spectral_radius",
         "matched_spectral_radius",
@@ -74,20 +76,20 @@ def spectral_radii(drawn: Kernels) -> dict[str, float]:
 
 
 def moments(drawn: Kernels) -> dict[str, float]:
-    """Entries of K by what they tend to: on the diagonal, squared there, and beside it.
+    """Entries of K relative to their limits for infinite width.
 
     `diagonal`: mean of K(x, x) / ((2/D)(L + 1)), whose expectation is exactly 1.
-    `diagonal_square`: mean of its square. `off_diagonal`: sum of K(x, x') over x != x'
-    by the same sum of (2/D) K_inf^(L+1).
+    `diagonal_square`: mean of the square of the same. `off_diagonal`: sum of K(x, x') over
+    x != x', divided by the same sum of (2/D) K_inf^(L+1).
     """
     entries = drawn.ntk.astype(np.float64) * (drawn.spec.d_in / 2)
     limit = drawn.limit_next.astype(np.float64)
     diagonal = np.diagonal(entries) / (drawn.spec.depth + 1)
-    beside = (entries.sum() - np.trace(entries)) / (limit.sum() - np.trace(limit))
+    off_diagonal = (entries.sum() - np.trace(entries)) / (limit.sum() - np.trace(limit))
     return {
         "diagonal": float(diagonal.mean()),
         "diagonal_square": float((diagonal**2).mean()),
-        "off_diagonal": float(beside),
+        "off_diagonal": float(off_diagonal),
     }
 
 
@@ -95,14 +97,14 @@ def moments(drawn: Kernels) -> dict[str, float]:
 
 
 def analyse(table: Table) -> Analysis:
-    """What the plotted quantity is, the printed slopes, and the matched correction."""
+    """Findings on the printed slopes, the plotted quantity and the matched correction."""
     numbers = Numbers.of(table)
     return Analysis(
         findings=findings_of(numbers),
         numbers={"ntk_depth": numbers},
         fits={
             "Radius of M(K - K_inf), the author's regression": numbers.plotted,
-            "Radius of M K_inf, no network, by the same": numbers.limit,
+            "Radius of M K_inf (no network), the same regression": numbers.limit,
         },
     )
 
@@ -140,21 +142,22 @@ STUDY = Study(
         number=2,
         name="NTK correction against depth",
         printed="103 slopes of the radius over depth, 1.06 to 1.44, and 61 over the number of "
-        "points, 0.74 to 1.03, taken as laws of a finite-width correction.",
+        "points, 0.74 to 1.03, read as laws of a finite-width correction.",
     ),
     notes=(
-        "Thirty draws of a cell where the notebook has ten: three tables like its own, and slopes "
-        "are means over the three. Heavy tails make single tables differ; a mean over all thirty "
-        "draws differs more, since one rare draw moves it.",
-        "Data and weights are drawn for every cell and draw, as in the notebook, from other "
-        "random numbers. Wide layers are drawn through their projections, equal in distribution.",
-        "The cells end at a frontier of all four sizes: there are deep ones only of small N, D and "
-        "M. The author's regression on all cells takes a bend in one size for a power of another. "
-        "Other exponents here are those among cells alike in the other three sizes, with intervals "
-        "of the jackknife over groups of cells; groups that differ in depth alone stay together. "
-        "Too few of these, as at the quick size, give none.",
-        "Which numbers of points a line over N was fitted to is a reconstruction; the line "
-        "(L 2, D 20, M 40) is doubtful.",
-        "Results of the next day, with depths to 1000, are not repeated here.",
+        "Each cell has thirty draws, where the notebook has ten. They form three tables like the "
+        "notebook's, and a slope is the mean over the three. Single tables differ because of heavy "
+        "tails. A single mean over all thirty draws differs more, since one rare draw changes it.",
+        "Data and weights are drawn for every cell and draw, as in the notebook, but from other "
+        "random numbers. For wide layers only projections of the weights are drawn, which have the "
+        "same distribution.",
+        "Deep cells exist only for small N, D and M. A regression on all cells, like the author's, "
+        "therefore attributes curvature in one size to an exponent of another. The other exponents "
+        "here compare cells that are equal in the other three sizes. Their intervals are from a "
+        "jackknife over groups of cells; groups that differ only in depth are left out together. "
+        "With too few groups, as at the quick size, there is no interval.",
+        "The numbers of points that a line over N was fitted to are reconstructed; those of the "
+        "line (L 2, D 20, M 40) are doubtful.",
+        "The author's results of the next day, with depths up to 1000, are not reproduced here.",
     ),
 )

@@ -1,8 +1,8 @@
-"""Exponents of each size among cells alike in the other three.
+"""Exponents of each size among cells that are equal in the other three sizes.
 
-The jobs behind the printed table stopped at a frontier of all four sizes: there are deep cells
-only where N, D and M are small. A regression on all cells then takes a bend in one size for a
-power of another: it gives K_inf, which holds no M, an exponent of M.
+The jobs behind the printed table have deep cells only for small N, D and M. A regression on all
+cells therefore attributes curvature in one size to an exponent of another: it gives K_inf, which
+does not depend on M, an exponent of M.
 """
 
 from collections.abc import Mapping
@@ -19,33 +19,35 @@ __all__ = ["Exponents", "by_width", "of_fit", "within"]
 Exponents = Mapping[str, Interval]  # by size: L, D, N, M
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
-FEWEST = 3.0  # equal clusters, as an interval over sizes needs three
+FEWEST = 3.0  # effective number of clusters that an interval needs
 LETTERS = dict(zip("NDML", SIZES, strict=True))
 
 
 def within(cells: Cells, values: Array) -> Exponents:
-    """The exponent of each size: one slope on logarithms for all cells, and a level of its own for
-    each group alike in the other three sizes.
+    """The exponent of each size among cells that are equal in the other three sizes.
 
-    The interval is Student's from the jackknife over clusters, which hold the groups that differ in
-    depth alone: what bends the law at one depth bends it at the next. A few large clusters weigh
-    most, so its degrees of freedom are those of as many equal ones as would weigh the same; where
-    these are fewer than three there are no ends.
+    On logarithms one slope is fitted to all cells, with a separate intercept for each group of
+    cells that are equal in the other three sizes.
+
+    The interval is Student's from a jackknife over clusters of groups. Groups that differ only in
+    depth form one cluster, because their deviations from the law are alike. A few large clusters
+    have most of the weight, so the degrees of freedom are computed from the effective number of
+    clusters. If this number is below three, the interval has no ends.
 
     Args:
-        values: one of each cell, ``(cells,)``, positive.
+        values: positive values, one per cell, ``(cells,)``.
     """
     return {letter: _exponent(cells, values, size) for letter, size in LETTERS.items()}
 
 
 def of_fit(law: Fit) -> Exponents:
-    """Those of the regression on all cells."""
+    """The exponents of the regression on all cells."""
     fitted = {letter: law.parameters[f"alpha_{letter}"] for letter in LETTERS}
     return {letter: Interval(p.value, p.low, p.high) for letter, p in fitted.items()}
 
 
 def by_width(radius: Exponents) -> Exponents:
-    """Those of K - K_inf from those of M (K - K_inf)."""
+    """The exponents of K - K_inf, from those of M (K - K_inf)."""
     return {**radius, "M": Interval(*(end - 1 for end in radius["M"]))}
 
 
@@ -57,17 +59,17 @@ def _exponent(cells: Cells, values: Array, size: str) -> Interval:
     if not len(square):
         return NO_VALUE
     value, n = float(cross.sum() / square.sum()), len(square)
-    equal = square.sum() ** 2 / (square**2).sum()
-    if equal < FEWEST:
+    n_effective = square.sum() ** 2 / (square**2).sum()
+    if n_effective < FEWEST:
         return Interval(value, np.nan, np.nan)
     without = (cross.sum() - cross) / (square.sum() - square)
     error = np.sqrt((n - 1) / n * ((without - value) ** 2).sum())
-    reach = float(student_reach(equal - 1) * error)
+    reach = float(student_reach(n_effective - 1) * error)
     return Interval(value, value - reach, value + reach)
 
 
 def _alike(cells: Cells, but: set[str]) -> Labels:
-    """Which cells are alike in all sizes but some, ``(cells,)``."""
+    """Labels ``(cells,)``: the same for cells that are equal in all sizes except `but`."""
     kept = [i for i, name in enumerate(SIZES) if name not in but]
     labels: Labels = np.unique(cells.sizes[:, kept], axis=0, return_inverse=True)[1].ravel()
     return labels

@@ -1,4 +1,4 @@
-"""Path entropies of networks: against size, against data, on frozen features, in training."""
+"""Path entropies of networks: against size and data, on frozen features, and along training."""
 
 STUDIES = (
     "frozen_cnn_parameter_scaling",

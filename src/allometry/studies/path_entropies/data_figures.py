@@ -1,4 +1,4 @@
-"""Figures of the data-scaling study: what training adds, laws above baselines, exponents."""
+"""Figures of the data-scaling study: changes by training, laws above baselines, exponents."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -35,9 +35,9 @@ WORDS = {"loss": "loss", "htse": "H'_TSE", "hsie": "H'_SIE", "core": "core law"}
 
 
 def added_by_training(table: Table, analysis: Analysis) -> "Figure":
-    """What training on D examples adds to H'_TSE (a) and takes from H'_SIE (b) of the network it
-    began with, means over all units; every run, thin lines join a seed. Lines: powers of D by least
-    squares on logarithms of single runs, bands: 95% from 1,000 resamples of sizes and seeds. Below:
+    """Increase of H'_TSE (a) and decrease of H'_SIE (b) by training on D examples, means over all
+    units. Marks: runs, with thin lines joining those of a seed. Thick lines: powers of D by least
+    squares on logarithms of single runs; bands: 95% from 1,000 resamples of sizes and seeds. Below:
     residuals."""
     done = with_changes(table)
     ends = float(done["n_data"].min()), float(done["n_data"].max())
@@ -68,14 +68,14 @@ def added_by_training(table: Table, analysis: Analysis) -> "Figure":
             xlabel=D_LABEL,
         )  # fmt: skip
     letters(tops)
-    headline(figure, "Training adds to H'_TSE as {} and takes from H'_SIE as {}".format(*powers))
+    headline(figure, "Training increases H'_TSE by {} and decreases H'_SIE by {}".format(*powers))
     return figure
 
 
 def laws_above_their_baselines(table: Table, analysis: Analysis) -> "Figure":
     """The notebook's four laws on means over seeds: loss and H'_TSE above their baselines against
-    D, H'_SIE above its baseline against D (linear D, as an exponential is a line), and the core
-    law. Lines: least squares, as in the notebook."""
+    D; H'_SIE above its baseline against D on a linear axis, where an exponential is a line; and the
+    core law. Lines: least squares, as in the notebook."""
     part, laws = reduced(analysis.numbers["mean"]), analysis.numbers["laws"]
     figure, axes = panels(2, 2, height=118)
     for ax, name, label in (
@@ -105,8 +105,8 @@ def laws_above_their_baselines(table: Table, analysis: Analysis) -> "Figure":
 
 
 def exponents(table: Table, analysis: Analysis) -> "Figure":
-    """Exponents of the notebook's power laws in D with 95% intervals from leaving out each
-    seed and each size, and each seed by itself."""
+    """Exponents of the notebook's power laws in D, for the means over seeds with 95% intervals from
+    leaving out each seed and each size, and for each seed."""
     intervals: Mapping[str, Interval] = analysis.numbers["intervals"]
     figure, axes = panels(1, 2, height=60)
     for ax, name, label in zip(

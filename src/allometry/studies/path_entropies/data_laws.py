@@ -1,7 +1,7 @@
 """Laws of the path entropies in the number of examples D, as the D-scaling notebook fits them.
 
-Its baselines and its four lines (Liu 2025, beside seed 000), and what training changes in each
-network, which needs no baseline.
+The module has the notebook's baselines and its four lines (Liu 2025, a companion of notebook 000),
+and the changes of the entropies by training, which need no baseline.
 """
 
 from functools import partial
@@ -30,14 +30,17 @@ __all__ = [
     "with_changes",
 ]  # fmt: skip
 
-END = 5  # sizes at either end whose mean is the notebook's baseline
-DRAWS = 100_000
+END = 5  # number of sizes at either end; their mean is the notebook's baseline
+DRAWS = 100_000  # of the generalised interval
 ALL_UNITS = tuple(f"{name}_all{of}" for name in ("htse", "hsie") for of in ("", "_untrained"))
 
 
 def reduced(curves: Curves) -> Curves:
-    """Distances from the notebook's baselines: the last five losses and H'_SIE, the first five
-    H'_TSE; `ideal` is L_ideal of the reduced entropies."""
+    """Differences from the notebook's baselines.
+
+    The baselines are the means of the last five values of the loss and of H'_SIE, and of the first
+    five values of H'_TSE. `ideal` is L_ideal of the reduced entropies.
+    """
     loss = curves["test_loss"] - curves["test_loss"][-END:].mean()
     hsie = curves["hsie"] - curves["hsie"][-END:].mean()
     htse = curves["htse"] - curves["htse"][:END].mean()
@@ -46,7 +49,7 @@ def reduced(curves: Curves) -> Curves:
 
 
 def notebook_laws(curves: Curves) -> dict[str, Line]:
-    """Power laws of loss and H'_TSE, exponential decay of H'_SIE, the core law; with R^2 and p."""
+    """Power laws of loss and H'_TSE, exponential of H'_SIE, and core law, each with R^2 and p."""
     part = reduced(curves)
     positive = part["hsie"] > 0
     return {
@@ -58,8 +61,10 @@ def notebook_laws(curves: Curves) -> dict[str, Line]:
 
 
 def statistics(curves: Curves) -> dict[str, float]:
-    """All numbers of the notebook's laws, of one set of curves; made again without a seed or a
-    size."""
+    """All numbers of the notebook's laws for one set of curves.
+
+    The jackknife computes them again without each seed and size.
+    """
     out: dict[str, float] = {}
     for law, fitted in notebook_laws(curves).items():
         out |= {law: fitted.slope, f"{law}_r2": fitted.r2}
@@ -69,7 +74,7 @@ def statistics(curves: Curves) -> dict[str, float]:
     out["hsie_bend"] = bend(*LineAxes(xlog=False).points(part.size, part["hsie"]))
     out["core_bend"] = bend_of_powers(part["ideal"], part["loss"])
     for name, baseline in (("htse", slice(None, END)), ("loss", slice(-END, None))):
-        power = curves.size ** out[name]  # itself, on the notebook's axes
+        power = curves.size ** out[name]  # an exact power law, on the notebook's axes
         out[f"{name}_power_bend"] = bend_of_powers(curves.size, power - power[baseline].mean())
     for name in ("htse", "hsie"):
         out[f"{name}_change"] = float(curves[name][-END:].mean() - curves[name][:END].mean())
@@ -77,13 +82,17 @@ def statistics(curves: Curves) -> dict[str, float]:
 
 
 class Move(NamedTuple):
-    """How far more data move an entropy, and how far another seed does; means over all units.
+    """The change of an entropy with more data, compared with that between seeds.
+
+    The entropy is the mean over all units.
 
     Attributes:
         change: from the smallest sizes to the largest, mean over seeds with Student's interval.
-        spread: standard deviation between the trained networks of different seeds at the largest
-            sizes; NaN for one seed. `spread_untrained` before training.
-        ratio: size of the change over `spread`; `ratio_untrained` over the other.
+        spread: standard deviation between trained networks of different seeds at the largest
+            sizes; NaN for one seed.
+        spread_untrained: the same before training.
+        ratio: absolute value of `change` over `spread`.
+        ratio_untrained: absolute value of `change` over `spread_untrained`.
     """
 
     change: Interval
@@ -94,7 +103,7 @@ class Move(NamedTuple):
 
 
 def move(grid: Grid, name: str) -> Move:
-    """The move of `htse` or `hsie`."""
+    """The `Move` of `htse` or `hsie`."""
     trained, untrained = grid.columns[f"{name}_all"], grid.columns[f"{name}_all_untrained"]
     largest = np.nanmean(trained[:, -END:], axis=1)
     change = mean(largest - np.nanmean(trained[:, :END], axis=1))
@@ -106,11 +115,11 @@ def move(grid: Grid, name: str) -> Move:
 
 
 def _ratio(change: Interval, spread: float, seeds: int) -> Interval:
-    """The size of a change over a standard deviation between seeds, both with their errors.
+    """The absolute change over the standard deviation between seeds, with the errors of both.
 
-    The generalised interval of Weerahandi (1993, JASA 88, 899-905): quantiles of the ratio where
-    the change has Student's distribution and the variance is one over a chi-squared variable, both
-    of as many degrees of freedom as there are seeds, less one.
+    The interval is the generalised interval of Weerahandi (1993, JASA 88, 899-905). Its ends are
+    quantiles of the ratio if the change has Student's distribution and the variance an inverse
+    chi-squared distribution, both with seeds - 1 degrees of freedom.
     """
     if not change.has_ends or not spread > 0:
         return NO_VALUE
@@ -123,12 +132,12 @@ def _ratio(change: Interval, spread: float, seeds: int) -> Interval:
 
 
 def numbers(table: Table) -> dict[str, Any]:
-    """Everything that findings and figures use, by name.
+    """All numbers of the findings and figures, by name.
 
     Returns:
-        `moves`: `Move` of each entropy. `mean`: means over seeds, `Curves`. `laws`: the lines
-        through them. `intervals`: each of `statistics` with its 95% interval.
-        `seed_statistics`: seed to `statistics`.
+        `moves`: the `Move` of each entropy. `mean`: means over seeds, `Curves`. `laws`: the lines
+        through them. `intervals`: each of `statistics` with its 95% interval. `seed_statistics`:
+        the `statistics` of each seed.
     """
     grid = Grid.of(table, "n_data", (*COLUMNS, *ALL_UNITS))
     means = grid.mean()
@@ -142,11 +151,11 @@ def numbers(table: Table) -> dict[str, Any]:
 
 
 def fits(table: Table) -> dict[str, Fit]:
-    """The loss, and what training adds to the entropies, by `allometry.fit`: single runs, no
-    baseline, sizes and seeds resampled. Runs where training changed an entropy in the other
-    direction are left out.
+    """Fits to the loss and to the changes of the entropies by training, by title.
 
-    The findings are about means over seeds, so their numbers differ a little from these.
+    They are fitted by `allometry.fit` to single runs without a baseline, with sizes and seeds
+    resampled. Runs in which training changed an entropy in the other direction are left out. The
+    findings are about means over seeds, so their numbers differ slightly from these.
     """
     runs = with_changes(table)
     power = partial(
@@ -166,8 +175,10 @@ def fits(table: Table) -> dict[str, Fit]:
 
 
 def with_changes(table: Table) -> Table:
-    """The finished runs, with the change of each entropy from the network before training, mean
-    over all units: of a sample of them the mean would change with the draw."""
+    """The finished runs with the change of each entropy by training, mean over all units.
+
+    Over a sample of units the mean would depend on the draw.
+    """
     done = table.where(status="done")
     return done.with_columns(
         htse_added=done["htse_all"] - done["htse_all_untrained"],

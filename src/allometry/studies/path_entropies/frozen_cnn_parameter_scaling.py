@@ -1,9 +1,9 @@
-"""The parameter-scaling study on a head that learns on random convolutional features.
+"""The parameter-scaling study with heads trained on random convolutional features.
 
-`CNN_N_logic`, the second module the notebook of seed 000 can load. Same analysis,
-figures and control as `mlp_parameter_scaling`; N, entropies and training are of
-the head alone. Its sizes are the perceptron's: the notebook does not adapt the
-estimate of N, so N comes out about twice its targets.
+This is `CNN_N_logic`, the second module that notebook 000 can load. Analysis, figures and control
+are those of `mlp_parameter_scaling`. N, entropies and training refer to the head alone. The hidden
+widths are those of the perceptrons: the notebook does not adapt its estimate of N, so N is about
+twice its targets.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from allometry.studies.path_entropies import mlp_parameter_scaling as perceptron
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """Heads 1568-h-h/2-10 in place of the perceptrons 784-h-h/2-10, all else equal."""
+    """Heads 1568-h-h/2-10 instead of the perceptrons 784-h-h/2-10, otherwise the same."""
     return [
         spec.model_copy(update={"model": FrozenCNN(widths=(1568, *spec.model.widths[1:]))})
         for spec in perceptron.runs(size, seeds)
@@ -30,6 +30,6 @@ STUDY = replace(
     runs=runs,
     notes=(
         *perceptron.STUDY.notes,
-        "The source calls the feature extractor pre-trained; it is random and never trained.",
+        "The source calls the feature extractor pre-trained, but it is random and never trained.",
     ),
 )

@@ -1,8 +1,7 @@
-"""The parameter-scaling study on a head that learns on the features of a random Transformer.
+"""The parameter-scaling study with heads trained on the features of a random Transformer.
 
-`VIT_N_logic`, the third module the notebook of seed 000 can load. Same analysis,
-figures and control as `mlp_parameter_scaling`; N, entropies and training are of
-the head alone.
+This is `VIT_N_logic`, the third module that notebook 000 can load. Analysis, figures and control
+are those of `mlp_parameter_scaling`. N, entropies and training refer to the head alone.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from allometry.studies.path_entropies import mlp_parameter_scaling as perceptron
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """Heads 64-h-h/2-10 in place of the perceptrons 784-h-h/2-10, all else equal."""
+    """Heads 64-h-h/2-10 instead of the perceptrons 784-h-h/2-10, otherwise the same."""
     return [
         spec.model_copy(update={"model": FrozenViT(widths=(64, *spec.model.widths[1:]))})
         for spec in perceptron.runs(size, seeds)
@@ -29,7 +28,7 @@ STUDY = replace(
     runs=runs,
     notes=(
         *perceptron.STUDY.notes,
-        "The source leaves the encoder's dropout of 0.1 on while the head trains; here features "
-        "are computed once, without it. benchmarks/vit_dropout.py measures the difference.",
+        "In the source the encoder's dropout of 0.1 is active while the head trains; here features "
+        "are computed once, without dropout. benchmarks/vit_dropout.py measures the difference.",
     ),
 )

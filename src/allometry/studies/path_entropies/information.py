@@ -1,9 +1,9 @@
-"""Mutual information by counting, of the first input, the first hidden unit and the label.
+"""Plug-in mutual information of the first input, the first hidden unit and the label.
 
-As the make_moons demo of seed 000 defines it (`logarithmic_dynamics_demo`): each
-quantity is cut into 30 cells and the information is that of the table of counts.
-Such a plug-in estimate is too high, for n examples by about (a - 1)(b - 1) / (2 n ln 2)
-bits where a and b cells are in use and the two are independent.
+The definition is that of the make_moons demo of notebook 000 (`logarithmic_dynamics_demo`): each
+quantity is binned into 30 cells, and the information is computed from the table of counts. Such an
+estimate is biased upwards. For n examples of two independent quantities with a and b occupied
+cells, the bias is about (a - 1)(b - 1) / (2 n ln 2) bits.
 """
 
 import numpy as np
@@ -20,14 +20,20 @@ BINS = 30
 
 
 def first_unit_information(net: Network) -> dict[str, float]:
-    """Bits that the first unit of the first hidden layer shares, over the training set.
+    """Mutual information of the first hidden unit over the training set, in bits.
 
     Returns:
-        `information_input`, I(X; T) with the first input; `information_label`, I(T; Y)
-        with the label.
+        `information_input`, I(X; T) with the first input; `information_label`, I(T; Y) with the
+        label.
+
+    Raises:
+        DataError: the model is not an `MLP` with a hidden layer.
     """
     if not isinstance(net.model, MLP) or len(net.model.widths) < 3:
-        raise DataError("a first hidden unit is measured: an MLP with a hidden layer expected")
+        raise DataError(
+            "this measure reads the first hidden unit: an MLP with a hidden layer expected, got "
+            f"{type(net.model).__name__}"
+        )
     x, y = net.split.train_x, net.split.train_y
     before = x @ net.params["weight0"][0] + net.params["bias0"][0]
     unit = cells(np.asarray(ACTIVATIONS[net.model.activation](before)))
@@ -40,20 +46,20 @@ def first_unit_information(net: Network) -> dict[str, float]:
 def cells(values: NDArray[np.floating], bins: int = BINS) -> NDArray[np.int64]:
     """The cell of each value, 1 to `bins`.
 
-    `bins` edges lie evenly from the lowest to the highest value, so there are
-    ``bins - 1`` intervals, closed below, and the highest value has a cell of its own.
+    `bins` edges are evenly spaced from the lowest to the highest value. They bound ``bins - 1``
+    intervals, closed below; the highest value is alone in the last cell.
     """
     edges = np.linspace(values.min(), values.max(), bins)
     return np.asarray(np.digitize(values, edges), np.int64)
 
 
 def mutual_information(x: NDArray[np.integer], y: NDArray[np.integer]) -> float:
-    """``sum p(x, y) log2(p(x, y) / p(x) p(y))`` of the counts of two lists of cells, in bits."""
+    """``sum p(x, y) log2(p(x, y) / p(x) p(y))`` from the counts of two lists of cells, in bits."""
     n_x, at_x = np.unique(x, return_inverse=True)
     n_y, at_y = np.unique(y, return_inverse=True)
     counts = np.zeros((len(n_x), len(n_y)))
     np.add.at(counts, (at_x, at_y), 1)
     joint = counts / len(x)
     alone = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
-    seen = joint > 0
-    return float((joint[seen] * np.log2(joint[seen] / alone[seen])).sum())
+    occupied = joint > 0
+    return float((joint[occupied] * np.log2(joint[occupied] / alone[occupied])).sum())

@@ -1,8 +1,8 @@
 """Laws of the path entropies in the parameter count N, as the N-scaling notebook fits them.
 
-The analysis of the Cognitive Investment Model (Liu 2025, Zenodo
-10.5281/zenodo.17118793, seed 000): its cut, its baselines, its five lines; and
-the same on the networks before training, and without cut or baseline.
+The module has the analysis of the Cognitive Investment Model (Liu 2025, Zenodo
+10.5281/zenodo.17118793, notebook 000): its cut, its baselines and its five lines. It also has the
+same analysis of the networks before training, and laws without cut or baseline.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,9 +41,9 @@ COLUMNS = ("test_loss", "htse", "hsie", "htse_untrained", "hsie_untrained")
 
 
 def learnt(table: Table) -> Table:
-    """The finished runs but those that never left chance, which are no trained networks.
+    """The finished runs, without those whose loss never left chance.
 
-    They are told by their `notice` (`allometry.training.notices`).
+    The latter are recognised by their `notice` (`allometry.training.notices`).
     """
     done = table.where(status="done")
     if "notice" not in done:
@@ -52,17 +52,17 @@ def learnt(table: Table) -> Table:
 
 
 def bend_of_powers(x: Array, y: Array) -> float:
-    """How much the exponent of y in x changes over the range of x, as a part of it."""
+    """Change of the exponent of y in x over the range of x, relative to the exponent."""
     return bend(*LineAxes().points(x, y))
 
 
 def bend_of_logarithm(size: Array, y: Array) -> float:
-    """How much the slope of y in log N changes over the sizes, as a part of it."""
+    """Change of the slope of y in log N over the sizes, relative to the slope."""
     return bend(*LineAxes(ylog=False).points(size, y))
 
 
 def reduced(curves: Curves, suffix: str = "") -> Curves:
-    """Each column less its lowest value, at the sizes up to the lowest test loss.
+    """Each column minus its lowest value, at the sizes up to the lowest test loss.
 
     `ideal` is the notebook's L_ideal = sqrt(H'_TSE^2 / 2 + H'_SIE^2 / 2) of the reduced
     entropies. With `suffix` "_untrained" the entropies are those before training.
@@ -76,7 +76,7 @@ def reduced(curves: Curves, suffix: str = "") -> Curves:
 
 
 def notebook_laws(curves: Curves, suffix: str = "") -> dict[str, lines.Line]:
-    """The notebook's five panels as lines, with R^2 and p."""
+    """The lines of the notebook's five panels, with R^2 and p."""
     part = reduced(curves, suffix)
     return {
         "loss": lines.log_line(part.size, part["loss"]),
@@ -88,8 +88,11 @@ def notebook_laws(curves: Curves, suffix: str = "") -> dict[str, lines.Line]:
 
 
 def statistics(curves: Curves) -> dict[str, float]:
-    """All numbers the findings use, of one set of curves: made again without a seed or size."""
-    if not len(curves.size):  # without the one seed whose networks learnt
+    """All numbers of the findings for one set of curves.
+
+    The jackknife computes them again without each seed and size.
+    """
+    if not len(curves.size):  # the seed left out is the only one whose networks learnt
         curves = Curves(np.full(1, np.nan), {name: np.full(1, np.nan) for name in curves.columns})
     out = {"size_of_lowest_loss": float(curves.up_to_lowest("test_loss").size[-1])}
     for suffix in ("", "_untrained"):
@@ -107,10 +110,11 @@ def statistics(curves: Curves) -> dict[str, float]:
 
 
 def _bends(curves: Curves, exponent: float) -> dict[str, float]:
-    """How much the slopes change, on the notebook's axes and, of H'_SIE, over all sizes.
+    """Relative changes of the slopes on the notebook's axes, and of that of H'_SIE over all sizes.
 
     Args:
-        exponent: of `power_reducible_bend`, that of a power of N itself on the axes of H'_TSE.
+        exponent: of the exact power of N whose change on the axes of H'_TSE is
+            `power_reducible_bend`.
     """
     out: dict[str, float] = {}
     for suffix in ("", "_untrained"):
@@ -133,8 +137,8 @@ def intervals_of(
 ) -> dict[str, Interval]:
     """Each statistic of the means over seeds, with the interval of its jackknife.
 
-    Where "bend" is a word of its name it is the change of a slope, a statement about these
-    sizes, and seeds alone are left out.
+    A statistic with "bend" in its name is the change of a slope over these sizes. For it only
+    seeds are left out, and no sizes.
     """
     over_these_sizes = grid.jackknife(statistics, fixed_sizes=True)
     return {
@@ -144,13 +148,14 @@ def intervals_of(
 
 
 def numbers(table: Table) -> dict[str, Any]:
-    """Everything that findings and figures use, by name.
+    """All numbers of the findings and figures, by name.
 
     Returns:
-        `runs`: those that learnt. `left_out`: how many finished and did not. `mean`: means over
-        seeds, `Curves`. `intervals`: each of `statistics` with its 95% interval.
-        `seed_statistics`: seed to `statistics`. `laws`, `laws_untrained`: the five lines through
-        the means. `as_in_the_notebook`: the first seed and its `Curves` of all finished runs.
+        `runs`: the runs that learnt. `left_out`: number of finished runs that did not learn.
+        `mean`: means over seeds, `Curves`. `intervals`: each of `statistics` with its 95%
+        interval. `seed_statistics`: the `statistics` of each seed. `laws`, `laws_untrained`: the
+        five lines through the means. `as_in_the_notebook`: the first seed and the `Curves` of all
+        its finished runs.
     """
     runs = learnt(table)
     grid = Grid.of(runs, "n_params", COLUMNS)
@@ -168,14 +173,15 @@ def numbers(table: Table) -> dict[str, Any]:
 
 
 def cluster_columns(runs: Table, *columns: str) -> tuple[str, ...]:
-    """The columns to resample by: those with several values, so that one seed has fits too."""
+    """The columns with several values, to resample by; runs of one seed then have fits too."""
     return tuple(name for name in columns if len(set(runs[name].tolist())) > 1)
 
 
 def fits(runs: Table) -> dict[str, Fit]:
-    """Laws of single runs by `allometry.fit`: no baseline or cut, sizes and seeds resampled.
+    """Fits of laws to single runs, by title.
 
-    The findings are about means over seeds, so their numbers differ a little from these.
+    They are fitted by `allometry.fit` without baseline or cut, with sizes and seeds resampled. The
+    findings are about means over seeds, so their numbers differ slightly from these.
     """
     fit_runs = partial(fit, runs, cluster=cluster_columns(runs, "n_params", "seed"))
     power = partial(fit_runs, objective="squared_log")
@@ -196,7 +202,7 @@ def fits(runs: Table) -> dict[str, Fit]:
 
 
 def notebook_columns(table: Table) -> Table:
-    """The finished runs under the notebook's own column names, by seed and N."""
+    """The finished runs with the notebook's column names, by seed and N."""
     done = table.where(status="done").sort("seed", "n_params")
     columns = {
         "seed": "seed",
@@ -210,9 +216,12 @@ def notebook_columns(table: Table) -> Table:
 
 
 def laws_by_seed(table: Table) -> Table:
-    """The notebook's five lines of every seed, of trained and of untrained networks: slope,
-    intercept (of log10, where the law is a power), R^2, p, and the sizes up to the lowest loss.
-    As in the notebook all networks count, also those that never left chance."""
+    """The notebook's five lines for every seed, of trained and of untrained networks.
+
+    The columns are slope, intercept (of log10 for a power law), R^2, p, and the number of sizes up
+    to the lowest loss. As in the notebook all networks are used, including those that never left
+    chance.
+    """
     rows = []
     for seed, curves in Grid.of(table, "n_params", COLUMNS).each_seed():
         valid_sizes = len(curves.up_to_lowest("test_loss").size)

@@ -36,7 +36,7 @@ KINDS = (("trained", "", BLUE, "o"), ("untrained", "_untrained", VERMILLION, "s"
 
 
 def _name_kind(ax: "Axes", kind: str, color: str, marker: str, *, high: bool) -> None:
-    """The name and mark of a kind in the empty corner; the ends of the lines are too close."""
+    """Write the name and mark of a kind in the empty corner; line ends are too close for labels."""
     y = (0.9 if high else 0.2) - (0.1 if kind == "untrained" else 0)
     ax.plot(0.66, y, marker, color=color, transform=ax.transAxes)
     ax.text(0.69, y, kind, color=color, va="center", transform=ax.transAxes)
@@ -52,16 +52,16 @@ def _note(line: Line, number: str) -> str:
 
 def entropies_before_training(table: Table, analysis: Analysis) -> "Figure":
     """H'_TSE and H'_SIE of every trained network (blue) and of the same network before its first
-    update (orange squares); lines, without a floor: least squares on single runs, bands: 95% from
-    1,000 resamples of seeds and sizes; below, residuals of the runs, whose parabola (dashed) is the
-    bend of the trained networks."""
+    update (orange squares). Lines: laws without a floor by least squares on single runs; bands: 95%
+    from 1,000 resamples of seeds and sizes. Below: residuals; the dashed parabola shows the
+    curvature for trained networks."""
     runs: Table = analysis.numbers["runs"]
     n_params = runs["n_params"]
     ends = float(n_params.min()), float(n_params.max())
     figure, tops, residuals = stacked(2)
     laws = (("htse", "H'_TSE", "H'_TSE", True), ("hsie", "H'_SIE (bits)", "H'_SIE", False))
     for (column, label, symbol, ylog), top, below in zip(laws, tops, residuals, strict=True):
-        farthest = 0.0
+        largest_residual = 0.0
         for kind, suffix, color, marker in KINDS:
             fit = analysis.fits[f"{symbol} of single runs, {kind}" + ("" if ylog else " (bits)")]
             y, predicted = runs[column + suffix], fit.predict({"x": n_params})
@@ -75,10 +75,10 @@ def entropies_before_training(table: Table, analysis: Analysis) -> "Figure":
                 relative=ylog, color=color, marker=marker, xlabel=N_LABEL,
             )  # fmt: skip
             residual = 100 * (y / predicted - 1) if ylog else y - predicted
-            farthest = max(farthest, float(np.abs(residual).max()))
+            largest_residual = max(largest_residual, float(np.abs(residual).max()))
             if kind == "trained":
                 _bend(below, n_params, residual)
-        below.set_ylim(-1.25 * farthest, 1.25 * farthest)  # of both kinds
+        below.set_ylim(-1.25 * largest_residual, 1.25 * largest_residual)
     letters(tops)
     intervals: Mapping[str, Interval] = analysis.numbers["intervals"]
     shares = [intervals[f"{n}_untrained"].value / intervals[n].value for n in ("htse", "hsie")]
@@ -91,21 +91,21 @@ def entropies_before_training(table: Table, analysis: Analysis) -> "Figure":
 
 
 def _bend(ax: "Axes", size: Array, residual: Array) -> None:
-    """The parabola in log N through the residuals."""
+    """Draw a parabola in log N fitted to the residuals."""
     at = np.unique(size)
     parabola = np.polynomial.Polynomial.fit(np.log10(size), residual, 2)
     ax.plot(at, parabola(np.log10(at)), color=BLUE, lw=1.0, ls="--")
 
 
 def slopes_beside_the_control(table: Table, analysis: Analysis) -> "Figure":
-    """Slopes of the path entropies in N, trained networks beside untrained ones: over all sizes,
-    and above the minimum within the valid regime as the notebook fits them. 95%
-    intervals from leaving out each seed and each size, cut and baselines made again."""
+    """Slopes of the path entropies in N for trained and untrained networks: over all sizes, and
+    above the minimum up to the lowest loss, as the notebook fits them. 95% intervals from leaving
+    out each seed and each size, with cut and baselines computed again."""
     intervals: Mapping[str, Interval] = analysis.numbers["intervals"]
     figure, axes = panels(1, 2, height=58)
     for ax, (column, symbol, unit) in zip(
         axes[0],
-        (("htse", "H'_TSE", "exponent of N"), ("hsie", "H'_SIE", "bits a decade of N")),
+        (("htse", "H'_TSE", "exponent of N"), ("hsie", "H'_SIE", "bits per decade of N")),
         strict=True,
     ):
         rows = [
@@ -122,16 +122,17 @@ def slopes_beside_the_control(table: Table, analysis: Analysis) -> "Figure":
     steeper = intervals["htse_reducible"].value / trained
     headline(
         figure,
-        f"Training changes the exponent of H'_TSE by {change:+.0%}, "
-        f"subtracting its minimum makes it {steeper:.1f} times as steep",
+        f"Training changes the exponent of H'_TSE by {change:+.0%}; "
+        f"subtracting the minimum multiplies it by {steeper:.1f}",
     )
     return figure
 
 
 def loss_and_the_cut(table: Table, analysis: Analysis) -> "Figure":
-    """Test loss of every run that learnt (a): thin lines join a seed, rings mark each seed's lowest
-    loss, where the notebook cuts; line: the notebook's law on the means up to their lowest. The
-    exponent that each seed gives by itself (b), and that of the means with its 95% interval."""
+    """a: test loss of every run that learnt; thin lines join the runs of a seed, and rings mark
+    each seed's lowest loss, where the notebook cuts. Thick line: the notebook's law for the means
+    up to their lowest. b: the exponent for each seed, and that of the means with its 95%
+    interval."""
     mean, seed_statistics = analysis.numbers["mean"], analysis.numbers["seed_statistics"]
     figure, axes = panels(1, 2, height=68)
     _losses(axes[0, 0], analysis.numbers["runs"], mean, analysis.numbers["laws"]["loss"])
@@ -143,7 +144,9 @@ def loss_and_the_cut(table: Table, analysis: Analysis) -> "Figure":
     interval_panel(rows, ax=axes[0, 1], xlabel="exponent of L - L_inf in N", zero=False)
     letters(axes)
     cuts = [statistics["size_of_lowest_loss"] for statistics in seed_statistics.values()]
-    headline(figure, f"By seed the lowest loss lies at N from {min(cuts):,.0f} to {max(cuts):,.0f}")
+    headline(
+        figure, f"Over seeds the lowest loss is at N from {min(cuts):,.0f} to {max(cuts):,.0f}"
+    )
     return figure
 
 
@@ -167,9 +170,9 @@ def _losses(ax: "Axes", done: Table, mean: Curves, law: Line) -> None:
 
 
 def core_law(table: Table, analysis: Analysis) -> "Figure":
-    """Reducible loss against the reducible ideal norm, means over seeds up to the lowest loss: of
-    the trained networks (left) and of the same networks before training (right). Lines: least
-    squares on the logarithms, the notebook's core law."""
+    """Reducible loss against the reducible ideal norm, means over seeds up to the lowest loss, with
+    the entropies of trained networks (left) and of the same networks before training (right).
+    Lines: the notebook's core law, by least squares on the logarithms."""
     figure, axes = panels(1, 2, height=66, sharex=True, sharey=True)
     core_laws = [analysis.numbers[f"laws{suffix}"]["core"] for _, suffix, _, _ in KINDS]
     for ax, law, (kind, suffix, color, marker) in zip(axes[0], core_laws, KINDS, strict=True):
@@ -190,9 +193,9 @@ def core_law(table: Table, analysis: Analysis) -> "Figure":
 
 
 def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
-    """The notebook's own five panels on its axes, one seed, with all of its networks: hollow marks
-    lie beyond the lowest loss and were not fitted; dashed in the original, its fits are the lines
-    here."""
+    """The notebook's five panels on its axes, for one seed and all of its networks. Hollow marks
+    lie beyond the lowest loss and were not fitted. Lines: the notebook's fits, which it draws
+    dashed."""
     seed, curves = analysis.numbers["as_in_the_notebook"]
     figure, axes = panels(2, 3, height=112)
     axes[1, 2].set_axis_off()
@@ -203,7 +206,7 @@ def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
 
 
 def _measured_against_size(axes: "Iterable[Axes]", curves: Curves) -> None:
-    """Loss, H'_TSE and H'_SIE with the laws fitted up to the lowest loss."""
+    """Draw loss, H'_TSE and H'_SIE with the laws fitted up to the lowest loss."""
     valid, laws = curves.up_to_lowest("test_loss"), notebook_laws(curves)
     ends = float(valid.size[0]), float(valid.size[-1])
     for ax, (law, column, title, label, number, corner) in zip(
@@ -227,7 +230,7 @@ def _measured_against_size(axes: "Iterable[Axes]", curves: Curves) -> None:
 
 
 def _ideal_norm(axes: "Iterable[Axes]", curves: Curves) -> None:
-    """The reducible ideal norm against N, and the reducible loss against that norm."""
+    """Draw the reducible ideal norm against N, and the reducible loss against that norm."""
     internal_cost, core, _ = axes
     part, law = reduced(curves), notebook_laws(curves)["core"]
     size, ideal, loss = part.size, part["ideal"], part["loss"]

@@ -1,8 +1,8 @@
 """Do the path entropies of a trained network follow laws of the number of examples?
 
-The D-scaling notebook of the Cognitive Investment Model, beside seed 000: one
-network, 25 sizes of training set, with seeds, intervals and the control the
-notebook lacks: the same network before training, whose entropies do not know D.
+The study repeats the D-scaling notebook of the Cognitive Investment Model, a companion of notebook
+000: one network and 25 sizes of the training set. It adds seeds, intervals and a control: the same
+network before training, whose entropies do not depend on D.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,8 +39,10 @@ Intervals = Mapping[str, Interval]
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """784-512-256-10 on 100 to 50,118 images; fewer sizes, a smaller network and fewer passes at
-    the quick size."""
+    """784-512-256-10 on 100 to 50,118 images.
+
+    The size ``quick`` has fewer numbers of images, a smaller network and fewer passes.
+    """
     sizes, widths, epochs = {
         "quick": (log_spaced(2, 3.5, 12), (784, 64, 32, 10), 20),
         "notebook": (log_spaced(2, 4.7, 25), (784, 512, 256, 10), 60),
@@ -58,7 +60,7 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 
 
 def analyse(table: Table) -> Analysis:
-    """The author's claims beside the measurement; untrained networks do not depend on D."""
+    """Findings on the author's claims, with untrained networks as the control."""
     measured = numbers(table)
     intervals, runs = measured["intervals"], with_changes(table)
     findings = [
@@ -85,21 +87,24 @@ GROWS_WITH_D = (
         "n_data",
         "htse_added",
         predicts=(0, inf),
-        says="What training adds to H'_TSE grows with D",
+        says="The increase of H'_TSE by training grows with D",
         words={"htse_added": "change of H'_TSE by training"},
     ),
     Slope(
         "n_data",
         "hsie_removed",
         predicts=(0, inf),
-        says="What training takes from H'_SIE grows with D",
+        says="The decrease of H'_SIE by training grows with D",
         words={"hsie_removed": "change of H'_SIE by training"},
     ),
 )
 
 
 def _directions(intervals: Intervals, moves: Mapping[str, Move]) -> Finding:
-    """What the README says of both entropies, whatever the form, in the notebook's sample."""
+    """Whether both entropies change in the directions that the README states, in any form.
+
+    The entropies are those of the notebook's sample of units.
+    """
     htse, hsie = intervals["htse_change"], intervals["hsie_change"]
     ratios = " and ".join(in_words(moves[name].ratio, ".2g") for name in ENTROPIES)
     return Finding(
@@ -114,7 +119,7 @@ def _directions(intervals: Intervals, moves: Mapping[str, Move]) -> Finding:
         answer=f"Reproduced, as far as a notebook that prints no number can be: from the {END} "
         f"smallest to the {END} largest sizes H'_TSE changes by {htse.shown('+.2g')} and H'_SIE "
         f"by {hsie.shown('+.2g')} bits. In standard deviations between trained networks of "
-        f"different seeds, over all units, this is {ratios}.",
+        f"different seeds, the changes of the means over all units are {ratios}.",
         control="untrained networks: the same at every D",
         unit="change of H'_TSE",
         figure="added_by_training",
@@ -122,8 +127,8 @@ def _directions(intervals: Intervals, moves: Mapping[str, Move]) -> Finding:
 
 
 def _more_than_the_seed(symbol: str, moved: Move) -> Finding:
-    """What more data do to an entropy, in units of its spread between seeds after training."""
-    between = "one seed does not tell what another would change"
+    """Whether more data change an entropy by more than its spread between trained seeds."""
+    between = "with one seed the spread between seeds is unknown"
     control = "untrained networks: the same at every D"
     if np.isfinite(moved.spread):
         between = (
@@ -134,7 +139,7 @@ def _more_than_the_seed(symbol: str, moved: Move) -> Finding:
     if moved.ratio_untrained.has_ends:
         control += f", a ratio of {moved.ratio_untrained.shown('.2g')}"
     return Finding(
-        claim=f"The amount of data sets {symbol}: more data move it more than another seed would",
+        claim=f"More data change {symbol} more than another seed would",
         prediction="a change above the standard deviation between seeds: ratio above 1 (ours)",
         source=OURS,
         measured=moved.ratio.value,
@@ -142,7 +147,7 @@ def _more_than_the_seed(symbol: str, moved: Move) -> Finding:
         high=moved.ratio.high,
         verdict=at_least(moved.ratio, 1.0),
         answer=f"From the {END} smallest to the {END} largest sizes the mean of {symbol} over all "
-        f"units moves by {moved.change.shown('+.2g')}; {between}.",
+        f"units changes by {moved.change.shown('+.2g')}; {between}.",
         control=control,
         unit="of the spread over seeds",
         figure="added_by_training",
@@ -150,33 +155,36 @@ def _more_than_the_seed(symbol: str, moved: Move) -> Finding:
 
 
 def _grows(claim: Slope, runs: Table) -> Finding:
-    """A claim of ours: the notebook sets nothing against the network before training. Whether it
-    is a power of D stands in the answer, for nobody says that it is."""
-    found = claim.judge_or_say(runs).finding
+    """The finding of a claim of ours about changes by training, which the notebook does not use.
+
+    The answer also says whether the change is a power of D. This has no verdict, because no source
+    claims it.
+    """
+    finding = claim.judge_or_say(runs).finding
     change = Straight(claim.x, claim.y).judge_or_say(runs).finding.interval
     return replace(
-        found,
-        answer=f"{found.answer} Over the range it changes by {in_words(change, '.0%')} of itself, "
-        f"that of a power of D by at most {BEND:.0%} (margin ours).",
-        control="untrained: nothing is added or taken",
+        finding,
+        answer=f"{finding.answer} Over the range the slope changes by {in_words(change, '.0%')} of "
+        f"itself; that of a power of D changes by at most {BEND:.0%} (margin ours).",
+        control="untrained: no change",
         figure="added_by_training",
     )
 
 
 def _law(intervals: Intervals, name: str, claim: str, prediction: str) -> Finding:
-    """One of the notebook's four laws above its baselines, a straight line on its axes."""
+    """Whether one of the notebook's four laws is a straight line on its axes."""
     slope, r2, change = intervals[name], intervals[f"{name}_r2"], intervals[f"{name}_bend"]
     power = intervals.get(f"{name}_power_bend")
     exact = (
-        f" The baseline is no floor: above it the exponent of D^{alone(slope, '.2f')} itself "
-        f"changes by {alone(power, '.0%')}."
+        f" The baseline is not a floor: above it the exponent of the exact power law "
+        f"D^{alone(slope, '.2f')} changes by {alone(power, '.0%')}."
         if power
         else ""
     )
     return Finding(
         claim=claim,
-        prediction=f"{prediction}; a slope on these axes that changes by at most {BEND:.0%} of "
-        "itself (margin ours)",
+        prediction=f"{prediction}; tested: the slope on these axes changes by at most {BEND:.0%} "
+        "(margin ours)",
         source=SOURCE,
         measured=change.value,
         low=change.low,
@@ -206,10 +214,11 @@ STUDY = Study(
     analyse=analyse,
     figures=(added_by_training, laws_above_their_baselines, exponents),
     notes=(
-        "Passes are fixed at 60, so a network on more data also makes more updates: D and training "
-        "time grow together here, as in the notebook.",
-        "The sizes of a seed are prefixes of one permutation: smaller sets lie within larger ones.",
-        "The notebook's baselines are means of the first or last five sizes, which are no floors: "
-        "an exact power of D bends on its axes.",
+        "The number of passes is fixed at 60, so a network with more data also makes more updates: "
+        "D and training time grow together, as in the notebook.",
+        "The training sets of a seed are prefixes of one permutation, so smaller sets are subsets "
+        "of larger ones.",
+        "The notebook's baselines are means of the first or last five sizes and not floors: even "
+        "an exact power of D is curved on its axes.",
     ),
 )

@@ -1,7 +1,7 @@
-"""Do the path entropies of a network follow laws of its size, and does training make them?
+"""Do the path entropies of a network follow laws of its size, and does training cause them?
 
-The N-scaling notebook of the Cognitive Investment Model (seed 000), with three things it
-lacks: five seeds, intervals, and the same laws on the networks before training.
+The study repeats the N-scaling notebook of the Cognitive Investment Model (notebook 000). It adds
+five seeds, intervals, and the same laws for the networks before training.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -45,7 +45,7 @@ from allometry.studies.path_entropies.verdicts import alone, of_all, over_seeds
 from allometry.study import Notebook, Study
 from allometry.tables.table import Table
 
-# Targets of N between 800 and 35,000; 0.5 h^2 + 789 h is the notebook's estimate of N.
+# Targets of N are between 800 and 35,000; 0.5 h^2 + 789 h is the notebook's estimate of N.
 PAIRS = halving_pairs(800, 35_000, 25, 0.5, 789)
 
 
@@ -70,22 +70,22 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 Intervals = Mapping[str, Interval]
 FINDINGS_OF_README = f"{SOURCE}, README, Key Findings, 2 (N-Scaling)"
 PANELS = f"{SOURCE}, N_Scaling_English_Version"
-MOSTLY = 0.5  # share of a slope above which most of it is there before training (ours)
-ABOVE_A_FLOOR = "htse_above_a_fitted_floor"  # a figure
+MOSTLY = 0.5  # share of a slope that counts as most of it; ours
+ABOVE_A_FLOOR = "htse_above_a_fitted_floor"  # name of a figure
 
 HTSE_ABOVE_A_FLOOR = PowerLaw(
     "n_params",
     "htse",
     floor="fitted",
-    says="Above a floor that is fitted H'_TSE falls as a power law of N",
+    says="Above a fitted floor H'_TSE falls as a power law of N",
     words={"htse": "entropy H'_TSE", "htse_untrained": "entropy H'_TSE before training"},
 )
 
 
 def analyse(table: Table) -> Analysis:
-    """The author's claims beside the measurement and beside networks never trained.
+    """Findings on the author's claims, with untrained networks as the control.
 
-    Networks that never left chance do not count as trained.
+    Networks that never left chance are left out.
     """
     measured = numbers(table)
     runs, intervals = measured["runs"], measured["intervals"]
@@ -116,7 +116,7 @@ def _shown(interval: Interval, form: str = ".2f") -> str:
 
 
 def _directions(intervals: Intervals, runs: int, left_out: int) -> Finding:
-    """What the README says of both entropies, whatever the form; and the control beside it."""
+    """Whether both entropies change in the directions that the README states, in any form."""
     htse, hsie = intervals["htse"], intervals["hsie"]
     without = f", without {left_out} that never left chance" if left_out else ""
     return Finding(
@@ -129,32 +129,32 @@ def _directions(intervals: Intervals, runs: int, left_out: int) -> Finding:
         high=htse.high,
         verdict=of_all(at_most(htse, 0), at_least(hsie, 0)),
         answer=f"Reproduced, as far as a notebook that prints no number can be: H'_TSE goes as N "
-        f"to the power {_shown(htse)} and H'_SIE grows by {_shown(hsie)} bits a decade ({runs} "
+        f"to the power {_shown(htse)}, and H'_SIE grows by {_shown(hsie)} bits per decade ({runs} "
         f"networks{without}). The same networks before training show "
         f"{_shown(intervals['htse_share'], '.0%')} and {_shown(intervals['hsie_share'], '.0%')} "
         "of these slopes.",
         control=f"untrained: {_shown(intervals['htse_untrained'])} and "
-        f"{_shown(intervals['hsie_untrained'])} bits a decade",
+        f"{_shown(intervals['hsie_untrained'])} bits per decade",
         unit="exponent of H'_TSE",
         figure="entropies_before_training",
     )
 
 
 def _there_before(intervals: Intervals, name: str, symbol: str, number: str) -> Finding:
-    """How much of a law's slope the same networks show before their first update."""
+    """Whether the networks show most of a law's slope before their first update."""
     share = intervals[f"{name}_share"]
     return Finding(
         claim=f"Before training the networks show most of the slope of {symbol} in N",
-        prediction=f"more than half of it, a share above {MOSTLY} (ours; the source does not look "
-        "at untrained networks)",
+        prediction=f"more than half of it, a share above {MOSTLY} (ours; the source does not "
+        "consider untrained networks)",
         source=OURS,
         measured=share.value,
         low=share.low,
         high=share.high,
         verdict=at_least(share, MOSTLY),
-        answer=f"Untrained networks show {_shown(share, '.0%')} of the trained {number} of "
-        f"{symbol}, and {_shown(intervals[f'{name}_reducible_share'], '.0%')} on the notebook's "
-        "own axes (above the minimum, up to the lowest loss).",
+        answer=f"Untrained networks show {_shown(share, '.0%')} of the {number} of {symbol} of "
+        f"trained ones, and {_shown(intervals[f'{name}_reducible_share'], '.0%')} on the "
+        "notebook's axes (above the minimum, up to the lowest loss).",
         control=f"untrained {_shown(intervals[name + '_untrained'])} against trained "
         f"{_shown(intervals[name])}",
         unit="of the trained slope",
@@ -166,16 +166,17 @@ def _law(
     intervals: Intervals, law: str, *, claim: str, form: str, number: str, control: str,
     figure: str, source: str = PANELS, more: str = "",
 ) -> Finding:  # fmt: skip
-    """One of the notebook's laws, a straight line on its axes up to the lowest loss.
+    """Whether one of the notebook's laws is a straight line on its axes up to the lowest loss.
 
     Args:
-        form: what the source says and draws. number: exponent or slope.
-        more: sentences behind the answer.
+        form: what the source says and draws.
+        number: "exponent" or "slope".
+        more: sentences after the answer.
     """
     change = intervals[f"{law}_reducible_bend"]
     return Finding(
         claim=claim,
-        prediction=f"{form}; the {number} changes by at most {BEND:.0%} of itself (margin ours)",
+        prediction=f"{form}; tested: the {number} changes by at most {BEND:.0%} (margin ours)",
         source=source,
         measured=change.value,
         low=change.low,
@@ -183,7 +184,7 @@ def _law(
         verdict=equivalent(change, BEND),
         answer=f"On the notebook's axes the {number} is {_shown(intervals[f'{law}_reducible'])} on "
         f"average, R² {alone(intervals[f'{law}_reducible_r2'], '.2f')}, and changes by "
-        f"{_shown(change, '.0%')} of itself.{more}",
+        f"{_shown(change, '.0%')} over the sizes.{more}",
         control=control,
         unit=f"of the {number}",
         figure=figure,
@@ -198,11 +199,12 @@ def _htse_law(intervals: Intervals) -> Finding:
         "htse",
         claim="H'_TSE above its lowest value falls as a power law of N",
         form='"H\'_tse (abstraction cost) decays following a power law"; panel "Component 1: '
-        "Abstraction\", H'_TSE - H_0 a power of N, H_0 its lowest value up to the lowest loss",
+        "Abstraction\": H'_TSE - H_0 is a power of N, with H_0 its lowest value up to the lowest "
+        "loss",
         number="exponent",
         source=f"{FINDINGS_OF_README}; {PANELS}",
-        more=f" The lowest value is no floor: subtracted from N^{alone(intervals['htse'], '.2f')} "
-        f"it makes the exponent of that power change by {alone(power, '.0%')}, too.",
+        more=" The lowest value is not a floor. If it is subtracted from the exact power law "
+        f"N^{alone(intervals['htse'], '.2f')}, the exponent changes by {alone(power, '.0%')} too.",
         control=f"untrained: exponent {_shown(intervals['htse_reducible_untrained'])}, changes by "
         f"{_shown(before, '.0%')}",
         figure="as_in_the_notebook",
@@ -210,12 +212,12 @@ def _htse_law(intervals: Intervals) -> Finding:
 
 
 def _above_a_floor(runs: Table) -> Judgement:
-    """The power law of H'_TSE where its floor is not held at the lowest value."""
+    """The power law of H'_TSE above a fitted floor, instead of the lowest value."""
     judgement = _where_a_floor_is_known(HTSE_ABOVE_A_FLOOR, runs)
     untrained = _where_a_floor_is_known(replace(HTSE_ABOVE_A_FLOOR, y="htse_untrained"), runs)
     finding = replace(
         judgement.finding,
-        prediction=f"{judgement.finding.prediction}; the notebook holds the floor at the lowest "
+        prediction=f"{judgement.finding.prediction}; the notebook fixes the floor at the lowest "
         "value",
         control=f"untrained: {untrained.finding.answer}",
         figure=ABOVE_A_FLOOR if judgement.figure else "",
@@ -226,13 +228,15 @@ def _above_a_floor(runs: Table) -> Judgement:
 
 
 def _where_a_floor_is_known(claim: PowerLaw, runs: Table) -> Judgement:
-    """The claim; where it does not agree and the runs do not determine the floor it is undecided,
-    for a floor can then be any bend."""
+    """The judgement of the claim, or undecided if the runs do not determine its floor.
+
+    A floor that is not determined can fit any curvature. A claim that agrees stays as it is.
+    """
     judgement = claim.judge_or_say(runs)
     known = all(law.parameters["E"].verdict == "identified" for law in judgement.fits.values())
     if known or judgement.finding.verdict == "agrees":
         return judgement
-    answer = "These runs do not determine a floor, and cannot tell a floor from a bend."
+    answer = "These runs do not determine a floor, so a floor and curvature are indistinguishable."
     return replace(judgement, finding=claim.finding(NO_VALUE, "undecided", answer=answer))
 
 
@@ -242,11 +246,12 @@ def _hsie_law(intervals: Intervals, smallest: float) -> Finding:
         "hsie",
         claim="H'_SIE grows as the logarithm of N up to the lowest loss",
         form='"H\'_sie (robustness) grows following a logarithmic law"; panel "Component 2: '
-        "Compression (LOGARITHMIC FIT)\", H'_SIE - H_0 a straight line in the logarithm of N",
+        "Compression (LOGARITHMIC FIT)\": H'_SIE - H_0 is a straight line in the logarithm of N",
         number="slope",
         source=f"{FINDINGS_OF_README}; {PANELS}",
-        more=f" Over all sizes it changes by {_shown(intervals['hsie_bend'], '.0%')} (R² "
-        f"{alone(intervals['hsie_r2'], '.2f')}), without the smallest, N = {smallest:,.0f}, by "
+        more=f" Over all sizes, beyond the lowest loss too, it changes by "
+        f"{_shown(intervals['hsie_bend'], '.0%')} (R² {alone(intervals['hsie_r2'], '.2f')}), and "
+        f"without the smallest size, N = {smallest:,.0f}, by "
         f"{_shown(intervals['hsie_bend_without_smallest'], '.0%')}.",
         control="untrained: changes by "
         f"{_shown(intervals['hsie_reducible_bend_untrained'], '.0%')}, over all sizes by "
@@ -260,7 +265,7 @@ def _loss_law(intervals: Intervals) -> Finding:
         intervals,
         "loss",
         claim="L - L_inf falls as a power law of N up to the lowest loss",
-        form='panel "Law 1: Performance vs. N", L - L_inf a power of N',
+        form='panel "Law 1: Performance vs. N": L - L_inf is a power of N',
         number="exponent",
         control="none: an untrained network predicts by chance",
         figure="as_in_the_notebook",
@@ -282,10 +287,10 @@ def _core_law(intervals: Intervals) -> Finding:
 def _core_gain(intervals: Intervals) -> Finding:
     gain = intervals["core_r2_gain"]
     return Finding(
-        claim="The trained networks' path entropies account for their loss better than the "
-        "untrained ones'",
+        claim="The core law describes the loss better with the path entropies after training than "
+        "with those before",
         prediction="R² of the core law is higher with the entropies after training: a gain above "
-        "0 (ours; the source does not look at untrained networks)",
+        "0 (ours; the source does not consider untrained networks)",
         source=OURS,
         measured=gain.value,
         low=gain.low,
@@ -300,7 +305,7 @@ def _core_gain(intervals: Intervals) -> Finding:
 
 
 def _cut(seed_statistics: Collection[Mapping[str, float]]) -> Finding:
-    """How far the size of the lowest loss, where the notebook cuts, moves between seeds."""
+    """Whether the size of the lowest loss, where the notebook cuts, differs between seeds."""
     cuts = [statistics["size_of_lowest_loss"] for statistics in seed_statistics]
     slopes = [s["loss_reducible"] for s in seed_statistics if isfinite(s["loss_reducible"])]
     exponents = (
@@ -316,10 +321,10 @@ def _cut(seed_statistics: Collection[Mapping[str, float]]) -> Finding:
         measured=nan,
         low=nan,
         high=nan,
-        # That a few seeds share a cut does not say that others would.
+        # Other seeds may have another cut, even if these few share one.
         verdict="undecided" if max(cuts) == min(cuts) else "agrees",
-        answer=f"Over {len(cuts)} seeds the lowest loss lies at N from {min(cuts):,.0f} to "
-        f"{max(cuts):,.0f}{exponents} (ranges, no intervals).",
+        answer=f"Over {len(cuts)} seeds the lowest loss is at N from {min(cuts):,.0f} to "
+        f"{max(cuts):,.0f}{exponents} (ranges, not confidence intervals).",
         figure="loss_and_the_cut",
     )
 
@@ -328,7 +333,7 @@ STUDY = Study(
     name="mlp_parameter_scaling",
     title="N-scaling of perceptrons on FashionMNIST, with path entropies",
     question="Do the path entropies of a network follow laws of its parameter count N, and does "
-    "training make them?",
+    "training cause them?",
     prediction="H'_TSE falls as a power law of N, H'_SIE grows as its logarithm, and the loss is a "
     "power of both: the core law",
     symbols=SYMBOLS,
@@ -348,17 +353,17 @@ STUDY = Study(
     notebook=Notebook(
         number=0,
         name="N-scaling of the Cognitive Investment Model",
-        printed="no number that is kept: five straight lines through one seed, with their R², on "
-        "which the core law rests.",
+        printed="five straight lines for one seed, from which the core law is concluded; the "
+        "notebook stores no output, so their R² are not known.",
     ),
     notes=(
-        "Batch order is shared by all sizes of a seed; the notebook draws another for each size. "
-        "Starts, subset and sampled units are the notebook's own.",
-        "Networks whose loss never left chance are no trained networks and are left out of "
-        "findings and figures, but for the notebook's five panels.",
-        "The notebook subtracts lowest values. The lowest value of a falling curve is no floor: an "
-        "exact power law, above a floor or without one, bends on these axes.",
-        "The notebook prints no numbers. Its seed-42 values stand in the tests as measured by an "
+        "The order of batches is shared by all sizes of a seed; the notebook has another order for "
+        "each size. Initial values, subset and sampled units are the notebook's.",
+        "Networks whose loss never left chance are left out of findings and figures, except for "
+        "the notebook's five panels.",
+        "The notebook subtracts lowest values. The lowest value of a falling curve is not a floor: "
+        "even an exact power law, with or without a floor, is curved on these axes.",
+        "The notebook prints no numbers. The tests compare with its values for seed 42 from an "
         "independent re-run.",
     ),
 )

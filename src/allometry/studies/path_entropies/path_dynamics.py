@@ -1,9 +1,9 @@
-"""Do path entropies follow the logarithm of training time, and what makes them?
+"""Do path entropies follow the logarithm of training time, and what do they depend on?
 
-The demo beside seed 000's notebook (`logarithmic_dynamics_demo`): one small network
-on two moons, its path entropies fitted by logarithms of the epoch. Added here: five
-seeds with intervals, rival forms on the same points, the size of the weights, and
-the same networks trained on shuffled labels, where there is nothing to learn.
+The study repeats the demo published with notebook 000 (`logarithmic_dynamics_demo`): a small
+network is trained on two moons, and logarithms of the epoch are fitted to its path entropies. The
+study adds five seeds with intervals, alternative forms fitted to the same points, the size of the
+weights, and the same networks trained on shuffled labels, from which nothing can be learnt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,19 +41,19 @@ SOURCE = (
     "Z. Liu 2025, First-Principles-Scaling-Laws, README (Quick Demo) and "
     "logarithmic_dynamics_demo, Zenodo 10.5281/zenodo.17118793"
 )
-# |p| up to which a trajectory counts as logarithmic (ours): over the 5,000 epochs of the demo
-# its growth for each factor of epochs then changes by little more than twofold.
+# Largest |p| at which a trajectory counts as logarithmic; ours. Over the 5,000 epochs of the demo,
+# its growth for each factor of epochs then changes by a factor of little more than two.
 NEARLY_LOGARITHMIC = 0.1
-# Least R^2 at which one line in the squared weights accounts for an entropy (ours): what is left
-# over then is a twentieth of the variance.
+# Least R^2 at which one line in the squared weights explains an entropy; ours. A twentieth of the
+# variance is then unexplained.
 EXPLAINED = 0.95
 
 
 class ShuffledMoons(Moons):
-    """The same points, their labels permuted: the control, with nothing to learn.
+    """The same points with permuted labels: the control, from which nothing can be learnt.
 
-    The permutation leaves the run's stream as it was, so that a run starts from
-    the weights of its partner on the true labels.
+    The permutation does not change the state of the run's random stream, so a run has the initial
+    weights of the run with the same seed on the true labels.
     """
 
     def load(self, draws: TorchDraws) -> Split:
@@ -63,7 +63,7 @@ class ShuffledMoons(Moons):
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
-    """A network 2-10-7-2 at every seed, on the true and on shuffled labels."""
+    """A network 2-10-7-2 for every seed, on the true and on shuffled labels."""
     epochs = {"quick": 1_000, "notebook": 5_000}[size]
     return [
         RunSpec(
@@ -83,25 +83,35 @@ def runs(size: str, seeds: Sequence[int]) -> list[RunSpec]:
 
 
 def demo_entropies(net: Network) -> dict[str, float]:
-    """`htse` and `hsie` as the demo costs them: 1 - ln(p + 1e-9), mean over all 17 hidden units.
+    """`htse` and `hsie` with the demo's costs, 1 - ln(p + 1e-9), mean over all 17 hidden units.
 
-    The demo samples 30 units, which here are all.
+    The demo samples 30 units, more than the network has.
     """
     means = path_entropies_of(net.model.weights(net.params), net.spec.seed, offset=1e-9)
     return {"htse": means["htse"], "hsie": means["hsie"]}
 
 
 def weight_norm(net: Network) -> dict[str, float]:
-    """`weight_norm2`: sum of squares of all weights but the first layer's, which no path uses."""
+    """`weight_norm2`: sum of squares of all weights except the first layer's.
+
+    No path uses the weights of the first layer.
+    """
     later = net.model.weights(net.params)[1:]
     return {"weight_norm2": float(sum((w.astype(float) ** 2).sum() for w in later))}
 
 
 def relabelled(net: Network) -> dict[str, float]:
-    """`wrong_labels`: share of the training labels that are not the point's own moon."""
+    """`wrong_labels`: share of the training labels that are not the moon of their point.
+
+    Raises:
+        DataError: the data set is not `Moons`.
+    """
     data = net.spec.data
     if not isinstance(data, Moons):
-        raise DataError(f"labels are compared with those of the moons, got {type(data).__name__}")
+        raise DataError(
+            "this measure compares labels with those of the two moons: Moons expected, got "
+            f"{type(data).__name__}"
+        )
     _, moon = make_moons(data.n_samples, data.noise, data.random_state)
     return {"wrong_labels": float((net.split.train_y != moon).mean())}
 
@@ -112,7 +122,7 @@ Intervals = Mapping[str, Interval]
 
 
 def analyse(table: Table) -> Analysis:
-    """The README's claims beside the measurement, and beside networks that learn nothing."""
+    """Findings on the README's claims, with networks on shuffled labels as the control."""
     measured = numbers(table)
     intervals, control = measured["intervals"], measured["intervals_shuffled"]
     findings = [
@@ -134,13 +144,13 @@ def _shown(intervals: Intervals, name: str, form: str = ".2g") -> str:
 
 
 def _directions(intervals: Intervals, control: Intervals, seeds: int) -> Finding:
-    """What the demo fits, whatever the form: growth of the one and decay of the other."""
+    """Whether H'_TSE grows and H'_SIE falls, in any form."""
     htse, hsie = intervals["htse_slope"], intervals["hsie_slope"]
     return Finding(
         claim="While a network trains H'_TSE grows and H'_SIE falls",
         prediction='the demo fits a "logarithmic growth function" to H\'_TSE and a "logarithmic '
-        "decay function\" to H'_SIE, over all points: slopes above and below 0 on the logarithm of "
-        "the epoch",
+        "decay function\" to H'_SIE, on all points: a slope above 0 and a slope below 0 on the "
+        "logarithm of the epoch",
         source=SOURCE,
         measured=hsie.value,
         low=hsie.low,
@@ -166,7 +176,10 @@ def _shape(
     intervals: Intervals,
     control: Intervals,
 ) -> Finding:
-    """The form; the source leaves open which points are meant, so all ways must say the same."""
+    """Whether a trajectory is logarithmic.
+
+    The source does not say on which points, so all choices of points must give the same verdict.
+    """
     bend = intervals[f"{name}_bend"]
     wins = sum(
         run[f"{name}_r2_log"] > max(run[f"{name}_r2_linear"], run[f"{name}_r2_power"])
@@ -176,18 +189,19 @@ def _shape(
     return Finding(
         claim=f"{SYMBOL[name]} {verb} as the logarithm of training time",
         prediction='the entropies "evolve following precise logarithmic laws during the '
-        'compression phase of learning", which the source does not define and the demo does not '
-        "use: exponent p = 0, between logarithm (0) and straight line (1), within "
-        f"{NEARLY_LOGARITHMIC} (margin ours) on whatever points are taken",
+        'compression phase of learning"; the source does not define this phase and the demo does '
+        "not use it. Tested: the exponent p, 0 for a logarithm and 1 for a straight line, is 0 to "
+        f"within {NEARLY_LOGARITHMIC} (margin ours) for three choices of points",
         source=SOURCE,
         measured=bend.value,
         low=bend.low,
         high=bend.high,
         verdict=shared(*ways),
-        answer=f"On all points, as the demo fits, p is {_shown(intervals, f'{name}_bend')}, from "
-        f"epoch {LEARNT} on {_shown(intervals, f'{name}_bend_late')}, on points even in log time "
-        f"{_shown(intervals, f'{name}_bend_even')}. Of logarithm, power and straight line, two "
-        f"parameters each, the logarithm fits best in {wins} of {len(run_statistics)} seeds.",
+        answer=f"On all points, as in the demo, p is {_shown(intervals, f'{name}_bend')}, from "
+        f"epoch {LEARNT} on {_shown(intervals, f'{name}_bend_late')}, and on points evenly spaced "
+        f"in log time {_shown(intervals, f'{name}_bend_even')}. Of logarithm, power and straight "
+        "line, each with two parameters, the logarithm fits best in "
+        f"{wins} of {len(run_statistics)} seeds.",
         control=f"shuffled labels: p {_shown(control, f'{name}_bend')}; squared weights: "
         f"p {_shown(intervals, 'weight_norm2_bend')}",
         unit="exponent p",
@@ -196,22 +210,22 @@ def _shape(
 
 
 def _weights(name: str, measured: Mapping[str, Any]) -> Finding:
-    """Whether the size of the weights gives an entropy, of any seed."""
+    """Whether the size of the weights explains an entropy for all seeds together."""
     r2: Interval = measured["one_line"][name]
     slopes = np.abs([run[f"{name}_slope_weights"] for run in measured["run_statistics"]])
     within = measured["intervals"][f"{name}_r2_weights"]
     return Finding(
-        claim=f"{SYMBOL[name]} tells more of a network in training than how large its weights are",
-        prediction="one line in the sum of squared weights for all seeds leaves out more than "
-        f"{1 - EXPLAINED:.0%} of it: R² below {EXPLAINED} (ours)",
+        claim=f"{SYMBOL[name]} says more about a network in training than the size of its weights",
+        prediction="one line in the sum of squared weights for all seeds leaves more than "
+        f"{1 - EXPLAINED:.0%} of its variance unexplained: R² below {EXPLAINED} (ours)",
         source=OURS,
         measured=r2.value,
         low=r2.low,
         high=r2.high,
         verdict=at_most(r2, EXPLAINED),
         answer=f"One line in the squared weights through all seeds has R² {r2.shown('.2f')}. "
-        f"Within one run a line has R² {within.value:.4f} on average, but its slope differs "
-        f"{slopes.max() / slopes.min():.1f}-fold between seeds.",
+        f"Within one run a line has R² {within.value:.4f} on average, but its slope differs by a "
+        f"factor of {slopes.max() / slopes.min():.1f} between seeds.",
         control="shuffled labels: one line has R² "
         f"{_shown(measured['one_line_shuffled'], name, '.2f')}",
         unit="R²",
@@ -222,9 +236,9 @@ def _weights(name: str, measured: Mapping[str, Any]) -> Finding:
 def _information(intervals: Intervals, control: Intervals) -> Finding:
     bits = intervals["information_input"]
     return Finding(
-        claim="The first hidden unit compresses: it shares less with the input after training",
+        claim="The first hidden unit compresses: its information about the input falls in training",
         prediction='I(X; T) falls (ours: the demo plots it on an axis named "I(X; T) - '
-        'Compression" and says no direction)',
+        'Compression" and states no direction)',
         source=OURS,
         measured=bits.value,
         low=bits.low,
@@ -241,8 +255,8 @@ def _information(intervals: Intervals, control: Intervals) -> Finding:
 STUDY = Study(
     name="path_dynamics",
     title="Path entropies along training on two moons",
-    question="Do path entropies follow the logarithm of training time, and do they tell more than "
-    "that the weights grow?",
+    question="Do path entropies follow the logarithm of training time, and do they show more than "
+    "the growth of the weights?",
     prediction="In the compression phase H'_TSE grows and H'_SIE falls by precise logarithmic laws "
     "of training time.",
     symbols=SYMBOLS,
@@ -263,13 +277,13 @@ STUDY = Study(
         information_along_training,
     ),
     notes=(
-        "The source names a compression phase and does not define it; here as in the demo all "
-        "points are fitted, and two other choices of points stand beside them.",
-        "Points are measured after 0, 10, 20, ... passes; the demo measures after 1, 11, 21, ... "
-        "and calls them 0, 10, 20. Its logarithm of epoch + 1 is kept.",
-        "The demo sets no seed and stores no output: there is no number of its own to reach.",
-        "Points along one run are not independent, so intervals are over seeds alone, and AIC "
-        "serves only to rank forms with equally many parameters.",
-        "There is no test set: test columns are of the training examples.",
+        "The source names a compression phase and does not define it. All points are fitted, as in "
+        "the demo, and the result is compared with two other choices of points.",
+        "Points are measured after 0, 10, 20, ... passes. The demo measures after 1, 11, 21, ... "
+        "passes and calls them 0, 10, 20; its logarithm of epoch + 1 is kept.",
+        "The demo sets no seed and stores no output, so there is no number to compare with.",
+        "Points along one run are not independent, so intervals are over seeds alone, and AIC only "
+        "ranks forms with equally many parameters.",
+        "There is no test set: the test columns are measured on the training examples.",
     ),
 )

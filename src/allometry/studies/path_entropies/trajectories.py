@@ -1,4 +1,4 @@
-"""Trajectories of the path entropies along training, and the forms that describe them."""
+"""Trajectories of the path entropies along training, and the functional forms fitted to them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,27 +20,29 @@ __all__ = [
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
-Trajectory = Mapping[str, Array]  # a measure to its values at each epoch
+Trajectory = Mapping[str, Array]  # the values of each measure at each epoch
 
-LEARNT = 150  # epochs after which training accuracy on the true labels is 99.7% or more (ours)
-# Points that a form may be fitted to: all of them as in the demo, those after learning, and
-# points even in the logarithm of time. The source speaks of a phase and defines none.
+LEARNT = 150  # epoch from which training accuracy on the true labels is 99.7% or more (ours)
+# The points that a form is fitted to: all points as in the demo, those after learning, or points
+# evenly spaced in the logarithm of time. The source names a phase and does not define it.
 WINDOWS = ("", "_late", "_even")
 FITTED = {
     "htse": "H'_TSE against epoch + 1, every fifth point",
     "hsie": "H'_SIE (bits) against epoch + 1, every fifth point",
 }
-FEWEST = 10  # points of a trajectory that a form is fitted to
+FEWEST = 10  # least number of points for a form
 
 
 class Forms(NamedTuple):
-    """One trajectory fitted by three forms of two parameters, and by one between them.
+    """Fits of three forms with two parameters to a trajectory, and of a form between them.
 
     Attributes:
         slope: of y = slope ln(t + 1) + b, for each factor e of epochs.
-        r2_log: of that; `r2_linear` of y = a t + b; `r2_power` of y = c (t + 1)^p.
-        bend: the p in +-3 of y = a ((t + 1)^p - 1) / p + b that fits best; 0 is the
-            logarithm, 1 the straight line, below 0 it levels off.
+        r2_log: R^2 of y = slope ln(t + 1) + b.
+        r2_linear: R^2 of y = a t + b.
+        r2_power: R^2 of y = c (t + 1)^p.
+        bend: the best p within +-3 of y = a ((t + 1)^p - 1) / p + b. 0 is the logarithm and 1 the
+            straight line; below 0 the curve has a limit.
     """
 
     slope: float
@@ -51,9 +53,10 @@ class Forms(NamedTuple):
 
 
 def forms(epoch: Array, y: Array) -> Forms:
-    """Least squares on y itself, so that R^2 compare; AIC ranks the three forms as R^2 does.
+    """The forms fitted by least squares on y itself, so that their R^2 are comparable.
 
-    NaN throughout for fewer than ten points, or where y is constant.
+    AIC ranks the three forms in the order of R^2. All values are NaN for fewer than ten points or
+    constant y.
     """
     if len(y) < FEWEST or np.ptp(y) == 0:
         return Forms(*[np.nan] * 5)
@@ -86,7 +89,7 @@ def _misfit_of_power(log_t: Array, y: Array, p: float) -> float:
 
 
 def _best(cost: Callable[[float], float], bound: float) -> tuple[float, float]:
-    """Where within +-bound a cost is lowest, and the cost there; a grid brackets the minimum."""
+    """The minimum of a cost within +-bound, and the cost there; a grid brackets the minimum."""
     from scipy import optimize
 
     grid = np.linspace(-bound, bound, 61)
@@ -102,10 +105,10 @@ def _best(cost: Callable[[float], float], bound: float) -> tuple[float, float]:
 
 
 def trajectories(table: Table, *, shuffled: bool) -> list[Trajectory]:
-    """The trajectories of the finished runs on true or on shuffled labels, by rising seed.
+    """The trajectories of the finished runs on true or on shuffled labels, in order of seed.
 
     Raises:
-        DataError: a run has none, or they were not measured at the same epochs.
+        DataError: a run has no trajectory, or runs were not measured at the same epochs.
     """
     done = table.where(status="done")
     done = done.take((done["wrong_labels"] > 0) == shuffled).sort("seed")
@@ -113,17 +116,20 @@ def trajectories(table: Table, *, shuffled: bool) -> list[Trajectory]:
     missing = [name for name in names if name not in table.trajectories]
     if missing:
         raise DataError(
-            f"{len(missing)} runs come without trajectories (run {missing[0][:12]} for one); a "
-            "table from a store has them, one from a CSV file has not"
+            f"{len(missing)} runs come without trajectories (for example run {missing[0][:12]}); "
+            "use a table from a store, because one from a CSV file has no trajectories"
         )
     runs = [table.trajectories[name] for name in names]
     if any(not np.array_equal(run["epoch"], runs[0]["epoch"]) for run in runs):
-        raise DataError("trajectories measured at the same epochs expected; choose one size")
+        raise DataError(
+            "trajectories measured at the same epochs expected, got different ones; select the "
+            "runs of one size"
+        )
     return [{name: np.asarray(v, float) for name, v in run.items()} for run in runs]
 
 
 def statistics(trajectory: Trajectory) -> dict[str, float]:
-    """All numbers the findings use, of one run."""
+    """All numbers of the findings for one run."""
     epoch, out = trajectory["epoch"], dict[str, float]()
     for name in ("htse", "hsie", "weight_norm2"):
         values = trajectory[name]
@@ -141,41 +147,41 @@ def statistics(trajectory: Trajectory) -> dict[str, float]:
 
 
 def one_line(runs: Sequence[Trajectory], x: str, y: str) -> Interval:
-    """R^2 of one line through the points of all runs; the interval is over runs.
+    """R^2 of one line through the points of all runs, with an interval over runs.
 
-    Student's on Tukey's pseudo-values of ln(1 - R^2) (1958, Ann. Math. Statist. 29, 614), a run
-    left out at a time; no ends for fewer than two.
+    The interval is Student's on Tukey's pseudo-values of ln(1 - R^2) (1958, Ann. Math. Statist.
+    29, 614), with one run left out at a time. For fewer than two runs it has no ends.
     """
 
-    def missed(some: Sequence[Trajectory]) -> float:
-        columns = (np.concatenate([run[name] for run in some]) for name in (x, y))
+    def log_unexplained(group: Sequence[Trajectory]) -> float:
+        columns = (np.concatenate([run[name] for run in group]) for name in (x, y))
         return float(np.log(max(1 - _r2(*columns), 1e-12)))
 
-    whole, n = missed(runs), len(runs)
+    whole, n = log_unexplained(runs), len(runs)
     if n < 2:
         return Interval(1 - np.exp(whole), np.nan, np.nan)
-    without = np.array([missed([*runs[:i], *runs[i + 1 :]]) for i in range(n)])
+    without = np.array([log_unexplained([*runs[:i], *runs[i + 1 :]]) for i in range(n)])
     pseudo = mean(n * whole - (n - 1) * without)
     reach = pseudo.high - pseudo.value
     value, low, high = (1 - np.exp(whole + reach * np.array([0, 1, -1]))).tolist()
-    return Interval(value, max(low, 0.0), high)  # no line by least squares has an R^2 below 0
+    return Interval(value, max(low, 0.0), high)  # R^2 of a least-squares line is at least 0
 
 
 def numbers(table: Table) -> dict[str, Any]:
-    """Everything that findings and figures use, by name.
+    """All numbers of the findings and figures, by name.
 
     Returns:
-        `true`, `shuffled`: trajectories of the runs on either labels. `run_statistics`:
-        `statistics` of each run on true labels. `intervals`, `intervals_shuffled`: their means
-        over seeds with 95% intervals. `one_line`, `one_line_shuffled`: R^2 of each entropy on one
-        line in the squared weights for all seeds.
+        `true`, `shuffled`: trajectories of the runs on true and on shuffled labels.
+        `run_statistics`: `statistics` of each run on true labels. `intervals`,
+        `intervals_shuffled`: means of the statistics over seeds with 95% intervals. `one_line`,
+        `one_line_shuffled`: R^2 of each entropy on one line in the squared weights for all seeds.
 
     Raises:
         DataError: no run on the true labels is finished.
     """
     true, shuffled = (trajectories(table, shuffled=kind) for kind in (False, True))
     if not true:
-        raise DataError("no finished run on the true labels; `allometry run` trains them")
+        raise DataError("no finished run on the true labels; run `allometry run path_dynamics`")
     run_statistics = [statistics(trajectory) for trajectory in true]
     return {
         "true": true,
@@ -193,7 +199,7 @@ def _one_lines(runs: Sequence[Trajectory]) -> dict[str, Interval]:
 
 
 def fits(true: Sequence[Trajectory]) -> dict[str, Fit]:
-    """The demo's two logarithms by `allometry.fit`, whole seeds resampled; none for one seed."""
+    """Fits of the demo's two logarithms, with whole seeds resampled; empty for one seed."""
     every = slice(None, None, 5)  # neighbouring points are nearly equal
     epoch = true[0]["epoch"][every]
     if len(true) < 2 or len(epoch) < 2:
@@ -214,10 +220,11 @@ def fits(true: Sequence[Trajectory]) -> dict[str, Fit]:
 
 
 def late(epoch: Array) -> NDArray[np.int64]:
+    """Indices of the points from epoch `LEARNT` on."""
     return np.flatnonzero(epoch >= LEARNT)
 
 
 def evenly(epoch: Array, points: int = 90) -> NDArray[np.int64]:
-    """Positions of points about evenly spaced in the logarithm of time."""
+    """Indices of about `points` points, evenly spaced in the logarithm of time."""
     wanted = np.geomspace(epoch[0] + 1, epoch[-1] + 1, points)
     return np.unique(np.searchsorted(epoch + 1, wanted).clip(max=len(epoch) - 1))

@@ -27,15 +27,15 @@ SYMBOL = {"htse": "H'_TSE", "hsie": "H'_SIE"}
 
 
 def entropies_along_training(table: Table, analysis: Analysis) -> "Figure":
-    """H'_TSE (a), H'_SIE (b), loss (c) and accuracy (d) of networks 2-10-7-2 on two moons: seeds
-    thin, their mean thick, on true (blue) and shuffled (orange) labels; dashed, the logarithm
+    """H'_TSE (a), H'_SIE (b), loss (c) and accuracy (d) of networks 2-10-7-2 on two moons, on true
+    (blue) and shuffled (orange) labels. Thin lines: seeds; thick: their mean; dashed: the logarithm
     fitted to the mean on true labels."""
     figure, axes = panels(2, 2, height=110.0, sharex=True)
     columns = {
         "htse": "H'_TSE",
         "hsie": "H'_SIE (bits)",
         "train_loss": "cross-entropy (nats)",
-        "train_accuracy": "share of labels right",
+        "train_accuracy": "training accuracy",
     }
     for ax, (name, ylabel) in zip(axes.ravel(), columns.items(), strict=True):
         _bundles(ax, analysis, name, ylabel, ylog=name == "train_loss", fitted=name in SYMBOL)
@@ -46,14 +46,14 @@ def entropies_along_training(table: Table, analysis: Analysis) -> "Figure":
 
 
 def entropies_against_weights(table: Table, analysis: Analysis) -> "Figure":
-    """H'_TSE (a) and H'_SIE (b) of each seed along its training, on true (blue dots) and shuffled
-    (orange squares) labels, against the size of the weights."""
+    """H'_TSE (a) and H'_SIE (b) against the size of the weights, for each seed along its training,
+    on true (blue dots) and shuffled (orange squares) labels."""
     kinds = (("shuffled", VERMILLION, "s"), ("true", BLUE, "."))
     figure, axes = panels(1, 2, height=70.0)
     for ax, name, unit in zip(axes[0], SYMBOL, ("", " (bits)"), strict=True):
         with paper():
             dress(ax)
-            # In the empty corner: trajectories rise in one panel and fall in the other.
+            # The legend is in the empty corner: trajectories rise in one panel, fall in the other.
             left = 0.06 if name == "htse" else 0.7
             for place, (label, color, marker) in enumerate(kinds):
                 y = 0.84 + 0.09 * place
@@ -78,8 +78,8 @@ def entropies_against_weights(table: Table, analysis: Analysis) -> "Figure":
 
 
 def information_along_training(table: Table, analysis: Analysis) -> "Figure":
-    """Bits the first hidden unit shares with the first input (a) and the label (b), 30 cells; seeds
-    thin, their mean thick, on true (blue) and shuffled (orange) labels."""
+    """Mutual information of the first hidden unit with the first input (a) and with the label (b),
+    30 cells, on true (blue) and shuffled (orange) labels. Thin lines: seeds; thick: their mean."""
     figure, axes = panels(1, 2, sharex=True)
     for ax, name, label in zip(
         axes[0], ("information_input", "information_label"), ("I(X; T)", "I(T; Y)"), strict=True
@@ -100,7 +100,7 @@ def _bundles(
     ylog: bool = False,
     fitted: bool = False,
 ) -> None:
-    """Seeds thin and their mean thick, on shuffled labels and on the true ones."""
+    """Draw thin lines for the seeds and thick ones for their mean, on shuffled and true labels."""
     with paper():
         dress(ax, xlog=True, ylog=ylog)
         ax.set_xlabel("epoch + 1")

@@ -1,4 +1,4 @@
-"""Verdicts on several numbers at once, and on runs of one seed; numbers without an interval."""
+"""Verdicts on several numbers and on runs of one seed, and text of numbers without intervals."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,19 +13,19 @@ __all__ = ["alone", "of_all", "over_seeds", "shared"]
 
 
 def of_all(*verdicts: Verdict) -> Verdict:
-    """Of a claim with several parts: agrees where all do, disagrees where one does."""
+    """The verdict on a claim with several parts: agrees if all do, disagrees if one does."""
     if "disagrees" in verdicts:
         return "disagrees"
     return "agrees" if set(verdicts) == {"agrees"} else "undecided"
 
 
 def shared(*verdicts: Verdict) -> Verdict:
-    """Of one claim measured in several ways that its source leaves open: what all of them say."""
+    """The verdict on a claim measured in several ways: the common one, else undecided."""
     return verdicts[0] if len(set(verdicts)) == 1 else "undecided"
 
 
 def over_seeds(findings: Sequence[Finding], runs: Table) -> list[Finding]:
-    """The findings, undecided where there is one seed; a number without an interval is in words."""
+    """The findings, undecided for one seed; a number without an interval is in the answer only."""
     out = []
     for finding in findings:
         finding = replace(finding, verdict=verdict_over_seeds(finding.verdict, runs))
@@ -34,5 +34,5 @@ def over_seeds(findings: Sequence[Finding], runs: Table) -> list[Finding]:
 
 
 def alone(interval: Interval, form: str) -> str:
-    """A number in words without its interval: an R², or one that only illustrates."""
+    """A number as text without its interval, for an R² or an illustration."""
     return in_words(Interval(interval.value, nan, nan), form)

@@ -1,1 +1,1 @@
-"""Multitask sparse parity: its samples, its networks, and how they are trained."""
+"""Multitask sparse parity: samples, networks and training."""

@@ -1,4 +1,4 @@
-"""Figures of the sparse-parity study: tasks along training, and when each is learnt."""
+"""Figures of the sparse-parity study: losses of tasks along training, and learning times."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ __all__ = [
     "quanta_against_loss",
 ]
 
-MOST_LINES = 12  # tasks drawn and labelled; of more, ranks even in their logarithm
+MOST_LINES = 12  # most tasks drawn and labelled; of more tasks, ranks evenly spaced in logarithm
 
 
 def _numbers(analysis: Analysis) -> Numbers:
@@ -74,7 +74,7 @@ def _ranks(n_tasks: int) -> np.ndarray:
 
 
 def _smooth(values: np.ndarray, points: int) -> np.ndarray:
-    """Running means along the first axis, for the eye alone."""
+    """Running means along the first axis, for display only."""
     width = max(1, points // 250)
     if width == 1:
         return values
@@ -83,9 +83,9 @@ def _smooth(values: np.ndarray, points: int) -> np.ndarray:
 
 
 def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
-    """Each task's loss (coloured by frequency rank, 0 the most frequent) and the loss of all
-    (black), first seed: on the notebook's axes (a), and against steps times frequency^x (b), with x
-    fitted to the steps at which tasks are half learnt: there the tasks fall on one another."""
+    """Loss of each task (coloured by frequency rank, 0 the most frequent) and of all tasks (black),
+    first seed. a: on the notebook's axes; b: against steps times frequency^x, with x fitted to the
+    steps at which tasks are half learnt, so that the curves of the tasks coincide."""
     numbers = _numbers(analysis)
     run, half, x = numbers.main[0], numbers.half[0], numbers.times.exponent
     ranks = _ranks(run.tasks.shape[1])
@@ -98,7 +98,7 @@ def as_in_the_notebook(table: Table, analysis: Analysis) -> "Figure":
         figure,
         f"{n} of {len(half)} tasks are half learnt"
         + (" in order" if order.right == order.pairs > 0 else "")
-        + ", each at once"
+        + ", each abruptly"
         + (f", after p^-{x:.2f} steps" if np.isfinite(x) else ""),
     )
     return figure
@@ -125,7 +125,7 @@ def _tasks(ax: "Axes", run: ParityTrajectory, ranks: np.ndarray) -> None:
 def _name_lines(
     ax: "Axes", x: float, ends: np.ndarray, ranks: np.ndarray, colors: np.ndarray, gap: float = 0.05
 ) -> None:
-    """Ranks at the ends of their lines; lines that end together are named together."""
+    """Write ranks at the ends of their lines, with one label for lines that end close together."""
     order = np.argsort(ends)
     parts = np.split(order, np.flatnonzero(np.diff(ends[order]) > gap * BIT) + 1)
     for part in parts:
@@ -163,17 +163,17 @@ def _collapsed(
 
 
 def learning_times(table: Table, analysis: Analysis) -> "Figure":
-    """Step at which each task is half learnt against its frequency, every seed; the solid line is
-    the mean of the seeds' fits over their leading tasks (filled), hollow ones follow a task that
-    was not learnt; dashed: p^-1, a fixed number of samples of each task. Orange diamonds, where
-    runs have the notebook's sizes: the author's."""
+    """Step at which each task is half learnt against its frequency, every seed. The solid line is
+    the mean of the seeds' fits to their leading tasks (filled marks); tasks rarer than one that is
+    never learnt have hollow marks. Dashed: p^-1, the same number of samples of every task. Orange
+    diamonds, if runs have the notebook's settings: the author's run."""
     numbers = _numbers(analysis)
     p, steps, used, _, middle = numbers.times
     x = numbers.times.exponent
     figure, axes = panels(1, 1, height=74, width=120)
     ax = axes[0, 0]
-    here = np.isfinite(steps)
-    ends = np.array([p[here].min(), p[here].max()]) if here.any() else np.array([0.1, 1.0])
+    finite = np.isfinite(steps)
+    ends = np.array([p[finite].min(), p[finite].max()]) if finite.any() else np.array([0.1, 1.0])
     curves = []
     if middle is not None:
         curves = [
@@ -182,7 +182,7 @@ def learning_times(table: Table, analysis: Analysis) -> "Figure":
                   label="p^-1"),
         ]  # fmt: skip
     runs_panel(
-        p[here], steps[here], ax=ax, used=used[here] if used[here].any() else None,
+        p[finite], steps[finite], ax=ax, used=used[finite] if used[finite].any() else None,
         curves=curves, xlabel="frequency p of the task", ylabel="half learnt after (updates)",
         means=False,
     )  # fmt: skip
@@ -206,27 +206,28 @@ def _authors_times(ax: "Axes", frequencies: np.ndarray) -> None:
 
 def beside_the_author(table: Table, analysis: Analysis) -> "Figure":
     """Left: loss of the training batches, every seed (blue) and their mean (black). Right: each
-    seed over the mean. Where runs have the notebook's sizes: left also the author's printed losses
-    with the tolerance of each (orange); right the seeds and their mean over these, the tolerances
-    (orange), the band in which one more whole run is expected (grey), and the margin (dashed)."""
+    seed relative to the mean. If runs have the notebook's settings, the left panel also shows the
+    author's printed losses with their tolerances (orange), and the right panel shows the seeds and
+    their mean relative to these losses, the tolerances (orange), the band that contains one whole
+    further run with probability 95% (grey), and the claim's bound (dashed)."""
     numbers = _numbers(analysis)
     runs, same = numbers.main, numbers.same
     figure, axes = panels(1, 2, height=70)
     left, right = axes[0]
     mean = np.mean([run.loss for run in runs], axis=0)
     step = runs[0].step
-    some = np.unique(np.geomspace(1, len(step), 300).astype(int)) - 1
+    shown = np.unique(np.geomspace(1, len(step), 300).astype(int)) - 1
     with paper():
         dress(left)
         dress(right)
         for run in runs:
-            left.plot(run.step[some], run.loss[some], color=BLUE, lw=0.6, alpha=0.6)
-        left.plot(step[some], mean[some], color=INK, lw=1.4)
+            left.plot(run.step[shown], run.loss[shown], color=BLUE, lw=0.6, alpha=0.6)
+        left.plot(step[shown], mean[shown], color=INK, lw=1.4)
         name_axes(left, "updates", "loss of the batch (nats)", "")
-        ylabel = _beside(left, right, same) if same else "seed over the mean of seeds (%)"
+        ylabel = _beside(left, right, same) if same else "difference from the mean of seeds (%)"
         if not same:
             for run in runs:
-                right.plot(run.step[some], 100 * (run.loss / mean - 1)[some], color=BLUE, lw=0.6)
+                right.plot(run.step[shown], 100 * (run.loss / mean - 1)[shown], color=BLUE, lw=0.6)
         right.axhline(0, color=GREY, lw=0.8)
         name_axes(right, "updates", ylabel, "")
     letters(axes)
@@ -234,13 +235,17 @@ def beside_the_author(table: Table, analysis: Analysis) -> "Figure":
         figure,
         f"The mean of {len(same)} seeds meets {met(same)} of {len(PRINTED)} printed losses within "
         "2 to 12%" if same else
-        f"The loss of {len(runs)} seeds from {mean[0]:.2f} to {mean[-1]:.2f} nats",
+        f"The mean loss of {len(runs)} seeds falls from {mean[0]:.2f} to {mean[-1]:.2f} nats",
     )  # fmt: skip
     return figure
 
 
 def _beside(left: "Axes", right: "Axes", same: Sequence[ParityTrajectory]) -> str:
-    """The printed losses with their bands, and how far each seed and the mean are off."""
+    """Draw the printed losses with their tolerances, and the differences of our runs from them.
+
+    Returns:
+        The label of the right panel's y axis.
+    """
     end, band = STEPS_AN_EPOCH * (PRINTED[:, 0] + 1), tolerance(PRINTED[:, 0])
     left.errorbar(
         end, PRINTED[:, 1], yerr=band * PRINTED[:, 1], fmt="D", ms=2.6, color=ORANGE, mfc="white",
@@ -254,13 +259,13 @@ def _beside(left: "Axes", right: "Axes", same: Sequence[ParityTrajectory]) -> st
     for run in same:
         right.plot(end, 100 * deviation([run]), color=BLUE, lw=0.6, alpha=0.6)
     right.plot(end, 100 * deviation(same), color=INK, lw=1.4)
-    return "ours over the author's (%)"
+    return "difference from the author's loss (%)"
 
 
 def quanta_against_loss(table: Table, analysis: Analysis) -> "Figure":
     """Test loss in bits against the number of tasks learnt (loss below half of chance) along
-    training, every seed, by alpha; lines: L_n, the summed frequencies of all tasks but the n most
-    frequent."""
+    training, every seed, by alpha. Lines: L_n, the summed frequencies of all tasks except the n
+    most frequent."""
     from matplotlib.ticker import MaxNLocator
 
     numbers = _numbers(analysis)
@@ -289,5 +294,5 @@ def quanta_against_loss(table: Table, analysis: Analysis) -> "Figure":
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         name_axes(ax, "tasks learnt n", "test loss (bits)", "")
     gap = np.nanmean(np.abs(numbers.gaps))
-    headline(figure, f"The number of tasks learnt tells the loss to {gap:.2f} bits")
+    headline(figure, f"The number of tasks learnt determines the loss to {gap:.2f} bits")
     return figure

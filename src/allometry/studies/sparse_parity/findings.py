@@ -1,4 +1,4 @@
-"""The claims of the sparse-parity study beside what was measured."""
+"""Findings of the sparse-parity study: its claims and the measurements."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,25 +31,26 @@ SOURCE = f"{REPLICATION}, a replication of {PAPER}"
 NAMES = {"N": "parameters", "D": "samples", "S": "steps"}
 LAWS = {"N": "N^-alpha", "D": "D^{-alpha/(1 + alpha)}", "S": "S^{-alpha/(1 + alpha)}"}
 
-# Margins, all ours.
-# One task more or fewer learnt changes the loss by its frequency over that of all behind it: by
-# 0.27 or more for the first five of ten tasks at alpha 0.4.
+# Bounds of the findings; all are ours.
+# Relative difference in the loss. One task more or fewer learnt changes the loss by the task's
+# frequency over that of itself and all rarer tasks: by 0.27 or more for the first five of ten
+# tasks at alpha 0.4.
 ONE_TASK = 0.25
-# Of a step: less than half of the way to the next task, which the author's takes 1.5 to 2 times as
-# many steps for.
+# Relative difference in the step at which a task is half learnt: less than half the way to the
+# next task, for which the author's run takes 1.5 to 2 times as many steps.
 HALF_A_TASK = 0.2
-HALF_WAY = 0.1  # half of the way from the exponent of the paper's figure, 0.81, to the theory's 1
-# Losses other than half of chance from which a task could count, and their names.
+HALF_WAY = 0.1  # half the difference between the exponents of the paper's figure, 0.81, and theory
+# Other thresholds than half of chance below which a task could count as learnt, and their names.
 THRESHOLDS = ((LEARNT, "0.1 bit"), (0.5, "0.50 nats"), (0.6, "0.60 nats"), (0.66, "0.66 nats"))
-FAINT = 0.005  # nats: less than a hundredth of chance
-RAREST = 0.05  # bits: the frequency of the rarest task learnt in the notebook's runs
-NEAR = 0.05  # of an exponent: less than half of what parts alpha from alpha/(1 + alpha) at 0.4
-FLATTER = 0.25  # of the slope on alpha; a slope of 0 is no dependence
-BETWEEN = 0.1  # of alpha: half of the smallest step between those run
+FAINT = 0.005  # nats; less than a hundredth of chance
+RAREST = 0.05  # bits; the frequency of the rarest task learnt in the notebook's runs
+NEAR = 0.05  # of an exponent; less than half the difference of alpha and alpha/(1 + alpha) at 0.4
+FLATTER = 0.25  # of the slope of measured on predicted exponents; 0 is no dependence
+BETWEEN = 0.1  # of alpha; half the smallest difference between the alphas of the runs
 
 
 def findings_of(numbers: Numbers) -> Sequence[Finding]:
-    """What the notebook and the paper claim, each beside the measurement."""
+    """Findings on the claims of the notebook and of the paper."""
     main, same = numbers.main, numbers.same
     findings = [_order(numbers)]
     if same:
@@ -70,7 +71,7 @@ def _shown(interval: Interval, digits: int = 2) -> str:
 
 
 def _finding(interval: Interval, **words: Any) -> Finding:
-    # A number without an interval stands in the answer alone.
+    # A value without an interval is given in the answer only.
     value = interval.value if np.isfinite(interval.low) else float("nan")
     return Finding(measured=value, low=interval.low, high=interval.high, **words)
 
@@ -85,18 +86,18 @@ def _order(numbers: Numbers) -> Finding:
     return _finding(
         nearest,
         claim="Tasks are learnt one by one, in the order of their frequency",
-        prediction="no task is half learnt before a more frequent one: of all pairs of tasks of "
-        "which at least one is, the step of the rarer over that of the more frequent, the smallest "
-        "of a run, is above 1 (measure ours; a task never learnt counts with the last step, the "
-        "earliest it could be)",
+        prediction="no task is half learnt before a more frequent one: the step of the rarer task "
+        "over that of the more frequent one is above 1, for the smallest ratio of a run among the "
+        "pairs of tasks of which at least one is half learnt (the measure is ours; a task never "
+        "learnt counts with the last step, the earliest at which it could be learnt)",
         source=f"{PAPER}, section 2 (quanta are learnt in the order of their use); the figure of "
         f"{REPLICATION}",
         verdict=at_least(nearest, 1.0),
-        answer=f"{right} of {pairs} pairs of tasks come in the order of their frequency, all of "
-        f"a run's in {_whole(orders)} seeds; the nearest pair of a run is a factor "
-        f"{_shown(nearest)} apart in steps.",
-        control=f"the same steps given to the tasks at random {_at_random(numbers):.2f}; counted "
-        f"from other losses on than half of chance: {_at_thresholds(numbers.main)}",
+        answer=f"{right} of {pairs} pairs of tasks are learnt in the order of their frequency; in "
+        f"{_whole(orders)} seeds all pairs are. The smallest ratio of steps in a run is "
+        f"{_shown(nearest)}, geometric mean over seeds.",
+        control=f"with the steps assigned to the tasks at random {_at_random(numbers):.2f}; with "
+        f"other thresholds than half of chance: {_at_thresholds(numbers.main)}",
         unit="times as many steps",
         figure="as_in_the_notebook",
     )
@@ -107,7 +108,7 @@ def _orders(main: Sequence[ParityTrajectory], below: float) -> list[Order]:
 
 
 def _at_random(numbers: Numbers, draws: int = 200) -> float:
-    """The nearest pair where the order of learning has nothing to do with frequency."""
+    """The smallest ratio of a run if the order of learning is independent of frequency."""
     rng = np.random.default_rng(0)
     runs = list(zip(numbers.main, numbers.half, strict=True)) * draws
     nearest = [Order.of(rng.permutation(half), run.step[-1]).nearest for run, half in runs]
@@ -119,7 +120,7 @@ def _whole(orders: Sequence[Order]) -> str:
 
 
 def _at_thresholds(main: Sequence[ParityTrajectory]) -> str:
-    """The nearest pair and the seeds in order, were a task to count from another loss on."""
+    """The smallest ratio and the number of seeds in order for each of `THRESHOLDS`, as text."""
     shown = []
     for below, name in THRESHOLDS:
         orders = _orders(main, below)
@@ -134,18 +135,18 @@ def _as_printed(same: Sequence[ParityTrajectory]) -> Finding:
     band, printed = author.Band.of(author.printed_losses(same)), author.PRINTED[:, 1]
     over = band.over(printed)
     worst = int(np.argmax([abs(at.value) for at in over]))
-    each = [author.met([run]) for run in same]
+    met_by_seed = [author.met([run]) for run in same]
     return _finding(
         over[worst],
-        claim="The loss falls along the curve the author printed",
-        prediction="38 losses of one unseeded run, each granted within "
-        f"{ONE_TASK:.0%} (ours: less than one task more or fewer learnt changes the loss)",
+        claim="The loss follows the curve that the author printed",
+        prediction=f"the {len(printed)} losses printed for one unseeded run, each to within "
+        f"{ONE_TASK:.0%} (ours: less than the change in loss from one task more or fewer learnt)",
         source=f"{REPLICATION}, the losses printed",
         verdict=band.verdict(printed, ONE_TASK),
-        answer=f"The mean of {len(same)} seeds is farthest off at epoch "
-        f"{author.PRINTED[worst, 0]:.0f}, {_percent(over[worst])} with the band that holds one "
-        f"more whole run; it meets {author.met(same)} of {len(printed)} losses within 2 to 12%, "
-        f"single seeds {min(each)} to {max(each)}.",
+        answer=f"The mean of {len(same)} seeds differs most at epoch "
+        f"{author.PRINTED[worst, 0]:.0f}, by {_percent(over[worst])}; the band contains one whole "
+        f"further run. The mean meets {author.met(same)} of {len(printed)} losses within their "
+        f"tolerances of 2 to 12%, single seeds meet {min(met_by_seed)} to {max(met_by_seed)}.",
         unit="of the printed loss",
         figure="beside_the_author",
     )
@@ -156,20 +157,21 @@ def _percent(interval: Interval) -> str:
 
 
 def _half_step(steps: NDArray[np.float64], task: int, printed: float) -> Finding:
-    # A seed that never learns it leaves no number and no verdict: its step is beyond the end.
+    # If a seed never learns the task, its step is unknown, and there is no value and no verdict.
     logs, learnt = np.log(steps / printed), np.isfinite(steps)
     reach = next_draw_reach(len(logs)) * float(logs.std(ddof=1)) if len(logs) > 1 else np.nan
     ratio = Interval(*np.exp(logs.mean() + np.array([0.0, -reach, reach])).tolist())
     return _finding(
         ratio,
-        claim=f"Task {task} is half learnt when the author's is",
-        prediction=f"loss below {HALF} nats at step {printed:.0f}, read by eye off the author's "
-        f"figure; granted within a factor {1 + HALF_A_TASK} (ours: less than half of the way to "
-        "the next task)",
+        claim=f"Task {task} is half learnt at the author's step",
+        prediction=f"loss below {HALF} nats at step {printed:.0f}, read by eye from the author's "
+        f"figure, to within a factor of {1 + HALF_A_TASK} (ours: less than half the way to the "
+        "next task)",
         source=f"{REPLICATION}, its figure",
         verdict=inside(ratio, 1 / (1 + HALF_A_TASK), 1 + HALF_A_TASK),
-        answer=f"Half learnt at step {span(steps[learnt])} by {learnt.sum()} of {len(steps)} "
-        f"seeds, {_shown(ratio)} of the author's step with the scatter of one more run, as his is."
+        answer=f"{learnt.sum()} of {len(steps)} seeds half learn it, at step "
+        f"{span(steps[learnt])}. The ratio to the author's step is {_shown(ratio)}; the interval "
+        "is for one further run, since the author made one."
         if learnt.any()
         else f"None of {len(steps)} seeds learns it.",
         unit="of the author's step",
@@ -188,15 +190,16 @@ def _convergence(numbers: Numbers) -> Finding:
     return _finding(
         exponent,
         claim="The step at which a task is half learnt goes as its frequency to the -0.81",
-        prediction=f"t proportional to p^-0.81, granted within {HALF_WAY} (ours: half of the way "
-        "to the theory's p^-1, by which each task needs its number of samples); there of 500 tasks "
-        "and at a loss of 0.1 bit, here at half of chance: that it is the same is ours",
+        prediction=f"t proportional to p^-0.81, exponent to within {HALF_WAY} (ours: half the "
+        "difference to the theory's p^-1, by which every task needs the same number of samples). "
+        "The paper has 500 tasks and a threshold of 0.1 bit, here it is half of chance; that the "
+        "exponent is the same is our assumption",
         source=f"{PAPER}, appendix, figure of convergence time against frequency",
         verdict=inside(exponent, *allowed),
         answer=f"Exponent {_shown(exponent)} over the first {span(tasks)} tasks of each of "
         f"{len(numbers.main)} seeds; at the paper's threshold of 0.1 bit {_shown(paper)} "
         f"({inside(paper, *allowed)}).{_authors_exponent(numbers)}",
-        control="the theory's: 1",
+        control="the theory's exponent: 1",
         unit="exponent of 1/p",
         figure="learning_times",
     )
@@ -216,35 +219,36 @@ def _sharp(main: Sequence[ParityTrajectory]) -> Finding:
     task, whole = (float(np.nanmean(factors)) for factors in pairs.T)
     return _finding(
         ratio,
-        claim="Each task is learnt at once, their sum is not (monogenic samples)",
-        prediction="a task's loss falls at once and the mean loss smoothly: its factor in time "
-        "from three to one quarter of chance, over that of the whole, below 1 (measure ours)",
+        claim="Each task is learnt abruptly while the mean loss falls smoothly (monogenic samples)",
+        prediction="the factor in time over which a task's loss falls from three quarters to one "
+        "quarter of chance, over that of the mean loss, is below 1 (the measure is ours)",
         source=f"{PAPER}, sections 2 and 3, and the figure of subtask losses along training",
         verdict=at_most(ratio, 1.0),
-        answer=f"A task's loss goes from three quarters of chance to one within a factor "
-        f"{task:.2f} of its time, the whole within {whole:.1f} or more: ratio {_shown(ratio)}.",
-        control="1 for a loss that is the same for all tasks",
-        unit="of the whole's factor",
+        answer="From three quarters to one quarter of chance, a task's loss takes a factor of "
+        f"{task:.2f} in time, the mean loss {whole:.1f} or more: ratio {_shown(ratio)}.",
+        control="1 if the loss is the same for all tasks",
+        unit="of the mean loss's factor",
         figure="as_in_the_notebook",
     )
 
 
 def _unlearnt(main: Sequence[ParityTrajectory]) -> Finding:
-    """Tasks not begun: above chance, as the shared net is sure of what it does not know."""
+    """Whether the loss of tasks not yet begun stays at chance."""
     above = mean([trajectories.above_chance(run) for run in main])
     start = float(np.mean([run.tasks[0].mean() - BIT for run in main]))
     return _finding(
         above,
-        claim="A task that is not learnt costs no more than chance",
-        prediction=f"loss b until a quantum is learnt, here ln 2: above it at most {FAINT} nats "
-        "(ours: less than a hundredth of chance); the author's own figure has them above, by eye "
-        "at 0.705",
+        claim="The loss of a task that is not learnt is no higher than chance",
+        prediction="the loss of a quantum is b until it is learnt, here ln 2: at most "
+        f"{FAINT} nats above it (ours: less than a hundredth of chance); in the author's figure "
+        "these losses are above it, by eye at 0.705",
         source=f"{PAPER}, section 2",
         verdict=at_most(above, FAINT),
-        answer=f"From the first task on, those not begun stand {_shown(above, 4)} nats above ln 2: "
-        "what was learnt for others makes the network sure where it knows nothing."
+        answer="Once the first task is half learnt, the mean loss of those not yet begun is "
+        f"{_shown(above, 4)} nats above ln 2. A loss above ln 2 means that the network makes "
+        "confident predictions on tasks it has not learnt."
         if np.isfinite(above.value)
-        else "No task stays near chance behind the first.",
+        else "Once the first task is half learnt, no task stays near chance.",
         control=f"at the first point {start:+.4f} nats",
         unit="nats above ln 2",
         figure="as_in_the_notebook",
@@ -252,18 +256,18 @@ def _unlearnt(main: Sequence[ParityTrajectory]) -> Finding:
 
 
 def _counted(numbers: Numbers) -> Finding:
-    """The loss beside L_n with n the number of tasks learnt."""
+    """Whether the loss is L_n with n the number of tasks half learnt."""
     runs = zip(numbers.online, numbers.gaps, strict=True)
     gap = mean([g for run, g in runs if run.row["alpha"] == numbers.alpha])
     return _finding(
         gap,
-        claim="The number of tasks learnt says what the loss is",
-        prediction="L_n, the summed frequencies of the tasks not learnt, in bits; mean difference "
-        f"within {RAREST} (ours: the frequency of the rarest task learnt)",
+        claim="The number of tasks learnt determines the loss",
+        prediction="the loss is L_n, the summed frequencies of the tasks not learnt, in bits: mean "
+        f"difference within {RAREST} (ours: the frequency of the rarest task learnt)",
         source=f"{PAPER}, section 2, the loss of n learnt quanta",
         verdict=equivalent(gap, RAREST),
-        answer=f"The loss along training is {_shown(gap, 3)} bits from L_n on average, a task "
-        "counted from where its loss is half of chance.",
+        answer=f"The loss minus L_n is {_shown(gap, 3)} bits on average along training; a task "
+        "counts as learnt once its loss is below half of chance.",
         unit="bits",
         figure="quanta_against_loss",
     )
@@ -276,16 +280,16 @@ def _exponent(s: Scaling) -> Finding:
     return _finding(
         s.exponent,
         claim=f"The loss falls with {NAMES[s.kind]} as {LAWS[s.kind]}",
-        prediction=f"exponent {s.theory:.3f} at alpha = {s.alpha:g}, granted within {NEAR} (ours: "
-        "less than half of what parts alpha from alpha/(1 + alpha))",
+        prediction=f"exponent {s.theory:.3f} at alpha = {s.alpha:g}, to within {NEAR} (ours: less "
+        "than half the difference between alpha and alpha/(1 + alpha) at alpha = 0.4)",
         source=f"{PAPER}, section 2",
         verdict=inside(s.exponent, s.theory - NEAR, s.theory + NEAR),
         answer=f"alpha_{s.kind} is {_shown(s.exponent)} over {int(s.used.sum())} points from "
-        f"{s.loss[s.used].max(initial=0):.2f} to {s.loss.min():.2f} bits, where the theory of "
-        f"{s.n_tasks} tasks and no more has {s.finite_slope:.2f}; the number of quanta, read off "
-        f"its curve, grows with exponent {_shown(s.growth)}, theory "
+        f"{s.loss[s.used].max(initial=0):.2f} to {s.loss.min():.2f} bits; there the theory of "
+        f"exactly {s.n_tasks} tasks has {s.finite_slope:.2f}. The number of quanta, computed from "
+        f"the loss by this theory, grows with exponent {_shown(s.growth)}; the theory has "
         f"{laws.growth_theory(s.kind, s.alpha):.2f}.",
-        control=f"the theory's own curve with K = {s.n_tasks} over the same losses: "
+        control=f"the theory's curve with K = {s.n_tasks} over the same losses: "
         f"{s.finite_slope:.2f}",
         unit="exponent",
         figure="three_scalings",
@@ -294,25 +298,25 @@ def _exponent(s: Scaling) -> Finding:
 
 def _over_alphas(scalings: Sequence[Scaling]) -> Finding:
     slope = laws.follows(scalings)
-    each = ", ".join(
+    exponents = ", ".join(
         f"alpha_{s.kind}({s.alpha:g}) {s.exponent.value:.2f} for {s.theory:.2f}"
         for s in sorted(scalings, key=lambda s: (laws.KINDS.index(s.kind), s.alpha))
     )
     return _finding(
         slope,
         claim="Measured exponents rise with alpha as the theory's do",
-        prediction=f"slope 1 of measured on predicted exponents, granted within {FLATTER} (slope "
-        "and margin ours; the paper's own figure has them too steep at small alpha)",
+        prediction=f"slope 1 of measured on predicted exponents, to within {FLATTER} (slope and "
+        "bound are ours; in the paper's figure the exponents are too large at small alpha)",
         source=f"{PAPER}, section 2, and its figure of exponents against alpha",
         verdict=inside(slope, 1 - FLATTER, 1 + FLATTER),
-        answer=f"Slope {_shown(slope)}: {each}.",
+        answer=f"Slope {_shown(slope)}: {exponents}.",
         unit="slope",
         figure="exponents",
     )
 
 
 def _joint(numbers: Numbers) -> list[Finding]:
-    """Alpha as the loss alone gives it, by the discrete curve fitted to all scalings at once."""
+    """Whether the discrete curve, fitted to all scalings jointly, recovers alpha."""
     fit = numbers.fits.get(laws.fit_name(numbers.alpha))
     if fit is None:
         return []
@@ -320,13 +324,13 @@ def _joint(numbers: Numbers) -> list[Finding]:
     return [
         _finding(
             alpha,
-            claim="The discrete curve L_n, fitted to all scalings at once, finds the alpha of the "
-            "frequencies",
-            prediction=f"alpha = {numbers.alpha:g}, which the samples were drawn with; granted "
-            f"within {BETWEEN}",
+            claim="The discrete curve L_n, fitted to all scalings jointly, recovers the alpha of "
+            "the frequencies",
+            prediction=f"alpha = {numbers.alpha:g}, with which the samples were drawn, to within "
+            f"{BETWEEN}",
             source=OURS,
             verdict=inside(alpha, numbers.alpha - BETWEEN, numbers.alpha + BETWEEN),
-            answer=f"The losses alone, {fit.rows} of them, give alpha {_shown(alpha)}.",
+            answer=f"The fit to {fit.rows} losses gives alpha {_shown(alpha)}.",
             unit="alpha",
             figure="three_scalings",
         )

@@ -1,10 +1,10 @@
-"""Sparse parity: how the loss falls with parameters, samples and steps, beside the theory.
+"""Scalings of the loss of sparse parity with parameters, samples and steps, and their theory.
 
-The theory (Michaud et al. 2303.13506, section 2): quanta are learnt in the order of their
-frequency, n of them, and n is proportional to N, to D^(1/(1+alpha)), to S^(1/(1+alpha)). The
-loss of n learnt quanta falls as n^-alpha where there is no last quantum; where there are K, it
-falls faster the nearer n is to K. So each scaling is told twice: as the exponent of the loss,
-as the paper has it, and as the growth of n, read off the loss by the discrete curve L_n.
+In the theory of Michaud et al. (2303.13506, section 2), quanta are learnt in the order of their
+frequency. The number n of learnt quanta is proportional to N, to D^(1/(1+alpha)) and to
+S^(1/(1+alpha)). With infinitely many quanta the loss falls as n^-alpha; with K quanta it falls
+faster as n approaches K. Each scaling is therefore reported twice: as the exponent of the loss,
+as in the paper, and as the growth of n, which follows from the loss by the discrete curve L_n.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,23 +37,27 @@ __all__ = [
 Array = NDArray[np.float64]
 
 KINDS = ("N", "D", "S")
-FEWEST = 3  # sizes that a slope is taken over
-ENDLESS = 1e30  # a size that does not limit, in the joint fit
-STARTS = 80  # of the joint fit: the levels are solved for, five parameters are left
-EVENLY = 24  # points along a run, even in the logarithm of steps
+FEWEST = 3  # least number of sizes for a slope
+ENDLESS = 1e30  # in the joint fit, the value of a size that does not limit the loss
+STARTS = 80  # starting points of the joint fit
+EVENLY = 24  # points along a run, evenly spaced in the logarithm of steps
 
 
 class Scaling(NamedTuple):
     """One scaling at one alpha.
 
     Attributes:
-        kind: "N", "D" or "S". alpha: of the frequencies. n_tasks: K.
-        size, loss: the mean points ``(sizes,)``, loss in bits.
-        used: those the slopes rest on.
-        line: the power law through those.
-        exponent: -d log loss/d log size. growth: d log n/d log size, n read off the loss.
-        finite_slope: the exponent that the theory with K quanta has over the same losses.
-        spread: loss of each seed, ``(seeds, sizes)``.
+        kind: "N", "D" or "S".
+        alpha: of the frequencies.
+        n_tasks: number of tasks, K.
+        size: parameters, samples or steps, ``(sizes,)``.
+        loss: mean over seeds in bits, ``(sizes,)``.
+        used: mask of the points that the slopes are fitted to, ``(sizes,)``.
+        line: the power law fitted to these points.
+        exponent: -d log loss/d log size.
+        growth: d log n/d log size, with n determined from the loss.
+        finite_slope: the exponent of the theory with K quanta over the same losses.
+        spread: loss of each seed in bits, ``(seeds, sizes)``.
     """
 
     kind: str
@@ -70,21 +74,22 @@ class Scaling(NamedTuple):
 
     @property
     def theory(self) -> float:
+        """The exponent of the theory with infinitely many quanta."""
         return theory(self.kind, self.alpha)
 
 
 def theory(kind: str, alpha: float) -> float:
-    """alpha_N = alpha; alpha_D = alpha_S = alpha/(1 + alpha) (2303.13506, eq. 4 to 6)."""
+    """Exponent of the loss: alpha in N; alpha/(1 + alpha) in D and S (2303.13506, eq. 4 to 6)."""
     return alpha if kind == "N" else alpha / (1 + alpha)
 
 
 def growth_theory(kind: str, alpha: float) -> float:
-    """Exponent of n: 1 in N, 1/(1 + alpha) in D and S."""
+    """Exponent of the number of quanta n: 1 in N, 1/(1 + alpha) in D and S."""
     return 1.0 if kind == "N" else 1 / (1 + alpha)
 
 
 def effective_quanta(loss: Array, alpha: float, n_tasks: int) -> Array:
-    """The n, whole or not, at which L_n of K tasks is this loss in bits; NaN for none."""
+    """The real number n at which L_n of K tasks equals this loss in bits; NaN if there is none."""
     n = np.linspace(0.0, n_tasks, 64 * n_tasks + 1)
     curve = tail(n, np.array(alpha), np.array(float(n_tasks)))
     learnt = np.interp(-np.asarray(loss, float), -curve, n)
@@ -92,7 +97,7 @@ def effective_quanta(loss: Array, alpha: float, n_tasks: int) -> Array:
 
 
 def scalings(table: Table) -> list[Scaling]:
-    """Every scaling of which the table has three sizes or more, by alpha."""
+    """Every scaling for which the table has at least three sizes, by alpha."""
     scalings = []
     for alpha in np.unique(table.where(status="done")["alpha"]):
         at = table.where(status="done", alpha=alpha)
@@ -105,13 +110,13 @@ def scalings(table: Table) -> list[Scaling]:
 
 
 def points_of(table: Table, kind: str) -> Table:
-    """The runs that show one scaling: all widths on fresh samples, or all sizes of the sample."""
+    """The runs of one scaling: all widths on fresh samples (N), or all finite training sets (D)."""
     fresh = table["n_samples"] == 0
     return table.take(fresh if kind == "N" else ~fresh)
 
 
 def _grid(at: Table, kind: str) -> Grid | None:
-    """Losses in bits, seeds by sizes."""
+    """Losses in bits, seeds by sizes; None for fewer than `FEWEST` sizes."""
     if kind == "S":
         return _steps(online(at))
     size, loss = {"N": ("n_params", "test_loss"), "D": ("n_samples", "best_test_loss")}[kind]
@@ -122,7 +127,7 @@ def _grid(at: Table, kind: str) -> Grid | None:
 
 
 def _steps(runs: Sequence[ParityTrajectory]) -> Grid | None:
-    """The loss along training at points even in the logarithm of steps."""
+    """The loss along training at points evenly spaced in the logarithm of steps."""
     if not runs:
         return None
     step = runs[0].step
@@ -137,7 +142,7 @@ def _scaling(kind: str, alpha: float, n_tasks: int, grid: Grid) -> Scaling:
     mean = grid.mean()
     statistics = partial(_slopes, alpha=alpha, n_tasks=n_tasks)
     if kind == "S":
-        # Points along one run are not independent: what varies is the seed.
+        # Points along one run are not independent, so intervals are over seeds alone.
         intervals = over_seeds([statistics(curves) for _, curves in grid.each_seed()])
     else:
         intervals = grid.intervals(statistics, resamples=500)
@@ -158,7 +163,7 @@ def _scaling(kind: str, alpha: float, n_tasks: int, grid: Grid) -> Scaling:
 
 
 def _used(loss: Array, alpha: float, n_tasks: int) -> NDArray[np.bool_]:
-    """From the first size on at which one quantum's worth is learnt: L_1."""
+    """Mask of the sizes from the first with a loss below L_1, where one quantum is learnt."""
     first = tail(np.array(1.0), np.array(alpha), np.array(float(n_tasks)))
     falling = np.flatnonzero(loss < first)
     return np.arange(len(loss)) >= (falling[0] if len(falling) else len(loss))
@@ -168,10 +173,10 @@ def _slopes(curves: Curves, *, alpha: float, n_tasks: int) -> dict[str, float]:
     used = _used(curves["loss"], alpha, n_tasks)
     size, loss = curves.size[used], curves["loss"][used]
     n = effective_quanta(loss, alpha, n_tasks)
-    here = np.isfinite(n)
+    finite = np.isfinite(n)
     return {
         "exponent": -log_line(size, loss).slope,
-        "growth": log_line(size[here], n[here]).slope,
+        "growth": log_line(size[finite], n[finite]).slope,
     }
 
 
@@ -181,8 +186,8 @@ def _slopes(curves: Curves, *, alpha: float, n_tasks: int) -> dict[str, float]:
 def rows_for_fit(table: Table, alpha: float) -> Table:
     """All three scalings of one alpha as rows of N, D, step and the loss L in bits.
 
-    A run on fresh samples has no last sample; points along the widest run stand for the
-    steps, and a run's points are one cluster.
+    A run on fresh samples has D = `ENDLESS`. The scaling in steps is from points along the widest
+    runs. All points of a run have its id, so that they form one cluster in the fit.
     """
     done = table.where(status="done", alpha=alpha)
     rows: list[dict[str, Any]] = []
@@ -211,10 +216,11 @@ def fit_name(alpha: float) -> str:
 
 
 def fits(table: Table, resamples: int = 200) -> dict[str, Fit]:
-    """L_n fitted to the three scalings of each alpha together, K fixed at the number of tasks, b
-    and a at one bit and nothing, which a parity costs before and after it is learnt.
+    """L_n fitted jointly to the three scalings of each alpha, by `fit_name`.
 
-    None of an alpha whose runs are all of one width, or all on fresh samples.
+    K is fixed at the number of tasks. b is fixed at one bit and a at nearly 0, the losses of a
+    parity before and after it is learnt. An alpha with fewer than three widths or sizes of the
+    training set has no fit.
     """
     by_name = {}
     done = table.where(status="done")
@@ -236,9 +242,10 @@ def fits(table: Table, resamples: int = 200) -> dict[str, Fit]:
 
 
 def _finite_slope(kind: str, loss: Array, alpha: float, n_tasks: int) -> float:
-    """The exponent the theory with K quanta shows over some losses ``(sizes,)``, in bits.
+    """The exponent of the theory with K quanta over the range of losses ``(sizes,)``, in bits.
 
-    n grows as the theory says, between the n of the first and of the last loss.
+    It is the slope of L_n between the n of the largest and of the smallest loss, with n growing
+    with size as in the theory.
     """
     n = effective_quanta(loss, alpha, n_tasks)
     n = n[np.isfinite(n)]
@@ -252,7 +259,7 @@ def _finite_slope(kind: str, loss: Array, alpha: float, n_tasks: int) -> float:
 def follows(scalings: Sequence[Scaling]) -> Interval:
     """Slope of the measured exponents on those of the theory, over alphas and scalings.
 
-    1 where they follow it. The interval is from the scatter about the line.
+    The slope is 1 if they agree. The interval is from the scatter about the line.
     """
     expected = np.array([scaling.theory for scaling in scalings])
     measured = np.array([scaling.exponent.value for scaling in scalings])

@@ -1,4 +1,4 @@
-"""All numbers of the sparse-parity study, computed once for its findings and its figures."""
+"""Numbers shared by the findings and figures of the sparse-parity study, computed once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,15 @@ NOTEBOOK_ALPHA = 0.4
 
 
 class LearningTimes(NamedTuple):
-    """When tasks are half learnt, all runs one behind another.
+    """The steps at which tasks are half learnt, with the tasks of all runs concatenated.
 
     Attributes:
-        frequency, step: of each task of each run; the step is NaN where it never is.
-        used: of the leading tasks, which the exponent rests on.
-        each: x of step proportional to frequency^-x, of each run.
-        middle: geometric means of frequency and step over the leading tasks; None where
-            these draw no line.
+        frequency: of each task of each run.
+        step: at which the task is half learnt; NaN for never.
+        used: mask of the leading tasks, from which the exponent is computed.
+        each: x of step proportional to frequency^-x, for each run.
+        middle: geometric means of frequency and step over the leading tasks; None if they are too
+            few for a line.
     """
 
     frequency: Array
@@ -49,24 +50,25 @@ class LearningTimes(NamedTuple):
 
     @property
     def exponent(self) -> float:
-        """The mean of x over runs."""
+        """Mean of x over runs."""
         return mean(self.each).value
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the runs give.
+    """All numbers of the findings and figures.
 
     Attributes:
-        alpha: the notebook's exponent of the frequencies, or the nearest to it of these runs.
-        online: along training the widest network on fresh samples, of each alpha and seed.
-        main: those of them at `alpha`. same: those of these with the notebook's sizes.
-        half: step at which each task of each main run is half learnt, ``(runs, n_tasks)``;
-            NaN where it never is.
-        times: the same beside the tasks' frequencies.
-        gaps: of each run of `online`, its mean test loss less L_n, bits.
-        scalings: of every alpha.
-        fits: L_n fitted to all scalings of an alpha together, by `laws.fit_name`.
+        alpha: among the runs' exponents of the frequencies, the nearest to the notebook's.
+        online: the widest network on fresh samples for each alpha and seed, along training.
+        main: the runs of `online` at `alpha`.
+        same: the runs of `main` with the notebook's settings.
+        half: step at which each task of each run of `main` is half learnt, ``(runs, n_tasks)``;
+            NaN for never.
+        times: the same steps with the tasks' frequencies.
+        gaps: for each run of `online`, its mean test loss minus L_n in bits.
+        scalings: the scalings of every alpha.
+        fits: L_n fitted jointly to all scalings of an alpha, by `laws.fit_name`.
     """
 
     alpha: float
@@ -84,11 +86,13 @@ class Numbers:
         """The numbers of the finished runs of a table.
 
         Raises:
-            DataError: no finished run on fresh samples.
+            DataError: the table has no finished run on fresh samples.
         """
         runs = online(table)
         if not runs:
-            raise DataError("no finished run on fresh samples; `allometry run` trains them")
+            raise DataError(
+                "no finished run on fresh samples to analyse; run `allometry run sparse_parity`"
+            )
         alpha = min({float(run.row["alpha"]) for run in runs}, key=_from_the_notebooks)
         main = [run for run in runs if run.row["alpha"] == alpha]
         half = np.array([half_learnt(run) for run in main])
@@ -106,7 +110,7 @@ class Numbers:
 
     @property
     def main_scalings(self) -> list[Scaling]:
-        """Those at the alpha nearest to the notebook's that has any."""
+        """The scalings at the alpha nearest to the notebook's, among those with scalings."""
         alphas = {scaling.alpha for scaling in self.scalings}
         nearest = min(alphas, key=_from_the_notebooks, default=self.alpha)
         return [scaling for scaling in self.scalings if scaling.alpha == nearest]

@@ -1,4 +1,4 @@
-"""How sparse-parity runs are made: networks that differ in width alone share a program."""
+"""The training procedure of sparse parity: networks that differ only in width share a program."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,18 +21,21 @@ __all__ = ["SparseParity", "TrainedRun", "packs_of"]
 
 Float = NDArray[np.float32]
 
-CALL_UPDATES = 50  # of one call of the program, so that progress is seen and a stop heard
+# Updates in one call of the program. Progress is reported, and a stop takes effect, between calls.
+CALL_UPDATES = 50
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """One run along its training; what measures are functions of.
+    """A run along its training; the argument of this procedure's measures.
 
     Attributes:
-        spec: the run. tasks: its tasks.
+        spec: the run's spec.
+        tasks: its tasks.
         step: updates made at each point, ``(points,)``.
-        loss: of the training batch of that update, ``(points,)``, nats.
-        test_loss: of the test set, or of the tasks by frequency, ``(points,)``, nats.
+        loss: on the training batch of that update, ``(points,)``, nats.
+        test_loss: on the test set, or the mean of the tasks' losses weighted by frequency,
+            ``(points,)``, nats.
         task_loss: of each task, ``(points, n_tasks)``, nats.
     """
 
@@ -47,10 +50,10 @@ class TrainedRun:
 class SparseParity(Procedure):
     """The procedure of every `ParityRun`.
 
-    Measures are functions of a `TrainedRun`. The program keeps losses along training by itself, at
-    every `measure_every` updates: trajectories `step`, `loss`, `test_loss` and `task_loss`
-    (half precision: its rounding is far below what a thousand samples leave open). So there is
-    nothing for `Study.trajectory` to add.
+    Measures are functions of a `TrainedRun`. The program itself records losses every
+    `measure_every` updates, as trajectories `step`, `loss`, `test_loss` and `task_loss`, so
+    `Study.trajectory` is not used. `task_loss` is in half precision, whose rounding error is far
+    below the sampling error of a thousand samples.
     """
 
     def packs(self, specs: Sequence[ParityRun]) -> list[Pack]:
@@ -74,7 +77,7 @@ class SparseParity(Procedure):
 
 
 def packs_of(specs: Sequence[ParityRun]) -> list[Pack]:
-    """Runs that differ in nothing but their width read the same samples, so they share a pack."""
+    """Packs of runs that differ only in their width, because these read the same samples."""
     groups: dict[str, list[ParityRun]] = {}
     for spec in specs:
         groups.setdefault(spec.model_copy(update={"width": 1}).run_id, []).append(spec)
@@ -82,7 +85,7 @@ def packs_of(specs: Sequence[ParityRun]) -> list[Pack]:
 
 
 def train(specs: Sequence[ParityRun], advance: Callable[[int], None]) -> list[TrainedRun]:
-    """Train networks that differ in their width alone, and record their losses."""
+    """Train networks that differ only in their width, and record their losses."""
     spec, tasks = specs[0], Task.of(specs[0])
     shape, arrays = _shape(specs), _arrays(spec, tasks)
     state = program.begin(network.start(specs))
@@ -127,7 +130,7 @@ def _arrays(spec: ParityRun, tasks: Task) -> Arrays:
 
 
 def _order(spec: ParityRun, shape: Shape) -> Iterator[Any]:
-    """For each call, the numbers of its samples: passes in new orders, one behind another."""
+    """The indices of the samples of each call; each pass over the training set is shuffled."""
     if not shape.finite:
         while True:
             yield jnp.zeros(0, jnp.int32)
@@ -176,7 +179,7 @@ def _result(run: TrainedRun, measures: Measures, seconds: float) -> RunResult:
 
 
 def _fields(spec: ParityRun) -> dict[str, Cell]:
-    """The spec's own fields as columns."""
+    """The spec's fields as columns."""
     row: Mapping[str, Any] = {
         name: getattr(spec, name)
         for name in type(spec).model_fields

@@ -1,7 +1,7 @@
 """The compiled training program: sampling, update and evaluation in one loop.
 
-A batch is gone through in tiles, so that activations stay in the processor's cache
-between the products that make them and those that use them.
+A batch is processed in tiles, so that activations stay in the processor's cache between the
+matrix product that computes them and those that use them.
 """
 
 from collections.abc import Callable
@@ -20,22 +20,24 @@ from allometry.studies.sparse_parity.task import Samples
 
 __all__ = ["Arrays", "Points", "Shape", "State", "begin", "stretch", "test_loss"]
 
-# Floats of input and activations in one tile: 4,000 samples of 100 bits and 200 units took
-# 7.1 ms a step, 20,000 at once 9.5, 500 at once 11.8 (two cores, 2 MiB of second-level cache).
+# Floats of inputs and activations in one tile. With 100 bits and 200 units, tiles of 4,000 samples
+# took 7.1 ms per step, of 20,000 9.5 ms and of 500 11.8 ms (two cores, 2 MiB of L2 cache).
 TILE_FLOATS = {"cpu": 1_300_000}
 TILE_FLOATS_ELSEWHERE = 64_000_000
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a compiled program depends on; frequencies, bits and data are arguments.
+    """The constants of a compiled program; frequencies, the tasks' bits and data are arguments.
 
     Attributes:
-        widths: of the networks side by side.
-        n_bits: data bits. batch_size: samples an update. every: updates a point.
-        task_samples: fresh samples of each task at a point.
-        finite: whether samples are taken by number out of a training set.
-        points: of the arrays one call fills.
+        widths: hidden units of each network of the pack.
+        n_bits: number of data bits.
+        batch_size: samples per update.
+        every: updates per point of the trajectory.
+        task_samples: fresh samples of each task per point.
+        finite: whether samples are from a finite training set, given by their indices.
+        points: length of the arrays that one call fills.
     """
 
     widths: tuple[int, ...]
@@ -48,6 +50,7 @@ class Shape:
 
     @property
     def words(self) -> int:
+        """Number of 32-bit words of data bits."""
         return -(-self.n_bits // task.WORD)
 
 
@@ -55,8 +58,10 @@ class Arrays(NamedTuple):
     """Arguments of the program that stay the same along a run.
 
     Attributes:
-        thresholds, masks: of the tasks. samples, evaluation: keys of the training samples
-            and of those that losses are measured on. test: the fixed test set.
+        thresholds, masks: as in `Task`.
+        samples: random key of the training samples.
+        evaluation: random key of the samples on which the tasks' losses are measured.
+        test: the fixed test set.
         learning_rate: scalar.
     """
 
@@ -69,7 +74,7 @@ class Arrays(NamedTuple):
 
 
 class State(NamedTuple):
-    """Parameters, Adam's averages, and updates made."""
+    """Parameters, Adam's moments, and the number of updates made."""
 
     params: Params
     adam: Any
@@ -77,11 +82,11 @@ class State(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Measured at the points of a call, K networks.
+    """Losses of K networks at the points of one call.
 
     Attributes:
-        loss: of the last batch before its update, ``(points, K)``.
-        test_loss: on the fixed test set, ``(points, K)``; 0 where there is none.
+        loss: on the last batch, before its update, ``(points, K)``.
+        test_loss: on the fixed test set, ``(points, K)``; 0 without a test set.
         task_loss: on fresh samples of each task, ``(points, n_tasks, K)``.
     """
 
@@ -99,12 +104,12 @@ def begin(params: Params) -> State:
 def stretch(
     shape: Shape, state: State, arrays: Arrays, index: jax.Array, n: jax.Array
 ) -> tuple[State, Points]:
-    """n points, each `shape.every` updates and what is measured after them.
+    """Train for n points, each with `shape.every` updates followed by an evaluation.
 
     Args:
-        index: numbers of the samples of each update, ``(points, every, batch_size)`` where
+        index: indices of the samples of each update, ``(points, every, batch_size)`` if
             `shape.finite`, otherwise ``(0,)``.
-        n: points to make, at most `shape.points`.
+        n: number of points, at most `shape.points`.
     """
     n_tasks, networks = len(arrays.masks), len(shape.widths)
 
@@ -112,15 +117,15 @@ def stretch(
         state, points = carry
         loss = jnp.zeros(networks)
 
-        def one(j: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
+        def update(j: jax.Array, carry: tuple[State, jax.Array]) -> tuple[State, jax.Array]:
             samples = _batch(shape, arrays, carry[0].step, index[i, j] if shape.finite else None)
             return _update(shape, carry[0], arrays, samples)
 
-        state, loss = jax.lax.fori_loop(0, shape.every, one, (state, loss))
+        state, loss = jax.lax.fori_loop(0, shape.every, update, (state, loss))
         by_task = _task_losses(shape, state, arrays)
         test = test_loss(shape.widths, state.params, arrays)
-        this = Points(loss, test, by_task)
-        return state, Points(*(a.at[i].set(b) for a, b in zip(points, this, strict=True)))
+        losses = Points(loss, test, by_task)
+        return state, Points(*(a.at[i].set(b) for a, b in zip(points, losses, strict=True)))
 
     empty = Points(
         jnp.zeros((shape.points, networks)),
@@ -145,7 +150,7 @@ def _batch(shape: Shape, arrays: Arrays, step: jax.Array, index: jax.Array | Non
 def _update(
     shape: Shape, state: State, arrays: Arrays, samples: Samples
 ) -> tuple[State, jax.Array]:
-    """One update of Adam, and the batch's loss before it, ``(K,)``."""
+    """The state after one update of Adam, and the batch's loss before it, ``(K,)``."""
 
     def part(samples: Samples) -> tuple[jax.Array, Params]:
         return network.gradient(state.params, shape.widths, samples, arrays.masks, shape.batch_size)
@@ -178,7 +183,7 @@ def test_loss(widths: tuple[int, ...], params: Params, arrays: Arrays) -> jax.Ar
 def _losses(
     widths: tuple[int, ...], params: Params, masks: jax.Array, samples: Samples
 ) -> jax.Array:
-    """Loss of every sample, ``(n, K)``, tile by tile."""
+    """Loss of every sample, ``(n, K)``, computed tile by tile."""
 
     def part(samples: Samples) -> jax.Array:
         y = task.labels(samples, masks)
@@ -190,7 +195,7 @@ def _losses(
 
 
 def _summed(part: Callable[[Samples], Any], samples: Samples, row_floats: int) -> Any:
-    """`part` of each tile of a batch, summed; the tiles are equal, so nothing is padded."""
+    """The sum of `part` over the tiles of a batch; tiles are equal in size, without padding."""
     n = len(samples.tasks)
     tiles = next(t for t in range(1, n + 1) if n % t == 0 and n // t * row_floats <= _tile_floats())
     if tiles == 1:
@@ -202,7 +207,7 @@ def _summed(part: Callable[[Samples], Any], samples: Samples, row_floats: int) -
 
 
 def _tiles(samples: Samples, row_floats: int) -> Samples:
-    """Samples cut into tiles ``(tiles, rows, ...)``, the last filled up with zeros."""
+    """Samples split into tiles ``(tiles, rows, ...)``; the last is padded with zeros."""
     n = len(samples.tasks)
     tiles = -(-n * row_floats // _tile_floats())
     rows = -(-n // tiles)

@@ -1,4 +1,4 @@
-"""Figures of three scalings: the loss against parameters, samples and steps, and its exponents."""
+"""Figures of the three scalings: loss against parameters, samples and steps, and exponents."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -41,10 +41,11 @@ def _numbers(analysis: Analysis) -> Numbers:
 
 
 def three_scalings(table: Table, analysis: Analysis) -> "Figure":
-    """Test loss in bits against parameters, samples (the lowest along training) and steps, at the
-    alpha nearest 0.4, those of them that were run; hollow: less than one task learnt. Blue line:
-    power law of the filled ones; grey dashed: the theory's power law without a last task. Where all
-    three were run, orange: the discrete curve L_n, one fit to all panels, K the number of tasks."""
+    """Test loss in bits against parameters, samples (the lowest loss along training) and steps, as
+    far as these were run, at the alpha nearest to 0.4. Hollow: less than one task learnt. Blue: a
+    power law fitted to the filled marks; grey dashed: the theory's power law for infinitely many
+    tasks. Orange, if all three were run: the discrete curve L_n, one fit to all panels with K the
+    number of tasks."""
     numbers = _numbers(analysis)
     scalings = numbers.main_scalings
     fit = numbers.fits.get(fit_name(scalings[0].alpha))
@@ -56,16 +57,16 @@ def three_scalings(table: Table, analysis: Analysis) -> "Figure":
         letters(axes)
     measured = ", ".join(f"{s.kind}^-{s.exponent.value:.2f}" for s in scalings)
     expected = ", ".join(f"{s.theory:.2f}" for s in scalings)
-    headline(figure, f"The loss falls as {measured}; without a last task: {expected}")
+    headline(figure, f"The loss falls as {measured}; theory of infinitely many tasks: {expected}")
     return figure
 
 
 def _scaling(ax: "Axes", s: Scaling, fit: Fit | None, table: Table) -> None:
-    # The flat start of training, before a tenth of the first step fitted, is left out.
+    # The flat start of training, up to a tenth of the first step fitted, is not drawn.
     first = s.size[s.used][0] / 10 if s.used.any() and s.kind == "S" else 0.0
-    seen = s.size >= first
-    sizes, seeds = np.tile(s.size[seen], len(s.spread)), s.spread[:, seen].ravel()
-    used = np.tile(s.used[seen], len(s.spread))
+    shown = s.size >= first
+    sizes, seeds = np.tile(s.size[shown], len(s.spread)), s.spread[:, shown].ravel()
+    used = np.tile(s.used[shown], len(s.spread))
     between = s.size[s.used] if s.used.any() else s.size
     middle = between[len(between) // 2]
     level = 10**s.line.intercept * middle**s.line.slope
@@ -75,7 +76,7 @@ def _scaling(ax: "Axes", s: Scaling, fit: Fit | None, table: Table) -> None:
     ]
     if fit is not None:
         curves.append(
-            _joint_curve(s, fit, table, np.geomspace(s.size[seen].min(), s.size.max(), 200))
+            _joint_curve(s, fit, table, np.geomspace(s.size[shown].min(), s.size.max(), 200))
         )
     runs_panel(
         sizes, seeds, ax=ax, used=used if used.any() else None, curves=curves, xlabel=SIZES[s.kind],
@@ -85,7 +86,7 @@ def _scaling(ax: "Axes", s: Scaling, fit: Fit | None, table: Table) -> None:
 
 
 def _joint_curve(s: Scaling, fit: Fit, table: Table, size: np.ndarray) -> Curve:
-    """L_n along one size, the other two as the runs of this scaling have them."""
+    """L_n along one size, with the other two as in the runs of this scaling."""
     fixed = {"N": float(table["n_params"].max()), "D": ENDLESS, "step": float(table["steps"].max())}
     if s.kind == "D":
         fixed["step"] = float(table.where(n_samples=int(s.size[0]))["steps"].max())
@@ -95,10 +96,10 @@ def _joint_curve(s: Scaling, fit: Fit, table: Table, size: np.ndarray) -> Curve:
 
 
 def exponents(table: Table, analysis: Analysis) -> "Figure":
-    """Exponents of the loss in parameters, samples and steps against alpha, with 95% intervals
-    (seeds and sizes resampled; seeds alone for steps), of those that were run. Grey dashed:
-    the theory of an endless list of quanta. Hollow squares: the same theory with as many quanta as
-    tasks, over the same losses."""
+    """Exponents of the loss in parameters, samples and steps, as far as these were run, against
+    alpha, with 95% intervals (seeds and sizes resampled; over seeds alone for steps). Grey dashed:
+    the theory of infinitely many quanta. Hollow squares: the theory with as many quanta as tasks,
+    over the same losses."""
     scalings = _numbers(analysis).scalings
     shown = [k for k in KINDS if any(s.kind == k for s in scalings)]
     figure, axes = panels(1, len(shown), height=70, sharey=True)
@@ -111,8 +112,8 @@ def exponents(table: Table, analysis: Analysis) -> "Figure":
     finite = np.array([abs(s.exponent.value - s.finite_slope) for s in scalings])
     headline(
         figure,
-        f"Exponents are {np.nanmean(endless):.2f} off the endless theory, "
-        f"{np.nanmean(finite):.2f} off the theory of as many quanta as tasks",
+        f"Exponents differ by {np.nanmean(endless):.2f} from the theory of infinitely many quanta, "
+        f"by {np.nanmean(finite):.2f} from that of as many quanta as tasks",
     )
     return figure
 

@@ -1,4 +1,4 @@
-"""What a run of multitask sparse parity is, as one flat frozen value."""
+"""The spec of a run of multitask sparse parity."""
 
 import math
 from typing import Self
@@ -13,26 +13,26 @@ __all__ = ["ParityRun"]
 class ParityRun(Experiment):
     """A network of one hidden layer, trained on many parities at once.
 
-    The defaults are those of the replication (seed 003): 10 tasks of 3 of 100 bits.
+    The defaults are those of the replication (notebook 003): 10 tasks of 3 of 100 bits.
 
     Attributes:
-        n_tasks: parities, each announced by its own control bit.
-        n_bits: data bits, each 0 or 1 with probability 1/2.
-        k: bits a parity is of; one number for all tasks or one for each.
+        n_tasks: number of parities; each has its own control bit.
+        n_bits: number of data bits, each 0 or 1 with probability 1/2.
+        k: number of bits in a parity; one number for all tasks or one for each.
         alpha: task i is drawn with probability proportional to (i + offset)^-(alpha + 1).
-        offset: flattens the head of that law.
-        distinct: no two tasks are of the same bits (Michaud et al.); otherwise every
-            task's bits are drawn by themselves (the replication).
-        width: hidden units (ReLU), before one sigmoid unit.
-        batch_size: samples an update.
-        steps: updates of Adam.
-        learning_rate: of Adam.
-        n_samples: size of a training set that is gone through in a new order each pass;
-            0 draws fresh samples for every update.
+        offset: reduces the differences between the most frequent tasks.
+        distinct: whether no two tasks have the same bits (Michaud et al.); otherwise the bits of
+            each task are drawn independently (the replication).
+        width: number of hidden units (ReLU); the output is one sigmoid unit.
+        batch_size: samples per update.
+        steps: number of updates of Adam.
+        learning_rate: learning rate of Adam.
+        n_samples: size of the training set, which is shuffled for each pass; 0 for fresh samples
+            in every update.
         measure_every: updates between points of the trajectory.
-        task_samples: fresh samples of each task that its loss is measured on.
-        test_size: samples of a fixed test set with each task in exact proportion; 0 takes the
-            sum of the tasks' losses, each times its frequency, for the test loss.
+        task_samples: number of fresh samples per task on which its loss is measured.
+        test_size: size of a fixed test set with each task in exact proportion; 0 computes the test
+            loss as the sum of the tasks' losses weighted by their frequencies.
     """
 
     n_tasks: int = Field(default=10, ge=1)
@@ -53,27 +53,32 @@ class ParityRun(Experiment):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if isinstance(self.k, tuple) and len(self.k) != self.n_tasks:
-            raise ValueError(f"k for each of {self.n_tasks} tasks expected, got {len(self.k)}")
+            raise ValueError(
+                f"k must have one value for each of {self.n_tasks} tasks, got {len(self.k)}"
+            )
         if not all(1 <= k <= self.n_bits for k in self.ks):
-            raise ValueError(f"k between 1 and n_bits = {self.n_bits} expected, got {self.k}")
+            raise ValueError(f"k must be between 1 and n_bits = {self.n_bits}, got {self.k}")
         if self.steps % self.measure_every:
             raise ValueError(
-                f"steps a multiple of measure_every expected, got {self.steps} "
+                f"steps must be a multiple of measure_every, got {self.steps} "
                 f"and {self.measure_every}"
             )
         if self.distinct:
             for k in set(self.ks):
-                there = math.comb(self.n_bits, k)
-                if self.ks.count(k) > there:
-                    raise ValueError(f"only {there} distinct sets of {k} of {self.n_bits} bits")
+                n_sets, n_tasks = math.comb(self.n_bits, k), self.ks.count(k)
+                if n_tasks > n_sets:
+                    raise ValueError(
+                        f"{n_tasks} tasks have {k} bits, but there are only {n_sets} distinct "
+                        f"sets of {k} of {self.n_bits} bits"
+                    )
         return self
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """Bits of each task's parity."""
+        """Number of bits in each task's parity."""
         return self.k if isinstance(self.k, tuple) else (self.k,) * self.n_tasks
 
     @property
     def n_params(self) -> int:
-        """Weights and biases of the network."""
+        """Number of weights and biases of the network."""
         return self.width * (self.n_tasks + self.n_bits + 2) + 1

@@ -1,7 +1,7 @@
-"""Does a network learn many parities one by one, each at once, and is their sum a power law?
+"""Does a network learn many parities one by one, each abruptly, and is the mean loss a power law?
 
-Seed 003, a replication of the quantization model of neural scaling, and beside its one
-figure the three scalings of the original paper at a size that two cores serve.
+The study repeats the figure of notebook 003, a replication of the quantization model of neural
+scaling. It adds the three scalings of the original paper, at a size that two cores can train.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from allometry.studies.sparse_parity.trajectories import LEARNT, trajectories
 from allometry.study import Notebook, Study
 from allometry.tables.table import Table
 
-# Half-octave widths 8 to 256, cut to whole numbers as in the paper's scripts.
+# Half-octave widths 8 to 256, truncated to integers as in the paper's scripts.
 WIDTHS = tuple(int(w) for w in 2 ** np.linspace(3, 8, 11))
 
 
 def runs(size: str, seeds: Sequence[int]) -> list[ParityRun]:
-    """The notebook's one network at every seed; smaller tasks in three scalings otherwise."""
+    """The notebook's network at every seed, or three scalings of smaller tasks at other sizes."""
     if size == "notebook":
         return [ParityRun(seed=seed) for seed in seeds]
     return _quick(seeds) if size == "quick" else _paper(seeds)
 
 
 def _quick(seeds: Sequence[int]) -> list[ParityRun]:
-    """24 tasks of 2 of 16 bits."""
+    """Three scalings of 24 parities of 2 of 16 bits."""
     small = ParityRun(
         seed=0, n_tasks=24, n_bits=16, k=2, distinct=True, batch_size=500, steps=4_000,
         learning_rate=5e-3, measure_every=20, task_samples=100, test_size=5_000, width=96,
@@ -40,7 +40,7 @@ def _quick(seeds: Sequence[int]) -> list[ParityRun]:
 
 
 def _paper(seeds: Sequence[int]) -> list[ParityRun]:
-    """100 tasks of 3 of 32 bits: what the paper does with 500 tasks of 3 of 100."""
+    """Three scalings of 100 parities of 3 of 32 bits; the paper has 500 of 3 of 100 bits."""
     reduced = ParityRun(
         seed=0, n_tasks=100, n_bits=32, k=3, distinct=True, batch_size=2_000, steps=30_000,
         learning_rate=3e-3, measure_every=100, task_samples=100, test_size=20_000, width=256,
@@ -59,25 +59,26 @@ def _three_scalings(
     widths: Sequence[int],
     samples: Sequence[int],
 ) -> list[ParityRun]:
-    """All widths on fresh samples, then the widest on finite sets of half as many updates.
+    """All widths on fresh samples, then the widest on finite training sets for half the updates.
 
-    Seed by seed: a study stopped half way has whole scalings of the first seeds.
+    Runs are ordered by seed, so that a study stopped half way has complete scalings of the first
+    seeds.
     """
     declared = []
     for seed in seeds:
         for alpha in alphas:
-            here = one.model_copy(update={"alpha": alpha, "seed": seed})
-            declared += [here.model_copy(update={"width": width}) for width in widths]
+            base = one.model_copy(update={"alpha": alpha, "seed": seed})
+            declared += [base.model_copy(update={"width": width}) for width in widths]
             declared += [
-                here.model_copy(update={"n_samples": n, "steps": one.steps // 2}) for n in samples
+                base.model_copy(update={"n_samples": n, "steps": one.steps // 2}) for n in samples
             ]
     return declared
 
 
 def losses(run: TrainedRun) -> dict[str, float]:
-    """Last losses in nats, the lowest test loss on the way, and how many tasks are learnt.
+    """Final losses in nats, the lowest test loss along training, and the number of tasks learnt.
 
-    The lowest counts from before the first update, when nothing is known: ln 2.
+    The lowest test loss includes the loss before the first update, ln 2.
     """
     return {
         "train_loss": float(run.loss[-1]),
@@ -88,7 +89,7 @@ def losses(run: TrainedRun) -> dict[str, float]:
 
 
 def analyse(table: Table) -> Analysis:
-    """What the notebook and the paper claim, each beside the measurement."""
+    """Findings on the claims of the notebook and of the paper."""
     numbers = Numbers.of(table)
     return Analysis(findings_of(numbers), {"sparse_parity": numbers}, numbers.fits)
 
@@ -96,7 +97,7 @@ def analyse(table: Table) -> Analysis:
 STUDY = Study(
     name="sparse_parity",
     title="Multitask sparse parity: quanta learnt one by one",
-    question="Does a network learn many parities one by one, each at once, and does their order "
+    question="Does a network learn many parities one by one, each abruptly, and does their order "
     "make its loss a power law of parameters, samples and steps?",
     prediction="tasks are learnt in the order of their frequency; the loss falls as N^-alpha, "
     "D^{-alpha/(1 + alpha)} and S^{-alpha/(1 + alpha)}",
@@ -108,7 +109,7 @@ STUDY = Study(
         "p": "frequency of a task among the samples",
         "t": "update at which a task is half learnt",
         "alpha": "the k-th most frequent task has a frequency proportional to k^{-(alpha + 1)}",
-        "L_n": "loss where the n most frequent tasks are learnt",
+        "L_n": "loss if the n most frequent tasks are learnt",
         "K": "number of tasks",
         "b": "loss of a task that is not learnt",
     },
@@ -130,20 +131,21 @@ STUDY = Study(
     notebook=Notebook(
         number=3,
         name="A replication of the quantization model",
-        printed="the training loss of one unseeded run of ten tasks, 0.696 falling to 0.124, and "
-        "one figure of ten task losses, too crowded to read times from.",
+        printed="the training loss of one unseeded run of ten tasks, which falls from 0.696 to "
+        "0.124, and a figure of ten task losses that is too crowded to read learning times from.",
     ),
     notes=(
-        "The notebook sets no seed: its one run is compared with five of ours as a sixth draw.",
+        "The notebook sets no seed: its run is compared with five of ours as if it were a sixth.",
         "Size paper is a reduced problem: 100 tasks of 3 of 32 bits, batches of 2,000, learning "
         "rate 0.003, 8 to 256 units, 30,000 updates. The paper has 500 tasks of 3 of 100 bits, "
-        "batches of 20,000, 0.001, 9 to 500 units, 200,000 updates; the spec's fields take those.",
-        "Half learnt, in the findings: the loss of a task is below 0.35 nats, half of chance. The "
-        "column tasks_learnt counts at the end of training, below 0.1 bit as the paper does: fewer "
-        "tasks.",
-        "Intervals are Student's over seeds. Another number of threads rounds otherwise and gives "
-        "another run of a seed; the scatter between seeds stands for that too.",
-        "One sigmoid unit reads the hidden layer; the paper has two units and a softmax, which is "
-        "the same function with more parameters.",
+        "batches of 20,000, learning rate 0.001, 9 to 500 units, 200,000 updates; the spec's "
+        "fields allow these values.",
+        "In the findings a task is half learnt once its loss is below 0.35 nats, half of chance. "
+        "The column tasks_learnt counts the tasks whose loss is below 0.1 bit at the end of "
+        "training, as in the paper; these are fewer.",
+        "Intervals are Student's over seeds. With another number of threads rounding differs, and "
+        "a seed gives another run; the scatter between seeds includes this effect.",
+        "The output is one sigmoid unit; the paper has two units and a softmax, which is the same "
+        "function with more parameters.",
     ),
 )

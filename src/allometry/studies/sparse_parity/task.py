@@ -1,9 +1,9 @@
 """Samples of multitask sparse parity, drawn as words inside a compiled program.
 
-A sample is a control bit that names a task and `n_bits` fair data bits; its label is
-the parity of the task's own few data bits (Michaud et al. 2303.13506, section 3).
-Data bits stay packed in 32-bit words until a network reads them: a label is the
-number of ones in `word & mask`, and no array of floats ever comes from the host.
+A sample has control bits, which are a one-hot code of its task, and `n_bits` fair data bits. Its
+label is the parity of the task's own few data bits (Michaud et al. 2303.13506, section 3). Data
+bits stay packed in 32-bit words until a network reads them. A label is the parity of the number
+of ones in `word & mask`, and no array of floats is transferred from the host.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 WORD = 32
-# Up to here comparing with every threshold is faster than bisecting them.
+# With fewer thresholds, comparing with all of them is faster than bisection.
 FEW_TASKS = 64
 
 
@@ -43,10 +43,11 @@ class Task:
     """The tasks of a run.
 
     Attributes:
-        frequencies: probability of each task, ``(n_tasks,)``, falling.
-        subsets: the data bits of each task's parity.
+        frequencies: probability of each task, ``(n_tasks,)``, in descending order.
+        subsets: indices of the data bits in each task's parity.
         masks: the same as words, ``(n_tasks, words)`` uint32.
-        thresholds: ``(n_tasks - 1,)`` uint32: a uniform word below the first is task 0, ...
+        thresholds: ``(n_tasks - 1,)`` uint32; a uniform word below the first gives task 0, one
+            between the first and the second task 1, and so on.
     """
 
     frequencies: NDArray[np.float64]
@@ -56,7 +57,7 @@ class Task:
 
     @classmethod
     def of(cls, spec: ParityRun) -> "Task":
-        """The tasks of this run: their bits depend on its seed alone."""
+        """The tasks of this run; their bits depend on its seed and the sizes of the task."""
         p = frequencies(spec.n_tasks, spec.alpha, spec.offset)
         task_bits = subsets(spec.n_bits, spec.ks, spec.seed, distinct=spec.distinct)
         return cls(p, task_bits, masks(task_bits, spec.n_bits), thresholds(p))
@@ -65,7 +66,7 @@ class Task:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Samples:
-    """Samples: data bits in words ``(n, words)`` uint32, and the task of each ``(n,)`` int32."""
+    """Data bits of samples in words ``(n, words)`` uint32, and their tasks ``(n,)`` int32."""
 
     words: jax.Array
     tasks: jax.Array
@@ -74,10 +75,10 @@ class Samples:
 def subsets(
     n_bits: int, ks: Sequence[int], seed: int, *, distinct: bool
 ) -> tuple[tuple[int, ...], ...]:
-    """For every task the places of its k bits, rising, each set equally likely.
+    """The indices of each task's k bits, in ascending order; all sets are equally likely.
 
     Args:
-        distinct: a set that is there already is drawn again.
+        distinct: whether a set that another task has already is drawn again.
     """
     random = np.random.default_rng((seed, 0x7461736B))
     task_bits: list[tuple[int, ...]] = []
@@ -90,7 +91,7 @@ def subsets(
 
 
 def masks(task_bits: Sequence[Sequence[int]], n_bits: int) -> NDArray[np.uint32]:
-    """Words with a one at each bit of a task, ``(n_tasks, words)``."""
+    """Words with ones at the bits of each task, ``(n_tasks, words)``."""
     out = np.zeros((len(task_bits), -(-n_bits // WORD)), dtype=np.uint32)
     for task, places in enumerate(task_bits):
         for place in places:
@@ -99,18 +100,18 @@ def masks(task_bits: Sequence[Sequence[int]], n_bits: int) -> NDArray[np.uint32]
 
 
 def thresholds(p: NDArray[np.float64]) -> NDArray[np.uint32]:
-    """Where the tasks part a uniform 32-bit word: each has its probability to 2^-32."""
+    """Thresholds that split a uniform 32-bit word into tasks, with probabilities to 2^-32."""
     return np.minimum(np.round(np.cumsum(p)[:-1] * 2.0**32), 2.0**32 - 1).astype(np.uint32)
 
 
 def exact_counts(p: NDArray[np.float64], n: int) -> NDArray[np.int64]:
-    """How often each task stands in a test set of about n: floor(p_i n), as Michaud et al."""
-    # What is a whole number but for rounding stays it.
+    """Number of samples of each task in a test set of about n: floor(p_i n), as Michaud et al."""
+    # Values within rounding error of an integer are treated as that integer.
     return np.floor(p * n * (1 + 1e-12)).astype(np.int64)
 
 
 def stream(seed: int, use: str) -> jax.Array:
-    """A key for one use of a seed; the generator is the same on every machine and device."""
+    """A random key for one use of a seed; the same on every machine and device."""
     number = int.from_bytes(use.encode()[:4], "big") & 0x7FFFFFFF
     return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), number)
 
@@ -125,9 +126,9 @@ def draw(
     """n fresh samples.
 
     Args:
-        words: 32-bit words of data bits.
-        thresholds: of the tasks' frequencies, as in `Task`.
-        force_task: a task, or one for each sample ``(n,)``, instead of drawing them.
+        words: number of 32-bit words of data bits.
+        thresholds: as in `Task`.
+        force_task: a task, or one for each sample ``(n,)``; None draws the tasks.
     """
     drawn = jax.random.bits(key, (n, words + (force_task is None)), jnp.uint32)
     if force_task is not None:
@@ -136,19 +137,20 @@ def draw(
 
 
 def numbered(key: jax.Array, index: jax.Array, words: int, thresholds: jax.Array) -> Samples:
-    """The samples of these numbers ``(n,)``: the same number is always the same sample.
+    """The samples with these indices ``(n,)``; an index always gives the same sample.
 
-    So a training set of any size needs no memory, and its size is no part of a program's shape.
+    A training set of any size therefore takes no memory, and programs need not be compiled again
+    for another size.
     """
 
-    def one(i: jax.Array) -> jax.Array:
+    def sample_bits(i: jax.Array) -> jax.Array:
         return jax.random.bits(jax.random.fold_in(key, i), (words + 1,), jnp.uint32)
 
-    return _as_samples(jax.vmap(one)(index), thresholds)
+    return _as_samples(jax.vmap(sample_bits)(index), thresholds)
 
 
 def fixed_samples(key: jax.Array, task: Task, n: int) -> Samples:
-    """A test set of about n samples in which every task has its exact proportion."""
+    """A test set of about n samples, with each task in exact proportion to its frequency."""
     counts = exact_counts(task.frequencies, n)
     tasks = np.repeat(np.arange(len(counts)), counts)
     words = task.masks.shape[1]
@@ -162,13 +164,13 @@ def labels(samples: Samples, masks: jax.Array) -> jax.Array:
 
 
 def bits(words: jax.Array, n_bits: int) -> jax.Array:
-    """Data bits as floats, ``(n, n_bits)``, of words ``(n, words)``: lowest bit first."""
+    """Data bits as floats ``(n, n_bits)`` from words ``(n, words)``, lowest bit first."""
     apart = (words[:, :, None] >> jnp.arange(WORD, dtype=jnp.uint32)) & 1
     return apart.reshape(len(words), -1)[:, :n_bits].astype(jnp.float32)
 
 
 def _as_samples(drawn: jax.Array, thresholds: jax.Array) -> Samples:
-    """Words of which the last one draws the task."""
+    """Samples from random words; the last word of each determines the task."""
     method = "compare_all" if len(thresholds) < FEW_TASKS else "scan"
     tasks = jnp.searchsorted(thresholds, drawn[:, -1], side="right", method=method)
     return Samples(drawn[:, :-1], tasks.astype(jnp.int32))

@@ -1,6 +1,6 @@
-"""Sparse-parity runs along training: when each task is learnt, and how sharply.
+"""Sparse-parity runs along training: when each task is learnt, and how abruptly.
 
-Losses are in nats as stored; `BIT` turns them into the bits of Michaud et al. (2303.13506).
+Losses are in nats as stored. Divided by `BIT` they are in bits, as in Michaud et al. (2303.13506).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,19 +39,21 @@ __all__ = [
 Array = NDArray[np.float64]
 
 BIT = float(np.log(2))  # nats
-HALF = 0.35  # nats: a task is half learnt below (studies.md 003.2; chance is 0.693)
-FALLING = 0.95 * BIT  # a loss has begun to fall: the paper's first point of its law in D
-LEARNT = 0.1 * BIT  # and learnt below 0.1 bit (Michaud et al., appendix)
+HALF = 0.35  # nats; a task is half learnt below this loss (chance is 0.693)
+FALLING = 0.95 * BIT  # a loss below this has begun to fall, as in the paper's law in D
+LEARNT = 0.1 * BIT  # a task is learnt below this loss (Michaud et al., appendix)
 
 
 class ParityTrajectory(NamedTuple):
-    """One run along its training.
+    """A run along its training.
 
     Attributes:
-        row: its columns. step: updates made ``(points,)``.
-        loss: of the training batch. test_loss: ``(points,)``, nats.
+        row: its columns in the table.
+        step: updates made at each point, ``(points,)``.
+        loss: on the training batch, ``(points,)``, nats.
+        test_loss: ``(points,)``, nats.
         tasks: loss of each task, ``(points, n_tasks)``, nats.
-        frequencies: of the tasks ``(n_tasks,)``.
+        frequencies: of the tasks, ``(n_tasks,)``.
     """
 
     row: Mapping[str, Any]
@@ -63,26 +65,26 @@ class ParityTrajectory(NamedTuple):
 
 
 def finished(table: Table) -> list[ParityTrajectory]:
-    """The finished runs along training, by alpha, seed and width."""
+    """The finished runs along training, ordered by alpha, seed, width and number of samples."""
     done = table.where(status="done").sort("alpha", "seed", "width", "n_samples")
     return [_trajectory(done, row) for row in done]
 
 
 def online(table: Table) -> list[ParityTrajectory]:
-    """Of each alpha and seed the widest network on fresh samples."""
+    """The widest networks on fresh samples, for each alpha and seed."""
     fresh = table.where(status="done", n_samples=0)
     if not len(fresh):
         return []
-    return [c for c in finished(fresh) if c.row["width"] == fresh["width"].max()]
+    return [run for run in finished(fresh) if run.row["width"] == fresh["width"].max()]
 
 
 def half_learnt(run: ParityTrajectory, below: float = HALF) -> Array:
-    """Step at which each task's loss first falls below, ``(n_tasks,)``; NaN where it never does."""
+    """Step at which each task's loss first falls below `below`, ``(n_tasks,)``; NaN for never."""
     return np.array([crossing(run.step, loss, below) for loss in run.tasks.T])
 
 
 def crossing(step: Array, loss: Array, below: float) -> float:
-    """First step at which a loss is below, a straight line taken between points; NaN for never."""
+    """First step at which a loss is below `below`, interpolated linearly; NaN for never."""
     under = np.flatnonzero(loss < below)
     if not len(under):
         return float("nan")
@@ -94,19 +96,22 @@ def crossing(step: Array, loss: Array, below: float) -> float:
 
 
 def leading(half: Array) -> int:
-    """How many tasks, from the most frequent on, are learnt before the first that is not."""
+    """Number of tasks that are more frequent than the first task that is never learnt."""
     return int(np.argmin(np.append(np.isfinite(half), False)))
 
 
 class Order(NamedTuple):
-    """The pairs of tasks of one run of which at least one is learnt; of the others, nothing is
-    known. A task that is never learnt counts as later than all that are.
+    """The order in which the tasks of one run are learnt.
+
+    Only pairs of which at least one task is learnt are counted; for the others the order is
+    unknown. A task that is never learnt counts as later than all that are.
 
     Attributes:
-        right: pairs of which the more frequent task is learnt first. pairs: all.
-        nearest: step of the rarer task over that of the more frequent, the smallest of all pairs:
-            below 1 where the order is broken anywhere. A task that is never learnt has the last
-            step, the earliest it could be learnt at. NaN where none is learnt.
+        right: number of pairs of which the more frequent task is learnt first.
+        pairs: number of all pairs counted.
+        nearest: the smallest ratio over pairs of the step of the rarer task to that of the more
+            frequent one; below 1 if any pair is out of order. A task that is never learnt has the
+            last step, the earliest at which it could be learnt. NaN if no task is learnt.
     """
 
     right: int
@@ -115,11 +120,11 @@ class Order(NamedTuple):
 
     @classmethod
     def of(cls, learnt: Array, last: float) -> "Order":
-        """Of the steps at which tasks are learnt, NaN for never, and the last step of the run."""
+        """The order for the steps at which tasks are learnt, NaN for never, and the last step."""
         known = np.isfinite(learnt)
         frequent, rare = np.triu_indices(len(learnt), 1)
-        told = known[frequent] | known[rare]
-        frequent, rare = frequent[told], rare[told]
+        counted = known[frequent] | known[rare]
+        frequent, rare = frequent[counted], rare[counted]
         later, earliest = (np.where(known, learnt, end) for end in (np.inf, last))
         ratios = earliest[rare] / earliest[frequent]
         return cls(
@@ -135,10 +140,10 @@ def learnt(run: ParityTrajectory) -> NDArray[np.int64]:
 
 
 def convergence(run: ParityTrajectory, below: float = HALF) -> float:
-    """x of t proportional to p^-x, over the leading tasks; t as in `half_learnt`.
+    """The exponent x of t proportional to p^-x over the leading tasks, with t by `half_learnt`.
 
-    Tasks behind the first that stays unlearnt are left out: those of them that are learnt are
-    the lucky ones, and would flatten the line.
+    Tasks rarer than the first unlearnt one are left out. Those of them that are learnt were learnt
+    early by chance, and would bias the exponent towards 0.
     """
     half = half_learnt(run, below)
     n = leading(half)
@@ -146,18 +151,25 @@ def convergence(run: ParityTrajectory, below: float = HALF) -> float:
 
 
 def collapse(run: ParityTrajectory, x: float) -> Array:
-    """Steps times p^x of each task, ``(points, n_tasks)``: tasks learnt after p^-x agree."""
+    """Steps times p^x for each task, ``(points, n_tasks)``.
+
+    In this time, tasks that are learnt after p^-x steps are learnt together.
+    """
     return np.asarray(run.step[:, None] * run.frequencies**x)
 
 
 def sharpness(run: ParityTrajectory) -> tuple[float, float]:
-    """Factor in time from three quarters of chance to a quarter: of a task (median), of the whole.
+    """Factors in time over which losses fall from three quarters to one quarter of chance.
 
-    The whole counts to its last point where it does not get there: a lower bound.
+    Returns:
+        The median over tasks, and the factor for the test loss. If the test loss does not fall to
+        a quarter of chance, its factor is up to the last point: a lower bound.
     """
     high, low = 0.75 * BIT, 0.25 * BIT
-    each = [crossing(run.step, loss, low) / crossing(run.step, loss, high) for loss in run.tasks.T]
-    factors = [factor for factor in each if np.isfinite(factor)]
+    of_tasks = (
+        crossing(run.step, loss, low) / crossing(run.step, loss, high) for loss in run.tasks.T
+    )
+    factors = [factor for factor in of_tasks if np.isfinite(factor)]
     end = crossing(run.step, run.test_loss, low)
     whole = (end if np.isfinite(end) else float(run.step[-1])) / crossing(
         run.step, run.test_loss, high
@@ -166,14 +178,14 @@ def sharpness(run: ParityTrajectory) -> tuple[float, float]:
 
 
 def above_chance(run: ParityTrajectory) -> float:
-    """Mean loss above ln 2 of tasks not begun, from where the first is half learnt on; nats."""
-    behind = run.tasks[(run.tasks < HALF).any(axis=1).cumsum() > 0]
-    near = behind[behind > FALLING]
-    return float(near.mean() - BIT) if len(near) else float("nan")
+    """Mean loss minus ln 2 of tasks not yet begun, after the first is half learnt; nats."""
+    after_first = run.tasks[(run.tasks < HALF).any(axis=1).cumsum() > 0]
+    not_begun = after_first[after_first > FALLING]
+    return float(not_begun.mean() - BIT) if len(not_begun) else float("nan")
 
 
 def off_the_curve(run: ParityTrajectory) -> float:
-    """Mean of the test loss less L_n, n the number of tasks learnt, while it falls; bits."""
+    """Mean of the test loss minus L_n with n tasks half learnt, once the loss falls; bits."""
     share = np.append(0.0, np.cumsum(run.frequencies))
     gap = run.test_loss / BIT - (1 - share[learnt(run)])
     falling = run.test_loss < FALLING
@@ -181,14 +193,17 @@ def off_the_curve(run: ParityTrajectory) -> float:
 
 
 def span(values: Sequence[float] | Array) -> str:
-    """Smallest and largest of whole numbers, in words."""
+    """The range of whole numbers as text, or the number if all are equal."""
     low, high = np.nanmin(values), np.nanmax(values)
     return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
 
 
 def trajectories(table: Table) -> Table:
-    """Every point of every run on fresh samples: seed, step, loss and each task's loss, as the
-    notebook logs them; where runs differ in width or alpha, those columns too."""
+    """Every point of every run on fresh samples: seed, step, loss and each task's loss.
+
+    These are the columns that the notebook logs. If runs differ in width or alpha, the table has
+    these columns too.
+    """
     fresh = [run for run in finished(table) if run.row["n_samples"] == 0]
     varying = [n for n in ("alpha", "width") if len({run.row[n] for run in fresh}) > 1]
     columns: dict[str, Any] = {
@@ -218,6 +233,6 @@ def _trajectory(table: Table, row: Mapping[str, Any]) -> ParityTrajectory:
 
 
 def each_alpha(runs: Sequence[ParityTrajectory]) -> Iterator[tuple[float, list[ParityTrajectory]]]:
-    """Runs by alpha."""
+    """Each alpha with its runs, in ascending order."""
     for alpha in sorted({float(run.row["alpha"]) for run in runs}):
         yield alpha, [run for run in runs if run.row["alpha"] == alpha]
