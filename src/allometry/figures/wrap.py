@@ -34,11 +34,14 @@ def wrapped(text: str, points: float, size: float, *, bold: bool = False) -> str
 @lru_cache(maxsize=1024)
 def _width(text: str, size: float, bold: bool) -> float:
     """Of one line, in points."""
-    from matplotlib.font_manager import FontProperties  # here: as in all of the style
-    from matplotlib.textpath import TextPath
+    from matplotlib.cbook import is_math_text  # here: as in all of the style
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
 
     shown = drawable(to_mathtext(text, bold=bold))
     if not shown.strip():
         return 0.0
-    font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-    return float(TextPath((0, 0), shown, size=size, prop=font).get_extents().width)
+    font = FontProperties(family="DejaVu Sans", size=size, weight="bold" if bold else "normal")
+    # By the metrics of the font; the outlines of all letters would take fifty times as long.
+    width, _, _ = text_to_path.get_text_width_height_descent(shown, font, bool(is_math_text(shown)))
+    return float(width)

@@ -68,11 +68,7 @@ def publish(
             specs = study.specs(size, None, changes)
             table = results.declared_now(table, specs, study.name, size)
         provenance = opened.provenance(*declaration)
-        declared = sum(
-            entry.declared
-            for entry in opened.status()
-            if (entry.study, entry.size, entry.variant) == declaration
-        )
+        declared = len(opened.declared(*declaration))
     analysis = study.analysis(table)
     require_finished(study, table, size)
     pictures = draw_figures(study, table, analysis)

@@ -75,10 +75,13 @@ def declared_now(rows: Table, specs: Sequence["Experiment"], study: str, size: s
 
     if not len(rows):
         return rows
-    seeds = set(rows["seed"].tolist())
-    declared = set(run_ids([s.model_copy(update={"seed": seed}) for s in specs for seed in seeds]))
-    declared |= {run_id for plan in rows.plans for run_id in plan.runs}
-    kept = [i for i, run_id in enumerate(rows["run_id"].tolist()) if run_id in declared]
+    names = rows["run_id"].tolist()
+    declared = set(run_ids(specs)) | {run_id for plan in rows.plans for run_id in plan.runs}
+    if not declared.issuperset(names):  # there may be other seeds, by --seeds
+        seeds = set(rows["seed"].tolist())
+        others = [s.model_copy(update={"seed": seed}) for s in specs for seed in seeds - {s.seed}]
+        declared |= set(run_ids(others))
+    kept = [i for i, run_id in enumerate(names) if run_id in declared]
     if len(kept) == len(rows):
         return rows
     left_out = (
@@ -105,7 +108,8 @@ def stored_size(store: Store, study: str, sizes: Sequence[str] = SIZES) -> str:
     Raises:
         UsageError: when there is none.
     """
-    stored = {entry.size for entry in store.status() if entry.study == study and entry.done}
+    # Counted without hashes, for the table that follows checks every run.
+    stored = {entry.size for entry in store.counts() if entry.study == study and entry.done}
     for size in (*reversed(sizes), *sorted(stored)):
         if size in stored:
             return size
