@@ -67,7 +67,7 @@ def test_influence_on_a_law_with_its_companion_is_refused():
     n, d = 10 ** rng.uniform(7, 9, 12), 10 ** rng.uniform(9, 11, 12)
     table = Table({"n": n, "d": d, "lr": 2 * n**-0.7 * d**0.3, "bs": 0.6 * d**0.57})
     both = fit(table, laws.lr_batch, N="n", D="d", lr="lr", batch="bs", resamples=5)
-    with pytest.raises(UsageError, match="fitted with a second law"):
+    with pytest.raises(UsageError, match="fitted together with a second law"):
         influence_on(both)
 
 
