@@ -243,12 +243,12 @@ def test_a_fit_document_that_was_changed(call):
     text = Path("fit.json").read_text()
     Path("fit.json").write_text(text.replace('"rows": 35', '"rows": 36'))
     code, _, err = call("plan fit.json --compute 1e21")
-    assert code == DATA and "not as it was written" in err
+    assert code == DATA and "changed after it was written" in err
     document = {**json.loads(text), "schema": "allometry/fit/1"}
     del document["sha256"], document["draws"]["alpha"]
     Path("fit.json").write_text(json.dumps(document))
     code, _, err = call("plan fit.json --compute 1e21")
-    assert code == DATA and "draws: none of alpha" in err
+    assert code == DATA and "draws: no draws of alpha" in err
 
 
 def test_values_without_a_best_size(call):

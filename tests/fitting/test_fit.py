@@ -373,7 +373,7 @@ def test_a_saved_fit_without_intervals_is_equal_to_the_fit():
 def test_a_document_with_too_few_rows_of_data_is_refused():
     document = fit(sweep(), "power", XY, resamples=0).to_document()
     document["data"] = {**document["data"], "x": document["data"]["x"][:3]}
-    with pytest.raises(DataError, match="95 rows were expected"):
+    with pytest.raises(DataError, match="every column must have 95 rows"):
         Fit.from_json(json.dumps(document))
 
 

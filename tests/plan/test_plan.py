@@ -141,7 +141,7 @@ def test_documents_go_both_ways(of_table):
 
 def test_a_document_that_was_changed_is_refused(of_table):
     text = of_table.to_json()
-    with pytest.raises(DataError, match="not as it was written"):
+    with pytest.raises(DataError, match="changed after it was written"):
         Plan.from_json(text.replace('"rows": 35', '"rows": 36'))
     document = of_table.to_document()
     for change in ({"laws": {}}, {"rows": "many"}, {"alarms": [{}]}, {"disagreement": [{}]}):
