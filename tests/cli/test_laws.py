@@ -97,7 +97,7 @@ def test_a_status_other_than_converged_is_the_first_line(call):
         ("fit runs.csv --law power --map x=logn --map y=loss", "did you mean 'log_n'?"),
         ("fit runs.csv --lw power --map x=log_n --map y=loss", "--law"),
         (f"fit runs.csv --law power {MAPPED} --predict N=1e9", "'N' is not a size of law power"),
-        (f"fit runs.csv --law power {MAPPED} --predict loss=2", "'loss' is not a size of law power"),
+        (f"fit runs.csv --law power {MAPPED} --predict loss=2", "'loss' is not a size of law"),
         (f"fit runs.csv --law power {MAPPED} --predict x=-1", "needs a positive x, got -1"),
         (f"fit runs.csv --law power {MAPPED} --predict x=large", "a number expected, got 'large'"),
         (f"fit runs.csv --law power {MAPPED} --predict 1e9", "SYMBOL=VALUE"),

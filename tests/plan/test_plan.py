@@ -248,7 +248,7 @@ def test_inference_by_either_account():
     assert both.d_opt.value / both.n_opt.value == pytest.approx(131, abs=0.5)
     assert both.loss.value == pytest.approx(1.988529, abs=5e-7)
     assert both.baseline_flops is None
-    with pytest.raises(UsageError, match="inference decides the size"):
+    with pytest.raises(UsageError, match="with inference the plan chooses the size"):
         plan(**options, account="lifetime", size=1e10)
     with pytest.raises(UsageError, match="account"):
         plan(**options)
