@@ -163,7 +163,7 @@ def test_next_runs_are_printed_and_written(call):
     ("line", "said"),
     [
         (f"plan runs.csv {MAPPED}", "a plan is made for a compute"),
-        (f"plan runs.csv {MAPPED} --compute nan", "compute is a positive number"),
+        (f"plan runs.csv {MAPPED} --compute nan", "compute must be a positive number"),
         (f"plan runs.csv {MAPPED} --compute 1e21 --target-loss 2", "a plan is made for"),
         ("plan runs.csv --compute 1e21", "state which columns"),
         ("plan --compute 1e21", "needs a table"),
@@ -218,7 +218,7 @@ def test_a_fit_of_another_law_is_refused(call):
         f"plan runs.csv {MAPPED} --compute 1e21 --against power.json",
     ):
         code, out, err = call(line)
-        assert code == USAGE and not out and "power is one of x" in err, line
+        assert code == USAGE and not out and "power has the sizes x" in err, line
 
 
 @pytest.mark.parametrize(
