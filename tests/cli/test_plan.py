@@ -185,7 +185,7 @@ def test_next_runs_are_printed_and_written(call):
         (f"plan --parameters {PUBLISHED} --compute 1e24 -o plan.pdf", "plan.json or plan.html"),
         ("next runs.csv --budget 1e20 --target law", "state which columns"),
         ("plan runs.csv --compute 1e21 --map C=params --map D=tokens --map L=loss",
-         "N may be computed: N=params/6/tokens"),
+         "Compute N with N=params/6/tokens"),
         (f"plan runs.csv --design {MAPPED} --size 1e9", "not for --design"),
         (f"plan runs.csv --design {MAPPED} --laws chinchilla,kaplan", "one law"),
         ("plan --design", "name it"),

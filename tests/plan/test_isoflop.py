@@ -191,7 +191,7 @@ def test_an_approach_that_cannot_be_used_says_why():
     with pytest.raises(DataError, match="2 of 2 can be used"):
         isoflop(made_runs(computes=BUDGETS[:2]), TARGET)
     runs = made_runs()
-    with pytest.raises(DataError, match="every row is of the run 'a'"):
+    with pytest.raises(DataError, match="every row belongs to the run 'a'"):
         isoflop(changed(runs, run=np.full(len(runs), "a", object)), TARGET)
 
 

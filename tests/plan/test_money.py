@@ -80,7 +80,7 @@ def test_a_sparse_peak_is_halved_and_said_so():
         (lambda: Peak(-1.0, "dense"), "positive peak"),
         (lambda: Peak(989e12, "fast"), "dense or sparse"),
         (lambda: Rate(2.0, INT8, 40), "for 40% write 0.4"),
-        (lambda: Rate(2.0, INT8, 0), "share above 0"),
+        (lambda: Rate(2.0, INT8, 0), "above 0 and at most 1"),
         (lambda: Rate(-2.0, INT8, 0.4), "price"),
         (lambda: Serving(-1, 1, TRAIN, TRAIN), "input tokens"),
         (lambda: hours(np.array(1e24), 0, INT8, 0.4), "from 1 on"),
