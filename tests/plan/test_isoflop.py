@@ -179,7 +179,7 @@ def test_to_judge_the_ends_loses_points_of_curves_without_noise(factor):
 def test_curvature():
     runs = made_runs(points=8)
     bent_down = changed(runs, loss=6 - runs.loss)
-    assert "does not bend upward" in reason(bent_down).reason
+    assert "does not curve upward" in reason(bent_down).reason
     noisy = made_runs(points=8, factor=1.3, sd=0.05, seed=3)
     reasons = " ".join(c.reason for c in screened(noisy, budgets(noisy.compute), Quality()))
     assert "interval reaches 0" in reasons or "bend upward" in reasons
