@@ -182,7 +182,7 @@ def test_curvature():
     assert "does not curve upward" in reason(bent_down).reason
     noisy = made_runs(points=8, factor=1.3, sd=0.05, seed=3)
     reasons = " ".join(c.reason for c in screened(noisy, budgets(noisy.compute), Quality()))
-    assert "interval reaches 0" in reasons or "bend upward" in reasons
+    assert "interval reaches 0" in reasons or "curve upward" in reasons
 
 
 def test_an_approach_that_cannot_be_used_says_why():
