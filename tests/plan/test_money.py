@@ -83,8 +83,8 @@ def test_a_sparse_peak_is_halved_and_said_so():
         (lambda: Rate(2.0, INT8, 0), "above 0 and at most 1"),
         (lambda: Rate(-2.0, INT8, 0.4), "price"),
         (lambda: Serving(-1, 1, TRAIN, TRAIN), "input tokens"),
-        (lambda: hours(np.array(1e24), 0, INT8, 0.4), "from 1 on"),
-        (lambda: hours(np.array(1e24), 1.5, INT8, 0.4), "from 1 on"),
+        (lambda: hours(np.array(1e24), 0, INT8, 0.4), "integer of at least 1"),
+        (lambda: hours(np.array(1e24), 1.5, INT8, 0.4), "integer of at least 1"),
         (lambda: cheapest(SARDANA, Rate(0, INT8, 0.4), SERVING, loss=1.947), "price of training"),
     ],
 )
