@@ -192,7 +192,7 @@ def test_next_runs_are_printed_and_written(call):
         (f"plan runs.csv --design {MAPPED} --parameters {PUBLISHED}", "noise"),
         (f"next runs.csv {MAPPED} --budget 0 --target law", "positive budget"),
         (f"next runs.csv {MAPPED} --budget nan --target law", "positive budget"),
-        (f"next runs.csv {MAPPED} --budget 1e20 --target size {QUICK}", "a target is"),
+        (f"next runs.csv {MAPPED} --budget 1e20 --target size {QUICK}", "a target must be"),
         (f"next runs.csv {MAPPED} --target law", "--budget"),
         ("next --budget 1e20 --target law", "name it"),
     ],
