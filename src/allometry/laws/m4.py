@@ -93,9 +93,7 @@ LAW = Law(
     response="y",
     parameters=(
         Parameter("E", "floor of y", positive=True, bounds=(1e-6, 1e3), kind="floor"),
-        Parameter(
-            "y0", "y as x goes to 0", positive=True, bounds=(1e-6, 1e4), kind="floor"
-        ),
+        Parameter("y0", "y as x goes to 0", positive=True, bounds=(1e-6, 1e4), kind="floor"),
         Parameter("A", "coefficient", positive=True, bounds=(1e-9, 1e9)),
         Parameter("alpha", "exponent", bounds=(1e-4, 20.0)),
         Parameter(

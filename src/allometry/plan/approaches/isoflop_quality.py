@@ -283,8 +283,7 @@ def _vertex(curve: Curve) -> float:
 
 
 def _bends(curve: Curve, level: float) -> bool:
-    """Whether Student's interval of the coefficient of z^2 is above 0; False without spare points.
-    """
+    """Whether Student's interval of the coefficient of z^2 is above 0; no without spare points."""
     loss, parabolas = curve.loss[curve.kept], Parabolas.over(curve.x[curve.kept])
     coefficients, spare = parabolas.through(loss), len(loss) - 3
     if spare == 0:

@@ -224,8 +224,7 @@ def _points(fit: Fit, draws: int) -> dict[str, Array]:
 
 
 def _prior(law: Law, values: Values, fixed: Sequence[str]) -> Array:
-    """Prior standard deviations, so that parameters that rows do not identify stay finite, (d, p).
-    """
+    """Prior standard deviations (d, p); they keep variances finite that rows do not determine."""
     return np.stack(
         [
             np.full(len(values[p.name]), LOG_PRIOR) if p.positive else 1 + np.abs(values[p.name])
