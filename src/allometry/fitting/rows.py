@@ -254,7 +254,7 @@ def _refuse_uninformative(
         reasons = ", ".join(f"{count} {rule}" for rule, count in rules.items())
         advice = f"{law.response} not positive" in rules
         raise DataError(
-            f"law {law.name} has {free} free parameters and needs at least as many rows; "
+            f"law {law.name} has {free} parameters to fit and needs at least as many rows; "
             f"{before - len(dropped)} of {before} rows are left after dropping"
             + (f" (left out: {reasons})" if reasons else "")
             + (f"; they have {_without_logarithm(law)}" if advice else "")
