@@ -237,7 +237,7 @@ def _not_positive_notes(law: Law, dropped: Sequence[tuple[int, str]]) -> tuple[s
 def _without_logarithm(law: Law) -> str:
     return (
         f"no logarithm of {law.response}, since {law.response} <= 0; "
-        f"objective squared fits {law.response} without logarithms"
+        f"objective squared fits {law.response} itself"
     )
 
 
