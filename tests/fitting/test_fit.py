@@ -269,7 +269,7 @@ def test_pictures_of_profile_basins_and_held_out_rows():
     far = np.geomspace(1e6, 1e7, 5)
     ax = draw_held_out(made, {"x": far}, 0.1 + 3 * far**-0.35)
     assert ax.get_xlabel() == "predicted" and len(ax.collections) == 1
-    with pytest.raises(UsageError, match="5 sizes but 2"):
+    with pytest.raises(UsageError, match="got 5 and 2"):
         draw_held_out(made, {"x": far}, [1.0, 2.0])
 
 

@@ -58,7 +58,7 @@ def test_a_group_left_out_is_left_out_whole_and_with_its_weights():
     rest = table.take(table["g"] != changes["left_out"][0])
     again = fit(rest, "power_floor", XY, weights="w", delta=0.05, resamples=0)
     assert changes["alpha"][0] == pytest.approx(again.values["alpha"], rel=1e-5)
-    with pytest.raises(UsageError, match="one value only"):
+    with pytest.raises(UsageError, match="only one value"):
         influence(table.with_columns(g=np.zeros(24)), "power_floor", XY, leave_out="g")
 
 

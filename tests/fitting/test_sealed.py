@@ -96,7 +96,7 @@ def test_the_data_hash_holds_for_weighted_rows():
         ({"law": None}, "at law"),
         ({"law": "nothing"}, "no law 'nothing'"),
         ({"rows": "12"}, "at rows"),
-        ({"rows": 13}, "rows: 13, but its data have 12"),
+        ({"rows": 13}, "rows: 13, but the data have 12"),
         ({"data": {}}, "damaged"),
         ({"draws": {"A": [1.0], "alpha": []}}, "draws"),
         ({"parameters": {}}, "damaged"),

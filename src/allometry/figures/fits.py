@@ -102,7 +102,9 @@ def draw_held_out(
     y = np.asarray(measured, float)
     predicted = fit.predict(sizes)
     if len(predicted) != len(y):
-        raise UsageError(f"{len(predicted)} sizes but {len(y)} measured values")
+        raise UsageError(
+            f"as many sizes as measured values expected, got {len(predicted)} and {len(y)}"
+        )
     ax = _axes() if ax is None else ax
     dress(ax, xlog=bool((predicted > 0).all()), ylog=bool((y > 0).all()))
     _diagonal(ax, predicted, y)

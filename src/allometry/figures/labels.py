@@ -27,7 +27,7 @@ def end_label(
 ) -> None:
     """Write a label beside the last (side "right") or first ("left") point."""
     if side not in ("right", "left"):
-        raise UsageError(f"label_at is 'right', 'left' or 'none', got {side!r}")
+        raise UsageError(f"label_at must be 'right', 'left' or 'none', got {side!r}")
     if not len(x):
         return
     end = x.max() if side == "right" else x.min()
@@ -116,7 +116,7 @@ def corner_note(ax: "Axes", text: str, place: str) -> None:
     """A note in a corner of the axes."""
     vertical, _, horizontal = place.partition(" ")
     if vertical not in ("upper", "lower") or horizontal not in ("left", "right"):
-        raise UsageError(f"note_at is like 'upper right', got {place!r}")
+        raise UsageError(f"note_at must be a corner such as 'upper right', got {place!r}")
     if text:
         ax.annotate(
             to_mathtext(text),

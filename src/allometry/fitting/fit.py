@@ -123,7 +123,7 @@ def _columns(
     if columns is not None:
         if symbols:
             raise UsageError(
-                f"columns are given as a mapping, so {', '.join(symbols)} is not understood; "
+                f"columns are given as a mapping, so {', '.join(symbols)} cannot be a keyword; "
                 f"options of fit are {', '.join(OPTIONS)}"
                 f"{did_you_mean(next(iter(symbols)), OPTIONS)}"
             )
@@ -136,10 +136,10 @@ def _columns(
         )
     if not symbols:
         keywords = ", ".join(f"{s}=COLUMN" for s in (*law.sizes, law.response))
-        raise UsageError(f"no column is given for a symbol of the law: fit(table, law, {keywords})")
+        raise UsageError(f"no columns are given; give them: fit(table, law, {keywords})")
     if unknown := [s for s in symbols if s not in (*law.symbols, *STAND_INS)]:
         raise UsageError(
-            f"law {law.name} has no symbol {', '.join(unknown)} and fit no such option; "
+            f"law {law.name} has no symbol {', '.join(unknown)}, and fit has no such option; "
             f"symbols are {', '.join(law.symbols)}, options are {', '.join(OPTIONS)}"
             f"{did_you_mean(unknown[0], (*law.symbols, *OPTIONS))}"
         )

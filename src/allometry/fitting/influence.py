@@ -72,7 +72,7 @@ def influence_with_fit(
         return fit, influence_on(fit)
     labels = runs[leave_out][fit.problem.rows.kept]
     if len(np.unique(labels)) < 2:
-        raise UsageError(f"column {leave_out!r} has one value only: nothing can be left out")
+        raise UsageError(f"column {leave_out!r} has only one value, so nothing can be left out")
     return fit, influence_on(fit, labels)
 
 

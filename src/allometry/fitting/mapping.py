@@ -73,7 +73,7 @@ def sizes_at(
         points["D"] = data_from(stand_in, points[stand_in], points["N"])
     for symbol in law.sizes:
         if symbol not in points:
-            raise UsageError(f"law {law.name} needs {symbol!r}, got {', '.join(given)}")
+            raise UsageError(f"law {law.name} needs a value of {symbol!r}, got {', '.join(given)}")
     sizes = np.broadcast_arrays(*(points[symbol] for symbol in law.sizes))
     return dict(zip(law.sizes, sizes, strict=True))
 

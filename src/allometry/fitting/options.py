@@ -74,10 +74,10 @@ class FitOptions:
                 f"starts={self.starts}, resamples={self.resamples}"
             )
         if not 0 < self.level < 1:
-            raise UsageError(f"level is between 0 and 1, e.g. 0.95; got {self.level}")
+            raise UsageError(f"level must be between 0 and 1, e.g. 0.95; got {self.level}")
         if self.interval not in INTERVALS:
             raise UsageError(
-                f"interval is one of {', '.join(INTERVALS)}; got {self.interval!r}"
+                f"interval must be one of {', '.join(INTERVALS)}; got {self.interval!r}"
                 f"{did_you_mean(self.interval, INTERVALS)}"
             )
         if self.interval == "profile" and self.objective not in (*SQUARES, "auto"):
@@ -102,7 +102,7 @@ class FitOptions:
         for option, column in (("weights", self.weights), ("noise", self.noise)):
             if not isinstance(column, str | None):
                 raise UsageError(
-                    f"{option} is the name of a column, got {type(column).__name__}; "
+                    f"{option} must be the name of a column, got {type(column).__name__}; "
                     "add the values to the table as a column"
                 )
 
@@ -164,7 +164,7 @@ class FitOptions:
                     f"{', '.join(parameters)}{did_you_mean(name, parameters)}"
                 )
             if name in held:
-                raise UsageError(f"{name} is fixed at {held[name]:g}, so it has no start")
+                raise UsageError(f"{name} is fixed at {held[name]:g}, so it cannot have a start")
             if not isfinite(value) or (parameters[name].positive and value <= 0):
                 kind = "positive number" if parameters[name].positive else "number"
                 raise UsageError(f"the start of {name} must be a {kind}, got {value:g}")

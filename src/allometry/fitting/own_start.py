@@ -63,5 +63,8 @@ def _point(surface: LawSurface, u: Array, target: Array) -> Array:
         u = u + np.linalg.lstsq(slopes[0].T, missing, rcond=None)[0]
     missing = target - _raw(surface, u)[0]
     if not (np.abs(missing) <= CLOSE * (1 + np.abs(target))).all():
-        raise UsageError(f"law {surface.law.name} cannot be centred at the given start")
+        raise UsageError(
+            f"the search of law {surface.law.name} cannot begin at the given start: no centred "
+            "parameters correspond to it; change its values"
+        )
     return u

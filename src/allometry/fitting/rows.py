@@ -257,7 +257,7 @@ def _refuse_uninformative(
             f"law {law.name} has {free} parameters to fit and needs at least as many rows; "
             f"{before - len(dropped)} of {before} rows are left after dropping"
             + (f" (left out: {reasons})" if reasons else "")
-            + (f"; they have {_without_logarithm(law)}" if advice else "")
+            + (f"; some rows have {_without_logarithm(law)}" if advice else "")
         )
     for symbol in law.sizes:
         if law.per_row and np.ptp(used[symbol]) == 0:

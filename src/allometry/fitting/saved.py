@@ -130,7 +130,7 @@ def _fields(d: _Document, law: Law) -> dict[str, Any]:
     )
     problem = _problem(law, objective, parameters, data, dropped, d.notes, d.data_hash)
     if len(problem.rows.y) != d.rows:
-        raise ValueError(f"rows: {d.rows}, but its data have {len(problem.rows.y)}")
+        raise ValueError(f"rows: {d.rows}, but the data have {len(problem.rows.y)} rows")
     if len({len(values) for values in draws.values()}) > 1:
         raise ValueError("draws: the parameters have different numbers of draws")
     if draws and (missing := [name for name in law.names if name not in draws]):
