@@ -172,7 +172,7 @@ def test_a_note_goes_where_there_is_room():
 def test_wrong_words_are_refused(words, message):
     with pytest.raises(UsageError, match=message):
         runs_panel(X, Y, ax=axes(), **words)
-    with pytest.raises(UsageError, match="one length"):
+    with pytest.raises(UsageError, match="the same length"):
         runs_panel(X, Y[:2], ax=axes())
 
 

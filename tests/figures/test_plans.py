@@ -183,7 +183,7 @@ def test_a_waste_that_is_not_known_is_said(plan):
     )
     figure = draw_disagreement(unknown)
     assert [t.get_text() for t in figure.axes[0].texts].count("unknown") == 2
-    assert "not known" in title(figure)
+    assert "is unknown" in title(figure)
 
 
 def test_a_plan_without_a_best_size_has_neither_field_nor_stars(plan):

@@ -137,7 +137,7 @@ def speedup(
     level_of, spent = _at_equal_loss(best_a, best_b, compute, loss)
     if not np.isfinite([*spent[0], *spent[1]]).all():
         raise UsageError(
-            f"a loss of {level_of[0]:.5g} is not reached under the laws of both recipes: "
+            f"a loss of {level_of[0]:.5g} is not reached under the law of at least one recipe: "
             "compare them at a higher loss or a smaller compute"
         )
     draws = np.zeros(0)
