@@ -35,7 +35,9 @@ def parametric(fit: Fit, compute: float, cost: Cost = SIX_ND) -> Approach:
     """
     if fit.law.allocation is None or cost.flat is None:
         what = f"law {fit.law.name}" if fit.law.allocation is None else f"C as {cost.name}"
-        raise UsageError(f"approach 3 needs a law with closed forms, which do not hold with {what}")
+        raise UsageError(
+            f"approach 3 and Kaplan's law need closed forms, which do not hold with {what}"
+        )
     values = {name: _drawn(fit, name) for name in fit.law.names}
     with np.errstate(all="ignore"):  # a draw at the bound of an exponent may have no optimum
         lines = _lines(Frontier(fit.law, values, cost), compute)
