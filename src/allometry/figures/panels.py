@@ -129,16 +129,16 @@ def residual_panel(
 
     px, py = marks.pair(x, y)
     fitted = np.asarray(predicted, float)
-    rest = 100 * (py / fitted - 1) if relative else py - fitted
+    residuals = 100 * (py / fitted - 1) if relative else py - fitted
     fit_rows = marks.mask(used, len(px), default=True)
     with paper():
         ax = dress(ax or new_axes(40.0), xlog=xlog)
-        seen = marks.drawable(px, xlog) & np.isfinite(rest)
+        seen = marks.drawable(px, xlog) & np.isfinite(residuals)
         marks.ground(ax, px[seen], fit_rows[seen], xlog)
         ax.axhline(0, color=GREY, lw=0.8, zorder=1)
-        marks.runs(ax, px[seen], rest[seen], fit_rows[seen], color, marker)
+        marks.runs(ax, px[seen], residuals[seen], fit_rows[seen], color, marker)
         # Runs outside the fit may be far off, so the fitted runs set the scale.
-        inside = np.abs(rest[seen & fit_rows])
+        inside = np.abs(residuals[seen & fit_rows])
         if len(inside):
             reach = 1.25 * float(inside.max()) or 1.0
             ax.set_ylim(-reach, reach)

@@ -214,12 +214,12 @@ def _band(plan: Plan, compute: Array) -> tuple[Array | None, Array | None]:
         return None, None
     places = np.linspace(0, whole.draws - 1, min(whole.draws, BAND_DRAWS)).astype(int)
     count = len(places)
-    some = type(whole)(
+    tiled = type(whole)(
         whole.law, {n: np.tile(v[places], len(compute)) for n, v in whole.values.items()},
         whole.cost, whole.others,
     )  # fmt: skip
     with np.errstate(all="ignore"):  # a draw may have nearly any exponent
-        losses = some.at(np.repeat(compute, count)).loss.reshape(len(compute), count)
+        losses = tiled.at(np.repeat(compute, count)).loss.reshape(len(compute), count)
     losses = np.where(np.isfinite(losses), losses, np.nan)
     if np.isnan(losses).all(axis=1).any():
         return None, None

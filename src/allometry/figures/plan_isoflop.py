@@ -45,17 +45,17 @@ def draw_isoflop(plan: Plan) -> "Figure":
     figure, axes = panels(height=92.0)
     ax = axes[0, 0]
     used = sorted((b for b in isoflop.budgets if not b.reason), key=lambda b: b.compute)
-    left = [b for b in isoflop.budgets if b.reason]
+    unused = [b for b in isoflop.budgets if b.reason]
     with paper():
         dress(ax, xlog=True, ylog=True)
-        for budget in left:
+        for budget in unused:
             ax.plot(budget.n, budget.loss, "o", ms=2.6, mfc="white", mec=GREY, mew=0.4, alpha=0.6)
         colors = ramp([b.compute for b in used])
         for budget, color in zip(used, colors, strict=True):
             _draw_budget(ax, budget, color)
         _limit(ax, isoflop.budgets)
         _name_budgets(ax, used, colors)
-        _legend(ax, used, left)
+        _legend(ax, used, unused)
         ax.set_xlabel("parameters, N")
         ax.set_ylabel("loss, L")
     of_n, of_d = (getattr(isoflop.approach, f"exponent_{size}").value for size in "nd")

@@ -46,14 +46,14 @@ def common_rows(
     """
     refusals: dict[str, str] = {}
     while True:
-        rest = {name: law for name, law in laws.items() if name not in refusals}
-        rows, refused = _rows(table, rest, columns, options)
+        accepted = {name: law for name, law in laws.items() if name not in refusals}
+        rows, refused = _rows(table, accepted, columns, options)
         places = np.arange(len(table))
         for of_law in rows.values():
             places = np.intersect1d(places, of_law.kept)
         if not refused:
             without = replace(options, drop_largest=None)
-            _, refused = _rows(table.take(places), rest, columns, without)
+            _, refused = _rows(table.take(places), accepted, columns, without)
         if not refused:
             break
         refusals.update(refused)

@@ -190,9 +190,12 @@ class _Comparer:
         group = Group(usable, self.columns, options, train, size, test, self.backtest, self.rule)
         comparison = group.compare()
         scores = {**comparison.laws, **{n: LawScore.refused(n, r) for n, r in refusals.items()}}
-        left = int((~scored).sum())
-        note = f"{left} of {len(scored)} rows set aside were not scored: not every law can use them"
-        notes = (note,) if left else ()
+        unscored = int((~scored).sum())
+        note = (
+            f"{unscored} of {len(scored)} rows set aside were not scored: not every law can use "
+            "them"
+        )
+        notes = (note,) if unscored else ()
         return replace(comparison, laws={name: scores[name] for name in self.laws}, notes=notes)
 
     def size(self, table: Table) -> Array:

@@ -51,10 +51,10 @@ def as_text(fit: Digest) -> str:
     status = shortened(f"{fit.status}: {fit.advice}", 2)
     title = shortened(f"Fit of {fit.law.name}: {fit.law.formula}; {fit.data}", 2)
     shown = list(fit.estimates[:ESTIMATES])
-    left = [name for name, *_ in fit.estimates[ESTIMATES:]]
+    others = [name for name, *_ in fit.estimates[ESTIMATES:]]
     lines = [f"  {line}" for line in aligned(shown)]
-    if left:
-        lines[-1:] = shortened(f"and {', '.join([shown[-1][0], *left])}", 1, "  ")
+    if others:
+        lines[-1:] = shortened(f"and {', '.join([shown[-1][0], *others])}", 1, "  ")
     return "\n".join([*title, *lines, *status] if fit.sound else [*status, *title, *lines])
 
 

@@ -123,8 +123,8 @@ def coefficients(basis: Array, target: Array) -> tuple[Array, Array]:
     square[~usable] = np.eye(basis.shape[2])
     right = scaled.transpose(0, 2, 1) @ target[:, :, None]
     solved = np.linalg.solve(square, right)
-    left = (target[:, :, None] - scaled @ solved)[:, :, 0]
-    return solved[:, :, 0] / norms, np.where(usable, _total(left), np.inf)
+    residuals = (target[:, :, None] - scaled @ solved)[:, :, 0]
+    return solved[:, :, 0] / norms, np.where(usable, _total(residuals), np.inf)
 
 
 def _total(residuals: Array) -> Array:

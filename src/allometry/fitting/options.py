@@ -134,9 +134,9 @@ class FitOptions:
                 f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(names)}{did_you_mean(min(unknown), names)}"
             )
-        for one in (law, law.companion):
-            if one is not None:
-                self._check_values(one)
+        for each in (law, law.companion):
+            if each is not None:
+                self._check_values(each)
 
     def _check_values(self, law: "Law") -> None:
         fixed = {name: v for name, v in (self.fixed or {}).items() if name in law.names}

@@ -315,8 +315,8 @@ def _squares(surface: LawSurface, rows: Rows, r: Array) -> float:
     c = delta / sd
     inside = math.erf(c / math.sqrt(2))
     tails = math.sqrt(2 / math.pi) * c * math.exp(-(c**2) / 2)
-    left = inside - tails + c**2 * (1 - inside)  # the mean of min(z^2, c^2)
-    return float((rows.weights * np.clip(r, -delta, delta) ** 2).sum() / left)
+    mean_square = inside - tails + c**2 * (1 - inside)  # the mean of min(z^2, c^2)
+    return float((rows.weights * np.clip(r, -delta, delta) ** 2).sum() / mean_square)
 
 
 def _spread(

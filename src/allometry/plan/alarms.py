@@ -238,12 +238,12 @@ _ASSUMES = {
 def _of_budgets(isoflop: IsoFlop) -> Iterator[Alarm]:
     """Alarm on budgets with enough sizes for a parabola that approach 2 could not use."""
     curves = [b for b in isoflop.budgets if len(np.unique(b.n)) >= Quality().fewest]
-    left = [budget for budget in curves if budget.reason]
-    if left:
-        worst = "; ".join(f"{shown(b.compute)} FLOP: {b.reason}" for b in left[:3])
+    unused = [budget for budget in curves if budget.reason]
+    if unused:
+        worst = "; ".join(f"{shown(b.compute)} FLOP: {b.reason}" for b in unused[:3])
         yield Alarm(
             "budgets_left_out",
-            f"Approach 2 leaves out {len(left)} of {len(curves)} budgets ({worst}).",
+            f"Approach 2 leaves out {len(unused)} of {len(curves)} budgets ({worst}).",
         )
 
 

@@ -184,17 +184,17 @@ def _of_budget(runs: Runs, signs: Array, cost: Cost, exponents: Exponents | None
     first = parabolas.through(runs.loss)
     in_log_n = parabolas.in_log_n(first)
     spare = np.maximum(1 - parabolas.leverage, LEAST_SPARE)
-    rest = parabolas.residuals(runs.loss, first) / spare
-    coefficients = np.concatenate([first[None], first + parabolas.through(signs * rest)])
+    residuals = parabolas.residuals(runs.loss, first) / spare
+    coefficients = np.concatenate([first[None], first + parabolas.through(signs * residuals)])
     vertex = parabolas.vertex(coefficients)
-    own = float(np.exp(np.log(cost.compute(runs.n, runs.d)).mean()))
+    counted = float(np.exp(np.log(cost.compute(runs.n, runs.d)).mean()))
     n = corrected = _size(vertex)
     if exponents is not None:
         alpha, beta = exponents.drawn(len(signs))
         ratio = log_ratio(parabolas, vertex, (runs.n, runs.d), alpha, beta)
-        corrected = _optimum(ratio, alpha, beta, cost, own)
+        corrected = _optimum(ratio, alpha, beta, cost, counted)
     loss = float(first[0] - first[1] ** 2 / (4 * first[2]))
-    return _Best(n, corrected, cost.tokens(corrected, np.asarray(own)), in_log_n, loss)
+    return _Best(n, corrected, cost.tokens(corrected, np.asarray(counted)), in_log_n, loss)
 
 
 def _size(log_n: Array) -> Array:

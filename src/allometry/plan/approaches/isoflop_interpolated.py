@@ -60,8 +60,8 @@ def interpolated(
     n = np.stack([least[i] for i in used], axis=1)
     kept = [runs.take(groups[i]) for i in used]
     budget = np.array([np.exp(np.log(r.compute).mean()) for r in kept])
-    own = np.array([np.exp(np.log(cost.compute(r.n, r.d)).mean()) for r in kept])
-    d = cost.tokens(n, own)
+    counted = np.array([np.exp(np.log(cost.compute(r.n, r.d)).mean()) for r in kept])
+    d = cost.tokens(n, counted)
     points = {"compute": budget, "n": n[0], "d": d[0],
               "loss": np.array([r.loss.min() for r in kept])}  # fmt: skip
     left = len(groups) - len(used)

@@ -288,6 +288,6 @@ def _bends(curve: Curve, level: float) -> bool:
     coefficients, spare = parabolas.through(loss), len(loss) - 3
     if spare == 0:
         return False
-    rest = parabolas.residuals(loss, coefficients)
-    error = np.sqrt(rest @ rest / spare * (parabolas.solver[2] @ parabolas.solver[2]))
+    residuals = parabolas.residuals(loss, coefficients)
+    error = np.sqrt(residuals @ residuals / spare * (parabolas.solver[2] @ parabolas.solver[2]))
     return bool(coefficients[2] > error * student_reach(spare, level))

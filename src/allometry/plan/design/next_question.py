@@ -126,12 +126,12 @@ def _parts(
     """Part, answer and predictions of each law with a weight and a value; and notes."""
     parts: Parts = {}
     notes = []
-    asked = _nothing if target.kind == "law" else partial(_asked, target, cost)
+    value = _nothing if target.kind == "law" else partial(_value, target, cost)
     for name, fit in fits.items():
         if weights.get(name, 0.0) <= 0:
             notes.append(f"{name} has weight 0: it could not be fitted to the cheaper runs")
             continue
-        part = part_of_fit(fit, asked, sizes, weights[name], draws)
+        part = part_of_fit(fit, value, sizes, weights[name], draws)
         if len(part[0].covariance):
             parts[name] = part
         else:
@@ -139,7 +139,7 @@ def _parts(
     return parts, tuple(notes)
 
 
-def _asked(target: Target, cost: Cost, law: Law, values: Values) -> Array:
+def _value(target: Target, cost: Cost, law: Law, values: Values) -> Array:
     return target.of_law(law, values, cost)
 
 

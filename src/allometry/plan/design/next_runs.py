@@ -271,9 +271,9 @@ class _Choice:
         question, compute = self.question, self.question.target.compute
         if question.curvature is None or compute is None:
             return verdict(None, None, self.grid.cost, None)
-        left = np.sqrt(np.maximum(belief.variance() - belief.reduction(), 0.0))
+        sds = np.sqrt(np.maximum(belief.variance() - belief.reduction(), 0.0))
         now = question.waste(float(np.sqrt(belief.variance())))[0]
-        then = np.array([question.waste(float(sd))[0] for sd in left])
+        then = np.array([question.waste(float(sd))[0] for sd in sds])
         return verdict(now, then, self.grid.cost, compute)
 
 
