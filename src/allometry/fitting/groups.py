@@ -170,7 +170,7 @@ class GroupFits:
         return as_html(*self._digest())
 
     def to_json(self, indent: int | None = None) -> str:
-        """The document as JSON, sealed."""
+        """The document as JSON, with a seal."""
         return json.dumps(sealed(self.to_document()), indent=indent, allow_nan=False)
 
 

@@ -19,7 +19,7 @@ class PlainSurface(LawSurface):
     exact = False
 
     def residuals(self, u: Array, weights: Array) -> tuple[Array, Array]:
-        """Weighted residuals and weighted values compared with y or log y, (k, n) each."""
+        """Weighted residuals and weighted predictions (of y or log y), (k, n) each."""
         f, y = self._value(u), self.y
         if self.objective.logs:
             f, y = np.log(f), np.log(y)
@@ -28,7 +28,7 @@ class PlainSurface(LawSurface):
         return root * r, root * f
 
     def tangents(self, u: Array, weights: Array) -> Array:
-        """Weighted derivatives of the values compared, (k, p, n)."""
+        """Weighted derivatives of the predictions, (k, p, n)."""
         rows = weights[:, 0] if weights.ndim == 3 else weights
         return np.asarray(self._compared(u)[1] * np.sqrt(rows)[..., None, :], float)
 

@@ -90,7 +90,7 @@ def profile(
     """Profiles of every free parameter.
 
     Args:
-        surface: without centring, so that its coordinates are the raw parameters.
+        surface: without centring, so that its coordinates are those of raw parameters.
         best: the optimum in its coordinates, (p,).
         weights: of rows (n,).
         draws: of resamples (k, p), possibly none. Refits also start at the nearest draw, so that
