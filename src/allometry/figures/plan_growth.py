@@ -218,7 +218,7 @@ def _band(plan: Plan, compute: Array) -> tuple[Array | None, Array | None]:
         whole.law, {n: np.tile(v[places], len(compute)) for n, v in whole.values.items()},
         whole.cost, whole.others,
     )  # fmt: skip
-    with np.errstate(all="ignore"):  # a draw may have nearly any exponent
+    with np.errstate(all="ignore"):  # draws can have extreme exponents
         losses = tiled.at(np.repeat(compute, count)).loss.reshape(len(compute), count)
     losses = np.where(np.isfinite(losses), losses, np.nan)
     if np.isnan(losses).all(axis=1).any():

@@ -122,7 +122,7 @@ def line_curve(
     x = np.log(compute)
     low = high = None
     if np.isfinite(line.exponents).any():
-        with np.errstate(over="ignore"):  # a draw may have nearly any slope
+        with np.errstate(over="ignore"):  # draws can have extreme slopes
             draws = np.exp(line.intercepts[:, None] + line.exponents[:, None] * x)
         low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     values = np.exp(line.intercept + line.exponent * x)

@@ -172,7 +172,7 @@ class _State:
         trial = np.clip(self.u + step, self.low, self.high)
         f, g, h = _evaluate(self.surface, self.pool, trial, self.weights, delta)
         with np.errstate(invalid="ignore"):
-            level = settled & last & (f <= self.f * (1 + 1e-12))  # below rounding: trust Newton
+            level = settled & last & (f <= self.f * (1 + 1e-12))  # change below rounding: accept it
             better = np.isfinite(f) & ((f < self.f) | switch | level)
             ratio = (self.f - f) / np.where(gain > 0, gain, np.inf)
         stuck = ~better & ((gain <= 1e-13 * self.f) | (self.damping > 1e12))

@@ -83,7 +83,7 @@ class _Decided:
         return interval(float(of(self.best)[0]), drawn, self.level)
 
 
-@np.errstate(all="ignore")  # absurd draws have no plan
+@np.errstate(all="ignore")  # some draws have no optimum
 def plan_of_law(
     believed: Believed,
     frontiers: tuple[Frontier, Frontier | None],

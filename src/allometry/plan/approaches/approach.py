@@ -55,7 +55,7 @@ class Line:
     def at(self, compute: float) -> tuple[float, Array]:
         """The size at a compute, and its draws (k,)."""
         log_c = np.log(compute)
-        with np.errstate(over="ignore"):  # a draw may have nearly any slope
+        with np.errstate(over="ignore"):  # draws can have extreme slopes
             draws = np.exp(self.intercepts + self.exponents * log_c)
             return float(np.exp(self.intercept + self.exponent * log_c)), draws
 

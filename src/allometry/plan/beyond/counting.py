@@ -53,7 +53,7 @@ class Exponents:
     loss: Array
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def exponents(frontier: Frontier, low: float, high: float, points: int = 25) -> Exponents:
     """Exponents of compute in the best N, D and loss between two computes in FLOP."""
     computes = np.geomspace(low, high, points)
@@ -134,7 +134,7 @@ class OtherColumn:
     compute_ratio: Array
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def other_column(
     by_total: Frontier, by_body: Frontier, counts: Counts, compute: float
 ) -> OtherColumn:

@@ -57,7 +57,7 @@ def unique_equivalents(epochs: float | Array, half_life: float | Array) -> Array
     return np.asarray(1 - half_life * np.expm1(-repeats / half_life))
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def one_epoch(frontier: Frontier, compute: float, unique: float) -> Planned:
     """The best run of a compute that sees no token twice; if D* > D_max, it has D = D_max.
 
@@ -151,7 +151,7 @@ class Repeated:
     assumption: str
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def repeated(
     frontier: Frontier, compute: float, unique: float, half_lives: HalfLives = PUBLISHED
 ) -> Repeated:

@@ -60,7 +60,7 @@ def total_flops(frontier: Frontier, n: Array, d: Array, tokens: float) -> Array:
     return frontier.cost.compute(n, d + FORWARD * tokens)
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def equal_quality(
     frontier: Frontier,
     tokens: float,
@@ -104,7 +104,7 @@ def matched_run(frontier: Frontier, compute: float | None, loss: float | None) -
     raise UsageError("equal quality needs either a compute or a loss: give one of the two")
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def lifetime(frontier: Frontier, compute: float, tokens: float) -> Inference:
     """The run of least loss if a compute pays for training and for serving tokens.
 

@@ -152,7 +152,7 @@ class Cheapest:
     baseline_dollars: Dollars
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def dollars(cost: Cost, n: Array, d: Array, train: Rate, serving: Serving | None = None) -> Dollars:
     """Dollars of training N on D, and of serving the model; arrays of one shape."""
     n, d = np.asarray(n, float), np.asarray(d, float)
@@ -164,7 +164,7 @@ def dollars(cost: Cost, n: Array, d: Array, train: Rate, serving: Serving | None
     return Dollars(cost.compute(n, d) * train.per_flop, np.asarray(each * price), notes)
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def cheapest(
     frontier: Frontier,
     train: Rate,

@@ -43,7 +43,7 @@ def target_loss(frontier: Frontier, loss: float) -> Planned:
     return Planned(n, d, np.where(reached, best.loss, np.nan), compute, np.zeros_like(compute))
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def fixed_size(frontier: Frontier, n: float, compute: float | None = None) -> Planned:
     """A run of a given size: with D from a compute, or with the D for which N is the best size.
 
@@ -67,7 +67,7 @@ def fixed_size(frontier: Frontier, n: float, compute: float | None = None) -> Pl
     return planned(frontier, size, frontier.cost.tokens(size, budget))
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def fixed_ratio(frontier: Frontier, ratio: float, compute: float) -> Planned:
     """The run of a compute with a given number of tokens per parameter, D = ratio N."""
     positive(ratio, "number of tokens per parameter")
@@ -81,7 +81,7 @@ def compute_of_best_size(frontier: Frontier, n: float) -> Array:
     return _compute_where(frontier, n, "n")
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def compute_of_best_tokens(frontier: Frontier, d: float) -> Array:
     """The compute at which D is the best number of tokens, (k,).
 

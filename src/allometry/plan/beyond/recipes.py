@@ -104,7 +104,7 @@ class Speedup:
     faster: float
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def speedup(
     baseline: Fit,
     candidate: Fit,

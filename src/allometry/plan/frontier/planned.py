@@ -24,7 +24,7 @@ class Planned(Point):
     waste: Array
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def planned(frontier: Frontier, n: float | Array, d: float | Array) -> Planned:
     """The loss, compute and waste of N and D, numbers or (k,)."""
     n, d = (np.broadcast_to(np.asarray(x, float), frontier.draws) for x in (n, d))

@@ -30,7 +30,7 @@ class Band:
     high: Array
 
 
-@np.errstate(all="ignore")  # absurd draws have no plan
+@np.errstate(all="ignore")  # some draws have no optimum
 def wasted(frontier: Frontier, n: float | Array, d: float | Array) -> Array:
     """The share of compute that a run wastes, (k,), under each set of a law's parameters.
 
