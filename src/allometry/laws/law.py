@@ -50,13 +50,13 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Term:
-    """coefficient * prod over sizes of (factor * size) ** (sign * exponent).
+    """coefficient * prod over sizes of size ** (sign * exponent).
 
     Attributes:
         coefficient: name of a positive parameter.
         powers: pairs (size symbol, name of the exponent).
-        sign: -1 for falling powers, as in loss laws.
-        factor: multiplies the product of sizes before the power is taken.
+        sign: -1 for decreasing powers, as in loss laws.
+        factor: multiplies the first size before its power is taken.
     """
 
     coefficient: str
