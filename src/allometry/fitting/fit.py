@@ -304,12 +304,12 @@ def _with_companion(
     symbols = (*companion.sizes, companion.response)
     first = _one(law, table, columns_of_law, options)
     other = _one(companion, table, {s: c for s, c in columns.items() if s in symbols}, options)
-    status_of = other if first.status.code == "converged" else first
+    doubtful = other if first.status.code == "converged" else first
     value = first.objective.value + other.objective.value
     return replace(
         first,
         columns=dict(columns),
-        status=status_of.status,
+        status=doubtful.status,
         parameters={**first.parameters, **other.parameters},
         objective=replace(first.objective, value=value),
         dropped=first.dropped + [d for d in other.dropped if d not in first.dropped],
