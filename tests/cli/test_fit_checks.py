@@ -67,7 +67,7 @@ def test_a_short_group_is_named_with_its_reason_and_the_others_are_shown(call):
     code, out, _ = call(f"fit short.csv {POWER} --by family --shared alpha {SQUARES}")
     assert code == 0
     assert "[tiny] not fitted" in words(out)
-    assert "family [tiny] was not fitted: law power has 2 parameters; 1 of 1 rows" in words(out)
+    assert "family [tiny] was not fitted: law power has 2 parameters to fit" in words(out)
     assert "F(1, 32)" in out
 
 

@@ -165,14 +165,14 @@ def test_a_note_goes_where_there_is_room():
     [
         ({"used": [True]}, "a bool for each of 9 runs"),
         ({"join": True}, "needs `seed`"),
-        ({"label": "a", "label_at": "middle"}, "label_at is"),
-        ({"note": "a", "note_at": "nowhere"}, "note_at is"),
+        ({"label": "a", "label_at": "middle"}, "label_at must be"),
+        ({"note": "a", "note_at": "nowhere"}, "note_at must be"),
     ],
 )
 def test_wrong_words_are_refused(words, message):
     with pytest.raises(UsageError, match=message):
         runs_panel(X, Y, ax=axes(), **words)
-    with pytest.raises(UsageError, match="one length"):
+    with pytest.raises(UsageError, match="the same length"):
         runs_panel(X, Y[:2], ax=axes())
 
 

@@ -89,9 +89,9 @@ def test_a_plan_of_given_values_has_the_field_of_waste_and_the_frontier(of_value
     (line,) = (line for line in draw_loss(of_values).axes[0].lines if line.get_linestyle() == "--")
     best = best_runs(of_values.evidence.frontiers["chinchilla"], line.get_xdata())
     assert line.get_ydata() == pytest.approx(best.loss)
-    with pytest.raises(UsageError, match="made from values"):
+    with pytest.raises(UsageError, match="made from given parameters"):
         draw_sizes(of_values)
-    with pytest.raises(UsageError, match="the plan has one"):
+    with pytest.raises(UsageError, match="the plan has only one"):
         draw_disagreement(of_values)
 
 
@@ -183,7 +183,7 @@ def test_a_waste_that_is_not_known_is_said(plan):
     )
     figure = draw_disagreement(unknown)
     assert [t.get_text() for t in figure.axes[0].texts].count("unknown") == 2
-    assert "not known" in title(figure)
+    assert "is unknown" in title(figure)
 
 
 def test_a_plan_without_a_best_size_has_neither_field_nor_stars(plan):

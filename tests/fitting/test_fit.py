@@ -269,7 +269,7 @@ def test_pictures_of_profile_basins_and_held_out_rows():
     far = np.geomspace(1e6, 1e7, 5)
     ax = draw_held_out(made, {"x": far}, 0.1 + 3 * far**-0.35)
     assert ax.get_xlabel() == "predicted" and len(ax.collections) == 1
-    with pytest.raises(UsageError, match="5 sizes but 2"):
+    with pytest.raises(UsageError, match="got 5 and 2"):
         draw_held_out(made, {"x": far}, [1.0, 2.0])
 
 
@@ -373,7 +373,7 @@ def test_a_saved_fit_without_intervals_is_equal_to_the_fit():
 def test_a_document_with_too_few_rows_of_data_is_refused():
     document = fit(sweep(), "power", XY, resamples=0).to_document()
     document["data"] = {**document["data"], "x": document["data"]["x"][:3]}
-    with pytest.raises(DataError, match="95 rows were expected"):
+    with pytest.raises(DataError, match="every column must have 95 rows"):
         Fit.from_json(json.dumps(document))
 
 

@@ -218,9 +218,9 @@ def test_few_clusters_resampled_whole_are_said_to_be_few():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"interval": "profile", "cluster": "x"}, "a profile takes rows as independent"),
+        ({"interval": "profile", "cluster": "x"}, "interval profile assumes independent rows"),
         ({"interval": "profile", "objective": "huber_log"}, "profile intervals are for squares"),
-        ({"interval": "student", "cluster": "x"}, "student takes rows as independent"),
+        ({"interval": "student", "cluster": "x"}, "student assumes independent rows"),
         ({"interval": "jackknife"}, "name one cluster column"),
         ({"interval": "jackknife", "cluster": ("x", "seed")}, "name one cluster column"),
     ],

@@ -89,8 +89,8 @@ def test_a_saved_fit_predicts_the_same():
 @pytest.mark.parametrize(
     ("point", "words"),
     [
-        ({"N": 1e9}, "needs 'D'"),
-        ({"N": 1e9, "D": 1e11, "L": 2}, "'L' is no size"),
+        ({"N": 1e9}, "needs a value of 'D'"),
+        ({"N": 1e9, "D": 1e11, "L": 2}, "'L' is not a size"),
         ({"N": 1e9, "token": 1e11}, "did you mean 'tokens'?"),
         ({"N": 0, "D": 1e11}, "needs a positive N, got 0"),
         ({"N": float("nan"), "D": 1e11}, "needs a positive N"),

@@ -58,7 +58,7 @@ def test_a_group_left_out_is_left_out_whole_and_with_its_weights():
     rest = table.take(table["g"] != changes["left_out"][0])
     again = fit(rest, "power_floor", XY, weights="w", delta=0.05, resamples=0)
     assert changes["alpha"][0] == pytest.approx(again.values["alpha"], rel=1e-5)
-    with pytest.raises(UsageError, match="one value only"):
+    with pytest.raises(UsageError, match="only one value"):
         influence(table.with_columns(g=np.zeros(24)), "power_floor", XY, leave_out="g")
 
 
@@ -67,7 +67,7 @@ def test_influence_on_a_law_with_its_companion_is_refused():
     n, d = 10 ** rng.uniform(7, 9, 12), 10 ** rng.uniform(9, 11, 12)
     table = Table({"n": n, "d": d, "lr": 2 * n**-0.7 * d**0.3, "bs": 0.6 * d**0.57})
     both = fit(table, laws.lr_batch, N="n", D="d", lr="lr", batch="bs", resamples=5)
-    with pytest.raises(UsageError, match="fitted with a second law"):
+    with pytest.raises(UsageError, match="fitted together with a second law"):
         influence_on(both)
 
 

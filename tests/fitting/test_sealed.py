@@ -70,9 +70,9 @@ def test_a_document_without_a_seal_is_read_with_a_note(made):
 def test_a_seal_cannot_be_left_out(made):
     document = json.loads(made.to_json())
     del document["sha256"]
-    with pytest.raises(DataError, match="not as it was written"):
+    with pytest.raises(DataError, match="changed after it was written"):
         Fit.from_json(json.dumps(document))
-    with pytest.raises(DataError, match="not as it was written"):
+    with pytest.raises(DataError, match="changed after it was written"):
         Fit.from_json(json.dumps(sealed(made.to_document()) | {"schema": "allometry/fit/1"}))
 
 
@@ -96,7 +96,7 @@ def test_the_data_hash_holds_for_weighted_rows():
         ({"law": None}, "at law"),
         ({"law": "nothing"}, "no law 'nothing'"),
         ({"rows": "12"}, "at rows"),
-        ({"rows": 13}, "rows: 13, but its data have 12"),
+        ({"rows": 13}, "rows: 13, but the data have 12"),
         ({"data": {}}, "damaged"),
         ({"draws": {"A": [1.0], "alpha": []}}, "draws"),
         ({"parameters": {}}, "damaged"),
@@ -121,7 +121,7 @@ def test_a_fit_in_a_file_is_named_where_it_is_damaged(made, tmp_path):
     save_fit(made, path)
     assert read_fit(path) == made
     path.write_text(path.read_text().replace('"rows": 12', '"rows": 11'))
-    with pytest.raises(DataError, match=r"fit\.json: the document is not as it was written"):
+    with pytest.raises(DataError, match=r"fit\.json: the document was changed after"):
         read_fit(path)
     assert [file.name for file in tmp_path.iterdir()] == ["fit.json"]
 
@@ -131,7 +131,7 @@ def test_fits_by_group_are_sealed():
     text = groups.to_json()
     document, has_seal = unsealed(text, "allometry/fit_groups", "`allometry fit`")
     assert has_seal and list(document["groups"]) == ["a", "b"]
-    with pytest.raises(DataError, match="not as it was written"):
+    with pytest.raises(DataError, match="changed after it was written"):
         unsealed(text.replace('"b"', '"c"', 1), "allometry/fit_groups", "`allometry fit`")
 
 

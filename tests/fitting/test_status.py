@@ -47,7 +47,7 @@ def test_sizes_on_a_line_are_said_with_their_scatter_in_percent():
     )
     assert f"with a scatter of {100 * np.std(logs):.1f}%" in made.status.advice
     exact = al.fit(ray(0.0), "chinchilla", N="N", D="D", L="L", resamples=100)
-    assert "D follows N^1.00 exactly: these rows do not tell" in exact.status.advice
+    assert "D follows N^1.00 exactly: these rows cannot separate" in exact.status.advice
 
 
 @pytest.mark.parametrize("law", ["power", "power_floor"])

@@ -50,7 +50,7 @@ def test_every_form_of_a_table_gives_the_same(form, tmp_path):
 
 @pytest.mark.parametrize("option", ["weights", "noise"])
 def test_weights_are_a_column(option):
-    with pytest.raises(UsageError, match=f"{option} is the name of a column, got list"):
+    with pytest.raises(UsageError, match=f"{option} must be the name of a column, got list"):
         al.fit(RUNS, "power", COLUMNS, **{option: [1] * 9})
 
 

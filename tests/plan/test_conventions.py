@@ -77,9 +77,9 @@ def test_the_best_size_with_a_head_is_that_of_a_grid():
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("6nd_body_plus_head", {"vocabulary": 50257}, "the width of the model for each layer"),
+        ("6nd_body_plus_head", {"vocabulary": 50257}, "the aspect ratio of the model"),
         ("with_attention", {"vocabulary": 5, "aspect_ratio": 64}, "the length of a sequence"),
-        ("deepseek", {}, "the length of a sequence in tokens and the width"),
+        ("deepseek", {}, "the length of a sequence in tokens and the aspect ratio"),
         ("measured", {}, "runs with a measured C"),
         ("with_atention", {}, "did you mean 'with_attention'"),
         ("deepseek", {"sequence": 0, "aspect_ratio": 64}, "positive"),

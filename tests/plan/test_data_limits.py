@@ -115,7 +115,7 @@ def test_the_waste_of_repeats_is_against_unlimited_data():
 
 def test_a_law_without_a_best_size_for_the_data_is_refused():
     values = {name: np.array([0.5]) for name in laws.overtraining.names}
-    with pytest.raises(UsageError, match="take chinchilla, skaling or data_constrained"):
+    with pytest.raises(UsageError, match="use chinchilla, skaling or data_constrained"):
         repeated(Frontier(laws.overtraining, values), 1e22, 1e10)
     with pytest.raises(UsageError, match="positive number of unique tokens"):
         one_epoch(BESIROGLU, 1e24, 0)

@@ -169,7 +169,7 @@ def test_parameters_that_are_known_are_not_estimated():
         ({"noise": 0.0}, "noise"),
         ({"noise": np.nan}, "noise"),
         ({"n": np.array([1e9, -1.0])}, "positive"),
-        ({"n": np.array([1e9])}, "as many"),
+        ({"n": np.array([1e9])}, "same length"),
         ({"values": {"E": 1.0}}, "needs a value"),
         ({"law": laws.power_floor}, "of N and D"),
     ],

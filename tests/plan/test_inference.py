@@ -167,7 +167,7 @@ def test_the_misplaced_factor_of_sardanas_repository_is_not_ours():
     [
         (lambda: equal_quality(BESIROGLU, 1e12), "one of the two"),
         (lambda: equal_quality(BESIROGLU, 1e12, compute=1e22, loss=2.0), "one of the two"),
-        (lambda: equal_quality(BESIROGLU, 1e12, loss=1.8), "reached at no compute"),
+        (lambda: equal_quality(BESIROGLU, 1e12, loss=1.8), "no compute reaches"),
         (lambda: equal_quality(BESIROGLU, -1, compute=1e22), "inference tokens"),
         (lambda: lifetime(BESIROGLU, 0, 1e12), "positive compute"),
         (lambda: lifetime(BESIROGLU, 1e22, float("inf")), "inference tokens"),

@@ -179,10 +179,10 @@ def test_to_judge_the_ends_loses_points_of_curves_without_noise(factor):
 def test_curvature():
     runs = made_runs(points=8)
     bent_down = changed(runs, loss=6 - runs.loss)
-    assert "does not bend upward" in reason(bent_down).reason
+    assert "does not curve upward" in reason(bent_down).reason
     noisy = made_runs(points=8, factor=1.3, sd=0.05, seed=3)
     reasons = " ".join(c.reason for c in screened(noisy, budgets(noisy.compute), Quality()))
-    assert "interval reaches 0" in reasons or "bend upward" in reasons
+    assert "interval reaches 0" in reasons or "curve upward" in reasons
 
 
 def test_an_approach_that_cannot_be_used_says_why():
@@ -191,7 +191,7 @@ def test_an_approach_that_cannot_be_used_says_why():
     with pytest.raises(DataError, match="2 of 2 can be used"):
         isoflop(made_runs(computes=BUDGETS[:2]), TARGET)
     runs = made_runs()
-    with pytest.raises(DataError, match="every row is of the run 'a'"):
+    with pytest.raises(DataError, match="every row belongs to the run 'a'"):
         isoflop(changed(runs, run=np.full(len(runs), "a", object)), TARGET)
 
 

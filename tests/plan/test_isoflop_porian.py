@@ -55,5 +55,5 @@ def test_an_interpolated_curve_has_no_bias_to_speak_of():
 
 
 def test_budgets_with_the_least_loss_at_an_end_are_refused():
-    with pytest.raises(DataError, match="0 of 5 are such"):
+    with pytest.raises(DataError, match="got 0 of 5 budgets"):
         interpolated(made_runs(factor=2, centre=6), TARGET)

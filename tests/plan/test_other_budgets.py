@@ -44,7 +44,7 @@ def test_sardanas_closed_form_of_a_loss():
 
 
 def test_a_loss_below_the_floor_is_refused_and_a_draw_below_it_is_infinite():
-    with pytest.raises(UsageError, match="reached at no compute"):
+    with pytest.raises(UsageError, match="no compute reaches"):
         target_loss(BESIROGLU, 1.8)
     values = {name: np.repeat(value, 2) for name, value in BESIROGLU.values.items()}
     values["E"] = np.array([1.8172, 1.95])
@@ -108,7 +108,7 @@ def test_a_law_with_repeats_reaches_a_loss_only_so_far():
     [
         (lambda: fixed_size(BESIROGLU, -1), "number of parameters"),
         (lambda: fixed_size(BESIROGLU, 1e9, 0), "compute"),
-        (lambda: fixed_ratio(BESIROGLU, 0, 1e20), "tokens for each parameter"),
+        (lambda: fixed_ratio(BESIROGLU, 0, 1e20), "tokens per parameter"),
         (lambda: fixed_ratio(BESIROGLU, 20, float("nan")), "compute"),
         (lambda: target_loss(BESIROGLU, -2), "positive loss"),
     ],

@@ -141,7 +141,7 @@ def test_documents_go_both_ways(of_table):
 
 def test_a_document_that_was_changed_is_refused(of_table):
     text = of_table.to_json()
-    with pytest.raises(DataError, match="not as it was written"):
+    with pytest.raises(DataError, match="changed after it was written"):
         Plan.from_json(text.replace('"rows": 35', '"rows": 36'))
     document = of_table.to_document()
     for change in ({"laws": {}}, {"rows": "many"}, {"alarms": [{}]}, {"disagreement": [{}]}):
@@ -248,7 +248,7 @@ def test_inference_by_either_account():
     assert both.d_opt.value / both.n_opt.value == pytest.approx(131, abs=0.5)
     assert both.loss.value == pytest.approx(1.988529, abs=5e-7)
     assert both.baseline_flops is None
-    with pytest.raises(UsageError, match="inference decides the size"):
+    with pytest.raises(UsageError, match="with inference the plan chooses the size"):
         plan(**options, account="lifetime", size=1e10)
     with pytest.raises(UsageError, match="account"):
         plan(**options)

@@ -79,7 +79,7 @@ def test_the_pinned_asymptote_is_the_special_case():
 def test_what_cannot_be_compared_is_refused(exact):
     with pytest.raises(UsageError, match="one of the two"):
         speedup(*exact)
-    with pytest.raises(UsageError, match="reached by only one"):
+    with pytest.raises(UsageError, match="not reached under the law of at least one"):
         speedup(*exact, loss=1.5)
     with pytest.raises(UsageError, match="above the floor"):
         pinned_speedup(1.5, 1.7, 1.6, 0.1)

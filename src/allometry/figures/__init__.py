@@ -1,4 +1,4 @@
-"""Figures: the house style and panels that take plain arrays."""
+"""Figures: the house style, and panels drawn from plain arrays."""
 
 from allometry.figures.curves import Curve, curve
 from allometry.figures.intervals import IntervalRow, interval_panel

@@ -1,4 +1,4 @@
-"""Laws as curves: from a function, from a fit, from a line; and how they are drawn."""
+"""Curves of laws, from a function, a fit or a line, and how they are drawn."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from allometry.fitting.document import Fit
 from allometry.stats.lines import Line
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
 
 __all__ = [
@@ -40,8 +40,8 @@ class Curve:
 
     Attributes:
         x, y: (points,). low, high: (points,) ends of the interval, or None.
-        between: x range of the data it was fitted to, drawn solid; None for all.
-        label: direct label at the right end. color: empty for the panel's.
+        between: x range of the fitted data, where the line is solid; None for all x.
+        label: text at the right end. color: empty for the panel's colour.
         style: Matplotlib line style inside `between`.
     """
 
@@ -65,11 +65,11 @@ def curve(
     points: int = 120,
     log: bool = True,
 ) -> Curve:
-    """A law as a line over `between`, and dashed out to `beyond`.
+    """A law as a curve, solid over `between` and dashed out to `beyond`.
 
     Args:
-        predict: x (points,) to y (points,). interval: x to (low, high).
-        log: evenly spaced points in log x.
+        predict: x (points,) -> y (points,). interval: x -> (low, high).
+        log: whether the points are evenly spaced in log x.
     """
     start, stop = beyond or between
     x = np.geomspace(start, stop, points) if log else np.linspace(start, stop, points)
@@ -85,7 +85,7 @@ def curve(
 
 
 def fit_curve(fit: Fit, between: Ends, *, symbol: str = "x") -> Curve:
-    """A fit of one size, with the band of its interval."""
+    """The curve of a fit of one size, with the band of its interval."""
 
     def predict(x: Array) -> Array:
         return fit.predict({symbol: x})
@@ -99,7 +99,7 @@ def fit_curve(fit: Fit, between: Ends, *, symbol: str = "x") -> Curve:
 def power_curve(
     line: Line, between: Ends, *, floor: float = 0.0, beyond: Ends | None = None, label: str = ""
 ) -> Curve:
-    """y = floor + 10^intercept x^slope, of a line through the logarithms (base 10)."""
+    """y = floor + 10^intercept x^slope, from a line fitted to logarithms of base 10."""
 
     def predict(x: Array) -> Array:
         return floor + 10**line.intercept * x**line.slope
@@ -117,7 +117,7 @@ def logarithm_curve(line: Line, between: Ends, *, floor: float = 0.0) -> Curve:
 
 
 def exponential_curve(line: Line, between: Ends) -> Curve:
-    """y = exp(intercept + slope x), of a line through ln y."""
+    """y = exp(intercept + slope x), from a line fitted to ln y."""
 
     def predict(x: Array) -> Array:
         return np.exp(line.intercept + line.slope * x)
@@ -126,7 +126,7 @@ def exponential_curve(line: Line, between: Ends) -> Curve:
 
 
 def draw_curve(ax: "Axes", line: Curve, color: str) -> None:
-    """Band, then the line: solid where it was fitted, dashed beyond. The band sets no scale."""
+    """Draw band and line, dashed beyond the fitted data. The band does not set the scale."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Polygon
 
@@ -146,7 +146,7 @@ def draw_curve(ax: "Axes", line: Curve, color: str) -> None:
 
 
 def _near(y: Array, ax: "Axes") -> Array:
-    """The line where it is near the data: a wild extrapolation does not set the scale."""
+    """The line, clipped near the data, so that a wild extrapolation does not set the scale."""
     low, high = ax.dataLim.intervaly
     if not (np.isfinite(low) and np.isfinite(high) and high > low):
         return y
@@ -156,7 +156,7 @@ def _near(y: Array, ax: "Axes") -> Array:
 
 
 def _outside(x: Array, inside: Flags) -> list[NDArray[np.intp]]:
-    """The stretches before and after the fitted one, each touching it."""
+    """The parts before and after the fitted range, each touching it."""
     places = np.flatnonzero(inside)
     if not len(places):
         return [np.arange(len(x))]

@@ -1,7 +1,7 @@
-"""A figure drawn once and kept in the forms a report needs: a PNG and an SVG document.
+"""A figure drawn once, in the forms that a report needs: a PNG and an SVG document.
 
-Laying out a figure costs as much as drawing it, so the layout is computed for the SVG and the
-PNG takes it over.
+Laying out a figure takes as long as drawing it, so the layout is computed once, for the SVG, and
+used for the PNG too.
 """
 
 import io
@@ -22,7 +22,7 @@ from allometry.figures.words import make_drawable
 __all__ = ["HEADLINE", "Drawing", "draw"]
 
 HEADLINE = "headline"  # id of the headline in the SVG
-POINTS = 72  # an inch: the resolution at which Matplotlib writes SVG
+POINTS = 72  # per inch: the resolution at which Matplotlib writes SVG
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Drawing:
     """One figure as files.
 
     Attributes:
-        png: 200 dots an inch; empty where none was asked for.
+        png: at 200 dots per inch; empty if not requested.
         svg: a whole document; the headline has the id `HEADLINE`.
-        band: height of the headline over the panels in points, 0 where it takes no room.
-        tips: by id in the SVG, a text for each mark of a group.
+        band: height of the headline above the panels in points; 0 if it takes no space.
+        tips: id of a group in the SVG -> a text for each of its marks.
     """
 
     png: bytes
@@ -45,11 +45,12 @@ class Drawing:
 def draw(figure: Figure, name: str, *, raster: bool = True) -> Drawing:
     """Lay a figure out and draw it; equal figures give equal bytes.
 
-    The figure grows by the height of its headline, so that its panels have the height it was
-    made with, and its layout is fixed afterwards.
+    The figure grows by the height of its headline, so that its panels keep their height. Its
+    layout is fixed afterwards.
 
     Args:
-        name: enters the ids of the SVG. raster: whether a PNG is made, a third of the time.
+        name: part of the ids in the SVG. raster: whether to make a PNG, which takes a third of the
+            time.
     """
     canvas = figure.canvas
     try:
@@ -76,14 +77,14 @@ def _make_room(figure: Figure) -> float:
         return 0.0
     FigureCanvasSVG(figure)
     figure.set_dpi(POINTS)
-    # As constrained layout reserves it: the text with the padding above and below.
+    # Constrained layout reserves the height of the text with padding above and below.
     inches = headline.get_window_extent().height / POINTS + 2 * float(layout.get()["h_pad"])
     figure.set_figheight(figure.get_figheight() + inches)
     return inches * POINTS
 
 
 def _name_tips(figure: Figure) -> dict[str, Sequence[str]]:
-    """Give what has tips an id in the SVG."""
+    """Give artists with tips an id in the SVG; the tips by id."""
     artists = [artist for artist in figure.findobj() if artist in TIPS]
     for number, artist in enumerate(artists):
         artist.set_gid(f"tips-{number}")
@@ -96,9 +97,9 @@ def _headline(figure: Figure) -> Text | None:
 
 
 def _svg(figure: Figure) -> bytes:
-    figure.set_dpi(PNG_DPI)  # of what is rasterised within it
+    figure.set_dpi(PNG_DPI)  # resolution of rasterised parts
     buffer = io.BytesIO()
-    canvas: Any = FigureCanvasSVG(figure)  # its methods have no annotations
+    canvas: Any = FigureCanvasSVG(figure)  # its methods have no type annotations
     canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 

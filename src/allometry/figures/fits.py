@@ -1,4 +1,4 @@
-"""Pictures of a fit: data with band and residuals, held-out rows, profile, basins."""
+"""Figures of a fit: data with band and residuals, held-out rows, profile, basins."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,10 +24,10 @@ FIT_WIDTH, FIT_HEIGHT = 120.0, 100.0  # mm
 
 
 def draw_fit(fit: Fit, ax: Axes | None = None, residuals_ax: Axes | None = None) -> Axes:
-    """Data, fitted curve and interval band; residuals beside where an Axes is given.
+    """Draw data, fitted curve and interval band; residuals too if `residuals_ax` is given.
 
-    A law of one size is drawn over it; a law of several is drawn as predicted
-    against measured.
+    A law of one size is drawn against that size; a law of several sizes as predicted against
+    measured values.
     """
     ax = _axes() if ax is None else ax
     y = fit.data[fit.law.response]
@@ -64,12 +64,12 @@ def _residuals(fit: Fit, ax: Axes, across: Array, xlog: bool) -> None:
 
 
 def save_fit_figure(fit: Fit, path: str | Path) -> None:
-    """Data, fit and residuals as a file of the kind its ending says.
+    """Write a figure of data, fit and residuals; the format follows from the file's ending.
 
-    A status other than `converged` stands in the headline.
+    A status other than `converged` is part of the headline.
 
     Raises:
-        UsageError: an ending that is none of `ENDINGS`.
+        UsageError: the ending is not one of `ENDINGS`.
     """
     path = check_ending(path)
     figure, (top,), (low,) = stacked(width=FIT_WIDTH, height=FIT_HEIGHT)
@@ -81,16 +81,16 @@ def save_fit_figure(fit: Fit, path: str | Path) -> None:
 
 
 def check_ending(path: str | Path) -> Path:
-    """The path, if its ending is that of a picture that can be written.
+    """The path, if figures can be written in the format of its ending.
 
     Raises:
-        UsageError: with the endings there are.
+        UsageError: they cannot; the message lists the endings.
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
-        given = f"{path.suffix!r}" if path.suffix else "no ending"
+        ending = f"{path.suffix!r}" if path.suffix else "no ending"
         raise UsageError(
-            f"{path}: a figure has one of the endings {', '.join(ENDINGS)}; got {given}"
+            f"{path}: a figure needs one of the endings {', '.join(ENDINGS)}; got {ending}"
         )
     return path
 
@@ -98,11 +98,13 @@ def check_ending(path: str | Path) -> Path:
 def draw_held_out(
     fit: Fit, sizes: Mapping[str, ArrayLike], measured: ArrayLike, ax: Axes | None = None
 ) -> Axes:
-    """Predicted against measured on rows the fit has not seen, with interval bars."""
+    """Draw predicted against measured values of rows that were not fitted, with interval bars."""
     y = np.asarray(measured, float)
     predicted = fit.predict(sizes)
     if len(predicted) != len(y):
-        raise UsageError(f"{len(predicted)} sizes but {len(y)} measured values")
+        raise UsageError(
+            f"as many sizes as measured values expected, got {len(predicted)} and {len(y)}"
+        )
     ax = _axes() if ax is None else ax
     dress(ax, xlog=bool((predicted > 0).all()), ylog=bool((y > 0).all()))
     _diagonal(ax, predicted, y)
@@ -140,7 +142,7 @@ def _diagonal(ax: Axes, predicted: Array, y: Array) -> None:
 
 
 def draw_profile(profile: Profile, ax: Axes | None = None) -> Axes:
-    """One parameter's profile: the statistic along it, and the threshold of its interval."""
+    """Draw the profile of one parameter: the statistic, and the threshold of the interval."""
     ax = _axes() if ax is None else ax
     positive = bool((profile.values > 0).all())
     dress(ax, xlog=positive and bool(profile.values[-1] > 30 * profile.values[0]))
@@ -153,11 +155,11 @@ def draw_profile(profile: Profile, ax: Axes | None = None) -> Axes:
 
 
 def draw_basins(values: ArrayLike, ax: Axes | None = None) -> Axes:
-    """Where the starts ended: each start's objective over the best, in rising order."""
+    """Draw where the starts ended: each objective over the best, in increasing order."""
     endings = np.sort(np.asarray(values, float))
     endings = endings[np.isfinite(endings)]
     ax = dress(_axes() if ax is None else ax, ylog=True)
     ax.plot(np.arange(1, len(endings) + 1), endings / endings[0] - 1 + 1e-12, ".", color=BLUE)
     ax.set_xlabel("start, best first")
-    ax.set_ylabel("objective over the best, less 1")
+    ax.set_ylabel("objective / best objective \N{MINUS SIGN} 1")
     return ax

@@ -1,4 +1,4 @@
-"""An interval chart: rows with a prediction, a whisker and a dot, under named groups."""
+"""An interval chart: rows with a prediction, a whisker and a dot, in named groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from allometry.figures.words import to_mathtext
 from allometry.stats.digits import shown_interval
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
 
 __all__ = ["IntervalRow", "interval_panel"]
@@ -23,11 +23,11 @@ class IntervalRow:
     """One row of an interval chart.
 
     Attributes:
-        label: name at the left. value, low, high: dot and whisker.
-        control: whether the runs are a control, where there can be no effect. Its dot is hollow, in
-            the control's colour.
-        predicted: what the source predicts, a number or a range; None for no prediction.
-        group: heading over the first row of each group. color: empty for the default.
+        label: name at the left. value, low, high: dot and ends of the whisker.
+        control: whether the row is a control, where there can be no effect. Its mark is hollow, in
+            the colour of controls.
+        predicted: prediction of the source, a number or a range; None for no prediction.
+        group: heading above the first row of each group. color: empty for the default colour.
     """
 
     label: str
@@ -49,11 +49,11 @@ def interval_panel(
     zero: bool = True,
     digits: bool = True,
 ) -> "Axes":
-    """Draw a dot with a whisker for each row, its label at the left, its number at the right.
+    """Draw a dot with a whisker for each row, with its label at the left and numbers at the right.
 
     Args:
-        zero: draw the line of no effect.
-        digits: write value and interval at the right.
+        zero: whether to draw a line at 0, no effect.
+        digits: whether to write value and interval at the right.
     """
     from matplotlib.ticker import MaxNLocator
     from matplotlib.transforms import blended_transform_factory
@@ -90,7 +90,7 @@ def interval_panel(
 
 
 def _places(rows: Sequence[IntervalRow]) -> list[float]:
-    """Heights of rows, with room for a heading over each new group."""
+    """Vertical positions of rows, with space for a heading above each new group."""
     out, y = [], 0.0
     for i, row in enumerate(rows):
         if i and row.group != rows[i - 1].group:
@@ -106,7 +106,7 @@ def _row_color(row: IntervalRow) -> str:
 
 
 def _headings(ax: "Axes", rows: Sequence[IntervalRow], place: Sequence[float], side: Any) -> None:
-    """Write the name over each group, and once "predicted" over a grey mark.
+    """Write the name above each group, and "predicted" above the first grey mark.
 
     Args:
         side: transform with x in fractions of the axes and y in rows.

@@ -1,4 +1,4 @@
-"""Words on a panel: names of axes and curves that do not cover each other, notes in corners."""
+"""Text on a panel: names of axes, labels of curves without overlap, notes in corners."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,22 +12,22 @@ from allometry.figures.words import to_mathtext
 from allometry.figures.wrap import wrapped
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
 
 __all__ = ["corner_note", "emptiest_corner", "end_label", "label_offsets", "name_axes", "relative"]
 
 Array = NDArray[np.float64]
 OVERHANG = 12.0  # points by which a label on one line may be longer than its axis
-LAID_OUT = 0.8  # what the layout leaves of the length of an axis, for other labels and the headline
+LAID_OUT = 0.8  # length of an axis after the layout, which needs space for labels, over before
 
 
 def end_label(
     ax: "Axes", x: Array, y: Array, text: str, color: Any, side: str, lift: float = 0.0
 ) -> None:
-    """A few words beside the last (or the first) point."""
+    """Write a label beside the last (side "right") or first ("left") point."""
     if side not in ("right", "left"):
-        raise UsageError(f"label_at is 'right', 'left' or 'none', got {side!r}")
+        raise UsageError(f"label_at must be 'right', 'left' or 'none', got {side!r}")
     if not len(x):
         return
     end = x.max() if side == "right" else x.min()
@@ -45,12 +45,12 @@ def end_label(
 
 
 def label_offsets(ax: "Axes", ends: Sequence[float], gap: float = 10.0) -> list[float]:
-    """How many points to lift each label at these y so that none covers another."""
+    """Vertical shifts in points of labels at these y, so that labels do not overlap."""
     if not len(ends):
         return []
     ax.autoscale_view()
     figure = ax.get_figure(root=True)
-    assert figure is not None  # an Axes that draws is in a figure
+    assert figure is not None  # every Axes drawn here is in a figure
     points = ax.get_window_extent().height * 72 / figure.dpi
     low, high = ax.transScale.transform([(1, y) for y in ax.get_ylim()])[:, 1]
     at = ax.transScale.transform([(1, y) for y in ends])[:, 1]
@@ -69,7 +69,7 @@ def label_offsets(ax: "Axes", ends: Sequence[float], gap: float = 10.0) -> list[
 
 
 def name_axes(ax: "Axes", xlabel: str, ylabel: str, title: str) -> None:
-    """Labels and title, where given: a second panel on the same axes keeps the first's."""
+    """Set labels and title; an empty text keeps that of an earlier panel on the same axes."""
     if xlabel:
         ax.set_xlabel(to_mathtext(xlabel))
     if ylabel:
@@ -79,12 +79,12 @@ def name_axes(ax: "Axes", xlabel: str, ylabel: str, title: str) -> None:
 
 
 def _beside(ax: "Axes", ylabel: str) -> str:
-    """The label of a vertical axis, on two lines or more where it is much longer than its axis.
+    """The label of a vertical axis, broken into lines if it is much longer than its axis.
 
-    The axis is as long as it is before the layout, which makes it shorter.
+    The length of the axis is measured before the layout, which makes it shorter.
     """
     figure = ax.get_figure(root=True)
-    assert figure is not None  # an Axes that draws is in a figure
+    assert figure is not None  # every Axes drawn here is in a figure
     points = ax.get_window_extent().height * 72 / figure.dpi
     size = RC["axes.labelsize"]
     fits = wrapped(ylabel, points + OVERHANG, size) == ylabel
@@ -99,7 +99,7 @@ def relative(values: Array, log: bool) -> Array:
 
 
 def emptiest_corner(x: Array, y: Array) -> str:
-    """The corner with the fewest of the points, each 0 to 1; the upper right in doubt."""
+    """The corner with the fewest points (coordinates 0 to 1); among ties, the upper right first."""
     corners = {
         f"{v} {h}": int(
             (
@@ -116,7 +116,7 @@ def corner_note(ax: "Axes", text: str, place: str) -> None:
     """A note in a corner of the axes."""
     vertical, _, horizontal = place.partition(" ")
     if vertical not in ("upper", "lower") or horizontal not in ("left", "right"):
-        raise UsageError(f"note_at is like 'upper right', got {place!r}")
+        raise UsageError(f"note_at must be a corner such as 'upper right', got {place!r}")
     if text:
         ax.annotate(
             to_mathtext(text),

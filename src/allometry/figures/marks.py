@@ -1,4 +1,4 @@
-"""Marks of runs and of means, rings, joining lines, and ground where no run was fitted."""
+"""Marks of runs and means, rings, lines that join runs, and shading of sizes not fitted."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from allometry.errors import UsageError
 from allometry.figures.style import GREY, GROUND, INK
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
@@ -21,25 +21,27 @@ __all__ = ["TIPS", "drawable", "ground", "join", "mask", "pair", "ring", "runs"]
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-# More marks than this become pixels inside the SVG: a page stays under a megabyte.
+# More marks than this are rasterised inside the SVG, so that a page stays below a megabyte.
 VECTOR_MARKS = 500
 
-# Texts that a page shows when a mark is pointed at: for each artist, one text for each mark.
+# Texts that a page shows when the pointer is on a mark: artist -> one text for each mark.
 TIPS: "WeakKeyDictionary[Artist, Sequence[str]]" = WeakKeyDictionary()
 
-SMALL, LARGE = 2.6, 5.0  # points: a run, a mean (or a run that is alone at its size)
+SMALL, LARGE = 2.6, 5.0  # points: marks of runs, and of means or runs of sizes without repeats
 
 
 def pair(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """Two columns of numbers, checked to have one length."""
+    """Two columns of numbers, which must have the same length."""
     px, py = np.asarray(x, float), np.asarray(y, float)
     if px.ndim != 1 or px.shape != py.shape:
-        raise UsageError(f"x and y of one length expected, got shapes {px.shape} and {py.shape}")
+        raise UsageError(
+            f"x and y of the same length expected, got shapes {px.shape} and {py.shape}"
+        )
     return px, py
 
 
 def mask(values: ArrayLike | None, rows: int, *, default: bool) -> Flags:
-    """A bool for each run."""
+    """One bool for each run; `default` for all runs if values is None."""
     if values is None:
         return np.full(rows, default)
     flags = np.asarray(values)
@@ -56,11 +58,11 @@ def drawable(values: Array, log: bool) -> Flags:
 
 
 def ground(ax: "Axes", x: Array, used: Flags, log: bool, high: Array | None = None) -> None:
-    """Draw grey ground behind the smallest and largest sizes where the fit used no run.
+    """Shade the smallest and largest sizes if the fit used none of their runs.
 
     Args:
         high: height of each run in the axes, 0 to 1. If given, "not fitted" is written at the top
-            or the bottom, where there is more room.
+            or bottom, where there is more space.
     """
     sizes = np.unique(x)
     fitted = np.array([used[x == size].any() for size in sizes])
@@ -104,11 +106,11 @@ def runs(
     means: bool = True,
     tips: Sequence[str] = (),
 ) -> None:
-    """Draw a mark for each run, hollow if the fit did not use it; small where sizes repeat.
+    """Draw a mark for each run, hollow if the fit did not use it; small if sizes repeat.
 
     Args:
-        tips: a text for each run, which a page shows when its mark is pointed at; empty for none.
-        means: draw a large mark at the mean of each size with several runs.
+        tips: a text for each run, which a page shows when the pointer is on its mark; or empty.
+        means: whether to draw a large mark at the mean of each size with several runs.
     """
     pixels = len(x) > VECTOR_MARKS
     repeated = len(np.unique(x)) < len(x) or pixels
@@ -126,7 +128,7 @@ def runs(
             rasterized=pixels,
         )
         if len(tips):
-            TIPS[line] = [tip for tip, here in zip(tips, rows, strict=True) if here]
+            TIPS[line] = [tip for tip, drawn in zip(tips, rows, strict=True) if drawn]
     if means:
         _means(ax, x, y, used, color, marker)
 
@@ -134,13 +136,13 @@ def runs(
 def _means(ax: "Axes", x: Array, y: Array, used: Flags, color: str, marker: str) -> None:
     """Draw the mean at each size with more than one run, filled if the fit used any of them."""
     for size in np.unique(x):
-        here = x == size
-        if here.sum() < 2:
+        same_size = x == size
+        if same_size.sum() < 2:
             continue
-        fitted = bool(used[here].any())
+        fitted = bool(used[same_size].any())
         ax.plot(
             [size],
-            [y[here].mean()],
+            [y[same_size].mean()],
             marker,
             ms=LARGE,
             mfc=color if fitted else "white",
@@ -151,7 +153,7 @@ def _means(ax: "Axes", x: Array, y: Array, used: Flags, color: str, marker: str)
 
 
 def ring(ax: "Axes", x: Array, y: Array, rows: Flags) -> None:
-    """Draw a ring around the runs to highlight."""
+    """Draw a ring around the given runs."""
     ax.plot(x[rows], y[rows], "o", ms=7, mfc="none", mec=INK, mew=0.8, zorder=5)
 
 

@@ -1,10 +1,10 @@
 """Panels of a scaling study: runs against size, fits, residuals, controls.
 
-A panel takes plain arrays and Axes and knows nothing of studies. Every run is a
-small mark, the mean of runs at one size a large one on top. Runs a fit did not
-use are hollow, on a light ground where none of their size was used. A line is
-solid over the sizes it was fitted to and dashed beyond. Without `ax` a panel
-opens a pyplot figure of its own, for notebooks.
+A panel takes plain arrays and Axes and does not depend on studies. Every run is a
+small mark, and the mean of several runs at one size a large mark on top. Runs that
+a fit did not use are hollow, and sizes of which it used no run are shaded. A line
+is solid over the fitted sizes and dashed beyond. Without `ax`, a panel opens a new
+pyplot figure, for notebooks.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from allometry.figures.pyplot_axes import new_axes, new_columns, new_pair
 from allometry.figures.style import BLUE, GREY, VERMILLION, dress, paper
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
 
 __all__ = ["control_panels", "fit_panel", "residual_panel", "runs_panel"]
@@ -52,17 +52,17 @@ def runs_panel(
     means: bool = True,
     tips: Sequence[str] = (),
 ) -> "Axes":
-    """Every run against size, the mean of each size, and laws.
+    """Draw every run against size, the mean of each size, and curves of laws.
 
     Args:
-        x, y: (runs,). Runs whose x or y cannot be drawn (not finite, or not
-            positive on a log axis) are counted in the panel.
+        x, y: (runs,). A note in the panel states how many runs cannot be drawn (not
+            finite, or not positive on a log axis).
         seed: (runs,) label of the seed; with `join` a thin line joins its runs.
-        used: (runs,) bool, the runs the fit rests on; None for all.
-        highlight: (runs,) bool, runs to ring.
-        label: direct label of the means, at the "right" or "left" end, or "none".
-        tips: (runs,) texts that a page shows when a mark is pointed at.
-        note: a few words in the corner `note_at`, such as "upper right"; empty for
+        used: (runs,) bool, the runs that the fit used; None for all.
+        highlight: (runs,) bool, runs to mark with a ring.
+        label: text beside the means, at the end `label_at`: "right", "left" or "none".
+        tips: (runs,) texts that a page shows when the pointer is on a mark.
+        note: text in the corner `note_at`, such as "upper right"; an empty `note_at` takes
             the emptiest corner.
     """
     px, py = marks.pair(x, y)
@@ -75,7 +75,7 @@ def runs_panel(
         marks.ground(ax, sx, fit_rows[seen], xlog, position[1])
         if join:
             marks.join(ax, px, py, seen, seed, color)
-        shown = [tip for tip, here in zip(tips, seen, strict=True) if here] if len(tips) else ()
+        shown = [tip for tip, drawn in zip(tips, seen, strict=True) if drawn] if len(tips) else ()
         marks.runs(ax, sx, sy, fit_rows[seen], color, marker, means=means, tips=shown)
         marks.ring(ax, px, py, seen & marks.mask(highlight, len(px), default=False))
         _draw_curves(ax, sx, sy, curves, color, "" if label_at == "none" else label, label_at)
@@ -85,7 +85,7 @@ def runs_panel(
 
 
 def _note(ax: "Axes", note: str, missing: int, corner: str) -> None:
-    """The note, and how many runs cannot be drawn, in one corner."""
+    """Write the note, and how many runs cannot be drawn, in one corner."""
     count = f"{missing} runs cannot be drawn here" if missing else ""
     labels.corner_note(ax, "\n".join(filter(None, (note, count))), corner)
 
@@ -93,7 +93,7 @@ def _note(ax: "Axes", note: str, missing: int, corner: str) -> None:
 def _draw_curves(
     ax: "Axes", x: Array, y: Array, curves: Sequence[Curve], color: str, label: str, label_at: str
 ) -> None:
-    """The curves, with labels of them and of the means that do not cover each other."""
+    """Draw the curves, with labels of curves and means that do not overlap."""
     for line in curves:
         draw_curve(ax, line, color)
     named = [(line.x, line.y, line.label, line.color or color) for line in curves if line.label]
@@ -120,25 +120,25 @@ def residual_panel(
     ylabel: str = "",
     xlog: bool = True,
 ) -> "Axes":
-    """Measured less fitted, around zero: in percent of the fit, or as they are.
+    """Draw residuals (measured minus fitted), in percent of the fit or in the unit of y.
 
     Args:
-        x, y, predicted: (runs,).
+        x, y, predicted: (runs,). relative: whether residuals are in percent of the fit.
     """
     from matplotlib.ticker import MaxNLocator
 
     px, py = marks.pair(x, y)
     fitted = np.asarray(predicted, float)
-    rest = 100 * (py / fitted - 1) if relative else py - fitted
+    residuals = 100 * (py / fitted - 1) if relative else py - fitted
     fit_rows = marks.mask(used, len(px), default=True)
     with paper():
         ax = dress(ax or new_axes(40.0), xlog=xlog)
-        seen = marks.drawable(px, xlog) & np.isfinite(rest)
+        seen = marks.drawable(px, xlog) & np.isfinite(residuals)
         marks.ground(ax, px[seen], fit_rows[seen], xlog)
         ax.axhline(0, color=GREY, lw=0.8, zorder=1)
-        marks.runs(ax, px[seen], rest[seen], fit_rows[seen], color, marker)
-        # Runs outside the fit may be far off; the scale belongs to those inside.
-        inside = np.abs(rest[seen & fit_rows])
+        marks.runs(ax, px[seen], residuals[seen], fit_rows[seen], color, marker)
+        # Runs outside the fit may be far off, so the fitted runs set the scale.
+        inside = np.abs(residuals[seen & fit_rows])
         if len(inside):
             reach = 1.25 * float(inside.max()) or 1.0
             ax.set_ylim(-reach, reach)
@@ -165,17 +165,17 @@ def fit_panel(
     xlabel: str = "",
     **words: Any,
 ) -> "tuple[Axes, Axes]":
-    """Runs with their fit, and its residuals below.
+    """Draw runs with their fit, and the residuals below.
 
     Args:
-        axes: (upper, lower), as `stacked` makes them.
+        axes: (upper, lower), as made by `stacked`.
         label: of the fit, at its right end.
         words: further arguments of `runs_panel`.
     """
     px, py = marks.pair(x, y)
     fit_rows = marks.mask(used, len(px), default=True)
     if not fit_rows.any():
-        raise UsageError("a fit panel needs at least one run the fit used; `used` is all False")
+        raise UsageError("a fit panel needs at least one fitted run; `used` is all False")
     xlog = words.get("xlog", True)
     line = curve(
         predict,
@@ -216,7 +216,7 @@ def control_panels(
     xlog: bool = True,
     ylog: bool = True,
 ) -> "tuple[Axes, Axes]":
-    """The same measure of trained and of untrained networks, side by side on one scale."""
+    """Draw one measure of trained and of untrained networks, side by side on the same scale."""
     left, right = axes if axes is not None else new_columns()
     for ax, y, color, marker, k in (
         (left, trained, BLUE, "o", 0),

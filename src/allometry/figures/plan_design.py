@@ -1,4 +1,4 @@
-"""The design picture: finished runs in N x D with rays of D/N, and the runs to make next."""
+"""The design figure: finished runs in N and D with rays of D/N, and the runs to make next."""
 
 import math
 import textwrap
@@ -31,16 +31,16 @@ from allometry.stats.digits import shown
 __all__ = ["draw_design"]
 
 MARKS = (("s", VERMILLION), ("^", GREEN), ("D", BLUE), ("v", ORANGE), ("P", PINK))
-AROUND = 2.5  # times beyond the smallest and the largest N and D
+AROUND = 2.5  # factor beyond the smallest and the largest N and D
 MOST_RAYS = 7
-WORDS = 88  # letters of a line in the legend
+WORDS = 88  # characters of a line in the legend
 
 
 def draw_design(runs: Runs, chosen: NextRuns) -> Figure:
-    """Finished runs and those to make next, by the reason they were chosen for.
+    """Draw the finished runs and the runs to make next, by the reason for their choice.
 
     Args:
-        runs: that are finished. chosen: what to make next.
+        runs: the finished runs. chosen: the runs to make next.
     """
     figure, axes = panels(height=112.0)
     ax = axes[0, 0]
@@ -63,7 +63,7 @@ def draw_design(runs: Runs, chosen: NextRuns) -> Figure:
 
 
 def _draw_rays(ax: Axes, ratios: Array) -> None:
-    """Lines of equal D/N through decades of the ratios that occur, named where they leave."""
+    """Draw lines of equal D/N at powers of ten, labelled where they leave the panel."""
     first, last = math.floor(np.log10(ratios.min())), math.ceil(np.log10(ratios.max()))
     step = max(1, math.ceil((last - first) / MOST_RAYS))
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
@@ -83,7 +83,7 @@ def _draw_rays(ax: Axes, ratios: Array) -> None:
 
 
 def _draw_chosen(ax: Axes, runs: Sequence[NextRun]) -> None:
-    """A mark and colour for each reason; runs that are to be repeated say how often."""
+    """Draw the next runs, with a mark and colour for each reason and the number of repeats."""
     reasons = Counter(run.reason for run in runs)
     for k, (reason, count) in enumerate(reasons.items()):
         marker, color = MARKS[k % len(MARKS)]
@@ -104,7 +104,7 @@ def _counted(count: int) -> str:
 
 
 def _in_words(chosen: NextRuns) -> str:
-    """What the runs cost and what they are expected to tell."""
+    """Headline: the cost of the runs and their expected effect."""
     before, after = chosen.before.sd, chosen.after.sd
     cost = f"{_counted(len(chosen.runs))} for {shown(chosen.spent)} FLOP"
     if not chosen.runs:

@@ -1,4 +1,4 @@
-"""Against compute: the best N and D by every approach, and the least loss under every law."""
+"""Figures against compute: best N and D by every approach, and least loss under every law."""
 
 from collections.abc import Sequence
 
@@ -35,18 +35,18 @@ from allometry.stats.interval import Interval
 
 __all__ = ["draw_loss", "draw_sizes"]
 
-APPROACH_OF = {"chinchilla": "3", "kaplan": "kaplan"}  # that rests on a law
-MOST_POINTS = 60  # of an approach, evenly taken: an envelope has up to 1500
-NOWHERE = (0.0, 0.0)  # where there are no runs, a whole line is dashed
-BELOW = 0.05  # of the range of ln L, below the lowest line, whose name stands there
-BAND_DRAWS = 400  # more do not change a band that is drawn
+APPROACH_OF = {"chinchilla": "3", "kaplan": "kaplan"}  # law -> the approach based on it
+MOST_POINTS = 60  # points drawn per approach, evenly spaced: an envelope has up to 300
+NOWHERE = (0.0, 0.0)  # range of the runs if there are none: lines are dashed throughout
+BELOW = 0.05  # of the range of ln L: space below the lowest line for its label
+BAND_DRAWS = 400  # more draws do not change the band visibly
 
 
 def draw_sizes(plan: Plan) -> Figure:
-    """N* and D* against compute by every approach and law, and the planned runs.
+    """Draw N* and D* against compute by every approach and law, and the planned runs.
 
     Raises:
-        UsageError: the plan was made without runs.
+        UsageError: the plan was made without runs, or read from a document.
     """
     runs = runs_of(plan)
     estimates = _estimates(plan)
@@ -74,7 +74,7 @@ def draw_sizes(plan: Plan) -> Figure:
 
 
 def _estimates(plan: Plan) -> list[tuple[str, str, Approach | LawPlan]]:
-    """Name and colour of every approach, and of each law that no approach rests on."""
+    """Name, colour and result of every approach, and of each law without an approach."""
     of_approaches = [(*APPROACH_NAMES[name], a) for name, a in _used(plan).items()]
     of_laws = [(label, color, plan.laws[law]) for law, label, color in _other_laws(plan)]
     return [*of_approaches, *of_laws]
@@ -83,7 +83,7 @@ def _estimates(plan: Plan) -> list[tuple[str, str, Approach | LawPlan]]:
 def _draw_estimates(
     ax: Axes, estimates: Sequence[tuple[str, str, Approach | LawPlan]], size: str
 ) -> None:
-    """The best size at the compute of the plan, a row each, with its interval."""
+    """Draw the best sizes at the compute of the plan, one row each, with intervals."""
     best: list[tuple[str, str, Interval]] = [
         (name, color, getattr(estimate, f"{size}_opt")) for name, color, estimate in estimates
     ]
@@ -92,7 +92,7 @@ def _draw_estimates(
     if any(drawn(row.value) for row in rows):
         dress(ax, xlog=True, grid=False)
         low, high = ax.get_xlim()
-        if high < 10 * low:  # within a decade the ticks of a logarithmic axis are too many here
+        if high < 10 * low:  # within a decade, a logarithmic axis has too many ticks
             ax.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
         ax.set_yticks(range(len(rows)), [row.label for row in rows])
         ax.tick_params(axis="y", length=0)
@@ -105,7 +105,7 @@ def _draw_runs(ax: Axes, runs: Runs, values: Array) -> None:
 
 
 def _curves(plan: Plan, size: str) -> list[Curve]:
-    """Lines of the approaches, and of the laws that no approach rests on."""
+    """Lines of the approaches, and of the laws without an approach."""
     compute, between = computes(plan), _between(plan)
     curves = [
         line_curve(line, compute, plan.level, between, *APPROACH_NAMES[name])
@@ -123,9 +123,9 @@ def _used(plan: Plan) -> dict[str, Approach]:
 
 
 def _other_laws(plan: Plan) -> list[tuple[str, str, str]]:
-    """Laws whose line no approach shows: name, label, colour.
+    """Name, label and colour of the laws whose line no approach shows.
 
-    No approach knows of repeated data, so that a law is shown by itself where they are repeated.
+    Approaches do not model repeated data, so a law with repeated data has its own line.
     """
     evidence, colors = evidence_of(plan), law_colors(plan.laws)
     others = []
@@ -139,7 +139,7 @@ def _other_laws(plan: Plan) -> list[tuple[str, str, str]]:
 
 
 def _draw_points(ax: Axes, plan: Plan, size: str) -> None:
-    """What the lines of approaches were drawn through."""
+    """Draw the points to which the lines of approaches were fitted."""
     for name, approach in _used(plan).items():
         at, values = approach.points.get("compute"), approach.points.get(size)
         if at is None or values is None or not len(at):
@@ -150,13 +150,13 @@ def _draw_points(ax: Axes, plan: Plan, size: str) -> None:
 
 
 def _between(plan: Plan) -> tuple[float, float]:
-    """The compute of the runs: lines are dashed outside."""
+    """Range of the runs' compute; lines are dashed outside."""
     runs = evidence_of(plan).runs
     return NOWHERE if runs is None else (float(runs.compute.min()), float(runs.compute.max()))
 
 
 def _sizes_in_words(plan: Plan) -> str:
-    """From which to which N* and D* the approaches and laws reach."""
+    """Headline: the ranges of N* and D* over approaches and laws."""
     planned = [*_used(plan).values(), *plan.laws.values()]
     of_n, of_d = (
         [v for v in (getattr(p, f"{size}_opt").value for p in planned) if drawn(v)] for size in "nd"
@@ -173,7 +173,7 @@ def _sizes_in_words(plan: Plan) -> str:
 
 
 def draw_loss(plan: Plan) -> Figure:
-    """Loss against compute: runs, the least loss under every law, the planned run."""
+    """Draw loss against compute: runs, the least loss under every law, the planned run."""
     evidence, first = evidence_of(plan), plan.first
     compute, colors = computes(plan), law_colors(plan.laws)
     curves = []
@@ -206,7 +206,7 @@ def _whisker(plan: Plan) -> str:
 
 
 def _band(plan: Plan, compute: Array) -> tuple[Array | None, Array | None]:
-    """The interval of the least loss under the first law, where draws have closed forms."""
+    """The interval of the least loss under the first law; None without closed forms or draws."""
     evidence, tail = evidence_of(plan), (1 - plan.level) / 2
     law = plan.first.law
     whole = evidence.believed[law].drawn(evidence.cost)
@@ -214,12 +214,12 @@ def _band(plan: Plan, compute: Array) -> tuple[Array | None, Array | None]:
         return None, None
     places = np.linspace(0, whole.draws - 1, min(whole.draws, BAND_DRAWS)).astype(int)
     count = len(places)
-    some = type(whole)(
+    tiled = type(whole)(
         whole.law, {n: np.tile(v[places], len(compute)) for n, v in whole.values.items()},
         whole.cost, whole.others,
     )  # fmt: skip
-    with np.errstate(all="ignore"):  # a draw may have nearly any exponent
-        losses = some.at(np.repeat(compute, count)).loss.reshape(len(compute), count)
+    with np.errstate(all="ignore"):  # draws can have extreme exponents
+        losses = tiled.at(np.repeat(compute, count)).loss.reshape(len(compute), count)
     losses = np.where(np.isfinite(losses), losses, np.nan)
     if np.isnan(losses).all(axis=1).any():
         return None, None
@@ -231,7 +231,7 @@ def _loss_in_words(plan: Plan) -> str:
     loss, new = plan.first.loss, plan.first.loss_new_run
     compute = shown(plan.first.compute.value)
     if not drawn(loss.value):
-        return f"At {compute} FLOP {plan.first.law} gives no loss"
+        return f"At {compute} FLOP, {plan.first.law} gives no loss"
     measured = (
         f"; a new run measures from {shown(new.low, 4)} to {shown(new.high, 4)}"
         if new.has_ends else ""

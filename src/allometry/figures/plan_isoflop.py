@@ -1,4 +1,4 @@
-"""IsoFLOP curves: losses against N for each budget of compute, parabolas and their least points."""
+"""IsoFLOP curves: loss against N for each budget of compute, parabolas and their minima."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,48 +14,48 @@ from allometry.plan.document import Plan
 from allometry.stats.digits import shown
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 __all__ = ["draw_isoflop", "isoflop_of"]
 
-ROOM = 0.12  # of the range of ln L, above and below what is drawn
-OUTSIDE = 0.5  # of the range of ln L of the runs with a parabola, that other runs get either side
-MOST_NAMED = 14  # budgets beside the panel; more would not fit
+ROOM = 0.12  # margin above and below, as a share of the range of ln L
+OUTSIDE = 0.5  # most extra range of ln L on either side for other runs, over that of kept runs
+MOST_NAMED = 14  # budgets labelled beside the panel; more do not fit
 
 
 def isoflop_of(plan: Plan) -> IsoFlop | None:
-    """The budgets of approach 2, where the plan has any."""
+    """The budgets of approach 2, or None."""
     beside = plan.evidence and plan.evidence.approaches
     return beside.isoflop if beside else None
 
 
 def draw_isoflop(plan: Plan) -> "Figure":
-    """Losses against N, a colour for each budget of compute.
+    """Draw loss against N, with a colour for each budget of compute.
 
     Raises:
-        UsageError: approach 2 was not used.
+        UsageError: approach 2 was not used, or the plan was read from a document.
     """
     evidence_of(plan)
     isoflop = isoflop_of(plan)
     if isoflop is None:
-        raise UsageError("this figure shows IsoFLOP budgets, and approach 2 was not used")
+        raise UsageError("this figure shows IsoFLOP budgets, but approach 2 was not used")
     figure, axes = panels(height=92.0)
     ax = axes[0, 0]
     used = sorted((b for b in isoflop.budgets if not b.reason), key=lambda b: b.compute)
-    left = [b for b in isoflop.budgets if b.reason]
+    unused = [b for b in isoflop.budgets if b.reason]
     with paper():
         dress(ax, xlog=True, ylog=True)
-        for budget in left:
+        for budget in unused:
             ax.plot(budget.n, budget.loss, "o", ms=2.6, mfc="white", mec=GREY, mew=0.4, alpha=0.6)
         colors = ramp([b.compute for b in used])
         for budget, color in zip(used, colors, strict=True):
             _draw_budget(ax, budget, color)
         _limit(ax, isoflop.budgets)
         _name_budgets(ax, used, colors)
-        _legend(ax, used, left)
+        _legend(ax, used, unused)
         ax.set_xlabel("parameters, N")
         ax.set_ylabel("loss, L")
     of_n, of_d = (getattr(isoflop.approach, f"exponent_{size}").value for size in "nd")
@@ -68,7 +68,7 @@ def draw_isoflop(plan: Plan) -> "Figure":
 
 
 def _draw_budget(ax: "Axes", budget: Budget, color: Any) -> None:
-    """Runs, hollow where left out; the parabola over the runs it went through; its least point."""
+    """Draw the runs, hollow if left out, the parabola over the fitted runs, and its minimum."""
     kept = budget.kept
     ax.plot(budget.n[kept], budget.loss[kept], "o", ms=3.4, mfc=color, mec=color, mew=0.5, zorder=3)
     ax.plot(budget.n[~kept], budget.loss[~kept], "o", ms=3.4, mfc="white", mec=color, mew=0.8,
@@ -82,7 +82,7 @@ def _draw_budget(ax: "Axes", budget: Budget, color: Any) -> None:
 
 
 def _limit(ax: "Axes", budgets: Sequence[Budget]) -> None:
-    """The scale belongs to the runs that parabolas went through; left-out runs may be far off."""
+    """Set the scale mainly by the runs with a parabola, since left-out runs may be far off."""
     kept = np.log(np.concatenate([b.loss[b.kept] for b in budgets if not b.reason]))
     every = np.log(np.concatenate([b.loss for b in budgets]))
     span = float(np.ptp(kept)) or 1.0
@@ -92,7 +92,7 @@ def _limit(ax: "Axes", budgets: Sequence[Budget]) -> None:
 
 
 def _name_budgets(ax: "Axes", used: Sequence[Budget], colors: Any) -> None:
-    """The compute of each budget at the right, at the height of its least loss."""
+    """Write the compute of each budget at the right, at the height of its least loss."""
     step = -(-len(used) // MOST_NAMED)
     named = list(zip(used, colors, strict=True))[::step]
     heights = [b.vertex_loss for b, _ in named]
@@ -105,7 +105,7 @@ def _name_budgets(ax: "Axes", used: Sequence[Budget], colors: Any) -> None:
 
 
 def _legend(ax: "Axes", used: Sequence[Budget], left: Sequence[Budget]) -> None:
-    """What filled, hollow and grey marks are, below the panel."""
+    """Explain filled, hollow and grey marks below the panel."""
     kept = sum(int(b.kept.sum()) for b in used)
     within = sum(int((~b.kept).sum()) for b in used)
     beside = sum(len(b.n) for b in left)

@@ -27,7 +27,7 @@ from allometry.plan.runs import Runs
 from allometry.stats.interval import Interval
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "law_colors", "line_curve", "mark_planned", "per_compute", "runs_of",
 ]  # fmt: skip
 
-# The same colour for a law and for the approach that rests on it.
+# A law and the approach based on it have the same colour.
 APPROACH_NAMES = {
     "1": ("1 envelope", GREEN),
     "2": ("2 IsoFLOP", VERMILLION),
@@ -44,20 +44,20 @@ APPROACH_NAMES = {
 }
 LAWS = {"chinchilla": BLUE, "kaplan": ORANGE}
 OTHER_LAWS = (PINK, SKY, INK, GREEN, VERMILLION)
-BEYOND = 2.0  # times the largest compute to which lines are drawn
+BEYOND = 2.0  # lines extend to this factor of the largest compute
 POINTS = 80  # of a line
-LONGEST = 24  # letters of a law's name
+LONGEST = 24  # most characters of a law's name in a label
 
 
 def evidence_of(plan: Plan) -> Evidence:
-    """What the plan was made from.
+    """The evidence of a plan.
 
     Raises:
-        UsageError: it was read from a document, which keeps none of it.
+        UsageError: the plan was read from a document, which does not keep it.
     """
     if plan.evidence is None:
         raise UsageError(
-            "figures need what a plan was made from, and a plan document does not keep it: make "
+            "figures need the runs and fits of a plan, which a plan document does not keep: make "
             "the plan again from its table"
         )
     return plan.evidence
@@ -67,11 +67,11 @@ def runs_of(plan: Plan) -> Runs:
     """The runs of a plan.
 
     Raises:
-        UsageError: it was made from given values of a law.
+        UsageError: the plan was made from given parameters of a law, or read from a document.
     """
     runs = evidence_of(plan).runs
     if runs is None:
-        raise UsageError("this figure shows runs, and the plan was made from values of a law")
+        raise UsageError("this figure shows runs, but the plan was made from given parameters")
     return runs
 
 
@@ -85,12 +85,12 @@ def law_colors(laws: Iterable[str]) -> dict[str, str]:
 
 
 def label_of(law: str) -> str:
-    """A law's name as a label, as it stands: one that is long would leave no room to draw."""
+    """A law's name as a label, shortened if it would leave no space for the figure."""
     return literal(law if len(law) <= LONGEST else f"{law[: LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}")
 
 
 def drawn(*values: float) -> bool:
-    """Whether values have a place on a logarithmic axis."""
+    """Whether all values can be drawn on a logarithmic axis."""
     return bool(np.isfinite(values).all()) and min(values) > 0
 
 
@@ -104,12 +104,12 @@ def computes(plan: Plan) -> Array:
 
 
 def best_runs(frontier: Frontier, compute: Array) -> Point:
-    """The best run under a law's values at each of many computes, (points,) each."""
+    """The best run for a law's values at each of many computes, (points,) each."""
     return per_compute(frontier, len(compute)).at(compute)
 
 
 def per_compute(frontier: Frontier, points: int) -> Frontier:
-    """A frontier of one set of parameters as one of many equal sets."""
+    """A frontier with its single set of parameters repeated `points` times."""
     return replace(
         frontier, values={name: np.repeat(v, points) for name, v in frontier.values.items()}
     )
@@ -122,7 +122,7 @@ def line_curve(
     x = np.log(compute)
     low = high = None
     if np.isfinite(line.exponents).any():
-        with np.errstate(over="ignore"):  # a draw may have nearly any slope
+        with np.errstate(over="ignore"):  # draws can have extreme slopes
             draws = np.exp(line.intercepts[:, None] + line.exponents[:, None] * x)
         low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     values = np.exp(line.intercept + line.exponent * x)
@@ -130,7 +130,7 @@ def line_curve(
 
 
 def draw_lines(ax: "Axes", curves: Sequence[Curve]) -> None:
-    """Curves with their names at the right ends, none over another."""
+    """Draw curves with their names at the right ends, without overlap."""
     for line in curves:
         draw_curve(ax, line, INK)
     named = [line for line in curves if np.isfinite(line.y[-1])]
@@ -151,7 +151,7 @@ def mark_planned(
     axis: Literal["x", "y"] = "y",
     label: str = "",
 ) -> None:
-    """A star at the planned run, with the interval of the number on one axis as a whisker."""
+    """Draw a star at the planned run, with a whisker for the interval along one axis."""
     place = (x, y.value) if axis == "y" else (y.value, x)
     if not drawn(*place):
         return

@@ -1,4 +1,4 @@
-"""Wasted compute: over sizes and tokens under one law, and of each law's plan under the others."""
+"""Figures of wasted compute: over N and D under one law, and of each plan under other laws."""
 
 from dataclasses import dataclass
 
@@ -40,31 +40,31 @@ from allometry.stats.digits import shown
 __all__ = ["draw_disagreement", "draw_waste"]
 
 GRID = 60  # points along each axis
-AROUND = 3.0  # times beyond the smallest and the largest N and D
-ALONE = 30.0  # times around the planned run, where there are no runs
+AROUND = 3.0  # factor beyond the smallest and the largest N and D
+ALONE = 30.0  # factor around the planned run if there are no runs
 LINES = (0.25, 0.5, 0.75)  # shares drawn as lines
-ALONG = 0.75  # of a line, where its number stands: at its ends a number would be cut off
-TINTS = (0.75, 0.45, 0.2)  # of blue, for the shares 1, 5 and 10%
+ALONG = 0.75  # position of the number along a line: at the ends it would be cut off
+TINTS = (0.75, 0.45, 0.2)  # strengths of blue for shares of 1, 5 and 10%
 
 
 @dataclass(frozen=True)
 class _Window:
-    """What is drawn: ends of N and of D."""
+    """The drawn ranges of N and D."""
 
     n: tuple[float, float]
     d: tuple[float, float]
 
 
 def draw_waste(plan: Plan) -> Figure:
-    """The share of compute that a run of N and D wastes under the first law.
+    """Draw the share of compute that a run of N and D wastes under the first law.
 
     Raises:
-        UsageError: the plan has no best size.
+        UsageError: the plan has no best size, or was read from a document.
     """
     evidence, first = evidence_of(plan), plan.first
     n, d = first.n_opt.value, first.d_opt.value
     if not drawn(n, d):
-        raise UsageError(f"{first.law} has no best size here, so that there is no waste to draw")
+        raise UsageError(f"{first.law} has no best size here, so there is no waste to draw")
     frontier, window = evidence.frontiers[first.law], _window(plan)
     figure, axes = panels(height=108.0)
     ax = axes[0, 0]
@@ -88,7 +88,7 @@ def draw_waste(plan: Plan) -> Figure:
 
 
 def _window(plan: Plan) -> _Window:
-    """Around the runs and the plan, or around the plan alone."""
+    """The window around the runs and the plan, or around the plan alone."""
     runs, first = evidence_of(plan).runs, plan.first
     sizes = {"n": [first.n_opt.value], "d": [first.d_opt.value]}
     for size, values in sizes.items():
@@ -100,10 +100,10 @@ def _window(plan: Plan) -> _Window:
 
 
 def _draw_field(ax: Axes, frontier: Frontier, window: _Window) -> None:
-    """Blue ground within the shares of a plan, grey lines beyond."""
+    """Draw areas in blue up to the shares of a plan, and grey lines beyond."""
     x, y = np.geomspace(*window.n, GRID), np.geomspace(*window.d, GRID)
     n, d = (values.ravel() for values in np.meshgrid(x, y))
-    with np.errstate(all="ignore"):  # far from the runs a law may have no value
+    with np.errstate(all="ignore"):  # far from the runs a law may be undefined
         share = wasted(per_compute(frontier, len(n)), n, d).reshape(GRID, GRID)
     share = np.ma.masked_invalid(np.where(np.isfinite(share), share, np.nan))
     if share.count() == 0:
@@ -120,7 +120,7 @@ def _tint(strength: float) -> tuple[float, ...]:
 
 
 def _draw_best(ax: Axes, frontier: Frontier, window: _Window) -> None:
-    """The line of best runs through the window."""
+    """Draw the line of best runs through the window."""
     low, high = (float(frontier.cost.compute(np.array(n), np.array(d))) for n, d in
             ((window.n[0], window.d[0]), (window.n[1], window.d[1])))  # fmt: skip
     best = best_runs(frontier, np.geomspace(low, high, GRID))
@@ -128,7 +128,7 @@ def _draw_best(ax: Axes, frontier: Frontier, window: _Window) -> None:
 
 
 def _draw_budget(ax: Axes, plan: Plan, window: _Window) -> None:
-    """Runs of the plan's compute, and on their line the ends of the sizes that waste 5%."""
+    """Draw the line of the plan's compute, and on it the ends of the sizes that waste 5%."""
     evidence, first = evidence_of(plan), plan.first
     compute = np.asarray(first.compute.value)
     n = np.geomspace(*window.n, GRID)
@@ -142,15 +142,15 @@ def _draw_budget(ax: Axes, plan: Plan, window: _Window) -> None:
 
 
 def _legend(ax: Axes) -> None:
-    """Every mark and ground by name, below the panel."""
+    """Explain every mark and area below the panel."""
     handles, _ = ax.get_legend_handles_labels()
-    grounds = [Patch(fc=_tint(t), label=f"at most {100 * s:g}% wasted")
-               for s, t in zip(SHARES, TINTS, strict=True)]  # fmt: skip
+    areas = [Patch(fc=_tint(t), label=f"at most {100 * s:g}% wasted")
+             for s, t in zip(SHARES, TINTS, strict=True)]  # fmt: skip
     shares = ", ".join(f"{100 * share:g}" for share in LINES)
     beyond = Line2D([], [], color=GREY, lw=0.7, label=f"{shares}% wasted")
     figure = ax.get_figure(root=True)
     assert figure is not None  # panels made it
-    figure.legend(handles=[*handles, *grounds, beyond], loc="outside lower left", ncols=4,
+    figure.legend(handles=[*handles, *areas, beyond], loc="outside lower left", ncols=4,
                   frameon=False, fontsize=8, handlelength=1.6, columnspacing=1.4)  # fmt: skip
 
 
@@ -166,14 +166,14 @@ def _waste_in_words(plan: Plan) -> str:
 
 
 def draw_disagreement(plan: Plan) -> Figure:
-    """What each law's plan wastes if another law is right, in percent of compute.
+    """Draw what each law's plan wastes if another law is right, in percent of compute.
 
     Raises:
-        UsageError: the plan has one law.
+        UsageError: the plan has only one law.
     """
     names = list(plan.laws)
     if len(names) < 2:
-        raise UsageError("this figure compares laws, and the plan has one")
+        raise UsageError("this figure compares laws, but the plan has only one")
     share = np.zeros((len(names), len(names)))
     for pair in plan.disagreement:
         share[names.index(pair.plan), names.index(pair.truth)] = pair.waste
@@ -186,7 +186,7 @@ def draw_disagreement(plan: Plan) -> Figure:
 
 
 def _draw_matrix(ax: Axes, names: list[str], share: Array) -> None:
-    """A cell a pair, with its number."""
+    """Draw one cell per pair of laws, with its number."""
     dress(ax, grid=False)
     colors = LinearSegmentedColormap.from_list("waste", ["white", ORANGE])
     top = max(float(np.nanmax(share)), 0.1)
@@ -211,7 +211,7 @@ def _draw_matrix(ax: Axes, names: list[str], share: Array) -> None:
 def _disagreement_in_words(plan: Plan) -> str:
     known = [pair for pair in plan.disagreement if np.isfinite(pair.waste)]
     if not known:
-        return "What the plan of one law wastes if another is right is not known"
+        return "The waste of the plan of one law if another is right is unknown"
     worst = max(known, key=lambda pair: pair.waste)
     return (
         f"If {worst.truth} is right, the plan of {worst.plan} wastes {_percent(worst.waste)} of "

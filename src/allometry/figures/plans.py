@@ -1,4 +1,4 @@
-"""Every figure of a plan that has something to show, with its caption."""
+"""All figures that a plan has data for, with captions."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -26,7 +26,7 @@ LARGEST = 1e60  # largest number on an axis; all existing machines compute 1e30 
 
 
 class PlanFigure(NamedTuple):
-    """A figure that is not drawn yet; its headline says what it shows."""
+    """A figure that is drawn on demand, and its caption; the headline is part of the figure."""
 
     draw: Callable[[], Figure]
     caption: str
@@ -36,10 +36,11 @@ class PlanFigure(NamedTuple):
 
 
 def figures_of_plan(plan: Plan, next_runs: NextRuns | None = None) -> dict[str, PlanFigure]:
-    """The figures by name, in the order in which a page shows them.
+    """The figures by name, in the order of a page.
 
     Args:
-        plan: a plan read from a document has no evidence, so only its matrix of laws is drawn.
+        plan: of a plan read from a document, which has no evidence, only the matrix of laws is
+            drawn.
         next_runs: the runs to make next, for the design figure.
     """
     return dict(_figures(plan, next_runs))
@@ -56,26 +57,27 @@ def _figures(plan: Plan, chosen: NextRuns | None) -> Iterator[tuple[str, PlanFig
         yield "sizes", PlanFigure(partial(draw_sizes, plan), (
             f"Lines are N* and D* of each approach and law: solid within the compute of the "
             f"{plan.rows} runs, dashed beyond. Bands are {level} intervals over resampled runs. "
-            "Diamonds are the points through which approaches 1 and 2 draw their lines, corrected "
-            "for the bias of parabolas where it is known. Grey dots are the runs. Stars are the "
+            "Diamonds are the points to which approaches 1 and 2 fit their lines, corrected "
+            "for the bias of parabolas if it is known. Grey dots are the runs. Stars are the "
             "planned runs with their intervals; the star of the first law is black. Below are N* "
             "and D* at the compute of the plan, with the same intervals."
         ))  # fmt: skip
     if evidence is not None and isoflop_of(plan) is not None:
         yield "isoflop", PlanFigure(partial(draw_isoflop, plan), (
-            "Each mark is a run, each colour a budget of compute, each curve the parabola in ln N "
-            "through the filled marks. The diamonds are not yet corrected for the bias of "
-            "parabolas; the numbers in the headline are."
+            "Each circle is a run, each colour a budget of compute, and each curve the parabola in "
+            "ln N fitted to the filled circles. The diamonds are the minima, not corrected for the "
+            "bias of parabolas; the exponents in the headline are corrected."
         ))  # fmt: skip
     if len(plan.laws) > 1:
         yield "disagreement", PlanFigure(partial(draw_disagreement, plan), (
-            "A row is the run that one law plans, a column the law that is right; the number is "
-            "the share of the run's compute that the best run of the same loss would not need."
+            "Each row is the run that one law plans, each column the law assumed to be right. The "
+            "number is the share of the run's compute that the best run with the same loss would "
+            "not need."
         ))  # fmt: skip
     if runs is not None and chosen is not None:
         yield "design", PlanFigure(partial(draw_design, runs, chosen), (
             "Runs to make next, and the finished runs. All points of a dotted line have the same "
-            "number of tokens per parameter; runs on one line alone do not tell how to split "
+            "number of tokens per parameter; runs on a single line do not determine how to split "
             "compute. A run with \N{MULTIPLICATION SIGN}2 is to be made twice."
         ))  # fmt: skip
 
@@ -94,17 +96,17 @@ def _is_near(plan: Plan) -> bool:
 def _of_waste(plan: Plan, level: str) -> str:
     whisker = f" with the {level} interval of N" if plan.first.n_opt.has_ends else ""
     return (
-        "A run wastes the share of its compute that the best run of the same loss would not need. "
-        f"In the blue areas at most 1, 5 and 10% is wasted under {plan.first.law}. The star is "
-        f"the planned run{whisker}."
+        "A run wastes the share of its compute that the best run with the same loss would not "
+        f"need. In the blue areas at most 1, 5 and 10% is wasted under {plan.first.law}. The star "
+        f"is the planned run{whisker}."
     )
 
 
 def _of_loss(plan: Plan, level: str) -> str:
     if not plan.rows:
         return (
-            "Lines are the least loss at each compute. The values of the law were given "
-            "without runs. So no part of a line is checked here, and there are no intervals."
+            "Lines are the least loss at each compute. The parameters of the law were given "
+            "without runs, so no part of a line is checked here, and there are no intervals."
         )
     return (
         f"Marks are the {plan.rows} runs; lines are the least loss at each compute under each law, "

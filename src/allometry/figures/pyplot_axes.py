@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from allometry.figures.style import COLUMN, MM, PAGE
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
 
 __all__ = ["new_axes", "new_columns", "new_pair"]
@@ -17,7 +17,7 @@ def new_axes(height: float = 62.0) -> "Axes":
 
 
 def new_pair() -> "tuple[Axes, Axes]":
-    """Upper and lower axes on one x, in a new pyplot figure."""
+    """Upper and lower axes with a common x axis, in a new pyplot figure."""
     top, low = _pyplot_axes(
         2, 1, COLUMN, 85.0, sharex=True, gridspec_kw={"height_ratios": (3.2, 1)}
     )
@@ -25,7 +25,7 @@ def new_pair() -> "tuple[Axes, Axes]":
 
 
 def new_columns() -> "tuple[Axes, Axes]":
-    """Two axes side by side on one scale, in a new pyplot figure."""
+    """Two axes side by side with a common x scale, in a new pyplot figure."""
     left, right = _pyplot_axes(1, 2, PAGE, 62.0, sharex=True)
     return left, right
 
@@ -33,7 +33,7 @@ def new_columns() -> "tuple[Axes, Axes]":
 def _pyplot_axes(
     rows: int, columns: int, width: float, height: float, **words: Any
 ) -> "list[Axes]":
-    from matplotlib import pyplot  # chooses a screen, so only where one is asked for
+    from matplotlib import pyplot  # chooses a display backend, so it is imported only here
 
     _, axes = pyplot.subplots(
         rows,

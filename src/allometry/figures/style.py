@@ -1,8 +1,8 @@
-"""The house style of figures: one look at 89 and 183 mm, applied only inside `with paper()`.
+"""The house style of figures, for widths of 89 and 183 mm, applied only inside `with paper()`.
 
-Text is DejaVu Sans, which comes with Matplotlib and has a matching mathematics
-font: every machine draws the same picture, and SVG text becomes outlines, so a
-page looks the same with whatever fonts its reader has.
+Text is in DejaVu Sans, which comes with Matplotlib and has a matching mathematics
+font, so every machine draws the same picture. SVG text becomes outlines, so a page
+does not depend on the reader's fonts.
 """
 
 import threading
@@ -20,7 +20,7 @@ from allometry.figures.words import make_drawable, to_mathtext
 from allometry.files.durable import written
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -55,13 +55,13 @@ COLUMN, PAGE = 89.0, 183.0  # mm: one and two columns of a journal page
 MM = 1 / 25.4  # inch
 PNG_DPI = 200
 HEADLINE_LEFT = 0.004  # of the width of the figure
-# Left out of a file so that equal figures give equal bytes.
+# Metadata left out of files so that equal figures give equal bytes.
 METADATA: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None, "Creator": None},
     ".png": {"Software": None},
 }
 
-# Okabe and Ito 2008, "Color universal design": told apart with any colour vision.
+# Okabe and Ito 2008, "Color universal design": distinguishable with any colour vision.
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 SKY, PINK, YELLOW = "#56B4E9", "#CC79A7", "#F0E442"
 INK, GREY, GROUND = "#1c1c1c", "#5f5f5f", "#f3f1ea"
@@ -103,9 +103,9 @@ _ONE_AT_A_TIME = threading.RLock()
 
 @contextmanager
 def paper(**changes: Any) -> Iterator[None]:
-    """The house style while the block runs; afterwards Matplotlib is as it was.
+    """Apply the house style inside the block; Matplotlib's settings are restored afterwards.
 
-    The settings are those of the whole process, so threads that draw take turns.
+    The settings are global to the process, so threads that draw take turns.
     """
     import matplotlib as mpl
 
@@ -136,7 +136,7 @@ def panels(
 def stacked(
     columns: int = 1, *, width: float = PAGE, height: float = 85.0, sharey: bool = False
 ) -> "tuple[Figure, AxesArray, AxesArray]":
-    """A figure whose every panel has a lower one for residuals, on the same x.
+    """A figure in which every panel has a lower panel for residuals, with the same x axis.
 
     Returns:
         figure, upper axes (columns,), residual axes (columns,).
@@ -164,9 +164,9 @@ def _margins(figure: "Figure") -> None:
 
 
 def headline(figure: "Figure", text: str) -> None:
-    """The finding in words over the figure, on as many lines as its width needs.
+    """Write the finding above the figure, broken into lines by its width.
 
-    The report makes a heading of it.
+    The report uses the text as a heading.
     """
     from allometry.figures.wrap import wrapped
 
@@ -178,7 +178,7 @@ def headline(figure: "Figure", text: str) -> None:
 
 
 def letters(axes: "Sequence[Axes] | AxesArray") -> None:
-    """Panel letters a, b, c in the upper left corner of the axes given."""
+    """Write panel letters a, b, c at the upper left corners of the axes."""
     with paper():
         for i, ax in enumerate(np.ravel(np.asarray(axes, dtype=object))):
             ax.annotate(
@@ -199,7 +199,7 @@ def ramp(values: ArrayLike, log: bool = True) -> NDArray[np.float64]:
     """Colours (n, 4) of ordered sizes: viridis without its palest fifth.
 
     Args:
-        values: (n,) positive where `log`.
+        values: (n,), positive if `log`.
     """
     import matplotlib as mpl
 
@@ -227,7 +227,7 @@ def _luminance(rgb: NDArray[np.float64]) -> float:
 
 
 def dress(ax: "Axes", *, xlog: bool = False, ylog: bool = False, grid: bool = True) -> "Axes":
-    """Scales, sparse ticks and light grid; also on axes made outside the style."""
+    """Set scales, sparse ticks and a light grid; also for axes made outside the style."""
     from allometry.figures.ticks import set_ticks
 
     for axis, log in ((ax.xaxis, xlog), (ax.yaxis, ylog)):
@@ -248,9 +248,9 @@ def dress(ax: "Axes", *, xlog: bool = False, ylog: bool = False, grid: bool = Tr
 
 
 def equal_decades(axes: "Sequence[Axes] | AxesArray", which: str = "x") -> None:
-    """The same number of decades on each of these log axes, each centred where it was."""
+    """Give these log axes the same number of decades, keeping the centre of each."""
     if which not in ("x", "y"):
-        raise UsageError(f"which is 'x' or 'y', got {which!r}")
+        raise UsageError(f"which must be 'x' or 'y', got {which!r}")
     flat = list(np.ravel(np.asarray(axes, dtype=object)))
     limits = [np.log10(getattr(ax, f"get_{which}lim")()) for ax in flat]
     span = max(high - low for low, high in limits)
@@ -260,7 +260,7 @@ def equal_decades(axes: "Sequence[Axes] | AxesArray", which: str = "x") -> None:
 
 
 def save_figure(figure: "Figure", path: str | Path) -> Path:
-    """Write .png (200 dpi), .svg or another format; equal figures give equal bytes in these two."""
+    """Write .png (200 dpi), .svg or another format; equal figures give equal .png and .svg."""
     path = Path(path)
     ending = path.suffix.lower() or ".png"
     make_drawable(figure)

@@ -1,9 +1,9 @@
 """A drawn figure as SVG inside an HTML page.
 
-Matplotlib's SVG is a whole document: it has a style sheet that would reach the
-page, style attributes that a strict content security policy forbids, and names
-that clash between figures. Here styles become attributes, and the only ids
-left are those that something refers to, prefixed by the figure's name.
+Matplotlib's SVG is a whole document: it has a style sheet that would affect the
+page, style attributes that a strict content security policy forbids, and ids
+that clash between figures. Here styles become attributes, and only ids that are
+referred to are kept, prefixed with the figure's name.
 """
 
 import re
@@ -17,16 +17,16 @@ __all__ = ["inline_svg"]
 
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 KEPT_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
-# Figures are drawn for paper; on a screen they are this many CSS pixels a point.
+# Figures are drawn for paper; on a screen a point is this many CSS pixels.
 PIXELS = 1.85
 
 
 def inline_svg(drawing: Drawing, name: str, title: str, description: str) -> str:
-    """SVG markup with role, label and description, without the headline: a page has headings.
+    """SVG markup with role, label and description, without the headline, which the page shows.
 
     Args:
-        name: letters, digits and hyphens; different for each figure of a page.
-        title: the accessible name. description: what a reader who cannot see it needs.
+        name: letters, digits and hyphens; unique for each figure of a page.
+        title: the accessible name. description: text for readers who cannot see the figure.
     """
     root = _tree(drawing.svg)
     for parent in list(root.iter()):
@@ -39,7 +39,7 @@ def inline_svg(drawing: Drawing, name: str, title: str, description: str) -> str
     _unwrap(root)
     width, height = (float(n) for n in root.attrib["viewBox"].split()[2:])
     shown_height = height - drawing.band
-    # Dimensions as attributes: without them a page jumps while it is laid out.
+    # Dimensions are given as attributes, so that the page does not jump while it is laid out.
     head = (
         f'<svg class="{"wide" if width > 300 else "narrow"}" role="img" '
         f'aria-label="{escape(title)}" aria-describedby="{name}-desc" '
@@ -51,7 +51,7 @@ def inline_svg(drawing: Drawing, name: str, title: str, description: str) -> str
 
 
 def _tree(document: bytes) -> ElementTree.Element:
-    """The document as a tree, without namespaces and the white space between elements."""
+    """The document as a tree, without namespaces and white space between elements."""
     root = ElementTree.fromstring(document)  # noqa: S314 - Matplotlib wrote it just now
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
@@ -60,11 +60,11 @@ def _tree(document: bytes) -> ElementTree.Element:
 
 
 def _add_tips(root: ElementTree.Element, tips: Mapping[str, Sequence[str]]) -> None:
-    """A title in each mark that has one; browsers show it when the mark is pointed at."""
+    """Add a title to each mark with a tip; browsers show it when the pointer is on the mark."""
     for group in root.iter():
         texts = tips.get(group.get("id", ""), ())
         marks = list(group.iter("use"))
-        if len(marks) == len(texts):  # marks outside the figure are not in the document
+        if len(marks) == len(texts):  # unequal if marks lie outside the figure
             for mark, text in zip(marks, texts, strict=True):
                 ElementTree.SubElement(mark, "title").text = text
 
@@ -89,7 +89,7 @@ def _plain_attributes(root: ElementTree.Element) -> None:
 
 
 def _short(numbers: str) -> str:
-    """Hundredths of a point: a fiftieth of the thinnest line."""
+    """Numbers rounded to hundredths of a point, a fiftieth of the thinnest line."""
     text = re.sub(r"-?\d+\.\d+", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), numbers)
     return " ".join(text.split())
 

@@ -1,4 +1,4 @@
-"""Where an axis of the house style has its ticks, and what stands at them."""
+"""Positions and labels of the ticks of an axis in the house style."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ __all__ = ["set_ticks"]
 
 
 def set_ticks(axis: Axis, *, log: bool) -> None:
-    """Few ticks with decimal numbers; small ones between them on a logarithmic axis."""
+    """Set few ticks with decimal numbers; on a logarithmic axis also minor ticks."""
     if log:
         axis.set_major_locator(_SparseLog())
         axis.set_minor_locator(LogLocator(subs=tuple(range(2, 10)), numticks=99))
@@ -22,7 +22,7 @@ def set_ticks(axis: Axis, *, log: bool) -> None:
 
 
 class _SparseLog(Locator):
-    """Decades where there are enough of them, else 1-3, 1-2-5 and finer steps."""
+    """Ticks at decades if there are enough of them, else at 1-3, 1-2-5 or finer steps."""
 
     STEPS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 5, 7))
 
@@ -32,7 +32,7 @@ class _SparseLog(Locator):
         return self.tick_values(low, high)
 
     def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
-        """Between three and seven ticks, on as round numbers as the range allows."""
+        """At least three ticks, at numbers as round as the range allows."""
         first, last = math.floor(math.log10(vmin)), math.ceil(math.log10(vmax))
         decades = np.arange(first, last + 1)
         sparse = decades[:: max(1, math.ceil((last - first) / 6))]
@@ -45,7 +45,7 @@ class _SparseLog(Locator):
 
 
 def _decimal(value: float, position: int | None = None) -> str:
-    """1000 as 1k, 0.5 as 0.5, and powers of ten beyond."""
+    """A number as a label: decimal from 0.001, with k from 1000, and otherwise a power of ten."""
     size = abs(value)
     if size == 0:
         return "0"

@@ -1,4 +1,4 @@
-"""A panel of trajectories along training: a line a network, coloured by size, and their mean."""
+"""A panel of trajectories along training: one line per network, coloured by size, and a mean."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from allometry.figures.pyplot_axes import new_axes
 from allometry.figures.style import INK, dress, paper, ramp
 
 if TYPE_CHECKING:
-    # Matplotlib takes a third of a second, which a run without a figure does not need.
+    # Importing Matplotlib takes a third of a second, so only code that draws does.
     from matplotlib.axes import Axes
 
 __all__ = ["trajectory_panel"]
@@ -35,11 +35,11 @@ def trajectory_panel(
     xlog: bool = False,
     ylog: bool = False,
 ) -> "Axes":
-    """Many trajectories, thin and coloured by size, with their mean or sum in black.
+    """Draw many trajectories, thin and coloured by size, with their mean or sum in black.
 
     Args:
         time: (points,). values: (lines, points).
-        sizes: (lines,) positive, in whose order they are coloured; None for the lines' order.
+        sizes: (lines,) positive, which set the colours; None colours by the order of the lines.
         labels: one for each line; those of the smallest and largest size are shown.
         total: (points,) drawn in black, such as the mean or sum of the lines.
     """
@@ -66,7 +66,7 @@ def trajectory_panel(
 
 
 def _name_ends(ax: "Axes", time: Array, named: Sequence[tuple[Array, str, Any]]) -> None:
-    """Labels at the last point of lines given as (values, label, colour), none over another."""
+    """Write labels at the last points of lines (values, label, colour), without overlap."""
     offsets = label_offsets(ax, [float(y[-1]) for y, _, _ in named])
     for (y, text, color), offset in zip(named, offsets, strict=True):
         end_label(ax, time, y, text, color, "right", offset)

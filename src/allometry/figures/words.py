@@ -1,8 +1,8 @@
-"""Mathematics inside plain words: "H'_TSE falls as N^-0.34" for drawings and for pages.
+"""Mathematics inside plain text, such as "H'_TSE falls as N^-0.34", for figures and pages.
 
-One notation serves docstrings, findings, labels and headings: a capital with an
+One notation is used in docstrings, findings, labels and headings: a capital letter with an
 index after an underscore, an exponent after a caret, Greek letters by name. An exponent of
-several terms stands in braces, S^{-alpha/(1 + alpha)}, or in parentheses that are shown.
+several terms is in braces, S^{-alpha/(1 + alpha)}, or in parentheses, which are shown.
 """
 
 import re
@@ -32,7 +32,7 @@ SIGN = r"[-\N{MINUS SIGN}]"
 SUM = rf"{SIGN}?{TERM}(?: ?[-+/] ?{TERM})*"
 NESTED = rf"(?:{TERM}|\({SUM}\))"
 GROUP = rf"{SIGN}?{NESTED}(?: ?[-+/] ?{NESTED})*"
-# Braces hold an exponent together and are not shown; parentheses are: K_inf^(L+1).
+# Braces around an exponent are not shown; parentheses are, as in K_inf^(L+1).
 EXPONENT = rf"\^(?:\{{({GROUP})\}}|(\({SUM}\)|{SIGN}?{TERM}))"
 LETTER = r"(?<![\w.-])(alpha|beta|gamma|delta|eta|sigma)(?![\w.-])"
 MINUS = r"(?<= )-(?= )|(?<![\w.)\]-])-(?=\d)"
@@ -41,7 +41,7 @@ POWERED = rf"([A-Za-z)\]]|\d)?{EXPONENT}"
 
 
 def to_html(text: str) -> str:
-    """Escaped text with <sup> and <sub>; hostile text stays text."""
+    """The text with <sup> and <sub> for mathematics and everything else escaped."""
     out = escape(text)
     out = re.sub(INDEX, lambda m: f"{_prime(m[1])}<sub>{GREEK.get(m[2], m[2])}</sub>", out)
     out = re.sub(EXPONENT, lambda m: f"<sup>{_exponent(m[1] or m[2])}</sup>", out)
@@ -51,9 +51,9 @@ def to_html(text: str) -> str:
 
 
 def to_mathtext(text: str, bold: bool = False) -> str:
-    """Matplotlib text; mathematics between dollar signs is left alone.
+    """The text as Matplotlib text; mathematics between dollar signs is unchanged.
 
-    Text with dollar signs or backslashes that is no mathematics Matplotlib knows is literal.
+    Text with dollar signs or backslashes that Matplotlib cannot parse is drawn literally.
     """
     text = printable(text)
     if "$" in text:
@@ -84,18 +84,18 @@ def to_mathtext(text: str, bold: bool = False) -> str:
 
 
 def literal(text: str) -> str:
-    """Matplotlib text that is drawn as it stands: a name from data, whatever is in it."""
+    """Matplotlib text that is drawn literally, for names from data."""
     return printable(text).replace("$", r"\$")
 
 
 def drawable(text: str) -> str:
-    """The same text if Matplotlib can draw it, else `literal`; control characters written out."""
+    """The text if Matplotlib can draw it, else `literal`; control characters are written out."""
     text = printable(text)
     return text if _is_drawable(text) else literal(text)
 
 
 def make_drawable(figure: "Figure") -> None:
-    """Make sure of every text in the figure: names from data may hold anything."""
+    """Make every text in the figure drawable, since names from data may hold anything."""
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
@@ -103,8 +103,8 @@ def make_drawable(figure: "Figure") -> None:
 
 
 def _is_drawable(text: str) -> bool:
-    """Whether all mathematics in the text, which Matplotlib reads by the line, is such."""
-    from matplotlib.cbook import is_math_text  # here: a run without a report does not need it
+    """Whether Matplotlib can parse all mathematics in the text, which it reads line by line."""
+    from matplotlib.cbook import is_math_text  # imported here, as most runs draw nothing
     from matplotlib.mathtext import MathTextParser
 
     parser = MathTextParser("path")
@@ -112,7 +112,7 @@ def _is_drawable(text: str) -> bool:
         for line in text.split("\n"):
             if is_math_text(line):
                 parser.parse(line)
-    except Exception:  # of whatever kind: the parser's errors are of many
+    except Exception:  # the parser raises errors of many kinds
         return False
     return True
 

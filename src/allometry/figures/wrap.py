@@ -1,4 +1,4 @@
-"""Words on as many lines as their place needs, measured as they are drawn."""
+"""Line breaking of text by its width as drawn."""
 
 import re
 from functools import lru_cache
@@ -7,21 +7,21 @@ from allometry.figures.words import drawable, to_mathtext
 
 __all__ = ["wrapped"]
 
-# Mathematics, within which no line ends.
+# Mathematics, within which lines are not broken.
 WHOLE = re.compile(r"\$[^$\n]*\$|\^\{[^}\n]*\}|\^\([^)\n]*\)")
-JOINT = "\N{WORD JOINER}"  # stands for a space in them meanwhile
+JOINT = "\N{WORD JOINER}"  # replaces spaces within mathematics during line breaking
 
 
 def wrapped(text: str, points: float, size: float, *, bold: bool = False) -> str:
-    """Plain words broken between them, so that no line is wider than its place if it can be so.
+    """The text with line breaks between words, so that no line is wider than `points` if possible.
 
     Args:
-        points: width of the place, a 72nd of an inch each. size: of the letters, in points.
+        points: available width, in 72nds of an inch. size: font size, in points.
     """
     lines = []
-    for given in WHOLE.sub(lambda match: match[0].replace(" ", JOINT), text).split("\n"):
+    for paragraph in WHOLE.sub(lambda match: match[0].replace(" ", JOINT), text).split("\n"):
         line = ""
-        for word in given.split(" "):
+        for word in paragraph.split(" "):
             longer = f"{line} {word}" if line else word
             if line and _width(longer.replace(JOINT, " "), size, bold) > points:
                 lines.append(line)
@@ -33,8 +33,8 @@ def wrapped(text: str, points: float, size: float, *, bold: bool = False) -> str
 
 @lru_cache(maxsize=1024)
 def _width(text: str, size: float, bold: bool) -> float:
-    """Of one line, in points."""
-    from matplotlib.cbook import is_math_text  # here: as in all of the style
+    """Width of one line, in points."""
+    from matplotlib.cbook import is_math_text  # imported here, as most runs draw nothing
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

@@ -1,4 +1,4 @@
-"""How far off a law is on rows it was not fitted to: held-out rows and rolling origins."""
+"""Errors of a law on rows it was not fitted to: held-out rows and rolling origins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ __all__ = [
     "rolling_origin",
 ]
 
-ORIGINS = (0.5, 0.65, 0.8)  # shares of the distinct sizes that a back-test may see
+ORIGINS = (0.5, 0.65, 0.8)  # shares of the distinct sizes, smallest first, that are fitted
 INFINITE, NAN = float("inf"), float("nan")
 
 
@@ -32,9 +32,10 @@ class Errors:
     """Typical error of predictions.
 
     Attributes:
-        rmsle: root mean squared difference of natural logs; infinite where a prediction is
-            <= 0, NaN where a measured value is, or where there are no rows.
-        rmse: root mean squared difference, in the unit of the response; NaN without rows.
+        rmsle: root mean squared difference of natural logs; infinite if a prediction is <= 0
+            or not finite, NaN if a measured value is <= 0 or there are no rows.
+        rmse: root mean squared difference, in the unit of the response; infinite if a
+            prediction is not finite, NaN without rows.
     """
 
     rmsle: float = NAN
@@ -71,7 +72,7 @@ def rolling_origin(
         table: rows that the law can use. size: of each row (n,).
 
     Returns:
-        infinity if no origin leaves enough rows.
+        root mean square over the origins of each error; infinite if no origin leaves enough rows.
     """
     sizes = np.unique(size)
     needed = len(law.parameters) - len(options.fixed_parameters(law)) + 1
@@ -84,7 +85,7 @@ def rolling_origin(
         try:
             fit = fit_with(table.take(seen), law, columns, options)
         except DataError:
-            continue  # too few usable rows below this origin: the next one may do
+            continue  # too few usable rows below this origin; the next one has more
         per_origin.append(errors_on(fit, table.take(~seen), columns))
     if not per_origin:
         return NO_BACKTEST
@@ -110,5 +111,5 @@ def predictions_on(fit: Fit, table: Table, columns: Mapping[str, str]) -> Array:
 
 
 def response(table: Table, columns: Mapping[str, str], law: Law) -> Array:
-    """What the law predicts, as measured, (rows,)."""
+    """Measured values of the law's response, (rows,)."""
     return np.asarray(table[columns[law.response]], float)

@@ -1,4 +1,4 @@
-"""What to think of a fit: the evidence that the optimum was reached, and the advice."""
+"""The evidence that a fit reached the optimum, and its status with advice."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ StatusCode = Literal[
 
 @dataclass(frozen=True)
 class Status:
-    """What to think of a fit, as a code and as advice in words."""
+    """Status of a fit: a code, and advice in words."""
 
     code: StatusCode
     advice: str
@@ -32,15 +32,15 @@ class Certificate:
     """The evidence that the optimum was reached.
 
     Attributes:
-        starts: lanes begun. converged: share of them that converged.
+        starts: number of starts. converged: share of them that converged.
         best_basin_share: share of starts that ended at the best value.
-        runner_up_value: the next best distinct optimum, None if none was seen.
-        gradient_norm: largest component at the polished optimum, of the sum
-            objective in solver coordinates.
-        polished: the gradient is flat, relative to the objective.
-        active_bounds: parameters that sit on a bound of the solver.
-        one_basin: the objective is convex in the solver's coordinates, so that one start
-            is enough.
+        runner_up_value: value of the next best distinct optimum, None if no other was found.
+        runner_up: raw parameters of that optimum.
+        gradient_norm: largest component of the gradient of the sum objective, in solver
+            coordinates, at the polished optimum.
+        polished: whether the gradient is negligible relative to the objective.
+        active_bounds: parameters at a bound of the solver.
+        one_basin: whether the objective has a single optimum, so that one start is enough.
     """
 
     starts: int
@@ -55,10 +55,10 @@ class Certificate:
 
     @property
     def reached(self) -> int:
-        """Starts that ended at the best value."""
+        """Number of starts that ended at the best value."""
         return round(self.best_basin_share * self.starts)
 
     @property
     def proven(self) -> bool:
-        """Whether the gradient is flat, and another start, if there was one, agrees."""
+        """Whether the gradient is negligible and, with several starts, a second one agrees."""
         return self.polished and (self.one_basin or self.starts < 2 or self.reached >= 2)

@@ -1,4 +1,4 @@
-"""When the weights of a comparison do not decide between its laws."""
+"""Detection of comparisons whose weights do not decide between the laws."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from allometry.laws import Array
 
 __all__ = ["Candidate", "cannot_tell", "far_sizes"]
 
-DECIDED = 0.9  # a law of more weight is chosen without reserve
-COUNTS = 0.05  # laws of less weight are not looked at
-FAR = 10.0  # times the largest sizes, where no rows are set aside
+DECIDED = 0.9  # weight above which the choice of a law is not in doubt
+COUNTS = 0.05  # weight below which a law is ignored here
+FAR = 10.0  # times the largest sizes: where predictions are compared if no rows are set aside
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Candidate:
 
     Attributes:
         fit: to all fit rows. weight: in the average.
-        backtest: error over rolling origins, not finite if there are none.
+        backtest: error over rolling origins, not finite without a back-test.
     """
 
     fit: Fit
@@ -33,14 +33,14 @@ class Candidate:
 def cannot_tell(
     candidates: Mapping[str, Candidate], sizes: Mapping[str, Array], where: str, *, logs: bool
 ) -> str:
-    """Why the weights do not decide between the laws; empty where they do or it matters little.
+    """Why the weights do not decide between the laws; empty if they do or it matters little.
 
-    They do not decide where no law has a weight above 0.9 and predictions of the laws that
-    have at least 0.05 differ by more than the largest of their back-test errors (of their
-    residuals, where there is no back-test). Measured values at `sizes` are not looked at.
+    They do not decide if no law has a weight above 0.9 and the predictions of the laws with a
+    weight of at least 0.05 differ by more than the largest of their back-test errors (of their
+    residuals, without a back-test). Measured values at `sizes` are not used.
 
     Args:
-        sizes: symbol -> where the predictions are compared (n,). where: the same in words.
+        sizes: symbol -> sizes at which the predictions are compared (n,). where: the same in words.
         logs: whether differences are of log y.
     """
     rivals = {name: c for name, c in candidates.items() if c.weight >= COUNTS}
@@ -68,7 +68,7 @@ def far_sizes(fits: Mapping[str, Fit]) -> dict[str, Array]:
 
 
 def _rms(first: Array, second: Array, logs: bool) -> float:
-    """Root mean squared difference of two predictions (n,); infinite where it is not a number."""
+    """Root mean squared difference of two predictions (n,); infinite if it would be NaN."""
     with np.errstate(all="ignore"):
         difference = np.log(first) - np.log(second) if logs else first - second
         rms = float(np.sqrt(np.mean(difference**2)))

@@ -1,10 +1,10 @@
-"""Which law extrapolates: several laws fitted to the same rows, choice and average.
+"""Comparison of laws fitted to the same rows: choice of one law, and a weighted average.
 
-The choice and the weights come from the fit rows alone; rows set aside touch neither. The
-rule is AICc. On the vision curves of Alabdulmohsin et al. (2209.06640) no other rule that
-was tried extrapolates better on tasks that it was not picked on (`benchmarks/law_choice.py`).
-Back-test errors (rolling origins inside the fit rows) stand beside it, and make the weights
-where asked.
+Choice and weights depend on the fit rows only, not on the rows set aside. The default rule is
+AICc. On the vision curves of Alabdulmohsin et al. (2209.06640), no other rule that was tried
+extrapolates better on tasks that were not used to select it (`benchmarks/law_choice.py`).
+Back-test errors (rolling origins inside the fit rows) are reported too; with rule backtest the
+weights come from them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,26 +53,26 @@ def compare(
     Args:
         table: the runs: a Table, a DataFrame, a dict of lists, or the path of a file.
         columns: law symbol -> column.
-        names: laws, or names of laws; a score stands under the name given here.
-        fit_where: conditions of the rows to fit; the others are the extrapolation test.
-        by: columns whose values make the groups. A group that cannot be compared gives a
-            reason instead of a choice.
+        names: laws, or names of laws; scores are listed under these names.
+        fit_where: conditions of the rows to fit; the other rows test extrapolation.
+        by: columns whose values define the groups. A group that cannot be compared has a
+            reason in place of a choice.
         hold_out: how many of the largest distinct sizes of each group to set aside
             as well.
-        backtest: also fit to the smaller sizes only (rolling origin), three fits a law
-            more; None does so where no rows are set aside or the rule needs it.
+        backtest: also fit to the smaller sizes only (rolling origin), up to three more fits
+            per law; None does so if no rows are set aside or the rule needs it.
         rule: of choice and weights: aicc, or backtest.
         delta: of huber_log; None takes it from the residuals of each group, see
             `allometry.fitting.group`.
-        objective: as for `allometry.fitting.fit.fit`; auto is squared where the response is
-            negative somewhere, huber_log elsewhere, the same for all laws.
+        objective: as for `allometry.fitting.fit.fit`, the same for all laws; auto is squared
+            if the response of a group is negative somewhere, else huber_log.
         starts, seed, drop_largest, weights, noise: as for `allometry.fitting.fit.fit`.
         where: conditions of the rows to use at all.
         fixed: parameters held at a raw value in every law that has them.
 
     Raises:
-        UsageError: no law, or names and values that do not fit.
-        DataError: no group can be compared; the reason is that of the first.
+        UsageError: no law, or invalid names or values. DataError: no group can be compared.
+            If every group is refused, the error of the first group is raised.
     """
     if not names:
         raise UsageError("name at least one law to compare")
@@ -96,10 +96,10 @@ def compare(
 
 @dataclass(frozen=True)
 class _Comparer:
-    """What is the same in every group: the laws by name, the columns and the options.
+    """Settings that all groups share: the laws by name, the columns and the options.
 
     Attributes:
-        adapt: whether delta is taken from the residuals of each group.
+        adapt: whether delta is derived from the residuals of each group.
     """
 
     laws: Mapping[str, Law]
@@ -111,9 +111,11 @@ class _Comparer:
     adapt: bool
 
     def check(self) -> None:
-        """Refuse an impossible rule or mapping, and parameters to hold that no law has."""
+        """Refuse an invalid rule or mapping, and held parameters that no law has."""
         if self.rule not in RULES or (self.rule == "backtest" and not self.backtest):
-            raise UsageError(f"rule is aicc, or backtest with its back-test; got {self.rule!r}")
+            raise UsageError(
+                f"rule is aicc, or backtest (without backtest=False); got {self.rule!r}"
+            )
         for law in self.laws.values():
             check_response(law, self.columns)
         names = [name for law in self.laws.values() for name in law.names]
@@ -124,7 +126,7 @@ class _Comparer:
             )
 
     def groups(self, runs: Table, fit_rows: Mask, by: tuple[str, ...]) -> list[Comparison]:
-        """Compare the laws in every group; one that refuses does not stop the others."""
+        """Compare the laws in every group; a group that cannot be compared does not stop others."""
         comparisons: list[Comparison] = []
         refusals: list[DataError | UsageError] = []
         for key, rows in _groups(runs, by):
@@ -178,7 +180,7 @@ class _Comparer:
     def compared(
         self, train: Table, test: Table, refusals: Mapping[str, str], options: FitOptions
     ) -> Comparison:
-        """The comparison on rows that all laws can use which are not refused."""
+        """The comparison on rows that all laws that were not refused can use."""
         usable = {name: law for name, law in self.laws.items() if name not in refusals}
         options = replace(options, drop_largest=None)
         if self.adapt:
@@ -188,13 +190,16 @@ class _Comparer:
         group = Group(usable, self.columns, options, train, size, test, self.backtest, self.rule)
         comparison = group.compare()
         scores = {**comparison.laws, **{n: LawScore.refused(n, r) for n, r in refusals.items()}}
-        left = int((~scored).sum())
-        note = f"{left} of {len(scored)} rows set aside were not scored: not every law can use them"
-        notes = (note,) if left else ()
+        unscored = int((~scored).sum())
+        note = (
+            f"{unscored} of {len(scored)} rows set aside were not scored: not every law can use "
+            "them"
+        )
+        notes = (note,) if unscored else ()
         return replace(comparison, laws={name: scores[name] for name in self.laws}, notes=notes)
 
     def size(self, table: Table) -> Array:
-        """What "larger" means: the size itself, or the sum of the logs of several."""
+        """Size of each row, for "larger": the size itself, or the sum of the logs of several."""
         response = next(iter(self.laws.values())).response
         parts = [table.numbers(c, s) for s, c in self.columns.items() if s != response]
         if len(parts) == 1:
@@ -204,7 +209,7 @@ class _Comparer:
 
 
 def _groups(table: Table, by: tuple[str, ...]) -> list[tuple[dict[str, object], Places]]:
-    """The values that make each group, and its rows, in order of first sight."""
+    """Values and rows of each group, in order of first appearance."""
     if not by:
         return [({}, np.arange(len(table)))]
     places: dict[tuple[object, ...], list[int]] = {}

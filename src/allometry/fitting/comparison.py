@@ -1,4 +1,4 @@
-"""A comparison of laws as a value: scores, choice, average, document."""
+"""The result of a comparison of laws: scores, choice, average, document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class LawScore:
-    """How one law did in one group.
+    """Score of one law in one group.
 
     Attributes:
-        law: its name, or the alias it was asked for by.
-        fit: to all fit rows; None where the law could not be fitted, see `reason`.
-        backtest: errors over rolling origins inside the fit rows; infinite if none.
+        law: its name, or the alias under which it was requested.
+        fit: to all fit rows; None if the law could not be fitted, see `reason`.
+        backtest: errors over rolling origins inside the fit rows; infinite without a back-test.
         weight: in the average.
         extrapolation: errors on the rows set aside, NaN if there are none.
         aicc, bic: of the fit rows, see `allometry.fitting.weights.information`.
@@ -43,7 +43,7 @@ class LawScore:
 
     @classmethod
     def refused(cls, law: str, reason: str) -> "LawScore":
-        """Of a law that could not be fitted."""
+        """The score of a law that could not be fitted."""
         return cls(law, None, reason, NO_BACKTEST, 0.0, Errors(), NAN, NAN)
 
     @property
@@ -57,7 +57,7 @@ class LawScore:
         return self.extrapolation.rmsle
 
     def to_document(self, *, logs: bool) -> dict[str, object]:
-        """The law's part of the compare document; RMSE too where the objective is additive."""
+        """The law's part of the compare document; with RMSE too if the objective is additive."""
         fit = self.fit
         return {
             **_shown("extrapolation", self.extrapolation, logs),
@@ -76,16 +76,16 @@ class Comparison:
     """Laws side by side in one group of rows.
 
     Attributes:
-        by: column -> value that makes the group.
-        laws: name as asked for -> score.
-        chosen: name of the law with the largest weight; None where no law could be fitted.
+        by: column -> value that defines the group.
+        laws: requested name -> score.
+        chosen: name of the law with the largest weight; None if the group was not compared.
         reason: why the group was not compared, or empty.
         averaged: errors of the average on the rows set aside, NaN if there are none.
-        rows: fitted, by every law. test_rows: set aside.
-        left_out: rows to fit that some law could not use.
-        duplicates: rows that equal an earlier one in every column; they are data like others.
-        objective: of all fits; auto where a group was refused. delta: of huber_log, else None.
-        notes: in words, on rows and on the choice.
+        rows: number of rows that every law was fitted to. test_rows: number set aside.
+        left_out: number of rows to fit that some law could not use.
+        duplicates: number of rows that equal an earlier one in every column; they are kept.
+        objective: of all fits; in a refused group as given. delta: of huber_log, else None.
+        notes: on rows and on the choice, in words.
         cannot_tell: why the weights do not decide between the laws, or empty.
         table_notes: how the table was read, in words.
     """
@@ -132,11 +132,11 @@ class Comparison:
 
     @property
     def logs(self) -> bool:
-        """Whether laws are scored by RMSLE; by RMSE where the objective is additive."""
+        """Whether laws are scored by RMSLE; if the objective is additive, by RMSE."""
         return self.objective == "auto" or OBJECTIVES[self.objective].logs
 
     def predict(self, sizes: Mapping[str, Array]) -> Array:
-        """The average of the laws, weighted in log y, or in y where the objective is additive."""
+        """The average of the laws, weighted in log y, or in y if the objective is additive."""
         predictions = {
             name: (score.weight, score.fit.predict(sizes))
             for name, score in self.laws.items()
@@ -166,7 +166,7 @@ class Comparison:
 
 
 def document(comparisons: Sequence[Comparison]) -> dict[str, object]:
-    """The compare document; its notes are those on the table, each once."""
+    """The compare document; its notes are those on the table and of the fits, each once."""
     fits = [score.fit for c in comparisons for score in c.laws.values() if score.fit is not None]
     notes = [note for c in comparisons for note in c.table_notes]
     notes += [note for fit in fits for note in fit.notes]
@@ -178,7 +178,7 @@ def document(comparisons: Sequence[Comparison]) -> dict[str, object]:
 
 
 def _shown(of: str, errors: Errors, logs: bool) -> dict[str, object]:
-    """The errors by name, as the document has them."""
+    """The errors by their names in the document."""
     rmsle: dict[str, object] = {f"{of}_rmsle": _finite(errors.rmsle)}
     return rmsle if logs else {**rmsle, f"{of}_rmse": _finite(errors.rmse)}
 

@@ -1,8 +1,9 @@
 """Derivatives of a function by central differences, each step scaled to its parameter.
 
-An absolute step is wrong for a parameter of 1e-6 and for one of 1e6, so steps are relative. They
-grow where the change of the values is not well above rounding (a parameter much closer to zero
-than its own scale), and shrink where the values bend within a step (the place of a narrow peak).
+No absolute step suits both a parameter of 1e-6 and one of 1e6, so steps are relative. They grow
+where the change of the values is not well above rounding (a parameter much closer to zero than
+its natural scale), and shrink where the values curve within a step (the position of a narrow
+peak).
 """
 
 from collections.abc import Callable
@@ -15,9 +16,9 @@ from allometry.laws import Array
 
 __all__ = ["slopes"]
 
-STEP = float(np.finfo(float).eps ** (1 / 3))  # balances the error of the cube with rounding
-CLEAR = 1e-9  # change over the largest value: rounding is then 1e-7 of the slope
-BENT, STRAIGHT = 1e-3, 1e-4  # second over first difference: too much, and aimed at
+STEP = float(np.finfo(float).eps ** (1 / 3))  # balances the third-order error with rounding
+CLEAR = 1e-9  # least change over the largest value: rounding is then 1e-7 of the slope
+BENT, STRAIGHT = 1e-3, 1e-4  # second over first difference: largest allowed, and target
 GROWTH, CHANGES = 30.0, 14  # 30^14 = 5e20 times the first step, for a parameter of zero
 LONGEST = 1e-2  # of the parameter: the relative error of the slope is about its square
 
@@ -27,7 +28,7 @@ def slopes(value: Callable[[Array], Array], u: Array, logs: Lanes) -> tuple[Arra
 
     Args:
         value: (m, p) -> (m, n).
-        logs: which coordinates are logs, (p,): their scale is 1.
+        logs: which coordinates are logarithms, (p,); their scale is 1.
     """
     size = np.where(logs, 1.0, np.abs(u))
     step = STEP * np.where(size > 0, size, 1e-10)
@@ -52,7 +53,7 @@ def slopes(value: Callable[[Array], Array], u: Array, logs: Lanes) -> tuple[Arra
 def _central(
     value: Callable[[Array], Array], middle: Array, u: Array, step: Array, columns: NDArray[np.intp]
 ) -> tuple[Array, Array, Array, Array]:
-    """Slopes (k, c, n) by these columns, and the largest first and second differences and values.
+    """Slopes (k, c, n) in these columns, and the largest first and second differences and values.
 
     Args:
         middle: values at u, (k, n).

@@ -1,4 +1,4 @@
-"""A fit in short, as text for `print` and as HTML for notebooks."""
+"""Summary of a fit, as text for `print` and as HTML for notebooks."""
 
 from collections.abc import Mapping
 from html import escape
@@ -10,16 +10,16 @@ from allometry.tables.printed import aligned, shortened
 
 __all__ = ["Digest", "as_html", "as_text"]
 
-ESTIMATES = 7  # lines of the text for parameters
+ESTIMATES = 7  # most lines for parameters in the text
 
 
 class Digest(NamedTuple):
-    """What is shown of a fit.
+    """The content of a summary.
 
     Attributes:
-        data: what was fitted, in words.
+        data: number of rows and objective, in words.
         level: of the intervals.
-        values: text of each parameter with its interval. verdicts: of each.
+        values: text of each parameter with its interval. verdicts: of each parameter.
         quality: sentences.
         status: its code. advice: in words.
     """
@@ -47,14 +47,14 @@ class Digest(NamedTuple):
 
 
 def as_text(fit: Digest) -> str:
-    """At most 12 lines; a status other than `converged` comes first, for it limits the rest."""
+    """At most 12 lines; a status other than `converged` comes first, since it limits the rest."""
     status = shortened(f"{fit.status}: {fit.advice}", 2)
     title = shortened(f"Fit of {fit.law.name}: {fit.law.formula}; {fit.data}", 2)
     shown = list(fit.estimates[:ESTIMATES])
-    left = [name for name, *_ in fit.estimates[ESTIMATES:]]
+    others = [name for name, *_ in fit.estimates[ESTIMATES:]]
     lines = [f"  {line}" for line in aligned(shown)]
-    if left:
-        lines[-1:] = shortened(f"and {', '.join([shown[-1][0], *left])}", 1, "  ")
+    if others:
+        lines[-1:] = shortened(f"and {', '.join([shown[-1][0], *others])}", 1, "  ")
     return "\n".join([*title, *lines, *status] if fit.sound else [*status, *title, *lines])
 
 

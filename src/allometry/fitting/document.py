@@ -1,4 +1,4 @@
-"""A fit as a value: parameters with intervals, certificate, prediction, JSON."""
+"""The result of a fit: parameters with intervals, certificate, prediction, JSON."""
 
 import json
 from collections.abc import Mapping
@@ -26,10 +26,9 @@ __all__ = ["Certificate", "Fit", "Status", "StatusCode"]
 
 SCHEMA = "allometry/fit/1"
 NO_SEAL = (
-    "read from a document without a seal: it cannot be told whether it was changed since it was "
-    "written"
+    "read from a document without a seal: changes made since it was written cannot be detected"
 )
-RANKS = 40  # 2 / (n + 1) of new runs lie outside the range of n residuals: 5% where n is 39
+RANKS = 40  # 2 / (n + 1) of new runs lie outside the range of n residuals: 5% for n = 39
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,19 @@ class Fit:
     """A law fitted to rows. Frozen; equal fits compare equal.
 
     Attributes:
-        law: the law itself; its name stands in the document.
+        law: the law itself; a document keeps its name only.
         columns: law symbol -> column of the table.
         parameters, derived: name -> Estimate, for raw sizes.
-        objective: what was minimised: name, delta and value, the sum over rows.
-        rows: used. dropped: pairs (row number from 1, rule).
+        objective: what was minimised: name, delta, value (the sum over rows) and reason.
+        rows: number of rows used. dropped: pairs (row number from 1, rule).
         draws: resampled parameters, name -> (resamples,).
-        data: the used rows by symbol, so that a saved fit can be drawn.
+        data: the used rows by symbol, so that a saved fit can be plotted.
         problem: what was solved: law, objective, rows, weights, parameters held fixed.
-            Of a law with a companion it is the law's own, without the companion.
-        endings: objective at which each start ended, rising.
-        notes: what was done to the data on the way, in words.
+            For a law with a companion it is the problem of the law without the companion.
+        endings: objective at which each start ended, in increasing order.
+        notes: what was done to the data, in words.
         variance: standard deviations by source, see `allometry.fitting.variance`.
-        seconds: that the starts and the resamples took.
+        seconds: time spent on the starts and on the resamples.
     """
 
     law: Law
@@ -73,7 +72,7 @@ class Fit:
 
     @property
     def formula(self) -> str:
-        """Of the law, in the names of its parameters."""
+        """Formula of the law, in the names of its parameters."""
         return self.law.formula
 
     @property
@@ -83,11 +82,11 @@ class Fit:
 
     @cached_property
     def quality(self) -> Quality:
-        """Residuals, R^2, a pattern of signs and outliers of the law (not of its companion)."""
+        """Residuals, R^2, pattern of signs and outliers of the law (not of its companion)."""
         return quality_of(self.problem, {n: self.values[n] for n in self.law.names})
 
     def quality_in_words(self) -> list[str]:
-        """The quality, a sentence each."""
+        """The quality as a list of sentences."""
         return self.quality.sentences(" ".join(self.law.sizes), self.problem.rows.place)
 
     def predict(self, sizes: Mapping[str, ArrayLike]) -> Array:
@@ -103,10 +102,15 @@ class Fit:
         """Ends of the interval at these sizes, each (n,).
 
         Args:
+            sizes: by symbol or by column name.
+            level: of the interval; None for that of the fit.
             of: "mean", the law itself; or "run", a new run, which adds the
-                residuals seen in the fit: as factors where the objective is in logs,
-                as differences where it is not. Neither covers an error of the law's
-                form: back-test with `allometry.fitting.compare`.
+                residuals of the fit: as factors if the objective is in logs, else as
+                differences. Neither covers an error of the law's form: back-test with
+                `allometry.fitting.compare`.
+
+        Raises:
+            UsageError: the fit has no resamples, or `of` is neither of the two.
         """
         if of not in ("mean", "run"):
             raise UsageError(f"of must be 'mean' or 'run', got {of!r}")
@@ -117,26 +121,27 @@ class Fit:
         if of == "run":
             predicted = self.measured(predicted)
         tail = (1 - (self.interval.level if level is None else level)) / 2
-        with np.errstate(invalid="ignore"):  # between infinite draws there is no number
+        with np.errstate(invalid="ignore"):  # interpolating between infinite draws gives NaN
             low, high = np.nanquantile(predicted, [tail, 1 - tail], axis=0)
         return np.asarray(low, float), np.asarray(high, float)
 
     def measured(self, predicted: Array) -> Array:
-        """What new runs would measure, for draws of the law (k, n): each draw with a residual."""
+        """Simulated measurements of new runs: draws of the law (k, n), each with a residual."""
         noise = self._noise(len(predicted))[:, None]
-        with np.errstate(over="ignore"):  # Student's tails where few rows are spare
+        with np.errstate(over="ignore"):  # Student's t has wide tails at few degrees of freedom
             return predicted * np.exp(noise) if self.objective.logs else predicted + noise
 
     def residuals(self) -> Array:
-        """log y - log f of the used rows (y - f where the objective is not in logs)."""
+        """log y - log f of the used rows (y - f if the objective is not in logs)."""
         y, f = self.data[self.law.response], self.predict(self.data)
         return np.log(y) - np.log(f) if self.objective.logs else y - f
 
     def _noise(self, draws: int) -> Array:
-        """Draws of a new run's residual, enlarged for the parameters spent.
+        """Draws of a new run's residual, enlarged for the fitted parameters.
 
-        The empirical distribution, the residuals at the shares i / (n + 1) of n rows; where
-        there are too few for a 95% interval from ranks, Student's.
+        They come from the empirical distribution, with the i-th of n residuals at probability
+        i / (n + 1). With fewer than 40 degrees of freedom they come from Student's t, since
+        ranks then do not reach the ends of a 95% interval.
         """
         rng, residuals = np.random.default_rng(0), np.sort(self.residuals())
         spare = max(1, self.rows - sum(e.verdict != "fixed" for e in self.parameters.values()))
@@ -153,7 +158,7 @@ class Fit:
     def shown(self) -> dict[str, str]:
         """Value and interval of each parameter and derived quantity, as text.
 
-        The parameters have the digits that predict every row as the fit does, to 0.1%.
+        Parameters have enough digits to reproduce the prediction of every row to 0.1%.
         """
         estimates = {**self.parameters, **self.derived}
         estimates = with_zero_floors(self.law, estimates, self.data[self.law.response])
@@ -169,9 +174,9 @@ class Fit:
         }
 
     def __eq__(self, other: object) -> bool:
-        """Whether the documents say the same, but for draws, data and seconds.
+        """Whether the documents are equal, apart from draws, data, endings, quality and seconds.
 
-        Numbers that are not finite are equal to each other: a document keeps them as null.
+        Numbers that are not finite are equal to each other: a document stores them as null.
         """
         if not isinstance(other, Fit):
             return NotImplemented
@@ -211,18 +216,20 @@ class Fit:
         return {**self._compared(), **{key: _plain(value) for key, value in more.items()}}
 
     def to_json(self, indent: int | None = None) -> str:
-        """The fit document as JSON, sealed; numbers that are not finite become null."""
+        """The fit document as JSON, with a seal; numbers that are not finite become null."""
         return json.dumps(sealed(self.to_document()), indent=indent, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes, law: Law | None = None) -> "Fit":
-        """Read a fit document; `law` is needed for a law of the user's own.
+        """Read a fit document; `law` is needed for a user-defined law.
+
+        A document without a seal, made by `to_document` or an earlier version, is read, and a note
+        says so.
 
         Raises:
-            DataError: it is none, is damaged, or was changed after it was written. One without a
-                seal, of `to_document` or an earlier version, is read with a note that says so.
+            DataError: not a fit document, damaged, or changed after it was written.
         """
-        from allometry.fitting.saved import saved_fields  # brings pydantic, which no fit needs
+        from allometry.fitting.saved import saved_fields  # imports pydantic, which no fit needs
 
         document, has_seal = unsealed(text, "allometry/fit", "`allometry fit ... -o fit.json`")
         fields = saved_fields(document, law)
@@ -251,7 +258,7 @@ class Fit:
 
 def _plain(value: object) -> object:
     """Nested plain Python values, with None for a number that is not finite."""
-    if isinstance(value, str):  # the name of a file may hold bytes that are no text
+    if isinstance(value, str):  # a file name may hold bytes that are not valid text
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}

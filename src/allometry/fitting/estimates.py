@@ -1,4 +1,4 @@
-"""From draws to estimates: ends, and what may be said of each parameter."""
+"""From draws to estimates: interval ends, and a verdict on each parameter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ __all__ = ["Evidence", "estimates", "limited"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What limits the verdicts of a fit, beside its draws.
+    """Evidence, other than the draws, that limits the verdicts of a fit.
 
     Attributes:
-        proven: whether the optimum and nine tenths of the refits are.
-        open: parameters that the design of the rows leaves open.
-        exact: the rows have no noise, so an interval has no width.
+        proven: whether the optimum is proven and at least nine tenths of the refits converged.
+        open: parameters that the design of the rows does not determine.
+        exact: whether the rows have no noise, so that an interval may have no width.
     """
 
     proven: bool
@@ -43,7 +43,7 @@ def estimates(
     """Parameters and derived quantities for raw sizes, with percentile ends and verdicts.
 
     Args:
-        best: the optimum (1, p). draws: (resamples, p), perhaps none; both in
+        best: the optimum (1, p). draws: (resamples, p), possibly empty; both in
             solver coordinates.
     """
     value = surface.raw(best)
@@ -72,7 +72,7 @@ def limited(name: str, estimate: Estimate, evidence: Evidence) -> Estimate:
     elif not evidence.proven:
         verdict = "unproven"
     elif estimate.low == estimate.high and not evidence.exact:
-        verdict = "not_identified"  # no width is no evidence: no refit moved
+        verdict = "not_identified"  # no refit moved, so the draws hold no evidence
     return Estimate(estimate.value, estimate.low, estimate.high, verdict)
 
 
@@ -106,9 +106,9 @@ def _derived(
     level: float,
     evidence: Evidence,
 ) -> dict[str, Estimate]:
-    """Derived quantities, judged by their own draws with the width of an exponent.
+    """Derived quantities, judged by their draws with the width rule of exponents.
 
-    They depend on parameters that sizes moving together leave open, so they are open as well.
+    They depend on every parameter, so they count as open whenever any parameter is open.
     """
     spread = surface.law.derived(drawn) if drawn else {}
     derived = {}

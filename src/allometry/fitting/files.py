@@ -1,4 +1,4 @@
-"""Fit and compare from files: what the command line calls, one function a command."""
+"""Fit and compare from files: the functions behind the commands of the command line."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ __all__ = [
     "save_fit",
 ]
 
-LARGEST_DOCUMENT = 128_000_000  # bytes; the four million cells of the largest table take 100
+LARGEST_DOCUMENT = 128_000_000  # bytes; four million cells, the largest table, take 100 MB
 
 
 class CompareValues(TypedDict, total=False):
@@ -66,7 +66,7 @@ def fit_file(
     """Read a table and fit a law; `.to_document()` of the result is the fit document.
 
     Args:
-        law: a law, or what `law_of` takes.
+        law: a law, or a name or path as for `law_of`.
         options: of `allometry.fitting.fit.fit`.
     """
     choices = FitOptions(**options)
@@ -95,10 +95,13 @@ def influence_file(
     leave_out: str | None,
     **options: Unpack[OptionValues],
 ) -> tuple[Fit, dict[str, object]]:
-    """Read a table and refit without each row or group: the fit to all rows, and the document.
+    """Read a table and refit without each row or group.
 
     Args:
         options: of `allometry.fitting.influence.influence`.
+
+    Returns:
+        the fit to all rows, and the influence document.
     """
     table = as_table(path, FitOptions(**options).numbers(columns.values()))
     fit, without = influence_with_fit(table, law_of(law), columns, leave_out=leave_out, **options)
@@ -131,10 +134,10 @@ def multiverse_file(
     where: Sequence[Sequence[str]],
     **options: Unpack[SharedOptions],
 ) -> dict[str, object]:
-    """Read a table and fit under every choice; returns the multiverse document.
+    """Read a table and fit every combination of choices; returns the multiverse document.
 
     Args:
-        mappings: name of each way of counting -> its columns by symbol.
+        mappings: name of each counting convention -> its columns by symbol.
         options: of `allometry.fitting.multiverse.multiverse`.
     """
     form = law_of_columns(law_of(law), next(iter(mappings.values())))
@@ -159,13 +162,13 @@ def save_fit(fit: Fit | GroupFits, path: str | Path) -> None:
 
 
 def read_fit(path: str | Path, law: Law | None = None) -> Fit:
-    """The fit of a document that `save_fit` wrote.
+    """The fit in a document that `save_fit` wrote.
 
     Args:
-        law: that was fitted, for a law of one's own.
+        law: the fitted law, needed if it is user-defined.
 
     Raises:
-        UsageError: no such file, or no law of that name. DataError: as `Fit.from_json`.
+        UsageError: no such file, or no law of that name. DataError: as in `Fit.from_json`.
     """
     try:
         return Fit.from_json(read_bytes(path, LARGEST_DOCUMENT), law)
@@ -182,11 +185,12 @@ def compare_file(
     """Read a table and compare laws; returns the compare document.
 
     Args:
-        names: laws or law files. options: of `allometry.fitting.compare.compare`.
+        names: names of laws, or paths of law files. options: of
+            `allometry.fitting.compare.compare`.
     """
-    # Names stay names: a law stands in the document under the name it was asked for.
-    given: list[str | Law] = [law_of(name) if name.endswith(".py") else name for name in names]
-    return document(compare(path, columns, given, **options))
+    # Names are passed on as names, so that the document lists an alias under that alias.
+    requested: list[str | Law] = [law_of(name) if name.endswith(".py") else name for name in names]
+    return document(compare(path, columns, requested, **options))
 
 
 def law_of(name: str) -> Law:

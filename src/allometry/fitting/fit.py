@@ -1,4 +1,4 @@
-"""Fit a law to a table: all starts at once, the best polished, every resample refitted."""
+"""Fit a law to a table: minimise from all starts, polish the best, refit every resample."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
@@ -30,7 +30,7 @@ from allometry.tables.table import Table
 
 __all__ = ["fit", "fit_with"]
 
-STAND_INS = ("C", "M", "x", "z")  # symbols that may stand in for one of the law's
+STAND_INS = ("C", "M", "x", "z")  # symbols accepted in place of one of the law's own
 OPTIONS = tuple(f.name for f in fields(FitOptions))
 
 
@@ -63,36 +63,37 @@ def fit(
     Args:
         table: the runs: a Table, a DataFrame, a dict of lists, or the path of a file.
         law: a law, or the name of one in `allometry.laws.available()`.
-        columns: law symbol -> column. C may stand in for D, which is then C / (6 N).
+        columns: law symbol -> column. C may be mapped in place of D, which is then C / (6 N).
         objective: huber_log, squared_log, squared, absolute_log, asymmetric_absolute; or
-            auto, which takes one by the rule of `allometry.fitting.default_objective` and
-            says in the notes which and why.
-        delta: of huber_log; 1e-3 where that is named without it.
-        starts: how many; None takes the law's own number.
-        resamples: of the bootstrap; 0 gives no intervals.
+            auto, which chooses one by the rule of `allometry.fitting.default_objective` and
+            gives the reason in `Fit.objective`.
+        delta: of huber_log; 1e-3 if huber_log is named without a delta.
+        starts: number of starts; None takes the law's default.
+        resamples: number of bootstrap resamples; 0 gives no intervals.
         cluster: column(s) whose groups are resampled whole (seeds of one size,
-            checkpoints of one run); several are drawn in turn and multiplied.
+            checkpoints of one run). With several columns, the counts drawn for each are
+            multiplied.
         level: of the intervals.
         seed: of starts and resamples.
-        drop_largest: symbol -> how many rows with its largest values to leave out.
+        drop_largest: symbol -> number of rows with its largest values to leave out.
         weights: column of row weights, as inverse variances. noise: column of the standard
-            deviation of each row's y, in units of y; used as weights 1/noise^2 (noise/y where
-            the objective is in logs) and told apart from the scatter of seeds in
-            `Fit.variance`. Both are scaled to mean 1.
-        where: conditions "COLUMN<=VALUE" a row must meet.
+            deviation of each row's y, in units of y. Its weights are 1/noise^2, with noise/y
+            in place of noise if the objective is in logs, and `Fit.variance` reports it
+            separately from the scatter of seeds. Both kinds of weights are scaled to mean 1.
+        where: conditions such as "COLUMN<=VALUE" that a row must meet.
         fixed: parameters held at a raw value; None takes the law's own.
-        start: raw values that one more start has; parameters not named have those of the
-            law's first start. With starts=1 the search begins there alone.
+        start: raw values of one additional start; parameters that are not named take the
+            values of the law's first start. With starts=1 this is the only start.
         interval: pairs (rows drawn with replacement), fractional (rows given random
-            weights), residual (wild where clustered), student (for few rows), jackknife
-            (for few clusters), auto (one of these by the number of rows and clusters, see
-            `allometry.fitting.resample`), profile (for squares without clusters; draws and
-            derived quantities as with auto) or none.
+            weights), residual (wild bootstrap if clustered), student (for few rows),
+            jackknife (for few clusters), auto (one of these by the number of rows and
+            clusters, see `allometry.fitting.resample`), profile (for squares without
+            clusters; draws and derived quantities as with auto) or none.
         symbols: the columns as keywords, in place of `columns`. A law with a symbol
             that is also an option above needs `columns`.
 
     Raises:
-        UsageError: names or values that do not fit. DataError: rows that cannot be used.
+        UsageError: invalid names or values. DataError: rows that cannot be used.
     """
     named_law = laws.named(law) if isinstance(law, str) else law
     options = FitOptions(
@@ -118,11 +119,11 @@ def fit(
 def _columns(
     law: Law, columns: Mapping[str, str] | None, symbols: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """The columns by symbol, from the mapping or from the keywords, whichever is given."""
+    """The columns by symbol, from the mapping or, without one, from the keywords."""
     if columns is not None:
         if symbols:
             raise UsageError(
-                f"columns are given as a mapping, so {', '.join(symbols)} is not understood; "
+                f"columns are given as a mapping, so {', '.join(symbols)} cannot be a keyword; "
                 f"options of fit are {', '.join(OPTIONS)}"
                 f"{did_you_mean(next(iter(symbols)), OPTIONS)}"
             )
@@ -135,17 +136,17 @@ def _columns(
         )
     if not symbols:
         keywords = ", ".join(f"{s}=COLUMN" for s in (*law.sizes, law.response))
-        raise UsageError(f"no column is given for a symbol of the law: fit(table, law, {keywords})")
+        raise UsageError(f"no columns are given; give them: fit(table, law, {keywords})")
     if unknown := [s for s in symbols if s not in (*law.symbols, *STAND_INS)]:
         raise UsageError(
-            f"law {law.name} has no symbol {', '.join(unknown)} and fit no such option; "
+            f"law {law.name} has no symbol {', '.join(unknown)}, and fit has no such option; "
             f"symbols are {', '.join(law.symbols)}, options are {', '.join(OPTIONS)}"
             f"{did_you_mean(unknown[0], (*law.symbols, *OPTIONS))}"
         )
     return symbols
 
 
-# Starts far from the data overflow; what is not finite is judged by the solver, not raised.
+# Starts far from the data overflow. The solver handles values that are not finite.
 @np.errstate(all="ignore")
 def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOptions) -> Fit:
     """Fit one law, its options given as one value; see `fit`."""
@@ -163,7 +164,7 @@ def fit_with(table: Table, law: Law, columns: Mapping[str, str], options: FitOpt
 
 
 def _one(law: Law, table: Table, columns: Mapping[str, str], options: FitOptions) -> Fit:
-    """Solve one problem, and judge what came."""
+    """Solve one problem and judge the result."""
     problem = Problem.of_table(table, law, columns, options)
     rows = problem.rows
     solved = solve(problem, options, dict(_clusters(table, options, rows)))
@@ -205,7 +206,7 @@ def _clusters(table: Table, options: FitOptions, rows: Rows) -> Iterator[tuple[s
     """Each cluster column with the labels of the used rows, (n,).
 
     Raises:
-        DataError: a row without a label; such rows are not one cluster.
+        DataError: a row has no label. Rows without a label do not form a cluster.
     """
     for name in options.clusters:
         labels = table[name][rows.kept]
@@ -219,7 +220,7 @@ def _clusters(table: Table, options: FitOptions, rows: Rows) -> Iterator[tuple[s
 
 
 def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> str:
-    """What rows on a line of sizes do tell: how the response falls with one of them."""
+    """For sizes that move together: how the response falls along their common line, in words."""
     rows, response = problem.rows, problem.law.response
     if len(rows.y) < len(laws.power_floor.parameters):
         return ""
@@ -240,9 +241,10 @@ def _along(size: str, table: Table, problem: Problem, options: FitOptions) -> st
 
 
 def _evidence(problem: Problem, solved: Solved, rows_design: Design) -> Evidence:
-    """What the search, the refits and the design of the rows allow the verdicts to say.
+    """The evidence of the search, the refits and the design of the rows that limits verdicts.
 
-    Refits leave the bound of a floor; at another bound of the solver the law has no optimum.
+    A floor at its bound is allowed, because refits leave that bound. With any other parameter at
+    a bound of the solver, the law has no optimum.
     """
     values = {name: float(v[0]) for name, v in solved.surface.raw(solved.best).items()}
     method, certificate = solved.method, solved.certificate
@@ -254,7 +256,7 @@ def _evidence(problem: Problem, solved: Solved, rows_design: Design) -> Evidence
 
 
 def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedObjective:
-    """Name, delta where it has a meaning, and the sum over rows."""
+    """Name, delta (of huber_log only) and the sum over rows."""
     objective, values = problem.objective, {name: e.value for name, e in parameters.items()}
     delta = objective.delta if objective.name == "huber_log" else None
     total = problem.total(values)
@@ -266,7 +268,7 @@ def _objective(problem: Problem, parameters: Mapping[str, Estimate]) -> FittedOb
 def _variance(
     table: Table, options: FitOptions, problem: Problem, parameters: Mapping[str, Estimate]
 ) -> dict[str, float]:
-    """Where the scatter of the residuals comes from."""
+    """Standard deviations of the residuals by source; see `allometry.fitting.variance`."""
     rows, values = problem.rows, {name: e.value for name, e in parameters.items()}
     free = sum(e.verdict != "fixed" for e in parameters.values())
     evaluation = None
@@ -277,7 +279,7 @@ def _variance(
 
 
 def _with_profiles(fitted: Fit, evidence: Evidence, rows_design: Design) -> Fit:
-    """The fit with the ends of its profiles; derived quantities keep the resamples'."""
+    """The fit with intervals from profiles; derived quantities keep those from resamples."""
     profiles = of_fit(fitted)
     parameters = {
         name: limited(
@@ -297,17 +299,17 @@ def _with_profiles(fitted: Fit, evidence: Evidence, rows_design: Design) -> Fit:
 def _with_companion(
     law: Law, companion: Law, table: Table, columns: Mapping[str, str], options: FitOptions
 ) -> Fit:
-    """A law and its companion, fitted to the same rows and told as one."""
+    """A law and its companion, fitted to the same rows and reported as one fit."""
     columns_of_law = {s: c for s, c in columns.items() if s != companion.response}
     symbols = (*companion.sizes, companion.response)
     first = _one(law, table, columns_of_law, options)
     other = _one(companion, table, {s: c for s, c in columns.items() if s in symbols}, options)
-    graver = other if first.status.code == "converged" else first
+    doubtful = other if first.status.code == "converged" else first
     value = first.objective.value + other.objective.value
     return replace(
         first,
         columns=dict(columns),
-        status=graver.status,
+        status=doubtful.status,
         parameters={**first.parameters, **other.parameters},
         objective=replace(first.objective, value=value),
         dropped=first.dropped + [d for d in other.dropped if d not in first.dropped],

@@ -1,10 +1,10 @@
-"""Laws compared in one group of rows, all of which every law can use.
+"""Comparison of laws in one group of rows, all of which every law can use.
 
-Where no delta of huber_log is asked for, it is 1.345 standard deviations: Huber's estimate
-then has 95% of the efficiency of least squares if residuals are Gaussian (Holland and Welsch
-1977, Communications in Statistics A 6, 813-827), and gross outliers count little. The standard
-deviation is the robust one of the law with the most free parameters, fitted with a delta of
-0.05 from few starts.
+If the caller gives no delta of huber_log, it is 1.345 standard deviations of the residuals.
+Huber's estimate then has 95% of the efficiency of least squares if residuals are Gaussian (Holland
+and Welsch 1977, Communications in Statistics A 6, 813-827), and gross outliers have little
+influence. The standard deviation is a robust one, of the law with the most free parameters, fitted
+with a delta of 0.05 from few starts.
 """
 
 from collections.abc import Mapping
@@ -43,14 +43,14 @@ from allometry.tables.table import Table
 __all__ = ["FIRST_DELTA", "Group", "adapted"]
 
 FIRST_DELTA = 0.05  # of the fit that gives the standard deviation
-FIRST_STARTS = 32  # at most: a standard deviation does not need the best optimum
-NARROWEST = 1e-3  # delta of a table without noise: the default of a single fit
+FIRST_STARTS = 32  # most starts of that fit: a standard deviation does not need the best optimum
+NARROWEST = 1e-3  # delta for a table without noise: the default of a single fit
 
 
 def adapted(
     table: Table, laws: Mapping[str, Law], columns: Mapping[str, str], options: FitOptions
 ) -> FitOptions:
-    """The options with the delta that suits the residuals; unchanged but for huber_log."""
+    """The options with delta derived from the residuals; unchanged unless huber_log."""
     if options.objective != "huber_log":
         return options
     widest = max(laws.values(), key=lambda law: _free(law, options))
@@ -63,7 +63,7 @@ def adapted(
 
 @dataclass(frozen=True)
 class _Result:
-    """What fitting one law came to: a fit and its back-test, or the reason for neither."""
+    """Result for one law: a fit and its back-test, or the reason why there is no fit."""
 
     fit: Fit | None
     reason: str
@@ -76,9 +76,9 @@ class Group:
 
     Attributes:
         laws: name -> law. columns: law symbol -> column.
-        train: rows to fit. size: of each of them, for the back-test (n,).
+        train: rows to fit. size: of each of these rows, for the back-test (n,).
         test: rows set aside, on which every law can be scored.
-        backtest: whether rolling origins are fitted. rule: of the weights.
+        backtest: whether to fit rolling origins. rule: of the weights.
     """
 
     laws: Mapping[str, Law]
@@ -90,10 +90,10 @@ class Group:
     backtest: bool
     rule: Rule
 
-    # Laws far from the data overflow; an error that is not finite is told, not raised.
+    # Laws far from the data overflow. Errors that are not finite are reported, not raised.
     @np.errstate(all="ignore")
     def compare(self) -> Comparison:
-        """Fit, back-test and weigh.
+        """Fit, back-test and weigh the laws.
 
         Raises:
             DataError: none of the laws can be fitted.
@@ -121,7 +121,7 @@ class Group:
 
     @cached_property
     def results(self) -> dict[str, _Result]:
-        """Every law's fit and back-test; a law under two names is solved once."""
+        """Every law's fit and back-test; a law under two names is fitted once."""
         results: dict[str, _Result] = {}
         for name, law in self.laws.items():
             twin = next((n for n in results if self.laws[n] == law), None)
@@ -129,7 +129,7 @@ class Group:
         return results
 
     def result(self, law: Law) -> _Result:
-        """The fit to all of the rows, and the back-test."""
+        """The fit of one law to all rows, and its back-test."""
         options = _options_of(law, self.options)
         try:
             fit = fit_with(self.train, law, self.columns, options)
@@ -141,7 +141,7 @@ class Group:
 
     @cached_property
     def fits(self) -> dict[str, Fit]:
-        """Of the laws that could be fitted."""
+        """Fits of the laws that could be fitted."""
         return {name: r.fit for name, r in self.results.items() if r.fit is not None}
 
     @cached_property
@@ -154,7 +154,7 @@ class Group:
         return akaike_weights(self.fits)
 
     def scores(self) -> dict[str, LawScore]:
-        """Each law's entry in the comparison."""
+        """Score of each law."""
         criteria = information(self.fits)
         return {
             name: LawScore(
@@ -206,6 +206,6 @@ def _free(law: Law, options: FitOptions) -> int:
 
 
 def _options_of(law: Law, options: FitOptions) -> FitOptions:
-    """Of one law: only the parameters it has are held; its own, where it has none of them."""
+    """The options for one law: `fixed` has only its parameters, or is None if none is left."""
     fixed = {n: v for n, v in (options.fixed or {}).items() if n in law.names}
     return replace(options, fixed=fixed or None)

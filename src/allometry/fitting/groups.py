@@ -1,9 +1,9 @@
-"""One fit for each group of rows, differences between groups, and parameters they share.
+"""One fit for each group of rows, differences between groups, and shared parameters.
 
-Groups are taken as independent: no run is in two of them, and no common cause (one
-evaluation, one seed) moves the rows of two. The interval of a difference is made of the two
-intervals (MOVER: Zou and Donner 2008, Statist. Med. 27, 1693-1702), so it is as good as they
-are. It is not corrected for the number of pairs.
+Groups are assumed independent: no run is in two groups, and no common cause (one evaluation,
+one seed) affects the rows of two. The interval of a difference is computed from the two
+intervals (MOVER: Zou and Donner 2008, Statist. Med. 27, 1693-1702), so it is only as accurate as
+they are. It is not corrected for the number of pairs.
 """
 
 import json
@@ -43,13 +43,14 @@ DifferenceVerdict = Literal[
 
 @dataclass(frozen=True)
 class Difference:
-    """One parameter in two groups: the first less the second.
+    """Difference of one parameter between two groups: the first minus the second.
 
     Attributes:
-        low, high: of the interval, at the level of the fits.
-        verdict: different (the interval leaves out 0), not_distinguished (0 lies in it),
-            not_identified (one of the two is open on a side), not_converged (the search
-            or the resamples of one of the two fits did not converge), no_interval.
+        low, high: ends of the interval, at the level of the fits.
+        verdict: different (the interval excludes 0), not_distinguished (it contains 0),
+            not_identified (one of the two parameters is not bounded on both sides),
+            not_converged (the search or the resamples of one of the two fits did not
+            converge), no_interval.
     """
 
     parameter: str
@@ -70,11 +71,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class SharedTest:
-    """F test of the shared parameters against one of them for each group.
+    """F test of shared parameters against separate parameters for each group.
 
     Attributes:
         f: statistic. parameters, rows: its degrees of freedom.
-        p: probability of an F this large if the groups share the parameters.
+        p: probability of an F at least this large if the groups share the parameters.
     """
 
     f: float
@@ -85,12 +86,12 @@ class SharedTest:
 
 @dataclass(frozen=True)
 class SharedFit:
-    """One fit to all groups, some parameters the same in all of them.
+    """One joint fit to all groups, with some parameters the same in all of them.
 
     Attributes:
         names: of the shared parameters.
         fit: with parameters such as alpha (shared) and A[conv].
-        test: of the shared parameters; None where there is none, see `reason`.
+        test: of the shared parameters; None without a test, see `reason`.
     """
 
     names: tuple[str, ...]
@@ -115,12 +116,12 @@ class GroupFits:
     """A law fitted to each group of rows.
 
     Attributes:
-        by: columns that make the groups.
-        fits: group -> its fit, in order of first sight.
+        by: columns that define the groups.
+        fits: group -> its fit, in order of first appearance.
         refused: group -> why it could not be fitted.
-        differences: of every parameter and pair of fitted groups; exponents first.
-        shared: the fit with shared parameters, if any are.
-        left_out: rows without a group.
+        differences: of every parameter and pair of fitted groups; parameters on a log scale last.
+        shared: the fit with shared parameters; None if no parameters are shared.
+        left_out: number of rows without a group.
         level: of the intervals.
     """
 
@@ -169,7 +170,7 @@ class GroupFits:
         return as_html(*self._digest())
 
     def to_json(self, indent: int | None = None) -> str:
-        """The document as JSON, sealed."""
+        """The document as JSON, with a seal."""
         return json.dumps(sealed(self.to_document()), indent=indent, allow_nan=False)
 
 
@@ -188,13 +189,13 @@ def fit_groups(
 
     Args:
         table, law, columns: as for `allometry.fitting.fit.fit`.
-        by: columns whose values make the groups.
-        shared: parameters that are the same in all groups in one more, joint fit.
+        by: columns whose values define the groups.
+        shared: parameters that have the same value in all groups in an additional, joint fit.
         options: of every fit.
 
     Raises:
-        UsageError: names or values that do not fit; fewer than two groups to share in.
-        DataError: no group could be fitted. One that could not is named in `refused`.
+        UsageError: invalid names or values; fewer than two fitted groups to share parameters.
+        DataError: no group could be fitted. A single group that could not is in `refused`.
     """
     law = law_of_columns(laws.named(law) if isinstance(law, str) else law, columns)
     by = (by,) if isinstance(by, str) else tuple(by)
@@ -222,9 +223,9 @@ def fit_groups(
 
 
 def _places(table: Table, by: Sequence[str]) -> tuple[dict[str, Places], int]:
-    """The rows of each group, in order of first sight, and how many rows have no group."""
+    """The rows of each group, in order of first appearance, and how many rows have no group."""
     if not by:
-        raise UsageError("name at least one column that makes the groups")
+        raise UsageError("name at least one column that defines the groups")
     places: dict[tuple[object, ...], list[int]] = {}
     left_out = 0
     for i, values in enumerate(zip(*(table[name].tolist() for name in by), strict=True)):
@@ -239,7 +240,7 @@ def _places(table: Table, by: Sequence[str]) -> tuple[dict[str, Places], int]:
 
 
 def _names(groups: Sequence[tuple[object, ...]]) -> dict[tuple[object, ...], str]:
-    """The name of each group: its values, in quotes where two groups read the same."""
+    """The name of each group: its values, in quotes if two names would be the same."""
     names = {values: ", ".join(map(str, values)) for values in groups}
     if len(set(names.values())) < len(names):
         names = {values: ", ".join(map(repr, values)) for values in groups}
@@ -253,7 +254,7 @@ def _fits(
     columns: Mapping[str, str],
     options: FitOptions,
 ) -> tuple[dict[str, Fit], dict[str, str]]:
-    """The fit of each group, or the reason why there is none."""
+    """The fits of the groups, and the reasons of the groups that could not be fitted."""
     fits, refused = {}, {}
     for group, rows in places.items():
         try:
@@ -267,29 +268,29 @@ def _fits(
 
 
 def _differences(fits: Mapping[str, Fit]) -> Iterator[Difference]:
-    """Every free parameter and derived quantity, every pair of groups."""
+    """The differences of every free parameter and derived quantity, for every pair of groups."""
     first = next(iter(fits.values()))
     scales = {p.name for p in first.law.parameters if p.positive}
     names = [n for n, e in first.parameters.items() if e.verdict != "fixed"] + list(first.derived)
     for name in sorted(names, key=scales.__contains__):
-        for one, other in combinations(fits, 2):
-            pair = (fits[one], fits[other])
+        for group, other in combinations(fits, 2):
+            pair = (fits[group], fits[other])
             estimates = [{**fit.parameters, **fit.derived}[name] for fit in pair]
             value, low, high = _difference(*estimates)
             verdict = _verdict(estimates, low, high, all(map(_proven, pair)))
-            yield Difference(name, one, other, value, low, high, verdict)
+            yield Difference(name, group, other, value, low, high, verdict)
 
 
 def _proven(fit: Fit) -> bool:
-    """Whether its search and its resamples converged."""
+    """Whether the search and the resamples of a fit converged."""
     return fit.certificate.proven and fit.interval.converged >= ENOUGH_REFITS
 
 
-def _difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
+def _difference(first: Estimate, second: Estimate) -> tuple[float, float, float]:
     """The difference of two independent estimates, with the ends of its interval (MOVER)."""
-    value = one.value - other.value
-    down = np.hypot(one.value - one.low, other.high - other.value)
-    up = np.hypot(one.high - one.value, other.value - other.low)
+    value = first.value - second.value
+    down = np.hypot(first.value - first.low, second.high - second.value)
+    up = np.hypot(first.high - first.value, second.value - second.low)
     return value, float(value - down), float(value + up)
 
 
@@ -310,9 +311,10 @@ def _verdict(
 def _labelled(
     table: Table, places: Mapping[str, Places], by: Sequence[str], options: FitOptions
 ) -> tuple[Table, tuple[str, ...]]:
-    """The rows of all groups with the group's number, and the columns to resample whole.
+    """The rows of all groups with their group's number, and the cluster columns.
 
-    Equal values of a cluster column in two groups are two clusters: groups are independent.
+    A value of a cluster column that occurs in two groups stands for two clusters, because groups
+    are independent.
     """
     sizes = [len(rows) for rows in places.values()]
     labels = np.repeat(list(places), sizes)
@@ -327,7 +329,7 @@ def _labelled(
 
 
 def _number(by: Sequence[str]) -> str:
-    """Column of the group's number."""
+    """Name of the column of group numbers."""
     return f"number of {', '.join(by)}"
 
 
@@ -339,16 +341,17 @@ def _shared(
     options: FitOptions,
     fits: Mapping[str, Fit],
 ) -> SharedFit:
-    """The joint fit to the rows that the fits of the groups used, and the test."""
+    """The joint fit to the rows that the fits of the groups used, and its F test."""
     law, names = groups.law, groups.shared
     if len(fits) < 2:
         raise UsageError(
-            f"{', '.join(names)} can be shared by two groups or more; {len(fits)} could be fitted"
+            f"{', '.join(names)} can be shared by two groups or more; only {len(fits)} could be "
+            "fitted"
         )
     if law.companion is not None and law.companion.response in columns:
         raise UsageError(
-            f"law {law.name} is fitted with a second law here; to share parameters leave the "
-            f"column of {law.companion.response} out"
+            f"law {law.name} is fitted together with a second law here; to share parameters, "
+            f"leave out the column of {law.companion.response}"
         )
     fixed = groups.expanded(options.fixed_parameters(law))
     choices = replace(options, fixed=fixed)
@@ -360,9 +363,9 @@ def _shared(
 def _test(
     joint: Fit, apart: GroupLaw, by: Sequence[str], fits: Mapping[str, Fit]
 ) -> tuple[SharedTest | None, str]:
-    """F test by the sums of squares of the joint fit and of the fits of the groups.
+    """F test from the sums of squares of the joint fit and of the separate fits.
 
-    Both sums have the weights of the joint fit, whose mean over all groups is 1.
+    Both sums use the row weights of the joint fit, whose mean over all groups is 1.
     """
     if joint.objective.name not in SQUARES:
         return None, f"the F test needs objective {' or '.join(SQUARES)}"
@@ -371,7 +374,9 @@ def _test(
     free = _free(list(fits.values()))
     parameters, spare = free - _free([joint]), joint.rows - free
     if parameters < 1 or spare < 1:
-        return None, "no parameter is free to differ" if parameters < 1 else "no rows to spare"
+        return None, (
+            "no parameter is free to differ" if parameters < 1 else "there are no spare rows"
+        )
     from scipy.special import fdtrc
 
     values = {apart.name(n, g): v for g, fit in fits.items() for n, v in fit.values.items()}

@@ -1,7 +1,8 @@
-"""Which parameters the design of the rows cannot tell apart, whatever their intervals.
+"""Parameters that the design of the rows does not identify, whatever their intervals.
 
-Intervals come from refits near the optimum, and miss two things: sizes that move together,
-where terms can exchange their parts, and directions in which the prediction does not change.
+Intervals come from refits near the optimum and miss two problems: sizes that move together, so
+that contributions can be shifted between terms, and directions in parameter space along which the
+prediction does not change.
 """
 
 from collections.abc import Mapping
@@ -18,26 +19,28 @@ from allometry.stats.digits import shown
 
 __all__ = ["Design", "design", "determined_by_one"]
 
-# Condition index of the standardised logs of the sizes beyond which they move together
+# Condition index of the standardised logs of two sizes above which they move together
 # (Belsley, Kuh and Welsch 1980, Regression Diagnostics, sec. 3.2: 30 is strong).
 STRONG = 30.0
-FLAT = 1e-7  # slope of a prediction by a solver coordinate, over the prediction's size
+# Thresholds below which a quantity counts as zero:
+FLAT = 1e-7  # slope of a prediction in a solver coordinate, over the prediction's size
 DEPENDENT = 1e-6  # singular value of the scaled Jacobian, over the largest
-PART = 1e-3  # component of a parameter in a direction of no slope; 0 but for rounding if none
-ROUNDING = 1e-6  # scatter about a line of logs that is none
+PART = 1e-3  # component of a parameter in a direction without slope
+ROUNDING = 1e-6  # scatter of the logs of two sizes about their line
 
 
 @dataclass(frozen=True)
 class Design:
-    """What the rows cannot tell.
+    """What the rows do not identify.
 
     Attributes:
-        together: sizes that move together; empty where none do.
-        relation: of these, in words.
-        confounded: parameters that sizes moving together leave open.
-        flat: parameters along which the prediction does not change at the optimum.
-        falls: that the law cannot rise as the data do, in words, or empty.
-        along: the loss along the line of sizes that move together, in words, or empty.
+        together: two sizes that move together, or empty.
+        relation: between these sizes, in words.
+        confounded: parameters that are not identified because sizes move together.
+        flat: parameters in directions along which no prediction changes at the optimum.
+        falls: a clause if the data rise but the law cannot, or empty.
+        along: how the response falls along the line of sizes that move together, in words, or
+            empty.
     """
 
     together: tuple[str, ...] = ()
@@ -54,7 +57,7 @@ class Design:
 
 
 def design(surface: LawSurface, sizes: Mapping[str, Array], best: Array) -> Design:
-    """What these rows leave open.
+    """What these rows do not identify.
 
     Args:
         sizes: raw, symbol -> (n,). best: the optimum (1, p) in the surface's coordinates.
@@ -72,7 +75,7 @@ def design(surface: LawSurface, sizes: Mapping[str, Array], best: Array) -> Desi
 
 
 def _moving_together(law: Law, sizes: Mapping[str, Array]) -> tuple[str, ...]:
-    """The first two sizes whose logs are nearly a line, or nothing."""
+    """The first two sizes whose logs lie nearly on a line, or an empty tuple."""
     named = [s for s in law.sizes if s not in law.labels]
     if not law.per_row or any((sizes[s] <= 0).any() for s in named):
         return ()
@@ -106,7 +109,7 @@ def _of_sizes(law: Law, sizes: tuple[str, ...]) -> tuple[str, ...]:
 def determined_by_one(
     surface: LawSurface, best: Array, places: NDArray[np.intp]
 ) -> tuple[int, tuple[str, ...]] | None:
-    """The first cluster without which the other rows leave parameters open, and these.
+    """The first cluster without which the other rows do not identify some parameters, and these.
 
     Args:
         best: the optimum (1, p). places: the cluster of each row, 0, 1, ..., (n,).
@@ -121,10 +124,10 @@ def determined_by_one(
 
 
 def _flat(surface: LawSurface, best: Array, jacobian: Array) -> tuple[str, ...]:
-    """Parameters in a direction along which no prediction changes, to first order.
+    """Parameters in directions along which no prediction changes, to first order.
 
     Args:
-        jacobian: slopes of the predictions at the optimum, of some rows, (p, rows).
+        jacobian: slopes of the predictions of some rows at the optimum, (p, rows).
     """
     size = np.linalg.norm(surface.compared(best)[0]) / np.sqrt(surface.rows)
     lengths = np.linalg.norm(jacobian, axis=1) / np.sqrt(max(1, jacobian.shape[1]))
@@ -141,6 +144,6 @@ def _flat(surface: LawSurface, best: Array, jacobian: Array) -> tuple[str, ...]:
 
 
 def _slopes(surface: LawSurface, best: Array) -> Array:
-    """Derivatives of the predictions (of their logs in logs) at the optimum, (p, n)."""
+    """Derivatives of the predictions (of their logs if the objective is in logs), (p, n)."""
     _, jacobian = differences.slopes(surface.compared, best, surface.positive)
     return np.asarray(jacobian[0])

@@ -1,4 +1,4 @@
-"""Which rows make the answer: every row, or group of rows, left out in turn."""
+"""Influence of single rows or groups of rows: each is left out in turn."""
 
 from collections.abc import Mapping, Sequence
 from typing import Unpack
@@ -41,15 +41,15 @@ def influence(
 
     Args:
         table, law, columns: as for `allometry.fitting.fit.fit`.
-        leave_out: column of the groups, e.g. budgets or runs; None for single rows.
-        options: of the fit. `resamples`, 300 unless given, are those of the bootstrap
-            whose standard errors are the yardstick.
+        leave_out: column that defines the groups, e.g. budgets or runs; None for single rows.
+        options: of the fit. `resamples`, 300 by default, sets the bootstrap whose standard
+            errors are the unit of `shift`.
 
     Returns:
         the table of `influence_on`.
 
     Raises:
-        UsageError: also for a column with one value only.
+        UsageError: as in `fit` and `influence_on`, or the column `leave_out` has only one value.
     """
     return influence_with_fit(table, law, columns, leave_out=leave_out, **options)[1]
 
@@ -72,7 +72,7 @@ def influence_with_fit(
         return fit, influence_on(fit)
     labels = runs[leave_out][fit.problem.rows.kept]
     if len(np.unique(labels)) < 2:
-        raise UsageError(f"column {leave_out!r} has one value only: nothing can be left out")
+        raise UsageError(f"column {leave_out!r} has only one value, so nothing can be left out")
     return fit, influence_on(fit, labels)
 
 
@@ -80,24 +80,24 @@ def influence_on(fit: Fit, labels: Labels | None = None) -> Table:
     """Solve the problem of a fit again without each row, or without each group of rows.
 
     Weights, conditions and parameters held fixed are those of the fit. All refits are
-    solved together, started from the fit to all rows.
+    solved together and start from the fit to all rows.
 
     Args:
         fit: to all rows, with resamples.
         labels: of the used rows (n,), equal within a group; None for single rows.
 
     Returns:
-        One row for each thing left out, the most influential first: `left_out`
-        (row number from 1, or the group), the parameters and derived quantities
-        without it, and `shift`: the largest change in standard errors.
+        One row for each row or group left out, the most influential first: `left_out`
+        (row number from 1, or the group), `shift` (the largest change, in standard errors),
+        `converged`, and the parameters and derived quantities of the refit.
 
     Raises:
-        UsageError: a law that was fitted with its companion: two fits to the same rows.
+        UsageError: the law was fitted together with its companion.
     """
     if set(fit.values) > set(fit.law.names):
         raise UsageError(
-            f"law {fit.law.name} was fitted with a second law; "
-            "ask for the influence on one: leave the other's column out"
+            f"law {fit.law.name} was fitted together with a second law; influence is computed for "
+            "one law, so leave out the column of the other's response"
         )
     groups, place = np.unique(
         fit.problem.rows.kept + 1 if labels is None else labels, return_inverse=True
@@ -117,13 +117,13 @@ def influence_on(fit: Fit, labels: Labels | None = None) -> Table:
 
 
 def without_rows(fit: Fit, rows: Sequence[int]) -> dict[str, float]:
-    """The parameters of the law fitted to the rows of a fit without some; started from the fit.
+    """Parameters of the law refitted without some rows, starting from the fit.
 
     Args:
-        rows: their numbers, from 1 in the table.
+        rows: numbers of the rows to leave out, from 1 in the table.
 
     Returns:
-        name -> value; empty where the refit does not converge.
+        name -> value; empty if the refit does not converge.
     """
     left_in = ~np.isin(fit.problem.rows.kept + 1, rows)
     values = {name: fit.values[name] for name in fit.law.names}
@@ -138,7 +138,7 @@ def _without(
 
     Args:
         start: values to start from.
-        left_in: which rows each refit has, (k, n).
+        left_in: which rows each refit uses, (k, n).
     """
     surface = problem.raw()
     solution = minimise(
@@ -153,14 +153,14 @@ def _without(
 
 
 def most_moved(fit: Fit, without: Table) -> list[str]:
-    """The quantity behind each `shift` of a table of `influence_on`; empty where there is none."""
+    """The quantity behind each `shift` of a table of `influence_on`; empty if none changed."""
     shifts = _shifts(fit, {name: without[name] for name in without.columns})
     sizes = np.stack(list(shifts.values()))
     return [list(shifts)[place] for place in sizes.argmax(0)]
 
 
 def _shifts(fit: Fit, without: Mapping[str, Array]) -> dict[str, Array]:
-    """The change of every quantity (k,) in bootstrap standard errors; 0 under the empty name."""
+    """The change of each quantity (k,) in bootstrap standard errors; 0 under the empty name."""
     spread = {**fit.draws, **(fit.law.derived(fit.draws) if fit.draws else {})}
     whole = {**fit.values, **{name: e.value for name, e in fit.derived.items()}}
     shifts = {"": np.zeros(len(next(iter(without.values()))))}

@@ -1,4 +1,4 @@
-"""How sure a fit is: estimates with intervals, and a verdict on each parameter."""
+"""Estimates with intervals, and the rules for the verdict on each parameter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,21 +25,21 @@ Bounded = Literal["identified", "wide", "lower_bound_only", "upper_bound_only", 
 Verdict = Literal[Bounded, "unproven", "fixed", "no_interval"]
 MethodName = Literal["pairs", "fractional", "residual", "student", "jackknife", "profile", "none"]
 
-# The rule of width: the larger end over the smaller, of an interval that counts as identified.
-# Derived quantities are shares and exponents, so they are judged as exponents.
+# Largest ratio of the ends of an interval whose parameter counts as identified. Derived
+# quantities are shares and exponents, so they are judged as exponents.
 WIDEST: Mapping[Kind, float] = {"exponent": 2.0, "floor": 2.0, "coefficient": 10.0}
-# An interval with ends of two signs is narrow where it is no longer than this, in the units of
-# the fit (exponents; levels over the typical y): 0.00 [-0.02, 0.02] says enough.
+# An interval whose ends have two signs is narrow if it is no longer than this, in the units of
+# the fit (exponents; levels over the typical y), as 0.00 [-0.02, 0.02] is.
 NEAR = 0.1
 
-# If one end of a positive parameter's interval differs from its value by more than this
-# factor, the data bound the parameter from the other side only.
+# If one end of the interval of a positive parameter differs from the value by more than this
+# factor, the data bound the parameter only from the other side.
 OPEN_FACTOR = 100.0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the ends of its interval and what may be said of it."""
+    """A number with the ends of its interval and a verdict."""
 
     value: float
     low: float
@@ -57,15 +57,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class IntervalMethod:
-    """How the intervals were made, and how far that went well.
+    """How the intervals were computed, and how well that worked.
 
     Attributes:
-        method: see `allometry.fitting.resample`; profile, or none.
-        level: coverage aimed at.
-        resamples: fits they rest on. converged: share of these that converged.
+        method: a method of `allometry.fitting.resample`, profile, or none.
+        level: nominal coverage.
+        resamples: number of refits. converged: share of these that converged.
         cluster: columns whose groups were resampled whole; empty for single rows.
-        redrawn: draws thrown back for having too few distinct rows to fit the law.
-        groups: how many clusters each column of `cluster` has.
+        redrawn: draws that were repeated because they had too few distinct rows to fit the law.
+        groups: number of clusters in each column of `cluster`.
     """
 
     method: MethodName
@@ -91,19 +91,19 @@ def openness(
 
     Args:
         median: of the resamples.
-        at_low, at_high: shares of resamples that ran into the solver's bounds.
+        at_low, at_high: shares of resamples that ended at the solver's bounds.
     """
     tail = (1 - level) / 2
     below, above = at_low > tail, at_high > tail
     if parameter.positive and value > 0:
         below |= not low > min(value, median) / OPEN_FACTOR
-        # If the value itself is near zero, the factor of the upper end has no meaning.
+        # If many resamples are at the lower bound, the ratio of the upper end has no meaning.
         above |= at_low < 0.25 and not high < max(value, median) * OPEN_FACTOR
     return below, above
 
 
 def is_narrow(low: float, high: float, widest: float) -> bool:
-    """Whether both ends have one sign and differ by the factor `widest` at most."""
+    """Whether both ends have the same sign and differ by at most a factor `widest`."""
     if low * high <= 0:
         return False
     return max(high / low, low / high) <= widest
@@ -112,7 +112,7 @@ def is_narrow(low: float, high: float, widest: float) -> bool:
 def width_verdict(
     parameter: Parameter, kind: Kind, low: float, high: float, length: float
 ) -> Literal["identified", "wide"]:
-    """By the ratio of the ends; where they have two signs, by the interval's length.
+    """The verdict by the ratio of the ends or, if they have two signs, by the interval's length.
 
     Args:
         length: of the interval, in the units of the fit.
@@ -124,7 +124,7 @@ def width_verdict(
 
 
 def bounded(*, below: bool, above: bool) -> Bounded:
-    """The verdict where the data bound a parameter from below, from above, or both."""
+    """The verdict on a parameter that the data bound from below, from above, both or neither."""
     if below and above:
         return "identified"
     if below:

@@ -1,9 +1,9 @@
-"""Sums of squares of laws without derivatives of their own, minimised in every lane at once.
+"""Least squares for laws without a gradient, for many lanes at once.
 
-Levenberg-Marquardt steps (More 1978) from a QR factorisation of the Jacobian: normal equations
-would lose half of the digits. Columns are divided by their norms, so that units of parameters
-make no difference. A lane has converged where the residuals are orthogonal to the tangent plane
-(Bates and Watts 1981), which has no unit either.
+Levenberg-Marquardt steps (More 1978) are computed from a QR factorisation of the Jacobian, since
+normal equations would lose half of the digits. Columns are divided by their norms, so that the
+units of parameters do not matter. A lane has converged if the residuals are orthogonal to the
+tangent plane (Bates and Watts 1981), a criterion that does not depend on units either.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ __all__ = [
     "sensitivity", "standard_errors",
 ]  # fmt: skip
 
-NUMBERS = 2_000_000  # of a Jacobian made at once
+NUMBERS = 2_000_000  # most elements of the Jacobians computed at once
 DEPENDENT = 1e-10  # of the largest singular value: the accuracy of the differences
 FIRST_DAMPING = 1e-2
-STIFF = 1e14  # damping beyond which a step cannot change the parameters
-LEVEL = 1e-13  # of the sum: a smaller decrease cannot be told from rounding
+STIFF = 1e14  # damping above which a step no longer changes the parameters
+LEVEL = 1e-13  # of the sum: a smaller decrease cannot be distinguished from rounding
 ROUNDING = 16 * float(np.finfo(float).eps)
 
 
@@ -32,20 +32,20 @@ ROUNDING = 16 * float(np.finfo(float).eps)
 class Residuals(Protocol):
     """A problem of least squares."""
 
-    squares: bool  # whether the objective is a sum of squares to be minimised here
-    linear: tuple[int, ...]  # parameters solved again after every step
+    squares: bool  # whether this module minimises the objective
+    linear: tuple[int, ...]  # parameters that are solved linearly after every step
     rows: int
 
     def residuals(self, u: Array, weights: Array) -> tuple[Array, Array]:
-        """Weighted residuals and weighted values compared, (k, n) each, at u (k, p)."""
+        """Weighted residuals and weighted predictions, (k, n) each, at u (k, p)."""
         ...
 
     def tangents(self, u: Array, weights: Array) -> Array:
-        """Weighted derivatives of the values compared, (k, p, n)."""
+        """Weighted derivatives of the predictions, (k, p, n)."""
         ...
 
     def relaxed(self, u: Array, weights: Array) -> Array:
-        """The points (k, p) with the linear parameters at their least squares."""
+        """The points (k, p) with the linear parameters at their least-squares values."""
         ...
 
 
@@ -64,15 +64,16 @@ def minimise(
     Args:
         weights: of rows; see `solver.minimise`.
         low, high: bounds (K, p).
-        tol: squared cosine between residuals and tangent plane of a lane that has converged.
-        rounds: after these a lane is given up.
+        tol: squared cosine between residuals and tangent plane at or below which a lane has
+            converged.
+        rounds: number of rounds after which a lane ends without convergence.
     """
     solution = Solution.unsolved(u, rounds)
     lanes = np.arange(len(u))
     with np.errstate(all="ignore"):
         state = _State.begin(problem, u, weights, low, high)
     for sweep in range(1, rounds + 1):
-        with np.errstate(all="ignore"):  # steps may overflow; such a lane is not better
+        with np.errstate(all="ignore"):  # a step that overflows is not an improvement
             ended, converged = state.advance(tol)
         if sweep == rounds:
             ended = np.ones_like(ended)
@@ -90,7 +91,7 @@ def minimise(
 def angle(problem: Residuals, u: Array, weights: Array, free: Lanes) -> float:
     """Cosine between the residuals and the tangent plane of the free parameters, at u (1, p).
 
-    Zero where the projection is no longer than rounding of the values.
+    It is zero if the projection is not longer than the rounding of the values.
     """
     residuals, values = problem.residuals(u, weights)
     factors = _Factors.at(problem, u, weights)
@@ -101,15 +102,16 @@ def angle(problem: Residuals, u: Array, weights: Array, free: Lanes) -> float:
 
 
 def rank(problem: Residuals, u: Array, weights: Array, free: Lanes) -> int:
-    """How many directions of the free parameters the values depend on, at u (1, p)."""
+    """Number of directions of the free parameters that the values depend on, at u (1, p)."""
     factors = _Factors.at(problem, u, weights).decomposed(free[None])
     return int(factors.known().sum())
 
 
 def coefficients(basis: Array, target: Array) -> tuple[Array, Array]:
-    """Coefficients (k, l) of bases (k, m, l) that come closest to targets (k, m), and the sums.
+    """Least-squares coefficients (k, l) of bases (k, m, l) for targets (k, m), and the sums (k,).
 
-    By normal equations of columns of length 1, with a small ridge: starts need no more digits.
+    They are solved by normal equations of normalised columns with a small ridge, which is
+    accurate enough for starts.
     """
     norms = np.linalg.norm(basis, axis=1)
     usable = np.isfinite(norms).all(1) & (norms > 0).all(1) & np.isfinite(target).all(1)
@@ -121,23 +123,23 @@ def coefficients(basis: Array, target: Array) -> tuple[Array, Array]:
     square[~usable] = np.eye(basis.shape[2])
     right = scaled.transpose(0, 2, 1) @ target[:, :, None]
     solved = np.linalg.solve(square, right)
-    left = (target[:, :, None] - scaled @ solved)[:, :, 0]
-    return solved[:, :, 0] / norms, np.where(usable, _total(left), np.inf)
+    residuals = (target[:, :, None] - scaled @ solved)[:, :, 0]
+    return solved[:, :, 0] / norms, np.where(usable, _total(residuals), np.inf)
 
 
 def _total(residuals: Array) -> Array:
-    """Sums of squares of residuals (k, n), infinite where one is not a number."""
+    """Sums of squares of residuals (k, n); infinite where a sum is not finite."""
     sums = (residuals**2).sum(1)
     return np.where(np.isfinite(sums), sums, np.inf)
 
 
 def rounding(problem: Residuals, u: Array, weights: Array) -> float:
-    """Half the sum of squares that rounding of the values leaves, at u (1, p)."""
+    """Half the sum of squares that is due to rounding of the values, at u (1, p)."""
     return float(0.5 * _floor(problem.residuals(u, weights)[1])[0] ** 2)
 
 
 def sensitivity(problem: Residuals, u: Array, weights: Array, size: Array) -> Array:
-    """Largest change of the values, (k,), for a relative change of a parameter, at u (k, p).
+    """Largest change of the values, (k,), per relative change of a parameter, at u (k, p).
 
     Args:
         size: of the parameters, (k, p).
@@ -146,7 +148,7 @@ def sensitivity(problem: Residuals, u: Array, weights: Array, size: Array) -> Ar
 
 
 def standard_errors(problem: Residuals, u: Array, weights: Array) -> Array:
-    """Of the parameters (p,) at u (1, p), for residuals of variance 1; long in flat directions."""
+    """Standard errors (p,) at u (1, p) for residuals of variance 1; large in flat directions."""
     factors = _Factors.at(problem, u, weights)
     parts = factors.decomposed(np.ones(u.shape, bool))
     singular = np.maximum(parts.singular, DEPENDENT)
@@ -155,13 +157,13 @@ def standard_errors(problem: Residuals, u: Array, weights: Array) -> Array:
 
 
 def _floor(values: Array) -> Array:
-    """Length of the residuals (k,) that rounding of the values (k, n) leaves."""
+    """Length of the residuals (k,) that is due to rounding of the values (k, n)."""
     return np.asarray(ROUNDING * np.linalg.norm(values, axis=1))
 
 
 @dataclass
 class _Decomposition:
-    """Column-scaled Jacobian U diag(s) V' of each lane, and the residuals' parts along U."""
+    """Column-scaled Jacobian U diag(s) V' of each lane, and the residuals' components along U."""
 
     singular: Array
     turned: Array
@@ -169,16 +171,16 @@ class _Decomposition:
     scale: Array
 
     def known(self) -> NDArray[np.bool_]:
-        """Directions that the values depend on, (k, p)."""
+        """Which directions the values depend on, (k, p)."""
         largest = self.singular.max(1, keepdims=True, initial=1e-300)
         return np.asarray(self.singular > DEPENDENT * largest)
 
     def along(self) -> Array:
-        """Length of the residuals' projection on the tangent plane, (k,)."""
+        """Length of the projection of the residuals on the tangent plane, (k,)."""
         return np.asarray(np.linalg.norm(np.where(self.known(), self.parts, 0.0), axis=1))
 
     def step(self, damping: Array) -> tuple[Array, Array]:
-        """Damped step (k, p), and the decrease that the linear model promises (k,)."""
+        """Damped step (k, p), and the decrease that the linear model predicts (k,)."""
         squares = self.singular**2
         damped = squares + damping[:, None]
         amount = np.where(self.known(), self.singular * self.parts / damped, 0.0)
@@ -196,7 +198,7 @@ class _Factors:
 
     @classmethod
     def at(cls, problem: Residuals, u: Array, weights: Array) -> "_Factors":
-        """The factors at u (k, p), so many lanes at once as memory allows."""
+        """The factors at u (k, p), computed for as many lanes at once as `NUMBERS` allows."""
         k, p = u.shape
         triangle, projected = np.zeros((k, p, p)), np.zeros((k, p))
         lanes = max(1, NUMBERS // (problem.rows * (p + 1)))
@@ -213,11 +215,11 @@ class _Factors:
         return cls(triangle, projected)
 
     def norms(self) -> Array:
-        """Of the Jacobian's columns, (k, p)."""
+        """Norms of the Jacobian's columns, (k, p)."""
         return np.asarray(np.linalg.norm(self.triangle, axis=1))
 
     def gradient(self) -> Array:
-        """Of half the sum of squares, (k, p)."""
+        """Gradient of half the sum of squares, (k, p)."""
         return np.asarray(-np.einsum("kij,ki->kj", self.triangle, self.projected))
 
     def without(self, linear: list[int]) -> "_Factors":
@@ -239,7 +241,7 @@ class _Factors:
 
 @dataclass
 class _State:
-    """The live lanes: place, half sum of squares, factors and damping of each."""
+    """The lanes that are still iterated: position, half sum of squares, factors and damping."""
 
     problem: Residuals
     weights: Array
@@ -264,7 +266,7 @@ class _State:
         return cls(problem, weights, u, f, floor, factors, damping, low, high)
 
     def retain(self, live: Lanes) -> None:
-        """Forget the lanes that are not live."""
+        """Keep only the live lanes."""
         for name in ("u", "f", "floor", "damping", "low", "high"):
             setattr(self, name, getattr(self, name)[live])
         self.factors = _Factors(self.factors.triangle[live], self.factors.projected[live])
@@ -272,7 +274,7 @@ class _State:
             self.weights = self.weights[live]
 
     def free(self) -> NDArray[np.bool_]:
-        """Parameters that no bound holds, (k, p)."""
+        """Which parameters are not held by a bound, (k, p)."""
         slope = self.factors.gradient()
         held = ((self.u <= self.low) & (slope > 0)) | ((self.u >= self.high) & (slope < 0))
         return ~held & (self.low < self.high)
@@ -288,9 +290,9 @@ class _State:
         step, gain = whole.step(np.where(settled, 0.0, self.damping))
         if self.problem.linear:
             reduced = self.factors.without(list(self.problem.linear)).decomposed(self.free())
-            search, promise = reduced.step(self.damping)
+            search, predicted = reduced.step(self.damping)
             step = np.where(settled[:, None], step, search)
-            gain = np.where(settled, gain, promise)
+            gain = np.where(settled, gain, predicted)
         trial = np.clip(self.u + step, self.low, self.high)
         f, floor = _sums(self.problem, trial, self.weights)
         if self.problem.linear:
@@ -307,7 +309,7 @@ class _State:
         return settled | stuck | ~sane, converged
 
     def _accept(self, better: Lanes, ratio: Array, trial: Array, f: Array, floor: Array) -> None:
-        """Take the better points; damping goes by the ratio of the decrease to its promise."""
+        """Accept the better points; set damping by the ratio of actual to predicted decrease."""
         self.damping[better & (ratio > 0.75)] *= 0.1
         self.damping[better & (ratio < 0.25)] *= 4.0
         self.damping[~better] *= 10.0
@@ -325,7 +327,7 @@ class _State:
 def _relaxed(
     problem: Residuals, u: Array, weights: Array, f: Array, floor: Array, low: Array, high: Array
 ) -> tuple[Array, Array, Array]:
-    """The points with their linear parameters solved, where that is better than f (k,)."""
+    """The points with their linear parameters solved, where that gives less than f (k,)."""
     solved = np.clip(problem.relaxed(u, weights), low, high)
     lower, solved_floor = _sums(problem, solved, weights)
     better = lower < f
@@ -337,7 +339,7 @@ def _relaxed(
 
 
 def _sums(problem: Residuals, u: Array, weights: Array) -> tuple[Array, Array]:
-    """Half the sum of squares and the length that rounding leaves, each (k,)."""
+    """Half the sum of squares, and the length due to rounding, each (k,)."""
     sums, floors = np.empty(len(u)), np.empty(len(u))
     lanes = max(1, NUMBERS // problem.rows)
     for first in range(0, len(u), lanes):

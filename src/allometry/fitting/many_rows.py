@@ -1,7 +1,7 @@
-"""Tables of very many rows: the search and the resamples take some of them.
+"""Tables of very many rows: the search and the resamples use a random subset.
 
-Where an optimum lies, and how far apart refits are, ten thousand rows tell as well as a
-million. The optimum itself is that of all rows.
+Ten thousand rows suffice to find the region of the optimum and to estimate the scatter of
+refits. The optimum itself is computed from all rows.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ MANY, SOME = 50_000, 10_000
 
 
 def some_rows(rows: Rows, per_row: bool, seed: int) -> Places:
-    """Places of the rows that are searched: all, or some drawn at random where there are many."""
+    """Positions of the rows used for the search: all, or a random subset if there are many."""
     count = len(rows.y)
     if count <= MANY or not per_row:
         return np.arange(count)
@@ -30,7 +30,7 @@ def some_rows(rows: Rows, per_row: bool, seed: int) -> Places:
 def on_all_rows(
     surface: LawSurface, best: Array, certificate: Certificate, weights: Array
 ) -> tuple[Array, Certificate]:
-    """The optimum (1, p) of all rows, from that of some, and the evidence of both."""
+    """The optimum (1, p) of all rows, from that of a subset, and the combined certificate."""
     best, of_all = certified(surface, best, weights)
     return best, replace(
         certificate,
@@ -43,18 +43,19 @@ def on_all_rows(
 def spread_of_all(
     surface: LawSurface, draws: Array, best_of_some: Array, best: Array, *, clusters: bool
 ) -> Array:
-    """Draws (k, p) about the optimum of all rows, from draws about that of some.
+    """Draws (k, p) about the optimum of all rows, from draws about that of a subset.
 
-    Standard errors fall with the root of the number of rows. Those of clusters do not where
-    rows are drawn from every cluster: their draws are moved only.
+    Standard errors fall with the square root of the number of rows, so the draws are scaled.
+    With clusters they do not, because the subset has rows of every cluster; those draws are
+    only shifted.
     """
     share = 1.0 if clusters else np.sqrt(SOME / surface.rows)
     return np.asarray(np.clip(best + share * (draws - best_of_some), surface.low, surface.high))
 
 
 def note_of(rows: int) -> str:
-    """What was done, in words."""
+    """A note on the subset."""
     return (
-        f"{rows:,} rows: the search and the resamples took {SOME:,} of them, drawn at random; "
+        f"{rows:,} rows: the search and the resamples used {SOME:,} of them, drawn at random; "
         "the optimum is that of all rows"
     )

@@ -1,6 +1,7 @@
-"""Which column or number is which symbol: stand-ins, and checks of what is mapped.
+"""From columns or numbers to the symbols of a law, and checks of the mapping.
 
-D may come as C, which is then C / (6 N), or as M, which is M N; one size as x or z.
+C or M may be mapped in place of D: D is then C / (6 N) or M N. The size of a law of one size may
+be mapped as x or z.
 """
 
 import re
@@ -22,17 +23,17 @@ __all__ = [
     "sizes_at",
 ]
 
-SIZE_ALIASES = ("x", "z")  # of the size of a law with one
+SIZE_ALIASES = ("x", "z")  # of the size of a law of one size
 
-# log10_params, logN, loss_ln; neither logits nor catalog_size.
+# Matches log10_params, logN and loss_ln, but not logits or catalog_size.
 LOGARITHM = re.compile(r"(?:^|[^A-Za-z])(?i:log|ln)(?:10|2|e)?(?![a-z0-9])")
 CROSS_ENTROPY = re.compile(r"log_?loss", re.IGNORECASE)  # a name of the loss itself
-EXPONENTIAL = re.compile(r"\*\*|\bexp\(")  # 10**log10_params is no logarithm
-EXPONENTS = (3.0, 14.0)  # powers of ten of the sizes people train
+EXPONENTIAL = re.compile(r"\*\*|\bexp\(")  # 10**log10_params is not a logarithm
+EXPONENTS = (3.0, 14.0)  # range of log10 of common sizes
 
 
 def law_of_columns(law: Law, columns: Mapping[str, str]) -> Law:
-    """The law of the sizes that are mapped, for a law that needs only some of its sizes.
+    """The law, reduced to the mapped sizes if it needs only some of its sizes.
 
     Raises:
         UsageError: fewer sizes are mapped than the law needs.
@@ -44,7 +45,7 @@ def law_of_columns(law: Law, columns: Mapping[str, str]) -> Law:
 
 
 def data_from(stand_in: str, values: Array, n: Array) -> Array:
-    """D (n,) from C or M and N, each (n,)."""
+    """D (n,) from N and from C or M, each (n,)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return values / (6 * n) if stand_in == "C" else values * n
 
@@ -55,10 +56,10 @@ def sizes_at(
     """The law's sizes, each (n,), from numbers named by symbol or by column.
 
     Args:
-        columns: symbol -> column of the fit. given: further names are left out.
+        columns: symbol -> column of the fit. given: name -> numbers; unknown names are ignored.
 
     Raises:
-        UsageError: a size that cannot be computed from what is given.
+        UsageError: a size that cannot be computed from the given numbers.
     """
     named = {symbol: given[column] for symbol, column in columns.items() if column in given}
     named |= {symbol: given[symbol] for symbol in (*law.sizes, *SIZE_ALIASES, "C", "M")
@@ -72,7 +73,7 @@ def sizes_at(
         points["D"] = data_from(stand_in, points[stand_in], points["N"])
     for symbol in law.sizes:
         if symbol not in points:
-            raise UsageError(f"law {law.name} needs {symbol!r}, got {', '.join(given)}")
+            raise UsageError(f"law {law.name} needs a value of {symbol!r}, got {', '.join(given)}")
     sizes = np.broadcast_arrays(*(points[symbol] for symbol in law.sizes))
     return dict(zip(law.sizes, sizes, strict=True))
 
@@ -81,7 +82,7 @@ def check_response(law: Law, columns: Mapping[str, str]) -> None:
     """Refuse a column mapped both to the response and to a size: the fit would be y = x.
 
     Raises:
-        UsageError: naming the column and both symbols.
+        UsageError: the message names the column and both symbols.
     """
     response = columns.get(law.response)
     for symbol, column in columns.items():
@@ -97,9 +98,9 @@ def logarithm_notes(
 ) -> tuple[str, ...]:
     """A note for each mapped column that looks like the logarithm of what the law needs.
 
-    One does by its name (not as an exponent, `10**log10_params`), or, for a size, where its
-    values lie between 3 and 14, span less than a factor of 2 and are not all whole numbers.
-    The values are never changed.
+    A column does if its name says so (unless it is an exponent, as in `10**log10_params`). A
+    column of sizes also does if its values lie between 3 and 14, span less than a factor of 2 and
+    are not all integers. The values are never changed.
 
     Args:
         data: the used rows by symbol, (n,).
@@ -110,14 +111,14 @@ def logarithm_notes(
             symbol in law.sizes and symbol in data and _like_exponents(data[symbol])
         ):
             notes.append(
-                f"{symbol} is column {column!r}, which looks like logarithms; it was fitted as it "
-                "stands. Map the plain numbers if it holds logarithms"
+                f"{symbol} is column {column!r}, which looks like logarithms; it was fitted "
+                "unchanged. If it holds logarithms, map the plain numbers instead"
             )
     return tuple(notes)
 
 
 def named_as_logarithm(column: str) -> bool:
-    """Whether the name of a column, or its arithmetic, says that it holds logarithms."""
+    """Whether a column's name or expression says that it holds logarithms."""
     named = LOGARITHM.search(column) and not CROSS_ENTROPY.search(column)
     return bool(named and not EXPONENTIAL.search(column))
 

@@ -1,4 +1,4 @@
-"""The same data under every reasonable choice, side by side."""
+"""Multiverse analysis: the same data fitted under every combination of reasonable choices."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -35,16 +35,16 @@ def multiverse(
     """Fit every combination of choices.
 
     Args:
-        columns: law symbol -> column; or a name for each counting convention and
-            its mapping, e.g. {"all parameters": {...}, "without embeddings": {...}}.
-        objectives: pairs (name, delta). drop_largest, where: outlier rules to try.
-        options: the same in every fit, as for `allometry.fitting.fit.fit`; `resamples`
-            are 200 unless given.
+        columns: law symbol -> column; or name of each counting convention -> such a mapping,
+            e.g. {"all parameters": {...}, "without embeddings": {...}}.
+        objectives: pairs (name, delta). drop_largest, where: rules for leaving out rows.
+        options: the same in every fit, as for `allometry.fitting.fit.fit`; `resamples` is
+            200 by default.
 
     Returns:
         One row for each combination: `counting`, `objective`, `delta`, `dropped`,
-        `rows`, each parameter and derived quantity with `_low` and `_high`, `status`; the
-        table's notes are those of the fits.
+        `rows`, each parameter and derived quantity with `_low` and `_high`, `status`. The
+        table's notes are those of the table and of the fits.
     """
     law = laws.named(law) if isinstance(law, str) else law
     shared: SharedOptions = {"resamples": RESAMPLES, **options}
@@ -78,7 +78,7 @@ def multiverse(
 def _mappings(
     columns: Mapping[str, str] | Mapping[str, Mapping[str, str]],
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Pairs of a counting convention and its columns; one pair where none is named."""
+    """Pairs of a counting convention and its columns; one pair for a plain mapping."""
     plain = {str(s): c for s, c in columns.items() if isinstance(c, str)}
     if plain:
         yield "as mapped", plain
@@ -88,13 +88,13 @@ def _mappings(
 
 
 def _in_words(largest: Mapping[str, int], conditions: Sequence[str]) -> str:
-    """The rows that a combination leaves out."""
+    """The rows that a combination leaves out, in words."""
     rules = [f"{count} largest {symbol}" for symbol, count in largest.items()]
     return ", ".join([*rules, *(f"all but {c}" for c in conditions)]) or "none"
 
 
 def _results(fit: Fit) -> dict[str, float | str]:
-    """What the fit of one combination adds to its row."""
+    """The columns that the fit of one combination adds to its row."""
     results: dict[str, float | str] = {"rows": fit.rows}
     for name, e in {**fit.parameters, **fit.derived}.items():
         results |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}

@@ -1,7 +1,7 @@
-"""What a fit minimises: the sum over rows of a penalty of each residual.
+"""Objectives: the sum over rows of a penalty of each residual.
 
-Always the sum, never the mean: a mean-reduced Huber of 1e-3 is so small that
-default tolerances stop an optimiser at its start (Besiroglu et al. 2404.10102).
+It is always the sum, never the mean: the mean of a Huber penalty with delta 1e-3 is so small
+that default tolerances stop an optimiser at its start (Besiroglu et al. 2404.10102).
 """
 
 from dataclasses import dataclass, replace
@@ -14,11 +14,11 @@ from allometry.laws import Array
 
 __all__ = ["EFFICIENT", "OBJECTIVES", "FittedObjective", "Objective", "named"]
 
-# Absolute values are Huber with a delta so small that no residual is inside it.
+# Absolute values are computed as Huber with a delta so small that no residual is inside it.
 ABSOLUTE = 1e-100
 
-# Delta of Huber over the standard deviation of the residuals: 95% as efficient as squares where
-# noise is Gaussian (Holland and Welsch 1977, Communications in Statistics A 6, 813-827).
+# Delta of Huber in standard deviations of the residuals: 95% as efficient as squares if noise
+# is Gaussian (Holland and Welsch 1977, Communications in Statistics A 6, 813-827).
 EFFICIENT = 1.345
 
 
@@ -27,11 +27,11 @@ class Objective:
     """A penalty of residuals.
 
     Attributes:
-        name: as typed.
-        logs: residual = log y - log f; else y - f.
-        delta: where Huber turns from quadratic to linear; infinite for squares;
+        name: as users type it.
+        logs: whether residuals are log y - log f; otherwise they are y - f.
+        delta: where Huber changes from quadratic to linear; infinite for squares;
             zero for absolute values.
-        over: factor on rows where the law predicts too much.
+        over: factor of the penalty of rows where the law predicts too much.
     """
 
     name: ObjectiveName
@@ -46,25 +46,25 @@ class Objective:
 
     @property
     def scale(self) -> float:
-        """The sum that is reported over the sum that is minimised: r^2 over r^2 / 2 for squares."""
+        """Ratio of the reported to the minimised sum: 2 for squares, minimised as r^2 / 2."""
         return 2.0 if np.isinf(self.delta) else 1.0
 
     def residuals(self, y: Array, predicted: Array) -> Array:
-        """Residuals of shape like `predicted`; log of a value <= 0 gives NaN."""
+        """Residuals in the shape of `predicted`; NaN or infinite at the log of a value <= 0."""
         if not self.logs:
             return y - predicted
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.log(y) - np.log(predicted)
 
     def penalty(self, r: Array, weights: Array, delta: Array) -> tuple[Array, Array, Array]:
-        """Sum of penalties (k,), their slope by r and their curvature, each (k, n).
+        """Sum of penalties (k,), and their first and second derivatives in r, each (k, n).
 
-        Squares enter as r^2/2, Huber as r^2/2 inside delta; absolute values as Huber
-        divided by its delta.
+        Squares are r^2/2, Huber is r^2/2 inside delta, and absolute values are Huber divided
+        by its delta.
 
         Args:
             r: residuals (k, n). weights: of rows, (n,) or (k, n).
-            delta: of each lane (k, 1); not used by squares.
+            delta: of each lane (k, 1); squares do not use it.
         """
         if np.isinf(self.delta):
             slope, curvature = weights * r, np.broadcast_to(weights, r.shape)
@@ -80,7 +80,7 @@ class Objective:
         return value, slope, w * (clipped == r)
 
     def total(self, residuals: Array, weights: Array | None = None) -> float:
-        """What is reported: the sum over rows of r^2, |r| or Huber, residuals (n,)."""
+        """The reported objective: the sum over rows of r^2, |r| or Huber, residuals (n,)."""
         weights = np.ones(len(residuals)) if weights is None else weights
         delta = np.full((1, 1), self.delta or ABSOLUTE)
         return self.scale * float(self.penalty(residuals[None], weights, delta)[0][0])
@@ -88,12 +88,12 @@ class Objective:
 
 @dataclass(frozen=True)
 class FittedObjective:
-    """What a fit minimised, and what it came to.
+    """The objective of a fit, and its value.
 
     Attributes:
         name: of the objective. delta: of huber_log, None for the others.
         value: the sum over rows at the fitted parameters.
-        reason: why this objective, where none was asked for.
+        reason: why this objective was chosen; empty if the caller chose it.
     """
 
     name: ObjectiveName

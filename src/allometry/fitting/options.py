@@ -1,7 +1,7 @@
-"""The options of a fit: one list for `fit`, `compare`, what refits, and the command line.
+"""The options of a fit, shared by `fit`, `compare`, other code that refits, and the command line.
 
-No NumPy here: the command line reads its choices from this module before it knows which
-command is asked for.
+This module does not import NumPy: the command line reads its choices from here before it knows
+which command was given.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,10 +46,10 @@ SQUARES: tuple[ObjectiveName, ...] = ("squared_log", "squared")
 
 @dataclass(frozen=True)
 class FitOptions:
-    """The choices of a fit; `allometry.fitting.fit.fit` says what each does.
+    """The options of a fit; `allometry.fitting.fit.fit` describes each.
 
     Raises:
-        UsageError: a value that is none of its choices, or out of its range.
+        UsageError: a value that is not among the choices of its option, or out of range.
     """
 
     objective: ObjectiveChoice = "auto"
@@ -70,49 +70,51 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.resamples < 0 or (self.starts is not None and self.starts < 1):
             raise UsageError(
-                "at least 1 start and 0 resamples are needed, got "
+                "starts must be at least 1 and resamples at least 0, got "
                 f"starts={self.starts}, resamples={self.resamples}"
             )
         if not 0 < self.level < 1:
-            raise UsageError(f"level is between 0 and 1, e.g. 0.95; got {self.level}")
+            raise UsageError(f"level must be between 0 and 1, e.g. 0.95; got {self.level}")
         if self.interval not in INTERVALS:
             raise UsageError(
-                f"interval is one of {', '.join(INTERVALS)}; got {self.interval!r}"
+                f"interval must be one of {', '.join(INTERVALS)}; got {self.interval!r}"
                 f"{did_you_mean(self.interval, INTERVALS)}"
             )
         if self.interval == "profile" and self.objective not in (*SQUARES, "auto"):
             raise UsageError(
                 f"profile intervals are for squares ({' and '.join(SQUARES)}), not for "
-                f"{self.objective}: with it they hold the truth too rarely. Take another interval"
+                f"{self.objective}: their coverage with it is too low. Choose another interval"
             )
         if self.interval == "profile" and self.cluster:
             raise UsageError(
-                "a profile takes rows as independent, so it has no cluster; with cluster, "
+                "interval profile assumes independent rows, so it takes no cluster; with cluster, "
                 "interval is auto, pairs, residual or jackknife"
             )
         if self.interval == "jackknife" and len(self.clusters) != 1:
-            raise UsageError("interval jackknife leaves out clusters: name one cluster column")
+            raise UsageError(
+                "interval jackknife leaves out one cluster at a time: name one cluster column"
+            )
         if self.interval == "student" and self.cluster:
             raise UsageError(
-                "interval student takes rows as independent, so it has no cluster; with cluster, "
+                "interval student assumes independent rows, so it takes no cluster; with cluster, "
                 "interval is auto, pairs, residual or jackknife"
             )
         for option, column in (("weights", self.weights), ("noise", self.noise)):
             if not isinstance(column, str | None):
                 raise UsageError(
-                    f"{option} is the name of a column, got {type(column).__name__}; "
+                    f"{option} must be the name of a column, got {type(column).__name__}; "
                     "add the values to the table as a column"
                 )
 
     @property
     def named_objective(self) -> ObjectiveName:
-        """The objective, where it is not taken by the rule.
+        """The objective once `auto` has been replaced.
 
         Raises:
-            UsageError: it is `auto`, which `allometry.fitting.default_objective` replaces.
+            UsageError: it is still `auto`; `allometry.fitting.default_objective` replaces it.
         """
         if self.objective == "auto":
-            raise UsageError("objective auto is not yet replaced by the one it takes")
+            raise UsageError("objective auto has not been replaced by a named objective yet")
         return self.objective
 
     @property
@@ -121,27 +123,27 @@ class FitOptions:
         return (self.cluster,) if isinstance(self.cluster, str) else tuple(self.cluster or ())
 
     def numbers(self, columns: Iterable[str]) -> set[str]:
-        """The columns of a table whose numbers a fit needs: those mapped, weights and noise."""
+        """The columns that a fit reads as numbers: the mapped ones, weights and noise."""
         return {*columns, *(c for c in (self.weights, self.noise) if c is not None)}
 
     def check_fixed(self, law: "Law") -> None:
-        """Refuse to hold a parameter that no law has, or at a value that it cannot have."""
+        """Refuse a held parameter that the law does not have, or a value it cannot have."""
         names = law.names + (law.companion.names if law.companion else ())
         if unknown := set(self.fixed or ()) - set(names):
             raise UsageError(
                 f"law {law.name} has no parameter {', '.join(sorted(unknown))}; "
                 f"it has {', '.join(names)}{did_you_mean(min(unknown), names)}"
             )
-        for one in (law, law.companion):
-            if one is not None:
-                self._check_values(one)
+        for each in (law, law.companion):
+            if each is not None:
+                self._check_values(each)
 
     def _check_values(self, law: "Law") -> None:
         fixed = {name: v for name, v in (self.fixed or {}).items() if name in law.names}
         positive = {p.name for p in law.parameters if p.positive}
         for name, value in fixed.items():
             if not -LARGEST < value < LARGEST:
-                raise UsageError(f"{name} is held at a finite number, got {value:g}")
+                raise UsageError(f"{name} must be held at a finite number, got {value:g}")
             if name in positive and value < 0:
                 raise UsageError(f"{name} must be positive in law {law.name}, got {value:g}")
         if len(fixed) == len(law.names):
@@ -151,7 +153,7 @@ class FitOptions:
             )
 
     def check_start(self, law: "Law") -> None:
-        """Refuse a start of a parameter that there is not, is held, or cannot have that value."""
+        """Refuse a start of an unknown or fixed parameter, or at a value it cannot have."""
         both = (law, law.companion) if law.companion else (law,)
         parameters = {q.name: q for each in both for q in each.parameters}
         held = law.fixed if self.fixed is None else self.fixed
@@ -162,13 +164,13 @@ class FitOptions:
                     f"{', '.join(parameters)}{did_you_mean(name, parameters)}"
                 )
             if name in held:
-                raise UsageError(f"{name} is fixed at {held[name]:g}, so it has no start")
+                raise UsageError(f"{name} is fixed at {held[name]:g}, so it cannot have a start")
             if not isfinite(value) or (parameters[name].positive and value <= 0):
                 kind = "positive number" if parameters[name].positive else "number"
                 raise UsageError(f"the start of {name} must be a {kind}, got {value:g}")
 
     def fixed_parameters(self, law: "Law") -> dict[str, float]:
-        """The parameters of this law that are held at a raw value; the law's own for None."""
+        """The parameters held at a raw value; those of the law itself if `fixed` is None."""
         if self.fixed is None:
             return dict(law.fixed)
         return {name: value for name, value in self.fixed.items() if name in law.names}

@@ -1,4 +1,4 @@
-"""A starting point that the caller gives as raw parameter values."""
+"""Start of the search given by the caller as raw parameter values."""
 
 from collections.abc import Mapping
 
@@ -12,18 +12,18 @@ from allometry.laws import Array
 __all__ = ["with_own_start"]
 
 STEPS = 20  # of Newton's method; for almost every law the map is linear in logarithms
-CLOSE = 1e-6  # in solver coordinates
+CLOSE = 1e-6  # largest relative error of the raw values, logarithms for positive ones
 
 
 def with_own_start(
     surface: LawSurface, starts: Array, raw: Mapping[str, float], *, alone: bool
 ) -> Array:
-    """Put the start with these raw values before the law's own starts, or use it alone.
+    """Put the start with these raw values before the law's own starts, or return it alone.
 
     Args:
         starts: the law's own starts (k, p). The first gives the parameters that `raw` does not
             name.
-        raw: values by name; those of the law's companion are left out.
+        raw: values by name; those of the law's companion are ignored.
 
     Raises:
         UsageError: a value is outside the solver's bounds, or no solver coordinates give these
@@ -63,5 +63,8 @@ def _point(surface: LawSurface, u: Array, target: Array) -> Array:
         u = u + np.linalg.lstsq(slopes[0].T, missing, rcond=None)[0]
     missing = target - _raw(surface, u)[0]
     if not (np.abs(missing) <= CLOSE * (1 + np.abs(target))).all():
-        raise UsageError(f"law {surface.law.name} cannot be centred at the given start")
+        raise UsageError(
+            f"the search of law {surface.law.name} cannot begin at the given start: no centred "
+            "parameters correspond to it; change its values"
+        )
     return u

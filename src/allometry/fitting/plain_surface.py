@@ -1,4 +1,4 @@
-"""The surface of any law with a value of its own."""
+"""The surface of any law given by a function `value`."""
 
 import numpy as np
 
@@ -10,16 +10,16 @@ __all__ = ["PlainSurface"]
 
 
 class PlainSurface(LawSurface):
-    """Any law with a value of its own: first derivatives; Gauss-Newton curvature, or exact.
+    """Surface of any law given by a function `value`, with Gauss-Newton or exact curvature.
 
-    `exact` adds the residuals' own curvature by differences of the slopes: one
-    more sweep for each parameter, for the few lanes that are polished.
+    With `exact`, the second derivatives of the predictions are added by differences of the
+    slopes. This costs two more sweeps per parameter, so only a few lanes use it.
     """
 
     exact = False
 
     def residuals(self, u: Array, weights: Array) -> tuple[Array, Array]:
-        """Weighted residuals and weighted values compared with y or log y, (k, n) each."""
+        """Weighted residuals and weighted predictions (of y or log y), (k, n) each."""
         f, y = self._value(u), self.y
         if self.objective.logs:
             f, y = np.log(f), np.log(y)
@@ -28,12 +28,12 @@ class PlainSurface(LawSurface):
         return root * r, root * f
 
     def tangents(self, u: Array, weights: Array) -> Array:
-        """Weighted derivatives of the values compared, (k, p, n)."""
+        """Weighted derivatives of the predictions, (k, p, n)."""
         rows = weights[:, 0] if weights.ndim == 3 else weights
         return np.asarray(self._compared(u)[1] * np.sqrt(rows)[..., None, :], float)
 
     def relaxed(self, u: Array, weights: Array) -> Array:
-        """The points (k, p) with their linear parameters at least squares, others unchanged."""
+        """The points (k, p) with the linear parameters at their least-squares values."""
         places, (k, p) = list(self.linear), u.shape
         probes = np.repeat(u[None], len(places) + 1, 0)
         probes[:, :, places] = 0.0
@@ -60,7 +60,7 @@ class PlainSurface(LawSurface):
         return np.where(self.has_raw(u), value, np.inf), g, h
 
     def _compared(self, u: Array) -> tuple[Array, Array]:
-        """What is compared with y or log y, and its derivatives by u."""
+        """The predictions compared with y or log y, and their derivatives in u."""
         f, jacobian = self.predict(u)
         return (np.log(f), jacobian / f[:, None, :]) if self.objective.logs else (f, jacobian)
 
@@ -76,7 +76,7 @@ class PlainSurface(LawSurface):
         return np.asarray((bend + bend.transpose(0, 2, 1)) / 2, float)
 
     def predict(self, u: Array) -> tuple[Array, Array]:
-        """Centred values (k, n) and their derivatives by u, (k, p, n)."""
+        """Centred predictions (k, n) and their derivatives in u, (k, p, n)."""
         gradient = self.law.gradient if self.along is None else self.along.gradient
         if gradient is None:
             return differences.slopes(self._value, u, self.positive)

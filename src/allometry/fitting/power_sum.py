@@ -16,13 +16,13 @@ ROUNDS, ELEMENTAL, NEAREST = 50, 300, 6  # of the starts of a single term
 
 
 class PowerSumSurface(LawSurface):
-    """A sum of powers, with exact second derivatives, against y or log y.
+    """A sum of powers, with exact second derivatives, compared with y or log y.
 
     In logs, with p_c the share of term c in the prediction and phi_c its features
     (d log term / du), the slope of log f is g = sum_c p_c phi_c and its second
-    derivative sum_c p_c phi_c phi_c' - g g'. Without logs the terms stand in for
-    their shares and - g g' falls away. Both need only products of shares, so a
-    sweep costs one exponential a term and one logarithm a row.
+    derivative is sum_c p_c phi_c phi_c' - g g'. Without logs, the terms replace their
+    shares and - g g' vanishes. Both need only products of shares, so a sweep costs one
+    exponential per term and one logarithm per row.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PowerSumSurface(LawSurface):
         }
 
     def of_rows(self, places: NDArray[np.intp]) -> Self:
-        """The same law, units and bounds on some of the rows."""
+        """The same law, units and bounds on a subset of the rows."""
         view = super().of_rows(places)
         view._features = [features[:, places] for features in self._features]
         view._offsets = [offset[places] for offset in self._offsets]
@@ -62,7 +62,7 @@ class PowerSumSurface(LawSurface):
         return view
 
     def _columns(self, term: Term) -> dict[str, Array]:
-        """What the log of a term is linear in, by parameter, each (n,)."""
+        """Factors of the parameters in the log of a term, parameter -> (n,)."""
         columns = {term.coefficient: np.ones(self.rows)}
         for i, (size, exponent) in enumerate(term.powers):
             log_size = np.log(self.sizes[size]) + (np.log(term.factor) if i == 0 else 0.0)
@@ -70,7 +70,7 @@ class PowerSumSurface(LawSurface):
         return columns
 
     def _offset(self, term: Term, columns: Mapping[str, Array]) -> Array:
-        """What is added to the log of a term: parameters held fixed, and y out of it in logs."""
+        """Constant part of the log of a term (n,): fixed parameters and, in logs, minus log y."""
         offset = -np.log(self.y) if self.objective.logs else np.zeros(self.rows)
         for name in (n for n in columns if n in self.fixed):
             value = self.fixed[name]
@@ -79,18 +79,18 @@ class PowerSumSurface(LawSurface):
 
     @property
     def one_basin(self) -> bool:
-        """A single term is a plane on log axes, where every penalty is convex."""
+        """Whether the objective is convex: a single term in logs is linear in its coordinates."""
         return len(self.law.terms) == 1 and self.objective.logs
 
     def planes(self, seed: int) -> Array:
-        """Planes on log axes (k, p) for a single term: that of least squares, and some others.
+        """Starts (k, p) for a single term: the least-squares plane on log axes, and others.
 
-        Where the penalty is not of squares: least absolute values by reweighting, and the
-        planes through a few rows each that come nearest to all rows. The optimum of a nearly
-        absolute penalty is next to one of these.
+        If the penalty is not squares, the others are the plane of least absolute values, by
+        reweighting, and the planes through p rows each that come nearest to all rows. The
+        optimum of a nearly absolute penalty is close to one of these.
         """
         design, y = self._features[0].T, -self._offsets[0]
-        if not np.isfinite(y).all():  # the term is held at 0: it has no logarithm
+        if not np.isfinite(y).all():  # the coefficient is held at 0, whose logarithm is infinite
             return np.zeros((1, len(self.free)))
         planes = [np.asarray(np.linalg.lstsq(design, y)[0], float)]
         if not self.objective.squares:
@@ -103,7 +103,7 @@ class PowerSumSurface(LawSurface):
     def steepened(self, factors: Array) -> Array:
         """Exponents (k, p) of the plane through log y, times factors (k,); NaN elsewhere.
 
-        Where the law cannot have such an exponent, one of another sign, it is NaN too.
+        An exponent outside the bounds of the law, as one of the wrong sign, is NaN as well.
         """
         u = np.full((len(factors), len(self.free)), np.nan)
         sizes = [s for s in self.law.sizes if np.ptp(self.sizes[s]) > 0]
@@ -122,7 +122,7 @@ class PowerSumSurface(LawSurface):
         return u
 
     def shares(self, u: Array) -> tuple[list[Array], Array]:
-        """Each term (k, n), over y in logs, and their sum."""
+        """Each term (k, n), divided by y if the objective is in logs, and their sum."""
         terms = []
         for where, features, offset in zip(self._where, self._features, self._offsets, strict=True):
             if len(where) == 1 and (features == 1.0).all():
@@ -184,7 +184,7 @@ def _least_absolute(design: Array, y: Array, start: Array) -> Array:
 
 
 def _elemental(design: Array, y: Array, rng: np.random.Generator) -> list[Array]:
-    """The planes through p rows each, among some hundred, of least absolute residuals."""
+    """Of `ELEMENTAL` random planes through p rows each, those with least absolute residuals."""
     p = design.shape[1]
     rows = np.argsort(rng.random((ELEMENTAL, len(y))), axis=1)[:, :p]
     square = design[rows]

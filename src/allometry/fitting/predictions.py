@@ -1,4 +1,4 @@
-"""What a fit predicts at sizes that are asked for, how sure, and how far outside its rows."""
+"""Predictions of a fit at requested sizes, with intervals and extrapolation distances."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ __all__ = ["Prediction", "check_point", "predictions"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """The law at one point.
+    """Prediction at one point.
 
     Attributes:
         sizes: the law's sizes. mean: the law's value there.
-        low, high: interval of the mean. run_low, run_high: of one new run. NaN where
+        low, high: interval of the mean. run_low, run_high: interval of one new run. NaN if
             the fit has no resamples.
-        beyond: for each size, its ratio to the largest fitted one where it is larger, to the
-            smallest where it is smaller, and 1 inside. Where sizes are not all
-            positive, the number of widths of the fitted range outside it, and 0 inside.
-        within: no size is outside the fitted rows.
+        beyond: for each size, its ratio to the largest fitted size if it is larger, to the
+            smallest if it is smaller, and 1 inside the range. If a size is not positive: minus
+            its distance from the fitted range, in widths of that range, and 0 inside.
+        within: whether all sizes are inside the fitted range.
     """
 
     sizes: dict[str, float]
@@ -38,7 +38,7 @@ class Prediction:
     within: bool
 
     def distance(self) -> str:
-        """The extrapolation in words: `N 12 times the largest fitted`."""
+        """The extrapolation in words, such as `N 12 times the largest fitted`."""
         if self.within:
             return "within the fitted sizes"
         return ", ".join(
@@ -63,13 +63,13 @@ def predictions(fit: Fit, points: Sequence[Mapping[str, float]]) -> list[Predict
         points: numbers by symbol of the law or by column, as for `Fit.predict`.
 
     Raises:
-        UsageError: as `check_point`.
+        UsageError: as in `check_point`.
     """
     return [_prediction(fit, point) for point in points]
 
 
 def check_point(law: Law, columns: Mapping[str, str], point: Mapping[str, float]) -> None:
-    """Refuse a point the law cannot be evaluated at; needs no fit.
+    """Refuse a point at which the law cannot be evaluated. No fit is needed.
 
     Raises:
         UsageError: an unknown name, a size that is missing or must be positive, or a law
@@ -77,7 +77,7 @@ def check_point(law: Law, columns: Mapping[str, str], point: Mapping[str, float]
     """
     if not law.per_row:
         raise UsageError(
-            f"law {law.name} is of a whole learning curve: it has no prediction at one point; "
+            f"law {law.name} describes a whole learning curve and has no prediction at one point; "
             "call predict of the fit with the sizes of a curve"
         )
     response = (law.response, columns.get(law.response))
@@ -89,7 +89,7 @@ def check_point(law: Law, columns: Mapping[str, str], point: Mapping[str, float]
     for name in point:
         if name not in (*names, *aliases):
             raise UsageError(
-                f"a prediction needs {', '.join(law.sizes)}; {name!r} is no size of law "
+                f"a prediction needs {', '.join(law.sizes)}; {name!r} is not a size of law "
                 f"{law.name}{did_you_mean(name, names)}"
             )
     for symbol, values in sizes_at(law, columns, point).items():

@@ -1,4 +1,4 @@
-"""How many digits of each parameter print a law that predicts what the fitted one does."""
+"""Number of digits of each printed parameter that reproduce the predictions of the fit."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,10 +11,10 @@ from allometry.stats.digits import rounded
 
 __all__ = ["reproducing_digits", "with_zero_floors"]
 
-CLOSE = 1e-3  # of the prediction: what the printed law may differ by, at any row
+CLOSE = 1e-3  # largest relative difference of the printed law's predictions at any row
 LAST = 15  # significant digits of a double
 NO_FLOOR = 1e-5  # of the smallest y: a floor below this changes no printed prediction
-ROWS = 10_000  # more rows than this are thinned
+ROWS = 10_000  # number of rows above which they are thinned
 
 
 def reproducing_digits(
@@ -22,13 +22,13 @@ def reproducing_digits(
 ) -> dict[str, int]:
     """Significant digits of each parameter of the law.
 
-    As long as the rounded parameters predict some row more than 0.1% off, the parameter
-    that is responsible for the largest error gets one more digit. Where predictions change
-    sign, the error is relative to their root mean square.
+    While the rounded parameters predict some row with an error of more than 0.1%, the parameter
+    whose rounding causes the largest error gets one more digit. If predictions change sign,
+    errors are relative to their root mean square.
 
     Args:
         values: raw parameters. sizes: of the rows, each (n,).
-        least: digits to begin with, by name of the parameter.
+        least: digits to start from, by parameter name.
     """
     digits = {name: least[name] for name in law.names}
     points = _thinned(law, sizes)
@@ -47,9 +47,10 @@ def reproducing_digits(
 
 
 def with_zero_floors(law: Law, estimates: Mapping[str, Estimate], y: Array) -> dict[str, Estimate]:
-    """Estimates in which a floor, or an end of its interval, far below every y is 0.
+    """Estimates in which floors, and ends of their intervals, far below every y are set to 0.
 
-    A floor at its bound is 1e-6 or 1e-60 by the solver's coordinates; the law is the same with 0.
+    The value of a floor at its bound, such as 1e-6, only reflects the solver's coordinates; the
+    law is the same with 0.
 
     Args:
         y: of the rows (n,).
@@ -76,7 +77,7 @@ def _errors(
     exact: Array,
     allowed: Array,
 ) -> Array:
-    """Largest error, over what is allowed, with all parameters rounded, then with each alone."""
+    """Largest error over the allowed one, with all parameters rounded, then with each alone."""
     lanes = np.array([[values[name] for name in law.names]] * (1 + len(law.names)))
     for i, name in enumerate(law.names):
         lanes[[0, 1 + i], i] = rounded(values[name], digits[name])
@@ -89,7 +90,7 @@ def _errors(
 
 
 def _thinned(law: Law, sizes: Mapping[str, Array]) -> dict[str, Array]:
-    """The rows, or some ten thousand of very many: the ends of each size among them."""
+    """The rows, thinned to about `ROWS` if there are more; both ends of each size are kept."""
     rows = max((len(column) for column in sizes.values()), default=0)
     if rows <= ROWS or not law.per_row:
         return {symbol: sizes[symbol] for symbol in law.sizes}

@@ -1,4 +1,4 @@
-"""The problem that a fit solves: everything that decides where its optimum is."""
+"""The problem that a fit solves: everything that determines its optimum."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ __all__ = ["Problem", "surface"]
 class Problem:
     """A law, an objective, the used rows with their weights, and the parameters held fixed.
 
-    Profiles, influence and the judgement of published values solve it again in other ways.
+    Profiles, influence and the check of published values use the same problem.
 
     Attributes:
-        fixed: parameter name to the raw value it is held at.
+        fixed: parameter name -> raw value at which it is held.
     """
 
     law: Law
@@ -37,10 +37,10 @@ class Problem:
     def of_table(
         cls, table: Table, law: Law, columns: Mapping[str, str], options: FitOptions
     ) -> "Problem":
-        """The problem of a table's rows, those left out that the options say.
+        """The problem of a table's rows, without those that the options leave out.
 
         Raises:
-            UsageError: columns that do not fit the law. DataError: rows that cannot be used.
+            UsageError: columns that do not match the law. DataError: rows that cannot be used.
         """
         objective = named(options.named_objective, options.delta)
         rows = select(
@@ -61,17 +61,17 @@ class Problem:
         return tuple(name for name in self.law.names if name not in self.fixed)
 
     def data(self) -> dict[str, Array]:
-        """The used rows by symbol, with `weight` unless all are 1: what a document keeps."""
+        """The used rows by symbol, with `weight` unless all are 1, as stored in a document."""
         rows = self.rows
         weighted = {"weight": rows.weights} if (rows.weights != 1).any() else {}
         return {**rows.sizes, self.law.response: rows.y, **weighted}
 
     def centred(self) -> LawSurface:
-        """The surface that is searched."""
+        """The centred surface, which the search minimises."""
         return surface(self.law, self.objective, self.rows.sizes, self.rows.y, self.fixed)
 
     def raw(self) -> LawSurface:
-        """The same surface without centring: its coordinates are the raw parameters."""
+        """The surface without centring; its coordinates are raw parameters, log if positive."""
         rows = self.rows
         return surface(self.law, self.objective, rows.sizes, rows.y, self.fixed, centred=False)
 
@@ -87,10 +87,11 @@ class Problem:
         return self.objective.residuals(self.rows.y, predicted)
 
     def without_value(self) -> DataError:
-        """The refusal of a law that has no finite objective, whatever its parameters."""
+        """The error for a law whose objective is not finite at any start."""
         return DataError(
-            f"law {self.law.name} has no finite {self.objective.name} at any start: it gives no "
-            "number at some row. Change what is held fixed, leave out rows, or take another law"
+            f"law {self.law.name} has no finite {self.objective.name} at any start: its value is "
+            "not a number at some row. Change the fixed parameters, leave out rows, or use another "
+            "law"
         )
 
     def total(self, values: Mapping[str, float]) -> float:
@@ -106,6 +107,6 @@ def surface(
     fixed: Mapping[str, float] | None = None,
     centred: bool = True,
 ) -> LawSurface:
-    """The surface with the best derivatives this law allows."""
+    """The surface of the law: a `PowerSumSurface` if it has terms, else a `PlainSurface`."""
     kind = PowerSumSurface if law.terms else PlainSurface
     return kind(law, objective, sizes, y, fixed, centred)

@@ -1,8 +1,8 @@
-"""Profile likelihood: each parameter walked, all others refitted.
+"""Profile likelihood: one parameter is held at a series of values, all others are refitted.
 
-For a penalty other than squares the drop of the objective is turned into a
-chi-squared by the sandwich factor sum(psi') / sum(psi^2) of robust regression
-(Huber and Ronchetti 2009, sec. 6.3); for squares this is the usual F interval.
+For a penalty other than squares, the rise of the objective is converted to a chi-squared
+statistic by the sandwich factor sum(psi') / sum(psi^2) of robust regression (Huber and
+Ronchetti 2009, sec. 6.3). For squares the result is the usual F interval.
 """
 
 from dataclasses import dataclass
@@ -21,19 +21,20 @@ from allometry.stats.interval import student_reach
 
 __all__ = ["Profile", "of_fit", "profile"]
 
-FINER, POINTS = 2, 8  # walks about a crossing, and places of each
-FARTHEST = 40.0  # standard errors, after which an end is called open
+FINER, POINTS = 2, 8  # refinements of a crossing, and grid points of each
+FARTHEST = 40.0  # standard errors beyond which an end counts as open
 STEPS = np.concatenate([np.linspace(0.25, 3, 12), np.geomspace(3.5, FARTHEST, 10)])
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One parameter's profile.
+    """Profile of one parameter.
 
     Attributes:
-        name: of the parameter. values: walked, rising (m,).
+        name: of the parameter. values: at which it was held, increasing (m,).
         statistic: compared with `threshold`, (m,); zero at the fit.
-        low, high: where it crosses; infinite, or the bound, where it never does.
+        low, high: where the statistic crosses the threshold; the first or last of `values`
+            if it does not.
         verdict: as for every interval.
     """
 
@@ -51,11 +52,11 @@ class _Optimum:
     """The optimum that profiles start from.
 
     Attributes:
-        surface: what is minimised, sharpened. first_delta: where its Huber deltas begin.
+        surface: what is minimised, sharpened. first_delta: Huber delta before sharpening.
         best: in its coordinates (p,). value: of the objective there.
         weights: of rows (n,).
         errors: standard errors of the coordinates (p,).
-        factor: from a rise of the objective to the statistic.
+        factor: ratio of the statistic to the rise of the objective.
         threshold: of the statistic, at the ends of an interval.
         draws: of resamples (k, p). starts: of refits, the optimum first (s, p).
     """
@@ -73,7 +74,7 @@ class _Optimum:
 
 
 def of_fit(fit: Fit) -> dict[str, Profile]:
-    """Profiles of the free parameters of the problem a fit solved, at its intervals' level."""
+    """Profiles of the free parameters of a fit, at the level of its intervals."""
     problem = fit.problem
     raw = problem.raw()
     best = problem.coordinates(fit.values)[0]
@@ -89,11 +90,11 @@ def profile(
     """Profiles of every free parameter.
 
     Args:
-        surface: without centring, so that its coordinates are the raw parameters.
+        surface: without centring, so that its coordinates are those of raw parameters.
         best: the optimum in its coordinates, (p,).
         weights: of rows (n,).
-        draws: of resamples (k, p), perhaps none: refits start at the nearest one as well, so
-            that a profile goes over from one ridge to another.
+        draws: of resamples (k, p), possibly none. Refits also start at the nearest draw, so that
+            a profile can pass from one ridge of the objective to another.
     """
     optimum = _optimum(surface, best, weights, level, draws)
     return {p.name: _walk(optimum, j) for j, p in enumerate(surface.free)}
@@ -102,7 +103,7 @@ def profile(
 def _optimum(
     surface: LawSurface, best: Array, weights: Array, level: float, draws: Array
 ) -> _Optimum:
-    """The optimum polished on this surface, and the yardsticks there."""
+    """The optimum polished on this surface, with standard errors and thresholds."""
     sharp = surface.sharpened()
     polished = minimise(
         sharp,
@@ -145,7 +146,7 @@ def _walk(optimum: _Optimum, j: int) -> Profile:
     kind = surface.law.kind(parameter.name)
     raw, raw_ends = (np.exp(v) if parameter.positive else np.array(v) for v in (places, ends))
     if verdict == "identified":
-        # A length counts for exponents only: other lengths have the unit of y here.
+        # The rule of length applies to exponents only: other lengths have the unit of y here.
         length = ends[1] - ends[0] if kind == "exponent" else np.inf
         verdict = width_verdict(parameter, kind, raw_ends[0], raw_ends[1], length)
     return Profile(
@@ -160,7 +161,7 @@ def _walk(optimum: _Optimum, j: int) -> Profile:
 
 
 def _statistic(optimum: _Optimum, j: int, places: Array) -> Array:
-    """The statistic with the j-th coordinate held at each place (m,), all others refitted."""
+    """The statistic with the j-th coordinate held at each value (m,), all others refitted."""
     values = [
         _refitted(optimum, j, places, np.tile(start, (len(places), 1))) for start in optimum.starts
     ]
@@ -190,10 +191,10 @@ def _refitted(optimum: _Optimum, j: int, places: Array, starts: Array) -> Array:
 
 
 def _crossing(optimum: _Optimum, j: int, places: Array, statistic: Array) -> float | None:
-    """Where the statistic first passes the threshold, walking outward; None where it never does.
+    """Where the statistic first passes the threshold, going outward; None if it never does.
 
-    Two finer walks between the places on either side, then a straight line through the root
-    of the statistic.
+    The grid between the values on either side is refined twice; then the square root of the
+    statistic is interpolated linearly.
     """
     for _ in range(FINER):
         past = np.flatnonzero(statistic >= optimum.threshold)
@@ -214,8 +215,8 @@ def _sandwich(surface: LawSurface, best: Array, weights: Array) -> float:
     """sum(psi') / sum(psi^2): 1/variance for squares."""
     values = surface.values(best[None])
     r = surface.objective.residuals(surface.y, surface.law.evaluate(values, surface.sizes))
-    # A very small delta leaves few rows in the quadratic zone: the density at zero
-    # is then taken over a window that a fifth of the rows fall in.
+    # With a very small delta, few rows are in the quadratic zone. The density at zero is then
+    # estimated over a window that holds a fifth of the rows.
     delta = surface.final_delta
     finite = np.isfinite(delta)
     window = max(delta, float(np.quantile(np.abs(r), 0.2))) if finite else delta
@@ -226,7 +227,7 @@ def _sandwich(surface: LawSurface, best: Array, weights: Array) -> float:
 
 
 def _standard_errors(surface: LawSurface, best: Array, weights: Array, factor: float) -> Array:
-    """From the curvature at the optimum; a flat direction gets a long step."""
+    """Standard errors from the curvature at the optimum; large in flat directions."""
     if isinstance(surface, PlainSurface) and surface.squares:
         errors = least_squares.standard_errors(surface, best[None], weights)
         return np.asarray(errors * np.sqrt(2 / factor))

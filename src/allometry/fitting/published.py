@@ -1,4 +1,4 @@
-"""Is a published fit at its optimum? At least five of the field's were not."""
+"""Check whether a published fit is at its optimum; at least five in this field were not."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from allometry.tables.read import TableLike, as_table
 
 __all__ = ["Published", "PublishedStatus", "check"]
 
-TIGHT = 1e-6  # a gradient larger than this, of the sum objective, is no optimum
-CLOSE = 1e-4  # relative excess of the objective that rounding of digits may explain
+TIGHT = 1e-6  # gradient of the sum objective above which a point is not an optimum
+CLOSE = 1e-4  # largest relative excess of the objective that rounded digits may explain
 
 
 @dataclass(frozen=True)
 class PublishedStatus:
-    """What to think of published values, as a code and in words."""
+    """Status of published values: a code, and advice in words."""
 
     code: Literal["at_optimum", "not_at_optimum"]
     advice: str
@@ -29,12 +29,13 @@ class PublishedStatus:
 
 @dataclass(frozen=True)
 class Published:
-    """Printed parameters beside the optimum of the same data.
+    """Published parameters compared with the optimum on the same data.
 
     Attributes:
-        objective: the sum over rows at the printed values. best: our fit.
-        excess: objective over the best, less 1.
-        gradient_norm: at the printed values, for logs of positive parameters.
+        objective: the sum over rows at the published values. best: the fit made here.
+        excess: objective over that of `best`, minus 1.
+        gradient_norm: largest component of the gradient at the published values, with respect
+            to logs of positive parameters.
     """
 
     objective: float
@@ -51,15 +52,15 @@ def check(
     values: Mapping[str, float],
     **options: Unpack[OptionValues],
 ) -> Published:
-    """Judge parameter values by the data they are said to come from.
+    """Compare published parameter values with a fit to the data they are said to come from.
 
     Args:
         values: every parameter of the law, for raw sizes.
-        options: of the fit, as for `allometry.fitting.fit.fit`; the objective is huber_log
-            with delta 1e-3, most papers' choice, and there are no resamples, unless given.
+        options: of the fit, as for `allometry.fitting.fit.fit`; the default objective is
+            huber_log with delta 1e-3, as in most papers, and there are no resamples by default.
 
     Raises:
-        UsageError: a parameter without a value, or options that do not fit.
+        UsageError: a parameter without a value, or invalid options.
     """
     law = laws.named(law) if isinstance(law, str) else law
     option_values: OptionValues = {"objective": "huber_log", "resamples": 0, **options}
@@ -78,11 +79,11 @@ def check(
 def _status(excess: float, gradient: float) -> PublishedStatus:
     if excess <= CLOSE:
         return PublishedStatus(
-            "at_optimum", f"The objective is {excess:.1e} above the best, relatively."
+            "at_optimum", f"The relative excess of the objective over the best is {excess:.1e}."
         )
     stopped = f" and the gradient there is {gradient:.2g}" if gradient > TIGHT else ""
     return PublishedStatus(
         "not_at_optimum",
         f"The objective is {100 * excess:.2g}% above the best{stopped}: the optimiser stopped "
-        "early, in another basin, or the digits were rounded.",
+        "early or in another basin, or the digits were rounded.",
     )

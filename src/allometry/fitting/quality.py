@@ -1,6 +1,6 @@
-"""How well a fitted law meets its rows: residuals, R^2, a pattern of signs, outliers.
+"""How well a fitted law describes its rows: residuals, R^2, pattern of signs, outliers.
 
-All rules are fixed: a pattern is a runs test of the signs with p < .01; an outlier is a
+The rules are fixed: the signs have a pattern if a runs test gives p < .01; an outlier is a
 residual beyond five robust standard deviations.
 """
 
@@ -21,12 +21,12 @@ __all__ = ["Outlier", "Quality", "Signs", "quality_of", "too_few_runs"]
 
 ROUNDING = 1e-6  # residuals smaller than this share of y have no sign and are no outliers
 FAR = 5.0  # robust standard deviations
-OUTLIER_ROWS = 8, 4  # at least, in all and for each free parameter
+OUTLIER_ROWS = 8, 4  # fewest rows for a search of outliers: in all, and per free parameter
 PATTERN = 0.01  # p of the runs test
-SHORTEST_TEXT = 5  # signs that are shown where they cannot be tested
-LISTED = 5  # outliers that are named
-TESTABLE = 10  # signs: with fewer, no order of them has p below .01
-EXACT = 200  # signs up to which the runs test counts arrangements
+SHORTEST_TEXT = 5  # fewest signs that are shown if they cannot be tested
+LISTED = 5  # most outliers that are named
+TESTABLE = 10  # fewest signs for a test: with fewer, no order has p below .01
+EXACT = 200  # most signs for which the runs test counts arrangements
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Outlier:
 
 @dataclass(frozen=True)
 class Signs:
-    """Signs of the residuals in rising size, rows of equal sizes taken together.
+    """Signs of the residuals in order of increasing size, rows of equal sizes averaged.
 
     Attributes:
-        text: a + or - each; empty for more than nine.
-        changes: of sign. expected: changes if their order were random.
-        p: that a random order has so few; NaN with fewer than ten signs.
+        text: a + or - for each; empty for more than nine.
+        changes: number of changes of sign. expected: number of changes in a random order.
+        p: probability of so few changes in a random order; NaN with fewer than ten signs.
     """
 
     text: str
@@ -60,14 +60,14 @@ class Signs:
 
 @dataclass(frozen=True)
 class Quality:
-    """How a fitted law meets its rows.
+    """How well a fitted law describes its rows.
 
     Attributes:
-        unit: of residuals: percent of the law, or that of y where y or the law is not
-            positive everywhere.
+        unit: of residuals: percent of the law's value, or the unit of y if the fit is not in
+            logs and y or the law is not positive everywhere.
         typical: median absolute residual. largest: the largest, with its sign.
         largest_row: its row, from 1.
-        scale: on which R^2 is taken, that of the fit. r_squared: there.
+        scale: the scale of the fit, log y or y. r_squared: on this scale.
     """
 
     unit: Literal["%", "y"]
@@ -83,7 +83,7 @@ class Quality:
         """Residuals, pattern and outliers in words.
 
         Args:
-            sizes: what rows are ordered by, in words. place: says where a row stands.
+            sizes: what rows are ordered by, in words. place: number of a row -> its place in words.
         """
         return [
             f"Residuals: median size {self._residual(self.typical)}, largest "
@@ -131,7 +131,7 @@ def _share(r_squared: float) -> str:
 
 
 def quality_of(problem: Problem, values: Mapping[str, float]) -> Quality:
-    """The quality of a law with these raw parameters on the rows of its problem."""
+    """The quality of a law with the given raw parameters on the rows of its problem."""
     y, logs = problem.rows.y, problem.objective.logs
     predicted = problem.law.evaluate(values, problem.rows.sizes)[0]
     residuals = problem.residuals(values)
@@ -154,7 +154,7 @@ def quality_of(problem: Problem, values: Mapping[str, float]) -> Quality:
 
 
 def _signs(problem: Problem, residuals: Array, least: float) -> Signs:
-    """The signs of the mean residual at each design point, in rising size."""
+    """The signs of the mean residual at each design point, in order of increasing size."""
     labels = problem.rows.points()
     counts = np.bincount(labels)
     means = np.bincount(labels, residuals) / counts
@@ -174,7 +174,10 @@ def _signs(problem: Problem, residuals: Array, least: float) -> Signs:
 
 
 def _size(problem: Problem) -> Array:
-    """What rows are ordered by: the product of all sizes, the first where one is not positive."""
+    """What rows are ordered by: the log of the product of the sizes, or the first size.
+
+    The first size is used if some size is not positive.
+    """
     sizes = [problem.rows.sizes[symbol] for symbol in problem.law.sizes]
     if all((size > 0).all() for size in sizes):
         return np.asarray(np.sum([np.log(size) for size in sizes], axis=0))
@@ -182,9 +185,9 @@ def _size(problem: Problem) -> Array:
 
 
 def too_few_runs(above: int, below: int, runs: int) -> float:
-    """Probability of so few runs or fewer in a random order of signs, both kinds present.
+    """Probability of at most this many runs in a random order of signs of both kinds.
 
-    Wald and Wolfowitz 1940; exact up to 200 signs, normal beyond.
+    Wald and Wolfowitz 1940; exact up to 200 signs, by the normal approximation beyond.
     """
     n = above + below
     if n > EXACT:
@@ -194,7 +197,7 @@ def too_few_runs(above: int, below: int, runs: int) -> float:
     ways = 0
     for r in range(2, runs + 1):
         k, odd = divmod(r, 2)
-        # k pieces of each sign; one sign has a piece more where the number of runs is odd.
+        # There are k runs of each sign, and one more of one sign if the number of runs is odd.
         first, second = math.comb(above - 1, k - 1), math.comb(below - 1, k - 1)
         if odd:
             ways += math.comb(above - 1, k) * second + first * math.comb(below - 1, k)
@@ -208,14 +211,16 @@ def _outliers(
 ) -> tuple[Outlier, ...]:
     """Rows far from the law, the farthest first.
 
-    Rows of small weight may lie farther off: residuals are multiplied by its root.
+    Residuals are multiplied by the square root of the row's weight, so that rows of small weight
+    may lie farther away.
     """
     n, free = len(residuals), len(problem.law.names) - len(problem.fixed)
     if n < OUTLIER_ROWS[0] or n < OUTLIER_ROWS[1] * free or not np.isfinite(residuals).all():
         return ()
     scaled = residuals * np.sqrt(problem.rows.weights)
     off = scaled - np.median(scaled)
-    # A robust fit meets as many rows exactly as it has parameters: they tell no scale.
+    # A robust fit may pass exactly through as many rows as it has parameters. The residuals of
+    # these rows say nothing about the scale.
     spread = NORMAL * float(np.median(np.sort(np.abs(off))[free:]))
     z = off / max(spread, least / FAR, 1e-300)
     places: NDArray[np.intp] = np.flatnonzero((np.abs(z) > FAR) & (np.abs(residuals) > least))

@@ -1,15 +1,21 @@
-"""Refit resamples of the rows: draws of the parameters.
+"""Draws of the parameters: the law is refitted to resamples of the rows.
 
-Five ways. `pairs` draws rows, or whole clusters, with replacement. `fractional` gives rows
-random weights of variance 1/2, and spreads the draws about the optimum by sqrt 2 in return, in
-the solver's coordinates (weighted bootstrap, Praestgaard and Wellner 1993): where the objective
-is nearly absolute and rows are few, a median of whole rows jumps. `residual` draws residuals,
-with clusters their signs (wild cluster bootstrap, Cameron et al. 2008). Two are for small
-samples, where percentiles of the others are too narrow. `student` simulates Gaussian residuals
-whose scale is itself drawn as Student's t has it, so that the interval of a straight line by
-squares is the t interval. `jackknife` leaves each cluster out in turn and spreads the draws by
-the cluster jackknife's variance (CV3 of MacKinnon, Nielsen and Webb 2023) with Student's t.
-`benchmarks/fit_coverage.py` measures them.
+There are five methods:
+
+- `pairs` draws rows, or whole clusters, with replacement.
+- `fractional` gives rows random weights of variance 1/2, and in return scales the draws about the
+  optimum by sqrt 2, in the solver's coordinates (weighted bootstrap, Praestgaard and Wellner
+  1993). With a nearly absolute objective and few rows, resamples of whole rows jump between
+  rows, as a median does.
+- `residual` draws residuals or, with clusters, the signs of the residuals of each cluster (wild
+  cluster bootstrap, Cameron et al. 2008).
+- `student` is for few rows, where percentiles of the methods above are too narrow. It simulates
+  Gaussian residuals whose scale is drawn as for Student's t, so that a straight line fitted by
+  squares gets its t interval.
+- `jackknife` is for few clusters. It leaves out each cluster in turn and draws from Student's t
+  with the variance of the cluster jackknife (CV3 of MacKinnon, Nielsen and Webb 2023).
+
+`benchmarks/fit_coverage.py` measures their coverage.
 """
 
 import math
@@ -34,13 +40,13 @@ __all__ = ["FEW_CLUSTERS", "Method", "ResamplingOptions", "resample", "rounded"]
 
 Method = Literal["pairs", "fractional", "residual", "student", "jackknife"]
 
-# A gain of this part of the objective moves a parameter by about sqrt(TOL * rows)
-# standard errors at most, and the Newton step that promised it is still taken.
+# A relative gain of the objective of this size moves a parameter by at most about
+# sqrt(TOL * rows) standard errors, and the Newton step that predicts it is still taken.
 TOL = 1e-6
 
-FEW = 20  # rows for each free parameter below which whole rows are too coarse
-FEW_SPARE = 30  # rows more than parameters below which Student's t is not yet a normal
-FEWEST_SPARE = 10  # the same where most rows are in the linear part of the penalty
+FEW = 20  # rows per free parameter below which resamples of whole rows are too coarse
+FEW_SPARE = 30  # degrees of freedom below which Student's t differs from a normal
+FEWEST_SPARE = 10  # the same if most rows are in the linear part of the penalty
 FEW_CLUSTERS = 20
 
 
@@ -49,9 +55,9 @@ class ResamplingOptions:
     """How to resample.
 
     Attributes:
-        method: `auto` takes one by the number of rows and clusters, see `resample`.
-        resamples: how many. level: of the intervals. seed: of the draws.
-        clusters: labels of the rows, one array for each column of groups drawn whole.
+        method: `auto` chooses by the number of rows and clusters, see `resample`.
+        resamples: number of draws. level: of the intervals. seed: of the draws.
+        clusters: cluster column -> labels of the rows (n,).
     """
 
     method: Literal["auto", Method]
@@ -64,12 +70,13 @@ class ResamplingOptions:
 def resample(
     surface: LawSurface, rows: Rows, starts: Array, options: ResamplingOptions
 ) -> tuple[Array, IntervalMethod]:
-    """Refit every resample from every start; the best of its refits counts.
+    """Refit every resample from every start and keep the best refit of each.
 
-    `auto` is, with one column of fewer than 20 clusters, `jackknife`, and with other clusters
-    `pairs`. Without clusters it is `student` where rows, each counted by its weight, exceed
-    parameters by less than 30; where most residuals exceed the objective's delta, by less
-    than 10, then `fractional` up to 20 rows for each parameter; beyond these `pairs`.
+    With clusters, `auto` is `jackknife` for one column of fewer than 20 clusters, else `pairs`.
+    Without clusters, it is `student` if the effective number of rows (by their weights) exceeds
+    the number of parameters by less than 30, else `pairs`. If most residuals exceed the
+    objective's delta, the limit for `student` is 10 in place of 30, and above it the method is
+    `fractional` with fewer than 20 rows per parameter, else `pairs`.
 
     Args:
         starts: of the refits (s, p), the optimum first.
@@ -78,7 +85,7 @@ def resample(
         parameters in solver coordinates (resamples, p), and how they were drawn.
 
     Raises:
-        DataError: a cluster column whose clusters tell nothing of the parameters' scatter.
+        DataError: a cluster column from which the scatter of the parameters cannot be estimated.
     """
     best = starts[:1]
     if not options.resamples or not surface.free:
@@ -102,17 +109,21 @@ def resample(
 
 
 def _check_clusters(options: ResamplingOptions) -> None:
-    """Refuse a column with one cluster: nothing tells how much clusters differ."""
+    """Refuse a column with one cluster: differences between clusters cannot be estimated."""
     for name, place in zip(options.clusters, _places(options), strict=True):
         if place.max() < 1:
             raise DataError(
-                f"cluster column {name!r} has one value in the rows used: intervals need two "
-                "clusters or more. Leave cluster out, or set interval none"
+                f"cluster column {name!r} has only one value in the used rows, but intervals need "
+                "two clusters or more. Leave cluster out, or set interval none"
             )
 
 
 def _leave_out(surface: LawSurface, best: Array, options: ResamplingOptions) -> Lanes:
-    """Which rows (G, n) are left without each cluster; they have to determine the law."""
+    """Which rows (G, n) remain without each cluster.
+
+    Raises:
+        DataError: the remaining rows do not determine the law.
+    """
     place = _places(options)[0]
     if lost := determined_by_one(surface, best, place):
         cluster, names = lost
@@ -120,7 +131,7 @@ def _leave_out(surface: LawSurface, best: Array, options: ResamplingOptions) -> 
         value = labels[np.argmax(place == cluster)]
         raise DataError(
             f"without the cluster {column} = {value} the other rows do not determine "
-            f"{', '.join(names)}, so their scatter between clusters is not known. Take more "
+            f"{', '.join(names)}, so the scatter between clusters cannot be estimated. Use more "
             "clusters, leave cluster out, or set interval none"
         )
     return np.asarray(np.arange(place.max() + 1)[:, None] != place)
@@ -132,7 +143,7 @@ def _automatic(surface: LawSurface, rows: Rows, best: Array, options: Resampling
         return "jackknife" if few else "pairs"
     if not surface.law.per_row:
         return "pairs"
-    # Rows of unequal weight tell as much as so many equal ones (Kish 1965, Survey Sampling).
+    # Effective number of rows with unequal weights (Kish 1965, Survey Sampling).
     equal = rows.weights.sum() ** 2 / (rows.weights**2).sum()
     coarse = _coarse(surface, surface.plain_residuals(best)[0])
     if equal - len(surface.free) < (FEWEST_SPARE if coarse else FEW_SPARE):
@@ -161,7 +172,7 @@ def _weights(
     rng: np.random.Generator,
     options: ResamplingOptions,
 ) -> tuple[Array, int]:
-    """Row weights (K, n), or with shifts of the residuals (K, 2, n); and draws done again."""
+    """Row weights (K, n), or (K, 2, n) with shifts of residuals; and how many were redrawn."""
     clusters = tuple(options.clusters.values())
     if method == "pairs":
         return _new_rows(surface, rows, rng, options)
@@ -176,7 +187,7 @@ def _weights(
 
 
 def _refit(surface: LawSurface, starts: Array, weights: Array) -> tuple[Array, Lanes]:
-    """The best refit of every resample, and which converged; lanes that failed go on."""
+    """The best refit of every resample, and which converged; lanes that failed are continued."""
     best = _refit_from(surface, starts[:1], weights)
     for start in starts[1:]:
         other = _refit_from(surface, start[None], weights)
@@ -202,10 +213,11 @@ def _refit_from(surface: LawSurface, start: Array, weights: Array) -> Solution:
 def _carry_on(
     surface: LawSurface, solved: Solution, start: Array, weights: Array
 ) -> tuple[Array, Array, Lanes]:
-    """Lanes that have not converged go on with exact curvature, then begin again from afar.
+    """Continue lanes that have not converged with exact curvature, then restart them.
 
-    A broken law's lanes are not begun again: they crawl along ridges that a sharp
-    break leaves, and are counted as not converged.
+    A restart begins at the optimum with a large delta. There is none for `least_squares`, nor for
+    laws without exact derivatives and with more than four free parameters, such as broken laws:
+    their lanes move slowly along the ridges that a sharp break leaves, and count as not converged.
     """
     u, value, converged = solved.u, solved.value, solved.converged.copy()
     attempts = [(False, surface.final_delta if surface.exact else 10 * surface.final_delta, 60)]
@@ -234,7 +246,7 @@ def _carry_on(
 def _new_rows(
     surface: LawSurface, rows: Rows, rng: np.random.Generator, options: ResamplingOptions
 ) -> tuple[Array, int]:
-    """Pairs bootstrap: weights (K, n), and how many draws were redone."""
+    """Pairs bootstrap: weights (K, n), and the number of redrawn draws."""
     counts, redrawn = multiplicities(
         rng,
         options.resamples,
@@ -249,10 +261,11 @@ def _new_rows(
 def _residuals(
     surface: LawSurface, rows: Rows, r: Array, rng: np.random.Generator, options: ResamplingOptions
 ) -> Array:
-    """New residuals (K, n), drawn from those seen, blown up for the parameters spent.
+    """New residuals (K, n), drawn from the observed ones and enlarged for the fitted parameters.
 
-    Those seen are taken to have variances 1/weight, so they are drawn in these units. Squares
-    ask for a mean of 0; under other penalties the optimum is where the residuals lie as seen.
+    Observed residuals are assumed to have variances 1/weight and are standardised before they are
+    drawn. For squares they are also centred at 0. Under other penalties they are not centred,
+    since the optimum corresponds to the residuals as they are.
     """
     spent = np.sqrt(len(r) / max(1, len(r) - len(surface.free)))
     if not options.clusters:
@@ -270,13 +283,14 @@ def _residuals(
 def _student(
     surface: LawSurface, rows: Rows, r: Array, rng: np.random.Generator, options: ResamplingOptions
 ) -> Array:
-    """New residuals (K, n): Gaussian, their scale over a root of chi-squared, variance 1/weight.
+    """New residuals (K, n): Gaussian of variance 1/weight, times a random scale.
 
-    The scale is that of residuals clipped at the objective's delta, over what clipping leaves
-    of Gaussian ones (Huber's proposal 2), so that outliers count in it as they do in the fit.
+    The scale is that of the residuals divided by the root of a chi-squared variable. It is
+    computed from residuals clipped at the objective's delta, corrected for the clipping of
+    Gaussian ones (Huber's proposal 2), so that outliers influence it as they influence the fit.
 
-    Scales are drawn one from each of equal shares of their distribution, and every residual
-    with both signs, so that the ends vary little with the seed.
+    Scales are drawn by stratified sampling, and each vector of residuals is used with both signs,
+    so that the interval ends vary little with the seed.
     """
     from scipy.special import chdtri
 
@@ -289,10 +303,10 @@ def _student(
 
 
 def _squares(surface: LawSurface, rows: Rows, r: Array) -> float:
-    """Weighted sum of squares of residuals (n,), clipped where the penalty is linear.
+    """Weighted sum of squares of residuals (n,), clipped at delta and corrected for clipping.
 
-    All of them where most would be clipped: a nearly absolute penalty is zero at as many rows
-    as there are parameters, and the others tell its scale.
+    Residuals are not clipped if most of them exceed delta. A nearly absolute penalty has zero
+    residuals at as many rows as there are parameters, so the others determine the scale.
     """
     delta = surface.objective.delta
     sd = robust_sd(r, len(surface.free))
@@ -301,8 +315,8 @@ def _squares(surface: LawSurface, rows: Rows, r: Array) -> float:
     c = delta / sd
     inside = math.erf(c / math.sqrt(2))
     tails = math.sqrt(2 / math.pi) * c * math.exp(-(c**2) / 2)
-    left = inside - tails + c**2 * (1 - inside)  # the mean of min(z^2, c^2)
-    return float((rows.weights * np.clip(r, -delta, delta) ** 2).sum() / left)
+    mean_square = inside - tails + c**2 * (1 - inside)  # the mean of min(z^2, c^2)
+    return float((rows.weights * np.clip(r, -delta, delta) ** 2).sum() / mean_square)
 
 
 def _spread(
@@ -313,14 +327,14 @@ def _spread(
     rng: np.random.Generator,
     options: ResamplingOptions,
 ) -> Array:
-    """Draws (resamples, p) with the jackknife's variance and the tails of Student's t.
+    """Draws (resamples, p) from Student's t with the variance of the jackknife.
 
     Args:
         without: the optimum without each cluster (G, p).
     """
     groups = len(without)
     place = _places(options)[0]
-    # Sizes that are the same throughout each cluster leave G - p degrees of freedom.
+    # If sizes are constant within each cluster, there are G - p degrees of freedom.
     points = np.unique(np.stack([place, rows.points()], 1), axis=0)
     freedom = max(1, groups - (len(surface.free) if len(points) == groups else 1))
     mixed = rng.normal(size=(options.resamples, groups)) @ (without - best)
@@ -329,5 +343,5 @@ def _spread(
 
 
 def rounded(values: Mapping[str, Array]) -> dict[str, Array]:
-    """Nine digits: what a document keeps, so that a saved fit predicts the same."""
+    """Values rounded to the nine digits that a document keeps, so that a saved fit is equal."""
     return {name: np.array([float(f"{x:.9g}") for x in v]) for name, v in values.items()}

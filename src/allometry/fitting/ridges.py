@@ -1,8 +1,8 @@
-"""Where refits start: the optimum, and every other place that the rows make plausible.
+"""Starts of refits: the optimum, and other points that are plausible given the rows.
 
-A refit that starts at the optimum stays in its basin. Where a floor sits at its bound the
-slope by its log is zero, so no refit would ever leave; where two terms can exchange their
-parts, half of the refits belong on the other side.
+A refit that starts at the optimum stays in its basin. If a floor is at its bound, the derivative
+with respect to its log is zero and no refit leaves the bound. If two terms are interchangeable,
+half of the refits belong to the other basin.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ from allometry.laws import Array
 
 __all__ = ["refit_starts"]
 
-# Rise of the objective over its value, times spare rows, up to which a place is plausible:
-# for squares the square of Student's t.
+# Largest relative rise of the objective, times spare rows, at a plausible point; for squares this
+# is the square of Student's t.
 PLAUSIBLE = 20.0
-APART = 0.5  # in some solver coordinate, of two starts: nearer ones are one basin
-MOST = 5
-FLOORS = (0.0, 0.3, 0.7, 0.95)  # of the largest value a floor may have
+APART = 0.5  # least difference of two starts in some solver coordinate: nearer ones are one basin
+MOST = 5  # starts
+FLOORS = (0.0, 0.3, 0.7, 0.95)  # of the smallest y, above which a floor cannot lie
 
 
 def refit_starts(
@@ -28,7 +28,7 @@ def refit_starts(
 
     Args:
         best: the polished optimum (1, p). weights: of rows (n,).
-        ended: of the search, where it is at hand.
+        ended: ends of the search, if available.
     """
     delta = np.full((1, 1), surface.final_delta)
     value = float(surface.evaluate(best, weights, delta)[0][0])
@@ -53,7 +53,7 @@ def refit_starts(
 
 
 def _at_floors(surface: LawSurface, best: Array, weights: Array) -> Solution:
-    """Each floor held at some places in turn, all other parameters refitted."""
+    """Refits with each floor held at the values `FLOORS` in turn."""
     floors = [
         j for j, p in enumerate(surface.free) if p.positive and surface.law.kind(p.name) == "floor"
     ]

@@ -1,4 +1,4 @@
-"""From a table to the rows a fit uses: every row left out has a rule and a number."""
+"""Selection of the rows that a fit uses; the reason is recorded for every row left out."""
 
 import hashlib
 from collections import Counter
@@ -18,8 +18,8 @@ __all__ = ["Places", "Rows", "left_out", "noise_of_residuals", "select", "sizes_
 
 Places = NDArray[np.intp]
 
-BY_CONDITION = ("outside ", "among the ")  # how the rules of `where` and `drop_largest` begin
-LARGEST = 1e60  # numbers beyond this, or below its inverse, are damage, not data
+BY_CONDITION = ("outside ", "among the ")  # prefixes of the rules of `where` and `drop_largest`
+LARGEST = 1e60  # numbers above this, or below its inverse, count as damaged
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Rows:
     Attributes:
         sizes: symbol -> (n,). y: (n,). weights: (n,), mean 1.
         kept: positions of the used rows in the table.
-        dropped: pairs (row number from 1, rule). notes: in words.
-        origin: the file the table was read from, None if it was not or is not known.
+        dropped: pairs (row number from 1, rule). notes: on what was done, in words.
+        origin: the file from which the table was read, if known.
     """
 
     sizes: dict[str, Array]
@@ -42,7 +42,7 @@ class Rows:
     origin: Origin | None = None
 
     def take(self, places: Places) -> "Rows":
-        """Some of the used rows, with their weights as they are."""
+        """A subset of the used rows; weights are not rescaled."""
         return replace(
             self,
             sizes={symbol: values[places] for symbol, values in self.sizes.items()},
@@ -52,7 +52,7 @@ class Rows:
         )
 
     def place(self, row: int) -> str:
-        """Where a row of the table stands, counted from 1: `line 13` of its file, or `row 12`."""
+        """The place of a row (number from 1): `line 13` of its file or, without one, `row 12`."""
         if self.origin is None:
             return f"row {row}"
         return f"{self.origin.unit} {self.origin.numbers[row - 1]}"
@@ -84,12 +84,14 @@ def select(
     weights: str | None,
     noise: str | None,
 ) -> Rows:
-    """Apply every rule in a fixed order: excluded, conditions, missing, not positive, largest.
+    """Apply the rules in a fixed order.
+
+    The order is: excluded, conditions, missing, not positive, largest, weights.
 
     Raises:
-        UsageError: symbols or columns that do not fit the law.
-        DataError: text where numbers are needed, or a column that cannot tell
-            anything about its exponent (constant, or a copy of another).
+        UsageError: symbols or columns that do not match the law.
+        DataError: text where numbers are needed, too few rows, or a column that does not
+            determine its exponent (constant, or equal to another).
     """
     data, notes = _columns(table, law, columns)
     dropped: list[tuple[int, str]] = []
@@ -126,10 +128,10 @@ def select(
 
 
 def left_out(dropped: Sequence[tuple[int, str]], *, asked: bool = True) -> str:
-    """`3 rows left out: 3 L missing or not finite`; empty where none is.
+    """A clause such as `3 rows left out: 3 L missing or not finite`; empty if there are none.
 
     Args:
-        dropped: of `Rows`. asked: whether rows count that a condition of the caller's left out.
+        dropped: of `Rows`. asked: whether to count rows left out by a condition of the caller.
     """
     rules = Counter(rule for _, rule in dropped if asked or not rule.startswith(BY_CONDITION))
     if not rules:
@@ -140,7 +142,7 @@ def left_out(dropped: Sequence[tuple[int, str]], *, asked: bool = True) -> str:
 
 
 def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, Array]:
-    """The law's sizes in a table, D made of C or M where they stand in for it."""
+    """The law's sizes in a table; D is computed if C or M is mapped in place of it."""
     data, _ = _columns(table, law, columns)
     return {s: data[s] for s in law.sizes}
 
@@ -148,7 +150,10 @@ def sizes_of(table: Table, law: Law, columns: Mapping[str, str]) -> dict[str, Ar
 def _columns(
     table: Table, law: Law, columns: Mapping[str, str]
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """The law's symbols; D may come as C / (6 N) or as M N, and one size as x or z."""
+    """The values of the law's symbols (rows,), and notes.
+
+    D is computed if C or M is mapped in place of it; a single size may be mapped as x or z.
+    """
     needed = (*law.sizes, law.response)
     columns = dict(columns)
     if len(law.sizes) == 1 and law.sizes[0] not in columns:
@@ -188,7 +193,7 @@ def _largest(data: Mapping[str, Array], usable: Mask, symbol: str, count: int) -
             f"{did_you_mean(symbol, data)}"
         )
     if count < 0:
-        raise UsageError(f"a number of rows to drop is at least 0, got {count}")
+        raise UsageError(f"the number of rows to drop must be at least 0, got {count}")
     bad = np.zeros(len(usable), bool)
     rows = np.flatnonzero(usable)
     if count:
@@ -211,8 +216,8 @@ def noise_of_residuals(table: Table, column: str, y: Array | None) -> Array:
 
     Args:
         column: of the standard deviations, in units of y.
-        y: the response (rows,) where residuals are of log y: sd(log y) is sd(y) / y for small
-            errors. None where they are of y.
+        y: the response (rows,) if residuals are of log y: sd(log y) is sd(y) / y for small
+            errors. None if they are of y.
     """
     noise = table.numbers(column, "noise")
     if y is None:
@@ -222,7 +227,7 @@ def noise_of_residuals(table: Table, column: str, y: Array | None) -> Array:
 
 
 def _not_positive_notes(law: Law, dropped: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    """A note where rows were left out because residuals are of log y."""
+    """A note if rows were left out because residuals are of log y."""
     count = sum(rule == f"{law.response} not positive" for _, rule in dropped)
     if not count:
         return ()
@@ -249,16 +254,16 @@ def _refuse_uninformative(
         reasons = ", ".join(f"{count} {rule}" for rule, count in rules.items())
         advice = f"{law.response} not positive" in rules
         raise DataError(
-            f"law {law.name} has {free} parameters; {before - len(dropped)} of {before} rows are "
-            "left after dropping, at least as many are needed"
+            f"law {law.name} has {free} parameters to fit and needs at least as many rows; "
+            f"{before - len(dropped)} of {before} rows are left after dropping"
             + (f" (left out: {reasons})" if reasons else "")
-            + (f"; they have {_without_logarithm(law)}" if advice else "")
+            + (f"; some rows have {_without_logarithm(law)}" if advice else "")
         )
     for symbol in law.sizes:
         if law.per_row and np.ptp(used[symbol]) == 0:
             raise DataError(
                 f"column {columns.get(symbol, symbol)!r} ({symbol}) is constant "
-                f"({used[symbol][0]:g}): it cannot tell its exponent; "
+                f"({used[symbol][0]:g}), so its exponent cannot be determined; "
                 + (f"use a law without {symbol}" if len(law.sizes) > 1 else "map another column")
             )
     for i, first in enumerate(law.sizes):
@@ -280,7 +285,7 @@ def _refuse_absurd(
         if len(far):
             raise DataError(
                 f"{table.place(kept[far[0]])}, column {columns.get(symbol, symbol)!r} ({symbol}): "
-                f"{values[far[0]]:g} is beyond any size, loss or weight; "
+                f"{values[far[0]]:g} is not a plausible size, loss or weight; "
                 "correct or leave out the row"
             )
 

@@ -1,4 +1,4 @@
-"""A fit document as the fields of a fit; one of other keys or types is refused in words."""
+"""From a fit document to the fields of a fit; documents with other keys or types are refused."""
 
 import json
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ from allometry.laws import Array, Law
 
 __all__ = ["saved_fields"]
 
-Number = float | None  # None where it is not finite
+Number = float | None  # None stands for a number that is not finite
 
 
 class _Part(BaseModel):
-    """A part of a document, of exactly these types."""
+    """A part of a document, with exactly these types."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -96,23 +96,23 @@ class _Document(_Part):
 
 
 def saved_fields(document: Mapping[str, Any], law: Law | None) -> dict[str, Any]:
-    """The fields of the fit that a document tells of, by name.
+    """The fields of the fit in a document, by name.
 
     Args:
-        law: that was fitted; None for a shipped one, which the document names.
+        law: the fitted law; None for a shipped law, which the document names.
 
     Raises:
-        DataError: a key that is missing, a value of another type, data that are not those
-            of the `data_hash`. UsageError: no law of that name.
+        DataError: a missing key, a value of the wrong type, or data that do not match the
+            `data_hash`. UsageError: no law of that name.
     """
     try:
         d = _Document.model_validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors()[0]
-        place, came = ".".join(map(str, first["loc"])), repr(first["input"])
+        place, received = ".".join(map(str, first["loc"])), repr(first["input"])
         raise DataError(
             f"the fit document is incomplete or damaged at {place[:80]}: {first['msg']}, got "
-            f"{came[:60]}"
+            f"{received[:60]}"
         ) from None
     try:
         return _fields(d, law or law_of_columns(laws.named(d.law), d.columns))
@@ -130,11 +130,11 @@ def _fields(d: _Document, law: Law) -> dict[str, Any]:
     )
     problem = _problem(law, objective, parameters, data, dropped, d.notes, d.data_hash)
     if len(problem.rows.y) != d.rows:
-        raise ValueError(f"rows: {d.rows}, but its data have {len(problem.rows.y)}")
+        raise ValueError(f"rows: {d.rows}, but the data have {len(problem.rows.y)} rows")
     if len({len(values) for values in draws.values()}) > 1:
-        raise ValueError("draws: not as many of each parameter")
+        raise ValueError("draws: the parameters have different numbers of draws")
     if draws and (missing := [name for name in law.names if name not in draws]):
-        raise ValueError(f"draws: none of {missing[0]}")
+        raise ValueError(f"draws: no draws of {missing[0]}")
     if not 0 < d.interval.level < 1:
         raise ValueError(f"interval.level: {d.interval.level}, which is not between 0 and 1")
     certificate = d.certificate.model_dump()
@@ -173,10 +173,10 @@ def _problem(
     notes: tuple[str, ...],
     data_hash: str,
 ) -> Problem:
-    """The problem a saved fit solved, from what its document keeps."""
+    """The problem that a saved fit solved, from the data in its document."""
     y = data[law.response]
     if any(len(v) != len(y) for v in data.values()):
-        raise ValueError(f"data, where {len(y)} rows were expected")
+        raise ValueError(f"data: every column must have {len(y)} rows")
     places = np.setdiff1d(np.arange(len(y) + len(dropped)), [row - 1 for row, _ in dropped])
     rows = Rows(
         sizes={s: data[s] for s in law.sizes},
@@ -190,7 +190,7 @@ def _problem(
         name: parameters[name].value for name in law.names if parameters[name].verdict == "fixed"
     }
     if rows.digest() != data_hash:
-        raise ValueError("data, whose SHA-256 is not the document's data_hash")
+        raise ValueError("data: their SHA-256 is not the document's data_hash")
     return Problem(law, objective.objective(), rows, fixed)
 
 

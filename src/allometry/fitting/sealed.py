@@ -1,4 +1,4 @@
-"""Documents with a SHA-256 over all they say, so that one that was changed is not believed."""
+"""Documents with a SHA-256 of their content (a seal), so that changes are detected."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ SEAL = "sha256"
 
 
 def sealed(document: Mapping[str, object]) -> dict[str, object]:
-    """The document of a first version as one of the second, with its hash."""
+    """A document of schema version 1 as one of version 2, with its hash."""
     name, _, version = str(document["schema"]).rpartition("/")
     assert version == str(UNSEALED), document["schema"]
     whole = {**document, "schema": f"{name}/{SEALED}"}
@@ -23,13 +23,14 @@ def sealed(document: Mapping[str, object]) -> dict[str, object]:
 
 
 def unsealed(text: str | bytes, name: str, command: str) -> tuple[dict[str, Any], bool]:
-    """A document as it was before it was sealed, and whether it had a seal.
+    """The content of a document without its seal, and whether it had one.
 
     Args:
-        name: of its schema, `allometry/fit`. command: that makes one, for messages.
+        name: of its schema, such as `allometry/fit`. command: that makes such a document, for
+            messages.
 
     Raises:
-        DataError: no such document, or one that is not as it was written.
+        DataError: not a document of this schema, or changed after it was written.
     """
     try:
         document = read_json(text)
@@ -38,22 +39,22 @@ def unsealed(text: str | bytes, name: str, command: str) -> tuple[dict[str, Any]
     schemas = {f"{name}/{version}": version for version in (UNSEALED, SEALED)}
     schema = document.get("schema") if isinstance(document, dict) else None
     if not isinstance(schema, str) or schema not in schemas:
-        came = schema if isinstance(document, dict) else type(document).__name__
+        received = schema if isinstance(document, dict) else type(document).__name__
         raise DataError(
-            f"schema {' or '.join(map(repr, schemas))} was expected, got {str(came)[:60]!r}; "
+            f"schema {' or '.join(map(repr, schemas))} was expected, got {str(received)[:60]!r}; "
             f"make one with {command}"
         )
     whole = {key: value for key, value in document.items() if key != SEAL}
     has_seal = len(whole) < len(document)
     if (has_seal or schemas[schema] == SEALED) and document.get(SEAL) != _digest(whole):
         raise DataError(
-            f"the document is not as it was written: its {SEAL} is another; take a copy of it, or "
-            f"make it again with {command}"
+            f"the document was changed after it was written: its {SEAL} does not match its "
+            f"content; use an unchanged copy, or make it again with {command}"
         )
     return {**whole, "schema": f"{name}/{UNSEALED}"}, has_seal
 
 
 def _digest(document: Mapping[str, object]) -> str:
-    # Keys in order and no spaces: the same values have one text, however a file is laid out.
+    # Keys in order and no spaces: the hash does not depend on the layout of the file.
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Find the optimum from many starts, and gather the evidence that it is one."""
+"""Search for the optimum from many starts, and the evidence that the result is an optimum."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,29 +15,30 @@ from allometry.laws import Array
 
 __all__ = ["FIRST_DELTA", "certified", "certify", "search", "start_points"]
 
-FIRST_DELTA = 0.1  # where starts begin: all rows of a sane table are then quadratic
-FIRST_ROUNDS, CARRIED = 25, 8  # Gauss-Newton rounds of all starts; lanes then carried on
-STEEPER = np.array([1.0, 1.3, 2.0, 4.0])  # exponents of some starts, over those of a plane
-FLAT = 1e-5  # gradient, over the objective, of a point that counts as an optimum
-ROUNDS, LONG_ROUNDS = 40, 300  # of least squares: of all starts, of lanes carried on
-# Cosine between residuals and tangent plane at an optimum: parameters are then within 1e-5
-# standard errors of it. Bates and Watts (1981) ask for 1e-3.
+FIRST_DELTA = 0.1  # first Huber delta: nearly all rows are then in the quadratic zone
+FIRST_ROUNDS, CARRIED = 25, 8  # Gauss-Newton rounds of all starts; number of lanes continued
+STEEPER = np.array([1.0, 1.3, 2.0, 4.0])  # factors of the plane's exponents, for some starts
+FLAT = 1e-5  # largest gradient, over the objective, of a point that counts as an optimum
+ROUNDS, LONG_ROUNDS = 40, 300  # of least squares: for all starts, for continued lanes
+# Largest cosine between residuals and tangent plane at an optimum: parameters are then within 1e-5
+# standard errors of it. Bates and Watts (1981) propose 1e-3.
 ANGLE = 1e-5
-LEAST_CURVATURE = 1e-12  # eigenvalue of the scaled Hessian at an optimum
+LEAST_CURVATURE = 1e-12  # least eigenvalue of the scaled Hessian at an optimum
 AGREED = 0.5  # share of lanes at one optimum that ends the search
-IN_VAIN = 3  # rounds of starts near the optima that find none better, after which it ends
-IN_VAIN_PATTERNED = 8  # the same where residuals resemble their neighbours: the law misfits
+IN_VAIN = 3  # rounds of starts near the optima without improvement after which the search ends
+IN_VAIN_PATTERNED = 8  # the same if neighbouring residuals are correlated: the law misfits
 EXACT = 1e-9  # residuals, of log y or of y over its typical value, of rows without noise
 SAME = 1e-6  # relative difference of objectives below which two ends are one basin
 
 
 def start_points(surface: LawSurface, count: int, seed: int) -> Array:
-    """Start guesses (count, p), spread evenly over the law's start ranges, or scaled by the data.
+    """Start guesses (at most `count`, p), spread over the law's start ranges or scaled by data.
 
-    Where the objective has one optimum: one guess, or on log axes some planes through the rows.
+    If the objective has one optimum, this is one guess or, for a single term in logs, some planes
+    through the rows.
 
     Raises:
-        UsageError: a law whose `uncentre` is not the inverse of its centring.
+        UsageError: the law's `uncentre` is not the inverse of its centring.
     """
     u = _start_points(surface, count, seed)
     surface.check_centring(u[:1])
@@ -66,9 +67,9 @@ def _start_points(surface: LawSurface, count: int, seed: int) -> Array:
 
 
 def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
-    """Minimise from every start; where curvature is costly, exactly for the best few.
+    """Minimise from every start; if exact curvature is costly, use it for the best few only.
 
-    A lane that is not carried on counts as not converged.
+    Lanes that did not converge and are not continued count as not converged.
     """
     if surface.one_basin and surface.exact:
         return minimise(surface, u, weights, first_delta=surface.final_delta, rounds=200)
@@ -93,9 +94,9 @@ def search(surface: LawSurface, u: Array, weights: Array) -> Solution:
 
 
 def _search_everywhere(surface: PlainSurface, u: Array, weights: Array) -> Solution:
-    """Minimise from every start, then from starts near the optima until none is better.
+    """Minimise from every start, then from starts near the optima until there is no improvement.
 
-    A single start is followed alone.
+    With a single start there are no further starts.
     """
     data = DataStarts.of(surface, 0)
     ended = _carried(surface, u, weights)
@@ -108,7 +109,7 @@ def _search_everywhere(surface: PlainSurface, u: Array, weights: Array) -> Solut
         best = float(ended.value.min())
         ended = ended.joined(_carried(surface, nearby, weights))
         in_vain = 0 if ended.value.min() < best * (1 - SAME) else in_vain + 1
-    lanes = np.argsort(ended.value)[:CARRIED]  # without the rounding of solved parameters
+    lanes = np.argsort(ended.value)[:CARRIED]  # polished without variable projection
     ended.write(
         lanes,
         minimise(
@@ -124,11 +125,11 @@ def _search_everywhere(surface: PlainSurface, u: Array, weights: Array) -> Solut
 
 
 def _patience(surface: PlainSurface, ended: Solution, weights: Array) -> int:
-    """Rounds without a better optimum that end the search.
+    """Number of rounds without a better optimum that ends the search.
 
-    Many where residuals in the order of the sizes resemble their neighbours, by a correlation
-    beyond three of its standard errors 1/sqrt(n), n the rows: the law misfits. None where most
-    lanes agree and residuals do not.
+    It is `IN_VAIN_PATTERNED` if neighbouring residuals, in the order of the sizes, have a
+    correlation above three standard errors 1/sqrt(n) for n rows: the law then misfits. Otherwise
+    it is 0 if most lanes agree, else `IN_VAIN`.
     """
     best = int(np.argmin(ended.value))
     order = np.lexsort(list(surface.sizes.values())[::-1])
@@ -141,7 +142,7 @@ def _patience(surface: PlainSurface, ended: Solution, weights: Array) -> int:
 
 
 def _carried(surface: LawSurface, u: Array, weights: Array) -> Solution:
-    """Minimise every lane for some rounds, and for many those ahead of the finished ones."""
+    """Minimise every lane; continue unfinished lanes that are better than every finished one."""
     delta = surface.final_delta
     ended = minimise(surface, u, weights, first_delta=delta, rounds=ROUNDS)
     finished = np.where(ended.converged, ended.value, np.inf).min()
@@ -156,7 +157,7 @@ def _carried(surface: LawSurface, u: Array, weights: Array) -> Solution:
 
 
 def _optima(ended: Solution) -> Array:
-    """Distinct ends (k, p), the best first."""
+    """Distinct end points (k, p), the best first."""
     order = np.argsort(ended.value)
     order = order[np.isfinite(ended.value[order])]
     value = ended.value[order]
@@ -178,11 +179,11 @@ def spread(count: int, dimensions: int, seed: int) -> Array:
 
 
 def project(surface: LawSurface, u: Array) -> Array:
-    """Replace the parameters the law is linear in by their least-squares values.
+    """Replace the parameters in which the law is linear by their least-squares values.
 
-    Variable projection (Golub and Pereyra 1973) of the starts: only the others
-    need to be searched. Relative errors are minimised where y is positive; a
-    positive parameter keeps a thousandth of y at least.
+    This is variable projection (Golub and Pereyra 1973) of the starts: only the other
+    parameters need to be searched. Relative errors are minimised if all y are positive. The
+    contribution of a positive parameter is at least a thousandth of y.
     """
     names = [t.coefficient for t in surface.law.terms] or list(surface.law.linear)
     names = [n for n in names if n not in surface.fixed]
@@ -210,9 +211,9 @@ def project(surface: LawSurface, u: Array) -> Array:
 
 
 def _best_first(surface: LawSurface, ended: Solution, weights: Array) -> NDArray[np.intp]:
-    """Lanes by rising value; of equal ones, the least sensitive to its parameters is first.
+    """Lanes by increasing value; among ties, the least sensitive to its parameters is first.
 
-    A period of 1/27 and one of 1 - 1/27 are the same at whole numbers, for example.
+    For example, frequencies of 1/27 and 1 - 1/27 give the same values at integers.
     """
     order = np.argsort(ended.value)
     if not (isinstance(surface, PlainSurface) and surface.squares):
@@ -245,7 +246,7 @@ def certify(surface: LawSurface, ended: Solution, weights: Array) -> tuple[Array
     winner = np.array([0 if surface.squares and first_is_best else np.argmin(polished.value)])
     norm = float(np.abs(polished.gradient[winner]).max(initial=0.0))
     if not _flat(surface, polished.u[winner], weights, norm, float(polished.value[winner][0])):
-        # a ridge: the winner alone goes on
+        # On a ridge, only the winner is continued.
         polished, winner = _polish(surface, polished.u[winner], weights, 150), np.array([0])
         norm = float(np.abs(polished.gradient).max(initial=0.0))
     best, value = polished.u[winner], float(polished.value[winner][0])
@@ -278,14 +279,14 @@ def certified(surface: LawSurface, u: Array, weights: Array) -> tuple[Array, Cer
 
 
 def _same_as(surface: LawSurface, best: Array, weights: Array, value: float) -> float:
-    """The objective up to which a start ended at the optimum, `value` there."""
+    """The largest objective of a start that counts as ended at the optimum, whose is `value`."""
     without_noise = surface.rows * (EXACT if surface.objective.delta == 0 else EXACT**2 / 2)
     level = value * (1 + SAME) + _noise(surface, best, weights)
     return max(level, without_noise) if value <= without_noise else level
 
 
 def _noise(surface: LawSurface, u: Array, weights: Array) -> float:
-    """Difference of objectives at one optimum that rounding makes."""
+    """Difference of objectives at one optimum that rounding can cause."""
     if isinstance(surface, PlainSurface) and surface.squares:
         return least_squares.rounding(surface, u, weights) + 1e-300
     return 1e-300
@@ -294,10 +295,10 @@ def _noise(surface: LawSurface, u: Array, weights: Array) -> float:
 def _flat(surface: LawSurface, u: Array, weights: Array, norm: float, value: float) -> bool:
     """Whether a point (1, p) is an optimum, by its gradient `norm` and the objective there.
 
-    Parameters of a law without derivatives of its own may have any unit, so the test has none:
-    the residuals are orthogonal to the tangent plane, or the Newton step gains next to nothing.
-    Where the values depend on fewer directions than there are parameters, a zero gradient says
-    nothing, and the point does not count.
+    Parameters of a law without a gradient may have any unit, so the test does not depend on
+    units: the residuals are orthogonal to the tangent plane or, for other penalties, the gain of a
+    Newton step is negligible. If the values depend on fewer directions than there are free
+    parameters, a zero gradient is no evidence, and the point does not count as an optimum.
     """
     free = (u[0] > surface.low) & (u[0] < surface.high)
     if not isinstance(surface, PlainSurface) or surface.law.gradient is not None:
@@ -311,7 +312,7 @@ def _flat(surface: LawSurface, u: Array, weights: Array, norm: float, value: flo
 
 
 def _gain(surface: LawSurface, u: Array, weights: Array, free: Lanes) -> float:
-    """What a Newton step from u (1, p) would gain; infinite where curvature is not positive."""
+    """Gain of a Newton step from u (1, p); infinite if the curvature is not positive definite."""
     view = surface.sharpened()
     _, g, h = view.evaluate(u, weights, np.full((1, 1), view.final_delta))
     g, h = g[0][free], h[0][np.ix_(free, free)]

@@ -1,8 +1,8 @@
-"""One law for several groups of rows, with parameters that all groups share.
+"""A joint law of several groups of rows, with parameters that all groups share.
 
-The law of the groups has one further size, the number of the group (from 1). Its parameters
-are the shared ones, under their own names, and one of each other parameter for each group:
-``alpha, A[conv], A[mixer]``. Sizes and response are centred by the rows of all groups.
+The joint law has an additional size, the number of the group (from 1). Its parameters are the
+shared ones, under their own names, and each other parameter once per group:
+``alpha, A[conv], A[mixer]``. Sizes and response are centred over the rows of all groups.
 """
 
 import re
@@ -32,8 +32,8 @@ class GroupLaw:
         fixed: names of parameters held at one value in all groups.
 
     Raises:
-        UsageError: a shared parameter that the law has not, or that has another meaning in
-            each group unless others are shared too.
+        UsageError: the law does not have a shared parameter, or a shared parameter has a
+            different meaning in each group unless others are shared too.
     """
 
     law: Law
@@ -56,7 +56,7 @@ class GroupLaw:
                 )
 
     def joint(self, by: Sequence[str]) -> Law:
-        """The law of all groups. `by` are the columns that make them, for the formula."""
+        """The law of all groups. `by` names the columns of the groups, for the formula."""
         law = self.law
         linear = [t.coefficient for t in law.terms] or law.linear
         parameters = {p.name: p for p in law.parameters}
@@ -105,7 +105,7 @@ class GroupLaw:
         return parameter if parameter in self._alike else f"{parameter}[{group}]"
 
     def expanded(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Values that are the same in every group, under the names of the law of all groups."""
+        """The same values for every group, under the names of the law of all groups."""
         return {self.name(p, g): value for p, value in values.items() for g in self.groups}
 
     def value(self, p: Values, sizes: Values) -> Array:
@@ -117,7 +117,7 @@ class GroupLaw:
         return total
 
     def gradient(self, p: Values, sizes: Values) -> dict[str, Array]:
-        """Derivatives by every parameter, (k, n): zero in the rows of other groups."""
+        """Derivatives with respect to every parameter, (k, n): zero in rows of other groups."""
         shape = (len(next(iter(p.values()))), len(sizes[GROUP]))
         slopes = {name: np.zeros(shape) for name, _, _ in self._parameters()}
         for group, rows in self._rows(sizes):
@@ -162,10 +162,10 @@ class GroupLaw:
         return derived
 
     def _multiplied(self) -> list[tuple[str, Term, str]]:
-        """Sizes that groups use to another effect: triples (size, its term, its exponent).
+        """Sizes with an equivalence factor between groups: triples (size, its term, its exponent).
 
-        Where groups share an exponent and differ in the coefficient, their parts A N^-alpha are
-        those of the first group at rho N, rho = (A/A of the first)^(-1/alpha).
+        If groups share an exponent and differ in the coefficient A, the term A N^-alpha of a group
+        equals that of the first group at rho N, with rho = (A/A_first)^(-1/alpha).
         """
         terms = [term for term in self.law.terms if len(term.powers) == 1]
         return [
@@ -182,14 +182,14 @@ class GroupLaw:
 
     def _formula(self, by: Sequence[str]) -> str:
         """The formula with the columns of the groups at each parameter that differs."""
-        own = [re.escape(name) for name in self.law.names if name not in self._alike]
-        if not own:
+        separate = [re.escape(name) for name in self.law.names if name not in self._alike]
+        if not separate:
             return self.law.formula
-        names = re.compile(rf"\b({'|'.join(own)})\b")
+        names = re.compile(rf"\b({'|'.join(separate)})\b")
         return names.sub(lambda name: f"{name[0]}[{', '.join(by)}]", self.law.formula)
 
     def _parameters(self) -> list[tuple[str, str, str]]:
-        """Triples (name, name in the law of one group, group; none where it is shared)."""
+        """Triples (name, name in the law of one group, group; an empty group if shared)."""
         triples = []
         for name in self.law.names:
             if name in self._alike:
@@ -211,9 +211,9 @@ class GroupLaw:
         return {s: sizes[s][rows] for s in self.law.sizes}
 
     def _needed(self, name: str) -> list[str]:
-        """Parameters that are not shared, on which the raw value of a shared one depends.
+        """Parameters that are not shared and on which the raw value of a shared one depends.
 
-        Found by changing each of them: sizes and response are in units of 2.
+        They are detected by changing each in turn, with sizes and response in units of 2.
         """
         law = self.law
         centre = dict.fromkeys((*law.sizes, *(f"{s} spread" for s in law.sizes), law.response), 2.0)
@@ -228,7 +228,7 @@ class GroupLaw:
 
 
 def _slopes(law: Law, p: Values, sizes: Values) -> Values:
-    """Derivatives of a law by every parameter, each (k, n)."""
+    """Derivatives of a law with respect to every parameter, each (k, n)."""
     if law.gradient is not None:
         return law.gradient(p, sizes)
     shape = (len(next(iter(p.values()))), len(sizes[law.sizes[0]]))

@@ -1,4 +1,4 @@
-"""Where the lanes of a minimisation ended; a lane is one start or one resample."""
+"""End points of the lanes of a minimisation; a lane is one start or one resample."""
 
 from dataclasses import dataclass, fields
 
@@ -14,13 +14,13 @@ Lanes = NDArray[np.bool_]  # which lanes, (K,)
 
 @dataclass(frozen=True)
 class Solution:
-    """Where each lane ended.
+    """The end point of each lane.
 
     Attributes:
         u: parameters, shape (K, p).
         value: objective (K,). gradient: (K, p).
-        converged: the next full Newton step would gain less than the tolerance.
-        sweeps: rounds each lane was alive.
+        converged: which lanes met the convergence criterion of their solver, (K,).
+        sweeps: number of rounds of each lane, (K,).
     """
 
     u: Array
@@ -31,7 +31,7 @@ class Solution:
 
     @classmethod
     def unsolved(cls, u: Array, rounds: int) -> "Solution":
-        """Every lane at its start, to be written over as lanes end."""
+        """Every lane at its start, to be overwritten as lanes end."""
         count = len(u)
         return cls(
             u.copy(),

@@ -1,4 +1,4 @@
-"""From a problem to its optimum, the evidence that it is one, and draws about it."""
+"""From a problem to its optimum, the evidence for it, and draws about it."""
 
 import time
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ class Solved:
 
     Attributes:
         surface: that was minimised. best: the optimum (1, p) in its coordinates.
-        certificate: the evidence. endings: objective at which each start ended, rising.
+        certificate: the evidence. endings: objective at which each start ended, increasing.
         draws: of the parameters (resamples, p). method: how they were drawn.
-        notes: what was done on the way, in words.
-        seconds: that the starts and the resamples took.
+        notes: what was done, in words.
+        seconds: time spent on the starts and on the resamples.
     """
 
     surface: LawSurface
@@ -46,7 +46,7 @@ class Solved:
 
 
 def solve(problem: Problem, options: FitOptions, clusters: Mapping[str, Labels]) -> Solved:
-    """Search, certify, resample; on some of the rows where there are very many.
+    """Search, certify and resample; on a subset of the rows if there are very many.
 
     Args:
         clusters: labels of the used rows, by column.
@@ -88,9 +88,10 @@ def solve(problem: Problem, options: FitOptions, clusters: Mapping[str, Labels])
 def _resampling(
     options: FitOptions, clusters: Mapping[str, Labels], spare_rows: bool
 ) -> ResamplingOptions:
-    """How to resample; profile takes its draws and derived quantities as auto does.
+    """Options of the resampling; with interval profile, draws are those of auto.
 
-    With no more rows than free parameters every resample would say the same.
+    With no more rows than free parameters there are no resamples, since the law passes through
+    every row of each.
     """
     interval = options.interval
     return ResamplingOptions(

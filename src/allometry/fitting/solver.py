@@ -1,11 +1,10 @@
-"""Many small nonlinear fits at once: damped Newton steps over live lanes.
+"""Many small nonlinear fits at once, by damped Newton steps.
 
-A *lane* is one start or one resample. All lanes take a step together; finished
-lanes leave, so no lane waits for the slowest. A near-absolute penalty (Huber
-with a small delta) is reached through a falling series of deltas, each lane at
-its own pace, because Newton steps converge only where many rows are still in
-the quadratic zone. Levenberg-Marquardt damping after Nielsen (1999), scaling
-after More (1978).
+A *lane* is one start or one resample. All live lanes take a step together;
+lanes that have ended are removed. A nearly absolute penalty (Huber with a small
+delta) is reached through a decreasing series of deltas, each lane at its own
+pace, because Newton steps converge only while many rows are in the quadratic
+zone. Levenberg-Marquardt damping follows Nielsen (1999), scaling More (1978).
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -23,16 +22,16 @@ from allometry.processors import processors
 __all__ = ["Lanes", "Solution", "Surface", "minimise", "solve_positive"]
 
 BLOCK = 32_000  # lane-rows evaluated at once: the working set stays in the L2 cache
-SHRINK = 0.2  # each stage's delta over the last
-STAGE_TOL = 1e-2  # relative decrease still expected when a stage may end
+SHRINK = 0.2  # ratio of each stage's delta to that of the stage before
+STAGE_TOL = 1e-2  # predicted relative decrease at or below which a stage may end
 
 
 class Surface(Protocol):
-    """What is minimised."""
+    """The function that is minimised."""
 
-    work: int  # numbers made for each lane in a sweep
+    work: int  # numbers computed per lane in a sweep
     final_delta: float
-    least_scale: float  # of a coordinate's curvature, over the largest
+    least_scale: float  # least curvature scale of a coordinate, relative to the largest
     low: Array
     high: Array
 
@@ -57,13 +56,13 @@ def minimise(
 
     Args:
         surface: the problem.
-        weights: of rows, (n,) for all lanes, (K, n), or (K, 2, n) with what is added
-            to the residuals beside.
-        first_delta: where the falling series of Huber deltas begins.
+        weights: of rows, (n,) for all lanes, (K, n), or (K, 2, n) with the weights and a shift
+            that is added to the residuals.
+        first_delta: first of the decreasing series of Huber deltas.
         damping: relative, at the first step; 0 starts with a full Newton step.
-        tol: relative decrease of the objective below which a lane has converged.
-        rounds: after these a lane is given up, and says so.
-        low, high: bounds of each lane, (K, p), where they are not the surface's.
+        tol: predicted relative decrease of the objective at or below which a lane has converged.
+        rounds: number of rounds after which a lane ends without convergence.
+        low, high: bounds of each lane, (K, p); None for those of the surface.
     """
     bounds = (
         np.broadcast_to(surface.low if low is None else low, u.shape),
@@ -95,7 +94,7 @@ def _threads() -> int:
 
 @dataclass
 class _State:
-    """The live lanes: place, value, slope, curvature, damping and stage of each."""
+    """The live lanes: position, value, gradient, curvature, damping and stage of each."""
 
     surface: Surface
     pool: ThreadPoolExecutor
@@ -137,7 +136,7 @@ class _State:
         converged: Lanes,
         sweep: int,
     ) -> None:
-        """Write the lanes that end in this sweep; `lanes` are the places of the live ones."""
+        """Write the lanes that end in this sweep; `lanes` holds the indices of the live lanes."""
         places = lanes[ended]
         solution.u[places], solution.value[places] = self.u[ended], self.f[ended]
         solution.gradient[places] = self.free_gradient()[ended]
@@ -145,14 +144,14 @@ class _State:
         solution.sweeps[places] = sweep
 
     def keep(self, live: Lanes) -> None:
-        """Forget the lanes that are not live."""
+        """Keep only the live lanes."""
         for name in ("u", "f", "g", "h", "scale", "damping", "delta", "low", "high"):
             setattr(self, name, getattr(self, name)[live])
         if self.weights.ndim > 1:
             self.weights = self.weights[live]
 
     def at_bound(self) -> NDArray[np.bool_]:
-        """Parameters that sit on a bound and are pushed against it."""
+        """Which parameters are at a bound that the objective pushes them against."""
         return ((self.u <= self.low) & (self.g > 0)) | ((self.u >= self.high) & (self.g < 0))
 
     def free_gradient(self) -> Array:
@@ -173,13 +172,13 @@ class _State:
         trial = np.clip(self.u + step, self.low, self.high)
         f, g, h = _evaluate(self.surface, self.pool, trial, self.weights, delta)
         with np.errstate(invalid="ignore"):
-            level = settled & last & (f <= self.f * (1 + 1e-12))  # below rounding: trust Newton
+            level = settled & last & (f <= self.f * (1 + 1e-12))  # change below rounding: accept it
             better = np.isfinite(f) & ((f < self.f) | switch | level)
             ratio = (self.f - f) / np.where(gain > 0, gain, np.inf)
         stuck = ~better & ((gain <= 1e-13 * self.f) | (self.damping > 1e12))
         converged = last & sane & (settled | (stuck & (self.damping <= 1.0)))
         self._accept(better, ratio, switch, trial, f, g, h, delta)
-        stuck_early = stuck & ~last & sane  # a stage that cannot improve gives way to the next
+        stuck_early = stuck & ~last & sane  # these lanes go on to the next stage
         self.delta[stuck_early] = np.maximum(
             self.delta[stuck_early] * SHRINK, self.surface.final_delta
         )
@@ -195,7 +194,7 @@ class _State:
         self.damping[which] = 1e-2
 
     def _step(self) -> tuple[Array, Array]:
-        """Damped Newton step and the decrease its quadratic model promises."""
+        """Damped Newton step, and the decrease that its quadratic model predicts."""
         bound = self.at_bound()
         g = np.where(bound, 0.0, self.g)
         h = np.where(bound[:, :, None] | bound[:, None, :], 0.0, self.h)
@@ -262,9 +261,9 @@ def _evaluate(
 
 
 def solve_positive(a: Array, b: Array) -> tuple[Array, Lanes]:
-    """Cholesky solution of many small systems; also which `a` were positive definite.
+    """Cholesky solution of many small systems, and which `a` were positive definite.
 
-    Written over lanes, because LAPACK's overhead per tiny matrix would rule.
+    It is vectorised over lanes, because the overhead of LAPACK per tiny matrix would dominate.
 
     Args:
         a: symmetric, shape (K, p, p). b: shape (K, p).
@@ -279,7 +278,7 @@ def solve_positive(a: Array, b: Array) -> tuple[Array, Lanes]:
 
 
 def _eliminated(lower: Array, x: Array, floor: Array, ok: Lanes) -> tuple[Array, Lanes]:
-    """Cholesky and both substitutions, in place; lanes with a poor pivot are not ok."""
+    """Cholesky and both substitutions, in place; lanes with a pivot near zero are not ok."""
     p = len(x)
     for j in range(p):
         ok &= lower[j, j] > floor[j]

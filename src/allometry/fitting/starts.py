@@ -1,9 +1,9 @@
-"""Start guesses scaled by the data, for laws whose parameters have no start range of their own.
+"""Start guesses scaled by the data, for laws whose parameters have no start ranges.
 
-Parameters that the value is linear in are found by evaluations and solved by least squares at
+Parameters in which the value is linear are detected by evaluations and solved by least squares at
 every start (variable projection, Golub and Pereyra 1973). The others are drawn over the
-magnitudes that the data allow, of both signs, and within the range of the sizes. Many draws are
-compared by values alone, on a sample of the rows; the best are improved one parameter at a time.
+magnitudes that the data suggest, with both signs, and over the range of the sizes. Many draws are
+compared by function values on a sample of the rows; the best are improved one parameter at a time.
 """
 
 from collections.abc import Mapping
@@ -19,30 +19,31 @@ from allometry.laws import Array
 
 __all__ = ["VARIED", "DataStarts", "scaled_by_data", "separable"]
 
-ROWS = 96  # of the sample that draws are compared on
-DRAWS = 2048  # compared at first
-BEST = 8  # of these, improved one parameter at a time
-SWEEPS = 2  # over the parameters
-LANES = 32  # starts at most, half of them improved
-PER_DECADE = 8  # magnitudes tried for one parameter
-BEYOND = 100.0  # times the largest scale of the data, and one over it below the smallest
-PROBES, PROBED_ROWS = 64, 32  # draws and rows that tell which parameters are linear
-EXACT = 1e-9  # second difference, over the values, of a value that is linear
-FELT = 1e-6  # change, over the values, of a parameter that a draw tells something about
-ELSEWHERE = 0.2  # relative distance of a parameter that may lead to another optimum
-VARIED = 4  # optima varied in a round
+ROWS = 96  # rows of the sample on which draws are compared
+DRAWS = 2048  # number of draws compared at first
+BEST = 8  # number of these that are improved one parameter at a time
+SWEEPS = 2  # over the parameters, when improving
+LANES = 32  # most starts, half of them improved
+PER_DECADE = 8  # magnitudes tried per decade of a parameter
+BEYOND = 100.0  # factor by which magnitudes go beyond the scales of the data at either end
+PROBES, PROBED_ROWS = 64, 32  # draws and rows used to detect linear parameters
+EXACT = 1e-9  # largest second difference, over the values, of a linear parameter
+FELT = 1e-6  # least change, over the values, at which a draw is used to judge linearity
+ELSEWHERE = 0.2  # least relative change of a parameter for a new start near an optimum
+VARIED = 4  # optima from which new starts are made in a round
 
 
 def scaled_by_data(surface: LawSurface) -> bool:
-    """Whether the law leaves the start of some free parameter to the data."""
+    """Whether starts are scaled by the data, because some free parameter has no start range."""
     law = surface.law
     return law.starts is None and not law.terms and any(q.start is None for q in surface.free)
 
 
 def separable(surface: LawSurface) -> LawSurface:
-    """The surface with the parameters its values are linear in solved at each step.
+    """The surface with the parameters in which its values are linear solved at each step.
 
-    As it stands where squares are not minimised, or those of logs, which are not linear in them.
+    The surface is unchanged if the objective is not squares, or is squares of logs, since logs
+    are not linear in these parameters.
     """
     if not (surface.squares and scaled_by_data(surface)) or surface.objective.logs:
         return surface
@@ -51,14 +52,14 @@ def separable(surface: LawSurface) -> LawSurface:
 
 @dataclass(frozen=True)
 class DataStarts:
-    """A sample of the rows, values to try for each parameter, and which are linear.
+    """A sample of the rows, values to try for each parameter, and the linear parameters.
 
     Attributes:
         surface: of the law. rng: of all draws.
         sizes: of the sampled rows, (m,) each. y: (m,).
-        roots: square roots of the weights that values are compared with, (m,).
+        roots: square roots of the weights of the sampled rows, (m,).
         menus: values to try for each free parameter.
-        linear: places among the free parameters; nonlinear: the others.
+        linear: indices of linear parameters among the free ones; nonlinear: the other indices.
     """
 
     surface: LawSurface
@@ -72,12 +73,12 @@ class DataStarts:
 
     @classmethod
     def of(cls, surface: LawSurface, seed: int) -> "DataStarts":
-        """Of a sample of the rows; of all rows if there are few or the law needs all of them."""
+        """From a sample of the rows, or all rows if there are few or the law needs all."""
         rng = np.random.default_rng(seed)
         count = min(surface.rows, ROWS) if surface.law.per_row else surface.rows
         rows = np.sort(rng.choice(surface.rows, count, replace=False))
         y = surface.y[rows]
-        # Squares of logs are squares of relative errors where these are small.
+        # For small errors, squares of logs are squares of relative errors.
         roots = 1 / np.abs(y) if surface.objective.logs else np.ones(count)
         sizes = {s: v[rows] for s, v in surface.sizes.items()}
         sample = cls(surface, rng, sizes, y, roots)
@@ -103,13 +104,13 @@ class DataStarts:
         return self._coordinates(np.concatenate([better[: (count + 1) // 2], points])[:count])
 
     def near(self, optima: Array, tried: int) -> Array:
-        """Starts near optima (k, p), each with one or two parameters moved elsewhere.
+        """Starts near optima (k, p), each with one or two parameters moved away.
 
-        Another optimum may lie behind values that are worse, so the lowest dips elsewhere are
-        taken, whether or not they are better.
+        Another optimum may lie behind a barrier, so the lowest local minima along each parameter
+        are taken, whether or not they are lower than the optimum.
 
         Args:
-            tried: starts for each nonlinear parameter of an optimum.
+            tried: most starts per nonlinear parameter of an optimum, with that one moved alone.
         """
         starts = []
         for point in self._natural(optima[:VARIED]):
@@ -123,7 +124,7 @@ class DataStarts:
         return self._coordinates(np.concatenate(starts)) if starts else optima[:0]
 
     def _moved(self, point: Array, j: int) -> Array:
-        """Copies with the j-th parameter over its menu, and again with one other drawn."""
+        """Copies with the j-th parameter over its menu, and again with another one redrawn."""
         menu = self.menus[j] * self._jitter(())
         count, others = len(menu), [i for i in self.nonlinear if i != j]
         trials = np.repeat(point[None], 2 * count if others else count, 0)
@@ -135,7 +136,7 @@ class DataStarts:
         return trials
 
     def _improved(self, points: Array, sums: Array) -> tuple[Array, Array]:
-        """Each point with one nonlinear parameter after the other at the best of its menu."""
+        """The points after setting each nonlinear parameter in turn to the best of its menu."""
         points, sums = points.copy(), sums.copy()
         for _ in range(SWEEPS):
             for j in self.rng.permutation(np.array(self.nonlinear, int)):
@@ -149,12 +150,12 @@ class DataStarts:
         return points, sums
 
     def _draws(self, count: int) -> Array:
-        """Natural values (count, p), each parameter drawn from its menu by itself."""
+        """Natural values (count, p), each parameter drawn independently from its menu."""
         drawn = np.stack([self.rng.choice(menu, count) for menu in self.menus], 1)
         return drawn * self._jitter(drawn.shape)
 
     def _jitter(self, shape: tuple[int, ...]) -> Array:
-        """Factors that fill the steps of a menu."""
+        """Random factors that fill the gaps between the values of a menu."""
         return np.asarray(10 ** (self.rng.uniform(-0.5, 0.5, shape) / PER_DECADE))
 
     def _value(self, points: Array) -> Array:
@@ -186,7 +187,7 @@ class DataStarts:
         return np.clip(self.surface.to_u(points), self.surface.low, self.surface.high)
 
     def _menu(self, j: int) -> Array:
-        """Natural values to try for the j-th free parameter: of its range, or of the data."""
+        """Natural values to try for the j-th free parameter, from its start range or the data."""
         parameter = self.surface.free[j]
         if parameter.start is not None:
             evenly = np.geomspace if parameter.positive else np.linspace
@@ -203,7 +204,7 @@ class DataStarts:
         return np.sort(menu) if len(menu) else np.array(parameter.bounds, float)
 
     def _linear(self) -> tuple[int, ...]:
-        """Places of free parameters that the values are linear in together, the others held."""
+        """Indices of free parameters in which the values are jointly linear, others held."""
         law, free = self.surface.law, self.surface.free
         if law.linear:
             return tuple(j for j, q in enumerate(free) if q.name in law.linear and not q.positive)
@@ -213,15 +214,16 @@ class DataStarts:
         draws = self._draws(PROBES)
         linear: list[int] = []
         for j, parameter in enumerate(free):
-            given = parameter.positive or parameter.start or parameter.bounds
-            if not given and all(sample._straight(draws, i, j) for i in (j, *linear)):
+            restricted = parameter.positive or parameter.start or parameter.bounds
+            if not restricted and all(sample._straight(draws, i, j) for i in (j, *linear)):
                 linear.append(j)
         return tuple(linear)
 
     def _straight(self, draws: Array, i: int, j: int) -> bool:
-        """Whether the values' second difference by two parameters, or one, is always zero.
+        """Whether the second difference of the values in parameters i and j is always zero.
 
-        Draws at which neither changes the values say nothing.
+        For i = j it is the second difference in one parameter. Draws at which neither parameter
+        changes the values are ignored.
         """
         corners = np.repeat(draws[None], 4, 0)
         corners[1, :, i] *= 2.0
@@ -237,7 +239,7 @@ class DataStarts:
 
 
 def _scales(sizes: Mapping[str, Array], y: Array) -> Array:
-    """Magnitudes that the data have: 1, sizes, their ranges, squares and inverses, y and 1/y."""
+    """Scales of the data: 1, sizes, their ranges, inverses, inverse squares; y and 1/y."""
     lengths = [1.0]
     for x in sizes.values():
         lengths += [float(np.ptp(x)), float(np.median(np.abs(x)))]
@@ -247,13 +249,13 @@ def _scales(sizes: Mapping[str, Array], y: Array) -> Array:
 
 
 def _dips(sums: Array) -> Lanes:
-    """Places (k,) at which a row of sums is no higher than at both neighbours."""
+    """Which sums (k,) are local minima: not higher than either neighbour."""
     around = np.concatenate([[np.inf], np.where(np.isfinite(sums), sums, np.inf), [np.inf]])
     return (around[1:-1] <= around[:-2]) & (around[1:-1] <= around[2:])
 
 
 def _distinct(points: Array, sums: Array) -> tuple[Array, Array]:
-    """By rising sums, without sums that are not finite or equal to the one before."""
+    """Points by increasing sum, without sums that are not finite or repeated."""
     order = np.argsort(sums)
     order = order[np.isfinite(sums[order])]
     ordered = sums[order]

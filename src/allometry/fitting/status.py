@@ -1,4 +1,4 @@
-"""The verdict on a fit in one code and in words: what was found, and what to do about it."""
+"""The status of a fit, as a code and in words: what is in doubt, and what to do about it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,12 +32,12 @@ def judged(
     problem: Problem,
     rows_design: Design,
 ) -> Status:
-    """The gravest doubt gives the code; every doubt gives a sentence.
+    """The status: the most serious doubt gives the code, and every doubt gives a sentence.
 
     Args:
         certificate: of the search. parameters: with their verdicts.
         method: of the intervals. problem: that was solved.
-        rows_design: what the sizes of the rows leave open.
+        rows_design: what the sizes of the rows do not determine.
     """
     squares = problem.objective.squares
     doubts = {
@@ -46,7 +46,7 @@ def judged(
         **_parameters(certificate, parameters, problem.law, rows_design),
         **_resamples(method, squares),
     }
-    if "noise_free" in doubts:  # refits to rounding errors do not converge
+    if "noise_free" in doubts:  # refits to data whose only noise is rounding do not converge
         doubts.pop("resamples_weak", None)
     sentences = [*doubts.values()]
     if "not_identified" in doubts and not _graver_than_scale(parameters, problem.law, rows_design):
@@ -57,7 +57,10 @@ def judged(
 
 
 def _graver_than_scale(parameters: Mapping[str, Estimate], law: Law, rows_design: Design) -> bool:
-    """Whether more is open than the wide interval of a coefficient, y at x = 1 say."""
+    """Whether anything other than the width of a coefficient's interval is in doubt.
+
+    A coefficient is often y at x = 1, far from the data, so that its interval is wide.
+    """
     return bool(rows_design.open) or any(
         e.verdict in WEAK and not (e.verdict == "wide" and law.kind(name) == "coefficient")
         for name, e in parameters.items()
@@ -74,8 +77,8 @@ def _search(c: Certificate, squares: bool, rows_design: Design) -> dict[StatusCo
     doubts: dict[StatusCode, str] = {}
     if not c.polished and rows_design.flat:
         doubts["not_converged"] = (
-            f"At the best point the law does not depend on {', '.join(rows_design.flat)}, so it "
-            "is not proven an optimum. Give a start, or take a simpler law."
+            f"At the best point the law does not depend on {', '.join(rows_design.flat)}, so the "
+            "point is not proven to be an optimum. Give a start, or use a simpler law."
         )
     elif not c.polished:
         softer = "" if squares else "a larger delta of huber_log, squared_log, "
@@ -124,7 +127,7 @@ def _parameters(
     sentences = []
     if rows_design.confounded:
         sentences.append(
-            f"{rows_design.relation}: these rows do not tell the effects of the two apart, so "
+            f"{rows_design.relation}: these rows cannot separate the effects of the two, so "
             f"{', '.join(rows_design.confounded)} are not identified. {rows_design.along}".strip()
         )
     weak = {
@@ -143,7 +146,7 @@ def _parameters(
 
 
 def _at_bound(names: Sequence[str], law: Law, falls: str) -> str:
-    """Parameters at a bound of the solver, and what to do about them."""
+    """A sentence on the parameters at a bound of the solver, and what to do about them."""
     where = f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} at the solver's bound"
     if falls:
         return f"{falls}, and {where}. Use a law that rises, such as power_ceiling."
@@ -156,7 +159,10 @@ def _at_bound(names: Sequence[str], law: Law, falls: str) -> str:
 
 
 def _not_determined(weak: Mapping[str, Estimate], law: Law) -> str:
-    """Which parameters the rows leave open, and how far: the words with the first factor only."""
+    """A sentence on the parameters that the rows do not determine, and by how much.
+
+    The first factor has an explanation, the others are bare numbers.
+    """
     named, words = [], "ends a factor of {} apart"
     for name, e in weak.items():
         if e.verdict == "wide" and e.low * e.high > 0:

@@ -1,8 +1,8 @@
-"""The surface that a solver descends: rows, a law and an objective, in solver coordinates.
+"""The surface that a solver minimises: rows, a law and an objective, in solver coordinates.
 
-Solver coordinates u: the log of a positive parameter, another parameter itself,
-all for centred sizes, without the parameters held fixed. A law may have `Coordinates`
-of its own that stand for its parameters.
+Solver coordinates u are the logs of positive parameters and the other parameters themselves,
+for centred sizes and without the parameters held fixed. If a law has `Coordinates`, these
+replace its parameters.
 """
 
 import copy
@@ -19,32 +19,33 @@ from allometry.laws.law import Array, Law
 
 __all__ = ["LawSurface", "shifted"]
 
-# Absolute values are minimised as Huber with these deltas (y is centred to about 1),
-# by all lanes and by the polished ones. Rows outside delta are shifted alike, so the
-# place of the optimum moves far less than its value.
+# Absolute values are minimised as Huber with these deltas (y is centred to about 1): BLUNT for
+# all lanes, SHARP for the polished ones. The penalties of all rows outside delta shift by the same
+# amount, so the position of the optimum changes far less than its value.
 BLUNT, SHARP = 1e-4, 1e-8
 
-NO_FLOOR = 1e-6  # of the smallest y: a floor that is none
+NO_FLOOR = 1e-6  # of the smallest y: the lower bound of a floor, which then has no effect
 
 
 def shifted(weights: Array, r: Array) -> tuple[Array, Array]:
-    """Weights, and residuals of each lane's own response, of weights (K, 2, n)."""
+    """Row weights, and residuals with each lane's shift added if weights are (K, 2, n)."""
     return (weights[:, 0], r + weights[:, 1]) if weights.ndim == 3 else (weights, r)
 
 
 class LawSurface(ABC):
-    """What is minimised, and its coordinates: from solver vectors to parameters and back.
+    """The function that is minimised, and the maps between solver vectors and parameters.
 
     Attributes:
         exact: whether `evaluate` gives exact second derivatives.
-        squares: whether `least_squares` minimises it: a sum of squares, and a law without
-            derivatives of its own.
-        free: the parameters that are not held fixed; `places` among all of the law's.
-        positive: which of them are solved on a log scale, (p,).
-        linear: places of the free parameters that are solved at every step of a search.
+        squares: whether `least_squares` minimises it: a sum of squares of a law without terms
+            or a gradient.
+        free: the parameters that are not held fixed. places: their indices among all of the
+            law's parameters.
+        positive: which of the free parameters are solved on a log scale, (p,).
+        linear: indices of the free parameters that are solved linearly at every step.
         low, high: bounds in solver coordinates, (p,).
-        centre: what each symbol is divided by.
-        along: the law's own coordinates, where the search goes along them.
+        centre: divisor of each symbol; see `_centres`.
+        along: the law's `Coordinates`, if the search uses them.
     """
 
     exact = False
@@ -77,12 +78,12 @@ class LawSurface(ABC):
         self.places = [j for j, p in enumerate(law.parameters) if p.name not in self.fixed]
         self.positive = np.array([p.positive for p in self.free])
         self.low, self.high = self._bounds()
-        if (self.y > 0).all():  # where y falls by decades, a floor may lie far below its middle
+        if (self.y > 0).all():  # if y spans decades, a floor may lie far below its middle
             least = np.log(NO_FLOOR * self.y.min())
             floors = [p.positive and law.kind(p.name) == "floor" for p in self.free]
             self.low = np.where(floors, np.minimum(self.low, least), self.low)
         plain = not law.terms and law.gradient is None
-        self.least_scale = 0.0 if plain else 1e-10  # such parameters may have any unit
+        self.least_scale = 0.0 if plain else 1e-10  # parameters of plain laws may have any unit
         self.squares = plain and bool(np.isinf(objective.delta))
         if not centred and law.centring != "none":  # bounds are for centred sizes
             loose = np.array(
@@ -93,19 +94,19 @@ class LawSurface(ABC):
 
     @property
     def one_basin(self) -> bool:
-        """Whether the objective has one optimum only, whatever the rows."""
+        """Whether the objective has a single optimum for any rows."""
         linear = {p.name for p in self.free} <= set(self.law.linear)
         return linear and not self.objective.logs
 
     def _bounds(self) -> tuple[Array, Array]:
-        """In solver coordinates, infinite where a parameter has none, (p,) each."""
+        """Bounds in solver coordinates, (p,) each; infinite for parameters without bounds."""
         low, high = (
             np.array([p.bounds[end] if p.bounds else np.nan for p in self.free]) for end in (0, 1)
         )
-        given = ~np.isnan(low)
+        bounded = ~np.isnan(low)
         return (
-            np.where(given, self.to_u(low), -np.inf),
-            np.where(given, self.to_u(high), np.inf),
+            np.where(bounded, self.to_u(low), -np.inf),
+            np.where(bounded, self.to_u(high), np.inf),
         )
 
     @abstractmethod
@@ -118,7 +119,7 @@ class LawSurface(ABC):
         return np.where(self.positive, np.log(safe), values)
 
     def to_u_all(self, values: Array) -> Array:
-        """Solver coordinates of centred parameters given for all of the law's, (k, all)."""
+        """Solver coordinates of centred values of all parameters of the law, (k, all)."""
         if self.along is not None:
             named = self.along.of(dict(zip(self.law.names, values.T, strict=True)))
             values = np.stack([named[name] for name in self.law.names], 1)
@@ -130,7 +131,7 @@ class LawSurface(ABC):
         return named if self.along is None else self.along.parameters(named)
 
     def _named(self, u: Array) -> dict[str, Array]:
-        """What solver vectors (k, p) stand for, parameters or the law's coordinates, each (k,)."""
+        """Parameters, or the law's `Coordinates`, of solver vectors (k, p), each (k,)."""
         values = {name: np.full(len(u), value) for name, value in self.fixed.items()}
         for j, p in enumerate(self.free):
             values[p.name] = np.exp(u[:, j]) if p.positive else u[:, j]
@@ -153,36 +154,36 @@ class LawSurface(ABC):
         return {**self.law.to_raw(centred, self.centre), **fixed}
 
     def has_raw(self, u: Array) -> NDArray[np.bool_]:
-        """Which points (k, p) have parameters for raw sizes that are floats, (k,).
+        """Which points (k, p) have finite parameters for raw sizes, (k,).
 
-        Those of centred sizes may, and yet a scale of the raw ones be beyond the largest float.
+        A raw parameter may overflow although the centred one is finite.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             raw = self.raw(u)
-        there = np.ones(len(u), bool)
+        finite = np.ones(len(u), bool)
         for p in self.free:
-            there &= np.isfinite(raw[p.name])
+            finite &= np.isfinite(raw[p.name])
             if p.positive:
-                there &= raw[p.name] > 0
-        return there
+                finite &= raw[p.name] > 0
+        return finite
 
     def compared(self, u: Array) -> Array:
-        """Predictions (k, n), their logs where residuals are in logs; NaN where none exist."""
+        """Predictions (k, n), or their logs if residuals are in logs; not finite if undefined."""
         with np.errstate(all="ignore"):
             predicted = self._value(u)
             return np.log(predicted) if self.objective.logs else predicted
 
     def plain_residuals(self, u: Array) -> Array:
-        """Residuals (k, n): of log y where the objective is in logs, else of centred y."""
+        """Residuals (k, n): of log y if the objective is in logs, else of centred y."""
         with np.errstate(all="ignore"):
             predicted = self._value(u)
         return self.objective.residuals(self.y, predicted)
 
     def check_centring(self, u: Array) -> None:
-        """Refuse an `uncentre` that is not the inverse of centring, by one evaluation at u (1, p).
+        """Check by one evaluation at u (1, p) that `uncentre` is the inverse of centring.
 
         Raises:
-            UsageError: raw parameters at raw sizes give other values than centred ones.
+            UsageError: raw and centred parameters give different values.
         """
         if self.law.terms or self._plain():
             return
@@ -194,12 +195,12 @@ class LawSurface(ABC):
         if (np.abs(raw - centred)[usable] > 1e-6 * height).any():
             raise UsageError(
                 f"law {self.law.name}: the parameters that `uncentre` returns give other values "
-                f"at raw sizes than the centred ones at centred sizes; mend `uncentre`, or give "
-                "neither `uncentre` nor `centring`, and the law is fitted in raw sizes"
+                f"at raw sizes than the centred ones at centred sizes; correct `uncentre`, or give "
+                "neither `uncentre` nor `centring` to fit the law in raw sizes"
             )
 
     def of_rows(self, places: NDArray[np.intp]) -> Self:
-        """The same law, units and bounds on some of the rows."""
+        """The same law, units and bounds on a subset of the rows."""
         view = copy.copy(self)
         view.sizes = {symbol: values[places] for symbol, values in self.sizes.items()}
         view.y = self.y[places]
@@ -214,13 +215,13 @@ class LawSurface(ABC):
         return view
 
     def separated(self, linear: tuple[int, ...]) -> Self:
-        """The same problem, these parameters (values linear in them) solved at every step."""
+        """The same problem with these parameters, in which values are linear, solved each step."""
         view = copy.copy(self)
         view.linear = linear
         return view
 
     def sharpened(self) -> Self:
-        """With exact curvature, absolute values as sharp as can be, and nothing separated."""
+        """With exact curvature, the sharpest delta for absolute values, no linear parameters."""
         view = self.with_curvature()
         view.linear = ()
         view.final_delta = SHARP if self.objective.delta == 0 else self.final_delta
@@ -233,7 +234,7 @@ class LawSurface(ABC):
 def _centres(
     law: Law, sizes: Mapping[str, Array], y: Array, fixed: Mapping[str, float]
 ) -> dict[str, float]:
-    """The middle of each symbol; 1 where a parameter is fixed in raw units."""
+    """The centre of each symbol; 1 where centring would change the unit of a fixed parameter."""
     loose = {t.coefficient for t in law.terms if not t.powers}
     loose |= {e for t in law.terms for _, e in t.powers}
     loose |= set(law.coordinates.same if law.coordinates else ())

@@ -1,4 +1,4 @@
-"""Where the scatter comes from: seeds, misfit of the law, evaluation."""
+"""Sources of the scatter of residuals: seeds, misfit of the law, evaluation."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,18 @@ def components(
 ) -> dict[str, float]:
     """Standard deviations, in the units of the residuals, by one-way analysis of variance.
 
-    Rows at one design point differ by seed (evaluation included); means of design
-    points differ from the law by what seeds leave in a mean, and by misfit.
+    Rows at one design point differ by seed and evaluation. Means of design points differ from
+    the law by misfit and by the remaining scatter of seeds.
 
     Args:
         points: label of each row's design point (n,).
-        residuals: (n,). parameters: spent on the law.
+        residuals: (n,). parameters: number of fitted parameters.
         evaluation: standard deviation of each row's evaluation, in the units of the
-            residuals, told apart from seeds.
+            residuals; it is then subtracted from the scatter of seeds.
 
     Returns:
-        "seed", "misfit" and, where given, "evaluation"; empty where no point repeats.
+        "seed"; "misfit" if there are more design points than parameters; "evaluation" if it is
+        given. Empty if no design point has several rows.
     """
     labels = np.unique(points, return_inverse=True)[1]
     counts = np.bincount(labels).astype(float)

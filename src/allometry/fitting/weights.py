@@ -1,7 +1,7 @@
-"""How much each of several laws counts: information criteria, weights, averages.
+"""Weights of several laws: information criteria, weights, averages.
 
 Weights are those of Burnham and Anderson (2004, Sociological Methods and Research 33,
-261-304), with AICc, tempered for residuals that resemble their neighbours.
+261-304) with AICc, tempered if neighbouring residuals are correlated.
 """
 
 import math
@@ -19,7 +19,7 @@ SMALLEST = 1e-300  # keeps logs and quotients of an exact fit finite
 
 
 def information(fits: Mapping[str, Fit]) -> dict[str, tuple[float, float]]:
-    """AICc and BIC of fits to the same rows, by the likelihood their objective stands for.
+    """AICc and BIC of fits to the same rows, by the likelihood that their objective implies.
 
     With n rows, K = p + 1 free parameters (the scale counts) and S the objective at the
     fit, AICc = -2 log L + 2K + 2K(K + 1)/(n - K - 1) and BIC = -2 log L + K log n, and
@@ -29,14 +29,14 @@ def information(fits: Mapping[str, Fit]) -> dict[str, tuple[float, float]]:
     - absolute values, Laplace with its scale profiled out: -2 log L = 2 n log(S / n);
     - Huber: -2 log L = 2 S / c + n log c. Huber's least favourable density (1964, Annals
       of Mathematical Statistics 35, 73-101) is exp(-rho(r) / c), Gaussian inside delta
-      and exponential outside. Its scale c is not profiled out law by law: the tails are
-      exponential, so a few gross outliers would set c and hide all other rows. One c for
-      all laws is their smallest estimate of the dispersion: 2 S / c then is the statistic
-      of Schrader and Hettmansperger (1980, Biometrika 67, 93-101), and AICc the QAICc of
-      Burnham and Anderson (2002, Model Selection and Multimodel Inference, section 2.5).
+      and exponential outside. Its scale c is not profiled out for each law: the tails are
+      exponential, so a few gross outliers would determine c and hide all other rows. All
+      laws share one c, the smallest of their estimates of the dispersion. 2 S / c then is the
+      statistic of Schrader and Hettmansperger (1980, Biometrika 67, 93-101), and AICc the QAICc
+      of Burnham and Anderson (2002, Model Selection and Multimodel Inference, section 2.5).
 
-    Residuals are of log y, or of y where the objective is additive. AICc is infinite where a
-    law leaves no rows to spare.
+    Residuals are of log y, or of y if the objective is additive. AICc is infinite if n is not
+    larger than K + 1.
     """
     huber = [fit for fit in fits.values() if fit.objective.name == "huber_log"]
     dispersion = min(map(_dispersion, huber), default=math.inf)
@@ -63,9 +63,9 @@ def _deviance(fit: Fit, dispersion: float) -> float:
 def _dispersion(fit: Fit) -> float:
     """Estimate of c: sum(w psi^2) / (n - p) over the mean of psi'.
 
-    The mean of psi' is the share of rows inside delta. It is taken from Gaussian residuals
-    with the robust standard deviation of these, so that it is not zero where delta is
-    narrower than any residual.
+    The mean of psi' is the share of rows inside delta. It is computed for Gaussian residuals
+    with the robust standard deviation of the actual ones, so that it is not zero if delta is
+    smaller than every residual.
     """
     problem, n, free = fit.problem, fit.rows, _free(fit)
     if n <= free:
@@ -83,11 +83,11 @@ def _free(fit: Fit) -> int:
 
 
 def akaike_weights(fits: Mapping[str, Fit]) -> dict[str, float]:
-    """Weights exp(-AICc/2t), t the rows that carry the information of one.
+    """Weights proportional to exp(-AICc/(2t)), where t rows carry the information of one.
 
-    With correlation c between neighbours in size, n rows are worth n (1 - c)/(1 + c);
-    c is taken from the law with the best AICc. If no law has rows to spare
-    (AICc infinite), all weigh alike.
+    With correlation c between neighbours in size, n rows carry the information of
+    n (1 - c)/(1 + c) independent rows; c is that of the law with the best AICc. If AICc is
+    infinite for all laws, their weights are equal.
     """
     score = {name: aicc for name, (aicc, _) in information(fits).items()}
     best = min(score, key=lambda name: score[name])
@@ -99,7 +99,7 @@ def akaike_weights(fits: Mapping[str, Fit]) -> dict[str, float]:
 
 
 def _neighbour_correlation(fit: Fit) -> float:
-    """Correlation of each residual with the next in rising size, 0 to 0.95."""
+    """Correlation of each residual with the next in order of size, limited to 0 to 0.95."""
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.sum([np.log(fit.data[s]) for s in fit.law.sizes], axis=0)
     r = fit.residuals()[np.argsort(size, kind="stable")]
@@ -108,14 +108,14 @@ def _neighbour_correlation(fit: Fit) -> float:
 
 
 def inverse_square_weights(errors: Mapping[str, float]) -> dict[str, float]:
-    """Proportional to 1/error^2; zero for an infinite error, equal where all are."""
+    """Weights proportional to 1/error^2; zero for an infinite error, equal if all are infinite."""
     power = {name: (max(v, 1e-12) ** -2 if np.isfinite(v) else 0.0) for name, v in errors.items()}
     total = sum(power.values())
     return {name: (v / total if total > 0 else 1 / len(power)) for name, v in power.items()}
 
 
 def average(predictions: Mapping[str, tuple[float, Array]], *, logs: bool) -> Array:
-    """The weighted mean of predictions (n,), of their logs where the objective is in logs."""
+    """The weighted mean of predictions (n,), or of their logs if the objective is in logs."""
     total = sum(weight for weight, _ in predictions.values())
     mean: Array = np.zeros(())
     with np.errstate(divide="ignore", invalid="ignore"):

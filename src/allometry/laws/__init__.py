@@ -1,9 +1,10 @@
-"""Laws: one functional form a file, each exported under its name.
+"""Laws: one functional form per file, each exported under its name.
 
 ``laws.chinchilla`` is the law itself, a frozen value; ``laws.named("chinchilla")`` is the same
-object. Adding a law is adding a file with a module-level `LAW` and its import below. The
-imports stand here, not in a loop over the files, so that type checkers know the names; they
-also put each law in the place of the module of the same name, whoever imports that module first.
+object. To add a law, add a file with a module-level `LAW` and its import below. The imports are
+written out, not done in a loop over the files, so that type checkers know the names. They also
+ensure that each name refers to the law, not to the module of the same name, whichever code
+imports that module first.
 """
 
 import importlib.util
@@ -44,7 +45,8 @@ from allometry.laws.vocabulary import LAW as vocabulary
 
 bnsl1, bnsl2, bnsl3 = _BNSL
 
-# An alias is the same law under another name; these two are of Alabdulmohsin et al. 2209.06640.
+# An alias is the same law under another name. M1 and M2 are names of Alabdulmohsin et al.
+# (2209.06640).
 m1, m2 = power, power_floor
 
 __all__ = [
@@ -92,12 +94,16 @@ __all__ = [
 
 
 def available() -> dict[str, Law]:
-    """Every name there is, and its law; under an alias the law has its first name."""
+    """Every name, aliases included, with its law; `Law.name` is the name without alias."""
     return {name: law for name in __all__ if isinstance(law := globals()[name], Law)}
 
 
 def named(name: str) -> Law:
-    """The law of that name or alias; UsageError lists the names there are."""
+    """The law of that name or alias.
+
+    Raises:
+        UsageError: no such law; the message lists the names.
+    """
     laws = available()
     if name not in laws:
         raise UsageError(
@@ -108,10 +114,10 @@ def named(name: str) -> Law:
 
 
 def from_file(path: str | Path) -> Law:
-    """The `LAW` of a Python file the user names. The file is run; what it prints is on stderr.
+    """The `LAW` of a Python file. The file is run; its prints go to stderr.
 
     Raises:
-        UsageError: no such file, it cannot be run, or it defines no `LAW`.
+        UsageError: the file does not exist, cannot be run or defines no `LAW`.
     """
     path = Path(path)
     check_regular(path)

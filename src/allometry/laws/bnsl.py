@@ -34,7 +34,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """The value, and derivatives by every parameter."""
+    """The value, and its derivatives with respect to every parameter."""
     power, breaks = _parts(p, sizes)
     slopes = {
         "y": p["a"] + power,
@@ -59,7 +59,7 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """Slopes of either sign, breaks in rising order inside the data."""
+    """Slopes of either sign, breaks in increasing order inside the data."""
     count = (uniform.shape[1] - 3) // 3
     log_x = np.log(sizes["x"])
     places = np.sort(uniform[:, 4::3][:, :count], axis=1)
@@ -99,7 +99,7 @@ def _law(breaks: int) -> Law:
         uncentre=uncentre,
         starts=starts,
         linear=("a", "b"),
-        valid="x > 0; breaks lie inside the data or are not known",
+        valid="x > 0; a break outside the range of the data cannot be determined",
         default_starts=(96, 240, 400)[breaks - 1],
     )
 

@@ -7,13 +7,13 @@ from allometry.laws.law import Allocation, Array, Law, Parameter, Term, Values
 __all__ = ["LAW", "MEANINGS", "allocation", "derived"]
 
 MEANINGS = {
-    "a": "exponent of the best N in compute, N* ~ C^a",
-    "b": "exponent of the best D in compute, D* ~ C^b",
+    "a": "exponent of compute in the compute-optimal N, N* ~ C^a",
+    "b": "exponent of compute in the compute-optimal D, D* ~ C^b",
 }
 
 
 def allocation(values: Values) -> Allocation:
-    """A N^-alpha + B D^-beta, of which the loss is a rising function."""
+    """A N^-alpha + B D^-beta, of which the loss is an increasing function."""
     return Allocation(np.log(values["A"]), values["alpha"], np.log(values["B"]), values["beta"])
 
 
@@ -46,5 +46,5 @@ LAW = Law(
     derived=derived,
     allocation=allocation,
     meanings=MEANINGS,
-    valid="N > 0, D > 0, L > E > 0; N and D must vary apart from each other",
+    valid="N > 0, D > 0, L > E > 0; N and D must vary independently",
 )

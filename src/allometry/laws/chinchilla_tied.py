@@ -1,4 +1,4 @@
-"""Chinchilla with one exponent for N and D: optimal N and D grow alike."""
+"""Chinchilla with one exponent for N and D: optimal N and D both grow as C^0.5."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ __all__ = ["LAW"]
 
 
 def allocation(values: Values) -> Allocation:
-    """A N^-alpha + B D^-alpha, of which the loss is a rising function."""
+    """A N^-alpha + B D^-alpha, of which the loss is an increasing function."""
     return Allocation(np.log(values["A"]), values["alpha"], np.log(values["B"]), values["alpha"])
 
 

@@ -1,4 +1,4 @@
-"""Loss when data are repeated, and parameters exceed what unique data can use."""
+"""Loss when data are repeated and the model may be larger than the unique data can use."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from allometry.laws.law import Array, Law, Parameter, Values
 __all__ = ["LAW"]
 
 
-def _worth(repeats: Array, half: Array) -> Array:
-    """1 + R*(1 - exp(-R/R*)): what `repeats` further passes are worth in unique units."""
-    return 1 - half * np.expm1(-repeats / half)
+def _worth(repeats: Array, scale: Array) -> Array:
+    """1 + R*(1 - exp(-R/R*)): value of one pass and R = `repeats` more, in passes of new data."""
+    return 1 - scale * np.expm1(-repeats / scale)
 
 
 def value(p: Values, sizes: Values) -> Array:
@@ -29,7 +29,7 @@ LAW = Law(
         "L = E + A/(U_N (1 + R_N (1 - exp(-(N/U_N - 1)/R_N))))^alpha "
         "+ B/(U (1 + R_D (1 - exp(-(D/U - 1)/R_D))))^beta"
     ),
-    source="Muennighoff et al. 2305.16264, eq. 5 and 6; the other five from its C4 fit",
+    source="Muennighoff et al. 2305.16264, eq. 5 and 6; fixed parameters from its C4 fit",
     sizes=("N", "D", "U"),
     response="L",
     parameters=(
@@ -51,14 +51,14 @@ LAW = Law(
         Parameter("beta", "exponent of D", bounds=(1e-3, 3.0), start=(0.2, 0.5)),
         Parameter(
             "R_N",
-            "scale, in repeats, over which excess parameters lose worth",
+            "scale, in repeats, over which excess parameters lose value",
             positive=True,
             bounds=(1e-2, 1e10),
             start=(0.1, 1e3),
         ),
         Parameter(
             "R_D",
-            "scale, in repeats, over which repeated data lose worth",
+            "scale, in repeats, over which repeated data lose value",
             positive=True,
             bounds=(1e-2, 1e10),
             start=(0.1, 1e3),

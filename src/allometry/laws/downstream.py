@@ -1,4 +1,4 @@
-"""Accuracy of a task by N and D in two steps: N and D give its loss, a sigmoid its accuracy."""
+"""Task accuracy from N and D in two steps: a power law for task loss, a sigmoid for accuracy."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by every parameter."""
+    """Derivatives with respect to every parameter."""
     log_n, log_d = np.log(sizes["N"]), np.log(sizes["D"])
     by_a, by_b = np.exp(-p["alpha"] * log_n), np.exp(-p["beta"] * log_d)
     loss = task_loss(p, sizes)
@@ -44,9 +44,9 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """Up to 6 of task loss due to N and D each at the middle of the rows, k from -0.2 to -10.
+    """Task loss of 0.1 to 6 due to N and to D each at the middle of the rows; k from -0.2 to -10.
 
-    Levels lie about those of the data, and the middle of the step within the losses there are.
+    The levels lie near those of the data, and the middle of the step near the losses of the rows.
     """
     low, high = float(y.min()), float(y.max())
     span = (high - low) * (1 + 2 * uniform[:, 0] ** 2)
@@ -90,7 +90,7 @@ LAW = Law(
     fixed={"E": 0.0, "k": -1.0},
     linear=("a", "b"),
     positive_sizes=True,
-    valid="N > 0, D > 0. y alone tells neither unit nor zero of the task loss: hold what a fit of "
-    "chinchilla to the task loss gives, or k = -1 and E = 0",
+    valid="N > 0, D > 0. y alone determines neither unit nor zero of the task loss: hold E, A, B, "
+    "alpha and beta of a chinchilla fit to the task loss, or k = -1 and E = 0",
     default_starts=200,
 )  # fmt: skip

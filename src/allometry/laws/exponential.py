@@ -15,20 +15,20 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by E, A and s."""
+    """Derivatives with respect to E, A and s."""
     fall = np.exp(-sizes["x"] / p["s"])
     return {"E": np.ones_like(fall), "A": fall, "s": p["A"] * fall * sizes["x"] / p["s"] ** 2}
 
 
 def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
-    """E, A in units of y; s in units of x."""
+    """E and A in units of y; s in units of x."""
     return {"E": p["E"] * centre["y"], "A": p["A"] * centre["y"], "s": p["s"] * centre["x"]}
 
 
 LAW = Law(
     name="exponential",
     formula="y = E + A exp(-x/s)",
-    source="the usual rival of power_floor, e.g. Viering and Loog 2103.10948, table 1",
+    source="common alternative to power_floor, e.g. Viering and Loog 2103.10948, table 1",
     sizes=("x",),
     response="y",
     parameters=(
@@ -40,7 +40,7 @@ LAW = Law(
         ),
         Parameter(
             "s",
-            "x over which the excess falls by e",
+            "x over which the excess falls by a factor e",
             positive=True,
             bounds=(1e-3, 1e4),
             start=(0.03, 30.0),

@@ -15,7 +15,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by C, A and s."""
+    """Derivatives with respect to C, A and s."""
     gap = np.exp(-sizes["x"] / p["s"])
     return {"C": np.ones_like(gap), "A": -gap, "s": -p["A"] * gap * sizes["x"] / p["s"] ** 2}
 
@@ -26,7 +26,7 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """s from a fifth of the smallest step between sizes to three times their span."""
+    """s from a fifth of the smallest gap between sizes to three times their range."""
     x = np.unique(sizes["x"])
     shortest, span = np.diff(x).min(initial=np.ptp(x)), np.ptp(x)
     s = 0.2 * shortest * (15 * span / shortest) ** uniform[:, 2]
@@ -38,14 +38,14 @@ def starts(uniform: Array, sizes: Values, y: Array) -> Array:
 LAW = Law(
     name="exponential_ceiling",
     formula="y = C - A exp(-x/s)",
-    source="Viering and Loog 2103.10948, table 1 (EXP3 of 1 - y); the usual rival of power_ceiling",
+    source="Viering and Loog 2103.10948, table 1 (EXP3 of 1 - y); alternative to power_ceiling",
     sizes=("x",),
     response="y",
     parameters=(
         Parameter("C", "ceiling of y, reached at infinite x", bounds=(-1e6, 1e6)),
         Parameter("A", "y below the ceiling at x = 0", positive=True, bounds=(1e-9, 1e9)),
         Parameter(
-            "s", "x over which the gap to the ceiling falls by e", positive=True,
+            "s", "x over which the gap to the ceiling falls by a factor e", positive=True,
             bounds=(1e-9, 1e9),
         ),
     ),

@@ -1,4 +1,4 @@
-"""Loss of N and D where coefficient and exponent of D depend on N."""
+"""Loss of N and D, where the coefficient and the exponent of D depend on N."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,8 @@ from allometry.laws.law import Array, Coordinates, Law, Parameter, Values
 
 __all__ = ["LAW", "bent"]
 
-# For each of the three functions of N: names of the factor of its power of N, of the exponent of
-# that power, and of the constant.
+# For each of the three functions of N, names of: the factor of its power of N, the exponent of
+# that power, the constant.
 TRIPLES = (("s", "q", "S"), ("B", "b", "Q"), ("A", "a", "E"))
 SMALL = 1e-4  # |r ln x| below which `bent` uses a series, whose relative error is 1e-9
 
@@ -61,7 +61,7 @@ def bent(log_x: Array, r: Array) -> tuple[Array, Array]:
 
 
 def _curves(c: Values, log_n: Array) -> list[tuple[Array, Array]]:
-    """(N^r - 1)/r of each of the three functions of N, and its derivative in r."""
+    """(N^r - 1)/r for each of the three functions of N, and its derivative in r."""
     return [bent(log_n, c[power]) for _, power, _ in TRIPLES]
 
 
@@ -94,8 +94,8 @@ def gradient_along(c: Values, sizes: Values) -> dict[str, Array]:
 def coordinates(p: Values) -> dict[str, Array]:
     """Level, slope in ln N and exponent of each function of N at N = 1, the middle of the rows.
 
-    s N^q + S is l + m (N^q - 1)/q with l = s + S and m = s q. As q goes to 0, it
-    becomes a line in ln N, for which s and S are infinite. A search in l, m and q can cross q = 0.
+    s N^q + S is l + m (N^q - 1)/q with l = s + S and m = s q. As q goes to 0, it becomes a line
+    in ln N, for which s and S are infinite. A search over l, m and q can cross q = 0.
     """
     c = dict(p)
     for scale, power, rest in TRIPLES:
@@ -124,8 +124,8 @@ def starts(uniform: Array, sizes: Values, y: Array) -> Array:
     """Level and slope of each function of N at the middle of the rows, and its exponent.
 
     The loss at infinite D is 30 to 95% of the middle loss, and falls as N^0 to N^-0.2. The rest of
-    the loss falls there as D^-0.1 to D^-1 and as N^0 to N^-0.4. D's exponent varies as N^0.05 to
-    N^-0.25.
+    the loss falls at the middle as D^-0.1 to D^-1 and as N^0 to N^-0.4. D's exponent varies as
+    N^0.05 to N^-0.25.
     """
     log_n, log_d = (float(np.log(sizes[s]).mean()) for s in ("N", "D"))
     middle, share = float(np.log(np.abs(y)).mean()), 0.3 + 0.65 * uniform[:, 0]
@@ -171,6 +171,6 @@ LAW = Law(
     ),
     uncentre=uncentre,
     starts=starts,
-    valid="N > 0, D > 0, L > 0; many sizes of N and of D",
+    valid="N > 0, D > 0, L > 0; needs many different N and D",
     default_starts=64,
 )

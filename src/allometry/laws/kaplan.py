@@ -1,4 +1,4 @@
-"""Loss of N and D with one joint bend and no floor."""
+"""Loss of N and D, as a power of the sum of a term in N and a term in D, without a floor."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,13 @@ from allometry.laws.law import Allocation, Array, Law, Parameter, Values
 
 __all__ = ["LAW"]
 
-# N_c and D_c carry the scale of the loss to the power 1/alpha: with 1/100 a loss of 100 makes it
-# 1e200, which a float holds times any N or D.
+# N_c and D_c carry the scale of the loss to the power 1/alpha. With alpha = 1/100, a loss of 100
+# gives 1e200, which times any N or D still is a float.
 EXPONENTS = (1e-2, 10.0)
 
 
 def _parts(p: Values, sizes: Values) -> tuple[Array, Array, Array]:
-    """log(N_c/N), share of the N part in the bracket, log of the bracket."""
+    """log(N_c/N), share of the N term in the bracket, log of the bracket."""
     far = np.log(p["N_c"]) - np.log(sizes["N"])
     by_n = far * p["alpha_N"] / p["alpha_D"]
     bracket = np.logaddexp(by_n, np.log(p["D_c"]) - np.log(sizes["D"]))
@@ -22,7 +22,7 @@ def _parts(p: Values, sizes: Values) -> tuple[Array, Array, Array]:
 
 
 def allocation(p: Values) -> Allocation:
-    """(N_c/N)^(alpha_N/alpha_D) + D_c/D, of which the loss is a rising function."""
+    """(N_c/N)^(alpha_N/alpha_D) + D_c/D, of which the loss is an increasing function."""
     ratio = p["alpha_N"] / p["alpha_D"]
     return Allocation(ratio * np.log(p["N_c"]), ratio, np.log(p["D_c"]), np.ones_like(ratio))
 
@@ -33,7 +33,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by every parameter, with the loss, which is made on the way."""
+    """The loss, and its derivatives with respect to every parameter."""
     far, share, bracket = _parts(p, sizes)
     loss = np.exp(p["alpha_D"] * bracket)
     return {
@@ -56,7 +56,7 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """Exponents over their range; N's share of the bracket at the centre, 2 to 98%."""
+    """Exponents from 0.02 to 1; N's share of the bracket at the centre from 2 to 98%."""
     alpha_n, alpha_d = 0.02 * 50 ** uniform[:, 2], 0.02 * 50 ** uniform[:, 3]
     share = 0.02 + 0.96 * uniform[:, 0]
     return np.stack([share ** (alpha_d / alpha_n), 1 - share, alpha_n, alpha_d], 1)
@@ -83,6 +83,6 @@ LAW = Law(
     uncentre=uncentre,
     starts=starts,
     allocation=allocation,
-    valid="N > 0, D > 0, L > 0; goes to zero: not far beyond the data",
+    valid="N > 0, D > 0, L > 0; the law goes to zero: do not extrapolate far",
     default_starts=128,
 )

@@ -1,11 +1,11 @@
-"""What a law is: a formula with named parameters, and how a solver may hold it.
+"""Laws: a formula with named parameters, and what a solver needs to fit it.
 
 A law is a frozen value. It is written either as `terms`, a sum of powers of
-sizes (then values, derivatives, start guesses and units follow from the terms),
+sizes (values, derivatives, start guesses and units then follow from the terms),
 or as a plain function `value` of parameters and sizes.
 
 Solvers see *centred* sizes: each size is divided by its geometric mean x0 and
-the response by y0, so that a coefficient is a contribution at the middle of the
+the response by y0. A coefficient is then the contribution at the middle of the
 data and does not trade off against its exponent. `uncentre` turns centred
 parameters into those of raw sizes.
 """
@@ -33,11 +33,11 @@ class Parameter:
     Attributes:
         name: as in the paper.
         meaning: one line, with the unit in words.
-        positive: solved (and drawn) on a log scale.
-        bounds: where the solver may go, for centred sizes; None is everywhere.
+        positive: whether it is positive; it is then solved and sampled on a log scale.
+        bounds: limits of the search, for centred sizes; None for no limits.
         start: range of start guesses, for centred sizes; None takes them from the data.
-        kind: how wide its interval may be where it counts as identified; None for what
-            `Law.kind` says.
+        kind: sets how wide its interval may be for it to count as identified; None for the
+            rule of `Law.kind`.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Term:
-    """coefficient * prod over sizes of (factor * size) ** (sign * exponent).
+    """coefficient * prod over sizes of size ** (sign * exponent).
 
     Attributes:
         coefficient: name of a positive parameter.
         powers: pairs (size symbol, name of the exponent).
-        sign: -1 for falling powers, as in loss laws.
-        factor: multiplies the product of sizes before the power is taken.
+        sign: -1 for decreasing powers, as in loss laws.
+        factor: multiplies the first size before its power is taken.
     """
 
     coefficient: str
@@ -67,14 +67,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Allocation:
-    """What decides how compute is split between N and D.
+    """The four numbers that determine how compute is split between N and D.
 
-    The response rises with exp(log_a) N^-alpha + exp(log_b) D^-beta, and N and D enter it in no
-    other way. The best N and D at a compute, and the share of compute that another N wastes, then
-    have closed forms in these four numbers.
+    The response is an increasing function of exp(log_a) N^-alpha + exp(log_b) D^-beta and depends
+    on N and D only through this sum. The best N and D at a given compute, and the share of compute
+    that any other N wastes, then have closed forms in these numbers.
 
     Attributes:
-        log_a, alpha, log_b, beta: each (k,).
+        log_a, alpha, log_b, beta: each (k,), for k sets of parameters.
     """
 
     log_a: Array
@@ -85,16 +85,17 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Numbers that rows determine better than the parameters, one of the name of each.
+    """Quantities that the data determine better than the parameters.
 
-    A search goes along them in place of the parameters, where no other than those in `same` are
-    held fixed. Bounds of parameters are then those of the coordinates.
+    There is one coordinate under the name of each parameter. The search uses the coordinates
+    unless a parameter outside `same` is held fixed. The bounds of a parameter then apply to the
+    coordinate of its name.
 
     Attributes:
         of: parameters -> coordinates.
         parameters: coordinates -> parameters.
-        value, gradient: as those of the law, by coordinates.
-        same: parameters that are coordinates themselves, and have no unit.
+        value, gradient: like those of the law, but functions of the coordinates.
+        same: parameters without a unit that equal their own coordinate.
     """
 
     of: Callable[[Values], dict[str, Array]]
@@ -117,44 +118,47 @@ class Law:
     """A functional form.
 
     Attributes:
-        name: as typed.
+        name: as users type it.
         formula: in the parameters' names.
         source: paper and equation.
         sizes: symbols of the columns it is a function of.
-        labels: those of the sizes that number things, groups say; they are not centred.
-        uncentred: sizes kept in their own unit, which no parameter of the law carries.
+        labels: sizes whose values are labels, such as group numbers; they are not centred.
+        uncentred: sizes that stay in raw units while the others are centred.
         response: symbol of the column it predicts.
         parameters: in the order they are shown.
         terms: the sum of powers, or empty where `value` is given.
         value: (parameters, each of shape (k, 1); sizes, each (n,)) -> (k, n).
-        gradient: same arguments -> derivative by each parameter, each (k, n), and
-            the value by the response's symbol where it is made on the way;
-            without a gradient central differences are taken.
-        coordinates: what a search goes along in place of the parameters, where these depend on
-            each other so much that a search along them does not end. Needs a `gradient`.
+        gradient: same arguments -> derivative with respect to each parameter, each (k, n). It
+            may also hold the value, under the response's symbol, if that is computed on the
+            way. Without a gradient, central differences are used.
+        coordinates: what the search varies in place of the parameters, for a law whose
+            parameters are so strongly correlated that a search over them does not converge.
+            Needs a `gradient`.
         uncentre: (centred parameters, centre of each symbol) -> raw parameters. A law
             with a `value` and without `uncentre` is not centred.
         starts: (uniform draws (k, p), centred sizes, centred response) -> centred
-            parameters (k, p); without it draws fill the parameters' start ranges, and
-            where one has none, starts are scaled by the data.
-        linear: names in which the value is linear, for variable projection; where
-            starts are scaled by the data, these names are found by evaluations.
-        derived: raw parameters -> further quantities worth an interval.
+            parameters (k, p). Without it, draws fill the parameters' start ranges; if a
+            parameter has no start range, starts are scaled by the data.
+        linear: names of the parameters in which the value is linear, for variable
+            projection. Where starts are scaled by the data and no names are given, they
+            are detected by evaluating the law.
+        derived: raw parameters -> further quantities that get an interval.
         meanings: what each derived quantity is, in one line.
         fixed: parameters held at these raw values unless the caller frees them.
         centring: how each size is centred: geometric mean ("ratio"), mean and
-            standard deviation ("affine"), or not ("none"). None is "ratio" for laws with
-            `terms` or `uncentre`, and "none" for others.
+            standard deviation ("affine"), or not at all ("none"). None means "ratio" for
+            laws with `terms` or `uncentre`, and "none" for others.
         valid: where the law may be used, in words.
         of_sizes: symbols of sizes -> the law of these sizes alone, for a law that needs
-            only some of its sizes; without it all are needed.
-        companion: a second law of the same rows, fitted where its response is mapped.
-        positive_sizes: whether rows with a size <= 0 are dropped; None is yes for laws
-            with `terms` or "ratio" centring, and no for others.
+            only some of its sizes. Without it, all sizes are needed.
+        companion: a second law of the same rows, fitted if a column is mapped to its response.
+        positive_sizes: whether rows with a size <= 0 are dropped; None means yes for
+            "ratio" centring and no for other centring.
         allocation: raw parameters -> the four numbers that split compute between N and D, for a
-            law that is a rising function of two powers; see `Allocation`.
-        per_row: whether a row's value needs that row's sizes only (a law of a
-            whole learning curve does not, so its rows are not resampled).
+            law that is an increasing function of a sum of two powers; see `Allocation`.
+        per_row: whether the value at a row depends on the sizes of that row only. A law of a
+            whole learning curve sets it to False.
+        default_starts: number of starts of a search unless the caller gives one.
     """
 
     name: str
@@ -196,11 +200,11 @@ class Law:
                 ("parameter", [term.coefficient, *exponents], self.names),
                 ("size", [size for size, _ in term.powers], self.sizes),
             ):
-                strange = [name for name in used if name not in known]
-                if strange:
+                unknown = [name for name in used if name not in known]
+                if unknown:
                     raise UsageError(
-                        f"law {self.name}: a term has the {what} {strange[0]!r}, which is none of "
-                        f"the law's: {', '.join(map(str, known)) or 'there are none'}"
+                        f"law {self.name}: a term has the {what} {unknown[0]!r}, which is not one "
+                        f"of the law's {what}s: {', '.join(map(str, known)) or 'it has no ' + what}"
                     )
 
     @property
@@ -215,7 +219,7 @@ class Law:
         return (*self.sizes, self.response, *companion)
 
     def kind(self, name: str) -> Kind:
-        """What a parameter is: as it says itself, by the terms, or by its sign."""
+        """Kind of a parameter: its own `kind`, or else by its place in the terms, or its sign."""
         parameter = next(p for p in self.parameters if p.name == name)
         if parameter.kind is not None:
             return parameter.kind
@@ -227,7 +231,7 @@ class Law:
     def __repr__(self) -> str:
         return printable(f"<Law {self.name}: {self.formula}>")
 
-    # Where a law has no value (a coefficient of 0 in a logarithm) it gives NaN or infinity.
+    # Where a law is undefined (the logarithm of a coefficient of 0) the result is NaN or infinite.
     @np.errstate(divide="ignore", over="ignore", invalid="ignore")
     def evaluate(self, values: Mapping[str, float | Array], sizes: Values) -> Array:
         """The value (k, n) for parameters (k,) or scalars and sizes (n,) or (k, n)."""

@@ -15,7 +15,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by a and b."""
+    """Derivatives with respect to a and b."""
     shape = (p["a"].shape[0], len(sizes["x"]))
     return {"a": np.ones(shape), "b": np.broadcast_to(-np.log(sizes["x"]), shape)}
 
@@ -34,12 +34,12 @@ LAW = Law(
     response="y",
     parameters=(
         Parameter("a", "y at x = 1", bounds=(-1e6, 1e6), start=(0.5, 1.5)),
-        Parameter("b", "fall of y for each factor e in x", bounds=(-1e6, 1e6), start=(-0.5, 0.5)),
+        Parameter("b", "fall of y per factor e of x", bounds=(-1e6, 1e6), start=(-0.5, 0.5)),
     ),
     value=value,
     gradient=gradient,
     uncentre=uncentre,
     linear=("a", "b"),
-    valid="x > 0; falls below zero at x = exp(a/b)",
+    valid="x > 0; y is zero at x = exp(a/b)",
     default_starts=8,
 )

@@ -45,6 +45,6 @@ LAW = Law(
     ),
     terms=(Term("c", (("N", "a"), ("D", "b")), sign=1.0),),
     companion=BATCH,
-    valid="N > 0, D > 0; batch is fitted where it is mapped",
+    valid="N > 0, D > 0; batch is fitted too if a column is mapped to it",
     default_starts=8,
 )

@@ -15,7 +15,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by A, gamma and alpha."""
+    """Derivatives with respect to A, gamma and alpha."""
     shifted = 1 / sizes["x"] + p["gamma"]
     power = shifted ** p["alpha"]
     y = p["A"] * power

@@ -1,4 +1,4 @@
-"""A power law between the loss of guessing and a floor."""
+"""A power law between the loss of random guessing and a floor."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,10 @@ NEWTON_STEPS = 12
 
 
 def _share(p: Values, sizes: Values) -> tuple[Array, Array, Array]:
-    """t with logit t = (y - E)/(y0 - E), its slope by log q, and log(1 + e^t).
+    """z = (y - E)/(y0 - E), the slope of t = logit z with respect to log q, and log(1 + e^t).
 
-    With z = (y - E)/(y0 - E), the law says log z - g log(1 - z) = log q; in
-    t = logit z the left side rises with slope between 1 and g, so Newton's
-    steps converge from its asymptotes.
+    The law is log z - g log(1 - z) = log q. As a function of t, the left side rises with a
+    slope between 1 and g, so Newton steps converge from its asymptotes.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         log_q = (
@@ -30,13 +29,13 @@ def _share(p: Values, sizes: Values) -> tuple[Array, Array, Array]:
         step = (t - above + p["g"] * above - log_q) / (1 - z + p["g"] * z)
         t = t - step
         if not np.abs(step).max(initial=0.0, where=np.isfinite(step)) > 1e-9:
-            break  # quadratic: the next step would be below rounding
+            break  # convergence is quadratic: the next step would be below rounding
     above, z = _bend(t)
     return z, 1 / (1 - z + p["g"] * z), above
 
 
 def _bend(t: Array) -> tuple[Array, Array]:
-    """log(1 + e^t) and 1/(1 + e^-t), by one exponential and one logarithm."""
+    """log(1 + e^t) and 1/(1 + e^-t), from one exponential and one logarithm."""
     small = np.exp(-np.abs(t))
     return np.maximum(t, 0) + np.log(1 + small), np.where(t < 0, small, 1.0) / (1 + small)
 
@@ -48,7 +47,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """The value, and derivatives through the implicit equation."""
+    """The value, and its derivatives from the implicit equation."""
     z, slope, above = _share(p, sizes)
     span = p["y0"] - p["E"]
     by_log_q = span * z * (1 - z) * slope
@@ -76,7 +75,7 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """E below and y0 above the data; A so that the middle of the data is met."""
+    """E below and y0 above the data; A such that the law passes through the middle of the data."""
     low, high = float(y.min()), float(y.max())
     floor = low * (0.02 + 0.96 * uniform[:, 0])
     top = high * (1.02 + 3 * uniform[:, 1] ** 2)
@@ -94,14 +93,12 @@ LAW = Law(
     response="y",
     parameters=(
         Parameter("E", "floor of y", positive=True, bounds=(1e-6, 1e3), kind="floor"),
-        Parameter(
-            "y0", "y of guessing, at small x", positive=True, bounds=(1e-6, 1e4), kind="floor"
-        ),
+        Parameter("y0", "y as x goes to 0", positive=True, bounds=(1e-6, 1e4), kind="floor"),
         Parameter("A", "coefficient", positive=True, bounds=(1e-9, 1e9)),
         Parameter("alpha", "exponent", bounds=(1e-4, 20.0)),
         Parameter(
             "g",
-            "how slowly the power law is entered",
+            "how gradually y leaves y0 for the power law",
             positive=True,
             bounds=(1e-2, 20.0),
             kind="exponent",

@@ -1,4 +1,4 @@
-"""Loss of mixtures of experts whose experts are cut finer: parameters, data and granularity."""
+"""Loss of fine-grained mixtures of experts by parameters, data and granularity."""
 
 from allometry.laws.law import Law, Parameter, Term
 
@@ -21,7 +21,7 @@ LAW = Law(
             start=(0.01, 1.0),
         ),
         Parameter(
-            "g", "what G = 1 adds to it", positive=True, bounds=COEFFICIENT, start=(0.01, 1.0)
+            "g", "what G = 1 adds to a", positive=True, bounds=COEFFICIENT, start=(0.01, 1.0)
         ),
         Parameter(
             "b", "loss due to D at D = 1", positive=True, bounds=COEFFICIENT, start=(0.01, 1.0)
@@ -37,5 +37,5 @@ LAW = Law(
         Term("b", (("D", "beta"),)),
     ),
     valid="N > 0 (all experts), D > 0, G > 0 (hidden size of a dense layer over that of an "
-    "expert), L > c > 0; a dense model is no G of this law",
+    "expert), L > c > 0; the law does not cover dense models",
 )  # fmt: skip

@@ -8,10 +8,10 @@ __all__ = ["LAW"]
 
 
 def _schedules(sizes: Values) -> tuple[Array, list[tuple[slice, Array, Array, Array]]]:
-    """Summed learning rate of each row, and per run (rows, falls, rates, sums since).
+    """Summed learning rate of each row, and per run (rows, falls, rates, sums since each fall).
 
-    A run begins where `step` does not rise. Between rows the rate is taken as
-    straight; before the first row as a warm-up from zero.
+    A run begins where `step` does not increase. The rate is interpolated linearly between rows,
+    and from zero at step 0 (warm-up) to the first row.
     """
     step, lr = sizes["step"], sizes["lr"]
     begins = np.flatnonzero(np.r_[True, np.diff(step) <= 0])
@@ -40,7 +40,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by every parameter."""
+    """Derivatives with respect to every parameter."""
     summed, runs = _schedules(sizes)
     power = summed ** -p["alpha"]
     slopes = {
@@ -74,7 +74,7 @@ LAW = Law(
     name="multi_power",
     formula=(
         "L = L0 + A S^-alpha - B sum_k (lr_(k-1) - lr_k) (1 - (1 + C lr_k^-gamma S_k)^-beta), "
-        "S and S_k: learning rate summed up to now, and since k"
+        "S and S_k: learning rate summed over all steps so far, and over those since step k"
     ),
     source="Luo et al. 2503.12811, eq. 1",
     sizes=("step", "lr"),
@@ -82,7 +82,7 @@ LAW = Law(
     parameters=(
         Parameter(
             "L0",
-            "loss of a run without end",
+            "loss as S goes to infinity, at a constant rate",
             positive=True,
             bounds=(1e-3, 1e2),
             start=(0.5, 4.0),
@@ -94,13 +94,13 @@ LAW = Law(
         Parameter("alpha", "exponent of S", bounds=(1e-3, 5.0), start=(0.2, 0.8)),
         Parameter(
             "B",
-            "loss saved for each unit the rate falls",
+            "loss saved per unit of learning rate that is annealed, as S_k goes to infinity",
             positive=True,
             bounds=(1e-2, 1e6),
             start=(50.0, 1000.0),
         ),
         Parameter(
-            "C", "how soon the saving is had", positive=True, bounds=(1e-4, 1e4), start=(0.3, 10.0)
+            "C", "how soon the saving comes", positive=True, bounds=(1e-4, 1e4), start=(0.3, 10.0)
         ),
         Parameter("beta", "exponent of the saving", bounds=(1e-3, 10.0), start=(0.2, 1.0)),
         Parameter(

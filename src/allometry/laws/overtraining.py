@@ -4,8 +4,8 @@ from allometry.laws.law import Law, Parameter, Term
 
 __all__ = ["LAW"]
 
-# With C = 6 N D and M = D/N, C^(-eta/2) (a M^(eta/2) + b M^(-eta/2)) has one term in
-# N alone and one in sqrt(6) D; M may be mapped in place of D.
+# With C = 6 N D and M = D/N, the paper's C^(-eta/2) (a M^(eta/2) + b M^(-eta/2)) has one term in
+# N alone and one in sqrt(6) D. M may be mapped in place of D.
 LAW = Law(
     name="overtraining",
     formula="L = E + alpha N^eta + beta (sqrt(6) M N)^eta, with M N = D",

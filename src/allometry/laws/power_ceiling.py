@@ -16,7 +16,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by C, A and alpha."""
+    """Derivatives with respect to C, A and alpha."""
     power = sizes["x"] ** -p["alpha"]
     return {
         "C": np.ones_like(power),
@@ -32,7 +32,7 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """The ceiling lies above y; the smallest size is 0.1 to 1 times the typical y below it."""
+    """Ceiling above all y; A x^-alpha at the smallest size is 0.1 to 1 times the typical y."""
     alpha = start_exponents(uniform[:, 2], sizes["x"])
     typical = np.abs(y).mean()
     below = typical * 0.1 * 10 ** uniform[:, 1]

@@ -10,7 +10,7 @@ __all__ = ["LAW", "start_exponents"]
 
 
 def start_exponents(uniform: Array, x: Array) -> Array:
-    """Start exponents (k,) for draws (k,) and sizes (n,): x^-alpha falls by e^0.1 to e^20."""
+    """Start exponents (k,) from draws (k,): x^-alpha falls by e^0.1 to e^20 over sizes x (n,)."""
     span = np.log(x.max() / x.min())
     return np.asarray(0.1 * 200**uniform / max(span, 1e-3))
 
@@ -21,7 +21,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by E, A and alpha."""
+    """Derivatives with respect to E, A and alpha."""
     power = sizes["x"] ** -p["alpha"]
     return {
         "E": np.ones_like(power),
@@ -37,7 +37,7 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """The smallest size lies above the floor by 0.1 to 10 times the typical y."""
+    """At the smallest size, y lies above the floor by 0.1 to 10 times the typical y."""
     alpha = start_exponents(uniform[:, 2], sizes["x"])
     typical = np.abs(y).mean()
     above = typical * 0.1 * 100 ** uniform[:, 1]
@@ -47,7 +47,7 @@ def starts(uniform: Array, sizes: Values, y: Array) -> Array:
 LAW = Law(
     name="power_offset",
     formula="y = E + A x^-alpha, E of either sign",
-    source="Viering and Loog 2103.10948, table 1 (POW3); power_floor without the sign of E",
+    source="Viering and Loog 2103.10948, table 1 (POW3); power_floor with E of either sign",
     sizes=("x",),
     response="y",
     parameters=(

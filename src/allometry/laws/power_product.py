@@ -1,4 +1,4 @@
-"""One power law in two to four sizes at once: a plane on log axes."""
+"""A product of powers of two to four sizes: a plane on log axes."""
 
 from allometry.errors import UsageError
 from allometry.laws.law import Law, Parameter, Term
@@ -35,7 +35,7 @@ def of_sizes(sizes: tuple[str, ...]) -> Law:
         ),
         terms=(Term("A", tuple((s, f"alpha_{s}") for s in used), sign=1.0),),
         of_sizes=of_sizes,
-        valid="all sizes and y positive; two to four of the sizes, those that are mapped",
+        valid="all sizes and y positive; uses the sizes that are mapped, two to four",
         default_starts=8,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Loss of networks trained in low precision: bits that are missing act as missing parameters."""
+"""Loss of networks trained in low precision: fewer bits act as fewer parameters."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from allometry.laws.law import Array, Law, Parameter, Values
 
 __all__ = ["LAW", "effective", "of_sizes"]
 
-# Symbol of the bits, its parameter, what has them.
+# Symbol of the number of bits, its parameter, what has these bits.
 BITS = (
     ("P_w", "gamma_w", "weights"),
     ("P_a", "gamma_a", "activations"),
@@ -18,13 +18,13 @@ BITS = (
 
 
 def _kept(p: Values, sizes: Values) -> list[tuple[str, Array, Array]]:
-    """Parameter, bits over it, and the share of N that these bits leave, for all mapped."""
+    """For each mapped kind of bits: gamma's name, bits / gamma, and the share of N they keep."""
     used = [(gamma, sizes[bits] / p[gamma]) for bits, gamma, _ in BITS if gamma in p]
     return [(gamma, x, -np.expm1(-x)) for gamma, x in used]
 
 
 def effective(p: Values, sizes: Values) -> Array:
-    """N_eff = N prod (1 - exp(-P/gamma)): parameters of full precision that are worth as much."""
+    """N_eff = N prod (1 - exp(-P/gamma)): the equivalent number of full-precision parameters."""
     share: Array = np.ones(())
     for _, _, kept in _kept(p, sizes):
         share = share * kept
@@ -38,7 +38,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by every parameter."""
+    """Derivatives with respect to every parameter."""
     log_n, log_d = np.log(effective(p, sizes)), np.log(sizes["D"])
     by_a, by_b = np.exp(-p["alpha"] * log_n), np.exp(-p["beta"] * log_d)
     slopes = {"E": np.ones_like(by_a + by_b), "A": by_a, "B": by_b}
@@ -49,7 +49,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
 
 
 def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
-    """E, A and B carry the scale of L; A and B those of N and D. Bits are not centred."""
+    """E, A and B carry the scale of L; A and B also those of N and D. Bits are not centred."""
     y = centre["L"]
     return {
         **p,
@@ -63,7 +63,7 @@ def of_sizes(sizes: tuple[str, ...]) -> Law:
     """The law of N, D and those of P_w, P_a and P_kv that are mapped.
 
     Raises:
-        UsageError: without N, D and one column of bits at least.
+        UsageError: without N, D and at least one column of bits.
     """
     used = [(bits, gamma, what) for bits, gamma, what in BITS if bits in sizes]
     if not {"N", "D"} <= set(sizes) or not used:
@@ -108,7 +108,8 @@ def of_sizes(sizes: tuple[str, ...]) -> Law:
         uncentre=uncentre,
         linear=("E", "A", "B"),
         of_sizes=of_sizes,
-        valid="N > 0, D > 0, bits > 0 of integer types, L > E > 0; bits must vary apart from N",
+        valid="N > 0, D > 0, bits > 0 of integer types, L > E > 0; bits must vary independently "
+        "of N",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The discrete quanta of the quantization model: how loss falls as quanta are learnt one by one."""
+"""The quantization model: loss falls as discrete quanta are learnt one by one."""
 
 from collections.abc import Mapping
 
@@ -10,14 +10,14 @@ __all__ = ["LAW", "frequencies", "learnt", "tail"]
 
 
 def frequencies(n: int, alpha: float, offset: float = 0.0) -> Array:
-    """Use of each of n quanta, ``(n,)``: p_k proportional to (k + offset)^-(1 + alpha)."""
+    """Frequency of use of n quanta, ``(n,)``: p_k proportional to (k + offset)^-(1 + alpha)."""
     p = (np.arange(1, n + 1) + offset) ** -(1 + alpha)
     return np.asarray(p / p.sum())
 
 
 def _zeta(s: Array, q: Array | float) -> Array:
     """The Hurwitz zeta function: sum of (k + q)^-s over k = 0, 1, ..."""
-    # Imported here: every law is loaded with the package, and fits of the others need no SciPy.
+    # Imported here because every law is loaded with the package, and other laws need no SciPy.
     from scipy.special import zeta
 
     return np.asarray(zeta(s, q), float)
@@ -26,8 +26,8 @@ def _zeta(s: Array, q: Array | float) -> Array:
 def tail(n: Array, alpha: Array, K: Array) -> Array:
     """Share of samples whose quantum is beyond the n-th of K: sum of p_k over n < k <= K.
 
-    p_k is proportional to k^-(1 + alpha). Between whole numbers n the Hurwitz zeta function
-    continues the sum: sum over k > n of k^-s = zeta(s, n + 1).
+    p_k is proportional to k^-(1 + alpha). The Hurwitz zeta function extends the sum to n that
+    are not integers: sum over k > n of k^-s = zeta(s, n + 1).
     """
     s, n = 1 + alpha, np.clip(n, 0, K)
     beyond = _zeta(s, K + 1)
@@ -36,10 +36,10 @@ def tail(n: Array, alpha: Array, K: Array) -> Array:
 
 
 def learnt(p: Values, sizes: Values) -> Array:
-    """Quanta learnt: those for which parameters, samples and steps all suffice.
+    """Number of quanta learnt: those for which parameters, samples and steps all suffice.
 
-    N/C by parameters, and by each of D and step the quanta that have been seen tau times
-    or more: n^(1 + alpha) = D/(tau Z), with 1/Z the frequency of the first.
+    Parameters suffice for N/C quanta. D and step each suffice for the quanta that have been seen
+    tau times or more: n^(1 + alpha) = D/(tau Z), where 1/Z is the frequency of the first quantum.
     """
     s, K = 1 + p["alpha"], p["K"]
     first = _zeta(s, 1.0) - _zeta(s, K + 1)
@@ -54,20 +54,20 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
-    """Levels in units of L; C, tau_D and tau_S in those of their sizes."""
+    """a and b in units of L; C, tau_D and tau_S in those of N, D and step."""
     moved = {"a": centre["L"], "b": centre["L"]}
     moved |= {"C": centre["N"], "tau_D": centre["D"], "tau_S": centre["step"]}
     return {name: v * moved.get(name, 1.0) for name, v in p.items()}
 
 
 def derived(p: Values) -> dict[str, Array]:
-    """The exponents the theory has for each scaling (2303.13506, eq. 4 to 6)."""
+    """The exponents that the theory predicts in N, D and steps (2303.13506, eq. 4 to 6)."""
     by_frequency = p["alpha"] / (1 + p["alpha"])
     return {"alpha_N": p["alpha"], "alpha_D": by_frequency, "alpha_S": by_frequency}
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """Levels about the ends of the data; up to ten quanta learnt at the smallest of each size."""
+    """a and b near the extremes of y; the smallest of each size suffices for 0.2 to 10 quanta."""
     alpha, K = 0.1 * 12 ** uniform[:, 2], np.full(len(uniform), 1e9)
     power, first = 1 + alpha, _zeta(1 + alpha, 1.0)
     n = 0.2 * 50 ** uniform[:, 3:6]
@@ -103,18 +103,19 @@ LAW = Law(
             bounds=(1e-6, 1e3), kind="floor",
         ),
         Parameter(
-            "alpha", "Zipf exponent of the quanta's use, less 1", positive=True, bounds=(0.02, 5.0),
-            kind="exponent",
+            "alpha", "Zipf exponent of the quanta's frequencies, minus 1", positive=True,
+            bounds=(0.02, 5.0), kind="exponent",
         ),
-        Parameter("C", "parameters a quantum takes", positive=True, bounds=(1e-9, 1e12)),
+        Parameter("C", "parameters needed per quantum", positive=True, bounds=(1e-9, 1e12)),
         Parameter(
-            "tau_D", "samples of a quantum that teach it", positive=True, bounds=(1e-12, 1e15)
-        ),
-        Parameter(
-            "tau_S", "steps, times its frequency, that teach a quantum", positive=True,
+            "tau_D", "samples that use a quantum, needed to learn it", positive=True,
             bounds=(1e-12, 1e15),
         ),
-        Parameter("K", "quanta there are", positive=True, bounds=(1.0, 1e12)),
+        Parameter(
+            "tau_S", "steps, times the quantum's frequency, needed to learn it", positive=True,
+            bounds=(1e-12, 1e15),
+        ),
+        Parameter("K", "number of quanta", positive=True, bounds=(1.0, 1e12)),
     ),
     value=value,
     uncentre=uncentre,

@@ -26,7 +26,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
 
 
 def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
-    """Levels in units of y; k and z0 in units of x."""
+    """Levels in units of y; z0 in units of x; k in units of 1/x."""
     y, spread = centre["y"], centre.get("x spread", 1.0)
     return {
         "lo": p["lo"] * y,

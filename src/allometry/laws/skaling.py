@@ -1,4 +1,4 @@
-"""Loss of N and D with a floor and one exponent on the sum of both powers."""
+"""Chinchilla with an exponent on the sum of both powers."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ __all__ = ["LAW"]
 
 
 def _parts(p: Values, sizes: Values) -> tuple[Array, Array]:
-    """Log of the sum of both powers, and the share of N's power in it."""
+    """Log of the sum of both powers, and the share of the power of N in it."""
     by_n = np.log(p["A"]) - p["alpha"] * np.log(sizes["N"])
     total = np.logaddexp(by_n, np.log(p["B"]) - p["beta"] * np.log(sizes["D"]))
     return total, np.exp(by_n - total)
@@ -23,7 +23,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """The value, and derivatives by every parameter."""
+    """The value, and its derivatives with respect to every parameter."""
     total, share = _parts(p, sizes)
     excess = np.exp(p["k"] * total)
     by_n, by_d = p["k"] * excess * share, p["k"] * excess * (1 - share)
@@ -39,7 +39,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
 
 
 def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
-    """E in units of L; A and B carry its scale to the power 1/k, and those of N and D."""
+    """E in units of L; A and B carry the scale of L to the power 1/k, and those of N and D."""
     scale = centre["L"] ** (1 / p["k"])
     return {
         **p,
@@ -50,10 +50,10 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """Every second k is 1, Chinchilla's law; the others are 1/4 to 4.
+    """Half of the starts have k = 1, Chinchilla's law; the others have k from 1/4 to 4.
 
-    Floor, N's share of the excess at the centre and the exponents k alpha and k beta of each
-    power alone are drawn over their range.
+    The floor, N's share of the sum at the centre and the exponents k alpha and k beta (those of
+    one power alone) are drawn over their ranges.
     """
     k = np.where(np.arange(len(uniform)) % 2 == 0, 1.0, 4 ** (2 * uniform[:, 5] - 1))
     floor = 0.05 + 0.9 * uniform[:, 0]
@@ -93,6 +93,6 @@ LAW = Law(
     derived=derived,
     allocation=allocation,
     meanings=MEANINGS,
-    valid="N > 0, D > 0, L > E > 0; k needs three ratios D/N or more",
+    valid="N > 0, D > 0, L > E > 0; k needs at least three different ratios D/N",
     default_starts=200,
 )  # fmt: skip

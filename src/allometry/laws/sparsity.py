@@ -1,4 +1,4 @@
-"""Loss of mixtures of experts by parameters, data and the share of parameters that rest."""
+"""Loss of mixtures of experts by parameters, data and the share of inactive parameters."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ COEFFICIENTS = ("a", "b", "c", "d", "e")
 
 
 def _powers(p: Values, sizes: Values) -> dict[str, Array]:
-    """What each coefficient multiplies."""
+    """The factor that each coefficient multiplies."""
     n, d, active = (np.log(x) for x in (sizes["N"], sizes["D"], 1 - sizes["S"]))
     logs = {
         "a": -p["alpha"] * n,
@@ -32,7 +32,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by every parameter."""
+    """Derivatives with respect to every parameter."""
     n, d, active = (np.log(x) for x in (sizes["N"], sizes["D"], 1 - sizes["S"]))
     powers = _powers(p, sizes)
     return {
@@ -46,29 +46,30 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
 
 
 def coordinates(p: Values) -> dict[str, Array]:
-    """In place of c and e the slope and the level, at S = 0, of c (1 - S)^-lambda + e.
+    """c and e replaced by slope and level, at S = 0, of c (1 - S)^-lambda + e in ln(1 - S).
 
-    That is level + slope ((1 - S)^r - 1)/r with r = -lambda. As lambda goes to 0 a line in
-    ln(1 - S) is left, for which c and e are infinite: along these coordinates a search goes on.
+    The sum is level + slope ((1 - S)^r - 1)/r with r = -lambda. As lambda goes to 0 it becomes a
+    line in ln(1 - S), for which c and e are infinite. A search over level, slope and lambda can
+    cross lambda = 0.
     """
     return {**p, "c": -p["lambda"] * p["c"], "e": p["c"] + p["e"]}
 
 
 def parameters(k: Values) -> dict[str, Array]:
-    """The parameters of coordinates."""
+    """The parameters that have these coordinates."""
     c = -k["c"] / k["lambda"]
     return {**k, "c": c, "e": k["e"] - c}
 
 
 def value_along(k: Values, sizes: Values) -> Array:
-    """The value by coordinates."""
+    """The value as a function of coordinates."""
     powers = _powers(k, sizes)
     curve, _ = bent(np.log(1 - sizes["S"]), -k["lambda"])
     return sum((k[name] * powers[name] for name in ("a", "b", "d")), k["e"] + k["c"] * curve)
 
 
 def gradient_along(k: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by every coordinate."""
+    """Derivatives with respect to every coordinate."""
     slopes = gradient(k, sizes)
     curve, by_power = bent(np.log(1 - sizes["S"]), -k["lambda"])
     return {**slopes, "c": curve, "lambda": -k["c"] * by_power}
@@ -85,9 +86,10 @@ def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
 
 
 def starts(uniform: Array, sizes: Values, y: Array) -> Array:
-    """Shares of the middle loss for N, D, both N and S, and the rest; exponents over their range.
+    """The middle loss is divided among N, D, the joint term of N and S, and the rest.
 
-    Sizes N and D may be centred or raw: the coefficients are those of their middle.
+    Exponents are drawn over their ranges. N and D may be centred or raw: coefficients are scaled
+    by their geometric means.
     """
     n, d = (np.exp(np.log(sizes[s]).mean()) for s in ("N", "D"))
     middle = float(np.median(y))
@@ -128,8 +130,8 @@ LAW = Law(
             bounds=(-5.0, 5.0),
         ),
         _coefficient("d", "loss due to N and S together at N = 1, S = 0"),
-        Parameter("delta", "exponent of 1 - S in what N and S do together", bounds=(-5.0, 5.0)),
-        Parameter("gamma", "exponent of N in what N and S do together", bounds=EXPONENT),
+        Parameter("delta", "exponent of 1 - S in the joint term of N and S", bounds=(-5.0, 5.0)),
+        Parameter("gamma", "exponent of N in the joint term of N and S", bounds=EXPONENT),
         Parameter("e", "rest of the loss at infinite N and D", bounds=EITHER, kind="floor"),
     ),
     value=value,
@@ -141,6 +143,6 @@ LAW = Law(
     uncentre=uncentre,
     starts=starts,
     positive_sizes=False,
-    valid="N > 0 (all parameters), D > 0, 0 <= S < 1 (share of them not active); S must vary "
-    "apart from N",
+    valid="N > 0 (all parameters), D > 0, 0 <= S < 1 (share of inactive parameters); S must vary "
+    "independently of N",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Loss by the parameters in and out of the vocabulary, and the characters trained on."""
+"""Loss by parameters in and outside the vocabulary, and by the characters trained on."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def value(p: Values, sizes: Values) -> Array:
 
 
 def gradient(p: Values, sizes: Values) -> dict[str, Array]:
-    """Derivatives by every parameter."""
+    """Derivatives with respect to every parameter."""
     slopes = {}
     for coefficient, size, exponent in POWERS:
         log_size = np.log(sizes[size])
@@ -27,7 +27,7 @@ def gradient(p: Values, sizes: Values) -> dict[str, Array]:
 
 
 def uncentre(p: Values, centre: Mapping[str, float]) -> dict[str, Array]:
-    """E and the coefficients carry the scale of L, these also that of their size."""
+    """E and the coefficients carry the scale of L; the coefficients also that of their size."""
     raw = {**p, "E": p["E"] * centre["L"]}
     for coefficient, size, exponent in POWERS:
         raw[coefficient] = p[coefficient] * centre["L"] * centre[size] ** p[exponent]
@@ -51,7 +51,7 @@ LAW = Law(
     response="L",
     parameters=(
         Parameter(
-            "E", "what the best model gains on the unigram model", bounds=(-1e3, 1e3),
+            "E", "gain of the best model over the unigram model", bounds=(-1e3, 1e3),
             start=(0.5, 3.0), kind="floor",
         ),
         _coefficient("A1", "N_nv"),
@@ -65,6 +65,6 @@ LAW = Law(
     gradient=gradient,
     uncentre=uncentre,
     linear=("E", "A1", "A2", "B"),
-    valid="N_nv > 0 (parameters outside the vocabulary), N_v > 0 (in it: words times width), "
-    "H > 0 (characters); L may be negative and is then fitted by squares",
+    valid="N_nv > 0 (parameters outside the vocabulary), N_v > 0 (in it: vocabulary size times "
+    "width), H > 0 (characters); L may be negative and is then fitted with objective squared",
 )  # fmt: skip

@@ -10,8 +10,8 @@ class Alarm:
     """A reason to doubt a plan.
 
     Attributes:
-        code: stands in the documentation, with what to do.
-        message: the numbers of this plan, in a sentence or two.
+        code: name under which the documentation explains it and says what to do.
+        message: one or two sentences with the numbers of this plan.
     """
 
     code: str

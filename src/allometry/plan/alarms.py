@@ -1,4 +1,4 @@
-"""What should stop a reader of a plan: each alarm a code, a sentence, and its rule."""
+"""Alarms of a plan: the rules, codes and messages of reasons to doubt it."""
 
 import math
 import re
@@ -32,19 +32,19 @@ from allometry.tables.table import Table
 __all__ = ["of_count", "of_plan", "of_refused", "of_table"]
 
 FAR = 10.0  # times the largest compute: Delphi and Farseer predict at 10 to 30 times theirs
-TWICE = 2.0  # C over 6 N D: attention and head of small models make 1.5 (Porian et al. 2406.19146)
-WIDE = 10.0  # high / low of N* from which the runs do not say which size to train
-COSTLY = 0.05  # share of compute that one law's plan wastes under another
-NOTICEABLE = 0.01  # share of compute that rounding, or another way of counting, wastes
-USUAL_RATIOS = 1.0, 1e5  # D/N: 2401.00448 trains at 10 to 10 000, and Porian et al. beyond
-SAME = 1e-6  # relative difference of sizes that is rounding
+TWICE = 2.0  # C over 6 N D: attention and head of small models give 1.5 (Porian et al. 2406.19146)
+WIDE = 10.0  # high / low of N* above which the runs do not determine the size to train
+COSTLY = 0.05  # share of compute that the plan of one law wastes under another
+NOTICEABLE = 0.01  # share of compute wasted because of rounding or another way of counting
+USUAL_RATIOS = 1.0, 1e5  # D/N: 2401.00448 trains at 10 to 10 000, Porian et al. beyond
+SAME = 1e-6  # relative difference of sizes below which they are equal up to rounding
 TOKENIZER = re.compile(r"tokeni[sz]er|vocab", re.IGNORECASE)
 NARROW = 0.1  # coefficient of variation of (D/N)^-beta; 0.04 for D/N 18 and 22, 0.25 for 10 and 40
-DESCRIBES = 0.02  # median |ln(predicted/measured)|: 0.018 of rounded coefficients on their own runs
+DESCRIBES = 0.02  # median |ln(predicted/measured)|; rounded coefficients give 0.018 on their runs
 
 
 def of_plan(plan: Plan) -> Iterator[Alarm]:
-    """Every alarm of a plan, those on the data first."""
+    """Every alarm of a plan, alarms on the data first; none for a plan read from a document."""
     evidence = plan.evidence
     if evidence is None:
         return
@@ -54,7 +54,7 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
         yield Alarm(
             "less_than_one",
             f"The plan is {shown(first.n_opt.value)} parameters and {shown(first.d_opt.value)} "
-            "tokens, less than one of either: check the units of the compute, N and D.",
+            "tokens, less than one of the two: check the units of the compute, N and D.",
         )
     if evidence.runs is not None:
         yield from _of_runs(evidence.runs, believed, first, evidence.cost)
@@ -80,79 +80,80 @@ def of_plan(plan: Plan) -> Iterator[Alarm]:
 
 
 def _free(believed: Believed, frontier: Frontier) -> Frontier:
-    """The law where data are not limited, as the approaches and publications have it."""
+    """The law without a limit on unique data, as in the approaches and in publications."""
     return frontier if "U" in believed.law.sizes else believed.frontier(frontier.cost)
 
 
 def _is_best(plan: LawPlan, free: Frontier) -> bool:
-    """Whether the run is the best at its compute: no size, D/N or lack of data decided it."""
+    """Whether the run is the best at its compute: no given size, D/N or data limit changed it."""
     best = float(free.at(plan.compute.value).n[0])
     return math.isclose(plan.n_opt.value, best, rel_tol=SAME)
 
 
 def of_refused(refused: Mapping[str, str]) -> Iterator[Alarm]:
-    """Laws that have no best size, name -> reason."""
+    """Alarms for laws that have no best size, name -> reason."""
     for reason in refused.values():
         yield Alarm("no_best_size", reason)
 
 
 def of_count(other: OtherCount) -> Iterator[Alarm]:
-    """Another count of N that plans another run."""
+    """Alarm if another count of N leads to another run."""
     waste = max(other.waste, other.waste_of_first)
     if waste > NOTICEABLE:
         yield Alarm(
             "counting",
             f"With N from column {other.column} the plan is {shown(other.n_opt)} parameters in the "
-            f"count used here: one of the two wastes {_percent(waste)}. Decide which parameters N "
-            "counts, and count them so in every run.",
+            f"count used here: one of the two plans wastes {_percent(waste)}. Decide which "
+            "parameters N counts, and count them in the same way in every run.",
         )
 
 
 def _of_runs(runs: Runs, believed: Believed, plan: LawPlan, cost: Cost) -> Iterator[Alarm]:
-    """Where the plan lies beside the runs, and what their D/N identify."""
+    """Alarms on where the plan lies relative to the runs, and on what their D/N identify."""
     factor = plan.compute.value / float(runs.compute.max())
     if factor > FAR:
         yield Alarm(
             "far_extrapolation",
             f"The plan needs {shown(factor)} times the compute of the largest run. The intervals "
-            "hold if the law's form holds that far; make a run in between and score its forecast.",
+            "are valid only if the law's form holds that far; train a run in between and score its "
+            "forecast.",
         )
     below = plan.compute.value / float(runs.compute.min())
     if below < 1 / FAR:
         yield Alarm(
             "far_extrapolation",
-            f"The plan has {shown(below)} times the compute of the smallest run. Is the compute "
-            "in FLOP, and are N and D of the runs in ones, not in millions or billions?",
+            f"The plan has {shown(below)} times the compute of the smallest run. Check that the "
+            "compute is in FLOP, and that N and D of the runs are not in millions or billions.",
         )
     counted = float(np.median(cost.compute(runs.n, runs.d) / runs.compute))
     if not 1 / TWICE < counted < TWICE:
         yield Alarm(
             "compute_column",
-            f"The column of C has {shown(1 / counted)} times the FLOP that {cost.name} gives for N "
-            "and D of the runs. The plan counts by the convention: give the compute so counted, "
-            "or take the convention measured.",
+            f"The column of C has {shown(1 / counted)} times the FLOP that the convention "
+            f"{cost.name} gives for N and D of the runs. The plan uses the convention: give the "
+            "compute by this convention, or choose the convention measured.",
         )
     ratios = runs.d / runs.n
     middle = float(np.median(ratios))
     if not USUAL_RATIOS[0] <= middle <= USUAL_RATIOS[1]:
         yield Alarm(
             "unusual_ratio",
-            f"The median of D/N of the runs is {shown(middle)}. Are N and D swapped, or in units "
-            "that differ, millions and billions say?",
+            f"The median D/N of the runs is {shown(middle)}. Check that N and D are not swapped "
+            "and have the same unit, not for example millions and billions.",
         )
     ratio = plan.tokens_per_param.value
     if not ratios.min() / 1.05 <= ratio <= ratios.max() * 1.05:
         yield Alarm(
             "ratio_outside_data",
-            f"The plan has D/N {shown(ratio)}; those of the runs lie between {shown(ratios.min())} "
-            f"and {shown(ratios.max())}.",
+            f"The plan has D/N {shown(ratio)}, but D/N of the runs lies between "
+            f"{shown(ratios.min())} and {shown(ratios.max())}.",
         )
     rays = distinct_ratios(ratios)
     if rays < FEWEST_RATIOS:
         yield Alarm(
             "few_ratios",
-            f"The runs have {rays} distinct D/N. With fewer than {FEWEST_RATIOS} a wrong law "
-            "leaves no residuals: lack of fit cannot be seen. Add runs at another D/N.",
+            f"The runs have {rays} distinct D/N. With fewer than {FEWEST_RATIOS} even a wrong law "
+            "fits without residuals, so lack of fit cannot be seen. Add runs at another D/N.",
         )
     split = believed.frontier(cost).split
     if split is not None:
@@ -167,7 +168,7 @@ def _of_runs(runs: Runs, believed: Believed, plan: LawPlan, cost: Cost) -> Itera
 
 
 def _of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
-    """What the fit itself says, and how sure its best size is."""
+    """Alarms from the status of the fit, and on the interval of its best size."""
     name, fit = plan.law, believed.fit
     if fit is not None and fit.status.code != "converged":
         yield Alarm(
@@ -180,31 +181,31 @@ def _of_fit(plan: LawPlan, believed: Believed) -> Iterator[Alarm]:
         yield Alarm(
             "wide_interval",
             f"{name}: the interval of the best N spans a factor of "
-            f"{shown(_factor(plan.n_opt))}: these runs do not say which to train.",
+            f"{shown(_factor(plan.n_opt))}: these runs do not determine which size to train.",
         )
 
 
 def _of_laws(disagreements: Sequence[Disagreement]) -> Iterator[Alarm]:
-    """Laws whose plans cost much under each other."""
+    """Alarm if the plan of one law wastes much compute under another."""
     costly = [d for d in disagreements if not d.waste <= COSTLY]
     if costly:
         worst = max(costly, key=lambda d: d.waste if math.isfinite(d.waste) else math.inf)
         yield Alarm(
             "laws_disagree",
             f"If {worst.truth} is right, the plan of {worst.plan} wastes "
-            f"{_percent(worst.waste)} of its compute. Which law is right decides more than the "
+            f"{_percent(worst.waste)} of its compute. The choice of law matters more than the "
             "intervals show.",
         )
 
 
 def _of_approaches(approaches: Mapping[str, Approach], frontier: Frontier) -> Iterator[Alarm]:
-    """Approaches that plan another size, and a bias that is larger than an interval says."""
+    """Alarms if approaches plan different sizes, or if a bias exceeds half an interval."""
     for first, second in combinations(approaches, 2):
         a, b = approaches[first].n_opt, approaches[second].n_opt
         apart = a.high < b.low or b.high < a.low
         wastes = [
-            float(wasted(frontier, one.n_opt.value, one.d_opt.value)[0])
-            for one in (approaches[first], approaches[second])
+            float(wasted(frontier, approach.n_opt.value, approach.d_opt.value)[0])
+            for approach in (approaches[first], approaches[second])
         ]
         waste = max(wastes)
         if apart or waste > COSTLY:
@@ -223,62 +224,63 @@ def _of_approaches(approaches: Mapping[str, Approach], frontier: Frontier) -> It
             yield Alarm(
                 "approach2_bias",
                 f"Approach {name} is biased by {_percent(bias)} in N*, more than half its "
-                "interval; the number shown is corrected for it.",
+                "interval; the number shown is corrected for the bias.",
             )
 
 
 _ASSUMES = {
-    "1": "Approach 1 takes checkpoints as if each were the end of a run.",
-    "2": "Approach 2 takes the loss as a parabola in ln N, and N* as a power of C.",
-    "3": "Approach 3 takes the law's form as right everywhere.",
+    "1": "Approach 1 assumes that each checkpoint is as good as the end of a run.",
+    "2": "Approach 2 assumes that the loss is a parabola in ln N, and N* a power of C.",
+    "3": "Approach 3 assumes that the law's form is right everywhere.",
 }
 
 
-def _of_budgets(found: IsoFlop) -> Iterator[Alarm]:
-    """Budgets with sizes enough for a parabola that approach 2 could not use."""
-    curves = [b for b in found.budgets if len(np.unique(b.n)) >= Quality().fewest]
-    left = [budget for budget in curves if budget.reason]
-    if left:
-        worst = "; ".join(f"{shown(b.compute)} FLOP: {b.reason}" for b in left[:3])
+def _of_budgets(isoflop: IsoFlop) -> Iterator[Alarm]:
+    """Alarm on budgets with enough sizes for a parabola that approach 2 could not use."""
+    curves = [b for b in isoflop.budgets if len(np.unique(b.n)) >= Quality().fewest]
+    unused = [budget for budget in curves if budget.reason]
+    if unused:
+        worst = "; ".join(f"{shown(b.compute)} FLOP: {b.reason}" for b in unused[:3])
         yield Alarm(
             "budgets_left_out",
-            f"Approach 2 leaves out {len(left)} of {len(curves)} budgets ({worst}).",
+            f"Approach 2 leaves out {len(unused)} of {len(curves)} budgets ({worst}).",
         )
 
 
 def of_table(table: Table, rows: NDArray[np.intp]) -> Iterator[Alarm]:
-    """Losses of models with different tokenizers, where a column names or counts them.
+    """Alarm on models with different tokenizers, if a column names them or their vocabulary.
 
     Args:
-        rows: places of the runs that were used.
+        rows: positions of the runs that were used.
     """
     for name in table.columns:
         if TOKENIZER.search(name) and len(set(map(str, table[name][rows].tolist()))) > 1:
             yield Alarm(
                 "tokenizers",
                 f"Column {name} differs between runs. A loss per token of one tokenizer cannot be "
-                "compared with that of another: use a loss per byte, or fit each by itself.",
+                "compared with that of another: use a loss per byte, or fit each tokenizer "
+                "separately.",
             )
 
 
 def _of_values(believed: Believed, plan: LawPlan, frontier: Frontier) -> Iterator[Alarm]:
-    """Values that were given: no interval, and perhaps rounded."""
+    """Alarms on given parameters: they have no intervals, and may be rounded."""
     yield Alarm(
         "no_interval",
-        f"{plan.law}: its values were given, without the runs they come from, so there are no "
+        f"{plan.law}: its parameters were given without the runs they come from, so there are no "
         "intervals.",
     )
     waste = _rounding_waste(believed, plan, frontier)
     if waste > NOTICEABLE and _is_best(plan, _free(believed, frontier)):
         yield Alarm(
             "rounded_coefficients",
-            f"{plan.law}: the exponents have few digits. Within their rounding the best size moves "
-            f"so far that this plan may waste {_percent(waste)}; take the unrounded coefficients.",
+            f"{plan.law}: the exponents have few digits. Their rounding changes the best size so "
+            f"much that this plan may waste {_percent(waste)}; use the unrounded coefficients.",
         )
 
 
 def _of_published(runs: Runs, plan: LawPlan, frontier: Frontier) -> Iterator[Alarm]:
-    """Published coefficients that describe these runs and plan another size."""
+    """Alarms on published coefficients that describe these runs but plan another size."""
     for published in PUBLISHED:
         law = Believed.of_values(published.law, published.values).frontier(frontier.cost)
         predicted = law.loss(runs.n, runs.d)[0]
@@ -297,7 +299,7 @@ def _of_published(runs: Runs, plan: LawPlan, frontier: Frontier) -> Iterator[Ala
 
 
 def _rounding_waste(believed: Believed, plan: LawPlan, frontier: Frontier) -> float:
-    """The largest share the plan wastes if each exponent is off by half its last digit."""
+    """The largest share that the plan wastes if one exponent is off by half its last digit."""
     exponents = [n for n in believed.law.names if believed.law.kind(n) == "exponent"]
     worst = 0.0
     for name in exponents:
@@ -318,7 +320,7 @@ def _half_digit(value: float) -> float:
 
 
 def _factor(interval: Interval) -> float:
-    """Between the ends; infinite where the lower one is 0."""
+    """Ratio of the ends; infinite if the lower one is 0."""
     return float(np.divide(interval.high, interval.low))
 
 

@@ -1,4 +1,4 @@
-"""A law with the values it is believed to have, and how sure they are."""
+"""A law with parameter values, fitted or given, and draws that express their uncertainty."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from allometry.plan.frontier.optimum import Frontier
 
 __all__ = ["SEARCHED_DRAWS", "Believed", "check_sizes"]
 
-SEARCHED_DRAWS = 200  # of a law or a cost without closed forms: each draw is a search
+SEARCHED_DRAWS = 200  # draws of a law or a cost without closed forms, where each needs a search
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +22,8 @@ class Believed:
 
     Attributes:
         values: parameter -> number.
-        draws: parameter -> (k,) from resampled runs; empty where the values were given.
-        fit: that they come from, if they do.
+        draws: parameter -> (k,) from resampled runs; empty if the values were given.
+        fit: from which the values come, if any.
     """
 
     law: Law
@@ -45,10 +45,10 @@ class Believed:
 
     @classmethod
     def of_values(cls, law: Law, values: Mapping[str, float]) -> "Believed":
-        """Given values, all of a law's.
+        """A law with given values of all its parameters.
 
         Raises:
-            UsageError: a parameter is missing, is none of the law's, or has an impossible value.
+            UsageError: a parameter is missing, unknown, or has an impossible value.
         """
         check_sizes(law)
         if unknown := [name for name in values if name not in law.names]:
@@ -60,39 +60,41 @@ class Believed:
             raise UsageError(f"law {law.name} needs a value of {', '.join(missing)} as well")
         for parameter in law.parameters:
             value = values[parameter.name]
-            rising = parameter.name in {e for t in law.terms for _, e in t.powers}
-            if not np.isfinite(value) or ((parameter.positive or rising) and value <= 0):
-                kind = "positive number" if parameter.positive or rising else "number"
-                raise UsageError(f"{parameter.name} of law {law.name} is a {kind}, got {value:g}")
+            exponent = parameter.name in {e for t in law.terms for _, e in t.powers}
+            if not np.isfinite(value) or ((parameter.positive or exponent) and value <= 0):
+                kind = "positive number" if parameter.positive or exponent else "number"
+                raise UsageError(
+                    f"{parameter.name} of law {law.name} must be a {kind}, got {value:g}"
+                )
         return cls(law, dict(values))
 
     def frontier(self, cost: Cost) -> Frontier:
-        """Under the values, as one set of parameters."""
+        """The frontier for the values, as one set of parameters."""
         return Frontier(self.law, {n: np.array([v]) for n, v in self.values.items()}, cost)
 
     def drawn(self, cost: Cost) -> Frontier | None:
-        """Under each of the draws, or 200 of them where each is a search; None without draws."""
+        """The frontier for all draws, or 200 if each needs a search; None without draws."""
         if not self.draws or not len(next(iter(self.draws.values()))):
             return None
         whole = Frontier(self.law, self.draws, cost)
         return whole if whole.split is not None else self.searched(cost)
 
     def searched(self, cost: Cost) -> Frontier:
-        """Under at most 200 of the draws, evenly taken."""
+        """The frontier for at most 200 draws, evenly spaced in their order."""
         count = len(next(iter(self.draws.values())))
         places = np.linspace(0, count - 1, min(count, SEARCHED_DRAWS)).astype(int)
         return Frontier(self.law, {n: v[places] for n, v in self.draws.items()}, cost)
 
 
 def check_sizes(law: Law) -> None:
-    """Refuse a law that is not one of N and D.
+    """Refuse a law that is not a law of N and D, with U or without.
 
     Raises:
-        UsageError: naming the law's sizes.
+        UsageError: the message names the law's sizes.
     """
     if not {"N", "D"} <= set(law.sizes) <= {"N", "D", "U"}:
         raise UsageError(
-            f"a plan splits compute between N and D; law {law.name} is one of "
-            f"{', '.join(law.sizes)}. Laws of N and D: chinchilla, skaling, farseer, kaplan; and "
-            "with unique tokens U data_constrained"
+            f"a plan splits compute between N and D, but law {law.name} has the sizes "
+            f"{', '.join(law.sizes)}. Laws of N and D are chinchilla, skaling, farseer and kaplan; "
+            "data_constrained also has the unique tokens U"
         )

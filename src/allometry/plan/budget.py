@@ -1,4 +1,4 @@
-"""What a plan may spend, or what it must reach."""
+"""The budget of a plan: what it may spend, or what it must reach."""
 
 import math
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ __all__ = ["Budget"]
 
 @dataclass(frozen=True)
 class Budget:
-    """A compute, a loss, a size, or tokens for each parameter; and the data there are.
+    """A compute, a target loss, a size or a number of tokens per parameter; and unique data.
 
     Attributes:
-        compute: FLOP of training. target_loss: to reach at the least compute.
-        size: N that is fixed; with a compute D follows from it, without one D is that for which
-            this N is the best. tokens_per_parameter: D/N that is fixed, with a compute.
-        unique_data: tokens there are; None where they do not limit the plan.
-        repeats: whether data may be repeated where they are too few.
+        compute: FLOP of training. target_loss: to reach with the least compute.
+        size: fixed N. With a compute, D follows from it; without one, D is chosen such that this
+            N is the best size. tokens_per_parameter: fixed D/N, together with a compute.
+        unique_data: number of unique tokens; None if they do not limit the plan.
+        repeats: whether data may be repeated if they are too few.
 
     Raises:
-        UsageError: a number that is not positive, or numbers that do not go together.
+        UsageError: a number that is not positive, or a combination that is not allowed.
     """
 
     compute: float | None = None
@@ -38,7 +38,7 @@ class Budget:
     def __post_init__(self) -> None:
         for name, value in self._given():
             if not (math.isfinite(value) and value > 0):
-                raise UsageError(f"{name} is a positive number, got {value:g}")
+                raise UsageError(f"{name} must be a positive number, got {value:g}")
         names = [name for name, _ in self._given() if name != "unique_data"]
         allowed = (
             ["compute"], ["target_loss"], ["size"], ["compute", "size"],
@@ -47,7 +47,7 @@ class Budget:
         if names not in allowed:
             raise UsageError(
                 "a plan is made for a compute, with a size or tokens_per_parameter or neither; for "
-                f"a target_loss; or for a size alone. Given: {', '.join(names) or 'nothing'}"
+                f"a target_loss; or for a size alone. Got {', '.join(names) or 'none of these'}"
             )
 
     def decide(self, frontier: Frontier) -> Planned:
@@ -75,9 +75,9 @@ class Budget:
             if self.size is not None:
                 text += f" and {shown(self.size)} parameters"
             if self.tokens_per_parameter is not None:
-                text += f" and {shown(self.tokens_per_parameter)} tokens for each parameter"
+                text += f" and {shown(self.tokens_per_parameter)} tokens per parameter"
         if self.unique_data is not None:
-            how = "which may be repeated" if self.repeats else "none of them seen twice"
+            how = "which may be repeated" if self.repeats else "each seen at most once"
             text += f", with {shown(self.unique_data)} unique tokens, {how}"
         return text
 

@@ -1,4 +1,4 @@
-"""The runs a plan is made from, and the table and columns that laws are fitted to."""
+"""The runs from which a plan is made, with the table and columns to which laws are fitted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["Data"]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Runs, and where their numbers stand.
+    """Runs, and their table.
 
     Attributes:
         runs: rows of the table. table: with a column of D. columns: N, D, L -> column.
@@ -31,7 +31,7 @@ class Data:
     def of_table(
         cls, table: Table, columns: Mapping[str, str], cost: Cost, run: str | None = None
     ) -> Self:
-        """The runs of a table; as `Runs.of_table`."""
+        """The runs of a table; arguments and errors as for `Runs.of_table`."""
         runs = Runs.of_table(table, columns, cost, run)
         mapped = {symbol: column for symbol, column in columns.items() if symbol != "C"}
         if "D" not in mapped:
@@ -56,13 +56,13 @@ class Data:
         return type(self)(moved, self.table.take(rows), self.columns)
 
     def used_by(self, fit: Fit) -> Self:
-        """The same with the runs that a fit of this table used."""
+        """The same, with only the runs that a fit to this table used."""
         used = np.isin(self.runs.rows, fit.problem.rows.kept)
         return type(self)(self.runs.take(used), self.table, self.columns)
 
 
 def _free(name: str, table: Table) -> str:
-    """The name, or one like it that no column of the table has."""
+    """The name, extended until no column of the table has it."""
     while name in table:
         name += "_from_C"
     return name

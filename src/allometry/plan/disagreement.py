@@ -1,4 +1,4 @@
-"""What it costs to follow one law where another is right."""
+"""Compute wasted by following the plan of one law if another law is right."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Disagreement:
 def disagreements(
     plans: Mapping[str, LawPlan], frontiers: Mapping[str, Frontier]
 ) -> Sequence[Disagreement]:
-    """Every ordered pair of laws.
+    """The disagreement of every ordered pair of laws.
 
     Args:
-        plans: name of a law -> its plan. frontiers: name -> the law under its values.
+        plans: name of a law -> its plan. frontiers: name -> frontier for the law's values.
     """
     return [
         Disagreement(plan, truth, _waste(plans[plan], frontiers[truth]))

@@ -1,4 +1,4 @@
-"""A plan as a value: the runs each law and approach would train, alarms, JSON both ways."""
+"""The result of planning: the run of each law and approach, alarms, JSON both ways."""
 
 import json
 import math
@@ -31,12 +31,12 @@ OF_INFERENCE = ("n_opt", "d_opt", "loss", "total_flops")
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a plan was made from; figures are drawn from it, and a document does not keep it.
+    """The inputs of a plan. Figures need them; a document does not keep them.
 
     Attributes:
-        believed, frontiers: of each law by name, a frontier under its values.
+        believed, frontiers: of each law, by name; a frontier is for the law's values.
         cost: FLOP of a run.
-        runs: None where values of a law were given. approaches: None there too.
+        runs, approaches: None if parameters of a law were given.
     """
 
     believed: Mapping[str, Believed]
@@ -48,22 +48,23 @@ class Evidence:
 
 @dataclass(frozen=True, repr=False)
 class Plan:
-    """The runs to train at a budget, by law and by approach, and what speaks against them.
+    """The runs to train for a budget, by law and by approach, and reasons to doubt them.
 
     Attributes:
         question: the budget in words. counting: how FLOP and N are counted, in words.
-        laws: name -> its plan; the first is the one that is shown first.
-        approaches: "1", "2", "3", "kaplan" -> what it gives, or the reason why it cannot be used.
+        laws: name -> its plan, the leading law first.
+        approaches: "1", "2", "3", "kaplan" -> its result, or the reason why it cannot be used.
         disagreement: of each ordered pair of laws.
-        extrapolation: compute, n, d -> the first law's plan over the largest of the runs; empty
-            without runs.
-        level: of all intervals. rows: runs that were used.
-        hold_out: law -> its score on runs that were held out. other_count: what changes with
-            another column of N. countings: the plan under other conventions. equal_loss: this
-            recipe against another. bill: hours and dollars. advice: bands of batch size and
-            learning rate. Each where it was asked for.
+        extrapolation: compute, n, d -> ratio of the first law's plan to the largest of the runs;
+            empty without runs.
+        alarms: reasons to doubt the plan.
+        level: of all intervals. rows: number of runs used.
+        hold_out: law -> its score on the held-out runs, if requested; as all of the following.
+        other_count: what changes with another column of N. countings: the plan under other
+            conventions. equal_loss: this recipe compared with another. bill: hours and dollars.
+            advice: bands of batch size and learning rate.
         notes: what was done to the table, and assumptions, in words.
-        seconds: that fits and plan took.
+        seconds: time spent on fits and plan.
         evidence: None for a plan that was read from a document.
     """
 
@@ -107,7 +108,7 @@ class Plan:
         return as_html(*self._digest())
 
     def __eq__(self, other: object) -> bool:
-        """Whether the documents say the same, but for seconds; one that was read among them."""
+        """Whether the documents are equal apart from seconds; also for plans read from files."""
         if not isinstance(other, Plan):
             return NotImplemented
         mine, theirs = (
@@ -146,7 +147,7 @@ class Plan:
         }
 
     def to_json(self, indent: int | None = None) -> str:
-        """The plan document as JSON, sealed."""
+        """The plan document as JSON, with a seal."""
         return json.dumps(sealed(self.to_document()), indent=indent, allow_nan=False)
 
     @classmethod
@@ -154,9 +155,9 @@ class Plan:
         """Read a plan document; it has no draws, points or evidence.
 
         Raises:
-            DataError: it is none, is damaged, or was changed after it was written.
+            DataError: not a plan document, damaged, or changed after it was written.
         """
-        from allometry.plan.saved import saved_fields  # brings pydantic, which no plan needs
+        from allometry.plan.saved import saved_fields  # imports pydantic, which no plan needs
 
         document, _ = unsealed(text, "allometry/plan", "`allometry plan ... -o plan.json`")
         return cls(**saved_fields(document))
@@ -174,16 +175,16 @@ def _of_law(plan: LawPlan) -> dict[str, object]:
 
 
 def _of_inference(plan: InferencePlan) -> dict[str, object]:
-    """Plain numbers, and the intervals of the same names beside them."""
-    given = {name: getattr(plan, name) for name in OF_INFERENCE}
+    """Plain numbers, and under `intervals` the intervals of the same names."""
+    intervals = {name: getattr(plan, name) for name in OF_INFERENCE}
     baseline = plan.baseline_flops
     return {
         "account": plan.account,
         "tokens": plan.tokens,
-        **{name: _finite(interval.value) for name, interval in given.items()},
+        **{name: _finite(interval.value) for name, interval in intervals.items()},
         "baseline_flops": None if baseline is None else _finite(baseline.value),
         "intervals": {
-            **{name: _interval(interval) for name, interval in given.items()},
+            **{name: _interval(interval) for name, interval in intervals.items()},
             "baseline_flops": None if baseline is None else _interval(baseline),
         },
     }

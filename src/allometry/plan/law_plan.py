@@ -1,4 +1,4 @@
-"""What one law plans: the best run, its intervals, the band of sizes, and the expected waste."""
+"""The plan of one law: the best run, its intervals, the band of sizes, and the expected waste."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ from allometry.stats.resample import FINITE_SHARE, interval
 __all__ = ["NUMBERS", "SHARES", "InferencePlan", "LawPlan", "numbers_of_run", "plan_of_law"]
 
 NUMBERS = ("n_opt", "d_opt", "tokens_per_param", "compute", "epochs", "loss", "loss_new_run")
-SHARES = (0.01, 0.05, 0.1)  # of compute that a size in the band wastes at most
+SHARES = (0.01, 0.05, 0.1)  # largest shares of compute that sizes in a band waste
 
 Serve = Callable[[Frontier], Inference]
 
 
 @dataclass(frozen=True)
 class InferencePlan:
-    """The run to train where its model will serve tokens; see `inference.Inference`."""
+    """The run to train if its model will serve tokens; see `inference.Inference`."""
 
     account: Account
     tokens: float
@@ -43,14 +43,14 @@ class LawPlan:
 
     Attributes:
         n_opt, d_opt, tokens_per_param, compute: with percentile intervals over the draws.
-        epochs: passes over the unique data; 1 where they are not limited.
-        loss: that the law gives for the run. loss_new_run: the same with the interval of a
-            measured loss, which adds the residuals of the fit.
-        waste_band: share of compute -> sizes (low, high) between which at most it is wasted.
-        expected_waste: mean over the draws of the share that this run wastes; None without.
-        wasted: share that this run wastes under the values themselves, 0 at the optimum.
-        weight: among the laws of a plan, by how they predict the larger runs.
-        inference: the run to train where it will also serve tokens.
+        epochs: passes over the unique data; 1 if unique data are not limited.
+        loss: of the run under the law. loss_new_run: the same with the interval of a measured
+            loss, which adds the residuals of the fit.
+        waste_band: share of compute -> range of sizes (low, high) that waste at most this share.
+        expected_waste: mean over the draws of the share that this run wastes; None without draws.
+        wasted: share that this run wastes under the fitted values; 0 at the optimum.
+        weight: of the law, by how well it predicts the larger runs.
+        inference: the run to train if it will also serve tokens.
         draws: of n_opt (k,).
     """
 
@@ -72,7 +72,7 @@ class LawPlan:
 
 @dataclass(frozen=True)
 class _Decided:
-    """A number of the planned run under the values, and under each draw (k,)."""
+    """The planned run for the fitted values, and for each draw (k,)."""
 
     best: Planned
     draws: Planned | None
@@ -83,7 +83,7 @@ class _Decided:
         return interval(float(of(self.best)[0]), drawn, self.level)
 
 
-@np.errstate(all="ignore")  # absurd draws have no plan
+@np.errstate(all="ignore")  # some draws have no optimum
 def plan_of_law(
     believed: Believed,
     frontiers: tuple[Frontier, Frontier | None],
@@ -96,9 +96,9 @@ def plan_of_law(
     """Plan under one law.
 
     Args:
-        frontiers: of the law under its values, and under its draws or None.
+        frontiers: of the law for its values, and for its draws or None.
         level: of the intervals.
-        serve: the run where the model serves tokens, of a frontier.
+        serve: frontier -> the run if the model serves tokens.
     """
     frontier, drawn = frontiers
     decided = _decided(frontiers, budget, level)
@@ -123,10 +123,10 @@ def numbers_of_run(
     budget: Budget,
     level: float,
 ) -> dict[str, Interval]:
-    """The `NUMBERS` of the run that `plan_of_law` plans, without what it wastes.
+    """The `NUMBERS` of the run that `plan_of_law` plans, without the wasted shares.
 
     Args:
-        believed, frontiers, budget, level: as of `plan_of_law`.
+        believed, frontiers, budget, level: as for `plan_of_law`.
     """
     return _numbers(believed, frontiers, budget, _decided(frontiers, budget, level))
 
@@ -143,7 +143,7 @@ def _numbers(
     budget: Budget,
     decided: _Decided,
 ) -> dict[str, Interval]:
-    """By the names in `NUMBERS`."""
+    """Intervals by the names in `NUMBERS`."""
     n, d = float(decided.best.n[0]), float(decided.best.d[0])
     unique = budget.unique_data
     loss, new_run = _losses(believed, frontiers, n, d, decided.level)
@@ -159,7 +159,7 @@ def _numbers(
 
 
 def _mean(shares: Array) -> float | None:
-    """Over the draws that have one, by the rule of intervals; None where too few have."""
+    """Mean over the finite shares; None if too few are finite, by the rule of intervals."""
     finite = np.isfinite(shares)
     enough = len(shares) > 0 and finite.mean() >= FINITE_SHARE
     return float(shares[finite].mean()) if enough else None
@@ -177,7 +177,7 @@ def _losses(
     d: float,
     level: float,
 ) -> tuple[Interval, Interval]:
-    """The loss of the run by the law, and that of a new run; with ends where there are draws."""
+    """The loss of the run under the law, and that of a new run; ends are NaN without draws."""
     frontier, drawn = frontiers
     value = float(frontier.loss_at(np.array([n]), np.array([d]))[0])
     if drawn is None or believed.fit is None:

@@ -1,4 +1,4 @@
-"""Plan the run to train: from a table of runs, from fits, or from given values of a law."""
+"""Plan the run to train, from a table of runs, from fits, or from given parameters of a law."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,25 +38,26 @@ __all__ = ["PlanOptions", "plan_of_fits", "plan_of_table", "plan_of_values"]
 
 Serve = Callable[[Frontier], Inference]
 NAMES = ("1", "2", "3", "kaplan")
-NO_RUNS = "values of a law were given, and no runs"
-BESIDE = 0.9, 1.1  # times the best N: the loss there is not below that of the best
-ROUNDING = 1e-12  # of a loss
+NO_RUNS = "parameters of a law were given, without runs"
+BESIDE = 0.9, 1.1  # factors of the best N at which the loss must not be lower
+ROUNDING = 1e-12  # relative rounding of a loss
 
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """How to plan, beside the budget.
+    """Options of a plan, apart from the budget.
 
     Attributes:
         cost: FLOP of a run.
-        run: column that names the run a row is a checkpoint of; approach 1 needs it.
-        inference_tokens: that the model will serve. account: how they are counted.
-        fit_where: conditions of the rows to fit; the others are held out, and scored.
+        run: column that names the run of which a row is a checkpoint; approach 1 needs it.
+        inference_tokens: number of tokens that the model will serve. account: how the cost of
+            inference is accounted for.
+        fit_where: conditions of the rows to fit; the other rows are held out and scored.
         other_n: column of another count of N, with embeddings or without.
-        try_counting: conventions under which the plan is made as well.
-        against: a fit of another recipe, to compare with at equal loss.
-        machines: that the run is trained on, for hours and dollars.
-        advise: whether to say what published laws give for batch size and learning rate.
+        try_counting: further conventions under which the plan is made.
+        against: a fit of another recipe, for a comparison at equal loss.
+        machines: on which the run is trained, for hours and dollars.
+        advise: whether to give the batch size and learning rate of published laws.
         fit: options of every fit; its level and seed are those of the plan.
     """
 
@@ -75,13 +76,13 @@ class PlanOptions:
     def __post_init__(self) -> None:
         if (self.inference_tokens is None) != (self.account is None):
             raise UsageError(
-                "inference tokens go with an account: lifetime (the compute pays for training and "
-                "inference) or equal-quality (the loss of the best run for training alone, at the "
-                "least FLOP in all)"
+                "inference tokens need an account, and an account needs inference tokens. Accounts "
+                "are lifetime (the compute pays for training and inference) and equal-quality (the "
+                "loss of the best run for training alone, at the least total FLOP)"
             )
 
 
-@np.errstate(all="ignore")  # what is not finite is refused, or shown as no number
+@np.errstate(all="ignore")  # values that are not finite are refused or shown as unknown
 def plan_of_table(
     table: Table,
     columns: Mapping[str, str],
@@ -93,10 +94,10 @@ def plan_of_table(
 
     Args:
         columns: N, L, and D or C or both -> column.
-        laws: of N and D; the first is shown first.
+        laws: of N and D, the leading law first.
 
     Raises:
-        UsageError: columns, laws or options that do not fit. DataError: rows that cannot be used.
+        UsageError: invalid columns, laws or options. DataError: rows that cannot be used.
     """
     options = options or PlanOptions()
     began = time.perf_counter()
@@ -132,15 +133,17 @@ def plan_of_table(
 
 @np.errstate(all="ignore")  # as above
 def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | None = None) -> Plan:
-    """Plan from fits of laws of N and D to the same runs; their rows are the runs.
+    """Plan from fits of laws of N and D to the same runs; the rows of the first are the runs.
 
     Raises:
-        UsageError: no fit, two of one law, or one of other sizes than N and D.
+        UsageError: no fit, two fits of one law, or a law of other sizes than N and D.
     """
     options = options or PlanOptions()
     names = [fit.law.name for fit in fits]
     if not fits or len(set(names)) < len(names):
-        raise UsageError(f"a plan needs one fit of each law, got {', '.join(names) or 'none'}")
+        raise UsageError(
+            f"a plan needs exactly one fit of each law, got {', '.join(names) or 'no fit'}"
+        )
     believed = {fit.law.name: Believed.of_fit(fit) for fit in fits}
     first = fits[0]
     of_first = replace(
@@ -152,13 +155,13 @@ def plan_of_fits(fits: Sequence[Fit], budget: Budget, options: PlanOptions | Non
 
 
 def _fit_options(law: Law, options: FitOptions) -> FitOptions:
-    """No more resamples than `Believed.searched` takes, of a law without closed forms."""
+    """Options with no more resamples than are used: 200 for a law without closed forms."""
     most = options.resamples if law.allocation is not None else SEARCHED_DRAWS
     return replace(options, resamples=min(options.resamples, most))
 
 
 def _drawn(fit: Fit) -> int:
-    """How many draws a fit has."""
+    """Number of draws of a fit."""
     return len(next(iter(fit.draws.values()), ()))
 
 
@@ -166,14 +169,14 @@ def _drawn(fit: Fit) -> int:
 def plan_of_values(
     law: Law, values: Mapping[str, float], budget: Budget, options: PlanOptions | None = None
 ) -> Plan:
-    """Plan from values of a law's parameters; there are no intervals."""
+    """Plan from values of a law's parameters, without intervals."""
     return _plan({law.name: Believed.of_values(law, values)}, budget, options or PlanOptions())
 
 
 def _plan(
     believed: Mapping[str, Believed], budget: Budget, options: PlanOptions, data: Data | None = None
 ) -> Plan:
-    """The plan of laws that are believed, beside what the approaches give."""
+    """The plan under each law, with the results of the approaches."""
     cost, notes, serve = options.cost, list[str](), _serve(budget, options)
     pairs = {name: _frontiers(law, budget, serve, cost, notes) for name, law in believed.items()}
     refused = {name: why for name, pair in pairs.items() if (why := _no_plan(pair[0], budget))}
@@ -210,44 +213,44 @@ def _plan(
 
 
 def _of_rows(fits: Mapping[str, Fit]) -> list[str]:
-    """What the fits did to the rows of their table, in words."""
+    """Notes on what the fits did to the rows of their table."""
     dropped = [left_out(fit.dropped, asked=False) for fit in fits.values()]
     return [*filter(None, dropped), *(note for fit in fits.values() for note in fit.notes)]
 
 
 def _with_extras(plan: Plan, fit: Fit | None, options: PlanOptions) -> Plan:
-    """The plan with hours and dollars, another recipe, and published bands, where asked for."""
+    """The plan with hours and dollars, another recipe and published bands, as requested."""
     first, cost = plan.first, options.cost
     if options.machines is not None:
         plan = replace(plan, bill=bill(first, cost, options.machines))
     if options.against is not None:
         if fit is None:
-            raise UsageError("to compare recipes both need runs, or fits of them")
+            raise UsageError("a comparison of recipes needs runs of both, or fits to them")
         level = options.fit.level
         plan = replace(plan, equal_loss=equal_loss(fit, options.against, first, cost, level))
     if options.advise:
-        given = advice(first.n_opt.value, first.d_opt.value, first.compute.value)
-        plan = replace(plan, advice=given)
+        bands = advice(first.n_opt.value, first.d_opt.value, first.compute.value)
+        plan = replace(plan, advice=bands)
     return plan
 
 
 def _weights(
     believed: Mapping[str, Believed], fits: Mapping[str, Fit], data: Data | None
 ) -> dict[str, float]:
-    """Of each law: by how well it predicts the larger runs, or equal where there are none."""
+    """Weight of each law, by how well it predicts the larger runs; equal weights without runs."""
     if data is None or len(fits) < len(believed):
         return dict.fromkeys(believed, 1 / len(believed))
     return law_weights(fits, data.runs)
 
 
 def _no_plan(frontier: Frontier, budget: Budget) -> str:
-    """Why a law plans no run under its values, in words; empty where it plans one."""
+    """Why a law plans no run with its parameters, in words; empty if it plans one."""
     best = budget.decide(frontier)
     numbers = [float(x[0]) for x in (best.n, best.d, best.compute, best.loss)]
     if not all(0 < x < np.inf for x in numbers):
         n, d, _, loss = map(shown, numbers)
         return (
-            f"Law {frontier.law.name} plans no run with its values: asked for "
+            f"Law {frontier.law.name} plans no run with these parameters: for "
             f"{budget.in_words()}, it gives N {n}, D {d} and a loss of {loss}."
         )
     least = frontier.at(best.compute)
@@ -265,28 +268,28 @@ def _no_plan(frontier: Frontier, budget: Budget) -> str:
 def _frontiers(
     law: Believed, budget: Budget, serve: Serve | None, cost: Cost, notes: list[str]
 ) -> tuple[Frontier, Frontier | None]:
-    """The law under its values and its draws; of repeated data where those are too few."""
+    """The frontiers of a law for its values and its draws, with repeated data if needed."""
     frontier, drawn = law.frontier(cost), law.drawn(cost)
     if drawn is not None and drawn.split is None:
         notes.append(
-            f"Intervals of {law.law.name} are of {drawn.draws} resamples, since each is searched."
+            f"Intervals of {law.law.name} use {drawn.draws} resamples, since each needs a search."
         )
     unique = budget.unique_data
     if "U" in law.law.sizes:
         if unique is None:
-            raise UsageError(f"law {law.law.name} needs the number of unique tokens there are")
+            raise UsageError(f"law {law.law.name} needs the number of unique tokens (unique_data)")
         drawn = None if drawn is None else with_repeats(law.searched(cost), unique)
         return with_repeats(frontier, unique), drawn
     if unique is None or not _most_tokens(frontier, budget, serve) > unique * (1 + 1e-9):
         return frontier, drawn
     if not budget.repeats:
         raise UsageError(
-            f"the run takes {shown(_most_tokens(frontier, budget, serve))} tokens, more than the "
-            f"{shown(unique)} there are: allow repeats, or ask for a compute alone"
+            f"the run needs {shown(_most_tokens(frontier, budget, serve))} tokens, more than the "
+            f"{shown(unique)} unique ones: allow repeats, or give a compute alone"
         )
     lives = PUBLISHED.data, PUBLISHED.parameters
     notes.append(
-        f"Repeated data lose worth by assumed half-lives, R_D {shown(lives[0].value)} and R_N "
+        f"Repeated data lose value by assumed half-lives, R_D {shown(lives[0].value)} and R_N "
         f"{shown(lives[1].value)} ({PUBLISHED.source}); these runs do not test them."
     )
     few = None if drawn is None else law.searched(cost)
@@ -300,24 +303,26 @@ def _frontiers(
 
 
 def _most_tokens(frontier: Frontier, budget: Budget, serve: Serve | None) -> float:
-    """D of the run to train, or of the one that also serves, whichever is more."""
+    """The larger of D of the run to train and D of the run that also serves tokens."""
     tokens = budget.decide(frontier).d[0]
     return float(tokens if serve is None else np.fmax(tokens, serve(frontier).d_opt[0]))
 
 
 def _serve(budget: Budget, options: PlanOptions) -> Serve | None:
-    """What gives the run where the model serves tokens; None where it serves none."""
+    """The function that plans the run with inference; None if the model serves no tokens."""
     tokens, account, compute = options.inference_tokens, options.account, budget.compute
     if tokens is None:
         return None
     if budget.size is not None or budget.tokens_per_parameter is not None:
         raise UsageError(
-            "inference decides the size: give a compute, or a target loss, without a size or "
-            "tokens for each parameter"
+            "with inference the plan chooses the size: give a compute or a target loss, without a "
+            "size or tokens per parameter"
         )
     if account == "lifetime":
         if compute is None:
-            raise UsageError("the lifetime account needs a compute, which pays for both")
+            raise UsageError(
+                "the lifetime account needs a compute, which pays for training and inference"
+            )
         return lambda frontier: lifetime(frontier, compute, tokens)
     if compute is None and budget.target_loss is None:
         raise UsageError("the equal-quality account needs a compute or a target loss")

@@ -1,4 +1,4 @@
-"""Published coefficients of laws, for comparison with a fit to the same kind of runs."""
+"""Published coefficients of laws, for comparison with a fit to similar runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

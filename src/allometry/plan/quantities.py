@@ -1,4 +1,4 @@
-"""Numbers a person gives to a plan, refused in words where they cannot be meant."""
+"""Checks of numbers that users give to a plan."""
 
 import math
 
@@ -8,13 +8,13 @@ __all__ = ["not_negative", "positive", "share"]
 
 
 def positive(value: float, what: str) -> float:
-    """The value; refused where it is not a positive finite number.
+    """The value, if it is a positive finite number.
 
     Args:
-        what: names the quantity and its unit, such as "compute in FLOP".
+        what: name and unit of the quantity, such as "compute in FLOP".
 
     Raises:
-        UsageError: it is zero, negative, infinite or not a number.
+        UsageError: the value is zero, negative, infinite or not a number.
     """
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"a positive {what} is expected, got {value:g}")
@@ -22,15 +22,23 @@ def positive(value: float, what: str) -> float:
 
 
 def not_negative(value: float, what: str) -> float:
-    """The value; UsageError where it is negative, infinite or not a number."""
+    """The value, if it is a finite number of at least 0.
+
+    Raises:
+        UsageError: the value is negative, infinite or not a number.
+    """
     if not (math.isfinite(value) and value >= 0):
         raise UsageError(f"{what} of zero or more is expected, got {value:g}")
     return float(value)
 
 
 def share(value: float, what: str) -> float:
-    """The value; UsageError where it is not above 0 and at most 1."""
+    """The value, if it is above 0 and at most 1.
+
+    Raises:
+        UsageError: it is not.
+    """
     if not 0 < value <= 1:
         percent = f"; for {value:g}% write {value / 100:g}" if 1 < value <= 100 else ""
-        raise UsageError(f"{what} is a share above 0 and at most 1, got {value:g}{percent}")
+        raise UsageError(f"{what} must be above 0 and at most 1, got {value:g}{percent}")
     return float(value)

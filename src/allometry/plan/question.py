@@ -1,4 +1,4 @@
-"""A question as a person puts it: names and numbers, in place of values of this package."""
+"""`plan` for users: it takes names and numbers in place of the types of this package."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,10 +27,10 @@ __all__ = ["UNMAPPED", "check_fits", "fits_of", "forms_of", "plan"]
 Source: TypeAlias = "TableLike | Fit | Sequence[Fit]"
 
 UNMAPPED = (
-    "say which columns of the table are N, D and L: --map N=params --map D=tokens --map L=loss, or "
-    "{'N': 'params', 'D': 'tokens', 'L': 'loss'}"
+    "state which columns of the table are N, D and L: --map N=params --map D=tokens --map L=loss, "
+    "or {'N': 'params', 'D': 'tokens', 'L': 'loss'}"
 )
-LARGEST_DOCUMENT = 128_000_000  # bytes, as of a fit document
+LARGEST_DOCUMENT = 128_000_000  # bytes, as for a fit document
 
 
 def plan(
@@ -57,41 +57,40 @@ def plan(
     advise: bool = False,
     fit: FitOptions | None = None,
 ) -> Plan:
-    """The run to train, with intervals, by every law and approach::
+    """Plan the run to train, with intervals, by every law and approach::
 
         al.plan("runs.csv", {"N": "params", "D": "tokens", "L": "loss"}, compute=1e24)
         al.plan(fit, compute=1e24)
         al.plan(parameters={"E": 1.82, "A": 482, ...}, compute=1e24)
 
     Args:
-        source: a table, one or several fits of laws of N and D, or the path of either; none
-            where `parameters` are given.
+        source: a table, one or several fits of laws of N and D, or the path of either; None
+            if `parameters` are given.
         columns: of a table: N, L, and D or C or both -> column.
-        laws: to fit to a table, or the one that `parameters` are of; chinchilla where none is
-            named.
-        parameters: of the law, given.
-        compute: FLOP to spend; target_loss: to reach; size: N that is fixed;
-            tokens_per_parameter: D/N that is fixed. See `Budget` for what goes together.
-        unique_data: tokens there are. repeat: whether they may be repeated: by the `law` of
-            Muennighoff et al., or `never`.
-        inference_tokens: that the model will serve. account: `lifetime` (the compute pays for
-            training and inference) or `equal-quality` (the loss of the best run for training
-            alone, at the least FLOP in all).
+        laws: to fit to a table, or the one law of `parameters`; chinchilla by default.
+        parameters: values of the law's parameters, in place of a table or a fit.
+        compute: FLOP to spend. target_loss: loss to reach. size: fixed N.
+        tokens_per_parameter: fixed D/N. See `Budget` for the allowed combinations.
+        unique_data: number of unique tokens. repeat: whether they may be repeated: by the `law`
+            of Muennighoff et al., or `never`.
+        inference_tokens: number of tokens that the model will serve. account: `lifetime` (the
+            compute pays for training and inference) or `equal-quality` (the loss of the best
+            run for training alone, at the least total FLOP).
         counting: of FLOP and N: the name of a convention, or a `Counting` with the shape of the
             models.
-        run: column that names the run a row is a checkpoint of, for approach 1.
-        fit_where: conditions of the rows to fit; the others are held out, and scored.
+        run: column that names the run of which a row is a checkpoint, for approach 1.
+        fit_where: conditions of the rows to fit; the other rows are held out and scored.
         other_n: column of another count of N, with embeddings or without.
-        try_counting: conventions under which the plan is made as well, side by side, with N from
-            each of the two columns.
-        against: a table with the same columns, or a fit, of another recipe, to compare with at
-            equal loss.
+        try_counting: further conventions under which the plan is made, with N from `columns`
+            and from `other_n`.
+        against: another recipe for a comparison at equal loss: a table with the same columns, or
+            a fit.
         machines: for hours and dollars. advise: whether to give published bands of batch size
             and learning rate.
-        fit: options of the fits, resamples and level among them.
+        fit: options of the fits, such as resamples and level.
 
     Raises:
-        UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
+        UsageError: invalid names or numbers. DataError: rows that cannot be used.
     """
     budget = Budget(compute, target_loss, size, tokens_per_parameter, unique_data, _repeats(repeat))
     count = Counting.of(counting)
@@ -107,7 +106,9 @@ def plan(
     )  # fmt: skip
     if parameters is not None:
         if source is not None or len(forms) != 1:
-            raise UsageError("parameters are values of one law, given in place of a table or a fit")
+            raise UsageError(
+                "parameters must be the values of one law, and replace a table or a fit"
+            )
         _only_of_tables(options, against)
         _refuse_decided(choices, "parameters are given, so no law is fitted")
         if columns is not None:
@@ -130,7 +131,7 @@ def plan(
 
 
 def _numbers(columns: Mapping[str, str], options: PlanOptions) -> set[str]:
-    """The columns of a table whose numbers a plan needs."""
+    """The columns of a table that a plan reads as numbers."""
     also = [] if options.other_n is None else [options.other_n]
     return options.fit.numbers([*columns.values(), *also])
 
@@ -141,10 +142,10 @@ def check_fits(
     laws: str | Law | Sequence[str | Law] | None,
     options: FitOptions | None,
 ) -> None:
-    """Refuse what was decided when the fits were made, where it is asked for otherwise.
+    """Refuse arguments that conflict with how the fits were made.
 
     Raises:
-        UsageError: naming it.
+        UsageError: the message names the argument.
     """
     if columns is not None:
         raise UsageError("a fit has its columns already: leave them out")
@@ -158,50 +159,50 @@ def check_fits(
 
 
 def _refuse_decided(options: FitOptions, why: str) -> None:
-    """Refuse options of a fit where none is made.
+    """Refuse options of a fit when no law is fitted.
 
     Raises:
-        UsageError: naming the first.
+        UsageError: the message names the first such option.
     """
     plain = FitOptions()
     for name in ("objective", "delta", "level", "resamples", "interval", "where", "drop_largest"):
-        given = getattr(options, name) or None
-        if given != (getattr(plain, name) or None):
-            raise UsageError(f"{name.replace('_', ' ')} = {given} has no effect: {why}")
+        value = getattr(options, name) or None
+        if value != (getattr(plain, name) or None):
+            raise UsageError(f"{name.replace('_', ' ')} = {value} has no effect: {why}")
 
 
 def _only_of_tables(options: PlanOptions, against: object = None) -> None:
-    """Refuse what needs a table.
+    """Refuse options that need a table.
 
     Raises:
-        UsageError: naming it.
+        UsageError: the message names the option.
     """
-    for what, given in (
+    for what, value in (
         ("holding rows out", options.fit_where), ("another column of N", options.other_n),
         ("a column of runs", options.run), ("another recipe", against),
         ("other conventions", options.try_counting),
     ):  # fmt: skip
-        if given:
+        if value:
             raise UsageError(f"{what} needs a table of runs in place of a fit or parameters")
 
 
 def _fit_of(
     source: "Source", law: Law, columns: Mapping[str, str] | None, choices: FitOptions
 ) -> Fit:
-    """The fit of another recipe: given, or of the same law to a table with the same columns."""
+    """The fit of another recipe: a given fit, or the same law fitted to a table."""
     fits = fits_of(source)
     if fits is not None:
         check_sizes(fits[0].law)
         return fits[0]
     if columns is None:
-        raise UsageError("the plan is made from a fit, so the other recipe is a fit as well")
+        raise UsageError("the plan is made from a fit, so the other recipe must be a fit as well")
     symbols = {symbol: column for symbol, column in columns.items() if symbol != "C" or
                "D" not in columns}  # fmt: skip
     return fit_with(as_table(source, choices.numbers(columns.values())), law, symbols, choices)
 
 
 def fits_of(source: "Source") -> list[Fit] | None:
-    """The fits that a source is, or whose document it names; None for a table."""
+    """The fits given as the source, or read from its document; None for a table."""
     if isinstance(source, str | Path):
         return [read_fit(source)] if _is_document(Path(source)) else None
     if isinstance(source, Fit):
@@ -219,10 +220,10 @@ def _is_document(path: Path) -> bool:
 
 
 def forms_of(laws: str | Law | Sequence[str | Law]) -> list[Law]:
-    """The laws of these names, each once.
+    """The laws of these names.
 
     Raises:
-        UsageError: none, one twice, or a name that no law has.
+        UsageError: no law, the same law twice, or an unknown name.
     """
     listed = [laws] if isinstance(laws, str | Law) else laws
     forms = [known_laws.named(law) if isinstance(law, str) else law for law in listed]
@@ -234,5 +235,5 @@ def forms_of(laws: str | Law | Sequence[str | Law]) -> list[Law]:
 
 def _repeats(repeat: str) -> bool:
     if repeat not in ("law", "never"):
-        raise UsageError(f"repeat is law or never, got {repeat!r}")
+        raise UsageError(f"repeat must be law or never, got {repeat!r}")
     return repeat == "law"

@@ -1,4 +1,4 @@
-"""Two more questions as a person puts them: the runs to make next, and what runs can tell."""
+"""`next_runs` and `design` for users: the runs to make next, and what runs identify."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,11 +29,11 @@ from allometry.tables.read import TableLike, as_table
 
 __all__ = ["design", "next_runs"]
 
-SEVERAL = ("chinchilla", "skaling")  # laws of `next`: one and the same with one more parameter
-RESAMPLES = 200  # of the fits of `next`, which takes their spread
+SEVERAL = ("chinchilla", "skaling")  # default laws of `next`; skaling extends chinchilla
+RESAMPLES = 200  # of the fits, whose spread `next` uses
 
 
-@np.errstate(all="ignore")  # sizes that no float holds are no candidates
+@np.errstate(all="ignore")  # sizes that overflow are not candidates
 def next_runs(
     source: "TableLike | Fit | Sequence[Fit]",
     columns: Mapping[str, str] | None = None,
@@ -49,7 +49,7 @@ def next_runs(
     fit: FitOptions | None = None,
     options: NextOptions | None = None,
 ) -> NextRuns:
-    """The runs to make with a budget, to know most of a decision::
+    """Choose the runs that tell the most about a decision for a budget::
 
         al.next_runs("runs.csv", {"N": "params", "D": "tokens", "L": "loss"},
                      budget=1e21, target="ln_n_opt@1e24")
@@ -57,20 +57,19 @@ def next_runs(
     Args:
         source: a table, one or several fits of laws of N and D to the same runs, or a path.
         columns: of a table: N, L, and D or C or both -> column.
-        budget: FLOP of all new runs.
-        target: `ln_n_opt@C`, `waste@C`, `loss@N,D` or `law`.
-        laws: to fit to a table, chinchilla and skaling where none is named; several guard
-            against a design that only suits one.
-        candidates: a table of runs that can be made, with columns of N, and D or C; None takes a
-            grid.
-        candidate_columns: its columns, where they are not those of the runs.
-        max_run: FLOP of one run at most. at_most: number of runs.
+        budget: FLOP of all new runs together.
+        target: the decision: `ln_n_opt@C`, `waste@C`, `loss@N,D` or `law`.
+        laws: to fit to a table; chinchilla and skaling by default. Several laws guard against a
+            design that is good for only one of them.
+        candidates: a table of possible runs, with columns of N, and D or C; None for a grid.
+        candidate_columns: columns of `candidates`; None if they are those of the runs.
+        max_run: most FLOP of one run. at_most: most runs.
         counting: of FLOP; the name of a convention, or a `Counting`.
         fit: options of the fits. options: of the choice.
 
     Raises:
-        UsageError: names or numbers that do not fit. DataError: rows that cannot be used, or no
-            candidate that can be paid.
+        UsageError: invalid names or numbers. DataError: rows that cannot be used, or no
+            candidate within the budget.
     """
     positive(budget, "budget in FLOP")
     if max_run is not None:
@@ -88,8 +87,8 @@ def next_runs(
         table = as_table(candidates, set(mapped.values()))
         if missing := [c for c in mapped.values() if c not in table]:
             raise UsageError(
-                f"the table of candidates has no column {missing[0]!r}, as the runs do; it has "
-                f"{listed(table.columns)}. Rename it there, or name its columns in Python "
+                f"the table of candidates has no column {missing[0]!r} like the runs; it has "
+                f"{listed(table.columns)}. Rename its column, or map its columns in Python "
                 "(candidate_columns)"
             )
         pool = Candidates.of_table(table, mapped, data.runs, cost, most)
@@ -109,15 +108,21 @@ def design(
     counting: Counting | str = "6nd_total",
     fit: FitOptions | None = None,
 ) -> Identified:
-    """What runs can tell of each parameter and decision, by linear theory.
+    """What runs identify of each parameter and decision, by linear theory.
 
     Args:
-        source: a table of runs, or a fit; without losses where `parameters` are given.
+        source: a table of runs, or a fit; the table needs no losses if `parameters` are given.
+        columns: of the table: N, L, and D or C or both -> column; N and D if `parameters` are
+            given.
         targets: decisions, such as `ln_n_opt@1e24` or `loss@7e10,1.4e12`.
-        parameters: assumed, with `noise`, the standard deviation of ln L; None fits the law.
+        law: of N and D; chinchilla by default.
+        parameters: assumed values of the law's parameters, which need `noise`; None fits the law.
+        noise: assumed standard deviation of ln L.
+        counting: of FLOP; the name of a convention, or a `Counting`.
+        fit: options of the fit.
 
     Raises:
-        UsageError: names or numbers that do not fit. DataError: rows that cannot be used.
+        UsageError: invalid names or numbers. DataError: rows that cannot be used.
     """
     if parameters is None:
         data, fits, cost = _fitted(source, columns, law, counting, fit, ("chinchilla",))
@@ -127,7 +132,8 @@ def design(
     else:
         if noise is None:
             raise UsageError(
-                "assumed parameters need the noise too, the standard deviation of ln L: 0.005 say"
+                "assumed parameters need the noise too, the standard deviation of ln L, for "
+                "example 0.005"
             )
         (form,) = forms_of(law or "chinchilla")
         believed, sd = Believed.of_values(form, parameters), noise
@@ -144,7 +150,7 @@ def _fitted(
     fit: FitOptions | None,
     usual: Sequence[str],
 ) -> tuple[Data, dict[str, Fit], Cost]:
-    """The runs, the fits of the laws, or of the usual ones, and the cost of a run."""
+    """The runs, the fits of the given or `usual` laws, and the cost of a run."""
     count = Counting.of(counting)
     fits = fits_of(source)
     if fits is not None:
@@ -169,7 +175,10 @@ def _sizes(
 ) -> tuple[Array, Array, Cost]:
     """N and D of runs that may have no loss yet, and the cost of a run."""
     if columns is None or not {"N", "D"} <= set(columns) or isinstance(source, Fit):
-        raise UsageError("a design is a table with columns of N and D: {'N': ..., 'D': ...}")
+        raise UsageError(
+            "with assumed parameters, the runs are a table with columns of N and D: "
+            "{'N': ..., 'D': ...}"
+        )
     count = Counting.of(counting)
     names = {columns[symbol] for symbol in ("N", "D")}
     table = as_table(source, names)

@@ -1,4 +1,4 @@
-"""The finished runs a plan is made from."""
+"""The finished runs from which a plan is made."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ __all__ = ["Runs"]
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Rows of a table as runs, checkpoints of one run among them; each array is (rows,).
+    """Runs, or checkpoints of runs, as rows of a table; each array is (rows,).
 
     Attributes:
         n: parameters. d: training tokens. compute: training FLOP. loss: after training on d.
-        run: label of the run a row belongs to; a run is resampled whole.
-        rows: place of each in the table.
+        run: label of the run to which a row belongs; runs are resampled whole.
+        rows: position of each row in the table.
     """
 
     n: Array
@@ -40,9 +40,10 @@ class Runs:
         """The runs of a table; rows without a positive size or loss are left out.
 
         Args:
-            columns: N, L, and D or C or both -> column. C is counted by `cost` where it is not
-                mapped, and D where it is not.
-            run: column that names the run a row is a checkpoint of; None for one run a row.
+            columns: N, L, and D or C or both -> column. If C or D is not mapped, it is computed
+                by `cost`.
+            run: column that names the run of which a row is a checkpoint; None if every row is a
+                run.
 
         Raises:
             UsageError: a symbol that is not mapped. DataError: no row is left.
@@ -50,9 +51,9 @@ class Runs:
         if missing := [s for s in ("N", "L") if s not in columns]:
             computed = {"N", "C", "D"} - set(columns) == {"N"}
             raise UsageError(
-                f"a plan needs columns of N, L, and D or C; {missing[0]} is missing among "
+                f"a plan needs columns of N, L, and D or C; {missing[0]} is missing, got "
                 f"{', '.join(columns)}"
-                + (f". N may be computed: N={columns['C']}/6/{columns['D']}" if computed else "")
+                + (f". Compute N with N={columns['C']}/6/{columns['D']}" if computed else "")
             )
         if not {"D", "C"} & set(columns):
             raise UsageError("a plan needs a column of D or of C: map D=tokens, or C=flops")
@@ -81,7 +82,7 @@ class Runs:
         return len(self.n)
 
     def take(self, places: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
-        """Some of the rows, by place or mask; a place may be taken twice."""
+        """Some of the rows, by position or mask; a position may be repeated."""
         return type(self)(
             self.n[places], self.d[places], self.compute[places], self.loss[places],
             self.run[places], self.rows[places],

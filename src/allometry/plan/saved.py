@@ -1,4 +1,4 @@
-"""A plan document as the fields of a plan; one of other keys or types is refused in words."""
+"""From a plan document to the fields of a plan; documents with other keys or types are refused."""
 
 import json
 from collections.abc import Mapping
@@ -23,24 +23,24 @@ __all__ = ["saved_fields"]
 
 
 def saved_fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of the plan that a document tells of, by name; no draws, points or evidence.
+    """The fields of the plan in a document, by name, without draws, points or evidence.
 
     Raises:
-        DataError: a key that is missing, or a value of another type.
+        DataError: a missing key, or a value of the wrong type.
     """
     try:
         return _Document.model_validate_json(json.dumps(document)).fields()
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))[:80]
-        said = f"{place}: {first['msg']}"
+        damage = f"{place}: {first['msg']}"
     except (KeyError, ValueError) as error:
-        said = str(error)
-    raise DataError(f"the plan document is incomplete or damaged at {said}")
+        damage = str(error)
+    raise DataError(f"the plan document is incomplete or damaged at {damage}")
 
 
 def _with_intervals(value: Any, numbers: frozenset[str]) -> Any:
-    """The inverse of `_plain` up to the classes: intervals, and NaN for None among numbers."""
+    """The inverse of `document._plain`, up to dataclasses: intervals, and NaN for None."""
     if isinstance(value, dict):
         if value.keys() == {"value", "low", "high"}:
             return _Interval.model_validate(value).read()
@@ -52,12 +52,12 @@ def _with_intervals(value: Any, numbers: frozenset[str]) -> Any:
 
 
 def _numbers(part: type) -> frozenset[str]:
-    """Names of the fields of a dataclass that are numbers, and never None."""
+    """Names of the fields of a dataclass that are numbers and never None."""
     return frozenset(f.name for f in fields(part) if f.type is float)
 
 
 class _Part(BaseModel):
-    """A part of a document, of exactly these types; other keys are of a later version."""
+    """A part of a document, with exactly these types; other keys come from a later version."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -85,14 +85,14 @@ class _Inference(_Part):
     intervals: _Intervals
 
     def read(self) -> InferencePlan:
-        given, baseline = self.intervals, self.intervals.baseline_flops
+        intervals, baseline = self.intervals, self.intervals.baseline_flops
         return InferencePlan(
             account=self.account,
             tokens=self.tokens,
-            n_opt=given.n_opt.read(),
-            d_opt=given.d_opt.read(),
-            loss=given.loss.read(),
-            total_flops=given.total_flops.read(),
+            n_opt=intervals.n_opt.read(),
+            d_opt=intervals.d_opt.read(),
+            loss=intervals.loss.read(),
+            total_flops=intervals.total_flops.read(),
             baseline_flops=None if baseline is None else baseline.read(),
         )
 
@@ -182,7 +182,7 @@ class _Document(_Part):
 
     def fields(self) -> dict[str, Any]:
         if not self.laws:
-            raise ValueError("laws: there is none")
+            raise ValueError("laws: at least one is needed")
         return dict(
             question=self.question,
             counting=self.counting,

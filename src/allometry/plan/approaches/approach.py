@@ -1,4 +1,4 @@
-"""One way from runs to the best size: what each of the approaches gives."""
+"""The result of one approach: a way from runs to the best size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Line:
 
     @classmethod
     def through(cls, compute: Array, sizes: Array) -> Self:
-        """The line of least squares in logarithms, every point with the same weight.
+        """The least-squares line in logarithms; all points have the same weight.
 
         Args:
             compute: (points,).
@@ -55,7 +55,7 @@ class Line:
     def at(self, compute: float) -> tuple[float, Array]:
         """The size at a compute, and its draws (k,)."""
         log_c = np.log(compute)
-        with np.errstate(over="ignore"):  # a draw may have nearly any slope
+        with np.errstate(over="ignore"):  # draws can have extreme slopes
             draws = np.exp(self.intercepts + self.exponents * log_c)
             return float(np.exp(self.intercept + self.exponent * log_c)), draws
 
@@ -76,14 +76,14 @@ class Approach:
         name: "1" (envelope of training curves), "2" (IsoFLOP parabolas), "3" (parametric fit of
             a law), all of Hoffmann et al. 2203.15556, or "kaplan" (Kaplan's law).
         exponent_n, exponent_d: a and b of N* ~ C^a, D* ~ C^b.
-        n_opt, d_opt: at the compute asked for; of approach 2 corrected for its bias.
+        n_opt, d_opt: at the requested compute; of approach 2 corrected for its bias.
         draws: of n_opt, (k,), from resampled runs.
-        line_n, line_d: N* and D* at every compute; None where read from a document, which keeps
-            no draws and points either.
-        points: what the line was drawn through: `compute`, `n`, `d`, `loss`, each (points,).
-        bias_predicted: relative error of n_opt before it was corrected; None where the
-            approach has none. n_opt_uncorrected: as the approach gives it.
-        notes: what was done to the runs on the way, in words.
+        line_n, line_d: N* and D* as powers of compute; None if read from a document, which does
+            not keep draws and points either.
+        points: to which the lines were fitted: `compute`, `n`, `d`, `loss`, each (points,).
+        bias_predicted: relative error of n_opt before the correction; None without correction.
+            n_opt_uncorrected: n_opt before the correction.
+        notes: what was done to the runs, in words.
     """
 
     name: str
@@ -109,10 +109,10 @@ class Approach:
         points: Mapping[str, Array],
         notes: tuple[str, ...] = (),
     ) -> Self:
-        """The approach whose N* and D* are these lines, at a compute.
+        """The approach with N* and D* from these lines, at a compute.
 
         Raises:
-            DataError: the lines give no size there.
+            DataError: the lines give no finite positive size there.
         """
         line_n, line_d = lines
         if not all(0 < line.at(compute)[0] < np.inf for line in lines):

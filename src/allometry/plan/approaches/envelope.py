@@ -1,15 +1,15 @@
 """Approach 1 (Hoffmann et al. 2203.15556): the lower envelope of training curves.
 
-Each run's loss is interpolated along its own training, in logarithms of loss and compute (PCHIP,
+Each run's loss is interpolated along its training, in logarithms of loss and compute (PCHIP,
 which does not overshoot). At each of many computes, evenly spaced in ln C, the run with the
-least loss is taken; straight lines in logarithms through its N and D give N* and D*.
+least loss is selected; straight lines in logarithms through its N and D give N* and D*.
 
-What it cannot know: a checkpoint before the end of a run's schedule is worse than a run that was
-planned to end there, so only the last part of each curve tells what a run of that compute
-reaches (Hoffmann et al. train four schedules for each size). The least of noisy curves is lower
-than the least curve (the winner's curse), most where sizes are many and noise is large. Points
-of one curve are not independent, which is why whole runs are resampled. A compute is left out
-where the best size is the smallest or the largest of those trained: a size beyond may be better.
+Limitations: a checkpoint before the end of a run's schedule is worse than a run that was
+planned to end there, so only the last part of each curve shows what a run of that compute
+reaches (Hoffmann et al. train four schedules for each size). The minimum over noisy curves is
+biased low (the winner's curse), most with many sizes and large noise. Points of one curve are
+not independent, so whole runs are resampled. A compute is left out if the best size is the
+smallest or the largest that was trained, since a size beyond it may be better.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ from allometry.stats.resample import multiplicities
 
 __all__ = ["envelope"]
 
-COMPUTES = 300  # neighbours are of one run: the 1,500 of Hoffmann et al. (3.1) give the same line
-FEWEST_SIZES = 3  # of which the middle ones can be the best
-FEWEST_POINTS = 2  # of the envelope, at different C: those of a line
+COMPUTES = 300  # the 1,500 of Hoffmann et al. (3.1) give the same line, as neighbours share a run
+FEWEST_SIZES = 3  # with fewer there is no middle size
+FEWEST_POINTS = 2  # of the envelope, at different C: enough for a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,9 @@ class _Curves:
     """Curves of runs at the same computes.
 
     Attributes:
-        compute: (computes,). loss, d: (runs, computes), infinite and NaN outside of a run.
+        compute: (computes,). loss, d: (runs, computes), infinite and NaN outside a run.
         n: (runs,).
-        order: the runs by rising loss at each compute, (runs, computes).
+        order: the runs by increasing loss at each compute, (runs, computes).
     """
 
     compute: Array
@@ -48,16 +48,16 @@ class _Curves:
     order: NDArray[np.intp]
 
 
-@np.errstate(all="ignore")  # what is not finite is left out of a draw, or refused
+@np.errstate(all="ignore")  # values that are not finite are left out of a draw, or refused
 def envelope(runs: Runs, compute: float, *, resampling: Resampling | None = None) -> Approach:
     """The best N and D at a compute by approach 1.
 
     Args:
-        runs: with several rows a run, its checkpoints.
+        runs: with several rows per run, its checkpoints.
 
     Raises:
-        DataError: no run has several rows, or fewer than three sizes have; or a middle size is
-            the best at no compute.
+        DataError: fewer than three sizes have a run with several rows, or a middle size is the best
+            at fewer than two computes.
     """
     how = resampling or Resampling()
     curves = _curves(runs)
@@ -71,8 +71,9 @@ def envelope(runs: Runs, compute: float, *, resampling: Resampling | None = None
     at = np.flatnonzero(inside[0])
     if len(at) < FEWEST_POINTS:
         raise DataError(
-            "approach 1 finds the smallest or the largest size the best at every compute: train "
-            "sizes beyond it, or longer and shorter runs of those between"
+            "approach 1 needs computes at which a middle size is the best, but the best size is "
+            "the smallest or the largest at nearly all: train sizes beyond it, or longer and "
+            "shorter runs of the sizes between"
         )
     points = {"compute": curves.compute[at], "n": n[0, at], "d": d[0, at],
               "loss": curves.loss[best[0, at], at]}  # fmt: skip
@@ -89,13 +90,13 @@ def _curves(runs: Runs) -> _Curves:
     trained = list(_checkpoints(runs))
     if not trained:
         raise DataError(
-            "approach 1 needs the loss along training, and no run has several rows; where rows are "
-            "checkpoints, name the column that says of which run"
+            "approach 1 needs the loss along training, and no run has several rows; if rows are "
+            "checkpoints, name the column that identifies their run"
         )
     n = np.array([runs.n[rows[0]] for rows in trained])
     if len(np.unique(n)) < FEWEST_SIZES:
         raise DataError(
-            f"approach 1 needs {FEWEST_SIZES} sizes with several rows a run, got "
+            f"approach 1 needs {FEWEST_SIZES} sizes with several rows per run, got "
             f"{len(np.unique(n))}"
         )
     ends = [runs.compute[rows[[0, -1]]] for rows in trained]
@@ -107,7 +108,7 @@ def _curves(runs: Runs) -> _Curves:
 
 
 def _checkpoints(runs: Runs) -> Iterator[NDArray[np.intp]]:
-    """The rows of each run with several, by rising C, one for each C; rounding makes no other C."""
+    """The rows of each run with several, by increasing C; of rows with equal C, the first."""
     labels = np.unique(runs.run.astype(str), return_inverse=True)[1]
     order = np.lexsort((runs.compute, labels))
     for rows in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
@@ -117,7 +118,7 @@ def _checkpoints(runs: Runs) -> Iterator[NDArray[np.intp]]:
 
 
 def _along(runs: Runs, values: Array, rows: NDArray[np.intp], log_c: Array) -> Array:
-    """Values of one run at ln C (computes,), NaN outside of its checkpoints."""
+    """Values of one run at ln C (computes,), NaN outside its checkpoints."""
     from scipy.interpolate import PchipInterpolator
 
     x = np.log(runs.compute[rows])
@@ -134,11 +135,11 @@ def _outside(x: Array, log_c: Array) -> NDArray[np.bool_]:
 def _envelope(
     curves: _Curves, present: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """The best of the runs present (k, runs) at each compute, and where its size is a middle one.
+    """The best of the runs present (k, runs) at each compute, and whether its size is a middle one.
 
     Returns:
-        places of runs, and whether there is one and smaller and larger sizes beside it, both
-        (k, computes).
+        indices of runs, -1 if no run covers the compute; and whether there is a best run and both
+        a smaller and a larger size are present; both (k, computes).
     """
     best = _first(curves, curves.order, present)
     by_size = np.broadcast_to(np.argsort(curves.n, kind="stable")[:, None], curves.loss.shape)
@@ -153,14 +154,14 @@ def _first(
 ) -> NDArray[np.intp]:
     """The first run of an order (runs, computes) that is present and covers the compute, or -1."""
     columns = np.arange(len(curves.compute))
-    found = np.full((len(present), len(columns)), -1)
+    first = np.full((len(present), len(columns)), -1)
     for run in order:
         covers = np.isfinite(curves.loss[run, columns])
-        take = (found < 0) & present[:, run] & covers
-        if not take.any() and (found >= 0).all():
+        take = (first < 0) & present[:, run] & covers
+        if not take.any() and (first >= 0).all():
             break
-        found = np.where(take, run, found)
-    return found
+        first = np.where(take, run, first)
+    return first
 
 
 def _notes(runs: Runs, curves: _Curves, points: int) -> tuple[str, ...]:

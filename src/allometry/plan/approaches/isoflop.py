@@ -1,21 +1,22 @@
 """Approach 2 (Hoffmann et al. 2203.15556): parabolas along IsoFLOP curves.
 
-Runs of about the same compute are one budget. In each budget a parabola in ln N is drawn through
-the losses; its vertex is the best N there, and a straight line in logarithms through the
-vertices gives N* and D* at every compute. The lines give every budget the same weight, as
-Hoffmann et al. and Czech (2603.22339) do; Porian et al. (2406.19146) weight by the scatter of
-each vertex, which a wrong form of the curve makes look small on wide grids.
+Runs of about the same compute form one budget. In each budget a parabola in ln N is fitted to the
+losses; its vertex is the best N there, and straight lines in logarithms through the vertices give
+N* and D* at every compute. The lines give every budget the same weight, as Hoffmann et al. and
+Czech (2603.22339) do. Porian et al. (2406.19146) weight by the scatter of each vertex, which is
+underestimated on wide grids if the curve is not a parabola.
 
 With the exponents of a fitted law the vertices are corrected for the bias that `isoflop_bias`
-describes. The correction takes nothing else of that law: the sizes and tokens of the runs and
-the vertex decide, so that approach 2 stays a second opinion on N*.
+describes. The correction uses nothing else of that law, only the sizes and tokens of the runs and
+the vertex, so that approach 2 remains a second opinion on N*.
 
-Intervals are of the wild cluster bootstrap (Cameron et al. 2008): in every resample the
+Intervals are from the wild cluster bootstrap (Cameron et al. 2008). In every resample the
 residuals of all rows of a run keep or change their sign together, after each was divided by 1
-minus its leverage (HC3 of MacKinnon and White 1985), and parabolas, correction (with one draw of
-the exponents) and lines are made again. To draw the runs of a budget with replacement leaves too
-few sizes: at 7 sizes a budget intervals of ln N* were 2.4 times too wide. What the quality
-stages left out stays out, so that all numbers are of the one choice of runs a reader is told of.
+minus its leverage (HC3 of MacKinnon and White 1985); then parabolas, correction (with one draw of
+the exponents) and lines are recomputed. Drawing the runs of a budget with replacement would leave
+too few sizes: with 7 sizes per budget, intervals of ln N* were 2.4 times too wide. The selection
+of runs by the quality stages is not repeated in resamples, so that all numbers refer to the one
+selection that is reported.
 """
 
 from collections import Counter
@@ -47,24 +48,24 @@ from allometry.stats.resample import Labels
 __all__ = ["Budget", "IsoFlop", "isoflop"]
 
 FARTHEST = 150.0  # of ln N either way: 1e65, far beyond any run
-NAMED = 6  # budgets in a sentence; the budgets themselves say each its reason
-LEAST_SPARE = 1e-6  # of 1 - leverage: a point that the parabola must meet has no residual
-FEWEST_BUDGETS = 3  # a line goes through any two points, and shows nothing of how good it is
+NAMED = 6  # most budgets named in a sentence; each budget holds its own reason
+LEAST_SPARE = 1e-6  # of 1 - leverage: the parabola passes through a point of leverage 1
+FEWEST_BUDGETS = 3  # a line through two points has no residuals
 
 
 @dataclass(frozen=True, eq=False)
 class Budget:
-    """The runs of one compute and the parabola through them.
+    """The runs of one compute and the parabola fitted to them.
 
     Attributes:
         compute: the geometric mean of the runs' C.
-        rows: of the table; n, d, loss: of each run, by rising N; each (points,).
-        kept: which of them the parabola was drawn through.
-        why: of each that was not kept, the reason in words.
-        reason: why the budget was left out as a whole; empty where it was used.
-        coefficients: of 1, ln N, (ln N)^2 in the parabola, (3,); NaN where there is none.
+        rows: of the table; n, d, loss: of each run, by increasing N; each (points,).
+        kept: to which runs the parabola was fitted.
+        why: the reason of each run that was not kept, in words.
+        reason: why the whole budget was left out; empty if it was used.
+        coefficients: of 1, ln N, (ln N)^2 in the parabola, (3,); NaN without a parabola.
         vertex: N at the least loss of the parabola; vertex_loss: that loss.
-        corrected: the best N after the correction for the bias; NaN where there is none.
+        corrected: the best N after the correction for the bias; NaN if the budget is not used.
     """
 
     compute: float
@@ -83,7 +84,7 @@ class Budget:
 
 @dataclass(frozen=True, eq=False)
 class IsoFlop:
-    """Approach 2 and the budgets it rests on, those left out among them."""
+    """Approach 2 and all budgets, including those that were left out."""
 
     approach: Approach
     budgets: tuple[Budget, ...]
@@ -94,7 +95,7 @@ class _Best:
     """Best sizes of one budget, the value first, then the draws, (1 + k,) each.
 
     Attributes:
-        n: as the parabola gives it. corrected: for the bias; `n` itself without exponents.
+        n: vertex of the parabola. corrected: for the bias; equal to `n` without exponents.
         d: tokens at `corrected`.
     """
 
@@ -105,7 +106,7 @@ class _Best:
     loss: float
 
 
-@np.errstate(all="ignore")  # what is not finite is left out of a draw, or refused
+@np.errstate(all="ignore")  # values that are not finite are left out of a draw, or refused
 def isoflop(
     runs: Runs,
     compute: float,
@@ -119,12 +120,12 @@ def isoflop(
     """The best N and D at a compute by approach 2.
 
     Args:
-        cost: by which D follows from N and C.
-        exponents: alpha and beta of the parametric fit; None leaves the bias uncorrected.
-        quality: the stages' rules. width: of a budget, in ln C.
+        cost: gives D from N and C.
+        exponents: alpha and beta of the parametric fit; None for no correction of the bias.
+        quality: rules of the quality stages. width: of a budget, in ln C.
 
     Raises:
-        DataError: fewer than three budgets are left; it says why the others are not.
+        DataError: fewer than three budgets are left; the message says why.
     """
     quality, resampling = quality or Quality(), resampling or Resampling()
     groups = budgets(runs.compute, width)
@@ -146,7 +147,7 @@ def isoflop(
 def _best(
     runs: Runs, used: Sequence[Curve], cost: Cost, exponents: Exponents | None, how: Resampling
 ) -> dict[int, _Best]:
-    """The best sizes of each budget, by identity, in the table as it is and in every resample.
+    """The best sizes of each budget (by `id` of its curve), for the runs and every resample.
 
     A budget whose vertex cannot be corrected is left out.
     """
@@ -161,7 +162,7 @@ def _best(
         if np.isfinite(best.corrected[0]):
             best_sizes[id(curve)] = best
         else:
-            curve.reject("its vertex is where no law with these exponents has one")
+            curve.reject("no law with the fitted exponents has a vertex at this size")
     return best_sizes
 
 
@@ -170,7 +171,7 @@ def _signs(labels: Labels, how: Resampling) -> Array:
     runs, place = np.unique(labels.astype(str), return_inverse=True)
     if len(runs) < 2:
         raise DataError(
-            "approach 2 needs several runs, and every row is of the run "
+            "approach 2 needs several runs, but every row belongs to the run "
             f"{str(runs[0])!r}: check the column that names the run"
         )
     rng = np.random.default_rng(how.seed)
@@ -178,31 +179,31 @@ def _signs(labels: Labels, how: Resampling) -> Array:
 
 
 def _of_budget(runs: Runs, signs: Array, cost: Cost, exponents: Exponents | None) -> _Best:
-    """The vertex of one budget and its draws; see the module for how residuals are drawn."""
+    """The vertex of one budget and its draws; the module describes the resampling."""
     parabolas = Parabolas.over(np.log(runs.n))
     first = parabolas.through(runs.loss)
     in_log_n = parabolas.in_log_n(first)
     spare = np.maximum(1 - parabolas.leverage, LEAST_SPARE)
-    rest = parabolas.residuals(runs.loss, first) / spare
-    coefficients = np.concatenate([first[None], first + parabolas.through(signs * rest)])
+    residuals = parabolas.residuals(runs.loss, first) / spare
+    coefficients = np.concatenate([first[None], first + parabolas.through(signs * residuals)])
     vertex = parabolas.vertex(coefficients)
-    own = float(np.exp(np.log(cost.compute(runs.n, runs.d)).mean()))
+    counted = float(np.exp(np.log(cost.compute(runs.n, runs.d)).mean()))
     n = corrected = _size(vertex)
     if exponents is not None:
         alpha, beta = exponents.drawn(len(signs))
         ratio = log_ratio(parabolas, vertex, (runs.n, runs.d), alpha, beta)
-        corrected = _optimum(ratio, alpha, beta, cost, own)
+        corrected = _optimum(ratio, alpha, beta, cost, counted)
     loss = float(first[0] - first[1] ** 2 / (4 * first[2]))
-    return _Best(n, corrected, cost.tokens(corrected, np.asarray(own)), in_log_n, loss)
+    return _Best(n, corrected, cost.tokens(corrected, np.asarray(counted)), in_log_n, loss)
 
 
 def _size(log_n: Array) -> Array:
-    """N; NaN where it is beyond what any computer could train, as in a draw of no use."""
+    """N from ln N; NaN if it is far beyond any run, as in a useless draw."""
     return np.exp(np.where(np.abs(log_n) < FARTHEST, log_n, np.nan))
 
 
 def _optimum(ratio: Array, alpha: Array, beta: Array, cost: Cost, compute: float) -> Array:
-    """The best N under A N^-alpha + B D^-beta, of ln(A/B) (k,); NaN where there is no ratio."""
+    """The best N under A N^-alpha + B D^-beta, from ln(A/B) (k,); NaN where that is NaN."""
     known = np.abs(ratio) < FARTHEST * (alpha + beta)
     best = np.full_like(ratio, np.nan)
     if known.any():
@@ -216,7 +217,7 @@ def _optimum(ratio: Array, alpha: Array, beta: Array, cost: Cost, compute: float
 def _approach(
     used: Sequence[Curve], best: Sequence[_Best], compute: float, level: float
 ) -> Approach:
-    """Lines through the best sizes of the budgets, and what they give at a compute."""
+    """Lines through the best sizes of the budgets, and N* and D* at a compute."""
     budget = np.array([curve.compute for curve in used])
     n, corrected, d = (
         np.stack([getattr(b, name) for b in best], axis=1) for name in ("n", "corrected", "d")
@@ -243,7 +244,7 @@ def _budget(runs: Runs, curve: Curve, best: _Best | None) -> Budget:
 
 
 def _refusal(curves: Sequence[Curve]) -> str:
-    """Why there are too few budgets."""
+    """Error message on too few budgets."""
     used = sum(not curve.reason for curve in curves)
     return " ".join([
         f"approach 2 needs {FEWEST_BUDGETS} budgets of compute with runs of several sizes each, "
@@ -253,7 +254,7 @@ def _refusal(curves: Sequence[Curve]) -> str:
 
 
 def _notes(curves: Sequence[Curve]) -> tuple[str, ...]:
-    """What was left out, a sentence for each reason."""
+    """Notes on what was left out, one sentence per reason."""
     budgets_by_reason: dict[str, list[str]] = {}
     for curve in curves:
         if curve.reason:
@@ -276,7 +277,7 @@ def _counted(number: int, what: str) -> str:
 def _unscreened(
     runs: Runs, groups: Sequence[NDArray[np.intp]], curves: Sequence[Curve], compute: float
 ) -> tuple[str, ...]:
-    """What the lines would give with every run kept, where some are not."""
+    """A note on the result with every run kept, if some were left out."""
     if all(curve.kept.all() for curve in curves):
         return ()
     whole = [curve for curve in screened(runs, groups, UNSCREENED) if not curve.reason]
@@ -287,5 +288,5 @@ def _unscreened(
     line = Line.through(np.array([c.compute for c in whole]), np.stack(vertices, axis=1))
     return (
         f"With every run of {len(whole)} budgets kept, the exponent of N* is "
-        f"{shown(line.exponent)} and N* is {shown(line.at(compute)[0])}, not corrected.",
+        f"{shown(line.exponent)} and N* is {shown(line.at(compute)[0])}, without correction.",
     )

@@ -1,18 +1,18 @@
-"""The bias of approach 2: how far the vertex of a parabola lies from the best size.
+"""The bias of approach 2: the distance of a parabola's vertex from the best size.
 
-Along an IsoFLOP curve of a law L = E + A N^-alpha + B D^-beta the loss is no parabola in ln N.
+Along an IsoFLOP curve of a law L = E + A N^-alpha + B D^-beta the loss is not a parabola in ln N.
 With w = ln(N/N*) and C proportional to N D it is, up to a factor and a constant,
 
     beta exp(-alpha w) + alpha exp(beta w),
 
-and the parabola that least squares draws through points of it has its vertex off w = 0 (Czech
-2603.22339). The offset depends on alpha, beta and the points alone. Least squares is linear in
-the losses, so with u and v the slopes, at any place, of the parabolas through N^-alpha and
-D^-beta, that place is the vertex where A u + B v = 0. This gives the ratio A/B, and with it the
-best size, from the vertex that was found: the bias can be undone exactly, with no search.
+and the least-squares parabola through points on this curve does not have its vertex at w = 0
+(Czech 2603.22339). The offset depends only on alpha, beta and the points. Least squares is linear
+in the losses. Let u and v be the slopes at some N of the parabolas through N^-alpha and D^-beta;
+then this N is the vertex if A u + B v = 0. The vertex thus determines the ratio A/B, and with it
+the best size, so the bias is corrected exactly, without a search.
 
-A grid of the same shape about N* at every budget shifts all vertices by the same factor and
-leaves the exponent exact; a grid whose centre drifts with C biases the exponent too.
+If the grid has the same shape about N* at every budget, all vertices shift by the same factor and
+the exponent is exact. If the centre of the grid drifts with C, the exponent is biased too.
 """
 
 from collections.abc import Sequence
@@ -40,13 +40,13 @@ class Exponents:
     def __post_init__(self) -> None:
         if not (0 < self.alpha < np.inf and 0 < self.beta < np.inf):
             raise UsageError(
-                "the bias of approach 2 is that of a law with alpha > 0 and beta > 0, got "
+                "the bias of approach 2 is defined for a law with alpha > 0 and beta > 0, got "
                 f"alpha = {self.alpha:g}, beta = {self.beta:g}"
             )
 
     @classmethod
     def of_fit(cls, fit: Fit) -> Self:
-        """Those of a fitted law with parameters alpha and beta, such as chinchilla."""
+        """Exponents of a fitted law with parameters alpha and beta, such as chinchilla."""
         missing = [name for name in ("alpha", "beta") if name not in fit.values]
         if missing:
             raise UsageError(
@@ -57,7 +57,7 @@ class Exponents:
         return cls(fit.values["alpha"], fit.values["beta"], draws["alpha"], draws["beta"])
 
     def drawn(self, draws: int) -> tuple[Array, Array]:
-        """alpha and beta, (1 + draws,) each: the values first, then draws, taken in turn."""
+        """alpha and beta, (1 + draws,) each: the values first, then the draws, repeated if few."""
         pairs = ((self.alpha, self.alphas), (self.beta, self.betas))
         alpha, beta = (
             np.concatenate([[value], np.resize(drawn if len(drawn) else [value], draws)])
@@ -68,7 +68,7 @@ class Exponents:
 
 @dataclass(frozen=True)
 class Parabolas:
-    """Parabolas by least squares through any functions of the same points.
+    """Least-squares parabolas through any values at the same points.
 
     Attributes:
         middle, half: of the range of ln N; parabolas are in z = (ln N - middle) / half.
@@ -82,14 +82,14 @@ class Parabolas:
 
     @classmethod
     def over(cls, log_n: Array) -> Self:
-        """Parabolas in ln N (points,), of which three or more differ."""
+        """Parabolas in ln N (points,), with at least three different values."""
         middle, half = float(np.min(log_n) + np.max(log_n)) / 2, float(np.ptp(log_n)) / 2
         powers = ((log_n - middle) / half)[:, None] ** np.arange(3)
         return cls(middle, half, powers, np.asarray(np.linalg.pinv(powers), float))
 
     @property
     def leverage(self) -> Array:
-        """How much each point decides its own fitted value, (points,)."""
+        """Leverage of each point: derivative of its fitted value in its own value, (points,)."""
         return np.asarray(np.einsum("pi,ip->p", self.powers, self.solver))
 
     def through(self, values: Array) -> Array:
@@ -97,17 +97,17 @@ class Parabolas:
         return np.asarray(values @ self.solver.T)
 
     def residuals(self, values: Array, coefficients: Array) -> Array:
-        """Values (points,) less those of one parabola."""
+        """Values (points,) minus those of one parabola."""
         return np.asarray(values - self.powers @ coefficients)
 
     def vertex(self, coefficients: Array) -> Array:
-        """ln N at the least value, (...); NaN where a parabola has none."""
+        """ln N at the minimum, (...); NaN if a parabola has no minimum."""
         _, slope, bend = np.moveaxis(coefficients, -1, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(bend > 0, self.middle - self.half * slope / (2 * bend), np.nan)
 
     def slope(self, coefficients: Array, log_n: Array) -> Array:
-        """Derivative by z at ln N, (...)."""
+        """Derivative with respect to z at ln N, (...)."""
         _, slope, bend = np.moveaxis(coefficients, -1, 0)
         return np.asarray(slope + 2 * bend * (log_n - self.middle) / self.half)
 
@@ -119,13 +119,13 @@ class Parabolas:
 
 
 def vertex_offset(exponents: Exponents, offsets: Array) -> float:
-    """ln(vertex/N*) of the parabola through the law's own losses at one budget.
+    """ln(vertex/N*) of the parabola through the law's exact losses at one budget.
 
     Args:
-        offsets: ln(N/N*) of the points, (points,), three different ones or more.
+        offsets: ln(N/N*) of the points, (points,), with at least three different values.
     """
     if len(np.unique(offsets)) < 3:
-        raise UsageError("a parabola needs three different sizes at each budget")
+        raise UsageError("a parabola needs at least three different sizes at each budget")
     alpha, beta = exponents.alpha, exponents.beta
     parabolas = Parabolas.over(offsets)
     loss = beta * np.exp(-alpha * offsets) + alpha * np.exp(beta * offsets)
@@ -171,11 +171,11 @@ class Bias:
 def predicted_bias(
     exponents: Exponents, offsets: Sequence[Array], budgets: Array, compute: float
 ) -> Bias:
-    """The error of approach 2's whole recipe: vertices, a line in logarithms, its value at C.
+    """The error of the whole approach 2: vertices, a line in logarithms, its value at C.
 
     Args:
-        offsets: of each budget, ln(N/N*) of its points; any number, off centre and drifting too.
-        budgets: compute of each, (budgets,). compute: at which N* and D* are asked for.
+        offsets: of each budget, ln(N/N*) of its points; they may be off centre and drift with C.
+        budgets: compute of each, (budgets,). compute: at which N* and D* are predicted.
     """
     shifts = [vertex_offset(exponents, points) for points in offsets]
     x = np.log(budgets)

@@ -1,14 +1,14 @@
-"""Approach 2 with interpolated curves, as Porian et al. (2406.19146) draw them.
+"""Approach 2 with interpolated curves, as in Porian et al. (2406.19146).
 
-Each budget's ln L is interpolated in ln N (Akima) and the least point of the curve is taken, in
-place of a parabola's vertex. A curve that is flat on one side and steep on the other, as where
-nearly all sizes are too large for their budget, is no parabola; an interpolated curve has no
-form to be wrong, and no bias to correct. In return it follows the noise of the few runs about
-the least one. Lines give every budget the same weight; Porian et al. weight by an assumed noise.
+Each budget's ln L is interpolated in ln N (Akima), and the minimum of the curve replaces the
+vertex of a parabola. A curve that is flat on one side and steep on the other, for example because
+nearly all sizes are too large for their budget, is not a parabola. An interpolated curve assumes
+no form and needs no correction of a bias. However, it follows the noise of the few runs near the
+minimum. Lines give every budget the same weight; Porian et al. weight by an assumed noise.
 
-Intervals are of the wild bootstrap of whole runs: residuals from the curve through the other
-sizes keep or change their sign. They hold the error of interpolation too, so that they are
-rather wide. The two ends of a curve, which nothing lies beyond, are taken as they are.
+Intervals are from the wild bootstrap of whole runs: residuals from the curve through the other
+sizes keep or change their sign. These residuals include the error of interpolation, so the
+intervals are rather wide. The two ends of a curve have no residuals and stay unchanged.
 """
 
 import numpy as np
@@ -23,12 +23,12 @@ from allometry.plan.runs import Runs
 
 __all__ = ["interpolated"]
 
-FEWEST_SIZES = 4  # two on each side of a least point between them, to judge one of them
-FEWEST_BUDGETS = 3  # a line goes through any two points, and shows nothing of how good it is
+FEWEST_SIZES = 4  # two on each side of the minimum; residuals need three other sizes
+FEWEST_BUDGETS = 3  # a line through two points has no residuals
 STEPS = 25  # of the grid between two sizes (`interp_num_multiplier` of Porian et al.)
 
 
-@np.errstate(all="ignore")  # what is not finite is left out of a draw, or refused
+@np.errstate(all="ignore")  # values that are not finite are left out of a draw, or refused
 def interpolated(
     runs: Runs,
     compute: float,
@@ -40,7 +40,7 @@ def interpolated(
     """The best N and D at a compute by approach 2 with Akima curves.
 
     Args:
-        cost: by which D follows from N and C. width: of a budget, in ln C.
+        cost: gives D from N and C. width: of a budget, in ln C.
 
     Raises:
         DataError: fewer than three budgets have a least loss between their sizes.
@@ -50,28 +50,31 @@ def interpolated(
     labels = np.unique(runs.run.astype(str), return_inverse=True)[1]
     rng = np.random.default_rng(how.seed)
     signs = rng.choice([-1.0, 1.0], (how.resamples, int(labels.max()) + 1))
-    found = [_least(runs.take(g), signs[:, labels[g]]) for g in groups]
-    used = [i for i, n in enumerate(found) if np.isfinite(n[0])]
+    least = [_least(runs.take(g), signs[:, labels[g]]) for g in groups]
+    used = [i for i, n in enumerate(least) if np.isfinite(n[0])]
     if len(used) < FEWEST_BUDGETS:
         raise DataError(
             f"approach 2 by interpolation needs {FEWEST_BUDGETS} budgets of {FEWEST_SIZES} sizes "
-            f"or more whose least loss is not at an end, and {len(used)} of {len(groups)} are such"
+            f"or more whose least loss is not at an end, got {len(used)} of {len(groups)} budgets"
         )
-    n = np.stack([found[i] for i in used], axis=1)
+    n = np.stack([least[i] for i in used], axis=1)
     kept = [runs.take(groups[i]) for i in used]
     budget = np.array([np.exp(np.log(r.compute).mean()) for r in kept])
-    own = np.array([np.exp(np.log(cost.compute(r.n, r.d)).mean()) for r in kept])
-    d = cost.tokens(n, own)
+    counted = np.array([np.exp(np.log(cost.compute(r.n, r.d)).mean()) for r in kept])
+    d = cost.tokens(n, counted)
     points = {"compute": budget, "n": n[0], "d": d[0],
               "loss": np.array([r.loss.min() for r in kept])}  # fmt: skip
     left = len(groups) - len(used)
-    notes = (f"{left} of {len(groups)} budgets have too few sizes, or their least loss at an end.",)
+    notes = (
+        f"{left} of {len(groups)} budgets are left out: they have too few sizes, or their least "
+        "loss is at an end.",
+    )
     lines = Line.through(budget, n), Line.through(budget, d)
     return Approach.of_lines("2", compute, lines, how.level, points, notes if left else ())
 
 
 def _least(runs: Runs, signs: Array) -> Array:
-    """N at the least loss of one budget and its draws, (1 + k,); NaN where it is at an end."""
+    """N at the least loss of one budget and its draws, (1 + k,); NaN if it is at an end."""
     from scipy.interpolate import Akima1DInterpolator
 
     x, y, first = _sizes(runs)
@@ -85,7 +88,7 @@ def _least(runs: Runs, signs: Array) -> Array:
 
 
 def _sizes(runs: Runs) -> tuple[Array, Array, NDArray[np.intp]]:
-    """ln N and ln L of each size, means over seeds and near-duplicates, and a row of each."""
+    """ln N and ln L of each size, averaged over seeds and near-duplicates, and one row of each."""
     order = np.argsort(runs.n, kind="stable")
     log_n = np.log(runs.n[order])
     place = np.cumsum(np.diff(log_n, prepend=log_n[0]) > Quality().near_duplicate)
@@ -95,13 +98,13 @@ def _sizes(runs: Runs) -> tuple[Array, Array, NDArray[np.intp]]:
 
 
 def _inside(steps: Array, least: NDArray[np.intp]) -> Array:
-    """N at places of the grid, NaN at its ends."""
+    """N at indices of the grid, NaN at its ends."""
     at_end = (least == 0) | (least == len(steps) - 1)
     return np.where(at_end, np.nan, np.exp(steps[least]))
 
 
 def _residuals(x: Array, y: Array) -> Array:
-    """What each size but the ends differs by from the curve through the others, (sizes,)."""
+    """Residual of each size from the curve through the others, (sizes,); 0 at both ends."""
     from scipy.interpolate import Akima1DInterpolator
 
     out = np.zeros_like(y)

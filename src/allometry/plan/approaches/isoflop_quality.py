@@ -1,16 +1,17 @@
-"""Which runs of an IsoFLOP table a parabola may be drawn through, and why others may not.
+"""Selection of the runs of an IsoFLOP table to which parabolas are fitted.
 
-Runs are grouped into budgets, and each budget goes through the stages of Czech (2603.22339, its
-repository's data/transform.py) in their order: near-duplicates in ln N; fewer than 6 sizes; off
-centre; outliers by leave-one-out Akima interpolation; curvature; fewer than 6 sizes again. A
-last one is ours: the vertex lies within the sizes.
+Runs are grouped into budgets. Each budget goes through the stages of Czech (2603.22339,
+data/transform.py in its repository): near-duplicates in ln N; fewer than 6 sizes; off centre;
+outliers by leave-one-out Akima interpolation; fewer than 6 sizes again; curvature. A last stage is
+added here: the vertex must lie within the sizes.
 
-Three rules differ from that source. Runs of the same N and C, such as seeds, are kept: to take the
-best of them would lower the curve where there are more. And the two ends of a curve are not
-judged as outliers: without its end a curve has to be extrapolated, and the error of that exceeds
-six deviations of the interpolated residuals even on curves that have no noise. Outliers are left
-out one at a time, the farthest of a budget first, since one draws the curve away from its
-neighbours. `AS_PUBLISHED` takes the best of equal runs, judges the ends, and all in one pass.
+Three rules differ from that source. Runs of the same N and C, such as seeds, are all kept, since
+taking the best of them would lower the curve where there are more. The two ends of a curve are
+not judged as outliers: without its end a curve must be extrapolated, and the error of that
+exceeds six deviations of the interpolated residuals even without noise. Outliers are left out one
+at a time, the farthest of a budget first, since an outlier pulls the curve away from its
+neighbours. `AS_PUBLISHED` takes the best of equal runs, judges the ends, and leaves out all
+outliers in one pass.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,11 +29,11 @@ __all__ = ["AS_PUBLISHED", "UNSCREENED", "WIDTH", "Curve", "Quality", "budgets",
 
 Places = NDArray[np.intp]
 
-# Widest ln C of one budget: 10% to either side (`flop_tolerance` of Porian et al. 2406.19146).
-# Budgets of published tables are a factor of 1.6 apart or more.
+# Largest range of ln C in one budget: 10% to either side (`flop_tolerance` of Porian et al.
+# 2406.19146). Budgets of published tables are at least a factor of 1.6 apart.
 WIDTH = float(2 * np.log(1.1))
 MAD_TO_SD = 0.6745  # Phi^-1(3/4), of the modified z-score (Iglewicz and Hoaglin 1993)
-EQUAL = 1e-6  # of ln N and ln C that count as the same: more than files round to
+EQUAL = 1e-6  # largest difference of equal ln N or ln C: larger than the rounding in files
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,18 @@ class Quality:
     """The rules of the stages; the numbers are those of the source.
 
     Attributes:
-        near_duplicate: runs within this of each other in ln N count as one size; the one whose C
-            is nearest to the budget's is kept, then the one with the least loss.
+        near_duplicate: runs within this distance in ln N count as one size. The run whose C is
+            nearest to the budget's is kept; among equally near ones, that with the least loss.
         replicates: whether runs of the same N and C are all kept.
         fewest: sizes that a budget needs.
-        off_centre: a run may be this share farther from the vertex than the nearer end is.
+        off_centre: a run is left out if it is farther from the vertex than 1 + `off_centre` times
+            the distance of the nearer end.
         outlier: the modified z-score above which a run is left out.
         ends: whether the smallest and the largest size are judged as outliers too.
         one_pass: whether all outliers are left out at once.
-        curvature: level of the interval of the curvature, which may not reach 0; with 0 the
-            curvature itself is positive and no more is asked.
-        inside: whether the vertex has to lie within the sizes.
+        curvature: level of the interval of the curvature, which must not contain 0; with 0 the
+            curvature itself must be positive.
+        inside: whether the vertex must lie within the sizes.
     """
 
     near_duplicate: float = 0.01
@@ -75,10 +77,11 @@ class Curve:
     """One budget while it is screened.
 
     Attributes:
-        compute: the budget, the geometric mean of its runs' C.
-        places: of its runs among all, by rising N. x: ln N. log_c: ln C. loss: each (points,).
-        kept: which are left. why: of each that is not, in words.
-        reason: why the whole budget is left out; empty where it is not.
+        compute: of the budget: the geometric mean of its runs' C.
+        places: positions of its runs among all, by increasing N. x: ln N. log_c: ln C. loss: each
+            (points,).
+        kept: which runs are kept. why: the reason of each run that is not, in words.
+        reason: why the whole budget is left out; empty if it is not.
     """
 
     compute: float
@@ -91,7 +94,7 @@ class Curve:
     reason: str = field(default="")
 
     def leave(self, points: NDArray[np.bool_], why: str) -> None:
-        """Leave out those of the points (points,) that are still kept."""
+        """Leave out the given points (points,), with a reason for those that were still kept."""
         for i in np.flatnonzero(points & self.kept):
             self.why[i] = why
         self.kept &= ~points
@@ -102,7 +105,7 @@ class Curve:
         self.leave(np.ones_like(self.kept), "its budget is left out")
 
     def sizes(self, within: float) -> list[Places]:
-        """The kept points by size: those within a distance in ln N of the first are one."""
+        """The kept points by size; points within a distance in ln N of the first form one size."""
         groups: list[list[int]] = []
         for i in np.flatnonzero(self.kept).tolist():
             if groups and self.x[i] - self.x[groups[-1][0]] <= max(within, EQUAL):
@@ -113,10 +116,10 @@ class Curve:
 
 
 def budgets(compute: Array, width: float = WIDTH) -> list[Places]:
-    """The places of the runs of each budget, by rising C.
+    """Positions of the runs of each budget, by increasing C.
 
-    All runs begin as one group; a group wider than `width` in ln C is parted at its widest gap,
-    and its parts in turn. A chain of runs a little apart cannot hold budgets together.
+    All runs start as one group. A group wider than `width` in ln C is split at its widest gap, and
+    its parts likewise. So a chain of closely spaced runs cannot join two budgets.
 
     Args:
         compute: of each run, (runs,).
@@ -136,7 +139,7 @@ def budgets(compute: Array, width: float = WIDTH) -> list[Places]:
 
 
 def screened(runs: Runs, groups: Sequence[Places], quality: Quality) -> list[Curve]:
-    """The budgets with what is left of each after all stages."""
+    """The budgets after all stages."""
     curves = [_curve(runs, places) for places in groups]
     for curve in curves:
         _near_duplicates(curve, quality)
@@ -169,16 +172,18 @@ def _near_duplicates(curve: Curve, quality: Quality) -> None:
     for points in curve.sizes(quality.near_duplicate):
         if quality.near_duplicate == 0 or len(points) == 1:
             continue
-        distance = np.round(off[points] / EQUAL)  # what files round off is no distance
+        distance = np.round(off[points] / EQUAL)  # differences by rounding in files do not count
         best = points[np.lexsort((curve.loss[points], distance))[0]]
         same = np.zeros_like(curve.kept)
         same[points] = True
         if quality.replicates:
-            alike = np.abs(curve.x - curve.x[best]) <= EQUAL
-            alike &= np.abs(curve.log_c - curve.log_c[best]) <= EQUAL
-            same &= ~alike
+            equal = np.abs(curve.x - curve.x[best]) <= EQUAL
+            equal &= np.abs(curve.log_c - curve.log_c[best]) <= EQUAL
+            same &= ~equal
         same[best] = False
-        curve.leave(same, "of nearly the same N as a run that is nearer to the budget or better")
+        curve.leave(
+            same, "nearly the same N as another run, which is nearer to the budget or better"
+        )
 
 
 def _too_few(curve: Curve, quality: Quality, when: str) -> None:
@@ -194,7 +199,7 @@ def _off_centre(curve: Curve, quality: Quality) -> None:
         return
     x = curve.x[curve.kept]
     vertex = _vertex(curve)
-    if np.isnan(vertex):  # left to the stage of curvature
+    if np.isnan(vertex):  # the stage of curvature rejects it
         return
     reach = min(vertex - x.min(), x.max() - vertex)
     if reach < 0:
@@ -205,29 +210,29 @@ def _off_centre(curve: Curve, quality: Quality) -> None:
 
 
 def _outliers(curves: list[Curve], quality: Quality) -> None:
-    """Leave out sizes far off their curve, in units of the scatter of all curves together."""
+    """Leave out runs far from their curve, in units of the scatter of all curves together."""
     if not np.isfinite(quality.outlier):
         return
     judged = {i: list(_left_out(c, quality)) for i, c in enumerate(curves) if not c.reason}
-    residuals = [residual for found in judged.values() for _, residual in found]
+    residuals = [residual for sizes in judged.values() for _, residual in sizes]
     if not residuals:
         return
     middle = float(np.median(np.concatenate(residuals)))
     scale = float(np.median(np.abs(np.concatenate(residuals) - middle))) / MAD_TO_SD
     limit = quality.outlier * scale
     while judged and limit > 0:
-        found = {i: _worst(judged[i], middle, limit, quality.one_pass) for i in judged}
-        for i, points in found.items():
+        outliers = {i: _worst(judged[i], middle, limit, quality.one_pass) for i in judged}
+        for i, points in outliers.items():
             out = np.isin(np.arange(len(curves[i].kept)), points)
             curves[i].leave(out, "an outlier from the curve through the other sizes")
-        again = [i for i, points in found.items() if len(points) and not quality.one_pass]
+        again = [i for i, points in outliers.items() if len(points) and not quality.one_pass]
         judged = {i: list(_left_out(curves[i], quality)) for i in again}
 
 
 def _worst(
     judged: list[tuple[Places, Array]], middle: float, limit: float, one_pass: bool
 ) -> list[int]:
-    """The point farthest off, where it is beyond the limit; in one pass all points beyond it."""
+    """The farthest point beyond the limit, if any; in one pass all points beyond it."""
     off = {
         int(point): float(abs(residual - middle))
         for points, residuals in judged
@@ -255,10 +260,10 @@ def _curvature(curve: Curve, quality: Quality) -> None:
     if curve.reason:
         return
     if np.isnan(_vertex(curve)):
-        curve.reject("the loss has no least value: the parabola does not bend upward")
+        curve.reject("the loss has no minimum: the parabola does not curve upward")
     elif quality.curvature and not _bends(curve, quality.curvature):
         curve.reject(
-            f"the curvature is not known to be positive: its {quality.curvature:.0%} interval "
+            f"the curvature is not significantly positive: its {quality.curvature:.0%} interval "
             "reaches 0"
         )
 
@@ -272,7 +277,7 @@ def _vertex_inside(curve: Curve, quality: Quality) -> None:
 
 
 def _vertex(curve: Curve) -> float:
-    """ln N at the least loss of the parabola through the kept points; NaN where there is none."""
+    """ln N at the minimum of the parabola through the kept points; NaN without a minimum."""
     parabolas = Parabolas.over(curve.x[curve.kept])
     return float(parabolas.vertex(parabolas.through(curve.loss[curve.kept])))
 
@@ -283,6 +288,6 @@ def _bends(curve: Curve, level: float) -> bool:
     coefficients, spare = parabolas.through(loss), len(loss) - 3
     if spare == 0:
         return False
-    rest = parabolas.residuals(loss, coefficients)
-    error = np.sqrt(rest @ rest / spare * (parabolas.solver[2] @ parabolas.solver[2]))
+    residuals = parabolas.residuals(loss, coefficients)
+    error = np.sqrt(residuals @ residuals / spare * (parabolas.solver[2] @ parabolas.solver[2]))
     return bool(coefficients[2] > error * student_reach(spare, level))

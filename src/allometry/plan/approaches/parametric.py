@@ -1,13 +1,13 @@
 """Approach 3 (Hoffmann et al. 2203.15556) and Kaplan's law: the optimum of a fitted law.
 
-A law that is a rising function of A N^-alpha + B D^-beta has, where C is proportional to N D,
+A law that is an increasing function of A N^-alpha + B D^-beta has, with C = 6 N D,
 
     N* = (alpha A / (beta B))^(1/(alpha+beta)) (C/6)^(beta/(alpha+beta)),
 
-and D* with the exponent alpha/(alpha+beta) (eq. 4). Kaplan et al. (2001.08361, eq. 1.5) is such
-a law with alpha = alpha_N/alpha_D and beta = 1, raised to the power alpha_D. Intervals are
-percentiles over the draws of the fit, which are of whatever the fit resampled: name the run as
-its cluster where rows are checkpoints.
+and D* with the exponent alpha/(alpha+beta) (eq. 4). The law of Kaplan et al. (2001.08361,
+eq. 1.5) is such a law with alpha = alpha_N/alpha_D and beta = 1, raised to the power alpha_D.
+Intervals are percentiles over the draws of the fit. If rows are checkpoints, name the run as the
+cluster of the fit.
 """
 
 import numpy as np
@@ -26,16 +26,17 @@ def parametric(fit: Fit, compute: float, cost: Cost = SIX_ND) -> Approach:
     """The best N and D at a compute by a fitted law.
 
     Args:
-        fit: of a law of N and D with closed forms: chinchilla ("3"), kaplan ("kaplan"), ...
+        fit: of a law of N and D with closed forms. The approach is named "kaplan" for the law
+            kaplan, else "3".
         cost: C proportional to N D.
 
     Raises:
-        UsageError: no closed forms hold. DataError: the fitted law has no optimum.
+        UsageError: closed forms do not hold. DataError: the fitted law has no optimum.
     """
     if fit.law.allocation is None or cost.flat is None:
         what = f"law {fit.law.name}" if fit.law.allocation is None else f"C as {cost.name}"
         raise UsageError(
-            f"a fitted law gives an approach by its closed forms, which do not hold with {what}"
+            f"approach 3 and Kaplan's law need closed forms, which do not hold with {what}"
         )
     values = {name: _drawn(fit, name) for name in fit.law.names}
     with np.errstate(all="ignore"):  # a draw at the bound of an exponent may have no optimum
@@ -53,27 +54,27 @@ def parametric(fit: Fit, compute: float, cost: Cost = SIX_ND) -> Approach:
 
 
 def _drawn(fit: Fit, name: str) -> Array:
-    """A parameter, its value first, then its draws."""
+    """The value of a parameter, followed by its draws."""
     return np.concatenate([[fit.values[name]], fit.draws.get(name, np.zeros(0))])
 
 
 def _lines(frontier: Frontier, compute: float) -> tuple[Line, Line]:
-    """N* and D* as powers of C, of the values and of each draw."""
+    """N* and D* as powers of C, for the values and for each draw."""
     split = frontier.split
     if split is None:
         raise UsageError("the frontier has no closed forms")
     best, total, log_c = frontier.at(compute), split.alpha + split.beta, np.log(compute)
-    made = []
+    lines = []
     for size, exponent in ((best.n, split.beta / total), (best.d, split.alpha / total)):
         usable = (split.alpha > 0) & (split.beta > 0) & np.isfinite(size) & (size > 0)
         slope = np.where(usable, exponent, np.nan)
         start = np.where(usable, np.log(size) - exponent * log_c, np.nan)
-        made.append(Line(float(slope[0]), float(start[0]), slope[1:], start[1:]))
-    return made[0], made[1]
+        lines.append(Line(float(slope[0]), float(start[0]), slope[1:], start[1:]))
+    return lines[0], lines[1]
 
 
 def _notes(fit: Fit) -> tuple[str, ...]:
     if not fit.draws:
-        return ("The fit has no resamples, so that there are no intervals.",)
-    what = ", ".join(fit.interval.cluster)
-    return (f"Rows of one {what} were resampled together.",) if what else ()
+        return ("The fit has no resamples, so there are no intervals.",)
+    cluster = ", ".join(fit.interval.cluster)
+    return (f"Rows of one {cluster} were resampled together.",) if cluster else ()

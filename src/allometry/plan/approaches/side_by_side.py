@@ -27,12 +27,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Approaches:
-    """What each approach gives.
+    """The results of all approaches.
 
     Attributes:
         by_name: "1", "2", "3", "kaplan" -> the approach, or the reason why it cannot be used.
-        isoflop: the budgets of approach 2, where it can be used.
-        fits: of the laws that approach 3 and Kaplan's rest on.
+        isoflop: the budgets of approach 2, if it can be used.
+        fits: of the laws of approach 3 and Kaplan's approach.
     """
 
     by_name: dict[str, Approach | str]
@@ -46,7 +46,7 @@ def approaches(
     """The best N and D at a compute by each approach.
 
     Args:
-        fits: of laws to these runs that are there already, by name; what is missing is fitted.
+        fits: existing fits of laws to these runs, by name; missing ones are made.
     """
     how = Resampling(options.resamples, options.level, options.seed)
     fitted: dict[str, Fit] = {}
@@ -75,7 +75,7 @@ def approaches(
 
 
 def _with_curves(parabolas: IsoFlop, data: Data, compute: float, cost: Cost) -> IsoFlop:
-    """Approach 2 with a note on what interpolated curves give in place of parabolas."""
+    """Approach 2 with a note on the result of interpolated curves in place of parabolas."""
     curves = _or_reason(
         lambda: interpolated(data.runs, compute, cost, resampling=Resampling(resamples=0))
     )
@@ -90,7 +90,7 @@ def _with_curves(parabolas: IsoFlop, data: Data, compute: float, cost: Cost) -> 
 
 
 def _or_reason(make: Callable[[], T]) -> T | str:
-    """What is made, or the words in which it is refused."""
+    """The result, or the message of the error."""
     try:
         return make()
     except (DataError, UsageError) as refusal:

@@ -1,1 +1,1 @@
-"""Beyond the best size at a compute: inference, data, money, counts, recipes, held-out runs."""
+"""Further questions of a plan: inference, limited data, money, counts, recipes, held-out runs."""

@@ -1,8 +1,8 @@
-"""Batch size and learning rate: a band about what two published laws say, never a number.
+"""Batch size and learning rate: bands about the values of two published laws.
 
-The laws are powers of size and compute that their authors fitted to their own recipe. They do not
-agree with each other, so each is given by itself, from half to twice its value: within that a
-batch size loses little, and a learning rate is to be tried at both ends.
+The laws are powers of size and compute that their authors fitted to their own recipes. They
+disagree, so each is reported separately, as a band from half to twice its value. Within the band a
+batch size loses little; a learning rate should be tried at both ends.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ __all__ = ["Advice", "advice", "disagreement"]
 
 Quantity = Literal["learning rate", "batch size"]
 
-WIDTH = 2.0  # a batch within 5% of waste spans a factor of four (2607.01487)
+WIDTH = 2.0  # batch sizes that waste at most 5% span a factor of four (2607.01487)
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What one source says, as a band.
+    """The band of one source for one quantity.
 
     Attributes:
-        quantity: what of. low, high: half and twice the law's value.
-        unit: of both. formula: of the law's value, in the source's letters.
+        quantity: learning rate or batch size. low, high: half and twice the law's value.
+        unit: of both. formula: of the law's value, in the source's symbols.
         source: paper. meaning: what its N, D and C count.
-        recipe: what it was fitted to; it holds there.
-        doubt: what is not settled about it, in words.
+        recipe: to which it was fitted, and for which it holds.
+        doubt: open questions about it, in words.
     """
 
     quantity: Quantity
@@ -43,7 +43,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """coefficient N^by_n D^by_d C^by_c, with what an `Advice` says of it."""
+    """coefficient N^by_n D^by_d C^by_c, with its quantity, unit and formula."""
 
     quantity: Quantity
     unit: str
@@ -56,7 +56,7 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Source:
-    """One paper's laws."""
+    """The laws of one paper."""
 
     name: str
     meaning: str
@@ -120,8 +120,8 @@ def _band(source: Source, law: PowerLaw, value: float) -> Advice:
 
 
 def disagreement(given: Sequence[Advice]) -> dict[Quantity, float]:
-    """By which factor the sources differ in each quantity."""
+    """The factor by which the sources differ in each quantity."""
     lows: dict[Quantity, list[float]] = {}
-    for one in given:
-        lows.setdefault(one.quantity, []).append(one.low)
+    for band in given:
+        lows.setdefault(band.quantity, []).append(band.low)
     return {quantity: max(values) / min(values) for quantity, values in lows.items()}

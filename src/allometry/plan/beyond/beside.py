@@ -1,4 +1,4 @@
-"""What stands beside a plan where it is asked for: money, held-out runs, other recipes, counts."""
+"""Optional parts of a plan: money, held-out runs, other recipes, other counts of N."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,11 +25,12 @@ __all__ = ["Bill", "EqualLoss", "Machines", "OtherCount", "Score", "bill", "equa
 
 @dataclass(frozen=True)
 class Machines:
-    """The accelerators a run is trained on.
+    """The accelerators on which a run is trained.
 
     Attributes:
-        peak: of one. mfu: share of it that the model's FLOP reach. count: how many.
-        price: dollars an hour of one; None where it does not matter.
+        peak: of one accelerator. mfu: model FLOP utilisation, the share of the peak that the
+            model's FLOP reach. count: number of accelerators.
+        price: dollars per hour of one; None for a bill without dollars.
     """
 
     peak: Peak
@@ -40,7 +41,7 @@ class Machines:
 
 @dataclass(frozen=True)
 class Bill:
-    """Hours and dollars of training the planned run; dollars None without a price."""
+    """Hours and dollars for training the planned run; dollars is None without a price."""
 
     hours: Interval
     dollars: Interval | None
@@ -49,13 +50,13 @@ class Bill:
 
 @dataclass(frozen=True)
 class Score:
-    """How a law, fitted without them, predicts held-out runs.
+    """Errors of a law on held-out runs, to which it was not fitted.
 
     Attributes:
-        rows: held out. mape: mean absolute relative error. rmsle: root mean squared difference of
-            logs. r_squared: NaN where they do not vary.
+        rows: number of held-out runs. mape: mean absolute relative error. rmsle: root mean squared
+            difference of logs. r_squared: NaN if their losses do not vary.
         covered: share of them within the interval of a new run; None without resamples.
-        beyond: largest compute held out over the largest fitted.
+        beyond: largest held-out N D over the largest fitted one.
     """
 
     rows: int
@@ -68,11 +69,12 @@ class Score:
 
 @dataclass(frozen=True)
 class EqualLoss:
-    """How many times less compute the recipe of these runs needs than another at equal loss.
+    """Compute of another recipe over that of these runs' recipe, at equal loss.
 
     Attributes:
-        speedup: with the interval over pairs of resamples. loss: at which.
-        compute, other_compute: FLOP that either needs. faster: share of the draws above 1.
+        speedup: this ratio, with its interval over pairs of resamples. loss: at which it holds.
+        compute, other_compute: FLOP that this and the other recipe need.
+        faster: share of the draws with a ratio above 1.
     """
 
     speedup: Interval
@@ -84,13 +86,14 @@ class EqualLoss:
 
 @dataclass(frozen=True)
 class OtherCount:
-    """What changes when N is taken from another column, embeddings counted or not.
+    """Effect of taking N from another column, with embeddings counted or not.
 
     Attributes:
-        column: the other one. n_opt: its plan, in the first column's count, at the same compute.
-        exponent_n: of its N* in compute, in its own count.
-        waste: share of compute its plan wastes if the law in the first column is right.
-        waste_of_first: the reverse.
+        column: the other column. n_opt: N* of its plan for the same compute, in the count of the
+            first column.
+        exponent_n: of N* in compute, in the count of the other column.
+        waste: share of compute that the other column's plan wastes if the law in the first
+            column is right. waste_of_first: the same with the columns exchanged.
     """
 
     column: str
@@ -130,7 +133,7 @@ def scores(fits: Mapping[str, Fit], held_out: Table) -> dict[str, Score]:
 
 
 def equal_loss(fit: Fit, other: Fit, plan: LawPlan, cost: Cost, level: float) -> EqualLoss:
-    """The recipe of one fit against that of another, at the loss the other reaches by the plan."""
+    """One recipe compared with another, at the loss of the other at the plan's compute."""
     compared = speedup(other, fit, compute=plan.compute.value, cost=cost, level=level)
     other_compute, compute = compared.compute
     return EqualLoss(compared.value, compared.loss, compute, other_compute, compared.faster)
@@ -142,10 +145,10 @@ def other_count(
     """Fit the same law with N from another column, and plan the same compute.
 
     Args:
-        column: of the table; the larger of the two counts is that with embeddings.
+        column: of the other count; the larger of the two counts is taken as that with embeddings.
 
     Raises:
-        UsageError: no such column. DataError: counts that do not belong together.
+        UsageError: no such column. DataError: inconsistent counts.
     """
     table, columns = data.table, {**data.columns, "N": column}
     other = fit_with(table, believed.law, columns, FitOptions(
@@ -153,18 +156,18 @@ def other_count(
         where=options.where, drop_largest=options.drop_largest, seed=options.seed,
     ))  # fmt: skip
     first, second = believed.frontier(cost), Believed.of_fit(other).frontier(cost)
-    mine = table.numbers(data.columns["N"], "N")
-    theirs = table.numbers(column, "N")
-    is_total = bool(np.nanmedian(mine) > np.nanmedian(theirs))
-    counts = Counts.of_rows(*((mine, theirs) if is_total else (theirs, mine)))
+    first_n = table.numbers(data.columns["N"], "N")
+    other_n = table.numbers(column, "N")
+    is_total = bool(np.nanmedian(first_n) > np.nanmedian(other_n))
+    counts = Counts.of_rows(*((first_n, other_n) if is_total else (other_n, first_n)))
     compute = plan.compute.value
     changed = (
         other_column(first, second, counts, compute)
         if is_total
         else other_column(second, first, counts, compute)
     )
-    their_n = second.at(compute).n
-    converted = counts.to_total(their_n) if is_total else counts.to_body(their_n)
+    planned_n = second.at(compute).n
+    converted = counts.to_total(planned_n) if is_total else counts.to_body(planned_n)
     waste, back = changed.waste_of_body, changed.waste_of_total
     if not is_total:
         waste, back = back, waste

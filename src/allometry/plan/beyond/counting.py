@@ -1,8 +1,8 @@
-"""Parameters counted with embeddings and without: what the other count changes.
+"""The effect of counting parameters with or without embeddings.
 
-A law holds in one count of N. Counted otherwise, the best N rises with compute as another power
-over the same runs: Pearce & Song 2406.12907 derive the exponent .73 of Kaplan et al. from the law
-of Hoffmann et al. by N_total = N_body + omega N_body^(1/3).
+A law is a function of one count of N. In another count, the best N over the same runs grows with a
+different power of compute: Pearce & Song 2406.12907 derive the exponent .73 of Kaplan et al. from
+the law of Hoffmann et al. with N_total = N_body + omega N_body^(1/3).
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ from allometry.plan.quantities import positive
 __all__ = ["Counts", "Exponents", "OtherColumn", "exponents", "other_column", "recounted",
            "with_embedding"]  # fmt: skip
 
-BODY = np.log(1e-6), np.log(1e36)  # within which N_body is looked for, in logs
+BODY = np.log(1e-6), np.log(1e36)  # search range of ln N_body
 
 
 def with_embedding(vocabulary: float, aspect_ratio: float) -> Callable[[Array], Array]:
     """N_body -> N_body + V d, with one embedding of V entries; d / n_layer = aspect_ratio."""
     positive(vocabulary, "number of entries of the vocabulary")
-    positive(aspect_ratio, "width for each layer")
+    positive(aspect_ratio, "width per layer")
     return lambda n_body: n_body + vocabulary * width(n_body, aspect_ratio)
 
 
@@ -37,7 +37,7 @@ def recounted(frontier: Frontier, count: Callable[[Array], Array], cost: Cost) -
     """The same law as a function of another count of N.
 
     Args:
-        count: the other N, of any shape -> the law's own N.
+        count: the other N, of any shape -> the N of the law.
         cost: FLOP as a function of the other N.
     """
     other = resized(frontier.law, lambda sizes: {**sizes, "N": count(sizes["N"])})
@@ -46,16 +46,16 @@ def recounted(frontier: Frontier, count: Callable[[Array], Array], cost: Cost) -
 
 @dataclass(frozen=True)
 class Exponents:
-    """Of the best N, D and loss in compute over a range, least squares in logs, each (k,)."""
+    """Exponents of the best N, D and loss in compute, by least squares in logs, each (k,)."""
 
     n: Array
     d: Array
     loss: Array
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def exponents(frontier: Frontier, low: float, high: float, points: int = 25) -> Exponents:
-    """The powers of compute that the best N, D and loss follow between two computes in FLOP."""
+    """Exponents of compute in the best N, D and loss between two computes in FLOP."""
     computes = np.geomspace(low, high, points)
     best = [frontier.at(compute) for compute in computes]
     log_c = np.log(computes) - np.log(computes).mean()
@@ -68,10 +68,10 @@ def exponents(frontier: Frontier, low: float, high: float, points: int = 25) -> 
 
 @dataclass(frozen=True)
 class Counts:
-    """N of models counted both ways, rising, each (m,).
+    """N of models in both counts, increasing, each (m,).
 
-    Between the models the embedding is interpolated in logs as a function of N_body; beyond them
-    it continues as the power of N_body that least squares in logs gives.
+    The embedding parameters are a function of N_body, interpolated in logs between the models and
+    extrapolated by the power of N_body from least squares in logs.
     """
 
     total: Array
@@ -83,8 +83,8 @@ class Counts:
         """From two columns; rows with the same N_body are averaged in logs.
 
         Raises:
-            DataError: a row whose total is not above its body, one size only, or a total that
-                does not rise with the body.
+            DataError: the total of a row is not above its body, there is only one size, or the
+                total does not rise with the body.
         """
         usable = np.isfinite(total) & np.isfinite(body) & (total > 0) & (body > 0)
         total, body = total[usable], body[usable]
@@ -118,12 +118,13 @@ class OtherColumn:
     """Two plans for one compute: the law fitted to N with embeddings, and to N without.
 
     Attributes:
-        n_total: of the plan by N with embeddings, (k,). n_body_as_total: of the plan by N
-            without, counted with them, (k,).
+        n_total: N* of the plan by N with embeddings, (k,). n_body_as_total: N* of the plan by N
+            without embeddings, converted to N with embeddings, (k,).
         waste_of_body: the share of compute that the plan by N without embeddings wastes if the
-            law in N with them is true, (k,). waste_of_total: the reverse.
-        compute_ratio: FLOP of the plan by N without embeddings over those of the other, both
-            by the cost with embeddings, (k,).
+            law in N with embeddings is true, (k,). waste_of_total: the same with the counts
+            exchanged.
+        compute_ratio: FLOP of the plan by N without embeddings over those of the other plan,
+            both by the cost with embeddings, (k,).
     """
 
     n_total: Array
@@ -133,16 +134,16 @@ class OtherColumn:
     compute_ratio: Array
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def other_column(
     by_total: Frontier, by_body: Frontier, counts: Counts, compute: float
 ) -> OtherColumn:
-    """What changes when the other column of N is taken, in wasted compute.
+    """The effect of taking the other column of N, in wasted compute.
 
     Args:
-        by_total, by_body: the laws fitted to either column, each with its own cost; as many
-            sets of parameters, or one.
-        compute: FLOP, by either cost.
+        by_total, by_body: the laws fitted to each column, with their costs; both with the same
+            number of sets of parameters, or one.
+        compute: FLOP, by each law's own cost.
     """
     total, body = by_total.at(compute), by_body.at(compute)
     body_as_total, total_as_body = counts.to_total(body.n), counts.to_body(total.n)

@@ -1,4 +1,4 @@
-"""The same plan under every way of counting FLOP and N, side by side."""
+"""The same plan under several ways of counting FLOP and N."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Counted:
     """The plan for a compute under one way of counting.
 
     Attributes:
-        flops: the convention of FLOP. n_column: the column of N.
+        flops: name of the convention of FLOP. n_column: the column of N.
         exponent_n, exponent_d: of N* and D* in compute, over the decade below the plan.
         n_opt, d_opt, loss: N*, D* and the loss of the plan. status: code of the fit's status.
     """
@@ -48,8 +48,9 @@ def countings(
 ) -> tuple[Counted, ...]:
     """Plan for a compute under each convention of FLOP and column of N.
 
-    One number of FLOP means a different training under each convention. One number N means a
-    different model under each column. So compare exponents and D, and N only within a column.
+    A given number of FLOP means a different training under each convention, and a given N a
+    different model under each column. So compare exponents and D, and compare N only within a
+    column.
 
     Args:
         ways: pairs of a convention and the column of N.

@@ -1,6 +1,6 @@
-"""Plans where unique data are fewer than the best run would take.
+"""Plans with fewer unique data than the best run would use.
 
-Either no token is seen twice, and a smaller D goes with a larger N; or data are repeated, and a
+Either no token is seen twice, so that D is smaller and N larger; or data are repeated, and a
 token of a later epoch is worth less (Muennighoff et al. 2305.16264, eq. 5 and 6).
 """
 
@@ -24,11 +24,14 @@ __all__ = ["PUBLISHED", "HalfLives", "Repeated", "one_epoch", "repeated", "uniqu
 
 @dataclass(frozen=True)
 class HalfLives:
-    """How fast repeats lose worth: an assumption of the plan, not a result of its runs.
+    """How fast repeats lose value: an assumption of the plan, not a result of its runs.
+
+    They are the decay constants R* of Muennighoff et al., not half-lives in the strict sense: the
+    value of a repeat falls by e, not by 2, over R* repeats.
 
     Attributes:
-        data: R_D*, repeats over which repeated data lose worth. parameters: R_N*, the same of
-            parameters beyond those that the unique data can use. source: of both, in words.
+        data: R_D*, in repeats of the data. parameters: R_N*, the same for parameters in excess of
+            those that the unique data can use. source: of both, in words.
     """
 
     data: Interval
@@ -36,7 +39,7 @@ class HalfLives:
     source: str
 
     def corners(self) -> tuple[tuple[float, float], ...]:
-        """Both ends of either with both ends of the other: (data, parameters)."""
+        """All four combinations of interval ends: (data, parameters)."""
         return tuple((d, n) for d in self.data[1:] for n in self.parameters[1:])
 
 
@@ -49,17 +52,17 @@ PUBLISHED = HalfLives(
 
 
 def unique_equivalents(epochs: float | Array, half_life: float | Array) -> Array:
-    """What some epochs over data are worth, in unique epochs: 1 + R (1 - exp(-(epochs - 1)/R))."""
+    """Value of `epochs` epochs over data, in unique epochs: 1 + R (1 - exp(-(epochs - 1)/R))."""
     repeats = np.maximum(np.asarray(epochs, float) - 1, 0)
     return np.asarray(1 - half_life * np.expm1(-repeats / half_life))
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def one_epoch(frontier: Frontier, compute: float, unique: float) -> Planned:
-    """The best run of a compute that sees no token twice, N = C / (6 D_max) where D* > D_max.
+    """The best run of a compute that sees no token twice; if D* > D_max, it has D = D_max.
 
     Args:
-        compute: FLOP. unique: tokens there are, D_max.
+        compute: FLOP. unique: number of unique tokens, D_max.
     """
     c = np.full(frontier.draws, positive(compute, "compute in FLOP"))
     best, most = frontier.at(c), np.full_like(c, positive(unique, "number of unique tokens"))
@@ -72,18 +75,19 @@ def one_epoch(frontier: Frontier, compute: float, unique: float) -> Planned:
 def with_repeats(
     frontier: Frontier, unique: float, data: float | Array = 1.0, parameters: float | Array = 1.0
 ) -> Frontier:
-    """The law of a frontier where only so many tokens are unique.
+    """The frontier of a law for a limited number of unique tokens.
 
-    D is replaced by its unique equivalents, and the part of N beyond the best size for the unique
-    data by its own (Muennighoff et al., eq. 5 and 6). The law `data_constrained` has both already
-    and its own half-lives.
+    D is replaced by its unique equivalent, and so is the part of N beyond the best size for the
+    unique data (Muennighoff et al., eq. 5 and 6). The law `data_constrained` does both already,
+    with its own half-lives.
 
     Args:
-        unique: tokens. data, parameters: half-lives R_D* and R_N*, numbers or (k,).
+        unique: number of unique tokens. data, parameters: half-lives R_D* and R_N*, numbers or
+            (k,).
 
     Raises:
-        UsageError: a law that is no function of two powers, for which no best size for the unique
-            data is at hand.
+        UsageError: the law is not a function of a sum of two powers, which the best size for the
+            unique data needs.
     """
     positive(unique, "number of unique tokens")
     law = frontier.law
@@ -92,8 +96,8 @@ def with_repeats(
         return replace(frontier, law=law, others={**frontier.others, "U": float(unique)})
     if law.allocation is None:
         raise UsageError(
-            f"repeated data need a law that is a function of one power of N and one of D, and law "
-            f"{law.name} is none; take chinchilla, skaling or data_constrained"
+            f"repeated data need a law that is a function of one power of N and one of D, which "
+            f"law {law.name} is not; use chinchilla, skaling or data_constrained"
         )
     split = law.allocation(frontier.values)
     lives = (np.broadcast_to(np.asarray(r, float), frontier.draws)[:, None]
@@ -104,7 +108,7 @@ def with_repeats(
 def _effective(
     split: Allocation, unique: float, data: Array, parameters: Array
 ) -> Callable[[Values], Values]:
-    """Sizes -> effective N and D; half-lives are (k, 1)."""
+    """A function sizes -> effective N and D; half-lives are (k, 1)."""
     log_g = (np.log(split.alpha / split.beta) + split.log_a - split.log_b)[:, None]
     alpha, beta = split.alpha[:, None], split.beta[:, None]
 
@@ -123,16 +127,16 @@ def _effective(
 
 @dataclass(frozen=True)
 class Repeated:
-    """The best run of a compute where data may be repeated, each (k,).
+    """The best run of a compute if data may be repeated, each (k,).
 
     Attributes:
-        n, d, loss: under the half-lives as stated. epochs: D over the unique tokens; below 1
-            where not all are needed. unique_equivalent: what D is worth in unique tokens.
-        n_range, epochs_range, loss_range: least and largest over the ends of the half-lives'
-            intervals, for each set of the law's parameters; equal to the value where the law has
-            half-lives of its own.
+        n, d, loss: for the values of the half-lives. epochs: D over the unique tokens; below 1
+            if not all are needed. unique_equivalent: value of D in unique tokens.
+        n_range, epochs_range, loss_range: minimum and maximum over the ends of the half-lives'
+            intervals, for each set of the law's parameters; equal to the value if the law has
+            its own half-lives.
         waste: the share of compute that would be saved if data were unlimited.
-        assumption: where the half-lives come from, in words.
+        assumption: source of the half-lives, in words.
     """
 
     n: Array
@@ -147,26 +151,26 @@ class Repeated:
     assumption: str
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def repeated(
     frontier: Frontier, compute: float, unique: float, half_lives: HalfLives = PUBLISHED
 ) -> Repeated:
-    """The best run of a compute where only so many tokens are unique, and may be repeated.
+    """The best run of a compute with a limited number of unique tokens, which may be repeated.
 
     Args:
-        compute: FLOP. unique: tokens. half_lives: assumed, unless the law has its own (U among
-            its sizes).
+        compute: FLOP. unique: number of unique tokens. half_lives: assumed, unless the law has
+            its own (U among its sizes).
     """
     positive(compute, "compute in FLOP")
-    own = "U" in frontier.law.sizes
+    has_lives = "U" in frontier.law.sizes
     lives = half_lives.data.value, half_lives.parameters.value
     best = with_repeats(frontier, unique, *lives).at(compute)
     ends = [best]
-    if not own:
+    if not has_lives:
         ends += [with_repeats(frontier, unique, *c).at(compute) for c in half_lives.corners()]
-    half_life = frontier.values["R_D"] if own else half_lives.data.value
+    half_life = frontier.values["R_D"] if has_lives else half_lives.data.value
     epochs = best.d / unique
-    limitless = with_repeats(frontier, np.finfo(float).max) if own else frontier
+    limitless = with_repeats(frontier, np.finfo(float).max) if has_lives else frontier
     cheaper = limitless.compute_for(best.loss, compute)
     return Repeated(
         n=best.n, d=best.d, loss=best.loss, epochs=epochs,
@@ -175,7 +179,7 @@ def repeated(
         epochs_range=_range([end.d / unique for end in ends]),
         loss_range=_range([end.loss for end in ends]),
         waste=1 - cheaper / compute,
-        assumption="half-lives fitted with the law" if own else half_lives.source,
+        assumption="half-lives fitted with the law" if has_lives else half_lives.source,
     )  # fmt: skip
 
 

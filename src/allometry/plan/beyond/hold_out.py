@@ -1,4 +1,4 @@
-"""How a law that was fitted to small runs does on larger ones that were held out."""
+"""Errors of a law fitted to small runs on larger, held-out runs."""
 
 from dataclasses import dataclass
 
@@ -25,11 +25,11 @@ class HoldOut:
         measured, predicted: (m,). relative_error: predicted / measured - 1, (m,).
         low, high: ends of the interval of a new run, (m,); NaN where the fit has no resamples.
         covered: whether the measured value lies between them, (m,); None without resamples.
-        r_squared: 1 - sum of squared errors / that about the mean of the held-out runs; negative
-            where the mean would do better, NaN where they do not vary.
+        r_squared: 1 minus the sum of squared errors over that about the mean of the held-out runs.
+            It is negative if the mean predicts better, and NaN if the losses do not vary.
         mape: mean absolute relative error. rmsle: root mean squared difference of logarithms.
-        rows: place of each run in the table.
-        beyond: the held-out sizes over the largest fitted ones, largest ratio by symbol.
+        rows: position of each run in the table.
+        beyond: symbol -> the largest held-out size over the largest fitted one.
     """
 
     measured: Array
@@ -46,7 +46,7 @@ class HoldOut:
 
     @property
     def coverage(self) -> Interval | None:
-        """The share of runs within the interval of a new run, with its exact 95% interval."""
+        """The share of runs within the interval of a new run, with a 95% interval; or None."""
         if self.covered is None:
             return None
         return share(int(self.covered.sum()), len(self.covered))
@@ -57,7 +57,7 @@ def hold_out(fit: Fit, table: Table, level: float | None = None) -> HoldOut:
 
     Args:
         table: the held-out runs, with the columns of the fit. level: of the interval of a new
-            run; None for that of the fit.
+            run; None for the level of the fit.
 
     Raises:
         DataError: no row has a positive loss and the law's sizes.

@@ -1,12 +1,13 @@
-"""Training and inference together: the size that is best over a model's lifetime.
+"""Training and inference together: the best size over a model's lifetime.
 
 A forward pass takes a third of the FLOP of training on a token (2 N of 6 N, Kaplan et al.
-2001.08361, section 2.1), so T tokens of inference cost as much as T / 3 of training. For a law that
-is a rising function of A N^-alpha + B D^-beta both accounts have the first-order condition
+2001.08361, section 2.1), so T tokens of inference cost as much as T / 3 tokens of training. For a
+law that is an increasing function of A N^-alpha + B D^-beta, both accounts have the first-order
+condition
 
     (alpha A N^-alpha) / (beta B D^-beta) = 1 + T / (3 D)
 
-(Sardana et al. 2401.00448, eq. 3). Other laws and costs are searched.
+(Sardana et al. 2401.00448, eq. 3). For other laws and costs the optimum is searched numerically.
 """
 
 from dataclasses import dataclass, field
@@ -26,23 +27,22 @@ __all__ = ["FORWARD", "Account", "Inference", "equal_quality", "lifetime", "matc
 Account = Literal["equal-quality", "lifetime"]
 
 FORWARD = 1 / 3  # share of a forward pass in the FLOP of training on a token, 2 N of 6 N
-FEWER = 1e12  # the best N is looked for within this factor below that of training alone
-REACH = np.log(1e20)  # of ln D about that of training alone
+FEWER = 1e12  # the search range of N reaches this factor below the best N of training alone
+REACH = np.log(1e20)  # half-width of the search range of ln D about that of training alone
 
 
 @dataclass(frozen=True)
 class Inference:
-    """The best run where its model is to serve tokens, each (k,).
+    """The best run if its model will serve tokens, each (k,).
 
     Attributes:
-        account: "equal-quality", least FLOP in all at the loss of the baseline; or "lifetime",
-            least loss where C pays for both.
+        account: "equal-quality": least total FLOP at the loss of the baseline; or "lifetime":
+            least loss if C pays for both.
         tokens: served over the lifetime.
         n_opt, d_opt, loss: of the run.
-        total_flops: training and inference.
-        baseline_flops: of the run that is best for training alone and has this loss, with its
-            inference; None for "lifetime".
-        baseline: that run; None for "lifetime".
+        total_flops: of training and inference.
+        baseline_flops: total FLOP of the baseline; None for "lifetime".
+        baseline: the run with this loss that is best for training alone; None for "lifetime".
     """
 
     account: Account
@@ -60,7 +60,7 @@ def total_flops(frontier: Frontier, n: Array, d: Array, tokens: float) -> Array:
     return frontier.cost.compute(n, d + FORWARD * tokens)
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def equal_quality(
     frontier: Frontier,
     tokens: float,
@@ -72,10 +72,10 @@ def equal_quality(
 
     Args:
         tokens: served over the lifetime. compute: FLOP of training whose least loss is to be
-            matched; or loss: given itself.
+            matched. loss: the loss itself, in place of a compute.
 
     Raises:
-        UsageError: as `matched_run`.
+        UsageError: as in `matched_run`.
     """
     not_negative(tokens, "inference tokens")
     baseline = matched_run(frontier, compute, loss)
@@ -95,18 +95,18 @@ def matched_run(frontier: Frontier, compute: float | None, loss: float | None) -
     """The best run for training alone at a compute, or the cheapest with a loss.
 
     Raises:
-        UsageError: both or none are given, or no compute reaches the loss.
+        UsageError: both or neither are given, or no compute reaches the loss.
     """
     if compute is not None and loss is None:
         return frontier.at(positive(compute, "compute in FLOP"))
     if loss is not None and compute is None:
         return target_loss(frontier, loss)
-    raise UsageError("equal quality is that of a compute or that of a loss: give one of the two")
+    raise UsageError("equal quality needs either a compute or a loss: give one of the two")
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def lifetime(frontier: Frontier, compute: float, tokens: float) -> Inference:
-    """The run of least loss where a compute pays for training and for serving tokens.
+    """The run of least loss if a compute pays for training and for serving tokens.
 
     Args:
         compute: FLOP of both. tokens: served over the lifetime.
@@ -126,24 +126,25 @@ def lifetime(frontier: Frontier, compute: float, tokens: float) -> Inference:
 
 
 def _matched(split: Allocation, baseline: Point, tokens: float) -> tuple[Array, Array]:
-    """N and D of the condition at the baseline's A N^-alpha + B D^-beta."""
+    """N and D that meet the condition and have the baseline's A N^-alpha + B D^-beta."""
     alpha, beta = split.alpha, split.beta
     terms = split.log_a - alpha * np.log(baseline.n), split.log_b - beta * np.log(baseline.d)
     level = np.logaddexp(*terms)
 
-    def short(log_d: Array) -> Array:  # of the level: alpha A N^-alpha put in from the condition
+    # level - ln(A N^-alpha + B D^-beta), with A N^-alpha eliminated by the condition.
+    def excess(log_d: Array) -> Array:
         ratio = (beta / alpha) * (1 + FORWARD * tokens * np.exp(-log_d))
         return level - (split.log_b - beta * log_d + np.log1p(ratio))
 
-    low = np.log(baseline.d)  # more inference takes more tokens of training
-    log_d = rising_root(short, low, low - short(low) / beta)
+    low = np.log(baseline.d)  # inference shifts the optimum to more training tokens
+    log_d = rising_root(excess, low, low - excess(low) / beta)
     ratio = (beta / alpha) * (1 + FORWARD * tokens * np.exp(-log_d))
     log_n = (split.log_a - (split.log_b - beta * log_d + np.log(ratio))) / alpha
     return np.exp(log_n), np.exp(log_d)
 
 
 def _paid(split: Allocation, best: Point, product: float, tokens: float) -> Array:
-    """D of the condition where N (D + T/3) is a given product, (k,)."""
+    """D that meets the condition and has a given product N (D + T/3), (k,)."""
     alpha, beta = split.alpha, split.beta
     log_g = np.log(alpha / beta) + split.log_a - split.log_b
 
@@ -157,7 +158,7 @@ def _paid(split: Allocation, best: Point, product: float, tokens: float) -> Arra
 
 
 def _matched_by_search(frontier: Frontier, baseline: Point, tokens: float) -> tuple[Array, Array]:
-    """N of the least FLOP, and its D, where each N is trained to the baseline's loss."""
+    """N and D of the least total FLOP, where each N is trained to the baseline's loss."""
     target, middle = baseline.loss[:, None], np.log(baseline.d)[:, None]
 
     def log_d(log_n: Array) -> Array:
@@ -171,12 +172,12 @@ def _matched_by_search(frontier: Frontier, baseline: Point, tokens: float) -> tu
         return np.where(d < middle + REACH - 1e-6, spent, np.inf)
 
     high = np.log(baseline.n) + 1.0
-    found = minimum(flops, high - np.log(FEWER), high)
-    return np.exp(found), np.exp(log_d(found[:, None])[:, 0])
+    best = minimum(flops, high - np.log(FEWER), high)
+    return np.exp(best), np.exp(log_d(best[:, None])[:, 0])
 
 
 def _paid_by_search(frontier: Frontier, best: Point, compute: float, tokens: float) -> Array:
-    """N of the least loss where a compute pays for D + T/3 tokens."""
+    """N of the least loss if a compute pays for D + T/3 tokens."""
 
     def loss(log_n: Array) -> Array:
         n = np.exp(log_n)
@@ -185,7 +186,7 @@ def _paid_by_search(frontier: Frontier, best: Point, compute: float, tokens: flo
         return np.where((d >= 1) & np.isfinite(value), value, np.inf)
 
     high = np.log(best.n) + 1.0
-    if tokens:  # no larger than what inference alone would cost
+    if tokens:  # N is below the size at which inference alone would cost the whole compute
         most = frontier.cost.parameters(np.full_like(best.n, FORWARD * tokens),
                                         np.full_like(best.n, compute))  # fmt: skip
         high = np.minimum(high, np.log(most))

@@ -1,9 +1,9 @@
-"""What a run costs in dollars and hours, and the run that costs least.
+"""Cost of a run in dollars and hours, and the cheapest run with a given loss.
 
 Training and serving cost 6 N D c_tr / MFU_tr + 2 N c_inf (D_in / MFU_in + D_out / MFU_out), with c
-the price of a FLOP at the peak (Sardana et al. 2401.00448, eq. 6). That is the price of a training
-FLOP times 6 N D + 2 N T where T counts a served token by its price: so the cheapest run of a loss
-is that of `inference.equal_quality` at this T.
+the price of a FLOP at the peak (Sardana et al. 2401.00448, eq. 6). This is the price of a training
+FLOP times 6 N D + 2 N T, where T counts each served token by its price relative to training. So
+the cheapest run with a loss is that of `inference.equal_quality` at this T.
 """
 
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ PeakKind = Literal["dense", "sparse"]
 
 SECONDS = 3600.0  # in an hour
 SPARSE = 2.0  # a peak with 2:4 sparsity is twice the dense one (NVIDIA A100 data sheet)
-LEAST_PEAK = 1e9  # FLOP per second; a smaller number is meant in another unit
+LEAST_PEAK = 1e9  # FLOP per second; a smaller number must be in another unit
 TERA = 1e12
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The most FLOP per second of one accelerator, as its data sheet states it.
+    """Peak FLOP per second of one accelerator, as stated in its data sheet.
 
     Attributes:
-        flops: per second, at the number format of the run. kind: "dense", or "sparse" where the
+        flops: per second, for the number format of the run. kind: "dense", or "sparse" if the
             data sheet assumes 2:4 sparsity, which training does not have.
         name: of the accelerator and number format.
     """
@@ -45,7 +45,7 @@ class Peak:
 
     def __post_init__(self) -> None:
         if self.kind not in ("dense", "sparse"):
-            raise UsageError(f"the kind of a peak is dense or sparse, got {self.kind!r}")
+            raise UsageError(f"the kind of a peak must be dense or sparse, got {self.kind!r}")
         positive(self.flops, "peak in FLOP per second")
         if self.flops < LEAST_PEAK:
             raise UsageError(
@@ -60,12 +60,12 @@ class Peak:
 
     @property
     def note(self) -> str:
-        """What was done to the number, in words; empty where nothing was."""
+        """How a sparse peak was converted, in words; empty for a dense one."""
         if self.kind == "dense":
             return ""
         return (
             f"the peak {self.flops:.4g} FLOP/s assumes 2:4 sparsity, which training does not have: "
-            f"half of it, {self.dense:.4g}, is taken"
+            f"half of it, {self.dense:.4g}, is used"
         )
 
 
@@ -79,10 +79,11 @@ PEAKS = {
 
 @dataclass(frozen=True)
 class Rate:
-    """One accelerator for hire.
+    """The price of one accelerator and what it computes.
 
     Attributes:
-        price: dollars an hour. peak: of it. mfu: share of the peak that the model's FLOP reach.
+        price: dollars per hour. peak: of the accelerator. mfu: model FLOP utilisation, the share
+            of the peak that the model's FLOP reach.
     """
 
     price: float
@@ -90,12 +91,12 @@ class Rate:
     mfu: float
 
     def __post_init__(self) -> None:
-        not_negative(self.price, "a price in dollars an hour")
+        not_negative(self.price, "a price in dollars per hour")
         share(self.mfu, "the model FLOP utilisation (MFU)")
 
     @property
     def per_flop(self) -> float:
-        """Dollars for a FLOP of the model."""
+        """Dollars per FLOP of the model."""
         return self.price / (SECONDS * self.peak.dense * self.mfu)
 
 
@@ -104,7 +105,8 @@ class Serving:
     """Tokens over a model's lifetime, and where they are computed.
 
     Attributes:
-        tokens_in, tokens_out: read and generated. prefill, decode: the rate of either.
+        tokens_in, tokens_out: read and generated. prefill, decode: rates for reading and for
+            generating.
     """
 
     tokens_in: float
@@ -118,13 +120,13 @@ class Serving:
 
     @property
     def price(self) -> float:
-        """Sum over the tokens of the price of a FLOP: dollars for each FLOP a token takes."""
+        """Sum over the tokens of the price of a FLOP: dollars if each token took one FLOP."""
         return self.tokens_in * self.prefill.per_flop + self.tokens_out * self.decode.per_flop
 
 
 @dataclass(frozen=True)
 class Dollars:
-    """Of runs, each (k,). notes: what was done to a peak, in words."""
+    """Dollars of runs, each (k,). notes: on sparse peaks, in words."""
 
     training: Array
     inference: Array
@@ -137,10 +139,11 @@ class Dollars:
 
 @dataclass(frozen=True)
 class Cheapest:
-    """The run of least dollars at a loss, and the one that is best for training alone.
+    """The cheapest run with a loss, and the one that is best for training alone.
 
     Attributes:
-        run, baseline: (k,) each, of the same loss. dollars, baseline_dollars: of either.
+        run, baseline: these two runs, with the same loss, (k,) each. dollars, baseline_dollars:
+            of each run.
     """
 
     run: Point
@@ -149,11 +152,11 @@ class Cheapest:
     baseline_dollars: Dollars
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def dollars(cost: Cost, n: Array, d: Array, train: Rate, serving: Serving | None = None) -> Dollars:
     """Dollars of training N on D, and of serving the model; arrays of one shape."""
     n, d = np.asarray(n, float), np.asarray(d, float)
-    each = FORWARD * cost.per_token(n)  # FLOP for a served token, 2 N
+    each = FORWARD * cost.per_token(n)  # FLOP per served token, 2 N
     price, rates = 0.0, [train]
     if serving is not None:
         price, rates = serving.price, [train, serving.prefill, serving.decode]
@@ -161,7 +164,7 @@ def dollars(cost: Cost, n: Array, d: Array, train: Rate, serving: Serving | None
     return Dollars(cost.compute(n, d) * train.per_flop, np.asarray(each * price), notes)
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def cheapest(
     frontier: Frontier,
     train: Rate,
@@ -170,33 +173,37 @@ def cheapest(
     compute: float | None = None,
     loss: float | None = None,
 ) -> Cheapest:
-    """The run of least dollars, serving included, with a given loss.
+    """The cheapest run with a given loss, serving included.
 
     Args:
-        compute: FLOP of training whose least loss is to be matched; or loss: given itself.
+        compute: FLOP of training whose least loss is to be matched. loss: the loss itself, in
+            place of a compute.
 
     Raises:
-        UsageError: as `inference.equal_quality`, or training that costs nothing.
+        UsageError: as in `inference.equal_quality`, or the price of training is not positive.
     """
-    positive(train.price, "price of training in dollars an hour")
+    positive(train.price, "price of training in dollars per hour")
     tokens = serving.price / train.per_flop
     matched = equal_quality(frontier, tokens, compute=compute, loss=loss)
     run, baseline = Point(matched.n_opt, matched.d_opt, matched.loss), matched.baseline
-    assert baseline is not None  # that of equal quality is always given
+    assert baseline is not None  # equal_quality always has one
     each = [dollars(frontier.cost, at.n, at.d, train, serving) for at in (run, baseline)]
     return Cheapest(run, baseline, *each)
 
 
 def hours(compute: Array, accelerators: int, peak: Peak, mfu: float) -> Array:
-    """Hours that a training takes, C / (n peak MFU); a sparse peak counts half.
+    """Hours of a training run, C / (n peak MFU); a sparse peak counts half.
 
     Args:
         compute: FLOP, of any shape.
 
     Raises:
-        UsageError: no whole number of accelerators from 1 on, or an MFU that is no share.
+        UsageError: the number of accelerators is not a positive integer, or the MFU is not above 0
+            and at most 1.
     """
     if accelerators < 1 or accelerators != int(accelerators):
-        raise UsageError(f"a number of accelerators from 1 on is expected, got {accelerators:g}")
+        raise UsageError(
+            f"the number of accelerators must be an integer of at least 1, got {accelerators:g}"
+        )
     rate = accelerators * peak.dense * share(mfu, "the model FLOP utilisation (MFU)")
     return np.asarray(compute / rate / SECONDS)

@@ -1,8 +1,9 @@
-"""Two recipes compared in compute at equal loss.
+"""Comparison of two recipes in compute at equal loss.
 
-The effective speedup of a recipe is the compute of another over its own at the same loss. Under
-laws L = L_inf + A C^-alpha with one floor and one exponent it is the same at every loss,
-((L_baseline - L_inf) / (L_candidate - L_inf))^(1/alpha), both losses at one compute.
+The effective speedup of a recipe is the compute of a baseline over its own compute, at the same
+loss. If both follow laws L = L_inf + A C^-alpha with the same floor and exponent, it is the same at
+every loss: ((L_baseline - L_inf) / (L_candidate - L_inf))^(1/alpha), with both losses at one
+compute.
 """
 
 from collections.abc import Mapping
@@ -50,7 +51,7 @@ class Recipe:
         return self.law.evaluate(self.values, sizes)[:, 0]
 
     def compute_for(self, loss: Array, near: float) -> Array:
-        """The least compute with a loss (k,); infinite where none has it."""
+        """The least compute that reaches a loss (k,); infinite if none does."""
         if len(self.law.sizes) > 1:
             return self._frontier.compute_for(loss, near)
         low, high = (np.full(self.draws, end) for end in COMPUTES)
@@ -59,7 +60,7 @@ class Recipe:
         return np.where(reached, np.exp(log_c), np.inf)
 
     def take(self, draws: int) -> "Recipe":
-        """The first sets of parameters."""
+        """The recipe with the first `draws` sets of parameters."""
         return Recipe(self.law, {s: v[:draws] for s, v in self.values.items()}, self.cost)
 
     @property
@@ -68,16 +69,16 @@ class Recipe:
 
 
 def recipe_of_fit(fit: Fit, cost: Cost = SIX_ND) -> tuple[Recipe, Recipe | None]:
-    """The recipe at the fitted values, and over the resamples; None where there are none.
+    """The recipe for the fitted values, and for the resamples or None.
 
     Raises:
-        UsageError: a law of other sizes than N and D, or than one size, which is the compute.
+        UsageError: the law is neither one of N and D nor one of a single size, the compute.
     """
     law = fit.law
     if set(law.sizes) != {"N", "D"} and len(law.sizes) != 1:
         raise UsageError(
-            f"recipes are compared by a law of N and D, or of compute alone; law {law.name} is one "
-            f"of {', '.join(law.sizes)}"
+            f"recipes are compared by a law of N and D, or of compute alone; law {law.name} has "
+            f"the sizes {', '.join(law.sizes)}"
         )
     best = {name: np.array([fit.values[name]]) for name in law.names}
     draws = {name: fit.draws[name] for name in law.names} if fit.draws else None
@@ -86,12 +87,12 @@ def recipe_of_fit(fit: Fit, cost: Cost = SIX_ND) -> tuple[Recipe, Recipe | None]
 
 @dataclass(frozen=True)
 class Speedup:
-    """How many times less compute the candidate needs for the same loss; below 1 it needs more.
+    """Compute of the baseline over that of the candidate at the same loss.
 
     Attributes:
-        value: with the percentile interval over pairs of resamples, or of losses.
-        loss: at which it holds, at the fitted values. compute: of the baseline, of the candidate,
-            at the fitted values.
+        value: the ratio, with its percentile interval over pairs of resamples.
+        loss: at which it holds, for the fitted values. compute: of the baseline and of the
+            candidate, for the fitted values.
         draws: (k,).
         faster: share of the draws in which the candidate needs less; NaN without draws.
     """
@@ -103,7 +104,7 @@ class Speedup:
     faster: float
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def speedup(
     baseline: Fit,
     candidate: Fit,
@@ -116,14 +117,14 @@ def speedup(
     """The effective speedup of one recipe over another, from the fits of their laws.
 
     Args:
-        baseline, candidate: fits of a law of N and D, or of compute alone, to the runs of either
-            recipe. Their resamples are independent, and taken in pairs.
-        compute: FLOP of the baseline, whose least loss the candidate is to reach; or loss: the
-            loss itself.
-        cost: FLOP of a run of both. level: of the interval.
+        baseline, candidate: fits of a law of N and D, or of compute alone, to the runs of each
+            recipe. Their resamples are independent and are used in pairs.
+        compute: FLOP of the baseline, whose least loss the candidate must reach. loss: the loss
+            itself, in place of a compute.
+        cost: FLOP of a run of either recipe. level: of the interval.
 
     Raises:
-        UsageError: both or none of compute and loss, a loss that the laws do not reach at the
+        UsageError: both or neither of compute and loss, a loss that the laws do not reach for the
             fitted values, or laws of other sizes.
     """
     if compute is not None and loss is None:
@@ -136,7 +137,7 @@ def speedup(
     level_of, spent = _at_equal_loss(best_a, best_b, compute, loss)
     if not np.isfinite([*spent[0], *spent[1]]).all():
         raise UsageError(
-            f"a loss of {level_of[0]:.5g} is reached by only one recipe's law, or by none: "
+            f"a loss of {level_of[0]:.5g} is not reached under the law of at least one recipe: "
             "compare them at a higher loss or a smaller compute"
         )
     draws = np.zeros(0)
@@ -154,12 +155,12 @@ def speedup(
 def _at_equal_loss(
     baseline: Recipe, candidate: Recipe, compute: float | None, loss: float | None
 ) -> tuple[Array, tuple[Array, Array]]:
-    """The loss (k,), and the compute of either recipe there."""
+    """The loss (k,), and the compute of each recipe at this loss."""
     if compute is not None:
         spent = np.full(baseline.draws, float(compute))
         reached = baseline.loss_at(spent)
         return reached, (spent, candidate.compute_for(reached, compute))
-    near = 1e20  # FLOP from which the search begins
+    near = 1e20  # FLOP at which the search begins
     reached = np.full(baseline.draws, loss, float)
     spent = baseline.compute_for(reached, near)
     return reached, (spent, candidate.compute_for(reached, near))
@@ -180,8 +181,8 @@ def pinned_speedup(
     above = [np.asarray(loss, float) - floor for loss in (baseline, candidate)]
     if not all((gap > 0).all() for gap in above):
         raise UsageError(
-            "both losses must be above the floor L_inf: they are not of one evaluation, or the "
-            "floor is too high"
+            "both losses must be above the floor L_inf: they do not come from the same "
+            "evaluation, or the floor is too high"
         )
     if not (np.asarray(exponent) > 0).all():
         raise UsageError("the exponent alpha of L = L_inf + A C^-alpha must be positive")

@@ -1,1 +1,1 @@
-"""What runs can tell, and the runs to make next."""
+"""What runs identify, and the runs to make next."""

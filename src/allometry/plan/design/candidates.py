@@ -1,4 +1,4 @@
-"""The runs to choose from: those of a table, or a grid in N and D."""
+"""Candidate runs: the rows of a table, or a grid in N and D."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from allometry.tables.table import Table
 
 __all__ = ["MOST_REPLICATES", "Candidates"]
 
-REACH = 4.0  # D/N of a grid go this far beyond those of the runs: farther no law was ever seen
-SIDE = 20  # sizes of a grid along N, and along D
-MOST_REPLICATES = 2  # exact c-optimal designs repeat five points thousands of times
+REACH = 4.0  # factor by which D/N of a grid goes beyond that of the runs; laws are untested beyond
+SIDE = 20  # grid points along N, and along D
+MOST_REPLICATES = 2  # without a limit, c-optimal designs repeat five points thousands of times
 SAME = 1e-6  # relative difference of N and of D below which two runs are replicates
 
 
@@ -27,7 +27,7 @@ class Candidates:
 
     Attributes:
         n: parameters, d: training tokens, cost: FLOP; each (m,).
-        allowed: how often each may still be made, (m,); runs that exist count as made.
+        allowed: how often each may still be made, (m,); existing runs count.
         notes: what was left out, in words.
     """
 
@@ -44,10 +44,11 @@ class Candidates:
         """The rows of a table that cost at most `most`.
 
         Args:
-            columns: N, and D or C or both -> column; either is counted by `cost` without the other.
+            columns: N, and D or C or both -> column; a missing one is computed by `cost`.
+            most: FLOP.
 
         Raises:
-            UsageError: N or D is not mapped. DataError: no row can be used.
+            UsageError: N, or both D and C, are not mapped. DataError: no row can be used.
         """
         if "N" not in columns or not {"D", "C"} & set(columns):
             raise UsageError(
@@ -67,13 +68,13 @@ class Candidates:
         notes = []
         if bad := int((~usable).sum()):
             notes.append(f"{bad} rows without a positive N, D or cost are left out")
-        if dear := int((usable & ~kept).sum()):
-            notes.append(f"{dear} candidates cost more than {shown(most)} FLOP and are left out")
+        if costly := int((usable & ~kept).sum()):
+            notes.append(f"{costly} candidates cost more than {shown(most)} FLOP and are left out")
         return cls.of_runs(n[kept], d[kept], spent[kept], runs, tuple(notes))
 
     @classmethod
     def grid(cls, runs: Runs, cost: Cost, most: float, side: int = SIDE) -> Self:
-        """A grid even in ln N and ln D from the smallest runs to those that cost `most`.
+        """A grid, uniform in ln N and ln D, from the smallest runs to those that cost `most`.
 
         D/N lies within four times the range of the runs.
 
@@ -91,7 +92,7 @@ class Candidates:
         if not kept.any():
             raise DataError(
                 f"no run in the grid costs at most {most:g} FLOP: the cheapest of the runs costs "
-                f"{runs.compute.min():.3g}. Allow a dearer one, or give candidates as a table"
+                f"{runs.compute.min():.3g}. Allow more FLOP, or give candidates as a table"
             )
         return cls.of_runs(n[kept], d[kept], spent[kept], runs)
 
@@ -99,10 +100,10 @@ class Candidates:
     def of_runs(
         cls, n: Array, d: Array, cost: Array, runs: Runs, notes: tuple[str, ...] = ()
     ) -> Self:
-        """Candidates of these sizes, each made twice at most."""
+        """Candidates of these sizes, each allowed twice at most, existing runs included."""
         at = np.log(np.stack([n, d], 1))
-        made = np.log(np.stack([runs.n, runs.d], 1))
-        same = (np.abs(at[:, None] - made[None]) < SAME).all(2).sum(1)
+        existing = np.log(np.stack([runs.n, runs.d], 1))
+        same = (np.abs(at[:, None] - existing[None]) < SAME).all(2).sum(1)
         return cls(n, d, cost, np.maximum(MOST_REPLICATES - same, 0), notes)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Ways to choose a batch of runs within a budget: greedily by some score, and the usual ones."""
+"""Ways to choose a batch of runs within a budget: greedy by a score, and common baselines."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,20 +13,20 @@ __all__ = ["Pool", "cheapest", "greedy", "isoflop", "l_shape", "random"]
 
 Score = Callable[[Belief], Array]
 Best = Callable[[float], tuple[float, float]]
-OPTIMA = 5  # budgets of an IsoFLOP design, each sqrt(10) dearer: 5 x 7 is the usual table
-SIZES = 7
-HALF_WIDTH = 8.0  # of an IsoFLOP design in N/N*: narrower ones tell N* worse
+OPTIMA = 5  # budgets of an IsoFLOP design, a factor sqrt(10) apart: 5 x 7 is a common table
+SIZES = 7  # per budget
+HALF_WIDTH = 8.0  # of an IsoFLOP design in N/N*: narrower ones determine N* less well
 ARM = 18  # runs along each arm of an L-shape (2608.07222), over two decades
 ARM_SPAN = 100.0
 
 
 @dataclass
 class Pool:
-    """Candidates that are still there, and the budget that is left.
+    """The remaining candidates and budget.
 
     Attributes:
-        cost: (m,). allowed: how often each may still be made, (m,). left: of the budget.
-        most: how many runs at most. chosen: places, in order.
+        cost: (m,). allowed: how often each may still be made, (m,). left: remaining budget.
+        most: most runs. chosen: indices of the chosen candidates, in order.
     """
 
     cost: Array
@@ -40,22 +40,22 @@ class Pool:
 
     @property
     def affordable(self) -> NDArray[np.bool_]:
-        """Which candidates may be made next, (m,)."""
+        """Which candidates can be chosen next, (m,)."""
         if len(self.chosen) >= self.most:
             return np.zeros(len(self.cost), bool)
         return np.asarray((self.allowed > 0) & (self.cost <= self.left))
 
     def take(self, place: int) -> None:
-        """Make one run of a candidate."""
+        """Choose one run of a candidate."""
         self.chosen.append(int(place))
         self.allowed[place] -= 1
         self.left -= float(self.cost[place])
 
 
 def greedy(belief: Belief, pool: Pool, score: Score, exponent: float) -> Belief:
-    """Take the run of the best score over cost^exponent, again and again; what is believed then.
+    """Choose repeatedly the run of the best score over cost^exponent; the belief after all of them.
 
-    It ends when no run can be afforded or none tells anything.
+    It ends when no run can be afforded or every score is zero.
     """
     while (able := pool.affordable).any():
         worth = np.where(able, score(belief) / pool.cost**exponent, -np.inf)
@@ -68,20 +68,20 @@ def greedy(belief: Belief, pool: Pool, score: Score, exponent: float) -> Belief:
 
 
 def cheapest(pool: Pool) -> None:
-    """The cheapest first."""
+    """Choose the cheapest candidates first."""
     for place in np.argsort(pool.cost, kind="stable"):
         if pool.affordable[place]:
             pool.take(int(place))
 
 
 def random(pool: Pool, rng: np.random.Generator) -> None:
-    """Any that can be afforded, each as likely as the others."""
+    """Choose affordable candidates at random, each with the same probability."""
     while (able := pool.affordable).any():
         pool.take(int(rng.choice(np.flatnonzero(able))))
 
 
 def isoflop(pool: Pool, n: Array, d: Array, best: Best) -> None:
-    """Seven sizes at each of five budgets, N/N* from 1/8 to 8, the nearest candidates to them.
+    """Choose the candidates nearest to seven sizes at each of five budgets, N/N* from 1/8 to 8.
 
     Args:
         n, d: of the candidates, (m,). best: cost -> N and D of the best run.
@@ -93,7 +93,7 @@ def isoflop(pool: Pool, n: Array, d: Array, best: Best) -> None:
 
 
 def l_shape(pool: Pool, n: Array, d: Array, best: Best) -> None:
-    """An arm in N and one in D from a small run on, two decades each, the nearest candidates.
+    """Choose the candidates nearest to two arms from a small run, two decades in N and in D.
 
     Args:
         n, d: of the candidates, (m,). best: cost -> N and D of the best run.
@@ -105,7 +105,7 @@ def l_shape(pool: Pool, n: Array, d: Array, best: Best) -> None:
 
 
 def _nearest(pool: Pool, n: Array, d: Array, wanted: Sequence[tuple[float, float]]) -> None:
-    """The nearest affordable candidate in ln N and ln D to each run wanted."""
+    """Choose the nearest affordable candidate, in ln N and ln D, to each run in `wanted`."""
     at = np.log(np.stack([n, d]))
     for run in wanted:
         distance = ((at - np.log(run)[:, None]) ** 2).sum(0)

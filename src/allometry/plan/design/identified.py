@@ -1,9 +1,10 @@
-"""What a set of runs can tell, by linear theory: from their N and D and the noise alone.
+"""What a set of runs identifies, by linear theory from their N and D and the noise.
 
-With J the slopes of ln L by the parameters (by the logs of positive ones) at the runs, and s the
-standard deviation of ln L about the law, the covariance of the estimates is s^2 (J^T J)^-1, and a
-decision with slopes g has the variance g^T s^2 (J^T J)^-1 g. No losses are needed. Whether the law
-is true is not asked: that runs on two rays D/N cannot show it is false is one of the notes.
+Let J be the derivatives of ln L at the runs with respect to the parameters (to the logs of positive
+ones), and s the standard deviation of ln L about the law. The covariance of the estimates is
+s^2 (J^T J)^-1, and a decision with derivatives g has the variance g^T s^2 (J^T J)^-1 g. No losses
+are needed. The law is assumed to be true; a note says if the runs lie on so few rays D/N that they
+could not show it to be false.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +23,10 @@ from allometry.plan.frontier.optimum import Frontier
 __all__ = ["Identified", "coverage", "distinct_ratios", "identified"]
 
 SCHEMA = "allometry/design/1"
-SAME_RATIO = 0.01  # difference of ln(D/N) below which runs lie on one ray: tokens are rounded
-FEWEST_RATIOS = 3  # two rays fit a wrong law of two powers with residuals of zero
-DEPENDENT = 1e-9  # singular value over the largest at which a direction counts as not seen
-SEEN = 1e-6  # share of a slope in directions not seen that is rounding
+SAME_RATIO = 0.01  # difference of ln(D/N) up to which runs lie on one ray: tokens are rounded
+FEWEST_RATIOS = 3  # on two rays a wrong law of two powers can fit with residuals of zero
+DEPENDENT = 1e-9  # singular value over the largest up to which a direction is not identified
+SEEN = 1e-6  # share of a slope in directions not identified that is attributed to rounding
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,17 @@ class Identified:
     """What runs identify under a law with these parameters and this noise.
 
     Attributes:
-        law: its name. rows: how many runs.
+        law: its name. rows: number of runs.
         noise: standard deviation of ln L about the law.
-        parameters: name -> standard deviation, of the log where the parameter is positive;
-            infinite where the runs say nothing.
-        decisions: target, as typed -> standard deviation: of ln N*, or of ln L. Of `waste@C` the
+        parameters: name -> standard deviation, of the log if the parameter is positive;
+            infinite if the runs do not identify it.
+        decisions: target as typed -> standard deviation of ln N* or ln L; for `waste@C` the
             expected waste, (alpha + beta)/2 Var(ln N*).
         coverage: V_K = mean(k^-2 beta) - mean(k^-beta)^2 with k = D/N (2605.08541); NaN for a law
             without beta.
-        ratios: how many distinct D/N.
-        condition: of J^T J. condition_scaled: of the same with columns of J of length 1.
+        ratios: number of distinct D/N.
+        condition: condition number of J^T J. condition_scaled: the same with columns of J scaled
+            to length 1.
         notes: in words.
     """
 
@@ -73,7 +75,7 @@ class Identified:
         }
 
 
-@np.errstate(all="ignore")  # what is not finite is refused, or not identified
+@np.errstate(all="ignore")  # values that are not finite are refused or count as not identified
 def identified(
     law: Law,
     values: Mapping[str, float],
@@ -85,15 +87,16 @@ def identified(
     cost: Cost = SIX_ND,
     fixed: Mapping[str, float] | None = None,
 ) -> Identified:
-    """What runs of N and D would tell if the law held with these parameters.
+    """What runs of N and D identify if the law holds with these parameters.
 
     Args:
         values: of every parameter, fitted or assumed.
         n, d: (rows,). noise: standard deviation of ln L, such as .005.
-        fixed: parameters that are known.
+        targets: decisions. cost: FLOP of a run.
+        fixed: known parameters, name -> value.
 
     Raises:
-        UsageError: sizes, noise or parameters that cannot be. DataError: the law has no value.
+        UsageError: invalid sizes, noise or parameters. DataError: the law is undefined at a run.
     """
     n, d = np.atleast_1d(np.asarray(n, float)), np.atleast_1d(np.asarray(d, float))
     _check(law, values, n, d, noise)
@@ -139,7 +142,7 @@ def coverage(ratios: Array, beta: float) -> float:
 
 
 def distinct_ratios(ratios: Array) -> int:
-    """How many rays D/N there are, (n,) -> number; those within 1% of the next are one."""
+    """Number of distinct D/N among ratios (n,); ratios within 1% of the next count as one."""
     return 1 + int((np.diff(np.sort(np.log(ratios))) > SAME_RATIO).sum())
 
 
@@ -158,7 +161,7 @@ class _Spread:
         self.sizes = np.concatenate([sizes, np.zeros(len(turned) - len(sizes))])
 
     def of(self, slope: Array) -> float:
-        """Of the function with this slope (p,); infinite where the runs do not see it."""
+        """Standard deviation of the function with this slope (p,); infinite if not identified."""
         parts = self.turned @ (slope / self.lengths)
         seen = self.sizes > DEPENDENT * self.sizes[0]
         if np.linalg.norm(parts[~seen]) > SEEN * np.linalg.norm(parts):
@@ -179,18 +182,18 @@ def _of_decision(
     spread: _Spread,
     frontier: Frontier,
 ) -> float:
-    """Standard deviation of a decision, or the expected waste; NaN where there is no optimum."""
+    """Standard deviation of a decision, or the expected waste; NaN without an optimum."""
     _, slope = slopes(law, values, lambda v: target.of_law(law, v, cost), fixed)
     if not np.isfinite(slope).all():
         return np.nan
     sd = spread.of(slope[0, :, 0])
     if target.kind == "waste" and target.compute is not None:
-        return curvature(frontier, target.compute) * sd * sd  # a power overflows with an error
+        return curvature(frontier, target.compute) * sd * sd  # sd**2 raises on overflow
     return sd
 
 
 def _condition(matrix: Array) -> float:
-    """Of M^T M; infinite where there are fewer rows than columns."""
+    """Condition number of M^T M; infinite if M has fewer rows than columns."""
     if len(matrix) < matrix.shape[1]:
         return np.inf
     with np.errstate(over="ignore"):
@@ -205,26 +208,31 @@ def _notes(ratios: int, rows: int, parameters: int) -> tuple[str, ...]:
         notes.append("all runs have one D/N: only the loss on this ray is identified")
     elif ratios < FEWEST_RATIOS:
         notes.append(
-            f"{ratios} distinct D/N: lack of fit cannot be seen, since two rays fit a wrong law; "
-            "add runs at a third D/N"
+            f"{ratios} distinct D/N: lack of fit cannot be seen, since even a wrong law fits two "
+            "rays; add runs at a third D/N"
         )
     return tuple(notes)
 
 
 def _check(law: Law, values: Mapping[str, float], n: Array, d: Array, noise: float) -> None:
     if set(law.sizes) != {"N", "D"}:
-        raise UsageError(f"a law of N and D is expected; {law.name} is of {', '.join(law.sizes)}")
+        raise UsageError(
+            f"a law of N and D is expected; {law.name} has the sizes {', '.join(law.sizes)}"
+        )
     if missing := [name for name in law.names if name not in values]:
         raise UsageError(f"law {law.name} needs a value of {', '.join(missing)}")
     if n.shape != d.shape or not len(n):
         raise UsageError(
-            f"as many N as D, and at least one, are expected; got {n.shape}, {d.shape}"
+            f"N and D of the same length, at least 1, are expected; got shapes {n.shape}, {d.shape}"
         )
     if not (np.isfinite(n) & np.isfinite(d) & (n > 0) & (d > 0)).all():
-        raise UsageError("N and D of every run are positive numbers")
+        raise UsageError("N and D of every run must be positive numbers")
     with np.errstate(all="ignore"):
         ratios = d / n
     if not (np.isfinite(ratios) & (ratios > 0)).all():
-        raise UsageError("D/N of every run is a number: check the units of both")
+        raise UsageError("D/N of every run must be a positive number: check the units of both")
     if not (np.isfinite(noise) and noise > 0):
-        raise UsageError(f"noise is the standard deviation of ln L, such as .005; got {noise}")
+        raise UsageError(
+            f"noise must be the standard deviation of ln L, a positive number such as .005; got "
+            f"{noise}"
+        )

@@ -1,4 +1,4 @@
-"""A target under several laws: what is believed of it, and of what candidates would show."""
+"""A target under several laws: beliefs about the target and about results of candidates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ from allometry.plan.frontier.optimum import Frontier
 
 __all__ = ["Question"]
 
-REGION = 4.0  # V-optimal: predictions at N/N* from 1/4 to 4 at the target's compute
+REGION = 4.0  # V-optimal baseline: predictions at N/N* from 1/4 to 4 at the target's compute
 REGION_SIZES = 7
 
 Values = Mapping[str, Array]
-Found = dict[str, tuple[Part, Array, Array]]
+Parts = dict[str, tuple[Part, Array, Array]]
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """The target under every law that has it.
+    """The target under every law that has a value of it.
 
     Attributes:
         belief: about the target and the candidates. region: about losses near the target, under
             the leading law, for the V-optimal baseline.
-        weights: of the laws with a value, of sum 1.
+        weights: of the laws with a value, with sum 1.
         answer: mean of the target over laws. frontier: of the leading law.
-        curvature: c in waste = c (ln N/N*)^2, the laws' mean; None where no size is planned.
+        curvature: c in waste = c (ln N/N*)^2, the mean over laws; None if no size is planned.
         notes: laws that were left out, and why.
     """
 
@@ -58,11 +58,11 @@ class Question:
         cost: Cost,
         draws: int,
     ) -> Self:
-        """The question put to these fits.
+        """The question for these fits.
 
         Args:
             weights: of the laws. sizes: N and D of the candidates, (m,) each.
-            draws: of each fit, about which its law is linearised once more.
+            draws: number of draws of each fit about which its law is also linearised.
 
         Raises:
             DataError: no law has a value of the target.
@@ -104,7 +104,7 @@ class Question:
         return Expected(self.answer, sd, cost, runs)
 
     def waste(self, sd: float) -> tuple[float, float]:
-        """Mean and standard deviation of the waste where ln N* is off by this much.
+        """Mean and standard deviation of the waste if ln N* has this standard deviation.
 
         Raises:
             DataError: the target plans no size.
@@ -122,29 +122,29 @@ def _parts(
     target: Target,
     cost: Cost,
     draws: int,
-) -> tuple[Found, tuple[str, ...]]:
-    """Of each law with a weight and a value: its part, answer and predictions; and notes."""
-    parts: Found = {}
+) -> tuple[Parts, tuple[str, ...]]:
+    """Part, answer and predictions of each law with a weight and a value; and notes."""
+    parts: Parts = {}
     notes = []
-    asked = _nothing if target.kind == "law" else partial(_asked, target, cost)
+    value = _nothing if target.kind == "law" else partial(_value, target, cost)
     for name, fit in fits.items():
         if weights.get(name, 0.0) <= 0:
-            notes.append(f"{name} has no weight: it could not be fitted to the cheaper runs")
+            notes.append(f"{name} has weight 0: it could not be fitted to the cheaper runs")
             continue
-        part = part_of_fit(fit, asked, sizes, weights[name], draws)
+        part = part_of_fit(fit, value, sizes, weights[name], draws)
         if len(part[0].covariance):
             parts[name] = part
         else:
-            notes.append(f"{name} is left out: it has no {target} within reach")
+            notes.append(f"{name} is left out: it has no finite {target}")
     return parts, tuple(notes)
 
 
-def _asked(target: Target, cost: Cost, law: Law, values: Values) -> Array:
+def _value(target: Target, cost: Cost, law: Law, values: Values) -> Array:
     return target.of_law(law, values, cost)
 
 
 def _nothing(law: Law, values: Values) -> Array:
-    """Within a law, nothing is asked where the question is which law holds, (k, 1)."""
+    """The target `law` has no value within a law: zeros, (k, 1)."""
     return np.zeros((len(next(iter(values.values()))), 1))
 
 
@@ -161,7 +161,7 @@ def _curvature(
 
 
 def _region(fit: Fit, frontier: Frontier, target: Target, sizes: Mapping[str, Array]) -> Belief:
-    """The law's belief about losses about the best run at the target's compute."""
+    """The law's belief about losses near the best run at the target's compute."""
     compute = target.compute
     if compute is None:
         compute = float(frontier.cost.compute(sizes["N"], sizes["D"]).max())

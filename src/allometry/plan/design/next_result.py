@@ -1,4 +1,4 @@
-"""What comes of choosing runs: the runs, what they are expected to tell, and the verdict."""
+"""The result of choosing runs: the runs, their expected information, and the verdict."""
 
 import json
 from collections import Counter
@@ -34,11 +34,11 @@ class NextRun:
 
 @dataclass(frozen=True)
 class Expected:
-    """A target: its value, the standard deviation to expect, and of a batch its cost and runs.
+    """Value and expected standard deviation of a target; cost and number of runs of a batch.
 
-    ln N* of `ln_n_opt`; the loss of `loss`; of `waste` the share of compute wasted, its mean and
-    its standard deviation; of `law` the weight of the leading law and the root of the sum over
-    laws of w (1 - w).
+    For `ln_n_opt` the value is ln N*, for `loss` the loss, and for `waste` the mean share of
+    compute wasted. For `law` the value is the weight of the leading law, and the standard
+    deviation the square root of the sum over laws of w (1 - w).
     """
 
     value: float
@@ -54,16 +54,16 @@ class Expected:
 
 @dataclass(frozen=True, repr=False)
 class NextRuns:
-    """What to run next, and what to expect of it.
+    """The runs to make next, and their expected effect.
 
     Attributes:
-        target: as typed. budget: FLOP given. spent: FLOP of the runs.
-        runs: in the order they were chosen.
-        before, after: what is known of the target without and with the runs, by linear theory.
-        baselines: other ways to spend the budget: name -> the same.
+        target: as typed. budget: FLOP. spent: FLOP of the runs.
+        runs: in the order in which they were chosen.
+        before, after: the target without and with the runs, by linear theory.
+        baselines: name of another way to spend the budget -> the target after its runs.
         waste_before, waste_after: expected share of the target's compute that is wasted; None
-            where the target has no compute.
-        stop: whether a run beyond these is worth its cost.
+            if the target plans no size.
+        stop: whether a further run is worth its cost.
         weights: law -> weight. notes: in words.
     """
 
@@ -84,14 +84,14 @@ class NextRuns:
         """The runs as specs that `allometry run` trains.
 
         Args:
-            at: N, D and a seed -> the spec of a run of about that size. A run that is made twice
-                has the seeds 0 and 1.
+            at: N, D and a seed -> the spec of a run of about that size. Repeated runs have the
+                seeds 0, 1, ...
         """
-        made = Counter[NextRun]()
+        repeats = Counter[NextRun]()
         specs = []
         for run in self.runs:
-            specs.append(at(run.n, run.d, made[run]))
-            made[run] += 1
+            specs.append(at(run.n, run.d, repeats[run]))
+            repeats[run] += 1
         return specs
 
     def _digest(self) -> tuple[str, list[list[str]], list[str]]:
@@ -117,7 +117,7 @@ class NextRuns:
         """Read a document that `to_json` or `allometry next -o` wrote.
 
         Raises:
-            DataError: it is none, is damaged, or was changed after it was written.
+            DataError: not such a document, damaged, or changed after it was written.
         """
         document, _ = unsealed(text, "allometry/next", "`allometry next ... -o next.json`")
         try:
@@ -130,7 +130,7 @@ class NextRuns:
             ) from None
 
     def to_json(self, indent: int | None = None) -> str:
-        """The document as JSON, sealed."""
+        """The document as JSON, with a seal."""
         return json.dumps(sealed(self.to_document()), indent=indent, allow_nan=False)
 
     def to_document(self) -> dict[str, object]:
@@ -159,7 +159,7 @@ def _number(value: float) -> float | None:
 
 
 class _Part(BaseModel):
-    """A part of a document, of exactly these types; other keys are of a later version."""
+    """A part of a document, with exactly these types; other keys come from a later version."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 

@@ -1,10 +1,11 @@
-"""The runs to make next: those expected to tell most of a decision for what they cost.
+"""The runs to make next: those expected to be most informative about a decision for their cost.
 
-Every law's belief about the target is Gaussian (`scores`); laws weigh by how well they, fitted to
-the cheaper runs, predict the dearer ones. The batch is greedy in the expected reduction of the
-target's variance, within laws and between them, over cost^gamma. Designs that are best for one law
-break under another, so a fifth of the budget goes to two runs that could show the laws wrong: one
-off the rays D/N of the others, and one at the largest scale that it pays for.
+Every law's belief about the target is Gaussian (`scores`). Laws are weighted by how well they,
+fitted to the cheaper runs, predict the more expensive ones. The batch is chosen greedily by the
+expected reduction of the target's variance, within and between laws, over cost^gamma. A design
+that is optimal for one law can be useless under another, so a fifth of the budget is reserved for
+two runs that could show the laws to be wrong: one with D/N far from all others, and one at the
+largest scale that the reserve pays for.
 """
 
 from collections.abc import Mapping
@@ -33,11 +34,11 @@ __all__ = ["NextOptions", "next_runs"]
 
 Mask = NDArray[np.bool_]
 
-RANDOM_DRAWS = 16  # batches that the baseline `random` is the mean of
-LARGEST_SHARE = 0.75  # of the reserve; the rest is for the run off the rays
-NEAR_LARGEST = 0.5  # of the dearest run that the reserve pays for
-UNSPENT = 0.05  # share of the budget that is worth a word
-FAR_ENOUGH = 0.9  # of the farthest distance in ln(D/N)
+RANDOM_DRAWS = 16  # batches averaged for the baseline `random`
+LARGEST_SHARE = 0.75  # of the reserve; the rest is for the run with D/N far from all others
+NEAR_LARGEST = 0.5  # least cost of the run at the largest scale, over the most affordable cost
+UNSPENT = 0.05  # unspent share of the budget from which a note is given
+FAR_ENOUGH = 0.9  # least distance in ln(D/N) of the run far from all others, over the largest
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ class NextOptions:
     """How to choose.
 
     Attributes:
-        exponent: gamma of cost^gamma; 1 is per FLOP, 0 forgets the cost.
-        reserve: share of the budget for the run off the rays and the one at the largest scale.
-        most: how many runs at most.
-        draws: of each fit, about which its parameters are taken as Gaussian once more.
+        exponent: gamma of cost^gamma; 1 is per FLOP, 0 ignores the cost.
+        reserve: share of the budget for the two runs that could show the laws to be wrong.
+        most: most runs.
+        draws: number of draws of each fit about which its parameters are also Gaussian.
         cost: FLOP of a run.
-        weights: of the laws, where they are not to come from a back-test.
+        weights: of the laws; None takes them from a back-test.
         seed: of the baseline `random`.
     """
 
@@ -65,12 +66,13 @@ class NextOptions:
     def __post_init__(self) -> None:
         if not (0 <= self.exponent <= 2 and 0 <= self.reserve < 1):
             raise UsageError(
-                "exponent is from 0 to 2 and reserve from 0 to below 1; got "
+                "exponent must be from 0 to 2 and reserve at least 0 and below 1; got "
                 f"exponent={self.exponent}, reserve={self.reserve}"
             )
         if self.most < 1 or self.draws < 0:
             raise UsageError(
-                f"at least 1 run and 0 draws; got most={self.most}, draws={self.draws}"
+                f"most must be at least 1 and draws at least 0; got most={self.most}, "
+                f"draws={self.draws}"
             )
 
 
@@ -85,15 +87,15 @@ def next_runs(
     """Choose the runs to make with a budget.
 
     Args:
-        fits: of laws of N and D to the same runs, by name; with resamples, some of their draws
-            count as well.
-        runs: those that exist.
+        fits: of laws of N and D to the same runs, by name; some of their draws are used if they
+            have resamples.
+        runs: the existing runs.
         budget: FLOP.
-        target: what they are to tell, such as `ln_n_opt@1e24`; see `Target`.
-        candidates: what can be run; None takes a grid within the budget.
+        target: the decision, such as `ln_n_opt@1e24`; see `Target`.
+        candidates: possible runs; None takes a grid within the budget.
 
     Raises:
-        UsageError: fits, a budget or a target that cannot be. DataError: no law has the target, or
+        UsageError: invalid fits, budget or target. DataError: no law has a value of the target, or
             no candidate can be afforded.
     """
     options = options or NextOptions()
@@ -113,16 +115,18 @@ def _check(fits: Mapping[str, Fit], budget: float, target: Target) -> None:
     for name, fit in fits.items():
         if set(fit.law.sizes) != {"N", "D"}:
             sizes = ", ".join(fit.law.sizes)
-            raise UsageError(f"next chooses N and D, so laws of N and D; {name} is one of {sizes}")
+            raise UsageError(
+                f"next chooses N and D and needs laws of N and D; {name} has the sizes {sizes}"
+            )
     if not (np.isfinite(budget) and budget > 0):
-        raise UsageError(f"a budget is a positive number of FLOP, got {budget}")
+        raise UsageError(f"the budget must be a positive number of FLOP, got {budget}")
     if target.kind == "law" and len(fits) < 2:
         raise UsageError("the target law needs the fits of two laws or more")
 
 
 @dataclass(frozen=True, eq=False)
 class _Choice:
-    """The question, and what there is to answer it with."""
+    """The question, and the runs, candidates, budget and options for its answer."""
 
     question: Question
     runs: Runs
@@ -131,7 +135,7 @@ class _Choice:
     options: NextOptions
 
     def made(self) -> NextRuns:
-        """The batch, and the baselines beside it.
+        """The batch, with the baselines.
 
         Raises:
             DataError: no candidate costs at most the budget.
@@ -145,8 +149,8 @@ class _Choice:
         question, notes = self.question, [*self.grid.notes, *self.question.notes]
         belief, reasons = self._reserved(pool, notes)
         belief = greedy(belief, pool, Belief.reduction, self.options.exponent)
-        told = f"reduces the variance of {question.target} most for its cost"
-        reasons += [told] * (len(pool.chosen) - len(reasons))
+        reason = f"reduces the variance of {question.target} most for its cost"
+        reasons += [reason] * (len(pool.chosen) - len(reasons))
         spent, stop = self.budget - pool.left, self._stop(belief)
         more = [] if stop.worth_it is False else self._unspent(pool)
         return NextRuns(
@@ -165,14 +169,14 @@ class _Choice:
         )
 
     def _unspent(self, pool: Pool) -> list[str]:
-        """What is said of a budget that the number of runs leaves over."""
+        """A note if much of the budget is left because of the limit on the number of runs."""
         most = self.options.most
         few = pool.left < UNSPENT * self.budget or not (pool.cost <= pool.left).any()
         if len(pool.chosen) < most or few:
             return []
         return [
-            f"{shown(pool.left)} FLOP are left after {most} runs: allow more runs, or a smaller "
-            "exponent of the cost, which takes dearer ones"
+            f"{shown(pool.left)} FLOP are left after {most} runs: allow more runs, or use a "
+            "smaller exponent of the cost, which favours more expensive runs"
         ]
 
     def _waste(self, belief: Belief) -> float | None:
@@ -188,7 +192,7 @@ class _Choice:
         return NextRun(float(grid.n[place]), float(grid.d[place]), float(grid.cost[place]), reason)
 
     def _reserved(self, pool: Pool, notes: list[str]) -> tuple[Belief, list[str]]:
-        """The runs that could show the laws wrong, taken first so that the others build on them."""
+        """Choose first the runs that could show the laws wrong, so that others account for them."""
         reserve, reasons = self.options.reserve * self.budget, list[str]()
         belief = self.question.belief
         if reserve <= 0:
@@ -214,20 +218,20 @@ class _Choice:
         return belief, reasons
 
     def _largest(self, belief: Belief, able: Mask, pool: Pool) -> int:
-        """Of the dearest candidates the one that tells most."""
-        dear = able & (self.grid.cost >= NEAR_LARGEST * self.grid.cost[able].max())
-        return int(np.argmax(np.where(dear, belief.reduction(), -1.0)))
+        """The most informative of the most expensive candidates."""
+        costly = able & (self.grid.cost >= NEAR_LARGEST * self.grid.cost[able].max())
+        return int(np.argmax(np.where(costly, belief.reduction(), -1.0)))
 
     def _off_rays(self, belief: Belief, able: Mask, pool: Pool) -> int:
-        """Of those farthest in ln(D/N) from every run the one that tells most."""
+        """The most informative of the candidates farthest in ln(D/N) from every run."""
         grid = self.grid
-        made = np.concatenate([self.runs.d / self.runs.n, (grid.d / grid.n)[pool.chosen]])
-        away = np.abs(np.log(grid.d / grid.n)[:, None] - np.log(np.unique(made))).min(1)
+        ratios = np.concatenate([self.runs.d / self.runs.n, (grid.d / grid.n)[pool.chosen]])
+        away = np.abs(np.log(grid.d / grid.n)[:, None] - np.log(np.unique(ratios))).min(1)
         far = able & (away >= FAR_ENOUGH * away[able].max())
         return int(np.argmax(np.where(far, belief.reduction(), -1.0)))
 
     def _baselines(self) -> dict[str, Expected]:
-        """Other ways to spend the same budget, and what each is expected to tell."""
+        """Other ways to spend the same budget, with the expected standard deviation of each."""
         options, grid, question = self.options, self.grid, self.question
         pools = {
             name: self._pool()
@@ -243,8 +247,8 @@ class _Choice:
         greedy(question.region, pools["v_optimal"], Belief.reduction, options.exponent)
         choices.isoflop(pools["isoflop"], grid.n, grid.d, best)
         choices.l_shape(pools["l_shape"], grid.n, grid.d, best)
-        found = {name: self._of_pool(pool) for name, pool in pools.items()}
-        return {**found, "random": self._of_random()}
+        expected = {name: self._of_pool(pool) for name, pool in pools.items()}
+        return {**expected, "random": self._of_random()}
 
     def _of_pool(self, pool: Pool) -> Expected:
         belief = self.question.belief.after_all(pool.chosen)
@@ -267,9 +271,9 @@ class _Choice:
         question, compute = self.question, self.question.target.compute
         if question.curvature is None or compute is None:
             return verdict(None, None, self.grid.cost, None)
-        left = np.sqrt(np.maximum(belief.variance() - belief.reduction(), 0.0))
+        sds = np.sqrt(np.maximum(belief.variance() - belief.reduction(), 0.0))
         now = question.waste(float(np.sqrt(belief.variance())))[0]
-        then = np.array([question.waste(float(sd))[0] for sd in left])
+        then = np.array([question.waste(float(sd))[0] for sd in sds])
         return verdict(now, then, self.grid.cost, compute)
 
 

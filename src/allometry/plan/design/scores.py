@@ -1,13 +1,14 @@
-"""How much a run would tell: beliefs that are Gaussian about some points, and greedy choice.
+"""How informative a run would be: Gaussian beliefs about laws and targets.
 
-Each law's parameters are taken as Gaussian about its fit, and again about some of its draws, with
-the covariance that linear theory gives for the rows so far. A run at slope j with noise s^2 takes
-(g^T S j)^2 / (s^2 + j^T S j) from the variance of a target with slope g, and its covariance S
-becomes S - S j j^T S / (s^2 + j^T S j). Which law holds is one more Gaussian, over the laws: a run
-takes from the variance between them where their predictions differ.
+Each law's parameters are Gaussian about its fit, and also about some of its draws, with the
+covariance S of linear theory for the existing rows. A run with slopes j and noise variance s^2
+reduces the variance of a target with slopes g by (g^T S j)^2 / (s^2 + j^T S j), and S becomes
+S - S j j^T S / (s^2 + j^T S j). Which law holds is treated as another Gaussian, over the laws: a
+run reduces the variance between laws if their predictions differ.
 
-Linear theory takes all rows as equally noisy. Where resamples show a larger variance of the target,
-as where the rows that matter most are the noisiest, all variances are multiplied by the quotient.
+Linear theory assumes equally noisy rows. If resamples show a larger variance of the target, for
+example because the most informative rows are the noisiest, all variances are multiplied by the
+ratio.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +27,8 @@ Values = Mapping[str, Array]
 Of = Callable[[Law, Values], Array]
 
 LOG_PRIOR = 10.0  # standard deviation of the log of a positive parameter before any run
-ENOUGH_DRAWS = 50  # the median distance of so many from their middle is within a tenth
-LEAST_NOISE = 1e-5  # of ln L: tables are rounded, and no two runs agree better
+ENOUGH_DRAWS = 50  # draws whose median absolute deviation is accurate to a tenth
+LEAST_NOISE = 1e-5  # of ln L: the rounding of tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,11 @@ class Part:
     """A Gaussian about each of d points.
 
     Attributes:
-        weight: of this law in the whole.
+        weight: of this law among all.
         covariance: (d, p, p).
-        targets: slopes of what is asked, (d, t, p).
-        candidates: slopes of what candidates would show, (d, m, p).
-        noise: variance of a run about what it shows, (m,).
+        targets: slopes of the targets, (d, t, p).
+        candidates: slopes of the results of candidates, (d, m, p).
+        noise: variance of a run about the law, (m,).
     """
 
     weight: float
@@ -49,23 +50,23 @@ class Part:
     noise: Array
 
     def spread(self) -> Array:
-        """Variance of what each candidate would show, without its noise, (d, m)."""
+        """Variance of the predicted result of each candidate, without noise, (d, m)."""
         spread = self.candidates @ self.covariance
         return np.asarray(np.maximum(np.einsum("dmp,dmp->dm", spread, self.candidates), 0.0))
 
     def variances(self) -> Array:
-        """Of the targets, summed, at each point, (d,)."""
+        """Variance of the targets, summed, at each point, (d,)."""
         spread = np.einsum("dtp,dtp->d", self.targets @ self.covariance, self.targets)
         return np.asarray(np.maximum(spread, 0.0))
 
     def variance(self) -> float:
-        """The median over the points: draws far out would rule a mean."""
+        """The median over the points, since extreme draws would dominate a mean."""
         return float(np.median(self.variances()))
 
     def reduction(self) -> Array:
-        """What each candidate is expected to take from the variance, (m,).
+        """Expected reduction of the variance by each candidate, (m,).
 
-        The mean over the points of the share that it takes, times the variance.
+        It is the mean over the points of the relative reduction, times the variance.
         """
         cross = self.targets @ self.covariance @ self.candidates.transpose(0, 2, 1)
         taken = (cross**2).sum(1) / (self.spread() + self.noise)
@@ -74,19 +75,19 @@ class Part:
         return np.asarray(shares.mean(0) * self.variance())
 
     def log_volume(self) -> Array:
-        """What each candidate adds to the log of the determinant of the information, (m,)."""
+        """Increase of the log determinant of the information by each candidate, (m,)."""
         return np.asarray(np.log1p(self.spread() / self.noise).mean(0))
 
     def weighing(self, weight: float) -> "Part":
-        """With another weight."""
+        """The part with another weight."""
         return replace(self, weight=weight)
 
     def scaled(self, factor: float) -> "Part":
-        """With every variance multiplied: rows, and so runs to come, tell less than assumed."""
+        """The part with every variance multiplied: rows and new runs are noisier than assumed."""
         return replace(self, covariance=factor * self.covariance, noise=factor * self.noise)
 
     def after(self, place: int) -> "Part":
-        """With the run of one candidate made: a rank-one update at each point."""
+        """The part after a run of one candidate: a rank-one update at each point."""
         seen = np.einsum("dpq,dq->dp", self.covariance, self.candidates[:, place])
         spread = np.einsum("dp,dp->d", seen, self.candidates[:, place]) + self.noise[place]
         taken = seen[:, :, None] * seen[:, None, :] / spread[:, None, None]
@@ -95,11 +96,11 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Belief:
-    """All laws.
+    """Beliefs under all laws.
 
     Attributes:
-        laws: one part a law.
-        between: the law that holds, one latent number for each law; None with one law.
+        laws: one part per law.
+        between: which law holds, with one latent number per law; None with one law.
         noise: variance of a run about its law, (m,).
     """
 
@@ -108,55 +109,55 @@ class Belief:
     noise: Array
 
     def variance(self) -> float:
-        """Of the targets, summed: within laws by their weights, and between laws."""
+        """Variance of the targets, summed: the weighted mean within laws, plus between laws."""
         within = sum(part.weight * part.variance() for part in self.laws)
         return within + (self.between.variance() if self.between is not None else 0.0)
 
     def reduction(self) -> Array:
-        """What each candidate is expected to take from the variance, (m,)."""
+        """Expected reduction of the variance by each candidate, (m,)."""
         within = np.sum([part.weight * part.reduction() for part in self.laws], axis=0)
         return np.asarray(within + (self.between.reduction() if self.between is not None else 0.0))
 
     def after(self, place: int) -> "Belief":
-        """With the run of one candidate made."""
+        """The belief after a run of one candidate."""
         between = self.between.after(place) if self.between is not None else None
         return replace(self, laws=tuple(p.after(place) for p in self.laws), between=between)._seen()
 
     def after_all(self, places: Sequence[int]) -> "Belief":
-        """With the runs of these candidates made."""
+        """The belief after runs of these candidates."""
         belief = self
         for place in places:
             belief = belief.after(place)
         return belief
 
     def _seen(self) -> "Belief":
-        """What a law leaves open about a candidate is noise to the question which law holds."""
+        """The uncertainty of each law about a candidate added to the noise between laws."""
         if self.between is None:
             return self
-        open_still = np.sum([p.weight * np.median(p.spread(), 0) for p in self.laws], axis=0)
-        return replace(self, between=replace(self.between, noise=self.noise + open_still))
+        spread = np.sum([p.weight * np.median(p.spread(), 0) for p in self.laws], axis=0)
+        return replace(self, between=replace(self.between, noise=self.noise + spread))
 
 
 def belief_of(parts: Sequence[Part], targets: Array, candidates: Array) -> Belief:
     """The belief of several laws.
 
     Args:
-        parts: one a law.
+        parts: one per law.
         targets: their answers, (laws, t). candidates: their predictions, (laws, m).
     """
     weights = np.array([part.weight for part in parts])
     noise = np.sum([part.weight * part.noise for part in parts], axis=0)
     if len(parts) == 1:
         return Belief(tuple(parts), None, noise)
-    # A latent number with variance w for each law, with slopes that are deviations from the
-    # mean, gives the covariance between laws: sum of w (x - mean)(y - mean).
+    # One latent number of variance w per law, with the deviations from the mean as slopes, gives
+    # the covariance between laws: sum of w (x - mean)(y - mean).
     deviations = [(x - weights @ x).T[None] for x in (targets, candidates)]
     between = Part(1.0, np.diag(weights)[None], deviations[0], deviations[1], noise)
     return Belief(tuple(parts), between, noise)._seen()
 
 
 def noise_of(fit: Fit) -> float:
-    """Standard deviation of the bulk of a fit's residuals, not below that of rounded losses."""
+    """Robust standard deviation of a fit's residuals, at least that of rounded losses."""
     return max(robust_sd(fit.residuals(), len(fit.problem.free)), LEAST_NOISE)
 
 
@@ -167,12 +168,12 @@ def part_of_fit(
 
     Args:
         target: law and parameters, each (k,) -> (k, t).
-        candidates: sizes, each (m,). draws: how many of the fit's.
+        candidates: sizes, each (m,). draws: number of draws of the fit to use.
 
     Returns:
         the part, its targets (t,) and its predictions of the candidates (m,) at the fit: ln L,
-        or L where the fit's objective is not in logs. Points without a value are left out; the
-        part is empty (d = 0) where the fit itself has none.
+        or L if the fit's objective is not in logs. Points without a finite value are left out; the
+        part is empty (d = 0) if the fit itself has none.
     """
     law, fixed = fit.law, tuple(fit.problem.fixed)
     values, rows = _points(fit, draws), fit.problem.rows
@@ -204,7 +205,7 @@ def part_of_fit(
 
 
 def _excess(part: Part, drawn: Array) -> float:
-    """Variance of the targets over resamples (k, t) over that of linear theory, at least 1."""
+    """Ratio of the targets' variance over resamples (k, t) to that of linear theory, at least 1."""
     middle = np.nanmedian(drawn, 0)
     spread = (NORMAL * np.nanmedian(np.abs(drawn - middle), 0)) ** 2
     whole = part.variance()
@@ -212,9 +213,9 @@ def _excess(part: Part, drawn: Array) -> float:
 
 
 def _points(fit: Fit, draws: int) -> dict[str, Array]:
-    """The fit, and some of its draws evenly through their order, parameter -> (1 + draws,)."""
-    there = len(next(iter(fit.draws.values()), np.zeros(0)))
-    places = np.unique(np.linspace(0, max(there - 1, 0), min(draws, there)).astype(int))
+    """The fit, and some of its draws, evenly spaced in order: parameter -> (1 + draws,)."""
+    count = len(next(iter(fit.draws.values()), np.zeros(0)))
+    places = np.unique(np.linspace(0, max(count - 1, 0), min(draws, count)).astype(int))
     empty = np.zeros(0)
     return {
         name: np.concatenate([[fit.values[name]], fit.draws.get(name, empty)[places]])
@@ -223,7 +224,7 @@ def _points(fit: Fit, draws: int) -> dict[str, Array]:
 
 
 def _prior(law: Law, values: Values, fixed: Sequence[str]) -> Array:
-    """Standard deviations before any run, so that what rows leave open stays finite, (d, p)."""
+    """Prior standard deviations (d, p); they keep variances finite that rows do not determine."""
     return np.stack(
         [
             np.full(len(values[p.name]), LOG_PRIOR) if p.positive else 1 + np.abs(values[p.name])
@@ -234,9 +235,9 @@ def _prior(law: Law, values: Values, fixed: Sequence[str]) -> Array:
 
 
 def _inverse(slope: Array, prior: Array) -> Array:
-    """(J J^T + prior^-2)^-1 of slopes (d, p, rows), through units in which the prior is 1."""
+    """(J J^T + prior^-2)^-1 of slopes (d, p, rows), computed in units in which the prior is 1."""
     unit = np.broadcast_to(np.eye(prior.shape[1]), (*prior.shape, prior.shape[1]))
-    # Singular values of J with the prior's rows: squaring J would lose half of the digits.
+    # By singular values of J joined with the prior: squaring J would lose half of the digits.
     axes, sizes, _ = np.linalg.svd(
         np.concatenate([slope * prior[:, :, None], unit], 2), full_matrices=False
     )

@@ -1,4 +1,4 @@
-"""How what a law says changes with its free parameters: the ground of linear design theory."""
+"""Derivatives of functions of a law with respect to its free parameters, for linear theory."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -20,15 +20,16 @@ def free_parameters(law: Law, fixed: Collection[str] = ()) -> tuple[Parameter, .
 def slopes(
     law: Law, values: Values, of: Callable[[Values], Array], fixed: Collection[str] = ()
 ) -> tuple[Array, Array]:
-    """Some function of a law's parameters and its derivatives, at k sets of them.
+    """A function of a law's parameters and its derivatives, at k sets of parameters.
 
     Args:
         values: parameter -> (k,).
         of: parameters, each (k,) -> (k, m).
-        fixed: names of parameters that are held.
+        fixed: names of parameters that are held fixed.
 
     Returns:
-        values (k, m), and slopes (k, p, m) by the free parameters, by the logs of positive ones.
+        values (k, m), and slopes (k, p, m) with respect to the free parameters, or to the logs of
+        positive ones.
     """
     free = free_parameters(law, fixed)
     positive = np.array([p.positive for p in free])

@@ -1,4 +1,4 @@
-"""What the next runs are to tell: the best size at a compute, a loss, the waste, or the law."""
+"""Targets of the next runs: the best size at a compute, a loss, the waste, or the law."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["Target", "curvature"]
 Kind = Literal["ln_n_opt", "waste", "loss", "law"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FORMS = "ln_n_opt@1e24, waste@1e24, loss@7e10,1.4e12 (N,D) or law"
-STEP = 0.05  # of ln N: the waste there is within 1% of its parabola
+STEP = 0.05  # of ln N: the waste at this distance is within 1% of its parabola
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Target:
 
     Attributes:
         kind: `ln_n_opt`, the log of the best N at a compute; `waste`, the share of that compute
-            that the planned N wastes; `loss`, that of a run; `law`, which of the laws holds.
-        compute: of the decision, in FLOP; None of `law`.
-        n, d: of the run whose loss is asked for, else None.
+            that the planned N wastes; `loss`, the loss of a run; `law`, which of the laws holds.
+        compute: of the decision, in FLOP; None for `law`.
+        n, d: of the run of `loss`, else None.
     """
 
     kind: Kind
@@ -38,18 +38,18 @@ class Target:
 
     @classmethod
     def of_text(cls, text: str, cost: Cost = SIX_ND) -> Self:
-        """The target that a text such as `ln_n_opt@1e24` names.
+        """The target given by a text such as `ln_n_opt@1e24`.
 
         Raises:
-            UsageError: none of the forms, or numbers that are not positive.
+            UsageError: an invalid form, or numbers that are not positive.
         """
         name, _, place = text.partition("@")
         kind = next((k for k in KINDS if k == name), None)
         if kind is None:
-            raise UsageError(f"a target is {FORMS}; got {text!r}{did_you_mean(name, KINDS)}")
+            raise UsageError(f"a target must be {FORMS}; got {text!r}{did_you_mean(name, KINDS)}")
         numbers = _positive_numbers(text, place)
         if len(numbers) != {"law": 0, "loss": 2}.get(name, 1):
-            raise UsageError(f"a target is {FORMS}; got {text!r}")
+            raise UsageError(f"a target must be {FORMS}; got {text!r}")
         if kind == "loss":
             n, d = numbers
             return cls(kind, float(cost.compute(np.array(n), np.array(d))), n, d)
@@ -61,7 +61,7 @@ class Target:
         if self.n is not None and self.d is not None:
             return np.log(frontier.loss_at(np.array(self.n), np.array(self.d)))[:, None]
         if self.compute is None:
-            raise UsageError("the target law has no value under one law")
+            raise UsageError("the target law has no value under a single law")
         return np.log(frontier.at(self.compute).n)[:, None]
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class Target:
 
 
 def _typed(number: float) -> str:
-    """A number as it is typed, 1e24 and not 1e+24, with all its digits."""
+    """A number as users type it, 1e24 and not 1e+24, with all its digits."""
     short = f"{number:g}"
     return (
         (short if float(short) == number else repr(number)).replace("e+0", "e").replace("e+", "e")
@@ -83,14 +83,14 @@ def _positive_numbers(text: str, place: str) -> list[float]:
     try:
         numbers = [float(part) for part in place.split(",")] if place else []
     except ValueError:
-        raise UsageError(f"a target is {FORMS}; got {text!r}") from None
+        raise UsageError(f"a target must be {FORMS}; got {text!r}") from None
     if not all(np.isfinite(x) and x > 0 for x in numbers):
-        raise UsageError(f"the numbers of a target are positive; got {text!r}")
+        raise UsageError(f"the numbers of a target must be positive; got {text!r}")
     return numbers
 
 
 def curvature(frontier: Frontier, compute: float) -> float:
-    """c in waste = c (ln N/N*)^2 near the best N; (alpha + beta)/2 where the law has a split."""
+    """c in waste = c (ln N/N*)^2 near the best N; (alpha + beta)/2 if closed forms hold."""
     split = frontier.split
     if split is not None:
         return float(np.median(split.alpha + split.beta) / 2)

@@ -1,4 +1,4 @@
-"""Whether another run is worth its cost: what it saves at the target's compute against its FLOP."""
+"""Stop rule: whether another run saves more FLOP at the target's compute than it costs."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,18 @@ from allometry.stats.digits import shown
 
 __all__ = ["Stop", "expected_waste", "verdict"]
 
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(41)  # of a mean over a standard normal
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(41)  # for means over a standard normal
 
 
 @dataclass(frozen=True)
 class Stop:
-    """The verdict.
+    """The verdict of the stop rule.
 
     Attributes:
-        worth_it: whether some candidate saves more than it costs; None where the target is no
+        worth_it: whether some candidate saves more than it costs; None if the target is not a
             size to train.
-        gain: FLOP that the best such candidate is expected to save. cost: its FLOP.
-        sentence: in words.
+        gain: FLOP that the best candidate is expected to save. cost: its FLOP. None as `worth_it`.
+        sentence: the verdict in words.
     """
 
     worth_it: bool | None
@@ -38,11 +38,11 @@ class Stop:
 
 
 def expected_waste(sd: float, curvature: float, split: Allocation | None) -> tuple[float, float]:
-    """Mean and standard deviation of the share wasted where ln N/N* is normal with mean 0.
+    """Mean and standard deviation of the wasted share if ln N/N* is normal with mean 0.
 
     Args:
-        curvature: c in waste = c (ln N/N*)^2, at most 1. split: of the law where the closed form
-            holds, which is then taken.
+        curvature: c in waste = c (ln N/N*)^2, limited to 1. split: of the law, if the closed form
+            holds; it is then used in place of the curvature.
     """
     log_ratio = sd * NODES
     if split is None:
@@ -55,11 +55,11 @@ def expected_waste(sd: float, curvature: float, split: Allocation | None) -> tup
 
 
 def verdict(now: float | None, then: Array | None, cost: Array, compute: float | None) -> Stop:
-    """Whether any one more run is worth it: C (waste now - waste then) > its cost.
+    """Whether any further run is worth it: C (waste now - waste then) > its cost.
 
     Args:
-        now: expected share of the compute wasted. then: with each candidate made, (m,).
-        cost: of each, (m,). compute: of the decision.
+        now: expected share of the compute wasted. then: the same after each candidate, (m,).
+        cost: of each candidate, (m,). compute: of the decision.
     """
     if now is None or then is None or compute is None:
         sentence = "No stop rule: the target is not a size to train, so no compute is saved."

@@ -1,1 +1,1 @@
-"""The least loss at each compute under a law: what a run costs, the best size, wasted compute."""
+"""The least loss at each compute under a law: cost of a run, best size, wasted compute."""

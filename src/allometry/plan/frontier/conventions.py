@@ -1,10 +1,10 @@
-"""How FLOP are counted: named conventions of C, each a `Cost`.
+"""Named conventions for counting the FLOP of training, each a `Cost`.
 
-A transformer decoder of width d and n_layer layers has N_body = 12 n_layer d^2 parameters in its
-matrices (attention 4 d^2, MLP 8 d^2 a layer), V d in its embedding and as many in its head. A
-forward and backward pass takes 6 FLOP for each parameter of a matrix and token, and
-12 n_layer d L_seq for attention over L_seq positions, without the saving of a causal mask.
-N alone decides d where the aspect ratio d / n_layer is given: d = (N_body aspect / 12)^(1/3).
+A transformer decoder of width d with n_layer layers has N_body = 12 n_layer d^2 parameters in its
+matrices (attention 4 d^2, MLP 8 d^2 per layer), V d in its embedding and V d in its head. For each
+token, a forward and backward pass takes 6 FLOP per parameter of a matrix and 12 n_layer d L_seq
+FLOP for attention over L_seq positions, without the saving of a causal mask. N determines d if the
+aspect ratio d / n_layer is given: d = (N_body aspect / 12)^(1/3).
 """
 
 from collections.abc import Callable, Mapping
@@ -33,10 +33,10 @@ NAMES = tuple(NEEDED)
 MEANINGS = {
     "vocabulary": "the number of entries of the vocabulary",
     "sequence": "the length of a sequence in tokens",
-    "aspect_ratio": "the width of the model for each layer, d / n_layer",
+    "aspect_ratio": "the aspect ratio of the model, d / n_layer",
     "runs": "runs with a measured C",
 }
-SAME = 1e-6  # relative: C / (N D) varies by less than this where C was computed as a constant N D
+SAME = 1e-6  # relative variation of C / (N D) below which C is taken as proportional to N D
 
 SIX_ND_BODY = Cost(
     "6nd_body", "C = 6 N D, N without embeddings and head (Kaplan et al. 2001.08361)",
@@ -52,7 +52,7 @@ def convention(
     aspect_ratio: float | None = None,
     runs: Runs | None = None,
 ) -> Cost:
-    """The convention of a name.
+    """The convention with a given name.
 
     Args:
         name: 6nd_total; or, with N without embeddings and head, 6nd_body, 6nd_body_plus_head,
@@ -61,19 +61,19 @@ def convention(
         runs: with C from a column of the table, for `measured`.
 
     Raises:
-        UsageError: no such convention, or a part of the model's shape that it needs is missing.
-        DataError: as `measured`.
+        UsageError: no such convention, or a missing argument that the convention needs.
+        DataError: as in `measured`.
     """
     if name not in NAMES:
-        there = ", ".join(NAMES)
+        known = ", ".join(NAMES)
         raise UsageError(
-            f"no FLOP convention {name!r}; there are {there}{did_you_mean(name, NAMES)}"
+            f"no FLOP convention {name!r}; there are {known}{did_you_mean(name, NAMES)}"
         )
     given = {"vocabulary": vocabulary, "sequence": sequence, "aspect_ratio": aspect_ratio,
              "runs": runs}  # fmt: skip
     missing = [MEANINGS[part] for part in NEEDED[name] if given[part] is None]
     if missing:
-        raise UsageError(f"the FLOP convention {name} needs {' and '.join(missing)}: give it too")
+        raise UsageError(f"the FLOP convention {name} also needs {' and '.join(missing)}")
     if name == "measured" and runs is not None:
         return measured(runs).cost
     shape = {part: positive(float(value), f"{part} ({MEANINGS[part]})")
@@ -92,7 +92,7 @@ class Counting:
 
     @classmethod
     def of(cls, way: "Counting | str") -> "Counting":
-        """A way of counting that may be given by its name."""
+        """The way of counting, given as such or by its name."""
         return cls(way) if isinstance(way, str) else way
 
     def cost(self, table: Table | None = None, columns: Mapping[str, str] | None = None) -> Cost:
@@ -105,7 +105,7 @@ class Counting:
         if self.flops == "measured" and table is not None and columns is not None:
             if not {"C", "D"} <= set(columns):
                 raise UsageError(
-                    "the convention measured needs columns of N, D and C: map C=COLUMN as well"
+                    "the convention measured needs columns of N, D and C: map D=COLUMN and C=COLUMN"
                 )
             runs = Runs.of_table(table, columns, SIX_ND)
         return convention(
@@ -120,11 +120,11 @@ def width(n_body: Array, aspect_ratio: float) -> Array:
 
 
 def _of_shape(name: str, shape: dict[str, float]) -> Cost:
-    """A convention that needs numbers only."""
+    """A convention that does not need runs."""
     if name in ("6nd_total", "6nd_body"):
         return SIX_ND if name == "6nd_total" else SIX_ND_BODY
     aspect = shape["aspect_ratio"]
-    head = 6 * shape.get("vocabulary", 0.0)  # FLOP for each unit of width and token
+    head = 6 * shape.get("vocabulary", 0.0)  # FLOP per unit of width and token
     attention = shape.get("sequence", 0.0)
     formula, per_token = _decoder(name, aspect, head, attention)
     at = ", ".join(f"{MEANINGS[part]} {shape[part]:g}" for part in NEEDED[name])
@@ -134,7 +134,7 @@ def _of_shape(name: str, shape: dict[str, float]) -> Cost:
 def _decoder(
     name: str, aspect: float, head: float, sequence: float
 ) -> tuple[str, Callable[[Array], Array]]:
-    """The formula, and FLOP for each token as a function of N_body."""
+    """The formula, and FLOP per token as a function of N_body."""
     if name == "6nd_body_plus_head":
         formula = "C = 6 (N + V d) D (Porian et al. 2406.19146)"
         return formula, lambda n: 6 * n + head * width(n, aspect)
@@ -147,12 +147,12 @@ def _decoder(
 
 @dataclass(frozen=True)
 class Measured:
-    """FLOP for each token as a power of N, fitted to runs with a measured C.
+    """FLOP per token as a power of N, fitted to runs with a measured C.
 
     Attributes:
         coefficient, exponent: of C / D = coefficient N^exponent.
-        deviation: the largest relative difference of a run's C from it.
-        rows: how many runs.
+        deviation: the largest relative difference of a run's C from this fit.
+        rows: number of runs.
     """
 
     coefficient: float
@@ -162,23 +162,23 @@ class Measured:
 
     @property
     def cost(self) -> Cost:
-        """The convention; its meaning names the largest deviation."""
+        """The convention; its meaning states the largest deviation."""
         power, factor = self.exponent, self.coefficient
         formula = f"C = {factor:.4g} N^{power:.4g} D by least squares in logs of {self.rows} runs"
-        said = f"{formula}; the largest deviation of a run is {100 * self.deviation:.2g}%"
+        meaning = f"{formula}; the largest deviation of a run is {100 * self.deviation:.2g}%"
         flat = factor if power == 1 else None
-        return Cost("measured", said, lambda n: factor * n**power, flat)
+        return Cost("measured", meaning, lambda n: factor * n**power, flat)
 
 
 def measured(runs: Runs) -> Measured:
     """C / D as a power of N, by least squares in logs.
 
     Raises:
-        DataError: all runs have one N, or the FLOP for each token do not rise with N.
+        DataError: all runs have the same N, or the FLOP per token do not rise with N.
     """
     log_n, log_each = np.log(runs.n), np.log(runs.compute / runs.d)
     if np.ptp(log_n) == 0:
-        raise DataError("a measured C is fitted as a power of N, and all runs have the same N")
+        raise DataError("a measured C is fitted as a power of N, but all runs have the same N")
     ratio = log_each - log_n
     if np.ptp(ratio) < SAME:
         return Measured(float(np.exp(ratio.mean())), 1.0, float(np.expm1(np.ptp(ratio))), len(runs))

@@ -1,7 +1,7 @@
-"""What a training run costs: FLOP for each token, as a function of N.
+"""The cost of a training run: FLOP per token, as a function of N.
 
-Every convention here is linear in the tokens, C = per_token(N) D. Conventions differ in what
-N counts and in whether the head and attention are counted.
+Every convention is linear in the number of tokens, C = per_token(N) D. Conventions differ in
+which parameters N counts and in whether the head and attention are counted.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from allometry.plan.frontier.roots import rising_root
 
 __all__ = ["SIX_ND", "Cost"]
 
-SIZES = np.log(1e-6), np.log(1e36)  # within which N is looked for, in logs
+SIZES = np.log(1e-6), np.log(1e36)  # search range of ln N
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Cost:
 
     Attributes:
         name: of the convention.
-        meaning: in words, what N counts among them.
-        per_token: N of any shape -> FLOP for each training token, of the same shape; rises with N.
-        flat: FLOP for each parameter and token where per_token(N) = flat N, else None. Closed
-            forms hold where it is given.
+        meaning: the formula and what N counts, in words.
+        per_token: N of any shape -> FLOP per training token, of the same shape; rises with N.
+        flat: FLOP per parameter and token if per_token(N) = flat N, else None. Closed forms need
+            it.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Cost:
         return np.asarray(compute / self.per_token(n))
 
     def parameters(self, d: Array, compute: Array) -> Array:
-        """N at which a compute pays for D tokens, the two of one shape."""
+        """N at which a compute pays for D tokens; arrays of one shape."""
         each = np.asarray(compute / d, float)
         if self.flat is not None:
             return np.asarray(each / self.flat)

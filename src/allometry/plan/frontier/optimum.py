@@ -1,9 +1,9 @@
 """The best N and D at a compute, under a law.
 
-Laws that are a rising function of two powers (`Allocation`) have closed forms (Hoffmann et al.
-2203.15556, eq. 4) where C is proportional to N D. For other laws and costs the best N is
-searched within a range of tokens per parameter: on a grid, then by golden section, for all draws at
-once.
+Laws that are an increasing function of a sum of two powers (`Allocation`) have closed forms
+(Hoffmann et al. 2203.15556, eq. 4) if C is proportional to N D. For other laws and costs the best N
+is searched within a range of tokens per parameter: on a grid, then by golden section, for all draws
+at once.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,11 +19,11 @@ __all__ = ["Frontier", "Point", "minimum"]
 
 Values = Mapping[str, Array]
 
-# The range of tokens per parameter within which the best N is searched.
+# Range of tokens per parameter in which the best N is searched.
 LEAST_RATIO, MOST_RATIO = 1e-5, 1e8
 GRID = 161  # points of the grid, a factor of 1.1 in N apart
 GOLDEN = (np.sqrt(5) - 1) / 2
-SECTIONS = 40  # 0.618^40 of a bracket is 4e-9 of it
+SECTIONS = 40  # reduce a bracket to 0.618^40 = 4e-9 of its width
 WIDENINGS = 8  # of the bracket in ln C, each a factor of two or more
 ROOT_STEPS = 200  # most steps of the root search in ln C
 ROOT_LOSS = 1e-10  # largest relative error of the loss at a root
@@ -50,7 +50,7 @@ class Frontier:
     """The least loss at each compute, under one law with k sets of parameters.
 
     Attributes:
-        law: of N and D, and of sizes in `others`.
+        law: of N, D and the sizes in `others`.
         values: parameter -> (k,).
         cost: FLOP of a run.
         others: value of each further size of the law, such as U.
@@ -63,18 +63,18 @@ class Frontier:
 
     @property
     def split(self) -> Allocation | None:
-        """The four numbers of the closed forms; None where these do not hold."""
+        """The four numbers of the closed forms; None if these do not hold."""
         if self.law.allocation is None or self.cost.flat is None:
             return None
         return self.law.allocation(self.values)
 
     @property
     def draws(self) -> int:
-        """How many sets of parameters there are."""
+        """Number of sets of parameters."""
         return len(next(iter(self.values.values())))
 
     def loss(self, n: Array, d: Array) -> Array:
-        """The law at N and D, (k, m) each or broadcast to it."""
+        """The law at N and D, each (k, m) or broadcastable to it."""
         sizes = {"N": n, "D": d, **{s: np.full_like(n, v) for s, v in self.others.items()}}
         return self.law.evaluate(self.values, sizes)
 
@@ -83,10 +83,10 @@ class Frontier:
         n, d = np.broadcast_to(n, self.draws), np.broadcast_to(d, self.draws)
         return self.loss(n[:, None], d[:, None])[:, 0]
 
-    # Draws with extreme exponents have sizes that no float holds; they are 0 or infinity here.
+    # Draws with extreme exponents have sizes that overflow or underflow to infinity or 0.
     @np.errstate(all="ignore")
     def at(self, compute: float | Array) -> Point:
-        """The best run at a compute, a number or (k,); NaN where the search has no minimum."""
+        """The best run at a compute, a number or (k,); NaN where there is no best run."""
         c = np.broadcast_to(np.asarray(compute, float), self.draws)
         split, flat = self.split, self.cost.flat
         if split is None or flat is None:
@@ -104,10 +104,11 @@ class Frontier:
 
         Args:
             loss: a number or (k,).
-            above: a compute near which the search begins, such as that of a run with this loss.
+            above: a compute at which the search begins, such as that of a run with this loss.
 
         Returns:
-            the compute; infinity where the loss is not above the law's floor.
+            the compute; infinite where the search does not bracket the loss, as for a loss that is
+            not above the law's floor.
         """
         target = np.broadcast_to(np.asarray(loss, float), self.draws)
         near = np.log(np.broadcast_to(np.asarray(above, float), self.draws))
@@ -138,13 +139,13 @@ class Frontier:
             if not (bracketed & (np.abs(middle - before) > ROOT_WIDTH * np.abs(middle))).any():
                 break
             value = excess(middle)
-            side = np.where(value > 0, 1.0, -1.0)  # which end moves: 1 is the lower
-            again = side == kept  # the end that stays twice has its value halved
+            side = np.where(value > 0, 1.0, -1.0)  # the end that moves: 1 is the lower
+            again = side == kept  # the value at an end that stays twice is halved
             below = np.where(side > 0, np.where(again, below / 2, below), value)
             above = np.where(side < 0, np.where(again, above / 2, above), value)
             low, high = np.where(side > 0, middle, low), np.where(side < 0, middle, high)
             kept = side
-        # On a very steep law the chord stays at one end of the bracket; bisection does not.
+        # On a very steep law the secant stays at one end of the bracket; bisection does not.
         if (bracketed & (np.abs(excess(middle)) > ROOT_LOSS * np.abs(target))).any():
             halved = rising_root(lambda log_c: -excess(log_c), low, high)
             missed = np.abs(excess(halved)) < np.abs(excess(middle))

@@ -1,4 +1,4 @@
-"""A run that is planned, with what it costs and what it wastes."""
+"""A planned run, with its cost and its waste."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,18 @@ __all__ = ["Planned", "planned"]
 
 @dataclass(frozen=True)
 class Planned(Point):
-    """A run under each set of a law's parameters, each (k,).
+    """A planned run under each set of a law's parameters, each (k,).
 
     Attributes:
         compute: training FLOP.
-        waste: the share of it that the best run of this loss would not need.
+        waste: the share of the compute that the best run with this loss would not need.
     """
 
     compute: Array
     waste: Array
 
 
-@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # absurd draws have no plan
+@np.errstate(divide="ignore", over="ignore", invalid="ignore")  # some draws have no optimum
 def planned(frontier: Frontier, n: float | Array, d: float | Array) -> Planned:
     """The loss, compute and waste of N and D, numbers or (k,)."""
     n, d = (np.broadcast_to(np.asarray(x, float), frontier.draws) for x in (n, d))

@@ -1,4 +1,4 @@
-"""A law as a function of other sizes than its own."""
+"""A law as a function of other sizes than its original ones."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,11 +10,10 @@ __all__ = ["resized"]
 
 
 def resized(law: Law, sizes: Callable[[Values], Values]) -> Law:
-    """The law at sizes that are computed from those given, for evaluation only.
+    """The law at sizes that are computed from other sizes; for evaluation only.
 
     Args:
-        sizes: sizes as given, each (n,) or (k, n) -> the law's own sizes, of the same shapes or
-            (k, n).
+        sizes: other sizes, each (n,) or (k, n) -> the law's sizes, of the same shapes or (k, n).
     """
 
     def value(columns: Values, given: Values) -> Array:

@@ -1,4 +1,4 @@
-"""Where a rising function of one variable is zero, for many functions at once."""
+"""Roots of increasing functions of one variable, for many functions at once."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ HALVINGS = 64  # of a bracket: 2^-64 of its width is below the rounding of a flo
 def rising_root(
     function: Callable[[Array], Array], low: Array, high: Array, halvings: int = HALVINGS
 ) -> Array:
-    """The zero of a rising function between two ends, by bisection.
+    """The root of an increasing function between two ends, by bisection.
 
     Args:
         function: x of any shape -> values of that shape.
-        low, high: ends of the bracket; the zero lies between them, or the nearer end is given.
-        halvings: of the bracket.
+        low, high: ends of the bracket. If the root lies outside, the nearer end is returned.
+        halvings: number of bisections.
     """
     low, high = np.broadcast_arrays(np.asarray(low, float), np.asarray(high, float))
     for _ in range(halvings):
