@@ -6,7 +6,7 @@ from scipy.optimize import least_squares
 from scipy.stats import f as f_distribution
 
 from allometry import laws
-from allometry.errors import UsageError
+from allometry.errors import DataError, UsageError
 from allometry.fitting.fit import fit
 from allometry.fitting.intervals import NEAR, is_narrow, width_verdict
 from allometry.laws import Parameter
@@ -246,3 +246,19 @@ def test_a_cluster_column_of_any_name_leaves_the_line_of_a_ray_as_it_is(name):
         return made.status.advice
 
     assert advice(name) == advice("run")
+
+
+def test_held_parameters_need_no_rows_of_their_own():
+    """Two free parameters of five need two rows; a law's own held parameter counts if freed."""
+    sizes = {"N": [1e6, 1e7, 1e8], "D": [1e9, 3e9, 2e10]}
+    n, d = map(np.array, sizes.values())
+    table = {**sizes, "L": 1.7 + 400 * n**-0.34 + 410 * d**-0.28}
+    held = {"E": 1.7, "alpha": 0.34, "beta": 0.28}
+    fitted = fit(table, "chinchilla", NDL, fixed=held, resamples=0, interval="none")
+    assert fitted.values["A"] == pytest.approx(400, rel=1e-3)
+    assert fitted.values["B"] == pytest.approx(410, rel=1e-3)
+    with pytest.raises(DataError, match="has 5 parameters to fit"):
+        fit(table, "chinchilla", NDL, resamples=0, interval="none")
+    two_rows = {name: values[:2] for name, values in table.items()}
+    with pytest.raises(DataError, match="has 3 parameters to fit"):
+        fit(two_rows, "chinchilla", NDL, fixed={"alpha": 0.34, "beta": 0.28}, resamples=0)

@@ -43,6 +43,7 @@ class Problem:
             UsageError: columns that do not match the law. DataError: rows that cannot be used.
         """
         objective = named(options.named_objective, options.delta)
+        fixed = options.fixed_parameters(law)
         rows = select(
             table,
             law,
@@ -52,8 +53,9 @@ class Problem:
             where=options.where,
             weights=options.weights,
             noise=options.noise,
+            free=len(law.names) - len(fixed),
         )
-        return cls(law, objective, rows, options.fixed_parameters(law))
+        return cls(law, objective, rows, fixed)
 
     @property
     def free(self) -> tuple[str, ...]:

@@ -83,10 +83,14 @@ def select(
     where: Sequence[str],
     weights: str | None,
     noise: str | None,
+    free: int,
 ) -> Rows:
     """Apply the rules in a fixed order.
 
     The order is: excluded, conditions, missing, not positive, largest, weights.
+
+    Args:
+        free: number of parameters that are fitted, the fewest rows that are accepted.
 
     Raises:
         UsageError: symbols or columns that do not match the law.
@@ -119,7 +123,8 @@ def select(
     drop(~(np.isfinite(weight) & (weight > 0)), "weight missing or not positive")
     kept = np.flatnonzero(usable)
     used = {symbol: values[usable] for symbol, values in data.items()}
-    _refuse_uninformative(law, columns, used, dropped, len(table))
+    _refuse_few(law, free, dropped, len(table))
+    _refuse_uninformative(law, columns, used)
     _refuse_absurd(table, columns, used, kept)
     notes += (*_not_positive_notes(law, dropped), *logarithm_notes(law, columns, used))
     y = used.pop(law.response)
@@ -241,14 +246,7 @@ def _without_logarithm(law: Law) -> str:
     )
 
 
-def _refuse_uninformative(
-    law: Law,
-    columns: Mapping[str, str],
-    used: Mapping[str, Array],
-    dropped: Sequence[tuple[int, str]],
-    before: int,
-) -> None:
-    free = len(law.parameters) - len(law.fixed)
+def _refuse_few(law: Law, free: int, dropped: Sequence[tuple[int, str]], before: int) -> None:
     if before - len(dropped) < free:
         rules = Counter(rule for _, rule in dropped)
         reasons = ", ".join(f"{count} {rule}" for rule, count in rules.items())
@@ -259,6 +257,9 @@ def _refuse_uninformative(
             + (f" (left out: {reasons})" if reasons else "")
             + (f"; some rows have {_without_logarithm(law)}" if advice else "")
         )
+
+
+def _refuse_uninformative(law: Law, columns: Mapping[str, str], used: Mapping[str, Array]) -> None:
     for symbol in law.sizes:
         if law.per_row and np.ptp(used[symbol]) == 0:
             raise DataError(

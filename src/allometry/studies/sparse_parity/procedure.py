@@ -14,6 +14,8 @@ from allometry.studies.sparse_parity.program import Arrays, Shape
 from allometry.studies.sparse_parity.spec import ParityRun
 from allometry.studies.sparse_parity.task import Task, fixed_samples, stream
 from allometry.training.checkpoints import Checkpoints
+from allometry.training.lapack import ALONE
+from allometry.training.phases import phase
 from allometry.training.procedure import Measures, Pack, Procedure
 from allometry.training.result import Cell, RunResult, measured_row
 
@@ -62,6 +64,9 @@ class SparseParity(Procedure):
     def updates(self, spec: ParityRun) -> int:
         return spec.steps
 
+    def concurrent(self, packs: Sequence[Pack]) -> bool:
+        return True  # the programs call no LAPACK
+
     def run(
         self,
         pack: Pack,
@@ -73,7 +78,8 @@ class SparseParity(Procedure):
         began = time.perf_counter()
         trained = train(pack.specs, advance)
         seconds = (time.perf_counter() - began) / len(trained)
-        return [_result(run, measures, seconds) for run in trained]
+        with ALONE, phase("measure"):
+            return [_result(run, measures, seconds) for run in trained]
 
 
 def packs_of(specs: Sequence[ParityRun]) -> list[Pack]:
