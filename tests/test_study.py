@@ -74,7 +74,7 @@ def test_seeds_may_be_listed_and_anything_else_is_refused_in_words():
 @pytest.mark.parametrize("given", [None, [None], 3, ["spec"]])
 def test_runs_that_are_no_specs_are_refused_in_words(given):
     with pytest.raises(
-        UsageError, match=r"study tiny: runs\(size, seeds\) gives a list of RunSpec"
+        UsageError, match=r"study tiny: runs\(size, seeds\) must be a list of RunSpec"
     ):
         replace(study(), runs=lambda size, seeds: given).specs("quick")
 
