@@ -267,7 +267,7 @@ def test_a_run_that_fails_is_named_and_costs_no_other(own, allometry, measure, s
 def test_the_advice_names_a_command_for_a_study_of_ones_own(own, allometry):
     allometry("run", own())
     code, _, err = allometry("table", "own", "--set", "width=3")
-    assert code == 2 and "or with the path of its file" in err
+    assert code == 2 and "with the path of its file" in err
 
 
 def test_a_log_is_shown_by_its_lines_alone(capsys):

@@ -213,7 +213,7 @@ def _show_explanation(explanation: "Explanation", as_json: bool) -> None:
     )
     if not explanation.predicted:
         runs = ", ".join(map(str, sizes))
-        print_line(f"cost unknown: the study has its own procedure; runs in each pack: {runs}")
+        print_line(f"cost unknown for the study's own procedure; runs in each pack: {runs}")
         return
     for i, plan in enumerate(plans, start=1):
         print_line(f"  {i:>4}  {_plan_line(plan)}")
