@@ -187,15 +187,15 @@ MADE = "[made(spec, measures) for spec in pack.specs]"
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        ("None", "got None"), ("[]", "got 0 for 1 specs"), ("[3]", "got one of 3"),
-        ("[made(Net(width=9, seed=9), measures)]", "got 1 for 1 specs, or of other specs"),
-        ("[RunResult(None, 'done', {}, 0.0)]", "got one of RunResult("),
+        ("None", "got None"), ("[]", "got 0 for 1 specs"), ("[3]", "got 3 in the list"),
+        ("[made(Net(width=9, seed=9), measures)]", "got 1 for 1 specs, or for other specs"),
+        ("[RunResult(None, 'done', {}, 0.0)]", "got RunResult("),
     ],
 )  # fmt: skip
 def test_a_procedure_gives_a_result_of_each_spec_or_is_refused(own, allometry, made, said):
     """What it leaves out would stay pending, and what it makes besides would be stored."""
     code, out, err = allometry("run", own((MADE, made)), "--json")
-    assert (code, out) == (2, "") and "gives a RunResult or RunFailure of each spec" in err
+    assert (code, out) == (2, "") and "must return a RunResult or RunFailure for each spec" in err
     assert said in err
     assert allometry("table", "own")[0] == 2, "nothing is stored"
 
