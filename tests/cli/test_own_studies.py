@@ -228,7 +228,7 @@ def test_packs_updates_and_figures_of_another_kind_are_refused(own, allometry):
     allometry("run", own())
     path = own(("return panels(1, 1)[0]", "return None"))
     code, _, err = allometry("report", path)
-    assert code == 2 and "figure 'figure': a figure of Matplotlib expected, got None" in err
+    assert code == 2 and "figure 'figure': a Matplotlib figure expected, got None" in err
 
 
 def test_a_bug_shows_its_traceback_when_asked(own, allometry, tmp_path):
