@@ -218,8 +218,8 @@ def test_a_result_that_could_not_be_read_again_is_not_stored(own, allometry, res
 
 def test_packs_updates_and_figures_of_another_kind_are_refused(own, allometry):
     for method, given, said in (
-        ("packs", "None", "packs(specs) gives a list of Pack, got None"),
-        ("updates", "'x'", "updates(spec) gives a whole number, got 'x'"),
+        ("packs", "None", "packs(specs) must return a list of Pack, got None"),
+        ("updates", "'x'", "updates(spec) must return an integer, got 'x'"),
     ):
         before = "    def run(self,"
         path = own((before, f"    def {method}(self, given):\n        return {given}\n\n{before}"))
