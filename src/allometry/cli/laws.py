@@ -67,7 +67,8 @@ largest_dropped = click.option(
     help="Leave out the K largest rows; may be repeated.",
 )  # fmt: skip
 with_starts = click.option(
-    "--starts", type=click.IntRange(1, 1_000_000),
+    "--starts",
+    type=click.IntRange(1, 1_000_000),
     help="Number of starting points of the optimiser. Default: as the law asks.",
 )
 with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
@@ -124,7 +125,10 @@ with_fixed = click.option(
     "along each parameter; none. auto: chosen by the numbers of rows and clusters.",
 )
 @click.option(
-    "--level", type=float, default=DEFAULTS.level, show_default=True,
+    "--level",
+    type=float,
+    default=DEFAULTS.level,
+    show_default=True,
     help="Confidence level of the intervals.",
 )
 @with_seed
@@ -233,9 +237,7 @@ def _point(text: str) -> dict[str, float]:
     """Symbol to size, of one --predict."""
     words = pairs("--predict", text.split(","), "SYMBOL=VALUE,...")
     if len(words) < text.count(",") + 1:
-        raise UsageError(
-            f"--predict {text} gives a size twice; repeat --predict for more points"
-        )
+        raise UsageError(f"--predict {text} gives a size twice; repeat --predict for more points")
     return {name.strip(): number("--predict", value) for name, value in words.items()}
 
 

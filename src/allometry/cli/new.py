@@ -45,9 +45,7 @@ STUDY = al.Study(
 def new(file: Path) -> None:
     """Write an example study to FILE. It runs as it is; change its question, runs and claims."""
     if file.suffix != ".py":
-        raise UsageError(
-            f"a study is a Python file, such as {file.with_suffix('.py')}; got {file}"
-        )
+        raise UsageError(f"a study is a Python file, such as {file.with_suffix('.py')}; got {file}")
     name = re.sub(r"\W", "_", file.stem)
     write(file, lambda path: _save(TEMPLATE.format(name=name), path))
     shown = quote(str(file) if file.is_absolute() or len(file.parts) > 1 else f"./{file}")

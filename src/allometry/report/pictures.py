@@ -81,9 +81,7 @@ def draw_picture(number: int, name: str, make: Callable[[], Figure], caption: st
         with paper():
             figure = called(f"figure {name!r} is called as {name}(table, analysis)", make)
         if not isinstance(figure, Figure):
-            raise UsageError(
-                f"figure {name!r}: a Matplotlib figure expected, got {quoted(figure)}"
-            )
+            raise UsageError(f"figure {name!r}: a Matplotlib figure expected, got {quoted(figure)}")
         title = str(figure.get_label()) or figure.get_suptitle() or name.replace("_", " ")
         drawing = draw(figure, name)
     caption = " ".join(caption.strip().partition("\n\n")[0].split())

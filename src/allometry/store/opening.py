@@ -274,9 +274,7 @@ def copy_to(connection: sqlite3.Connection, path: Path) -> None:
                 with closing(_connect(part, "rw")) as copy:
                     copy.execute("PRAGMA journal_mode = WAL")
         except FileExistsError as error:
-            raise UsageError(
-                f"{path} exists: name a new file, or move that one away"
-            ) from error
+            raise UsageError(f"{path} exists: name a new file, or move that one away") from error
 
 
 def _vacuum_into(connection: sqlite3.Connection, part: Path) -> None:
