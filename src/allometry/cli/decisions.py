@@ -161,7 +161,7 @@ def _selected(
     from allometry.studies import known, name_of
 
     if bool(study) == bool(runs) or (runs and (where or size or changes)):
-        raise UsageError("give STUDY, optionally with --where, --size and --set, or --run ID")
+        raise UsageError("name STUDY, optionally with --where, --size and --set, or give --run ID")
     if runs:
         return named_runs(store, runs)
     with prints_on_stderr():

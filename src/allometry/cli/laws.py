@@ -52,7 +52,7 @@ by_objective = click.option(
     help="What is minimised. huber_log: squared residuals of log y, absolute for outliers; "
     "squared_log: squared residuals of log y, for relative errors; absolute_log: absolute "
     "residuals of log y; squared: squares of y - f, for errors of constant size; "
-    "asymmetric_absolute: absolute y - f, times ten where f > y. auto: chosen by the residuals.",
+    "asymmetric_absolute: absolute y - f, times ten where f > y. auto: by the residuals.",
 )  # fmt: skip
 with_delta = click.option(
     "--delta", type=float, help="Delta of huber_log. Default: from the residuals."
@@ -69,7 +69,7 @@ largest_dropped = click.option(
 with_starts = click.option(
     "--starts",
     type=click.IntRange(1, 1_000_000),
-    help="Number of starting points of the optimiser. Default: as the law asks.",
+    help="Number of starting points. Default: by the law.",
 )
 with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
 with_weights = click.option(
@@ -122,14 +122,14 @@ with_fixed = click.option(
     metavar="NAME",
     help="pairs: fits to resampled rows; fractional: to all rows with random weights; residual: to "
     "resampled residuals; student: for few rows; jackknife: for few clusters; profile: likelihood "
-    "along each parameter; none. auto: chosen by the numbers of rows and clusters.",
+    "along each parameter; none. auto: by rows and clusters.",
 )
 @click.option(
     "--level",
     type=float,
     default=DEFAULTS.level,
     show_default=True,
-    help="Confidence level of the intervals.",
+    help="Level of the intervals.",
 )
 @with_seed
 @with_weights

@@ -63,37 +63,37 @@ SOURCE = [
                  help="Columns of N, L, and D or C: N=params."),
     click.Option(["--law", "--laws", "laws"], multiple=True, metavar="LAW,...",
                  shell_complete=completed_by("list_of_laws"),
-                 help="Laws of N and D to fit; the first gives the main plan."),
+                 help="Laws of N and D; the first gives the plan."),
 ]  # fmt: skip
 BUDGET = [
     click.Option(["--compute"], type=float, metavar="FLOP", help="Compute for training."),
     click.Option(["--target-loss"], type=float, metavar="L",
                  help="Loss to reach with the least compute."),
     click.Option(["--size"], type=float, metavar="N",
-                 help="Fixed N. Alone: plan the best number of tokens for it."),
+                 help="Fixed N. Alone: plan its best tokens."),
     click.Option(["--tokens-per-parameter"], type=float, metavar="K", help="Fixed D/N."),
     click.Option(["--unique-data"], type=float, metavar="TOKENS",
                  help="Number of unique training tokens available."),
     click.Option(["--repeat"], type=click.Choice(REPEATS), default="law",
-                 help="When unique data run out: repeat them by Muennighoff's law, or never."),
+                 help="Repeat data by Muennighoff's law, or never."),
     click.Option(["--inference-tokens"], type=float, metavar="TOKENS",
                  help="Tokens that the trained model will process."),
     click.Option(["--account"], type=click.Choice(ACCOUNTS), metavar="NAME",
-                 help="With --inference-tokens: lifetime (--compute pays for training and "
-                 "inference) or equal-quality (least FLOP in total)."),
+                 help="lifetime (--compute also pays for inference) or equal-quality (least FLOP "
+                 "in total)."),
 ]  # fmt: skip
 COUNTING = [
     click.Option(["--flops"], type=click.Choice(FLOPS), metavar="NAME", default="6nd_total",
                  show_default=True,
-                 help="How C and N are counted. 6nd_total: C = 6ND, N all parameters. The others "
-                 "count N without embeddings: 6nd_body: C = 6ND; 6nd_body_plus_head: with the "
-                 "head; with_attention: with head and attention; deepseek: as in that paper; "
-                 "measured: C from its column."),
+                 help="How C and N are counted. 6nd_total: C = 6ND, N all parameters. Without "
+                 "embeddings in N: 6nd_body: C = 6ND; 6nd_body_plus_head: with head; "
+                 "with_attention: with head and attention; deepseek: as in that paper. measured: "
+                 "C from its column."),
     click.Option(["--vocabulary"], type=int, metavar="V", help="Vocabulary size, for --flops."),
     click.Option(["--sequence"], type=int, metavar="TOKENS", help="Sequence length, for --flops."),
     click.Option(["--aspect-ratio"], type=float, metavar="R", help="Width / layers, for --flops."),
     click.Option(["--run"], metavar="COLUMN", shell_complete=completed_by("columns"),
-                 help="Column that names the run, if rows are checkpoints of runs."),
+                 help="Names the run, if rows are checkpoints."),
 ]  # fmt: skip
 BESIDE = [
     click.Option(["--fit-where"], multiple=True, metavar='"COLUMN<=VALUE"',
@@ -107,12 +107,12 @@ BESIDE = [
     click.Option(["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
                  help="Another recipe, to compare at equal loss."),
     click.Option(["--gpus"], type=click.IntRange(1), metavar="K",
-                 help="Number of GPUs, for the hours of training."),
+                 help="Number of GPUs, for the hours."),
     click.Option(["--peak"], type=float, metavar="FLOP/S", help="Peak of one GPU."),
     click.Option(["--peak-kind"], type=click.Choice(["dense", "sparse"]), metavar="KIND",
-                 help="Kind of --peak: dense, or sparse, of which half is used."),
+                 help="dense, or sparse, of which half is used."),
     click.Option(["--mfu"], type=float, metavar="SHARE",
-                 help="Share of the peak that training reaches, such as 0.4."),
+                 help="Share of the peak reached, such as 0.4."),
     click.Option(["--price"], type=float, metavar="DOLLARS", help="Price of one GPU hour."),
     click.Option(["--advise"], is_flag=True, help="Show published batch sizes and learning rates."),
 ]  # fmt: skip
@@ -126,9 +126,9 @@ BESIDE = [
         click.Option(["--parameters"], metavar="NAME=VALUE,...",
                      help="Parameters of the law, instead of a table."),
         click.Option(["--design"], is_flag=True,
-                     help="Show how precisely the runs determine the law, instead of a plan."),
+                     help="Precision of the runs, instead of a plan."),
         click.Option(["--noise"], type=float, metavar="SD",
-                     help="Scatter of ln L, for --design with --parameters."),
+                     help="Scatter of ln L, for --design --parameters."),
         *BUDGET,
         *COUNTING,
         *BESIDE,
@@ -141,8 +141,8 @@ def plan(
     source: Path | None, mapping: Sequence[str], laws: Sequence[str], parameters: str | None,
     output: Path | None, as_json: bool, design: bool, noise: float | None, **choices: Any,
 ) -> None:  # fmt: skip
-    """The run to train for a budget, from SOURCE (a table of finished runs, or a fit.json):
-    according to every law and approach, with intervals, wasted compute and alarms."""
+    """The run to train for a budget, from SOURCE (a table of finished runs, or a fit.json): by
+    every law and approach, with intervals, waste and alarms."""
     from allometry.plan.question import plan as make_plan
 
     given = None if parameters is None else _parameters(parameters)
