@@ -69,7 +69,7 @@ largest_dropped = click.option(
 with_starts = click.option(
     "--starts",
     type=click.IntRange(1, 1_000_000),
-    help="Number of starting points. Default: by the law.",
+    help="Number of starts. Default: by the law.",
 )
 with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
 with_weights = click.option(
@@ -111,8 +111,7 @@ with_fixed = click.option(
     multiple=True,
     metavar="COLUMN",
     shell_complete=completed_by("columns"),
-    help="Resample rows of equal value together, because they share an error: checkpoints of one "
-    "run, for example, or seeds of one size.",
+    help="Resample rows of equal value together: checkpoints of one run, or seeds of one size.",
 )
 @click.option(
     "--interval",
@@ -121,8 +120,8 @@ with_fixed = click.option(
     show_default=True,
     metavar="NAME",
     help="pairs: fits to resampled rows; fractional: to all rows with random weights; residual: to "
-    "resampled residuals; student: for few rows; jackknife: for few clusters; profile: likelihood "
-    "along each parameter; none. auto: by rows and clusters.",
+    "resampled residuals; student: for few rows; jackknife: for few clusters; profile: profile "
+    "likelihood; none. auto: by rows and clusters.",
 )
 @click.option(
     "--level",
@@ -159,12 +158,12 @@ with_fixed = click.option(
     "--start",
     multiple=True,
     metavar="PARAMETER=VALUE",
-    help="An additional starting point; with --starts 1 the only one.",
+    help="One more start; with --starts 1 the only one.",
 )
 @click.option(
     "--figure",
     type=FILE,
-    help="Draw data and fit to a file: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
+    help="Draw data and fit: .svg, .png, .pdf, .eps, .jpg, .tif, .webp.",
 )
 @to_file
 @as_json
