@@ -134,7 +134,10 @@ def test_a_thousand_lies_are_refused_or_stored_as_told(sweep):
 LIES = {
     "NaN in the provenance": ("head['provenance'].update(x=float('nan'))", "NaN"),
     "a list in the provenance": ("head['provenance'].update(x=[1])", "provenance.x"),
-    "code in the provenance": ("head['provenance'].update(code='x')", "for the coordinator"),
+    "code in the provenance": (
+        "head['provenance'].update(code='x')",
+        "only the coordinator may set the code",
+    ),
     "a provenance that is none": ("head.update(provenance=[])", "provenance"),
     "seconds of 400 digits": ("run.update(seconds=10**400)", "cannot be kept exactly"),
     "negative seconds": ("run.update(seconds=-1.0)", "seconds"),

@@ -111,7 +111,8 @@ with_fixed = click.option(
     multiple=True,
     metavar="COLUMN",
     shell_complete=completed_by("columns"),
-    help="Resample rows of equal value together: checkpoints of one run, or seeds of one size.",
+    help="Resample rows of equal value together: checkpoints of one run (its column), or seeds "
+    "of one size.",
 )
 @click.option(
     "--interval",
