@@ -155,8 +155,8 @@ class Guard:
 
     def _of_token(self, scope: Scope, headers: "_Headers") -> Response | None:
         """Refuse requests without the token; move a token in the address into a cookie."""
-        tokens = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
-        if scope["method"] != "POST" and len(tokens) == 1 and self._is_token(tokens[0]):
+        values = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
+        if scope["method"] != "POST" and len(values) == 1 and self._is_token(values[0]):
             path = scope["raw_path"] if _PLAIN_PATH.fullmatch(scope["raw_path"]) else b"/"
             answer = RedirectResponse(path.decode(), 303)
             answer.set_cookie(
