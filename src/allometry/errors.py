@@ -106,7 +106,7 @@ def called(what: str, function: Callable[..., Any], *arguments: object) -> Any:
 def lacking(part: object, member: str) -> "UsageError":
     """The error for a user-defined class that lacks a method every such class must define."""
     return UsageError(
-        f"{type(part).__name__} has no {member} of its own: write one, as its base says"
+        f"{type(part).__name__} does not define {member}: define it, see its base class"
     )
 
 
@@ -147,17 +147,17 @@ def in_one_line(error: BaseException) -> str:
     where = f" ({place})" if place else ""
     if isinstance(error, AllometryError):
         return _cut(str(error)) + where
-    said = _words(error)
+    message = _words(error)
     if hasattr(error, "errors") and hasattr(error, "title"):  # a field of a spec, by pydantic
         wrong = []
         for e in error.errors():
             field = f"{'.'.join(map(str, e['loc']))}: " if e["loc"] else ""
             wrong.append(field + e["msg"].removeprefix("Value error, "))
-        said = f"{error.title}: {'; '.join(wrong)}"
+        message = f"{error.title}: {'; '.join(wrong)}"
     if isinstance(error, AttributeError) and error.name is not None:
-        there = (name for name in dir(error.obj) if not name.startswith("_"))
-        said += did_you_mean(error.name, there)
-    return _cut(f"{type(error).__name__}: {said}") + where
+        members = (name for name in dir(error.obj) if not name.startswith("_"))
+        message += did_you_mean(error.name, members)
+    return _cut(f"{type(error).__name__}: {message}") + where
 
 
 def _words(error: BaseException) -> str:
@@ -166,8 +166,8 @@ def _words(error: BaseException) -> str:
 
     if isinstance(error, SyntaxError):
         return error.msg
-    said = str(traceback.TracebackException(type(error), error, None))
-    return said.strip().partition("\n")[0]
+    message = str(traceback.TracebackException(type(error), error, None))
+    return message.strip().partition("\n")[0]
 
 
 class AllometryError(Exception):

@@ -106,8 +106,8 @@ class Outcome:
         return "\n".join([*title, *counts, *findings_text(self.findings, 12 - 3)])
 
     def _repr_html_(self) -> str:
-        said = f"<p><b>{escape(self.study.title)}</b>: {self.in_words}</p>"
-        return printable(said) + findings_html(self.findings)
+        heading = f"<p><b>{escape(self.study.title)}</b>: {self.in_words}</p>"
+        return printable(heading) + findings_html(self.findings)
 
     @property
     def exit_code(self) -> int:

@@ -59,7 +59,7 @@ RULES = {
     "seeds": Rule(_are_seeds, "{'quick': (0, 1, 2)}, seeds by size,"),
     "procedure": Rule(
         lambda procedure: procedure is None or isinstance(procedure, Procedure),
-        "a Procedure, Function(train) say,",
+        "a Procedure, such as Function(train),",
     ),
 }
 
@@ -262,12 +262,12 @@ class Runs:
         """The user code behind runs, one entry for each set of user-defined spec classes."""
         roots = dict(self._roots())
         known = {
-            some: user_code(roots, some, self.runs)._replace(
-                training=user_code({}, some, self.runs).digest
+            key: user_code(roots, key, self.runs)._replace(
+                training=user_code({}, key, self.runs).digest
             )
-            for some in dict.fromkeys(classes)
+            for key in dict.fromkeys(classes)
         }
-        return [known[some] for some in classes]
+        return [known[key] for key in classes]
 
     def _roots(self) -> Iterator[tuple[str, object]]:
         """The objects of this study that decide its runs, except shipped ones under their name."""

@@ -23,8 +23,8 @@ EXAMPLES = 64  # number of examples whose outputs are compared
 def notice(net: Network) -> str:
     """A sentence about a network; empty without a notice.
 
-    Constant outputs are looked for only if the loss has not left chance, since a constant output
-    cannot do better than chance.
+    Outputs are tested for being constant only if the loss has not left chance, because constant
+    outputs cannot do better.
     """
     loss = net.spec.train.loss
     losses = {name: value for name, value in net.losses.items() if name.endswith("_loss")}

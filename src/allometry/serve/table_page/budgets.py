@@ -78,12 +78,13 @@ def _in_words(
 ) -> dict[str, str]:
     """The texts that the page shows beside the slider."""
 
-    def said(name: str, digits: int = 3) -> list[str]:
+    def texts(name: str, digits: int = 3) -> list[str]:
         i = numbers[name]
         ends = f"{shown(i.low, digits)} to {shown(i.high, digits)}" if i.has_ends else "no interval"
         return [shown(i.value, digits), ends]
 
-    (n, n_ends), (d, d_ends), (loss, loss_ends) = said("n_opt"), said("d_opt"), said("loss", 4)
+    (n, n_ends), (d, d_ends) = texts("n_opt"), texts("d_opt")
+    loss, loss_ends = texts("loss", 4)
     factor = compute / largest
     where = (
         f"{shown(factor)} times the largest run: extrapolated"

@@ -93,9 +93,9 @@ def _why(
     reasons = []
     if len(specs) > 1:
         alone = sum(pack_cost([spec], machine).seconds for spec in specs)
-        reasons.append(f"one by one {alone / whole.seconds:.1f} times as long")
+        reasons.append(f"one by one would take {alone / whole.seconds:.1f} times as long")
         if has_own_batches(specs):
-            reasons.append("each member with batches of its own")
+            reasons.append("each member has its own batches")
     if needs_equal_shapes(specs[0]):
         reasons.append(f"only equal shapes together: {needs_equal_shapes(specs[0])}")
     if not after or program_key(specs[0]) != program_key(after[0]):
@@ -108,7 +108,8 @@ def _why(
     together = all_seconds([Pack(tuple(both))], machine)
     apart = all_seconds([Pack(tuple(specs)), Pack(tuple(after))], machine)
     if joined.memory > SHARE * machine.memory:
-        reasons.append(f"with the next pack {joined.memory / 2**30:.1f} GiB")
+        reasons.append(f"joined with the next pack it would need {joined.memory / 2**30:.1f} GiB")
     else:
-        reasons.append(f"with the next pack {together / apart:.2f} times the time of both")
+        slower = f"{together / apart:.2f} times the time of both"
+        reasons.append(f"joined with the next pack it would take {slower}")
     return "; ".join(reasons)
