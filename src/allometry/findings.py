@@ -266,7 +266,7 @@ def inside(interval: Interval, low: float, high: float) -> Verdict:
 def equivalent(interval: Interval, margin: float) -> Verdict:
     """Is a number equivalent to zero within a margin?
 
-    Agrees where the 95% interval lies within the margin: two one-sided tests at 2.5% each
+    Agrees if the 95% interval lies within the margin: two one-sided tests at 2.5% each
     (Schuirmann 1987, doi:10.1007/BF01068419).
     """
     return inside(interval, -margin, margin)

@@ -112,7 +112,7 @@ def _float(digits: str) -> float:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise DataError(f"{name}, which is no number of JSON")
+    raise DataError(f"{name}, which is not a JSON number")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
