@@ -236,7 +236,9 @@ def _kept(name: str, value: Any) -> Any:
     try:
         array = np.array(_in_numpy(value))
     except (TypeError, ValueError, RuntimeError) as error:  # such as lists of unequal lengths
-        raise UsageError(f"train(spec) gave {name!r}, which is not an array of numbers: {error}") from error
+        raise UsageError(
+            f"train(spec) gave {name!r}, which is not an array of numbers: {error}"
+        ) from error
     if not isinstance(name, str) or array.dtype.name not in ARRAY_DTYPES:
         raise UsageError(
             f"train(spec) gave {name!r}: a number, a string, or an array of numbers with a text as "
