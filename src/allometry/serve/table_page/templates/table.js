@@ -66,7 +66,7 @@
         complain(error instanceof TypeError
           ? `The server cannot be reached (${error.message}). Is allometry serve still running?`
           : error.message);
-        say(shown ? `Below is still what was there before, of ${shown.table.name}.` : "");
+        say(shown ? `The answer below is still that of ${shown.table.name}.` : "");
       }
     } finally {
       if (number === newest) document.querySelector(".result").removeAttribute("aria-busy");
