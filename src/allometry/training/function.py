@@ -241,8 +241,8 @@ def _kept(name: str, value: Any) -> Any:
         ) from error
     if not isinstance(name, str) or array.dtype.name not in ARRAY_DTYPES:
         raise UsageError(
-            f"train(spec) gave {name!r}: a number, a string, or an array of numbers with a text as "
-            f"name expected, got {type(value).__name__} ({array.dtype})"
+            f"train(spec) gave {name!r}: a number, a string, or an array of numbers, named by a "
+            f"string, expected, got {type(value).__name__} ({array.dtype})"
         )
     return array
 
