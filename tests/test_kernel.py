@@ -100,8 +100,8 @@ def test_an_interrupted_cell_keeps_what_is_done_and_the_same_cell_goes_on(notebo
     assert 3 <= done < RUNS
     (error,) = [content for kind, content in outputs if kind == "error"]
     assert error["traceback"] == [
-        f"KeyboardInterrupt: what was finished is stored; {RUNS - done} runs are pending, and the "
-        "same call goes on from there"
+        f"KeyboardInterrupt: finished runs are stored; {RUNS - done} runs are pending, and the "
+        "same call continues from there"
     ]
 
     outputs = notebook.run(cell)

@@ -166,10 +166,10 @@ def test_changes_apply_to_later_runs_too(path):
 @pytest.mark.parametrize(
     ("gives", "said"),
     [
-        ("runs", r"gives a Stage\(name, runs=\[...\]\) or None; got 'runs'"),
+        ("runs", r"must return a Stage\(name, runs=\[...\]\) or None, got 'runs'"),
         (Stage("x", []), "stage 'x' has no runs"),
-        (Stage("x", ["spec"]), "stage 'x': runs gives a list of RunSpec"),
-        (Stage("x", listed(2, (42,))), "2 runs that the table has already"),
+        (Stage("x", ["spec"]), "stage 'x': runs must be a list of RunSpec"),
+        (Stage("x", listed(2, (42,))), "2 runs that are already in the table"),
         (Stage("x", listed(6, (42,))[-1:] * 2), "two runs of size 'quick' are the same"),
         (Stage("x", listed(9, (42,))[-1:], {"loss": math.nan}), "takes JSON data, finite numbers"),
         (Stage("x", listed(9, (42,))[-1:], {"loss": {1, 2}}), "takes JSON data, finite numbers"),

@@ -67,14 +67,14 @@ def test_changes_reach_every_run():
 def test_seeds_may_be_listed_and_anything_else_is_refused_in_words():
     assert sorted({s.seed for s in study(n=3).specs("quick", seeds=[0, 5])}) == [0, 5]
     for seeds in ("2", 1.5, [0.5], object()):
-        with pytest.raises(UsageError, match=r"3 say, or a list of them, \[0, 1\]"):
+        with pytest.raises(UsageError, match=r"such as 3, or a list such as \[0, 1\]"):
             study(n=3).specs("quick", seeds=seeds)
 
 
 @pytest.mark.parametrize("given", [None, [None], 3, ["spec"]])
 def test_runs_that_are_no_specs_are_refused_in_words(given):
     with pytest.raises(
-        UsageError, match=r"study tiny: runs\(size, seeds\) gives a list of RunSpec"
+        UsageError, match=r"study tiny: runs\(size, seeds\) must be a list of RunSpec"
     ):
         replace(study(), runs=lambda size, seeds: given).specs("quick")
 

@@ -1,6 +1,6 @@
 """Allometry: a workbench for neural scaling laws.
 
-Say what to train, train it fast, keep every result, fit laws honestly, show it::
+Declare what to train, train it fast, keep every result, fit laws and show the findings::
 
     import allometry as al
 
@@ -9,8 +9,7 @@ Say what to train, train it fast, keep every result, fit laws honestly, show it:
     al.fit(outcome.table, "power", {"x": "n_params", "y": "htse"}).parameters["alpha"]
     al.plan("runs.csv", {"N": "params", "D": "tokens", "L": "loss"}, compute=1e24).first.n_opt
 
-Names are loaded when first used, so that importing the package is quick and
-touches nothing.
+Names are loaded on first use, so importing the package is quick and loads no other library.
 """
 
 import sys
@@ -83,7 +82,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Public name to the module that has it.
+# Public name to the module that defines it.
 _HOME = {
     "Analysis": "findings",
     "Comparison": "fitting.compare",
@@ -154,7 +153,7 @@ _MODULES = {
 __all__ = [*sorted(_HOME), *sorted(_MODULES), "__version__"]
 
 
-if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+if not TYPE_CHECKING:  # with `__getattr__` a type checker would accept every name
 
     def __getattr__(name: str) -> object:
         if name == "__version__":
@@ -173,10 +172,10 @@ def __dir__() -> list[str]:
 
 
 class _Names(ModuleType):
-    """A module that is imported does not take the place of the function of its name.
+    """Keep importing a submodule from replacing the public function of the same name.
 
-    So `al.run` and `al.plan` stay functions beside the modules `allometry.run` and
-    `allometry.plan`. Of these take what you need so: `from allometry.plan.budget import Budget`.
+    So `al.run` and `al.plan` stay functions although `allometry.run` and `allometry.plan` are
+    modules. Import from these by their full names: `from allometry.plan.budget import Budget`.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,7 +1,7 @@
-"""The situations a person can be told about, each with its exit code.
+"""The errors meant for users, each with its exit code.
 
 Every message says what was expected, what came, and what to do. The command
-line prints the message and exits with `exit_code`; nothing else is caught.
+line prints the message and exits with `exit_code`.
 """
 
 import os
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """The end of a message on an unknown name: the nearest there is, or nothing."""
-    import difflib  # here: only where something is wrong
+    """The end of a message about an unknown name: the nearest known name, or nothing."""
+    import difflib  # imported here because only errors need it
 
     folded = {name.casefold(): name for name in names}
     nearest = difflib.get_close_matches(word.casefold(), folded, n=1)
@@ -22,17 +22,17 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """The text as a terminal may be given it: what would steer the terminal is written out.
+    """The text with every character escaped that could control a terminal.
 
     Names, cells and messages come from files of other people. Escape sequences, control
-    characters, marks that turn the direction of writing, characters without width, and halves
-    of surrogate pairs become what Python would write for them, ``\\x1b`` say. Ends of lines, tabs
-    and all kinds of spaces stay, and a text without such characters comes back as it is.
+    characters, bidirectional marks, zero-width characters and lone surrogates become Python
+    escapes such as ``\\x1b``. Line feeds, tabs and all kinds of spaces stay. A text without such
+    characters is returned unchanged.
     """
     return _UNUSUAL.sub(lambda match: _written_out(match[0]), text)
 
 
-_UNUSUAL = re.compile(r"[^\n\t -~]")  # all of ASCII that can steer a terminal, and all beyond it
+_UNUSUAL = re.compile(r"[^\n\t -~]")  # ASCII control characters, and everything beyond ASCII
 
 
 def _written_out(character: str) -> str:
@@ -42,25 +42,25 @@ def _written_out(character: str) -> str:
 
 
 def quoted(value: object) -> str:
-    """What came, in a message: the beginning of its `repr`, also where that is long or fails."""
+    """A value as messages quote it: its `repr`, cut where it is long, and safe if it fails."""
     return _SHORT.repr(value)
 
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 120
-LONGEST = 1000  # characters of what an exception says
+LONGEST = 1000  # characters of an exception's message
 
 
 def _cut(text: str) -> str:
-    """The text, or its beginning where it is longer than a person would read."""
+    """The text, or its first `LONGEST` characters."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 class Rule(NamedTuple):
-    """What a field of a value that a person makes may hold.
+    """The values that a field of a user's object may have.
 
     Attributes:
-        fits: whether a value may. expected: an example, or words.
+        fits: whether a value is allowed. expected: an example or a description, for the message.
     """
 
     fits: Callable[[Any], bool]
@@ -71,10 +71,10 @@ def check_fields(what: str, value: object, rules: Mapping[str, Rule]) -> None:
     """Refuse a value with a field that does not fit its rule.
 
     Args:
-        what: the value is, for the message: "study mine".
+        what: description of the value for the message, such as "study mine".
 
     Raises:
-        UsageError: naming the field, what it holds, and what was expected.
+        UsageError: names the field, its value, and what was expected.
     """
     for name, rule in rules.items():
         given = getattr(value, name)
@@ -83,13 +83,15 @@ def check_fields(what: str, value: object, rules: Mapping[str, Rule]) -> None:
 
 
 def called(what: str, function: Callable[..., Any], *arguments: object) -> Any:
-    """What a function of a person's gives.
+    """Call a user-defined function and return its result.
 
     Args:
-        what: it is, and how it is called, for the message.
+        what: description of the function and of its arguments, for the message.
 
     Raises:
-        UsageError: it fails in code that is not its author's: called so, or with these values.
+        UsageError: the function failed outside its author's code, because of its signature or
+            of the values it passed to a library. An exception raised in the author's own code
+            is passed on unchanged.
     """
     try:
         return function(*arguments)
@@ -102,21 +104,22 @@ def called(what: str, function: Callable[..., Any], *arguments: object) -> Any:
 
 
 def lacking(part: object, member: str) -> "UsageError":
-    """What to raise where a class of one's own has not what every such class gives itself."""
+    """The error for a user-defined class that lacks a method every such class must define."""
     return UsageError(
-        f"{type(part).__name__} has no {member} of its own: write one, as its base says"
+        f"{type(part).__name__} does not define {member}: define it, see its base class"
     )
 
 
 def raised_at(error: BaseException) -> str | None:
-    """Where in a person's own code an exception was raised: file, line and function.
+    """Where in the user's own code an exception was raised: file, line and function.
 
-    Their own is what is neither this package, nor the standard library, nor an installed one.
+    The user's own code is all code outside this package, the standard library and installed
+    packages.
 
     Returns:
-        The innermost such place, ``mine.py, line 12, in runs``; None where there is none.
+        The innermost such place, ``mine.py, line 12, in runs``; None if no frame is the user's.
     """
-    import sysconfig  # here: only where something is wrong
+    import sysconfig  # imported here because only errors need it
     import traceback
     from pathlib import Path
 
@@ -130,45 +133,45 @@ def raised_at(error: BaseException) -> str | None:
         in_library = any(Path(file).is_relative_to(folder) for folder in libraries)
         if not (is_installed or is_generated or in_library):
             functions = frame.f_code.co_qualname.split(".<locals>.")
-            named = [name for name in functions if name[0] != "<"]  # no comprehension, no lambda
+            named = [name for name in functions if name[0] != "<"]  # drops lambdas, comprehensions
             return f"{file}, line {line}" + (f", in {named[-1]}" if named else "")
     return None
 
 
 def in_one_line(error: BaseException) -> str:
-    """What an exception says, with the place in a person's own code where it was raised.
+    """The message of an exception, with the place in the user's own code where it was raised.
 
-    An `AllometryError` is a sentence already, which gets its place alone.
+    The message of an `AllometryError` is kept; other messages begin with the exception's type.
     """
     place = raised_at(error)
     where = f" ({place})" if place else ""
     if isinstance(error, AllometryError):
         return _cut(str(error)) + where
-    said = _words(error)
+    message = _words(error)
     if hasattr(error, "errors") and hasattr(error, "title"):  # a field of a spec, by pydantic
         wrong = []
         for e in error.errors():
             field = f"{'.'.join(map(str, e['loc']))}: " if e["loc"] else ""
             wrong.append(field + e["msg"].removeprefix("Value error, "))
-        said = f"{error.title}: {'; '.join(wrong)}"
+        message = f"{error.title}: {'; '.join(wrong)}"
     if isinstance(error, AttributeError) and error.name is not None:
-        there = (name for name in dir(error.obj) if not name.startswith("_"))
-        said += did_you_mean(error.name, there)
-    return _cut(f"{type(error).__name__}: {said}") + where
+        members = (name for name in dir(error.obj) if not name.startswith("_"))
+        message += did_you_mean(error.name, members)
+    return _cut(f"{type(error).__name__}: {message}") + where
 
 
 def _words(error: BaseException) -> str:
-    """The first line of what an exception says of itself, also where its own code fails there."""
+    """The first line of an exception's message, even if its own `__str__` fails."""
     import traceback
 
     if isinstance(error, SyntaxError):
         return error.msg
-    said = str(traceback.TracebackException(type(error), error, None))
-    return said.strip().partition("\n")[0]
+    message = str(traceback.TracebackException(type(error), error, None))
+    return message.strip().partition("\n")[0]
 
 
 class AllometryError(Exception):
-    """Base of every error meant for a person. `exit_code` follows sysexits.h."""
+    """Base class of errors meant for users. `exit_code` follows sysexits.h."""
 
     exit_code = 1
 
@@ -186,13 +189,13 @@ class DataError(AllometryError):
 
 
 class UnavailableError(AllometryError):
-    """Something that had to be fetched or started could not be."""
+    """Something needed could not be fetched or started."""
 
     exit_code = 69
 
 
 class DiskError(AllometryError):
-    """A file could not be written: the disk is full or the place is not ours."""
+    """A file could not be written, because the disk is full or permission is missing."""
 
     exit_code = 74
 
@@ -204,10 +207,10 @@ class StoreBusyError(AllometryError):
 
 
 def as_told(error: BaseException) -> AllometryError | None:
-    """An error of files or of their text that nobody put into words, as a sentence.
+    """The `AllometryError` for an uncaught `OSError` or `UnicodeError`.
 
     Returns:
-        None for any other: a defect, of which the traceback is wanted.
+        None for any other exception: it is a defect, and its traceback should be shown.
     """
     if isinstance(error, OSError):
         path, what = error.filename, error.strerror or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""A finding: a prediction beside what was measured, and the verdict between them; an analysis."""
+"""Findings: predictions compared with measurements, with verdicts; and analyses."""
 
 import io
 import math
@@ -58,22 +58,24 @@ RULES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A prediction beside what was measured.
+    """A prediction compared with a measurement.
 
     Attributes:
-        claim: the statement tested, in words that stand alone.
-        prediction: what the source predicts, in words, with its number where it has one.
+        claim: the statement tested, understandable without context.
+        prediction: the source's prediction in words, with its number if it has one.
         source: the work that makes the prediction.
-        measured: the number measured; NaN where the answer is only words.
-        low, high: ends of its 95% interval; NaN where there is none.
+        measured: the measured number; NaN if the answer has no number.
+        low, high: ends of its 95% interval; NaN without an interval.
         verdict: whether the measurement agrees with the prediction.
         answer: one sentence with the result.
-        control: the same measurement where there can be no effect (untrained
+        control: the same measurement where no effect is possible (untrained
             networks, for example), in words with its number.
-        unit: of `measured`, empty for a pure number.
-        figure: name of the figure that shows it; empty for none.
-        reproduces: whether it compares with printed numbers: to a tolerance, which is no interval.
-        exact: whether the number is counted or computed and has no scatter, so no interval.
+        unit: unit of `measured`; empty for a pure number.
+        figure: name of the figure that shows the finding; empty for none.
+        reproduces: whether the comparison is with printed numbers, within a tolerance instead of
+            an interval.
+        exact: whether the number is counted or computed without scatter, so that it needs no
+            interval.
     """
 
     claim: str
@@ -95,7 +97,7 @@ class Finding:
 
     @property
     def interval(self) -> Interval:
-        """The number measured with the ends of its interval."""
+        """The measured number with the ends of its interval."""
         return Interval(self.measured, self.low, self.high)
 
     def _repr_html_(self) -> str:
@@ -103,7 +105,7 @@ class Finding:
 
     @property
     def shown(self) -> str:
-        """The text "value [low, high] unit" to three digits; empty where there is no number."""
+        """The text "value [low, high] unit" to three digits; empty if `measured` is NaN."""
         if math.isnan(self.measured):
             return ""
         text = self.interval.shown(".3g", self.unit)
@@ -112,10 +114,10 @@ class Finding:
 
 
 class FindingFigure(NamedTuple):
-    """The figure that comes with a claim.
+    """The figure of a claim.
 
     Attributes:
-        draw: makes it. caption: one or two sentences.
+        draw: function that returns the figure. caption: one or two sentences.
     """
 
     draw: "Callable[[], Figure]"
@@ -128,12 +130,12 @@ class FindingFigure(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """Text on a page, such as what a model has written.
+    """Text on a page, such as text sampled from a language model.
 
     Attributes:
-        title: what it is of. facts: about that, in a few words.
-        opening: what the text follows. text: empty where there is none.
-        missing: why there is none.
+        title: the source of the text. facts: a few words about the source.
+        opening: the prompt before the text. text: empty if it is missing.
+        missing: why the text is missing.
     """
 
     title: str
@@ -144,10 +146,10 @@ class Passage(NamedTuple):
 
 
 class Passages(NamedTuple):
-    """Texts that stand side by side on a page.
+    """Texts side by side on a page.
 
     Attributes:
-        title: of the section. caption: one or two sentences.
+        title: title of the section. caption: one or two sentences.
     """
 
     title: str
@@ -156,7 +158,7 @@ class Passages(NamedTuple):
 
 
 def _hold(kind: type | tuple[type, ...], value: object) -> bool:
-    """Whether these are such values by name."""
+    """Whether the value is a mapping from names to instances of `kind`."""
     return (
         isinstance(value, Mapping)
         and all(isinstance(name, str) for name in value)
@@ -181,13 +183,13 @@ RULES_OF_ANALYSES = {
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything a study computes from its runs, once for the page and for all figures.
+    """Everything a study computes from its runs, once for the page and all figures.
 
     Attributes:
         findings: the headline first.
-        numbers: by name, what the figures draw: arrays, intervals, fitted lines.
-        fits: by name, shown in the report with their certificates.
-        figures: by name, of the claims, and those of a study that not every size has.
+        numbers: data for the figures by name: arrays, intervals, fitted lines.
+        fits: fits by name; the report shows them with their certificates.
+        figures: figures by name: those of the claims, and those that only some sizes have.
         passages: texts for the page.
     """
 
@@ -205,12 +207,12 @@ class Analysis:
 
 
 def same_results(some: Sequence[Finding], others: Sequence[Finding]) -> bool:
-    """Whether the findings have the same verdicts and the same numbers, as far as shown."""
+    """Whether the findings have the same verdicts and the same numbers to the shown digits."""
     return [(f.verdict, f.shown) for f in some] == [(f.verdict, f.shown) for f in others]
 
 
 def findings_html(findings: Sequence[Finding]) -> str:
-    """Findings as a table for notebooks: claim, what was measured, verdict, answer."""
+    """Findings as an HTML table for notebooks: claim, measured number, verdict, answer."""
     rows = "".join(
         f"<tr><td>{escape(f.claim)}</td><td>{escape(f.shown)}</td><td>{f.verdict}</td>"
         f"<td>{escape(f.answer)}</td></tr>"
@@ -221,7 +223,7 @@ def findings_html(findings: Sequence[Finding]) -> str:
 
 
 def findings_text(findings: Sequence[Finding], lines: int) -> list[str]:
-    """Findings in at most so many lines: verdict, claim, and what was measured."""
+    """Findings in at most `lines` lines: verdict, claim and measured number."""
     shown = findings if len(findings) <= lines else findings[: lines - 1]
     left = len(findings) - len(shown)
     numbers = ["" if math.isnan(f.measured) else f.interval.shown(".3g") for f in shown]
@@ -239,8 +241,8 @@ def findings_text(findings: Sequence[Finding], lines: int) -> list[str]:
 def at_least(interval: Interval, bound: float) -> Verdict:
     """Is a number at or above a bound?
 
-    Like all verdicts of an interval: agrees where the whole interval says so, disagrees where
-    none of it does, and undecided in between or without an interval (NaN).
+    As all verdicts from an interval: `agrees` if every value in the interval satisfies the
+    condition, `disagrees` if none does, `undecided` otherwise or without an interval (NaN).
     """
     if interval.low >= bound:
         return "agrees"
@@ -262,9 +264,9 @@ def inside(interval: Interval, low: float, high: float) -> Verdict:
 
 
 def equivalent(interval: Interval, margin: float) -> Verdict:
-    """Is a number zero but for a margin that is not worth telling from it?
+    """Is a number equivalent to zero within a margin?
 
-    Agrees where the 95% interval lies within the margin: two one-sided tests at 2.5% each
+    Agrees if the 95% interval lies within the margin: two one-sided tests at 2.5% each
     (Schuirmann 1987, doi:10.1007/BF01068419).
     """
     return inside(interval, -margin, margin)

@@ -10,8 +10,8 @@ __all__ = ["limit", "processors", "threads"]
 def processors() -> list[int]:
     """Numbers of the processors this process may run on, ascending; at least one.
 
-    Those of its affinity, which a container, a batch system or ``taskset`` may restrict;
-    all of the machine's where the system has no affinity (macOS).
+    These are the processors of its affinity mask, which a container, a batch system or
+    ``taskset`` may restrict. On a system without affinity (macOS) they are all processors.
     """
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
@@ -19,15 +19,15 @@ def processors() -> list[int]:
 
 
 def threads() -> int:
-    """Threads of a compiled program in this process; the last bits of a result go with them."""
+    """Threads of a compiled program in this process; the last bits of results depend on it."""
     return int(os.environ.get("NPROC") or len(processors()))  # NPROC is XLA's
 
 
 def limit(count: int) -> None:
-    """Have this process, and those it starts, use so many processors; before JAX is loaded.
+    """Restrict this process and its children to `count` processors; call before loading JAX.
 
     Raises:
-        UsageError: there are fewer, or the system sets no affinity (macOS).
+        UsageError: fewer are available, or the system has no affinity (macOS).
     """
     allowed = processors()
     if count > len(allowed):

@@ -1,4 +1,4 @@
-"""Run a study: what it declares, minus what is stored, is trained and stored."""
+"""Run a study: train and store the declared runs that are not stored yet."""
 
 import logging
 import math
@@ -35,28 +35,29 @@ from allometry.training.procedure import Pack, pending_packs, total_updates
 __all__ = ["Outcome", "run"]
 
 FAILED = 70  # EX_SOFTWARE of sysexits.h
-CHECKPOINT_MINUTES = 5.0  # the most work a kill costs; writing takes a second or less
+CHECKPOINT_MINUTES = 5.0  # the most work lost when killed; writing takes a second or less
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of running a study.
+    """The result of running a study.
 
     Attributes:
-        study: what was run.
-        table: the stored runs among those asked for.
-        trained: runs trained now.
-        stored_before: runs that were stored already.
-        diverged: of the stored runs asked for, how many diverged.
-        pending: of the runs asked for, how many are still to be trained.
-        seconds: this took, all in all.
-        signal: what asked to stop before the end (SIGINT, SIGTERM, SIGHUP), 0 for nothing.
-        quarantined: runs found damaged and trained again.
-        excluded: of the stored runs asked for, how many are excluded; none of them counts as
+        study: the study.
+        table: the requested runs that are stored.
+        trained: number of runs trained now.
+        stored_before: number of runs that were already stored.
+        diverged: number of stored requested runs that diverged.
+        pending: number of requested runs still to be trained.
+        seconds: total time of the call.
+        signal: number of the signal that stopped training early (SIGINT, SIGTERM, SIGHUP); 0
+            for none.
+        quarantined: number of damaged runs that were set aside to be trained again.
+        excluded: number of stored requested runs that are excluded; these never count as
             diverged.
-        failures: packs that could not be made, with what they wrote; their runs are pending.
+        failures: packs that failed, with their logs; their runs are pending.
     """
 
     study: Study
@@ -77,40 +78,40 @@ class Outcome:
 
     @cached_property
     def analysis(self) -> Analysis:
-        """What the study makes of the runs; empty before all of them are done."""
+        """The study's analysis of the runs; empty while runs are pending."""
         return self.study.analysis(self.table) if not self.pending else Analysis()
 
     @property
     def findings(self) -> list[Finding]:
-        """Of the analysis."""
+        """The findings of the analysis."""
         return list(self.analysis.findings)
 
     @property
     def notices(self) -> dict[str, int]:
-        """What was noticed of runs that cannot be, or have learnt nothing, with their number."""
+        """Notices about runs with impossible values or no learning, each with its run count."""
         return noticed(self.table)
 
     @property
     def in_words(self) -> str:
-        """How many runs were trained, stored before, and so on."""
+        """The numbers of runs trained, stored before, diverged and pending."""
         counts = f"{self.trained} runs trained, {self.stored_before} stored before, "
         counts += f"{self.diverged} diverged, {self.pending} pending"
         counts += f", {self.excluded} excluded" if self.excluded else ""
         return counts + (f", {len(self.failures)} packs failed" if self.failures else "")
 
     def __repr__(self) -> str:
-        """At most 12 lines: the counts, and the findings where all runs are done."""
+        """At most 12 lines: the counts, and the findings if no run is pending."""
         title = shortened(f"Outcome of {self.study.name}: {self.study.title}")
         counts = shortened(f"{self.in_words}; {self.seconds:.3g} s", 2, "  ")
         return "\n".join([*title, *counts, *findings_text(self.findings, 12 - 3)])
 
     def _repr_html_(self) -> str:
-        said = f"<p><b>{escape(self.study.title)}</b>: {self.in_words}</p>"
-        return printable(said) + findings_html(self.findings)
+        heading = f"<p><b>{escape(self.study.title)}</b>: {self.in_words}</p>"
+        return printable(heading) + findings_html(self.findings)
 
     @property
     def exit_code(self) -> int:
-        """0; after a signal as a shell shows it (SIGINT 130, SIGTERM 143); 70 where runs failed."""
+        """0; after a signal 128 plus its number (SIGINT 130, SIGTERM 143); 70 if runs failed."""
         if self.signal:
             return 128 + self.signal
         return FAILED if self.failures else 0
@@ -129,37 +130,38 @@ def run(
     keep: Keep | None = None,
     when_stopped: Literal["raise", "return"] = "raise",
 ) -> Outcome:
-    """Train the runs of a study that are not stored yet, and store each pack at once.
+    """Train the runs of a study that are not stored yet, and store each pack when it is done.
 
     Once all are stored, the runs that the study plans from them (`Study.later`) are trained too.
 
-    Ctrl-C, SIGTERM or SIGHUP (a closed terminal) finishes and stores the packs in flight, says
-    so, and ends the program as it would have; a second one stops at once. Stopped in any way,
-    the next call goes on where this one was; a long pack goes on from its last checkpoint, in
-    a folder beside the store.
+    After Ctrl-C, SIGTERM or SIGHUP (a closed terminal) the packs in flight are finished and
+    stored, a message says so, and the program ends as the signal asks. A second signal stops at
+    once. However the call was stopped, the next call continues from there; a long pack continues
+    from its last checkpoint, which is kept in a folder beside the store.
 
     Args:
-        study: a study, or its name or the path of its file or folder.
-        size: one of its sizes; None for its first.
-        seeds: the seeds, ``[0, 1]``; or how many, counted from its first; None for its own.
-        store: file the results are kept in.
+        study: a study, or its name, or the path of its file or folder.
+        size: one of the study's sizes; None for the first.
+        seeds: the seeds, such as ``[0, 1]``; or their number, counted from the study's first
+            seed; None for the study's default seeds.
+        store: file that keeps the results.
         changes: dotted field to new value, for every run: ``{"train.epochs": 3}``.
-        engine: where to train, or what gives it once there is something to train; None
-            for this process.
-        progress: None shows it where a person can see it, in a cell of a notebook and on stderr
-            where that is a terminal; True also in plain lines elsewhere; False nowhere; or an
-            object that is told how far it is (`allometry.engines.progress.Progress`).
-        checkpoint_every: minutes between the checkpoints of a pack under way, 0 for none;
-            None for five where the engine keeps any (`local` does).
-        keep: what is kept of each network it trains, in a folder beside the store: its
-            ``weights`` (`allometry.weights` reads them), or its ``state`` as well, from which the
-            same run with a longer length goes on.
-        when_stopped: by one signal: ``raise`` KeyboardInterrupt or SystemExit once the pack in
-            flight is stored, or ``return`` an `Outcome` with runs pending.
+        engine: engine that trains, or a function that returns it, called only if there are runs
+            to train; None for the local engine.
+        progress: None shows progress in a notebook cell, or on stderr if that is a terminal;
+            True also prints plain lines elsewhere; False shows nothing; or an object that is
+            notified (`allometry.engines.progress.Progress`).
+        checkpoint_every: minutes between checkpoints of a pack in training; 0 for none;
+            None for five minutes if the engine keeps checkpoints (`local` does).
+        keep: what to keep of each trained network, in a folder beside the store: its
+            ``weights`` (`allometry.weights` reads them), or its ``state`` as well, from which
+            the same run with a longer length continues.
+        when_stopped: what to do after one signal, once the pack in flight is stored: ``raise``
+            KeyboardInterrupt or SystemExit, or ``return`` an `Outcome` with runs pending.
 
     Raises:
-        UsageError, DataError, DiskError, StoreBusyError: in words for people.
-        KeyboardInterrupt: after Ctrl-C, and after the second signal.
+        UsageError, DataError, DiskError, StoreBusyError: see `allometry.errors`.
+        KeyboardInterrupt: after Ctrl-C, and after a second signal.
         SystemExit: with code 143 after SIGTERM, 129 after SIGHUP.
     """
     began = time.perf_counter()
@@ -216,7 +218,7 @@ def run(
 
 @dataclass(frozen=True)
 class _Packs:
-    """What is to be trained: of all the runs asked for, those that are not stored."""
+    """The packs of the requested runs that are not stored yet."""
 
     study: Study
     stages: Sequence[Sequence[Experiment]]
@@ -227,7 +229,7 @@ class _Packs:
     def train(
         self, engine: Engine, store: Store, progress: Progress
     ) -> tuple[int, tuple[Failure, ...]]:
-        """Train and store; the signal that asked to stop, 0 for none, and what failed."""
+        """Train and store the packs; return the signal that stopped them (0: none) and failures."""
         procedure = procedure_of(self.study)
         with phase("plan"):
             packs = [pack for specs in self.stages for pack in self._of_stage(specs)]
@@ -255,31 +257,31 @@ class _Packs:
             progress.end()
 
     def _of_stage(self, specs: Sequence[Experiment]) -> list[Pack]:
-        """The packs that are left of one stage: those of a stage do not depend on the others."""
+        """The pending packs of one stage; packs never mix runs of different stages."""
         wanted = {id(spec) for spec in self.pending}
         if not any(id(spec) in wanted for spec in specs):
             return []
         return pending_packs(procedure_of(self.study).packs(specs), self.pending)
 
     def _with_code(self, finished: Finished) -> dict[str, object]:
-        """Provenance with the parts of the code that made these runs."""
+        """The provenance of the pack, with the digests of the user code that made its runs."""
         digests = {result.spec.code for result in finished.results}
         parts = {code.digest: code.parts for code in self.codes if code.digest in digests - {""}}
         return {**finished.provenance, **({"code": parts} if parts else {})}
 
 
 class _Interrupted(KeyboardInterrupt):
-    """After Ctrl-C, or the interrupt of a notebook, which shows its words without a traceback."""
+    """Raised after Ctrl-C or a notebook's interrupt; notebooks show it without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"KeyboardInterrupt: {self}"]
 
 
 def _end_program(number: int, pending: int) -> NoReturn:
-    """What a signal does to a program that handles none."""
+    """End the program as the signal would if it were not handled."""
     if number == signal.SIGINT:
         raise _Interrupted(
-            f"what was finished is stored; {pending} runs are pending, and the same call goes on "
+            f"finished runs are stored; {pending} runs are pending, and the same call continues "
             "from there"
         )
     raise SystemExit(128 + number)
@@ -290,20 +292,20 @@ def _kept(study: Study, store: Path, keep: Keep | None, codes: Sequence[UserCode
         raise UsageError(f"keep: one of {', '.join(get_args(Keep))} expected, got {keep!r}")
     if keep and not procedure_of(study).keeps_networks:
         raise UsageError(
-            f"study {study.name} trains by a procedure of its own, which keeps no networks: leave "
-            "--keep out, and let it give the arrays to keep"
+            f"study {study.name} has its own training procedure, which keeps no networks: leave "
+            "out --keep (keep=), and let the procedure return the arrays to keep"
         )
     training_code = {code.digest: code.training for code in codes}
     return Kept.beside(store, keep, training_code)
 
 
 def _warn_of_networks(kept: Kept, stored: Collection[str]) -> None:
-    """Say how many runs were stored before networks were kept."""
+    """Warn how many stored runs have no kept network."""
     missing = sum(not kept.has(run_id) for run_id in stored)
     if missing:
         _log.warning(
-            "%d runs are stored without their weights: allometry forget removes runs, which are "
-            "then trained again",
+            "%d runs are stored without their weights: to train them again, remove them with "
+            "allometry forget",
             missing,
         )
 
@@ -311,13 +313,13 @@ def _warn_of_networks(kept: Kept, stored: Collection[str]) -> None:
 def _checkpoints(store: Path, minutes: float | None, kept: Kept) -> Checkpoints:
     every = CHECKPOINT_MINUTES if minutes is None else minutes
     if not 0 <= every < math.inf:
-        raise UsageError(f"checkpoint_every: minutes, 0 or more, expected, got {minutes!r}")
+        raise UsageError(f"checkpoint_every: minutes expected, 0 or more; got {minutes!r}")
     folder = store.with_name(store.name + ".checkpoints")
     return Checkpoints(folder, 60 * every or math.inf, kept)
 
 
 def _sweep(checkpoints: Checkpoints, done: set[str]) -> None:
-    """Remove checkpoints of stored runs, left by a process that was killed after storing them."""
+    """Remove checkpoints of stored runs; a process killed right after storing leaves them."""
     if checkpoints.any():
         checkpoints.remove(done)
     checkpoints.sweep()
@@ -327,18 +329,21 @@ def _engine(engine: Engine | Callable[[], Engine] | None, *, keeps: bool) -> Eng
     """The engine to train with.
 
     Args:
-        keeps: whether it was asked to keep packs under way, which one that cannot is refused for.
+        keeps: whether checkpoints or networks were asked for.
+
+    Raises:
+        UsageError: they were asked for, and the engine cannot keep them.
     """
     if engine is None:
-        # Brings JAX and takes a second, which a finished study does not need.
+        # Imports JAX, which takes a second; a finished study does not need it.
         from allometry.engines.local import LocalEngine
 
         return LocalEngine()
     chosen = engine() if callable(engine) else engine
     if keeps and not chosen.keeps_checkpoints:
         raise UsageError(
-            "checkpoints of packs under way (--checkpoint-every) and networks (--keep) are kept by "
-            "the local engine alone: leave them out"
+            "only the local engine keeps checkpoints (--checkpoint-every) and networks (--keep): "
+            "leave these options out, or use the local engine"
         )
     return chosen
 

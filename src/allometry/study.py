@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Notebook", "Study", "included", "noticed", "procedure_of"]
 
-TRAJECTORIES = "trajectories"  # the view that every study has
+TRAJECTORIES = "trajectories"  # a view that every study has
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """The notebook a study repeats.
+    """The notebook that a study repeats.
 
     Attributes:
-        number: its place among the five that Allometry began with, from 0.
+        number: its index, from 0, among the five notebooks that Allometry began with.
         name: its author's name for it.
         printed: its printed result, one or two sentences.
     """
@@ -53,7 +53,7 @@ class Notebook:
 
 
 def _all_are(kind: type | tuple[type, ...], value: object) -> bool:
-    """Whether it is a tuple or list of such values."""
+    """Whether the value is a tuple or list of instances of `kind`."""
     return isinstance(value, tuple | list) and all(isinstance(one, kind) for one in value)
 
 
@@ -84,39 +84,40 @@ class Study(Runs):
     """A question and everything needed to answer it.
 
     Attributes:
-        name: the module's name, the name on the command line.
-        title: a few words for headings; by default made of the name.
+        name: name on the command line; for a shipped study the name of its module.
+        title: a few words for headings; by default derived from the name.
         question: one sentence; by default the title.
-        prediction: the result its source expects, one sentence; by default the claims.
+        prediction: the result that the source expects, one sentence; by default the claims.
         source: author, title, identifier; by default the sources of the claims.
-        runs: the specs of a size, seed by seed; called as ``runs(size, seeds)`` with
-            `seeds` a sequence of integers.
+        runs: function ``runs(size, seeds)`` that returns the specs of a size; `seeds` is a
+            sequence of integers.
         sizes: names of the sizes from small to large; shipped studies use "quick",
-            "notebook" and "paper", a study of one's own any names.
-        seeds: the default seeds of each size; a size without an entry takes the one seed 0.
-        procedure: how runs are made; None trains every `RunSpec` by gradient descent.
-        later: for runs that are planned from the results of others: called as
-            ``later(size, table)`` once all runs so far are stored, with their table without
-            those that are excluded. It gives a `Stage`, whose plan is kept in the store, with
-            the time, before its runs are declared; or None when there is no more to train.
-            Called again after each stage, with the runs of it.
-        measures: name to function giving columns, of one trained `Network` or of what
-            the procedure passes it.
-        trajectory: the same, taken along training.
+            "notebook" and "paper", your study may use any names.
+        seeds: default seeds of each size; a size without an entry uses the single seed 0.
+        procedure: how runs are trained; None trains every `RunSpec` by gradient descent.
+        later: function ``later(size, table)`` that plans further runs from results. It is
+            called once all runs so far are stored, with the table of those that are not
+            excluded. It returns a `Stage`, or None if there is nothing more to train. The store
+            keeps the plan of the stage, with the time, before its runs are declared. After each
+            stage the function is called again with a table that includes the stage's runs.
+        measures: name to function that returns columns. The function gets one trained `Network`,
+            or what the procedure passes to measures.
+        trajectory: measures taken along training.
         claims: predictions that the package fits, judges and draws (`allometry.claims`); the first
             is the headline.
-        analyse: for what no claim says: table to an `Analysis`, or to a list of findings, which
-            come after those of the claims; called once for a report.
+        analyse: function of the table for everything the claims do not cover. It returns an
+            `Analysis` or a list of findings, which follow those of the claims. Called once for a
+            report.
         figures: functions ``(table, analysis) -> matplotlib Figure``; the first line
             of their docstring is the caption.
-        symbols: with their meanings, for its page; those of the columns of its claims (N, D, C)
-            and alpha are known.
-        views: name to function of the table giving another table, such as the source's own
+        symbols: symbol to meaning, for the study's page. Symbols of the columns of its claims
+            (N, D, C) and alpha need no entry.
+        views: name to function from the table to another table, such as one with the source's
             columns (``allometry table --view``).
-        notebook: the notebook it repeats, for the page that sets notebooks side by side.
-        notes: what was not reached and how this differs from its source, in sentences.
+        notebook: the notebook it repeats, for the page that compares notebooks.
+        notes: sentences on what was not reached and on differences from the source.
         origin: where other processes load the study from: its shipped name or the path of
-            its file. `allometry.studies.study` sets it; empty for one made in memory.
+            its file. `allometry.studies.study` sets it; empty for a study made in memory.
     """
 
     _: KW_ONLY
@@ -146,10 +147,10 @@ class Study(Runs):
             object.__setattr__(self, name, getattr(self, name) or default)
 
     def analysis(self, table: Table) -> Analysis:
-        """The claims judged, and the result of `analyse` behind them.
+        """Judge the claims, and append the result of `analyse`.
 
         Args:
-            table: the runs; claims and `analyse` see all but those that are excluded.
+            table: the runs; excluded runs are dropped before claims and `analyse` see them.
         """
         table = included(table)
         rest = self._analysed(table)
@@ -170,7 +171,7 @@ class Study(Runs):
         )
 
     def _analysed(self, table: Table) -> Analysis:
-        """What `analyse` gives, also where it is a list of findings."""
+        """The result of `analyse`; a list of findings is wrapped in an `Analysis`."""
         what = f"study {self.name}: analyse is called as analyse(table)"
         result = called(what, self.analyse, table) if self.analyse else ()
         if isinstance(result, Analysis):
@@ -183,11 +184,11 @@ class Study(Runs):
         return Analysis(tuple(result))
 
     def without_noticed(self, table: Table) -> tuple[Sequence[Finding], str]:
-        """The findings without the runs of which `noticed` says something.
+        """The findings from the runs without a notice (see `noticed`).
 
         Returns:
-            the findings, none where there are no such runs or no others; and why there are none
-            where the analysis cannot do without these runs.
+            the findings, empty if no run or every run has a notice; and an error message if the
+            analysis fails without these runs, else an empty string.
         """
         rows = included(table)
         others = [not text for text in rows["notice"].tolist()] if noticed(rows) else []
@@ -195,13 +196,14 @@ class Study(Runs):
             return (), ""
         try:
             return self.analysis(rows.take(np.array(others))).findings, ""
-        except Exception as error:  # of an analysis that was written for all runs
+        except Exception as error:  # an analysis written for all runs may fail on fewer
             return (), in_one_line(error)
 
     def view(self, name: str, table: Table) -> Table:
-        """A table in another form, of all runs but those that are excluded.
+        """Another form of the table, without excluded runs.
 
-        Every study has ``trajectories``, `Table.along_training`, if not one of its own.
+        Every study has the view ``trajectories`` (`Table.along_training`), unless it defines its
+        own view of that name.
 
         Raises:
             UsageError: the study has no such view.
@@ -221,7 +223,7 @@ class Study(Runs):
         return made
 
     def __repr__(self) -> str:
-        """At most 12 lines: what is asked, of which sizes, and what is measured."""
+        """At most 12 lines: the question, the prediction, the sizes and the measures."""
         rows = [
             ("question", self.question),
             ("predicted", self.prediction),
@@ -243,7 +245,7 @@ class Study(Runs):
 
     @property
     def command_name(self) -> str:
-        """What names it on the command line: its shipped name, or its file."""
+        """The study's argument on the command line: its shipped name, or its file."""
         file = Path(self.origin)
         if file.name == "study.py":
             return f"./{file.parent.name}"
@@ -251,7 +253,7 @@ class Study(Runs):
 
 
 def noticed(table: Table) -> dict[str, int]:
-    """What was noticed of runs that cannot be, or have learnt nothing, with how many they are."""
+    """Notices about runs with impossible values or no learning, each with its run count."""
     texts = table["notice"].tolist() if "notice" in table else []
     return dict(Counter(text for text in texts if text))
 
@@ -260,7 +262,7 @@ def procedure_of(study: Study) -> Procedure:
     """The study's own procedure, or training by gradient descent."""
     if study.procedure is not None:
         return study.procedure
-    # Brings JAX, which a study with a procedure of its own may not need.
+    # Imports JAX, which a study with its own procedure may not need.
     from allometry.training.loop import Training
 
     return Training()

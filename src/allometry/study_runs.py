@@ -1,4 +1,4 @@
-"""The runs of a study: listed by it or planned from results, checked, marked with their code."""
+"""The runs of a study, listed or planned from results: checks, and the code that defines them."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ __all__ = ["Declared", "Runs", "Stage", "included"]
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
-FIRST_SEED = 0  # of a size that names no seeds
+FIRST_SEED = 0  # first seed of a size without default seeds
 
 
 def _is_name(value: object) -> bool:
-    """Whether it is a word that files, columns of a table and command lines can hold."""
+    """Whether it is a word that can be part of file names, tables and command lines."""
     return isinstance(value, str) and value.isprintable() and not {"/", "\\"} & {*value}
 
 
 def _are_functions(value: object) -> bool:
-    """Whether these are functions by name."""
+    """Whether the value is a mapping from names to functions."""
     return (
         isinstance(value, Mapping)
         and all(isinstance(name, str) for name in value)
@@ -39,7 +39,7 @@ def _are_functions(value: object) -> bool:
 
 
 def _are_seeds(value: object) -> bool:
-    """Whether these are seeds by size."""
+    """Whether the value is a mapping from sizes to sequences of seeds."""
     return isinstance(value, Mapping) and all(
         np.iterable(seeds) and not isinstance(seeds, str) for seeds in value.values()
     )
@@ -59,20 +59,20 @@ RULES = {
     "seeds": Rule(_are_seeds, "{'quick': (0, 1, 2)}, seeds by size,"),
     "procedure": Rule(
         lambda procedure: procedure is None or isinstance(procedure, Procedure),
-        "a Procedure, Function(train) say,",
+        "a Procedure, such as Function(train),",
     ),
 }
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Runs planned from the table of others, and what is expected of them.
+    """Runs planned from the table of earlier runs, with predictions about them.
 
     Attributes:
         name: a few words, for the store and the page.
-        runs: the specs, none of which the table has.
-        predicted: JSON data, the losses predicted of these runs say. The store keeps it, with
-            the time, before the runs are declared (`Table.plans`).
+        runs: the specs; none of them may be in the table.
+        predicted: predictions as JSON data, such as the losses of these runs. The store keeps
+            them, with the time, before the runs are declared (`Table.plans`).
     """
 
     name: str
@@ -82,7 +82,7 @@ class Stage:
 
 @dataclass(frozen=True, repr=False)
 class Runs:
-    """What a study trains and measures; the attributes are those of `Study`."""
+    """What a study trains and measures; `Study` documents the attributes."""
 
     name: str
     _: KW_ONLY
@@ -95,7 +95,7 @@ class Runs:
     procedure: Procedure | None = None
 
     def __post_init__(self) -> None:
-        """Refuse fields that cannot be meant."""
+        """Refuse invalid fields."""
         name = printable(self.name) if isinstance(self.name, str) else quoted(self.name)
         check_fields(f"study {name}", self, RULES)
         if not all(size in self.sizes for size in self.seeds):
@@ -107,7 +107,7 @@ class Runs:
 
     @property
     def measure_names(self) -> tuple[str, ...]:
-        """Names of measures as they are in each spec, and so in its `run_id`."""
+        """Names of the measures as stored in each spec, and so part of its `run_id`."""
         return (*sorted(self.measures), *sorted(f"trajectory:{n}" for n in self.trajectory))
 
     def specs(
@@ -116,7 +116,7 @@ class Runs:
         seeds: int | Sequence[int] | None = None,
         changes: Changes | None = None,
     ) -> list[Experiment]:
-        """The runs of one size, as `specs_and_code` gives them."""
+        """The runs of one size; see `specs_and_code`."""
         return self.specs_and_code(size, seeds, changes)[0]
 
     def specs_and_code(
@@ -125,17 +125,17 @@ class Runs:
         seeds: int | Sequence[int] | None = None,
         changes: Changes | None = None,
     ) -> tuple[list[Experiment], list[UserCode]]:
-        """The runs of one size, and the code of the user that they are made by.
+        """The runs of one size, and the user code that defines them.
 
         Args:
             size: one of `sizes`.
-            seeds: the seeds, or how many, counted up from the first; None for the study's
-                defaults.
+            seeds: the seeds; or their number, counted up from the size's first seed; None for
+                the study's defaults.
             changes: dotted field to new value, applied to every run (``--set``).
 
         Raises:
-            UsageError: the study has no such size, its specs no such field, there are no runs, two
-                are equal, or a trajectory would have no points.
+            UsageError: the study has no such size, its specs have no such field, there are no
+                runs, two runs are equal, or a trajectory would have no points.
         """
         self._check_size(size)
         run_seeds = tuple(self.seeds.get(size, (FIRST_SEED,)))
@@ -146,32 +146,32 @@ class Runs:
             seed_names = ", ".join(map(str, run_seeds)) or "none"
             raise UsageError(
                 f"study {self.name}, size {size!r}, seeds {seed_names}: no runs; runs(size, seeds) "
-                "gave an empty list, and nothing was done"
+                "returned an empty list, and nothing was done"
             )
         specs, codes = self._with_code(size, given, changes)
         if self.trajectory and self.procedure is None and not any(map(_has_points, specs)):
             raise UsageError(
-                f"study {self.name}: trajectory= records nothing without points of measurement: "
-                "give TrainSpec(measure_every=...), epochs from one point to the next, or "
-                "measure_steps=..., how many (or --set train.measure_every=...)"
+                f"study {self.name}: trajectory= records nothing without measuring points: give "
+                "TrainSpec(measure_every=...), the epochs between two points, or "
+                "measure_steps=..., the number of points (or --set train.measure_every=...)"
             )
         return specs, codes
 
     def next_stage(
         self, size: str, table: Table, changes: Changes | None
     ) -> tuple[Stage, list[UserCode]] | None:
-        """The runs that a study plans from others, with the code of the user that makes them.
+        """The runs that the study plans from earlier runs, with the user code that defines them.
 
         Args:
-            size: of the runs.
-            table: of all runs so far, of earlier stages too, without those that are excluded.
+            size: size of the runs.
+            table: all runs so far, including those of earlier stages, without excluded runs.
             changes: dotted field to new value, applied to every run (``--set``).
 
         Returns:
-            None where there is no more to train.
+            None if there is nothing more to train.
 
         Raises:
-            UsageError: `later` gave no `Stage`, or one whose runs cannot be meant.
+            UsageError: `later` returned neither a `Stage` nor None, or a stage with invalid runs.
         """
         self._check_size(size)
         if self.later is None:
@@ -182,21 +182,21 @@ class Runs:
             return None
         if not isinstance(stage, Stage):
             raise UsageError(
-                f"study {self.name}: later(size, table) gives a Stage(name, runs=[...]) or None; "
-                f"got {quoted(stage)}"
+                f"study {self.name}: later(size, table) must return a Stage(name, runs=[...]) or "
+                f"None, got {quoted(stage)}"
             )
         given = self._checked(f"stage {stage.name!r}: runs", stage.runs)
         if not given:
             raise UsageError(
-                f"study {self.name}: stage {stage.name!r} has no runs; later(size, table) gives "
-                "None where there is no more to train"
+                f"study {self.name}: stage {stage.name!r} has no runs; later(size, table) must "
+                "return None if there is nothing more to train"
             )
         runs, codes = self._with_code(size, given, changes)
         again = set(run_ids(runs)) & set(table["run_id"].tolist())
         if again:
             raise UsageError(
-                f"study {self.name}: stage {stage.name!r} plans {len(again)} runs that the table "
-                "has already: later(size, table) gives runs that are not in the table, or None"
+                f"study {self.name}: stage {stage.name!r} plans {len(again)} runs that are already "
+                "in the table: later(size, table) must return runs that are not, or None"
             )
         return Stage(stage.name, runs, stage.predicted), codes
 
@@ -208,30 +208,33 @@ class Runs:
             )
 
     def _listed(self, size: str, seeds: Sequence[int]) -> list[Experiment]:
-        """What `runs` gives."""
+        """The specs that `runs` returns."""
         what = f"study {self.name}: runs is called as runs(size, seeds)"
         return self._checked("runs(size, seeds)", called(what, self.runs, size, seeds))
 
     def _checked(self, what: str, given: object) -> list[Experiment]:
-        """The specs in a list of them, or one that stands alone.
+        """The specs of an iterable of specs, or of a single spec.
 
         Args:
-            what: gave them, for the message.
+            what: the function that returned them, for the message.
+
+        Raises:
+            UsageError: a value that is no spec of the expected class.
         """
         specs: list[Any] = list(given) if np.iterable(given) else [given]
         kind = RunSpec if self.procedure is None else Experiment
         strange = [spec for spec in specs if not isinstance(spec, kind)]
         if strange:
             raise UsageError(
-                f"study {self.name}: {what} gives a list of RunSpec, or with procedure= "
-                f"of another Experiment; got {quoted(strange[0])}"
+                f"study {self.name}: {what} must be a list of RunSpec (with procedure= of another "
+                f"Experiment), got {quoted(strange[0])}"
             )
         return specs
 
     def _with_code(
         self, size: str, given: Sequence[Experiment], changes: Changes | None
     ) -> tuple[list[Experiment], list[UserCode]]:
-        """Runs with their measures, code and changes, and the code of the user they are made by."""
+        """The runs with measures, code digest and changes filled in, and their user code."""
         codes = self.codes(user_classes(given))
         measures = self.measure_names
         specs = [
@@ -244,30 +247,30 @@ class Runs:
         return specs, list({code.digest: code for code in codes}.values())
 
     def _check(self, specs: Sequence[Experiment], size: str) -> None:
-        """Refuse, before anything is trained or written, what cannot be meant."""
+        """Refuse a list with two equal runs, before anything is trained or written."""
         names = run_ids(specs)
         first = {name: place for place, name in reversed(list(enumerate(names)))}
         for place, name in enumerate(names):
             if first[name] < place:
                 raise UsageError(
                     f"study {self.name}: two runs of size {size!r} are the same, number "
-                    f"{first[name]} and {place} of the list, counted from 0: what they are to "
-                    "differ in, the seed say, is not in their specs"
+                    f"{first[name]} and {place} of the list, counted from 0: their specs must "
+                    "differ, in the seed for example"
                 )
 
     def codes(self, classes: Sequence[frozenset[type[Spec]]]) -> list[UserCode]:
-        """The code that makes runs whose specs have these classes of a user's; one for each."""
+        """The user code behind runs, one entry for each set of user-defined spec classes."""
         roots = dict(self._roots())
         known = {
-            some: user_code(roots, some, self.runs)._replace(
-                training=user_code({}, some, self.runs).digest
+            key: user_code(roots, key, self.runs)._replace(
+                training=user_code({}, key, self.runs).digest
             )
-            for some in dict.fromkeys(classes)
+            for key in dict.fromkeys(classes)
         }
-        return [known[some] for some in classes]
+        return [known[key] for key in classes]
 
     def _roots(self) -> Iterator[tuple[str, object]]:
-        """What of this study decides its runs, shipped parts under their own names left out."""
+        """The objects of this study that decide its runs, except shipped ones under their name."""
         shipped = is_shipped(self.runs)
         kinds = (("measure", self.measures), ("trajectory", self.trajectory))
         for kind, functions in kinds:
@@ -289,25 +292,26 @@ def _is_measure(name: str, function: Callable[..., object]) -> bool:
 
 
 def _asked_seeds(seeds: int | Sequence[int], first: int) -> tuple[int, ...]:
-    """The seeds asked for: these, or so many from the first."""
+    """The seeds: as listed, or as many as asked for, counted from `first`."""
     try:
         if np.iterable(seeds):
             return tuple(index(seed) for seed in seeds)
         return tuple(range(first, first + index(seeds)))
     except TypeError:
         raise UsageError(
-            f"seeds: how many, 3 say, or a list of them, [0, 1] say, expected, got {quoted(seeds)}"
+            f"seeds: a number of seeds such as 3, or a list such as [0, 1], expected, got "
+            f"{quoted(seeds)}"
         ) from None
 
 
 def _has_points(spec: Experiment) -> bool:
-    """Whether a run is measured along training, as the default procedure does it."""
+    """Whether the default procedure would measure this run along training."""
     train = getattr(spec, "train", None)
     return bool(getattr(train, "measure_every", 0) or getattr(train, "measure_steps", 0))
 
 
 def included(table: Table) -> Table:
-    """The rows that analyses and figures see: all but those that are excluded."""
+    """The rows that analyses and figures see: all except excluded runs."""
     if "excluded_because" not in table:
         return table
     return table.take(table["status"] != "excluded").without("excluded_because")
@@ -318,12 +322,12 @@ def included(table: Table) -> Table:
 
 @dataclass
 class Declared:
-    """The runs of a study in an open store, and those that it plans from them.
+    """The runs of a study in an open store, and the runs that the study plans from them.
 
     Attributes:
-        stages: specs of the runs that the study lists, then those of each stage that follows.
-        codes: of the user, that makes them.
-        quarantined: runs found damaged and set aside.
+        stages: specs of the runs that the study lists, then those of each later stage.
+        codes: user code that defines the runs.
+        quarantined: number of damaged runs that were set aside.
     """
 
     study: Runs
@@ -337,18 +341,18 @@ class Declared:
 
     @property
     def specs(self) -> list[Experiment]:
-        """Of all runs so far."""
+        """The specs of all runs so far."""
         return [spec for stage in self.stages for spec in stage]
 
     def mend(self, specs: Sequence[Experiment]) -> None:
-        """Set aside what is damaged of these runs."""
+        """Set aside the damaged ones among these runs."""
         self.quarantined += sum(bool(one.run_id) for one in self.store.mend(specs))
 
     def add_stages(self) -> bool:
-        """Plan the runs of every stage to which the stored runs lead, and keep the plans.
+        """Plan every further stage that the stored runs allow, and store the plans.
 
         Returns:
-            whether there are more runs than before.
+            whether runs were added.
         """
         before = len(self.specs)
         while self.study.later and not self.store.pending(self.specs):
@@ -358,7 +362,7 @@ class Declared:
                 break
             stage, codes = planned
             known = set(run_ids(self.specs))
-            if known.issuperset(run_ids(stage.runs)):  # excluded: the study does not see them
+            if known.issuperset(run_ids(stage.runs)):  # all excluded, so `later` cannot see them
                 break
             key = (self.study.name, self.size, self.variant)
             self.store.plan(*key, stage.name, stage.runs, stage.predicted)
@@ -368,7 +372,7 @@ class Declared:
         return len(self.specs) > before
 
     def declare(self) -> list[Experiment]:
-        """Declare all runs so far; those that are not stored."""
+        """Declare all runs so far; return those that are not stored."""
         key = (self.study.name, self.size, self.variant)
         earlier = self.store.declare(*key, self.specs)
         _warn_of_code(self.study, self.codes, earlier, self.store)
@@ -378,11 +382,11 @@ class Declared:
 def _warn_of_code(
     study: Runs, codes: Sequence[UserCode], earlier: Sequence[EarlierCode], store: Store
 ) -> None:
-    """Say in a line each what code has no source, and which stored runs have other code."""
+    """Warn of code without source, and of stored runs made by other code; one line for each."""
     for code in codes:
         if not is_known(code.digest):
             _log.warning(
-                "%s: %s: no source to be read, so these runs are never taken for stored ones; "
+                "%s: %s: no source to be read, so stored results of these runs cannot be reused; "
                 "write the study to a file, or load it again if it was edited",
                 study.name, ", ".join(code.unknown),
             )  # fmt: skip
@@ -392,6 +396,6 @@ def _warn_of_code(
         _log.warning(
             "%s: %s since %d stored runs were made; they stay: allometry table %s --set code=%s "
             "--store %s",
-            study.name, changed or "its code is another", before.runs, study.name, before.name,
+            study.name, changed or "its code changed", before.runs, study.name, before.name,
             store.path,
         )  # fmt: skip

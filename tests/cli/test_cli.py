@@ -327,7 +327,7 @@ def test_runs_are_excluded_with_a_reason_that_is_shown_and_included_again(
     place, at = own[0] / "own.py", ("--store", store)
     pick = ("--where", "hidden_sizes=(4,)", "--where", "seed=2")
     said = allometry("exclude", place, *pick, "--reason", "a <bad> disk", *at)
-    assert said.code == 0 and said.out == "1 run excluded of own quick: a <bad> disk\n"
+    assert said.code == 0 and said.out == "1 run excluded (own quick): a <bad> disk\n"
     (entry,) = allometry("status", *at, "--json").document["studies"]
     assert (entry["done"], entry["excluded"], entry["pending"]) == (3, 1, 0)
     assert entry["reasons"] == [{"reason": "a <bad> disk", "runs": 1}]
@@ -354,7 +354,7 @@ def test_forgetting_shows_what_goes_and_asks_for_yes_off_a_terminal(store, own, 
     (entry,) = allometry("status", *at, "--json").document["studies"]
     assert entry["done"] == 4
     said = allometry("forget", "own", "--where", "seed=2", "--yes", *at)
-    assert said.code == 0 and said.out == "2 runs forgotten of own quick\n"
+    assert said.code == 0 and said.out == "2 runs forgotten (own quick)\n"
     again = allometry("run", own[0] / "own.py", *at, "--json").document
     assert (again["trained"], again["stored_before"]) == (2, 2)
     gone = allometry("forget", own[0] / "own.py", "--yes", *at, "--json").document

@@ -104,7 +104,7 @@ def test_by_in_json_and_in_a_file_is_the_document_of_the_library(call, tmp_path)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--shared alpha", "name the columns that make them with --by"),
+        ("--shared alpha", "name their columns with --by"),
         ("--by family --figure a.svg", "--figure is for one fit"),
         ("--by famly", "did you mean 'family'?"),
         ("--by family --shared alfa", "did you mean 'alpha'?"),

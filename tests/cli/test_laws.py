@@ -114,10 +114,10 @@ def test_help_says_what_objectives_intervals_and_clusters_are(call):
     said = " ".join(out.split())
     assert code == 0
     for words in (
-        "squared_log: squares, for errors in percent",
+        "squared_log: squared residuals of log y, for relative errors",
         "squared: squares of y - f",
         "fractional: to all rows with random weights",
-        "profile: likelihood along each parameter",
+        "profile: profile likelihood",
         "checkpoints of one run (its column)",
         "in units of y",
     ):

@@ -187,15 +187,15 @@ MADE = "[made(spec, measures) for spec in pack.specs]"
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        ("None", "got None"), ("[]", "got 0 for 1 specs"), ("[3]", "got one of 3"),
-        ("[made(Net(width=9, seed=9), measures)]", "got 1 for 1 specs, or of other specs"),
-        ("[RunResult(None, 'done', {}, 0.0)]", "got one of RunResult("),
+        ("None", "got None"), ("[]", "got 0 for 1 specs"), ("[3]", "got 3 in the list"),
+        ("[made(Net(width=9, seed=9), measures)]", "got 1 for 1 specs, or for other specs"),
+        ("[RunResult(None, 'done', {}, 0.0)]", "got RunResult("),
     ],
 )  # fmt: skip
 def test_a_procedure_gives_a_result_of_each_spec_or_is_refused(own, allometry, made, said):
     """What it leaves out would stay pending, and what it makes besides would be stored."""
     code, out, err = allometry("run", own((MADE, made)), "--json")
-    assert (code, out) == (2, "") and "gives a RunResult or RunFailure of each spec" in err
+    assert (code, out) == (2, "") and "must return a RunResult or RunFailure for each spec" in err
     assert said in err
     assert allometry("table", "own")[0] == 2, "nothing is stored"
 
@@ -218,8 +218,8 @@ def test_a_result_that_could_not_be_read_again_is_not_stored(own, allometry, res
 
 def test_packs_updates_and_figures_of_another_kind_are_refused(own, allometry):
     for method, given, said in (
-        ("packs", "None", "packs(specs) gives a list of Pack, got None"),
-        ("updates", "'x'", "updates(spec) gives a whole number, got 'x'"),
+        ("packs", "None", "packs(specs) must return a list of Pack, got None"),
+        ("updates", "'x'", "updates(spec) must return an integer, got 'x'"),
     ):
         before = "    def run(self,"
         path = own((before, f"    def {method}(self, given):\n        return {given}\n\n{before}"))
@@ -228,7 +228,7 @@ def test_packs_updates_and_figures_of_another_kind_are_refused(own, allometry):
     allometry("run", own())
     path = own(("return panels(1, 1)[0]", "return None"))
     code, _, err = allometry("report", path)
-    assert code == 2 and "figure 'figure': a figure of Matplotlib expected, got None" in err
+    assert code == 2 and "figure 'figure': a Matplotlib figure expected, got None" in err
 
 
 def test_a_bug_shows_its_traceback_when_asked(own, allometry, tmp_path):
@@ -267,7 +267,7 @@ def test_a_run_that_fails_is_named_and_costs_no_other(own, allometry, measure, s
 def test_the_advice_names_a_command_for_a_study_of_ones_own(own, allometry):
     allometry("run", own())
     code, _, err = allometry("table", "own", "--set", "width=3")
-    assert code == 2 and "or with the path of its file" in err
+    assert code == 2 and "with the path of its file" in err
 
 
 def test_a_log_is_shown_by_its_lines_alone(capsys):

@@ -182,7 +182,7 @@ def test_next_runs_are_printed_and_written(call):
          "--account lifetime", "with inference the plan chooses the size"),
         (f"plan --parameters {PUBLISHED} --compute 1e24 {MAPPED}", "leave the columns out"),
         (f"plan --parameters {PUBLISHED} --compute 1e24 --filter a<1", "has no effect"),
-        (f"plan --parameters {PUBLISHED} --compute 1e24 -o plan.pdf", "plan.json or plan.html"),
+        (f"plan --parameters {PUBLISHED} --compute 1e24 -o plan.pdf", "written as .json or .html"),
         ("next runs.csv --budget 1e20 --target law", "state which columns"),
         ("plan runs.csv --compute 1e21 --map C=params --map D=tokens --map L=loss",
          "Compute N with N=params/6/tokens"),

@@ -117,7 +117,7 @@ def test_a_new_study_takes_nobody_elses_name(tmp_path, capfd):
         with pytest.raises(SystemExit) as ended:
             cli.main(["new", str(tmp_path / name)])
         assert ended.value.code == 2
-        assert "is there already" in capfd.readouterr().err
+        assert "already exists" in capfd.readouterr().err
     assert (tmp_path / "mine.py").read_text() == "good"
 
 

@@ -134,7 +134,10 @@ def test_a_thousand_lies_are_refused_or_stored_as_told(sweep):
 LIES = {
     "NaN in the provenance": ("head['provenance'].update(x=float('nan'))", "NaN"),
     "a list in the provenance": ("head['provenance'].update(x=[1])", "provenance.x"),
-    "code in the provenance": ("head['provenance'].update(code='x')", "for the coordinator"),
+    "code in the provenance": (
+        "head['provenance'].update(code='x')",
+        "only the coordinator may set the code",
+    ),
     "a provenance that is none": ("head.update(provenance=[])", "provenance"),
     "seconds of 400 digits": ("run.update(seconds=10**400)", "cannot be kept exactly"),
     "negative seconds": ("run.update(seconds=-1.0)", "seconds"),
@@ -149,11 +152,11 @@ LIES = {
     "2**64": ("run.update(row='{\"a\":%d}' % 2**64)", "cannot be kept exactly"),
     "two cells": ('run.update(row=\'{"a":1,"a":2}\')', "twice"),
     "half a character": (r"""run.update(row='{"\\ud800":1}')""", "half a character"),
-    "no row": ("run.update(row='[]')", "no object"),
+    "no row": ("run.update(row='[]')", "not a JSON object"),
     "a reserved column": ('run.update(row=\'{"run_id":"x"}\')', "already"),
     "a list in a cell": ("run.update(row='{\"a\":[1]}')", "list"),
     "no float": ('run.update(row=\'{"a":{"float":"x"}}\')', "dict"),
-    "one run twice": ("head['runs'].append(run)", "other runs"),
+    "one run twice": ("head['runs'].append(run)", "not the ordered ones"),
     "another order": ("head.update(order='f' * 64)", "another order"),
 }
 
@@ -171,10 +174,10 @@ def test_a_lie_is_named(sweep, name):
     ("text", "length", "said"),
     [
         (b"[" * 200_000, None, "deep"),
-        (b"[]", None, "no object"),
-        (b"", None, "longer than all"),
-        (b"{}", 2**63, "longer than all"),
-        (b"{}", 3, "longer than all"),
+        (b"[]", None, "not a JSON object"),
+        (b"", None, "longer than the delivery"),
+        (b"{}", 2**63, "longer than the delivery"),
+        (b"{}", 3, "longer than the delivery"),
         (b'{"schema":' + b"9" * 100_000 + b"}", None, "cannot be kept exactly"),
         (b"\xff", None, "UTF-8"),
     ],

@@ -51,7 +51,10 @@ def test_a_pack_that_raises_is_a_failure_and_the_others_go_on(tmp_path):
     [
         (lambda spec: RunFailure(spec, "no luck"), "no luck"),
         (lambda spec: replace(result(spec), row={"x": [1]}), "column 'x': a number or a string"),
-        (lambda spec: replace(result(spec), row={"seed": 1}), "'seed', which every table has"),
+        (
+            lambda spec: replace(result(spec), row={"seed": 1}),
+            "'seed', which every table already has",
+        ),
         (lambda spec: replace(result(spec), trajectories={"w": "a"}), "trajectory 'w'"),
     ],
 )

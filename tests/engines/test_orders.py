@@ -95,7 +95,7 @@ def test_a_worker_of_another_version_is_refused():
 def test_a_worker_with_another_source_of_the_package_is_refused():
     mine, all_packs = packs()
     order = changed(Orders(mine).write(all_packs[0]), lambda document: document.update(source="0"))
-    with pytest.raises(DataError, match="the source of allometry is another on this worker"):
+    with pytest.raises(DataError, match="the source of allometry on this worker differs"):
         read_order(order)
 
 
@@ -105,7 +105,7 @@ def test_a_run_that_is_another_one_here_is_refused():
     def other_value(document):
         document["runs"][0]["spec"]["inner"]["rate"] = 0.75
 
-    with pytest.raises(DataError, match="another one on this worker"):
+    with pytest.raises(DataError, match="differs on this worker"):
         read_order(changed(Orders(mine).write(all_packs[0]), other_value))
 
 

@@ -43,7 +43,7 @@ def test_what_json_can_say_comes_back_exactly(value):
         (r'"\ud83d"', r"half a character, \\ud83d"),
         (r'{"\uDE00": 1}', r"half a character, \\ude00"),
         ("\ud800", "half a character"),
-        (b"\xff", "UTF-8 expected, byte 1 is none"),
+        (b"\xff", "UTF-8 expected, byte 1 is invalid"),
         (b'{"a": "\xed\xa0\x80"}', "UTF-8 expected"),
         ("[" * 200_000, f"nested more than {MOST_DEEP} deep"),
         ('{"a":' * 200_000, f"nested more than {MOST_DEEP} deep"),

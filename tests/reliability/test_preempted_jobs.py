@@ -89,5 +89,5 @@ def test_a_job_that_times_out_fails_in_words_and_costs_no_other(
     assert (outcome.trained, outcome.pending, outcome.exit_code) == (RUNS - 12, 12, 70)
     assert len(outcome.failures) == 2, "width 5, in two seeds"
     for failure in outcome.failures:
-        assert "came to the time limit of 1 min" in failure.reason and "in hang" in failure.reason
+        assert "reached the time limit of 1 min" in failure.reason and "in hang" in failure.reason
         assert "SBATCH_TIMELIMIT=00:02:00" in failure.reason

@@ -77,7 +77,7 @@ def test_an_exclusion_that_was_damaged_is_told_and_set_aside(path):
     raw.close()
     with Store(path) as store:
         assert len(store.verify().damaged) == 1
-        with pytest.raises(DataError, match="the reason it is excluded for is damaged"):
+        with pytest.raises(DataError, match="the reason for its exclusion is damaged"):
             store.table("tiny", "quick")
     assert run(study(6), store=path, engine=Imagined()).quarantined == 1
     with Store(path) as store:

@@ -64,7 +64,7 @@ def test_what_is_exported_is_what_is_imported(stored, tmp_path):
 
 def test_a_folder_with_files_is_refused(stored, tmp_path):
     (tmp_path / "x").write_text("")
-    with pytest.raises(UsageError, match="is no empty folder"):
+    with pytest.raises(UsageError, match="is not an empty folder"):
         export_runs(table(study(), store=stored), tmp_path, store=stored)
     with pytest.raises(UsageError, match="one of tensorboard"):
         export_runs(table(study(), store=stored), tmp_path / "new", store=stored, to="wandb")

@@ -122,5 +122,5 @@ def test_runs_that_have_no_text_to_give_are_refused(stored, tmp_path, monkeypatc
     with pytest.raises(UsageError, match=r"--keep weights.*allometry forget --run"):
         al.sample(run_id, store=store)
     monkeypatch.setattr(Kept, "weights", lambda kept, name: {"embedding": np.ones((256, 16))})
-    with pytest.raises(DataError, match="of another run, or its LanguageModel is not the one"):
+    with pytest.raises(DataError, match="to another run, or its LanguageModel is not Allometry"):
         al.sample(run_id, store=stored.store)

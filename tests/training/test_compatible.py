@@ -84,7 +84,7 @@ class Direction(Optimizer):
 
 
 def test_complete_updates_are_no_direction():
-    with pytest.raises(UsageError, match=r"Complete.direction goes up .*optax.scale_by_adam"):
+    with pytest.raises(UsageError, match=r"direction has the wrong sign.*optax.scale_by_adam"):
         prepared(optimizer=Complete(learning_rate=0.1))
     prepared(optimizer=Direction(learning_rate=0.1))
 

@@ -236,7 +236,7 @@ def test_a_yield_that_is_no_pair_is_refused_in_words(pair):
     ("given", "words"),
     [
         ({"width": 3}, "'width', which is a field"),
-        ({"status": "good"}, "'status', which every table has"),
+        ({"status": "good"}, "'status', which every table already has"),
         (iter([(0, {"step": 3})]), "'step', which every trajectory has"),
     ],
 )

@@ -144,7 +144,7 @@ def test_a_study_that_trains_by_a_function_cannot_keep(tmp_path):
         runs=lambda size, seeds: [Bare(seed=0)], analyse=lambda table: [],
         procedure=Function(lambda spec: {"loss": 1.0}),
     )  # fmt: skip
-    with pytest.raises(UsageError, match="procedure of its own"):
+    with pytest.raises(UsageError, match="its own training procedure"):
         run(mine, "quick", store=tmp_path / "s.db", keep="weights")
 
 

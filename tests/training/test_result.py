@@ -29,10 +29,10 @@ def test_of_a_diverged_run_nothing_is_measured_but_the_control():
 @pytest.mark.parametrize(
     ("measures", "words"),
     [
-        ({"a": {"x": 1}, "b": {"x": 2}}, "'b' gave column 'x', which measure 'a' gave, too"),
-        ({"b": {"n_params": 7}}, "'b' gave column 'n_params', which every run of this study has"),
-        ({"b": {"seed": 7}}, "'b' gave column 'seed', which every table has already; rename it"),
-        ({"b": {"status": "x"}}, "'b' gave column 'status', which every table has already"),
+        ({"a": {"x": 1}, "b": {"x": 2}}, "'b' gave column 'x', which measure 'a' gave too"),
+        ({"b": {"n_params": 7}}, "'n_params', which every run of this study already has"),
+        ({"b": {"seed": 7}}, "'b' gave column 'seed', which every table already has; rename it"),
+        ({"b": {"status": "x"}}, "'b' gave column 'status', which every table already has"),
         ({"a": {"x": 1}, "b": {"x_untrained": 2}}, "'b' gave column 'x_untrained', which measure"),
         ({"b": {"x": 1, "x_untrained": 2}}, "'b' gave column 'x_untrained'"),
     ],

@@ -1,8 +1,8 @@
 """The command line: parse, one library call, print.
 
-Data go to stdout, talk to stderr; with ``--json`` stdout holds one document
+Results go to stdout, messages to stderr. With ``--json`` stdout holds one document
 with a ``schema``. Libraries are imported inside the commands, so that
-``--help`` answers at once.
+``--help`` is fast.
 """
 
 import os
@@ -29,9 +29,9 @@ from allometry.errors import AllometryError, as_told, in_one_line, raised_at
 __all__ = ["commands", "main"]
 
 FAILED, INTERRUPTED = 70, 130
-COMPLETES = "_ALLOMETRY_COMPLETE"  # set by the scripts that complete in a shell
+COMPLETES = "_ALLOMETRY_COMPLETE"  # set by the shell completion scripts
 
-# Headings of `allometry --help`, and the commands below each in the order of use.
+# Headings of `allometry --help`, and the commands below each, in the order of use.
 SECTIONS = {
     "Train": ("list", "new", "data", "run", "status", "serve", "report", "sample"),
     "Stored runs": ("table", "export", "exclude", "include", "forget", "verify", "backup", "merge"),
@@ -42,10 +42,10 @@ SECTIONS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit with its code; errors meant for people have no traceback."""
+    """Run a command and exit with its code; errors meant for users have no traceback."""
     open_streams()
     if COMPLETES in os.environ:
-        import_module("allometry.cli.completion")  # its class for bash is known to Click by that
+        import_module("allometry.cli.completion")  # registers its class for bash with Click
     try:
         code = commands.main(args=arguments, prog_name="allometry", standalone_mode=False)
         with on_stdout():
@@ -62,32 +62,32 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _as_raised(error: BaseException) -> BaseException:
-    """The error behind an end of input that Click took for Ctrl-C: a study's code may raise it."""
+    """The `EOFError` of a study's code that Click turned into `Abort`; other errors unchanged."""
     inner = error.__cause__
     return inner if isinstance(inner, EOFError) and raised_at(inner) is not None else error
 
 
 def _ended_by(error: BaseException, arguments: Sequence[str]) -> int:
-    """Say why a command ends; its exit code. A defect of ours is raised again."""
+    """Print why the command ends and return its exit code; raise again a defect of the package."""
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        say("interrupted; what was finished is stored, the same command goes on from there")
+        say("interrupted; finished runs are stored, and the same command continues from there")
         sys.stdout.flush()
-        # Threads still inside a compiled program would hold up a usual exit, or crash in it.
+        # Threads still inside a compiled program would delay a normal exit, or crash in it.
         os._exit(INTERRUPTED)
     debugging = "--debug" in arguments
     if isinstance(error, AllometryError) and not (debugging and error.__cause__):
         tell(in_a_line(f"allometry: {in_one_line(error)}"))
         return error.exit_code
-    in_study = raised_at(error) is not None  # its author's to mend
-    told = as_told(error)
-    if debugging or not (in_study or told):
-        raise error  # a defect of ours, or the exit of `run` where runs failed
-    if in_study or told is None:
-        said = f"{in_one_line(error)}; `allometry --debug ...` shows the traceback"
-        tell(in_a_line(f"allometry: {said}"))
+    in_study = raised_at(error) is not None  # the study's author has to fix it
+    file_error = as_told(error)
+    if debugging or not (in_study or file_error):
+        raise error  # a defect of the package, or the SystemExit of `run` after failed runs
+    if in_study or file_error is None:
+        message = f"{in_one_line(error)}; `allometry --debug ...` shows the traceback"
+        tell(in_a_line(f"allometry: {message}"))
         return FAILED
-    tell(in_a_line(f"allometry: {told}"))
-    return told.exit_code
+    tell(in_a_line(f"allometry: {file_error}"))
+    return file_error.exit_code
 
 
 @click.group(
@@ -98,11 +98,11 @@ def _ended_by(error: BaseException, arguments: Sequence[str]) -> int:
 )
 @click.version_option(package_name="allometry")
 @click.option(
-    "--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors in a study."
+    "--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors in a study's code."
 )
 def commands() -> None:
     """A workbench for neural scaling laws: train many small networks, keep every result, fit
-    laws honestly, show it."""
+    laws, show the findings."""
 
 
 for _command in (

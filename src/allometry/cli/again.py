@@ -1,4 +1,4 @@
-"""What makes a result again: the command line as it was typed."""
+"""The command line that reproduces a result."""
 
 import shlex
 
@@ -9,7 +9,7 @@ __all__ = ["command_line"]
 
 
 def command_line(context: click.Context) -> str:
-    """The command with the arguments and options that were given, for a shell."""
+    """The command with its given arguments and options, quoted for a shell."""
     words = ["allometry", context.info_name or ""]
     for parameter in context.command.params:
         name = parameter.name or ""
@@ -28,5 +28,5 @@ def command_line(context: click.Context) -> str:
 
 
 def _is_short(value: object) -> bool:
-    """Whether six digits say a float exactly."""
+    """Whether the value is a float that six digits represent exactly."""
     return isinstance(value, float) and float(f"{value:g}") == value

@@ -1,9 +1,9 @@
-"""What a shell completes: studies, sizes, laws, columns. It reads, says nothing and writes nothing.
+"""Shell completion of studies, sizes, laws and columns. It only reads, and prints no messages.
 
-A press of the tab key waits for this, so no library of numbers is loaded: names come from the
-listing of the package, from the table of declared runs in the store, and from the first lines of
-the table that was typed. A study's file is parsed, never run. Where something cannot be read there
-is nothing to complete, and the command itself says why.
+The tab key waits for completion, so no numerical library is loaded. Names come from the listing of
+the package, from the declared runs in the store, and from the first lines of the typed table. A
+study's file is parsed, never run. If something cannot be read, nothing is completed, and the
+command itself reports the error.
 """
 
 import ast
@@ -33,20 +33,20 @@ __all__ = [
 
 Items = list[CompletionItem[str]]
 R = TypeVar("R")
-LARGEST = 1_000_000  # bytes of a study's file
-# What bash would take for more than itself: without a quotation mark, and in each.
+LARGEST = 1_000_000  # bytes read of a study's file
+# Characters that bash interprets: outside quotation marks, and inside each kind.
 SPECIAL = {"": r"[^\w@%+=:,./-]", "'": r"(?!)", '"': r'[$`"\\]'}
-BREAKS = frozenset("=:")  # characters at which bash takes one word of ours for several
+BREAKS = frozenset("=:")  # characters at which bash splits a word
 
 
 class Bash(BashComplete):
-    """Completion for bash, which splits words at ``=`` and ``:`` and completes what is behind."""
+    """Completion for bash, which splits words at ``=`` and ``:`` and completes the last part."""
 
     before = ""  # the part of the last word that bash does not replace
-    quote = ""  # the quotation mark that it stands in
+    quote = ""  # the quotation mark that opens the last word
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The words before the cursor, and the one that it stands in."""
+        """The words before the cursor, and the word at the cursor."""
         parts, last = super().get_completion_args()
         typed = os.environ["COMP_WORDS"].split("\n")[-1]
         self.quote = typed[:1] if typed[:1] in ("'", '"') else ""
@@ -62,7 +62,7 @@ class Bash(BashComplete):
         return words, word
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
-        """What takes the place of the part that bash replaces, as its own characters stand for."""
+        """The text that replaces the last part, with characters escaped that bash interprets."""
         value = str(item.value).removeprefix(self.before)
         if item.type == "plain":
             value = re.sub(SPECIAL[self.quote], r"\\\g<0>", value)
@@ -73,7 +73,7 @@ add_completion_class(Bash)
 
 
 def studies(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Shipped and stored studies by name, and a person's own by file or folder."""
+    """Shipped and stored studies by name, and the user's studies by file or folder."""
     if os.sep in incomplete or incomplete[:1] in (".", "~"):
         return [CompletionItem(incomplete, type="file")]
     titles = {entry["name"]: entry["title"] for entry in listed()["studies"]}
@@ -84,7 +84,7 @@ def studies(ctx: click.Context, param: click.Parameter, incomplete: str) -> Item
 
 
 def sizes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Sizes of the study that was typed: those it ships with, those in its file, those stored."""
+    """Sizes of the typed study: those it ships with, or those in its file and in the store."""
     study = _typed(ctx, "study")
     shipped = {entry["name"]: entry["sizes"] for entry in listed()["studies"]}
     if study in shipped:
@@ -98,7 +98,7 @@ def sizes(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
 
 
 def laws(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Laws by name with their formulas, or the files of one's own."""
+    """Laws by name with their formulas, or files of user-defined laws."""
     if os.sep in incomplete or incomplete[:1] in (".", "~"):
         return [CompletionItem(incomplete, type="file")]
     formulas = {entry["name"]: entry["formula"] for entry in listed()["laws"]}
@@ -113,31 +113,31 @@ def data_sets(ctx: click.Context, param: click.Parameter, incomplete: str) -> It
 
 
 def columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Columns of the table that was typed."""
+    """Columns of the typed table."""
     return _beginning(incomplete, _columns_of(_typed(ctx, "table", "source")))
 
 
 def mapped_columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Columns behind the equals sign of ``SYMBOL=COLUMN``."""
+    """Columns after the equals sign of ``SYMBOL=COLUMN``."""
     symbol, equals, column = incomplete.partition("=")
     return _behind(f"{symbol}=", columns(ctx, param, column)) if equals else []
 
 
 def stored_columns(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Columns of the stored runs of the study that was typed."""
+    """Columns of the stored runs of the typed study."""
     study = _typed(ctx, "study") or ""
     name = _name_and_sizes(_file_of(study))[0] or study
     return _beginning(incomplete, ["seed", *_measured(ctx, name), "status", "seconds"])
 
 
 def list_of_laws(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The last law of a list with commas."""
+    """The last law of a comma-separated list."""
     before, comma, last = incomplete.rpartition(",")
     return _behind(before + comma, laws(ctx, param, last))
 
 
 def flops(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """The last way of counting FLOP of a list with commas."""
+    """The last FLOP convention of a comma-separated list."""
     before, comma, last = incomplete.rpartition(",")
     return _behind(before + comma, _beginning(last, FLOPS))
 
@@ -152,10 +152,10 @@ def _behind(before: str, items: Items) -> Items:
 
 
 def _beginning(incomplete: str, names: Iterable[str]) -> Items:
-    """An item for each name that begins so; a mapping has what is shown beside them.
+    """An item for each name that begins with the typed text; a mapping adds descriptions.
 
-    Names are of files of other people: one that could steer the terminal is left out, and one with
-    an apostrophe, which no escape protects between two others.
+    Names may come from files of other people. Names with control characters are left out, and
+    names with an apostrophe, which cannot be escaped between apostrophes.
     """
     beside = names if isinstance(names, dict) else {}
     return [
@@ -168,9 +168,9 @@ def _beginning(incomplete: str, names: Iterable[str]) -> Items:
 
 
 def _typed(ctx: click.Context, *names: str) -> str | None:
-    """The argument of that name as it was typed; None for none.
+    """The argument of one of these names as typed; None if it is missing.
 
-    Click leaves arguments alone where the last option lacks its value, and they are in `ctx.args`.
+    If the last option lacks its value, Click leaves the arguments unparsed in `ctx.args`.
     """
     value = next((v for name in names if (v := ctx.params.get(name)) is not None), None)
     return str(value) if value is not None else next(iter(ctx.args), None)
@@ -181,32 +181,32 @@ def _columns_of(table: str | None) -> list[str]:
 
     try:
         return column_names(expanded(table)) if table else []
-    except AllometryError:  # no file, or no table: the command says so
+    except AllometryError:  # no file, or no table: the command reports it
         return []
 
 
 def _own_studies() -> list[Path]:
-    """Python files here, and folders with a study."""
+    """Python files in the current folder, and its subfolders with a study."""
     try:
-        here = sorted(Path().iterdir())
+        paths = sorted(Path().iterdir())
     except OSError:
         return []
-    return [path for path in here if path.suffix == ".py" or is_file(path / "study.py")]
+    return [path for path in paths if path.suffix == ".py" or is_file(path / "study.py")]
 
 
 def _file_of(study: str) -> Path:
-    """The file of a study of one's own, which may be none."""
+    """The file of a user-defined study; it need not exist."""
     try:
         path = expanded(study)
-    except AllometryError:  # of a user who is not known
+    except AllometryError:  # ``~user`` of an unknown user
         return Path(study)
     return path / "study.py" if is_folder(path) else path
 
 
 def _name_and_sizes(file: Path) -> tuple[str | None, tuple[str, ...]]:
-    """Name and sizes that a study's file writes out; None and () for those that it computes."""
+    """Name and sizes that a study's file states literally; None and () if they are computed."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of the study's author, when it is run
+        with warnings.catch_warnings(action="ignore"):  # shown when the study is run
             tree = ast.parse(read_bytes(file, LARGEST))
     except (AllometryError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None, ()
@@ -217,7 +217,7 @@ def _name_and_sizes(file: Path) -> tuple[str | None, tuple[str, ...]]:
                 if keyword.arg in ("name", "sizes"):
                     try:
                         written[keyword.arg] = ast.literal_eval(keyword.value)
-                    except ValueError:  # it is computed
+                    except ValueError:  # a computed value
                         continue
     return written.get("name"), tuple(written.get("sizes", ()))
 
@@ -226,7 +226,7 @@ def _declared(ctx: click.Context) -> list[tuple[str, str]]:
     """Study and size of the runs in the store."""
 
     def by_key(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-        # Each is searched for behind the one before: a store may declare a million runs.
+        # Each distinct value is searched for after the last: a store may declare a million runs.
         for study in _each(connection, "SELECT min(study) FROM declared WHERE study > ?"):
             query = "SELECT min(size) FROM declared WHERE study = ? AND size > ?"
             for size in _each(connection, query, study):
@@ -236,7 +236,7 @@ def _declared(ctx: click.Context) -> list[tuple[str, str]]:
 
 
 def _each(connection: sqlite3.Connection, query: str, *values: str) -> Iterator[str]:
-    """What a query finds that is asked again with each text that it gives, until there is none."""
+    """The texts found by repeating a query, each time with the last text, until it finds none."""
     text = ""
     while True:
         (text,) = connection.execute(query, (*values, text)).fetchone()
@@ -246,7 +246,7 @@ def _each(connection: sqlite3.Connection, query: str, *values: str) -> Iterator[
 
 
 def _measured(ctx: click.Context, study: str) -> list[str]:
-    """Columns of a stored run of a study."""
+    """Columns of one stored run of a study."""
 
     def names(connection: sqlite3.Connection) -> Iterator[str]:
         query = "SELECT row FROM declared JOIN runs USING (run_id) WHERE study = ? LIMIT 1"
@@ -257,10 +257,10 @@ def _measured(ctx: click.Context, study: str) -> list[str]:
 
 
 def _read(ctx: click.Context, rows: Callable[[sqlite3.Connection], Iterator[R]]) -> list[R]:
-    """What is read of the store; nothing where there is no store, or it is damaged.
+    """The rows read from the store; none if the store is missing or damaged.
 
-    `immutable` keeps SQLite from making a log, shared memory and locks beside the file. Of runs
-    that are being written the last ones may be missing.
+    `immutable` keeps SQLite from making a log, shared memory and locks beside the file. The last
+    runs may be missing while another process writes.
     """
     path = ctx.params.get("store")
     if path is None or not is_file(path):
@@ -270,5 +270,5 @@ def _read(ctx: click.Context, rows: Callable[[sqlite3.Connection], Iterator[R]])
         with closing(sqlite3.connect(address, uri=True)) as connection:
             connection.execute("PRAGMA trusted_schema = OFF")
             return list(rows(connection))
-    except (sqlite3.Error, ValueError):  # of SQLite, of JSON
+    except (sqlite3.Error, ValueError):  # ValueError: damaged JSON
         return []

@@ -11,11 +11,11 @@ __all__ = ["data"]
 
 @click.group(
     cls=InOrderOfUse,
-    short_help="Data sets there are, and getting them.",
+    short_help="List data sets, and download them.",
     epilog=example("data get fashion-mnist"),
 )
 def data() -> None:
-    """Data sets: what there is, and getting them."""
+    """List data sets, and download them."""
 
 
 @data.command(
@@ -23,7 +23,7 @@ def data() -> None:
 )
 @as_json
 def data_list(as_json: bool) -> None:
-    """Data sets: origin, licence, and where their files lie when they are here."""
+    """List data sets: origin, licence, and the folder of their files if they are here."""
     from allometry import datasets
 
     rows = [(d, datasets.find(d.name)) for d in datasets.available()]
@@ -56,7 +56,7 @@ def data_list(as_json: bool) -> None:
 @click.argument("name", shell_complete=completed_by("data_sets"))
 @as_json
 def data_get(name: str, as_json: bool) -> None:
-    """Get a data set, checked byte for byte; nothing is done where it is here already."""
+    """Download the data set NAME and verify its checksums; does nothing if it is already here."""
     from allometry import datasets
 
     path = datasets.get(name, progress=say)

@@ -1,4 +1,4 @@
-"""Commands that decide about stored runs: exclude, include, forget; and merge."""
+"""Commands that change which stored runs count: exclude, include, forget; and merge."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,25 +20,26 @@ __all__ = ["exclude", "forget", "include", "merge"]
 
 R = TypeVar("R")
 
-SHOWN = 4  # groups of runs of which rows are shown before they are forgotten
+SHOWN = 4  # tables of runs shown before `forget` asks
 
 _SELECTION = (
     click.argument("study", required=False, shell_complete=completed_by("studies")),
     click.option("--run", "runs", multiple=True, metavar="ID",
-                 help="A run by its run_id or the first characters of it; may be repeated."),
+                 help="A run, by its run_id or the first characters of it; may be repeated."),
     click.option("--where", multiple=True, metavar="COLUMN=VALUE",
                  shell_complete=completed_by("stored_columns"),
-                 help="Runs of STUDY with this value, or <= >= < > !=; may be repeated."),
+                 help="Only runs of STUDY that meet this condition (= != <= >= < >); may be "
+                 "repeated."),
     click.option("--size", shell_complete=completed_by("sizes"),
-                 help="One of the study's sizes. Default: all that are stored."),
+                 help="One of the study's sizes. Default: all stored sizes."),
     click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE",
                  callback=lambda context, option, texts: pairs("--set", texts, "FIELD=VALUE"),
-                 help="Only the runs with these changes. Default: with any and without."),
+                 help="Only runs with these changes. Default: runs with any changes or none."),
 )  # fmt: skip
 
 
 def _picks_runs(command: Callable[..., R]) -> Callable[..., R]:
-    """The argument and options that pick stored runs."""
+    """Add the argument and options that select stored runs."""
     for option in reversed(_SELECTION):
         command = option(command)
     return command
@@ -49,7 +50,7 @@ def _picks_runs(command: Callable[..., R]) -> Callable[..., R]:
     epilog=example('exclude path_dynamics --where seed=2 --reason "hot GPU"'),
 )
 @_picks_runs
-@click.option("--reason", required=True, help="Why, in words; the report prints them.")
+@click.option("--reason", required=True, help="The reason; the report prints it.")
 @in_store
 @as_json
 def exclude(reason: str, store: Path, as_json: bool, **picked: Any) -> None:
@@ -62,7 +63,7 @@ def exclude(reason: str, store: Path, as_json: bool, **picked: Any) -> None:
     if as_json:
         print_json("exclude", store=str(store), reason=reason, run_ids=selection.run_ids)
     else:
-        print_line(f"{_runs(count)} excluded of {_places(selection)}: {reason.strip()}")
+        print_line(f"{_runs(count)} excluded ({_places(selection)}): {reason.strip()}")
 
 
 @click.command(
@@ -84,7 +85,7 @@ def include(store: Path, as_json: bool, **picked: Any) -> None:
     if as_json:
         print_json("include", store=str(store), run_ids=run_ids)
     else:
-        print_line(f"{_runs(len(run_ids))} included again, of {_places(selection)}")
+        print_line(f"{_runs(len(run_ids))} included again ({_places(selection)})")
 
 
 @click.command(
@@ -111,18 +112,18 @@ def forget(yes: bool, store: Path, as_json: bool, **picked: Any) -> None:
     if as_json:
         print_json("forget", store=str(store), run_ids=selection.run_ids)
     else:
-        print_line(f"{_runs(len(selection.run_ids))} forgotten of {_places(selection)}")
+        print_line(f"{_runs(len(selection.run_ids))} forgotten ({_places(selection)})")
 
 
 @click.command(
-    short_help="Make one store of several.",
+    short_help="Merge several stores into a new one.",
     epilog=example("merge first.db second.db -o both.db"),
 )
 @click.argument("stores", nargs=-1, required=True, type=FILE_OR_FOLDER)
 @click.option("-o", "--output", required=True, type=FILE_OR_FOLDER,
-              help="The new store; a file that does not exist.")  # fmt: skip
+              help="The new store; the file must not exist.")  # fmt: skip
 @click.option("--keep-first", is_flag=True,
-              help="Where a run has other numbers in two stores, keep the first.")  # fmt: skip
+              help="If a run has different numbers in two stores, keep the first.")  # fmt: skip
 @as_json
 def merge(stores: tuple[Path, ...], output: Path, keep_first: bool, as_json: bool) -> None:
     """Make a new store with all runs of STORES, which are only read."""
@@ -142,9 +143,12 @@ def merge(stores: tuple[Path, ...], output: Path, keep_first: bool, as_json: boo
     for store, taken in zip(stores, merged.taken, strict=True):
         say(f"{store}: {_runs(taken)} taken")
     if merged.repeated:
-        say(f"{_runs(merged.repeated)} in several stores, kept as in the first of them")
+        say(f"{_runs(merged.repeated)} in several stores with equal content")
     if merged.differing:
-        say(f"{_runs(merged.differing)} with other numbers in a later store, the first one's kept")
+        say(
+            f"{_runs(merged.differing)} with different numbers in a later store: those of the "
+            "first store are kept"
+        )
     print_line(output)
 
 
@@ -152,12 +156,12 @@ def _selected(
     store: "Store", study: str | None, runs: Sequence[str], where: Sequence[str],
     size: str | None, changes: Mapping[str, str],
 ) -> "Selection":  # fmt: skip
-    """The runs that the options pick: by STUDY, or by name."""
+    """The runs that the options select, by STUDY or by run_id."""
     from allometry.store.selection import named_runs, runs_of_study
     from allometry.studies import known, name_of
 
     if bool(study) == bool(runs) or (runs and (where or size or changes)):
-        raise UsageError("name STUDY, with --where, --size and --set as you like, or each --run ID")
+        raise UsageError("name STUDY, optionally with --where, --size and --set, or give --run ID")
     if runs:
         return named_runs(store, runs)
     with prints_on_stderr():
@@ -169,12 +173,12 @@ def _selected(
 def _stored(selection: "Selection") -> "Selection":
     """Refuse a selection without a run."""
     if not selection.run_ids:
-        raise UsageError(f"no stored run of {_places(selection)} is so; nothing was done")
+        raise UsageError(f"no stored run of {_places(selection)} matches; nothing was done")
     return selection
 
 
 def _show(selection: "Selection", store: Path) -> None:
-    """Say how many runs of which study would be forgotten, and show some of them."""
+    """Print which runs would be forgotten, with the first tables of them."""
     filled = {key: table for key, table in selection.tables.items() if len(table)}
     say(f"{store}: {_runs(len(selection.run_ids))} to forget")
     for key, table in list(filled.items())[:SHOWN]:
@@ -184,22 +188,22 @@ def _show(selection: "Selection", store: Path) -> None:
     if len(filled) > SHOWN:
         say_lines(f"\nand runs of {len(filled) - SHOWN} more sizes and sets of changes")
     if selection.whole:
-        say_lines("\nWhat is still to be trained of them is forgotten too")
+        say_lines("\nTheir pending runs are forgotten too")
     for key, count in selection.elsewhere.items():
         say("")
-        say(f"{count} of them belong to {' '.join(filter(None, key))} as well")
+        say(f"{count} of them also belong to {' '.join(filter(None, key))}")
 
 
 def _confirmed(selection: "Selection", store: Path) -> bool:
     """Ask whether to forget.
 
     Raises:
-        UsageError: where there is no terminal to ask on.
+        UsageError: stdin is no terminal.
     """
     if not sys.stdin.isatty():
         raise UsageError("nothing was forgotten: there is no terminal to ask on; give --yes")
     say("")
-    say(f"They cannot be brought back. A copy first: allometry backup COPY.db --store {store}")
+    say(f"They cannot be restored. To copy first: allometry backup COPY.db --store {store}")
     return click.confirm(f"Forget {_runs(len(selection.run_ids))}?", err=True)
 
 
@@ -210,4 +214,4 @@ def _runs(count: int) -> str:
 def _places(selection: "Selection") -> str:
     """Where the runs are declared, in words."""
     names = dict.fromkeys(" ".join(filter(None, key)) for key in selection.tables)
-    return ", ".join(names) or "no study that declares them now"
+    return ", ".join(names) or "no study declares them"

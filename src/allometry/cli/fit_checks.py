@@ -1,4 +1,4 @@
-"""Commands that ask whether a fit holds: without each row, and under other choices."""
+"""Commands that test a fit: without each row, and under other choices."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,13 +28,13 @@ def _resamples(default: int) -> click.Option:
 
 
 @click.command(
-    short_help="Which rows make the answer of a fit.",
+    short_help="Which rows the result of a fit depends on.",
     epilog=example("influence runs.csv --law power --map x=n --map y=loss"),
     params=[
         *of_fit("table", "law", "mapping"),
         click.Option(
             ["--leave-out"], metavar="COLUMN", shell_complete=completed_by("columns"),
-            help="Leave out groups of equal value, budgets or runs say. Default: single rows.",
+            help="Leave out groups of equal value, such as budgets or runs. Default: single rows.",
         ),
         *of_fit("filters", "drop_largest", "objective", "delta", "starts"),
         _resamples(300),
@@ -47,8 +47,8 @@ def influence(
     objective: ObjectiveName, delta: float, starts: int | None, resamples: int,
     interval: IntervalName, level: float, seed: int, weights: str | None, noise: str | None,
 ) -> None:  # fmt: skip
-    """Fit a law to TABLE again without each row, or without each group of rows: which make the
-    answer."""
+    """Fit a law to TABLE again without each row, or without each group of rows, to see which of
+    them the result depends on."""
     from allometry.fitting.files import influence_file
 
     options = OptionValues(
@@ -69,7 +69,7 @@ def influence(
 
 
 @click.command(
-    short_help="How far the answer depends on choices.",
+    short_help="How far the result of a fit depends on choices.",
     epilog=example("multiverse runs.csv --law power --map x=n --map y=loss"),
     params=[
         *of_fit("table", "law", "mapping"),
@@ -82,17 +82,17 @@ def influence(
         click.Option(
             ["--try-map", "other_maps"], multiple=True, metavar="SYMBOL=COLUMN",
             shell_complete=completed_by("mapped_columns"),
-            help="Another column to try for a symbol, N=params_without_embeddings say; may be "
+            help="Another column to try for a symbol, such as N=params_without_embeddings; may be "
             "repeated.",
         ),
         click.Option(
             ["--try-drop-largest", "largest"], multiple=True, metavar="SYMBOL:K",
-            help="Try it without the K largest values; may be repeated.",
+            help="Try the fit without the K largest values; may be repeated.",
         ),
         click.Option(
             ["--try-filter", "conditions"], multiple=True, metavar='"COLUMN<=VALUE"',
             shell_complete=completed_by("columns"),
-            help="Try it with these rows only; may be repeated.",
+            help="Try the fit with these rows only; may be repeated.",
         ),
         *of_fit("filters", "starts"),
         _resamples(200),
@@ -106,7 +106,7 @@ def multiverse(
     starts: int | None, resamples: int, interval: IntervalName, level: float, seed: int,
     weights: str | None, noise: str | None,
 ) -> None:  # fmt: skip
-    """Fit a law to TABLE under every combination of choices: how far the answer depends on
+    """Fit a law to TABLE under every combination of choices, to see how far the result depends on
     objective, rows and columns."""
     from allometry.fitting.files import multiverse_file
     from allometry.fitting.multiverse import OBJECTIVES
@@ -131,7 +131,7 @@ def multiverse(
 
 
 def _objective(text: str) -> tuple[ObjectiveName, float]:
-    """Name and delta of `NAME[:DELTA]`; the delta of others than huber_log is 0."""
+    """Name and delta of `NAME[:DELTA]`; delta is 0 for all objectives except huber_log."""
     typed, colon, delta = text.partition(":")
     name = next((o for o in get_args(ObjectiveName) if o == typed), None)
     if name is None:
@@ -148,7 +148,7 @@ def _objective(text: str) -> tuple[ObjectiveName, float]:
 
 
 def _mappings(columns: dict[str, str], others: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-    """The columns as mapped, and with each of the others in place of one."""
+    """The mapping as given, and one mapping for each alternative column."""
     mappings = {"as mapped": columns}
     for text in others:
         symbol, equals, column = text.partition("=")

@@ -1,4 +1,4 @@
-"""Terminal tables of several fits: of groups of rows, without rows, under other choices."""
+"""Terminal tables of several fits: of groups, without single rows, under other choices."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ from allometry.stats.digits import shown, shown_interval
 __all__ = ["show_groups", "show_influence", "show_multiverse"]
 
 NAN = float("nan")
-FEW = 3  # quantities, with their intervals beside each other in one line
+FEW = 3  # at most so many quantities fit with their intervals on one line
 MOST_DIFFERENCES, MOST_LEFT_OUT = 20, 10  # on a terminal; --json has all
 DIFFERENCES = {
     "different": "different",
@@ -33,7 +33,7 @@ DIFFERENCES = {
 
 
 def show_groups(groups: GroupFits) -> None:
-    """A row for each group, differences, and the parameters shared."""
+    """Print a row for each group, differences between groups, and shared parameters."""
     console, fits = stdout(), groups.fits
     columns = ", ".join(f"{s} = {c}" for s, c in next(iter(fits.values())).columns.items())
     doubtful = {g: fit for g, fit in fits.items() if fit.status.code != "converged"}
@@ -56,13 +56,13 @@ def show_groups(groups: GroupFits) -> None:
 
 
 def _names(groups: GroupFits) -> list[str]:
-    """Parameters and derived quantities, the same of every group."""
+    """Names of parameters and derived quantities; every group has the same."""
     fit = next(iter(groups.fits.values()))
     return [*fit.parameters, *fit.derived]
 
 
 def _wide(groups: GroupFits) -> RichTable:
-    """A row for each group, for few quantities."""
+    """A table with a row for each group, for few quantities."""
     names = _names(groups)
     table = _table(", ".join(groups.by), "rows", *names, "status")
     for group, fit in groups.fits.items():
@@ -77,7 +77,7 @@ def _wide(groups: GroupFits) -> RichTable:
 
 
 def _long(groups: GroupFits) -> RichTable:
-    """A row for each quantity of each group: many do not fit beside each other."""
+    """A table with a row for each quantity of each group, for many quantities."""
     level = f"{100 * groups.level:g}%"
     table = _table(", ".join(groups.by), "rows", "", f"value [{level} interval]", "verdict")
     for group, fit in groups.fits.items():
@@ -102,13 +102,13 @@ def _show_differences(console: Console, groups: GroupFits) -> None:
         table.add_row(d.parameter, pair, shown_interval(d.value, d.low, d.high), verdict)
     console.print(table)
     if any(d.verdict == "not_distinguished" for d in groups.differences[:MOST_DIFFERENCES]):
-        show_line(console, "Not distinguished: the interval of the difference holds 0.")
+        show_line(console, "Not distinguished: the interval of the difference contains 0.")
     if len(groups.differences) > MOST_DIFFERENCES:
         more = len(groups.differences) - MOST_DIFFERENCES
         show_line(console, f"{more} more: --json has all.")
     pairs = len(groups.fits) * (len(groups.fits) - 1) // 2
     each = f"Intervals are at {level} for each pair, not corrected for {pairs} pairs. "
-    show_line(console, f"{each if pairs > 1 else ''}Groups are taken as independent.")
+    show_line(console, f"{each if pairs > 1 else ''}Groups are assumed to be independent.")
 
 
 def _show_shared(console: Console, shared: SharedFit) -> None:
@@ -130,7 +130,7 @@ def _show_shared(console: Console, shared: SharedFit) -> None:
     answer = (
         f"the groups differ in {names}"
         if test.p < 1 - fit.interval.level
-        else f"no difference between groups in {names} is seen"
+        else f"no difference between the groups in {names} is detected"
     )
     show_line(
         console,
@@ -141,7 +141,7 @@ def _show_shared(console: Console, shared: SharedFit) -> None:
 
 
 def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
-    """The fit to all rows, then the fits without a row or group, the most influential first."""
+    """Print the fit to all rows, and fits without a row or group, the most influential first."""
     console, whole, rows = stdout(), document["all_rows"], document["without"]
     what = document["leave_out"]
     if fit.status.code != "converged":
@@ -173,7 +173,7 @@ def show_influence(fit: Fit, document: Mapping[str, Any]) -> None:
 
 
 def _left_out(row: Mapping[str, Any], column: str | None) -> str:
-    """The row by its place in the file, or the group by its value."""
+    """The omitted row by its place in the file, or the omitted group by its value."""
     if column is None:
         return str(row["place"]).rpartition(", ")[2]
     value = row["left_out"]
@@ -183,7 +183,7 @@ def _left_out(row: Mapping[str, Any], column: str | None) -> str:
 def _strongest(row: Mapping[str, Any], column: str | None) -> str:
     thing = "row" if column is None else f"value of {column}"
     if not row["moved"]:
-        return "No intervals were taken, so shifts have no yardstick: use --resamples."
+        return "Without intervals there are no standard errors to measure shifts: use --resamples."
     if row["shift"] < 1:
         return f"No {thing} moves any number by a standard error or more."
     return (
@@ -193,7 +193,7 @@ def _strongest(row: Mapping[str, Any], column: str | None) -> str:
 
 
 def show_multiverse(document: Mapping[str, Any]) -> None:
-    """A row for each combination of choices, and the range of every number."""
+    """Print a row for each combination of choices, and the range of every quantity."""
     console, fits = stdout(), document["fits"]
     show_line(console, document["formula"], "bold")
     names = [name.removesuffix("_low") for name in fits[0] if name.endswith("_low")]
@@ -226,15 +226,15 @@ def show_multiverse(document: Mapping[str, Any]) -> None:
 
 
 def _choices(fit: Mapping[str, Any], everywhere: set[str], mappings: bool) -> Text:
-    """Objective, columns and rows of one fit, and its status where that is a doubt.
+    """Objective, columns and rows of one fit, and its status unless it converged.
 
     Args:
-        everywhere: rules for rows that every fit has. mappings: whether columns differ.
+        everywhere: rules for rows that all fits share. mappings: whether fits differ in columns.
     """
     rules = [r for r in fit["dropped"].split(", ") if r not in everywhere | {"none"}]
     delta = f" {fit['delta']:g}" if fit["delta"] else ""
     lines = [f"{fit['objective']}{delta}", *([fit["counting"]] if mappings else []), *rules]
-    text = Text(printable("\n".join(lines)))  # as wide as it is shown
+    text = Text(printable("\n".join(lines)))  # printable now, so that its width is right
     if fit["status"] != "converged":
         text.append(f"\n{fit['status']}", style="yellow")
     return text
@@ -248,7 +248,7 @@ def _table(*headings: str) -> RichTable:
 
 
 def _estimate(e: Estimate) -> Text:
-    """Value and interval, and the verdict where it is a doubt."""
+    """Value and interval, and the verdict unless the parameter is identified."""
     if e.verdict == "fixed":
         return Text(f"{shown(e.value)} fixed")
     text = shown_interval(e.value, e.low, e.high)

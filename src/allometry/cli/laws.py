@@ -49,12 +49,14 @@ mapped = click.option(
 by_objective = click.option(
     "--objective", type=click.Choice(OBJECTIVES), metavar="NAME", default=DEFAULTS.objective,
     show_default=True,
-    help="What is minimised. huber_log: squares of the residuals of log y, absolute values of "
-    "outliers; squared_log: squares, for errors in percent; absolute_log: absolute values; "
-    "squared: squares of y - f, for errors of one size; asymmetric_absolute: absolute y - f, "
-    "tenfold where f > y. auto: by the residuals.",
+    help="What is minimised. huber_log: squared residuals of log y, absolute for outliers; "
+    "squared_log: squared residuals of log y, for relative errors; absolute_log: absolute "
+    "residuals of log y; squared: squares of y - f, for errors of constant size; "
+    "asymmetric_absolute: absolute y - f, times ten where f > y. auto: by the residuals.",
 )  # fmt: skip
-with_delta = click.option("--delta", type=float, help="Of huber_log. Default: by the residuals.")
+with_delta = click.option(
+    "--delta", type=float, help="Delta of huber_log. Default: from the residuals."
+)
 filtered = click.option(
     "--filter", "filters", multiple=True, metavar='"COLUMN<=VALUE"',
     shell_complete=completed_by("columns"),
@@ -65,7 +67,9 @@ largest_dropped = click.option(
     help="Leave out the K largest rows; may be repeated.",
 )  # fmt: skip
 with_starts = click.option(
-    "--starts", type=click.IntRange(1, 1_000_000), help="Default: the law's own number."
+    "--starts",
+    type=click.IntRange(1, 1_000_000),
+    help="Number of starts. Default: by the law.",
 )
 with_seed = click.option("--seed", type=click.IntRange(0), default=DEFAULTS.seed, show_default=True)
 with_weights = click.option(
@@ -79,7 +83,7 @@ with_noise = click.option(
     help="Standard deviation of each row's y, in units of y; weights are 1/noise^2.",
 )  # fmt: skip
 with_fixed = click.option(
-    "--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Hold a parameter."
+    "--fixed", multiple=True, metavar="PARAMETER=VALUE", help="Fix a parameter at this value."
 )
 
 
@@ -89,7 +93,7 @@ with_fixed = click.option(
 )
 @click.argument("table", type=FILE_OR_FOLDER)
 @click.option(
-    "--law", required=True, help="A name, or a file with a LAW.",
+    "--law", required=True, help="Name of a law, or a Python file that defines LAW.",
     shell_complete=completed_by("laws"),
     callback=lambda context, option, text: law_name(text),
 )  # fmt: skip
@@ -107,8 +111,8 @@ with_fixed = click.option(
     multiple=True,
     metavar="COLUMN",
     shell_complete=completed_by("columns"),
-    help="Resample groups of equal value whole: rows that share an error, such as checkpoints of "
-    "one run (its column) or seeds of one size.",
+    help="Resample rows of equal value together: checkpoints of one run (its column), or seeds "
+    "of one size.",
 )
 @click.option(
     "--interval",
@@ -116,12 +120,16 @@ with_fixed = click.option(
     default=DEFAULTS.interval,
     show_default=True,
     metavar="NAME",
-    help="pairs: fits to rows drawn again; fractional: to all rows with random weights; residual: "
-    "to residuals drawn again; student: for few rows; jackknife: for few clusters; profile: "
-    "likelihood along each parameter; none. auto: by rows and clusters.",
+    help="pairs: fits to resampled rows; fractional: to all rows with random weights; residual: to "
+    "resampled residuals; student: for few rows; jackknife: for few clusters; profile: profile "
+    "likelihood; none. auto: by rows and clusters.",
 )
 @click.option(
-    "--level", type=float, default=DEFAULTS.level, show_default=True, help="Of the intervals."
+    "--level",
+    type=float,
+    default=DEFAULTS.level,
+    show_default=True,
+    help="Level of the intervals.",
 )
 @with_seed
 @with_weights
@@ -145,13 +153,13 @@ with_fixed = click.option(
     "points",
     multiple=True,
     metavar="SIZES",
-    help="Predict y at these sizes, N=1e11,D=2e12 say.",
+    help="Predict y at these sizes, such as N=1e11,D=2e12.",
 )
 @click.option(
     "--start",
     multiple=True,
     metavar="PARAMETER=VALUE",
-    help="Where one more start begins; with --starts 1 the only one.",
+    help="One more start; with --starts 1 the only one.",
 )
 @click.option(
     "--figure",
@@ -183,7 +191,7 @@ def fit(
     if by or shared:
         if figure or points:
             option = "--figure" if figure else "--predict"
-            raise UsageError(f"{option} is for one fit; leave it out, or --by and --shared")
+            raise UsageError(f"{option} is for one fit; leave out either it or --by and --shared")
         _fit_groups(table, law, columns, by, shared, options, output, as_json)
         return
     form, sizes = law_of(law), [_point(text) for text in points]
@@ -208,13 +216,17 @@ def fit(
 
 
 def of_fit(*names: str) -> list[click.Parameter]:
-    """Arguments and options of `allometry fit`, the very same, for other commands."""
+    """Arguments and options of `allometry fit`, for use in other commands."""
     parameters = {p.name: p for p in fit.params}
     return [parameters[name] for name in names]
 
 
 def _drawing(path: Path) -> "Callable[[Fit, Path], None]":
-    """What draws a fit, if it can write a file of this ending; loads Matplotlib."""
+    """The function that draws a fit into a file; loads Matplotlib.
+
+    Raises:
+        UsageError: Matplotlib writes no files with this ending.
+    """
     from allometry.figures.fits import check_ending, save_fit_figure
 
     check_ending(path)
@@ -222,12 +234,10 @@ def _drawing(path: Path) -> "Callable[[Fit, Path], None]":
 
 
 def _point(text: str) -> dict[str, float]:
-    """The sizes of one --predict."""
+    """Symbol to size, of one --predict."""
     words = pairs("--predict", text.split(","), "SYMBOL=VALUE,...")
     if len(words) < text.count(",") + 1:
-        raise UsageError(
-            f"--predict {text} gives a size twice; one point each: repeat --predict for more"
-        )
+        raise UsageError(f"--predict {text} gives a size twice; repeat --predict for more points")
     return {name.strip(): number("--predict", value) for name, value in words.items()}
 
 
@@ -235,11 +245,11 @@ def _fit_groups(
     table: Path, law: str, columns: dict[str, str], by: Sequence[str], shared: Sequence[str],
     options: OptionValues, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Fit each group, compare the groups, print."""
+    """Fit each group, compare the groups and print the result."""
     from allometry.fitting.files import fit_groups_file, save_fit
 
     if not by:
-        raise UsageError("--shared is for groups: name the columns that make them with --by")
+        raise UsageError("--shared is for groups: name their columns with --by")
     groups = fit_groups_file(table, law, columns, by=by, shared=shared, **options)
     if output:
         write(output, lambda path: save_fit(groups, path))
@@ -264,7 +274,7 @@ def _fit_groups(
     required=True,
     metavar="LAW,LAW,...",
     shell_complete=completed_by("list_of_laws"),
-    help="Names or files with a LAW; may be repeated.",
+    help="Names of laws, or Python files that define LAW; may be repeated.",
 )
 @mapped
 @click.option(
@@ -308,7 +318,7 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare laws on TABLE by how well they extrapolate; choose one, and average them.
 
-    All laws are fitted to the rows that every one of them can use. AICc of these rows makes
+    All laws are fitted to the rows that every one of them can use. AICc on these rows determines
     the choice and the weights.
     """
     from allometry.fitting.files import compare_file

@@ -1,4 +1,4 @@
-"""`allometry list`: studies, laws, data sets, and the parts that runs are made of."""
+"""`allometry list`: studies, laws, data sets, and the parts of runs."""
 
 import click
 
@@ -14,26 +14,27 @@ PARTS = ("data", "models", "losses", "metrics", "optimisers", "schedules", "meas
 
 @click.command(
     "list",
-    short_help="Studies, laws, data sets, and the parts that runs are made of.",
+    short_help="Studies, laws, data sets, and the parts of runs.",
     epilog=example("list"),
 )
 @as_json
 def list_(as_json: bool) -> None:
-    """Studies, laws, data sets, models, losses, optimisers, measures there are."""
-    there = listed()
+    """List the shipped studies, laws, data sets, models, losses, metrics, optimisers, schedules
+    and measures."""
+    names = listed()
     if as_json:
-        print_json("list", **there)
+        print_json("list", **names)
         return
-    studies = [(s["name"], f"{s['title']} ({', '.join(s['sizes'])})") for s in there["studies"]]
+    studies = [(s["name"], f"{s['title']} ({', '.join(s['sizes'])})") for s in names["studies"]]
     columns("Studies", studies)
     laws = [
         (law["name"], f"another name of {law['alias_of']}" if law["alias_of"] else law["formula"])
-        for law in there["laws"]
+        for law in names["laws"]
     ]
     columns("Laws", laws)
-    columns("Data sets", [(d["name"], d["title"]) for d in there["data_sets"]])
+    columns("Data sets", [(d["name"], d["title"]) for d in names["data_sets"]])
     for kind in PARTS:
-        columns(kind.capitalize(), [(part["name"], part["title"]) for part in there[kind]])
+        columns(kind.capitalize(), [(part["name"], part["title"]) for part in names[kind]])
 
 
 def titles() -> dict[str, str]:

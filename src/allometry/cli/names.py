@@ -1,4 +1,4 @@
-"""Names that the package ships, written down: to load all that has them takes a second."""
+"""Names that the package ships, listed in a file: importing what defines them takes a second."""
 
 import json
 from pathlib import Path
@@ -11,5 +11,5 @@ FLOPS = ("6nd_total", "6nd_body", "6nd_body_plus_head", "with_attention", "deeps
 
 
 def listed() -> dict[str, list[dict[str, Any]]]:
-    """Studies, laws, data sets and the parts that runs are made of, each with its name."""
+    """The names of studies, laws, data sets and the parts of runs, by kind."""
     return json.loads(LISTING.read_text("utf-8"))  # type: ignore[no-any-return]

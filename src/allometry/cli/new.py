@@ -1,4 +1,4 @@
-"""`allometry new`: a study to start from, that runs as it is."""
+"""`allometry new`: write an example study that runs as it is."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ from allometry.claims import PowerLaw
 
 
 def runs(size, seeds):
-    """A network for each number of examples, 1,000 updates each, at every seed."""
+    """One network for each seed and number of examples, trained for 1,000 updates."""
     train = al.TrainSpec(
         optimizer=al.optimizers.Adam(learning_rate=3e-3), steps=1000, batch_size=64,
         schedule=al.schedules.Cosine(), loss="squared_error",
@@ -43,9 +43,9 @@ STUDY = al.Study(
 @click.command(short_help="Write a study to start from.", epilog=example("new mine.py"))
 @click.argument("file", type=FILE)
 def new(file: Path) -> None:
-    """Write a study to FILE that runs as it is: change its question, runs and claims."""
+    """Write an example study to FILE. It runs as it is; change its question, runs and claims."""
     if file.suffix != ".py":
-        raise UsageError(f"a study is a Python file, {file.with_suffix('.py')} say; got {file}")
+        raise UsageError(f"a study is a Python file, such as {file.with_suffix('.py')}; got {file}")
     name = re.sub(r"\W", "_", file.stem)
     write(file, lambda path: _save(TEMPLATE.format(name=name), path))
     shown = quote(str(file) if file.is_absolute() or len(file.parts) > 1 else f"./{file}")
@@ -59,4 +59,4 @@ def _save(text: str, path: Path) -> None:
         with written(path, new=True) as part:
             part.write_text(text, encoding="utf-8")
     except FileExistsError:
-        raise UsageError(f"{path} is there already: choose another name") from None
+        raise UsageError(f"{path} already exists: choose another name") from None

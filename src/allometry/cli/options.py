@@ -1,4 +1,4 @@
-"""Options several commands share, and how their values are read."""
+"""Options that several commands share, and how their values are read."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -26,10 +26,10 @@ R = TypeVar("R")
 
 
 def completed_by(name: str) -> Callable[[click.Context, click.Parameter, str], Any]:
-    """What completes a value in a shell: the function of that name in `completion`."""
+    """The function in `completion` that completes a value in a shell, imported when called."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> Any:
-        from allometry.cli import completion  # here: only the tab key needs it
+        from allometry.cli import completion  # imported here because only the tab key needs it
 
         return getattr(completion, name)(ctx, param, incomplete)
 
@@ -37,16 +37,16 @@ def completed_by(name: str) -> Callable[[click.Context, click.Parameter, str], A
 
 
 class PathOfPerson(click.Path):
-    """A path as a person typed it; ``~`` is the home folder also where the shell left it."""
+    """A path as typed; ``~`` is expanded even where the shell did not do so."""
 
     def __init__(self, *, dir_okay: bool = True) -> None:
-        # Whether it can be read or written is said by who does it.
+        # The code that reads or writes the path reports missing permission.
         super().__init__(dir_okay=dir_okay, readable=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return super().convert(expanded(value), param, ctx)
-        except ValueError as error:  # a null byte, or half a character
+        except ValueError as error:  # a null byte, or a lone surrogate
             self.fail(f"{str(value)!a} cannot be a path: {error}", param, ctx)
 
 
@@ -69,7 +69,7 @@ to_file = click.option("-o", "--output", type=FILE, help="File to write.")
 with_changes = click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
     callback=lambda context, option, texts: pairs("--set", texts, "FIELD=VALUE"),
-    help="Change a field of every run, train.epochs=3 say; may be repeated.",
+    help="Change a field of every run, such as train.epochs=3; may be repeated.",
 )  # fmt: skip
 
 _ENGINE = (
@@ -79,18 +79,18 @@ _ENGINE = (
     ),
     click.option(
         "--workers", type=click.IntRange(1, 100_000),
-        help="Packs at once: processes here, processors for ray, jobs for slurm.",
+        help="Packs at once: processes (local), processors (ray), jobs (slurm).",
     ),
     click.option(
         "--hung-after", type=click.FloatRange(min=0, min_open=True), default=60.0,
         show_default=True, metavar="MINUTES",
-        help="End a worker that gives no sign of life for so long.",
+        help="End a worker that has not responded for this time.",
     ),
 )  # fmt: skip
 
 
 def with_engine(command: Callable[..., R]) -> Callable[..., R]:
-    """Options that choose an engine; the command gets `start_engine`, a function giving it."""
+    """Add the options of engines; the command gets `start_engine`, which returns the engine."""
 
     @wraps(command)
     def with_one(
@@ -104,10 +104,10 @@ def with_engine(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def engine_of(name: EngineName, workers: int | None, hung_after: float) -> "Engine":
-    """The engine of these options. Loads what it needs, JAX first of all.
+    """The engine of these options. Imports what it needs, such as JAX.
 
     Raises:
-        UsageError: where its extra is not installed.
+        UsageError: the engine's extra is not installed.
     """
     if name == "ray":
         from allometry.engines.ray import RayEngine
@@ -128,10 +128,10 @@ def law_name(text: str) -> str:
 
 
 def pairs(option: str, texts: Sequence[str], form: str = "NAME=VALUE") -> dict[str, str]:
-    """``NAME=VALUE`` words of an option that may be repeated.
+    """Name to value, from the ``NAME=VALUE`` words of a repeatable option.
 
     Raises:
-        UsageError: for a word without a name or without an equals sign.
+        UsageError: a word has no name or no equals sign.
     """
     values = {}
     for text in texts:
@@ -143,10 +143,10 @@ def pairs(option: str, texts: Sequence[str], form: str = "NAME=VALUE") -> dict[s
 
 
 def mapped_columns(texts: Sequence[str]) -> dict[str, str]:
-    """Symbol to column, of `--map`.
+    """Symbol to column, from `--map`.
 
     Raises:
-        UsageError: for a symbol that is mapped twice.
+        UsageError: a symbol is mapped twice.
     """
     columns = pairs("--map", texts, "SYMBOL=COLUMN")
     if len(columns) < len(texts):
@@ -157,7 +157,7 @@ def mapped_columns(texts: Sequence[str]) -> dict[str, str]:
 
 
 def counts(option: str, texts: Sequence[str]) -> dict[str, int]:
-    """``NAME:K`` words of an option that may be repeated."""
+    """Name to K, from the ``NAME:K`` words of a repeatable option."""
     count_by_name = {}
     for text in texts:
         name, _, count = text.rpartition(":")
@@ -168,12 +168,12 @@ def counts(option: str, texts: Sequence[str]) -> dict[str, int]:
 
 
 def numbers(option: str, texts: Sequence[str]) -> dict[str, float]:
-    """``NAME=NUMBER`` words of an option that may be repeated."""
+    """Name to number, from the ``NAME=NUMBER`` words of a repeatable option."""
     return {name: number(option, value) for name, value in pairs(option, texts).items()}
 
 
 def number(option: str, text: str) -> float:
-    """The number that an option is given."""
+    """The number in the text of an option."""
     try:
         return float(text)
     except ValueError:

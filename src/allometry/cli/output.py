@@ -1,7 +1,7 @@
-"""What commands write: one JSON document or columns on stdout, talk on stderr, files.
+"""The output of commands: a JSON document or columns on stdout, messages on stderr, files.
 
-Text from files and stores passes `printable` here, or in the console of tables, on its way to
-the terminal; no other module of the command line writes to it.
+All text for the terminal passes `printable`, here or in `terminal.Screen`: text from files and
+stores may hold control characters. No other module of the command line writes to the terminal.
 """
 
 import os
@@ -31,15 +31,15 @@ __all__ = [
 
 T = TypeVar("T")
 STDOUT, STDERR = 1, 2
-MARGIN = "  "  # before names, and between them and their texts
-LEAST_ROOM = 40  # columns for a text beside its name
+MARGIN = "  "  # before names, and between names and texts
+LEAST_ROOM = 40  # with fewer columns left, a text stands below its name
 
 
 def write(path: Path, make: Callable[[Path], T]) -> T:
-    """What `make` gives for the path; its folder is made first.
+    """Make the folder of the path, call `make` with the path and return its result.
 
     Raises:
-        DiskError: when the file cannot be written.
+        DiskError: the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,12 +49,16 @@ def write(path: Path, make: Callable[[Path], T]) -> T:
 
 
 def write_table(path: Path, table: "Table") -> None:
-    """The table into a file: as Parquet by its ending, else as CSV; errors as of `write`."""
+    """Write a table as Parquet if the name ends in .parquet, else as CSV.
+
+    Raises:
+        DiskError: the file cannot be written.
+    """
     write(path, table.to_parquet if path.suffix.lower() == ".parquet" else table.to_csv)
 
 
 def print_json(schema: str, **fields: object) -> None:
-    """One JSON document with its schema, on stdout."""
+    """Print one JSON document with its schema on stdout."""
     _print(json_document(schema, **fields))
 
 
@@ -64,7 +68,7 @@ def print_csv(table: "Table") -> None:
 
 
 def print_text(text: str) -> None:
-    """Text on stdout: as it is, in UTF-8, for a file or a program; printable on a terminal."""
+    """Print text on stdout: made `printable` on a terminal, else unchanged in UTF-8."""
     if sys.stdout.isatty():
         _print(printable(text), end="")
         return
@@ -75,22 +79,22 @@ def print_text(text: str) -> None:
 
 
 def print_line(text: object) -> None:
-    """One line of what was asked for, on stdout."""
+    """Print one line of a result on stdout."""
     _print(in_a_line(str(text)))
 
 
 def in_a_line(text: str) -> str:
-    """The text as a terminal may be given it, the ends of lines within it written out too."""
+    """The text made `printable`, with line feeds escaped as well."""
     return printable(text).replace("\n", r"\n")
 
 
 @contextmanager
 def on_stdout() -> Iterator[None]:
-    """While something is written there.
+    """Translate errors of writing to stdout.
 
     Raises:
-        Exit: its reader has gone (`| head`): nothing is left to say.
-        DiskError: it cannot be written.
+        Exit: the reader has closed the pipe (`| head`), so there is nobody to write for.
+        DiskError: stdout cannot be written.
     """
     try:
         yield
@@ -112,10 +116,10 @@ def finding_document(finding: "Finding") -> dict[str, Any]:
 
 
 def columns(title: str, rows: Sequence[tuple[str, str]]) -> None:
-    """A title and rows of a name and its text, on stdout.
+    """Print a title, and rows of a name and its text, on stdout.
 
-    Texts are wrapped between words on a terminal, and stand below their names where beside them
-    there is little room; off a terminal a row is a line.
+    On a terminal texts are wrapped between words, and stand below their names if there is little
+    room beside them. Elsewhere each row is one line.
     """
     width = max((len(name) for name, _ in rows), default=0)
     across = get_terminal_size().columns if sys.stdout.isatty() else None
@@ -131,7 +135,7 @@ def columns(title: str, rows: Sequence[tuple[str, str]]) -> None:
 
 
 def _wrapped(text: str, first: str, later: str, across: int | None) -> list[str]:
-    """A text in lines of so many columns that begin so; in one line for None."""
+    """Wrap a text to `across` columns; None leaves it in one line."""
     if across is None:
         return [first + text]
     return textwrap.wrap(
@@ -141,19 +145,19 @@ def _wrapped(text: str, first: str, later: str, across: int | None) -> list[str]
 
 
 def say(text: str) -> None:
-    """One line of talk, on stderr."""
+    """Print one line of a message on stderr."""
     say_lines(in_a_line(text))
 
 
 def say_lines(text: str) -> None:
-    """Talk of several lines, on stderr."""
+    """Print a message of several lines on stderr."""
     sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
 
 
 @contextmanager
 def prints_on_stderr() -> Iterator[None]:
-    """While a study's code runs: what it prints is talk, and what programs print that it starts."""
+    """Redirect stdout to stderr, for a study's code and the programs it starts."""
     sys.stdout.flush()
     stdout = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)

@@ -1,4 +1,4 @@
-"""Commands that decide: the run to train, and the runs to make next."""
+"""Commands for planning: the run to train for a budget, and the next runs to make."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ OF_FITS = ("objective", "delta", "starts", "resamples", "interval", "level", "se
 
 
 def as_of_fit(*names: str) -> list[click.Parameter]:
-    """Options of `allometry fit` that the help only names: `AS_OF_FIT` does."""
+    """Options of `allometry fit`, hidden from the help; `AS_OF_FIT` lists their names there."""
     return [_hidden(parameter) for parameter in of_fit(*names)]
 
 
@@ -63,67 +63,72 @@ SOURCE = [
                  help="Columns of N, L, and D or C: N=params."),
     click.Option(["--law", "--laws", "laws"], multiple=True, metavar="LAW,...",
                  shell_complete=completed_by("list_of_laws"),
-                 help="Laws of N and D to fit, the first first."),
+                 help="Laws of N and D; the first gives the plan."),
 ]  # fmt: skip
 BUDGET = [
-    click.Option(["--compute"], type=float, metavar="FLOP", help="To spend on training."),
-    click.Option(["--target-loss"], type=float, metavar="L", help="To reach at the least compute."),
+    click.Option(["--compute"], type=float, metavar="FLOP", help="Compute for training."),
+    click.Option(["--target-loss"], type=float, metavar="L",
+                 help="Loss to reach with the least compute."),
     click.Option(["--size"], type=float, metavar="N",
-                 help="N that is fixed; alone: its best tokens."),
-    click.Option(["--tokens-per-parameter"], type=float, metavar="K", help="D/N that is fixed."),
-    click.Option(["--unique-data"], type=float, metavar="TOKENS", help="Tokens that there are."),
+                 help="Fixed N. Alone: plan its best tokens."),
+    click.Option(["--tokens-per-parameter"], type=float, metavar="K", help="Fixed D/N."),
+    click.Option(["--unique-data"], type=float, metavar="TOKENS",
+                 help="Number of unique training tokens available."),
     click.Option(["--repeat"], type=click.Choice(REPEATS), default="law",
-                 help="Repeat few data: by Muennighoff's law, or never."),
+                 help="Repeat data by Muennighoff's law, or never."),
     click.Option(["--inference-tokens"], type=float, metavar="TOKENS",
-                 help="That the model will serve."),
+                 help="Tokens that the trained model will process."),
     click.Option(["--account"], type=click.Choice(ACCOUNTS), metavar="NAME",
-                 help="lifetime (the compute pays for both) or equal-quality (least FLOP in all)."),
+                 help="lifetime (--compute also pays for inference) or equal-quality (least FLOP "
+                 "in total)."),
 ]  # fmt: skip
 COUNTING = [
     click.Option(["--flops"], type=click.Choice(FLOPS), metavar="NAME", default="6nd_total",
                  show_default=True,
-                 help="How C and N are counted. 6nd_total: C = 6ND, N all parameters; without "
-                 "embeddings in N: 6nd_body, 6ND; 6nd_body_plus_head, and the head; "
-                 "with_attention, head and attention; deepseek, as in that paper; measured: C from "
-                 "its column."),
-    click.Option(["--vocabulary"], type=int, metavar="V", help="Entries, for --flops."),
-    click.Option(["--sequence"], type=int, metavar="TOKENS", help="Of one sequence, for --flops."),
+                 help="How C and N are counted. 6nd_total: C = 6ND, N all parameters. Without "
+                 "embeddings in N: 6nd_body: C = 6ND; 6nd_body_plus_head: with head; "
+                 "with_attention: with head and attention; deepseek: as in that paper. measured: "
+                 "C from its column."),
+    click.Option(["--vocabulary"], type=int, metavar="V", help="Vocabulary size, for --flops."),
+    click.Option(["--sequence"], type=int, metavar="TOKENS", help="Sequence length, for --flops."),
     click.Option(["--aspect-ratio"], type=float, metavar="R", help="Width / layers, for --flops."),
     click.Option(["--run"], metavar="COLUMN", shell_complete=completed_by("columns"),
-                 help="The run that a row is a checkpoint of."),
+                 help="Names the run, if rows are checkpoints."),
 ]  # fmt: skip
 BESIDE = [
     click.Option(["--fit-where"], multiple=True, metavar='"COLUMN<=VALUE"',
                  shell_complete=completed_by("columns"),
                  help="Rows to fit; the others are scored."),
     click.Option(["--other-n"], metavar="COLUMN", shell_complete=completed_by("columns"),
-                 help="Another count of N: what changes."),
+                 help="Another count of N; shows what changes."),
     click.Option(["--try-flops"], multiple=True, metavar="NAME,...",
                  shell_complete=completed_by("flops"),
                  help="Plans under these --flops, side by side."),
     click.Option(["--against"], type=FILE_OR_FOLDER, metavar="TABLE|FIT",
-                 help="Another recipe, at equal loss."),
-    click.Option(["--gpus"], type=click.IntRange(1), metavar="K", help="For hours."),
-    click.Option(["--peak"], type=float, metavar="FLOP/S", help="Of one GPU."),
+                 help="Another recipe, to compare at equal loss."),
+    click.Option(["--gpus"], type=click.IntRange(1), metavar="K",
+                 help="Number of GPUs, for the hours."),
+    click.Option(["--peak"], type=float, metavar="FLOP/S", help="Peak of one GPU."),
     click.Option(["--peak-kind"], type=click.Choice(["dense", "sparse"]), metavar="KIND",
-                 help="dense, or sparse: half of it is taken."),
-    click.Option(["--mfu"], type=float, metavar="SHARE", help="Of the peak that is reached, 0.4."),
-    click.Option(["--price"], type=float, metavar="DOLLARS", help="Of one GPU for an hour."),
-    click.Option(["--advise"], is_flag=True, help="Published batch sizes, learning rates."),
+                 help="dense, or sparse, of which half is used."),
+    click.Option(["--mfu"], type=float, metavar="SHARE",
+                 help="Share of the peak reached, such as 0.4."),
+    click.Option(["--price"], type=float, metavar="DOLLARS", help="Price of one GPU hour."),
+    click.Option(["--advise"], is_flag=True, help="Show published batch sizes and learning rates."),
 ]  # fmt: skip
 
 
 @click.command(
-    short_help="The run to train, for a budget.",
+    short_help="The run to train for a budget.",
     epilog=f"{AS_OF_FIT}\n\n{example('plan fit.json --compute 1e24')}",
     params=[
         *SOURCE,
         click.Option(["--parameters"], metavar="NAME=VALUE,...",
-                     help="Of the law, given: no table then."),
+                     help="Parameters of the law, instead of a table."),
         click.Option(["--design"], is_flag=True,
-                     help="What the runs can tell, in place of a plan."),
+                     help="Precision of the runs, instead of a plan."),
         click.Option(["--noise"], type=float, metavar="SD",
-                     help="Of ln L, for --design with --parameters."),
+                     help="Scatter of ln L, for --design --parameters."),
         *BUDGET,
         *COUNTING,
         *BESIDE,
@@ -174,7 +179,7 @@ def plan(
 
 
 def _machines(choices: dict[str, Any]) -> Any:
-    """The accelerators that the options name, which are taken out of them; None for none."""
+    """Remove the options about accelerators; return the machines they describe, or None."""
     from allometry.plan.beyond.beside import Machines
     from allometry.plan.beyond.money import Peak
 
@@ -183,13 +188,13 @@ def _machines(choices: dict[str, Any]) -> Any:
         return None
     if missing := [f"--{n.replace('_', '-')}" for n in ("peak", "peak_kind", "mfu")
                    if given[n] is None]:  # fmt: skip
-        raise UsageError(f"hours need {', '.join(missing)} as well")
+        raise UsageError(f"the hours of training need {', '.join(missing)} as well")
     peak = Peak(given["peak"], given["peak_kind"])
     return Machines(peak, given["mfu"], given["gpus"] or 1, given["price"])
 
 
 def _counting(choices: dict[str, Any]) -> Any:
-    """How FLOP are counted, from options that are taken out."""
+    """Remove the options about counting; return how FLOP are counted."""
     from allometry.plan.frontier.conventions import Counting
 
     shape = {name: choices.pop(name) for name in ("vocabulary", "sequence", "aspect_ratio")}
@@ -197,7 +202,7 @@ def _counting(choices: dict[str, Any]) -> Any:
 
 
 def _fitting(choices: dict[str, Any]) -> FitOptions:
-    """The options of the fits, which are taken out."""
+    """Remove the options of fits and return them."""
     return FitOptions(
         where=choices.pop("filters"),
         drop_largest=counts("--drop-largest", choices.pop("drop_largest")),
@@ -206,7 +211,7 @@ def _fitting(choices: dict[str, Any]) -> FitOptions:
 
 
 def _parameters(text: str) -> dict[str, float]:
-    """Values of parameters, each once."""
+    """Parameter to value; a repeated name is refused."""
     words = text.split(",")
     given = numbers("--parameters", words)
     if len(given) < len(words):
@@ -217,7 +222,7 @@ def _parameters(text: str) -> dict[str, float]:
 
 
 def _forms(laws: Sequence[str]) -> list[Any] | None:
-    """The laws of an option that may be repeated and has names apart by commas; None for none."""
+    """The laws of a repeatable option with comma-separated names; None without any."""
     from allometry.fitting.files import law_of
 
     names = _names(laws)
@@ -227,16 +232,16 @@ def _forms(laws: Sequence[str]) -> list[Any] | None:
 
 
 def _names(laws: Sequence[str]) -> list[str]:
-    """The names, or paths of files, of laws."""
+    """Names of laws, or paths of files that define them."""
     return [law_name(name) for text in laws for name in text.split(",") if name]
 
 
 def _not_of_designs(
     choices: dict[str, Any], others: Sequence[str], forms: Sequence[Any] | None
 ) -> None:
-    """Refuse options that decide nothing in a design."""
+    """Refuse options that have no effect on a design."""
     if len(forms or ()) > 1:
-        raise UsageError("--design is of one law")
+        raise UsageError("--design takes one law")
     given = [name for name, value in choices.items() if value and name != "repeat"]
     for name in [*given, *(["try_flops"] if others else [])]:
         raise UsageError(f"--{name.replace('_', '-')} is for a plan, not for --design")
@@ -247,11 +252,11 @@ def _design(
     parameters: dict[str, float] | None, noise: float | None, compute: float | None,
     counting: Any, fitting: FitOptions, output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Say what runs can tell."""
+    """Print, or write, how precisely runs determine the law."""
     from allometry.plan.questions import design as of_runs
 
     if source is None:
-        raise UsageError("--design is of a table of runs, made or not: name it")
+        raise UsageError("--design needs a table of runs, trained or not: name it")
     targets = [] if compute is None else [f"ln_n_opt@{compute!r}", f"waste@{compute!r}"]
     identified = of_runs(
         source, columns, targets=targets, law=law, parameters=parameters, noise=noise,
@@ -271,18 +276,18 @@ def _design(
 
 @click.command(
     "next",
-    short_help="The runs to make next, for what they tell.",
+    short_help="The most informative runs to make next.",
     epilog=f"{AS_OF_FIT}\n\n{example('next fit.json --budget 1e21 --target waste@1e24')}",
     params=[
         *SOURCE,
         click.Option(["--budget"], type=float, required=True, metavar="FLOP",
-                     help="Of all new runs together."),
+                     help="Compute of all new runs together."),
         click.Option(["--target"], required=True,
-                     help="What they are to tell: ln_n_opt@C, waste@C, loss@N,D or law."),
+                     help="What to determine: ln_n_opt@C, waste@C, loss@N,D or law."),
         click.Option(["--candidates"], type=FILE_OR_FOLDER, metavar="TABLE",
-                     help="Runs that can be made, with the columns of the runs. Default: a grid."),
-        click.Option(["--max-run"], type=float, metavar="FLOP", help="Of one run at most."),
-        click.Option(["--at-most"], type=click.IntRange(1), help="Runs."),
+                     help="Runs to choose from; its columns are those of SOURCE. Default: a grid."),
+        click.Option(["--max-run"], type=float, metavar="FLOP", help="Largest compute of one run."),
+        click.Option(["--at-most"], type=click.IntRange(1), help="Largest number of new runs."),
         *COUNTING[:4],
         *of_fit("filters"),
         *FIT_OPTIONS,
@@ -293,8 +298,8 @@ def next_(
     source: Path | None, mapping: Sequence[str], laws: Sequence[str], output: Path | None,
     as_json: bool, **choices: Any,
 ) -> None:  # fmt: skip
-    """The runs to make next: those that tell most of a target for a budget, from SOURCE (a table
-    of finished runs, or a fit.json)."""
+    """The runs to make next: those that tell most about a target for a budget, given SOURCE (a
+    table of finished runs, or a fit.json)."""
     from allometry.plan.questions import next_runs
 
     if source is None:
@@ -317,16 +322,16 @@ def next_(
 
 
 def _check_ending(output: Path | None) -> None:
-    """Refuse a file that neither a document nor a page can be."""
+    """Refuse a file name that is neither that of a document nor of a page."""
     if output is not None and output.suffix.lower() not in ("", ".json", *PAGES):
         raise UsageError(
-            f"a plan is written to plan.json or plan.html, got {output.name!r}; to PDF print the "
-            "page from a browser"
+            f"a plan is written as .json or .html, got {output.name!r}; for a PDF, print the page "
+            "from a browser"
         )
 
 
 def _save_plan(path: Path, planned: "Plan", python: str) -> None:
-    """A page where the ending is that of one, else the plan document."""
+    """Write a page if the file name ends as that of a page, else the plan document."""
     if path.suffix.lower() not in PAGES:
         _save(path, planned.to_json(indent=1) + "\n")
         return

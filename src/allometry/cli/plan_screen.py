@@ -60,7 +60,7 @@ def show_plan(plan: Plan) -> None:
 
 
 def show_next(design: "NextRuns") -> None:
-    """Show the runs, what they are expected to tell, and other ways to spend the budget."""
+    """Show the runs, their expected precision, and other ways to spend the budget."""
     console = stdout()
     show_line(
         console, f"Runs to make for {shown(design.budget)} FLOP, to tell {design.target}", "bold"
@@ -85,7 +85,9 @@ def show_next(design: "NextRuns") -> None:
         )
     if len(design.weights) > 1:
         laws = ", ".join(f"{name} {weight:.2f}" for name, weight in design.weights.items())
-        show_line(console, f"Weights of the laws, by how they predict the dearest runs: {laws}.")
+        show_line(
+            console, f"Weights of the laws, by how well they predict the costliest runs: {laws}."
+        )
     show_line(console, design.stop.sentence)
     for note in design.notes:
         show_line(console, note if note.endswith(".") else f"{note}.", "dim")

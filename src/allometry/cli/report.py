@@ -25,7 +25,7 @@ __all__ = ["report"]
 
 
 @click.command(
-    short_help="A page about a study, or pages about all that are stored.",
+    short_help="Write a page about a study, or pages about all stored studies.",
     epilog=example("report mlp_parameter_scaling -o page.html"),
 )
 @click.argument("study", required=False, shell_complete=completed_by("studies"))
@@ -43,10 +43,9 @@ def report(
     study: str | None, size: str | None, changes: Mapping[str, str], store: Path,
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """One HTML page about STUDY, with its figures as PNG and SVG and its runs as CSV beside it.
+    """Write an HTML page about STUDY, with its figures (PNG, SVG) and runs (CSV) beside it.
 
-    Without STUDY: a folder of pages about every study in the store that comes with the package,
-    and an index of them.
+    Without STUDY: write a folder with a page for each shipped study in the store, and an index.
     """
     from allometry.studies import study as find
 

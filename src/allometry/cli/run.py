@@ -1,4 +1,4 @@
-"""`allometry run`: train what a study still lacks, or show what would be trained."""
+"""`allometry run`: train the pending runs of a study, or show what would be trained."""
 
 import io
 import sys
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has all
+LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # limits on printed logs; --json has all
 
 
 @click.command(
-    short_help="Train what a study still lacks, and show its findings.",
+    short_help="Train the runs of a study not yet stored, and show its findings.",
     epilog=example("run mlp_parameter_scaling --size notebook --seeds 5"),
 )
 @click.argument("study", shell_complete=completed_by("studies"))
@@ -36,29 +36,33 @@ LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # of failures; --json has a
     "--size",
     metavar="SIZE",
     shell_complete=completed_by("sizes"),
-    help="One of the study's sizes: quick, notebook or paper, or your own. Default: its first.",
+    help="One of the study's sizes: quick, notebook, paper, or one of yours. Default: its first.",
 )
-@click.option("--seeds", type=click.IntRange(1, 10_000), help="How many, counted from the first.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 10_000),
+    help="Number of seeds, counted from the study's first.",
+)
 @with_engine
 @click.option(
     "--checkpoint-every",
     type=click.FloatRange(min=0),
     metavar="MINUTES",
-    help="Keep a pack under way so often; 0 for never. Default: 5, for the local engine.",
+    help="Time between checkpoints of a pack in training; 0 for none. Default: 5 (local engine).",
 )
 @click.option(
     "--keep",
     type=click.Choice(["weights", "state"]),
-    help="Keep trained networks beside the store: weights, or state to train on from.",
+    help="Keep trained networks beside the store: weights, or also the state to continue from.",
 )
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Processors to use. Default: all; results have the same bits for the same number.",
+    help="Processors to use. Default: all. Results are equal to the last bit for equal numbers.",
 )
-@click.option("--serve", is_flag=True, help="Show a live page of the store while it trains.")
+@click.option("--serve", is_flag=True, help="Show a live page of the store while training.")
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
-@click.option("--timings", is_flag=True, help="Say where the time of this process went, by phase.")
+@click.option("--timings", is_flag=True, help="Print the time of each phase of this command.")
 @with_changes
 @in_store
 @as_json
@@ -67,7 +71,7 @@ def run(
     checkpoint_every: float | None, keep: "Keep | None", threads: int | None, serve: bool,
     explain: bool, timings: bool, changes: Mapping[str, str], store: Path, as_json: bool,
 ) -> None:  # fmt: skip
-    """Train what STUDY (a name, or a file of yours) still lacks, and say what it found."""
+    """Train the runs of STUDY (a name, or your file) not yet stored, and show its findings."""
     from allometry.processors import limit
     from allometry.training.compile_cache import keep_programs
     from allometry.training.phases import phase, seconds_by_phase
@@ -75,7 +79,7 @@ def run(
     began, before = time.perf_counter(), seconds_by_phase()
     if threads:
         limit(threads)
-    keep_programs()  # before anything below brings JAX
+    keep_programs()  # before any import below loads JAX
     with prints_on_stderr(), phase("import"):
         from allometry.cli.serve import serving
         from allometry.cli.terminal import Screen
@@ -107,7 +111,7 @@ def run(
     if timings:
         _say_timings(seconds_by_phase(before), time.perf_counter() - began)
     if outcome.interrupted:
-        say("stopped; the same command goes on from here")
+        say("stopped; the same command continues from here")
     if outcome.exit_code:
         sys.exit(outcome.exit_code)
 
@@ -149,14 +153,14 @@ def _show_outcome(
 
 
 def _say_timings(timings: Mapping[str, float], elapsed: float) -> None:
-    """Where the time went; packs in several threads are counted each."""
+    """Print the time of each phase; times of packs in parallel threads add up."""
     for name, seconds in timings.items():
         say(f"{name:>10} {seconds:8.2f} s")
-    say(f"{'elapsed':>10} {elapsed:8.2f} s; packs that ran at once are counted each")
+    say(f"{'elapsed':>10} {elapsed:8.2f} s; above, the times of packs run in parallel add up")
 
 
 def _say_notices(outcome: "Outcome") -> None:
-    """What was noticed of runs, and the verdicts without them."""
+    """Print notices about runs, and the verdicts without these runs."""
     for sentence, runs in outcome.notices.items():
         say(f"noticed: {runs} {'run' if runs == 1 else 'runs'}: {sentence}")
     if outcome.pending:
@@ -165,7 +169,7 @@ def _say_notices(outcome: "Outcome") -> None:
 
     findings, reason = outcome.study.without_noticed(outcome.table)
     if reason:
-        say(f"without them there is no analysis: {reason}")
+        say(f"without them the analysis fails: {reason}")
     if findings and same_results(findings, outcome.findings):
         say("without them all verdicts and numbers are the same")
         return
@@ -174,7 +178,7 @@ def _say_notices(outcome: "Outcome") -> None:
 
 
 def _say_failures(failures: "Sequence[Failure]") -> None:
-    """Each reason with its runs; the first few with the last lines of a log."""
+    """Print each reason with its runs, and for the first few the last lines of a log."""
     alike: dict[str, list[Failure]] = {}
     for failure in failures:
         alike.setdefault(failure.reason, []).append(failure)
@@ -183,7 +187,7 @@ def _say_failures(failures: "Sequence[Failure]") -> None:
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         say(f"failed: {', '.join(names[:4])}{more}: {reason}")
         if i < LOGS_SHOWN:
-            # Ends of lines alone: str.splitlines also splits at characters inside a line.
+            # Not str.splitlines, which also splits at form feeds and other characters.
             lines = list(io.StringIO(group[0].log, newline=None))
             for line in lines[-LINES_SHOWN:]:
                 say(f"    {line.rstrip()[:LONGEST_LINE]}")
@@ -209,11 +213,11 @@ def _show_explanation(explanation: "Explanation", as_json: bool) -> None:
     )
     if not explanation.predicted:
         runs = ", ".join(map(str, sizes))
-        print_line(f"packs by the study's own procedure, of unpredicted cost; runs each: {runs}")
+        print_line(f"cost unknown for the study's own procedure; runs in each pack: {runs}")
         return
     for i, plan in enumerate(plans, start=1):
         print_line(f"  {i:>4}  {_plan_line(plan)}")
-    print_line(f"predicted: {explanation.seconds:.3g} s, loading and measures apart")
+    print_line(f"predicted: {explanation.seconds:.3g} s, without loading and measures")
 
 
 def _plan_line(plan: "Plan") -> str:

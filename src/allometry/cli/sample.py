@@ -1,4 +1,4 @@
-"""`allometry sample`: text from a stored language model."""
+"""`allometry sample`: sample text from a stored language model."""
 
 from pathlib import Path
 
@@ -12,28 +12,29 @@ __all__ = ["sample"]
 
 
 @click.command(
-    short_help="Text from a stored language model.",
+    short_help="Sample text from a stored language model.",
     epilog=example('sample 3f6c2a91 --prompt "It was" --temperature 0.8'),
 )
 @click.argument("run")
 @click.option(
-    "--prompt", metavar="TEXT", default="\n", help="What goes before. Default: a line feed."
+    "--prompt", metavar="TEXT", default="\n", help="Text to continue. Default: a line feed."
 )
 @click.option(
-    "--tokens", type=click.IntRange(min=1), default=200, show_default=True, help="How many to draw."
-)
+    "--tokens", type=click.IntRange(min=1), default=200, show_default=True,
+    help="Number of tokens to sample.",
+)  # fmt: skip
 @click.option(
     "--temperature", type=click.FloatRange(min=0), default=1.0, show_default=True,
-    help="What logits are divided by; 0 takes the most probable token each time.",
+    help="Divisor of the logits; 0 always takes the most probable token.",
 )  # fmt: skip
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True,
-    help="Of the draws; the same gives the same text.",
+    help="Seed of the sampling; the same seed gives the same text.",
 )  # fmt: skip
 @click.option(
     "--study",
     shell_complete=completed_by("studies"),
-    help="The study of the run, where tokens are characters or byte pairs of a text of your own.",
+    help="The study of the run; needed if tokens are characters or byte pairs of your own text.",
 )
 @in_store
 @as_json
@@ -41,8 +42,8 @@ def sample(
     run: str, prompt: str, tokens: int, temperature: float, seed: int, study: str | None,
     store: Path, as_json: bool,
 ) -> None:  # fmt: skip
-    """Print text from the language model of RUN (a run_id, or its first characters), after the
-    prompt. `allometry run STUDY --keep weights` keeps the models that it trains."""
+    """Print the prompt and its continuation by the language model of RUN (a run_id, or its first
+    characters). `allometry run STUDY --keep weights` keeps the models that it trains."""
     from allometry.store import Store
     from allometry.store.sample import sample as sample_run
     from allometry.store.selection import run_ids_named
@@ -52,7 +53,7 @@ def sample(
         (run_id,) = run_ids_named(opened, [run])
     with prints_on_stderr():
         if study:
-            find(study, store=store)  # its module reads the text, and holds it
+            find(study, store=store)  # its module reads the text, which `sample` then finds
         text = sample_run(
             run_id, store=store, prompt=prompt, tokens=tokens, temperature=temperature, seed=seed
         )

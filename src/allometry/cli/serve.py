@@ -1,4 +1,4 @@
-"""`allometry serve`: what a store holds now, as a page for a browser of this machine."""
+"""`allometry serve`: a live page of a store, for a browser on this machine."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ TOKEN = "ALLOMETRY_TOKEN"  # noqa: S105 - the name of the variable that has it
 
 
 @click.command(
-    short_help="A live page of the store, in a browser of this machine.",
+    short_help="A live page of the store, for a browser on this machine.",
     epilog=example("serve --port 8808"),
 )
 @click.argument("studies", nargs=-1, type=FILE_OR_FOLDER)
@@ -31,17 +31,18 @@ TOKEN = "ALLOMETRY_TOKEN"  # noqa: S105 - the name of the variable that has it
     type=click.IntRange(0, 65535),
     default=PORT,
     show_default=True,
-    help="0 for any that is free.",
+    help="Port; 0 for any free port.",
 )
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="An address of this machine alone."
-)
+    "--host", default="127.0.0.1", show_default=True,
+    help="Address to listen on; only addresses that other machines cannot reach.",
+)  # fmt: skip
 @in_store
 def serve(studies: tuple[Path, ...], port: int, host: str, store: Path) -> None:
     """A live page of the store: progress, curves, findings so far.
 
-    Prints an address with a token, which every request has to carry; ALLOMETRY_TOKEN gives one of
-    your own. STUDIES are files or folders of your own, whose findings are shown as well.
+    Prints an address with a token, which every request must carry; set ALLOMETRY_TOKEN to choose
+    the token. STUDIES are files or folders of your studies, whose findings are shown as well.
     """
     from allometry.store.place import resolved
 
@@ -49,7 +50,7 @@ def serve(studies: tuple[Path, ...], port: int, host: str, store: Path) -> None:
     with prints_on_stderr():
         own, own_titles = library.own_studies(studies)
     if not resolved(store).exists():
-        say(f"no store at {store} yet: the page shows it once a run has made it")
+        say(f"no store at {store} yet: the page will show it once a run has made it")
     stopped = library.serve_store(
         store, own, titles() | own_titles, _announce,
         host=host, port=port, token=os.environ.get(TOKEN),
@@ -60,16 +61,16 @@ def serve(studies: tuple[Path, ...], port: int, host: str, store: Path) -> None:
 
 def _announce(address: str) -> None:
     print_line(address)
-    say("open this address; it has the token in it, so keep it to yourself. Ctrl-C ends")
+    say("open this address; it contains the token, so keep it to yourself. Ctrl-C stops the page")
 
 
 @contextmanager
 def serving(wanted: bool, store: Path, study: str) -> Iterator[None]:
-    """The live page of a store in a process beside this one, while the block runs.
+    """Serve the live page of a store from a second process while the block runs.
 
     Args:
-        wanted: False for none.
-        study: that is trained, as a person names it: its findings are shown too.
+        wanted: whether to serve at all.
+        study: the study in training, as typed; its findings are shown too.
     """
     if not wanted:
         yield
@@ -81,10 +82,10 @@ def serving(wanted: bool, store: Path, study: str) -> Iterator[None]:
 
 
 def _library() -> ModuleType:
-    """What serves.
+    """The module `allometry.serve.serving`.
 
     Raises:
-        UnavailableError: its extra is not installed.
+        UnavailableError: the extra it needs is not installed.
     """
     try:
         from allometry.serve import serving

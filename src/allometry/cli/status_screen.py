@@ -1,4 +1,4 @@
-"""What `allometry status` shows: counts of runs, dates and seconds, in 80 columns."""
+"""The output of `allometry status`: counts of runs, dates and training times, in 80 columns."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from allometry.store.status import StudyStatus
 
 __all__ = ["status_lines"]
 
-NAME = 34  # characters left of the counts
+NAME = 34  # width in characters of the column before the counts
 COUNTS = ("declared", "done", "diverged", "excluded", "pending")
 
 
@@ -25,7 +25,7 @@ def status_lines(entries: Sequence[StudyStatus]) -> list[str]:
 
 
 def _size_lines(entry: StudyStatus) -> list[str]:
-    """Counts beside the size, on a line of their own where the name is long; then the details."""
+    """The size with its counts, on two lines if the name is long; then the details."""
     name = "  " + ", ".join(filter(None, (entry.size, entry.variant)))
     counts = "".join(f"  {getattr(entry, count):>{len(count)}}" for count in COUNTS)
     lines = [name, " " * NAME + counts] if len(name) > NAME else [name.ljust(NAME) + counts]
@@ -38,7 +38,7 @@ def _size_lines(entry: StudyStatus) -> list[str]:
 
 
 def _dates(entry: StudyStatus) -> str:
-    """When the first and the last run were finished, in the time of this machine's place."""
+    """When the first and the last run finished, in local time."""
     first, last = (
         datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
         for text in (entry.first_finished, entry.last_finished)
@@ -50,7 +50,7 @@ def _dates(entry: StudyStatus) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds in the largest units that fit, 3 h 5 min say."""
+    """Seconds in units that suit their size, such as 3 h 5 min."""
     if seconds < 100:
         return f"{seconds:.3g} s"
     minutes = round(seconds / 60)

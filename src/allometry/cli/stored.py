@@ -1,4 +1,4 @@
-"""Commands on what a store holds: status, verify, backup, table."""
+"""Commands on the contents of a store: status, verify, backup, table."""
 
 import sys
 from collections.abc import Mapping
@@ -29,12 +29,13 @@ __all__ = ["backup", "status", "table", "verify"]
 
 
 @click.command(
-    short_help="How far each study in the store is.", epilog=example("status --store allometry.db")
+    short_help="Show the progress of each study in the store.",
+    epilog=example("status --store allometry.db"),
 )
 @in_store
 @as_json
 def status(store: Path, as_json: bool) -> None:
-    """How far each study in the store is: runs by status, dates, time of training."""
+    """Show the progress of each study in the store: runs by status, dates, training time."""
     from allometry.cli.status_screen import status_lines
     from allometry.store import Store
 
@@ -53,11 +54,11 @@ def status(store: Path, as_json: bool) -> None:
 @click.option(
     "--salvage",
     type=FILE,
-    help="Copy what is whole into this new store.",
+    help="Copy everything undamaged into this new store.",
 )
 @as_json
 def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
-    """Re-hash every run in the store; exits 65 where something is damaged."""
+    """Recompute the hash of every run in the store; exits with 65 if something is damaged."""
     from allometry.store import Store
 
     with Store(store) as opened:
@@ -71,21 +72,21 @@ def verify(store: Path, salvage: Path | None, as_json: bool) -> None:
             print_line(f"{entry['run_id']}  {entry['what']}")
     if damaged:
         say(
-            f"what is whole is in {salvage}"
+            f"everything undamaged is in {salvage}"
             if salvage
-            else "damaged runs are set aside and trained again by the next `allometry run`; where "
-            "the file itself is damaged, `allometry verify --salvage NEW.db` copies what is whole"
+            else "the next `allometry run` sets damaged runs aside and trains them again; if the "
+            "file itself is damaged, `allometry verify --salvage NEW.db` copies the undamaged part"
         )
         sys.exit(65)
 
 
 @click.command(
-    short_help="Copy the store, also while a run writes to it.", epilog=example("backup copy.db")
+    short_help="Copy the store, even while a run writes to it.", epilog=example("backup copy.db")
 )
 @click.argument("copy", type=FILE)
 @in_store
 def backup(copy: Path, store: Path) -> None:
-    """Copy the store into a new file COPY, also while a run writes to it."""
+    """Copy the store into a new file COPY, even while a run writes to it."""
     from allometry.store import Store
 
     with Store(store) as opened:
@@ -108,7 +109,7 @@ def table(
     study: str, size: str | None, view: str | None, changes: Mapping[str, str], store: Path,
     output: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """The runs of STUDY as CSV, one row a run, to stdout or a file."""
+    """Write the runs of STUDY as CSV, one row a run, to stdout, or as CSV or Parquet to a file."""
     from allometry.studies import study as find
     from allometry.studies import table as stored_table
 

@@ -1,4 +1,4 @@
-"""The three standard streams of a command: open, in any locale, and never left half written."""
+"""The standard streams of a command: opened if closed, safe in any locale, flushed at the end."""
 
 import io
 import logging
@@ -18,11 +18,11 @@ __all__ = ["close_stdout", "in_words_of_click", "open_streams", "tell"]
 
 
 def open_streams() -> None:
-    """Make sure of the standard streams, and that what libraries say on stderr is printable.
+    """Open closed standard streams, and make messages of libraries on stderr printable.
 
-    A stream that the shell has closed (``>&-``) is opened on nothing, or a store would get its
-    number and what is printed; writing to such a stdout is an error. A character that the locale
-    does not have is written out, as on stderr always.
+    A stream that the shell has closed (``>&-``) is opened on the null device. Otherwise the next
+    opened file, a store for example, would get its descriptor and the printed text. Writing to
+    such a stdout is an error. A character that the locale cannot encode is escaped.
     """
     for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
         if stream is None:
@@ -56,7 +56,7 @@ class _Printable(logging.Formatter):
 
 @cache  # `main` may be called many times in one process
 def _say_printably() -> None:
-    """Warnings, of logging where no program has set it up otherwise; and tracebacks."""
+    """Make warnings, tracebacks, and log records of unconfigured logging printable."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(_Printable())
     formatted = warnings.formatwarning
@@ -65,21 +65,21 @@ def _say_printably() -> None:
 
 
 def close_stdout() -> None:
-    """Leave nothing for the interpreter to write at exit, where only a traceback could tell."""
+    """Flush stdout now: an error at interpreter exit could only be shown as a traceback."""
     try:
         sys.stdout.flush()
-    except OSError:  # told already, by the write that failed
+    except OSError:  # the failed write has already been reported
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(text: str) -> None:
-    """Why a command ends, on stderr."""
-    with suppress(OSError):  # there is no other place to say it; the exit code does
+    """Print why a command ends on stderr."""
+    with suppress(OSError):  # if stderr cannot be written, only the exit code tells
         say_lines(text)
 
 
 def in_words_of_click(error: click.ClickException) -> str:
-    """Usage and error, as Click shows them."""
+    """The usage line and the error, as Click shows them."""
     text = io.StringIO()
     error.show(text)
     return text.getvalue().rstrip("\n")

@@ -32,19 +32,19 @@ COLOURS: Mapping[Verdict, str] = {"agrees": "green", "disagrees": "red", "undeci
 
 
 class Screen(Console):
-    """A console on which text is text: no markup, no codes of emoji, nothing that steers it."""
+    """A console that prints text literally: no markup, no emoji codes, no control characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """What cells are measured by, so that they are wide enough for what is written out."""
+        """Make the text printable before its width is measured, so that escapes fit the cell."""
         return super().render_str(printable(text), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Everything that is printed passes here; control segments are those of the console."""
+        """Make all text printable, except Rich's own control segments."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
 
@@ -54,20 +54,20 @@ class Screen(Console):
 
 
 def stdout() -> Console:
-    """A console as wide as the terminal; where there is none, wide enough for the tables."""
+    """A console as wide as the terminal; without a terminal, wide enough for the tables."""
     return Screen(file=sys.stdout, width=None if sys.stdout.isatty() else 110)
 
 
 def show_line(console: Console, text: str, style: str = "") -> None:
-    """One sentence or more: wrapped between words on a terminal, in one line elsewhere."""
+    """Print text, wrapped between words on a terminal, as one line elsewhere."""
     console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
 
 
 def show_status(console: Console, fit: Fit, of: str = "") -> None:
-    """The status of a fit and its advice: in yellow where it limits what stands below it.
+    """Print the status of a fit and its advice, in yellow unless the fit converged.
 
     Args:
-        of: what was fitted, where there are several fits.
+        of: name of the fit, if there are several.
     """
     sound = fit.status.code == "converged"
     text = f"{of}{': ' if of else ''}{fit.status.code}: {fit.status.advice}"
@@ -75,7 +75,7 @@ def show_status(console: Console, fit: Fit, of: str = "") -> None:
 
 
 def show_findings(findings: Sequence[Finding]) -> None:
-    """A table of claims, measurements and verdicts, and the answer under each, on stdout."""
+    """Print a table of claims, answers, measurements and verdicts on stdout."""
     if not findings:
         return
     console = stdout()
@@ -93,12 +93,12 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 
 def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
-    """Formula, parameters with intervals and verdicts, certificate and status, on stdout.
+    """Print formula, parameters with intervals and verdicts, certificate and status on stdout.
 
-    A status other than `converged` limits every verdict, so it comes first.
+    A status other than `converged` limits every verdict, so it is printed first.
 
     Args:
-        predicted: at the points that were asked for.
+        predicted: predictions at the requested points.
     """
     console, sound = stdout(), fit.status.code == "converged"
     if not sound:
@@ -126,7 +126,7 @@ def show_fit(fit: Fit, predicted: Sequence[Prediction] = ()) -> None:
 
 
 def _predictions(fit: Fit, predicted: Sequence[Prediction]) -> RichTable:
-    """A row for each point: the law, one new run, and how far outside the fitted sizes."""
+    """A row for each point: prediction, interval of one new run, extrapolation distance."""
     level = f"{fit.interval.level:.0%} interval"
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     response = fit.law.response
@@ -146,7 +146,7 @@ def _predictions(fit: Fit, predicted: Sequence[Prediction]) -> RichTable:
 
 
 def show_comparison(document: Mapping[str, Any]) -> None:
-    """A table of laws for each group: errors, weight, choice, status of each fit; and notes."""
+    """Print for each group a table of laws with errors, weights, choice and status, and notes."""
     console = stdout()
     for place, group in enumerate(document["groups"]):
         if place:
@@ -167,7 +167,7 @@ def show_comparison(document: Mapping[str, Any]) -> None:
 
 
 def _reservations(group: Mapping[str, Any]) -> list[str]:
-    """What limits the choice in a group: the fit of the chosen law, weights that do not decide."""
+    """Warnings about the choice in a group: a doubtful fit, or weights that decide nothing."""
     law = group["chosen"]["law"]
     status = group["laws"][law]["status"]
     lines = [] if status["code"] == "converged" else [
@@ -177,7 +177,7 @@ def _reservations(group: Mapping[str, Any]) -> list[str]:
 
 
 def _scores(group: Mapping[str, Any]) -> RichTable:
-    """A row for each law, and one for their average where rows were set aside."""
+    """A row for each law, and one for the average of the laws if rows were held out."""
     measure = group["measure"]
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False)
     averaged = group["averaged"][f"extrapolation_{measure}"]
@@ -200,7 +200,7 @@ def _scores(group: Mapping[str, Any]) -> RichTable:
 
 
 def _group_notes(group: Mapping[str, Any]) -> list[str]:
-    """On the rows of a group, and the objective where its delta comes from the residuals."""
+    """Notes on the rows of a group, and its objective with the delta used."""
     objective = group["objective"]
     delta = "" if objective["delta"] is None else f" with delta {objective['delta']:.3g}"
     unit = "" if group["measure"] == "rmsle" else "; RMSE is in units of the response"

@@ -1,4 +1,4 @@
-"""Commands on the files of other programs that track runs: import and export."""
+"""Commands for files of other experiment trackers: import and export."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +32,7 @@ __all__ = ["export", "import_"]
 
 @click.command(
     "import",
-    short_help="The runs that another program tracked, as a table.",
+    short_help="Convert runs that another program tracked to a table.",
     epilog=example("import runs/ -o runs.csv --value loss=smoothed"),
 )
 @click.argument("source", type=FILE_OR_FOLDER)
@@ -41,17 +41,17 @@ __all__ = ["export", "import_"]
     help="What wrote SOURCE: tensorboard, a folder of event files; mlflow, its SQLite file or "
     "folder mlruns; optuna and trackio, their SQLite files; wandb, a folder wandb or that of one "
     "run; wandb-export, a table of runs as CSV or JSON; trainer, a folder with trainer_state.json; "
-    "csv, a folder of CSV files, one a run. Default: by what is in it.",
+    "csv, a folder of CSV files, one a run. Default: detected from the contents.",
 )  # fmt: skip
 @click.option(
     "--value", "rules", multiple=True, metavar="[METRIC=]RULE",
-    help="Which value of a metric along training: last, that at the largest step; min and max, the "
-    "best of a loss or an accuracy; smoothed, the mean over the last tenth of the points. Of all "
-    "metrics, or of one by its name; may be repeated. Default: last.",
+    help="Which value of a metric along training: last, that at the largest step; min or max, the "
+    "smallest or largest; smoothed, the mean over the last tenth of the points. RULE applies to "
+    "all metrics, METRIC=RULE to one; may be repeated. Default: last.",
 )  # fmt: skip
 @click.option(
     "--unfinished", is_flag=True,
-    help="Also runs that failed, were stopped or are under way; the column status says so.",
+    help="Include runs that failed, were stopped or are still running; see the column status.",
 )  # fmt: skip
 @to_file
 @as_json
@@ -59,7 +59,7 @@ def import_(
     source: Path, kind: Kind | None, rules: Sequence[str], unfinished: bool, output: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """The finished runs that another program tracked in SOURCE, as a table, one row a run.
+    """Convert the finished runs that another program tracked in SOURCE to a table, one row a run.
 
     SOURCE is only read, and no account is needed. Configuration becomes columns with dotted names.
     """
@@ -79,7 +79,7 @@ def import_(
 
 
 def _rules(texts: Sequence[str]) -> dict[str, Any]:
-    """The rule for all metrics, and those for single ones; `import_runs` says what is none."""
+    """The rule for all metrics, and those of single metrics; `import_runs` checks them."""
     values = {}
     value: str = RULES[0]
     for text in texts:
@@ -117,7 +117,10 @@ def export(
         rows = table(study, store=store, size=size, changes=changes)
     exported = write(folder, lambda path: export_runs(rows, path, store=store, to=to))
     if exported.left_out:
-        say(f"left out, complex or too many numbers a point: {', '.join(exported.left_out)}")
+        say(
+            "left out, because complex or with too many numbers a point: "
+            f"{', '.join(exported.left_out)}"
+        )
     if as_json:
         print_json("export", folder=str(folder), runs=exported.runs, left_out=exported.left_out)
     else:

@@ -1,9 +1,9 @@
-"""Where packs are made: in this process, in others, on other machines.
+"""Engines train packs: in this process, in other processes, or on other machines.
 
-`local` is this process or a pool of processes beside it, `ray` a Ray cluster,
+`local` is this process or a pool of processes on this machine, `ray` a Ray cluster,
 `slurm` a SLURM cluster, `executor` anything with a ``submit`` as in
 `concurrent.futures`. All but the first send an order (`orders`) and get a delivery
-(`deliveries`) back, as bytes; `coordinator` keeps account of them for all.
+(`deliveries`) back, as bytes; `coordinator` tracks orders and deliveries for all of them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,12 +25,12 @@ __all__ = ["Engine", "Failure", "Finished", "check_made", "sorted_out"]
 
 @dataclass(frozen=True)
 class Failure:
-    """Runs that could not be made; they stay pending.
+    """Runs whose training failed; they stay pending.
 
     Attributes:
-        run_ids: of the pack that failed.
+        run_ids: the failed runs of a pack.
         reason: one line: the exception, or how the worker died.
-        log: the last lines it wrote, its traceback among them.
+        log: the last lines of output, with the traceback.
     """
 
     run_ids: tuple[str, ...]
@@ -40,12 +40,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Finished:
-    """What an engine hands back: one pack, or several that came in together.
+    """The results of one pack, or of several packs that arrived together.
 
     Attributes:
-        results: stored in one transaction.
-        provenance: what made them, as JSON data (`allometry.engines.provenance`).
-        failures: packs, or runs of them, that could not be made.
+        results: finished runs; they are stored in one transaction.
+        provenance: software and hardware that trained them, as JSON data
+            (`allometry.engines.provenance`).
+        failures: packs, or runs of them, that failed.
     """
 
     results: Sequence[RunResult]
@@ -54,27 +55,27 @@ class Finished:
 
 
 def check_made(made: object, specs: Sequence[Experiment]) -> Sequence[RunResult | RunFailure]:
-    """What a procedure made of the specs of a pack, if it is what it is to give.
+    """Check and return what a procedure returned for the specs of a pack.
 
     Raises:
-        UsageError: it is no list of results and failures, or not one of each spec.
+        UsageError: it is not a list with one result or failure for each spec.
     """
-    gives = "the procedure's run(pack, ...) gives a RunResult or RunFailure of each spec"
+    rule = "the procedure's run(pack, ...) must return a RunResult or RunFailure for each spec"
     if not np.iterable(made):
-        raise UsageError(f"{gives}, in a list; got {quoted(made)}")
-    given: list[RunResult | RunFailure] = list(made)
-    for one in given:
+        raise UsageError(f"{rule}, in a list; got {quoted(made)}")
+    outcomes: list[RunResult | RunFailure] = list(made)
+    for one in outcomes:
         if not isinstance(one, RunResult | RunFailure) or not isinstance(one.spec, Experiment):
-            raise UsageError(f"{gives}; got one of {quoted(one)}")
-    if sorted(run_ids([one.spec for one in given])) != sorted(run_ids(specs)):
-        raise UsageError(f"{gives}; got {len(given)} for {len(specs)} specs, or of other specs")
-    return given
+            raise UsageError(f"{rule}; got {quoted(one)} in the list")
+    if sorted(run_ids([one.spec for one in outcomes])) != sorted(run_ids(specs)):
+        raise UsageError(f"{rule}; got {len(outcomes)} for {len(specs)} specs, or for other specs")
+    return outcomes
 
 
 def sorted_out(
     made: object, specs: Sequence[Experiment]
 ) -> tuple[list[RunResult], tuple[Failure, ...]]:
-    """The results and the failures of a pack; a result that cannot be stored is a failure.
+    """Results and failures of a pack; a result that cannot be stored counts as a failure.
 
     Raises:
         UsageError: as `check_made`.
@@ -94,12 +95,12 @@ def sorted_out(
 
 
 class Engine:
-    """Makes packs somewhere and hands the runs back; it never touches the store.
+    """Trains packs and returns finished runs; an engine never accesses the store.
 
-    Which runs share a pack, and how much work a run is, the study's procedure says.
+    The study's procedure decides which runs share a pack, and how much work a run is.
 
     Attributes:
-        keeps_checkpoints: whether packs under way are kept on disk, where the procedure can.
+        keeps_checkpoints: whether the engine can save checkpoints, if the procedure supports it.
     """
 
     keeps_checkpoints: ClassVar[bool] = False
@@ -112,13 +113,13 @@ class Engine:
         stop: Callable[[], bool],
         checkpoints: Checkpoints | None = None,
     ) -> Iterator[Finished]:
-        """Finished packs, in the order they come in.
+        """Train packs and yield them in the order in which they finish.
 
         Args:
-            packs: of the study's procedure.
-            study: whose procedure and measures to use.
-            advance: told of units of work done since it was last told.
-            stop: when true, finish what is in flight, hand it back and start no more.
-            checkpoints: where packs under way are kept, by an engine that keeps any.
+            packs: packs made by the study's procedure.
+            study: the study; its procedure and measures are used.
+            advance: called with the units of work done since its last call.
+            stop: once it returns True, the packs in flight are finished and no others started.
+            checkpoints: where to save checkpoints, for engines that keep them.
         """
         raise NotImplementedError

@@ -1,9 +1,9 @@
 """The coordinator of every engine with workers: it sends orders and checks deliveries.
 
 It keeps as many packs in flight as the workers can take, checks each delivery against
-its order and orders lost packs again. Results that come in together are handed back
-together, so that a thousand workers cost a few transactions a second. A delivery that
-comes twice, or was never ordered, is dropped. Only the packs in flight are in memory.
+its order, and orders lost packs again. Results that arrive together are returned
+together, so that a thousand workers cause only a few transactions a second. A delivery that
+arrives twice, or was never ordered, is dropped. Only the packs in flight are in memory.
 """
 
 import hashlib
@@ -27,40 +27,40 @@ from allometry.training.result import RunResult
 
 __all__ = ["TRIES", "Coordinator", "Lost", "Workers"]
 
-TRIES = 3  # of a pack whose worker dies, before the pack is blamed
-TICK = 0.2  # seconds between looks at whether somebody asked to stop
-BATCH = 1000  # runs handed back, and so committed, at once
+TRIES = 3  # attempts at a pack whose worker dies, before the pack counts as failed
+TICK = 0.2  # seconds between checks for a signal to stop
+BATCH = 1000  # runs returned, and so committed, at once
 
 
 class Lost(NamedTuple):
-    """A pack that did not come back: the reason, and the last lines of its worker."""
+    """A pack without a delivery: the reason, and the last lines of its worker."""
 
     reason: str
     log: str = ""
 
 
 class Workers(Protocol):
-    """What makes the packs of orders: processes, a cluster, an executor."""
+    """Workers that train the packs of orders: processes, a cluster, an executor."""
 
     @property
     def slots(self) -> int:
-        """Number of orders to have in flight; it may change."""
+        """Number of orders to keep in flight; it may change."""
         ...
 
     def submit(self, name: str, order: bytes, needs: Needs) -> None:
-        """Take an order; `name` is its SHA-256. It may be submitted again once lost."""
+        """Submit an order; `name` is its SHA-256. A lost order may be submitted again."""
         ...
 
     def arrived(self, seconds: float) -> Sequence[tuple[str, bytes | Lost]]:
-        """Deliveries since the last call, each with the name of its order.
+        """Deliveries and losses since the last call, each with the name of its order.
 
         Args:
-            seconds: to wait for a first one.
+            seconds: how long to wait for the first one.
         """
         ...
 
     def withdraw(self) -> Sequence[str]:
-        """Take back the orders that no worker has begun; returns their names."""
+        """Withdraw the orders that no worker has begun; returns their names."""
         ...
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class Workers(Protocol):
 
 @dataclass
 class _Flight:
-    """A pack that has been ordered and has not come back."""
+    """A pack in flight: ordered, but not delivered yet."""
 
     pack: Pack
     order: bytes
@@ -79,12 +79,12 @@ class _Flight:
 
 
 class Coordinator(Engine):
-    """An engine whose packs are made by workers elsewhere.
+    """An engine whose packs are trained by workers in other processes.
 
     Args:
-        start: starts the workers; they are closed when the run ends.
-        name: of the engine, for the provenance of each run.
-        ask: what each pack needs of the workers.
+        start: function that starts the workers; they are closed when the run ends.
+        name: name of the engine, for the provenance of each run.
+        ask: function that returns the needs of a pack.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Coordinator(Engine):
         if not packs:
             return
         orders = Orders(study)
-        orders.write(packs[0])  # refused before anything is started
+        orders.write(packs[0])  # raises its errors before anything is started
         waiting, account = iter(packs), _Account(self._name)
         flights: dict[str, _Flight] = {}
         more = True
@@ -144,7 +144,7 @@ class Coordinator(Engine):
         workers.submit(name, flight.order, flight.needs)
 
     def _taken(self, flight: _Flight, data: bytes | Lost, account: "_Account") -> bool:
-        """Account for what came in; False if the pack has to be ordered again."""
+        """Record a delivery or a loss; returns False if the pack has to be ordered again."""
         if not isinstance(data, Lost):
             try:
                 account.enter(read_delivery(data, flight.order, flight.pack))
@@ -159,13 +159,13 @@ class Coordinator(Engine):
 
 
 class _Account:
-    """Results and failures that have not been handed back, results by their provenance."""
+    """Results and failures that have not been returned yet; results grouped by provenance."""
 
     def __init__(self, engine: str):
         self.runs = 0
         self.failures: list[Failure] = []
         self._results: dict[str, list[RunResult]] = {}
-        # The coordinator's own time, so that runs trained alike have one provenance.
+        # The coordinator's time replaces the worker's, so that equal workers share one provenance.
         self._shared = {
             "engine": engine,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,8 +1,8 @@
-"""What a worker sends back: results as JSON and safetensors under a SHA-256.
+"""Deliveries of workers: results as JSON and safetensors, with a SHA-256.
 
 A delivery is ``SHA-256 (64 hex digits) | length of the header (8 bytes, little endian)
-| header (JSON) | the runs' safetensors one after another``; the hash is over all
-that follows it. The header names the order it answers, by the order's SHA-256.
+| header (JSON) | the runs' safetensors one after another``. The hash is over everything
+after it. The header names the order it answers by the order's SHA-256.
 """
 
 import hashlib
@@ -27,15 +27,15 @@ __all__ = ["Delivery", "fail", "read_delivery", "write_delivery"]
 
 SCHEMA = "allometry/delivery/2"
 HASH, LENGTH = 64, 8
-MOST_OF_A_RUN = 10**9  # bytes of a text or of the arrays of a run: SQLite's SQLITE_MAX_LENGTH
-# How the store writes them (`encode_row`).
+MOST_OF_A_RUN = 10**9  # bytes of a run's row or of its arrays: SQLite's SQLITE_MAX_LENGTH
+# Cells of NaN and infinities as the store writes them (`encode_row`).
 NOT_FINITE = [
     json.loads(encode_row({"x": value}))["x"] for value in (math.nan, math.inf, -math.inf)
 ]
 
 
 class _Strict(BaseModel):
-    """A part of a header: these fields of these types, and no others."""
+    """A part of a header with exactly these fields and types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -63,13 +63,13 @@ class _Header(_Strict):
 
 
 class _Whole(_Header):
-    """Of a pack that failed as a whole."""
+    """The header for a pack that failed as a whole."""
 
     failure: _Why
 
 
 class _Made(_Header):
-    # Cells alone, as `provenance.collect` gives; the parts of the code are the coordinator's.
+    # Only plain values, as from `provenance.collect`; the coordinator adds the parts of the code.
     provenance: dict[str, bool | int | float | str | None]
     runs: list[_Run]
     failed: list[_Failed]
@@ -78,18 +78,18 @@ class _Made(_Header):
     @classmethod
     def _no_code(cls, given: dict[str, Any]) -> dict[str, Any]:
         if "code" in given:
-            raise ValueError("the code is for the coordinator to say")
+            raise ValueError("only the coordinator may set the code")
         return given
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One pack that came back.
+    """The content of a delivery.
 
     Attributes:
-        results: of its runs, in the order of the pack.
-        provenance: of the worker, as JSON data.
-        failures: of the runs that have no result, or of the pack as a whole.
+        results: results of the runs, in the order of the pack.
+        provenance: software and hardware of the worker, as JSON data.
+        failures: failures of the runs without a result, or of the pack as a whole.
     """
 
     results: tuple[RunResult, ...]
@@ -100,7 +100,7 @@ class Delivery:
 def write_delivery(
     order: bytes, made: Sequence[RunResult | RunFailure], provenance: Mapping[str, object]
 ) -> bytes:
-    """The delivery of what was made of an order; what cannot be kept is a failure, by name."""
+    """The delivery for an order; a result that cannot be stored becomes a failure of its run."""
     results, failures = sorted_out(made, [one.spec for one in made])
     blobs = [encode_arrays(result.trajectories) or b"" for result in results]
     names = run_ids([result.spec for result in results])
@@ -123,7 +123,7 @@ def write_delivery(
 
 
 def fail(order: bytes, reason: str, log: str) -> bytes:
-    """The delivery that says why the pack of an order failed."""
+    """The delivery for an order whose pack failed as a whole."""
     return _sealed(order, {"failure": {"reason": reason, "log": log}}, b"")
 
 
@@ -137,12 +137,13 @@ def _sealed(order: bytes, document: Mapping[str, object], blobs: bytes) -> bytes
 def read_delivery(data: bytes, order: bytes, pack: Pack) -> Delivery:
     """Read a delivery and check every part of it against the order.
 
-    Also under a right seal nothing gets in that the commit, or a later read, would fail on.
+    Content under a valid hash is checked too, so that neither the commit nor a later read fails
+    on it.
 
     Raises:
-        DataError: when it is damaged, answers another order, or holds what no worker writes.
+        DataError: it is damaged, answers another order, or has content that no worker writes.
     """
-    if not isinstance(data, bytes):  # an executor's workers are anyone's
+    if not isinstance(data, bytes):  # a user's executor may return anything
         raise DataError(f"a delivery is bytes, got {type(data).__name__}")
     seal, body = data[:HASH], data[HASH:]
     if hashlib.sha256(body).hexdigest().encode() != seal:
@@ -169,25 +170,25 @@ def read_delivery(data: bytes, order: bytes, pack: Pack) -> Delivery:
 
 
 def _parts(body: bytes) -> tuple[dict[str, Any], memoryview]:
-    """The header of a delivery, and what follows it."""
+    """The header of a delivery, and the bytes after it."""
     end = LENGTH + int.from_bytes(body[:LENGTH], "little")
     if not LENGTH < end <= len(body):
-        raise DataError("its header is longer than all of it")
+        raise DataError("its header would be longer than the delivery")
     head = read_json(body[LENGTH:end])
     if not isinstance(head, dict):
-        raise DataError(f"its header is no object but {type(head).__name__}")
+        raise DataError(f"its header is not a JSON object but {type(head).__name__}")
     return head, memoryview(body)[end:]
 
 
 def _specs_with_results(
     runs: Sequence[_Run], failures: Sequence[Failure], pack: Pack
 ) -> list[Experiment]:
-    """The specs of the pack that have a result; each of the others has a failure."""
+    """The specs of the pack that have a result; each other spec must have a failure."""
     names = run_ids(pack.specs)
     failed = {failure.run_ids[0] for failure in failures}
     left = [name for name in names if name not in failed]
     if [run.run_id for run in runs] != left or len(left) + len(failures) != len(names):
-        raise DataError("it holds other runs than were ordered")
+        raise DataError("its runs are not the ordered ones")
     return [spec for spec, name in zip(pack.specs, names, strict=True) if name not in failed]
 
 
@@ -195,7 +196,7 @@ def _results(
     runs: Sequence[_Run], blobs: memoryview, specs: Sequence[Experiment]
 ) -> tuple[RunResult, ...]:
     if sum(run.bytes for run in runs) != len(blobs):
-        raise DataError("its arrays are cut short, or there are more")
+        raise DataError("its arrays have another length than its header says")
     results, first = [], 0
     for run, spec in zip(runs, specs, strict=True):
         arrays = _arrays(bytes(blobs[first : first + run.bytes])) if run.bytes else {}
@@ -206,10 +207,10 @@ def _results(
 
 
 def _row(text: str) -> dict[str, Cell]:
-    """The cells of a row, of which the store refuses none."""
+    """The cells of a row, checked to be storable."""
     cells = read_json(text)
     if not isinstance(cells, dict):
-        raise DataError(f"a row is no object but {type(cells).__name__}")
+        raise DataError(f"a row is not a JSON object but {type(cells).__name__}")
     for name, cell in cells.items():
         if not isinstance(cell, bool | int | float | str | None) and cell not in NOT_FINITE:
             raise DataError(f"column {name[:60]!a} holds {type(cell).__name__}")
@@ -219,11 +220,11 @@ def _row(text: str) -> dict[str, Cell]:
 
 
 def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of a run, of which the store writes these bytes again."""
+    """The arrays of a run, checked to be encoded exactly as the store encodes them."""
     try:
         arrays = decode_arrays(data)
     except (KeyError, ValueError, TypeError, OverflowError) as error:
-        # From safetensors' reader: of a type or a shape that NumPy does not have.
+        # Raised by safetensors for types or shapes that NumPy lacks.
         raise DataError(f"trajectories are not readable: {error!r}") from error
     if encode_arrays(arrays) != data:
         raise DataError("trajectories are not as the store writes them")

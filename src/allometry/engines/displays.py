@@ -1,6 +1,6 @@
-"""Progress as a person sees it: a bar on a terminal, a line in a notebook's cell, plain lines.
+"""Displays of progress: a bar on a terminal, a line in a notebook cell, plain lines elsewhere.
 
-Each stage of a study is counted by itself.
+Each stage of a study is counted separately.
 """
 
 import sys
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Bar", "Cell", "display"]
 
-QUIET_SECONDS = 10.0  # between plain lines, where there is no terminal to draw on
-CELL_SECONDS = 0.25  # between updates of a notebook's cell, each of which is a message to a browser
+QUIET_SECONDS = 10.0  # between plain lines, without a terminal
+CELL_SECONDS = 0.25  # between updates of a notebook cell, each of which is a message to a browser
 STOPPING = "stopping after the pack in flight; once more stops at once"
 
 
 def display(progress: Progress | bool | None) -> Progress:
-    """What shows the progress of a run.
+    """The object that shows the progress of a run.
 
     Args:
-        progress: whoever is told of it, as it is. None: a line in the cell of a notebook, a bar
-            where stderr is a terminal, nothing elsewhere. True: plain lines on stderr there. False:
-            nothing anywhere.
+        progress: None for a line in a notebook cell, a bar if stderr is a terminal, nothing
+            elsewhere; True for plain lines on stderr elsewhere; False for nothing; or a
+            `Progress`, which is returned unchanged.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: `progress` is none of these.
     """
     if progress is False:
         return Silent()
@@ -52,40 +52,40 @@ def display(progress: Progress | bool | None) -> Progress:
 
 
 def _in_a_notebook() -> bool:
-    """Whether this is a cell of a kernel, which shows what it is sent. IPython is never loaded."""
+    """Whether this process is a notebook's kernel. IPython is never imported to find out."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and getattr(shell, "kernel", None) is not None
 
 
 class _Counted:
-    """What is done of a stage, in words."""
+    """Counts the progress of a stage and describes it in words."""
 
     def __init__(self) -> None:
-        self._is_later = False  # whether a stage was trained before
+        self._is_later = False  # whether an earlier stage was trained
         self._count(runs=0, steps=0)
 
     def _count(self, runs: int, steps: int) -> None:
-        """Count runs and model-steps from none, to these."""
+        """Restart the counts from 0, for these totals of runs and model-steps."""
         self._runs, self._steps = runs, steps
         self._done = self._diverged = self._steps_done = 0
         self._began = self._last_shown = time.monotonic()
-        self._since, self._steps_before = self._began, 0  # of the rate
+        self._since, self._steps_before = self._began, 0  # the rate is measured from here
 
     def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
-        """Start: runs to train, runs stored before, packs, and model-steps in all.
+        """Start a stage: runs to train, runs stored before, packs, and model-steps in total.
 
-        Called again where a study plans runs from the results of the others.
+        Called again for each later stage of a study.
         """
         self._count(runs, steps)
         if not runs:
             return
-        some = f"{runs} {'run' if runs == 1 else 'runs'}"
+        runs_text = f"{runs} {'run' if runs == 1 else 'runs'}"
         work = f"{packs} {'pack' if packs == 1 else 'packs'} ({steps:,} model-steps)"
         if self._is_later:
-            self._say(f"{some} planned from the results of {stored}: {work}")
+            self._say(f"{runs_text} planned from the results of {stored}: {work}")
         else:
-            self._say(f"{some} to train in {work}; {stored} stored")
+            self._say(f"{runs_text} to train in {work}; {stored} stored")
         self._is_later = True
         self._start()
 
@@ -93,7 +93,7 @@ class _Counted:
         now, first = time.monotonic(), not self._steps_done
         self._steps_done += model_steps
         rate = (self._steps_done - self._steps_before) / max(now - self._since, 1e-9)
-        if first:  # until then it loaded and compiled, for the most part
+        if first:  # the time before was mostly spent on loading and compiling
             self._since, self._steps_before = now, self._steps_done
         self._update(model_steps, rate, now, first)
 
@@ -119,40 +119,40 @@ class _Counted:
         return f", about {(self._steps - self._steps_done) / rate:.0f} s left"
 
     def _state_and_left(self, rate: float, first: bool) -> str:
-        """The first rate is mostly of compiling, so nothing follows from it."""
+        """The state with the time left, except at first: the first rate includes compiling."""
         return self._state(rate) + ("" if first or not rate else self._left(rate))
 
     def _is_time(self, now: float, seconds: float) -> bool:
-        """Whether it was shown more than so long ago."""
+        """Whether `seconds` have passed since the last update; if so, restart the clock."""
         if now - self._last_shown <= seconds:
             return False
         self._last_shown = now
         return True
 
     def _say(self, text: str) -> None:
-        """Show a line that stays."""
+        """Show a line permanently."""
         raise NotImplementedError
 
     def _start(self) -> None:
-        """Before training."""
+        """Called before training."""
 
     def _update(self, model_steps: int, rate: float, now: float, first: bool) -> None:
-        """These model-steps more were made; so many a second."""
+        """Called after further model-steps, with their rate per second."""
         raise NotImplementedError
 
     def _stop(self) -> None:
-        """After training."""
+        """Called after training."""
 
 
 class Bar(_Counted):
-    """On stderr: a bar on a terminal, plain lines elsewhere.
+    """Shows progress on stderr: a bar on a terminal, plain lines elsewhere.
 
     Args:
-        console: to write to; None for one on stderr.
+        console: console to write to; None for one on stderr.
     """
 
     def __init__(self, console: "Console | None" = None) -> None:
-        from rich import console as consoles  # here: a run that nobody watches does not need it
+        from rich import console as consoles  # imported here: silent runs do not need it
         from rich.progress import (
             BarColumn,
             Progress,
@@ -198,12 +198,12 @@ class Bar(_Counted):
 
 
 class Cell(_Counted):
-    """In a cell of a notebook: one line, updated in place, with a bar where HTML is shown."""
+    """Shows progress in a notebook cell: one line, updated in place, in HTML with a bar."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown: Any = None  # of IPython, from the first line on
-        self._said = ""  # stays until the next is said
+        self._shown: Any = None  # IPython's display handle, after the first line
+        self._said = ""  # the last line passed to `_say`
 
     def _update(self, model_steps: int, rate: float, now: float, first: bool) -> None:
         if self._is_time(now, CELL_SECONDS):
@@ -217,7 +217,7 @@ class Cell(_Counted):
     def _show(self, text: str) -> None:
         line = _Line(text, self._steps_done, self._steps)
         if self._shown is None:
-            show: Any = import_module("IPython.display").display  # there, for this is a kernel
+            show: Any = import_module("IPython.display").display  # a kernel always has IPython
             self._shown = show(line, display_id=True, metadata=METADATA)
         else:
             self._shown.update(line, metadata=METADATA)
@@ -225,14 +225,14 @@ class Cell(_Counted):
     def end(self) -> None:
         super().end()
         if self._runs:
-            self._shown = None  # a later stage has a line of its own
+            self._shown = None  # a later stage gets a new line
 
 
-METADATA = {"allometry": "progress"}  # of what a notebook keeps; it differs from run to run
+METADATA = {"allometry": "progress"}  # marks outputs of a notebook that differ from run to run
 
 
 class _Line:
-    """A line of progress as a notebook shows it."""
+    """A line of progress, as text and as HTML."""
 
     def __init__(self, text: str, done: int, steps: int) -> None:
         self._text, self._done, self._steps = text, done, steps

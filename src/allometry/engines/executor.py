@@ -1,4 +1,4 @@
-"""Packs made by any executor like those of `concurrent.futures`, such as Dask's."""
+"""Training of packs by an executor like those of `concurrent.futures`, such as Dask's."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,23 +12,23 @@ __all__ = ["ExecutorEngine"]
 
 
 class Executor(Protocol):
-    """The method that an executor needs."""
+    """The method that an executor must have."""
 
     def submit(self, call: Callable[[bytes], bytes], order: bytes, /) -> "Future[bytes]": ...
 
 
 class ExecutorEngine(Coordinator):
-    """Packs made by an executor of yours, which stays open.
+    """Trains packs with an executor that you provide; it is not shut down afterwards.
 
     Its workers need this package and, for a study of your own, its file at the same
-    path. An executor that breaks when a worker dies (`ProcessPoolExecutor`) ends the
-    run; what came in before is stored.
+    path. If a worker dies and the executor breaks (as `ProcessPoolExecutor` does), the run
+    ends; results that arrived before are stored.
 
     Args:
         executor: anything with ``submit(function, argument) -> Future``.
-        workers: orders to have in flight.
+        workers: number of orders in flight.
         hung_after: minutes an order may run until it is given up and ordered again. The hung
-            worker itself goes on, since only its owner can end it. None for no limit.
+            worker itself continues, because only its owner can end it. None for no limit.
     """
 
     def __init__(self, executor: Executor, workers: int = 64, *, hung_after: float | None = None):

@@ -1,4 +1,4 @@
-"""What a run of a study would train: its packs, their predicted costs, and why they are so."""
+"""What running a study would train: its packs, their predicted costs, and the reasons."""
 
 import math
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ __all__ = ["Explanation", "explain"]
 
 @dataclass(frozen=True)
 class Explanation:
-    """The runs of a study that are not stored yet, as they would be trained.
+    """How the runs of a study that are not stored yet would be trained.
 
     Attributes:
-        study: its name.
-        size: the size asked for.
-        runs: how many are still to be trained.
+        study: name of the study.
+        size: the requested size.
+        runs: number of runs still to be trained.
         pack_sizes: number of runs in each pack, in the order of training.
-        predicted: whether the cost model knows the study's procedure. It knows networks
+        predicted: whether costs are predicted, which requires the default procedure: networks
             trained by gradient descent.
-        plans: layout, cost and reason of each pack; empty where no cost is predicted.
+        plans: layout, cost and reason of each pack; empty without predictions.
     """
 
     study: str
@@ -45,8 +45,8 @@ class Explanation:
         title = f"{self.study} ({self.size}): {self.runs} runs to train in {packs} packs"
         if not self.predicted:
             runs = ", ".join(map(str, self.pack_sizes))
-            title += " by the study's own procedure, of unpredicted cost"
-            return title, [["runs of each"], [runs]], []
+            title += " by the study's own procedure, whose cost is unknown"
+            return title, [["runs in each pack"], [runs]], []
         rows = [["runs", "layout", "seconds", "padding", "MiB", "why"]]
         for plan in self.plans:
             cost = (f"{plan.seconds:.3g}", f"{plan.waste:.1%}", f"{plan.memory / 2**20:.0f}")
@@ -61,7 +61,7 @@ class Explanation:
 
     @property
     def seconds(self) -> float:
-        """Predicted for all packs, without loading and measures; NaN where nothing is predicted."""
+        """Predicted time of all packs, without loading and measures; NaN without predictions."""
         return sum(plan.seconds for plan in self.plans) if self.predicted else math.nan
 
 
@@ -79,16 +79,17 @@ def explain(
 
     Args:
         study: a study, its name, or the path of its file or folder.
-        size: one of its sizes; None for its first.
-        seeds: the seeds, or how many, counted from its first; None for the study's own.
-        store: the SQLite file; one that does not exist holds no runs.
+        size: one of the study's sizes; None for the first.
+        seeds: the seeds; or their number, counted from the study's first seed; None for the
+            study's default seeds.
+        store: the SQLite file; a missing file counts as empty.
         changes: dotted field to new value, for every run.
 
     Raises:
-        UsageError: for a study, size or field there is not.
-        DataError: when the store is damaged.
+        UsageError: the study, size or field does not exist.
+        DataError: the store is damaged.
     """
-    from allometry import studies  # brings nearly everything, as the two below bring JAX
+    from allometry import studies  # imports nearly everything; the two below import JAX
     from allometry.training.loop import Training
     from allometry.training.packing.explain import plans
 

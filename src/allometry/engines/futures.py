@@ -1,4 +1,4 @@
-"""Workers behind ``submit(order) -> Future``: a pool, Ray, Dask, any executor."""
+"""Workers with an interface ``submit(order) -> Future``: a pool, Ray, Dask, any executor."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -21,18 +21,18 @@ class Died(Exception):
 
 
 class Futures:
-    """Workers that answer each order with a future.
+    """Workers that return a future for each order.
 
     Args:
-        submit: from an order and its needs to the future of a delivery; an exception of the
-            future is a lost pack.
-        slots: gives the number of orders to have in flight; it may change.
+        submit: function from an order and its needs to the future of a delivery; if the future
+            has an exception, the pack is lost.
+        slots: function that returns the number of orders to keep in flight; it may change.
         close: called once at the end.
-        recall: whether a cancelled future is one that nobody has begun. With Python's own
-            executors it is; Ray and Dask cancel running ones too.
-        look: called at every look for deliveries.
-        silent: of the names of the orders in flight, those whose host has gone silent; their
-            future may never end, and they are given up.
+        recall: whether only futures that have not started can be cancelled. This holds for
+            Python's executors; Ray and Dask also cancel running ones.
+        look: called whenever deliveries are looked for.
+        silent: function from the names of the orders in flight to those whose host no longer
+            responds. Their futures may never end, so they are given up.
         limit: seconds a future may run until its order is given up; None for no limit.
     """
 
@@ -67,7 +67,7 @@ class Futures:
             future = self._submit(order, needs)
         except RuntimeError as error:
             raise UnavailableError(
-                f"the executor takes no more work ({error}); what came in is stored: start it "
+                f"the executor takes no more work ({error}); finished runs are stored: start it "
                 "again and run the same study"
             ) from error
         self._flying[name] = future
@@ -78,7 +78,7 @@ class Futures:
         answers = self._overdue() + self._on_silent_hosts()
         try:
             answers += self._taken(*self._done.get(timeout=seconds))
-            # Those that are here now; later ones are for the next call.
+            # Only the deliveries that are in the queue now; later ones are for the next call.
             for _ in range(self._done.qsize()):
                 answers += self._taken(*self._done.get_nowait())
         except Empty:
@@ -96,7 +96,7 @@ class Futures:
         self._close()
 
     def _overdue(self) -> list[tuple[str, bytes | Lost]]:
-        """Orders that have run for too long."""
+        """Give up the orders that have run for too long."""
         overdue: list[tuple[str, bytes | Lost]] = []
         if self._limit is None:
             return overdue
@@ -113,7 +113,7 @@ class Futures:
         return [self._given_up(name, "its host is silent") for name in names]
 
     def _given_up(self, name: str, reason: str) -> tuple[str, bytes | Lost]:
-        """Wait no longer for an order. A delivery that still comes of it is taken."""
+        """Stop waiting for an order. If its delivery still arrives, it is accepted."""
         future = self._flying[name]
         self._forget(name)
         future.cancel()
@@ -131,7 +131,7 @@ class Futures:
         if not future.cancelled() and error is None:
             return [(name, future.result())]
         if given_up:
-            return []  # reported as lost before
+            return []  # was already reported as lost
         if error is None:
             return [(name, Lost("the pack was cancelled"))]
         reason = str(error) if isinstance(error, Died) else f"{type(error).__name__}: {error}"

@@ -1,7 +1,7 @@
-"""Ends workers that hang, so that the coordinator can order their packs again.
+"""End workers that hang, so that the coordinator can order their packs again.
 
-A sign of life is a unit of work done, or anything the study writes. The local pool
-watches its processes from outside and so also notices stopped ones; a process on a
+A sign of life is a unit of work done, or any output of the study. The local pool
+watches its processes from outside, so it also notices stopped ones; a process on a
 cluster watches itself.
 """
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 __all__ = ["HUNG_AFTER", "now_and_then", "watched"]
 
-HUNG_AFTER = 60.0  # minutes; training in packs gives a sign every few seconds
+HUNG_AFTER = 60.0  # minutes; a pack in training gives a sign of life every few seconds
 STDERR = 2
 
 
@@ -20,15 +20,15 @@ STDERR = 2
 def watched(seconds: float) -> Iterator[Callable[[int], None]]:
     """End this process, with its traceback, after `seconds` without a sign of life.
 
-    The clock is a thread in C, since the interpreter itself may hang. Use it only in
+    The clock is a thread in C, because the interpreter itself may hang. Use it only in
     processes that this package has started.
 
     Yields:
-        the function to call with every sign of life.
+        the function to call at every sign of life.
     """
 
     def restart_clock() -> None:
-        # By its descriptor, since `sys.stderr` may be redirected.
+        # The descriptor, because `sys.stderr` may be redirected.
         faulthandler.dump_traceback_later(seconds, exit=True, file=STDERR)
 
     restart_clock()

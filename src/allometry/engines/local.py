@@ -25,13 +25,13 @@ __all__ = ["LocalEngine"]
 
 
 class LocalEngine(Engine):
-    """Makes packs on this machine.
+    """Trains packs on this machine.
 
     Args:
-        workers: number of processes that make packs; the processors are divided among them. With
-            0 this process makes them, with a thread for each processor. A study whose procedure
-            is isolated (one that trains by a function of its own) always gets another process,
-            so that a failure in it does not reach this one.
+        workers: number of worker processes; the processors are divided among them. With 0 packs
+            are trained in threads of this process. A study whose procedure is isolated (one
+            that trains by its own function) always gets a worker process, so that a crash does
+            not reach this one.
         hung_after: minutes without a sign of life after which a worker is ended (`hung`).
     """
 
@@ -53,7 +53,7 @@ class LocalEngine(Engine):
         workers = self._workers or int(procedure.isolated and bool(study.origin))
         if workers:
             if checkpoints:
-                # Warn here: what a worker writes is shown only when the worker fails.
+                # Warn here, because a worker's output is shown only if the worker fails.
                 checkpoints.warn()
             processes = Coordinator(lambda: pool(workers, checkpoints, self._hung_after), "local")
             yield from processes.run(packs, study, advance, stop)
@@ -71,7 +71,7 @@ class LocalEngine(Engine):
                     )
                 results, failures = sorted_out(made, pack.specs)
             except Exception as error:
-                # A usage error of the first pack would be one of the other packs, too.
+                # A usage error in the first pack would occur in the other packs too.
                 refused = isinstance(error, UsageError) and bool(finished)
                 if isinstance(error, AllometryError) and not refused:
                     raise
@@ -86,7 +86,7 @@ class LocalEngine(Engine):
         if threads > 1:
             yield from in_threads(packs, make, advance, stop, threads)
             return
-        for pack in packs:  # in this thread, where Ctrl-C works within a pack too
+        for pack in packs:  # in this thread, so that Ctrl-C works within a pack too
             if stop():
                 return
             yield make(pack, advance)

@@ -1,9 +1,9 @@
-"""What a worker is sent: which study, and the runs to train, as one JSON document.
+"""Orders to workers: a JSON document that names a study and lists the runs to train.
 
 No code is sent. The worker loads the study by its shipped name or from its file, and builds
-the specs from their documents with the classes of the study. It refuses another Allometry, a
-spec whose `run_id` or document differs from the one it was sent, and one that other code makes
-here than the spec says (`allometry.spec.code`).
+the specs from their documents with the classes of the study. It refuses an order from another
+version of Allometry, a spec whose `run_id` or document differs from the one sent, and a spec whose
+code differs on this worker (`allometry.spec.code`).
 """
 
 import json
@@ -25,8 +25,8 @@ from allometry.training.source import source_sha256
 __all__ = ["SCHEMA", "Orders", "read_order"]
 
 SCHEMA = "allometry/order/2"
-# The threads of an executor read one at a time: a study that is loaded again replaces its modules,
-# and in Python 3.11 syntax trees cannot be made in two threads at once.
+# The threads of an executor read one at a time: loading a study again replaces its modules, and
+# Python 3.11 cannot make syntax trees in two threads at once.
 _READING = Lock()
 
 
@@ -34,7 +34,7 @@ class Orders:
     """Writes the orders of one study.
 
     Raises:
-        UsageError: for a study made in memory.
+        UsageError: the study was made in memory.
     """
 
     def __init__(self, study: Study):
@@ -55,10 +55,10 @@ class Orders:
         self._parts: dict[str, Mapping[str, str]] = {"": {}}
 
     def write(self, pack: Pack) -> bytes:
-        """The order for a pack: the same bytes whenever it is written.
+        """The order for a pack; writing it again gives the same bytes.
 
         Raises:
-            UsageError: for specs of classes nobody else can find.
+            UsageError: other processes could not find the class of a spec.
         """
         runs = ",".join(
             f'{{"run_id":"{run_id}","spec":{text}}}'
@@ -69,7 +69,7 @@ class Orders:
         return f'{self._head}, "modules": {modules}, "code": {code}, "runs": [{runs}]}}'.encode()
 
     def _parts_of(self, pack: Pack) -> dict[str, str]:
-        """The parts of the code of a pack, for the words of a worker that has other code."""
+        """The parts of a pack's code; a worker with other code names the differences."""
         if any(spec.code not in self._parts for spec in pack.specs):
             codes = self._study.codes(user_classes(pack.specs))
             self._parts |= {code.digest: code.parts for code in codes}
@@ -81,8 +81,8 @@ def read_order(order: bytes) -> tuple[Study, Pack]:
     """The study and the pack of an order.
 
     Raises:
-        DataError: when study, classes or specs differ from the coordinator's.
-        UsageError: when there is no such study here.
+        DataError: study, classes, specs or code differ from the coordinator's.
+        UsageError: the study does not exist on this worker.
     """
     with _READING:
         return _read(json.loads(order))
@@ -98,68 +98,68 @@ def _read(document: dict[str, Any]) -> tuple[Study, Pack]:
         )
     if document["source"] != source_sha256():
         raise DataError(
-            "the source of allometry is another on this worker than with the coordinator: install "
-            "the same on both, and do not edit it while it runs"
+            "the source of allometry on this worker differs from the coordinator's: install the "
+            "same version on both, and do not edit it while it runs"
         )
     wanted = {(run["spec"]["code"], tuple(run["spec"]["measures"])) for run in document["runs"]}
     loaded = _load(document["study"], tuple(sorted(wanted)))
     study = loaded.study
     specs = [_build(run["spec"], document["modules"]) for run in document["runs"]]
     if any(spec.measures != study.measure_names for spec in specs):
-        raise DataError(f"study {study.name} takes other measures here than were asked for")
+        raise DataError(f"study {study.name} takes other measures on this worker than ordered")
     for run, spec, name in zip(document["runs"], specs, run_ids(specs), strict=True):
         changed = list(differences(run["spec"], spec.document()))
         if changed or name != run["run_id"]:
             raise DataError(
-                f"run {run['run_id'][:12]} is another one on this worker: "
-                f"{'; '.join(changed) or 'its run_id'}; use the same code on both"
+                f"run {run['run_id'][:12]} differs on this worker: "
+                f"{'; '.join(changed) or 'its run_id'}; use the same code on both machines"
             )
     loaded.check(specs, document["code"])
     return study, Pack(tuple(specs))
 
 
 class _Loaded(NamedTuple):
-    """A study as it was loaded here.
+    """A study loaded on this worker.
 
     Attributes:
-        codes: the code that makes runs with these classes of a user's, looked at once: what
-            training leaves in a module later is none of it.
+        codes: the user code behind runs, by their user-defined classes. It is computed once, so
+            that changes that training makes to a module do not count.
     """
 
     study: Study
     codes: dict[frozenset[type[Spec]], UserCode]
 
     def check(self, specs: Sequence[Experiment], parts: Mapping[str, str]) -> None:
-        """Refuse specs that other code makes here than they say.
+        """Refuse specs whose code differs from the code on this worker.
 
         Args:
-            specs: of an order.
-            parts: of the coordinator's code.
+            specs: the specs of an order.
+            parts: the parts of the coordinator's code.
 
         Raises:
-            DataError: naming what is other.
+            DataError: names the parts that differ.
         """
         for spec, classes in zip(specs, user_classes(specs), strict=True):
             if classes not in self.codes:
                 (self.codes[classes],) = self.study.codes([classes])
             code = self.codes[classes]
             if is_known(spec.code) and spec.code != code.digest:
-                changed = changes(parts, code.parts) or "what it reaches"
+                changed = changes(parts, code.parts) or "code that it reaches"
                 raise DataError(
                     f"the code of study {self.study.name} is not the coordinator's: {changed}; use "
                     "the same files and packages on both, do not edit a study while it runs, and "
-                    "draw what it draws when it is loaded from a generator with a seed, from "
-                    "nothing in the order of a set"
+                    "let values that the study computes while loading depend neither on unseeded "
+                    "random numbers nor on the order of a set"
                 )
 
 
 @lru_cache(maxsize=4)
 def _load(origin: str, wanted: tuple[tuple[str, tuple[str, ...]], ...]) -> _Loaded:
-    """Load a study once for each state of its code: a worker trains many packs of one study.
+    """Load a study, cached for each state of its code: a worker trains many packs of one study.
 
     Args:
-        origin: of the study.
-        wanted: the codes and measures of the runs ordered.
+        origin: where the study is loaded from.
+        wanted: codes and measures of the ordered runs; they serve as key of the cache.
     """
     from allometry import studies
 
@@ -189,7 +189,7 @@ def _modules(pack: Pack) -> dict[str, str]:
         if kind.__qualname__ != name or modules.setdefault(name, module) != module:
             raise UsageError(
                 f"spec class {kind.__qualname__} of {module}: other processes find classes by "
-                "name; give it one of its own, at the top level of its module"
+                "name; give it a unique name, at the top level of its module"
             )
     return modules
 
@@ -201,12 +201,12 @@ def _build(value: Any, modules: Mapping[str, str]) -> Any:
     if not (isinstance(value, dict) and "kind" in value):
         return value
     kind = value["kind"]
-    # Only among modules that the study has imported: nothing is imported by a name from outside.
+    # Only modules that the study has imported: an order cannot cause an import by name.
     spec_class = getattr(sys.modules.get(modules.get(kind, "")), kind, None)
     if not (isinstance(spec_class, type) and issubclass(spec_class, Spec)):
         raise DataError(
-            f"no spec class {kind} of {modules.get(kind)} here after loading the study; import it "
-            "at the top of the study's file"
+            f"no spec class {kind} of {modules.get(kind)} on this worker after loading the study; "
+            "import it at the top of the study's file"
         )
     fields = {
         name: _build(item, modules)

@@ -32,11 +32,11 @@ LAST_SECONDS = 3.0  # for a process that has closed its pipes to end by itself
 def pool(
     workers: int, checkpoints: Checkpoints | None = None, hung_after: float = HUNG_AFTER
 ) -> Futures:
-    """Worker processes that share out the processors; each starts with its first order.
+    """Worker processes among which the processors are divided; each starts with its first order.
 
     Args:
         workers: number of processes.
-        checkpoints: where they keep packs under way; they are on this machine.
+        checkpoints: where the processes save checkpoints, on this machine.
         hung_after: minutes without a sign of life until a process is ended (`watched`).
     """
     folder = checkpoints.arguments() if checkpoints else []
@@ -56,23 +56,23 @@ def pool(
 
 
 def _shares(cpus: list[int], workers: int) -> list[list[int]]:
-    """Processors of each worker: equal shares, of one at least, in turn where there are too few."""
+    """Processors of each worker: equal shares of at least one; with too few, they are reused."""
     share = max(1, len(cpus) // workers)
     return [[cpus[(i * share + k) % len(cpus)] for k in range(share)] for i in range(workers)]
 
 
 def _gpu(worker: int) -> str | None:
-    """The GPU of a worker: the devices in CUDA_VISIBLE_DEVICES in turn; None if it names none."""
+    """The GPU of a worker: devices of CUDA_VISIBLE_DEVICES in turn; None if it names none."""
     devices = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d]
     return devices[worker % len(devices)] if devices else None
 
 
 class _Processes:
-    """The processes of a pool; a thread waits for each one that has an order."""
+    """The processes of a pool; for each order in work, a thread waits for its process."""
 
     def __init__(self, processes: "list[_Process]"):
         self._processes = processes
-        self._threads = ThreadPoolExecutor(len(processes))  # the pipes carry bytes
+        self._threads = ThreadPoolExecutor(len(processes))  # they only wait on pipes
         self._idle: SimpleQueue[_Process] = SimpleQueue()
         for process in processes:
             self._idle.put(process)
@@ -87,7 +87,7 @@ class _Processes:
             process.end_if_hung()
 
     def close(self) -> None:
-        """End all processes, whatever they are doing."""
+        """End all processes at once."""
         for process in self._processes:
             process.close()
         self._threads.shutdown(cancel_futures=True)
@@ -103,13 +103,13 @@ class _Processes:
 
 
 class _Process:
-    """One worker process; started with its first order, and again after it has died."""
+    """One worker process, started with its first order and again after it has died."""
 
     def __init__(self, cpus: list[int], gpu: str | None, checkpoints: list[str], hung_after: float):
         self._hung_after = hung_after  # seconds
         self._heard: float | None = None  # the last sign of life; None without an order
-        self._ended_for = ""  # why the process was ended from here
-        # Where imports look here, for what the study imports from beyond its folder.
+        self._ended_for = ""  # why this object ended the process
+        # The search path of this process, for what the study imports from outside its folder.
         path = os.pathsep.join(str(folder or Path.cwd()) for folder in sys.path)
         self._arguments = [",".join(map(str, cpus)), str(hung_after), path, *checkpoints]
         self._environment = dict(os.environ)
@@ -125,7 +125,7 @@ class _Process:
         """The delivery of an order.
 
         Raises:
-            Died: when the process does.
+            Died: the process died or was ended.
         """
         child = self._running()
         assert child.stdin is not None and child.stdout is not None and self._log is not None
@@ -152,8 +152,8 @@ class _Process:
     def end_if_hung(self) -> None:
         """End the process if it has given no sign of life for too long; its order is lost.
 
-        SIGABRT first, on which it writes its traceback (`faulthandler`). A process that is
-        stopped cannot do so and is killed `TRACEBACK_SECONDS` seconds later.
+        It first gets SIGABRT, on which it writes its traceback (`faulthandler`). A stopped process
+        cannot do so, and is killed `TRACEBACK_SECONDS` seconds later.
         """
         child, heard = self._child, self._heard
         if child is None or heard is None:
@@ -161,15 +161,15 @@ class _Process:
         silent = time.monotonic() - heard
         if silent > self._hung_after and not self._ended_for:
             self._ended_for = (
-                f"no sign of life for {self._hung_after / 60:g} minutes (what a study writes or "
-                "yields is one; see --hung-after)"
+                f"no sign of life for {self._hung_after / 60:g} minutes (any output or yield of a "
+                "study is one; see --hung-after)"
             )
             child.send_signal(signal.SIGABRT)
         elif silent > self._hung_after + TRACEBACK_SECONDS:
             child.kill()
 
     def close(self) -> None:
-        """End the process, whatever it is doing; a thread that waits for it gets `Died`."""
+        """End the process at once; in a thread that waits for it, `Died` is raised."""
         with self._starting:
             self._closed = True
             if self._child is not None:
@@ -187,7 +187,7 @@ class _Process:
             if self._child is None:
                 self._log = _nameless_log()
                 self._child = subprocess.Popen(  # noqa: S603
-                    # -P: a file named like a module in the current folder is none to a library.
+                    # -P: libraries must not import files of the current folder as modules.
                     [sys.executable, "-P", "-m", WORKER, *self._arguments],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
                     env=self._environment,
@@ -215,9 +215,9 @@ class _Process:
 
 
 def _nameless_log() -> IO[bytes]:
-    """A file without a name, which goes with the last process that has it, however that ends."""
+    """A file without a name; it vanishes with the last process that has it open."""
     log = tempfile.TemporaryFile()  # noqa: SIM115
-    # Appending, so that after a truncation the log starts at the file's start.
+    # In append mode, so that after a truncation writing continues at the start of the file.
     flags = fcntl.fcntl(log.fileno(), fcntl.F_GETFL)
     fcntl.fcntl(log.fileno(), fcntl.F_SETFL, flags | os.O_APPEND)
     return log

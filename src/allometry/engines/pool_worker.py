@@ -2,11 +2,12 @@
 
     python -m allometry.engines.pool_worker CPU,CPU... SIGN PATH [FOLDER SECONDS KEPT LIVE]
 
-It runs on the named processors alone, imports from the folders of PATH after its own, and saves
-checkpoints into FOLDER (`Checkpoints`). While it works, empty frames between the deliveries are
-signs of life, a few within SIGN seconds. What a study prints goes to stderr. The process ends
-when stdin does, also in the middle of a pack: then the coordinator is gone. What asks a whole
-group of processes to stop (Ctrl-C, SIGTERM, a closed terminal) it leaves to the coordinator.
+The process runs only on the named processors, imports from the folders of PATH after its own, and
+saves checkpoints into FOLDER (`Checkpoints`). While it works, empty frames between the deliveries
+are signs of life; several are sent within SIGN seconds. Output of the study goes to stderr. The
+process ends when stdin does, even in the middle of a pack: then the coordinator is gone. Signals
+that reach the whole process group (Ctrl-C, SIGTERM, a closed terminal) are ignored, because the
+coordinator handles them.
 """
 
 import faulthandler
@@ -24,15 +25,15 @@ from allometry.training.compile_cache import keep_programs
 __all__ = ["MOST_BYTES", "main", "read_frame", "write_frame"]
 
 LENGTH = 8  # bytes of a frame's length, little endian
-MOST_BYTES = 2**32  # of a frame: four runs with as large arrays as SQLite keeps (10**9 bytes)
-PIECE = 2**20  # bytes read at once: memory is taken for what came, not for what was announced
+MOST_BYTES = 2**32  # largest frame: four runs with arrays as large as SQLite stores (10**9 bytes)
+PIECE = 2**20  # bytes read at once, so that memory is allocated for data that came, not announced
 
 
 def read_frame(stream: IO[bytes]) -> bytes | None:
-    """The next frame; None when the other process is gone.
+    """The next frame; None if the other process is gone.
 
     Raises:
-        DataError: it is said to be longer than any is.
+        DataError: the announced length exceeds `MOST_BYTES`.
     """
     head = stream.read(LENGTH)
     if len(head) < LENGTH:
@@ -65,19 +66,19 @@ def main() -> None:
         os.sched_setaffinity(0, {int(cpu) for cpu in cpus.split(",")})
     orders = os.fdopen(os.dup(0), "rb")
     deliveries = os.fdopen(os.dup(1), "wb")
-    # From here on everything printed goes to the log.
+    # From here on everything printed goes to stderr, the log.
     os.dup2(2, 1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     waiting: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(orders, waiting), daemon=True).start()
-    # After the affinity is set: JAX counts processors when it is loaded.
+    # Imported after the affinity is set, because JAX counts processors when it is loaded.
     from allometry.engines.hung import now_and_then
     from allometry.engines.work import work
     from allometry.training.checkpoints import Checkpoints
 
     checkpoints = Checkpoints.of_arguments(folder) if folder else None
-    writing = Lock()  # a thread that the study left running may write, too
+    writing = Lock()  # a thread that the study left running may write too
 
     def deliver(data: bytes) -> None:
         with writing:
@@ -89,16 +90,17 @@ def main() -> None:
 
 
 def _leave_stopping_to_the_coordinator() -> None:
-    """Go on where a signal reaches every process of a group: only the coordinator acts on it."""
+    """Survive signals sent to the whole process group; only the coordinator acts on them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Not ignored, which programs that the study starts would inherit: their owner ends them so.
+    # Handled, not ignored: programs that the study starts would inherit ignored signals, and the
+    # study could no longer end them with SIGTERM.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _go_on)
     os.register_at_fork(after_in_child=_end_as_usual)
 
 
 def _go_on(number: int, frame: FrameType | None) -> None:
-    """The end of the coordinator is the end of stdin."""
+    """Do nothing; the process ends when the coordinator ends, because stdin then ends."""
 
 
 def _end_as_usual() -> None:

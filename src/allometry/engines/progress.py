@@ -1,4 +1,4 @@
-"""Whoever is told how far a run of a study is, and the signals that ask it to stop."""
+"""The progress of a study's run, and the signals that ask it to stop."""
 
 import logging
 import os
@@ -15,39 +15,39 @@ from allometry.training.result import RunResult
 __all__ = ["Drain", "Progress", "Silent"]
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a system, a closed terminal
-# Seconds in which a second signal is the first one again: `timeout` sends it to the process and
-# then to its group, and a shell passes on the end of its terminal, of which the kernel told too.
+# Seconds in which a second signal counts as a copy of the first. `timeout` signals the process and
+# then its group; when a terminal is closed, both the shell and the kernel send SIGHUP.
 SAME = 0.5
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 
 class Progress(Protocol):
-    """Told how far a run of a study is."""
+    """Is notified of the progress of a study's run."""
 
     def begin(self, runs: int, stored: int, packs: int, steps: int) -> None:
-        """Before training: runs to train, those stored already, packs and updates to come."""
+        """Called before training: runs to train, runs already stored, packs and updates to come."""
         ...
 
     def advance(self, model_steps: int) -> None:
-        """Optimiser updates made, summed over the runs of a pack."""
+        """Called with the number of further optimiser updates, summed over runs."""
         ...
 
     def finished(self, results: Sequence[RunResult]) -> None:
-        """A pack is stored: it is on disk and will not be trained again."""
+        """Called when results are stored: they are on disk and will not be trained again."""
         ...
 
     def draining(self) -> None:
-        """Asked to stop: the pack in flight is finished and stored first."""
+        """Called once after a signal to stop: packs in flight are finished and stored first."""
         ...
 
     def end(self) -> None:
-        """Always last, also after an error."""
+        """Called last, also after an error."""
         ...
 
 
 class Silent:
-    """Progress nobody watches. Only that it stops is said, as a warning of `logging`."""
+    """Shows nothing, except a warning of `logging` when a signal stops training."""
 
     def begin(self, runs: int, stored: int, packs: int, steps: int) -> None: ...
     def advance(self, model_steps: int) -> None: ...
@@ -59,14 +59,17 @@ class Silent:
 
 
 class Drain:
-    """The first signal asks to stop after the pack in flight, a later one stops at once.
+    """Handles signals: the first asks to stop after the packs in flight, a second stops at once.
 
-    Those are SIGINT (Ctrl-C), SIGTERM (systemd, a batch system, ``timeout``) and SIGHUP (the
+    The signals are SIGINT (Ctrl-C), SIGTERM (systemd, a batch system, ``timeout``) and SIGHUP (the
     terminal was closed).
 
     Args:
-        advance: told of updates made.
-        draining: told once that no more packs are started.
+        advance: called with the number of further updates.
+        draining: called once after the first signal.
+
+    Attributes:
+        signal: number of the first signal; 0 before.
     """
 
     def __init__(self, advance: Callable[[int], None], draining: Callable[[], None]):
@@ -78,8 +81,8 @@ class Drain:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        # Python delivers signals to the main thread alone. One that is ignored
-        # stays so: that is how a shell keeps Ctrl-C from its background jobs, and nohup works.
+        # Python delivers signals only to the main thread. An ignored signal stays ignored: shells
+        # keep Ctrl-C from background jobs this way, and nohup relies on it.
         if threading.current_thread() is threading.main_thread():
             for number in STOPPING:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
@@ -99,7 +102,7 @@ class Drain:
         return self.signal != 0
 
     def advance(self, model_steps: int) -> None:
-        # Workers elsewhere say only that they still work.
+        # An engine calls with 0 while its workers have finished nothing.
         if model_steps:
             self._advance(model_steps)
         if self.signal and not self._told:
@@ -116,13 +119,13 @@ class Drain:
 
 
 def _leave_terminal() -> None:
-    """Have what is written to a terminal that is gone go nowhere, for it would end the run."""
+    """Redirect output to a closed terminal to the null device; writing to it would raise."""
     for stream in (1, 2):
         try:
             is_device = stat.S_ISCHR(os.fstat(stream).st_mode)
         except OSError:  # closed
             continue
-        if is_device and not os.isatty(stream):  # a terminal that is gone is none any more
+        if is_device and not os.isatty(stream):  # a closed terminal no longer counts as a terminal
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream)
             os.close(nowhere)

@@ -1,4 +1,4 @@
-"""The provenance of a run: versions, commit, device. No name of a person or a machine."""
+"""The provenance of a run: versions, commit, device, but no names of people or machines."""
 
 import os
 import platform
@@ -16,11 +16,11 @@ from allometry.training.source import package_root
 
 __all__ = ["collect", "git_state"]
 
-GIT_SECONDS = 5.0  # before a commit is given up as unknown
+GIT_SECONDS = 5.0  # timeout of git; after it the commit is unknown
 
 
 def collect() -> dict[str, object]:
-    """JSON data stored with every run; `when` is the time, in UTC, when its process began."""
+    """Provenance as JSON data, stored with every run; `when` is the time of this call (UTC)."""
     device = jax.devices()[0]
     return {
         "allometry": version("allometry"),
@@ -41,10 +41,10 @@ def collect() -> dict[str, object]:
 
 
 def git_state(folder: Path) -> dict[str, object]:
-    """The commit of the package's own source, and whether it was changed since.
+    """The commit of the package's source, and whether the source has changed since.
 
-    Both are None for an installed package, also one installed inside another
-    project's repository, and where git does not answer.
+    Both are None for an installed package, even inside another project's repository, and if
+    git does not answer.
     """
     tracked = _git(folder, "ls-files", "--error-unmatch", "__init__.py")
     if tracked is None:
@@ -57,7 +57,7 @@ def git_state(folder: Path) -> dict[str, object]:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    # A hook sets GIT_DIR and the like, which would name another repository.
+    # A git hook sets GIT_DIR and similar variables, which would select another repository.
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(  # noqa: S603

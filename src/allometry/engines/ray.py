@@ -1,9 +1,9 @@
-"""Packs made on a Ray cluster, as Ray Core tasks (extra ``ray``).
+"""Training of packs on a Ray cluster, as Ray Core tasks (extra ``ray``).
 
-Ray places tasks by the processors and GPUs they ask for, and starts nodes where
-its autoscaler may. The coordinator orders a task again whose worker or node is lost,
-and has to know of losses anyway; so Ray's own retries are off.
-A Ray cluster runs the code of whoever reaches it: keep it in a network you trust.
+Ray places tasks by the processors and GPUs they request, and its autoscaler may start nodes.
+If a worker or node is lost, the coordinator orders the pack again. It needs to know of losses
+anyway, so Ray's own retries are off.
+A Ray cluster runs the code of anyone who can connect to it: keep it in a network you trust.
 """
 
 import hashlib
@@ -30,21 +30,22 @@ from allometry.training.compile_cache import keep_programs
 __all__ = ["RayEngine"]
 
 LOOK = 5.0  # seconds for which the list of nodes is reused
-# Packs in flight for each that can run: the next is at hand when one is done, and the autoscaler
-# sees a queue.
+# Packs in flight for each that can run. More than one, so that the next is at hand when one is
+# done, and the autoscaler sees a queue.
 AHEAD = 1.25
 
 
 class RayEngine(Coordinator):
-    """Makes packs on a Ray cluster: the one that is running, or one started here.
+    """Trains packs on a Ray cluster: a running one, or one started on this machine.
 
     Args:
-        workers: packs to run at once in a cluster started here, and to have in flight;
-            None for as many as there is room for in the cluster.
-        cpus: processors a pack takes; it trains with so many threads. None for what the
-            cost model says of each pack (`needs_of`), at most those of the largest node.
-        gpus: GPUs a pack takes; a fraction shares one. None for what the cost model says.
-        address: of the cluster; None for `RAY_ADDRESS`, one on this machine, or a new one.
+        workers: number of packs in flight, and at once in a cluster started here; None for as
+            many as the cluster has room for.
+        cpus: processors of a pack, which is its number of threads. None for the number by the
+            cost model (`needs_of`), at most that of the largest node.
+        gpus: GPUs of a pack; a fraction shares one. None for the number by the cost model.
+        address: address of the cluster; None for `RAY_ADDRESS`, a cluster running on this
+            machine, or a new one.
         hung_after: minutes without a sign of life after which a worker ends itself (`watched`).
     """
 
@@ -62,7 +63,7 @@ class RayEngine(Coordinator):
         self._address = address
         self._hung_after = hung_after
         self._cpus = cpus
-        self._share = math.inf  # processors of a pack, where they are shared out
+        self._share = math.inf  # upper limit of a pack's processors in a cluster started here
         super().__init__(self._connect, "ray", asking(cpus, gpus))
 
     def _connect(self) -> Futures:
@@ -74,9 +75,9 @@ class RayEngine(Coordinator):
         nodes = _Cached(ray.nodes)
 
         def submit(order: bytes, needs: Needs) -> "Future[bytes]":
-            given = _as_there_is(needs, nodes(), self._share)
-            threads = max(1, math.floor(given["num_cpus"]))
-            placed = task.options(**given, max_retries=0)
+            options = _as_there_is(needs, nodes(), self._share)
+            threads = max(1, math.floor(options["num_cpus"]))
+            placed = task.options(**options, max_retries=0)
             future: Future[bytes] = placed.remote(order, threads, 60 * self._hung_after).future()
             return future
 
@@ -95,11 +96,11 @@ class RayEngine(Coordinator):
                 raise
             cpus = None
             if self._workers:
-                # So many packs at once, whatever the cost model says of each.
+                # `workers` packs must fit at once, whatever the cost model says.
                 self._share = self._cpus or max(1, len(processors()) // self._workers)
                 cpus = math.ceil(self._workers * self._share)
             with warnings.catch_warnings():
-                # JAX warns of forks; what Ray forks here becomes another program at once.
+                # JAX warns of forks, but the processes that Ray forks here call exec at once.
                 warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called")
                 ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
 
@@ -114,7 +115,7 @@ class RayEngine(Coordinator):
 
 
 class _Cached:
-    """The answer of a call, asked again after `LOOK` seconds."""
+    """The result of a call, cached for `LOOK` seconds."""
 
     def __init__(self, ask: Callable[[], Any]):
         self._ask = ask
@@ -127,10 +128,11 @@ class _Cached:
 
 
 class _Hosts:
-    """Which orders lie with a host that Ray has given up.
+    """Finds orders on hosts that Ray regards as dead.
 
-    Ray notices a host that is silent, its cable pulled say, by heartbeats, but waits for the tasks
-    there for minutes more. So each worker notes with Ray's head where it makes an order.
+    Ray notices by heartbeats that a host no longer responds, for example after a network failure,
+    but waits for its tasks for minutes more. So each worker notes in Ray's key-value store on
+    which host it runs an order.
     """
 
     def __init__(self, nodes: Callable[[], Sequence[Mapping[str, Any]]]):
@@ -138,7 +140,7 @@ class _Hosts:
         self._dead = self._dead_now()
 
     def silent(self, names: Collection[str]) -> list[str]:
-        """Those of these orders whose host was given up since the last call."""
+        """The orders whose host was marked dead since the last call."""
         dead = self._dead_now()
         new, self._dead = dead - self._dead, dead
         return [name for name in names if new and _noted_host(name) in new]
@@ -149,7 +151,7 @@ class _Hosts:
 
 @contextmanager
 def _noted(order: bytes) -> Iterator[None]:
-    """Note, in a worker, on which host an order is made while it is."""
+    """In a worker: note the host of an order while the order runs."""
     from ray.experimental import internal_kv
 
     key = _note(hashlib.sha256(order).hexdigest())
@@ -174,10 +176,10 @@ def _note(name: str) -> bytes:
 
 
 def _job() -> Any:
-    """How Ray's workers look for modules: beside the script, as this process does.
+    """Ray's job options: workers search for modules beside the script, as this process does.
 
-    Ray itself adds the current folder, before all others: any file in it that is named like a
-    module of a library would run there.
+    By default Ray puts the current folder before all others, so that a file in it with the name
+    of a library's module would be imported instead of the library.
     """
     from ray.job_config import JobConfig
 
@@ -192,19 +194,19 @@ def _job() -> Any:
 def _as_there_is(
     needs: Needs, nodes: Sequence[Mapping[str, Any]], share: float = math.inf
 ) -> dict[str, float]:
-    """Ray's options for these needs, at most what the largest node has: Ray waits for larger ones.
+    """Ray's options for these needs, limited to the largest node; Ray would wait for a larger one.
 
-    Where there is no node yet, the autoscaler is assumed to start one that is large enough.
+    Without any node, the autoscaler is assumed to start one that is large enough.
     """
-    given = {"num_cpus": float(min(needs.cpus, share)), "num_gpus": needs.gpus}
+    options = {"num_cpus": float(min(needs.cpus, share)), "num_gpus": needs.gpus}
     if needs.memory is not None:
-        given["memory"] = float(needs.memory)
+        options["memory"] = float(needs.memory)
     working = [n["Resources"] for n in nodes if n["Alive"] and n["Resources"].get("CPU")]
     for name, resource in (("num_cpus", "CPU"), ("memory", "memory")):
-        if working and name in given:
+        if working and name in options:
             most = max(node.get(resource, 0.0) for node in working)
-            given[name] = min(given[name], most)
-    return given
+            options[name] = min(options[name], most)
+    return options
 
 
 def _work(order: bytes, threads: int, hung_after: float) -> bytes:
@@ -218,7 +220,7 @@ def _work(order: bytes, threads: int, hung_after: float) -> bytes:
 
 
 def _ray() -> ModuleType:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage statistics are sent
     try:
         import ray
     except ImportError as error:

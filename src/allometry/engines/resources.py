@@ -1,4 +1,4 @@
-"""What a pack asks of a cluster, by the cost model: processors, memory, a share of a GPU."""
+"""Resources a pack requests from a cluster, by the cost model: processors, memory, GPU share."""
 
 import math
 import sys
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 __all__ = ["GIB", "Asking", "Needs", "asking", "needs_of"]
 
 GIB = 1 << 30
-# Least share of the time that a further processor must be busy (Amdahl's law).
+# Least share of the time that each added processor must be busy (Amdahl's law).
 BUSY = 0.75
 # Least FLOP of a step for each processor: a quarter of a millisecond. Handing a dozen products
-# to another thread, 10 us each, is little beside that.
+# to another thread costs 10 us each, which is little in comparison.
 WORTH = 5e7
 MOST = 16
-# Python, JAX and a data set of images: 0.55 to 1.0 GiB in the quick sizes of our studies.
+# Python, JAX and a data set of images: 0.55 to 1.0 GiB in the quick sizes of the shipped studies.
 PROCESS = GIB
-MARGIN = 2.0  # the cost model counts arrays that exist at once, without temporary copies
+MARGIN = 2.0  # for temporary copies, which the cost model does not count
 PARTS = 8  # a GPU is shared in eighths
 AT_ONCE = ((1.0, 1e30),)
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a pack needs.
+    """The resources a pack needs.
 
     Attributes:
-        cpus: processors, and so the number of threads it trains with.
+        cpus: number of processors, which is the number of threads it trains with.
         gpus: number of GPUs, or a share of one.
-        memory: bytes; None if unknown, and then no memory is asked for.
-        seconds: it is predicted to take on this machine, None if unknown; workers are not asked
-            for it, so that packs that differ in it alone share an array of jobs.
+        memory: bytes; None if unknown, and then no memory is requested.
+        seconds: predicted time on this machine; None if unknown. Not compared, so that packs that
+            differ only in it share an array of jobs.
     """
 
     cpus: float = 1
@@ -53,7 +53,7 @@ Asking = Callable[[Pack, Study], Needs]
 
 
 def asking(cpus: float | None, gpus: float | None) -> Asking:
-    """The needs of each pack by the cost model, or the user's own numbers where given."""
+    """A function that gives the needs of a pack: by the cost model, unless set here."""
 
     def needs_or_given(pack: Pack, study: Study) -> Needs:
         needs = needs_of(pack, study)
@@ -69,16 +69,16 @@ def asking(cpus: float | None, gpus: float | None) -> Asking:
 def needs_of(
     pack: Pack, study: Study, machine: "Calibration | None" = None, *, gpu: bool | None = None
 ) -> Needs:
-    """What a pack needs; one processor if the cost model does not know the study's procedure.
+    """The needs of a pack; one processor if the cost model does not cover the study's procedure.
 
     Args:
-        pack: as the engine's `packs` gave it.
+        pack: a pack made by the study's procedure.
         study: the study it belongs to.
-        machine: its measured rates; None for those of this machine.
-        gpu: whether workers train on a GPU; None if they train on what this process uses.
+        machine: measured rates of a machine; None for those of this machine.
+        gpu: whether workers train on a GPU; None for the same device type as this process.
     """
     procedure = procedure_of(study)
-    # A study with a procedure of its own may not need JAX: do not load it for that.
+    # A study with its own procedure may not need JAX, so it is not loaded just to find out.
     if "allometry.training.loop" not in sys.modules:
         return Needs()
     import jax
@@ -101,7 +101,7 @@ def _needs(models: "tuple[Model, ...]", load: "Load", machine: "Calibration", gp
     from allometry.training.packing.cost import cost
 
     pack_cost = cost(models, load, machine)
-    # A model that works in chunks has the activations of one chunk in memory.
+    # A model that works in chunks keeps the activations of one chunk in memory.
     at_once = replace(load, batch=min(load.batch, models[0].chunk or load.batch))
     memory = MARGIN * cost(models, at_once, machine).memory
     if gpu:
@@ -109,8 +109,8 @@ def _needs(models: "tuple[Model, ...]", load: "Load", machine: "Calibration", gp
         gpus = min(1.0, share)
         return Needs(1, gpus, _round(PROCESS + memory), pack_cost.seconds)
     # Only matrix products are split over processors. The rest of a step, mostly passes over the
-    # optimiser's arrays, is its cost when products take no time. The rate of the smallest
-    # product measured is that of one processor.
+    # optimiser's arrays, is the predicted cost with products of infinite speed. The rate of the
+    # smallest measured product is that of one processor.
     free = replace(machine, products=AT_ONCE, batched=AT_ONCE)
     without_products = cost(models, load, free)
     rest = (without_products.seconds - without_products.compiling) / load.updates

@@ -1,4 +1,4 @@
-"""Packs made by jobs of a SLURM cluster, submitted as arrays through submitit (extra ``slurm``).
+"""Training of packs in SLURM jobs, submitted as arrays through submitit (extra ``slurm``).
 
 Orders and deliveries are files in a folder that all nodes share. They are named by their
 SHA-256 and renamed into place when complete:
@@ -8,10 +8,10 @@ SHA-256 and renamed into place when complete:
     jobs/                      submitit's scripts and logs
 
 A job that is preempted or requeued trains its pack again. The pack of a job that is
-cancelled, or whose node dies, is ordered again. A delivery that comes in while no
-coordinator runs is read by the next one. submitit writes its calls with pickle; they
-hold the names of a function of this package and of an order, and words. Nothing that it writes
-back is read.
+cancelled, or whose node dies, is ordered again. A delivery that arrives while no
+coordinator runs is read by the next one. submitit writes its calls with pickle; they contain
+only the name of a function of this package, the name of an order, and texts. Pickles that
+submitit writes back are never read.
 """
 
 import errno
@@ -48,25 +48,25 @@ __all__ = ["SlurmEngine", "make"]
 
 ARRAY = 1000  # jobs in flight, and in an array: SLURM's MaxArraySize is 1001 unless changed
 GATHER = 10.0  # seconds that orders wait for others to share an array with
-LOOK = 5.0  # seconds between queries of the queue: one call for all jobs
-GRACE = 30.0  # seconds after the end of a job in which a network file system may show its delivery
-FAILED_QUERIES = 20  # of the queue, one after another, before giving up
+LOOK = 5.0  # seconds between queries of the queue; one call covers all jobs
+GRACE = 30.0  # seconds for a delivery to appear on a network file system after its job has ended
+FAILED_QUERIES = 20  # consecutive failed queries of the queue before giving up
 HASH = 64
 
 
 class SlurmEngine(Coordinator):
-    """Makes packs in jobs of a SLURM cluster.
+    """Trains packs in jobs of a SLURM cluster.
 
-    Further options are set by sbatch's own variables, which override those here:
+    sbatch's environment variables set further options and override those here:
     `SBATCH_PARTITION`, `SBATCH_ACCOUNT`, `SBATCH_TIMELIMIT`.
 
     Args:
-        workers: jobs in the queue at once, running or waiting.
-        folder: shared by this machine and the nodes.
-        cpus: processors of a job; it trains with so many threads. None for what the cost model
-            says of each pack (`needs_of`), at most those of the largest node.
-        gpus: GPUs of a job. None for one if this machine trains on a GPU, else none.
-        minutes: time limit of a job, where `SBATCH_TIMELIMIT` does not set another.
+        workers: number of jobs in the queue at once, running or waiting.
+        folder: folder that this machine and the nodes share.
+        cpus: processors of a job, which is its number of threads. None for the number by the
+            cost model (`needs_of`), at most that of the largest node.
+        gpus: GPUs of a job. None for one if this machine trains on a GPU, else for 0.
+        minutes: time limit of a job, unless `SBATCH_TIMELIMIT` is set.
         hung_after: minutes without a sign of life after which a job ends itself (`watched`).
     """
 
@@ -89,12 +89,13 @@ class SlurmEngine(Coordinator):
 
 
 def make(folder: str, name: str, hung_after: float, late: str) -> None:
-    """Run in a job: read an order's file, write a delivery's file.
+    """The function that a job runs: read the file of an order, write the file of a delivery.
 
     Args:
-        hung_after: minutes. late: why the pack fails where the job comes to its time limit.
+        folder: folder of the engine. name: SHA-256 of the order.
+        hung_after: minutes. late: the message if the job reaches its time limit.
     """
-    # SLURM passes on the coordinator's environment; the processor may be another.
+    # SLURM passes on the coordinator's environment, but the node may have another processor.
     keep_programs(sweep=False)
     from allometry.engines.work import work
 
@@ -122,7 +123,7 @@ class _Jobs:
         self._folder = folder
         for part in (folder / "orders", _deliveries(folder), folder / "jobs"):
             part.mkdir(parents=True, exist_ok=True)
-        # Unlike the jobs of anyone else, and of another run of ours.
+        # A unique name, different from those of other users' jobs and of other runs.
         self._title = f"allometry-{uuid4().hex[:8]}"
         try:
             self._executor = submitit.SlurmExecutor(folder=folder / "jobs")
@@ -162,7 +163,7 @@ class _Jobs:
             states = self._queue() or {}
             waiting = [n for n, job in self._jobs.items() if states.get(job.job_id) == "PENDING"]
         if waiting:
-            # With the state, since a job may have begun meanwhile; that one goes on.
+            # With the state, because a job that has begun meanwhile must continue.
             _call("scancel", "--state=PENDING", *(self._jobs.pop(n).job_id for n in waiting))
         return [*unsent, *waiting]
 
@@ -196,7 +197,7 @@ class _Jobs:
         self._looked = time.monotonic()
 
     def _delivered(self) -> list[tuple[str, bytes | Lost]]:
-        """Read and remove the deliveries in the folder, those for an earlier coordinator too."""
+        """Read and remove deliveries of known orders, including those made for an earlier run."""
         answers: list[tuple[str, bytes | Lost]] = []
         known = self._jobs.keys() | self._gathered.keys()
         for file in list(_deliveries(self._folder).iterdir()):
@@ -246,8 +247,8 @@ class _Jobs:
             self._failed_queries += 1
             if self._failed_queries >= FAILED_QUERIES:
                 raise UnavailableError(
-                    "engine slurm: squeue does not answer; what came in is stored, the jobs go on: "
-                    "run the same study again when it does"
+                    "engine slurm: squeue does not answer; finished runs are stored and jobs "
+                    "continue: run the same study again when it answers"
                 )
             return None
         self._failed_queries = 0
@@ -255,7 +256,7 @@ class _Jobs:
 
 
 def _as_there_is(needs: Needs, cpus: int, mebibytes: int) -> dict[str, Any]:
-    """submitit's options for these needs, at most what the largest node has: SLURM refuses more."""
+    """submitit's options for these needs, limited to the largest node; SLURM refuses more."""
     threads = min(max(1, math.floor(needs.cpus)), cpus)
     memory = None
     if needs.memory is not None:
@@ -264,17 +265,17 @@ def _as_there_is(needs: Needs, cpus: int, mebibytes: int) -> dict[str, Any]:
         "cpus_per_task": threads,
         "mem": memory,
         "gpus_per_node": math.ceil(needs.gpus) or None,
-        # PYTHONSAFEPATH: a file named like a module in the job's folder is none to a library.
+        # PYTHONSAFEPATH: libraries must not import files of the job's folder as modules.
         "setup": [*(f"export {name}={threads}" for name in THREADS), "export PYTHONSAFEPATH=1"],
     }
 
 
 def _largest_node() -> tuple[int, int]:
-    """Processors and MiB of memory of a node: the most of each in the partitions."""
+    """The largest number of processors and MiB of memory of a node in the partitions."""
     partition = os.environ.get("SBATCH_PARTITION")
     options = [f"--partition={partition}"] if partition else []
     output = _call("sinfo", "--noheader", "--exact", "--format=%c %m", *options)
-    # Where nodes differ, a plus says that some are larger.
+    # If nodes differ, sinfo adds a plus sign to the smallest number.
     lines = [line for line in (output or "").split("\n") if line.strip()]
     sizes = [[int(word.rstrip("+")) for word in line.split()] for line in lines]
     if not sizes:
@@ -306,7 +307,7 @@ def _log(job: Any) -> str:
 
 
 def _delivery(path: Path, digest: str) -> bytes | Lost | None:
-    """The delivery in a file whose name has its SHA-256; None where there is none to be read."""
+    """The delivery in a file whose name contains its SHA-256; None if it is no regular file."""
     with _regular(path) as file:
         if file is None:
             return None
@@ -321,9 +322,9 @@ def _delivery(path: Path, digest: str) -> bytes | Lost | None:
 
 @contextmanager
 def _regular(path: Path) -> Iterator[IO[bytes] | None]:
-    """An open file; None for what is none: no link is followed, no pipe waited for.
+    """Open a regular file for reading; None for anything else, such as a link or a pipe.
 
-    Another coordinator may have removed it, too.
+    None also if the file is missing: another coordinator may have removed it.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -353,7 +354,7 @@ def _deliveries(folder: Path) -> Path:
 
 
 def _put(path: Path, data: bytes) -> None:
-    """Write a file that is complete whenever it has its name."""
+    """Write a file that is complete as soon as it appears under its name."""
     with written(path) as part:
         part.write_bytes(data)
 

@@ -1,9 +1,9 @@
-"""Packs in threads of this process.
+"""Training of packs in threads of this process.
 
 One program on small arrays does not use all processors, so several packs run at once: one for each
-processor, and more than four where the calibration finds that they get more done. Compiled programs
-run outside Python's lock and share one set of worker threads. Two at once take little longer than
-one where neither uses the whole machine. `Procedure.concurrent` says which packs allow it.
+processor, but more than four only if the calibration finds that faster. Compiled programs run
+outside Python's lock and share one set of worker threads. Two at once take little longer than one
+if neither uses the whole machine. `Procedure.concurrent` says which packs allow it.
 """
 
 import threading
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["at_once", "in_threads"]
 
-PATIENCE = 5.0  # seconds that abandoned threads have to end
+PATIENCE = 5.0  # seconds to wait for an abandoned thread to end
 
 T = TypeVar("T")
 
 
 def at_once(packs: Sequence[Pack], machine: "Calibration | None" = None) -> int:
-    """How many packs to make at once: at most as many as the calibration says.
+    """How many packs to train at once: at most as many as the calibration found best.
 
     Args:
-        machine: its rates; None for those of this machine.
+        machine: measured rates of a machine; None for those of this machine.
     """
     if len(packs) < 2:
         return len(packs)
-    # Takes a second, which a finished study does not need.
+    # The import takes a second, which a finished study does not need.
     from allometry.training.packing.calibration import calibration
 
     return min(len(packs), (machine or calibration()).threads)
@@ -45,17 +45,17 @@ def in_threads(
     stop: Callable[[], bool],
     threads: int,
 ) -> Iterator[T]:
-    """The result of `make` for each pack, in the order they come in.
+    """Call `make` for each pack in threads, and yield results in the order they finish.
 
     Args:
-        packs: to be made.
-        make: called with a pack and a function to be told of units of work done.
-        advance: told of units of work, by one thread at a time.
-        stop: when true, packs that have been started are finished and no more are started.
-        threads: most packs at once.
+        packs: the packs.
+        make: called with a pack and with a function that it calls with units of work done.
+        advance: called with units of work, by one thread at a time.
+        stop: once it returns True, started packs are finished and no others started.
+        threads: largest number of packs at once.
 
     Raises:
-        Exception: what `make` raises; the other threads end at their next sign of life.
+        Exception: any exception of `make`; the other threads end at their next sign of life.
     """
     team, waiting = _Team(make, advance), deque(packs)
     try:
@@ -70,14 +70,14 @@ def in_threads(
 
 
 class _Abandoned(BaseException):
-    """Ends a thread whose result nobody waits for; `except Exception` in a study lets it pass."""
+    """Ends a thread whose result is no longer needed; `except Exception` does not catch it."""
 
 
 class _Team(Generic[T]):
-    """Threads that make one pack each, and the queue of their results.
+    """Threads that train one pack each, and the queue of their results.
 
     Attributes:
-        running: threads whose result has not been taken.
+        running: threads whose result has not been taken from the queue.
     """
 
     def __init__(
@@ -91,16 +91,16 @@ class _Team(Generic[T]):
         self._one_at_a_time = threading.Lock()
 
     def start(self, pack: Pack) -> None:
-        """Make a pack in a thread of its own."""
+        """Train a pack in a new thread."""
         thread = threading.Thread(target=self._work, args=(pack,), daemon=True)
         self.running.add(thread)
         thread.start()
 
     def next_result(self) -> T:
-        """Wait for the next thread to end.
+        """Wait for the next thread to end, and return its result.
 
         Raises:
-            Exception: that of the thread.
+            Exception: the exception that ended the thread.
         """
         thread, result = self._done.get()
         self.running.remove(thread)
@@ -109,7 +109,7 @@ class _Team(Generic[T]):
         return result
 
     def abandon(self) -> None:
-        """Have the running threads end at their next sign of life; wait a little for them."""
+        """End the running threads at their next sign of life; wait up to `PATIENCE` for each."""
         self._abandoned.set()
         for thread in self.running:
             thread.join(PATIENCE)

@@ -1,4 +1,4 @@
-"""The time limit of a SLURM job: read as sbatch reads it, told in words where a job comes to it."""
+"""The time limit of a SLURM job: parsed as sbatch does, and messages for jobs that reach it."""
 
 import math
 import os
@@ -14,16 +14,16 @@ from allometry.errors import UnavailableError, UsageError
 __all__ = ["asked_minutes", "at_the_limit", "late_in_words", "may_be_late", "minutes_of"]
 
 _TIME = re.compile(r"(?:(\d+)-)?(\d+(?::\d+){0,2})", re.ASCII)
-UNLIMITED = 365 * 24 * 60  # minutes that stand for no limit
+UNLIMITED = 365 * 24 * 60  # minutes that represent no limit
 FORMS = "30, 90:00, 02:00:00, 1-12, 1-12:00 or 1-12:00:00"
-MARGIN = 2.0  # of the time a pack was predicted to take, or of the limit that was too short
+MARGIN = 2.0  # advised limit over the larger of the predicted time and the limit that was reached
 
 
 def asked_minutes(minutes: int) -> int:
-    """The time limit that sbatch will give a job: `SBATCH_TIMELIMIT` where it is set.
+    """The time limit in minutes that sbatch will give a job: `SBATCH_TIMELIMIT` if it is set.
 
-    submitit takes a signal before the end for the limit, or for a job that is sent back, by the
-    limit that it knows: a job with a shorter one would be sent back to the queue without end.
+    submitit must know the true limit. It uses the limit to decide whether a signal before the end
+    means timeout or preemption; with too large a limit it would requeue a job forever.
     """
     text = os.environ.get("SBATCH_TIMELIMIT", "")
     return minutes_of(text) if text else minutes
@@ -33,7 +33,7 @@ def minutes_of(text: str) -> int:
     """Minutes of a time limit as sbatch reads it (man sbatch, --time), rounded up.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is no time limit.
     """
     if text.upper() in ("UNLIMITED", "INFINITE"):
         return UNLIMITED
@@ -45,27 +45,27 @@ def minutes_of(text: str) -> int:
     lacking = 0 if days or len(numbers) == 3 else 1
     hours, minutes, seconds = (*[0] * lacking, *map(int, numbers), 0, 0)[:3]
     total = 24 * 60 * int(days or 0) + 60 * hours + minutes + math.ceil(seconds / 60)
-    return total or UNLIMITED  # as sbatch takes 0
+    return total or UNLIMITED  # sbatch treats 0 as no limit
 
 
 def may_be_late(needs: Needs, minutes: int) -> str:
-    """What to say of a pack that is predicted to take longer than its job may; empty for none."""
+    """A warning if a pack is predicted to exceed the time limit of its job, else empty."""
     if needs.seconds is None or needs.seconds <= 60 * minutes:
         return ""
     return (
-        f"a pack is predicted to take {_spelt(needs.seconds / 60)} here, and the time limit of its "
-        f"job is {_spelt(minutes)}: {_advice(needs, minutes)}"
+        f"a pack is predicted to take {_spelt(needs.seconds / 60)} on this machine, and the time "
+        f"limit of its job is {_spelt(minutes)}: {_advice(needs, minutes)}"
     )
 
 
 def late_in_words(needs: Needs, minutes: int) -> str:
-    """Why a pack failed whose job came to its time limit, and what to do."""
+    """Why a pack failed whose job reached its time limit, and what to do."""
     predicted = ""
     if needs.seconds is not None:
         predicted = f" (predicted for the pack: {_spelt(needs.seconds / 60)})"
     return (
-        f"its SLURM job came to the time limit of {_spelt(minutes)}{predicted}; the next job "
-        f"trains the pack from its start: {_advice(needs, minutes)}"
+        f"its SLURM job reached the time limit of {_spelt(minutes)}{predicted}; the next job "
+        f"trains the pack from the start: {_advice(needs, minutes)}"
     )
 
 
@@ -74,8 +74,8 @@ def _advice(needs: Needs, minutes: int) -> str:
     clock = f"{longer // 60:02}:{longer % 60:02}:00"
     return (
         f"give jobs more time (export SBATCH_TIMELIMIT={clock}, or SlurmEngine(minutes={longer})), "
-        "or make fewer runs at once (--seeds), which makes smaller packs; where one run takes "
-        "longer than any job may, use --engine local, which goes on from its checkpoints"
+        "or train fewer runs at once (--seeds), which makes packs smaller; if one run takes longer "
+        "than any job may, use --engine local, which continues from checkpoints"
     )
 
 
@@ -87,10 +87,10 @@ def _spelt(minutes: float) -> str:
 
 @contextmanager
 def at_the_limit(submitit: ModuleType, words: str) -> Iterator[None]:
-    """In a job: end what runs with these words when submitit is told of the time limit.
+    """In a job: raise an error with these words when submitit gets the signal of the time limit.
 
     Raises:
-        UnavailableError: of the words, wherever the signal finds the process.
+        UnavailableError: the job reached its time limit; raised wherever the signal interrupts.
     """
     number = getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}")
     handle = signal.getsignal(number)

@@ -1,4 +1,4 @@
-"""Progress that `allometry serve` sees too: written beside the store while the run lasts."""
+"""Progress that is also written beside the store, where `allometry serve` reads it."""
 
 import os
 import threading
@@ -14,12 +14,12 @@ __all__ = ["Watched"]
 
 
 class Watched:
-    """Progress told to another one, and kept where who watches the store finds it.
+    """Passes progress on to another `Progress`, and writes it beside the store.
 
     Args:
-        progress: told all of it.
-        live: where it is kept.
-        declaration: study, size and variant that are trained.
+        progress: gets every call.
+        live: where the state is written.
+        declaration: study, size and variant in training.
     """
 
     def __init__(self, progress: Progress, live: Live, declaration: tuple[str, str, str]):
@@ -51,7 +51,7 @@ class Watched:
         self._progress.advance(model_steps)
         first = not self._steps_done
         self._steps_done += model_steps
-        if first:  # until then it loaded and compiled, for the most part
+        if first:  # the time before was mostly spent on loading and compiling
             self._since, self._steps_before = time.monotonic(), self._steps_done
         self._write()
 
@@ -70,7 +70,7 @@ class Watched:
         self._progress.end()
 
     def _write(self, whenever: bool = False) -> None:
-        """Write how far it is; but for what is rare, not more often than anybody looks."""
+        """Write the state: at most once per `INTERVAL`, except for rare events (`whenever`)."""
         with self._one_at_a_time:
             now = time.monotonic()
             if self._lock is None or (now - self._last < INTERVAL and not whenever):

@@ -1,4 +1,4 @@
-"""What every worker does: from an order to a delivery, both as bytes."""
+"""The work of every worker: from an order to a delivery, both as bytes."""
 
 import sys
 import threading
@@ -27,7 +27,7 @@ from allometry.training.result import RunFailure, RunResult
 __all__ = ["LOG_CHARACTERS", "pin_threads", "work"]
 
 Made = RunResult | RunFailure
-LOG_CHARACTERS = 8000  # kept of the output of a failed pack: its traceback and the lines before
+LOG_CHARACTERS = 8000  # last characters kept of a failed pack's output, with its traceback
 # NPROC is XLA's (`DefaultThreadPoolSize` in xla/pjrt/utils.cc).
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 
@@ -37,15 +37,15 @@ def work(
     checkpoints: Checkpoints | None = None,
     sign: Callable[[int], None] = lambda units: None,
 ) -> bytes:
-    """Make the runs of an order.
+    """Train the runs of an order and return a delivery.
 
-    An exception comes back as a delivery, too, with its traceback and the output before
-    it. Only the death of the process does not.
+    An exception is also returned as a delivery, with its traceback and the output before it.
+    Only if the process dies is there no delivery.
 
     Args:
-        order: as `Orders.write` gave it.
-        checkpoints: where to save packs under way; None for nowhere.
-        sign: called with every sign of life: units of work done, or 0 for output.
+        order: bytes from `Orders.write`.
+        checkpoints: where to save checkpoints; None for nowhere.
+        sign: called at every sign of life with the units of work done, or 0 for output.
     """
     with _tail_of_output(sign) as tail:
         try:
@@ -64,7 +64,7 @@ def work(
 
 
 def _with_output(made: Iterable[Made], output: str) -> list[Made]:
-    """Each failure with what was written before it."""
+    """Put the output before the log of each failure."""
     return [
         replace(one, log=(output + one.log)[-LOG_CHARACTERS:])
         if isinstance(one, RunFailure)
@@ -76,13 +76,13 @@ def _with_output(made: Iterable[Made], output: str) -> list[Made]:
 def pin_threads(environment: MutableMapping[str, str], threads: int) -> None:
     """Set the number of threads of numerical libraries loaded later, and let JAX share a GPU."""
     environment.update(dict.fromkeys(THREADS, str(threads)))
-    # JAX takes three quarters of a GPU at its first use, which several workers cannot.
+    # By default JAX reserves three quarters of a GPU's memory, so workers could not share it.
     environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 @cache
 def _provenance() -> dict[str, object]:
-    # Brings JAX.
+    # Imports JAX.
     from allometry.engines.provenance import collect
 
     return collect()
@@ -109,7 +109,7 @@ class _Tail(TextIOBase):
 def _tail_of_output(sign: Callable[[int], None]) -> Iterator[_Tail]:
     """The end of the output to stdout and stderr, for the report of a failure."""
     tail = _Tail(sys.stderr, sign)
-    # The streams are the process's: two threads would restore each other's streams.
+    # The streams belong to the process: two threads would restore each other's streams.
     if threading.current_thread() is not threading.main_thread():
         yield tail
         return

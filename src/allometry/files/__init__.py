@@ -1,3 +1,3 @@
-"""Files: written whole or not at all (`durable`), ours among others (`own`, `private`), and those
-that others wrote, read in bounds (`foreign`, `strict_json`).
+"""Files: atomic writing (`durable`), Allometry's own files and folders (`own`, `private`), and safe
+reading of files that others wrote (`foreign`, `strict_json`).
 """

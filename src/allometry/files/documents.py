@@ -1,4 +1,4 @@
-"""Documents for programs: JSON with a schema, the same on stdout and from the live page."""
+"""JSON documents with a schema, equal on stdout and from the live page."""
 
 import json
 import math
@@ -10,7 +10,8 @@ __all__ = ["json_document", "plain"]
 def json_document(schema: str, **fields: object) -> str:
     """One JSON document with its schema.
 
-    In ASCII, so that it is the same data in every locale, and steers no terminal.
+    The text is ASCII without control characters, so that it is independent of the locale and safe
+    to print on a terminal.
     """
     document = {"schema": f"allometry/{schema}/1", **plain(fields)}
     return json.dumps(document, allow_nan=False).replace("\x7f", r"\u007f")

@@ -1,4 +1,4 @@
-"""Files that are whole whenever they are seen under their name, also after a loss of power."""
+"""Atomic writing of files: under its name a file is always complete, even after a power loss."""
 
 import errno
 import os
@@ -14,34 +14,34 @@ from typing import IO
 __all__ = ["PART", "copied_aside", "next_data", "written"]
 
 PART = re.compile(r"\.allometry-[0-9a-f]{16}\.part")
-"""Names of files under way, by which a folder of our own is cleared of them after a kill."""
+"""Names of temporary files; after a kill they are recognised by it and removed."""
 
-FORGOTTEN = 24 * 3600.0  # seconds
+FORGOTTEN = 24 * 3600.0  # seconds without a write after which a temporary file is removed
 _PIECE = 1 << 20  # bytes
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EMLINK}
 
 
 @contextmanager
 def written(path: Path, *, new: bool = False, follow: bool = True) -> Iterator[Path]:
-    """A file beside `path`, to be written in the block, that gets its name when the block ends.
+    """Write a file atomically: the block writes a temporary file, which is then renamed to `path`.
 
-    The content is on disk before the name is. Where the block raises, what `path` named before
-    stays. The temporary file is made by this call and has a random name, so no two writers meet
-    in one, and none follows a link. Of a link, the file it leads to is replaced. What is no
-    regular file (a terminal, a pipe, ``/dev/stdout``) is written itself.
+    The content is on disk before the file gets its name. If the block raises, the old file stays.
+    The temporary file has a random name and is new, so that two writers never share one and no
+    link is followed. If `path` is a link, the file it leads to is replaced. If it is not a regular
+    file (a terminal, a pipe, ``/dev/stdout``), it is written directly.
 
     Args:
-        path: in a folder that exists.
-        new: refuse a name that is taken, also by a file made meanwhile.
-        follow: False for a file of our own, which is a regular one: what else has its name is
-            refused, a link to one too.
+        path: path in a folder that exists.
+        new: refuse a name that exists, even if another process made the file meanwhile.
+        follow: False for Allometry's own files: refuse a path that is a link or not regular.
 
     Yields:
-        the path to write: of an empty file.
+        the path to write: usually that of a new, empty file.
 
     Raises:
-        FileExistsError: the name is taken and `new`, or not by a regular file and not `follow`.
-        OSError: it cannot be written.
+        FileExistsError: `new` and the name exists; or not `follow`, and the path is a link or not
+            a regular file.
+        OSError: the file cannot be written.
     """
     if not follow and os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         raise FileExistsError(errno.EEXIST, "a link, or no regular file, has its name", str(path))
@@ -55,7 +55,7 @@ def written(path: Path, *, new: bool = False, follow: bool = True) -> Iterator[P
     part = _part_of(target)
     try:
         yield part
-        _flush(part, os.O_WRONLY)  # it may have the rights of a file that cannot be read
+        _flush(part, os.O_WRONLY)  # not for reading, which its permissions may forbid
         if new:
             _name_new(part, target)
         else:
@@ -66,7 +66,7 @@ def written(path: Path, *, new: bool = False, follow: bool = True) -> Iterator[P
 
 
 def copied_aside(path: Path, what: str) -> Path:
-    """A copy of a file beside it, under a name of its own that says what it is."""
+    """Copy a file to a new file beside it, whose name contains `what` and a random part."""
     aside = path.with_name(f"{path.name}.{what}-{secrets.token_hex(4)}")
     with written(aside, new=True) as part:
         _copy_data(path, part)
@@ -74,7 +74,7 @@ def copied_aside(path: Path, what: str) -> Path:
 
 
 def _copy_data(path: Path, part: Path) -> None:
-    """Copy a file with its holes, which may be larger than the disk."""
+    """Copy a sparse file without filling its holes, which may be larger than the disk."""
     with path.open("rb") as source, part.open("wb") as copy:
         while (start := next_data(source)) is not None:
             end = source.seek(start, os.SEEK_HOLE)
@@ -86,7 +86,7 @@ def _copy_data(path: Path, part: Path) -> None:
 
 
 def next_data(file: IO[bytes]) -> int | None:
-    """Where there is data again, from the place in a file on; None for nowhere."""
+    """The position of the next data from the file's position on; None if only a hole follows."""
     try:
         return file.seek(file.tell(), os.SEEK_DATA)
     except OSError as error:
@@ -96,8 +96,8 @@ def next_data(file: IO[bytes]) -> int | None:
 
 
 def _remove_forgotten(folder: Path) -> None:
-    """Remove our parts that nobody has written to for a day: their writers were killed."""
-    # Removed meanwhile by another process, or in a folder not ours to list or to write.
+    """Remove temporary files not written for a day: their writers were killed."""
+    # Another process may have removed them, and the folder may be neither readable nor writable.
     with suppress(FileNotFoundError, PermissionError):
         for part in folder.iterdir():
             if PART.fullmatch(part.name) and _is_forgotten(part.lstat()):
@@ -110,7 +110,7 @@ def _is_forgotten(status: os.stat_result) -> bool:
 
 
 def _part_of(target: Path) -> Path:
-    """A new empty file beside the target, with its rights where it exists."""
+    """A new empty file beside the target, with the permissions of the target if that exists."""
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
     part = target.with_name(f".allometry-{secrets.token_hex(8)}.part")
@@ -124,13 +124,13 @@ def _part_of(target: Path) -> Path:
 
 
 def _name_new(part: Path, target: Path) -> None:
-    """Rename that refuses a name that is taken."""
+    """Rename a file, but refuse an existing name."""
     try:
         os.link(part, target)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # A filesystem without hard links: the name is taken first.
+        # A filesystem without hard links: first claim the name with an empty file.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         part.replace(target)
 

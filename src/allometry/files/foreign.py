@@ -1,7 +1,7 @@
-"""Files that others wrote: regular ones only, never waited for, never larger than a stated limit.
+"""Reading files that others wrote: only regular files, without blocking, up to a size limit.
 
-A file is looked at before it is opened, so that no device is touched, and opened without
-waiting, so that a pipe put in its place meanwhile cannot hang.
+The kind of a file is checked before it is opened, so that no device is opened. It is opened in
+non-blocking mode, so that a pipe put in its place meanwhile cannot block.
 """
 
 import errno
@@ -29,49 +29,49 @@ LONGEST_SHOWN = 200  # characters of a path in a message
 
 
 def expanded(path: str | Path) -> Path:
-    """The path as a person typed it, with ``~`` and ``~name`` as home folders.
+    """The path with ``~`` and ``~name`` replaced by home folders.
 
     Raises:
         UsageError: there is no user of that name.
     """
-    if not str(path).startswith("~"):  # nor is ~ in ./~name a home folder, which Path forgets
+    if not str(path).startswith("~"):  # also for ./~name, which Path would shorten to ~name
         return Path(path)
     try:
         return Path(path).expanduser()
     except RuntimeError:
         name = Path(path).parts[0]
         raise UsageError(
-            f"no home folder of {name} is known; what is called {name} here is ./{name}"
+            f"no home folder of {name} is known; for a file of this name write ./{name}"
         ) from None
 
 
 def check_regular(path: str | Path) -> None:
-    """Refuse what is no regular file, or a link to one, without opening it.
+    """Refuse anything but a regular file or a link to one, without opening it.
 
     Raises:
         UsageError: there is no such file, or it is a folder, a pipe, a socket or a device.
-        DataError: it cannot be looked at.
+        DataError: its status cannot be read.
     """
     try:
         _refuse_irregular(path, Path(path).stat().st_mode)
     except OSError as error:
         raise _refusal(path, error) from None
-    except ValueError:  # a NUL or half a character: no file has such a name
+    except ValueError:  # a null byte or a lone surrogate: no file can have such a name
         raise UsageError(f"no file {_shown(path)}") from None
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether a regular file is there; not so where one may not look, or none can be named so."""
+    """Whether the path is a regular file; False if it cannot be examined or is no valid name."""
     return stat.S_ISREG(_mode(path))
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether a folder is there, likewise."""
+    """Whether the path is a folder; False as for `is_file`."""
     return stat.S_ISDIR(_mode(path))
 
 
 def _mode(path: str | Path) -> int:
-    """What is there, as `stat` says; 0 where nothing is seen."""
+    """The `st_mode` of the path; 0 if it cannot be read."""
     try:
         return Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -79,10 +79,10 @@ def _mode(path: str | Path) -> int:
 
 
 def opened(path: str | Path) -> BinaryIO:
-    """A regular file, opened for reading.
+    """Open a regular file for reading.
 
     Raises:
-        UsageError, DataError: as `check_regular`; or it may not be read.
+        UsageError, DataError: as `check_regular`, or the file may not be read.
     """
     check_regular(path)
     try:
@@ -102,16 +102,16 @@ def read_bytes(path: str | Path, limit: int, advice: str = "") -> bytes:
     """The content of a regular file.
 
     Args:
-        limit: bytes; a larger file is refused. advice: what to do about a larger one.
+        limit: largest size in bytes. advice: what to do about a larger file, for the message.
 
     Raises:
-        UsageError, DataError: as `opened`; or it is larger, or reading fails.
+        UsageError, DataError: as `opened`; or the file is too large, or reading fails.
     """
     content = io.BytesIO()
     with opened(path) as file:
         _check_size(path, os.fstat(file.fileno()).st_size, limit, advice)
         try:
-            # In pieces: the file may grow, and some filesystems do not tell its size.
+            # In pieces, because the file may grow, and some filesystems report no size.
             while piece := file.read(PIECE):
                 content.write(piece)
                 _check_size(path, content.tell(), limit, advice)

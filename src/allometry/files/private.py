@@ -1,4 +1,4 @@
-"""Folders of the cache whose content is trusted: compiled programs, verdicts on own parts."""
+"""Cache folders whose content is trusted: compiled programs, verdicts on user-defined parts."""
 
 import os
 import stat
@@ -12,12 +12,12 @@ WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder that its owner alone may enter; refuse one that others own or can write.
+    """Make a folder that only its owner may enter; refuse a folder that others own or can write.
 
-    Of a link, the folder it leads to is looked at. One that is there may be read by others.
+    For a link, the folder it leads to is checked. Others may read an existing folder.
 
     Raises:
-        DiskError: saying what to do.
+        DiskError: the folder cannot be made, or others own it or can write it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +35,6 @@ def private_folder(path: Path) -> None:
         )
     if status.st_mode & WRITABLE:
         raise DiskError(
-            f"others can write the folder {path}, and may have changed what is in it: remove it, "
-            "and a new one is made"
+            f"others can write the folder {path}, and may have changed its content: remove it; a "
+            "new one will be made"
         )

@@ -1,8 +1,8 @@
-"""JSON from outside: what can be kept exactly and written again as it was, or refused in words.
+"""Strict reading of JSON from outside: only documents that can be stored and rewritten exactly.
 
-Refused are what Python's own reader lets pass or fails on with errors of its own: values nested
-deeply, whole numbers that no 64 bits hold, floats beyond the largest, NaN, a key given twice, and
-halves of characters (lone surrogates), which cannot be written. The time is linear in the text.
+Refused is content that Python's own reader accepts, or rejects with unclear errors: deeply nested
+values, integers beyond 64 bits, numbers beyond the largest float, NaN, duplicate keys, and lone
+surrogates, which UTF-8 cannot encode. Reading takes time linear in the text.
 """
 
 import json
@@ -15,11 +15,11 @@ from allometry.errors import DataError
 
 __all__ = ["LARGEST", "MOST_DEEP", "SMALLEST", "check_depth", "read_json"]
 
-MOST_DEEP = 100  # objects and lists in one another; a document of ours has less than ten
-SMALLEST, LARGEST = -(2**63), 2**64 - 1  # what NumPy keeps exactly, as int64 or uint64
+MOST_DEEP = 100  # largest nesting depth; Allometry's documents have less than ten
+SMALLEST, LARGEST = -(2**63), 2**64 - 1  # integers that NumPy holds exactly, as int64 or uint64
 DIGITS = len(str(LARGEST))
-MOST_DIGITS = 400  # of a whole number; the largest float has 309
-# A string without its end goes to the end of the text: no character is looked at twice.
+MOST_DIGITS = 400  # of an integer; the largest float has 309
+# A string without its closing quote matches to the end of the text, so the search stays linear.
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
@@ -29,12 +29,12 @@ def read_json(text: str | bytes, *, any_number: bool = False) -> Any:
     """The value of a JSON document.
 
     Args:
-        text: as bytes, UTF-8.
-        any_number: take NaN and infinities, and whole numbers of up to `MOST_DIGITS` digits, as
-            programs write them into their tables.
+        text: the document; bytes are decoded as UTF-8.
+        any_number: accept NaN, infinities, and integers of up to `MOST_DIGITS` digits, as other
+            programs write them into tables.
 
     Raises:
-        DataError: saying what is wrong; the caller says where.
+        DataError: describes the error; the caller adds the file.
     """
     document = _decoded(text)
     check_depth(document)
@@ -56,7 +56,7 @@ def _decoded(text: str | bytes) -> str:
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"UTF-8 expected, byte {error.start + 1} is none") from None
+        raise DataError(f"UTF-8 expected, byte {error.start + 1} is invalid") from None
 
 
 def _check_characters(text: str) -> None:
@@ -70,10 +70,10 @@ def _check_characters(text: str) -> None:
 
 
 def check_depth(document: str) -> None:
-    """Refuse a document with values nested deeply, of which Python's own reader fails.
+    """Refuse a deeply nested document, on which Python's own reader fails.
 
     Raises:
-        DataError: more than `MOST_DEEP` objects and lists in one another.
+        DataError: objects and lists are nested more than `MOST_DEEP` deep.
     """
     if document.count("[") + document.count("{") <= MOST_DEEP:
         return
@@ -85,7 +85,7 @@ def check_depth(document: str) -> None:
 
 
 def _whole_number(digits: str) -> int:
-    # Counted first: Python needs long for many digits, and refuses more than some thousands.
+    # Digits are counted first: Python is slow on many digits, and refuses more than some thousands.
     if len(digits.lstrip("-")) > DIGITS:
         _refuse_number()
     value = int(digits)
@@ -112,13 +112,13 @@ def _float(digits: str) -> float:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise DataError(f"{name}, which is no number of JSON")
+    raise DataError(f"{name}, which is not a JSON number")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        # The last of equal keys gave its value its place at the first: one key is out of place.
+        # A repeated key stays at its first position in the dict, so the orders differ at its copy.
         twice = next(key for (key, _), kept in zip_longest(pairs, value) if key != kept)
         raise DataError(f"key {twice[:60]!a} twice in an object")
     return value

@@ -1,4 +1,4 @@
-"""What makes a result again, as Python: a call with what differs from its defaults."""
+"""The Python call that reproduces a result, with the arguments that differ from the defaults."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -23,10 +23,10 @@ SAID_BY_DEFAULT = ("Counting()", "FitOptions()")
 def python_call(
     source: Path | None, columns: Mapping[str, str] | None, *, laws: Sequence[str], **choices: Any
 ) -> str:
-    """The call of `allometry.plan.question.plan` with what differs from its defaults.
+    """The call of `allometry.plan.question.plan`, with arguments that differ from the defaults.
 
     Args:
-        laws: names, or paths of files.
+        laws: names of laws, or paths of files.
     """
     from allometry.plan.question import plan
 
@@ -42,10 +42,10 @@ def python_call(
 
 
 def fit_call(source: Path, law: str, columns: Mapping[str, str], options: FitOptions) -> str:
-    """The call of `allometry.fitting.fit.fit` with what differs from its defaults.
+    """The call of `allometry.fitting.fit.fit`, with arguments that differ from the defaults.
 
     Args:
-        law: its name.
+        law: name of the law.
     """
     from allometry.fitting.fit import fit
 
@@ -69,7 +69,7 @@ def _changed(function: Callable[..., object], choices: Mapping[str, Any]) -> lis
 
 
 def _written(value: Any) -> str:
-    """A value as Python; of a dataclass the fields that are not the default's."""
+    """A value as a Python expression; a dataclass with the fields that differ from defaults."""
     if isinstance(value, Path):
         return repr(str(value))
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Folders and files of a report: made, or said in words why they cannot be."""
+"""Making folders and files of a report, with errors that name them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ __all__ = ["make_folder", "named", "write_bytes"]
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
+    """Make a folder and its parents.
 
     Raises:
         DiskError: it cannot be made.
@@ -25,7 +25,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file that is whole or as it was before.
+    """Write a file atomically; if writing fails, the old file stays.
 
     Raises:
         DiskError: it cannot be written.
@@ -36,7 +36,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Name the file that cannot be written: a report has many."""
+    """Turn errors of writing into a `DiskError` that names the file."""
     try:
         yield
     except OSError as error:

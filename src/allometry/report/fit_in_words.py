@@ -1,4 +1,4 @@
-"""A fit in plain words: what the report and a person say of its evidence."""
+"""A fit in words: parameters, verdicts and certificate, for the terminal and the report."""
 
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ class EstimateRow(NamedTuple):
 
 
 def estimate_rows(fit: Fit) -> list[EstimateRow]:
-    """Parameters in the law's order, then what is derived from them."""
+    """Parameters in the law's order, then derived quantities."""
     laws = (fit.law, fit.law.companion) if fit.law.companion else (fit.law,)
     meanings = {p.name: p.meaning for law in laws for p in law.parameters}
     meanings |= fit.law.meanings
@@ -56,13 +56,13 @@ def estimate_rows(fit: Fit) -> list[EstimateRow]:
 
 
 def summary_of_fit(fit: Fit) -> str:
-    """What was fitted to what."""
+    """The number of rows and the columns of a fit."""
     columns = ", ".join(f"{symbol} = {column}" for symbol, column in fit.columns.items())
     return f"{fit.rows} rows; {columns}"
 
 
 def section_of_fit(name: str, fit: Fit) -> dict[str, Any]:
-    """What a page shows of a fit under a name."""
+    """The values that a page shows of a fit."""
     return {
         "name": name,
         "formula": fit.formula,
@@ -77,7 +77,7 @@ def section_of_fit(name: str, fit: Fit) -> dict[str, Any]:
 
 
 def certificate_lines(fit: Fit) -> list[str]:
-    """Search, rows left out, intervals, notes: a sentence each."""
+    """Objective, search, rows left out, residuals, intervals and notes, one sentence each."""
     c, lines = fit.certificate, [_objective_line(fit)]
     lines.append(
         f"Search: {_counted(c.starts, 'start')}, {c.converged:.0%} converged, "
@@ -121,7 +121,7 @@ def _objective_line(fit: Fit) -> str:
 
 
 def _quality_lines(fit: Fit) -> list[str]:
-    """Residuals, pattern, outliers; and the law without the outliers."""
+    """Sentences on residuals, patterns and outliers, and the fit without the outliers."""
     lines = fit.quality_in_words()
     if not fit.quality.outliers:
         return lines
@@ -135,7 +135,7 @@ def _quality_lines(fit: Fit) -> list[str]:
 
 
 def _cluster_line(fit: Fit) -> list[str]:
-    """Help to choose `cluster`, where a size has at most half as many values as rows."""
+    """Advice to choose `cluster`, if a size has at most half as many values as there are rows."""
     if fit.interval.cluster or not fit.interval.resamples:
         return []
     counts = {s: len(np.unique(fit.data[s])) for s in fit.law.sizes}

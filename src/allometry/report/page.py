@@ -1,4 +1,4 @@
-"""The page that shows a study: one file, no network, readable without script."""
+"""The page of a study: one file that works without network and scripts."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ class IndexEntry:
     """One study of an index page.
 
     Attributes:
-        href: its report, relative to the index.
-        runs: how many are finished.
-        figure: a small picture of it as a data address; empty for none.
+        href: path of its report, relative to the index.
+        runs: number of finished runs.
+        figure: a small figure as a data URL; empty for none.
     """
 
     study: Study
@@ -57,17 +57,16 @@ def write_report(
 
     Args:
         study: a study, its name, or the path of its file or folder.
-        table: its runs, diverged ones included; analysis and figures get all of them but those
-            that are excluded.
+        table: its runs, including diverged ones; analysis and figures get all but excluded runs.
         size: name of the size.
-        provenance: what trained the runs, one mapping for each that differs.
-        command: the shell line that makes this report again.
-        analysis: of the table; None asks the study.
-        pictures: the study's figures where they are drawn already; None draws them.
-        declared: how many runs the study has, where that is more than the table's.
+        provenance: software and hardware that trained the runs, one mapping for each variant.
+        command: the shell command that reproduces this report.
+        analysis: analysis of the table; None computes it.
+        pictures: the study's figures, if they are already drawn; None draws them.
+        declared: number of runs the study declares, if that is more than the table has.
 
     Raises:
-        UsageError: no run is done. DataError: the page would pass 1 MB.
+        UsageError: no run is done. DataError: the page would exceed 1 MB.
     """
     study = study if isinstance(study, Study) else find_study(study)
     require_finished(study, table, size)
@@ -104,10 +103,10 @@ def write_report(
 
 
 def partial_report(study: Study, table: Table, declared: int) -> tuple[str, tuple[Finding, ...]]:
-    """The answer, findings and figures of the runs so far, as a part of a page; and the findings.
+    """A part of a page with answer, findings and figures of the runs so far; and the findings.
 
     Args:
-        table: the runs that are stored. declared: how many the study has.
+        table: the stored runs. declared: number of runs the study declares.
 
     Raises:
         UsageError: no run is done.
@@ -130,7 +129,7 @@ def partial_report(study: Study, table: Table, declared: int) -> tuple[str, tupl
     return part, tuple(analysis.findings)
 
 
-# In the words of claims about these columns. A study says what its other symbols mean.
+# Column to its symbol in claims and the meaning. Studies explain their other symbols themselves.
 SYMBOLS = {
     "n_params": ("N", "number of parameters"),
     "n_data": ("D", "number of training examples"),
@@ -140,7 +139,7 @@ SYMBOLS = {
 
 
 def _symbols(study: Study, findings: Sequence[Finding]) -> dict[str, str]:
-    """The symbols that the words of a page use, with their meanings."""
+    """The symbols used in the texts of a page, with their meanings."""
     texts = [study.title, study.question, study.prediction, *study.notes]
     texts += [text for f in findings for text in (f.claim, f.answer, f.prediction, f.control)]
     columns = [column for claim in study.claims for column in claim.columns]
@@ -151,7 +150,7 @@ def _symbols(study: Study, findings: Sequence[Finding]) -> dict[str, str]:
 
 
 def _by_finding(findings: Sequence[Finding], pictures: Sequence[Picture]) -> list[Picture]:
-    """The figures in the order in which the findings name them, the others behind."""
+    """The figures in the order in which the findings name them, then the others."""
     names = [finding.figure for finding in findings]
     return sorted(
         pictures,
@@ -173,9 +172,9 @@ class _Shown(NamedTuple):
 def _placed(
     findings: Sequence[Finding], figures: Sequence[_Shown]
 ) -> tuple[_Shown | None, list[tuple[Finding, _Shown | None]], list[_Shown]]:
-    """The headline's figure; each other finding with its own; and the figures that are left.
+    """The headline's figure; all findings, each with its figure or None; the remaining figures.
 
-    A figure stands once, at the first finding that names it.
+    Each figure is shown once, at the first finding that names it.
     """
     left = {figure.function: figure for figure in figures}
     first = findings[0].figure if findings else ""
@@ -185,7 +184,7 @@ def _placed(
 
 
 def _judged(claims: int) -> str:
-    """How many claims a page judges, and how many of them chance alone would turn down."""
+    """The number of claims on a page, and how many true ones would disagree by chance."""
     many = "claim is" if claims == 1 else "claims are"
     return (
         f"{claims} {many} judged here. Were all of them true, 5% at most ({0.05 * claims:.2g}) "
@@ -197,7 +196,7 @@ def require_finished(study: Study, table: Table, size: str) -> None:
     """Refuse a table without a finished run.
 
     Raises:
-        UsageError: which names the command that trains them.
+        UsageError: no run is done; the message names the command that trains the runs.
     """
     counts = counts_of_runs(table, None)
     if not counts["done"]:
@@ -209,9 +208,13 @@ def require_finished(study: Study, table: Table, size: str) -> None:
 
 
 def write_index(entries: Sequence[IndexEntry], path: Path) -> Path:
-    """Write the page that sets studies side by side, each with its answer and a link.
+    """Write the page that lists studies, each with its answer and a link.
 
-    Studies that repeat a notebook come first, in the order of the notebooks, with what it printed.
+    Studies that repeat a notebook come first, in the order of the notebooks, with its printed
+    result.
+
+    Raises:
+        UsageError: a report's address is not a relative path.
     """
     for entry in entries:
         if re.match(r"\s*([A-Za-z][A-Za-z0-9+.-]*:|//)", entry.href):

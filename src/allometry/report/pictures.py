@@ -1,4 +1,4 @@
-"""The figures of a study: drawn once, shown on its page and saved as files."""
+"""The figures of a study: drawn once for its page and for files."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -24,13 +24,13 @@ __all__ = ["Picture", "draw_figures", "draw_picture", "save_figures"]
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure of a page, drawn.
+    """A drawn figure of a page.
 
     Attributes:
         name: prefix of the ids within the page, such as ``f1``.
         function: name of the function that makes the figure, and of its files.
-        title: the figure's headline in plain words. caption: the first paragraph of the
-            function's docstring.
+        title: the figure's headline. caption: the first paragraph of the function's docstring.
+        drawing: the figure as PNG and SVG.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Picture:
     @property
     def svg(self) -> Markup:
         """Markup for a page."""
-        # The figure's text is escaped in it.
+        # `inline_svg` has escaped the text of the figure.
         return Markup(inline_svg(self.drawing, self.name, self.title, self.caption))  # noqa: S704
 
 
 def draw_figures(study: Study, table: Table, analysis: Analysis) -> list[Picture]:
-    """Every figure of a study, in its order.
+    """Every figure of a study: those of the analysis, then those of the study, in order.
 
     Args:
-        table: the runs; figures see all but those that are excluded.
+        table: the runs; excluded runs are dropped before figures see them.
     """
     table = included(table)
     drawings = [
@@ -67,18 +67,21 @@ def _name(function: Callable[..., Figure]) -> str:
 
 
 def draw_picture(number: int, name: str, make: Callable[[], Figure], caption: str) -> Picture:
-    """One figure of a page.
+    """Draw one figure of a page.
 
     Args:
-        number: on the page, from 1. name: of the figure. caption: its first paragraph is shown.
+        number: number of the figure on the page, from 1. name: name of the figure.
+        make: function that returns the figure.
+        caption: text whose first paragraph is shown.
+
+    Raises:
+        UsageError: `make` returned something else than a Matplotlib figure.
     """
     with _collector_paused():
         with paper():
             figure = called(f"figure {name!r} is called as {name}(table, analysis)", make)
         if not isinstance(figure, Figure):
-            raise UsageError(
-                f"figure {name!r}: a figure of Matplotlib expected, got {quoted(figure)}"
-            )
+            raise UsageError(f"figure {name!r}: a Matplotlib figure expected, got {quoted(figure)}")
         title = str(figure.get_label()) or figure.get_suptitle() or name.replace("_", " ")
         drawing = draw(figure, name)
     caption = " ".join(caption.strip().partition("\n\n")[0].split())
@@ -87,7 +90,7 @@ def draw_picture(number: int, name: str, make: Callable[[], Figure], caption: st
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """No garbage collection while a figure is drawn: a sixth of the time goes into it.
+    """Pause garbage collection while a figure is drawn, which saves a sixth of the time.
 
     Matplotlib makes many small objects, and each full collection also visits those of JAX.
     """
@@ -111,10 +114,10 @@ def save_figures(
     """Save PNG and SVG of every figure, and the runs and findings as CSV.
 
     Args:
-        pictures: the figures where they are drawn already; None draws them.
+        pictures: the figures, if they are already drawn; None draws them.
 
     Returns:
-        the files written: two for each figure, then `STUDY_runs.csv` and
+        the written files: two for each figure, then `STUDY_runs.csv` and
         `STUDY_findings.csv`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A plan in plain words, for screen and page: the answer, its numbers, and tables as text."""
+"""A plan in words, for terminal and page: the answer, its numbers, and tables as text."""
 
 from collections.abc import Iterator
 from math import isclose, isfinite, nan
@@ -19,11 +19,11 @@ __all__ = [
 APPROACHES = {
     "1": "1 envelope", "2": "2 IsoFLOP parabolas", "3": "3 parametric", "kaplan": "Kaplan's law",
 }  # fmt: skip
-UNNOTICED = 1e-6  # share wasted off the best size below which it is rounding
+UNNOTICED = 1e-6  # a smaller share of wasted compute is rounding error
 
 
 class Tile(NamedTuple):
-    """One number of the answer: what it is, its value, and a line below; `wide` for a range."""
+    """One number of the answer: its name, its value, and a line below; `wide` for a range."""
 
     name: str
     value: str
@@ -32,14 +32,14 @@ class Tile(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of a table: what it is, a text for each column."""
+    """A row of a table: its name, and a text for each column."""
 
     name: str
     cells: list[str]
 
 
 def answer_in_words(plan: Plan) -> str:
-    """The first law's run in a few sentences; where it serves tokens, that run first."""
+    """The first law's run in a few sentences; with inference tokens, the run for these first."""
     first, served = plan.first, plan.first.inference
     low, high = first.waste_band[0.05]
     band = f"sizes from {shown(low)} to {shown(high)} waste at most 5% of the compute"
@@ -63,13 +63,13 @@ _ACCOUNTS = {
 
 
 def _size(n: Interval, level: float) -> str:
-    """Parameters, with the interval where they are estimated and not given."""
+    """Number of parameters, with its interval if it was estimated."""
     interval = "" if not n.has_ends or _given(n) else f" ({100 * level:g}% interval {_ends(n)})"
     return f"{shown(n.value)} parameters{interval}"
 
 
 def _waste(law: LawPlan) -> str:
-    """What this run is expected to waste, and why; empty where it is not known."""
+    """The share of compute this run is expected to waste, and why; empty if unknown."""
     expected = law.expected_waste
     if law.wasted > UNNOTICED:
         share = law.wasted if expected is None or not isfinite(expected) else expected
@@ -82,7 +82,7 @@ def _waste(law: LawPlan) -> str:
 
 
 def run_in_words(plan: Plan) -> str:
-    """The run to train, in as few words as there are."""
+    """The run to train in one short sentence."""
     first = plan.first
     if not (isfinite(first.n_opt.value) and isfinite(first.d_opt.value)):
         return f"{first.law} has no best run for this question."
@@ -142,7 +142,7 @@ def tiles(plan: Plan) -> list[Tile]:
 
 
 def law_rows(plan: Plan) -> list[Row]:
-    """What each law plans, a column for each."""
+    """The plan of each law, one column for each."""
     laws = list(plan.laws.values())
     rows = [
         Row("N, parameters", [_shown(law.n_opt) for law in laws]),
@@ -164,7 +164,7 @@ def law_rows(plan: Plan) -> list[Row]:
 
 
 def serving_rows(plan: Plan) -> tuple[str, list[Row]]:
-    """The run where the model serves tokens: a heading, and rows; no rows where it serves none."""
+    """The run for training and inference: a heading, and rows; no rows without inference."""
     served = [law.inference for law in plan.laws.values() if law.inference is not None]
     if not served or len(served) < len(plan.laws):
         return "", []
@@ -184,7 +184,7 @@ def serving_rows(plan: Plan) -> tuple[str, list[Row]]:
 
 
 def approach_rows(plan: Plan) -> list[Row]:
-    """Approaches that are used: exponents of N* and D*, N*, D*, bias."""
+    """The approaches used, with exponents of N* and D*, N*, D* and bias."""
     return [
         Row(APPROACHES.get(name, name), [
             a.exponent_n.shown(), a.exponent_d.shown(), a.n_opt.shown(), a.d_opt.shown(),
@@ -195,7 +195,7 @@ def approach_rows(plan: Plan) -> list[Row]:
 
 
 def reasons(plan: Plan) -> list[str]:
-    """Why approaches are not used, a sentence each."""
+    """Why other approaches are not used, one sentence each."""
     return [
         f"Approach {APPROACHES.get(name, name)} is not used: {a.rstrip('.')}."
         for name, a in plan.approaches.items()
@@ -204,7 +204,7 @@ def reasons(plan: Plan) -> list[str]:
 
 
 def waste_rows(plan: Plan) -> list[Row]:
-    """What the plan of each law wastes if another is right, in the order of the laws."""
+    """The compute that the plan of each law wastes if another law is right."""
     waste = {(d.plan, d.truth): d.waste for d in plan.disagreement}
     return [
         Row(name, ["own plan" if name == other else percent(waste.get((name, other)))
@@ -214,7 +214,7 @@ def waste_rows(plan: Plan) -> list[Row]:
 
 
 def beyond_in_words(plan: Plan) -> str:
-    """How far the plan lies beyond the runs; empty without runs."""
+    """How far the plan extrapolates beyond the runs; empty without runs."""
     if not plan.extrapolation:
         return ""
     factors = ", ".join(
@@ -236,7 +236,7 @@ def counting_rows(plan: Plan) -> list[Row]:
 
 
 def beside_in_words(plan: Plan) -> Iterator[str]:
-    """What was asked for beside the plan, a line each."""
+    """Further results that were asked for with the plan, one line each."""
     for name, score in plan.hold_out.items():
         covered = "" if score.covered is None else (
             f"; {score.covered.value:.0%} of them lie in the interval of a new run"
@@ -271,7 +271,7 @@ def beside_in_words(plan: Plan) -> Iterator[str]:
 
 
 def percent(share: float | None) -> str:
-    """A share in percent; a dash where it is not known."""
+    """A share in percent; a dash if it is unknown."""
     return (
         "\N{EN DASH}"
         if share is None or not isfinite(share)
@@ -280,7 +280,7 @@ def percent(share: float | None) -> str:
 
 
 def _given(interval: Interval) -> bool:
-    """Whether the value was asked for: it is the same under every refit."""
+    """Whether the value was given and not estimated: then both ends are equal."""
     return isclose(interval.low, interval.high, rel_tol=1e-9)
 
 
@@ -294,7 +294,7 @@ def _band(law: LawPlan, share: float) -> str:
 
 
 def _shown(interval: Interval) -> str:
-    """Value and ends; the value alone where it is given and not estimated."""
+    """Value and ends; only the value if it was given and not estimated."""
     return (interval._replace(low=nan, high=nan) if _given(interval) else interval).shown()
 
 

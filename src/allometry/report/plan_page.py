@@ -1,4 +1,4 @@
-"""The page of a plan: the answer first, then figures, what speaks against it, how to repeat it."""
+"""The page of a plan: the answer, figures, laws and approaches, alarms, how to reproduce it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,15 +42,15 @@ def write_plan_page(
     python: str = "",
     next_runs: NextRuns | None = None,
 ) -> Path:
-    """Write a plan as one file that needs nothing else.
+    """Write a plan as one self-contained HTML file.
 
     Args:
-        plan: one that was read from a document keeps no runs and fits; its page has none either.
-        command: the shell line that makes this plan again. python: the same as Python.
-        next_runs: what to make next, for the design picture.
+        plan: the plan. A plan read from a document has no runs and fits, and so has its page.
+        command: the shell command that reproduces this plan. python: the same as Python code.
+        next_runs: the runs to make next, for the figure of the design.
 
     Raises:
-        DataError: the page would pass 1 MB. DiskError: it cannot be written.
+        DataError: the page would exceed 1 MB. DiskError: it cannot be written.
     """
     figures = figures_of_plan(plan, next_runs)
     pictures = [
@@ -90,20 +90,20 @@ def _shown(number: int, picture: Any) -> dict[str, Any]:
 
 
 def _fits(plan: Plan) -> Mapping[str, Fit]:
-    """Of the laws that were fitted."""
+    """The fits of the laws that were fitted, by law."""
     believed = {} if plan.evidence is None else plan.evidence.believed
     return {name: law.fit for name, law in believed.items() if law.fit is not None}
 
 
 def _brackets(plan: Plan) -> str:
-    """What the brackets of the tables are."""
+    """A sentence that explains the brackets in the tables."""
     if any(law.n_opt.has_ends or law.loss.has_ends for law in plan.laws.values()):
         return f"Brackets are {100 * plan.level:g}% intervals."
     return "There are no intervals: nothing was resampled."
 
 
 def _notes_of_approaches(plan: Plan) -> list[str]:
-    """What was done to the runs on the way, a sentence each."""
+    """What each approach did to the runs, one sentence each."""
     return [
         f"Approach {APPROACHES.get(name, name)}: {note}"
         for name, approach in plan.approaches.items()
@@ -113,13 +113,13 @@ def _notes_of_approaches(plan: Plan) -> list[str]:
 
 
 def _columns(plan: Plan) -> str:
-    """Which columns were used, of the first fit."""
+    """The number of rows and the columns of the first fit."""
     fit = next(iter(_fits(plan).values()), None)
     return "" if fit is None else summary_of_fit(fit)
 
 
 def _runs(plan: Plan) -> dict[str, Any] | None:
-    """The runs that were used, the largest compute first."""
+    """The table of the runs that were used, largest compute first."""
     runs = None if plan.evidence is None else plan.evidence.runs
     if runs is None:
         return None

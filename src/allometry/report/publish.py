@@ -1,4 +1,4 @@
-"""Reports from a store: the page of one study, or of all with an index."""
+"""Reports from a store: the page of one study, or pages of all studies with an index."""
 
 import base64
 import hashlib
@@ -28,14 +28,19 @@ from allometry.training.phases import SECONDS
 __all__ = ["Page", "publish", "publish_all"]
 
 
-DEFAULT_STORE = "allometry.db"  # of the command line
+DEFAULT_STORE = "allometry.db"  # default of the command line
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Page:
-    """What was written: the page first, then each figure as PNG and SVG, then the tables."""
+    """A written page.
+
+    Attributes:
+        files: the page, then each figure as PNG and SVG, then the tables.
+        runs: number of runs.
+    """
 
     study: Study
     files: tuple[Path, ...]
@@ -52,12 +57,17 @@ def publish(
     size: str | None = None,
     changes: Changes | None = None,
 ) -> Page:
-    """Write `path` (HTML) and a folder of the same name with every figure (PNG, SVG), the runs
-    and the findings (CSV).
+    """Write a page and a folder of the same name with its figures (PNG, SVG) and tables (CSV).
 
     Args:
-        size: None for the largest size stored.
+        path: path of the page (HTML).
+        size: one of the study's sizes; None for the largest one stored.
         changes: as given to `run` (``--set``).
+
+    Raises:
+        UsageError: no such run is finished.
+        DataError: a stored run is damaged, or the page would exceed 1 MB.
+        DiskError: a file cannot be written.
     """
     with Store(Path(store)) as opened:
         size = size or results.stored_size(opened, study.name, study.sizes)
@@ -88,7 +98,7 @@ def publish(
 
 
 def _command(study: Study, size: str, seeds: int, changes: Changes, store: Path) -> str:
-    """The shell line that makes these runs again, and the file of a study of one's own."""
+    """The shell command that reproduces these runs; for a user's study with its file's hash."""
     words = ["allometry", "run", study.command_name, "--size", size, "--seeds", str(seeds)]
     for name, value in changes.items():
         words += ["--set", f"{name}={value}"]
@@ -103,10 +113,10 @@ def _command(study: Study, size: str, seeds: int, changes: Changes, store: Path)
 
 
 def _shown(provenance: Iterable[tuple[dict[str, object], int]]) -> list[dict[str, object]]:
-    """What trained the runs, as a page shows it, with the number of runs in `runs`.
+    """Provenance as a page shows it, with the number of runs of each row in `runs`.
 
-    Seconds by phase, in which packs differ, are left out. Of the user's code there are the names,
-    without every part's hash.
+    Seconds by phase are left out, because every pack has others. User code is shown by short name,
+    without the hashes of its parts.
     """
     rows: list[dict[str, object]] = []
     numbers: list[int] = []
@@ -126,35 +136,35 @@ def _shown(provenance: Iterable[tuple[dict[str, object], int]]) -> list[dict[str
 def publish_all(
     studies: Sequence[Study | str], folder: Path, *, store: str | Path, processes: int = 1
 ) -> list[Page]:
-    """Publish every study with a finished run, and ``index.html`` that sets them side by side.
+    """Publish every study with a finished run, and ``index.html`` that compares them.
 
     Args:
-        studies: or the names of shipped ones; those with no finished run are not loaded.
-        processes: to publish in, where all are given by name. More than one needs a main
-            module that can be imported, as `multiprocessing` says of its method ``spawn``.
+        studies: studies, or names of shipped ones; those without a finished run are not loaded.
+        processes: number of processes, used if all studies are given by name. With more than
+            one the main module must be importable, see `multiprocessing` on ``spawn``.
 
     Raises:
         UsageError: none of these studies has a finished run in the store.
     """
     with Store(Path(store)) as opened:
         finished = {entry.study for entry in opened.status() if entry.done}
-    there = [s for s in studies if (s if isinstance(s, str) else s.name) in finished]
-    own = sorted(finished - {s if isinstance(s, str) else s.name for s in there})
+    published = [s for s in studies if (s if isinstance(s, str) else s.name) in finished]
+    own = sorted(finished - {s if isinstance(s, str) else s.name for s in published})
     by_file = (
-        f"{', '.join(own)}: a study of one's own has its page by its file, "
+        f"{', '.join(own)}: to make the page of a study of yours, give its file: "
         "allometry report ./mine.py"
     )
-    if not there:
+    if not published:
         hint = by_file if own else "train some first"
         raise UsageError(f"no finished run of a shipped study in {store}; {hint}")
     if own:
         _log.warning("left out: %s", by_file)
-    names = [study for study in there if isinstance(study, str)]
-    processes = min(processes, len(names)) if len(names) == len(there) else 1
+    names = [study for study in published if isinstance(study, str)]
+    processes = min(processes, len(names)) if len(names) == len(published) else 1
     if processes > 1:
         pages = _publish_in_processes(names, folder, Path(store), processes)
     else:
-        loaded = [find_study(study) if isinstance(study, str) else study for study in there]
+        loaded = [find_study(study) if isinstance(study, str) else study for study in published]
         pages = [publish(study, folder / f"{study.name}.html", store=store) for study in loaded]
     entries = [
         IndexEntry(
@@ -174,9 +184,9 @@ def publish_all(
 def _publish_in_processes(
     names: Sequence[str], folder: Path, store: Path, processes: int
 ) -> list[Page]:
-    """The pages of studies by name, in order; a study itself does not cross to another process."""
+    """The pages of studies by name, in order; studies themselves cannot be sent to processes."""
     paths = [folder / f"{name}.html" for name in names]
-    # Not forked: JAX runs threads, whose locks a forked process would inherit.
+    # Not forked, because a forked process would inherit locks of JAX's threads.
     context = get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_ignore_interrupts) as executor:
         pages = list(executor.map(_publish_elsewhere, names, paths, [store] * len(names)))
@@ -191,13 +201,15 @@ def _publish_elsewhere(
 
 
 def _ignore_interrupts() -> None:
-    # Ctrl-C in a terminal reaches every process there; the one that waits for the pages decides.
+    # Ctrl-C reaches every process of the terminal; only the parent process acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _thumbnail(page: Page, width: int = 640) -> str:
-    """A small copy of the headline's figure, or of the first, as a data address, so that the index
-    is one file; empty for a page without figures."""
+    """A small copy of the headline's figure, or of the first one, as a data URL.
+
+    A data URL keeps the index in one file. Empty for a page without figures.
+    """
     pictures = {file.stem: file for file in page.files if file.suffix == ".png"}
     if not pictures:
         return ""

@@ -1,4 +1,4 @@
-"""Pages from templates: filters, a strict content security policy, a limit on size."""
+"""Pages from templates, with filters, a strict content security policy and a size limit."""
 
 import base64
 import hashlib
@@ -29,12 +29,12 @@ ADDRESS = r"(?<![\w./])(?:(?P<arxiv>\d{4}\.\d{4,5})(?![\w])|10\.\d{4,9}/[\w./()-
 
 
 def render(template: str, **values: Any) -> str:
-    """A page with its style and script inside; its policy forbids everything else to load."""
+    """The text of a page; see `rendered`."""
     return rendered(template, **values).text
 
 
 class Rendered(NamedTuple):
-    """A page, and its content security policy without what a header alone can say."""
+    """A page, and its content security policy without directives that only a header can set."""
 
     text: str
     policy: str
@@ -49,14 +49,14 @@ def rendered(
     connects: bool = False,
     **values: Any,
 ) -> Rendered:
-    """A page with its styles and scripts inside; its policy forbids everything else to load.
+    """A page with its styles and scripts inside; its policy forbids loading anything else.
 
-    What would steer a terminal, turn the direction of writing or be seen by nobody is written out.
+    Control characters, bidirectional marks and invisible characters are escaped.
 
     Args:
-        packages: with folders ``templates`` that are searched after the report's.
+        packages: packages whose folders ``templates`` are searched after the report's.
         styles, scripts: names of files beside the templates.
-        connects: whether its script may ask the server that it comes from.
+        connects: whether the script may connect to the server that the page comes from.
     """
     env = environment(packages)
     loader = env.loader
@@ -75,12 +75,12 @@ def rendered(
 
 
 def part_of_page(template: str, packages: tuple[str, ...] = (), **values: Any) -> str:
-    """A template that is a part of a page; characters are written out as `rendered` does."""
+    """A rendered part of a page, with characters escaped as in `rendered`."""
     return printable(environment(packages).get_template(template).render(**values))
 
 
 def _hash_source(text: str) -> str:
-    """A content security policy's name for one style or script."""
+    """The hash by which a content security policy allows one style or script."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
@@ -89,18 +89,18 @@ def write(page: str, path: Path, parts: Sequence[tuple[str, int]] = ()) -> Path:
     """Write a page.
 
     Args:
-        parts: names and sizes in bytes of its figures, to name the largest one.
+        parts: names and sizes in bytes of its figures, so that the message names the largest.
 
     Raises:
-        DataError: it has more than `LIMIT` bytes. DiskError: it cannot be written.
+        DataError: the page has more than `LIMIT` bytes. DiskError: it cannot be written.
     """
     data = page.encode()
     if len(data) > LIMIT:
         largest = max(parts, key=lambda part: part[1], default=("the page itself", len(data)))
         raise DataError(
-            f"the report would be {len(data) / 1e6:.1f} MB, at most {LIMIT / 1e6:g} MB is kept to: "
+            f"the report would be {len(data) / 1e6:.1f} MB, the limit is {LIMIT / 1e6:g} MB: "
             f"{largest[0]} takes {largest[1] / 1e6:.1f} MB; draw fewer marks in it, or pass "
-            "rasterized=True to what draws them"
+            "rasterized=True to the functions that draw them"
         )
     make_folder(path.parent)
     write_bytes(path, data)
@@ -109,7 +109,7 @@ def write(page: str, path: Path, parts: Sequence[tuple[str, int]] = ()) -> Path:
 
 @cache
 def environment(packages: tuple[str, ...] = ()) -> Environment:
-    """What renders templates of the report, and of other packages that look like it."""
+    """The environment that renders templates of the report and of other packages."""
     places = ("allometry.report", *packages)
     env = Environment(
         loader=ChoiceLoader([PackageLoader(place, "templates") for place in places]),
@@ -128,13 +128,13 @@ def environment(packages: tuple[str, ...] = ()) -> Environment:
 
 @pass_context
 def _mathematics(context: Context, text: object) -> Markup:
-    """Text with its mathematics set, and the meaning of each symbol of the page on hover."""
+    """Text with its mathematics typeset, and the meaning of each symbol shown on hover."""
     symbols: Mapping[str, str] = context.get("symbols") or {}
     return _trusted(with_meanings(to_html(str(text)), symbols))
 
 
 def with_meanings(markup: str, symbols: Mapping[str, str]) -> str:
-    """Markup of `to_html` with each of these symbols as an abbreviation."""
+    """Markup of `to_html` with each of these symbols as an ``<abbr>`` with its meaning."""
     if not symbols:
         return markup
     meanings = {to_html(symbol): escape(meaning) for symbol, meaning in symbols.items()}
@@ -144,13 +144,13 @@ def with_meanings(markup: str, symbols: Mapping[str, str]) -> str:
 
 
 def symbols_in(texts: Iterable[str], symbols: Mapping[str, str]) -> dict[str, str]:
-    """Those of the symbols that some of the texts have."""
+    """The symbols that occur in any of the texts."""
     whole = " ".join(map(to_html, texts))
     return {s: m for s, m in symbols.items() if "<abbr" in with_meanings(whole, {s: m})}
 
 
 def _trusted(text: str) -> Markup:
-    """Markup of this package, in which all other text is escaped already."""
+    """Mark markup of this package as safe; all other text in it is already escaped."""
     return Markup(text)  # noqa: S704
 
 
@@ -169,7 +169,7 @@ def _linked(text: str) -> Markup:
 
 
 def _measured(finding: Finding) -> Markup | str:
-    """Value above its interval; empty where there is no number."""
+    """The measured value above its interval; empty without a number."""
     if not finding.shown:
         return ""
     value, bracket, ends = finding.interval.shown().partition(" [")
@@ -178,7 +178,7 @@ def _measured(finding: Finding) -> Markup | str:
 
 
 def _counted(findings: Iterable[Finding]) -> str:
-    """Verdicts by number: "2 disagree, 1 undecided"."""
+    """Counts of the verdicts, such as "2 disagree, 1 undecided"."""
     words = {
         "agrees": ("agrees", "agree"),
         "disagrees": ("disagrees", "disagree"),

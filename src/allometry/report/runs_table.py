@@ -1,4 +1,4 @@
-"""The runs of a page: how many there are, what is the same in all, and the rows shown."""
+"""The runs of a page: their counts, the values common to all, and a table of the rest."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ ROWS_BYTES = 350_000  # of a page, for the table of runs
 
 
 class Cell(NamedTuple):
-    """A cell as a page shows it: text, full value where it says more, key to sort by."""
+    """A cell as a page shows it: text, full value if the text is cut, key to sort by."""
 
     text: str
     full: str = ""
@@ -23,7 +23,7 @@ class Cell(NamedTuple):
 
 
 def counts_of_runs(table: Table, declared: int | None) -> dict[str, Any]:
-    """Runs by status, their seeds, why some are excluded, how many of `declared` are pending."""
+    """Numbers of runs by status, seeds, reasons for exclusions, number of pending runs."""
     status = table["status"].tolist() if "status" in table else ["done"] * len(table)
     seeds = sorted(set(table["seed"].tolist())) if "seed" in table else []
     return {
@@ -38,14 +38,14 @@ def counts_of_runs(table: Table, declared: int | None) -> dict[str, Any]:
 
 
 def _reasons(table: Table) -> list[tuple[str, int]]:
-    """Each reason that runs are excluded for, with their number."""
+    """Each reason for exclusion, with the number of excluded runs."""
     if "excluded_because" not in table:
         return []
     return list(Counter(reason for reason in table["excluded_because"] if reason).items())
 
 
 def runs_section(table: Table, room: int = ROWS_BYTES) -> dict[str, Any]:
-    """The columns that differ between runs, with as many rows as there is room for, in bytes."""
+    """The columns that differ between runs, with as many rows as fit into `room` bytes."""
     values = {name: table[name].tolist() for name in table.columns}
     numeric = {name: holds_numbers(table[name]) for name in table.columns}
     formats = {name: _format(name, numeric[name]) for name in values}
@@ -73,7 +73,7 @@ def runs_section(table: Table, room: int = ROWS_BYTES) -> dict[str, Any]:
 
 
 def _format(name: str, numeric: bool) -> Callable[[Any], Cell]:
-    """How the cells of a column are shown."""
+    """The function that formats the cells of a column."""
     if not numeric:
         return _words
     as_text = str if name == "seed" else _text
@@ -86,7 +86,7 @@ def _words(value: Any) -> Cell:
 
 
 def _looks_the_same(values: Sequence[Any], shown_as: Callable[[Any], Cell]) -> bool:
-    """Do all values give one text? Stops at the first that differs."""
+    """Whether all values are shown as the same text; stops at the first that differs."""
     first = values[0]
     text = shown_as(first).text
     return all(
@@ -96,7 +96,7 @@ def _looks_the_same(values: Sequence[Any], shown_as: Callable[[Any], Cell]) -> b
 
 
 def _trimmed(text: str) -> str:
-    """A number alone in a sentence: without the zeros that align a column."""
+    """A number without trailing zeros, which only serve to align a column."""
     return text.rstrip("0").rstrip(".") if re.fullmatch(r".?\d+\.\d+", text) else text
 
 
@@ -119,7 +119,7 @@ def _text(value: Any) -> str:
 
 
 def provenance_section(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What is the same everywhere once, what differs as a table."""
+    """Values that are equal in all documents once, the others as a table."""
     names = list(dict.fromkeys(str(name) for row in rows for name in row))
     cells = [{str(k): _text(v) for k, v in row.items()} for row in rows]
     same = [n for n in names if len({row.get(n, "") for row in cells}) == 1]

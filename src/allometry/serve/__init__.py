@@ -1,1 +1,1 @@
-"""The live page: what a store holds now, in a browser of this machine."""
+"""The live page of a store, for a browser on this machine."""

@@ -1,6 +1,6 @@
 """The routes of the live page.
 
-No text of a request becomes a path: a study is looked up by its slug in a dictionary.
+No text of a request is used as a path: a study is looked up by its slug in a dictionary.
 """
 
 import asyncio
@@ -29,24 +29,24 @@ from allometry.serve.pages import Part, overview, page, study_part
 
 __all__ = ["Application", "TablePage"]
 
-AT_ONCE: Final = 2  # dropped tables, or whole tables as JSON, that are worked on
-MOST_INLINE: Final = 150_000  # characters of findings that a page has from the start
-INTERVAL: Final = 1.0  # seconds between two looks at the store
-KEPT: Final = 8  # studies of which the part last drawn is kept
-SHARE: Final = 10.0  # times as long as a look takes, until the next one
+AT_ONCE: Final = 2  # requests for a dropped table or a whole table as JSON worked on at once
+MOST_INLINE: Final = 150_000  # characters; longer findings are loaded after the page
+INTERVAL: Final = 1.0  # seconds between two readings of the store
+KEPT: Final = 8  # studies whose last drawn part is kept
+SHARE: Final = 10.0  # least pause between readings, in durations of a reading
 
 Answer = Callable[[Request], Awaitable[Response]]
 
 
 class TablePage(Protocol):
-    """The page on which a table is dropped."""
+    """The page for dropped tables."""
 
     def page(self) -> str:
         """The page, with its content security policy in a ``<meta>``."""
         ...
 
     def answer(self, name: str, body: bytes, choices: Mapping[str, str]) -> dict[str, Any]:
-        """What is made of a table, as JSON data; AllometryError for one that is none."""
+        """The answer to a table as JSON data; raises AllometryError if it cannot be read."""
         ...
 
 
@@ -55,10 +55,10 @@ class Application:
     """The live page of one store.
 
     Attributes:
-        watch: the store.
-        titles: of studies by name, for the first page.
-        findings: draws what the report would say, for the studies that are at hand.
-        table_page: None for the package's own.
+        watch: the reader of the store.
+        titles: title of each study by name, for the first page.
+        findings: draws findings and figures of the studies that can be loaded.
+        table_page: the page for dropped tables; None for the package's own.
     """
 
     watch: Watch
@@ -74,7 +74,7 @@ class Application:
         self._parts: dict[str, tuple[str, Part]] = {}
 
     def guarded(self, token: str, port: int) -> Guard:
-        """All of it behind a guard."""
+        """The application behind a guard."""
         return Guard(self.starlette(), token, port, posts=("/table",))
 
     def starlette(self) -> Starlette:
@@ -99,7 +99,7 @@ class Application:
             exception_handlers={AllometryError: _refused, 404: _not_found},
             lifespan=self._lifespan,
         )
-        app.router.redirect_slashes = False  # which would send the name of the host back
+        app.router.redirect_slashes = False  # a redirect would repeat the request's host name
         return app
 
     @asynccontextmanager
@@ -113,14 +113,14 @@ class Application:
                 await self.findings.close()
 
     async def _follow(self) -> None:
-        """Look at the store at once, and again and again while somebody watches."""
+        """Read the store at once, and repeatedly while a page is open."""
         while True:
             if self.events.clients or not self._now.version:
                 await self._read()
             await asyncio.sleep(max(INTERVAL, SHARE * self.watch.seconds))
 
     async def _read(self) -> Now:
-        """What the store holds now; every stream is told where it is another."""
+        """Read the store now, and notify every stream of a new version."""
         self._now = await run_sync(self.watch.refresh)
         self._tell()
         return self._now
@@ -182,11 +182,11 @@ class Application:
         return _fragment(request, report) if report else _not_found(request, None)
 
     def _report_part(self, entry: Entry) -> Part | None:
-        """Findings and figures as far as they are drawn; drawing is begun where it is due."""
+        """The last drawn findings and figures; a new drawing is started if it is due."""
         return self.findings.part(entry, self._tell) if self.findings else None
 
     async def _latest(self) -> Now:
-        """What was read last; read again where no stream keeps it so."""
+        """The last reading; read again if no open stream keeps it up to date."""
         return self._now if self.events.clients and self._now.version else await self._read()
 
     def _entry(self, request: Request) -> Entry | None:
@@ -197,7 +197,7 @@ class Application:
         if request.method == "HEAD":
             return Response(media_type=kind)
         if self.events.full:
-            return _busy("as many pages as there may be are open")
+            return _busy("too many pages are open")
         await self._read()
         return StreamingResponse(self.events.stream(), media_type=kind)
 
@@ -263,14 +263,14 @@ class Application:
 
     def _page_of_tables(self) -> TablePage:
         if self.table_page is None:
-            # Brings what fits and draws, which the page of a store does not need.
+            # Imports fitting and drawing, which the page of a store does not need.
             self.table_page = cast(TablePage, import_module("allometry.serve.table_page"))
         return self.table_page
 
     async def _worked(self, work: Callable[[], Any]) -> Any:
-        """What `work` gives in a thread of its own, or an answer that too much is worked on."""
+        """Call `work` in a thread and return its result, or a refusal if the server is busy."""
         if self._working >= AT_ONCE:
-            return _busy("as much as may be is worked on")
+            return _busy("the server is busy with other tables")
         self._working += 1
         try:
             return await run_sync(work)
@@ -282,7 +282,7 @@ class Application:
 
 
 def policy_of(text: str) -> str:
-    """The content security policy that a page of ours has in itself."""
+    """The content security policy in the ``<meta>`` of a page."""
     opening = 'http-equiv="Content-Security-Policy" content="'
     return unescape(text.partition(opening)[2].partition('"')[0])
 
@@ -293,7 +293,7 @@ def _html(page: Rendered) -> Response:
 
 
 def _fragment(request: Request, part: Part) -> Response:
-    """A part of a page; not again where the page has it."""
+    """A part of a page, or status 304 if the browser already has it."""
     if request.headers.get("if-none-match") == part.tag:
         return Response(status_code=304, headers={"etag": part.tag})
     return HTMLResponse(part.text, headers={"etag": part.tag})

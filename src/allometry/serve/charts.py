@@ -1,7 +1,7 @@
-"""Line charts and scatter plots as light SVG, drawn in a millisecond for a page that changes.
+"""Line charts and scatter plots as small SVG, drawn in a millisecond for a page that updates.
 
-Drawn for white paper in the colours of the report's figures, and turned dark by the same rule of
-the style sheet.
+They are drawn for a white background in the colours of the report's figures. The rule of the style
+sheet that makes those figures dark applies to them too.
 """
 
 import math
@@ -14,17 +14,17 @@ __all__ = ["ACCENT", "Line", "chart", "ramp"]
 
 WIDTH, HEIGHT = 470.0, 260.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 10.0, 42.0
-MOST_VERTICES: Final = 120  # of a line; more cannot be told apart at this width
-ACCENT: Final = "#D55E00"  # the vermillion of the figures: what is under way
+MOST_VERTICES: Final = 120  # of a line; more cannot be distinguished at this width
+ACCENT: Final = "#D55E00"  # the vermillion of the figures, for runs in training
 # Viridis without its palest fifth, as `allometry.figures.ramp`, from small to large.
 RAMP: Final = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962")
-FEW_DECADES: Final = 0.7  # below, an axis is linear
+FEW_DECADES: Final = 0.7  # with a smaller range an axis is linear
 
 Points = Sequence[tuple[float, float]]
 
 
 class Line(NamedTuple):
-    """A line, or dots where `dots`; points (x, y)."""
+    """A line through points (x, y), or only the points if `dots`."""
 
     points: Points
     colour: str
@@ -32,7 +32,7 @@ class Line(NamedTuple):
 
 
 class _Axis(NamedTuple):
-    """One axis: its range, whether it is logarithmic, where it lies on the screen."""
+    """One axis: its range, whether it is logarithmic, and its ends in the drawing."""
 
     low: float
     high: float
@@ -41,7 +41,7 @@ class _Axis(NamedTuple):
     end: float
 
     def place(self, value: float) -> float:
-        """Of a value, in the units of the drawing."""
+        """The position of a value, in the units of the drawing."""
         share = (self._position(value) - self._position(self.low)) / self._span
         return self.start + share * (self.end - self.start)
 
@@ -87,19 +87,19 @@ def ramp(values: Sequence[float]) -> list[str]:
 def chart(
     lines: Sequence[Line], *, label: str, x: str, y: str, log_y: bool | None = None
 ) -> Markup | None:
-    """A chart as an ``<svg>``; None where there is nothing to draw.
+    """A chart as an ``<svg>``; None if there is nothing to draw.
 
     Args:
-        lines: what is not finite, or too large to place, is left out.
-        label: of the whole, for who does not see it. x, y: what the axes show.
-        log_y: False for a linear y axis; None for a logarithmic one where values span decades.
+        lines: the lines; values that are not finite or too large are left out.
+        label: description of the chart for screen readers. x, y: labels of the axes.
+        log_y: False for a linear y axis; None for a logarithmic one if the values span decades.
     """
     drawn = [(line, _usable(line.points)) for line in lines]
     places = [a for _, points in drawn for a, _ in points]
     if not places:
         return None
     horizontal = _axis(places, LEFT, WIDTH - RIGHT, None)
-    # The start, at step 0, has no place on a logarithmic axis, and none in the other's range.
+    # A logarithmic x axis leaves out step 0, so its value must not widen the y axis.
     values = [b for _, points in drawn for a, b in points if _fits(horizontal, a)]
     vertical = _axis(values, HEIGHT - BOTTOM, TOP, log_y)
     parts = [*_frame(horizontal, vertical), *_labels(x, y)]
@@ -115,7 +115,7 @@ def _usable(points: Points) -> Points:
 
 
 def _places(value: float) -> bool:
-    """Whether a value has a place: finite, and neither a subnormal nor near the largest float."""
+    """Whether a value can be placed: finite, and far from the smallest and largest floats."""
     return value == 0 or 1e-290 < abs(value) < 1e290
 
 
@@ -124,10 +124,10 @@ def _fits(axis: _Axis, value: float) -> bool:
 
 
 def _axis(values: Sequence[float], start: float, end: float, log: bool | None) -> _Axis:
-    """An axis that spans the values; where they span decades logarithmic, unless `log` is False."""
+    """An axis for the values: logarithmic if they span decades, unless `log` is False."""
     positive = [value for value in values if value > 0]
     low, high = min(values), max(values)
-    # A start at 0 may be left out; a value below 0 may not.
+    # Up to half of the values may be 0 and are then left out; a negative value may not be.
     if log is None and low >= 0 and 2 * len(positive) >= len(values) and positive:
         decades = math.log10(high) - math.log10(min(positive))
         if decades > FEW_DECADES:
@@ -164,7 +164,7 @@ def _labels(x: str, y: str) -> Iterator[Markup]:
 
 
 def _marks(line: Line, places: Points) -> Iterator[Markup]:
-    """A line with as many vertices as can be told apart, and a dot at its end; or dots alone."""
+    """A line with at most `MOST_VERTICES` vertices and a dot at its end; or only dots."""
     colour = escape(line.colour)
     if line.dots:
         for a, b in places:
@@ -185,7 +185,7 @@ _RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _number(value: float) -> str:
-    """A tick's number: plain where it is short, else a power of ten."""
+    """The label of a tick: a plain number if it is short, else with a power of ten."""
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.6g}".replace("-", "−")
     exponent = math.floor(math.log10(abs(value)) + 1e-9)

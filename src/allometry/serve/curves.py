@@ -1,4 +1,4 @@
-"""The charts of a study that is under way: values along training, and at its end against size."""
+"""The charts of a study in training: values along training, and final values against size."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -14,10 +14,10 @@ from allometry.training.live import Curve
 
 __all__ = ["RUNS", "Drawn", "charts_of"]
 
-RUNS: Final = 120  # stored runs that are read for the charts, with their trajectories
-CURVES: Final = 40  # of stored runs that are drawn
-MOST_CHARTS: Final = 3  # along training
-ALONG: Final = ("step", "epoch", "examples")  # what an array may be shown against
+RUNS: Final = 120  # stored runs read for the charts, with their trajectories
+CURVES: Final = 40  # curves of stored runs drawn in a chart
+MOST_CHARTS: Final = 3  # charts along training
+ALONG: Final = ("step", "epoch", "examples")  # arrays that can be the horizontal axis
 SIZES: Final = ("n_params", "compute", "n_data", "width", "steps")
 VALUES: Final = ("test_loss", "valid_loss", "train_loss", "loss")
 
@@ -25,7 +25,7 @@ Points = list[tuple[float, float]]
 
 
 class Drawn(NamedTuple):
-    """A chart with the words below it."""
+    """A chart with its title and caption."""
 
     svg: Markup
     title: str
@@ -33,11 +33,11 @@ class Drawn(NamedTuple):
 
 
 def charts_of(sample: Table, under_way: Sequence[Curve]) -> list[Drawn]:
-    """The charts of some stored runs and of packs under way; none where nothing can be drawn.
+    """The charts of stored runs and of packs in training; empty if nothing can be drawn.
 
     Args:
-        sample: of the stored runs, with their trajectories.
-        under_way: runs of this study that are not stored.
+        sample: a sample of the stored runs, with their trajectories.
+        under_way: curves of runs in training, which are not stored yet.
     """
     names = _measures(sample, under_way)
     along = [_along(name, sample, under_way) for name in names]
@@ -60,7 +60,7 @@ def _measures(sample: Table, under_way: Iterable[Curve]) -> list[str]:
 def _along(name: str, sample: Table, under_way: Sequence[Curve]) -> Drawn | None:
     growing = [c.values[name] for c in under_way if name in c.values]
     first: Mapping[str, NDArray[Any]] = next(iter(sample.trajectories.values()), {})
-    # The points of a pack under way are counted in steps.
+    # Curves of a pack in training are recorded against steps.
     axis = "step" if growing else next((n for n in ALONG if n in first), "step")
     arrays = {r: a for r, a in sample.trajectories.items() if _has_line(a, axis, name)}
     every = max(1, -(-len(arrays) // CURVES))
@@ -72,15 +72,15 @@ def _along(name: str, sample: Table, under_way: Sequence[Curve]) -> Drawn | None
     svg = chart(lines, label=f"{name} along training", x=axis, y=_words(name), log_y=log)
     if svg is None:
         return None
-    said = [f"{len(stored)} of {len(arrays)} stored runs" if every > 1 else _runs(len(stored))]
-    said += [f"{len(growing)} under way, in orange"] if growing else []
-    caption = ", ".join(part for part in said if part) + "."
+    counts = [f"{len(stored)} of {len(arrays)} stored runs" if every > 1 else _runs(len(stored))]
+    counts += [f"{len(growing)} under way, in orange"] if growing else []
+    caption = ", ".join(part for part in counts if part) + "."
     caption += " Lighter lines: larger runs." if sizes and len(stored) > 1 else ""
     return Drawn(svg, f"{_words(name)} along training", caption)
 
 
 def _has_line(arrays: Mapping[str, NDArray[Any]], axis: str, name: str) -> bool:
-    """Whether a run has a number of this name at each point along the axis."""
+    """Whether a run has values of this name at each point along the axis."""
     if axis not in arrays or name not in arrays:
         return False
     x, y = arrays[axis], arrays[name]
@@ -102,7 +102,7 @@ def _stored_lines(
 
 
 def _against_size(sample: Table) -> Drawn | None:
-    """The final loss of the done runs against the first size that they differ in."""
+    """The final loss of done runs against the first measure of size in which they differ."""
     if not len(sample) or "status" not in sample:
         return None
     done = sample.take(sample["status"] == "done")
@@ -129,7 +129,7 @@ def _differs(table: Table, name: str) -> bool:
 
 
 def _sizes(sample: Table) -> dict[str, float]:
-    """The size of each run by which its line is coloured."""
+    """run_id to the size that determines the colour of its line."""
     name = next((n for n in SIZES if _differs(sample, n)), None)
     if name is None:
         return {}

@@ -1,10 +1,10 @@
-"""The process that draws findings and figures of a study from what is stored so far.
+"""The process that draws findings and figures of a study from the runs stored so far.
 
     python -m allometry.serve.drawing STUDY STORE NAME SIZE VARIANT
 
-STUDY is the name or the file by which a person named the study, NAME the name it has. One JSON
-document goes to stdout: ``html`` and ``findings``, or ``error`` in words. What the study's code
-prints goes to stderr.
+STUDY is a shipped name or the file of the study, NAME the study's name. One JSON document goes to
+stdout, with ``html`` and ``findings``, or with ``error``, a message. Output of the study's code
+goes to stderr.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from allometry.errors import AllometryError, in_one_line
 
 __all__ = ["main"]
 
-NICENESS = 15  # of training beside it
+NICENESS = 15  # lower priority than that of training
 
 
 def main() -> None:
@@ -31,27 +31,27 @@ def main() -> None:
     name, size, variant = key
     try:
         document = drawn(study, Path(store), (name, size, variant))
-    except Exception as error:  # of the study's own code too: it is shown in its place
+    except Exception as error:  # also of the study's code: the page shows the message
         document = {"error": _said(error)}
     with answers:
         json.dump(document, answers)
 
 
 def _said(error: Exception) -> str:
-    """Why there is nothing to show, for who looks at runs that are not all there."""
+    """The message that the page shows instead of findings."""
     reason = in_one_line(error)
     if isinstance(error, AllometryError):
-        return f"From these runs alone nothing can be drawn yet: {reason}"
-    return f"The study's analysis or a figure failed on the runs there are so far: {reason}"
+        return f"Nothing can be drawn from the runs so far: {reason}"
+    return f"The study's analysis or a figure failed on the runs so far: {reason}"
 
 
 def drawn(study: str, store: Path, key: tuple[str, str, str]) -> dict[str, Any]:
-    """Findings and figures of the runs that a size of a study has so far.
+    """Findings and figures of the stored runs of a size of a study.
 
     Raises:
         AllometryError: the store or the study cannot be read, or has no such runs.
     """
-    # Bring JAX and Matplotlib.
+    # These import JAX and Matplotlib.
     from allometry.files.documents import plain
     from allometry.report.page import partial_report
     from allometry.store import Store

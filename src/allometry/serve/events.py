@@ -1,7 +1,7 @@
-"""Server-sent events: that something changed, to every page that is open.
+"""Server-sent events that tell every open page of changes.
 
-An event is a version and no data: a page then asks for the part that it shows. So a slow page has
-nothing waiting for it, and fifty tabs cost what their parts cost.
+An event has only a version: a page then requests the part that it shows. So no data queue up for
+a slow page, and open pages cost little more than the parts they request.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from typing import Final
 __all__ = ["MOST_CLIENTS", "Events"]
 
 MOST_CLIENTS: Final = 64
-HEARTBEAT: Final = 15.0  # seconds without an event, after which a comment finds dead connections
-RETRY: Final = 1000  # milliseconds that a browser waits before it connects again
+HEARTBEAT: Final = 15.0  # seconds without an event until a comment is sent to detect lost clients
+RETRY: Final = 1000  # milliseconds that a browser waits before it reconnects
 
 
 class Events:
-    """The streams that are open, and the version that each of them is sent next.
+    """The open streams, and the version that they are sent.
 
     Attributes:
-        clients: how many streams are open.
+        clients: number of open streams.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Events:
         return self.clients >= MOST_CLIENTS
 
     def send(self, version: str) -> None:
-        """Tell every stream of a version, where it is another than before."""
+        """Send a version to every stream if it differs from the last one."""
         if version != self._version:
             self._version = version
             self._wake()
@@ -49,7 +49,7 @@ class Events:
         news.set()
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """What one page is sent: the version now, and each one after it that it has time for."""
+        """The bytes for one page: the current version, then later ones; a slow page skips some."""
         self.clients += 1
         try:
             yield f"retry: {RETRY}\n\n".encode()

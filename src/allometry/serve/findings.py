@@ -1,7 +1,7 @@
-"""Findings and figures from what is stored so far, drawn beside the server and kept for a while.
+"""Findings and figures of the runs stored so far, drawn in other processes and cached.
 
-Each drawing is a process of its own at a low priority: training goes on beside it, the server
-answers meanwhile, and its memory is given back at its end.
+Each drawing runs in a separate process with low priority: training and the server continue
+meanwhile, and its memory is released at its end.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ from allometry.serve.pages import Part
 
 __all__ = ["Findings"]
 
-LEAST: Final = 20.0  # seconds between two drawings of a study
-SHARE: Final = 8.0  # times as long as a drawing takes, until the next one
-MOST: Final = 900.0  # seconds that a drawing may take
-KEPT: Final = 8  # studies of which the last drawing is kept
-LARGEST: Final = 4_000_000  # bytes of a drawing
+LEAST: Final = 20.0  # least seconds between two drawings of a study
+SHARE: Final = 8.0  # least pause between two drawings, in durations of a drawing
+MOST: Final = 900.0  # most seconds of a drawing
+KEPT: Final = 8  # studies whose last drawing is kept
+LARGEST: Final = 4_000_000  # most bytes of a drawing
 
 
 class _Drawing(NamedTuple):
-    """What was drawn.
+    """A finished drawing.
 
     Attributes:
-        part: for the page. document: the findings as `allometry report --json` has them.
-        of: the counts of runs it was drawn from. seconds: it took.
+        part: the part of the page. document: the findings as in `allometry report --json`.
+        of: the counts of runs it was drawn from. seconds: its duration.
         at: when it was finished, by `time.monotonic`.
     """
 
@@ -44,15 +44,14 @@ class _Drawing(NamedTuple):
 
 
 class Findings:
-    """What the report of each study would say now.
+    """Draws the findings and figures that the report of each study would have now.
 
     Args:
         store: the SQLite file.
-        studies: what `allometry.studies.study` takes, by name of the study; of no other is
-            anything drawn.
+        studies: name to argument of `allometry.studies.study`; other studies are not drawn.
 
     Attributes:
-        count: of drawings finished.
+        count: number of finished drawings.
     """
 
     def __init__(self, store: Path, studies: Mapping[str, str]):
@@ -64,16 +63,16 @@ class Findings:
         self._one_at_a_time = asyncio.Lock()
 
     def part(self, entry: Entry, drawn: Callable[[], None]) -> Part:
-        """The last drawing, or words in its place; a new one is begun where it is due.
+        """The last drawing, or a message in its place; a new one is started if it is due.
 
         Args:
-            drawn: called when that is finished.
+            drawn: called when the new drawing is finished.
         """
         status = entry.status
         if status.study not in self._studies:
             return _words(
-                "Findings and figures are shown of the studies that come with allometry, and of "
-                "your own where it is named: allometry serve ./mine.py"
+                "Findings and figures are shown for the studies that come with allometry, and for "
+                "your own studies that you name: allometry serve ./mine.py"
             )
         if not status.done:
             return _words("Findings and figures follow once a run is done.")
@@ -87,12 +86,12 @@ class Findings:
         return last.part
 
     def document(self, entry: Entry) -> list[dict[str, Any]] | None:
-        """The findings last drawn; None for none so far."""
+        """The findings of the last drawing; None before the first one."""
         last = self._drawings.get(entry.slug)
         return last.document if last else None
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End the drawings in progress."""
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
@@ -105,7 +104,7 @@ class Findings:
             return True
         if last.of == _counts(entry):
             return False
-        # The last runs of a study are drawn at once, others at a share of the time.
+        # Once all runs are stored, only the least pause applies; before, drawing takes a share.
         wait = LEAST if not entry.status.pending else max(LEAST, SHARE * last.seconds)
         return time.monotonic() - last.at > (0 if entry.state is None else wait)
 
@@ -136,9 +135,9 @@ def _words(text: str) -> Part:
 
 
 async def _drawn_elsewhere(order: Sequence[str]) -> dict[str, Any]:
-    """What another process draws; of what goes wrong there, the words."""
+    """Draw in another process; if that fails, the result has a message under ``error``."""
     process = await asyncio.create_subprocess_exec(
-        # -P: a file named like a module in the current folder is none to a library.
+        # -P: libraries must not import files of the current folder as modules.
         sys.executable, "-P", "-m", "allometry.serve.drawing", *order,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
@@ -153,8 +152,8 @@ async def _drawn_elsewhere(order: Sequence[str]) -> dict[str, Any]:
                 process.kill()
             await process.wait()
     if process.returncode or len(out) > LARGEST:
-        said = f"ended with code {process.returncode}" if process.returncode else "is too large"
-        return {"error": f"the drawing {said}; `allometry report` shows the same with its reason"}
+        reason = f"ended with code {process.returncode}" if process.returncode else "is too large"
+        return {"error": f"the drawing {reason}; `allometry report` shows the reason"}
     answer = json.loads(out)
     assert isinstance(answer, dict), answer
     return answer

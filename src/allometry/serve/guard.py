@@ -1,8 +1,9 @@
-"""Who may ask the live page what: one check in front of every route.
+"""Access control of the live page: one check in front of every route.
 
-A request is answered when it is for this machine by name (against DNS rebinding), comes from a
-page of this server or from no page (against requests of other sites), and carries the token. The
-token is compared in constant time, is in no log, and leaves the address bar with the first answer.
+A request is answered if its Host header names this machine (against DNS rebinding), if it comes
+from a page of this server or from no page (against requests of other sites), and if it carries the
+token. The token is compared in constant time, is never logged, and is removed from the address bar
+by the first response.
 """
 
 import logging
@@ -23,11 +24,11 @@ from allometry.errors import UsageError, in_one_line
 __all__ = ["LARGEST_BODY", "LARGEST_HEAD", "SECURITY", "Guard", "checked_token", "new_token"]
 
 LARGEST_HEAD: Final = 16 * 1024  # bytes of all headers
-LARGEST_BODY: Final = 5_000_000  # bytes of the one kind of request that has a body
+LARGEST_BODY: Final = 5_000_000  # bytes of a POST request, the only kind with a body
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 NOTHING: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 SECURITY: Final[Mapping[str, str]] = {
-    "content-security-policy": NOTHING,  # unless a page has a policy of its own
+    "content-security-policy": NOTHING,  # pages set their own policies
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -48,28 +49,29 @@ def new_token() -> str:
 
 
 def checked_token(token: str) -> str:
-    """A token that a person chose.
+    """Check and return a token chosen by the user.
 
     Raises:
-        UsageError: it could be guessed, or cannot stand in an address.
+        UsageError: it is too short, or has characters that an address cannot contain.
     """
     if not _TOKEN.fullmatch(token):
         raise UsageError(
             "the token: 22 characters or more of A-Z, a-z, 0-9, _ and - expected (128 bits), got "
-            f"{len(token)} characters; `openssl rand -hex 16` makes one"
+            f"{len(token)} characters; `openssl rand -hex 16` makes a token"
         )
     return token
 
 
 class Guard:
-    """An ASGI application that passes on what may be answered.
+    """An ASGI application that passes permitted requests on to another one.
 
     Args:
-        app: that answers.
-        token: that every request carries: in the cookie, in ``Authorization: Bearer``, or once
-            in the address as ``?token=``.
-        port: that is listened on; part of the name of the cookie, which all ports share.
-        posts: the paths that take POST, with a body.
+        app: the application that answers.
+        token: the token that every request must carry: in the cookie, in
+            ``Authorization: Bearer``, or once in the address as ``?token=``.
+        port: the port of the server. It is part of the cookie's name, because cookies are shared
+            by all ports.
+        posts: paths that accept POST with a body.
     """
 
     def __init__(self, app: ASGIApp, token: str, port: int, posts: tuple[str, ...] = ()):
@@ -99,15 +101,15 @@ class Guard:
         try:
             await (self._refusal(scope) or self._app)(scope, receive, send_secured)
         except Exception as error:
-            # In one line, without what was asked for: an address may have the token in it.
+            # In one line, and without the address, which may contain the token.
             _log.error("the live page failed: %s", in_one_line(error))
             if not started:
-                await _closing("this failed; the terminal of `allometry serve` says why", 500)(
+                await _closing("internal error; see the terminal of `allometry serve`", 500)(
                     scope, receive, send_secured
                 )
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """What to answer instead; None for a request that may pass."""
+        """The response that refuses a request; None if it may pass."""
         headers = _Headers(scope)
         return (
             self._of_form(scope, headers)
@@ -117,44 +119,44 @@ class Guard:
         )
 
     def _of_form(self, scope: Scope, headers: "_Headers") -> Response | None:
-        """Too large, for another host, or no request at all."""
+        """Refuse requests that are too large, for another host, or ask for a WebSocket."""
         if headers.size + len(scope["raw_path"]) + len(scope["query_string"]) > LARGEST_HEAD:
-            return _closing(f"at most {LARGEST_HEAD} bytes of headers are read", 431)
+            return _closing(f"headers of at most {LARGEST_HEAD} bytes expected", 431)
         if not is_loopback(headers.only("host")):
-            return _closing("this server answers on this machine alone, as 127.0.0.1", 403)
+            return _closing("this server answers only on this machine, as 127.0.0.1", 403)
         if headers.all("upgrade"):
-            return _closing("no WebSocket here: /events has server-sent events", 403)
+            return _closing("WebSockets are not supported: /events has server-sent events", 403)
         return None
 
     def _of_origin(self, scope: Scope, headers: "_Headers") -> Response | None:
-        """Asked for by a page of another site, or of another server of this machine."""
+        """Refuse requests from pages of other sites, or of other servers on this machine."""
         origins, sites = headers.all("origin"), headers.all("sec-fetch-site")
         this_server = f"http://{headers.only('host')}"
         usual = {"same-origin"} if scope["method"] == "POST" else {"same-origin", "none"}
         if any(origin != this_server for origin in origins) or not usual.issuperset(sites):
-            return _closing("a page of another site may not ask here", 403)
+            return _closing("requests from pages of other sites are refused", 403)
         if scope["method"] == "POST" and not (origins or headers.all("authorization")):
-            return _closing("a request with a body says where it comes from (Origin)", 403)
+            return _closing("a POST request needs an Origin or Authorization header", 403)
         return None
 
     def _of_method(self, scope: Scope, headers: "_Headers") -> Response | None:
         takes_body = scope["path"] in self._posts
         methods = ("GET", "HEAD", "POST") if takes_body else ("GET", "HEAD")
         if scope["method"] not in methods:
-            refusal = _closing(f"{' and '.join(methods)} alone are answered here", 405)
+            refusal = _closing(f"only {' and '.join(methods)} are accepted here", 405)
             refusal.headers["allow"] = ", ".join(methods)
             return refusal
         lengths = headers.all("content-length")
         most = LARGEST_BODY if scope["method"] == "POST" else 0
         too_long = any(not n.isdecimal() or len(n) > 9 or int(n) > most for n in lengths)
         if too_long or (not most and headers.all("transfer-encoding")):
-            return _closing(f"a body of at most {most} bytes is read here", 413)
+            return _closing(f"a body of at most {most} bytes expected", 413)
         return None
 
     def _of_token(self, scope: Scope, headers: "_Headers") -> Response | None:
-        """Without the token; or with it in the address, from where it moves into the cookie."""
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
-        if scope["method"] != "POST" and len(given) == 1 and self._is_token(given[0]):
+        """Refuse requests without the token; move a token in the address into a cookie."""
+        values = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
+        if scope["method"] != "POST" and len(values) == 1 and self._is_token(values[0]):
             path = scope["raw_path"] if _PLAIN_PATH.fullmatch(scope["raw_path"]) else b"/"
             answer = RedirectResponse(path.decode(), 303)
             answer.set_cookie(
@@ -185,19 +187,19 @@ class _Headers:
         return [value for key, value in self._pairs if key == name]
 
     def only(self, name: str) -> str:
-        """The value of a header that is there once; empty for none, and for several."""
+        """The value of a header that occurs exactly once; else empty."""
         values = self.all(name)
         return values[0] if len(values) == 1 else ""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a Host header names this machine, with any port (of a tunnel) or none."""
+    """Whether a Host header names this machine; with any port, because of tunnels, or none."""
     parts = _HOST.fullmatch(host.lower())
     return parts is not None and parts[1] in LOOPBACK and 0 < int(parts[2] or 80) < 2**16
 
 
 def _cookies(headers: _Headers, name: str) -> list[str]:
-    """The values of a cookie; none where the header is no cookies at all."""
+    """The values of a cookie; malformed cookie headers are ignored."""
     values = []
     for text in headers.all("cookie"):
         try:
@@ -210,5 +212,5 @@ def _cookies(headers: _Headers, name: str) -> list[str]:
 
 
 def _closing(text: str, status: int) -> Response:
-    """A refusal in words, after which the connection ends: what follows may be a body."""
+    """A refusal with a message; it closes the connection, because an unread body may follow."""
     return PlainTextResponse(f"{text}\n", status, {"connection": "close"})

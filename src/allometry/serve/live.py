@@ -1,4 +1,4 @@
-"""What a store holds now, and what the run that writes it says of itself."""
+"""The current content of a store, and the progress of the run that writes it."""
 
 import hashlib
 import re
@@ -19,16 +19,16 @@ from allometry.training.live import Curve, Live, State
 __all__ = ["Entry", "Now", "Watch"]
 
 
-KEPT: Final = 2  # studies of which a sample of the runs is kept
+KEPT: Final = 2  # studies whose sample of runs is kept
 
 
 class Entry(NamedTuple):
-    """One size of one study, as far as it is.
+    """The progress of one size of one study.
 
     Attributes:
-        slug: of its page: plain characters of its name, and a digest of all of it, so that no text
-            of a store becomes a path.
-        state: of the run that trains it now; None where none does.
+        slug: name of its page, made of plain characters of its names and a digest of them, so that
+            no text of a store is used as a path.
+        state: state of the run that trains it now; None if none does.
     """
 
     slug: str
@@ -41,17 +41,17 @@ class Entry(NamedTuple):
 
     @property
     def runs_under_way(self) -> float:
-        """What is trained of runs that are not stored, in runs."""
+        """The work done on runs that are not stored yet, in units of runs."""
         if self.state is None or not self.state.steps:
             return 0.0
-        # The store may be ahead of what the run last said of itself.
+        # The store may be ahead of the state that the run last wrote.
         stored = max(self.state.done, self.state.runs - self.status.pending)
         trained = self.state.runs * self.state.steps_done / self.state.steps
         return min(max(0.0, trained - stored), float(self.status.pending))
 
     @property
     def seconds_left(self) -> float | None:
-        """Until all runs of this stage are trained, at the rate so far; None where unknown."""
+        """Time until all runs of this stage are trained at the rate so far; None if unknown."""
         if self.state is None or not self.state.rate:
             return None
         left = (self.state.steps - self.state.steps_done) / self.state.rate
@@ -59,13 +59,13 @@ class Entry(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What was read last.
+    """The result of a reading.
 
     Attributes:
-        entries: by slug, in the order of the names; those that a run trains come first.
-        error: why the store cannot be read; empty where it can.
-        curves: of packs under way.
-        version: another one whenever anything of this is.
+        entries: entries by slug, sorted by name; those in training come first.
+        error: why the store cannot be read; empty if it can.
+        curves: curves of packs in training.
+        version: a text that changes whenever anything else here changes.
     """
 
     entries: Mapping[str, Entry] = {}
@@ -75,18 +75,18 @@ class Now(NamedTuple):
 
 
 class Watch:
-    """Reads a store again when it was written, and forgets what it read before.
+    """Reads a store whenever it has been written, and keeps the last reading.
 
-    Each reading opens the file for reading, takes no lock, and is over before the page is made.
+    Each reading opens the file for reading, takes no lock, and ends before the page is made.
 
     Args:
-        store: the SQLite file; it need not be there yet.
+        store: the SQLite file; it need not exist yet.
     """
 
     def __init__(self, store: str | Path):
         self.store = resolved(store)
         self.now = Now()
-        self.seconds = 0.0  # that the last reading took
+        self.seconds = 0.0  # duration of the last reading
         self._live = Live.beside(self.store)
         self._reading = threading.Lock()
         self._sampling = threading.Lock()
@@ -96,12 +96,12 @@ class Watch:
         self._error = ""
 
     def refresh(self) -> Now:
-        """Read what changed since the last time; from any thread."""
+        """Read what has changed since the last reading; may be called from any thread."""
         with self._reading:
             began, stamp = time.perf_counter(), self._stamps()
             if stamp != self._stamp:
                 self._counts, self._error = self._counted()
-                # A stamp that changed while it was read is looked at again the next time.
+                # The stamp from before the reading: a change meanwhile is found the next time.
                 self._stamp = stamp
             state = self._live.state()
             curves = tuple(self._live.curves()) if state else ()
@@ -114,7 +114,7 @@ class Watch:
             return self.now
 
     def sample(self, key: Key, most: int) -> Table:
-        """So many of the stored runs at most, read again when the store was written.
+        """At most `most` of the stored runs; cached until the store is written.
 
         Raises:
             AllometryError: as `Reader.sample`.
@@ -132,7 +132,7 @@ class Watch:
             return kept[1]
 
     def table(self, key: Key) -> Table:
-        """All stored runs; AllometryError as `Reader.table`."""
+        """All stored runs; errors as of `Reader.table`."""
         with Store(self.store) as opened:
             return opened.table(*key)
 
@@ -145,13 +145,13 @@ class Watch:
             with Store(self.store) as opened:
                 return opened.counts(), ""
         except UsageError:
-            return [], f"There is no store {self.store.name} yet: a run makes it."
+            return [], f"There is no store {self.store.name} yet: a run will make it."
         except AllometryError as error:
             return [], in_one_line(error)
 
 
 def slug(key: Key) -> str:
-    """The name of the page of a size of a study: the same for the same, whoever asks."""
+    """The name of the page of a key (study, size, variant); equal keys have equal names."""
     words = "-".join(filter(None, (re.sub(r"[^A-Za-z0-9_]+", "-", part)[:60] for part in key)))
     return f"{words}-{hashlib.sha256(repr(key).encode('utf-8', 'replace')).hexdigest()[:8]}"
 
@@ -165,9 +165,9 @@ def _entries(counts: list[StudyStatus], state: State | None) -> list[Entry]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Another value whenever a file is written; the same for one that is empty or not there.
+    """A value that changes whenever a file is written; equal for empty and missing files.
 
-    Who reads a store first makes an empty log.
+    The two must be equal because the first reader of a store makes an empty log.
     """
     try:
         status = path.stat()

@@ -1,4 +1,4 @@
-"""The pages of the server, and the parts of them that a page asks for again."""
+"""The pages of the server, and the parts of pages that are updated."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ from allometry.stats.digits import shown, shown_integer
 __all__ = ["Part", "overview", "page", "study_part"]
 
 PACKAGES: Final = ("allometry.serve",)
-MOST_STUDIES: Final = 200  # of the first page
+MOST_STUDIES: Final = 200  # on the first page
 
 
 class Part(NamedTuple):
-    """A part of a page, and a name for its content."""
+    """A part of a page, and a tag (ETag) that identifies its content."""
 
     text: Markup
     tag: str
@@ -29,7 +29,7 @@ class Part(NamedTuple):
     @classmethod
     def of(cls, text: str) -> "Part":
         digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-        # Of our templates, which escape all other text.
+        # The text comes from the package's templates, which escape all other text.
         return cls(Markup(text), f'"{digest}"')  # noqa: S704
 
 
@@ -37,7 +37,7 @@ def overview(now: Now, titles: Mapping[str, str]) -> Part:
     """Every study with its progress.
 
     Args:
-        titles: of studies, by name.
+        titles: titles of studies by name.
     """
     entries = list(now.entries.values())
     return _part(
@@ -47,7 +47,7 @@ def overview(now: Now, titles: Mapping[str, str]) -> Part:
 
 
 def study_part(watch: Watch, now: Now, entry: Entry) -> Part:
-    """One study: its progress and charts, from the store and from packs under way."""
+    """Progress and charts of one study, from the store and from packs in training."""
     charts, error = [], now.error
     under_way = now.curves if entry.state else ()
     try:
@@ -64,10 +64,10 @@ def page(
     """A whole page around its parts.
 
     Args:
-        now: its first part. part: the path of that.
-        title: in plain words.
-        entry: of the study that the page shows; None for the first page.
-        findings: the path of the part with findings; empty for a page without. report: that part.
+        now: the part with progress and charts. part: the path that gives it.
+        title: title of the page.
+        entry: the study of the page; None for the first page.
+        findings: path of the part with findings; empty for a page without. report: that part.
     """
     _filters(environment(PACKAGES))
     return rendered(
@@ -91,7 +91,7 @@ class _Titles(dict[str, str]):
         return ""
 
 
-# ---- words of numbers ------------------------------------------------------------------------
+# ---- numbers as text -------------------------------------------------------------------------
 
 
 def _filters(env: Environment) -> None:
@@ -106,7 +106,7 @@ def _rate(rate: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in the largest units that fit, 3 h 5 min say; a dash where they are not known."""
+    """Seconds in units that suit their size, such as 3 h 5 min; a dash if they are unknown."""
     if seconds is None or not 0 <= seconds < 1e10:
         return "–"
     if seconds < 100:
@@ -119,5 +119,5 @@ def duration(seconds: float | None) -> str:
 
 
 def _moment(text: str) -> str:
-    """A time of the store in the time of this machine's place."""
+    """A time of the store (UTC) in local time."""
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")

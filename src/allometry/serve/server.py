@@ -1,4 +1,4 @@
-"""The server of the live page: one socket of this machine, slow clients, an end in order."""
+"""The server of the live page: a loopback socket, limits for slow clients, orderly shutdown."""
 
 import asyncio
 import ipaddress
@@ -21,21 +21,21 @@ from allometry.serve.guard import LARGEST_HEAD, SECURITY
 
 __all__ = ["Server", "address_of", "listen"]
 
-SECONDS_TO_ASK = 10.0  # for the head of a request, and again for its body
+SECONDS_TO_ASK = 10.0  # time limit for the head of a request, and again for its body
 MOST_CONNECTIONS = 512
-GRACE = 3  # seconds that answers under way have once the server is asked to end
+GRACE = 3  # seconds for pending responses once the server is asked to end
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections of this machine alone.
+    """A socket that accepts connections only from this machine.
 
     Args:
         host: a loopback address, or ``localhost``.
-        port: 0 for any that is free.
+        port: the port; 0 for any free one.
 
     Raises:
-        UsageError: another host; or the port is in use, or not ours to use.
+        UsageError: the host is no loopback address; or the port is in use or not permitted.
     """
     name = "127.0.0.1" if host == "localhost" else host
     try:
@@ -49,7 +49,7 @@ def listen(host: str, port: int) -> socket.socket:
             "`ssh -L 8808:127.0.0.1:8808 THIS_MACHINE`, then open the printed address there"
         )
     listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
-    # A port of a server that just ended can be used again; one that is in use cannot.
+    # So that the port of a server that has just ended can be used again.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((name, port))
@@ -58,13 +58,13 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise UsageError(
             f"cannot listen on port {port} of {name}: {error.strerror}; choose another with "
-            "--port, or --port 0 for any that is free"
+            "--port, or --port 0 for any free one"
         ) from error
     return listener
 
 
 def address_of(listener: socket.socket) -> str:
-    """``http://127.0.0.1:8808``."""
+    """The address of a socket, such as ``http://127.0.0.1:8808``."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -73,11 +73,11 @@ class Server(uvicorn.Server):
     """Serves an application on one socket.
 
     Args:
-        app: behind its guard.
-        ending: called first when the server is asked to end, so that streams end too.
+        app: the application behind its guard.
+        ending: called at the start of shutdown, to end the event streams.
 
     Attributes:
-        signal: that asked the server to end; 0 for none.
+        signal: number of the signal that ended the server; 0 for none.
     """
 
     def __init__(self, app: ASGIApp, ending: Callable[[], None]):
@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
                 h11_max_incomplete_event_size=LARGEST_HEAD, timeout_graceful_shutdown=GRACE,
             )
         )  # fmt: skip
-        # Its lines have addresses in them, and tracebacks; the guard says what fails.
+        # uvicorn logs addresses, which may contain the token; the guard logs failures instead.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
         self.signal = 0
         self._ending = ending
@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As the other commands are stopped: the first signal ends in order, a second at once."""
+        """As in other commands, the first signal ends in an orderly way, a second at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -117,10 +117,10 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """A connection that ends when its client takes too long to ask."""
+    """A connection that is closed if its client takes too long to send a request."""
 
     _timer: asyncio.TimerHandle | None = None
-    _seen: object = None  # what was waited for at the last look; None for nothing
+    _seen: object = None  # what was awaited at the last check; None if nothing was
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -135,7 +135,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _look(self) -> None:
-        """Close where the same head or body was awaited at the last look; look again later."""
+        """Close the connection if it still awaits the same head or body as at the last check."""
         waits = self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
         now = (self.cycle, self.conn.their_state) if waits else None
         if now is not None and now == self._seen:
@@ -145,11 +145,11 @@ class _Protocol(H11Protocol):
         self._timer = self.loop.call_later(SECONDS_TO_ASK, self._look)
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is answered in as many words, under the headers of every answer."""
+        """Answer an invalid request with a message, under the security headers of all answers."""
         headers = [*SECURITY.items(), ("content-type", "text/plain"), ("connection", "close")]
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
-            h11.Data(data=b"no HTTP request, or one with too large a head\n"),
+            h11.Data(data=b"not an HTTP request, or its headers are too large\n"),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")

@@ -1,4 +1,4 @@
-"""Serve a store: in this process until a signal ends it, or beside a run until that ends."""
+"""Serve a store: in this process until a signal, or in a second process until a run ends."""
 
 import json
 import os
@@ -23,20 +23,22 @@ from allometry.studies import study as find
 
 __all__ = ["beside", "own_studies", "serve_store"]
 
-PATIENCE: Final = 20.0  # seconds that a server beside a run has to start, and to end
-LAST_NEWS: Final = INTERVAL + 0.5  # seconds in which pages see how a run ended
+PATIENCE: Final = 20.0  # seconds that a server beside a run has to end
+LAST_NEWS: Final = INTERVAL + 0.5  # seconds of serving after a run, so that pages show its end
 
 
 def own_studies(paths: Sequence[str | Path]) -> tuple[dict[str, str], dict[str, str]]:
-    """Paths and titles of a person's own studies, by name.
+    """Paths and titles of the user's studies, each by name.
 
     Raises:
         UsageError: as `allometry.studies.study`.
     """
     loaded = [(find(path), path) for path in paths]
-    # A shipped study keeps its name, of which there need be no file here.
-    given = {s.name: s.name if s.name == path else str(Path(path).resolve()) for s, path in loaded}
-    return given, {study.name: study.title for study, _ in loaded}
+    # A shipped study is kept by name; a file of that name need not exist.
+    paths_by_name = {
+        s.name: s.name if s.name == path else str(Path(path).resolve()) for s, path in loaded
+    }
+    return paths_by_name, {study.name: study.title for study, _ in loaded}
 
 
 def serve_store(
@@ -53,18 +55,18 @@ def serve_store(
     """Serve the live page of a store until a signal ends it.
 
     Args:
-        studies: what `allometry.studies.study` takes, by name, of a person's own studies.
-        titles: of studies, by name.
-        announce: called with the address, token and all, once it can be opened.
-        host: a loopback address. port: 0 for any that is free.
-        token: None for a random one.
-        until: serve until the end of this stream, too.
+        studies: name to argument of `allometry.studies.study`, for the user's studies.
+        titles: titles of studies by name.
+        announce: called with the address, including the token, once it can be opened.
+        host: a loopback address. port: the port; 0 for any free one.
+        token: the token; None for a random one.
+        until: a stream at whose end serving ends too.
 
     Returns:
-        the signal; 0 for none.
+        number of the signal that ended serving; 0 for none.
 
     Raises:
-        UsageError: the host is another machine's, the port is in use, the token can be guessed.
+        UsageError: the host is no loopback address, the port is in use, or the token is weak.
     """
     token = new_token() if token is None else checked_token(token)
     listener = listen(host, port)
@@ -92,15 +94,15 @@ def _end_with(stream: IO[bytes], server: Server) -> None:
 
 @contextmanager
 def beside(store: Path, studies: Mapping[str, str], titles: Mapping[str, str]) -> Iterator[str]:
-    """A server in a process of its own, while the block runs; gives its address.
+    """Run a server in a second process while the block runs; yields its address.
 
-    It ends with this process, however that ends.
+    The second process ends with this one, however this one ends.
 
     Args:
-        store, studies, titles: as of `serve_store`.
+        store, studies, titles: as for `serve_store`.
 
     Raises:
-        UnavailableError: it does not start.
+        UnavailableError: the server does not start.
     """
     order = {"store": str(store), "studies": dict(studies), "titles": dict(titles)}
     process = subprocess.Popen(
@@ -113,7 +115,7 @@ def beside(store: Path, studies: Mapping[str, str], titles: Mapping[str, str]) -
         process.stdin.flush()
         address = process.stdout.readline().decode().strip()
         if not address:
-            raise UnavailableError("the live page does not start: leave --serve out")
+            raise UnavailableError("the live page does not start: leave out --serve")
         yield address
     finally:
         process.stdin.close()
@@ -126,8 +128,8 @@ def beside(store: Path, studies: Mapping[str, str], titles: Mapping[str, str]) -
 
 
 def main() -> None:
-    """The process beside a run: its order is one line of stdin, its address one of stdout."""
-    # Only the end of the run ends it; Ctrl-C asks that to stop.
+    """The second process: reads its order as a line of stdin, writes its address to stdout."""
+    # Ctrl-C is for the run; only the end of the run ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     order = json.loads(sys.stdin.buffer.readline())
 

@@ -1,4 +1,4 @@
-"""New stores made from others: the runs of several, or what is whole of a damaged one."""
+"""New stores made from others: the merged runs of several, or the intact part of a damaged one."""
 
 import json
 import sqlite3
@@ -23,20 +23,23 @@ __all__ = ["Merged", "merge", "new_store"]
 
 T = TypeVar("T")
 
-NAMED = 3  # differing runs that a message names
+NAMED = 3  # at most so many differing runs are named in a message
 
 
 def new_store(path: str | Path, fill: Callable[[sqlite3.Connection], T]) -> T:
-    """Make a store that is filled from the start: whole under its name, or not there.
+    """Make and fill a store; its file appears only when it is complete.
 
     Args:
-        path: of a file that does not exist.
-        fill: writes what is in it, in one transaction.
+        path: path of a file that does not exist.
+        fill: function that writes the content, in one transaction.
+
+    Returns:
+        the result of `fill`.
 
     Raises:
         UsageError: the file exists, or its folder does not.
-        StoreBusyError: another process makes the same.
-        DiskError: it cannot be written.
+        StoreBusyError: another process is making the same store.
+        DiskError: the store cannot be written.
     """
     target = resolved(path)
     if not target.parent.is_dir():
@@ -44,23 +47,23 @@ def new_store(path: str | Path, fill: Callable[[sqlite3.Connection], T]) -> T:
     check_place(target, filesystem_type(target.parent))
     _refuse_existing(target)
     with closing(WriterLock(target)), sqlite_errors(target):
-        _refuse_existing(target)  # again: another process may have made it since
+        _refuse_existing(target)  # again, because another process may have made it meanwhile
         return make(target, fill)
 
 
 def _refuse_existing(path: Path) -> None:
     if path.exists():
-        raise UsageError(f"{path} exists: name a file that does not, or move it away")
+        raise UsageError(f"{path} exists: name a new file, or move that one away")
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What came of merging stores.
+    """The result of merging stores.
 
     Attributes:
-        stores: the stores, in the order given. taken: runs taken from each.
-        repeated: runs of a later store that an earlier one has too, with equal content.
-        differing: runs of a later store that an earlier one has with other content.
+        stores: the stores, in the order given. taken: number of runs taken from each.
+        repeated: number of runs of later stores that an earlier one has with equal content.
+        differing: number of runs of later stores that an earlier one has with other content.
     """
 
     stores: tuple[Path, ...]
@@ -73,19 +76,19 @@ def merge(stores: Sequence[str | Path], output: str | Path, *, keep_first: bool 
     """Make a new store with the runs, declarations, exclusions and plans of several.
 
     A run that several stores have is taken from the first of them, with its seconds and its
-    provenance; so is the reason it is excluded for, and the order of declared runs. Runs set
-    aside as damaged are left where they are. The stores are only read, also while another
-    process writes to them.
+    provenance. The reasons of exclusions and the order of declared runs are also those of the
+    first. Quarantined runs are not copied. The stores are only read; other processes may write
+    them meanwhile.
 
     Args:
-        stores: paths, of this version or an older one.
-        output: of a file that does not exist.
-        keep_first: take the run of the first store also where contents differ.
+        stores: paths of stores, of this version or an older one.
+        output: path of a file that does not exist.
+        keep_first: take the run of the first store even if contents differ.
 
     Raises:
         UsageError: a store is missing, or `output` exists.
-        DataError: a store is damaged; or a run has other numbers in two stores, which
-            are named with the columns that differ.
+        DataError: a store is damaged; or a run has different content in two stores, which the
+            message names with the differing columns.
         DiskError: the new store cannot be written.
     """
     paths = tuple(resolved(store) for store in stores)
@@ -101,7 +104,7 @@ def merge(stores: Sequence[str | Path], output: str | Path, *, keep_first: bool 
             union = _Union(target)
             for path, reader in zip(paths, readers, strict=True):
                 with sqlite_errors(path):
-                    reader.execute("BEGIN")  # one state of the store, whatever is written meanwhile
+                    reader.execute("BEGIN")  # a consistent snapshot while others write
                     verify(reader).refuse_damage(path)
                     union.add(path, reader)
             if union.differing and not keep_first:
@@ -113,12 +116,12 @@ def merge(stores: Sequence[str | Path], output: str | Path, *, keep_first: bool 
 
 @dataclass
 class _Union:
-    """The new store as it is filled.
+    """The new store while it is filled.
 
     Attributes:
-        taken: runs taken from each store. repeated: as in `Merged`.
-        origins: path of the store that each run was taken from, by run_id.
-        differing: sentences, one for each run that differs.
+        taken, repeated: as in `Merged`.
+        origins: run_id to the path of the store that the run was taken from.
+        differing: one description for each run that differs.
     """
 
     target: sqlite3.Connection
@@ -128,7 +131,7 @@ class _Union:
     differing: list[str] = field(default_factory=list)
 
     def add(self, path: Path, source: sqlite3.Connection) -> None:
-        """Add what the store at `path`, which is intact, has and the new one lacks."""
+        """Add everything that the intact store at `path` has and the new one lacks."""
         self.target.executemany(
             "INSERT OR IGNORE INTO provenance VALUES (?, ?)",
             source.execute("SELECT id, document FROM provenance"),
@@ -148,19 +151,19 @@ class _Union:
             "INSERT OR IGNORE INTO excluded VALUES (?, ?, ?, ?)",
             source.execute(f"SELECT {EXCLUDED} FROM excluded"),
         )
-        # A plan that two stores have was made when the earlier one says.
+        # If two stores have the same plan, the earlier time counts.
         plans = source.execute(f"SELECT {PLANS} FROM plans").fetchall()
         for row in plans:
             self.target.execute("DELETE FROM plans WHERE id = ? AND made_at > ?", (row[0], row[6]))
         self.target.executemany(INSERT, plans)
 
     def refusal(self) -> str:
-        """What to say where runs differ: the first of them, and what to do."""
+        """The error message for runs that differ: the first of them, and what to do."""
         more = len(self.differing) - NAMED
         shown = "; ".join(self.differing[:NAMED]) + (f"; and {more} more runs" if more > 0 else "")
         return (
-            f"runs with one name and other content: {shown}. Nothing was written. Keep those of "
-            "the store named first with --keep-first, or remove those of one store with "
+            f"runs with equal run_id but different content: {shown}. Nothing was written. Keep "
+            "those of the first store with --keep-first, or remove those of one store with "
             "`allometry forget --run ID --store FILE`"
         )
 
@@ -175,14 +178,14 @@ class _Union:
             self.repeated += 1
 
     def _add_declarations(self, source: sqlite3.Connection) -> None:
-        """Runs that are not declared yet come after those that are, in their order."""
+        """Add declarations: new runs follow those already declared, in the order of `source`."""
         keys = source.execute("SELECT DISTINCT study, size, variant FROM declared").fetchall()
         where = "FROM declared WHERE (study, size, variant) = (?, ?, ?)"
         for key in keys:
-            there = {run_id for (run_id,) in self.target.execute(f"SELECT run_id {where}", key)}
+            known = {run_id for (run_id,) in self.target.execute(f"SELECT run_id {where}", key)}
             rows = source.execute(f"SELECT run_id, spec {where} ORDER BY position", key)
-            new = [row for row in rows if row[0] not in there]
-            for position, (run_id, spec) in enumerate(new, start=len(there)):
+            new = [row for row in rows if row[0] not in known]
+            for position, (run_id, spec) in enumerate(new, start=len(known)):
                 row = (*key, run_id, position, spec)
                 self.target.execute(
                     f"INSERT INTO declared ({DECLARED}) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -191,9 +194,9 @@ class _Union:
 
 
 def _difference(first: Record, second: Record) -> list[str]:
-    """The parts in which two stored runs of one name differ, seconds and provenance apart."""
+    """The parts in which two stored runs of one name differ, except seconds and provenance."""
     specs = json.loads(first.spec), json.loads(second.spec)
-    # A field that one of them lacks was added later, and its default is the old behaviour.
+    # A field that one spec lacks was added later; its default is the old behaviour.
     changed = min(list(differences(*specs)), list(differences(*reversed(specs))), key=len)
     parts = [f"the spec ({'; '.join(changed)})"] if changed else []
     if first.status != second.status:

@@ -1,4 +1,4 @@
-"""What a person decides about stored runs: excluded with a reason, included again, forgotten."""
+"""Decisions about stored runs: exclude with a reason, include again, forget."""
 
 import json
 import sqlite3
@@ -16,7 +16,7 @@ _NAMED = "run_id IN (SELECT value FROM json_each(?))"
 
 
 def now() -> str:
-    """The time (UTC) as the store writes it."""
+    """The current time (UTC) as the store writes it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

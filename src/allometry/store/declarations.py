@@ -1,4 +1,4 @@
-"""What declaring the runs of a study changes, and which declarations other code of it leaves."""
+"""Changes of table ``declared`` when a study declares its runs, also after its code changed."""
 
 import json
 import sqlite3
@@ -11,7 +11,7 @@ from allometry.spec.variants import of_code
 from allometry.store.record import canonical, digest
 
 if TYPE_CHECKING:
-    # Specs bring pydantic, which reading a store does not need.
+    # Importing specs loads pydantic, which reading a store does not need.
     from allometry.spec import Experiment
 
 __all__ = [
@@ -29,38 +29,38 @@ Row = tuple[Any, ...]  # of table ``declared``: a key, run_id, position, spec, s
 
 
 def checked(rows: Iterable[Row]) -> Iterator[tuple[Row, str | None]]:
-    """Each row of table ``declared`` with what is wrong with it, None for nothing.
+    """Each row of table ``declared`` with its damage in words; None if it is intact.
 
     Args:
-        rows: all of them, as they stand in the file. They stand there by their keys, so a key
-            that was damaged is out of place, or does not match the hash of its row; a search for
-            it would end at the damage without a word.
+        rows: all rows in the order of the file, which is that of their keys. So a damaged key is
+            out of place, or does not match the hash of its row. A search by key would silently
+            stop at the damage.
     """
     before: tuple[str, ...] = ()
     for row in rows:
         if not matches_its_hash(row):
             yield row, "its declaration is damaged"
             continue
-        place = row[:4]  # in the order of Unicode, which is that of UTF-8
+        place = row[:4]  # Python orders texts by code point, which is SQLite's order of UTF-8
         yield row, "its declaration is out of place" if place <= before else None
         before = place
 
 
 def matches_its_hash(row: Row) -> bool:
-    """Whether the last field is the hash of the others, which are texts and whole numbers."""
+    """Whether the last field is the hash of the others, and these are texts and integers."""
     *fields, sha256 = row
     kinds = {*map(type, fields)} <= {str, int}
     return kinds and digest(*fields) == sha256
 
 
 class EarlierCode(NamedTuple):
-    """Stored runs of a study that other code made than it has now.
+    """Stored runs of a study that an earlier version of its code made.
 
     Attributes:
-        name: of the code, as ``--set code=NAME`` takes it.
-        runs: how many.
-        parts: name to hash of each function, class and constant it is made of; empty where it is
-            not known, as in stores that are older than this.
+        name: name of the code, as in ``--set code=NAME``.
+        runs: number of runs.
+        parts: name to hash of each function, class and constant of the code; empty if unknown, as
+            in stores of older versions.
     """
 
     name: str
@@ -72,9 +72,9 @@ class Change(NamedTuple):
     """Rows of table ``declared`` to write.
 
     Attributes:
-        gone: keys with run_id of rows to remove.
-        new: rows to add or to replace.
-        earlier: code to the rows among `new` that keep its stored runs declared.
+        gone: key and run_id of rows to remove.
+        new: rows to add or replace.
+        earlier: earlier code to the rows among `new` that keep its stored runs declared.
     """
 
     gone: list[Row]
@@ -96,13 +96,13 @@ def redeclared(
     specs: Sequence["Experiment"],
     before: Mapping[str, Row],
 ) -> Change:
-    """What is to be written so that a key declares these runs, as `Store.declare` says.
+    """The rows to write so that a key declares these runs; see `Store.declare`.
 
     Args:
-        connection: of the store.
+        connection: connection to the store.
         key: study, size and variant.
         specs: the runs.
-        before: run_id to row of what the key declares so far.
+        before: run_id to row, for the runs that the key declares so far.
     """
     after = _after(key, specs, before)
     left = [row for run_id, row in before.items() if run_id not in after]
@@ -114,7 +114,7 @@ def redeclared(
             fields = (*_key_of(key, code), *row[3:6])
             earlier.setdefault(code, []).append((*fields, digest(*fields)))
     gone = [row[:4] for row in left]
-    for code in codes:  # which is no earlier one, or no longer
+    for code in codes:  # current code: runs under its name, if any, are declared under `key` again
         query = "SELECT run_id FROM declared WHERE (study, size, variant) = (?, ?, ?)"
         earlier_key = _key_of(key, code)
         gone += [(*earlier_key, run_id) for (run_id,) in connection.execute(query, earlier_key)]
@@ -130,9 +130,9 @@ def earlier_codes(
     """Each earlier code with its number of runs, and its parts from the provenance of its runs.
 
     Args:
-        earlier: of a `Change`.
-        connection: of the store.
-        parse: a text kept under a name as JSON.
+        earlier: `Change.earlier`.
+        connection: connection to the store.
+        parse: function of a name and a text that parses the text as JSON; the name is for errors.
     """
     from allometry.spec.code import short_name
 
@@ -144,7 +144,7 @@ def earlier_codes(
 
 
 def _after(key: Key, specs: Sequence["Experiment"], before: Mapping[str, Row]) -> dict[str, Row]:
-    """The rows of these runs, and of those that differ from one of them in their seed alone."""
+    """The rows of these runs, and of earlier runs that differ from them only in their seed."""
     from allometry.spec import run_ids, texts
 
     named = dict(zip(run_ids(specs), texts(specs), strict=True))
@@ -160,7 +160,7 @@ def _after(key: Key, specs: Sequence["Experiment"], before: Mapping[str, Row]) -
 
 
 def _stored(connection: sqlite3.Connection, rows: Iterable[Row]) -> list[Row]:
-    """Those of these rows whose runs are stored."""
+    """The rows whose runs are stored."""
     by_name = {row[3]: row for row in rows}
     query = "SELECT run_id FROM runs WHERE run_id IN (SELECT value FROM json_each(?))"
     stored = {run_id for (run_id,) in connection.execute(query, (json.dumps([*by_name]),))}
@@ -168,7 +168,7 @@ def _stored(connection: sqlite3.Connection, rows: Iterable[Row]) -> list[Row]:
 
 
 def _key_of(key: Key, code: str) -> Key:
-    """The key under which runs of a code stay declared once the study has another."""
+    """The key under which runs of a code stay declared after the study's code has changed."""
     from allometry.spec.code import short_name
 
     study, size, variant = key
@@ -176,14 +176,14 @@ def _key_of(key: Key, code: str) -> Key:
 
 
 def _fields(text: str) -> dict[str, Any]:
-    """A spec as the store keeps it.
+    """The fields of a stored spec.
 
     Raises:
-        DataError: it is none, in a store from elsewhere.
+        DataError: the text is no JSON object; other programs may have written the store.
     """
     fields = read_json(text)
     if not isinstance(fields, dict):
-        raise DataError(f"a spec in the store is no object, but {text[:40]!r}")
+        raise DataError(f"a spec in the store is not a JSON object, but {text[:40]!r}")
     return fields
 
 

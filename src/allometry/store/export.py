@@ -1,4 +1,4 @@
-"""Stored runs as files that other programs read: TensorBoard's event files."""
+"""Export of stored runs to files that other programs read: TensorBoard's event files."""
 
 import math
 import time
@@ -22,18 +22,18 @@ from allometry.tables.trackers.tracked import Cell, flat
 __all__ = ["FORMATS", "Exported", "export_runs"]
 
 FORMATS = ("tensorboard",)
-MOST_NUMBERS = 100  # at each point, of one array
-NAMED = 12  # characters of a run_id in the name of a folder; the whole where two begin so
+MOST_NUMBERS = 100  # an array with more numbers at each point is not written
+NAMED = 12  # characters of a run_id in folder names, if they are unique; else the whole run_id
 ABOUT = ("run_id", "study", "seed", "status", "excluded_because")
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """The result of an export.
 
     Attributes:
-        folder: with a folder for each run. runs: how many.
-        left_out: names of trajectories that are of complex numbers, or of more than 100 numbers a
-            point.
+        folder: has a folder for each run. runs: number of runs.
+        left_out: names of trajectories that were not written, because they are complex or have
+            more than 100 numbers at each point.
     """
 
     folder: Path
@@ -48,16 +48,17 @@ def export_runs(
     store: str | Path = "allometry.db",
     to: str = "tensorboard",
 ) -> Exported:
-    """Write the runs of a study as event files of TensorBoard, a folder each.
+    """Write the runs of a study as TensorBoard event files, one folder for each run.
 
-    Trajectories become scalars by their names, at the steps of the trajectory ``step``, or counted
-    from 0 where a run has none. Numbers of the table become ``table/NAME`` at the last step. The
-    spec, with dotted names, and the texts of the table become hyperparameters. All numbers are
-    doubles. The store keeps no time of a point: all have the time of the export.
+    Trajectories become scalars with their names, at the steps of the trajectory ``step``, or
+    counted from 0 if the run has no such trajectory. Numbers of the table become ``table/NAME``
+    at the last step. The spec, with dotted names, and the texts of the table become
+    hyperparameters. All numbers are doubles. The store keeps no times of points, so all points
+    have the time of the export.
 
     Args:
-        table: from `allometry.table`. folder: new, or empty.
-        store: that the runs are in. to: the format, ``tensorboard``.
+        table: a table from `allometry.table`. folder: a new or empty folder.
+        store: the store of the runs. to: the format, ``tensorboard``.
 
     Raises:
         UsageError: the folder has files, the format is unknown, or a run is not in the store.
@@ -67,7 +68,7 @@ def export_runs(
         raise UsageError(f"to: one of {', '.join(FORMATS)} was expected, got {to!r}")
     place = expanded(folder)
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise UsageError(f"{place} is no empty folder: name a new one, so that no runs are mixed")
+        raise UsageError(f"{place} is not an empty folder: name a new one, to keep runs separate")
     names = _folders(table["run_id"].tolist())
     left_out: dict[str, None] = {}
     with Store(store) as opened:
@@ -96,18 +97,18 @@ def _is_written(array: NDArray[Any]) -> bool:
 def _events(
     row: Mapping[str, Any], config: Mapping[str, Cell], arrays: Mapping[str, NDArray[Any]]
 ) -> Iterator[bytes]:
-    """The messages of the file of a run."""
+    """The messages of a run's event file."""
     now = time.time()
     yield events.version(now)
     texts = {name: value for name, value in row.items() if isinstance(value, str) or name in ABOUT}
     yield events.hyperparameters({**config, **texts}, now)
-    given = arrays.get("step", np.arange(0))
+    measured = arrays.get("step", np.arange(0))
     last = 0
     for name, values in real_arrays(arrays):
         if name == "step":
             continue
-        known = given.ndim == 1 and len(given) == len(values)
-        steps = given if known else np.arange(len(values))
+        is_known = measured.ndim == 1 and len(measured) == len(values)
+        steps = measured if is_known else np.arange(len(values))
         for step, value in zip(steps.tolist(), values.tolist(), strict=True):
             last = max(last, int(step))
             yield events.scalar(name, float(value), int(step), now)

@@ -1,4 +1,4 @@
-"""The lock of the one writer of a store, and the filesystems a store may be on."""
+"""The lock of a store's only writer, and the filesystems a store may be on."""
 
 import errno
 import fcntl
@@ -22,27 +22,27 @@ NETWORK = re.compile(
     r"|gfs2?|glusterfs|9p|davfs2?|webdav"
     r"|fuse\.(sshfs|rclone|s3fs|gcsfuse|glusterfs|juicefs|ceph(-fuse)?|beegfs|davfs2?|mount-s3|.*nfs.*)"
 )
-"""Kinds of filesystem, as the kernel names them, that several hosts may share."""
+"""Kinds of filesystem that several hosts may share, as the kernel names them."""
 
 
 LOCK = ".lock"
-LONGEST = 1 << 16  # bytes of its text: a command line with many arguments
-_SIGNED = b'{"pid": '  # how a text of ours begins
-# Not through a link, and not waiting for the other end of a pipe.
+LONGEST = 1 << 16  # bytes read of a lock file; its text includes a command line
+_SIGNED = b'{"pid": '  # the beginning of every text that `WriterLock` writes
+# Does not follow a link, and does not wait for the other end of a pipe.
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class WriterLock:
-    """The lock of the one process that may write a store: ``flock`` on a file beside it.
+    """The lock of the only process that may write a store: ``flock`` on a file beside it.
 
     The kernel releases the lock when its holder dies, however it dies, so no lock can
-    go stale. The file itself stays: removing it would let two processes lock two
-    different files of one name. Its text says who holds the lock. A file that has another text is
-    locked and left as it is, and a link is not followed.
+    go stale. The lock file is never removed: removing it would let two processes lock two
+    different files of one name. Its text says who holds the lock. A lock file with any other
+    text is locked without changing its text. Links are not followed.
 
     Raises:
-        StoreBusyError: saying who holds the store, since when and what to do.
-        DiskError: when the lock file cannot be written.
+        StoreBusyError: another process holds the lock; the message names it and says what to do.
+        DiskError: the lock file cannot be written.
     """
 
     def __init__(self, store: Path):
@@ -54,7 +54,7 @@ class WriterLock:
             raise _unwritable(self.path, error) from error
         if not stat.S_ISREG(os.fstat(self._file).st_mode):
             os.close(self._file)
-            raise DiskError(f"{self.path} is no file, so no lock of this store: move it away")
+            raise DiskError(f"{self.path} is not a file, so it cannot be a lock: move it away")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._sign()
@@ -98,48 +98,48 @@ class WriterLock:
                 f"({holder['command']})"
             )
             stop = f"stop it (kill {holder['pid']})"
-        # Between taking the lock and writing its name into it a holder has no name.
+        # A holder that has taken the lock may not have written its text yet.
         except (DataError, UsageError, KeyError, TypeError):
             who, stop = "another process", "stop it"
         return (
-            f"store {self._store} is in use by {who}. Only one process writes a store: wait for "
-            f"it, {stop}, or use another store (--store FILE). Reading it works meanwhile"
+            f"store {self._store} is in use by {who}. Only one process can write a store: wait for "
+            f"it, {stop}, or use another store (--store FILE). Reading works meanwhile"
         )
 
 
 def is_signed(text: bytes) -> bool:
-    """Whether a lock file is empty, or begins as one that a holder signed, perhaps in part."""
+    """Whether the text of a lock file is empty, or begins as the text of a holder."""
     return _SIGNED.startswith(text[: len(_SIGNED)])
 
 
 def names_a_holder(store: Path) -> bool:
-    """Whether a process has been the writer of a store: its lock file says who."""
+    """Whether a process has ever written the store: its lock file then has a text."""
     path = store.with_name(store.name + LOCK)
     return path.is_file() and path.stat().st_size > 0
 
 
 def _unwritable(path: Path, error: OSError) -> DiskError:
     return DiskError(
-        f"cannot write {path}: {error.strerror}; make room or choose a folder of yours with "
+        f"cannot write {path}: {error.strerror}; make room, or choose a writable folder with "
         "--store FILE"
     )
 
 
 def filesystem_type(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """The kernel's name for the kind of filesystem of `path`; None where it gives none.
+    """The kernel's name for the kind of filesystem of `path`; None if it is unknown.
 
     Args:
-        path: an existing folder or file. mounts: the kernel's list of what is mounted.
+        path: an existing folder or file. mounts: the kernel's list of mounted filesystems.
     """
     if not mounts.exists():
         return None
     kind, longest = None, -1
-    # In a mount point only space, tab, newline and backslash are written as octal numbers.
+    # In mount points the kernel escapes space, tab, newline and backslash as octal numbers.
     for line in filter(None, mounts.read_bytes().decode("utf-8", "surrogateescape").split("\n")):
         # proc(5): the mount point is field 5, the type the first field after " - ".
         left, _, right = line.partition(" - ")
         point = re.sub(r"\\(\d{3})", lambda m: chr(int(m[1], 8)), left.split(" ")[4])
-        # The last of several mounts on one point hides the others.
+        # The last of several mounts on one mount point hides the others.
         if path.is_relative_to(point) and len(point) >= longest:
             kind, longest = right.split()[0], len(point)
     return kind
@@ -152,10 +152,10 @@ def check_place(store: Path, kind: str | None) -> None:
     filesystem does not provide (https://www.sqlite.org/wal.html, section 1).
 
     Raises:
-        DiskError: naming the filesystem and what to do.
+        DiskError: the filesystem is a network filesystem.
     """
     if kind is not None and NETWORK.fullmatch(kind):
         raise DiskError(
-            f"store {store} lies on a network filesystem ({kind}), where SQLite can lose or damage "
+            f"store {store} is on a network filesystem ({kind}), where SQLite can lose or damage "
             "results; keep it on a disk of this machine (--store FILE) and copy it when done"
         )

@@ -1,4 +1,4 @@
-"""The file of the store's write-ahead log: whether it holds more than SQLite will read.
+"""Checks of the store's write-ahead log: whether it holds more than SQLite will read.
 
 SQLite reads a log up to the first frame whose checksum does not match, and silently drops the rest.
 If a commit follows the damage, the rest holds transactions that were acknowledged.
@@ -23,8 +23,8 @@ __all__ = ["LOG", "damage_of_log", "foreign_journal", "set_log_aside", "unread_l
 LOG, INDEX, JOURNAL = "-wal", "-shm", "-journal"
 _HEAD, _FRAME = 32, 24  # bytes
 _MAGIC = {0x377F0682: "<", 0x377F0683: ">"}  # byte order of the checksums
-_MODULO = 0xFFFFFFFF  # of the sums: 2^32 - 1, as a mask
-_PATIENCE = 5  # reads of a log, which may be written meanwhile
+_MODULO = 0xFFFFFFFF  # mask for sums modulo 2^32
+_PATIENCE = 5  # reads of a log that another process may be writing
 _PAUSE = 0.02  # seconds between two reads
 _VERSIONS = slice(18, 20)  # bytes of a store's header; both are 2 with a write-ahead log
 
@@ -33,9 +33,9 @@ class _Read(NamedTuple):
     """The content of a log.
 
     Attributes:
-        frames: how many are whole, one page each, counted from the start.
-        commits: how many of these frames end a transaction.
-        lost: how many commits follow the first frame that is not whole.
+        frames: number of valid frames from the start, one page each.
+        commits: number of these frames that end a transaction.
+        lost: number of commits after the first invalid frame.
         salts: the salts in the header.
     """
 
@@ -46,7 +46,7 @@ class _Read(NamedTuple):
 
 
 def unread_log(store: Path) -> Path | None:
-    """A log or a journal with content beside `store`; None where there is none."""
+    """A non-empty log or journal beside `store`; None if both are missing or empty."""
     for suffix in (LOG, JOURNAL):
         file = store.with_name(store.name + suffix)
         if file.is_file() and file.stat().st_size:
@@ -55,10 +55,10 @@ def unread_log(store: Path) -> Path | None:
 
 
 def foreign_journal(store: Path) -> Path | None:
-    """An unfinished rollback journal beside a store that uses a write-ahead log; None for none.
+    """An unfinished rollback journal beside a store that uses a write-ahead log, or None.
 
-    It belongs to another file, and SQLite would write the pages of the journal over those of the
-    store. SQLite takes a journal as finished when its first byte is zero.
+    Such a journal belongs to another file, and SQLite would overwrite pages of the store with its
+    pages. SQLite regards a journal as finished if its first byte is zero.
     """
     journal = store.with_name(store.name + JOURNAL)
     if not journal.is_file():
@@ -70,9 +70,9 @@ def foreign_journal(store: Path) -> Path | None:
 
 
 def damage_of_log(store: Path) -> str | None:
-    """What is wrong with the log of a store, in words; None where all of it will be read.
+    """The damage of a store's log in words; None if SQLite will read all of it.
 
-    A log that is being written may look damaged for a moment. So damage counts when two
+    A log that is being written may look damaged for a moment. So damage is reported only if two
     reads in a row find it and the log did not change between them.
     """
     before = None
@@ -86,12 +86,12 @@ def damage_of_log(store: Path) -> str | None:
 
 
 def set_log_aside(store: Path) -> Path:
-    """Keep a copy of a damaged log, since SQLite will drop what it cannot read of it."""
+    """Copy a damaged log, because SQLite will drop the part that it cannot read."""
     return copied_aside(store.with_name(store.name + LOG), "damaged")
 
 
 def _damage(store: Path) -> tuple[str, tuple[int, int]] | None:
-    """The damage in words, with the size of the log and the time of its last change."""
+    """The damage in words, and (size, time of last change) of the log; None if intact."""
     log = store.with_name(store.name + LOG)
     try:
         with log.open("rb") as file:
@@ -105,16 +105,16 @@ def _damage(store: Path) -> tuple[str, tuple[int, int]] | None:
     if read is None:
         return f"its log {log.name} is damaged at its start: nothing in it can be read", state
     if read.lost or _frames_known(store, read.salts) > read.frames:
-        said = (
+        message = (
             f"its log {log.name} is damaged or cut short: {read.commits} transactions in it can "
             "be read, and more were written"
         )
-        return said, state
+        return message, state
     return None
 
 
 def _read(file: IO[bytes]) -> _Read | None:
-    """Follow the checksums of a log; None where its header is not whole."""
+    """Follow the checksums of a log; None if its header is invalid."""
     head = file.read(_HEAD)
     if len(head) < _HEAD:
         return None
@@ -130,7 +130,7 @@ def _read(file: IO[bytes]) -> _Read | None:
     frames = commits = lost = 0
     broken = False
     while len(frame := file.read(_FRAME + page)) == _FRAME + page:
-        ours = frame[8:16] == salts  # frames of an earlier log may follow: it is written over
+        ours = frame[8:16] == salts  # frames of an earlier log, with other salts, may follow
         ends_transaction = ours and frame[4:8] != bytes(4)
         if not broken:
             sums = _checksum(frame[_FRAME:], order, _checksum(frame[:8], order, sums))
@@ -144,7 +144,7 @@ def _read(file: IO[bytes]) -> _Read | None:
 
 
 def _skip_hole(file: IO[bytes], step: int) -> None:
-    """Skip a hole of any size in the file, by whole steps, to where there is data."""
+    """Skip a hole in a sparse file, in multiples of `step`, up to the next data."""
     place = file.tell()
     data = next_data(file)
     if data is None:
@@ -171,11 +171,11 @@ def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]
 
 @cache
 def _weights(pairs: int) -> tuple[NDArray[np.uint64], tuple[tuple[int, int], tuple[int, int]]]:
-    """Weights of the words in both sums, and the matrix that applies to the previous sums."""
+    """Weights of the words in both sums, and the matrix to apply to the previous sums."""
     weights = np.empty((2, 2 * pairs), np.uint64)
     (a, b), (c, d) = (1, 0), (0, 1)  # the step ((1, 1), (1, 2)) to the power 0
     for pair in reversed(range(pairs)):
-        # A pair enters as (x0, x0 + x1) and is carried on by the steps after it.
+        # A pair adds (x0, x0 + x1) to the sums, which the later steps then multiply.
         weights[:, 2 * pair] = a + b & _MODULO, c + d & _MODULO
         weights[:, 2 * pair + 1] = b, d
         a, b, c, d = a + b & _MODULO, a + 2 * b & _MODULO, c + d & _MODULO, c + 2 * d & _MODULO
@@ -183,9 +183,9 @@ def _weights(pairs: int) -> tuple[NDArray[np.uint64], tuple[tuple[int, int], tup
 
 
 def _frames_known(store: Path, salts: bytes) -> int:
-    """Frames of this log by its index in shared memory; 0 where there is no index.
+    """Number of frames according to the log's index (shared memory); 0 without an index.
 
-    The index outlives a killed process, so it shows whether the log was cut short since.
+    The index survives a killed process, so it shows whether the log was cut short afterwards.
     """
     try:
         with store.with_name(store.name + INDEX).open("rb") as file:

@@ -1,4 +1,4 @@
-"""What is said where a store has no runs of a study, and what it has."""
+"""The error for a store without runs of a study; it lists what the store has."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +10,12 @@ __all__ = ["NothingStored", "contents", "nothing_stored"]
 
 
 class NothingStored(UsageError):
-    """A store has no such runs of a study.
+    """The store has no such runs of the study.
 
     Attributes:
-        study: that was asked for.
-        path: of the store.
-        status: of all that it has.
+        study: the requested study.
+        path: the store.
+        status: the studies in the store.
     """
 
     study: str
@@ -27,27 +27,27 @@ def nothing_stored(
     path: Path, status: Sequence[StudyStatus], study: str, size: str = "", variant: str = "",
     *, finished: bool = False,
 ) -> NothingStored:  # fmt: skip
-    """What to raise where a store has no runs of a study.
+    """The error to raise if a store has no runs of a study.
 
     Args:
-        path, status: of the store.
-        size, variant: of the runs that were asked for; empty for any.
-        finished: whether only runs that are done would have done.
+        path, status: the store and the studies in it.
+        size, variant: size and variant of the requested runs; empty for any.
+        finished: whether only finished runs were accepted.
     """
     asked = " ".join(filter(None, (study, size, variant)))
     some = f"no finished run of {asked}" if finished else f"no runs of {asked}"
     of_size = f" --size {size}" if size else ""
     error = NothingStored(
         f"{some} in store {path}; it has {contents(status)}. Train them with `allometry run "
-        f"{study}{of_size} --store {path}`, or with the path of its file in the place of the "
-        f"name where the study is your own"
+        f"{study}{of_size} --store {path}`, or, if the study is yours, with the path of its file "
+        "instead of its name"
     )
     error.path, error.status, error.study = path, status, study
     return error
 
 
 def contents(status: Sequence[StudyStatus]) -> str:
-    """The studies of a store, each with its sizes and sets of changes; ``none`` where it is empty.
+    """The studies of a store, each with its sizes and sets of changes; ``none`` if it is empty.
 
     ``grokking (quick, paper), mine (quick, quick train.epochs=3)``
     """

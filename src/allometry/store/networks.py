@@ -1,4 +1,4 @@
-"""The trained networks kept beside a store."""
+"""Trained networks kept beside a store."""
 
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ __all__ = ["weights"]
 
 
 def weights(run_id: str, store: str | Path = "allometry.db") -> dict[str, NDArray[Any]]:
-    """The trained parameters of a run, by name, kept by ``run(..., keep="weights")``.
+    """The trained parameters of a run, by name, as kept by ``run(..., keep="weights")``.
 
     Args:
-        run_id: of the run, a column of every table.
-        store: the store beside which they are.
+        run_id: the run_id, a column of every table.
+        store: the store; its networks lie in a folder beside it.
 
     Raises:
-        UsageError: they were not kept.
-        DataError: the file is damaged.
+        UsageError: the weights were not kept.
+        DataError: their file is damaged.
     """
     return Kept.beside(resolved(store), "weights").weights(run_id)

@@ -1,4 +1,4 @@
-"""The files that a store's connection has open, and whether their names still lead to them."""
+"""The open files of a store's connection, and whether their paths still lead to them."""
 
 import sqlite3
 from pathlib import Path
@@ -20,11 +20,11 @@ def file_state(path: Path) -> tuple[object, ...]:
 
 
 class OpenFiles(NamedTuple):
-    """A store and its log as they were opened.
+    """A store and its log at the time of opening.
 
     Attributes:
-        path: of the store.
-        inodes: device and inode of both files; None for a missing one.
+        path: the store.
+        inodes: device and inode of the store and of its log; None for a missing file.
     """
 
     path: Path
@@ -35,23 +35,23 @@ class OpenFiles(NamedTuple):
         return cls(path, (_inode(path), _inode(path.with_name(path.name + LOG))))
 
     def check(self, connection: sqlite3.Connection) -> None:
-        """Refuse to go on when one of the files was moved, removed or replaced.
+        """Stop if one of the files was moved, removed or replaced.
 
-        First, the content of the log is written into the store's file, wherever that is now.
+        Before that, the content of the log is written into the opened file, wherever it is now.
 
         Raises:
-            DiskError: saying what happened.
+            DiskError: one of them was moved, removed or replaced.
         """
         if OpenFiles.of(self.path) == self:
             return
         try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            where = "all that was stored is in the file that was opened"
+            where = "everything stored is in the file that was opened"
         except sqlite3.Error as error:
-            where = f"what was stored last may be in its log alone ({error})"
+            where = f"the runs stored last may only be in its log ({error})"
         raise DiskError(
             f"store {self.path} or its log was moved, removed or replaced while it was written; "
-            f"{where}. Put that file back and start again: runs that are missing are trained"
+            f"{where}. Put that file back and start again: missing runs are trained again"
         )
 
 

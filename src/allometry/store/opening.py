@@ -1,4 +1,4 @@
-"""How the store's file is made, opened and copied."""
+"""Making, opening and copying the store's file."""
 
 import os
 import sqlite3
@@ -25,13 +25,13 @@ T = TypeVar("T")
 
 
 class Opened(NamedTuple):
-    """A file that was opened.
+    """An opened store.
 
     Attributes:
-        connection: to it.
-        faults: what was found to be wrong before anything was read, in words.
-        alone: whether a reader sees the file without a log, in a folder that it may not write:
-            what it reads is right only as long as nobody writes.
+        connection: connection to the file.
+        faults: damage found before anything was read, in words.
+        alone: whether the file is read without log and locks, because its folder is not
+            writable: reads are correct only while nobody writes.
     """
 
     connection: sqlite3.Connection
@@ -40,9 +40,9 @@ class Opened(NamedTuple):
 
 
 def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> Opened:
-    """The read-write connection; makes or migrates the file if needed. Take the lock first.
+    """Open for writing; makes or migrates the file if needed. Take the lock first.
 
-    Of a log that is damaged a copy is kept, as SQLite drops what it cannot read of it.
+    A damaged log is copied, because SQLite drops the part that it cannot read.
 
     Raises:
         UsageError, DataError, DiskError: as `open_reader`.
@@ -67,7 +67,7 @@ def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
             if version < len(migrations):
                 copy_to(connection, _free_name(path, f".version{version}"))
                 migrate(connection, version, migrations)
-            # SQLite opens its log with the first thing it reads.
+            # SQLite opens its log on the first read.
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
         except BaseException:
             connection.close()
@@ -78,25 +78,25 @@ def open_writer(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) ->
 def open_reader(
     path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS, *, whatever: bool = False
 ) -> Opened:
-    """A read-only connection; it works while a writer is active.
+    """Open for reading; works while a writer is active.
 
     Args:
-        path: of the store.
-        migrations: its versions.
-        whatever: read what can be read of a damaged log, too. SQLite then forgets that there was
-            more, so otherwise the file is opened without it, and the next writer finds it as it is.
+        path: path of the store.
+        migrations: migrations between its versions.
+        whatever: also read the readable part of a damaged log. SQLite may then discard the rest,
+            so by default a damaged log is ignored and left unchanged for the next writer.
 
     Raises:
-        UsageError: when there is no store at `path`.
-        DataError: when the file is no store, one of a newer version, or one of an older
-            version that cannot be read as it is.
-        DiskError: when its folder may not be entered, or a log in it not be read.
+        UsageError: there is no store at `path`.
+        DataError: the file is no store, has a newer version, or has an older version that
+            cannot be read without migration.
+        DiskError: the folder may not be entered, or a log in it not be read.
     """
     check_there(path)
     with sqlite_errors(path):
         _check_journal(path)
-        # In a folder without write access SQLite cannot make its shared memory. Without a
-        # log to replay, the file alone is the whole store.
+        # In a folder without write access SQLite cannot make its shared memory. If there is no
+        # log to replay, the file alone is the complete store.
         alone = not os.access(path.parent, os.W_OK) and unread_log(path) is None
         log = damage_of_log(path)
         without_log = alone or (log is not None and not whatever)
@@ -123,8 +123,8 @@ def check_there(path: Path) -> None:
     """Refuse a path without a store.
 
     Raises:
-        UsageError: saying how to make one, or that it is no file.
-        DataError: the store is gone and its log is not, or it has two names.
+        UsageError: there is no store, or the path is not a regular file.
+        DataError: the store is missing or empty, but its log is there.
     """
     if _is_nothing(path):
         raise UsageError(
@@ -134,22 +134,23 @@ def check_there(path: Path) -> None:
 
 
 def check_file(path: Path, *, write: bool) -> None:
-    """Refuse what is at the path of a store and can be none; before its lock is taken.
+    """Refuse a path that cannot be a store; call before its lock is taken.
 
-    Each name of a file has a log of its own. So one with several is not written, and not read
-    while a log stands beside another of its names.
+    Each name of a file (hard link) would get a separate log. So a file with several names is not
+    written, and is not read while a log lies beside another of its names.
 
     Raises:
-        UsageError: a folder, a pipe, a device.
-        DataError: it has several names; or it is missing or empty, and was a store.
-        DiskError: its folder may not be entered.
+        UsageError: the path is a folder, a pipe or a device.
+        DataError: the file has several names; or a file that was a store is missing or empty.
+        DiskError: the folder may not be entered.
     """
     if not _is_nothing(path):
         other = _other_name(path)
         if other is not None and (write or unread_log(other) is not None):
             raise DataError(
-                f"store {path} has another name, {other} (a hard link), and with a log for each "
-                f"runs would be lost: remove one of the names, or use a copy (cp {path} NEW.db)"
+                f"store {path} has another name, {other} (a hard link), and each name would get "
+                "its own log, so that runs would be lost: remove one of the names, or use a copy "
+                f"(cp {path} NEW.db)"
             )
     elif path.exists() and names_a_holder(path):
         raise DataError(
@@ -158,7 +159,7 @@ def check_file(path: Path, *, write: bool) -> None:
 
 
 def _other_name(path: Path) -> Path | None:
-    """Another name of the file: one in its folder, or ``?`` for one elsewhere; None for none."""
+    """Another name of the file: a path in its folder, or ``?`` if it is elsewhere; None if none."""
     with sqlite_errors(path):
         status = path.stat()
         if status.st_nlink == 1:
@@ -168,21 +169,21 @@ def _other_name(path: Path) -> Path | None:
 
 
 def _check_journal(path: Path) -> None:
-    """Refuse a store with a journal that would undo it.
+    """Refuse a store beside a journal that SQLite would write over it.
 
     Raises:
-        DataError: saying what to do.
+        DataError: there is such a journal; the message says what to do.
     """
     journal = foreign_journal(path)
     if journal is not None:
         raise DataError(
-            f"{journal} is an unfinished change of another file, which would be written over store "
-            f"{path}: move {journal.name} to another folder and try again"
+            f"{journal} belongs to an unfinished change of another file, and SQLite would write it "
+            f"over store {path}: move {journal.name} to another folder and try again"
         )
 
 
 def _is_nothing(path: Path) -> bool:
-    """Whether a new store can be made here.
+    """Whether the path is free for a new store: the file is missing or empty, without a log.
 
     Raises:
         UsageError, DataError, DiskError: as `check_file`.
@@ -197,10 +198,10 @@ def _is_nothing(path: Path) -> bool:
 
 
 def _refuse_log_alone(path: Path) -> None:
-    """Refuse to make a store where the log of another one would be taken for its own.
+    """Refuse to make a store beside the log of another store, which SQLite would use for it.
 
     Raises:
-        DataError: saying what to do.
+        DataError: there is such a log; the message says what to do.
     """
     with sqlite_errors(path):
         log = unread_log(path)
@@ -217,20 +218,20 @@ def make(
     fill: Callable[[sqlite3.Connection], T],
     migrations: Sequence[Sequence[str]] = MIGRATIONS,
 ) -> T:
-    """Make a new store, renamed into place when complete: a file that exists can be read.
+    """Make a new store under a temporary name, and rename it when it is complete.
 
     Args:
-        path: of the store; take its lock first.
-        fill: writes what is in it from the start, in one transaction.
+        path: path of the store; take its lock first.
+        fill: function that writes the initial content, in one transaction.
 
     Returns:
-        what `fill` gives.
+        the result of `fill`.
     """
     _refuse_log_alone(path)
     with written(path) as part:
         connection = _connect(part, "rw")
         try:
-            # Of the part alone: killed or not, no log of it is left.
+            # A journal in memory, so that a killed process leaves no log of the temporary file.
             connection.execute("PRAGMA journal_mode = MEMORY")
             migrate(connection, 0, migrations)
             connection.execute("BEGIN IMMEDIATE")
@@ -249,7 +250,7 @@ def _connect(path: Path, mode: str, more: str = "") -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     connection.execute("PRAGMA mmap_size = 0")
-    # A damaged text need not be UTF-8; it is found by its hash, not by an exception.
+    # A damaged text may not be UTF-8. It should be detected by its hash, not by an exception.
     connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     return connection
 
@@ -257,39 +258,37 @@ def _connect(path: Path, mode: str, more: str = "") -> sqlite3.Connection:
 def copy_to(connection: sqlite3.Connection, path: Path) -> None:
     """A compact copy of the whole store in a new file, on disk when this returns.
 
-    Copying the file itself may miss what is still in its log.
+    Copying the file by other means may miss runs that are still in its log.
 
     Raises:
-        UsageError: when the file exists, also where another process has made it since.
-        DataError: the store that is copied is damaged.
+        UsageError: the file exists, or another process has made it meanwhile.
+        DataError: the copied store is damaged.
         DiskError: the copy cannot be written.
     """
     with sqlite_errors(path):
         try:
             with written(path, new=True) as part:
                 _vacuum_into(connection, part)
-                # Here, where a kill leaves no more than the part: to make it a store with a log
-                # SQLite writes a journal, which a store has none of.
+                # Set on the temporary file: SQLite writes a journal while it changes the mode, and
+                # after a kill only the temporary file and its journal are left.
                 with closing(_connect(part, "rw")) as copy:
                     copy.execute("PRAGMA journal_mode = WAL")
         except FileExistsError as error:
-            raise UsageError(
-                f"{path} exists: name a file that does not, or move that one away"
-            ) from error
+            raise UsageError(f"{path} exists: name a new file, or move that one away") from error
 
 
 def _vacuum_into(connection: sqlite3.Connection, part: Path) -> None:
     try:
-        # As bytes: a name need not be UTF-8.
+        # As bytes, because a file name may not be UTF-8.
         connection.execute("VACUUM INTO CAST(? AS TEXT)", (os.fsencode(part),))
     except sqlite3.DatabaseError:
-        # SQLite does not say which file it means. It says that the disk is full, too, where a
-        # damaged page of the store names one far behind its end.
+        # SQLite does not say which file failed. It also reports a full disk if a damaged page of
+        # the store refers to a page far beyond the end of the file.
         source = Path(connection.execute("PRAGMA database_list").fetchone()[2])
         with sqlite_errors(source):
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise damaged(source, found) from None
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise damaged(source, verdict) from None
         raise
 
 

@@ -1,4 +1,4 @@
-"""Plans kept in a store: what is expected of runs, written before the runs are declared."""
+"""Plans in a store: predictions about runs, written before the runs are declared."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,14 +26,14 @@ def insert(
     predicted: Mapping[str, object],
     made_at: str,
 ) -> bool:
-    """Keep a plan; call inside a transaction. A plan that is there already keeps its time.
+    """Store a plan; call inside a transaction. A plan that is already stored keeps its time.
 
     Args:
         runs: run_ids of the planned runs.
-        predicted: what is expected of them, as JSON data.
+        predicted: predictions about them, as JSON data.
 
     Returns:
-        whether it was not there before.
+        whether the plan is new.
 
     Raises:
         UsageError: `predicted` is no JSON data.
@@ -43,7 +43,7 @@ def insert(
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"stage {stage!r}: predicted= takes JSON data, finite numbers, texts, lists and "
-            f"dictionaries, got what is none: {error}"
+            f"dictionaries, got something else: {error}"
         ) from error
     named = (*key, stage, document)
     row = (digest(*named), *named, made_at)
@@ -51,7 +51,7 @@ def insert(
 
 
 def damage(row: Row) -> str | None:
-    """What is wrong with a row of table ``plans``; None when nothing is."""
+    """The damage of a row of table ``plans`` in words; None if it is intact."""
     return None if matches_its_hash(row) else "the plan of a stage is damaged"
 
 
@@ -59,7 +59,7 @@ def committed(rows: Iterable[Row], key: Key) -> list[CommittedPlan]:
     """The plans of a key, the oldest first.
 
     Raises:
-        DataError: one is not as allometry writes it, in a store from elsewhere.
+        DataError: a plan is not as allometry writes it; other programs may have written the store.
     """
     plans = [_plan(*row[4:7]) for row in rows if row[1:4] == key]
     return sorted(plans, key=lambda plan: plan.made_at)

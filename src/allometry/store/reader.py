@@ -1,4 +1,4 @@
-"""Reading an open store; what is read is checked."""
+"""Reading an open store, with checks of everything that is read."""
 
 import json
 import sqlite3
@@ -31,7 +31,7 @@ from allometry.tables.plans import CommittedPlan
 from allometry.tables.table import Table
 
 if TYPE_CHECKING:
-    # Specs bring pydantic, which reading a store does not need.
+    # Importing specs loads pydantic, which reading a store does not need.
     from allometry.spec import Experiment
 
 __all__ = ["Reader"]
@@ -40,24 +40,24 @@ E = TypeVar("E", bound="Experiment")
 
 
 class Reader:
-    """Reads a store; the one writer of a store reads through it, too.
+    """A store open for reading; base class of the writer.
 
-    A damaged index can hide a stored run. Where a search finds nothing, all rows are read, to
-    tell a missing run from a hidden one.
+    A damaged index can hide a stored run. If a search finds nothing, all rows are read, to
+    distinguish a missing run from a hidden one.
     """
 
     def __init__(self, path: Path, opened: Opened):
         self.path = path
         self._connection, self._faults, alone = opened
         self._state = file_state(path) if alone else None
-        self._mends = False  # whether it mends faults found at opening; the writer does
+        self._mends = False  # whether faults found at opening are repaired; the writer does so
 
     def pending(self, specs: Sequence[E]) -> list[E]:
         """The runs that are not stored.
 
         Raises:
-            DataError: a run is stored under the same name with another spec.
-                The message names the field that changed.
+            DataError: a run is stored under the same run_id with another spec; the message names
+                the field that differs.
         """
         from allometry.spec import run_ids, texts
 
@@ -72,9 +72,9 @@ class Reader:
             return [spec for name, spec in zip(names, specs, strict=True) if name in left]
 
     def _specs_of(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """(run_id, spec) of the runs with these names, and perhaps of others."""
+        """(run_id, spec) of the runs with these names, possibly also of other runs."""
         ((stored,),) = self._all("SELECT count(*) FROM runs")
-        # Reading all of a million runs in order takes a third of the time of looking each one up.
+        # Reading a million runs in order takes a third of the time of looking up each of them.
         if len(names) * 3 > stored:
             return self._each("SELECT +run_id, spec FROM runs NOT INDEXED")
         return self._each(
@@ -83,7 +83,7 @@ class Reader:
         )
 
     def check(self, specs: Sequence["Experiment"]) -> tuple[Damage, ...]:
-        """Damage to these runs, to declarations and to exclusions, found by hashes; quick."""
+        """Damage to these runs, declarations, exclusions, plans and the index, found by hashes."""
         from allometry.spec import run_ids
 
         names = json.dumps(run_ids(specs))
@@ -101,14 +101,14 @@ class Reader:
         """The stored runs of a size of a study, one row each, in declared order.
 
         Columns: run_id, study, seed, those of the measures, status, seconds. An excluded run
-        has status ``excluded``; where there is one, column ``excluded_because`` has the reasons.
+        has status ``excluded``; if there are any, column ``excluded_because`` has the reasons.
 
         Args:
-            only: the run_ids wanted; all declared ones when None.
+            only: run_ids to include; None for all declared ones.
 
         Raises:
-            UsageError: when no such runs were declared.
-            DataError: when a run is not as it was written; the message names it.
+            UsageError: no such runs were declared.
+            DataError: a run is damaged; the message names it.
         """
         with self._reading():
             names = self.declared(study, size, variant)
@@ -118,17 +118,17 @@ class Reader:
             return rows.table(study, plans)
 
     def table_of(self, study: str, specs: Sequence["Experiment"]) -> Table:
-        """A table of those of these runs that are stored, whether declared or not."""
+        """A table of the stored runs among these, whether declared or not."""
         from allometry.spec import run_ids
 
         with self._reading():
             return self._rows_of(run_ids(specs)).table(study)
 
     def sample(self, study: str, size: str, variant: str, most: int) -> Table:
-        """At most `most` stored runs of a size of a study, spaced evenly over its table.
+        """At most `most` stored runs of a size of a study, evenly spaced over its table.
 
         Raises:
-            DataError: when one of them is not as it was written; the message names it.
+            DataError: one of them is damaged; the message names it.
         """
         with self._reading():
             names = [name for (name,) in self._each(STORED, (study, size, variant))]
@@ -136,7 +136,7 @@ class Reader:
             return self._rows_of(names[::step]).table(study)
 
     def _rows_of(self, names: Sequence[str], only: Collection[str] | None = None) -> Rows:
-        """Rows of the stored runs among `names`, in this order; with `only`, of those in it."""
+        """Rows of the stored runs among `names`, in this order; if given, only those in `only`."""
         rows, reasons, missing = Rows(), self.exclusions(), set(names)
         for stored in self._stored(names):
             self._refuse(stored.run_id, damage(stored))
@@ -158,7 +158,11 @@ class Reader:
             self._refuse(stored.run_id, str(error))
 
     def _refuse_hidden(self, names: Collection[str]) -> None:
-        """Refuse the store if it may hold one of these runs, which a search did not find."""
+        """Refuse the store if it may hold one of these runs, which a search did not find.
+
+        Raises:
+            DataError: the index hides such a run, or does not match the rows.
+        """
         if names:
             for (name,) in self._each("SELECT +run_id FROM runs NOT INDEXED"):
                 self._refuse(name, "the index hides it" if name in names else None)
@@ -173,7 +177,7 @@ class Reader:
         """The reason of every excluded run, by run_id.
 
         Raises:
-            DataError: when one is not as it was written.
+            DataError: a reason is damaged.
         """
         rows = self._all(f"SELECT {EXCLUDED} FROM excluded")
         for row in rows:
@@ -181,10 +185,10 @@ class Reader:
         return {run_id: reason for run_id, reason, *_ in rows}
 
     def plans(self, study: str, size: str, variant: str = "") -> list[CommittedPlan]:
-        """The plans kept for a size of a study, oldest first, with the times its runs finished.
+        """The plans of a size of a study, oldest first, with the times their runs finished.
 
         Raises:
-            DataError: when one is not as it was written.
+            DataError: a plan is damaged.
         """
         with self._reading():
             rows = self._all(f"SELECT {store_plans.PLANS} FROM plans NOT INDEXED")
@@ -205,7 +209,7 @@ class Reader:
         return [run_id for _, run_id in sorted(places)]
 
     def _declared_rows(self) -> Iterator[Row]:
-        """All rows of table ``declared``, each checked to be whole and in its place."""
+        """All rows of table ``declared``, checked for damage and order."""
         for row, what in checked(self._each(ALL_DECLARED)):
             self._refuse(row[3], what)
             yield row
@@ -220,13 +224,13 @@ class Reader:
             return [one.run_id for one in stored]
 
     def trajectories(self, run_id: str) -> dict[str, NDArray[Any]]:
-        """The arrays of one run by name; {} for none.
+        """The trajectories of one run by name; empty if it has none.
 
-        The first axis is the point along training.
+        The first axis of each array is the point along training.
 
         Raises:
-            UsageError: when no such run is stored.
-            DataError: when it is not as it was written.
+            UsageError: no such run is stored.
+            DataError: the run is damaged.
         """
         with self._reading():
             try:
@@ -236,22 +240,22 @@ class Reader:
                 raise
 
     def spec(self, run_id: str) -> dict[str, Any]:
-        """The document of the spec of one run, with all fields that it had when it was stored.
+        """The spec of one run as a JSON document, with all fields it had when it was stored.
 
         Raises:
-            UsageError: when no such run is stored.
-            DataError: when it is not as it was written.
+            UsageError: no such run is stored.
+            DataError: the run is damaged.
         """
         with self._reading():
             return self._json(run_id, self._one(run_id).spec)
 
     def _one(self, run_id: str) -> Record:
-        """A stored run, checked to be whole."""
-        found = list(self._stored([run_id]))
-        if not found:
+        """A stored run, checked for damage."""
+        records = list(self._stored([run_id]))
+        if not records:
             self._refuse_hidden([run_id])
             raise UsageError(f"no run {run_id!r} in store {self.path}")
-        (stored,) = found
+        (stored,) = records
         self._refuse(run_id, damage(stored))
         return stored
 
@@ -260,7 +264,7 @@ class Reader:
     ) -> list[tuple[dict[str, object], int]]:
         """Provenance of a study's runs: each document with its number of runs, oldest first."""
         with self._reading():
-            first: dict[str, str] = {}  # when the first run of each document was finished
+            first: dict[str, str] = {}  # document to the time its first run finished
             runs: Counter[str] = Counter()
             for stored in self._whole_rows(set(self.declared(study, size, variant))):
                 name, when = stored.provenance, stored.finished_at
@@ -274,26 +278,28 @@ class Reader:
             return [(self._json(name, documents[name]), runs[name]) for name in in_order]
 
     def status(self) -> list[StudyStatus]:
-        """One entry for each size of each study that was declared."""
+        """One entry for each declared study, size and variant."""
         with self._reading():
             declared = [row[:4] for row in self._declared_rows()]
             runs = self._whole_rows({run_id for *_, run_id in declared})
             return statuses(declared, runs, self.exclusions())
 
     def counts(self) -> list[StudyStatus]:
-        """What `status` gives, but counted by SQLite without checks, for a caller every second.
+        """The result of `status`, counted by SQLite without checking hashes.
+
+        It is fast enough to call every second.
 
         Raises:
-            DataError: the file is damaged, or holds what allometry does not write.
+            DataError: the file is damaged, or has values that allometry does not write.
         """
         with self._reading() as connection:
             return counted(connection, self.path)
 
     def _whole_rows(self, names: Collection[str]) -> Iterator[Record]:
-        """These runs without their trajectories, in the order they stand in the file.
+        """These runs without their trajectories, in the order of the file.
 
-        If one of them is missing, all other runs of the store must be whole: a run with a
-        damaged name may be the missing one.
+        If one of them is missing, all other runs of the store must be undamaged: a run with a
+        damaged name could be the missing one.
         """
         missing = set(names)
         for stored in self._rows():
@@ -314,21 +320,24 @@ class Reader:
             yield Record(*(*fields, None))
 
     def verify(self) -> Verification:
-        """Read and hash everything again; works on a damaged file as far as it can be read."""
+        """Read and hash everything again; a damaged file is read as far as possible."""
         with sqlite_errors(self.path):
             if not has_tables(self._connection):
                 return self._with_faults(Verification(0, ()))
             with self._one_state() as connection:
                 return self._with_faults(store_verify.verify(connection))
 
-    def _with_faults(self, found: Verification) -> Verification:
+    def _with_faults(self, verification: Verification) -> Verification:
         faults = (Damage("", fault) for fault in self._faults)
-        return Verification(found.runs, (*found.damaged, *faults))
+        return Verification(verification.runs, (*verification.damaged, *faults))
 
     # ---- copies ------------------------------------------------------------------------------
 
     def backup(self, path: str | Path) -> None:
-        """Write a compact copy to a new file. A copy of the file itself may miss its last runs."""
+        """Write a compact copy to a new file.
+
+        Copying the file by other means may miss the last runs, which are still in its log.
+        """
         with self._allowed():
             copy_to(self._connection, resolved(path))
 
@@ -336,12 +345,12 @@ class Reader:
         """Copy everything intact into a new store.
 
         Returns:
-            the number of runs copied, and the damage left behind.
+            the number of copied runs, and the damage that was not copied.
         """
         if not has_tables(self._connection):
             raise DataError(f"{self.path}: {self._faults[0]}; nothing can be copied from it")
         with closing(open_reader(self.path, whatever=True).connection) as whole:
-            whole.execute("BEGIN")  # one state of the store, whatever is written meanwhile
+            whole.execute("BEGIN")  # a consistent snapshot while another process writes
             copied = new_store(path, lambda copy: store_verify.salvage(whole, copy))
         return self._with_faults(copied)
 
@@ -361,7 +370,7 @@ class Reader:
 
     @contextmanager
     def _one_state(self) -> Iterator[sqlite3.Connection]:
-        """One state of the store for all that is read, whatever is written meanwhile."""
+        """Read from one consistent snapshot of the store while another process may write."""
         if self._connection.in_transaction:
             yield self._connection
             return
@@ -369,20 +378,25 @@ class Reader:
         try:
             yield self._connection
         finally:
-            if self._connection.in_transaction:  # some errors end it
-                self._connection.execute("ROLLBACK")  # COMMIT fails on what cannot be read
+            if self._connection.in_transaction:  # some errors end the transaction
+                self._connection.execute("ROLLBACK")  # COMMIT would fail on an unreadable file
 
     @contextmanager
     def _allowed(self) -> Iterator[None]:
-        """Read only a store that was whole at opening; raise if it was written meanwhile."""
+        """Allow reading only if the store was undamaged at opening and is not written meanwhile.
+
+        Raises:
+            DataError: the store was damaged at opening.
+            StoreBusyError: it was written while it was read without locks.
+        """
         with sqlite_errors(self.path):
             if self._faults and not self._mends:
                 self._refuse("", self._faults[0])
             yield
             if self._state is not None and self._state != file_state(self.path):
                 raise StoreBusyError(
-                    f"store {self.path} was written while it was read, in a folder where no lock "
-                    "can be shared: read it again"
+                    f"store {self.path} was written while it was read, in a folder without write "
+                    "access, where readers cannot lock it: read it again"
                 )
 
     def _refuse(self, run_id: object, what: str | None) -> None:
@@ -394,6 +408,6 @@ class Reader:
             return dict(read_json(text))
         except (DataError, TypeError, ValueError) as error:
             raise DataError(
-                f"store {self.path}: the text kept with {name[:12]} is damaged ({error}); "
+                f"store {self.path}: the text stored for {name[:12]} is damaged ({error}); "
                 f"`allometry verify --store {self.path}` lists all damage"
             ) from error

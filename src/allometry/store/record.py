@@ -1,4 +1,4 @@
-"""One run as it is stored: strict JSON, safetensors bytes and a SHA-256 over all of it."""
+"""The stored form of a run: strict JSON, safetensors bytes and a SHA-256 over everything."""
 
 import hashlib
 import json
@@ -23,9 +23,9 @@ __all__ = [
 ]  # fmt: skip
 
 STATUSES = get_args(Status)
-LONGEST = 1e15  # seconds
+LONGEST = 1e15  # largest number of seconds stored
 _CELLS = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character beyond 16 bits, or of none
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # a surrogate: half of a character beyond 16 bits
 _DECODER = json.JSONDecoder()
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
@@ -35,10 +35,10 @@ class Record(NamedTuple):
 
     Attributes:
         provenance: SHA-256 of the provenance document.
-        arrays_sha256: SHA-256 of `trajectories`, empty if there are none. It allows a row
+        arrays_sha256: SHA-256 of `trajectories`, empty if the run has none. It allows a row
             to be checked without reading its arrays.
-        sha256: over every other field (`digest`).
-        trajectories: safetensors bytes, None when there are none.
+        sha256: hash of all other fields except `trajectories` (`digest`).
+        trajectories: safetensors bytes; None if the run has none.
     """
 
     run_id: str
@@ -57,7 +57,7 @@ def records(results: Sequence[RunResult], provenance: str, finished_at: str) -> 
     """The records of finished runs.
 
     Raises:
-        UsageError: when a value cannot be stored, naming the column or array.
+        UsageError: a value cannot be stored; the message names the column or array.
     """
     from allometry.spec import run_ids, texts
 
@@ -86,10 +86,10 @@ RULES = {
 
 
 def check_storable(result: RunResult) -> None:
-    """Refuse what cannot be stored.
+    """Refuse a result that cannot be stored.
 
     Raises:
-        UsageError: naming the field, column or array.
+        UsageError: names the field, column or array.
     """
     check_fields("a RunResult", result, RULES)
     encode_row(result.row)
@@ -113,22 +113,22 @@ def _record(result: RunResult, run_id: str, spec: str, provenance: str, finished
 
 
 def digest(*fields: str | float) -> str:
-    """SHA-256 (hex) of a JSON array of the fields in ASCII: anyone can recompute it."""
-    # As json.dumps with tight separators writes them, several times faster.
+    """SHA-256 (hex) of the fields as a JSON array in ASCII, so that other programs can check it."""
+    # Equal to json.dumps with separators (",", ":"), several times faster.
     parts = [_ascii(f) if isinstance(f, str) else repr(f) for f in fields]
     return hashlib.sha256(f"[{','.join(parts)}]".encode("ascii")).hexdigest()
 
 
 def damage(stored: Record, *, arrays: bool = True) -> str | None:
-    """What does not match the hashes of a stored run; None if everything does.
+    """The damage of a stored run in words; None if it matches its hashes.
 
     Args:
-        stored: values as SQLite gave them, of any type.
-        arrays: check the bytes of the trajectories too.
+        stored: values as SQLite returned them, of any type.
+        arrays: whether to check the bytes of the trajectories too.
     """
     texts = (*stored[:4], *stored[5:9])
     if {*map(type, texts)} != {str} or type(stored.seconds) is not float:
-        return "a field is no longer of its type"
+        return "a field no longer has its type"
     if digest(*stored[:8]) != stored.sha256:
         return "its content no longer matches its SHA-256"
     if arrays:
@@ -141,12 +141,12 @@ def damage(stored: Record, *, arrays: bool = True) -> str | None:
 
 
 def decoded(stored: Record) -> tuple[int, dict[str, Cell]]:
-    """Seed and cells of a record whose hashes are right.
+    """Seed and cells of a record that matches its hashes.
 
-    Anyone can compute a hash, so a store from elsewhere may hold anything under a right one.
+    Anyone can compute a hash, so a store from elsewhere may have any content under a valid one.
 
     Raises:
-        DataError: saying what is not as allometry writes it.
+        DataError: names the value that is not as allometry writes it.
     """
     if stored.status not in STATUSES:
         raise DataError(f"its status is {stored.status[:40]!r}")
@@ -155,7 +155,7 @@ def decoded(stored: Record) -> tuple[int, dict[str, Cell]]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(f"its content is not as allometry writes it ({_brief(error)})") from error
     if type(seed) is not int or not SMALLEST <= seed <= LARGEST:
-        raise DataError("its seed is no whole number")
+        raise DataError("its seed is not an integer of 64 bits")
     for name, value in row.items():
         if name in RESERVED or not _is_cell(value):
             raise DataError(f"its column {name[:40]!r} is not as allometry writes it")
@@ -178,15 +178,15 @@ def canonical(document: Mapping[str, object]) -> str:
 
 
 def encode_row(row: Mapping[str, Cell]) -> str:
-    """Strict JSON, columns in their order; a non-finite float becomes ``{"float": "nan"}``.
+    """Strict JSON with columns in their order; a non-finite float becomes ``{"float": "nan"}``.
 
     Raises:
-        UsageError: naming a column whose name is taken or whose value is no number or string.
+        UsageError: a column's name is reserved, or its value is neither a number nor a string.
     """
     taken = [name for name in RESERVED if name in row]
     if taken:
         raise UsageError(
-            f"a measure gave column {taken[0]!r}, which every table has already; rename it"
+            f"a measure gave column {taken[0]!r}, which every table already has; rename it"
         )
     text = _CELLS({name: _encode_cell(name, value) for name, value in row.items()})
     if _HALF.search(text):
@@ -195,7 +195,7 @@ def encode_row(row: Mapping[str, Cell]) -> str:
 
 
 def _refuse_halves(row: Mapping[str, Cell]) -> None:
-    """Refuse lone surrogates, which no file in UTF-8 can hold."""
+    """Refuse lone surrogates, which UTF-8 cannot encode."""
     for name, value in row.items():
         for text in (name, value):
             if isinstance(text, str) and text != text.encode("utf-8", "replace").decode():
@@ -214,14 +214,14 @@ def _encode_cell(name: str, value: object) -> object:
         return {"float": repr(value)}
     if isinstance(value, int) and not SMALLEST <= value <= LARGEST:
         raise UsageError(
-            f"column {name!r}: a whole number from -2**63 to 2**64-1 expected, as no other is kept "
-            f"exactly, got one of {value.bit_length()} bits; give a float or a string"
+            f"column {name!r}: an integer from -2**63 to 2**64-1 expected, since others cannot be "
+            f"stored exactly, got one of {value.bit_length()} bits; give a float or a string"
         )
     return value
 
 
 def parsed(text: str) -> Any:
-    """Parse JSON whose hash has been checked, so nothing can precede or follow the document."""
+    """Parse JSON whose hash has been checked, so that text around the document is impossible."""
     return _DECODER.raw_decode(text)[0]
 
 
@@ -236,10 +236,10 @@ def decode_row(text: str) -> dict[str, Cell]:
 
 
 def encode_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes | None:
-    """Safetensors bytes, None for no arrays.
+    """Safetensors bytes; None without arrays.
 
     Raises:
-        UsageError: naming an array that safetensors cannot store exactly.
+        UsageError: safetensors cannot store an array exactly; the message names it.
     """
     if not arrays:
         return None
@@ -251,8 +251,8 @@ def encode_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes | None:
 
 
 def _dense(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    # safetensors reads a contiguous block from the array's address whatever its
-    # strides are, so a transposed view would be written as wrong numbers.
+    # safetensors reads a contiguous block from the array's address and ignores its
+    # strides, so a transposed view would be written as wrong numbers.
     dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     for name, array in dense.items():
         if array.dtype.name not in ARRAY_DTYPES:
@@ -267,12 +267,12 @@ def decode_arrays(data: bytes | None) -> dict[str, NDArray[Any]]:
     """The inverse of `encode_arrays`.
 
     Raises:
-        DataError: for bytes that are not safetensors.
+        DataError: the bytes are not safetensors, or have a type that NumPy lacks.
     """
     if data is None:
         return {}
     try:
         return dict(load(data))
-    # KeyError: of a type that NumPy has not.
+    # KeyError: a type that NumPy lacks.
     except (SafetensorError, KeyError, ValueError) as error:
         raise DataError(f"its trajectories are not readable ({_brief(error)})") from error

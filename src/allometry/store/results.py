@@ -1,4 +1,4 @@
-"""Read what a store holds: a study's table, which of its sizes, which of its variants."""
+"""Read a study's table from a store, and find out which sizes and variants are stored."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from allometry.store.missing import nothing_stored
 from allometry.tables.table import Table
 
 if TYPE_CHECKING:
-    # Specs bring pydantic, which reading a store does not need.
+    # Importing specs loads pydantic, which reading a store does not need.
     from allometry.spec import Experiment
 
 __all__ = ["declared_now", "stored_size", "stored_variant", "table"]
@@ -39,14 +39,13 @@ def table(
         store: the SQLite file.
         size: one of the study's sizes; None for the largest one stored.
         changes: as given to `run` (``--set``).
-        sizes: the study's sizes from small to large, where they are not those of the
-            shipped studies.
-        specs: `Study.specs` where the study is at hand: runs that it does not declare now are
+        sizes: the study's sizes from small to large; by default those of the shipped studies.
+        specs: `Study.specs`, if the study is available: runs that it no longer declares are
             left out (`declared_now`).
 
     Raises:
-        UsageError: when no such runs are stored.
-        DataError: when a stored run is damaged.
+        UsageError: no such runs are stored.
+        DataError: a stored run is damaged.
     """
     with Store(Path(store)) as opened:
         size = size or stored_size(opened, study, sizes)
@@ -57,19 +56,19 @@ def table(
 
 
 def declared_now(rows: Table, specs: Sequence["Experiment"], study: str, size: str) -> Table:
-    """Those runs of a table that a study declares as it is now, with any seeds, or planned.
+    """The runs of a table that the study now declares, with any seeds, or has planned.
 
-    Another file whose study has the same name, or the same file before it was edited, may have
-    declared the others. A warning says how many are left out.
+    The other runs were declared by another file whose study has the same name, or by the same
+    file before it was edited. A warning says how many are left out.
 
     Args:
-        rows: of the runs stored under the name of the study.
-        specs: what it declares now.
+        rows: the runs stored under the name of the study.
+        specs: the runs that the study declares now.
         study: its name.
-        size: of the runs.
+        size: size of the runs.
 
     Raises:
-        UsageError: when all runs are of that kind.
+        UsageError: no run is left.
     """
     from allometry.spec import run_ids
 
@@ -90,8 +89,8 @@ def declared_now(rows: Table, specs: Sequence["Experiment"], study: str, size: s
     )
     if not kept:
         raise UsageError(
-            f"{left_out}: run it again (stored runs are found, not trained again); those are in "
-            f"the table of that name: allometry table {study} --size {size}"
+            f"{left_out}: run the study again (stored runs are reused, not trained again); the "
+            f"runs left out are in the table of that name: allometry table {study} --size {size}"
         )
     _log.warning("%s: they are left out", left_out)
     return rows.take(np.array(kept))
@@ -103,10 +102,10 @@ def stored_size(store: Store, study: str, sizes: Sequence[str] = SIZES) -> str:
     Args:
         store: the open store.
         study: the name of the study.
-        sizes: the study's sizes from small to large; any others come after them, by name.
+        sizes: the study's sizes from small to large; other sizes are tried after these, by name.
 
     Raises:
-        UsageError: when there is none.
+        UsageError: no size has a finished run.
     """
     # Counted without hashes, for the table that follows checks every run.
     stored = {entry.size for entry in store.counts() if entry.study == study and entry.done}
@@ -117,10 +116,10 @@ def stored_size(store: Store, study: str, sizes: Sequence[str] = SIZES) -> str:
 
 
 def stored_variant(store: Store, study: str, size: str, changes: Changes) -> str:
-    """The name under which the store has runs with these changes, or would have them.
+    """The name under which the store has, or would have, runs with these changes.
 
-    A store that was written when names kept the text as typed may say ``1e-3`` where
-    `variant` says ``0.001``; its runs are found all the same.
+    Older versions of allometry kept changes as typed, such as ``1e-3`` where `variant` gives
+    ``0.001``. Such names are recognised.
     """
     name = variant(changes)
     if not changes:

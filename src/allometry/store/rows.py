@@ -12,11 +12,11 @@ from allometry.training.result import Cell
 
 __all__ = ["Rows"]
 
-STORED = ("run_id", "seed", "status", "excluded_because", "seconds")  # no measures
+STORED = ("run_id", "seed", "status", "excluded_because", "seconds")  # all but the measures
 
 
 class Rows:
-    """Rows collected as columns: a dict for each row would take several times the memory."""
+    """Rows collected as columns; a dict for each row would take several times the memory."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -28,10 +28,10 @@ class Rows:
         """Append a stored run; columns that a run lacks are None in its row.
 
         Args:
-            reason: why the run is excluded; None where it is not.
+            reason: why the run is excluded; None if it is not.
 
         Raises:
-            DataError: saying what of it is not as allometry writes it.
+            DataError: a value is not as allometry writes it.
         """
         seed, row = decoded(stored)
         status = stored.status if reason is None else "excluded"
@@ -48,7 +48,7 @@ class Rows:
         self._count += 1
 
     def table(self, study: str, plans: Sequence[CommittedPlan] = ()) -> Table:
-        """The runs added, as the table of a study."""
+        """The added runs as the table of a study."""
         stored = self._stored
         reasons = stored["excluded_because"]
         columns = {

@@ -1,4 +1,4 @@
-"""Text drawn from a stored language model."""
+"""Text sampled from a stored language model."""
 
 from pathlib import Path
 from typing import Any
@@ -27,29 +27,29 @@ def sample(
     temperature: float = 1.0,
     seed: int = 0,
 ) -> str:
-    """Text drawn token by token from a trained language model, as it goes on after a prompt.
+    """Text sampled token by token from a trained language model, as continuation of a prompt.
 
-    The model and its tokeniser are read from the spec that the store has, its parameters from
-    beside the store, where ``run(..., keep="weights")`` kept them. Tokens of bytes need nothing
-    else; those of characters and byte pairs need the text of the data: a corpus of the catalogue,
-    or one's own that this process has read with `al.datasets.read_text`, also by `al.study(path)`.
+    The model and its tokeniser are read from the stored spec, the parameters from the folder
+    beside the store where ``run(..., keep="weights")`` kept them. Byte tokens need nothing else.
+    Characters and byte pairs need the text of the data: a corpus of the catalogue, or a text that
+    this process has read with `al.datasets.read_text` (`al.study(path)` reads that of a study).
 
     Args:
-        run_id: of the run, or at least its first 6 characters where no other begins with them.
-        store: file the run is kept in.
-        prompt: what the text follows. Of a longer one the model sees the last `context` tokens.
-        tokens: how many are drawn.
-        temperature: what logits are divided by; 0 takes the most probable token each time.
-        seed: of the draws; the same gives the same text.
+        run_id: run_id of the run, or at least 6 first characters that no other run_id shares.
+        store: file that keeps the run.
+        prompt: text to continue. The model sees at most its last `context` tokens.
+        tokens: number of tokens to sample.
+        temperature: divisor of the logits; 0 always takes the most probable token.
+        seed: seed of the sampling; the same seed gives the same text.
 
     Returns:
-        the text without the prompt. Bytes that are no UTF-8 are U+FFFD.
+        the text without the prompt. Bytes that are not valid UTF-8 become U+FFFD.
 
     Raises:
-        UsageError: the run is not stored, is of no language model of text, has no weights that
-            were kept; the prompt is empty or has characters that the vocabulary has not.
-        DataError: spec or weights are damaged or of another version; the text is not here; the
-            network has diverged.
+        UsageError: the run is not stored, is not a language model on text, or has no kept
+            weights; the prompt is empty or has characters outside the vocabulary.
+        DataError: spec or weights are damaged or of another version; the text of the data is
+            missing; the network has diverged.
     """
     run_id, model, data = _read(run_id, store)
     params = weights(run_id, store)
@@ -57,7 +57,7 @@ def sample(
     if kept != expected:
         raise DataError(
             f"run {run_id[:12]}: kept weights of {expected:,} parameters expected, got {kept:,}; "
-            "they are of another run, or its LanguageModel is not the one of Allometry"
+            "they belong to another run, or its LanguageModel is not Allometry's"
         )
     return text_after(
         prompt, model, params, data, tokens=tokens, temperature=temperature, seed=seed
@@ -65,7 +65,7 @@ def sample(
 
 
 def _read(name: str, store: str | Path) -> tuple[str, LanguageModel, Text]:
-    """The whole run_id, model and data of a stored run."""
+    """The full run_id, the model and the data of a stored run."""
     with Store(store) as opened:
         (run_id,) = run_ids_named(opened, [name])
         document = opened.spec(run_id)
@@ -74,8 +74,8 @@ def _read(name: str, store: str | Path) -> tuple[str, LanguageModel, Text]:
     if kinds != [LanguageModel.__name__, Text.__name__]:
         shown = " on ".join(map(str, kinds)) or document.get("kind")
         raise UsageError(
-            f"run {run_id[:12]}: a LanguageModel on Text expected, got {shown}; text is drawn from "
-            "language models alone"
+            f"run {run_id[:12]}: a LanguageModel on Text expected, got {shown}; only language "
+            "models can be sampled"
         )
     model, data = (value_of(part, KINDS) for part in parts.values())
     check_same(run_id, parts, {"model": model.document(), "data": data.document()})

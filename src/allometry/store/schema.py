@@ -1,4 +1,4 @@
-"""The tables of a store, and the versions they had."""
+"""The tables of a store, and the migrations between their versions."""
 
 import sqlite3
 from collections import Counter
@@ -17,7 +17,7 @@ APPLICATION_ID = 0x616C6F6D  # "alom"; file(1) and SQLite show it
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE provenance (id TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID",
-        # The arrays come last: SQLite keeps them on pages of their own, not read for a table.
+        # The arrays come last: SQLite keeps them on separate pages, which tables need not read.
         """CREATE TABLE runs (
             run_id TEXT PRIMARY KEY, spec TEXT NOT NULL, status TEXT NOT NULL, row TEXT NOT NULL,
             seconds REAL NOT NULL, provenance TEXT NOT NULL REFERENCES provenance (id),
@@ -27,7 +27,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             study TEXT NOT NULL, size TEXT NOT NULL, variant TEXT NOT NULL, run_id TEXT NOT NULL,
             position INTEGER NOT NULL, spec TEXT NOT NULL, sha256 TEXT NOT NULL,
             PRIMARY KEY (study, size, variant, run_id)) WITHOUT ROWID""",
-        # Damaged rows as they were found, so columns without types or conditions.
+        # Damaged rows are kept unchanged, so the columns have no types or constraints.
         """CREATE TABLE quarantine (
             what TEXT NOT NULL, found_at TEXT NOT NULL, run_id, spec, status, row, seconds,
             provenance, finished_at, arrays_sha256, sha256, trajectories)""",
@@ -44,13 +44,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             sha256 TEXT NOT NULL)""",
     ),
 )
-"""Statements leading from version n to version n + 1; entries are only ever added.
+"""Statements that migrate version n to version n + 1; entries are only ever added.
 
-An older store is read as it is where the later entries only create tables.
+An older store can be read without migration if the later entries only create tables.
 """
 
 _NEW_TABLE = "CREATE TABLE "
-# What ANALYZE of other programs adds: how SQLite searches, not what it finds.
+# Tables that ANALYZE of other programs adds: they affect how SQLite searches, not what it finds.
 _STATISTICS = {
     "CREATE TABLE sqlite_stat1(tbl,idx,stat)",
     "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
@@ -61,7 +61,7 @@ def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     """The version of the file.
 
     Raises:
-        DataError: when it is no store, or newer than this program.
+        DataError: the file is no store, or is newer than this program.
     """
     (kind,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -81,10 +81,10 @@ def version_of(connection: sqlite3.Connection, path: Path, newest: int) -> int:
 def differing(
     connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS
 ) -> list[str]:
-    """Names of what is in a file and is not as the migrations to its version make it.
+    """Names of tables, indexes, views and triggers that differ from those of the file's version.
 
     A file from elsewhere may have views, triggers or virtual tables under any name, which would
-    run its sender's SQL. So this is asked before anything else is read.
+    run its sender's SQL. So this is checked before anything else is read.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     model = sqlite3.connect(":memory:")
@@ -98,7 +98,7 @@ def differing(
 def has_tables(
     connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS
 ) -> bool:
-    """Whether every table of ours that is in a file is a table, and not a view of its name."""
+    """Whether the store's tables in a file are real tables, not views or virtual tables."""
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0"
     present = {name for (name,) in connection.execute(query)}
     created = (s for statements in migrations for s in statements if s.startswith(_NEW_TABLE))
@@ -109,9 +109,9 @@ def has_tables(
 
 
 def _made_with(connection: sqlite3.Connection) -> Counter[tuple[str, ...]]:
-    """Everything in the file but what is SQLite's own: its kind, its name, its table, its SQL.
+    """Type, name, table and SQL of everything in the schema except SQLite's own objects.
 
-    Counted, as a trigger may have the name of a table.
+    Whole rows are counted, not names: a trigger may have the name of a table.
     """
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
     return Counter(row for row in connection.execute(query) if row[3] not in _STATISTICS)
@@ -137,16 +137,16 @@ def migrate(
 def add_missing(
     connection: sqlite3.Connection, path: Path, version: int, migrations: Sequence[Sequence[str]]
 ) -> None:
-    """Give a reader the tables that a store of an older version lacks, empty and its own.
+    """Create, for a reader, empty temporary tables that a store of an older version lacks.
 
     Raises:
-        DataError: when later versions did more than to add tables.
+        DataError: later versions did more than add tables.
     """
     statements = [s for later in migrations[version:] for s in later]
     if not all(statement.startswith(_NEW_TABLE) for statement in statements):
         raise DataError(
-            f"store {path} has version {version} and this allometry reads {len(migrations)}: the "
-            f"next `allometry run --store {path}` brings it up to date and keeps a copy"
+            f"store {path} has version {version}, this allometry reads {len(migrations)}: the next "
+            f"`allometry run --store {path}` updates the store and keeps a copy"
         )
     for statement in statements:
         connection.execute(statement.replace(_NEW_TABLE, "CREATE TEMP TABLE ", 1))

@@ -1,4 +1,4 @@
-"""Stored runs picked by their study, size, changes and columns, or by their names."""
+"""Selection of stored runs by study, size, changes and columns, or by run_id."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from allometry.tables.table import Table
 __all__ = ["Selection", "named_runs", "run_ids_named", "runs_of_study"]
 
 Declaration = tuple[str, str, str]
-LEAST = 6  # characters of a run_id that name a run, where no other begins with them
+LEAST = 6  # shortest prefix of a run_id that can name a run
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Selection:
     """Stored runs of one store.
 
     Attributes:
-        run_ids: of the runs, each once.
-        tables: their rows, by (study, size, variant) of every declaration they were picked
-            from; a run that several declare is in each.
-        whole: declarations of which no run was left out by a condition.
-        elsewhere: number of these runs that another (study, size, variant) declares as well.
+        run_ids: run_ids of the runs, each once.
+        tables: rows of the runs, by the (study, size, variant) they were selected from; a run
+            that several of these declare is in each table.
+        whole: declarations selected without any condition.
+        elsewhere: for each other (study, size, variant), how many of these runs it declares too.
     """
 
     run_ids: tuple[str, ...]
@@ -49,12 +49,11 @@ def runs_of_study(
     Args:
         study: its name.
         size: one of its sizes; None for all.
-        changes: as given to `run` (``--set``); None or {} for the study as it is and with
-            any changes.
-        where: conditions on the columns of its table, all of which hold.
+        changes: as given to `run` (``--set``); None or {} for runs with any changes or none.
+        where: conditions on the columns of its table; a run must meet all of them.
 
     Raises:
-        UsageError: nothing of the kind was declared, or a condition is none.
+        UsageError: no such runs were declared, or a condition is invalid.
         DataError: a stored run is damaged.
     """
     declared = [e for e in store.status() if e.study == study and size in (None, e.size)]
@@ -74,13 +73,13 @@ def runs_of_study(
 
 
 def named_runs(store: Store, names: Sequence[str]) -> Selection:
-    """Runs by name.
+    """The stored runs with these names.
 
     Args:
         names: run_ids, or at least their first 6 characters.
 
     Raises:
-        UsageError: a name that no run of the store begins with, or more than one.
+        UsageError: no run_id in the store begins with a name, or several do.
     """
     run_ids = run_ids_named(store, names)
     counts = _declaring(store, run_ids)
@@ -89,7 +88,7 @@ def named_runs(store: Store, names: Sequence[str]) -> Selection:
 
 
 def run_ids_named(store: Store, names: Sequence[str]) -> list[str]:
-    """The whole run_ids of names as `named_runs` takes them, each once; UsageError as there."""
+    """The full run_ids of names, each once; names and errors as of `named_runs`."""
     stored = store.run_ids()
     return list(dict.fromkeys(_run_named(name, stored, store) for name in names))
 
@@ -100,8 +99,8 @@ def _run_named(name: str, stored: Sequence[str], store: Store) -> str:
         return matching[0]
     if len(name) < LEAST or len(matching) > 1:
         raise UsageError(
-            f"run {name!r}: a run_id expected, or as many of its first characters as name one "
-            f"run, {LEAST} at least; {len(matching)} begin so"
+            f"run {name!r}: a run_id expected, or first characters of it that only one run has, "
+            f"{LEAST} at least; {len(matching)} begin so"
         )
     raise UsageError(
         f"no run {name!r} in store {store.path}; `allometry table STUDY` lists them by run_id"
@@ -113,7 +112,7 @@ def _variant(store: Store, entry: StudyStatus, changes: Changes) -> str:
 
 
 def _declaring(store: Store, run_ids: Collection[str]) -> dict[Declaration, int]:
-    """Every (study, size, variant) that declares some of these runs, with their number."""
+    """For each (study, size, variant) that declares any of these runs, how many it declares."""
     keys = [entry[:3] for entry in store.status()]
     counts = {key: sum(run_id in run_ids for run_id in store.declared(*key)) for key in keys}
     return {key: count for key, count in counts.items() if count}

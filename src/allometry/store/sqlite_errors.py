@@ -1,4 +1,4 @@
-"""SQLite's errors as errors meant for people."""
+"""SQLite's errors translated to `AllometryError`s."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ _IN_USE = {"SQLITE_BUSY", "SQLITE_LOCKED"}
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into errors meant for people.
+    """Translate errors of SQLite and of files.
 
     Raises:
         DiskError: the disk is full, fails, or may not be written.
@@ -32,7 +32,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         if translated is None:
             raise
         raise translated from error
-    # Python's sqlite3 gives this where SQLite's message quotes damaged text.
+    # Python's sqlite3 raises this if SQLite's message quotes damaged text.
     except UnicodeDecodeError as error:
         raise damaged(path, "its tables have no readable names") from error
     except OSError as error:
@@ -46,7 +46,7 @@ def _of_the_disk(path: Path, error: OSError) -> str:
             "place (--store FILE)"
         )
     return (
-        f"cannot use {path}: {error.strerror or error}; check the rights of the file and its "
+        f"cannot use {path}: {error.strerror or error}; check the permissions of the file and its "
         "folder, or choose another place (--store FILE)"
     )
 
@@ -63,8 +63,8 @@ def _in_words(path: Path, error: sqlite3.Error) -> AllometryError | None:
         )
     if first_two in _NO_RIGHTS:
         return DiskError(
-            f"cannot write {path}: {error}; check the rights of the file and its folder, or choose "
-            "another (--store FILE)"
+            f"cannot write {path}: {error}; check the permissions of the file and its folder, or "
+            "choose another place (--store FILE)"
         )
     if first_two in _IN_USE:
         return StoreBusyError(f"store {path} is locked by another program: close it and try again")
@@ -77,8 +77,8 @@ def damaged(path: Path, what: str) -> DataError:
     """The error for a file that cannot be repaired in place."""
     return DataError(
         f"{path} is damaged, or no allometry store: {what}. `allometry verify --store {path} "
-        "--salvage NEW.db` copies the runs that are whole to a new store; those missing there are "
-        "trained again"
+        "--salvage NEW.db` copies the undamaged runs to a new store; the missing ones are trained "
+        "again"
     )
 
 

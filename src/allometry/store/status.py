@@ -1,4 +1,4 @@
-"""How far the runs of each study in a store are."""
+"""Progress of the runs of each study in a store."""
 
 import math
 import sqlite3
@@ -16,15 +16,15 @@ __all__ = ["StudyStatus", "counted", "statuses"]
 
 
 class StudyStatus(NamedTuple):
-    """How far the runs declared by one size of a study are.
+    """Progress of the runs that one size of a study declares.
 
     Attributes:
         study, size: their names. variant: the changes (``--set``), empty for none.
-        declared: runs declared; the next four add up to it. A run that is excluded counts as
+        declared: number of declared runs, the sum of the next four. An excluded run counts as
             neither done nor diverged.
-        first_finished, last_finished: ISO 8601 times (UTC), empty where nothing is stored.
-        seconds: of training and measuring the runs that are stored, each its share of its pack.
-        reasons: why runs are excluded, each with its number of runs.
+        first_finished, last_finished: ISO 8601 times (UTC), empty if no run is stored.
+        seconds: time to train and measure the stored runs; each counts its share of its pack.
+        reasons: reasons for exclusion, each with its number of runs.
     """
 
     study: str
@@ -41,7 +41,7 @@ class StudyStatus(NamedTuple):
     reasons: tuple[tuple[str, int], ...] = ()
 
     def document(self) -> dict[str, object]:
-        """JSON data, as `allometry status --json` has it."""
+        """JSON data, as in `allometry status --json`."""
         reasons = [{"reason": reason, "runs": runs} for reason, runs in self.reasons]
         times = {name: getattr(self, name) or None for name in ("first_finished", "last_finished")}
         return {**self._asdict(), **times, "reasons": reasons}
@@ -50,12 +50,12 @@ class StudyStatus(NamedTuple):
 def statuses(
     declared: Iterable[tuple[str, ...]], runs: Iterable[Record], reasons: Mapping[str, str]
 ) -> list[StudyStatus]:
-    """One entry for each size of each study that was declared, by name.
+    """One entry for each declared study, size and variant, sorted by name.
 
     Args:
-        declared: study, size, variant and run_id of each.
-        runs: all that are stored.
-        reasons: of excluded runs, by run_id.
+        declared: study, size, variant and run_id of every declared run.
+        runs: all stored runs.
+        reasons: reasons of excluded runs, by run_id.
     """
     groups: dict[Key, list[str]] = defaultdict(list)
     for study, size, variant, run_id in declared:
@@ -100,13 +100,13 @@ _REASONS = """
 
 
 def counted(connection: sqlite3.Connection, path: Path) -> list[StudyStatus]:
-    """What `statuses` gives, as SQLite counts it: twelve times as fast, no hash looked at.
+    """The result of `statuses`, counted by SQLite: twelve times as fast, without hash checks.
 
     Args:
-        path: of the store, for the message.
+        path: the store, for the message.
 
     Raises:
-        DataError: for names and times that allometry does not write.
+        DataError: names or times are not as allometry writes them.
     """
     rows = connection.execute(_COUNTS).fetchall()
     reasons = connection.execute(_REASONS).fetchall() if any(row[6] for row in rows) else []
@@ -116,7 +116,7 @@ def counted(connection: sqlite3.Connection, path: Path) -> list[StudyStatus]:
     if not all(isinstance(text, str) for text in texts) or not all(map(_is_time, times)):
         raise DataError(
             f"store {path} is damaged: its names or times are not as allometry writes them; "
-            f"`allometry verify --store {path}` lists all that is"
+            f"`allometry verify --store {path}` lists all damage"
         )
     reasons_by_key: dict[Key, list[tuple[str, int]]] = defaultdict(list)
     for *key, reason, runs in reasons:

@@ -1,8 +1,8 @@
 """Every result in one SQLite file with one writer.
 
-The store has the runs that were declared and the runs that were trained. Pending runs are
-the difference, so no state can go stale. The runs of a pack are committed together or
-not at all. Readers can read while the writer writes.
+The store keeps declared runs and trained runs. Pending runs are computed as the difference, so
+no stored state can go stale. The runs of a pack are committed together or not at all. Readers
+can read while the writer writes.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from allometry.tables.table import Table
 from allometry.training.result import RunResult
 
 if TYPE_CHECKING:
-    # Specs bring pydantic, which reading a store does not need.
+    # Importing specs loads pydantic, which reading a store does not need.
     from allometry.spec import Experiment
 
 __all__ = ["Damage", "Store", "StudyStatus", "Verification"]
@@ -44,17 +44,17 @@ _log = logging.getLogger(__name__)  # warnings go to stderr unless a program say
 
 
 class Store(Reader):
-    """One store, open until `close`; use it in a ``with`` statement.
+    """An open store; use it in a ``with`` statement, or call `close`.
 
     Args:
-        path: of the SQLite file.
-        write: be its one writer.
-        new: where it is written, make the file when there is none.
-        filesystem: gives the kind of filesystem of a folder.
+        path: path of the SQLite file.
+        write: open it as its only writer.
+        new: with `write`, make the file if it is missing.
+        filesystem: function from a folder to the kind of its filesystem.
 
     Raises:
-        StoreBusyError: another process writes it: who, since when, what to do.
-        UsageError: there is no store, or no folder to make one in.
+        StoreBusyError: another process is writing the store; the message names it.
+        UsageError: the store is missing, or the folder to make it in.
         DataError: the file is no store, is damaged, or comes from a newer version.
         DiskError: the place cannot be written or is on a network filesystem.
     """
@@ -99,7 +99,7 @@ class Store(Reader):
         self.close()
 
     def close(self) -> None:
-        """Close the file, then let the next writer in."""
+        """Close the file, then release the writer's lock."""
         self._connection.close()
         if self._lock is not None:
             self._lock.close()
@@ -111,22 +111,25 @@ class Store(Reader):
     ) -> list[EarlierCode]:
         """Declare the runs of a size of a study, in the order of its table.
 
-        Declaring the same runs again changes nothing, and more seeds add runs. Runs
-        declared earlier that differ from one of `specs` only in their seed stay, after
-        the others. All others belong to an earlier version of the study and are no
-        longer declared; their results stay stored. Stored runs of other code of the user
-        stay declared under the name of that code (`allometry.spec.of_code`).
+        Declaring the same runs again changes nothing; more seeds add runs. Runs declared
+        earlier that differ from one of `specs` only in their seed stay declared, after the
+        others. All other earlier runs belong to an earlier version of the study and are no
+        longer declared; their results stay stored. Stored runs of earlier user code stay
+        declared under a variant that names this code (`allometry.spec.variants.of_code`).
 
         Returns:
-            the codes whose runs got such a name now.
+            the earlier codes whose runs were moved to such a variant by this call.
+
+        Raises:
+            UsageError: `specs` is empty, or a name cannot be encoded in UTF-8.
         """
         key = (study, size, variant)
         if any(name != name.encode("utf-8", "replace").decode() for name in key):
             raise UsageError(f"names in Unicode expected, got {key!r}")
         if not specs:
             raise UsageError(
-                f"study {study} ({size}) declares no runs: one or more expected; what it declared "
-                "before stays as it is"
+                f"study {study} ({size}) declares no runs: one or more expected; its earlier "
+                "declarations are unchanged"
             )
         rows = [row for row in self._declared_rows() if row[:3] == key]
         before = {row[3]: row for row in sorted(rows, key=lambda row: int(row[4]))}
@@ -142,17 +145,17 @@ class Store(Reader):
         self, study: str, size: str, variant: str, stage: str, specs: Sequence["Experiment"],
         predicted: Mapping[str, object],
     ) -> bool:  # fmt: skip
-        """Keep what is expected of runs, with the time; on disk when this returns.
+        """Store predictions about planned runs, with the time; on disk when this returns.
 
-        The same plan again keeps the time of the first.
+        Storing an equal plan again keeps the time of the first.
 
         Args:
-            stage: its name.
-            specs: the runs planned, which are declared after this.
-            predicted: what is expected of them, as JSON data.
+            stage: name of the stage.
+            specs: the planned runs; they are declared after this call.
+            predicted: predictions about the runs, as JSON data.
 
         Returns:
-            whether it was not there before.
+            whether the plan is new.
 
         Raises:
             UsageError: `predicted` is no JSON data.
@@ -167,8 +170,9 @@ class Store(Reader):
         """Store finished runs, all or none; on disk when this returns.
 
         Args:
-            results: a run that is stored already is left as it is.
-            provenance: what trained them, as JSON data (`allometry.engines.provenance`).
+            results: finished runs; one that is already stored is left unchanged.
+            provenance: software and hardware that trained them, as JSON data
+                (`allometry.engines.provenance`).
 
         Returns:
             number of runs that were not stored before.
@@ -188,7 +192,7 @@ class Store(Reader):
     def table(
         self, study: str, size: str, variant: str = "", only: Collection[str] | None = None
     ) -> Table:
-        """See `Reader.table`; a writer quarantines what it finds damaged before it says so."""
+        """See `Reader.table`; a writer quarantines damaged runs before it raises."""
         try:
             return super().table(study, size, variant, only)
         except DataError:
@@ -197,13 +201,14 @@ class Store(Reader):
             raise
 
     def mend(self, specs: Sequence["Experiment"]) -> tuple[Damage, ...]:
-        """Quarantine what is damaged, so that these runs can be trained and read.
+        """Quarantine damaged runs, so that these runs can be trained and read.
 
         Returns:
-            what `check` found. Of what is no run's, its log say, a warning is given as well.
+            the damage that `check` found. Damage that belongs to no run, such as that of the
+            write-ahead log, is also logged as a warning.
 
         Raises:
-            DataError: when the file itself is too damaged to be repaired in place.
+            DataError: the file itself is too damaged to be repaired in place.
         """
         damaged = self.check(specs)
         for one in damaged:
@@ -215,10 +220,10 @@ class Store(Reader):
         return damaged
 
     def quarantine(self, damaged: Sequence[Damage]) -> None:
-        """Move damaged runs, as they are, to the quarantine, so that they are pending again.
+        """Move damaged runs, unchanged, to the quarantine, so that they are pending again.
 
         Raises:
-            DataError: when the file itself is too damaged to be repaired in place.
+            DataError: the file itself is too damaged to be repaired in place.
         """
         with self._transaction() as connection:
             store_verify.set_aside(connection, damaged, decisions.now())
@@ -228,14 +233,14 @@ class Store(Reader):
         """Leave stored runs out of every analysis; they stay stored, with status ``excluded``.
 
         Args:
-            run_ids: of any runs; one that is excluded already gets the new reason.
-            reason: why, in words that the report prints.
+            run_ids: the runs; one that is already excluded gets the new reason.
+            reason: the reason, which the report prints.
 
         Returns:
-            number of runs among them that are stored.
+            number of these runs that are stored.
 
         Raises:
-            UsageError: for an empty reason.
+            UsageError: the reason is empty.
         """
         with self._transaction() as connection:
             return decisions.exclude(connection, run_ids, reason)
@@ -248,11 +253,11 @@ class Store(Reader):
     def forget(
         self, run_ids: Collection[str], declarations: Collection[tuple[str, str, str]] = ()
     ) -> int:
-        """Remove runs for good, all or none: they are pending again where they are declared.
+        """Remove runs for good, all or none; runs that are still declared are pending again.
 
         Args:
-            run_ids: of the runs.
-            declarations: of a study, size and variant each, to remove as well.
+            run_ids: the runs.
+            declarations: (study, size, variant) whose declarations and plans are removed too.
 
         Returns:
             number of runs removed.

@@ -1,4 +1,4 @@
-"""Verify a store: read everything in it again and check its hashes, however damaged it is."""
+"""Verify a store: read everything again and check the hashes, however damaged the file is."""
 
 import hashlib
 import json
@@ -24,12 +24,12 @@ EXCLUDED = "run_id, reason, excluded_at, sha256"
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing that is not as it was written.
+    """One damaged part of a store.
 
     Attributes:
-        run_id: of the damaged run; empty for the file itself.
+        run_id: run_id of the damaged run; empty if the damage belongs to no run.
         what: the damage, in words.
-        rowid: of the run in table ``runs``; None if it is no row of that table.
+        rowid: row of the run in table ``runs``; None if the damage is elsewhere.
     """
 
     run_id: str
@@ -43,7 +43,7 @@ class Verification:
 
     Attributes:
         runs: number of runs that could be read.
-        damaged: everything that is not as it was written; empty if all is well.
+        damaged: all damage; empty if the store is intact.
     """
 
     runs: int
@@ -53,7 +53,7 @@ class Verification:
         """Raise if anything is damaged.
 
         Raises:
-            DataError: naming the first thing that is damaged and what to do.
+            DataError: names the first damage and what to do.
         """
         if not self.damaged:
             return
@@ -67,7 +67,7 @@ class Verification:
 
 
 def verify(connection: sqlite3.Connection) -> Verification:
-    """Hash every run, declaration, exclusion, plan and provenance; SQLite checks its file."""
+    """Hash every run, declaration, exclusion, plan and provenance; let SQLite check its file."""
     damaged: list[Damage] = []
     names = _documents(connection, damaged).keys()
     runs = 0
@@ -80,12 +80,13 @@ def verify(connection: sqlite3.Connection) -> Verification:
 
 
 def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
-    """Damage of some runs, of all else by its hash and of the index: before resuming.
+    """Damage of some runs, of everything else that is not a run, and of the index.
 
-    By hashes alone: what was written under a right hash is looked at where it is read.
+    Used before a study is resumed. Only hashes are checked: content under a valid hash is checked
+    when it is read.
 
     Args:
-        run_ids: JSON array of names.
+        run_ids: run_ids as a JSON array.
     """
     names = documents(connection)
     query = f"SELECT r.rowid, {RUNS} FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
@@ -100,23 +101,23 @@ def check_runs(connection: sqlite3.Connection, run_ids: str) -> list[Damage]:
 
 def _damaged_beside_runs(connection: sqlite3.Connection) -> list[Damage]:
     """Damage of declarations, exclusions and plans, and of the index of the runs."""
-    found = _declarations(connection) + _exclusions(connection) + _plans(connection)
-    return found + index_damage(connection)
+    damaged = _declarations(connection) + _exclusions(connection) + _plans(connection)
+    return damaged + index_damage(connection)
 
 
 def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: str) -> None:
     """Move damaged runs, exclusions and plans to the quarantine; drop other damaged rows.
 
-    Call inside a transaction. What a study declares it declares again, and runs
-    that are not stored are pending again.
+    Call inside a transaction. A study declares its runs again when it is run, and runs that are
+    no longer stored are pending again.
     """
     _set_copies_aside(connection, when)
-    # First of all: no row can be removed of which the index has no entry.
+    # Before other rows are removed: SQLite cannot remove a row without an entry in the index.
     connection.execute("REINDEX")
     for one in damaged:
         if one.rowid is not None:
             _quarantine(connection, one.what, when, one.rowid)
-    # All rows are written again: a damaged text cannot always be searched for.
+    # All rows are written again, because a row with a damaged text cannot always be found.
     rows = connection.execute(ALL_DECLARED).fetchall()
     if any(what for _, what in checked(rows)):
         intact = {row[:4]: row for row in rows if matches_its_hash(row)}
@@ -131,7 +132,7 @@ def set_aside(connection: sqlite3.Connection, damaged: Sequence[Damage], when: s
 
 
 def _set_copies_aside(connection: sqlite3.Connection, when: str) -> None:
-    """Keep the first row of each run: a second was let in where the index hid the first."""
+    """Keep the first row of each run; a second was inserted if the index hid the first."""
     rows = connection.execute("SELECT rowid, +run_id FROM runs NOT INDEXED ORDER BY rowid")
     first: dict[str, int] = {}
     copies = [rowid for rowid, name in rows.fetchall() if first.setdefault(name, rowid) != rowid]
@@ -174,10 +175,10 @@ def _set_plans_aside(connection: sqlite3.Connection, when: str) -> None:
 
 
 def salvage(source: sqlite3.Connection, target: sqlite3.Connection) -> Verification:
-    """Copy everything intact into an empty store, inside a transaction of the caller's.
+    """Copy everything intact into an empty store; call inside a transaction.
 
     Returns:
-        number of runs copied, and the damage left behind.
+        number of copied runs, and the damage that was not copied.
     """
     damaged: list[Damage] = []
     intact = _documents(source, damaged)
@@ -237,17 +238,17 @@ def _plans(connection: sqlite3.Connection) -> list[Damage]:
 
 
 def exclusion_damage(row: tuple[Any, ...]) -> str | None:
-    """What is wrong with a row of table ``excluded``; None when nothing is."""
-    return None if matches_its_hash(row) else "the reason it is excluded for is damaged"
+    """The damage of a row of table ``excluded`` in words; None if it is intact."""
+    return None if matches_its_hash(row) else "the reason for its exclusion is damaged"
 
 
 def documents(connection: sqlite3.Connection) -> dict[str, str]:
-    """Provenance documents by name, those that are as they were written."""
+    """The intact provenance documents by name."""
     return _documents(connection, [])
 
 
 def _documents(connection: sqlite3.Connection, damaged: list[Damage]) -> dict[str, str]:
-    """Provenance documents by name, a SHA-256 that they match; the others go to `damaged`."""
+    """The provenance documents that match their name, a SHA-256; others go to `damaged`."""
     intact = {}
     for name, document in _each(connection, "SELECT id, document FROM provenance", damaged):
         if isinstance(document, str) and name == _sha256(document):
@@ -262,10 +263,10 @@ def _sha256(text: str) -> str:
 
 
 def _run_damage(stored: Record, names: Container[str]) -> str | None:
-    """What is wrong with a run, its trajectories and the name of its provenance; None for nothing.
+    """The damage of a run, its trajectories or its provenance in words; None if intact.
 
     Args:
-        names: of the provenance documents that are intact.
+        names: names of the intact provenance documents.
     """
     what = damage(stored)
     if what is not None:
@@ -285,10 +286,10 @@ def _provenance_damage(stored: Record, names: Container[str]) -> str | None:
 def _checked(
     connection: sqlite3.Connection, names: Container[str], damaged: list[Damage]
 ) -> Iterator[tuple[int, Record, str | None]]:
-    """Rowid, record and damage of every run that can be read; the others go to `damaged`.
+    """Rowid, record and damage of every run that can be read; unreadable ones go to `damaged`.
 
     A page that cannot be read ends a scan. So a second scan starts at the other end, and
-    the rows between are read one by one by their place in the index.
+    the rows between are read one by one with rowids from the index.
     """
     query = f"SELECT rowid, {RUNS} FROM runs r NOT INDEXED"
     broken: list[Damage] = []
@@ -313,36 +314,36 @@ def _checked(
 def _each(
     connection: sqlite3.Connection, query: str, broken: list[Damage]
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query until one cannot be read; that goes to `broken`."""
+    """The rows of a query up to the first that cannot be read; its error goes to `broken`."""
     try:
         yield from connection.execute(query)
-    # A damaged length can ask for more memory than there is, and SQLite's message
+    # A damaged length can ask for more memory than the machine has, and SQLite's message
     # can quote damaged text that Python cannot decode.
     except (sqlite3.Error, MemoryError, UnicodeDecodeError) as error:
         broken.append(Damage("", f"a part of the file is not readable: {error}"))
 
 
 def index_damage(connection: sqlite3.Connection) -> list[Damage]:
-    """Whether a search by name finds every run: the index has the rows' names, in their order."""
+    """Damage of the index: it must have the names of all rows, in order, for searches to work."""
     damaged: list[Damage] = []
     rows = _each(connection, "SELECT +run_id, rowid FROM runs NOT INDEXED", damaged)
     names = {rowid: name for name, rowid in rows}
     entries = _each(connection, "SELECT run_id, rowid FROM runs ORDER BY run_id", damaged)
     if damaged or not _is_index(entries, names):
-        damaged.append(Damage("", "the index of the runs is not that of their rows"))
+        damaged.append(Damage("", "the index of the runs does not match their rows"))
     return damaged
 
 
 def _is_index(entries: Iterable[tuple[Any, ...]], names: Mapping[int, object]) -> bool:
-    """Whether these entries are those of all rows, in rising order."""
-    before, found = "", 0
+    """Whether the entries of an index are those of all rows, in ascending order."""
+    before, count = "", 0
     for name, rowid in entries:
-        # In the order of Unicode, which is that of UTF-8.
+        # Python orders texts by code point, which is SQLite's order of UTF-8.
         if not isinstance(name, str) or names.get(rowid) != name or name <= before:
             return False
         before = name
-        found += 1
-    return found == len(names)
+        count += 1
+    return count == len(names)
 
 
 def _file(connection: sqlite3.Connection) -> list[Damage]:

@@ -1,1 +1,1 @@
-"""The training loop and all it needs: which runs share a program, their progress, checkpoints."""
+"""The training loop: which runs share a compiled program, their progress, and checkpoints."""

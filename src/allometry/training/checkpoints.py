@@ -1,9 +1,9 @@
-"""Packs under way, kept on disk: killed in the middle, their training goes on from there.
+"""Checkpoints of packs in training, so that training continues after the process was killed.
 
-A checkpoint is one safetensors file: arrays, and in its metadata a JSON document that says
-of which runs it is, what wrote it (versions, a hash of the source) and how far it is, with
-a SHA-256 over document and arrays. One that is damaged, or that other code wrote, is never
-used: a warning says so and the pack starts afresh.
+A checkpoint is one safetensors file with arrays. Its metadata has a JSON document with the runs,
+the writer (versions, a hash of the source) and the progress, and a SHA-256 over document and
+arrays. A checkpoint that is damaged, or that other code wrote, is never used: a warning says so,
+and the pack starts afresh.
 """
 
 import hashlib
@@ -35,23 +35,23 @@ __all__ = ["Checkpoint", "Checkpoints"]
 
 SCHEMA = "allometry/checkpoint/2"
 SUFFIX = ".safetensors"
-OURS = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")  # names; other files are others' affair
-FIELDS = {"schema": str, "runs": list, "writer": dict, "facts": dict}  # of a document
-WRITERS = ("allometry", "jax", "jaxlib", "numpy", "optax")  # whose versions must be the same
+OURS = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}")  # names; other files are left alone
+FIELDS = {"schema": str, "runs": list, "writer": dict, "facts": dict}  # fields of a document
+WRITERS = ("allometry", "jax", "jaxlib", "numpy", "optax")  # packages of equal version required
 
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where packs under way are kept, and how often.
+    """Where and how often packs in training are saved.
 
     Attributes:
-        folder: beside the store, whose one writer alone starts packs that write here.
-        seconds: a pack that takes longer is kept so often; infinite for never. What was
-            kept before is used all the same.
+        folder: folder beside the store. Only the store's writer starts packs that write here.
+        seconds: interval between checkpoints in seconds; infinity disables them. Existing
+            checkpoints are used in any case.
         kept: where trained networks are kept.
-        live: where the curves of packs under way are shown.
+        live: where curves of packs in training are written.
     """
 
     folder: Path
@@ -60,7 +60,7 @@ class Checkpoints:
     live: Live | None = None
 
     def arguments(self) -> list[str]:
-        """All of it as arguments of a worker on this machine."""
+        """This object as command line arguments of a worker on this machine."""
         kept = self.kept.argument() if self.kept else ""
         live = str(self.live.folder.resolve()) if self.live else ""
         return [str(self.folder.resolve()), str(self.seconds), kept, live]
@@ -81,16 +81,20 @@ class Checkpoints:
         return Checkpoint(self, specs)
 
     def curves(self, specs: Sequence[Experiment]) -> PackCurves | None:
-        """Where the curves of the pack of these runs are shown while it is under way."""
+        """Where the curves of the pack of these runs are written during training."""
         return self.live.pack(specs) if self.live else None
 
     def warn(self) -> None:
-        """Say of each file here that cannot be used why; what is damaged is removed."""
+        """Warn of every checkpoint that cannot be used; damaged ones are removed."""
         for path in self._files():
             _usable(path)
 
     def remove(self, done: Collection[str]) -> None:
-        """Remove what belongs to runs that are stored, by their run_ids."""
+        """Remove the checkpoints of packs whose runs are all stored.
+
+        Args:
+            done: run_ids of stored runs.
+        """
         for path in self._files():
             try:
                 document = saved.read_document(path)
@@ -102,16 +106,16 @@ class Checkpoints:
                     remove(path)
 
     def sweep(self) -> None:
-        """Remove what writers that were killed left half written, and folders with nothing in them.
+        """Remove temporary files of killed writers, and empty folders.
 
-        Only while no pack is in flight.
+        Call it only while no pack is in flight.
         """
         sweep(self.folder)
         if self.kept:
             sweep(self.kept.folder)
 
     def any(self) -> bool:
-        """Whether there are checkpoints at all."""
+        """Whether there are any checkpoints."""
         return bool(self._files())
 
     def _files(self) -> list[Path]:
@@ -119,21 +123,21 @@ class Checkpoints:
 
 
 class Checkpoint:
-    """The one of a pack."""
+    """The checkpoint of one pack."""
 
     def __init__(self, place: Checkpoints, specs: Sequence[Experiment]):
         self._place = place
         self._specs = specs
         self._last = time.monotonic()
-        # Now, and not when it is written: files may be edited while a pack is in flight.
+        # Computed now and not at writing, because files may be edited while the pack trains.
         self._writer = _writer()
 
     def due(self) -> bool:
-        """Whether the interval is over since it was last written."""
+        """Whether the interval since the last writing is over."""
         return time.monotonic() - self._last >= self._place.seconds
 
     def read(self) -> Saved | None:
-        """What was kept of this very pack by this very code; None, with a warning, for another."""
+        """The saved state, if it is of this pack and this code; otherwise None, with a warning."""
         if not self._place.any():
             return None
         runs, path = self._runs_and_path()
@@ -147,20 +151,20 @@ class Checkpoint:
         return Saved(document["facts"], arrays)
 
     def write(self, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep this; a file seen under its name is whole, also after a loss of power.
+        """Write the checkpoint atomically.
 
         Args:
             facts: JSON data.
-            arrays: by name, of types that safetensors keeps.
+            arrays: arrays by name, of types that safetensors supports.
 
         Raises:
-            DiskError: when it cannot be written; the one before stays.
+            DiskError: it cannot be written; the previous checkpoint stays.
         """
         self._last = time.monotonic()
         if not all(is_known(spec.code) for spec in self._specs):
             _log.warning(
-                "no checkpoint of this pack: the source of its code cannot be read, so nothing "
-                "could tell later whether it is the same; put the study in a file"
+                "no checkpoint of this pack: the source of its code cannot be read, so later it "
+                "could not be verified that the code is the same; put the study in a file"
             )
             self._last = float("inf")
             return
@@ -170,12 +174,12 @@ class Checkpoint:
             saved.write(path, document, arrays)
         except (OSError, SafetensorError) as error:
             raise DiskError(
-                f"cannot write checkpoint {path}: {error}; make room, or go without "
+                f"cannot write checkpoint {path}: {error}; make room, or disable checkpoints "
                 "(--checkpoint-every 0)"
             ) from error
 
     def refuse(self, reason: DataError) -> None:
-        """Say that what was read cannot be this pack's."""
+        """Warn that the checkpoint that was read cannot belong to this pack."""
         _, path = self._runs_and_path()
         _log.warning("checkpoint %s is not used, starting afresh: %s", path, reason)
 
@@ -189,7 +193,7 @@ class Checkpoint:
 
 
 def _usable(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
-    """Document and arrays; None, with a warning, for a damaged file and for other code's."""
+    """Document and arrays; None, with a warning, if the file is damaged or by other code."""
     try:
         document, arrays = saved.read(path)
         _check(document)
@@ -208,39 +212,39 @@ def _usable(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None
 
 
 def _check(document: Mapping[str, Any]) -> None:
-    """Refuse a document that is none of a checkpoint.
+    """Refuse a document that does not belong to a checkpoint.
 
     Raises:
-        DataError: in words.
+        DataError: a field is missing or has a wrong type.
     """
     wrong = [name for name, kind in FIELDS.items() if not isinstance(document.get(name), kind)]
     if not wrong and not all(isinstance(run, str) for run in document["runs"]):
         wrong = ["runs"]
     if wrong:
-        raise DataError(f"its document has no {' and no '.join(wrong)} as it should be")
+        raise DataError(f"its document has no valid {' and no valid '.join(wrong)}")
 
 
 # ---- what wrote it ---------------------------------------------------------------------------
 
 
 def _changed(document: Mapping[str, Any]) -> list[str]:
-    """What is other here than where the checkpoint was written."""
+    """The differences between this process and the writer of a checkpoint, in words."""
     if document["schema"] != SCHEMA:
         return [f"its schema is {document['schema']!r}, {SCHEMA} expected"]
-    here, there = _writer(), document["writer"]
+    current, writer = _writer(), document["writer"]
     changed = [
-        f"{name} was {there.get(name)} and is {here[name]} now"
-        for name in here
-        if name != "source" and there.get(name) != here[name]
+        f"{name} was {writer.get(name)} and is {current[name]} now"
+        for name in current
+        if name != "source" and writer.get(name) != current[name]
     ]
-    if there.get("source") != here["source"]:
-        changed.append("the source of allometry is another")
+    if writer.get("source") != current["source"]:
+        changed.append("the source of allometry has changed")
     return changed
 
 
 @cache
 def _writer() -> dict[str, str]:
-    # Brings JAX, which whoever trains has; a finished study need not load it.
+    # Imports JAX here, because a finished study need not load it.
     import jax
 
     return {

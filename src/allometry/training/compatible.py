@@ -1,4 +1,4 @@
-"""Whether data, model and loss of the runs of a pack fit each other, before anything trains."""
+"""Checks, before training, that data, model, loss and metrics of a pack fit together."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -24,7 +24,7 @@ PARTS = {"train": "training", "test": "test", "valid": "validation"}
 
 
 def metrics_of(spec: RunSpec, split: Split) -> tuple[Metric, ...]:
-    """The metrics of a run: its own, or those of its loss."""
+    """The metrics of a run: those of its spec, or else those of its loss."""
     own = spec.train.metrics
     return spec.train.loss.metrics(split.train_y) if own is None else own
 
@@ -35,10 +35,10 @@ def check_compatible(
     starts: Sequence[Params],
     splits: Sequence[Split],
 ) -> None:
-    """Refuse targets that the loss or a metric has no meaning for, and outputs that are none.
+    """Refuse targets that the loss or a metric cannot use, and outputs of a wrong shape.
 
     Raises:
-        UsageError: in words that name the remedy.
+        UsageError: says what does not fit and what to do.
     """
     loss, checked = specs[0].train.loss, set()
     shapes = tuple((name, array.shape) for name, array in starts[0].items())
@@ -47,13 +47,13 @@ def check_compatible(
         model.check(split.train_x.shape[1], loss.least_outputs(split.train_y))
         if spec.train.stop is not None and split.valid_x is None:
             raise UsageError(
-                "train.stop looks at the validation loss, and the data have no validation split: "
-                "give some, validation=0.1 say"
+                "train.stop needs a validation loss, and the data have no validation split: give "
+                "one, such as validation=0.1"
             )
         if spec.train.stop is not None and not spec.train.looks(len(split.train_x)).size:
             raise UsageError(
-                f"train.stop looks every {spec.train.stop.every} epochs, and the run is shorter: "
-                "look more often, or leave it out"
+                f"train.stop checks every {spec.train.stop.every} epochs, and the run is shorter: "
+                "make every= smaller, or leave out stop="
             )
         key = id(split), model.n_outputs
         if key in checked:
@@ -69,17 +69,17 @@ def check_compatible(
 
 
 def _outputs_of_example(model: Model, start: Params, split: Split) -> tuple[int, ...]:
-    """Shape of an example's outputs: ``(n_out,)``, of sequences ``(T, n_out)``.
+    """Shape of the outputs for one example: ``(n_out,)``, or ``(T, n_out)`` for sequences.
 
     Raises:
-        UsageError: other outputs, or as many positions as the targets have not.
+        UsageError: the outputs have another shape, or not as many positions as the targets.
     """
     x, y = split.train_x[:2], split.train_y
     outputs = jax.eval_shape(model.apply, dict(start), x)
     if outputs.ndim not in (2, 3) or outputs.shape[0] != len(x):
         raise UsageError(
-            f"{type(model).__name__}.apply: outputs of shape (B, n_out), or (B, T, n_out) of "
-            f"sequences, for {len(x)} examples expected, got {outputs.shape}"
+            f"{type(model).__name__}.apply: outputs of shape (B, n_out), or (B, T, n_out) for "
+            f"sequences, expected for B = {len(x)} examples, got {outputs.shape}"
         )
     of_example: tuple[int, ...] = outputs.shape[1:]
     labels = y.shape[1:] if is_classes(y) else ()
@@ -87,14 +87,17 @@ def _outputs_of_example(model: Model, start: Params, split: Split) -> tuple[int,
         raise UsageError(
             f"{type(model).__name__} gives outputs ({', '.join(map(str, ('B', *of_example)))}) and "
             f"the training targets are {described(y)}: a label for each position expected, outputs "
-            "(B, T, n_out) with whole numbers (n, T), or outputs (B, n_out) with targets (n,)"
+            "(B, T, n_out) with integers (n, T), or outputs (B, n_out) with targets (n,)"
         )
     return of_example
 
 
 @lru_cache(maxsize=256)
 def _check_direction(optimizer: Optimizer, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> None:
-    """Refuse an update rule of one's own whose first update goes up the gradient."""
+    """Refuse an update rule that needs more than gradient and parameters.
+
+    A user-defined rule is also refused if its first update would increase the loss.
+    """
     shipped = type(optimizer).__module__.startswith("allometry.")
     if is_elementwise(optimizer):
         return
@@ -113,23 +116,23 @@ def _check_direction(optimizer: Optimizer, shapes: tuple[tuple[str, tuple[int, .
         jax.eval_shape(along, gradient, params)
     except TypeError as error:
         raise UsageError(
-            f"{name}: a rule that needs the gradient and the parameters alone expected, no line "
-            f"search say: {in_one_line(error)}"
+            f"{name}: a rule that needs only the gradient and the parameters expected (so no line "
+            f"search): {in_one_line(error)}"
         ) from error
     if not shipped and float(along(gradient, params)) < 0:
         raise UsageError(
-            f"{name}.direction goes up the gradient: it must give what the learning rate is times "
-            "of and taken off, optax.scale_by_adam() and not optax.adam(...), whose updates are "
-            "complete; Optax(name='optax.adam', learning_rate=...) takes those"
+            f"{name}.direction has the wrong sign: the learning rate times the direction is "
+            "subtracted, so give optax.scale_by_adam(), not optax.adam(...), whose updates already "
+            "have the sign and the rate; for those use Optax(name='optax.adam', learning_rate=...)"
         )
 
 
 def _telling(targets: NDArray[Any]) -> NDArray[Any]:
-    """A few targets, different ones if there are."""
+    """A few targets, which differ if any targets differ."""
     first = targets.reshape(len(targets), -1)[:, 0]
     places = np.array([first.argmin(), first.argmax(), 0, len(targets) // 2])
-    chosen: NDArray[Any] = targets[places]
-    return chosen
+    sample: NDArray[Any] = targets[places]
+    return sample
 
 
 @lru_cache(maxsize=256)
@@ -140,11 +143,14 @@ def _check_each(
     shape: tuple[int, ...],
     content: bytes,
 ) -> None:
-    """Refuse a loss or metric that does not give a number for each example by itself.
+    """Refuse a loss or metric that does not give one independent number for each example.
 
     Args:
-        of_example: shape of the outputs for an example.
-        dtype, shape, content: of some targets.
+        of_example: shape of the outputs for one example.
+        dtype, shape, content: some targets; as bytes, so that the arguments can be cached.
+
+    Raises:
+        UsageError: `score.each` fails, has another shape, or mixes examples.
     """
     name, n = type(score).__name__, shape[0]
     y = np.frombuffer(content, dtype).reshape(shape)
@@ -160,8 +166,8 @@ def _check_each(
     if each.shape != (n,):
         raise UsageError(
             f"{name}.each: one number an example expected, shape ({n},), "
-            f"got {each.shape}; take means over the outputs alone (axis=-1), and line up targets "
-            "by targets.reshape(outputs.shape)"
+            f"got {each.shape}; take means only over the outputs (axis=-1), and align targets with "
+            "targets.reshape(outputs.shape)"
         )
     if type(score).__module__.startswith("allometry."):
         return
@@ -177,6 +183,6 @@ def _check_each(
     if not np.allclose(together, apart, rtol=1e-3, atol=1e-5, equal_nan=True):
         raise UsageError(
             f"{name}.each: the number of an example depends on the other examples of its batch; "
-            "means are over the outputs alone (axis=-1), and targets (B,) beside outputs (B, 1) "
-            "need targets.reshape(outputs.shape), or each is taken from every other"
+            "take means only over the outputs (axis=-1), and with targets (B,) and outputs (B, 1) "
+            "use targets.reshape(outputs.shape), or they broadcast to (B, B)"
         )

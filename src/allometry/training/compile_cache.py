@@ -1,4 +1,4 @@
-"""Compiled programs kept on disk, so that the next process need not compile them again."""
+"""A disk cache of compiled programs, so that the next process need not compile them again."""
 
 import atexit
 import hashlib
@@ -21,9 +21,9 @@ from allometry.files.private import private_folder
 __all__ = ["keep_programs", "processor_kind"]
 
 JAX = "JAX_COMPILATION_CACHE_DIR"
-OURS = "ALLOMETRY_PROGRAMS"  # what we put into JAX's variable, to be told from the user's choice
-PROGRAM, SIGNATURE = "-cache", ".sha256"  # ends of the names: of JAX's files, of ours beside them
-LARGEST = 1 << 28  # bytes of all programs, which are hashed at each start; the oldest go first
+OURS = "ALLOMETRY_PROGRAMS"  # copy of our value of JAX's variable, to recognise a user's choice
+PROGRAM, SIGNATURE = "-cache", ".sha256"  # name endings of JAX's files, and of our hashes of them
+LARGEST = 1 << 28  # bytes of all programs, hashed at each start; the oldest are removed first
 # Lines of /proc/cpuinfo, on x86 and on ARM.
 KIND = r"^(?:vendor_id|cpu family|model|flags|CPU implementer|CPU part|Features)\s*:.*$"
 
@@ -33,26 +33,28 @@ _log = logging.getLogger(__name__)
 def keep_programs(
     environ: MutableMapping[str, str] = os.environ, *, sweep: bool = True
 ) -> Path | None:
-    """Have JAX keep what it compiles; call it in a process of our own before JAX is imported.
+    """Make JAX cache compiled programs; call it in Allometry's own processes before importing JAX.
 
-    Set through the environment, which processes started from this one inherit, on other
-    machines too where a queue carries it there; so each worker calls this for itself.
-    What the user has set stays as it is.
+    The cache is set by environment variables, which child processes inherit. A queue may carry
+    them to another machine, so each worker calls this function itself. The user's own settings are
+    not changed.
 
-    JAX goes by the name of a file alone. So the folder is one that nobody else can write, and each
-    program has a SHA-256 over its name and content beside it, written when the process ends that
-    made it. What has none, or another, is removed before anything is read.
+    JAX finds a program by its file name and does not check its content. So nobody else may be able
+    to write the folder, and beside each program lies a SHA-256 over its name and content, written
+    at the end of the process that made it. Programs without a valid hash are removed before
+    anything is read.
 
     Args:
-        environ: where it is set.
-        sweep: remove damaged and surplus programs first, and warn where none can be kept; for
-            one process, not for a thousand jobs that share the folder.
+        environ: the environment to set.
+        sweep: whether to remove damaged and surplus programs first, and to warn if none can be
+            kept; meant for one process, not for a thousand jobs that share the folder.
 
     Returns:
-        the folder, one for each kind of processor: a program may use instructions
-        that another lacks. None where programs are not kept, for want of a folder.
+        the folder. Each kind of processor has its own, because a program may use instructions
+        that another processor lacks. None if programs are not kept, because the folder cannot be
+        used.
     """
-    # Most of our programs take less than the second below which JAX keeps none.
+    # By default JAX keeps only programs that take a second to compile; most of ours take less.
     environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     if environ.get(JAX) not in (None, environ.get(OURS)):
         return Path(environ[JAX])
@@ -74,10 +76,10 @@ def keep_programs(
 
 
 def _sweep(root: Path) -> None:
-    """Remove programs that are not as they were signed, and the oldest of too many."""
+    """Remove programs that do not match their hash, and the oldest if they are too many."""
     files = []
     for path in root.glob(f"*/*{PROGRAM}"):
-        with suppress(FileNotFoundError):  # another process sweeps as well
+        with suppress(FileNotFoundError):  # another process may sweep at the same time
             files.append((path, path.lstat()))
     left = sum(status.st_size for _, status in files)
     for path, status in sorted(files, key=lambda file: file[1].st_mtime):
@@ -101,10 +103,10 @@ def _is_signed(path: Path) -> bool:
 
 
 def _sign(folder: Path, began: float) -> None:
-    """Sign what this process and its workers made since it began.
+    """Write hashes of the programs that this process and its workers made since it began.
 
-    Also what is signed already: several processes may have written one file, and who signed first
-    may have seen half of it.
+    Existing hashes are replaced: several processes may have written one program, and the first
+    hash may be of an incomplete file.
     """
     try:
         for path in folder.glob(f"*{PROGRAM}"):
@@ -112,12 +114,12 @@ def _sign(folder: Path, began: float) -> None:
             if path.stat().st_mtime >= began or not file.exists():
                 with written(file, follow=False) as part:
                     part.write_bytes(_signature(path))
-    except OSError as error:  # another process has removed it, say
+    except OSError as error:  # for example, another process has removed a program
         _log.info("compiled programs in %s are not all signed: %s", folder, error)
 
 
 def _signature(path: Path) -> bytes:
-    """Over the name too: one program in the place of another is noticed."""
+    """The hash of name and content; with the name, so that swapped programs are detected."""
     digest = hashlib.sha256(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest().encode()
 
@@ -129,7 +131,7 @@ def _signature_file(path: Path) -> Path:
 def processor_kind(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """A name for the kind of processor: its architecture, and a hash of model and features.
 
-    The compiler goes by both: what a processor can do, and what it is good at.
+    The compiler uses both: the features for the instructions, the model for tuning.
     """
     first = _text(cpuinfo).partition("\n\n")[0]
     named = "\n".join(re.findall(KIND, first, re.M)) or platform.processor()

@@ -1,7 +1,7 @@
-"""Longer runs that go on from the kept state of shorter ones, and what is kept of each.
+"""Longer runs that continue from the kept state of shorter ones, and the keeping of states.
 
-A state is kept by the names of parameters, whatever program the run trained in, so that it may go
-on in any other.
+A state is stored by the names of parameters, independent of the program that trained the run, so
+that training may continue in any other program.
 """
 
 import logging
@@ -47,20 +47,21 @@ def keep(kept: Kept, program: Program, progress: Progress) -> None:
             continue
         points, finite_until = progress.points.get(k, ()), int(progress.finite_until[k])
         saved = _saved(params[place], rules(place), points, finite_until)
-        # A run that stopped early is at its end: nothing goes on from it.
+        # A run that stopped early is finished: no longer run continues from it.
         goes_on = k not in progress.stopped
         kept.write(program.specs[place], progress.step, params[place], saved if goes_on else None)
 
 
 def steps_kept(kept: Kept, specs: Sequence[RunSpec]) -> list[int]:
-    """The step from which each run may go on; 0 where no shorter run of it is kept."""
+    """The step from which each run may continue; 0 if no shorter run of it is kept."""
     return [kept.step(s, s.train.updates(data_of(s).n_used)) for s in specs]
 
 
 def continued(kept: Kept, program: Program, progress: Progress) -> Progress:
-    """The progress of the members' shorter runs, where all have one of the same length.
+    """The progress of the members' shorter runs, if all have one of the same length.
 
-    The schedule must not depend on the length, and the points of the trajectory must be the same.
+    Otherwise `progress` is returned. It is also returned if the schedule depends on the length, if
+    the runs may stop early, or if the points of the trajectory differ.
     """
     ends = zip(program.specs, program.updates.tolist(), strict=True)
     step, *others = {kept.step(spec, most) for spec, most in ends}
@@ -71,7 +72,7 @@ def continued(kept: Kept, program: Program, progress: Progress) -> Progress:
     kept_of = [kept.state(spec, step) for spec in program.specs]
     if [saved.facts["points"] for saved in kept_of] != due:
         return progress
-    _log.info("%d runs go on from step %d of shorter ones", len(kept_of), step)
+    _log.info("%d runs continue from step %d of shorter ones", len(kept_of), step)
     points = {
         k: tuple(
             network_of(program, k, saved, f"point/{i}", at, saved.facts["names"])
@@ -91,7 +92,7 @@ def continued(kept: Kept, program: Program, progress: Progress) -> Progress:
 def _of_members(
     program: Program, state: State
 ) -> tuple[list[Params], Callable[[int], dict[str, NDArray[Any]]]]:
-    """Parameters of the members; and the arrays that the update rule keeps of one, by name."""
+    """The members' parameters, and a function to a member's update rule arrays by name."""
     layout = program.descent.layout
     params = layout.unstack(state.params)
     if is_elementwise(program.descent.optimizer):
@@ -110,7 +111,7 @@ def _of_members(
     leaves = list(map(np.asarray, jax.tree.leaves(state.optimizer)))
 
     def leaves_of(place: int) -> dict[str, NDArray[Any]]:
-        # A network alone has its arrays as they are; members of a pack on the first axis.
+        # A single network in chunks has no member axis; otherwise members are the first axis.
         of_member = leaves if layout.chunk else [leaf[place] for leaf in leaves]
         return {f"rule/{i}": array for i, array in enumerate(of_member)}
 
@@ -136,10 +137,10 @@ def _saved(
 
 
 def _together(program: Program, members: Sequence[Saved], like: State) -> State:
-    """The state of a program from those of its members.
+    """The state of a program, assembled from the states of its members.
 
     Args:
-        like: of the same program, nothing trained yet.
+        like: an initial state of the same program.
     """
     layout = program.descent.layout
 

@@ -1,4 +1,4 @@
-"""Examples on the device, where compiled programs take their batches from."""
+"""Examples on the device, from which compiled programs take their batches."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,7 +16,7 @@ Set = tuple[NDArray[Any], NDArray[Any]]  # features and targets
 
 
 class Resident(NamedTuple):
-    """Examples as rows of an array on the device, from row `first` on."""
+    """Examples as consecutive rows of an array on the device, beginning at row `first`."""
 
     array: jax.Array
     first: int
@@ -36,11 +36,11 @@ class Gathered(NamedTuple):
 
 
 def gathered(sets: Sequence[Set]) -> Gathered:
-    """Several sets of examples one after another on the device, each set there once.
+    """Put several sets of examples one after another on the device, each distinct set once.
 
     Args:
-        sets: features ``(n, f)`` and targets of each; features are padded with zeros to the most
-            there are where members of a pack have different numbers of them.
+        sets: features ``(n, f)`` and targets of each set; features are padded with zeros to the
+            largest number of features.
     """
     places: dict[Any, int] = {}
     parts, at = [], 0
@@ -57,10 +57,10 @@ def gathered(sets: Sequence[Set]) -> Gathered:
 
 
 def resident(x: NDArray[Any]) -> Resident:
-    """Where on the device the examples x lie, ``(n, ...)``.
+    """The place of the examples `x`, ``(n, ...)``, on the device.
 
-    What is cut out of a read-only array, whole rows of it one after another, shares that
-    array's one copy; anything else is copied by itself.
+    A view of consecutive whole rows of a read-only array shares one copy of that array on the
+    device. Any other array is copied separately.
     """
     owner = x.base
     if not isinstance(owner, np.ndarray) or owner.flags.writeable or not len(x):
@@ -78,7 +78,7 @@ def resident(x: NDArray[Any]) -> Resident:
 
 
 class _Same:
-    """An array that equals itself alone, so that a cache can hold it."""
+    """An array compared by identity, so that it can be the key of a cache."""
 
     def __init__(self, array: NDArray[Any]):
         self.array = array

@@ -1,14 +1,14 @@
-"""Studies that train by a function of their own: PyTorch, or anything else.
+"""Studies that train by a user-defined function, with PyTorch or anything else.
 
-``train(spec) -> measures`` makes one run and gives its columns. As a generator it
-yields ``(step, measures)`` along training: the last ones are the run's columns, with those
-that it returns, and all of them its trajectory. A study names it in place of a model::
+``train(spec) -> measures`` trains one run and returns its columns. A generator instead yields
+``(step, measures)`` along training: all yielded measures are the run's trajectory, and the last
+ones, with those that it returns, are its columns. A study names the function as its procedure::
 
     STUDY = Study(..., runs=runs, measures={}, procedure=Function(train))
 
-`runs` gives specs of a class of yours (`allometry.spec.Experiment` with your fields).
-Such runs are made one by one, on every engine, in processes of their own: what fails
-there is reported with its log, and the other runs go on.
+`runs` returns specs of your own class (a subclass of `allometry.spec.Experiment` with your fields).
+Such runs are trained one by one, on every engine, in worker processes: a failure is reported with
+its log, and the other runs continue.
 """
 
 import math
@@ -44,22 +44,21 @@ Values = Mapping[str, Any]
 
 
 class Function(Procedure):
-    """The procedure of a study that trains by a function of its own.
+    """The procedure of a study that trains by a user-defined function.
 
-    What `train` gives is kept by its kind: numbers and strings are columns, an array or
-    tensor with one element is a number; other arrays, tensors and lists of numbers are
-    arrays of the run, read as ``table.trajectories[run_id][name]``. Anything else is refused
-    by name. A run is stored as ``diverged`` where a loss (``loss``, or a name that ends in
-    ``_loss``) is not finite at its end or at any step, or any number is infinite; NaN
-    elsewhere is a missing value.
+    The kind of a measure decides how it is kept. Numbers, strings, and arrays or tensors with one
+    element are columns. Other arrays, tensors and lists of numbers are arrays of the run, found at
+    ``table.trajectories[run_id][name]``. Anything else is an error. A run is stored as
+    ``diverged`` if a loss (``loss``, or a name that ends in ``_loss``) is not finite at its end or
+    at any step, or if any number is infinite; other NaNs are missing values.
 
-    Before each run the global generators of Python, NumPy and, where the study imports
-    it, PyTorch are set to the spec's seed; PyTorch gets as many threads as the worker has.
+    Before each run the global random generators of Python, NumPy and, if the study imports it,
+    PyTorch are seeded with the spec's seed. PyTorch gets as many threads as the worker has.
 
     Args:
-        train: of a spec; gives measures by name, or yields ``(step, measures)`` and may
-            return more measures.
-        updates: of a spec: units of work, for the progress bar.
+        train: function of a spec that returns measures by name, or a generator that yields
+            ``(step, measures)`` and may return more measures.
+        updates: function of a spec that returns its units of work, for the progress bar.
     """
 
     isolated = True
@@ -74,7 +73,7 @@ class Function(Procedure):
 
     @property
     def code(self) -> object:
-        """The function that trains: what counts its steps decides no result."""
+        """The function `train`; the function `updates` does not affect results."""
         return self._train
 
     def updates(self, spec: Experiment) -> int:
@@ -88,9 +87,12 @@ class Function(Procedure):
         advance: Callable[[int], None],
         checkpoints: Checkpoints | None = None,
     ) -> list[RunResult | RunFailure]:
-        """Make the runs of a pack; `measures` and `trajectory` are functions of what `train` gave.
+        """Train the runs of a pack.
 
-        A run whose function raises, or gives what cannot be kept, is a failure of its own.
+        A run fails by itself if `train` raises or returns something that cannot be kept.
+
+        Args:
+            measures, trajectory: functions of the measures that `train` returned or yielded.
         """
         made: list[RunResult | RunFailure] = []
         curves = checkpoints.curves(pack.specs) if checkpoints else None
@@ -121,24 +123,24 @@ class Function(Procedure):
         diverged = any(map(_diverged, (numbers, arrays, along)))
         row = measured_row(fields | numbers, measures, given.values, diverged=diverged)
         status: Status = "diverged" if diverged or _diverged(row) else "done"
-        # An array that was yielded is in its series already.
+        # A yielded array is replaced by its series.
         return RunResult(spec, status, row, time.perf_counter() - began, arrays | along)
 
 
 def _show_nothing(step: float, values: Values) -> None:
-    """Where nobody can watch."""
+    """Used without a live page."""
 
 
-# ---- what `train` gave -----------------------------------------------------------------------
+# ---- the measures of `train` -----------------------------------------------------------------
 
 
 class _Given:
-    """What `train` gave, copied when it was given: a program may go on changing its arrays.
+    """The measures of `train`, copied at once because the program may change its arrays later.
 
     Attributes:
-        values: the last measures by name, numbers, strings and arrays.
-        steps: of the points that were yielded.
-        rows: at each point, its measures and those of the study's trajectory.
+        values: the last measures by name: numbers, strings and arrays.
+        steps: the steps of the yielded points.
+        rows: the measures at each point, with those of the study's trajectory.
     """
 
     def __init__(self, trajectory: Measures, show: Callable[[float, Values], None]):
@@ -149,14 +151,14 @@ class _Given:
         self._show = show
 
     def take(self, made: Any, advance: Callable[[int], None]) -> None:
-        """Read all that `train` gives.
+        """Read everything that `train` returns or yields.
 
         Raises:
-            UsageError: when it gives no measures, or something that cannot be kept.
+            UsageError: there are no measures, or a value cannot be kept.
         """
         returned = made
         if isinstance(made, Iterator):
-            # `for` would leave out what a generator returns.
+            # A `for` loop would lose the return value of a generator.
             while True:
                 try:
                     self._point(next(made))
@@ -172,7 +174,9 @@ class _Given:
         last = {name: _kept(name, value) for name, value in returned.items()}
         for name, value in last.items():
             if isinstance(value, np.ndarray) and name in self.values:
-                raise UsageError(f"train(spec) yielded {name!r} and returned an array so named")
+                raise UsageError(
+                    f"train(spec) yielded {name!r} and returned an array of that name; rename one"
+                )
         self.values |= last
 
     def _point(self, pair: Any) -> None:
@@ -182,7 +186,7 @@ class _Given:
                 self.steps.append(number_of(step))
             case _:
                 raise UsageError(
-                    f"train(spec) yields pairs (step, measures by name), got {quoted(pair)}"
+                    f"train(spec) must yield pairs (step, measures by name), got {quoted(pair)}"
                 )
         yielded = {"train": lambda values: values}
         row = measured_columns({**yielded, **self._trajectory}, self.values)
@@ -190,10 +194,11 @@ class _Given:
         self._show(self.steps[-1], self.rows[-1])
 
     def along(self) -> dict[str, NDArray[Any]]:
-        """Each measure over the points, ``(points, ...)``, with their steps.
+        """Each measure at all points, ``(points, ...)``, and the steps.
 
         Raises:
-            UsageError: points differ in their measures, or nothing was yielded for a trajectory.
+            UsageError: points differ in their measures, or the study has a trajectory and nothing
+                was yielded.
         """
         if not self.rows:
             if self._trajectory:
@@ -215,46 +220,48 @@ class _Given:
 def _refuse_taken(given: Values, fields: Values) -> None:
     for name in given:
         if name in fields or name in RESERVED:
-            owner = "is a field of the spec" if name in fields else "every table has already"
+            owner = "is a field of the spec" if name in fields else "every table already has"
             raise UsageError(f"train(spec) gave {name!r}, which {owner}: rename it")
 
 
 def _kept(name: str, value: Any) -> Any:
-    """A number or a string as it is, a copy of anything that is an array of numbers.
+    """A number or a string unchanged; anything else as a new array of numbers.
 
     Raises:
-        UsageError: naming a value that is none of these.
+        UsageError: the value is none of these; the message names it.
     """
     value = number_of(value)
     if isinstance(name, str) and isinstance(value, bool | int | float | str | None):
         return value
     try:
         array = np.array(_in_numpy(value))
-    except (TypeError, ValueError, RuntimeError) as error:  # for lists of unequal lengths, say
-        raise UsageError(f"train(spec) gave {name!r}, which is no array: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:  # such as lists of unequal lengths
+        raise UsageError(
+            f"train(spec) gave {name!r}, which is not an array of numbers: {error}"
+        ) from error
     if not isinstance(name, str) or array.dtype.name not in ARRAY_DTYPES:
         raise UsageError(
-            f"train(spec) gave {name!r}: a number, a string, or an array of numbers under a name "
-            f"of its own expected, got {type(value).__name__} ({array.dtype})"
+            f"train(spec) gave {name!r}: a number, a string, or an array of numbers, named by a "
+            f"string, expected, got {type(value).__name__} ({array.dtype})"
         )
     return array
 
 
 def _in_numpy(value: Any) -> Any:
-    """Tensors of PyTorch as arrays, also in lists, wherever they lie and what they remember."""
+    """Convert PyTorch tensors, also in lists, to arrays; from any device and with gradients."""
     if isinstance(value, list | tuple):
         return [_in_numpy(item) for item in value]
     return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
 def _series(name: str, values: Sequence[Any]) -> NDArray[Any]:
-    """The values of one measure over the points; a missing one is NaN."""
+    """The values of one measure at all points; a missing value is NaN."""
     series: NDArray[Any] = _kept(name, [math.nan if v is None else v for v in values])
     return series
 
 
 def _diverged(values: Values) -> bool:
-    """Whether a number is infinite, or a loss not finite."""
+    """Whether a loss is not finite, or any number is infinite."""
     for name, value in values.items():
         array = np.asarray(value)
         if array.dtype.kind in "fc":
@@ -265,19 +272,19 @@ def _diverged(values: Values) -> bool:
 
 
 def pin_seeds(seed: int) -> None:
-    """Set the global generators of Python, NumPy and a loaded PyTorch."""
+    """Seed the global random generators of Python, NumPy and, if it is loaded, PyTorch."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - for functions that use the global one
-    # Never imported here: that is the study's to do.
+    # PyTorch is never imported here; only the study decides to use it.
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(seed)
 
 
 def columns(spec: Spec, before: str = "") -> dict[str, Cell]:
-    """A spec's own fields as columns, a field of an inner spec as ``outer_inner``.
+    """The fields of a spec as columns; a field of an inner spec is named ``outer_inner``.
 
-    Seed and measures are left out: every table has the one, and the other is no number.
+    The fields that every `Experiment` has, such as the seed, are left out at the outermost level.
     """
     row: dict[str, Cell] = {}
     for name in type(spec).model_fields:

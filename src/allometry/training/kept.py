@@ -1,11 +1,12 @@
-"""Trained networks kept on disk: by `run_id`, as state to go on from, and until they are measured.
+"""Trained networks kept on disk: weights, states to continue from, and runs to be measured.
 
-Weights are one safetensors file a run, the parameters by name: ``safetensors.torch.load_file``
-reads it. The state is a second file, from which the same run with a longer length goes on. A run
-whose measures failed is a third, which stays until they are made.
+Weights are one safetensors file for each run, with the parameters by name, which
+``safetensors.torch.load_file`` reads. The state is a second file, from which the same run with a
+longer length continues. A run whose measures failed is a third file, which stays until the measures
+have been computed.
 
-State and runs to be measured are named by what decides the training: the measures, and a user's
-code that only they reach, are not part of it.
+Weights are named by `run_id`. States and runs to be measured are named by a hash of everything that
+decides the training, which excludes measures and user code that only measures reach.
 """
 
 import hashlib
@@ -40,10 +41,10 @@ class Kept:
     """Where trained networks are kept.
 
     Attributes:
-        folder: beside the store.
-        what: weights alone, or the training state as well; None for neither. What was kept
-            before, and runs that are not measured, are used all the same.
-        training_code: digest of a user's code that decides the training, by `Experiment.code`.
+        folder: folder beside the store.
+        what: ``weights``, or ``state`` for weights and training state; None for neither. Runs
+            to be measured are used in any case.
+        training_code: `Experiment.code` to the digest of the user code that decides the training.
     """
 
     folder: Path
@@ -54,11 +55,11 @@ class Kept:
     def beside(
         cls, store: Path, what: Keep | None = None, training_code: Mapping[str, str] | None = None
     ) -> "Kept":
-        """The place that belongs to a store."""
+        """The networks that belong to a store."""
         return cls(store.with_name(store.name + ".kept"), what, training_code or {})
 
     def argument(self) -> str:
-        """All of it as an argument of a worker on this machine."""
+        """This object as a command line argument of a worker on this machine."""
         return json.dumps([str(self.folder.resolve()), self.what, dict(self.training_code)])
 
     @classmethod
@@ -95,15 +96,15 @@ class Kept:
     def write(
         self, spec: RunSpec, step: int, params: Mapping[str, NDArray[Any]], state: Saved | None
     ) -> None:
-        """Keep a trained network; a file seen under its name is whole.
+        """Keep a trained network; files are written atomically.
 
         Args:
-            step: updates made.
-            params: by name.
-            state: its training state, if a longer run may go on from it.
+            step: number of updates made.
+            params: parameters by name.
+            state: its training state, if a longer run may continue from it.
 
         Raises:
-            DiskError: when it cannot be written.
+            DiskError: a file cannot be written.
         """
         document = {"schema": OF_WEIGHTS, "run_id": spec.run_id, "step": step}
         self._put(f"{spec.run_id}{WEIGHTS}", document, params)
@@ -111,20 +112,20 @@ class Kept:
             self._put_saved(f"{self._any_length(spec)}-{step}{STATE}", state)
 
     def step(self, spec: RunSpec, most: int) -> int:
-        """Updates made in the latest state kept of this run, whatever its length; 0 for none.
+        """The step of the latest state kept of this run with any length; 0 if there is none.
 
         Args:
-            most: updates it may have made.
+            most: largest step to consider.
         """
         if self.what != "state":
             return 0
         names = re.compile(rf"{self._any_length(spec)}-(\d{{1,18}}){re.escape(STATE)}")
-        found = (names.fullmatch(path.name) for path in own_files(self.folder, names))
-        steps = (int(name[1]) for name in found if name)
+        matches = (names.fullmatch(path.name) for path in own_files(self.folder, names))
+        steps = (int(match[1]) for match in matches if match)
         return max((step for step in steps if step <= most), default=0)
 
     def state(self, spec: RunSpec, step: int) -> Saved:
-        """The state kept of a run after so many updates.
+        """The state of a run after `step` updates.
 
         Raises:
             DataError: the file is damaged.
@@ -134,19 +135,19 @@ class Kept:
     # ---- runs that are not measured ------------------------------------------------------
 
     def write_trained(self, spec: RunSpec, state: Saved) -> None:
-        """Keep a trained run until its measures are made.
+        """Keep a trained run until its measures have been computed.
 
         Raises:
-            DiskError: when it cannot be written.
+            DiskError: the file cannot be written.
         """
         self._put_saved(self._unmeasured(spec), state)
 
     def is_trained(self, spec: RunSpec) -> bool:
-        """Whether this run is trained and only its measures are to be made."""
+        """Whether this run is trained and only its measures are missing."""
         return (self.folder / self._unmeasured(spec)).is_file()
 
     def trained(self, spec: RunSpec) -> Saved:
-        """What `write_trained` kept.
+        """The state that `write_trained` kept.
 
         Raises:
             DataError: the file is damaged.
@@ -154,7 +155,7 @@ class Kept:
         return self._saved(self._unmeasured(spec))
 
     def measured(self, specs: Sequence[Experiment]) -> None:
-        """Remove what was kept of runs whose measures are stored now."""
+        """Remove files of trained runs whose measures are now stored."""
         for spec in specs:
             if isinstance(spec, RunSpec) and self.folder.is_dir() and self.is_trained(spec):
                 remove(self.folder / self._unmeasured(spec))
@@ -162,7 +163,7 @@ class Kept:
     # ---- names and files -----------------------------------------------------------------
 
     def _any_length(self, spec: RunSpec) -> str:
-        """A name for the run whatever its length is, and whatever is measured of it."""
+        """A name for the run that does not depend on its length or measures."""
         train = spec.train.model_copy(update=dict.fromkeys(LENGTH))
         return self._training(spec.model_copy(update={"train": train}))
 
@@ -170,7 +171,7 @@ class Kept:
         return f"{self._training(spec)}{TRAINED}"
 
     def _training(self, spec: RunSpec) -> str:
-        """A name for what decides the training of a run."""
+        """A hash of everything that decides the training of a run."""
         code = self.training_code.get(spec.code, spec.code)
         (text,) = texts([spec.model_copy(update={"measures": (), "code": code})], defaults=False)
         return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,10 +1,10 @@
-"""What a run shows of itself while it lasts: small files beside the store, for who watches it.
+"""The live state of a run: small files beside the store that the live page reads.
 
-In the folder ``STORE.live``, ``run.json`` says how far the run is and every other file has losses
-of the members of one pack, a line for each point as it is taken. File ``lock`` is locked by the
-run: however that ends the kernel unlocks it, and what it left is not believed any more. Nothing
-here is flushed to the disk, as the store has all that counts. Each file is written twice a second
-at most, and of a large pack some members alone.
+In the folder ``STORE.live``, ``run.json`` has the progress of the run. Every other ``.jsonl`` file
+has losses of the members of one pack, one line for each measuring point. The run holds a lock on
+the file ``lock``. When it ends, in any way, the kernel releases the lock, and the remaining files
+are then ignored. Nothing is flushed to disk, because the store has all results. Each file is
+written at most twice a second, and of a large pack only some members are written.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ from allometry.files.own import own_files, remove, sweep, warn_once
 from allometry.files.strict_json import read_json
 
 if TYPE_CHECKING:
-    # Specs bring pydantic, which who watches does not need.
+    # Importing specs loads pydantic, which the live page does not need.
     from allometry.spec import Experiment
 
 __all__ = ["INTERVAL", "Curve", "Live", "PackCurves", "Point", "State"]
@@ -32,15 +32,15 @@ __all__ = ["INTERVAL", "Curve", "Live", "PackCurves", "Point", "State"]
 SCHEMA, STATE, LOCK = "allometry/live/1", "run.json", "lock"
 PACKS = re.compile(r"[0-9a-f]{64}\.jsonl")
 OURS = re.compile(rf"{PACKS.pattern}|run\.json|lock|new-[0-9]+")
-SHOWN: Final = 48  # members of a pack
+SHOWN: Final = 48  # at most so many members of a pack are written
 INTERVAL: Final = 0.5  # seconds between two writes of a file
-LARGEST: Final = 16_000_000  # bytes that are read of a file
-_KINDS = (str, str, str, int, int, int, int, int, float | None, bool, float)  # of a `State`
+LARGEST: Final = 16_000_000  # most bytes read of a file
+_KINDS = (str, str, str, int, int, int, int, int, float | None, bool, float)  # types of a `State`
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class Point(Protocol):
-    """What is shown of a network along training."""
+    """The values shown of a network along training."""
 
     @property
     def step(self) -> int: ...
@@ -49,23 +49,23 @@ class Point(Protocol):
 
 
 class Curve(NamedTuple):
-    """Measures of one member of a pack under way: each a list of (step, value)."""
+    """The curves of one member of a pack in training: name to a list of (step, value)."""
 
     run_id: str
     values: Mapping[str, Sequence[tuple[float, float]]]
 
 
 class State(NamedTuple):
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        study, size, variant: that are trained.
-        runs, packs, steps: to train in this stage: runs, packs, updates summed over the runs.
-        done: of these runs, how many are stored.
-        steps_done: of these updates, how many are made.
-        rate: updates a second; None before there are any.
-        stopping: whether it was asked to stop after the packs in flight.
-        updated: when this was written, seconds since 1970.
+        study, size, variant: the declaration in training.
+        runs, packs, steps: totals of this stage: runs, packs, and updates summed over runs.
+        done: number of these runs that are stored.
+        steps_done: number of these updates that are made.
+        rate: updates per second; None before the first ones.
+        stopping: whether a signal has asked to stop after the packs in flight.
+        updated: time of writing, in seconds since 1970.
     """
 
     study: str
@@ -83,25 +83,25 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Live:
-    """The folder of what is shown."""
+    """The folder of the live state."""
 
     folder: Path
 
     @classmethod
     def beside(cls, store: Path) -> "Live":
-        """That of a store."""
+        """The live folder of a store."""
         return cls(store.with_name(store.name + ".live"))
 
     # ---- the run that writes -----------------------------------------------------------------
 
     def begin(self) -> int | None:
-        """Lock the folder, and clear it of what a run that was killed left.
+        """Lock the folder, and remove the files that a killed run left.
 
-        The lock is a new file each time, which nobody who reads can hold. Only the one writer of
-        the store does this.
+        The lock is a new file each time, so that no reader can be holding a lock on it. Only the
+        store's writer calls this.
 
         Returns:
-            the open file that holds the lock; None, with a warning, where it cannot be made.
+            the descriptor that holds the lock; None, with a warning, if it cannot be made.
         """
         new = self.folder / f"new-{os.getpid()}"
         try:
@@ -116,7 +116,7 @@ class Live:
         return file
 
     def write_state(self, state: State) -> None:
-        """How far the run is; where it cannot be written, a warning says so."""
+        """Write the progress of the run; warn if that fails."""
         new = self.folder / f"new-{os.getpid()}"
         try:
             new.write_text(json.dumps({"schema": SCHEMA, **state._asdict()}))
@@ -125,20 +125,24 @@ class Live:
             self._warn(error)
 
     def pack(self, specs: Sequence["Experiment"]) -> "PackCurves":
-        """The curves of a pack of these runs."""
+        """The writer of the curves of a pack of these runs."""
         from allometry.spec import run_ids
 
         return PackCurves(self, run_ids(specs))
 
     def remove(self, done: Collection[str]) -> None:
-        """Remove the curves of packs whose runs are stored, by their run_ids."""
+        """Remove the curves of packs whose runs are all stored.
+
+        Args:
+            done: run_ids of stored runs.
+        """
         for path in own_files(self.folder, PACKS):
             runs = _runs_of(path)
             if runs is None or set(runs) <= set(done):
                 remove(path)
 
     def clear(self) -> None:
-        """Remove all of it."""
+        """Remove all files, and the folder if it is then empty."""
         for path in own_files(self.folder, OURS):
             remove(path)
         sweep(self.folder)
@@ -149,10 +153,10 @@ class Live:
             "packs under way"
         )
 
-    # ---- who watches -------------------------------------------------------------------------
+    # ---- reading -----------------------------------------------------------------------------
 
     def is_under_way(self) -> bool:
-        """Whether the run that writes here is alive."""
+        """Whether a run that writes here is alive."""
         try:
             file = os.open(self.folder / LOCK, os.O_RDONLY | _FLAGS)
         except OSError:
@@ -166,7 +170,7 @@ class Live:
         return False
 
     def state(self) -> State | None:
-        """What the run that is under way last wrote; None where there is none."""
+        """The state last written by a run that is alive; None if there is none."""
         if not self.is_under_way():
             return None
         try:
@@ -180,22 +184,22 @@ class Live:
         return State(*values) if is_state else None
 
     def curves(self) -> list[Curve]:
-        """The curves of all packs under way."""
+        """The curves of all packs in training."""
         if not self.is_under_way():
             return []
         return [c for path in own_files(self.folder, PACKS) for c in _curves_of(path)]
 
     def changed(self) -> tuple[object, ...]:
-        """Another value whenever a file here is written or removed."""
+        """A value that changes whenever a file here is written or removed."""
         files = own_files(self.folder, OURS)
         return (self.is_under_way(), *((p.name, *_stamp(p)) for p in files))
 
 
 class PackCurves:
-    """The curves of one pack, by the process that trains it. Several threads may have one each.
+    """Writes the curves of one pack, in the process that trains it; threads use one each.
 
     Args:
-        live: where. names: run_ids of the members.
+        live: the folder. names: run_ids of the members.
     """
 
     def __init__(self, live: Live, names: Sequence[str]):
@@ -211,10 +215,10 @@ class PackCurves:
         self._last = time.monotonic()
 
     def show(self, points: Mapping[int, Sequence[Point]]) -> None:
-        """Add the points that were not shown yet.
+        """Add the points that have not been written yet.
 
         Args:
-            points: by place in the pack, all so far.
+            points: all points so far, by place in the pack.
         """
         for place in self._shown & points.keys():
             first = self._sent.get(place, 0)
@@ -224,7 +228,7 @@ class PackCurves:
         self._write()
 
     def add(self, place: int, step: float, values: Mapping[str, Any]) -> None:
-        """Add one point of one member: its values that are numbers."""
+        """Add one point of one member; values that are not numbers are left out."""
         if place in self._shown:
             self._add(place, step, values)
             self._write()
@@ -266,7 +270,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _runs_of(path: Path) -> list[str] | None:
-    """The runs of a pack; None for a file that does not say."""
+    """The run_ids of a pack, from the first line of its file; None if the line is invalid."""
     try:
         names = read_json(_read(path).partition(b"\n")[0])
     except (DataError, OSError):
@@ -276,11 +280,11 @@ def _runs_of(path: Path) -> list[str] | None:
 
 
 def _curves_of(path: Path) -> list[Curve]:
-    """The curves of a pack; none of a file that is not as it should be."""
+    """The curves in the file of a pack; empty if the file is invalid."""
     names = _runs_of(path)
     curves: dict[int, dict[str, list[tuple[float, float]]]] = {}
     try:
-        # Its last line may be half written.
+        # The last line may be incomplete.
         for line in _read(path).split(b"\n")[1:-1]:
             place, step, values = json.loads(line)
             for name, value in values.items():

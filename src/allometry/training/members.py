@@ -1,4 +1,4 @@
-"""What members of a pack have each for itself, beside their networks and examples."""
+"""The hyperparameters in which members of a pack may differ, as arrays of a program."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,14 +18,14 @@ __all__ = ["Hyperparameters", "hyperparameters"]
 
 
 class Hyperparameters(NamedTuple):
-    """The update rule that a program is compiled of, and what members have each for itself.
+    """The update rule that a program is compiled for, and the values of each of its K members.
 
     Attributes:
-        optimizer: stands for those of all members (`_representative`).
-        learning_rates: ``(K,)``.
-        rate_factors: on these by parameter, ``(K,)`` each; None where all are 1.
-        scalars: of the update rule, by name, in which members differ, ``(K,)`` each.
-        clip_norms: longest gradients, ``(K,)``; None for no limit.
+        optimizer: represents the optimisers of all members (`_representative`).
+        learning_rates: learning rates, ``(K,)``.
+        rate_factors: factors on these by parameter, ``(K,)`` each; None if all are 1.
+        scalars: scalars of the update rule in which members differ, by name, ``(K,)`` each.
+        clip_norms: largest norms of gradients, ``(K,)``; None for no limit.
     """
 
     optimizer: Optimizer
@@ -41,14 +41,14 @@ def hyperparameters(
     starts: Sequence[Params],
     dtype: type[np.floating[Any]],
 ) -> Hyperparameters:
-    """Those of the members of a pack.
+    """The hyperparameters of the members of a pack.
 
     Args:
-        starts: start values of each.
-        dtype: of the arrays.
+        starts: initial parameters of each member.
+        dtype: type of the arrays.
 
     Raises:
-        UsageError: a factor on a learning rate for a parameter there is not.
+        UsageError: a learning rate factor is for a parameter that does not exist.
     """
     optimizers = parts.optimizers
     return Hyperparameters(
@@ -61,7 +61,7 @@ def hyperparameters(
 
 
 def _differing(optimizers: Sequence[Optimizer]) -> dict[str, list[float]]:
-    """Scalars of the update rules in which members differ, by name, one a member."""
+    """Scalars of the update rules in which members differ, by name, one for each member."""
     first = optimizers[0]
     if not is_elementwise(first):
         return {}
@@ -71,21 +71,21 @@ def _differing(optimizers: Sequence[Optimizer]) -> dict[str, list[float]]:
 
 
 def _representative(optimizers: Sequence[Optimizer]) -> Optimizer:
-    """The update rule that stands for those of all members when a program is compiled.
+    """The update rule that represents those of all members when a program is compiled.
 
-    Its learning rate is 1, for the members' are arguments of the program: packs that differ in
-    them alone share it. A rule of one's own may use the learning rate and keeps it.
+    Its learning rate is 1, because the members' rates are arguments of the program, so that packs
+    that differ only in them share it. A user-defined rule may use its rate and keeps it.
     """
     first = optimizers[0]
     if not is_elementwise(first):
         return first
-    # The largest: a rule keeps no array for a scalar of 0.
+    # The largest values, because a rule keeps no array for a scalar of 0.
     largest = {name: max(values) for name, values in _differing(optimizers).items()}
     return first.model_copy(update={"learning_rate": 1.0, **largest})
 
 
 def _clip_norms(specs: Sequence[RunSpec], dtype: type[np.floating[Any]]) -> jax.Array | None:
-    """Longest gradient of each member, ``(K,)``; None for no limit."""
+    """Largest norm of the gradient of each member, ``(K,)``; None for no limit."""
     norms = [spec.train.clip_norm for spec in specs]
     return None if norms[0] is None else jnp.array(norms, dtype)
 
@@ -99,7 +99,7 @@ def _rate_factors(
     """Factors on the learning rate of each member by parameter, ``(K,)`` each; None if all are 1.
 
     Raises:
-        UsageError: a factor for a parameter there is not.
+        UsageError: a factor is for a parameter that does not exist.
     """
     of_members = [
         _factors_of(spec, model, tuple(start))

@@ -1,4 +1,4 @@
-"""Networks under way or trained, as arrays of a file and back."""
+"""Conversion of networks, during or after training, to arrays for a file and back."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,9 +26,9 @@ def network_of(
     """The inverse of `arrays_of` for member k of a program; its parameters are read-only.
 
     Args:
-        saved: with the names of the losses in its facts.
-        step: updates that it had made.
-        names: of its parameters in their order, which decides the last bit of a sum over them.
+        saved: content of the file; its facts have the names of the losses.
+        step: number of updates the network had made.
+        names: names of its parameters. Their order decides the last bits of sums over them.
     """
     params = {name: saved.arrays[f"{where}/{name}"] for name in names}
     for array in params.values():

@@ -1,4 +1,4 @@
-"""What cannot be of a trained network, or means that it learnt nothing, in words."""
+"""Notices about trained networks with impossible losses, or that learnt nothing."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,16 +15,16 @@ from allometry.spec.metrics import is_classes
 __all__ = ["notice"]
 
 NEVER_NEGATIVE = (CrossEntropy, BinaryCrossEntropy, SquaredError, Huber)
-LEAST_UPDATES = 100  # before which a network need not have learnt anything
-CHANCE = 0.98  # of the loss of the best constant output: a loss above it has not left chance
-EXAMPLES = 64  # whose outputs are compared
+LEAST_UPDATES = 100  # after fewer updates a network need not have learnt anything
+CHANCE = 0.98  # a loss above this share of the best constant output's loss has not left chance
+EXAMPLES = 64  # number of examples whose outputs are compared
 
 
 def notice(net: Network) -> str:
-    """One of a few sentences; empty where nothing is to be said.
+    """A sentence about a network; empty without a notice.
 
-    A constant output is looked for where the loss has not left chance: no constant output does
-    better.
+    Outputs are tested for being constant only if the loss has not left chance, because constant
+    outputs cannot do better.
     """
     loss = net.spec.train.loss
     losses = {name: value for name, value in net.losses.items() if name.endswith("_loss")}
@@ -33,7 +33,7 @@ def notice(net: Network) -> str:
         if negative:
             return f"{negative[0]} is negative, which {type(loss).__name__} cannot be"
     chance = chance_loss(net)
-    # Without a training loss nothing is said of it.
+    # Without a training loss the default 0 gives no notice.
     train_loss = losses.get("train_loss", 0.0)
     if net.step < LEAST_UPDATES or not train_loss > CHANCE * chance > 0:
         return ""
@@ -43,9 +43,10 @@ def notice(net: Network) -> str:
 
 
 def chance_loss(net: Network) -> float:
-    """The training loss of the best constant output; NaN where no formula is known.
+    """The training loss of the best constant output; NaN if no formula is known.
 
-    Of class labels the entropy of their shares in nats, of real targets their variance.
+    For cross-entropy it is the entropy of the class shares in nats, for the squared error the
+    variance of the targets.
     """
     loss, targets = net.spec.train.loss, net.split.train_y
     if isinstance(loss, CrossEntropy) and is_classes(targets):

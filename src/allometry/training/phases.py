@@ -1,8 +1,8 @@
-"""Where the time of a process goes: seconds by phase.
+"""The time of a process by phase, in seconds.
 
-A phase inside another is counted by itself, so the phases of one thread add up to its time. Packs
-in several threads are counted each, so the phases of a process may add up to more than the time on
-a clock. Compiling is what JAX says of it, wherever it happens.
+A phase inside another is not counted in the outer one, so the phases of one thread add up to its
+time. Times of packs in several threads add up, so the phases of a process may exceed the elapsed
+time. The time of compiling is as JAX reports it, in whatever phase it occurs.
 """
 
 import threading
@@ -22,8 +22,8 @@ Phase = Literal[
     "import", "plan", "load", "compile", "train", "evaluate", "measure", "store", "analyse", "print"
 ]
 PHASES: tuple[Phase, ...] = get_args(Phase)
-# Of `jax.monitoring`: to trace a function, to write it for the compiler, to compile it or to read
-# what was compiled before.
+# Prefix of events of `jax.monitoring` for tracing a function, lowering it, compiling it, and
+# reading a compiled program.
 COMPILING = "/jax/core/compile/"
 SECONDS = "seconds_"  # prefix of a phase in a provenance document
 
@@ -33,10 +33,10 @@ _of_thread = threading.local()
 
 
 def seconds_by_phase(before: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Seconds of this process in each phase that it had, in the order of `PHASES`.
+    """Seconds of this process in each phase that occurred, in the order of `PHASES`.
 
     Args:
-        before: what this gave earlier, to leave out; None for nothing.
+        before: an earlier result, which is subtracted; None subtracts nothing.
     """
     earlier = before or {}
     with _adding:
@@ -65,7 +65,7 @@ def kept_seconds(before: Mapping[str, float]) -> dict[str, float]:
 
 @contextmanager
 def phase(name: Phase) -> Iterator[None]:
-    """Count the time of the block, without that of phases inside it."""
+    """Count the time of the block, without the time of phases inside it."""
     outer = getattr(_of_thread, "inner", None)
     _of_thread.inner = 0.0
     began = time.perf_counter()
@@ -79,14 +79,14 @@ def phase(name: Phase) -> Iterator[None]:
 
 @cache  # once a process
 def count_compiling() -> None:
-    """Count what JAX compiles from now on as a phase of its own."""
-    import jax.monitoring  # here: a finished study does not need JAX
+    """Count JAX's compiling from now on as the phase ``compile``."""
+    import jax.monitoring  # imported here because a finished study does not need JAX
 
     jax.monitoring.register_event_duration_secs_listener(_of_compiler)
 
 
 def _of_compiler(event: str, duration_secs: float, **_: object) -> None:
-    """Count a duration that just ended, without those inside it, which were reported before."""
+    """Count a duration that has just ended, without those inside it, which came before."""
     if not event.startswith(COMPILING):
         return
     began = time.perf_counter() - duration_secs

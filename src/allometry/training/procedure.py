@@ -1,9 +1,9 @@
-"""How the runs of a study are made from their specs.
+"""Procedures: how the runs of a study are computed from their specs.
 
 The default, `allometry.training.loop.Training`, trains networks by gradient descent on a
 data set. A study that needs something else (kernels at initialisation, samples
-drawn inside the compiled step) brings a procedure of its own; store, engines,
-fits and report do not see the difference.
+drawn inside the compiled step) defines its own procedure. Store, engines, fits and report work
+with any procedure.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +19,18 @@ from allometry.training.result import RunFailure, RunResult
 
 __all__ = ["Measures", "Pack", "Procedure", "pending_packs", "total_updates"]
 
-# Name to function giving columns; of what, the procedure says.
+# Name to function that returns columns; the procedure determines its argument.
 Measures = Mapping[str, Callable[..., Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Runs made together, in one program.
+    """Runs computed together in one program.
 
     Attributes:
-        note: why they are not more, where something was found out about them.
-        divided: whether the batches of its one network are divided among the processors.
+        specs: the specs of the runs.
+        note: why the pack is smaller than it could be, if a test of its parts failed.
+        divided: whether the batches of its only network are divided among the processors.
     """
 
     specs: tuple[Any, ...]
@@ -38,46 +39,49 @@ class Pack:
 
 
 def pending_packs(packs: Sequence[Pack], pending: Sequence[Any]) -> list[Pack]:
-    """What is left of packs chosen for all runs: so the rest is made as it would have been.
+    """The packs restricted to pending runs.
 
-    Packs chosen for the rest alone may be others, once packs are done in any order.
+    The packs are chosen for all runs and then restricted, so that pending runs stay in the packs
+    they would have been in. Packs chosen only for the pending runs could differ.
 
     Args:
-        packs: of all runs.
-        pending: some of these, the same objects.
+        packs: packs of all runs.
+        pending: some of these runs, as the same objects.
 
     Raises:
-        UsageError: what a procedure of a person's own gave are no packs.
+        UsageError: a user-defined procedure did not return a list of packs.
     """
     if not np.iterable(packs) or not all(isinstance(pack, Pack) for pack in packs):
-        raise UsageError(f"the procedure's packs(specs) gives a list of Pack, got {quoted(packs)}")
+        raise UsageError(
+            f"the procedure's packs(specs) must return a list of Pack, got {quoted(packs)}"
+        )
     wanted = {id(spec) for spec in pending}
     left = (replace(pack, specs=tuple(s for s in pack.specs if id(s) in wanted)) for pack in packs)
     return [pack for pack in left if pack.specs]
 
 
 def total_updates(procedure: "Procedure", specs: Sequence[Any]) -> int:
-    """Units of work in these runs together.
+    """The total units of work in these runs.
 
     Raises:
-        UsageError: a procedure of a person's own counts them by something else than integers.
+        UsageError: a user-defined procedure returned a count that is no integer.
     """
-    counted = [procedure.updates(spec) for spec in specs]
-    for updates in counted:
+    counts = [procedure.updates(spec) for spec in specs]
+    for updates in counts:
         if not isinstance(updates, Integral):
             raise UsageError(
-                f"the procedure's updates(spec) gives a whole number, got {quoted(updates)}"
+                f"the procedure's updates(spec) must return an integer, got {quoted(updates)}"
             )
-    return sum(map(int, counted))
+    return sum(map(int, counts))
 
 
 class Procedure:
-    """Makes runs, many at once where that is faster. A subclass gives `run`.
+    """Computes runs, several at once if that is faster. A subclass must define `run`.
 
     Attributes:
-        isolated: each pack is made in a process of its own, where the study can be found there:
-            what fails there fails there, and the other runs go on.
-        keeps_networks: whether it can keep trained networks on disk (`Kept`).
+        isolated: whether packs are computed in a worker process, if the study can be loaded
+            there, so that a crash affects no other pack.
+        keeps_networks: whether the procedure can keep trained networks on disk (`Kept`).
     """
 
     isolated: ClassVar[bool] = False
@@ -85,23 +89,23 @@ class Procedure:
 
     @property
     def code(self) -> object:
-        """What decides the results, whose code is part of each run: the procedure itself."""
+        """The object whose code decides the results and is part of each run; by default `self`."""
         return self
 
     def packs(self, specs: Sequence[Any]) -> list[Pack]:
-        """Which runs share a program, a function of the specs alone; by default none do."""
+        """Group runs that share a program, depending only on the specs; by default none do."""
         return [Pack((spec,)) for spec in specs]
 
     def updates(self, spec: Any) -> int:
-        """Units of work in a run, which `run` counts for `advance`: optimiser updates, say."""
+        """Units of work in a run, such as optimiser updates; `run` passes them to `advance`."""
         return 1
 
     def concurrent(self, packs: Sequence[Pack]) -> bool:
-        """Whether these packs may be made by several threads of one process at once.
+        """Whether several threads of one process may compute these packs at once.
 
-        Not where the programs call LAPACK for a batch of matrices (`jax.numpy.linalg`): on a CPU
-        such a call holds one of XLA's threads while it waits for others, and as many calls at
-        once as there are threads wait for each other for ever.
+        Programs that call LAPACK for a batch of matrices (`jax.numpy.linalg`) must not run at
+        once: on a CPU such a call holds one of XLA's threads while it waits for others, and as
+        many calls at once as there are threads wait for each other forever.
         """
         return False
 
@@ -113,13 +117,15 @@ class Procedure:
         advance: Callable[[int], None],
         checkpoints: Checkpoints | None = None,
     ) -> Sequence[RunResult | RunFailure]:
-        """Make every run of a pack: a result for each spec, or a failure that costs no other.
+        """Compute every run of a pack; return a result or a failure for each spec.
+
+        A failure must not affect the other runs of the pack.
 
         Args:
-            measures: `Study.measures`, functions of what this procedure hands them.
-            trajectory: `Study.trajectory`, the same, taken along the way.
-            advance: told of units of work done, summed over the pack.
-            checkpoints: where the pack may be kept under way, and looked for; a procedure that
-                keeps none leaves it.
+            measures: `Study.measures`, functions of the object this procedure passes to them.
+            trajectory: `Study.trajectory`, measures taken along training.
+            advance: called with units of work done, summed over the pack.
+            checkpoints: where the pack may be saved during training, and resumed from; a procedure
+                without checkpoints ignores it.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""A pack made ready to train: its networks, their layout, the data, and the calls that train it."""
+"""The program of a pack: its networks, their layout, the data, and the calls that train it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,17 +33,17 @@ __all__ = ["Program", "calls", "epoch_at", "narrowed", "networks", "prepare"]
 
 @dataclass(frozen=True)
 class Program:
-    """What a pack trains with; replaced only when members leave.
+    """Everything a pack is trained with; replaced only when members leave.
 
     Attributes:
-        specs, models: of the members, in one order.
-        descent: what the compiled programs are given: layout, optimiser, loss, precision, data.
+        specs, models: specs and models of the members, in the same order.
+        descent: arguments of the compiled programs: layout, optimiser, loss, precision, data.
         splits: features and targets of each member, on the host.
-        courses: the batches of each member; one and the same where members share them.
-        rows: first row of each member's training examples among those on the device, ``(K,)``.
-        updates: of each member, ``(K,)``.
-        points, looks: steps of each member at which its trajectory has a point, and at which the
-            rule of early stopping looks.
+        courses: the batches of each member; equal objects if members share them.
+        rows: first row of each member's training examples on the device, ``(K,)``.
+        updates: number of updates of each member, ``(K,)``.
+        points, looks: for each member, the steps at which its trajectory has a point, and those
+            at which early stopping is checked.
     """
 
     specs: tuple[RunSpec, ...]
@@ -58,14 +58,14 @@ class Program:
 
     @property
     def own_batches(self) -> bool:
-        """Whether each member has batches of its own."""
+        """Whether each member has its own batches."""
         return self.descent.layout.own_batches
 
     @cached_property
     def measured(self) -> tuple[Split, ...]:
-        """The splits that losses are means over: of one for all, or each member's own.
+        """The splits over which losses are averaged: one for all members, or one for each.
 
-        They have the training examples that `TrainSpec.measure_examples` asks for.
+        Their training examples are limited by `TrainSpec.measure_examples`.
         """
         most = self.specs[0].train.measure_examples
         splits = self.splits if self.own_batches else self.splits[:1]
@@ -74,29 +74,29 @@ class Program:
 
     @cached_property
     def own_examples(self) -> Mapping[str, Gathered] | None:
-        """`placed` for the examples that are measured."""
+        """The result of `placed` for the splits in `measured`."""
         placed = self.placed(self.measured)
         if placed is None or self.specs[0].train.measure_examples is None:
             return placed
         return {**placed, "train": gathered([(s.train_x, s.train_y) for s in self.measured])}
 
     def placed(self, splits: Sequence[Split]) -> Mapping[str, Gathered] | None:
-        """Examples on the device by part, where each member has its own; None where all share.
+        """Examples on the device by part, if each member has its own; None if all share them.
 
         Args:
-            splits: of each member, with the first of its training examples or all.
+            splits: split of each member, with all or the first of its training examples.
         """
         if not self.own_batches:
             return None
         by_part = [split.parts() for split in splits]
-        # The training examples are there already.
+        # The training examples are already on the device.
         train = Gathered(self.descent.x.array, self.descent.y.array, self.rows)
         rest = {p: gathered([of[p] for of in by_part]) for p in by_part[0] if p != "train"}
         return {"train": train, **rest}
 
 
 def _sampled(split: Split, most: int | None) -> Split:
-    """The split with at most so many of its training examples, evenly spaced; None for all."""
+    """The split with at most `most` training examples, evenly spaced; None keeps all."""
     n = len(split.train_x)
     if most is None or most >= n:
         return split
@@ -110,20 +110,20 @@ def dtype_of(precision: str) -> type[np.floating[Any]]:
 
 
 def prepare(specs: Sequence[RunSpec], *, divided: bool = False) -> tuple[Program, State]:
-    """Load the data, draw the start values, choose the layout.
+    """Load the data, draw the initial parameters, and choose the layout.
 
-    Like everything done with the program, it is called within the `scope` of its precision.
+    Like every other operation on a program, call it within the `scope` of its precision.
 
     Args:
         divided: as for `Pack`.
 
     Raises:
-        UsageError: data, model and loss do not fit each other.
+        UsageError: data, model and loss do not fit together.
     """
     train, parts = specs[0].train, parts_of(specs)
     dtype, models = dtype_of(train.precision), parts.models
     splits, draws = _loaded(specs, parts, dtype)
-    # A member draws its start from a stream of its own, and PyTorch's shuffles come after it.
+    # Each member draws its initial parameters from its own stream; PyTorch's shuffles follow.
     starts = [model.init(stream) for model, stream in zip(models, draws, strict=True)]
     check_compatible(specs, parts, starts, splits)
     layout, arrays = laid_out(
@@ -168,20 +168,20 @@ def prepare(specs: Sequence[RunSpec], *, divided: bool = False) -> tuple[Program
 def _loaded(
     specs: Sequence[RunSpec], parts: Parts, dtype: type[np.floating[Any]]
 ) -> tuple[tuple[Split, ...], list[TorchDraws]]:
-    """The examples of each member as its network sees them, and the stream its start is drawn from.
+    """Each member's examples as its network sees them, and the stream for its initial parameters.
 
-    Members of one data set and seed have the same examples; members whose data do not depend on
-    the seed have the same arrays.
+    Members with the same data set and seed share examples. Members whose data do not depend on
+    the seed share arrays.
     """
     loaded: dict[Any, tuple[Split, TorchDraws]] = {}
-    seen: dict[Any, tuple[Split, Split]] = {}  # by the arrays, which the value keeps alive
+    seen: dict[Any, tuple[Split, Split]] = {}  # by ids of arrays, which the values keep alive
     for spec, model, data in zip(specs, parts.models, parts.data, strict=True):
         if (spec.seed, data) in loaded:
             continue
         stream = TorchDraws(spec.seed)
         with scope("float32"):
             split = data.prepare(stream)
-            if type(model).features is Model.features:  # which draws nothing
+            if type(model).features is Model.features:  # the default, which draws nothing
                 key = tuple(map(id, split))
                 if key not in seen:
                     seen[key] = split, _seen_by(model, stream, split, dtype)
@@ -209,11 +209,11 @@ def _seen_by(model: Model, draws: TorchDraws, split: Split, dtype: type[np.float
 def _on_device(
     splits: Sequence[Split], *, own: bool, shared: bool
 ) -> tuple[Resident, Resident, NDArray[np.int64]]:
-    """Training examples and targets on the device, and the first row of each member's.
+    """Training features and targets on the device, and the first row of each member's.
 
     Args:
-        own: each member has examples of its own.
-        shared: one copy on the device serves all programs that cut from one array.
+        own: whether each member has its own examples.
+        shared: whether all programs that use parts of one array share one copy on the device.
     """
     if own:
         x, y, rows = gathered([(split.train_x, split.train_y) for split in splits])
@@ -250,10 +250,10 @@ def _courses(
 def calls(program: Program, done: int = 0) -> Iterator[Call]:
     """The calls that train all members, from the first update to the last.
 
-    They are the same whenever they are asked for, so that training can go on in the middle.
+    The sequence is reproducible, so that training can be resumed in the middle.
 
     Args:
-        done: updates made before, after which a call ends.
+        done: number of updates already made; a call ends after them.
     """
     looked_at = set().union(*program.points, *program.looks)
     ends = sorted({*program.updates.tolist(), *looked_at, done} - {0})
@@ -277,7 +277,7 @@ def calls(program: Program, done: int = 0) -> Iterator[Call]:
 def _factors(program: Program) -> Callable[[NDArray[np.int64]], NDArray[Any]] | None:
     """Factors on the members' learning rates ``(n, K)`` at updates ``(n,)``; None if all are 1.
 
-    They are 0 from the end of a member's length on.
+    They are 0 after the end of a member's length.
     """
     schedules = [spec.train.schedule for spec in program.specs]
     lengths, dtype = program.updates.tolist(), dtype_of(program.specs[0].train.precision)
@@ -299,10 +299,10 @@ def _factors(program: Program) -> Callable[[NDArray[np.int64]], NDArray[Any]] | 
 
 
 def narrowed(program: Program, state: State, places: Sequence[int]) -> tuple[Program, State]:
-    """Program and state of some of the members alone.
+    """Program and state of only some of the members.
 
     Args:
-        places: of the members that stay, in the order of the program.
+        places: places of the members that stay, in the order of the program.
     """
     descent = program.descent
     layout, rows = descent.layout, np.array(places)
@@ -351,7 +351,7 @@ def narrowed(program: Program, state: State, places: Sequence[int]) -> tuple[Pro
 
 
 def _kept_of(descent: Descent, narrow: Any, state: State, places: Sequence[int]) -> Any:
-    """What the update rule keeps of some of the members."""
+    """The optimiser state of some of the members, in a narrower layout."""
     if not is_elementwise(descent.optimizer):
         rows = np.array(places)
         return jax.tree.map(lambda array: array[rows], state.optimizer)
@@ -364,10 +364,10 @@ def _kept_of(descent: Descent, narrow: Any, state: State, places: Sequence[int])
 
 
 def networks(program: Program, params: Any, steps: Sequence[int]) -> list[Network]:
-    """Every member as a measure sees it: its own parameters, losses over `Program.measured`.
+    """Every member as measures see it: its parameters, and losses over `Program.measured`.
 
     Args:
-        steps: updates each member has made.
+        steps: number of updates each member has made.
     """
     losses = means(program.descent, params, program.measured, program.own_examples)
     members: list[Params] = program.descent.layout.unstack(params)
@@ -385,7 +385,7 @@ def networks(program: Program, params: Any, steps: Sequence[int]) -> list[Networ
 
 
 def epoch_at(program: Program, k: int, step: int) -> float:
-    """Passes that a member has made after so many updates; whole ones are whole numbers."""
+    """Number of epochs of a member after `step` updates; an int if it is whole."""
     per_epoch = program.courses[k].epoch_updates
     passes, rest = divmod(step, per_epoch)
     return passes + rest / per_epoch if rest else passes

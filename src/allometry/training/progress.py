@@ -1,10 +1,9 @@
-"""How far the training of a pack is: one value, all that a checkpoint keeps.
+"""The progress of training a pack, as one value that a checkpoint can keep.
 
-Members that diverged, that are at the end of their length or that stopped early leave the pack
-where that is worth a new program. Parameters that are not finite never become finite again, and
-those at their end no longer change. Once no member is left the training ends; while some are, a
-narrower layout frees the others' share, which costs a compilation: the cost model says whether it
-pays.
+Members leave the pack when they have diverged, have reached the end of their length, or have
+stopped early. Parameters that are not finite never become finite again, and finished members no
+longer change. Training ends when no member is left. Before that, a narrower program saves the work
+on finished members but has to be compiled, so members leave only if the cost model predicts a gain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +29,7 @@ from allometry.training.saved import Saved
 
 __all__ = ["Progress", "begin", "worth"]
 
-# What comes of a document with other fields or types than `saved` gives.
+# Raised when a document has other fields or types than `Progress.saved` writes.
 _OF_CONTENT = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
 Points = Mapping[int, tuple[Network, ...]]
@@ -40,20 +39,20 @@ Points = Mapping[int, tuple[Network, ...]]
 class Progress:
     """A pack after some calls of its program.
 
-    What follows from the pack alone (data, start values, the order of batches) is not in it.
+    Values that follow from the pack alone (data, initial parameters, batch order) are not included.
 
     Attributes:
-        state: parameters and optimiser of the members that still train.
-        members: their places in the pack.
+        state: parameters and optimiser state of the members that still train.
+        members: places of these members in the pack.
         finite_until: the last update after which each member was known to be finite, ``(K,)``.
-        step: updates made so far.
-        points: of the trajectory behind the start, by place.
-        left: members that are no longer in the program, as they were then, by place.
+        step: number of updates made so far.
+        points: networks at points of the trajectory after the start, by place.
+        left: networks of members that have left the program, by place.
         stopped: steps at which members stopped early, by place.
-        best: lowest validation loss of members with a rule of early stopping, and looks since
-            then without an improvement, by place.
-        weighed: how many could have left when that was last considered and did not pay.
-        seconds: trained so far, in all sittings.
+        best: for members with early stopping, by place: the lowest validation loss, and the number
+            of checks since then without improvement.
+        weighed: number of members that could have left when this was last found not to pay.
+        seconds: time of training so far, in all processes.
     """
 
     state: State
@@ -67,7 +66,7 @@ class Progress:
     weighed: int = 0
     seconds: float = 0.0
 
-    # ---- what is looked at after a call ------------------------------------------------------
+    # ---- points and early stopping, after a call ---------------------------------------------
 
     def steps(self, program: Program) -> list[int]:
         """Updates that each member of the program has made."""
@@ -75,23 +74,23 @@ class Progress:
         return [min(self.step, end, self.stopped.get(k, end)) for k, end in ends]
 
     def networks(self, program: Program) -> dict[int, Network]:
-        """The members of the program now, by place."""
-        here = networks(program, self.state.params, self.steps(program))
-        return dict(zip(self.members, here, strict=True))
+        """The current networks of the members of the program, by place."""
+        members = networks(program, self.state.params, self.steps(program))
+        return dict(zip(self.members, members, strict=True))
 
     def looked(self, program: Program) -> "Progress":
-        """With the points of the trajectory due now, and members stopped that should stop."""
+        """The progress with the points due now, and with early stopping applied."""
         due = self._due(program, program.points)
-        looked_at = self._due(program, program.looks) - self.stopped.keys()
-        if not due and not looked_at:
+        checked = self._due(program, program.looks) - self.stopped.keys()
+        if not due and not checked:
             return self
-        here = self.networks(program)
-        points = {**self.points, **{k: (*self.points.get(k, ()), here[k]) for k in due}}
+        current = self.networks(program)
+        points = {**self.points, **{k: (*self.points.get(k, ()), current[k]) for k in due}}
         best, stopped = dict(self.best), dict(self.stopped)
-        for k in looked_at:
-            rule = here[k].spec.train.stop
+        for k in checked:
+            rule = current[k].spec.train.stop
             assert rule is not None
-            loss, (lowest, waited) = here[k].losses["valid_loss"], best.get(k, (np.inf, 0))
+            loss, (lowest, waited) = current[k].losses["valid_loss"], best.get(k, (np.inf, 0))
             better = loss < lowest - rule.least
             best[k] = (loss, 0) if better else (lowest, waited + 1)
             if best[k][1] >= rule.patience:
@@ -104,11 +103,11 @@ class Progress:
     # ---- members that leave ------------------------------------------------------------------
 
     def without_finished(self, program: Program, updates: int) -> tuple[Program, "Progress"]:
-        """Program and progress of the members that go on after a call of so many updates.
+        """Program and progress of the members that continue after a call of `updates` updates.
 
-        A member leaves at its end, or once it was not finite before the last call either: by
-        then NaNs have reached every parameter they can reach, and what is measured of it no
-        longer changes.
+        A member is finished at its end, or if it was not finite before the last call either. By
+        then NaNs have reached every parameter they can reach, and its measurements no longer
+        change.
         """
         before = self.step - updates
         finished = {
@@ -121,8 +120,8 @@ class Progress:
         places = [i for i, k in enumerate(self.members) if k not in finished]
         if places and not worth(program.models, *self._going_on(program, places)):
             return program, replace(self, weighed=len(finished))
-        here = self.networks(program)
-        leaving = {k: network for k, network in here.items() if k in finished}
+        current = self.networks(program)
+        leaving = {k: network for k, network in current.items() if k in finished}
         members = tuple(k for k in self.members if k not in finished)
         progress = replace(self, members=members, left={**self.left, **leaving}, weighed=0)
         if not places:
@@ -131,18 +130,20 @@ class Progress:
         return program, replace(progress, state=state)
 
     def _going_on(self, program: Program, places: Sequence[int]) -> tuple[list[Model], Load]:
-        """Models of some members, and what is left to do."""
+        """Models of some members, and the load of their remaining updates."""
         load = load_of(program.specs, own=program.own_batches)
         rest = int(program.updates[np.array(places)].max()) - self.step
         return [program.models[i] for i in places], replace(load, updates=rest)
 
     def ended(self, whole: Program, program: Program) -> tuple[list[Network], "Progress"]:
-        """All members at the end of training, with the points nobody was left to reach.
+        """The final networks of all members, and the progress with all points filled in.
+
+        Points after a member left get the network with which it left.
 
         Args:
             whole: the program of all members.
         """
-        here = {**self.left, **(self.networks(program) if self.members else {})}
+        last_networks = {**self.left, **(self.networks(program) if self.members else {})}
         points = dict(self.points)
         for k in range(len(whole.specs)):
             reached = points.get(k, ())
@@ -151,18 +152,18 @@ class Progress:
             missing = due[len(reached) :]
             points[k] = (
                 *reached,
-                *(replace(here[k], step=s, epoch=epoch_at(whole, k, s)) for s in missing),
+                *(replace(last_networks[k], step=s, epoch=epoch_at(whole, k, s)) for s in missing),
             )
         final = []
-        for k in sorted(here):
-            step = self.stopped.get(k, int(whole.updates[k]))
-            at_end = here[k].step == step  # it is not if the member was lost before
+        for k in sorted(last_networks):
+            network, step = last_networks[k], self.stopped.get(k, int(whole.updates[k]))
+            at_end = network.step == step  # False if the member diverged and left before its end
             final.append(
-                here[k] if at_end else replace(here[k], step=step, epoch=epoch_at(whole, k, step))
+                network if at_end else replace(network, step=step, epoch=epoch_at(whole, k, step))
             )
         return final, replace(self, points=points)
 
-    # ---- as a checkpoint keeps it ------------------------------------------------------------
+    # ---- checkpoints -------------------------------------------------------------------------
 
     def saved(self) -> Saved:
         """Facts and arrays of this progress."""
@@ -182,7 +183,7 @@ class Progress:
             "left": {k: net.step for k, net in self.left.items()},
             "stopped": dict(self.stopped),
             "best": {k: list(best) for k, best in self.best.items()},
-            # A measure may sum over the arrays in their order, which decides its last bit.
+            # The order of arrays is kept, because it decides the last bits of sums over them.
             "names": names,
             "losses": list(kept[0][2].losses) if kept else [],
             "seconds": self.seconds,
@@ -193,13 +194,13 @@ class Progress:
     def restored(
         cls, saved: Saved, program: Program, progress: "Progress"
     ) -> tuple[Program, "Progress"]:
-        """The inverse of `saved`, bit for bit, with the program of the members that still train.
+        """The exact inverse of `saved`, with the program of the members that still train.
 
         Args:
-            program, progress: of all members, nothing trained yet.
+            program, progress: those of all members before training.
 
         Raises:
-            DataError: for arrays that are not of this pack.
+            DataError: the content does not belong to this pack.
         """
         try:
             return cls._restored(saved, program, progress)
@@ -239,7 +240,7 @@ class Progress:
 
 
 def begin(specs: Sequence[RunSpec], *, divided: bool = False) -> tuple[Program, Progress]:
-    """A pack before its first update.
+    """Program and progress of a pack before its first update.
 
     Args:
         divided: as for `Pack`.
@@ -250,14 +251,14 @@ def begin(specs: Sequence[RunSpec], *, divided: bool = False) -> tuple[Program, 
 
 
 def worth(members: Sequence[Model], living: Sequence[Model], rest: Load) -> bool:
-    """Whether a new program for the living alone is sooner done with the rest of the updates."""
+    """Whether a new program for the living members would finish the rest of the updates sooner."""
     machine = calibration()
     now, then = cost(members, rest, machine), cost(living, rest, machine)
     return then.seconds < now.seconds - now.compiling
 
 
 def _leaves(state: State) -> list[tuple[str, Any]]:
-    """Every array of a state with a name of its own."""
+    """Every array of a state with a unique name."""
     return [
         (f"state{jax.tree_util.keystr(path)}", leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)
@@ -270,10 +271,10 @@ def _check(
     program: Program,
     progress: Progress,
 ) -> None:
-    """Refuse numbers that are not of this pack, and networks of other shapes.
+    """Refuse numbers that cannot belong to this pack, and networks of other shapes.
 
     Raises:
-        ValueError: saying which.
+        ValueError: names the invalid fields.
     """
     members, places = facts["members"], range(len(program.specs))
     until, most = arrays["finite_until"], int(program.updates.max())

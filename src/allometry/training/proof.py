@@ -1,9 +1,9 @@
-"""Packs with parts of a person's own: members trained together beside the same members alone.
+"""Tests of packs with user-defined parts: members trained together are compared with each alone.
 
-What a pack may hold is proved by its construction (`packing.sharing`): a loss or an update rule
-sees one network. What a person promises, that a model with `member_fields` keeps padding at zero
-and goes by its true widths, is tested here before anything trains. Members that differ from
-themselves alone train with members of equal shapes, or by themselves.
+For losses and update rules a pack is correct by construction, because they see one network at a
+time (`packing.sharing`). A user-defined model with `member_fields` promises that padding stays zero
+and that it uses its true widths. This promise is tested here before training. If members train
+differently in a pack than alone, they train only with members of equal shapes, or alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,10 +37,10 @@ from allometry.training.verdicts import kept_verdict
 
 __all__ = ["proved"]
 
-SCALE = 1e3  # of the loss, so that a limit on the gradient is reached
-UPDATES = 2  # the second sees what the first left in the padding and in the rule's arrays
-EXAMPLES = 8  # of a batch
-TOLERANCE = 1e-3  # of the way from the start: sums of float32 in another order
+SCALE = 1e3  # factor on the loss, so that gradient clipping takes effect
+UPDATES = 2  # the second update sees what the first left in the padding and in the rule's arrays
+EXAMPLES = 8  # examples in a batch
+TOLERANCE = 1e-3  # share of the distance from the start; float32 sums may differ in order
 
 
 class Scaled(Loss):
@@ -54,7 +54,7 @@ class Scaled(Loss):
 
 
 class _Parts(NamedTuple):
-    """What packs are tested by; batches and inputs only where all members see the same."""
+    """The properties that decide a test: the program, whether batches are own, else the batch."""
 
     program: Any
     own: bool
@@ -62,14 +62,14 @@ class _Parts(NamedTuple):
 
 
 def proved(packs: Sequence[Pack]) -> list[Pack]:
-    """The packs, those that hold parts of a person's own tested, and parted where they fail.
+    """Test packs with user-defined parts, and split those that fail.
 
-    A part is a class, known by itself and not by its name: an edited class is tested again. Packs
-    of the same parts are tested once, on the narrowest member of all and the widest; where these
-    fail, each pack by itself.
+    Parts are identified by their class objects and not by name, so an edited class is tested again.
+    Packs with the same parts are tested together, on the narrowest and the widest of all members.
+    If this test fails, each pack is tested separately.
     """
     sound = _sound(packs)
-    # Without foreign parts nothing is sound, and no pack needs its key.
+    # Without user-defined parts `sound` is empty, and the keys of packs need not be computed.
     return [
         part
         for pack in packs
@@ -78,7 +78,7 @@ def proved(packs: Sequence[Pack]) -> list[Pack]:
 
 
 def _sound(packs: Sequence[Pack]) -> set[_Parts]:
-    """The parts of which all members train together as they do alone."""
+    """The parts whose members train together as they do alone."""
     of_parts: dict[_Parts, list[RunSpec]] = {}
     for pack in packs:
         if len(pack.specs) > 1 and _foreign(pack.specs[0]):
@@ -96,7 +96,7 @@ def _parts(pack: Pack) -> _Parts:
 
 
 def _seeing(specs: Sequence[RunSpec], *, own: bool) -> tuple[RunSpec, ...]:
-    """Members of several packs as those of one: with batches of their own, or with the same."""
+    """Members of several packs changed to be members of one: with own batches, or all the same."""
     if own:
         return tuple(spec.model_copy(update={"seed": k}) for k, spec in enumerate(specs))
     first = {"seed": specs[0].seed, "data": specs[0].data}
@@ -117,16 +117,16 @@ def _proved(pack: Pack) -> Iterator[Pack]:
     if len({model_of(spec) for spec in specs}) == 1:
         yield from (Pack((spec,), f"trains alone: {difference}") for spec in specs)
         return
-    said = f"only equal shapes together: members that differ in {', '.join(names)} {difference}"
+    note = f"only equal shapes together: members that differ in {', '.join(names)} {difference}"
     groups: dict[Any, list[RunSpec]] = {}
     for spec in specs:
         groups.setdefault(model_of(spec), []).append(spec)
     for group in groups.values():
-        yield from _proved(Pack(tuple(group), said))
+        yield from _proved(Pack(tuple(group), note))
 
 
 def _foreign(spec: RunSpec) -> bool:
-    """Whether a part that a program is compiled of is not of this package."""
+    """Whether model, optimiser or loss is user-defined."""
     parts = model_of(spec), optimizer_of(spec), spec.train.loss
     return not all(map(is_shipped, parts))
 
@@ -139,7 +139,7 @@ def _differing(specs: Sequence[RunSpec]) -> list[str]:
 
 
 def _telling(specs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
-    """The narrowest member, the widest, and one for each field in which only others differ."""
+    """The narrowest and the widest member, and one more for each field in which these are equal."""
     by_size = sorted(specs, key=lambda spec: model_of(spec).counts().n_params)
     telling = [by_size[0], by_size[-1]]
     for name in _differing(specs):
@@ -150,7 +150,7 @@ def _telling(specs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
 
 
 class _Members:
-    """Members as a key: equal where a program of the same classes and sizes is compiled."""
+    """Members as the key of a cache: equal if the same program is compiled for them."""
 
     def __init__(self, specs: tuple[RunSpec, ...]):
         self.specs = specs
@@ -169,7 +169,7 @@ class _Members:
 
 @lru_cache(maxsize=256)
 def _difference(members: _Members) -> str:
-    """What differs between members together and alone, in words; empty for nothing."""
+    """How training together differs from training alone, in words; empty if it does not."""
     return kept_verdict(members.specs, lambda: _judged(members.specs))
 
 
@@ -177,7 +177,7 @@ def _judged(specs: Sequence[RunSpec]) -> str:
     with scope(specs[0].train.precision):
         try:
             together = _trained(specs)
-        except (TypeError, ValueError) as error:  # of a model's own code, which fails alone too
+        except (TypeError, ValueError) as error:  # raised by the code of a user-defined model
             if isinstance(error, AllometryError):
                 raise
             return f"cannot be computed as traced numbers ({in_one_line(error)})"
@@ -191,13 +191,14 @@ def _judged(specs: Sequence[RunSpec]) -> str:
             apart = _norm({name: alone[name] - end[name] for name in alone})
             if not apart <= TOLERANCE * way + 1e-9:
                 return (
-                    f"are updated otherwise in a pack than alone (by {apart / way:.2g} of the way)"
+                    "are updated differently in a pack than alone (by "
+                    f"{apart / way:.2g} of the change)"
                 )
     return ""
 
 
 def _trained(specs: Sequence[RunSpec]) -> list[tuple[Params, Params, float]]:
-    """Of each member: parameters at the start and after some updates, and its loss at the start."""
+    """For each member: parameters before and after some updates, and the loss before."""
     program, state = prepare(specs)
     layout = program.descent.layout
     loss = Scaled(loss=program.descent.loss, factor=SCALE)
@@ -217,7 +218,7 @@ def _trained(specs: Sequence[RunSpec]) -> list[tuple[Params, Params, float]]:
 
 
 def _batches(rows: Any, own: bool, splits: Sequence[Any]) -> Batches:
-    """Updates on the first examples of each member."""
+    """The batches of `UPDATES` updates, all on the first examples of each member."""
     counts = np.array([min(EXAMPLES, len(split.train_x)) for split in splits])[:, None]
     places = np.minimum(np.arange(EXAMPLES), counts - 1)
     weight = (np.arange(EXAMPLES) < counts).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What training hands to the store: one finished run, or why there is none."""
+"""The results of training that are stored: finished runs, and failures with their reasons."""
 
 import math
 import traceback
@@ -11,7 +11,7 @@ import numpy as np
 from allometry.errors import AllometryError, UsageError, in_one_line, quoted
 
 if TYPE_CHECKING:
-    # Brings JAX and pydantic, which reading a store does not need.
+    # Imports JAX and pydantic, which reading a store does not need.
     from allometry.measures.network import Network
     from allometry.spec import Experiment
 
@@ -24,23 +24,23 @@ Cell = float | int | str
 Status = Literal["done", "diverged"]
 
 RESERVED = ("run_id", "study", "seed", "status", "excluded_because", "seconds")
-"""Columns the store itself fills in; a measure cannot have these names."""
+"""Columns that the store fills in; measures cannot have these names."""
 
 ARRAY_DTYPES = frozenset(
     ["bool", "float16", "float32", "float64", "complex64"]
     + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 )
-"""Types of arrays that safetensors writes and reads back bit for bit with NumPy alone."""
+"""Types of arrays that safetensors writes and reads exactly with only NumPy."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A run before and after its training.
+    """The networks of a run before, during and after training.
 
     Attributes:
-        start: the network before the first update; None where nothing asks for it.
-        final: at the end.
-        behind: points of its trajectory behind the start.
+        start: the network before the first update; None if no measure needs it.
+        final: the network at the end.
+        behind: the networks at the points of its trajectory after the start.
         finite_until: the last update after which it was known to be finite.
         stopped: whether training stopped early.
     """
@@ -54,16 +54,16 @@ class Trained:
 
 @dataclass(frozen=True)
 class RunResult:
-    """One trained network, measured.
+    """The measured result of one run.
 
     Attributes:
-        spec: what was trained; `spec.run_id` is the run's name.
-        status: ``diverged`` when a loss or a weight was not finite; such a run is
-            kept and counted, and left out of fits.
+        spec: the spec; `spec.run_id` is the run's name.
+        status: ``diverged`` if a loss or a weight was not finite; such a run is
+            kept and counted, but left out of fits.
         row: column to value, one row of the study's table.
-        trajectories: name to array, first axis the point along training; kept as
+        trajectories: name to array, whose first axis is the point along training; kept as
             safetensors.
-        seconds: of training and measuring, this run's share of its pack.
+        seconds: time of training and measuring; this run's share of its pack.
     """
 
     spec: "Experiment"
@@ -75,12 +75,12 @@ class RunResult:
 
 @dataclass(frozen=True)
 class RunFailure:
-    """One run that could not be made; it stays pending, the others of its pack do not.
+    """A run that failed; it stays pending, while the other runs of its pack are stored.
 
     Attributes:
-        spec: what was to be trained.
-        reason: one line, with the place in a study's own code.
-        log: the last lines written, a traceback say.
+        spec: the spec.
+        reason: one line, with the place in the study's code.
+        log: the last lines of output, such as a traceback.
     """
 
     spec: "Experiment"
@@ -89,7 +89,7 @@ class RunFailure:
 
     @classmethod
     def of(cls, spec: "Experiment", error: Exception) -> Self:
-        """The failure of a run by an exception; the reason of one of ours says all there is."""
+        """The failure of a run by an exception; an `AllometryError` needs no traceback."""
         ours = isinstance(error, AllometryError)
         log = "" if ours else "".join(traceback.format_exception(error))
         return cls(spec, in_one_line(error), log)
@@ -103,19 +103,19 @@ def measured_row(
     control: Any = None,
     diverged: bool = False,
 ) -> dict[str, Cell]:
-    """One run's row, by the one rule of every procedure.
+    """The row of a run, built in the same way for every procedure.
 
     Args:
-        columns: what follows from the spec.
+        columns: columns that follow from the spec.
         measures: name to function of the subject.
-        subject: what is measured.
-        control: the same before training; its columns have ``_untrained`` behind their names.
-        diverged: the measured columns are NaN, for nothing can be measured of numbers that are
-            not finite; their names are the control's, where there is one.
+        subject: the object to measure, such as the trained network.
+        control: the same object before training; names of its columns end in ``_untrained``.
+        diverged: whether to set the measured columns to NaN, because values that are not finite
+            cannot be measured. The names come from the control if there is one.
 
     Raises:
-        UsageError: a measure gives no columns, one that is there already, or one that is neither
-            a number nor a text.
+        UsageError: a measure returned no mapping, a column that already exists, or a value that
+            is neither a number nor a string.
     """
     row, origins = dict(columns), _origins(columns)
     for measure, function in measures.items():
@@ -134,56 +134,56 @@ def measured_row(
 def measured_columns(
     measures: Mapping[str, Callable[..., Mapping[str, Any]]], subject: Any
 ) -> dict[str, Any]:
-    """What all measures give of one point of a trajectory, arrays too.
+    """The columns of all measures at one point of a trajectory; values may be arrays.
 
     Raises:
-        UsageError: a measure gives no columns, or two give the same.
+        UsageError: a measure returned no mapping, or two returned the same column.
     """
     columns: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for measure, function in measures.items():
-        given = _given(measure, function, subject)
-        _claim(given, measure, origins)
-        columns |= given
+        measured = _measured(measure, function, subject)
+        _claim(measured, measure, origins)
+        columns |= measured
     return columns
 
 
 def number_of(value: Any) -> Any:
-    """The Python number of an array or tensor with one element; anything else as it is."""
+    """The Python number in an array or tensor with one element; anything else unchanged."""
     if isinstance(value, np.generic) or (hasattr(value, "shape") and math.prod(value.shape) == 1):
         return value.item()
     return value
 
 
 def _origins(columns: Collection[str]) -> dict[str, str]:
-    """Column to what gave it, for those that are there before anything is measured."""
-    here = dict.fromkeys(columns, "every run of this study has already")
-    return here | dict.fromkeys(RESERVED, "every table has already")
+    """Column to the reason it is taken, for columns that exist before anything is measured."""
+    origins = dict.fromkeys(columns, "every run of this study already has")
+    return origins | dict.fromkeys(RESERVED, "every table already has")
 
 
 def _claim(columns: Collection[str], measure: str, origins: dict[str, str]) -> None:
-    """Note which measure gave these columns; none may have been given before."""
+    """Record which measure returned these columns; none may exist already."""
     for name in columns:
         if name in origins:
             raise UsageError(
                 f"measure {measure!r} gave column {name!r}, which {origins[name]}; rename it"
             )
-        origins[name] = f"measure {measure!r} gave, too"
+        origins[name] = f"measure {measure!r} gave too"
 
 
-def _given(measure: str, function: Callable[..., Any], subject: Any) -> Mapping[str, Any]:
-    given = function(subject)
-    if not isinstance(given, Mapping):
+def _measured(measure: str, function: Callable[..., Any], subject: Any) -> Mapping[str, Any]:
+    columns = function(subject)
+    if not isinstance(columns, Mapping):
         raise UsageError(
-            f"measure {measure!r}: columns by name expected, {{'norm': 1.5}} say, got "
-            f"{quoted(given)}"
+            f"measure {measure!r}: columns by name expected, such as {{'norm': 1.5}}, got "
+            f"{quoted(columns)}"
         )
-    return given
+    return columns
 
 
 def _cells(measure: str, function: Callable[..., Any], subject: Any) -> dict[str, Cell]:
-    given = _given(measure, function, subject)
-    cells = {name: number_of(value) for name, value in given.items()}
+    columns = _measured(measure, function, subject)
+    cells = {name: number_of(value) for name, value in columns.items()}
     for name, cell in cells.items():
         if not isinstance(name, str) or not isinstance(cell, bool | int | float | str | None):
             raise UsageError(

@@ -1,6 +1,6 @@
-"""Training state on disk: arrays and a JSON document, one safetensors file, a SHA-256 over both.
+"""Training state on disk: a safetensors file with arrays, a JSON document, and a SHA-256 of both.
 
-A file may come from anywhere: whatever is wrong with it is said in words.
+A file may come from anywhere, so every defect raises an error with a clear message.
 """
 
 import errno
@@ -22,49 +22,49 @@ from allometry.files.strict_json import read_json
 
 __all__ = ["Saved", "read", "read_document", "write"]
 
-# What comes of arrays whose type, shape or place in the file is not one that NumPy has.
+# Raised by safetensors for arrays with a type, shape or offset that NumPy does not support.
 _BROKEN = (
     SafetensorError, AttributeError, KeyError, MemoryError, OverflowError, TypeError, ValueError,
 )  # fmt: skip
 
 
 class Saved(NamedTuple):
-    """What was kept: numbers and short lists in `facts`, the rest in `arrays`."""
+    """The content of a file: numbers and short lists in `facts`, everything else in `arrays`."""
 
     facts: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
 
 
 def write(path: Path, document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Put all of it into a file, whole whenever it is seen under its name.
+    """Write document and arrays atomically into a file.
 
     Args:
-        path: its folder is made where there is none; a file of ours is replaced.
+        path: path of the file; its folder is made if it is missing, and an old file is replaced.
         document: JSON data.
-        arrays: by name, of types that safetensors keeps.
+        arrays: arrays by name, of types that safetensors supports.
 
     Raises:
-        OSError: it cannot be written, or something else has its name.
-        SafetensorError: an array is of another type.
+        OSError: the file cannot be written, or the path is a link or not a regular file.
+        SafetensorError: an array has another type.
     """
     path.parent.mkdir(exist_ok=True)
     text = json.dumps(document, sort_keys=True)
     dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    # In memory first: written to a file, safetensors would choose the name of a temporary one.
+    # Encoded in memory, because safetensors would choose the name of a temporary file itself.
     content = save(dense, {"document": text, "sha256": _digest(text, dense)})
     with written(path, follow=False) as part:
         part.write_bytes(content)
 
 
 def read(path: Path, *, bare: bool = False) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Document and arrays of a file, as they were written.
+    """Document and arrays of a file.
 
     Args:
-        bare: take arrays without document and SHA-256 too, as earlier versions kept weights.
+        bare: also accept arrays without document and SHA-256, as earlier versions kept weights.
 
     Raises:
-        DataError: it is not what was written.
-        OSError: it cannot be read.
+        DataError: the file is damaged.
+        OSError: the file cannot be read.
     """
     with _opened(path) as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -73,16 +73,16 @@ def read(path: Path, *, bare: bool = False) -> tuple[dict[str, Any], dict[str, N
         return {}, arrays
     document = _document(metadata)
     if metadata.get("sha256") != _digest(metadata["document"], arrays):
-        raise DataError("its SHA-256 is not that of its content")
+        raise DataError("its SHA-256 does not match its content")
     return document, arrays
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """The document alone, from the head of a file; whether the arrays are whole is not looked at.
+    """The document from the head of a file; the arrays are not checked.
 
     Raises:
-        DataError: there is none.
-        OSError: it cannot be read.
+        DataError: the file has no document.
+        OSError: the file cannot be read.
     """
     with _opened(path) as file:
         return _document(file.metadata() or {})
@@ -92,7 +92,7 @@ def read_document(path: Path) -> dict[str, Any]:
 def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "no regular file", str(path))
-    path.open("rb").close()  # safetensors says of any file it may not read that it is not there
+    path.open("rb").close()  # raises the true error; safetensors would report a missing file
     try:
         with safe_open(path, framework="np") as file:
             yield file
@@ -102,10 +102,10 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _document(metadata: Mapping[str, str]) -> dict[str, Any]:
     if "document" not in metadata:
-        raise DataError("no document in it")
+        raise DataError("it has no document")
     document = read_json(metadata["document"])
     if not isinstance(document, dict):
-        raise DataError("its document is no object of JSON")
+        raise DataError("its document is not a JSON object")
     return document
 
 

@@ -1,7 +1,7 @@
-"""Runs that are trained and not measured, kept because a measure failed.
+"""Trained runs without measurements, kept because a measure failed.
 
-A measure that raises costs its run. The trained network is then kept beside the store, and once
-the measure is mended only the measures are made: training is not repeated.
+If a measure raises, its run fails. The trained network is then kept beside the store. Once the
+measure is fixed, only the measures are computed, and training is not repeated.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ __all__ = ["keep_trained", "kept_trained"]
 
 
 def keep_trained(kept: Kept, run: Trained) -> None:
-    """Keep what the measures of a run are made of.
+    """Keep the networks that the measures of a run need.
 
     Raises:
-        DiskError: when it cannot be written.
+        DiskError: the file cannot be written.
     """
     arrays = arrays_of(run.final, "final")
     for i, net in enumerate(run.behind):
@@ -37,7 +37,14 @@ def keep_trained(kept: Kept, run: Trained) -> None:
 
 
 def kept_trained(kept: Kept, program: Program, start: Sequence[Network] | None) -> list[Trained]:
-    """The members of a program, all of which are kept, with their networks before training."""
+    """The members of a program as kept by `keep_trained`.
+
+    Args:
+        start: networks before training, one for each member; None without them.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
     runs = []
     for k, spec in enumerate(program.specs):
         saved = kept.trained(spec)

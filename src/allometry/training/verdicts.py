@@ -1,7 +1,7 @@
-"""Verdicts on packs with parts of a person's own, kept from one process to the next.
+"""Verdicts on packs with user-defined parts, cached on disk between processes.
 
-A verdict is found again by a name of all that it depends on: the members with the hash of their
-code, the source of this package, what computes, and where.
+The key of a verdict is a hash of everything it depends on: the members with the hash of their code,
+the source of this package, versions of libraries, and the machine.
 """
 
 import hashlib
@@ -28,21 +28,21 @@ from allometry.training.source import source_sha256
 
 __all__ = ["kept_verdict"]
 
-LARGEST = 1 << 16  # bytes of a file, which holds a sentence
-MOST = 1000  # files; the oldest go first
-CODE = re.compile(r"[0-9a-f]{64}")  # of code whose source could be read
+LARGEST = 1 << 16  # bytes read of a file, which has one sentence
+MOST = 1000  # number of files kept; the oldest are removed first
+CODE = re.compile(r"[0-9a-f]{64}")  # digest of code whose source could be read
 NAME = re.compile(r"[0-9a-f]{64}\.json")
 COMPUTES = ("jax", "jaxlib", "numpy", "optax", "pydantic")
-SETTINGS = ("JAX_", "XLA_")  # variables that begin so
-ELSEWHERE = ("JAX_COMPILATION_CACHE_", "JAX_PERSISTENT_CACHE_")  # change no number
+SETTINGS = ("JAX_", "XLA_")  # prefixes of environment variables that may change results
+ELSEWHERE = ("JAX_COMPILATION_CACHE_", "JAX_PERSISTENT_CACHE_")  # prefixes of those that do not
 
 _log = logging.getLogger(__name__)
 
 
 def kept_verdict(specs: Sequence[RunSpec], judge: Callable[[], str]) -> str:
-    """The verdict on these members, as it was kept, or from `judge`.
+    """The verdict on these members, from the cache or from `judge`.
 
-    Where the source of a person's code is not known, nothing is kept.
+    Nothing is cached if the source of the user's code is unknown.
     """
     folder = _folder() if all(CODE.fullmatch(spec.code) for spec in specs) else None
     if folder is None:
@@ -57,7 +57,7 @@ def kept_verdict(specs: Sequence[RunSpec], judge: Callable[[], str]) -> str:
     try:
         _write(path, name, verdict)
     except OSError as error:
-        _log.warning("%s cannot be written (%s): to be judged again", path, error)
+        _log.warning("%s cannot be written (%s): the pack will be tested again", path, error)
     return verdict
 
 
@@ -93,7 +93,7 @@ def _read(path: Path, name: str) -> str:
     """The verdict in a file.
 
     Raises:
-        UsageError, DataError: there is none of that name.
+        UsageError, DataError: the file is missing, damaged, or has another name in it.
     """
     document = read_json(read_bytes(path, LARGEST))
     verdict = document.get("verdict") if isinstance(document, dict) else None

@@ -179,7 +179,7 @@ def test_runs_amid_others_and_single_rows_are_left_out_by_a_value_of_their_own()
 def test_rows_that_are_alike_are_not_told_apart():
     twice = (RUNS.to_csv() + RUNS.to_csv().split("\n", 2)[1] + "\n").encode()
     made = answer("runs.csv", twice, {"resamples": "0", "leave_row": "1"})
-    assert "no value of its own" in made["problem"] and made["fit"] is None
+    assert "no unique value" in made["problem"] and made["fit"] is None
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_a_fit_is_shown_where_there_is_no_plan():
 @pytest.mark.parametrize(
     ("name", "body", "choices", "said"),
     [
-        ("runs.csv", b"x" * (LARGEST + 1), {}, "5 MB at most"),
-        ("runs.csv", b"a,b\n" + b"1,2\n" * 5_001, {}, "5,000 at most"),
+        ("runs.csv", b"x" * (LARGEST + 1), {}, "at most 5 MB"),
+        ("runs.csv", b"a,b\n" + b"1,2\n" * 5_001, {}, "at most 5,000"),
         ("runs.txt", CSV, {}, "a .csv, .tsv, .jsonl, .json or .parquet file was expected"),
         ("runs.csv", b"a,b\n1\n", {}, "runs.csv, line 2: 2 cells were expected"),
         ("runs.parquet", CSV, {}, "not a whole Parquet file"),

@@ -1,7 +1,7 @@
-"""The page of a dropped table: a person maps columns by menus, and reads a fit and a plan.
+"""The page for dropped tables: the user maps columns by menus, and gets a fit and a plan.
 
-A table is parsed in memory, answered, and forgotten: nothing of it is stored, and its name is
-never looked up on the disk.
+A table is parsed in memory and forgotten after the answer. Nothing of it is stored, and its name
+is never used as a path.
 """
 
 from allometry.serve.table_page.answering import LARGEST, answer

@@ -1,4 +1,4 @@
-"""The command lines and the Python that give the numbers of an answer, ready to be copied."""
+"""The command lines and Python code that reproduce an answer, ready to be copied."""
 
 import shlex
 from dataclasses import fields
@@ -12,14 +12,14 @@ from allometry.serve.table_page.choices import Choices
 
 __all__ = ["fit_again", "plan_again", "shell_word"]
 
-LEADING = ("-", "~")  # of a file name that a command would take for an option or a home folder
+LEADING = ("-", "~")  # a file name that begins so would be read as an option or a home folder
 
 
 def shell_word(text: str) -> str:
-    """The text as one word of a shell.
+    """The text quoted as one word of a shell.
 
-    One with characters that would steer the terminal that it is pasted into has these written
-    out, as bash, zsh and ksh read them.
+    Control characters, which could affect the terminal it is pasted into, are escaped as bash, zsh
+    and ksh read them.
     """
     written = printable(text)
     if written == text and not {"\n", "\t"} & set(text):
@@ -33,7 +33,7 @@ def fit_again(name: str, choices: Choices) -> dict[str, str]:
     """Command line and Python of the fit.
 
     Args:
-        name: of the file, which lies where the command is run.
+        name: name of the file; the command is run in its folder.
     """
     options, columns = choices.fit_options(), choices.columns_of_fit()
     words = ["allometry", "fit", _file(name), "--law", choices.law.name, *_mapped(columns)]
@@ -91,7 +91,7 @@ def _of_counting(counting: Counting) -> list[str]:
 
 
 def _number(value: float) -> str:
-    """With as few digits as say it exactly."""
+    """A number with as few digits as represent it exactly."""
     return min((repr(value), f"{value:g}"), key=lambda text: (float(text) != value, len(text)))
 
 

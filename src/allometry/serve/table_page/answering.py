@@ -1,4 +1,4 @@
-"""The answer to a dropped table: columns, fit, plan, words, charts, and how to repeat it."""
+"""The answer to a dropped table: columns, fit, plan, texts, charts, and how to reproduce it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,41 +34,41 @@ __all__ = ["LARGEST", "answer"]
 
 SCHEMA = "allometry/table/1"
 LARGEST = 5_000_000  # bytes of a table
-MOST_ROWS = 5_000  # ten seconds on one core without intervals
-LOSS = "loss"  # the figure of a plan that the chart of runs is
+MOST_ROWS = 5_000  # a fit without intervals takes ten seconds on one core
+LOSS = "loss"  # the figure of a plan that the chart of runs replaces
 NO_PLAN = "There is no plan"
 NOT_PLANNED = f"{NO_PLAN}: it needs a law of N, D and L."
-FARTHEST = 1e60  # of a number on an axis, as in the figures of a plan
-LONGEST_NAME = 255  # characters, as of a file
+FARTHEST = 1e60  # largest number on an axis, as in the figures of a plan
+LONGEST_NAME = 255  # characters, as for a file
 
 
 def answer(name: str, body: bytes, choices: Mapping[str, str]) -> dict[str, Any]:
-    """What a page shows of a table; JSON data.
+    """The answer to a table as JSON data.
 
     Args:
-        name: of the file. It is text for messages and commands; nothing is looked up by it.
-        body: the file, at most `LARGEST` bytes.
-        choices: what a person chose, by the keys of `allometry.serve.table_page.choices.WORDS`.
+        name: name of the file. It is only used in messages and commands, never as a path.
+        body: content of the file, at most `LARGEST` bytes.
+        choices: choices of the user, by the keys of `allometry.serve.table_page.choices.WORDS`.
 
     Returns:
-        ``columns`` with their roles; ``fields``, the choices with what may be chosen; ``fit`` and
+        ``columns`` with their roles; ``fields``, the choices with their options; ``fit`` and
         ``plan``, the documents of `allometry fit --json` and `allometry plan --json`, or None with
-        the reason in ``problem``; ``slider``, the plan at each of many computes; ``chart`` with
-        its frame; ``again``, command lines and Python; ``html``, all of it to be read.
+        the reason in ``problem``; ``slider``, the plan at many computes; ``chart`` with its frame;
+        ``again``, command lines and Python code; ``html``, all of it for display.
 
     Raises:
-        UsageError: a choice that does not exist. DataError: bytes that are no table, or too many.
+        UsageError: a choice does not exist. DataError: the file is no table, or too large.
     """
     name = _file_name(name)
     if len(body) > LARGEST:
         raise DataError(
-            f"{name} has {len(body) / 1e6:.1f} MB, and the page reads {LARGEST / 1e6:g} MB at "
-            "most: keep the columns and rows to fit, or use `allometry fit` and `allometry plan`"
+            f"{name} has {len(body) / 1e6:.1f} MB, and the page reads at most {LARGEST / 1e6:g} "
+            "MB: keep only the columns and rows to fit, or use `allometry fit` and `allometry plan`"
         )
     table = table_of_bytes(name, body, ())
     if len(table) > MOST_ROWS:
         raise DataError(
-            f"{name} has {len(table):,} rows, and the page fits {MOST_ROWS:,} at most; use "
+            f"{name} has {len(table):,} rows, and the page fits at most {MOST_ROWS:,}; use "
             "`allometry fit` and `allometry plan` on the command line"
         )
     selection = choices_of(choices, table)
@@ -77,7 +77,7 @@ def answer(name: str, body: bytes, choices: Mapping[str, str]) -> dict[str, Any]
     try:
         result = _result(dropped, selection)
         selection = result.choices
-    except AllometryError as error:  # the menus of the page are how it is mended
+    except AllometryError as error:  # shown on the page, whose menus can correct it
         problem = str(error)
     document = {
         "schema": SCHEMA,
@@ -96,25 +96,25 @@ _NOTHING = dict.fromkeys(("fit", "plan", "slider", "chart", "again", "html"))
 
 @dataclass(frozen=True)
 class _Dropped:
-    """A table as it came."""
+    """A table as it was dropped."""
 
     name: str
     body: bytes
 
     def read(self, numbers: set[str]) -> Table:
-        """The table as the command line reads it, of which these columns must be numbers."""
+        """The table as the command line reads it; these columns must be numbers."""
         return as_table(table_of_bytes(self.name, self.body, numbers, units=numbers), numbers)
 
 
 @dataclass(frozen=True)
 class _Result:
-    """What was computed.
+    """The computed result.
 
     Attributes:
-        choices: with the conditions that a rectangle became.
-        used: rows that the fit rests on, (rows,).
-        plan: None where the law plans no run; reason: why it does not.
-        compute: that is planned. figures: names of further ones that the plan has.
+        choices: the choices, with a drawn rectangle converted to conditions.
+        used: whether the fit uses each row, (rows,).
+        plan: the plan, or None. reason: why there is no plan.
+        compute: the planned compute. figures: names of the figures that the plan has.
     """
 
     choices: Choices
@@ -129,7 +129,7 @@ class _Result:
 
 
 def _result(dropped: _Dropped, choices: Choices) -> _Result:
-    """Turn what was drawn into conditions, fit and plan.
+    """Convert a drawn rectangle into conditions, fit, and plan.
 
     Raises:
         AllometryError: the columns cannot be fitted.
@@ -147,7 +147,7 @@ def _result(dropped: _Dropped, choices: Choices) -> _Result:
     if cost is not None and budget is not None:
         try:
             plan, reason = _plan(of_plan, choices, cost, budget), ""
-        except AllometryError as error:  # the fit can be read all the same
+        except AllometryError as error:  # the fit is shown without a plan
             reason = f"{NO_PLAN}: {error}"
     fit = _fit_of_plan(plan, choices) if of_plan is table else None
     if fit is None:
@@ -159,21 +159,21 @@ def _result(dropped: _Dropped, choices: Choices) -> _Result:
 
 
 def _cost(table: Table, choices: Choices) -> tuple[Cost | None, str]:
-    """How FLOP are counted, or None and the reason why it cannot be said."""
+    """How FLOP are counted; or None, and the reason why they cannot be."""
     try:
         return choices.counting.cost(table, choices.columns), ""
-    except AllometryError as error:  # the fit needs no FLOP
+    except AllometryError as error:  # the fit does not need FLOP
         return None, f"{NO_PLAN}: {error}"
 
 
 def _budget(table: Table, choices: Choices, compute: Array) -> float | None:
-    """FLOP to plan: as chosen, or by the runs that meet the conditions; None where none does."""
+    """FLOP to plan: as chosen, or from the runs that meet the conditions; None without any."""
     kept = compute[meeting(table, choices.where) & np.isfinite(compute)]
     return choices.compute or (default_compute(kept) if len(kept) else None)
 
 
 def _fit_of_plan(plan: Plan | None, choices: Choices) -> Fit | None:
-    """The fit that the plan was made from, where it is the one to show; None where it is not."""
+    """The fit from which the plan was made, if it equals the fit to show; else None."""
     closed = choices.law.allocation is not None or choices.resamples <= SEARCHED_DRAWS
     if plan is None or plan.evidence is None or "D" not in choices.columns or not closed:
         return None
@@ -195,7 +195,7 @@ def _check_mapped(choices: Choices) -> None:
 
 
 def _table_of_plan(dropped: _Dropped, choices: Choices, table: Table) -> Table:
-    """As `allometry plan` reads it; mostly the table of the fit."""
+    """The table as `allometry plan` reads it; usually equal to the table of the fit."""
     also = [] if choices.other_n is None else [choices.other_n]
     columns = [*choices.columns.values(), *also]
     numbers = choices.fit_options(clusters=False).numbers(columns)
@@ -204,7 +204,7 @@ def _table_of_plan(dropped: _Dropped, choices: Choices, table: Table) -> Table:
 
 
 def _plan(table: Table, choices: Choices, cost: Cost, compute: float) -> Plan:
-    """As `allometry.plan.question.plan` makes it."""
+    """The plan as `allometry.plan.question.plan` makes it."""
     fit = choices.fit_options()  # with the clusters of `run`
     options = PlanOptions(cost=cost, run=choices.run, other_n=choices.other_n, fit=fit)
     laws = [law for law in (choices.law, choices.other_law) if law is not None]
@@ -212,7 +212,7 @@ def _plan(table: Table, choices: Choices, cost: Cost, compute: float) -> Plan:
 
 
 def _places(table: Table, choices: Choices, cost: Cost | None) -> tuple[Places, Array]:
-    """Where the rows stand on the chart, and their compute, (rows,), NaN without a cost."""
+    """The positions of the rows on the chart, and their compute, (rows,); NaN without a cost."""
     columns, law = choices.columns, choices.law
     y = table.numbers(columns[law.response], law.response)
     compute = np.full(len(table), np.nan)
@@ -239,7 +239,7 @@ def _places(table: Table, choices: Choices, cost: Cost | None) -> tuple[Places, 
 
 
 def _brushed_columns(choices: Choices) -> list[str]:
-    """Columns of which ends may be given: those of the law."""
+    """The columns that conditions may bound: those mapped to the law."""
     return list(dict.fromkeys(choices.columns.values()))
 
 
@@ -258,7 +258,7 @@ def _shown(dropped: _Dropped, result: _Result) -> dict[str, Any]:
     again = {"fit": fit_again(dropped.name, choices)}
     if plan is not None and compute is not None:
         again["plan"] = plan_again(dropped.name, choices, compute)
-    near = plan if LOSS in result.figures else None  # one chart can hold the runs and the plan
+    near = plan if LOSS in result.figures else None  # then one chart shows the runs and the plan
     drawn = chart(result.places, result.used, result.fit, near)
     section = section_of_answer(
         table=result.table, choices=choices, used=result.used, fit=result.fit, plan=plan,
@@ -275,11 +275,15 @@ def _shown(dropped: _Dropped, result: _Result) -> dict[str, Any]:
 
 
 def _file_name(name: str) -> str:
-    """The last part of a path, with what would steer a terminal written out."""
+    """The last part of a path.
+
+    Raises:
+        UsageError: it is no file name.
+    """
     last = name.replace("\\", "/").rpartition("/")[2].strip()
     if last in ("", ".", "..") or len(last) > LONGEST_NAME or "\0" in last:
         raise UsageError(
-            "the name of the table is that of a file with its ending, runs.csv say; got "
+            "the name of the table must be a file name with an ending, such as runs.csv; got "
             f"{name[:60]!r}"
         )
     return last

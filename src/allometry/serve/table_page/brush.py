@@ -1,7 +1,8 @@
-"""Conditions that keep some rows of a table, so that a command line can say what was drawn.
+"""Conditions on columns that select the same rows as a drawn rectangle, for a command line.
 
-A rectangle to keep becomes ends of columns, `params>=1e7`. Runs to leave out become one such end
-where all beyond it go, else `loss!=3.217`, a value that the row does not share.
+A rectangle to keep becomes bounds on columns, such as `params>=1e7`. Runs to leave out become a
+bound if all runs beyond it are left out, else conditions such as `loss!=3.217`, with a value that
+no remaining row has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,24 +20,24 @@ from allometry.tables.table import Table
 
 __all__ = ["conditions_of"]
 
-DIGITS = 17  # that say a float exactly
+DIGITS = 17  # digits that represent any float exactly
 
 
 def conditions_of(
     choices: Choices, table: Table, x: Array, y: Array, columns: Sequence[str]
 ) -> tuple[str, ...]:
-    """The conditions of the choices, and those of the rectangle or the row.
+    """The conditions of the choices, and those that represent the rectangle or the row.
 
     Args:
-        x, y: of each row on the chart, (rows,), NaN where it is not on it.
-        columns: of which ends may be given, or arithmetic of columns.
+        x, y: position of each row on the chart, (rows,); NaN if it is not on it.
+        columns: columns, or arithmetic of columns, that may get bounds.
 
     Raises:
-        UsageError: no run is in the rectangle, none would be left, or no condition tells rows
-            apart.
+        UsageError: no run is in the rectangle, no run would be left, or no condition separates
+            the rows.
     """
     met = meeting(table, choices.where)
-    on_chart = np.isfinite(x) & np.isfinite(y)  # of the other rows no fit is made
+    on_chart = np.isfinite(x) & np.isfinite(y)  # other rows are not fitted
     kept = met & on_chart
     if choices.leave_row is not None:
         leaves = np.zeros(len(table), bool)
@@ -47,7 +48,7 @@ def conditions_of(
     elif choices.rectangle is not None:
         inside = _inside(choices.rectangle, x, y)
         if not (inside & kept).any():
-            raise UsageError("no run is in that rectangle; draw it around some")
+            raise UsageError("no run is in that rectangle; draw it around some runs")
         leaves = ~inside if choices.rectangle.keeps else inside
     else:
         return choices.where
@@ -60,7 +61,7 @@ def conditions_of(
     more = _ends(kept, leaves, numbers) or _one_by_one(table, kept, leaves)
     conditions = (*choices.where, *more)
     if (meeting(table, conditions) != (kept & ~leaves))[kept].any():
-        raise AssertionError(f"conditions that keep other rows: {more}")
+        raise AssertionError(f"these conditions keep other rows: {more}")
     return conditions
 
 
@@ -78,16 +79,16 @@ def _inside(rectangle: Rectangle, x: Array, y: Array) -> Mask:
 
 
 def _ends(kept: Mask, leaves: Mask, numbers: Mapping[str, Array]) -> list[str]:
-    """Ends of few columns beyond which exactly these rows lie; empty where there are none.
+    """Bounds on few columns beyond which exactly these rows lie; empty if there are none.
 
-    The column whose end leaves out the most of what is left comes first.
+    The algorithm is greedy: each bound leaves out as many of the remaining rows as possible.
     """
     stays, rest, conditions = kept & ~leaves, leaves.copy(), []
     while rest.any():
         best: tuple[int, str, Mask] | None = None
         for name, values in numbers.items():
             if not np.isfinite(values[stays]).all():
-                continue  # a row without a number meets no such condition
+                continue  # a row without a number would not meet the condition
             low, high = float(values[stays].min()), float(values[stays].max())
             for sign, beyond in (("<=", values > high), (">=", values < low)):
                 out = rest & beyond
@@ -107,7 +108,7 @@ def _ends(kept: Mask, leaves: Mask, numbers: Mapping[str, Array]) -> list[str]:
 
 
 def _between(last: float, first: float) -> float:
-    """The number of fewest digits that is at least `last` and less than `first`."""
+    """The number with fewest digits that is at least `last` and less than `first`."""
     middle = last + (first - last) / 2 if isfinite(first) else last
     for digits in range(1, DIGITS + 1):
         value = float(f"{middle:.{digits}g}")
@@ -121,10 +122,10 @@ def _text(value: float) -> str:
 
 
 def _one_by_one(table: Table, kept: Mask, leaves: Mask) -> list[str]:
-    """A condition for each row that goes, by a value that none of those that stay has.
+    """A condition for each row to leave out, with a value that no remaining row has.
 
     Raises:
-        UsageError: a row that is in every column as another that stays.
+        UsageError: a row shares each of its values with a remaining row.
     """
     stays, conditions = kept & ~leaves, list[str]()
     role = roles(table)
@@ -140,8 +141,8 @@ def _one_by_one(table: Table, kept: Mask, leaves: Mask) -> list[str]:
         condition = next(conditions_of_row, None)
         if condition is None:
             raise UsageError(
-                f"{table.place(int(row))} has no value of its own, so no condition leaves it out "
-                "and keeps the others; give rows an id, or leave out those like it as well"
+                f"{table.place(int(row))} has no unique value, so no condition leaves out only "
+                "this row; add a column with an id of each row, or leave out similar rows too"
             )
         conditions.append(condition)
     return list(dict.fromkeys(conditions))
@@ -152,7 +153,7 @@ def _cell(value: object) -> str:
 
 
 def _can_be_said(name: str, value: object) -> bool:
-    """Whether a condition with this value is read as it was meant."""
+    """Whether a condition with this value is parsed as intended."""
     if (
         value is None
         or isinstance(value, bool)

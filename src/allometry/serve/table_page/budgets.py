@@ -1,4 +1,4 @@
-"""The plan at each of many computes, for the slider: by the plan's own law and draws."""
+"""The plan at many computes, for the slider, by the first law of the plan and its resamples."""
 
 from typing import Any
 
@@ -13,23 +13,23 @@ from allometry.stats.interval import Interval
 
 __all__ = ["budgets", "default_compute"]
 
-POINTS, SEARCHED_POINTS = 41, 6  # of a law with closed forms; of one where each draw is a search
-BEYOND, DEFAULT = 100.0, 10.0  # times the largest compute of the runs
+POINTS, SEARCHED_POINTS = 41, 6  # steps for laws with closed forms; for others, which need searches
+BEYOND, DEFAULT = 100.0, 10.0  # largest and default compute, in largest computes of the runs
 DIGITS = 3
 OF_A_STEP = ("n_opt", "d_opt", "tokens_per_param", "loss", "loss_new_run")
 
 
 def default_compute(compute: Array) -> float:
-    """What is planned where nothing was chosen, from the compute of the runs (rows,)."""
+    """The compute to plan if none was chosen, from the compute of the runs (rows,)."""
     return _rounded(DEFAULT * float(compute.max()))
 
 
 def _steps(compute: Array, chosen: float, *, closed: bool) -> list[float]:
-    """Computes in rising order, from the smallest run to a hundred times the largest.
+    """Computes in ascending order, from the smallest run to a hundred times the largest.
 
     Args:
-        compute: of the runs, (rows,). chosen: that is one of the steps.
-        closed: whether the law has closed forms; else there are fewer steps.
+        compute: compute of the runs, (rows,). chosen: a compute to include.
+        closed: whether the law has closed forms; without, fewer steps are made.
     """
     low, high = float(compute.min()), BEYOND * float(compute.max())
     grid = np.geomspace(low, high, POINTS if closed else SEARCHED_POINTS)
@@ -44,10 +44,10 @@ def budgets(plan: Plan, chosen: float) -> list[dict[str, Any]]:
     """The run that the plan's first law gives at each of many computes: numbers and text.
 
     Args:
-        chosen: compute that is one of them.
+        chosen: a compute to include.
     """
     evidence = plan.evidence
-    assert evidence is not None and evidence.runs is not None  # it was made from a table
+    assert evidence is not None and evidence.runs is not None  # the plan was made from a table
     believed = evidence.believed[plan.first.law]
     frontiers = evidence.frontiers[plan.first.law], believed.drawn(evidence.cost)
     compute, closed = evidence.runs.compute, frontiers[0].split is not None
@@ -66,7 +66,7 @@ def budgets(plan: Plan, chosen: float) -> list[dict[str, Any]]:
 
 
 def _plain(interval: Interval) -> dict[str, float | None]:
-    """As in a plan document."""
+    """An interval as in a plan document."""
     return {
         name: float(value) if np.isfinite(value) else None
         for name, value in interval._asdict().items()
@@ -76,14 +76,15 @@ def _plain(interval: Interval) -> dict[str, float | None]:
 def _in_words(
     compute: float, numbers: dict[str, Interval], largest: float, level: float
 ) -> dict[str, str]:
-    """What the page shows beside the slider."""
+    """The texts that the page shows beside the slider."""
 
-    def said(name: str, digits: int = 3) -> list[str]:
+    def texts(name: str, digits: int = 3) -> list[str]:
         i = numbers[name]
         ends = f"{shown(i.low, digits)} to {shown(i.high, digits)}" if i.has_ends else "no interval"
         return [shown(i.value, digits), ends]
 
-    (n, n_ends), (d, d_ends), (loss, loss_ends) = said("n_opt"), said("d_opt"), said("loss", 4)
+    (n, n_ends), (d, d_ends) = texts("n_opt"), texts("d_opt")
+    loss, loss_ends = texts("loss", 4)
     factor = compute / largest
     where = (
         f"{shown(factor)} times the largest run: extrapolated"

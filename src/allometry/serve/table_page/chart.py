@@ -1,6 +1,6 @@
-"""The chart of runs: every row of the table at its place, those left out hollow, and the law.
+"""The chart of runs: a mark for every row of the table, hollow if it is left out, and the law.
 
-Its axes are told to the page, so that a rectangle drawn on it becomes numbers.
+The page gets the geometry of the axes, so that it can convert a drawn rectangle to numbers.
 """
 
 from dataclasses import dataclass
@@ -31,11 +31,12 @@ LONGEST_LABEL = 60
 
 @dataclass(frozen=True)
 class Places:
-    """Where the rows of a table stand on the chart.
+    """The positions of the rows of a table on the chart.
 
     Attributes:
-        x, y: (rows,), NaN where a row has no place. x_name, y_name: of the axes.
-        texts: what is shown of each row.
+        x, y: coordinates, (rows,); NaN for a row that is not on the chart.
+        x_name, y_name: labels of the axes.
+        texts: description of each row, shown when it is pointed at.
     """
 
     x: Array
@@ -51,19 +52,20 @@ def chart(
     """The chart as SVG, and its frame.
 
     Args:
-        used: rows that the fit rests on, (rows,).
-        fit: of one size, to draw its curve. plan: for the least loss at each compute.
+        used: whether the fit uses each row, (rows,).
+        fit: the fit; its curve is drawn if its law has one size.
+        plan: the plan, to draw the least loss at each compute; None without one.
 
     Returns:
-        svg: markup. frame: left, top, width and height of the axes in the units of the SVG, and
-        the ends and scale of x and y. title: what it shows. points: how many runs it has.
+        svg: markup. title, caption: texts. x, y: labels of the axes. frame: left, top, width and
+        height of the axes in the units of the SVG, and the ends and scale of x and y. points:
+        number of runs on the chart.
     """
     figure = _of_plan(plan, places, used) if plan is not None else _of_fit(places, used, fit)
     drawing = draw(figure, NAME, raster=False)
     title = str(figure.get_label()) or "Runs"
     caption = (
-        "Each mark is a row of the table: filled where the fit uses it, hollow where it is left "
-        "out."
+        "Each mark is a row of the table: filled if the fit uses it, hollow if it is left out."
     )
     return {
         "svg": inline_svg(drawing, NAME, title, caption),
@@ -77,7 +79,7 @@ def chart(
 
 
 def _of_plan(plan: Plan, places: Places, used: NDArray[np.bool_]) -> Figure:
-    """The runs used, with the least loss by each law; and the runs left out."""
+    """The chart of a plan: the used runs, the least loss by each law, and the runs left out."""
     figure = draw_loss(plan)
     with paper():
         ax = figure.axes[0]
@@ -91,7 +93,7 @@ def _of_plan(plan: Plan, places: Places, used: NDArray[np.bool_]) -> Figure:
 
 
 def _mark(ax: Axes, places: Places, rows: NDArray[np.bool_], face: str) -> None:
-    """A mark for each of these rows, with a text that is shown when it is pointed at."""
+    """Draw a mark for each of these rows, with a text that is shown when it is pointed at."""
     if not rows.any():
         return
     pixels = len(places.x) > VECTOR_MARKS
@@ -109,14 +111,14 @@ def _on_chart(places: Places) -> NDArray[np.bool_]:
 
 
 def _of_fit(places: Places, used: NDArray[np.bool_], fit: Fit | None) -> Figure:
-    """The runs and, of a law of one size, its curve with its interval, and residuals below."""
-    here = _on_chart(places)
-    x, y = places.x[here], places.y[here]
+    """The runs; for a law of one size also its curve with its interval, and residuals below."""
+    on_chart = _on_chart(places)
+    x, y = places.x[on_chart], places.y[on_chart]
     words: dict[str, Any] = {
-        "used": used[here] if used[here].any() else None,
+        "used": used[on_chart] if used[on_chart].any() else None,
         "xlabel": literal(_short(places.x_name)), "ylabel": literal(_short(places.y_name)),
         "xlog": bool((x > 0).all()), "ylog": bool((y > 0).all()), "means": False,
-        "tips": [text for text, on in zip(places.texts, here, strict=True) if on]
+        "tips": [text for text, on in zip(places.texts, on_chart, strict=True) if on]
         if len(x) <= VECTOR_MARKS else (),
     }  # fmt: skip
     if fit is None or len(fit.law.sizes) > 1:
@@ -151,7 +153,7 @@ def _short(name: str) -> str:
 
 
 def _frame(figure: Figure, ax: Axes) -> dict[str, Any]:
-    """Where the axes lie in the SVG, in its units, and what their ends are."""
+    """The position of the axes in the SVG, in its units, with their ends and scales."""
     width, height = 72 * figure.get_figwidth(), 72 * figure.get_figheight()
     box = ax.get_position()
     return {

@@ -27,18 +27,18 @@ __all__ = [
 
 OBJECTIVES: tuple[ObjectiveChoice, ...] = get_args(ObjectiveChoice)
 RESAMPLES = (1000, 200, 0)
-FEWER = 200  # resamples of a law without closed forms, whose refits take seconds
+FEWER = 200  # default resamples of a law without closed forms, whose refits take seconds
 MOST_REFITTED = 1_000_000  # rows times resamples: a minute on one core
 MOST_CONDITIONS = 60
 WORDS = (
     "law", "other_law", "objective", "delta", "resamples", "run", "where", "flops", "vocabulary",
     "sequence", "aspect_ratio", "other_n", "compute", "figure", "brush", "leave_row",
 )  # fmt: skip
-OF_FIT = "fit"  # the figure of a fit, which every plan can have beside its own
+OF_FIT = "fit"  # the figure of a fit, available for every plan
 FIGURES = ("waste", "sizes", "isoflop", "disagreement", OF_FIT)
-MAP = "map_"  # before a symbol
+MAP = "map_"  # prefix of the key for a symbol's column
 
-# All laws of the page by name, and those of N, D and a loss, by which runs are planned.
+# All laws of the page by name, and those of N, D and a loss, which can plan runs.
 LAWS = {law.name: law for law in laws.available().values()}
 PLANNED_LAWS = {name: law for name, law in LAWS.items() if is_planned(law)}
 
@@ -64,8 +64,8 @@ class Choices:
     Attributes:
         law: the law to fit. other_law: a second law of the plan; None for none.
         columns: symbol -> column, for the symbols that have one.
-        run: column that has one value in all rows of a run.
-        where: conditions that rows meet.
+        run: column that has the same value in all rows of a run.
+        where: conditions that rows must meet.
         compute: FLOP to plan; None for ten times the largest run.
         figure: name of one more figure to draw; empty for none.
         rectangle: a rectangle to turn into conditions; None for none.
@@ -95,11 +95,11 @@ class Choices:
         )  # fmt: skip
 
     def columns_of_fit(self) -> dict[str, str]:
-        """The columns for a fit: without C where there is D."""
+        """The columns for a fit: without C if D is mapped."""
         return {s: c for s, c in self.columns.items() if s != "C" or "D" not in self.columns}
 
     def with_conditions(self, conditions: tuple[str, ...]) -> "Choices":
-        """A copy with these conditions, and no rectangle or row left to turn into conditions."""
+        """A copy with these conditions, and without rectangle or row to convert."""
         _check_count(conditions)
         return replace(self, where=conditions, rectangle=None, leave_row=None)
 
@@ -145,7 +145,7 @@ def choices_of(words: Mapping[str, str], table: Table) -> Choices:
 
 
 def _resamples(words: Mapping[str, str], rows: int, *, closed: bool) -> int:
-    """The number chosen; otherwise as many as take a second or two.
+    """The chosen number; by default as many as take a second or two.
 
     Raises:
         UsageError: more than the page takes for this number of rows.
@@ -161,7 +161,7 @@ def _resamples(words: Mapping[str, str], rows: int, *, closed: bool) -> int:
 
 
 def _law(name: str) -> Law:
-    if name not in LAWS:  # never a file: a page runs no code
+    if name not in LAWS:  # files are not accepted: the page runs no user code
         raise UsageError(f"no law {name!r}; there are {', '.join(LAWS)}{did_you_mean(name, LAWS)}")
     return LAWS[name]
 

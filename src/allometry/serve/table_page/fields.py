@@ -1,4 +1,4 @@
-"""The choices of the page as menus and inputs, with what each may be, for its script to show."""
+"""The choices of the page as menus and inputs with their options, for its script to show."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,15 +27,15 @@ __all__ = ["columns_as_read", "fields_of"]
 NONE = "–"
 SYMBOLS = {
     "N": "N, parameters", "D": "D, tokens", "C": "C, FLOP of training", "L": "L, loss",
-    "x": "x, the size", "y": "y, what is predicted",
+    "x": "x, the size", "y": "y, the response",
 }  # fmt: skip
 OBJECTIVE_WORDS = {
-    "auto": "auto: by the residuals",
+    "auto": "auto: chosen by the residuals",
     "huber_log": "huber_log: robust, in logs",
-    "squared_log": "squared_log: errors in percent",
-    "squared": "squared: errors of one size",
+    "squared_log": "squared_log: for relative errors",
+    "squared": "squared: for constant errors",
     "absolute_log": "absolute_log: absolute, in logs",
-    "asymmetric_absolute": "asymmetric_absolute: tenfold above",
+    "asymmetric_absolute": "asymmetric_absolute: ten times above",
 }
 COUNTED = {
     "6nd_total": "6 N D, N all parameters",
@@ -63,7 +63,7 @@ Option = tuple[str, str]
 
 
 def columns_as_read(table: Table, choices: Choices) -> list[dict[str, Any]]:
-    """Each column with its role, whether it is of numbers, and the symbol it is mapped to."""
+    """Each column with its role, whether it has numbers, and the symbol it is mapped to."""
     role, symbols = roles(table), {c: s for s, c in choices.columns.items()}
     return [
         {
@@ -80,10 +80,10 @@ def columns_as_read(table: Table, choices: Choices) -> list[dict[str, Any]]:
 def fields_of(
     table: Table, choices: Choices, compute: float | None, figures: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Every field in the order in which it is shown.
+    """All fields in the order in which they are shown.
 
     Args:
-        compute: that was planned, to stand in the field of the budget.
+        compute: the planned compute, shown in the field of the budget.
         figures: names of further figures that can be drawn.
     """
     law, plans = choices.law, is_planned(choices.law)
@@ -113,7 +113,7 @@ def _of_fit(table: Table, choices: Choices) -> list[dict[str, Any]]:
         _select("resamples", "Intervals", resamples, str(choices.resamples), "fit"),
         _select("run", "Rows that share a run", _columns(table), choices.run or "", "fit"),
         _input("where", "Keep rows where", "lines", "\n".join(choices.where), "fit",
-               "One condition a line: params>=1e7"),
+               "One condition on each line: params>=1e7"),
     ]  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def _of_plan(
         *(_input(part, SHAPE[part], "number", getattr(counting, part), "plan")
           for part in NEEDED[counting.flops] if part in SHAPE),
         _select("other_n", "Other count of N", other, choices.other_n or "", "plan"),
-        _select("other_law", "Beside it the law",
+        _select("other_law", "Second law",
                 [o for o in laws if o[0] != choices.law.name],
                 choices.other_law.name if choices.other_law else "", "plan"),
         _select("figure", "One more figure", drawn,
@@ -139,7 +139,7 @@ def _of_plan(
 
 
 def _laws() -> list[Option]:
-    """The laws by which runs are planned first."""
+    """All laws; first those that can plan runs."""
     others = [name for name in LAWS if name not in PLANNED_LAWS]
     return [
         *((name, f"{name}: of N and D") for name in PLANNED_LAWS),
@@ -148,7 +148,7 @@ def _laws() -> list[Option]:
 
 
 def _columns(table: Table) -> list[Option]:
-    """No column, those that are recognised, and the others."""
+    """The options of a menu of columns: none, recognised columns, other columns."""
     role = roles(table)
     names = sorted(table.columns, key=lambda name: name not in role)
     return [("", NONE), *((name, _label(name, role.get(name, ""))) for name in names)]

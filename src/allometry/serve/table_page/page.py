@@ -1,4 +1,4 @@
-"""The page itself: a drop zone, menus that its script fills, and room for the answer."""
+"""The page itself: a drop zone, menus that its script fills, and a place for the answer."""
 
 from allometry.report.rendering import Rendered, rendered
 from allometry.serve.table_page.sections import PACKAGE
@@ -7,7 +7,7 @@ __all__ = ["page", "rendered_page"]
 
 
 def rendered_page() -> Rendered:
-    """The page and its content security policy; it holds nothing of any table."""
+    """The page and its content security policy; it contains no data of any table."""
     return rendered(
         "table.html.j2", packages=(PACKAGE,), styles=("page.css", "table.css"),
         scripts=("sort.js", "table.js"), connects=True,

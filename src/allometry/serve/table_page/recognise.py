@@ -1,4 +1,4 @@
-"""What each column of a table seems to hold, by its name; a person may say otherwise."""
+"""The likely meaning of each column of a table, by its name; the user may override it."""
 
 import re
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ MEANINGS = {
     "seed": "random seed",
     "run": "name of the run",
 }
-# Names as people and trackers write them, in lower case, with single _ between words. The first
-# role that matches is taken, and within a role a column of an earlier pattern.
+# Patterns of common column names, in lower case with single _ between words. The first role that
+# matches is used. If several columns have a role, the one that matches an earlier pattern is used.
 PATTERNS: dict[str, tuple[str, ...]] = {
     "seed": (r"(random_|train_)?seed(_\w+)?",),
     "run": (r"run(_(id|name))?|(model|run)_(name|id)|experiment(_name)?|name|id",),
@@ -61,9 +61,9 @@ def _plain(name: str) -> str:
 
 
 def _role_of(name: str, column: Column) -> tuple[str, int] | None:
-    """The role of a column and the place of the pattern that it matches; None for none.
+    """The role of a column and the index of the pattern that it matches; None without a role.
 
-    Sizes and losses are numbers: text in the column is no size, except where units are written.
+    Sizes and losses must be numbers; texts count only if they are numbers with units.
     """
     if named_as_logarithm(name):
         return None
@@ -78,7 +78,7 @@ def _role_of(name: str, column: Column) -> tuple[str, int] | None:
 
 
 def _may_be_size(column: Column) -> bool:
-    """Whether a column is of numbers, or of texts that all begin with a digit, `1.3B` say."""
+    """Whether a column has numbers, or only texts that begin with a digit, such as `1.3B`."""
     if holds_numbers(column):
         return True
     cells = [cell for cell in column.tolist() if cell is not None]
@@ -92,7 +92,7 @@ def roles(table: Table) -> dict[str, str]:
 
 
 def _columns_with(table: Table, *wanted: str) -> list[str]:
-    """The columns of these roles, the likeliest first."""
+    """The columns with these roles, the likeliest first."""
     ranked = []
     for place, name in enumerate(table.columns):
         role = _role_of(name, table[name])
@@ -102,38 +102,42 @@ def _columns_with(table: Table, *wanted: str) -> list[str]:
 
 
 def counts_of_parameters(table: Table) -> list[str]:
-    """Columns that count parameters, all of them or those without embeddings."""
+    """Columns with a number of parameters, with or without embeddings."""
     return _columns_with(table, "N", "N without embeddings")
 
 
 def likely_law(table: Table) -> str:
-    """chinchilla where sizes, data and loss are there, a power law with a floor or ceiling else."""
-    there = set(roles(table).values())
-    if "L" in there and {*OF_SIZES[:2]} & there and {"D", "C"} & there:
+    """The law to propose: chinchilla if the table has N, D or C, and L.
+
+    Otherwise it is a power law with a floor or ceiling if the table has a size and a response, or
+    only two columns of numbers, and else chinchilla.
+    """
+    present = set(roles(table).values())
+    if "L" in present and {*OF_SIZES[:2]} & present and {"D", "C"} & present:
         return "chinchilla"
-    if not there & set(OF_RESPONSES):
+    if not present & set(OF_RESPONSES):
         return "chinchilla" if _two_columns(table) is None else "power_floor"
-    if not there & set(OF_SIZES) and _two_columns(table) is None:
+    if not present & set(OF_SIZES) and _two_columns(table) is None:
         return "chinchilla"
-    return "power_floor" if there & {"L", "error"} else "power_ceiling"
+    return "power_floor" if present & {"L", "error"} else "power_ceiling"
 
 
 def _two_columns(table: Table) -> tuple[str, str] | None:
-    """The columns of numbers, where there are just two that are no seeds."""
+    """The two columns of numbers other than seeds, if there are exactly two."""
     role = roles(table)
     names = [n for n in table.columns if holds_numbers(table[n]) and role.get(n) != "seed"]
     return (names[0], names[1]) if len(names) == 2 else None
 
 
 def is_planned(law: Law) -> bool:
-    """Whether a plan can be made from a law of the page: one of N and D with a loss L."""
+    """Whether a plan can be made from a law: it must be one of N and D with response L."""
     return set(law.sizes) == {"N", "D"} and law.response == "L"
 
 
 def columns_of_law(law: Law, table: Table) -> dict[str, str]:
     """Symbol -> the likeliest column, for the symbols of a law that have one.
 
-    D is taken from C where no column counts data.
+    Without a column of data, C is mapped instead of D.
     """
     columns: dict[str, str] = {}
     for symbol in (*law.sizes, law.response):

@@ -1,4 +1,4 @@
-"""The part of the page that says an answer: a fragment of HTML, of the report's own parts."""
+"""The part of the page with an answer: a fragment of HTML, made of parts of the report."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,8 +33,8 @@ from allometry.tables.table import Table
 __all__ = ["PACKAGE", "section_of_answer"]
 
 PACKAGE = "allometry.serve.table_page"
-MOST_ROWS, MOST_CELL = 500, 40  # of the table of rows; characters
-MOST_COLUMNS = 6  # beside the mapped ones
+MOST_ROWS, MOST_CELL = 500, 40  # shown rows of the table; characters of a cell
+MOST_COLUMNS = 6  # shown columns besides the mapped ones
 FIT_WIDTH, FIT_HEIGHT = 183.0, 90.0  # mm
 
 
@@ -50,11 +50,12 @@ def section_of_answer(
     again: Mapping[str, Mapping[str, str]],
     slider: bool,
 ) -> str:
-    """Markup of the answer; whatever comes from the table is text in it.
+    """Markup of the answer; everything from the table is escaped.
 
     Args:
-        used: rows that the fit rests on, (rows,). reason: why there is no plan.
-        chart: of the runs. again: command lines and Python. slider: whether there is one.
+        used: whether the fit uses each row, (rows,). reason: why there is no plan.
+        chart: the chart of the runs. again: command lines and Python code.
+        slider: whether the page has a slider.
     """
     template = environment((PACKAGE,)).get_template("answer.html.j2")
     picture = _picture(choices, fit, plan)
@@ -90,17 +91,17 @@ def _answer(fit: Fit) -> str:
 
 
 def _picture(choices: Choices, fit: Fit, plan: Plan | None) -> Picture | None:
-    """The further figure that was asked for, or that a law of several sizes needs."""
-    many = plan is None and len(fit.law.sizes) > 1  # no chart of one size shows the law
+    """The figure that was asked for; for a law of several sizes without a plan, that of the fit."""
+    many = plan is None and len(fit.law.sizes) > 1  # a chart against one size cannot show the law
     if many or (plan is not None and choices.figure == OF_FIT):
         return draw_picture(2, OF_FIT, lambda: _figure_of_fit(fit), (
-            "Above, what was measured against what the law predicts, a mark a row; below, what is "
-            "left of each row after the fit."
+            "Above, measured values against predictions of the law, one mark for each row; below, "
+            "the residuals of the fit."
         ))  # fmt: skip
     if plan is None or not choices.figure:
         return None
     figures = figures_of_plan(plan)
-    if choices.figure not in figures:  # the page says so in its place
+    if choices.figure not in figures:  # the page shows a message instead
         return None
     figure = figures[choices.figure]
     return draw_picture(2, choices.figure, figure.draw, figure.caption)
@@ -115,7 +116,7 @@ def _figure_of_fit(fit: Fit) -> Any:
 
 
 def _rows(table: Table, choices: Choices, used: NDArray[np.bool_], fit: Fit) -> dict[str, Any]:
-    """The rows of the table: number, whether the fit uses each or why not, and cells."""
+    """The rows of the table: number, whether the fit uses the row or why not, and cells."""
     rules = dict(fit.dropped)
     mapped = [c for c in dict.fromkeys(choices.columns.values()) if c in table]
     others = [name for name in table.columns if name not in mapped][:MOST_COLUMNS]

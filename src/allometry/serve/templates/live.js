@@ -10,7 +10,7 @@
     link.dataset.state = state;
   };
 
-  // Each part is asked for once at a time; news that come meanwhile ask once more.
+  // Each part is requested once at a time; events that arrive meanwhile cause one more request.
   const load = async (part) => {
     if (part.loading) { part.again = true; return; }
     part.loading = true;
@@ -34,7 +34,7 @@
   };
   const loadAll = () => parts.forEach(load);
 
-  // What the one stream of all tabs says.
+  // Messages of the one stream that all tabs share.
   let version = "";
   const hear = (news) => {
     if (news.lost) {
@@ -65,7 +65,7 @@
     source.onerror = () => {
       tell({ lost: `${ended || "The server does not answer."} As it was at ${seen}; trying again.` });
       if (source.readyState === EventSource.CLOSED) {
-        loadAll(); // which finds out whether the token is another
+        loadAll(); // which finds out whether the token has changed
         setTimeout(() => follow(Math.min(2 * wait, 15000)), wait);
       }
     };

@@ -1,1 +1,1 @@
-"""Packs: which runs share a program, how their arrays are laid out, and what a pack costs."""
+"""Packs: which runs share a program, how their arrays are laid out, and their costs."""

@@ -1,10 +1,10 @@
-"""What this machine takes for the pieces of a training step, measured once and kept.
+"""The speed of this machine for the pieces of a training step, measured once and kept.
 
-The pieces are those that `packing.cost` adds up: matrix products, alone and in batches,
-passes over the optimiser's arrays inside and outside the cache, the fixed price of
-an operation, compiling. Two or three seconds the first time a pack is chosen; then
-a small JSON file in the cache folder, one for each kind of device, number of
-processors, release of JAX and form of the file.
+The pieces are those that `packing.cost` adds up: single and batched matrix products, passes over
+the optimiser's arrays inside and outside the cache, the fixed cost of an operation, and compiling.
+The measurement takes two or three seconds when a pack is first chosen. It is kept as a small JSON
+file in the cache folder, one for each kind of device, number of processors, release of JAX and
+version of the file format.
 """
 
 import json
@@ -34,16 +34,16 @@ from allometry.processors import processors
 __all__ = ["Calibration", "Points", "calibration", "measure"]
 
 SCHEMA = "allometry/calibration/2"
-LARGEST = 1 << 20  # bytes of the file, which has some two thousand
-# Where the measurements lie; between them the model draws straight lines of logarithms.
-ROWS = (16, 64, 256, 1024, 4096)  # of a product with 128 examples of 784 features
-WIDTHS = (8, 32, 128)  # of square layers, 512 units of them side by side
+LARGEST = 1 << 20  # most bytes read of the file, which has about two thousand
+# The measured sizes; between them the cost model interpolates linearly in log-log scale.
+ROWS = (16, 64, 256, 1024, 4096)  # rows of a product with 128 examples of 784 features
+WIDTHS = (8, 32, 128)  # widths of square layers, 512 units in total side by side
 FLOATS = (1 << 16, 1 << 19, 1 << 21, 1 << 23)  # a parameter array: 1 MB to 128 MB of working set
 EXAMPLES, FEATURES = 128, 784
-ROUNDS, ATTEMPT = 4, 0.02  # and seconds a piece and round
-FAR = 10  # a processor's memory beside its cache, an element of a pass
-FEW = 4  # programs at once that need no measurement
-GAIN = 1.05  # least gain for which twice as many are run at once
+ROUNDS, ATTEMPT = 4, 0.02  # rounds of measurement; seconds for each piece in each round
+FAR = 10  # largest time of an element outside the cache, in times inside the cache
+FEW = 4  # so many programs are run at once without measurement
+GAIN = 1.05  # least gain in throughput for which twice as many programs are run at once
 
 _log = logging.getLogger(__name__)
 Points = tuple[tuple[float, float], ...]
@@ -51,15 +51,15 @@ Points = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Calibration:
-    """Rates of one machine; `Points` are (where, value), increasing in the first.
+    """Rates of one machine; `Points` are pairs (x, value) with increasing x.
 
     Attributes:
-        products: FLOP of one matrix product to FLOP a second, for one product after another.
-        batched: the same where many equal products are one operation, FLOP of each.
-        passes: bytes in use at once to seconds an element for one Adam update of an array.
-        operation: seconds an operation of a compiled loop takes however small it is.
+        products: FLOP of one matrix product to FLOP per second, for one product after another.
+        batched: the same for many equal products in one operation; x is the FLOP of each.
+        passes: bytes in use to seconds per element of one Adam update of an array.
+        operation: seconds of the smallest operation of a compiled loop.
         compile_operation: seconds to compile an operation.
-        threads: programs that are run at once, each in a thread of its own.
+        threads: number of programs to run at once, each in its own thread.
         memory: bytes of the device.
     """
 
@@ -84,7 +84,7 @@ class Calibration:
 
 @cache
 def calibration(root: Path | None = None) -> Calibration:
-    """The calibration of this machine, measured where none is kept.
+    """The calibration of this machine, measured if none is kept.
 
     Args:
         root: the cache folder; None for the user's.
@@ -101,16 +101,16 @@ def calibration(root: Path | None = None) -> Calibration:
     try:
         _write(path, rates)
     except OSError as error:
-        _log.warning("%s cannot be written (%s): to be measured again", path, error)
+        _log.warning("%s cannot be written (%s): it will be measured again", path, error)
     return rates
 
 
 def measure() -> Calibration:
-    """Two or three seconds of the default device's time.
+    """Measure the default device, in two or three seconds.
 
-    Each piece is timed in several rounds, so that somebody else's moment on the machine
-    spoils none for good, and the best counts. Beyond that a larger product is taken to be no
-    slower, FLOP for FLOP, and the memory no more than `FAR` times slower than the cache.
+    Each piece is timed in several rounds and the best time counts, so that other programs on the
+    machine have little influence. In addition, a larger product is assumed to have at least the
+    rate of a smaller one, and memory to be at most `FAR` times slower than the cache.
     """
     products = [_product(rows) for rows in ROWS]
     batched = [_batched(width) for width in WIDTHS]
@@ -126,8 +126,8 @@ def measure() -> Calibration:
         products=_rates(products),
         batched=_rates(batched),
         passes=tuple((4.0 * 4 * n, s) for n, s in zip(FLOATS, beside, strict=True)),
-        operation=operation.seconds / 3,  # product, maximum, quotient
-        # About eight operations each, loop and all.
+        operation=operation.seconds / 3,  # three operations: product, maximum, quotient
+        # Each piece has about eight operations, including those of the loop.
         compile_operation=float(np.median([p.compiled for p in pieces])) / 8,
         threads=_threads(batched[1], len(processors())),
         memory=_memory(),
@@ -138,12 +138,16 @@ def measure() -> Calibration:
 
 
 class _Piece:
-    """A compiled loop of one step again and again; `compiled` is in seconds.
+    """A compiled loop that repeats one step.
 
     Args:
-        step: from the loop's index, its state and what is fixed to the next state.
-        guess: seconds a step, roughly.
-        flop: of a step; `each`, of one product among them.
+        step: function from the loop's state and fixed arrays to the next state.
+        start: the first state. fixed: the fixed arrays.
+        guess: rough estimate of the seconds of a step.
+        flop: FLOP of a step. each: FLOP of one product in it.
+
+    Attributes:
+        seconds: best time of a step so far. compiled: seconds to compile the loop.
     """
 
     def __init__(
@@ -160,7 +164,7 @@ class _Piece:
         jax.block_until_ready(self._run(*self._arguments))
 
     def time(self) -> None:
-        """One round; `seconds` of a step is the best so far."""
+        """Time one round, and update `seconds`."""
         began = before = time.perf_counter()
         while before - began < ATTEMPT:
             jax.block_until_ready(self._run(*self._arguments))
@@ -169,7 +173,7 @@ class _Piece:
             before = now
 
     def rate(self, threads: ThreadPoolExecutor, n: int) -> float:
-        """Steps a second of n threads that run the piece at once for one attempt."""
+        """Steps per second of n threads that run the piece at once for `ATTEMPT` seconds."""
         began = time.perf_counter()
 
         def repeated(_: int) -> int:
@@ -194,7 +198,7 @@ def _product(rows: int) -> _Piece:
     def step(z: Any, x: Any) -> Any:
         gradient = jnp.einsum("hb,bd->hd", z, x)
         z = jnp.einsum("hd,bd->hb", gradient, x)
-        return z / jnp.abs(z).max()  # neither too large nor denormal, whatever the number of steps
+        return z / jnp.abs(z).max()  # normalised, so that numbers neither overflow nor vanish
 
     flop = 2.0 * rows * EXAMPLES * FEATURES
     start = _noise(rows, EXAMPLES)
@@ -202,7 +206,7 @@ def _product(rows: int) -> _Piece:
 
 
 def _batched(width: int) -> _Piece:
-    """Square layers of several networks, 512 units or more in all."""
+    """Square layers of several networks, about 512 units in total."""
     members = max(1, 512 // width)
 
     def step(x: Any, weight: Any) -> Any:
@@ -215,7 +219,7 @@ def _batched(width: int) -> _Piece:
 
 
 def _pass(n: int) -> _Piece:
-    """One update of Adam: parameters and two moments read and written, gradients read."""
+    """One Adam update: reads and writes parameters and two moments, and reads gradients."""
 
     def step(state: Any, g: Any) -> Any:
         p, m, v = state
@@ -227,7 +231,7 @@ def _pass(n: int) -> _Piece:
 
 
 def _operation() -> _Piece:
-    """A layer of eight units for one network: three operations with next to nothing to do."""
+    """A layer of eight units of one network: three operations with almost no arithmetic."""
 
     def step(x: Any, weight: Any) -> Any:
         x = jnp.einsum("kji,kib->kjb", weight, x)
@@ -241,10 +245,11 @@ def _noise(*shape: int) -> np.ndarray[Any, Any]:
 
 
 def _threads(piece: _Piece, most: int) -> int:
-    """How many programs at once get most done; one on a GPU, which has no more.
+    """The number of programs at once with the highest throughput; 1 on a device other than a CPU.
 
-    Up to `FEW` one a processor, whatever else the machine does now; beyond, programs wait for
-    Python's lock, and twice as many are run only where they get more done.
+    Up to `FEW`, one program for each processor is assumed best, so that the current load of the
+    machine does not matter. More programs wait for Python's lock, so the number is doubled only
+    if the measured throughput grows by `GAIN`.
     """
     if jax.default_backend() != "cpu":
         return 1
@@ -260,7 +265,7 @@ def _threads(piece: _Piece, most: int) -> int:
 
 
 def _memory() -> int:
-    """Bytes of the device; of the machine where the device does not say."""
+    """Memory of the device in bytes; that of the machine if the device does not report it."""
     stats = jax.devices()[0].memory_stats() or {}
     return int(stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
@@ -276,7 +281,7 @@ def _machine() -> str:
 def _read(path: Path) -> Calibration:
     document = read_json(read_bytes(path, LARGEST))
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise DataError(f"it is no {SCHEMA}")
+        raise DataError(f"its schema is not {SCHEMA}")
     values = {f.name: document[f.name] for f in fields(Calibration)}
     for name in ("products", "batched", "passes"):
         values[name] = tuple((float(x), float(y)) for x, y in values[name])

@@ -1,16 +1,16 @@
-"""What a pack costs, and which packs cost least: a model of time and memory.
+"""The cost model of packs (time and memory), and the choice of the cheapest packs.
 
-A step of a pack takes, by the rates that `calibration` measured here,
+By the rates that `calibration` measures on this machine, a step of a pack takes
 
     operations x price + first-layer FLOP / rate + later, padded FLOP / rate
     + (parameters + activations + batch) x time of a pass with that much in use
 
-and the pack as many steps as a run has updates, and its compilation. Wide products
-are faster and operations shared, so packs grow; what no longer fits the cache is
-slower, so they stop growing, about where one network fills the machine by itself.
-Packs are stretches of the runs in order of width: the cheapest cut of that order is
-found exactly, by dynamic programming from the wide end. What is left when the first
-packs are done is therefore cut as before.
+The pack takes as many steps as its longest run has updates, plus its compilation. Wide products
+are faster and operations are shared, which favours large packs. Arrays that exceed the cache are
+slower, which limits them, to about the size at which one network fills the machine by itself.
+Packs are stretches of the runs in order of width. The cheapest cut of that order is found exactly,
+by dynamic programming from the wide end. Therefore the remaining runs are cut in the same way after
+the first packs are done.
 """
 
 from collections.abc import Sequence
@@ -31,25 +31,25 @@ from allometry.training.packing.side_by_side import bucket_width
 
 __all__ = ["Cost", "Load", "by_width", "cheapest", "cost", "slots"]
 
-SHARE = 0.25  # of the memory for one pack: other packs and other people want some too
+SHARE = 0.25  # largest share of memory for one pack; other packs and programs need some too
 FLOAT = 4  # bytes
-# Members of a pack, unless it takes all there are: four lengths to each doubling, so that equal
-# runs fall in packs of equal shape, which are compiled once.
+# Allowed numbers of members, unless a pack takes all remaining runs: four in each doubling, so that
+# equal runs form packs of equal shape, which are compiled once.
 LENGTHS = (*range(1, 8), *((4 + i) << octave for octave in range(1, 9) for i in range(4)))
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the runs of a group have in common.
+    """Properties that the runs of a group share.
 
     Attributes:
         updates: optimiser updates of the longest run.
-        batch: examples an update.
-        features: of an example; 0 where only the data would tell.
-        n_data: examples trained on.
-        slots: arrays of the optimiser beside each parameter (`slots`).
-        float_bytes: of a number; rates were measured with 4, and 8 take twice as long.
-        own: each member has batches of its own; otherwise all see the same.
+        batch: examples in an update.
+        features: features of an example; 0 if only the data would tell.
+        n_data: number of training examples.
+        slots: arrays that the optimiser keeps for each parameter (`slots`).
+        float_bytes: bytes of a number; rates were measured with 4, and 8 take twice as long.
+        own: whether each member has its own batches; otherwise all see the same.
     """
 
     updates: int
@@ -63,14 +63,15 @@ class Load:
 
 @dataclass(frozen=True)
 class Cost:
-    """A pack by the model.
+    """The predicted cost of a pack.
 
     Attributes:
-        seconds: steps and compilation; loading and measures, the same in any pack, are out.
-        compiling: seconds of these.
-        useful_flop, flop: of a step, without and with the padding.
+        seconds: time of steps and compilation; loading and measures, which take the same time in
+            any pack, are excluded.
+        compiling: the part of it spent on compiling.
+        useful_flop, flop: FLOP of a step, without and with padding.
         memory: bytes.
-        rows: units of all members' first layers, one product; 0 where members are stacked.
+        rows: total units of all first layers, rows of one product; 0 if members are stacked.
         widths: padded width of each bucket.
     """
 
@@ -90,21 +91,21 @@ class Cost:
 
 @lru_cache
 def slots(optimizer: Optimizer) -> int:
-    """Arrays an optimiser keeps beside each parameter: 2 for Adam, 0 for plain descent."""
+    """Number of arrays an optimiser keeps for each parameter: 2 for Adam, 0 for plain descent."""
     import jax
 
     rule = optimizer.direction()
     if not hasattr(rule, "init"):
         raise UsageError(
-            f"{type(optimizer).__name__}.direction: an Optax transformation expected, "
-            f"optax.scale_by_adam() say, got {type(rule).__name__}"
+            f"{type(optimizer).__name__}.direction: an Optax transformation expected, such as "
+            f"optax.scale_by_adam(), got {type(rule).__name__}"
         )
     state = jax.eval_shape(rule.init, jax.ShapeDtypeStruct((3,), np.float32))
     return sum(leaf.shape == (3,) for leaf in jax.tree.leaves(state))
 
 
 def cost(models: Sequence[Model], load: Load, machine: Calibration) -> Cost:
-    """What these models, one pack, cost."""
+    """The cost of one pack of these models."""
     order = sorted(range(len(models)), key=lambda k: by_width(models[k]))
     ordered = [models[k] for k in order]
     sizes = sizes_of(ordered)
@@ -128,14 +129,17 @@ def cheapest(
     machine: Calibration,
     updates: Sequence[int] | None = None,
 ) -> list[tuple[int, ...]]:
-    """Which of the models share a pack: positions, narrow packs first, each in given order.
+    """The cheapest division of models into packs.
 
-    A pack of one is allowed whatever it needs. Of equal costs the longer first pack
+    A pack of one model may need any amount of memory. If costs are equal, the longer first pack
     is chosen.
 
     Args:
-        updates: of each model's run, for a pack takes as long as its longest; None where all
-            are equally long.
+        updates: number of updates of each model's run; None if all are equal. A pack takes as
+            long as its longest run.
+
+    Returns:
+        positions of the models of each pack, in the given order; narrow packs come first.
     """
     updates = updates or [load.updates] * len(models)
     order = sorted(range(len(models)), key=lambda k: (updates[k], by_width(models[k])))
@@ -157,7 +161,7 @@ def _cuts(
         lengths = lengths[lengths <= LENGTHS[-1]]
         stretch = slice(first, first + lengths[-1])
         seconds, _, memory = _prices(sizes.part(stretch), load, machine, updates[stretch])
-        # One alone is allowed whatever it needs; that its number is finite keeps the rest apart.
+        # A pack of one model is always allowed, and its finite cost keeps every total finite.
         seconds[1:][memory[1:] > SHARE * machine.memory] = inf
         total = seconds[lengths - 1] + best[first + lengths]
         chosen = len(total) - 1 - int(np.argmin(total[::-1]))  # the longest of equals
@@ -170,7 +174,7 @@ def _cuts(
 
 
 def by_width(model: Model) -> tuple[Any, ...]:
-    """A key that puts models in order of width, narrow first."""
+    """A key that sorts models by width, narrow ones first."""
     if model.dense:
         widths = model.dense.widths
         return bucket_width(widths), max(widths[1:-1], default=1), widths
@@ -181,11 +185,11 @@ def by_width(model: Model) -> tuple[Any, ...]:
 def _prices(
     sizes: Sizes, load: Load, machine: Calibration, updates: Sequence[int]
 ) -> tuple[Numbers, Numbers, Numbers]:
-    """Seconds, seconds of these to compile, bytes: of each stretch from the first model on."""
+    """Seconds, compiling seconds and bytes of each stretch that begins with the first model."""
     p = pieces_of(sizes, load.batch, machine, own=load.own)
     longest = np.maximum.accumulate(np.array(updates, dtype=np.float64))
     members = np.arange(1.0, len(updates) + 1) if load.own else np.ones(len(updates))
-    shown = float(load.batch) * load.features * members  # 64 bits do not hold all products
+    shown = float(load.batch) * load.features * members  # as floats; integers might overflow
     kept_params = p.params * (2 + load.slots)  # the gradient counts as one
     touched = p.params + p.units * load.batch + shown
     slower = load.float_bytes / FLOAT
@@ -197,6 +201,6 @@ def _prices(
     compiling = machine.compile_operation * p.compiled
     chunk = np.minimum(CALL_BYTES, load.float_bytes * shown * longest)
     data = float(load.float_bytes) * load.n_data * load.features * members
-    # An activation, its gradient, and a copy in another order.
+    # The factor 3: an activation, its gradient, and a transposed copy.
     memory = load.float_bytes * (kept_params + 3 * p.units * load.batch) + chunk + data
     return longest * step + compiling, compiling, memory

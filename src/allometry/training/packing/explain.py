@@ -1,4 +1,4 @@
-"""The packs of some runs, what each is expected to cost, and why it is as it is."""
+"""Explanation of packs: the predicted cost of each, and the reason for its size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ __all__ = ["Plan", "plans"]
 
 @dataclass(frozen=True)
 class Plan:
-    """One pack before it is trained.
+    """The predicted cost of one pack.
 
     Attributes:
-        runs: members.
-        updates: optimiser updates of each.
-        layout: how the members lie in memory: ``side by side``, ``stacked`` or ``alone``.
+        runs: number of members.
+        updates: optimiser updates of the longest member.
+        layout: memory layout of the members: ``side by side``, ``stacked`` or ``alone``.
         widths: widest layer of the narrowest and of the widest member; empty if the model
             has no widths.
-        seconds: predicted, compiling included, loading and measures not.
-        compiling: seconds of these.
+        seconds: predicted time, with compiling, without loading and measures.
+        compiling: the part of it spent on compiling.
         waste: share of the FLOP spent on padding.
         memory: bytes.
-        why: one line.
+        why: the reason for the pack's size, in one line.
     """
 
     runs: int
@@ -47,11 +47,11 @@ class Plan:
 
 
 def plans(packs: Sequence[Pack], machine: Calibration | None = None) -> list[Plan]:
-    """What the model of costs says of each pack.
+    """The predicted cost of each pack by the cost model.
 
     Args:
-        packs: as `packing.make_packs` chose them.
-        machine: its rates; None for what was measured here.
+        packs: packs as chosen by `packing.choose.make_packs`.
+        machine: measured rates of a machine; None for those of this machine.
     """
     rates = machine or calibration()
     return [
@@ -93,9 +93,9 @@ def _why(
     reasons = []
     if len(specs) > 1:
         alone = sum(pack_cost([spec], machine).seconds for spec in specs)
-        reasons.append(f"one by one {alone / whole.seconds:.1f} times as long")
+        reasons.append(f"one by one would take {alone / whole.seconds:.1f} times as long")
         if has_own_batches(specs):
-            reasons.append("each member with batches of its own")
+            reasons.append("each member has its own batches")
     if needs_equal_shapes(specs[0]):
         reasons.append(f"only equal shapes together: {needs_equal_shapes(specs[0])}")
     if not after or program_key(specs[0]) != program_key(after[0]):
@@ -108,7 +108,8 @@ def _why(
     together = all_seconds([Pack(tuple(both))], machine)
     apart = all_seconds([Pack(tuple(specs)), Pack(tuple(after))], machine)
     if joined.memory > SHARE * machine.memory:
-        reasons.append(f"with the next pack {joined.memory / 2**30:.1f} GiB")
+        reasons.append(f"joined with the next pack it would need {joined.memory / 2**30:.1f} GiB")
     else:
-        reasons.append(f"with the next pack {together / apart:.2f} times the time of both")
+        slower = f"{together / apart:.2f} times the time of both"
+        reasons.append(f"joined with the next pack it would take {slower}")
     return "; ".join(reasons)

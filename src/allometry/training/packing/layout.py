@@ -1,4 +1,4 @@
-"""What a memory layout of a pack is to the compiled programs."""
+"""The interface of a pack's memory layout to the compiled programs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -11,12 +11,12 @@ __all__ = ["Layout"]
 
 
 class Layout:
-    """Frozen, hashable layout of a pack of K members; an argument known when compiling.
+    """Frozen, hashable layout of a pack of K members; a static argument of compiled programs.
 
     Attributes:
-        chunk: examples worked on at once, 0 for a whole batch (`Model.chunk`).
-        own_batches: whether each member has examples of its own, ``(K, B, n_in)``; otherwise
-            all see the same, ``(B, n_in)``.
+        chunk: number of examples processed at once; 0 for a whole batch (`Model.chunk`).
+        own_batches: whether each member has its own examples, ``(K, B, n_in)``; otherwise all
+            see the same, ``(B, n_in)``.
     """
 
     chunk: ClassVar[int] = 0
@@ -29,7 +29,7 @@ class Layout:
 
     @property
     def symbols(self) -> bool:
-        """Whether features are names written as numbers (`Model.symbols`)."""
+        """Whether features are symbols encoded as integers (`Model.symbols`)."""
         return False
 
     def stack(self, members: Sequence[Params]) -> Any:
@@ -45,20 +45,20 @@ class Layout:
 
         Args:
             x: features, ``(B, n_in)`` or, with `own_batches`, ``(K, B, n_in)``.
-            keys: of the members' draws while training, ``(K,)``; None for no draws.
+            keys: random keys of the members during training, ``(K,)``; None without randomness.
         """
         raise NotImplementedError
 
     def each(self, function: Callable[..., Any], *trees: Any) -> Any:
-        """A function of ONE network's parameters, mapped over the members of packed trees."""
+        """Map a function of one network's arrays over the members of packed trees."""
         raise NotImplementedError
 
     def spread(self, values: Mapping[str, jax.Array]) -> Any:
-        """Numbers of each member ``(K,)`` by parameter, to broadcast against the packed arrays."""
+        """Values of each member ``(K,)`` by parameter, shaped to broadcast with packed arrays."""
         raise NotImplementedError
 
     def spread_equally(self, values: jax.Array) -> Any:
-        """One number a member ``(K,)``, the same for all its parameters, to broadcast."""
+        """Values of each member ``(K,)``, equal for all parameters, shaped as by `spread`."""
         return self.spread(dict.fromkeys(self.names, values))
 
     def finite(self, packed: Any) -> jax.Array:

@@ -1,10 +1,10 @@
-"""Memory layouts of a pack, and which of them serves.
+"""Memory layouts of a pack, and the choice between them.
 
-A layout turns the start values of several networks into arrays of one program and back.
-`Padded` serves every model: zero-padded stacks under ``vmap``. `SideBySide` serves perceptrons
-on shared examples: their first layers, where nearly all the work is, are the rows of one matrix
-product with nothing padded, and only the small later layers are padded, in buckets of like
-width. `Alone` holds one network that needs no company to keep the machine busy.
+A layout converts the parameters of several networks to arrays of one program and back. `Padded`
+works for every model: zero-padded stacks under ``vmap``. `SideBySide` is for perceptrons on shared
+examples: their first layers, which do nearly all the work, are rows of one matrix product without
+padding. Only the small later layers are padded, in buckets of similar width. `Alone` has a single
+network that keeps the machine busy by itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,12 +30,12 @@ def laid_out(
     own_batches: bool = False,
     stacked: bool = False,
 ) -> tuple[Layout, Any]:
-    """The layout that serves these models, which may share a program, and their arrays in it.
+    """The layout for models that share a program, and their parameters in it.
 
     Args:
-        own_batches: each member has examples of its own.
-        stacked: each array of a member must lie together, for an update rule or a draw that
-            sees one network.
+        own_batches: whether each member has its own examples.
+        stacked: whether each array of a member must be contiguous, because an update rule or a
+            random draw sees one network at a time.
     """
     dense = [layers for model in models if (layers := model.dense)]
     layout: Layout
@@ -50,7 +50,7 @@ def laid_out(
 
 @dataclass(frozen=True)
 class Alone(Layout):
-    """One network, its arrays as they are.
+    """The layout of a single network, whose arrays are unchanged.
 
     Attributes:
         parameters: names of its arrays.

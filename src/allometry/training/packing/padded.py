@@ -1,4 +1,4 @@
-"""Networks padded with zeros to one shape and stacked: the layout that serves every model."""
+"""The layout for any model: arrays padded with zeros to one shape and stacked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 @dataclass(frozen=True)
 class Padded(Layout):
-    """Each array padded with zeros to the largest member's and stacked on a leading axis.
+    """Each array is padded with zeros to the largest member's and stacked on a leading axis.
 
-    Members may differ in `Model.member_fields` alone; in `apply` these are each member's own.
+    Members may differ only in `Model.member_fields`; `apply` uses the values of each member.
 
     Attributes:
-        model: any of the members, which the others are but for these fields.
-        fields: values of `Model.member_fields`, by member, where members differ in them.
-        shapes: names and shapes of the arrays, by member.
+        model: one of the members; the others equal it except in these fields.
+        fields: values of `Model.member_fields` by member; empty if all are equal.
+        shapes: names and shapes of the arrays by member.
     """
 
     model: Model
@@ -37,7 +37,7 @@ class Padded(Layout):
     def of(
         cls, models: Sequence[Model], starts: Sequence[Params], own_batches: bool = False
     ) -> "Padded":
-        """The layout of these models with these start values."""
+        """The layout of models with these initial parameters."""
         shapes = tuple(tuple((n, a.shape) for n, a in p.items()) for p in starts)
         names = models[0].member_fields
         fields = tuple(tuple(getattr(m, name) for name in names) for m in models)
@@ -97,7 +97,7 @@ class Padded(Layout):
 
 
 def pad_stack(arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-    """Arrays padded with zeros to the largest of them, on a new leading axis."""
+    """Stack arrays on a new leading axis, padded with zeros to the largest size in each axis."""
     shape = tuple(max(sizes) for sizes in zip(*(a.shape for a in arrays), strict=True))
     out = np.zeros((len(arrays), *shape), dtype=arrays[0].dtype)
     for k, array in enumerate(arrays):

@@ -1,4 +1,4 @@
-"""What a step of a pack is made of: of every stretch of some models, by its length."""
+"""Operations, FLOP and sizes of a step, for every pack of the first j of a sequence of models."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,20 +14,21 @@ from allometry.training.packing.side_by_side import bucket_width
 __all__ = ["Numbers", "Pieces", "Sizes", "at", "pieces_of", "sizes_of"]
 
 Numbers = NDArray[np.float64]
-# Operations of a compiled step: batches, loss and bookkeeping; the first layer, and each later
-# layer of a bucket, forward, backward and updated; a member cut out of the first product.
+# Numbers of operations in a compiled step: for batches, loss and bookkeeping (STEP); for the first
+# layer and each later layer of a bucket, with forward, backward and update (LAYER); for splitting
+# a member off the first product (MEMBER).
 STEP, LAYER, MEMBER = 22, 7, 2
-COMPILED, CUT = 1.5, 4  # operations compiled for one that runs; for a member cut out
+COMPILED, CUT = 1.5, 4  # operations to compile, per operation that runs; per member split off
 
 
 class Sizes(NamedTuple):
-    """Some models, ``(n,)`` each; looked at once, for every stretch of them is priced.
+    """Sizes of n models, ``(n,)`` each; computed once, because many stretches are priced.
 
     Attributes:
-        flop: forward and backward, of an example. forward: of these the forward ones.
-        params: trained numbers.
-        widths: of the layers of perceptrons, ``(n, layers + 1)``; None where one is none.
-        buckets: `bucket_width` of each perceptron, empty where one is none.
+        flop: forward and backward FLOP of an example. forward: the forward FLOP of these.
+        params: numbers of trained parameters.
+        widths: widths of layers, ``(n, layers + 1)``; None unless all models are perceptrons.
+        buckets: `bucket_width` of each perceptron; empty unless all models are perceptrons.
     """
 
     flop: Numbers
@@ -37,7 +38,7 @@ class Sizes(NamedTuple):
     buckets: Numbers
 
     def part(self, stretch: slice) -> "Sizes":
-        """The sizes of some of the models, one behind the other."""
+        """The sizes of consecutive models."""
         widths = None if self.widths is None else self.widths[stretch]
         flop, forward, params = (a[stretch] for a in (self.flop, self.forward, self.params))
         return Sizes(flop, forward, params, widths, self.buckets[stretch])
@@ -59,12 +60,20 @@ def sizes_of(models: Sequence[Model]) -> Sizes:
 
 
 class Pieces(NamedTuple):
-    """Entry j is of the first j + 1 members, ``(n,)``; FLOP forward and backward, of an example.
+    """Quantities of a step, ``(n,)`` each; entry j is for a pack of the first j + 1 members.
 
-    `useful`: of the members as they are; `first`: of the product of all first layers;
-    `later`: of the rest, with its padding; `later_seconds`: of a step; `params`: with padding;
-    `units`: outputs of all layers; `rows`: of the first product; `operations`: of a step;
-    `compiled`: to compile.
+    FLOP are forward and backward FLOP of one example.
+
+    Attributes:
+        useful: FLOP of the members without padding.
+        first: FLOP of the product of all first layers.
+        later: FLOP of the rest, with padding.
+        later_seconds: seconds of the rest in a step.
+        params: parameters, with padding.
+        units: outputs of all layers.
+        rows: rows of the first product.
+        operations: operations of a step.
+        compiled: operations to compile.
     """
 
     useful: Numbers
@@ -79,11 +88,11 @@ class Pieces(NamedTuple):
 
 
 def pieces_of(sizes: Sizes, batch: int, machine: Calibration, *, own: bool) -> Pieces:
-    """The pieces of every stretch of some models that begins with the first.
+    """The pieces of every stretch of models that begins with the first model.
 
     Args:
-        batch: examples an update.
-        own: each member has batches of its own.
+        batch: examples in an update.
+        own: whether each member has its own batches.
     """
     if sizes.widths is None:
         return _stacked(sizes, batch, machine)
@@ -91,7 +100,11 @@ def pieces_of(sizes: Sizes, batch: int, machine: Calibration, *, own: bool) -> P
 
 
 def _side_by_side(sizes: Sizes, widths: Numbers, batch: int, machine: Calibration) -> Pieces:
-    """Perceptrons, ``(n, layers + 1)`` widths: one first product, the rest padded in buckets."""
+    """Perceptrons on shared batches: one first product, the rest padded in buckets.
+
+    Args:
+        widths: widths of the layers, ``(n, layers + 1)``.
+    """
     rows = np.cumsum(widths[:, 1])
     fan_in = widths[0, 0]
     first = rows * (4 * fan_in + 2)
@@ -124,14 +137,14 @@ def _side_by_side(sizes: Sizes, widths: Numbers, batch: int, machine: Calibratio
 
 
 def _padded(sizes: Sizes, widths: Numbers, batch: int, machine: Calibration) -> Pieces:
-    """Perceptrons with batches of their own, each padded to the widest, one product a member."""
+    """Perceptrons with their own batches, each padded to the widest, one product a member."""
     widest = np.maximum.accumulate(widths)
     members = np.arange(1.0, len(widths) + 1)
     later, seconds, params, units = (np.zeros(len(widths)) for _ in range(4))
     for i, (fan, out) in enumerate(zip(widest[:, :-1].T, widest[:, 1:].T, strict=True)):
         flop = members * ((6 if i else 4) * fan * out + 2 * out)
         one = 2 * fan * out * batch
-        # A product smaller than any measured takes as long as the smallest.
+        # A product smaller than the smallest measured one is assumed to take as long as that.
         rate = at(machine.batched, one) * np.minimum(1, one / machine.batched[0][0])
         later += flop
         seconds += flop * batch / rate
@@ -152,7 +165,7 @@ def _padded(sizes: Sizes, widths: Numbers, batch: int, machine: Calibration) -> 
 
 
 def _held(values: Numbers, n: int) -> Numbers:
-    """The values, and their last for what comes behind, n in all."""
+    """The values, extended to length n by repeating the last one."""
     return np.concatenate([values, np.full(n - len(values), values[-1])])
 
 
@@ -162,7 +175,7 @@ def _stacked(sizes: Sizes, batch: int, machine: Calibration) -> Pieces:
     flop, forward, params = (
         np.maximum.accumulate(values) for values in (sizes.flop, sizes.forward, sizes.params)
     )
-    # Layers are taken as two square ones; how many there are only the model knows.
+    # The number of layers is unknown, so two square layers are assumed.
     units = 2 * np.sqrt(params / 2) * forward / (2 * params)
     rate = at(machine.batched, batch * forward / 2)
     operations = np.full(len(members), float(STEP + 3 * LAYER))
@@ -180,6 +193,6 @@ def _stacked(sizes: Sizes, batch: int, machine: Calibration) -> Pieces:
 
 
 def at(points: Points, where: Numbers) -> Numbers:
-    """Between measured points along straight lines of logarithms, level outside them."""
+    """Interpolate measured points linearly in log-log scale; constant outside their range."""
     x, y = np.log(np.array(points)).T
     return np.asarray(np.exp(np.interp(np.log(np.maximum(where, 1)), x, y)))

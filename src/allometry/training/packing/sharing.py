@@ -1,13 +1,13 @@
-"""Which runs may share a program: those that differ only in what is listed here.
+"""Which runs may share a program.
 
 Members may differ in:
 
-- seed and data; where these differ, each member has its own batches;
+- seed and data; if these differ, each member has its own batches;
 - the fields that a model declares (`Model.member_fields`);
 - learning rate, the scalars of the shipped update rules, schedule, length of training, and the
   norm at which gradients are clipped.
 
-A program is compiled for one form of everything else, so all else of two specs must be equal.
+A program is compiled for one value of everything else, so all other fields of specs must be equal.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ T = TypeVar("T")
 
 
 class Parts(NamedTuple):
-    """The parts of the runs of a pack, and what the pack as a whole needs.
+    """The parts of the runs of a pack, and requirements of the whole pack.
 
     Attributes:
-        models, data, optimizers: of each run.
+        models, data, optimizers: the parts of each run.
         own_batches: whether the runs see different batches.
-        equal_shapes: why their arrays must have equal shapes; empty where they need not.
+        equal_shapes: why their arrays must have equal shapes; empty if they need not.
     """
 
     models: tuple[Model, ...]
@@ -75,8 +75,8 @@ def _of(value: Spec, kind: type[T], where: str) -> T:
 def member_fields(model: Model) -> tuple[str, ...]:
     """Fields of a model in which members of a program may differ.
 
-    Empty for a class that overrides `apply` or `apply_training` but does not declare its
-    own `member_fields`; so are its subclasses that declare none.
+    Empty for a class that overrides `apply` or `apply_training` without declaring its own
+    `member_fields`, and for subclasses of such a class that declare none either.
     """
     for kind in type(model).__mro__:
         if "member_fields" in vars(kind):
@@ -87,7 +87,7 @@ def member_fields(model: Model) -> tuple[str, ...]:
 
 
 def needs_equal_shapes(spec: RunSpec) -> str:
-    """Why runs that share a program with this one must have arrays of its shapes; empty if not."""
+    """Why runs that share this run's program must have equal array shapes; else empty."""
     if not is_elementwise(optimizer_of(spec)):
         return f"{type(optimizer_of(spec)).__name__} sees a whole network"
     if model_of(spec).stochastic:
@@ -96,7 +96,7 @@ def needs_equal_shapes(spec: RunSpec) -> str:
 
 
 def batches_key(spec: RunSpec) -> Any:
-    """Equal for runs that see the same examples in the same batches."""
+    """A key that is equal for runs that see the same examples in the same batches."""
     train = spec.train
     return spec.seed, spec.data, train.batch_size, model_of(spec).n_inputs
 
@@ -108,7 +108,7 @@ def has_own_batches(specs: Sequence[RunSpec]) -> bool:
 
 
 def program_key(spec: RunSpec) -> Any:
-    """Equal for runs that may share a program, each with batches of its own."""
+    """A key that is equal for runs that may share a program, each with its own batches."""
     train = _train_key(spec.train, optimizer_of(spec))
     return spec.measures, _model_key(spec), _data_key(data_of(spec)), train
 
@@ -117,17 +117,17 @@ def _model_key(spec: RunSpec) -> Any:
     model = model_of(spec)
     fields = () if needs_equal_shapes(spec) else member_fields(model)
     rest = model.model_copy(update=dict.fromkeys(fields))
-    # The class itself: two files may have classes of one name.
+    # The class object, because two files may have classes of the same name.
     return type(model), rest, _forms(model, fields)
 
 
 def _data_key(data: Data) -> Any:
-    """Equal for data with targets of one kind, if both or neither have a validation set."""
+    """A key that is equal for data of the same class, kinds and presence of a validation split."""
     return type(data), bool(data.validation), data.kinds
 
 
 def _forms(model: Model, fields: tuple[str, ...]) -> Any:
-    """How many numbers there are in each of these fields, and how many outputs."""
+    """The length of each of these fields, and the number of outputs."""
     values = (getattr(model, name) for name in fields)
     lengths = tuple(len(value) if isinstance(value, tuple) else 0 for value in values)
     return lengths, model.n_outputs

@@ -1,4 +1,4 @@
-"""Perceptrons on shared examples: their first layers are the rows of one matrix product."""
+"""The layout for perceptrons on shared examples: first layers are rows of one matrix product."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,22 @@ __all__ = ["SideBySide", "bucket_width"]
 
 
 def bucket_width(widths: Sequence[int]) -> int:
-    """The width that perceptrons of like width are padded together under."""
+    """The bucket of a perceptron's width: at least 8, and a power of two.
+
+    Perceptrons of one bucket are padded together.
+    """
     widest = max(widths[1:-1], default=1)
     return int(max(8, 1 << (widest - 1).bit_length()))
 
 
 @dataclass(frozen=True)
 class SideBySide(Layout):
-    """Perceptrons of equal depth; `widths` of each member from input to output."""
+    """The layout of perceptrons of equal depth.
+
+    Attributes:
+        widths: widths of each member from input to output.
+        activation: name of the activation function.
+    """
 
     widths: tuple[tuple[int, ...], ...]
     activation: str
@@ -36,7 +44,7 @@ class SideBySide(Layout):
 
     @cached_property
     def buckets(self) -> tuple[tuple[int, ...], ...]:
-        """Members by the `bucket_width` of their widths, narrow first."""
+        """Members grouped by the `bucket_width` of their widths, narrow ones first."""
         caps = [bucket_width(widths) for widths in self.widths]
         return tuple(
             tuple(k for k, cap in enumerate(caps) if cap == size) for size in sorted(set(caps))
@@ -44,7 +52,7 @@ class SideBySide(Layout):
 
     @cached_property
     def rows(self) -> tuple[slice, ...]:
-        """Each member's rows of the first product; buckets lie together."""
+        """Each member's rows of the first product; members of a bucket are adjacent."""
         ends = np.cumsum([0] + [self.widths[k][1] for k in self._order])
         place = {k: slice(int(ends[i]), int(ends[i + 1])) for i, k in enumerate(self._order)}
         return tuple(place[k] for k in range(len(self.widths)))
@@ -86,9 +94,9 @@ class SideBySide(Layout):
 
     def apply(self, packed: Any, x: jax.Array, keys: jax.Array | None = None) -> jax.Array:
         weight, bias = packed["first"]
-        # Units by examples: a member's units are then rows, cut out and padded as blocks.
+        # Units by examples, so that a member's units are rows that can be split off and padded.
         product = jnp.einsum("hd,bd->hb", weight, x) + bias[:, None]
-        # One split, whose gradient is one concatenation; slices would each give a padded copy.
+        # One split, whose gradient is one concatenation; each slice would add a padded copy.
         sizes = [sum(self.widths[k][1] for k in bucket) for bucket in self.buckets]
         outputs = [
             self._later(part, [self.widths[k][1] for k in bucket], layers)
@@ -140,7 +148,7 @@ class SideBySide(Layout):
         return self._sums(jnp.square, packed)
 
     def _sums(self, number: Callable[[jax.Array], jax.Array], packed: Any) -> jax.Array:
-        """A number of each entry, summed over each member's, ``(K,)``."""
+        """A function of each entry, summed over the entries of each member, ``(K,)``."""
         weight, bias = packed["first"]
         counts = np.array([self.widths[k][1] for k in self._order])
         rows = number(weight).sum(axis=1) + number(bias)

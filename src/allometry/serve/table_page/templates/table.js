@@ -8,8 +8,8 @@
   const answer = byId("answer");
   const slider = byId("slider");
 
-  let shown = null; // the answer on the page, and the table that it is of
-  let newest = 0; // number of the request made last; answers to others are thrown away
+  let shown = null; // the answer on the page, and its table
+  let newest = 0; // number of the last request; answers to earlier ones are ignored
   let pending = null;
 
   const say = (text) => { byId("status").textContent = text; };
@@ -20,7 +20,7 @@
 
   // ---- asking ------------------------------------------------------------------------------
 
-  // What the person changed; the server decides the rest by what the table seems to hold.
+  // The choices the user changed; the server derives the others from the table.
   let chosen = {};
 
   const wait = (seconds, signal) => new Promise((resolve, reject) => {
@@ -66,7 +66,7 @@
         complain(error instanceof TypeError
           ? `The server cannot be reached (${error.message}). Is allometry serve still running?`
           : error.message);
-        say(shown ? `Below is still what was there before, of ${shown.table.name}.` : "");
+        say(shown ? `The answer below is still that of ${shown.table.name}.` : "");
       }
     } finally {
       if (number === newest) document.querySelector(".result").removeAttribute("aria-busy");
@@ -103,7 +103,7 @@
     byId("file-facts").textContent = `${reply.rows} rows, ${reply.columns.length} columns`;
     if (reply.problem && !isNew) {
       showFields(reply.fields);
-      say("Below is still what was there before.");
+      say("The answer below is the previous one.");
       return;
     }
     shown = { table, reply };
@@ -327,7 +327,7 @@
 
   byId("file").addEventListener("change", (event) => {
     take(event.target.files[0]);
-    event.target.value = ""; // so that the same file can be taken again
+    event.target.value = ""; // so that the same file can be chosen again
   });
   const zone = byId("drop");
   for (const kind of ["dragenter", "dragover"]) {
