@@ -89,7 +89,9 @@ def test_a_person_drops_a_table_and_changes_what_the_plan_is_made_from():
     assert out["left"][0].count("\n") == 0 and out["left"][0].startswith("loss!=")
     assert "left out: outside loss!=" in out["left"][1] and out["focus"] == "answer"
     assert out["refused"][0].startswith("bad.csv, line 2: 2 cells were expected")
-    assert out["refused"][1] == "runs.csv" and "The answer below is still that of" in out["refused"][2]
+    assert (
+        out["refused"][1] == "runs.csv" and "The answer below is still that of" in out["refused"][2]
+    )
     assert "condition" in out["problem"][0] and out["problem"][1]
     assert out["mended"][0] and "35 of 35" in out["mended"][1]
 

@@ -6,6 +6,7 @@ import pytest
 
 import allometry as al
 from allometry.errors import UsageError
+from tests.store.cases import Imagined, study
 
 
 def test_it_says_what_would_be_trained_and_leaves_no_store(tmp_path):
@@ -32,3 +33,10 @@ def test_changes_are_those_of_a_run(tmp_path):
     assert two.plans[0].updates == 20 * one.plans[0].updates
     with pytest.raises(UsageError, match="no size 'huge'; it has quick"):
         al.explain("mlp_parameter_scaling", "huge")
+
+
+def test_a_store_below_the_home_folder_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    al.run(study(3, seeds=1), store=tmp_path / "s.db", engine=Imagined())
+    assert al.explain(study(3, seeds=1), store="~/s.db").runs == 0
+    assert al.explain(study(3, seeds=1), store="~/none.db").runs == 3

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from allometry.spec import Changes
 from allometry.store import Store
+from allometry.store.place import resolved
 from allometry.study import Study, procedure_of
 from allometry.tables.display import as_html, as_text
 from allometry.training.procedure import pending_packs
@@ -96,7 +97,7 @@ def explain(
     study = study if isinstance(study, Study) else studies.study(study, store=store)
     size = size or study.sizes[0]
     pending = declared = study.specs(size, seeds, changes)
-    if Path(store).exists():
+    if resolved(store).exists():
         with Store(store) as opened:
             pending = opened.pending(declared)
     procedure = procedure_of(study)

@@ -88,7 +88,8 @@ def update(descent: Descent, state: State, batches: Batches | Chunks) -> tuple[S
     Args:
         state: given away; it must not be used again.
     """
-    state = on_all(descent.mesh, state)  # from a checkpoint it is on one device
+    if descent.mesh is not None:
+        state = on_all(descent.mesh, state)  # from a checkpoint it is on one device
     state_and_finite: tuple[State, jax.Array] = compiled(batches)(descent, state, batches)
     return state_and_finite
 

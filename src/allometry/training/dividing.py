@@ -54,10 +54,8 @@ def cut(mesh: Mesh | None, chunk: int, batch: int) -> tuple[int, int, int]:
     return mesh.size, chunks, math.ceil(batch / (mesh.size * chunks))
 
 
-def on_all(mesh: Mesh | None, arrays: T) -> T:
-    """The arrays on every device; as they are without a mesh."""
-    if mesh is None:
-        return arrays
+def on_all(mesh: Mesh, arrays: T) -> T:
+    """The arrays on every device of the mesh."""
     placed: T = jax.device_put(arrays, NamedSharding(mesh, PartitionSpec()))
     return placed
 

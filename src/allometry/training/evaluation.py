@@ -72,7 +72,9 @@ def _sums(descent: Descent, params: Any, x: NDArray[Any], y: NDArray[Any]) -> Su
         # The arrays of the device as they are: one compilation for all numbers of examples.
         examples, targets = resident(x), resident(y)
         ends = jnp.array([examples.first, targets.first, n])
-        data = on_all(descent.mesh, (examples.array, targets.array))
+        data = examples.array, targets.array
+        if descent.mesh is not None:
+            data = on_all(descent.mesh, data)
         sums = _sums_from(*_static(descent), descent.mesh, params, *data, ends)
         return {name: np.asarray(value, np.float64) for name, value in sums.items()}
     totals: Sums = {}
