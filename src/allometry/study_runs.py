@@ -18,7 +18,6 @@ from allometry.training.procedure import Measures, Procedure
 
 __all__ = ["Declared", "Runs", "Stage", "included"]
 
-
 _log = logging.getLogger(__name__)  # warnings go to stderr unless a program says otherwise
 
 FIRST_SEED = 0  # first seed of a size without default seeds

@@ -92,11 +92,7 @@ class Reader:
             return (*faults, *store_verify.check_runs(connection, names))
 
     def table(
-        self,
-        study: str,
-        size: str,
-        variant: str = "",
-        only: Collection[str] | None = None,
+        self, study: str, size: str, variant: str = "", only: Collection[str] | None = None
     ) -> Table:
         """The stored runs of a size of a study, one row each, in declared order.
 
@@ -107,8 +103,7 @@ class Reader:
             only: run_ids to include; None for all declared ones.
 
         Raises:
-            UsageError: no such runs were declared.
-            DataError: a run is damaged; the message names it.
+            UsageError: no such runs were declared. DataError: a run is damaged, by name.
         """
         with self._reading():
             names = self.declared(study, size, variant)
@@ -229,8 +224,7 @@ class Reader:
         The first axis of each array is the point along training.
 
         Raises:
-            UsageError: no such run is stored.
-            DataError: the run is damaged.
+            UsageError: no such run is stored. DataError: the run is damaged.
         """
         with self._reading():
             try:
@@ -243,8 +237,7 @@ class Reader:
         """The spec of one run as a JSON document, with all fields it had when it was stored.
 
         Raises:
-            UsageError: no such run is stored.
-            DataError: the run is damaged.
+            UsageError: no such run is stored. DataError: the run is damaged.
         """
         with self._reading():
             return self._json(run_id, self._one(run_id).spec)
@@ -285,9 +278,7 @@ class Reader:
             return statuses(declared, runs, self.exclusions())
 
     def counts(self) -> list[StudyStatus]:
-        """The result of `status`, counted by SQLite without checking hashes.
-
-        It is fast enough to call every second.
+        """The result of `status`, counted by SQLite without checking hashes, which is fast.
 
         Raises:
             DataError: the file is damaged, or has values that allometry does not write.
@@ -342,11 +333,7 @@ class Reader:
             copy_to(self._connection, resolved(path))
 
     def salvage(self, path: str | Path) -> Verification:
-        """Copy everything intact into a new store.
-
-        Returns:
-            the number of copied runs, and the damage that was not copied.
-        """
+        """Copy everything intact into a new store; the number of runs, and the damage left out."""
         if not has_tables(self._connection):
             raise DataError(f"{self.path}: {self._faults[0]}; nothing can be copied from it")
         with closing(open_reader(self.path, whatever=True).connection) as whole:
@@ -386,8 +373,7 @@ class Reader:
         """Allow reading only if the store was undamaged at opening and is not written meanwhile.
 
         Raises:
-            DataError: the store was damaged at opening.
-            StoreBusyError: it was written while it was read without locks.
+            DataError: it was damaged. StoreBusyError: it was written while read without locks.
         """
         with sqlite_errors(self.path):
             if self._faults and not self._mends:
