@@ -135,20 +135,23 @@ def runs(
 
 def _means(ax: "Axes", x: Array, y: Array, used: Flags, color: str, marker: str) -> None:
     """Draw the mean at each size with more than one run, filled if the fit used any of them."""
-    for size in np.unique(x):
-        same_size = x == size
-        if same_size.sum() < 2:
+    sizes, places, counts = np.unique(x, return_inverse=True, return_counts=True)
+    means = np.bincount(places, weights=y) / counts
+    is_fitted = np.bincount(places, weights=used) > 0
+    for fitted in (True, False):
+        rows = (counts > 1) & (is_fitted == fitted)
+        if not rows.any():
             continue
-        fitted = bool(used[same_size].any())
         ax.plot(
-            [size],
-            [y[same_size].mean()],
+            sizes[rows],
+            means[rows],
             marker,
             ms=LARGE,
             mfc=color if fitted else "white",
             mec="white" if fitted else color,
             mew=0.6 if fitted else 0.9,
             zorder=4,
+            rasterized=len(x) > VECTOR_MARKS,
         )
 
 

@@ -35,6 +35,11 @@ class Curves:
     def rows(self, index: slice) -> "Curves":
         return Curves(self.size[index], {n: c[index] for n, c in self.columns.items()})
 
+    def without(self, place: int) -> "Curves":
+        """The curves without the size at this place."""
+        columns = {n: np.delete(c, place) for n, c in self.columns.items()}
+        return Curves(np.delete(self.size, place), columns)
+
     def up_to_lowest(self, name: str) -> "Curves":
         """The sizes up to and including the lowest value of a column.
 
@@ -198,8 +203,10 @@ class Grid:
 
     def _without_sizes(self) -> Iterator[Curves]:
         """The means over seeds without each size."""
-        seeds, sizes = np.arange(len(self.seeds)), np.arange(len(self.size))
-        return (self._mean(seeds, np.delete(sizes, i)) for i in sizes)
+        means = self.mean()
+        present = np.isin(self.size, means.size)
+        for place, is_present in zip(np.cumsum(present) - 1, present, strict=True):
+            yield means.without(place) if is_present else means
 
     def _mean(self, seeds: NDArray[np.int64], sizes: NDArray[np.int64]) -> Curves:
         block = {n: c[np.ix_(seeds, sizes)] for n, c in self.columns.items()}
