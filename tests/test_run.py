@@ -370,3 +370,12 @@ def test_provenance_keeps_the_seconds_of_each_phase_of_a_pack(path):
     for document in documents:
         assert 0.1 <= document["seconds_load"] < 0.2 <= document["seconds_train"]
         assert "seconds_compile" not in document
+
+
+def test_a_folder_beside_a_report_does_not_hide_the_study_of_its_name(tmp_path, monkeypatch):
+    import allometry as al
+
+    monkeypatch.chdir(tmp_path)
+    run(study(2, seeds=1), store="s.db", engine=Imagined())
+    (tmp_path / "tiny").mkdir()
+    assert len(al.table("tiny", store="s.db")) == 2

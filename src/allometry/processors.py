@@ -20,7 +20,8 @@ def processors() -> list[int]:
 
 def threads() -> int:
     """Threads of a compiled program in this process; the last bits of results depend on it."""
-    return int(os.environ.get("NPROC") or len(processors()))  # NPROC is XLA's
+    given = os.environ.get("NPROC", "")  # XLA's, which takes only positive numbers
+    return int(given) if given.isdecimal() and int(given) else len(processors())
 
 
 def limit(count: int) -> None:

@@ -304,8 +304,8 @@ def _warn_of_networks(kept: Kept, stored: Collection[str]) -> None:
     missing = sum(not kept.has(run_id) for run_id in stored)
     if missing:
         _log.warning(
-            "%d runs are stored without their weights: to train them again, remove them with "
-            "allometry forget",
+            "%d of the runs are stored without their weights: to train one again with --keep, "
+            "remove it with `allometry forget --run ID`",
             missing,
         )
 

@@ -228,9 +228,17 @@ def test_a_shape_that_is_none_is_refused(fields: dict[str, Any], words: str) -> 
         model_of(**fields)
 
 
-@pytest.mark.parametrize("fields", [{"context": 8}, {"vocabulary": 12}])
-def test_data_of_another_window_or_vocabulary_are_refused(fields: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="do not fit the data: windows of 10 tokens below 13"):
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"context": 8}, "context=10, the tokens of a window, expected, got 8$"),
+        ({"vocabulary": 12}, "does not fit the data: vocabulary=13 or more expected, got 12"),
+    ],
+)
+def test_data_of_another_window_or_vocabulary_are_refused(
+    fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
         trained(model_of(**fields))
 
 

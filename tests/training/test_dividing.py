@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from allometry import Stage
+from allometry.processors import processors, threads
 from allometry.run import run
 from allometry.training.dividing import cut, mesh_for
 from allometry.training.packing.choose import make_packs
@@ -96,3 +97,27 @@ def test_the_packs_of_a_stage_do_not_depend_on_the_stages_before_it(tmp_path):
     staged = replace(study(4, seeds=1), later=later, procedure=Dividing(1))
     run(staged, store=tmp_path / "s.db", engine=Watching())
     assert [pack.divided for pack in Watching.packs] == [False] * 4 + [True]
+
+
+def test_what_draws_in_training_or_is_user_defined_is_not_divided():
+    """Draws are made for each chunk, so they would depend on the number of devices."""
+
+    class Own(type(LANGUAGE.train.optimizer)):
+        pass
+
+    own = LANGUAGE.train.model_copy(update={"optimizer": Own(learning_rate=0.1)})
+    dropout = IMAGES.model.model_copy(update={"dropout": 0.5})
+    divided = [
+        IMAGES,
+        IMAGES.model_copy(update={"model": dropout}),
+        LANGUAGE.model_copy(update={"train": own}),
+    ]
+    assert [make_packs([spec])[0].divided for spec in divided] == [True, False, False]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("3", 3), ("0", None), ("-1", None), ("x", None)])
+def test_threads_are_those_of_the_environment_if_it_gives_a_positive_number(
+    monkeypatch, given, expected
+):
+    monkeypatch.setenv("NPROC", given)
+    assert threads() == (expected or len(processors()))

@@ -135,7 +135,7 @@ def test_weights_are_read_by_run_id_and_are_those_measured(tmp_path, caplog):
 def test_runs_stored_before_are_said_to_have_no_weights(tmp_path, caplog):
     run(small_study(), store=tmp_path / "s.db")
     run(small_study(), store=tmp_path / "s.db", keep="weights")
-    assert "2 runs are stored without their weights" in caplog.text
+    assert "2 of the runs are stored without their weights" in caplog.text
 
 
 def test_a_study_that_trains_by_a_function_cannot_keep(tmp_path):

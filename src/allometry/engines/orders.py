@@ -66,7 +66,8 @@ class Orders:
         )
         modules = json.dumps(_modules(pack), sort_keys=True)
         code = json.dumps(self._parts_of(pack), sort_keys=True)
-        return f'{self._head}, "modules": {modules}, "code": {code}, "runs": [{runs}]}}'.encode()
+        about = f'"divided": {json.dumps(pack.divided)}, "modules": {modules}, "code": {code}'
+        return f'{self._head}, {about}, "runs": [{runs}]}}'.encode()
 
     def _parts_of(self, pack: Pack) -> dict[str, str]:
         """The parts of a pack's code; a worker with other code names the differences."""
@@ -115,7 +116,7 @@ def _read(document: dict[str, Any]) -> tuple[Study, Pack]:
                 f"{'; '.join(changed) or 'its run_id'}; use the same code on both machines"
             )
     loaded.check(specs, document["code"])
-    return study, Pack(tuple(specs))
+    return study, Pack(tuple(specs), divided=document["divided"])
 
 
 class _Loaded(NamedTuple):

@@ -16,6 +16,7 @@ from allometry.engines.orders import read_order
 from allometry.errors import in_one_line
 from allometry.study import procedure_of
 from allometry.training.checkpoints import Checkpoints
+from allometry.training.dividing import ask_for_devices
 from allometry.training.phases import (
     count_compiling,
     kept_seconds,
@@ -52,12 +53,13 @@ def work(
             before = seconds_of_thread()
             with phase("load"):
                 study, pack = read_order(order)
-            procedure, provenance = procedure_of(study), _provenance()
+            procedure = procedure_of(study)
             count_compiling()
+            ask_for_devices()
             with phase("train"):
                 made = procedure.run(pack, study.measures, study.trajectory, sign, checkpoints)
             results = _with_output(check_made(made, pack.specs), tail.text)
-            return write_delivery(order, results, {**provenance, **kept_seconds(before)})
+            return write_delivery(order, results, {**_provenance(), **kept_seconds(before)})
         except Exception as error:
             log = (tail.text + traceback.format_exc())[-LOG_CHARACTERS:]
             return fail(order, in_one_line(error), log)

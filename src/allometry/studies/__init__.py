@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from allometry.errors import AllometryError, UsageError, did_you_mean, quoted
-from allometry.files.foreign import expanded, is_file, is_folder
+from allometry.files.foreign import expanded, is_file
 from allometry.spec.sizes import SIZES
 from allometry.spec.variants import Changes
 from allometry.store import Store, results
@@ -191,7 +191,8 @@ def table(
 def _is_path(text: str) -> bool:
     if text.endswith(".py") or os.sep in text:
         return True
-    return is_folder(text) and text not in names()
+    # A folder of figures beside a report may have the name of a study.
+    return is_file(Path(text) / "study.py") and text not in names()
 
 
 def _study_of(module: ModuleType, where: str) -> "Study":

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allometry.datasets.splits import Split
+from allometry.datasets.text.text import Text
 from allometry.errors import UsageError, in_one_line
 from allometry.models.model import Model, Params
 from allometry.spec import RunSpec
@@ -44,7 +45,9 @@ def check_compatible(
     shapes = tuple((name, array.shape) for name, array in starts[0].items())
     _check_direction(parts.optimizers[0], shapes)
     for spec, model, start, split in zip(specs, parts.models, starts, splits, strict=True):
-        model.check(split.train_x.shape[1], loss.least_outputs(split.train_y))
+        # Text that a model writes may have any token of the vocabulary, seen in training or not.
+        vocabulary = spec.data.n_vocabulary if isinstance(spec.data, Text) else 0
+        model.check(split.train_x.shape[1], max(loss.least_outputs(split.train_y), vocabulary))
         if spec.train.stop is not None and split.valid_x is None:
             raise UsageError(
                 "train.stop needs a validation loss, and the data have no validation split: give "

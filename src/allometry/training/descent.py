@@ -23,7 +23,7 @@ from allometry.datasets.batches import Batches, Chunks
 from allometry.spec.losses import Loss
 from allometry.spec.metrics import Metric
 from allometry.spec.optimizers import AdamW, Elementwise, Lion, Optimizer, is_elementwise, moved
-from allometry.training.dividing import device, divided, on_all, summed
+from allometry.training.dividing import divided, on_all, summed
 from allometry.training.examples import Resident
 from allometry.training.packing.layout import Layout
 
@@ -141,7 +141,6 @@ def _chunk_updates(descent: Descent, state: State, examples: Any, rest: Any) -> 
     (x, first_x), (y, first_y) = descent.x, descent.y
     (rows, weight), (starts, factors, n, first) = examples, rest
     step = _step(descent, scheduled=factors is not None)
-    devices, here = descent.mesh.size if descent.mesh else 1, device(descent.mesh)
 
     def total_loss(params: Any, chunk: jax.Array, keys: Any) -> jax.Array:
         outputs = _outputs(descent, params, x[first_x + rows[0, chunk]], keys)
@@ -153,8 +152,7 @@ def _chunk_updates(descent: Descent, state: State, examples: Any, rest: Any) -> 
         keys = _keys(descent, first + i)
 
         def add(chunk: jax.Array, before: Any) -> Any:
-            number = (chunk - starts[i]) * devices + here
-            of_chunk = None if keys is None else _folded(keys, number)
+            of_chunk = None if keys is None else _folded(keys, chunk - starts[i])
             gradient = jax.grad(total_loss)(state.params, chunk, of_chunk)
             return jax.tree.map(jnp.add, before, gradient)
 

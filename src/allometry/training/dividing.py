@@ -3,10 +3,13 @@
 JAX has one CPU device unless more are asked for before its first use, and a program of one device
 leaves most of a machine idle between its matrix products. With one device for each thread, each
 adds up the gradients of its share of a batch. The sums of all devices are equal, and so are the
-updates that they make. Memory for the examples and the state is taken once for each device.
+updates that they make. Each device has a copy of the training examples and the state. A model that
+draws random numbers while it trains is not divided: it draws once for each chunk, so its results
+would depend on the number of devices beyond rounding.
 """
 
 import math
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -18,19 +21,23 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from allometry.processors import threads
 
-__all__ = ["ask_for_devices", "cut", "device", "divided", "mesh_for", "on_all", "summed"]
+__all__ = ["ask_for_devices", "cut", "divided", "mesh_for", "on_all", "on_one", "summed"]
 
 T = TypeVar("T")
 AXIS = "devices"
+MOST = 8  # devices: each has a copy of the training examples
 
 
 def ask_for_devices() -> None:
-    """Have JAX begin with a CPU device for each thread; where it was used before, nothing changes.
+    """Have JAX begin with a CPU device for each thread.
 
-    A notebook may have used it.
+    Nothing changes if JAX has been used in this process, as in a notebook, or if the user has set
+    ``JAX_NUM_CPU_DEVICES``.
     """
+    if "JAX_NUM_CPU_DEVICES" in os.environ:
+        return
     with suppress(RuntimeError):  # JAX has begun
-        jax.config.update("jax_num_cpu_devices", threads())
+        jax.config.update("jax_num_cpu_devices", min(threads(), MOST))
 
 
 def mesh_for(chunk: int, batch: int) -> Mesh | None:
@@ -42,7 +49,7 @@ def mesh_for(chunk: int, batch: int) -> Mesh | None:
     """
     if not chunk or jax.default_backend() != "cpu":
         return None
-    count = min(jax.device_count(), threads(), -(-batch // chunk))
+    count = min(jax.device_count(), threads(), MOST, -(-batch // chunk))
     return Mesh(np.array(jax.devices()[:count]), (AXIS,)) if count > 1 else None
 
 
@@ -57,6 +64,12 @@ def cut(mesh: Mesh | None, chunk: int, batch: int) -> tuple[int, int, int]:
 def on_all(mesh: Mesh, arrays: T) -> T:
     """The arrays on every device of the mesh."""
     placed: T = jax.device_put(arrays, NamedSharding(mesh, PartitionSpec()))
+    return placed
+
+
+def on_one(arrays: T) -> T:
+    """Arrays that are equal on every device of a mesh, on the first device alone."""
+    placed: T = jax.tree.map(lambda array: array.addressable_data(0), arrays)
     return placed
 
 
@@ -90,8 +103,3 @@ def summed(mesh: Mesh | None, arrays: T) -> T:
     flat, restored = ravel_pytree(arrays)
     total: T = restored(jax.lax.psum(flat, AXIS))
     return total
-
-
-def device(mesh: Mesh | None) -> jax.Array | int:
-    """The number of the device that a function runs on, within `divided`."""
-    return 0 if mesh is None else jax.lax.axis_index(AXIS)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from allometry.datasets.splits import Split
 from allometry.spec.metrics import positions_of
 from allometry.training.descent import Descent, losses_of
-from allometry.training.dividing import device, divided, on_all, summed
+from allometry.training.dividing import on_one
 from allometry.training.examples import Gathered, resident
 from allometry.training.phases import phase
 
@@ -68,14 +68,13 @@ def means(
 def _sums(descent: Descent, params: Any, x: NDArray[Any], y: NDArray[Any]) -> Sums:
     """Loss and metrics summed over all examples, ``(K,)`` float64 each."""
     n = len(x)
+    if descent.mesh is not None:
+        params = on_one(params)  # not divided: a copy of the examples on each device costs more
     if descent.layout.chunk:
         # The arrays of the device as they are: one compilation for all numbers of examples.
         examples, targets = resident(x), resident(y)
         ends = jnp.array([examples.first, targets.first, n])
-        data = examples.array, targets.array
-        if descent.mesh is not None:
-            data = on_all(descent.mesh, data)
-        sums = _sums_from(*_static(descent), descent.mesh, params, *data, ends)
+        sums = _sums_from(*_static(descent), params, examples.array, targets.array, ends)
         return {name: np.asarray(value, np.float64) for name, value in sums.items()}
     totals: Sums = {}
     size = min(_at_once(y), n)
@@ -119,37 +118,29 @@ def _static(descent: Descent) -> tuple[Any, Any, Any]:
 _compiled = partial(jax.jit, static_argnames=("layout", "loss", "metrics"))
 
 
-@partial(jax.jit, static_argnames=("layout", "loss", "metrics", "mesh"))
+@_compiled
 def _sums_from(
-    layout: Any, loss: Any, metrics: Any, mesh: Any,
-    params: Any, x: jax.Array, y: jax.Array, ends: jax.Array,
-) -> dict[str, jax.Array]:  # fmt: skip
+    layout: Any, loss: Any, metrics: Any, params: Any, x: jax.Array, y: jax.Array, ends: jax.Array
+) -> dict[str, jax.Array]:
     """Loss and metrics summed over some examples, ``(K,)`` each, chunk by chunk.
 
     Args:
-        mesh: the devices that share in the examples; None for one.
         ends: first row of x, first row of y, number of examples.
     """
+    first_x, first_y, n = ends
+    places = jnp.arange(layout.chunk)
 
-    def of_device(params: Any, x: jax.Array, y: jax.Array, ends: jax.Array) -> dict[str, jax.Array]:
-        first_x, first_y, n = ends
-        devices, here = mesh.size if mesh else 1, device(mesh)
-        places = jnp.arange(layout.chunk)
+    def add(i: jax.Array, sums: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        rows = i * layout.chunk + places
+        weight = (rows < n).astype(jnp.float32)
+        rows = jnp.minimum(rows, n - 1)
+        batch = x[first_x + rows], y[first_y + rows], weight
+        more = _batch_sums(layout, loss, metrics, params, *batch)
+        return {name: sums[name] + more[name] for name in sums}
 
-        def add(i: jax.Array, sums: dict[str, jax.Array]) -> dict[str, jax.Array]:
-            rows = (i * devices + here) * layout.chunk + places
-            weight = (rows < n).astype(jnp.float32)
-            rows = jnp.minimum(rows, n - 1)
-            batch = x[first_x + rows], y[first_y + rows], weight
-            more = _batch_sums(layout, loss, metrics, params, *batch)
-            return {name: sums[name] + more[name] for name in sums}
-
-        zeros = dict.fromkeys(("loss", *(metric.name for metric in metrics)), jnp.zeros(1))
-        chunks = -(-n // (devices * layout.chunk))
-        return summed(mesh, jax.lax.fori_loop(0, chunks, add, zeros))
-
-    on_devices = divided(of_device, mesh, None, None, None, None)
-    sums: dict[str, jax.Array] = on_devices(params, x, y, ends)
+    zeros = dict.fromkeys(("loss", *(metric.name for metric in metrics)), jnp.zeros(1))
+    chunks = -(-n // layout.chunk)
+    sums: dict[str, jax.Array] = jax.lax.fori_loop(0, chunks, add, zeros)
     return sums
 
 

@@ -142,9 +142,7 @@ def _trained(
         if _foreign(specs):
             alone.enter_context(ALONE)
         with phase("load"):
-            # Two devices that call LAPACK at once may wait for each other for ever.
-            ours = all(map(is_shipped, set(map(type, _compiled_parts(specs)))))
-            program, progress = begin(specs, divided=divided and ours)
+            program, progress = begin(specs, divided=divided)
         wanted = untrained or any(program.points)
         start = list(progress.networks(program).values()) if wanted else None
         if kept and kept.folder.is_dir() and kept.is_trained(specs[0]):

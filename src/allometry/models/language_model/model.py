@@ -135,11 +135,13 @@ class LanguageModel(Model):
         }
 
     def check(self, n_in: int, n_classes: int) -> None:
-        if n_in != self.context or n_classes > self.vocabulary:
-            raise UsageError(
-                f"context = {self.context} and vocabulary = {self.vocabulary} do not fit the data: "
-                f"windows of {n_in} tokens below {n_classes} expected"
-            )
+        wrong = []
+        if n_in != self.context:
+            wrong.append(f"context={n_in}, the tokens of a window, expected, got {self.context}")
+        if n_classes > self.vocabulary:
+            wrong.append(f"vocabulary={n_classes} or more expected, got {self.vocabulary}")
+        if wrong:
+            raise UsageError(f"the model does not fit the data: {'; '.join(wrong)}")
 
     # ---- start and learning rates ------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from allometry.errors import UsageError
 from allometry.spec import RunSpec
+from allometry.spec.code import is_shipped
 from allometry.training.packing.calibration import Calibration, calibration
 from allometry.training.packing.cost import Cost, Load, by_width, cheapest, cost, slots
 from allometry.training.packing.sharing import (
@@ -72,8 +73,19 @@ def make_packs(
     if any(len(pack.specs) > 1 for pack in packs):
         return _spread(packs, costs or calibration(), threads)
     if len(packs) == 1:
-        return [replace(packs[0], divided=bool(model_of(specs[0]).chunk))]
+        return [replace(packs[0], divided=_can_be_divided(specs[0]))]
     return packs
+
+
+def _can_be_divided(spec: RunSpec) -> bool:
+    """Whether the batches of this run may be divided among processors.
+
+    User-defined parts may call LAPACK: two devices that do so at once may wait for each other for
+    ever.
+    """
+    model, train = model_of(spec), spec.train
+    parts = model, train.optimizer, train.loss, *(train.metrics or ())
+    return bool(model.chunk) and not model.stochastic and all(is_shipped(type(p)) for p in parts)
 
 
 def _chosen(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from allometry.spec import RunSpec
+from allometry.training.dividing import mesh_for
 from allometry.training.packing.calibration import Calibration, calibration
 from allometry.training.packing.choose import all_seconds, load_of, pack_cost
 from allometry.training.packing.cost import SHARE, Cost, cost
@@ -68,7 +69,8 @@ def _plan(pack: Pack, after: Sequence[RunSpec], machine: Calibration) -> Plan:
     widest = sorted(max(m.dense.widths[1:-1], default=1) for m in models if m.dense)
     side_by_side = widest and not own and not needs_equal_shapes(specs[0])
     alone = bool(models[0].chunk) or len(specs) == 1
-    divided = "its batches are divided among the processors" if pack.divided else ""
+    mesh = mesh_for(models[0].chunk, load.batch) if pack.divided else None
+    divided = f"its batches are divided among {mesh.size} processors" if mesh else ""
     return Plan(
         runs=len(specs),
         updates=load.updates,
