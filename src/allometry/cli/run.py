@@ -58,7 +58,7 @@ LOGS_SHOWN, LINES_SHOWN, LONGEST_LINE = 3, 30, 2000  # limits on printed logs; -
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Processors to use. Default: all. Results are equal to the last bit for equal numbers.",
+    help="Processors to use. Default: all. With equal numbers the same runs give the same bits.",
 )
 @click.option("--serve", is_flag=True, help="Show a live page of the store while training.")
 @click.option("--explain", is_flag=True, help="Show the packs and their cost; train nothing.")
