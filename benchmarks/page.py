@@ -32,11 +32,11 @@ HEAD = """\
 After this page you can say how much faster or slower Allometry is than what you would run instead,
 on which processor that was measured, and how far it moved between rounds.
 
-`make bench` measures most of this anew, in about half an hour, and writes this page; nothing on it
-is written by hand. A ratio is formed within a round, in which all ways take turns; shown are the
-median over the rounds, the lowest and the highest. It says something about the processor that it
-was measured on: run it on yours, with nothing else running. How each benchmark compares is
-[told beside the files](../benchmarks/README.md).
+`make bench` repeats most of these measurements, in about half an hour, and writes this page;
+nothing on it is written by hand. All ways take turns within a round, and a ratio is computed within
+each round. The table shows the median over the rounds, the lowest and the highest ratio. Ratios
+depend on the processor: measure on yours, with nothing else running. What each benchmark compares
+is described [beside the files](../benchmarks/README.md).
 
 `make bench-compare BASE=REV` times another commit and your working tree in turns, and marks what
 moved by more than the spread. `make test-gpu` and `make bench-gpu` are for a machine with an NVIDIA

@@ -48,11 +48,11 @@ def serve(studies: tuple[Path, ...], port: int, host: str, store: Path) -> None:
 
     library = _library()
     with prints_on_stderr():
-        own, own_titles = library.own_studies(studies)
+        user_studies, user_titles = library.own_studies(studies)
     if not resolved(store).exists():
         say(f"no store at {store} yet: the page will show it once a run has made it")
     stopped = library.serve_store(
-        store, own, titles() | own_titles, _announce,
+        store, user_studies, titles() | user_titles, _announce,
         host=host, port=port, token=os.environ.get(TOKEN),
     )  # fmt: skip
     say("stopped")
@@ -75,8 +75,8 @@ def serving(wanted: bool, store: Path, study: str) -> Iterator[None]:
     if not wanted:
         yield
         return
-    own, own_titles = _library().own_studies([study])
-    with _library().beside(store, own, titles() | own_titles) as address:
+    user_studies, user_titles = _library().own_studies([study])
+    with _library().beside(store, user_studies, titles() | user_titles) as address:
         say(f"live page until the run ends: {address}")
         yield
 

@@ -75,19 +75,19 @@ class Options(Spec):
             UsageError: the options need more examples than there are, or leave none on one side.
         """
         name = type(self).__name__
-        held = count_of(self.validation, n)
-        if self.validation and not 0 < held < n:
+        n_valid = count_of(self.validation, n)
+        if self.validation and not 0 < n_valid < n:
             raise UsageError(
-                f"{name}: validation={self.validation} of {n} training examples are {held}; a "
+                f"{name}: validation={self.validation} of {n} training examples are {n_valid}; a "
                 "share or number that leaves examples on both sides is expected"
             )
         if self.subset is None:
-            return n - held
-        if self.subset > n - held:
-            held_out = f" beside {held} for validation" if held else ""
+            return n - n_valid
+        if self.subset > n - n_valid:
+            held_out = f" beside {n_valid} for validation" if n_valid else ""
             raise UsageError(
-                f"{name}: subset={self.subset}, but there are {n - held} training examples"
-                f"{held_out}; ask for {n - held} or fewer"
+                f"{name}: subset={self.subset}, but there are {n - n_valid} training examples"
+                f"{held_out}; ask for {n - n_valid} or fewer"
             )
         return self.subset
 
@@ -115,15 +115,15 @@ class Options(Spec):
         return split
 
     def _held_out(self, split: Split) -> Split:
-        held = count_of(self.validation, len(split.train_x))
-        if not held:
+        n_valid = count_of(self.validation, len(split.train_x))
+        if not n_valid:
             return split
         if split.valid_x is not None:
             raise UsageError(
                 f"{type(self).__name__} has a validation set of {len(split.valid_x)} examples; "
                 "leave the option validation out"
             )
-        rest, valid = divided(len(split.train_x), held)
+        rest, valid = divided(len(split.train_x), n_valid)
         x, y = split.train_x, split.train_y
         parts = (read_only(part) for part in (x[rest], y[rest], x[valid], y[valid]))
         train_x, train_y, valid_x, valid_y = parts
@@ -178,10 +178,10 @@ def _fraction(share: float) -> Fraction:
     return Fraction(share).limit_denominator(10**6)
 
 
-def divided(n: int, held: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def divided(n: int, n_valid: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows that stay and rows held out, of n, each in rising order; the same for all seeds."""
     order = stream(EVERY_SEED, VALIDATION).permutation(n)
-    return np.sort(order[held:]), np.sort(order[:held])
+    return np.sort(order[n_valid:]), np.sort(order[:n_valid])
 
 
 def _relabelled(

@@ -25,7 +25,7 @@ __all__ = ["ask_for_devices", "cut", "divided", "mesh_for", "on_all", "on_one", 
 
 T = TypeVar("T")
 AXIS = "devices"
-MOST = 8  # devices: each has a copy of the training examples
+MOST = 8  # devices, a limit of memory: each has a copy of the training examples
 
 
 def ask_for_devices() -> None:
@@ -54,7 +54,7 @@ def mesh_for(chunk: int, batch: int) -> Mesh | None:
 
 
 def cut(mesh: Mesh | None, chunk: int, batch: int) -> tuple[int, int, int]:
-    """How a batch is cut: devices, chunks of each, examples of a chunk, at most `chunk`."""
+    """The cut of a batch: number of devices, chunks per device, examples per chunk."""
     if mesh is None:  # in whole chunks: one program for all batch sizes
         return 1, math.ceil(batch / chunk), chunk
     chunks = math.ceil(batch / (mesh.size * chunk))
@@ -76,12 +76,13 @@ def on_one(arrays: T) -> T:
 def divided(
     function: Callable[..., Any], mesh: Mesh | None, *of_devices: int | None
 ) -> Callable[..., Any]:
-    """The function on every device of the mesh, which all give the same result.
+    """A function that runs on every device of the mesh; without a mesh, the function itself.
 
     Args:
-        function: of arrays, which calls `summed` for what each device has a part of.
+        function: takes arrays. It calls `summed` on results to which each device adds a part, so
+            that its result is the same on all devices.
         of_devices: for each argument, the axis along which its arrays are divided among the
-            devices; None for arguments that all devices are given.
+            devices; None for arguments that all devices receive whole.
     """
     if mesh is None:
         return function

@@ -68,9 +68,9 @@ def means(
 def _sums(descent: Descent, params: Any, x: NDArray[Any], y: NDArray[Any]) -> Sums:
     """Loss and metrics summed over all examples, ``(K,)`` float64 each."""
     n = len(x)
-    if descent.mesh is not None:
-        params = on_one(params)  # not divided: a copy of the examples on each device costs more
     if descent.layout.chunk:
+        if descent.mesh is not None:  # not divided: each device would need a copy of the examples
+            params = on_one(params)
         # The arrays of the device as they are: one compilation for all numbers of examples.
         examples, targets = resident(x), resident(y)
         ends = jnp.array([examples.first, targets.first, n])

@@ -162,15 +162,10 @@ def _trained(
     return runs, progress.seconds
 
 
-def _compiled_parts(specs: Sequence[RunSpec]) -> list[Any]:
-    """What the programs of these runs are compiled of."""
-    parts: list[Any] = [p for s in specs for p in (s.model, s.train.optimizer, s.train.loss)]
-    return parts + [metric for s in specs for metric in s.train.metrics or ()]
-
-
 def _foreign(specs: Sequence[RunSpec]) -> bool:
-    """Whether these runs use code of a person's own."""
-    parts = [*_compiled_parts(specs), *(spec.data for spec in specs)]
+    """Whether a part of these runs is user-defined."""
+    parts = [part for s in specs for part in (s.model, s.data, s.train.optimizer, s.train.loss)]
+    parts += [metric for s in specs for metric in s.train.metrics or ()]
     return not all(map(is_shipped, set(map(type, parts))))
 
 

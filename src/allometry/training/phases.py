@@ -52,11 +52,11 @@ def seconds_of_thread() -> dict[str, float]:
 def kept_seconds(before: Mapping[str, float]) -> dict[str, float]:
     """Seconds of this thread by phase, as a provenance document keeps them.
 
-    They are rounded to tenths, and phases of less are left out: quick packs then share a document,
-    which the store keeps once.
+    They are rounded to tenths, and phases that round to 0 are left out. So quick packs share one
+    document, which the store keeps once.
 
     Args:
-        before: what `seconds_of_thread` gave earlier, to leave out.
+        before: an earlier result of `seconds_of_thread`, which is subtracted.
     """
     now = seconds_of_thread()
     rounded = {p: round(now[p] - before.get(p, 0), 1) for p in PHASES if p in now}

@@ -189,14 +189,14 @@ class Text(Data):
         """What identifies the split text: documents or a name, and the share held out."""
         if self.sha256 is None:
             return self.name, self.held_out
-        held = self._held or _HELD.get(self.sha256)
-        if held is None:
+        documents = self._held or _HELD.get(self.sha256)
+        if documents is None:
             raise DataError(
                 f"data {self.name!r}: this process has no text of SHA-256 {self.sha256[:12]}; "
                 "call read_text at the top level of the study's file, with the same content on "
                 "every machine (`allometry sample RUN --study FILE` loads that file)"
             )
-        return held, self.held_out
+        return documents, self.held_out
 
     def _vocabulary(self) -> Tokens:
         """Tokens of the text; of an empty one where the vocabulary does not depend on the text."""
@@ -227,11 +227,11 @@ def read_text(
         UsageError: there is no such file or folder, or no text in it.
         DataError: naming a file that cannot be read or has another encoding.
     """
-    documents = documents_at(path, encoding)
-    sha256 = content_sha256(documents)
-    held = _HELD.setdefault(sha256, _Documents(documents))  # the spec made below keeps it alive
+    content = documents_at(path, encoding)
+    sha256 = content_sha256(content)
+    documents = _HELD.setdefault(sha256, _Documents(content))  # the spec made below keeps it alive
     text = Text(name=name or Path(path).stem or "text", sha256=sha256, **fields)
-    assert text._held is held
+    assert text._held is documents
     return text
 
 
